@@ -1,0 +1,53 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let package = Package(
+    name: "paramd",
+    products: [
+        .executable(name: "paramd", targets: ["paramd"]),
+        .library(name: "ParameterServer", targets: ["ParameterServer"]),
+        .library(name: "Optimizers", targets: ["Optimizers"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        .target(name: "CKernels"),
+        .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strict),
+        .target(name: "TensorCoding", dependencies: ["CJansson"], swiftSettings: strict),
+        .target(name: "Journal", dependencies: ["CKernels"], swiftSettings: strict),
+        .target(name: "ParameterServing", dependencies: ["Optimizers", "Journal"], swiftSettings: strict),
+        .target(name: "HTTPServing", dependencies: ["CMicroHTTPD"], swiftSettings: strict),
+        .target(
+            name: "ParameterAPI",
+            dependencies: ["ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
+            swiftSettings: strict),
+        .target(
+            name: "ParameterServer",
+            dependencies: [
+                "ParameterAPI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(name: "paramd", dependencies: ["ParameterServer"], swiftSettings: strict),
+        .testTarget(
+            name: "OptimizersTests", dependencies: ["Optimizers"], resources: [.copy("Golden")], swiftSettings: strict),
+        .testTarget(
+            name: "TensorCodingTests", dependencies: ["TensorCoding"], resources: [.copy("Corpora")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "HTTPServingTests", dependencies: ["HTTPServing"], resources: [.copy("Corpora")],
+            swiftSettings: strict),
+        .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
+        .testTarget(name: "ParameterServingTests", dependencies: ["ParameterServing"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,3 @@
+// The part of jansson that TensorCoding uses.
+#pragma once
+#include <jansson.h>

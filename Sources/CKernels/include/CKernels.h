@@ -1,0 +1,4 @@
+// The hot loops of paramd: fused optimizer updates, reductions and checksums over plain memory.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
