@@ -1,0 +1,58 @@
+"""Fixtures: one daemon for the session, a client and a fresh model name for each test."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from support.daemon import BINARY, Daemon
+from support.wire import Api
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Iterator[Daemon]:
+    """The daemon that most tests share; it must drain and exit with 0 when all of them are through."""
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} does not exist: build it with `swift build --product paramd`, or set PARAMD_BIN", 2)
+    running = Daemon()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def api(daemon: Daemon) -> Iterator[Api]:
+    """A client of the shared daemon with a connection of its own."""
+    client = Api(daemon.host, daemon.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A model name that no other test uses."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", request.node.name)[:100] + f"-{next(_numbers)}"
+
+
+@pytest.fixture
+def demo(api: Api, name: str) -> str:
+    """A small model with one parameter `w` of zeros and a learning rate of 0.5."""
+    api.create(name, {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}})
+    return name
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Daemon]]:
+    """Starts further daemons, which end with the test."""
+    running: list[Daemon] = []
+
+    def begin(*arguments: str, **options: object) -> Daemon:
+        running.append(Daemon(*arguments, **options))
+        return running[-1]
+
+    yield begin
+    for daemon in running:
+        daemon.stop()

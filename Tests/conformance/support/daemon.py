@@ -1,0 +1,87 @@
+"""A real paramd process: started on a free loopback port, its listening line read, ended by its own process id."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+BINARY = Path(os.environ.get("PARAMD_BIN", REPOSITORY / ".build/debug/paramd"))
+LISTENING = re.compile(r"listening on http://(?P<host>[^:]+):(?P<port>\d+)$")
+
+
+class Daemon:
+    """One running paramd; a context manager that asks it to stop at the end."""
+
+    def __init__(self, *arguments: str, data_dir: str | Path | None = None) -> None:
+        self._own_dir = None if data_dir else tempfile.TemporaryDirectory(prefix="paramd-test-")
+        self.data_dir = Path(data_dir or self._own_dir.name)
+        self.process = launch("--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir), *arguments)
+        self.host, self.port = self._address()
+
+    def _address(self) -> tuple[str, int]:
+        line = read_line(self.process, within=30)
+        match = LISTENING.match(line)
+        if not match:
+            self.stop()
+            raise AssertionError(f"the first line on standard output was {line!r}")
+        return match["host"], int(match["port"])
+
+    @property
+    def url(self) -> str:
+        """Where it serves, as the client package wants it."""
+        return f"http://{self.host}:{self.port}"
+
+    def signal(self, number: int) -> None:
+        """Sends one signal to this process and to no other."""
+        self.process.send_signal(number)
+
+    def wait(self, within: float = 20) -> int:
+        """The exit code; a daemon that does not end in time is killed and fails the test."""
+        try:
+            return self.process.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"paramd had not ended {within} s after it was asked to") from None
+
+    def stop(self) -> int:
+        """Asks for a drain with SIGTERM and answers the exit code."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        code = self.wait()
+        if self._own_dir:
+            self._own_dir.cleanup()
+        return code
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def launch(*arguments: str) -> subprocess.Popen[bytes]:
+    """Starts paramd with these arguments; its log goes to the test's own standard error."""
+    environment = {**os.environ, "SWIFT_BACKTRACE": "enable=no"}
+    return subprocess.Popen(
+        [str(BINARY), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment
+    )
+
+
+def read_line(process: subprocess.Popen[bytes], within: float) -> str:
+    """One line of the process's standard output, or what came of it before the time was up or the process ended."""
+    text, until = b"", time.monotonic() + within
+    while not text.endswith(b"\n"):
+        ready, _, _ = select.select([process.stdout], [], [], max(0, until - time.monotonic()))
+        byte = os.read(process.stdout.fileno(), 1) if ready else b""
+        if not byte:
+            break
+        text += byte
+    return text.decode().rstrip("\n")

@@ -1,0 +1,134 @@
+"""A plain HTTP client for tests: nothing retried, nothing hidden, every answer kept as it came."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+SAFETENSORS = "application/vnd.safetensors"
+
+
+@dataclass
+class Answer:
+    """Status, headers with names in lower case, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON; NaN and Infinity, which are not JSON, fail."""
+        return json.loads(self.body, parse_constant=_refuse_constant)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The body as safetensors, read by the safetensors package and not by code of this project."""
+        return safetensors.numpy.load(self.body)
+
+    def expect(self, status: int) -> Answer:
+        """Fails with the whole answer in the message unless it has this status."""
+        assert self.status == status, f"wanted {status}, got {self.status}: {self.body[:1000]!r}"
+        return self
+
+
+class Api:
+    """Requests over one kept-alive connection; `api("GET", "/livez")`."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        self._connection: http.client.HTTPConnection | None = None
+
+    def __call__(self, method: str, target: str, body: Any = None, **headers: str) -> Answer:
+        """Sends bytes as they are and anything else as JSON; `Content_Type="..."` sets a header."""
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        if body is not None and not isinstance(body, bytes):
+            body, named = json.dumps(body).encode(), {"Content-Type": "application/json", **named}
+        return self._exchange(method, target, body, named)
+
+    def _exchange(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        connection = self._connection or http.client.HTTPConnection(self.host, self.port, timeout=90)
+        self._connection = None
+        connection.request(method, target, body, headers)
+        response = connection.getresponse()
+        answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        if not response.will_close:
+            self._connection = connection
+        else:
+            connection.close()
+        return answer
+
+    def get(self, target: str, **headers: str) -> Answer:
+        """A GET that must succeed."""
+        return self("GET", target, **headers).expect(200)
+
+    def create(self, model: str, definition: Any, status: int = 201) -> Answer:
+        """PUT of a model."""
+        return self("PUT", f"/v1/models/{model}", definition).expect(status)
+
+    def push(self, model: str, gradients: Mapping[str, Any], status: int = 200, **fields: Any) -> Answer:
+        """POST of gradients as JSON, with further fields of the push beside them."""
+        body = {"gradients": {name: as_json(value) for name, value in gradients.items()}, **fields}
+        return self("POST", f"/v1/models/{model}/gradients", body).expect(status)
+
+    def push_binary(self, model: str, tensors: Mapping[str, np.ndarray], **headers: str) -> Answer:
+        """POST of gradients as safetensors."""
+        body = safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
+        return self("POST", f"/v1/models/{model}/gradients", body, Content_Type=SAFETENSORS, **headers)
+
+    def pull(self, model: str, query: str = "") -> dict[str, np.ndarray]:
+        """Parameters by JSON, as float32 arrays."""
+        parameters = self.get(f"/v1/models/{model}/parameters{query}").json()["parameters"]
+        return {name: from_json(tensor) for name, tensor in parameters.items()}
+
+    def pull_binary(self, model: str) -> dict[str, np.ndarray]:
+        """Parameters by safetensors."""
+        return self.get(f"/v1/models/{model}/parameters.safetensors").tensors()
+
+    def close(self) -> None:
+        """Closes the kept connection."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+
+def as_json(value: Any) -> Any:
+    """An array in the flat form; everything else as it is."""
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "data": [float(x) for x in value.reshape(-1)]}
+    return value
+
+
+def from_json(tensor: Mapping[str, Any]) -> np.ndarray:
+    """The flat form of every answer as a float32 array."""
+    return np.array(tensor["data"], dtype=np.float32).reshape(tensor["shape"])
+
+
+def state_of(api: Api, model: str) -> dict[str, bytes]:
+    """Everything that can be asked about a model, byte for byte: a refused request must leave all of it as it was."""
+    views = ("", "/parameters", "/parameters.safetensors", "/state.safetensors", "/groups", "/lr", "/weight_decay")
+    return {view: api("GET", f"/v1/models/{model}{view}").body for view in views}
+
+
+@contextmanager
+def raw_socket(api: Api) -> Iterator[socket.socket]:
+    """A bare TCP connection, for requests that no well-behaved client sends."""
+    with socket.create_connection((api.host, api.port), timeout=20) as connection:
+        yield connection
+
+
+def raw_answer(connection: socket.socket) -> Answer:
+    """Reads one response from a bare connection."""
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+
+
+def _refuse_constant(text: str) -> float:
+    raise AssertionError(f"{text} is not JSON")

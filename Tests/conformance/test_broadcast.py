@@ -1,0 +1,76 @@
+"""broadcast_params: one publication resumes every waiting pull, all with the same version."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from support.wire import Api
+
+PULLS = 500
+GROUPS = ("first", "second", "third")
+
+
+@contextmanager
+def parked(api: Api, model: str) -> Iterator[list[socket.socket]]:
+    """Connections that each wait for a version beyond 1; every third asks for one group only."""
+    connections = [socket.create_connection((api.host, api.port), timeout=30) for _ in range(PULLS)]
+    for index, connection in enumerate(connections):
+        group = f"&group={GROUPS[index % 3]}" if index % 2 else ""
+        target = f"/v1/models/{model}/parameters?since=1&wait=60s{group}"
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    try:
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def read_body(connection: socket.socket) -> dict[str, object]:
+    """The JSON of one answer."""
+    data = b""
+    while b"\r\n\r\n" not in data or not data.endswith(b"\n"):
+        part = connection.recv(65536)
+        assert part, f"closed after {data!r}"
+        data += part
+    assert data.startswith(b"HTTP/1.1 200")
+    return json.loads(data.split(b"\r\n\r\n", 1)[1])
+
+
+def test_all_waiting_pulls_get_the_same_version(api: Api, name: str) -> None:
+    """500 parked pulls, one push: all answered, all with version 2, and the receipt says how many."""
+    groups = [{"name": group, "params": [f"{group}.*"]} for group in GROUPS]
+    parameters = {f"{group}.w": [index] for index, group in enumerate(GROUPS)}
+    api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": parameters, "groups": groups})
+    with parked(api, name) as connections:
+        assert not select.select(connections, [], [], 1.0)[0], "a pull was answered before there was anything new"
+        receipt = api.push(name, {"first.w": [1]}).json()
+        bodies = [read_body(connection) for connection in connections]
+    assert receipt["woken"] == PULLS
+    assert {(body["step"], body["version"]) for body in bodies} == {(1, 2)}
+    assert [list(body["parameters"]) for body in bodies[:2]] == [[f"{g}.w" for g in GROUPS], ["second.w"]]
+
+
+def test_refused_push_wakes_nobody(api: Api, name: str) -> None:
+    """A false result publishes nothing."""
+    api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": {"first.w": [0]}})
+    with socket.create_connection((api.host, api.port), timeout=30) as connection:
+        connection.sendall(
+            f"GET /v1/models/{name}/parameters?since=1&wait=1s HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
+        api.push(name, {"first.w": [1, 1]}, 422)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 304")
+
+
+def test_parked_pulls_do_not_hold_others_up(api: Api, name: str) -> None:
+    """While 500 wait, a probe is answered."""
+    parameters = {f"{group}.w": [0] for group in GROUPS}
+    groups = [{"name": group, "params": [f"{group}.*"]} for group in GROUPS]
+    api.create(name, {"optimizer": "sgd", "parameters": parameters, "groups": groups})
+    with parked(api, name):
+        for _ in range(20):
+            api.get("/livez")
+    api.push(name, {"first.w": [1]})

@@ -1,0 +1,138 @@
+"""Every golden case through the real HTTP path, as JSON and as safetensors, and a table of what was replayed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import golden
+from support.wire import Api
+
+CASES = golden.cases()
+_replayed: Counter[tuple[str, str]] = Counter()
+_seconds: list[float] = []
+
+#: Slots that a case names as MindSpore's attribute and the server as MindSpore's checkpoint does.
+SLOT_NAMES = {"ms": "mean_square", "mg": "mean_grad"}
+
+
+def test_golden_cases_are_there() -> None:
+    """Guards against a run that replays nothing."""
+    assert len(CASES) >= 325
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_case(api: Api, name: str, path: Path) -> None:
+    """Each step's parameters, learning rates and weight decay, then the slots; both wire formats give the same bits."""
+    began, case = time.monotonic(), golden.load(path)
+    for model in (name, f"{name}-b"):
+        api.create(model, golden.definition(case))
+    for index, step in enumerate(case["steps"]):
+        change_rates(api, (name, f"{name}-b"), case, index)
+        check_step(api, name, step, index)
+    check_slots(api, name, case)
+    forget(api, name)
+    _replayed[kind_of(case)] += 1
+    _seconds.append(time.monotonic() - began)
+
+
+def change_rates(api: Api, models: tuple[str, ...], case: dict[str, Any], index: int) -> None:
+    """PyTorch's group cases assign new rates to param_groups between steps: a PATCH of the group here."""
+    if not golden.is_torch(case) or index == 0 or "groups" not in case:
+        return
+    before, now = case["steps"][index - 1]["lr"], case["steps"][index]["lr"]
+    for group in (group for group in now if now[group] != before[group]):
+        for model in models:
+            api("PATCH", f"/v1/models/{model}/groups/{group}", {"lr": now[group]}).expect(200)
+
+
+def check_step(api: Api, model: str, step: dict[str, Any], index: int) -> None:
+    """One push by JSON and the same by safetensors to the twin; both pulls against the record."""
+    decay = api.get(f"/v1/models/{model}/weight_decay").json()["scaled_weight_decay"]
+    gradients = {name: golden.json_gradient(tensor) for name, tensor in step["grads"].items()}
+    receipt = api.push(model, gradients).json()
+    api.push_binary(f"{model}-b", golden.binary_gradients(step["grads"])).expect(200)
+    assert receipt["step"] == step["global_step_after"] == index + 1
+    check_rates(receipt["lr"], decay, step)
+    by_json, by_binary = api.pull(model), api.pull_binary(f"{model}-b")
+    for name, tensor in step["params_after"].items():
+        golden.assert_close(by_json[name], golden.array(tensor), f"step {index}, {name}")
+        assert by_json[name].tobytes() == by_binary[name].tobytes(), f"step {index}, {name}: the wire formats differ"
+
+
+def check_rates(rates: dict[str, float | None], decay: dict[str, float], step: dict[str, Any]) -> None:
+    """The learning rate that the update used, and the decay times the loss scale, group by group."""
+    for group, wanted in golden.by_group(step["lr"], list(rates)).items():
+        if rates[group] is not None:
+            assert rates[group] == pytest.approx(wanted, rel=1e-5, abs=1e-6), f"lr of {group}"
+    for group, wanted in golden.by_group(step["weight_decay"], list(decay)).items():
+        assert decay[group] == pytest.approx(wanted, rel=1e-5, abs=1e-6), f"weight decay of {group}"
+
+
+def check_slots(api: Api, model: str, case: dict[str, Any]) -> None:
+    """The slots after the last step, under MindSpore's names."""
+    if golden.is_torch(case):
+        return
+    state = api.get(f"/v1/models/{model}/state.safetensors").tensors()
+    for slot, parameters in case.get("state_after", {}).items():
+        for name, tensor in parameters.items() if isinstance(parameters, dict) else ():
+            key = f"{name}#{SLOT_NAMES.get(slot, slot)}"
+            if key in state:
+                golden.assert_close(state[key].reshape(tensor["shape"]), golden.array(tensor), key)
+
+
+def forget(api: Api, name: str) -> None:
+    """Leaves the daemon as it was found."""
+    for model in (name, f"{name}-b"):
+        api("DELETE", f"/v1/models/{model}").expect(204)
+
+
+def kind_of(case: dict[str, Any]) -> tuple[str, str]:
+    """The row and the column of a case in the table."""
+    framework = "torch " if golden.is_torch(case) else ""
+    kind = "sparse" if golden.is_sparse(case) else case["case"].split("__")[1]
+    return framework + case["optimizer"]["type"], kind
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Prints optimizer by kind of case when the module is through."""
+    yield
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n{format_table()}\n{_replayed.total()} golden cases in {sum(_seconds):.1f} s")
+
+
+def format_table() -> str:
+    """How many cases of each kind were within the tolerance."""
+    rows, columns = sorted({row for row, _ in _replayed}), sorted({column for _, column in _replayed})
+    width = max(map(len, rows), default=0)
+    lines = [" " * width + " " + " ".join(short(column) for column in columns)]
+    for row in rows:
+        counts = (_replayed[row, column] for column in columns)
+        cells = (f"{count or '.':>{len(short(column))}}" for count, column in zip(counts, columns, strict=True))
+        lines.append(f"{row:<{width}} " + " ".join(cells))
+    return "\n".join(lines)
+
+
+def short(column: str) -> str:
+    """A column's head that leaves the table narrower than a terminal."""
+    return "".join(word[:4] for word in column.split("_"))
+
+
+@pytest.mark.timing
+def test_whole_replay_takes_less_than_a_minute() -> None:
+    """Runs after the cases, in file order."""
+    assert sum(_seconds) < 60
+
+
+def test_tolerance_catches_a_wrong_element() -> None:
+    """The comparison itself: one element off by two tolerances fails."""
+    reference = np.array([1.0, 2.0], dtype=np.float32)
+    with pytest.raises(AssertionError):
+        golden.assert_close(reference + np.array([0, 4e-5], dtype=np.float32), reference, "w")

@@ -1,0 +1,158 @@
+"""The plain manners of HTTP: probes, methods, types, framing, problem documents."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.wire import Answer, Api, raw_answer, raw_socket
+
+
+def problem(answer: Answer, status: int) -> dict[str, object]:
+    """The parts that every problem document has."""
+    body = answer.expect(status).json()
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert body["status"] == status
+    assert body["type"].startswith("/problems/") and body["title"] and body["detail"]
+    return body
+
+
+@pytest.mark.parametrize("target", ["/livez", "/readyz", "/version", "/openapi.json"])
+def test_probes(api: Api, target: str) -> None:
+    """Answer 200 to anyone."""
+    api.get(target)
+
+
+def test_root_is_a_guide_for_curl(api: Api) -> None:
+    """Commands that work when pasted; a browser gets a page."""
+    guide = api.get("/", User_Agent="curl/7.88.1", Accept="*/*")
+    assert guide.headers["content-type"].startswith("text/plain")
+    assert b"curl" in guide.body
+    page = api.get("/", Accept="text/html,application/xhtml+xml")
+    assert page.headers["content-type"].startswith("text/html")
+
+
+def test_problem_pages(api: Api) -> None:
+    """The `type` of a problem is served by the daemon itself."""
+    slug = problem(api("GET", "/v1/models/nobody"), 404)["type"]
+    assert api.get(str(slug)).body
+
+
+@pytest.mark.parametrize("target", ["/nowhere", "/v1", "/v1/models/x/nothing", "/v1/models/x/", "//", "/v2/models"])
+def test_unknown_paths(api: Api, target: str) -> None:
+    """404 as a problem document."""
+    problem(api("GET", target), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("DELETE", "/livez", {"GET", "HEAD"}),
+        ("POST", "/v1/models", {"GET", "HEAD"}),
+        ("POST", "/v1/models/x", {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
+        ("GET", "/v1/models/x/gradients", {"POST"}),
+        ("DELETE", "/v1/models/x/parameters", {"GET", "HEAD", "PUT"}),
+    ],
+)
+def test_wrong_method(api: Api, method: str, target: str, allowed: set[str]) -> None:
+    """405 and what is allowed, whether the model exists or not."""
+    answer = api(method, target)
+    problem(answer, 405)
+    assert allowed <= {each.strip() for each in answer.headers["allow"].split(",")}
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])
+def test_wrong_type(api: Api, demo: str, content_type: str) -> None:
+    """415, whose text prints the `curl --json` line: plain `curl -d` sends a form type."""
+    answer = api("POST", f"/v1/models/{demo}/gradients", b'{"gradients":{"w":[1,1]}}', Content_Type=content_type)
+    assert "curl --json" in str(problem(answer, 415)["detail"])
+
+
+def test_content_encoding_is_refused(api: Api, demo: str) -> None:
+    """No compressed bodies."""
+    answer = api(
+        "POST", f"/v1/models/{demo}/gradients", b"{}", Content_Type="application/json", Content_Encoding="gzip"
+    )
+    problem(answer, 415)
+
+
+def test_body_without_a_type_is_json(api: Api, demo: str) -> None:
+    """A client that names no type most likely sends JSON."""
+    with raw_socket(api) as connection:
+        body = b'{"gradients":{"w":[1,1]}}'
+        head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        raw_answer(connection).expect(200)
+
+
+def test_chunked_body(api: Api, demo: str) -> None:
+    """Accepted, in chunks of any size."""
+    body = b'{"gradients":{"w":[1,1]}}'
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with raw_socket(api) as connection:
+        connection.sendall(head.encode() + chunks)
+        raw_answer(connection).expect(200)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("", 411),
+        ("Transfer-Encoding: gzip\r\n", 501),
+        ("Transfer-Encoding: gzip, chunked\r\n", 501),
+        ("Transfer-Encoding: xchunked\r\n", 501),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", 400),
+        ("Content-Length: 2\r\nContent-Length: 44\r\n", 400),
+        ("Content-Length: -1\r\n", 400),
+        ("Content-Length: 2x\r\n", 400),
+    ],
+)
+def test_framing(api: Api, demo: str, headers: str, status: int) -> None:
+    """Doubtful framing is refused from the head alone, and the connection closes."""
+    with raw_socket(api) as connection:
+        head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
+        connection.sendall(head.encode())
+        answer = raw_answer(connection).expect(status)
+        assert answer.headers.get("connection", "").lower() == "close"
+
+
+@pytest.mark.parametrize(("host", "status"), [("evil.example", 421), ("localhost:1", 200), ("127.0.0.1", 200)])
+def test_host(api: Api, host: str, status: int) -> None:
+    """A foreign Host is DNS rebinding or a wrong proxy; only its name is compared."""
+    with raw_socket(api) as connection:
+        connection.sendall(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        raw_answer(connection).expect(status)
+
+
+def test_too_large_is_answered_before_the_body_is_read(api: Api, demo: str) -> None:
+    """A length of a terabyte: 413 although not one byte of the body was sent."""
+    with raw_socket(api) as connection:
+        head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**12}\r\n\r\n"
+        connection.sendall(head.encode())
+        answer = raw_answer(connection)
+    problem(answer, 413)
+
+
+def test_keep_alive(api: Api, demo: str) -> None:
+    """Many requests over one connection, also after a refused body."""
+    for _ in range(3):
+        api.get("/livez")
+        api.push(demo, {"w": [1]}, 422)
+        api.push(demo, {"w": [1, 1]})
+        assert api._connection is not None
+
+
+def test_answers_are_whole_json_lines(api: Api, demo: str) -> None:
+    """JSON answers end in a newline, also problems."""
+    for target in ("/version", f"/v1/models/{demo}", "/v1/models/nobody"):
+        answer = api("GET", target)
+        assert answer.body.endswith(b"\n")
+        json.loads(answer.body)
+
+
+def test_contract_is_valid_json_and_names_the_routes(api: Api) -> None:
+    """Served from the daemon itself."""
+    contract = api.get("/openapi.json").json()
+    assert contract["openapi"].startswith("3.1")
+    assert "/v1/models/{model}/gradients" in contract["paths"]

@@ -1,0 +1,131 @@
+"""Learning rate and weight decay: now, at a step, over a range, per parameter, as CSV, SVG and sparklines."""
+
+from __future__ import annotations
+
+import csv
+import io
+from xml.etree import ElementTree
+
+import pytest
+from support.wire import Api
+
+COSINE = {"schedule": "cosine_decay_lr", "min_lr": 0.001, "max_lr": 0.1, "decay_steps": 2000}
+
+
+@pytest.fixture
+def model(api: Api, name: str) -> str:
+    """Two groups, one with a fixed rate and one with a schedule."""
+    parameters = {"conv1.weight": [[1, 2]], "fc.bias": [0, 0]}
+    groups = [{"name": "conv", "params": ["conv*"], "lr": 0.05, "weight_decay": 0}, {"name": "rest", "params": ["*"]}]
+    body = {"optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": COSINE, "weight_decay": 0.0001}
+    api.create(name, {**body, "loss_scale": 1024, "parameters": parameters, "groups": groups})
+    return name
+
+
+def test_rate_of_the_next_update(api: Api, model: str) -> None:
+    """What the next update will use; asking does not move the step."""
+    for _ in range(2):
+        answer = api.get(f"/v1/models/{model}/lr").json()
+    assert answer["step"] == 0
+    assert answer["lr"] == pytest.approx({"conv": 0.05, "rest": 0.1})
+
+
+def test_rate_at_a_step(api: Api, model: str) -> None:
+    """`?step=` evaluates the definition anywhere."""
+    answer = api.get(f"/v1/models/{model}/lr?step=1000").json()
+    assert answer["step"] == 1000
+    assert answer["lr"]["rest"] == pytest.approx(0.0505, rel=1e-5)
+
+
+def test_range(api: Api, model: str) -> None:
+    """Ranges include `to`."""
+    answer = api.get(f"/v1/models/{model}/lr?from=0&to=2000&every=1000").json()
+    assert answer["steps"] == [0, 1000, 2000]
+    assert answer["lr"]["conv"] == pytest.approx([0.05] * 3)
+    assert answer["lr"]["rest"] == pytest.approx([0.1, 0.0505, 0.001], rel=1e-5)
+
+
+def test_per_parameter(api: Api, model: str) -> None:
+    """`get_lr_parameter`: the value now, and the definition behind it."""
+    answer = api.get(f"/v1/models/{model}/lr?param=conv1.weight&param=fc.bias").json()
+    conv, bias = answer["parameters"]
+    assert conv == {"name": "conv1.weight", "group": "conv", "lr": 0.05, "learning_rate": 0.05}
+    assert (bias["group"], bias["learning_rate"]) == ("rest", COSINE)
+
+
+def test_unknown_parameter(api: Api, model: str) -> None:
+    """404 with the nearest names."""
+    problem = api("GET", f"/v1/models/{model}/lr?param=conv1.wieght").expect(404).json()
+    assert "conv1.weight" in problem["detail"]
+
+
+def test_array_as_definition_and_past_its_end(api: Api, name: str) -> None:
+    """The whole array is the definition; a step past its end is 409, and so is a range that passes it."""
+    api.create(name, {"optimizer": "sgd", "learning_rate": [0.5, 0.25, 0.1], "parameters": {"w": [0, 0]}})
+    assert api.get(f"/v1/models/{name}/lr?param=w").json()["parameters"][0]["learning_rate"] == [0.5, 0.25, 0.1]
+    assert api.get(f"/v1/models/{name}/lr?from=0&to=2").json()["lr"]["default"] == [0.5, 0.25, 0.1]
+    for query in ("step=3", "from=0&to=3"):
+        problem = api("GET", f"/v1/models/{name}/lr?{query}").expect(409).json()
+        assert problem["type"].endswith("/problems/lr-schedule-exhausted")
+
+
+def test_weight_decay(api: Api, model: str) -> None:
+    """As configured, and times the loss scale, which is what `get_weight_decay` returns."""
+    answer = api.get(f"/v1/models/{model}/weight_decay").json()
+    assert (answer["step"], answer["loss_scale"]) == (0, 1024)
+    assert answer["weight_decay"] == pytest.approx({"conv": 0, "rest": 0.0001})
+    assert answer["scaled_weight_decay"] == pytest.approx({"conv": 0, "rest": 0.1024})
+
+
+def test_dynamic_weight_decay_over_a_range(api: Api, name: str) -> None:
+    """The same queries as `lr`."""
+    decay = {"schedule": "exponential_decay_lr", "learning_rate": 0.5, "decay_rate": 0.5, "decay_steps": 1}
+    body = {"optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": 0.1, "weight_decay": decay}
+    api.create(name, {**body, "parameters": {"w": [0]}})
+    answer = api.get(f"/v1/models/{name}/weight_decay?from=0&to=2").json()
+    assert answer["weight_decay"]["default"] == pytest.approx([0.5, 0.25, 0.125])
+
+
+def test_csv(api: Api, model: str) -> None:
+    """A column for the step and one for each group."""
+    answer = api.get(f"/v1/models/{model}/lr.csv?from=0&to=10&every=5")
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.reader(io.StringIO(answer.body.decode())))
+    assert rows[0] == ["step", "conv", "rest"]
+    assert [row[0] for row in rows[1:]] == ["0", "5", "10"]
+    assert float(rows[1][1]) == 0.05
+
+
+def test_svg(api: Api, model: str) -> None:
+    """A well-formed picture that names the groups."""
+    answer = api.get(f"/v1/models/{model}/lr.svg?from=0&to=2000")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert ElementTree.fromstring(answer.body).tag.endswith("svg")
+    assert b"conv" in answer.body and b"rest" in answer.body
+
+
+def test_sparklines(api: Api, model: str) -> None:
+    """One line of text per group."""
+    answer = api.get(f"/v1/models/{model}/lr.txt?from=0&to=2000&every=40")
+    assert answer.headers["content-type"].startswith("text/plain")
+    text = answer.body.decode()
+    assert "conv" in text and "rest" in text and set(text) & set("▁▂▃▄▅▆▇█")
+
+
+def test_preview_without_a_model(api: Api) -> None:
+    """A definition evaluated at once; never more than 100,000 points."""
+    answer = api("POST", "/v1/lr_preview", {"learning_rate": [0.5, 0.25], "from": 0, "to": 1}).expect(200).json()
+    assert answer == {"steps": [0, 1], "lr": [0.5, 0.25]}
+    api("POST", "/v1/lr_preview", {"learning_rate": COSINE, "from": 0, "to": 99_999}).expect(200)
+    api("POST", "/v1/lr_preview", {"learning_rate": COSINE, "from": 0, "to": 100_000}).expect(422)
+    far = {"learning_rate": COSINE, "from": 0, "to": 10**15, "every": 10**14}
+    assert len(api("POST", "/v1/lr_preview", far).expect(200).json()["lr"]) == 11
+
+
+def test_sequence(api: Api) -> None:
+    """A warm-up and then a cosine, each counted from its own start."""
+    warm_up = {"steps": 2, "schedule": "warm_up_lr", "learning_rate": 0.1, "warmup_steps": 2}
+    cosine = {**COSINE, "steps": 10, "decay_steps": 10}
+    body = {"learning_rate": {"schedule": "sequence", "of": [warm_up, cosine]}, "from": 0, "to": 3}
+    rates = api("POST", "/v1/lr_preview", body).expect(200).json()["lr"]
+    assert rates[:3] == pytest.approx([0, 0.05, 0.1]) and rates[3] < 0.1

@@ -1,0 +1,207 @@
+"""The daemon as a process: arguments, exit codes, signals, the data directory, the memory budget."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.daemon import BINARY, Daemon, launch
+from support.wire import Answer, Api, state_of
+
+BODY = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs paramd with arguments that make it end by itself."""
+    return subprocess.run(
+        [str(BINARY), *arguments], capture_output=True, check=False, text=True, timeout=30, stdin=subprocess.DEVNULL
+    )
+
+
+def test_help_and_version() -> None:
+    """Both on standard output, with 0."""
+    assert "--listen" in run("--help").stdout
+    version = run("--version")
+    assert version.returncode == 0 and version.stdout.strip()
+
+
+def test_public_address_needs_a_word(tmp_path: Path) -> None:
+    """Without tokens, an address that others can reach is refused with 78, and the text says how to allow it."""
+    ended = run("--listen", "0.0.0.0:0", "--data-dir", str(tmp_path))
+    assert ended.returncode == 78
+    assert "--insecure-no-auth" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_public_address_with_the_word(tmp_path: Path) -> None:
+    """The flag allows it."""
+    process = launch("--listen", "0.0.0.0:0", "--data-dir", str(tmp_path), "--insecure-no-auth")
+    line = process.stdout.readline().decode()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert line.startswith("listening on http://")
+
+
+@pytest.mark.parametrize("arguments", [["--listen", "nonsense"], ["--no-such-flag"], ["--listen", "127.0.0.1:99999"]])
+def test_bad_arguments(arguments: list[str]) -> None:
+    """Not 0, a sentence on standard error, nothing on standard output."""
+    ended = run(*arguments)
+    assert ended.returncode not in (0, None) and ended.returncode > 0
+    assert ended.stderr and not ended.stdout
+
+
+def test_address_in_use(daemon: Daemon, tmp_path: Path) -> None:
+    """Not 0, and the address is named."""
+    ended = run("--listen", f"127.0.0.1:{daemon.port}", "--data-dir", str(tmp_path))
+    assert ended.returncode > 0
+    assert str(daemon.port) in ended.stderr
+
+
+def test_second_daemon_on_one_directory(daemon: Daemon) -> None:
+    """Refused: two writers of one journal would destroy it."""
+    ended = run("--listen", "127.0.0.1:0", "--data-dir", str(daemon.data_dir))
+    assert ended.returncode > 0
+    assert ended.stderr and not ended.stdout
+
+
+def test_standard_output_holds_one_line(start: Callable[..., Daemon]) -> None:
+    """The listening line and nothing else; logs go to standard error."""
+    daemon = start()
+    Api(daemon.host, daemon.port).create("m", BODY)
+    assert daemon.stop() == 0
+    assert daemon.process.stdout.read() == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_drain(start: Callable[..., Daemon], number: int) -> None:
+    """A parked pull gets 503 with Retry-After, and the daemon ends with 0 within 2 s."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    api.create("m", BODY)
+    answers: list[Answer] = []
+    waiting = threading.Thread(target=lambda: answers.append(api("GET", "/v1/models/m/parameters?since=1&wait=60s")))
+    waiting.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    daemon.signal(number)
+    assert daemon.wait() == 0
+    assert time.monotonic() - began < 10
+    waiting.join(10)
+    assert int(answers[0].expect(503).headers["retry-after"]) > 0
+
+
+@pytest.mark.timing
+def test_drain_takes_less_than_two_seconds(start: Callable[..., Daemon]) -> None:
+    """Also with 200 parked pulls."""
+    daemon = start()
+    Api(daemon.host, daemon.port).create("m", BODY)
+    clients = [Api(daemon.host, daemon.port) for _ in range(200)]
+    threads = [
+        threading.Thread(target=client, args=("GET", "/v1/models/m/parameters?since=1&wait=60s"), daemon=True)
+        for client in clients
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+    assert time.monotonic() - began < 2
+    for thread in threads:
+        thread.join(10)
+
+
+def test_restart_brings_everything_back(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Parameters, slots, step and receipts, byte for byte."""
+    daemon = start(data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {**BODY, "optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": [0.5, 0.25]})
+    receipt = api.push("m", {"w": [1, -2]}, worker="w1", seq=1).json()
+    before = state_of(api, "m")
+    assert daemon.stop() == 0
+    again = start(data_dir=tmp_path)
+    api = Api(again.host, again.port)
+    assert state_of(api, "m") == before
+    assert api.push("m", {"w": [1, -2]}, worker="w1", seq=1).json() == {**receipt, "replayed": True}
+
+
+def test_kill_loses_nothing_acknowledged(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """SIGKILL after a receipt that said `durable`."""
+    daemon = start(data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    api.create("m", BODY)
+    assert api.push("m", {"w": [1, -2]}).json()["durable"] is True
+    before = state_of(api, "m")
+    daemon.process.kill()
+    daemon.process.wait(10)
+    again = start(data_dir=tmp_path)
+    assert state_of(Api(again.host, again.port), "m") == before
+
+
+def huge(shape: list[int]) -> tuple[str, str, dict[str, object]]:
+    """A PUT of a model with one parameter of this shape."""
+    return "PUT", "/v1/models/big", {"optimizer": "adam", "parameters": {"w": {"shape": shape, "init": "zeros"}}}
+
+
+WARM_UP = {"schedule": "warmup_lr", "learning_rate": 0.1, "step_per_epoch": 1, "warmup_epoch": 2}
+
+HUGE = {
+    "terabytes": huge([2**40]),
+    "product beyond 2^63": huge([2**32, 2**32]),
+    "product that wraps to 0": huge([2**32, 2**32, 2**32, 2**32]),
+    "array of a function": ("POST", "/v1/lr_preview", {"learning_rate": {**WARM_UP, "total_step": 2**62}, "to": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_sixty_bytes_do_not_allocate_terabytes(daemon: Daemon, api: Api, kind: str) -> None:
+    """Refused by arithmetic, before anything is allocated; or computed without an array."""
+    method, target, body = HUGE[kind]
+    before = resident(daemon)
+    answer = api(method, target, body)
+    assert answer.status in ((200, 422) if "preview" in target else (413, 422, 507)), answer.body
+    assert resident(daemon) - before < 50e6
+    api("GET", "/v1/models/big").expect(404)
+
+
+def test_memory_budget(start: Callable[..., Daemon]) -> None:
+    """`--memory` bounds what models may take together; what is refused names the budget."""
+    daemon = start("--memory", "64M")
+    api = Api(daemon.host, daemon.port)
+    body = {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}}
+    answers = [api("PUT", f"/v1/models/m{index}", body) for index in range(8)]
+    assert answers[0].status == 201
+    assert answers[-1].status in (413, 422, 503, 507)
+    assert "memory" in answers[-1].json()["detail"]
+    api.get("/v1/models/m0")
+
+
+def resident(daemon: Daemon) -> float:
+    """Bytes of physical memory that the daemon holds."""
+    pages = Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[1]
+    return int(pages) * 4096
+
+
+@pytest.mark.heavy
+def test_push_of_a_million_numbers_costs_little(start: Callable[..., Daemon]) -> None:
+    """JSON is read as it streams in: 4 MB of floats and 1 MB beside, not a tree of 40 bytes a number."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {"optimizer": "sgd", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}})
+    gradient = np.random.default_rng(1).normal(size=1_000_000).astype(np.float32)
+    api.push_binary("m", {"w": gradient}).expect(200)
+    before = peak(daemon)
+    api.push("m", {"w": gradient})
+    assert peak(daemon) - before < 12e6
+
+
+def peak(daemon: Daemon) -> float:
+    """The largest amount of physical memory so far, in bytes."""
+    lines = Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
