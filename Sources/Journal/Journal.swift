@@ -1,1 +1,130 @@
-// The module's first file; see the module's own files for its contents.
+// The journal as its users see it: open, append, flush, read back, forget, close. The work is done by Recovery (open),
+// CommitLoop (the journal thread) and SegmentLog (the files).
+
+import Glibc
+
+/// An append-only log of records in a directory, shared by any number of threads.
+///
+/// Records get the positions 1, 2, 3, ... in the order of their appends. One thread of the journal's own writes them,
+/// and syncs once for all that arrived during the sync before. Every byte on disk is under a CRC32C, and each record
+/// carries that of the one before.
+public final class Journal: Sendable {
+    /// What opening found.
+    public let recovery: RecoveryReport
+    let directory: Directory
+    private let queue: CommitQueue
+    private let status: Lock<CommitStatus>
+    private let thread: Thread
+    private let isClosed = Lock(false)
+
+    /// Opens the journal in `directory`, which is made if it is missing, and replays it.
+    ///
+    /// - Parameters:
+    ///   - start: First position to replay; earlier records may already be deleted.
+    ///   - resume: Smallest position that the next append may get: one more than the last that a snapshot covers. It
+    ///     matters only after a power cut in a mode that does not wait for the sync.
+    ///   - replay: Called with each record in order, on this thread, before `open` returns.
+    /// - Throws: `.inUse`; `.corrupted` and `.unsupportedFormat` with file and offset (nothing is changed: see
+    ///   `salvage`); `.replayRefused` when `replay` throws; `.inaccessible`, `.outOfSpace`, `.readOnlyFileSystem` and
+    ///   `.failed` from the disk. A torn tail is no error: it is dropped and told in `recovery`.
+    public static func open(
+        directory: String, settings: JournalSettings = JournalSettings(), from start: UInt64 = 1,
+        resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
+    ) throws(JournalError) -> Journal {
+        try open(
+            directory: directory, on: POSIXFileSystem(), settings: settings, from: start, resumingAt: resume,
+            replay: replay)
+    }
+
+    /// `open` on any file system.
+    package static func open(
+        directory path: String, on disk: any FileSystem, settings: JournalSettings = JournalSettings(),
+        from start: UInt64 = 1, resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
+    ) throws(JournalError) -> Journal {
+        do {
+            try disk.createDirectory(path)
+        } catch {
+            throw JournalError(writing: "the directory", error)
+        }
+        let directory = Directory(path, on: disk)
+        let lock = try DirectoryLock(directory)
+        do {
+            var recovery = Recovery(directory, settings: settings, from: start, resumingAt: resume)
+            let log = try recovery.run(replay)
+            return try Journal(directory, lock, log, settings, recovery.report)
+        } catch {
+            lock.release()
+            throw error
+        }
+    }
+
+    private init(
+        _ directory: Directory, _ lock: DirectoryLock, _ log: SegmentLog, _ settings: JournalSettings,
+        _ recovery: RecoveryReport
+    ) throws(JournalError) {
+        self.directory = directory
+        self.recovery = recovery
+        queue = CommitQueue()
+        status = Lock(
+            CommitStatus(
+                nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, currentNumber: log.currentNumber))
+        nonisolated(unsafe) let loop = CommitLoop(log, settings: settings, queue: queue, status: status)
+        guard
+            let thread = Thread({
+                loop.run()
+                lock.release()
+            })
+        else {
+            log.close()
+            throw .inaccessible(file: "the journal thread", call: "pthread_create", code: EAGAIN)
+        }
+        self.thread = thread
+    }
+
+    deinit { close() }
+
+    // MARK: - Writing
+
+    /// Appends a record; `then` hears where it went once the mode's promise holds, or why it did not.
+    ///
+    /// The payload is checksummed here and written later from where it lies. Callbacks come on the journal thread in
+    /// the order of the appends; the next sync waits for them, so they only hand over. Of concurrent appends, the
+    /// order is that in which they entered the queue. The queue has no bound of its own: its bytes are the caller's.
+    ///
+    /// After `close` the callback runs at once, on this thread, with `.closed`.
+    public func append(_ record: Record, then: @escaping @Sendable (Result<Acknowledgement, JournalError>) -> Void) {
+        if !queue.add(.append(Submission(record), then: then)) { then(.failure(.closed)) }
+    }
+
+    /// Makes everything appended before this call durable, in any mode; the callback gets the first position that is
+    /// not.
+    ///
+    /// Call it before a snapshot of state that may hold records not yet synced.
+    public func flush(then: @escaping @Sendable (Result<UInt64, JournalError>) -> Void) {
+        if !queue.add(.flush(then: then)) { then(.failure(.closed)) }
+    }
+
+    // MARK: - State
+
+    /// Position that the next record gets.
+    public var nextPosition: UInt64 { status.withLock { $0.nextPosition } }
+
+    /// Every record before this position survives a power cut.
+    public var syncedPosition: UInt64 { status.withLock { $0.syncedPosition } }
+
+    /// Why nothing is written any more, or `nil` while all is well.
+    public var failure: JournalError? { status.withLock { $0.failure } }
+
+    /// Writes and syncs what is queued, seals the journal and lets go of the directory.
+    ///
+    /// Waits for all of it; not to be called from a callback. Later calls do nothing.
+    public func close() {
+        let isFirst = isClosed.withLock { closed in
+            defer { closed = true }
+            return !closed
+        }
+        guard isFirst else { return }
+        queue.close()
+        thread.join()
+    }
+}

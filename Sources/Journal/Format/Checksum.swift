@@ -1,0 +1,17 @@
+// CRC32C over Swift's buffers; the loop itself is C (CKernels).
+
+import CKernels
+
+/// A running CRC32C.
+struct Checksum {
+    private(set) var value: UInt32 = 0
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        value = paramd_crc32c(value, bytes.baseAddress, bytes.count)
+    }
+
+    /// The checksum of `bytes` after whatever gave `seed`.
+    static func of(_ bytes: UnsafeRawBufferPointer, after seed: UInt32 = 0) -> UInt32 {
+        paramd_crc32c(seed, bytes.baseAddress, bytes.count)
+    }
+}

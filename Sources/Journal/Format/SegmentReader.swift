@@ -1,0 +1,74 @@
+// Walks over the records of one segment file, checking each byte it passes. Recovery, replay, verify and salvage are
+// all loops over this; what a damaged record means (torn tail or hole) is decided in SegmentTail.
+
+/// What lies at the reader's offset.
+enum SegmentStep {
+    case record(StoredRecord)
+    /// A length of zero, or the end of the file: no more records.
+    case end
+    /// Bytes that are no intact record in this place.
+    case damaged(reason: String)
+}
+
+/// A reader at a place in a segment.
+///
+/// After a `record` it stands behind it, otherwise it stays.
+final class SegmentReader {
+    let window: ReadWindow
+    let header: SegmentHeader
+    private(set) var offset = SegmentHeader.size
+    private(set) var nextPosition: UInt64
+    private(set) var chain: UInt32
+
+    init(_ name: String, in directory: Directory) throws(JournalError) {
+        window = try ReadWindow(name, in: directory)
+        header = try SegmentHeader(decoding: window.bytes(0..<min(SegmentHeader.size, window.size)), file: name)
+        nextPosition = header.firstPosition
+        chain = header.chain
+        guard SegmentName.number(of: name) == header.number else {
+            throw .corrupted(file: name, offset: 16, reason: "the header has another segment's number")
+        }
+    }
+
+    /// The next record; its payload is valid until the next call.
+    func next() throws(JournalError) -> SegmentStep {
+        guard window.size - offset >= 8 else { return .end }
+        let length: UInt64 = try window.bytes(offset..<offset + 8).integer(at: 0)
+        if length == 0 { return .end }
+        guard window.size - offset >= RecordHeader.size else { return .damaged(reason: "the record is cut off") }
+        let head = try window.bytes(offset..<offset + RecordHeader.size)
+        guard let start = head.baseAddress, let record = RecordHeader(decoding: start, salt: header.salt) else {
+            return .damaged(reason: "the record's header does not match its checksum")
+        }
+        guard record.position == nextPosition, record.previous == chain else {
+            return .damaged(reason: "the record does not continue the one before")
+        }
+        let checksum = RecordHeader.checksum(at: start)
+        return try payload(of: record, checksum: checksum)
+    }
+
+    private func payload(of record: RecordHeader, checksum: UInt32) throws(JournalError) -> SegmentStep {
+        let room = window.size - offset - RecordHeader.size
+        guard record.payloadCount <= room, RecordHeader.extent(payload: record.payloadCount) <= window.size - offset
+        else { return .damaged(reason: "the record is cut off") }
+        let extent = RecordHeader.extent(payload: record.payloadCount)
+        let padded = try window.bytes(offset + RecordHeader.size..<offset + extent)
+        guard Checksum.of(padded) == record.payloadChecksum else {
+            return .damaged(reason: "the record's payload does not match its checksum")
+        }
+        offset += extent
+        nextPosition += 1
+        chain = checksum
+        return .record(
+            StoredRecord(
+                position: record.position, type: record.type, flags: record.flags, model: record.model,
+                payload: UnsafeRawBufferPointer(rebasing: padded[..<record.payloadCount])))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The little-endian integer at the offset, which must lie inside.
+    func integer<Value: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Value {
+        Value(littleEndian: loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+}

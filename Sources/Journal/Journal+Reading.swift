@@ -1,0 +1,75 @@
+// Records read back outside of recovery, and segments forgotten: both work on files, beside the journal thread.
+
+extension Journal {
+    /// Hands the records from `start` up to `end` (not included) to `body`, in order, while appends go on.
+    ///
+    /// Reads what was written when the call began; `nil` is all of that. Segments that hold these records must not be
+    /// deleted meanwhile.
+    ///
+    /// - Throws: `.replayRefused` when `body` throws, `.corrupted` and `.inaccessible` from the disk.
+    public func read(
+        from start: UInt64, upTo end: UInt64? = nil, _ body: (StoredRecord) throws -> Void
+    ) throws(JournalError) {
+        let limit = min(end ?? .max, nextPosition)
+        try Journal.read(directory, from: start, upTo: limit, body)
+    }
+
+    /// The same from a directory without opening it for writing; needs no lock.
+    ///
+    /// Ends at the first record that is not intact when that is a torn tail.
+    public static func read(
+        directory: String, from start: UInt64 = 1, upTo end: UInt64? = nil, _ body: (StoredRecord) throws -> Void
+    ) throws(JournalError) {
+        try read(Directory(directory, on: POSIXFileSystem()), from: start, upTo: end ?? .max, body)
+    }
+
+    /// The first position that is still there, or `nil` where there is no segment.
+    public static func firstPosition(directory: String) throws(JournalError) -> UInt64? {
+        let directory = Directory(directory, on: POSIXFileSystem())
+        guard let first = try directory.segmentNumbers().first else { return nil }
+        return try SegmentReader(SegmentName.of(first), in: directory).header.firstPosition
+    }
+
+    /// Deletes the segments that hold only records before `position`; the newest always stays.
+    ///
+    /// Oldest first, each deletion durable before the next: a crash in between leaves no gap.
+    ///
+    /// - Returns: How many segments were deleted.
+    @discardableResult
+    public func deleteSegments(before position: UInt64) throws(JournalError) -> Int {
+        let chain = try SegmentChain(directory)
+        guard let firstKept = try chain.numbers(from: position).first else { return 0 }
+        let obsolete = chain.numbers.prefix { $0 < firstKept }
+        for number in obsolete {
+            let name = SegmentName.of(number)
+            do {
+                try directory.remove(name)
+                try directory.synchronize()
+            } catch {
+                throw JournalError(writing: name, error)
+            }
+        }
+        return obsolete.count
+    }
+
+    private static func read(
+        _ directory: Directory, from start: UInt64, upTo end: UInt64, _ body: (StoredRecord) throws -> Void
+    ) throws(JournalError) {
+        let chain = try SegmentChain(directory)
+        var previous: SegmentReader?
+        for number in try chain.numbers(from: start) {
+            let reader = try chain.open(number, after: previous)
+            let isLast = number == chain.numbers.last
+            _ = try chain.read(reader, isLast: isLast, upTo: end) { record throws(JournalError) in
+                guard record.position >= start, record.type != Record.seal else { return }
+                do {
+                    try body(record)
+                } catch {
+                    throw .replayRefused(position: record.position, reason: "\(error)")
+                }
+            }
+            if reader.nextPosition >= end { return }
+            previous = reader
+        }
+    }
+}

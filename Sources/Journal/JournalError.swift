@@ -1,0 +1,73 @@
+// Everything that can go wrong with the journal and its snapshot files. Callers switch over it: the server maps
+// each case to an answer or an exit code. Messages name files, never directories.
+
+import Glibc
+
+/// Why the journal refused, and what that means for later calls.
+public enum JournalError: Error, Sendable, Equatable {
+    /// Another process, or another part of this one, has the directory open. Nothing was touched.
+    case inUse(processID: Int?)
+    /// No room (ENOSPC, EDQUOT): this append changed nothing; later ones work once there is room.
+    case outOfSpace(file: String)
+    /// The disk is mounted read-only (EROFS): this append changed nothing; later ones work once it is writable.
+    case readOnlyFileSystem(file: String)
+    /// A write or sync failed. Final: nothing more is written until the journal is opened afresh.
+    case failed(file: String, call: String, code: Int32)
+    /// Bytes on disk are not those written, at `offset` of `file`.
+    case corrupted(file: String, offset: Int, reason: String)
+    /// The file comes from a later version of this format.
+    case unsupportedFormat(file: String, version: UInt32)
+    /// A file or the directory cannot be opened, listed or read.
+    case inaccessible(file: String, call: String, code: Int32)
+    /// The caller's replay closure threw at the record of that position.
+    case replayRefused(position: UInt64, reason: String)
+    /// The journal was closed before this call.
+    case closed
+}
+
+extension JournalError: CustomStringConvertible {
+    /// One sentence: what failed, where, and what to do where that is known.
+    public var description: String {
+        switch self {
+        case .inUse(let processID?): "The directory is in use by process \(processID)."
+        case .inUse(nil): "The directory is in use by another process."
+        case .outOfSpace(let file): "No space left to write \(file)."
+        case .readOnlyFileSystem(let file): "Cannot write \(file): the file system is read-only."
+        case .failed(let file, let call, let code):
+            "\(call) of \(file) failed (\(message(code))); nothing more is written until a restart."
+        case .corrupted(let file, let offset, let reason): "\(file) is damaged at offset \(offset): \(reason)."
+        case .unsupportedFormat(let file, let version): "\(file) has format version \(version), which is too new."
+        case .inaccessible(let file, let call, let code): "\(call) of \(file) failed (\(message(code)))."
+        case .replayRefused(let position, let reason): "Record \(position) could not be replayed: \(reason)."
+        case .closed: "The journal is closed."
+        }
+    }
+}
+
+extension JournalError {
+    /// What a failed call on the way to durable bytes means: full and read-only disks heal, anything else is final.
+    init(writing file: String, _ error: SystemError) {
+        switch error.code {
+        case ENOSPC, EDQUOT: self = .outOfSpace(file: file)
+        case EROFS: self = .readOnlyFileSystem(file: file)
+        default: self = .failed(file: file, call: error.call, code: error.code)
+        }
+    }
+
+    init(reading file: String, _ error: SystemError) {
+        self = .inaccessible(file: file, call: error.call, code: error.code)
+    }
+
+    /// Whether later appends can succeed without opening the journal afresh.
+    var heals: Bool {
+        switch self {
+        case .outOfSpace, .readOnlyFileSystem: true
+        default: false
+        }
+    }
+}
+
+private func message(_ code: Int32) -> String {
+    guard let text = strerror(code) else { return "errno \(code)" }
+    return String(cString: text)
+}

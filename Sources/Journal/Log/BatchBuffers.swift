@@ -1,0 +1,52 @@
+// The header memory and iovec list of one batch, reused from batch to batch. Used by SegmentLog alone; the payloads
+// go to the disk from where their owners keep them.
+
+import Glibc
+
+/// Lays records out for one vectored write.
+struct BatchBuffers: ~Copyable {
+    private var heads = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * RecordHeader.size, alignment: 8)
+    private var vectors: [iovec] = []
+
+    deinit { heads.deallocate() }
+
+    /// Starts a batch of `count` records.
+    mutating func begin(count: Int) {
+        vectors.removeAll(keepingCapacity: true)
+        if heads.count < count * RecordHeader.size {
+            heads.deallocate()
+            heads = .allocate(byteCount: 2 * count * RecordHeader.size, alignment: 8)
+        }
+    }
+
+    /// Adds record number `index` of the batch; returns the checksum of its header.
+    mutating func add(_ submission: Submission, header: RecordHeader, index: Int, salt: UInt32) -> UInt32 {
+        let offset = index * RecordHeader.size
+        let memory = UnsafeMutableRawBufferPointer(rebasing: heads[offset..<offset + RecordHeader.size])
+        guard let start = memory.baseAddress else { return 0 }
+        let checksum = header.encode(to: start, salt: salt)
+        append(UnsafeRawBufferPointer(memory))
+        for piece in submission.record.payload { append(piece.content) }
+        append(UnsafeRawBufferPointer(rebasing: zeros[..<RecordHeader.padding(payload: submission.payloadCount)]))
+        return checksum
+    }
+
+    /// Writes all that was added to the file from `offset` on.
+    mutating func write(to file: Int32, at offset: Int, on disk: any FileSystem) throws(SystemError) {
+        var failure: SystemError?
+        vectors.withUnsafeMutableBufferPointer { list in
+            do throws(SystemError) {
+                try disk.writeAll(list, to: file, at: offset)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count > 0 else { return }
+        vectors.append(
+            iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count))
+    }
+}

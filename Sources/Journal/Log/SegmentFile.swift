@@ -1,0 +1,120 @@
+// One segment file open for writing: where it ends, how far it is filled with zeros. SegmentLog owns two at most,
+// the current one and the one prepared ahead.
+
+/// An open segment file.
+///
+/// Everything from `end` on reads as zeros.
+struct SegmentFile {
+    private(set) var name: String
+    private(set) var size: Int
+    /// Where the next record goes.
+    var end: Int
+    /// Up to here the file has been written at least once.
+    ///
+    /// What lies behind is only reserved: the first sync of it costs the file system a change of its own books.
+    private(set) var filled: Int
+    let descriptor: Int32
+    private let directory: Directory
+
+    /// Opens an existing segment to continue it at `end`.
+    init(opening name: String, end: Int, in directory: Directory) throws(SystemError) {
+        self.name = name
+        self.directory = directory
+        self.end = end
+        filled = end
+        descriptor = try directory.open(name, .update)
+        do {
+            size = try directory.disk.size(descriptor)
+        } catch {
+            directory.disk.close(descriptor)
+            throw error
+        }
+    }
+
+    /// Makes a file of `size` bytes, all reserved on the disk, that has no segment's name yet.
+    init(reserving size: Int, in directory: Directory) throws(SystemError) {
+        name = SegmentName.ahead
+        self.size = size
+        self.directory = directory
+        end = SegmentHeader.size
+        filled = 0
+        descriptor = try directory.open(name, .create)
+        do {
+            try directory.disk.allocate(descriptor, size: size)
+        } catch {
+            discard()
+            throw error
+        }
+    }
+
+    /// Bytes left for records.
+    var room: Int { max(0, size - end) }
+
+    /// Writes the header, makes the file durable and gives it its name.
+    ///
+    /// The name itself is not yet durable.
+    mutating func takeIntoUse(_ header: SegmentHeader) throws(SystemError) {
+        let bytes = header.encode()
+        let written = Result { () throws(SystemError) in try write(bytes, at: 0) }
+        try written.get()
+        try synchronize()
+        let final = SegmentName.of(header.number)
+        try directory.rename(name, to: final)
+        name = final
+    }
+
+    /// Writes one stretch of zeros where there are none yet, durably; false once `limit` is reached.
+    mutating func fillOneStep(upTo limit: Int) throws(SystemError) -> Bool {
+        let start = max(filled, end)
+        let count = min(zeros.count, min(limit, size) - start)
+        guard count > 0 else { return false }
+        try directory.disk.writeAll(UnsafeRawBufferPointer(rebasing: zeros[..<count]), to: descriptor, at: start)
+        try synchronize()
+        filled = start + count
+        return true
+    }
+
+    /// Cuts everything from `offset` on off.
+    mutating func truncate(to offset: Int) throws(SystemError) {
+        try directory.disk.truncate(descriptor, size: offset)
+        size = offset
+        end = min(end, offset)
+    }
+
+    /// Overwrites the bytes from `end` to `limit` with zeros, durably.
+    func clear(upTo limit: Int) throws(SystemError) {
+        var start = end
+        while start < limit {
+            let count = min(zeros.count, limit - start)
+            try directory.disk.writeAll(UnsafeRawBufferPointer(rebasing: zeros[..<count]), to: descriptor, at: start)
+            start += count
+        }
+        try synchronize()
+    }
+
+    func synchronize() throws(SystemError) {
+        try directory.disk.synchronize(descriptor)
+    }
+
+    func close() {
+        directory.disk.close(descriptor)
+    }
+
+    /// Closes the file and removes it; what cannot be removed is removed by the next open.
+    func discard() {
+        close()
+        try? directory.remove(name)
+    }
+
+    private func write(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
+        let failure = bytes.withUnsafeBytes { buffer -> SystemError? in
+            do throws(SystemError) {
+                try directory.disk.writeAll(buffer, to: descriptor, at: offset)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+}

@@ -1,0 +1,211 @@
+// The journal's write side without its thread: batches in, segment files out. Journal's commit loop drives it;
+// the fault tests drive it directly, since every call is plain and in order.
+
+/// The segments being written.
+///
+/// Not thread-safe: whoever holds it is the journal thread.
+final class SegmentLog {
+    let directory: Directory
+    private let segmentBytes: Int
+    private var current: SegmentFile
+    private var header: SegmentHeader
+    private var ahead: SegmentFile?
+    private var buffers = BatchBuffers()
+    private var lastBatchBytes = 0
+
+    /// Position that the next record gets.
+    private(set) var nextPosition: UInt64
+    /// Every record before this position is durable.
+    private(set) var syncedPosition: UInt64
+    private var chain: UInt32
+
+    /// Continues `current` behind its last record; everything in it is durable.
+    init(
+        _ directory: Directory, segmentBytes: Int, current: SegmentFile, header: SegmentHeader, nextPosition: UInt64,
+        chain: UInt32
+    ) {
+        self.directory = directory
+        self.segmentBytes = segmentBytes
+        self.current = current
+        self.header = header
+        self.nextPosition = nextPosition
+        self.chain = chain
+        syncedPosition = nextPosition
+    }
+
+    /// Number of the segment that records go to.
+    var currentNumber: UInt64 { header.number }
+
+    /// Bytes left in the current segment.
+    var room: Int { current.room }
+
+    /// Whether records have been written that are not yet synced.
+    var isDirty: Bool { syncedPosition < nextPosition }
+
+    /// Writes the records behind the last one, all or none; durable after the next `synchronize`.
+    ///
+    /// They must fit into `room`, unless there is one only: that one gets a segment of its own.
+    func write(_ batch: ArraySlice<Submission>) throws(JournalError) {
+        let extent = batch.reduce(0) { $0 + $1.extent }
+        if extent > current.room { try roll(toFit: extent) }
+        let before = (position: nextPosition, chain: chain)
+        lay(batch)
+        do {
+            try buffers.write(to: current.descriptor, at: current.end, on: directory.disk)
+        } catch {
+            (nextPosition, chain) = before
+            try retract(after: error)
+        }
+        current.end += extent
+        lastBatchBytes = extent
+    }
+
+    /// Makes all written records durable.
+    func synchronize() throws(JournalError) {
+        guard isDirty else { return }
+        do {
+            try current.synchronize()
+        } catch {
+            // Final whatever the code: the kernel may have dropped the pages, a second try would lie.
+            throw .failed(file: current.name, call: error.call, code: error.code)
+        }
+        syncedPosition = nextPosition
+    }
+
+    private func lay(_ batch: ArraySlice<Submission>) {
+        buffers.begin(count: batch.count)
+        for (index, submission) in batch.enumerated() {
+            let head = RecordHeader(
+                payload: submission.payloadCount, position: nextPosition, synced: syncedPosition,
+                record: submission.record, previous: chain, payloadChecksum: submission.payloadChecksum)
+            chain = buffers.add(submission, header: head, index: index, salt: header.salt)
+            nextPosition += 1
+        }
+    }
+
+    /// Takes a half-written batch off the disk, so that no restart can find what was refused; then throws.
+    private func retract(after error: SystemError) throws(JournalError) -> Never {
+        let reason = JournalError(writing: current.name, error)
+        guard reason.heals else { throw reason }
+        do {
+            try current.truncate(to: current.end)
+            try current.synchronize()
+        } catch {
+            throw .failed(file: current.name, call: error.call, code: error.code)
+        }
+        syncedPosition = nextPosition
+        throw reason
+    }
+
+    // MARK: - Segments
+
+    /// Begins the next segment.
+    ///
+    /// The old one is durable and cut to its length before the new one has a name.
+    func roll(toFit extent: Int, gap: UInt64 = 0) throws(JournalError) {
+        try synchronize()
+        let next = SegmentHeader(
+            number: header.number + 1, firstPosition: nextPosition + gap, chain: chain,
+            salt: UInt32.random(in: 0 ... .max), gap: gap)
+        let file = try SegmentLog.begin(next, using: takeAhead(toFit: extent), in: directory)
+        try? current.truncate(to: current.end)
+        current.close()
+        current = file
+        header = next
+        nextPosition += gap
+        syncedPosition = nextPosition
+    }
+
+    /// Writes the header, names the file and makes the name durable.
+    static func begin(
+        _ header: SegmentHeader, using file: SegmentFile, in directory: Directory
+    ) throws(JournalError) -> SegmentFile {
+        var file = file
+        do {
+            try file.takeIntoUse(header)
+        } catch {
+            file.discard()
+            throw JournalError(writing: SegmentName.of(header.number), error)
+        }
+        do {
+            try directory.synchronize()
+        } catch {
+            // The name may or may not be on the disk: going on with the old segment could make two successors.
+            file.close()
+            throw .failed(file: SegmentName.of(header.number), call: error.call, code: error.code)
+        }
+        return file
+    }
+
+    private func takeAhead(toFit extent: Int) throws(JournalError) -> SegmentFile {
+        if let file = ahead {
+            ahead = nil
+            if file.room >= extent { return file }
+            file.discard()
+        }
+        return try SegmentLog.reserve(max(segmentBytes, SegmentHeader.size + extent), in: directory)
+    }
+
+    static func reserve(_ size: Int, in directory: Directory) throws(JournalError) -> SegmentFile {
+        do {
+            return try SegmentFile(reserving: size, in: directory)
+        } catch {
+            throw JournalError(writing: SegmentName.ahead, error)
+        }
+    }
+
+    // MARK: - Ahead of need
+
+    /// Bytes behind the last record that idle time fills with zeros.
+    private static let window = 4 << 20
+    /// Batches from this size on gain nothing from a filled file: their bytes cost more than the books.
+    private static let largeBatch = 256 << 10
+
+    /// Does one short piece of work that makes later appends cheaper; false when there is none.
+    func prepare() throws(JournalError) -> Bool {
+        if lastBatchBytes > 0, lastBatchBytes < SegmentLog.largeBatch {
+            if try attempt({ () throws(SystemError) in
+                try current.fillOneStep(upTo: current.end + SegmentLog.window)
+            }) {
+                return true
+            }
+            if var file = ahead {
+                defer { ahead = file }
+                if try attempt({ () throws(SystemError) in try file.fillOneStep(upTo: SegmentLog.window) }) {
+                    return true
+                }
+            }
+        }
+        guard lastBatchBytes > 0, ahead == nil, current.room < current.size / 2 else { return false }
+        return try attempt { () throws(SystemError) in
+            ahead = try SegmentFile(reserving: segmentBytes, in: directory)
+            return true
+        }
+    }
+
+    /// Runs the work; a full or read-only disk is no failure yet, since nobody waits for this.
+    private func attempt(_ work: () throws(SystemError) -> Bool) throws(JournalError) -> Bool {
+        do {
+            return try work()
+        } catch {
+            lastBatchBytes = 0
+            let reason = JournalError(writing: current.name, error)
+            if reason.heals { return false }
+            throw reason
+        }
+    }
+
+    // MARK: - The end
+
+    /// Ends the journal in good order: with a last record, durable, that vouches for all before it.
+    func seal() throws(JournalError) {
+        try write([Submission(Record(type: Record.seal, payload: []))])
+        try synchronize()
+    }
+
+    func close() {
+        ahead?.discard()
+        ahead = nil
+        current.close()
+    }
+}

@@ -1,0 +1,103 @@
+// Opens a directory: reads what is there, drops a torn tail, and leaves a SegmentLog that continues behind the last
+// record. The only place that repairs anything by itself, and a torn tail is all it repairs.
+
+/// Builds the write side from the files.
+struct Recovery {
+    let directory: Directory
+    let settings: JournalSettings
+    /// First position to deliver.
+    let start: UInt64
+    /// Smallest position that the next record may get.
+    let resume: UInt64
+    private(set) var report = RecoveryReport()
+
+    init(_ directory: Directory, settings: JournalSettings, from start: UInt64, resumingAt resume: UInt64) {
+        self.directory = directory
+        self.settings = settings
+        self.start = start
+        self.resume = resume
+    }
+
+    /// Delivers the records from `start` on and returns the log that continues them.
+    mutating func run(_ replay: (StoredRecord) throws -> Void) throws(JournalError) -> SegmentLog {
+        try removeLeftovers()
+        let chain = try SegmentChain(directory)
+        report.segments = chain.numbers.count
+        guard let last = chain.numbers.last else { return try makeFirst() }
+        var previous: SegmentReader?
+        var tail = (tail: SegmentTail.clean, reason: "")
+        for number in try chain.numbers(from: start) {
+            let reader = try chain.open(number, after: previous)
+            if number == last { try reader.window.settle() }
+            tail = try chain.read(reader, isLast: number == last) { record throws(JournalError) in
+                try deliver(record, to: replay)
+            }
+            previous = reader
+        }
+        guard let reader = previous else { return try makeFirst() }
+        return try continueLog(reader, tail: tail.tail, reason: tail.reason)
+    }
+
+    private mutating func deliver(
+        _ record: StoredRecord, to replay: (StoredRecord) throws -> Void
+    ) throws(JournalError) {
+        report.records += 1
+        report.bytes += record.payload.count
+        guard record.position >= start, record.type != Record.seal else { return }
+        do {
+            try replay(record)
+        } catch {
+            throw .replayRefused(position: record.position, reason: "\(error)")
+        }
+    }
+
+    private mutating func continueLog(
+        _ reader: SegmentReader, tail: SegmentTail, reason: String
+    ) throws(JournalError) -> SegmentLog {
+        let name = reader.window.name
+        let file: SegmentFile
+        do {
+            file = try SegmentFile(opening: name, end: reader.offset, in: directory)
+            if case .torn(let end) = tail {
+                report.tornTail = .init(
+                    file: name, offset: reader.offset, bytes: end - reader.offset, reason: reason)
+                try file.clear(upTo: end)
+            }
+        } catch {
+            throw JournalError(writing: name, error)
+        }
+        let log = SegmentLog(
+            directory, segmentBytes: settings.segmentBytes, current: file, header: reader.header,
+            nextPosition: reader.nextPosition, chain: reader.chain)
+        if resume > log.nextPosition {
+            report.lostPositions = resume - log.nextPosition
+            try log.roll(toFit: 0, gap: report.lostPositions)
+        }
+        return log
+    }
+
+    private func makeFirst() throws(JournalError) -> SegmentLog {
+        let header = SegmentHeader(
+            number: 1, firstPosition: max(resume, 1), chain: 0, salt: UInt32.random(in: 0 ... .max))
+        let reserved = try SegmentLog.reserve(settings.segmentBytes, in: directory)
+        let file = try SegmentLog.begin(header, using: reserved, in: directory)
+        return SegmentLog(
+            directory, segmentBytes: settings.segmentBytes, current: file, header: header,
+            nextPosition: header.firstPosition, chain: 0)
+    }
+
+    private func removeLeftovers() throws(JournalError) {
+        guard try directory.fileNames().contains(SegmentName.ahead) else { return }
+        do {
+            try directory.remove(SegmentName.ahead)
+        } catch {
+            throw JournalError(writing: SegmentName.ahead, error)
+        }
+    }
+}
+
+extension Record {
+    /// The journal's own record, the last one of a journal that was closed in good order: with it there, a damaged
+    /// last record cannot be mistaken for a torn one.
+    static let seal: UInt16 = 0xFFFF
+}

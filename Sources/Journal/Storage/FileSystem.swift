@@ -1,0 +1,98 @@
+// The few file operations that the journal needs, so that a test can put a disk that fails, tears and forgets
+// behind them. The real one is POSIXFileSystem; nothing else in the module makes a system call on files.
+
+import Glibc
+
+/// How a file is opened.
+package enum OpenMode: Sendable {
+    /// For reading; it must exist.
+    case read
+    /// For reading and writing; it must exist.
+    case update
+    /// For reading and writing; a fresh, empty file, replacing any of that name.
+    case create
+}
+
+/// A file or directory name in a listing.
+package struct DirectoryEntry: Sendable, Equatable {
+    package let name: String
+    package let isDirectory: Bool
+
+    package init(name: String, isDirectory: Bool) {
+        self.name = name
+        self.isDirectory = isDirectory
+    }
+}
+
+/// File operations, each one a single system call in spirit: short writes and reads are the caller's to continue,
+/// interrupted calls (EINTR) are repeated inside.
+package protocol FileSystem: Sendable {
+    /// Makes the directory and its parents where they are missing.
+    func createDirectory(_ path: String) throws(SystemError)
+    /// Takes the lock file for this process until `close`; `nil` if another holder has it.
+    func lock(_ path: String) throws(SystemError) -> Int32?
+    func open(_ path: String, _ mode: OpenMode) throws(SystemError) -> Int32
+    func close(_ file: Int32)
+    /// Writes a prefix of the buffers at the offset; returns its length in bytes, at least 1.
+    func write(_ buffers: UnsafeBufferPointer<iovec>, to file: Int32, at offset: Int) throws(SystemError) -> Int
+    /// Reads up to the buffer's length; 0 is the end of the file.
+    func read(_ file: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int
+    /// Makes the bytes written durable, and the size if it changed (fdatasync).
+    func synchronize(_ file: Int32) throws(SystemError)
+    /// Makes names durable: files made, renamed and removed in the directory (fsync of it).
+    func synchronizeDirectory(_ path: String) throws(SystemError)
+    /// Replaces `to` if it exists.
+    func rename(_ from: String, to: String) throws(SystemError)
+    func remove(_ path: String) throws(SystemError)
+    /// Gives the file that size at least, with room on the disk for it; what is new reads as zeros.
+    func allocate(_ file: Int32, size: Int) throws(SystemError)
+    func truncate(_ file: Int32, size: Int) throws(SystemError)
+    func size(_ file: Int32) throws(SystemError) -> Int
+    func list(_ directory: String) throws(SystemError) -> [DirectoryEntry]
+    /// Asks that later reads come from the disk, not from memory; what it cannot forget it ignores.
+    func discardCache(_ file: Int32)
+}
+
+extension FileSystem {
+    /// Writes all of the buffers, however many calls that takes.
+    ///
+    /// `iovec`s are consumed in place.
+    func writeAll(_ buffers: UnsafeMutableBufferPointer<iovec>, to file: Int32, at offset: Int) throws(SystemError) {
+        var rest = buffers[...]
+        var position = offset
+        while !rest.isEmpty {
+            let call = UnsafeBufferPointer(rebasing: rest.prefix(1024))  // IOV_MAX on Linux
+            var written = try write(call, to: file, at: position)
+            position += written
+            while let first = rest.first, written >= first.iov_len {
+                written -= first.iov_len
+                rest = rest.dropFirst()
+            }
+            if written > 0, let base = rest[rest.startIndex].iov_base {
+                rest[rest.startIndex].iov_base = base + written
+                rest[rest.startIndex].iov_len -= written
+            }
+        }
+    }
+
+    /// Writes all of the bytes.
+    func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, at offset: Int) throws(SystemError) {
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+        var one = iovec(iov_base: UnsafeMutableRawPointer(mutating: base), iov_len: bytes.count)
+        try withUnsafeMutablePointer(to: &one) { pointer throws(SystemError) in
+            try writeAll(UnsafeMutableBufferPointer(start: pointer, count: 1), to: file, at: offset)
+        }
+    }
+
+    /// Reads until the buffer is full or the file ends; returns the bytes read.
+    func readAll(_ file: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+            let count = try read(file, into: rest, at: offset + filled)
+            if count == 0 { break }
+            filled += count
+        }
+        return filled
+    }
+}

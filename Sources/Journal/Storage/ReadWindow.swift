@@ -1,0 +1,73 @@
+// Random access to a file through one reused buffer: sequential readers get each byte from the disk once.
+// Under SegmentReader and SnapshotReader; plain reads, since a failing disk answers those with an error and a
+// mapped page with a signal.
+
+/// A file open for reading, and the stretch of it that is in memory.
+final class ReadWindow {
+    let name: String
+    let size: Int
+    private let disk: any FileSystem
+    private let file: Int32
+    private var buffer: UnsafeMutableRawBufferPointer
+    private var loaded = 0..<0
+
+    /// Opens the file; `capacity` bytes are read at a time.
+    init(_ name: String, in directory: Directory, capacity: Int = 1 << 20) throws(JournalError) {
+        self.name = name
+        disk = directory.disk
+        do {
+            file = try directory.open(name, .read)
+        } catch {
+            throw JournalError(reading: name, error)
+        }
+        do {
+            size = try directory.disk.size(file)
+        } catch {
+            directory.disk.close(file)
+            throw JournalError(reading: name, error)
+        }
+        buffer = .allocate(byteCount: capacity, alignment: 4096)
+    }
+
+    deinit {
+        disk.close(file)
+        buffer.deallocate()
+    }
+
+    /// Makes the file durable and forgets what memory holds of it, so that reads see what the disk has.
+    func settle() throws(JournalError) {
+        do {
+            try disk.synchronize(file)
+        } catch {
+            throw JournalError(reading: name, error)
+        }
+        disk.discardCache(file)
+    }
+
+    /// The bytes of `range`, which must lie inside the file; valid until the next call.
+    func bytes(_ range: Range<Int>) throws(JournalError) -> UnsafeRawBufferPointer {
+        if range.lowerBound < loaded.lowerBound || range.upperBound > loaded.upperBound { try load(range) }
+        let start = range.lowerBound - loaded.lowerBound
+        return UnsafeRawBufferPointer(rebasing: buffer[start..<start + range.count])
+    }
+
+    private func load(_ range: Range<Int>) throws(JournalError) {
+        if range.count > buffer.count {
+            buffer.deallocate()
+            buffer = .allocate(byteCount: range.count, alignment: 4096)
+        }
+        let wanted = min(buffer.count, size - range.lowerBound)
+        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
+        loaded = 0..<0
+        let count: Int
+        do {
+            count = try disk.readAll(file, into: target, at: range.lowerBound)
+        } catch {
+            throw JournalError(reading: name, error)
+        }
+        guard count >= range.count else {
+            throw .corrupted(file: name, offset: range.lowerBound + count, reason: "the file ends early")
+        }
+        loaded = range.lowerBound..<range.lowerBound + count
+    }
+}

@@ -1,0 +1,138 @@
+// The journal thread's work: gather, write once, sync once, call back, in order. No timer delays a batch: under load
+// a batch is what arrived during the sync before it, and a lone append is synced at once.
+
+/// What other threads may know of the journal thread.
+struct CommitStatus: Sendable {
+    var nextPosition: UInt64
+    var syncedPosition: UInt64
+    var currentNumber: UInt64
+    var failure: JournalError?
+}
+
+/// Turns items into writes, syncs and callbacks.
+///
+/// Owned by the journal thread.
+final class CommitLoop {
+    private let log: SegmentLog
+    private let settings: JournalSettings
+    private let queue: CommitQueue
+    private let status: Lock<CommitStatus>
+    private var backlog: ArraySlice<CommitItem> = []
+    private var failure: JournalError?
+    /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
+    private var deadline: UInt64?
+
+    init(_ log: SegmentLog, settings: JournalSettings, queue: CommitQueue, status: Lock<CommitStatus>) {
+        self.log = log
+        self.settings = settings
+        self.queue = queue
+        self.status = status
+    }
+
+    /// Works until the queue is closed and empty, then seals and closes the log.
+    func run() {
+        while true {
+            backlog += queue.takeAll()
+            if !backlog.isEmpty {
+                commitBatch()
+            } else if !prepareOnce() {
+                guard let items = queue.wait(until: deadline) else { break }
+                backlog += items
+            }
+            syncIfDue()
+        }
+        seal()
+    }
+
+    // MARK: - A batch
+
+    private typealias Waiting = @Sendable (Result<Acknowledgement, JournalError>) -> Void
+
+    /// Takes one batch, or one flush, off the backlog and completes it.
+    private func commitBatch() {
+        if case .flush(let then)? = backlog.first {
+            backlog.removeFirst()
+            let result = attempt { () throws(JournalError) in try log.synchronize() }
+            publish()
+            then(result.map { log.syncedPosition })
+            return
+        }
+        var submissions: [Submission] = []
+        var waiting: [Waiting] = []
+        gather(&submissions, &waiting)
+        let first = log.nextPosition
+        let result = attempt { () throws(JournalError) in try store(submissions[...]) }
+        publish()
+        let synced = log.syncedPosition
+        for (position, then) in zip(first..., waiting) {
+            then(result.map { Acknowledgement(position: position, isDurable: position < synced) })
+        }
+    }
+
+    /// Takes appends off the backlog: as many as one sync may cover, and at least one.
+    private func gather(_ submissions: inout [Submission], _ waiting: inout [Waiting]) {
+        let limit = settings.mode == .sync ? 0 : min(settings.batchBytes, log.room)
+        var extent = 0
+        while case .append(let submission, let then)? = backlog.first {
+            extent += submission.extent
+            guard submissions.isEmpty || extent <= limit else { break }
+            submissions.append(submission)
+            waiting.append(then)
+            backlog.removeFirst()
+        }
+    }
+
+    private func store(_ batch: ArraySlice<Submission>) throws(JournalError) {
+        try log.write(batch)
+        switch settings.mode {
+        case .group, .sync: try log.synchronize()
+        case .interval(let milliseconds):
+            deadline = deadline ?? monotonicNanoseconds() + UInt64(max(0, milliseconds)) * 1_000_000
+        case .none: break
+        }
+    }
+
+    // MARK: - Between batches
+
+    private func syncIfDue() {
+        guard let due = deadline, monotonicNanoseconds() >= due else { return }
+        deadline = nil
+        _ = attempt { () throws(JournalError) in try log.synchronize() }
+        publish()
+    }
+
+    /// One short step of preparation while nobody waits; false when there is nothing left to prepare.
+    private func prepareOnce() -> Bool {
+        var more = false
+        _ = attempt { () throws(JournalError) in more = try log.prepare() }
+        publish()
+        return more
+    }
+
+    private func seal() {
+        _ = attempt { () throws(JournalError) in
+            try log.synchronize()
+            try log.seal()
+        }
+        publish()
+        log.close()
+    }
+
+    /// Runs the work unless an earlier one failed for good; remembers such a failure.
+    private func attempt(_ work: () throws(JournalError) -> Void) -> Result<Void, JournalError> {
+        if let failure { return .failure(failure) }
+        do {
+            return .success(try work())
+        } catch {
+            if !error.heals { failure = error }
+            return .failure(error)
+        }
+    }
+
+    private func publish() {
+        let now = CommitStatus(
+            nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, currentNumber: log.currentNumber,
+            failure: failure)
+        status.withLock { $0 = now }
+    }
+}

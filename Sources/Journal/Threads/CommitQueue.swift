@@ -1,0 +1,61 @@
+// Where appends wait for the journal thread. What has gathered here while a batch was being synced is the next one.
+
+/// A request to the journal thread.
+enum CommitItem: Sendable {
+    case append(Submission, then: @Sendable (Result<Acknowledgement, JournalError>) -> Void)
+    /// Makes everything before it durable.
+    case flush(then: @Sendable (Result<UInt64, JournalError>) -> Void)
+}
+
+/// Items in order of arrival.
+///
+/// Any thread adds; the journal thread alone takes.
+final class CommitQueue: Sendable {
+    private struct State {
+        var items: [CommitItem] = []
+        var isClosed = false
+    }
+
+    private let state = Lock(State())
+
+    /// Adds the item; false once the queue is closed.
+    func add(_ item: CommitItem) -> Bool {
+        let (accepted, wasEmpty) = state.withLock { state -> (Bool, Bool) in
+            if state.isClosed { return (false, false) }
+            state.items.append(item)
+            return (true, state.items.count == 1)
+        }
+        if wasEmpty { state.signal() }
+        return accepted
+    }
+
+    /// Takes all items there are, without waiting.
+    func takeAll() -> [CommitItem] {
+        state.withLock { state in
+            var items: [CommitItem] = []
+            swap(&items, &state.items)
+            return items
+        }
+    }
+
+    /// Waits for items or the deadline (monotonic nanoseconds), whichever is first; `nil` when closed and empty.
+    func wait(until deadline: UInt64?) -> [CommitItem]? {
+        let taken = state.wait(until: deadline) { state -> [CommitItem]?? in
+            if state.items.isEmpty { return state.isClosed ? .some(nil) : nil }
+            var items: [CommitItem] = []
+            swap(&items, &state.items)
+            return items
+        }
+        return taken ?? []
+    }
+
+    var hasItems: Bool {
+        state.withLock { !$0.items.isEmpty || $0.isClosed }
+    }
+
+    /// Refuses further items and lets the journal thread finish what is there.
+    func close() {
+        state.withLock { $0.isClosed = true }
+        state.signal()
+    }
+}
