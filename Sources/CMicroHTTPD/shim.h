@@ -1,5 +1,71 @@
-// What Swift cannot import from libmicrohttpd (variadic functions, macros) and the Linux calls of an event loop.
+// What Swift cannot import from libmicrohttpd (variadic functions, macros, unions behind pointers) and the Linux calls
+// of an event loop. HTTPServing alone imports this module.
 #pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+
+// Called with the request's raw target before anything of it is decoded; what it returns becomes the request's context.
+typedef void *(*http_target_callback)(void *context, const char *target, struct MHD_Connection *connection);
+
+// The target is decoded by us, once per path segment: libmicrohttpd must leave `%2F` alone.
+static inline size_t http_keep_escapes(void *context, struct MHD_Connection *connection, char *text) {
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+// A daemon without threads and without a listening socket: its owner polls `http_daemon_descriptor` and calls MHD_run.
+static inline struct MHD_Daemon *http_daemon_start(MHD_AccessHandlerCallback handler, http_target_callback target,
+                                                   MHD_RequestCompletedCallback completed,
+                                                   MHD_NotifyConnectionCallback connection, void *context,
+                                                   size_t connection_memory, unsigned int connection_limit) {
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+                            handler, context,
+                            MHD_OPTION_URI_LOG_CALLBACK, target, context,
+                            MHD_OPTION_UNESCAPE_CALLBACK, http_keep_escapes, NULL,
+                            MHD_OPTION_NOTIFY_COMPLETED, completed, context,
+                            MHD_OPTION_NOTIFY_CONNECTION, connection, context,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory,
+                            MHD_OPTION_CONNECTION_LIMIT, connection_limit,
+                            MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                            MHD_OPTION_END);
+}
+
+// The daemon's own epoll descriptor, or -1.
+static inline int http_daemon_descriptor(struct MHD_Daemon *daemon) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info ? info->epoll_fd : -1;
+}
+
+// The connection's socket, or -1.
+static inline int http_connection_descriptor(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+// The next waiting connection as a socket that never blocks, or -1.
+static inline int http_accept(int listener, struct sockaddr *address, socklen_t *length) {
+    return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+// Bytes of ours that the peer has acknowledged, or -1 where the socket is not TCP.
+// `tcpi_bytes_acked` lies at this offset of the kernel's `struct tcp_info` since 4.1; glibc's own copy ends before it.
+static inline int64_t http_acknowledged_bytes(int descriptor) {
+    enum { bytes_acked_offset = 120 };
+    unsigned char info[bytes_acked_offset + sizeof(int64_t)];
+    socklen_t length = sizeof(info);
+    int64_t acknowledged;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, &length) != 0 || length < sizeof(info)) return -1;
+    memcpy(&acknowledged, info + bytes_acked_offset, sizeof(acknowledged));
+    return acknowledged;
+}

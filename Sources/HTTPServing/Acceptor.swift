@@ -1,0 +1,91 @@
+// The accept loop: one thread that takes connections off the listening socket and deals them to the event loops in
+// turn, so that a few long-lived workers spread evenly (the kernel's own hashing does not do that).
+
+import CMicroHTTPD
+import Glibc
+
+/// A connection on its way from the acceptor to a loop.
+struct Accepted: Sendable {
+    let descriptor: Int32
+    let remote: Remote
+}
+
+/// The thread that accepts.
+final class Acceptor: Sendable {
+    private let listener: Listener
+    private let loops: [EventLoop]
+    private let census: ConnectionCensus
+    private let refusal: EarlyAnswer
+    private let bell: Int32
+
+    init(listener: Listener, loops: [EventLoop], census: ConnectionCensus, refusal: Response) throws(HTTPServerError) {
+        self.listener = listener
+        self.loops = loops
+        self.census = census
+        self.refusal = EarlyAnswer(refusal)
+        bell = eventfd(0, Int32(EFD_CLOEXEC))
+        guard bell >= 0 else { throw .loopUnavailable(errno) }
+    }
+
+    deinit { close(bell) }
+
+    /// Ends `run`. Callable from any thread.
+    func stop() {
+        var one: UInt64 = 1
+        write(bell, &one, MemoryLayout<UInt64>.size)
+    }
+
+    /// Accepts until it is told to stop, then closes the listening socket.
+    func run() {
+        var turn = 0
+        while waitForConnections() {
+            while let accepted = next() {
+                loops[turn % loops.count].post(.accepted(accepted))
+                turn &+= 1
+            }
+        }
+        close(listener.descriptor)
+    }
+
+    /// Sleeps until there is something to accept; false when told to stop.
+    private func waitForConnections() -> Bool {
+        var descriptors = [
+            pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        poll(&descriptors, nfds_t(descriptors.count), -1)
+        return descriptors[0].revents == 0
+    }
+
+    /// The next connection that fits the limits; nil when none is waiting.
+    private func next() -> Accepted? {
+        while true {
+            var address = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let descriptor = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { [listener] in
+                    http_accept(listener.descriptor, $0, &length)
+                }
+            }
+            guard descriptor >= 0 else {
+                pauseIfExhausted(errno)
+                return nil
+            }
+            let accepted = Accepted(descriptor: descriptor, remote: Remote(address, length: length))
+            if census.enter(accepted.remote) { return prepared(accepted) }
+            refusal.send(to: descriptor)
+            close(descriptor)
+        }
+    }
+
+    private func prepared(_ accepted: Accepted) -> Accepted {
+        var one: Int32 = 1
+        setsockopt(accepted.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        return accepted
+    }
+
+    /// Out of descriptors or memory the socket stays readable: wait a little instead of spinning.
+    private func pauseIfExhausted(_ reason: Int32) {
+        if reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == ENOBUFS { usleep(20_000) }
+    }
+}

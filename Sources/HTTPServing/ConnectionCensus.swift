@@ -1,0 +1,33 @@
+// How many connections are open, in all and per address. The acceptor asks before it takes one; loops report the end.
+
+/// The count of open connections against its limits.
+final class ConnectionCensus: Sendable {
+    private let limit: Int
+    private let limitPerAddress: Int
+    private let state = Locked((total: 0, byAddress: [String: Int]()))
+
+    init(limit: Int, limitPerAddress: Int) {
+        self.limit = limit
+        self.limitPerAddress = limitPerAddress
+    }
+
+    /// Counts a new connection in; false if a limit is reached, and then it is not counted.
+    func enter(_ remote: Remote) -> Bool {
+        state.withLock { state in
+            let ofAddress = state.byAddress[remote.name, default: 0]
+            guard state.total < limit, remote.isLocal || ofAddress < limitPerAddress else { return false }
+            state.total += 1
+            if !remote.isLocal { state.byAddress[remote.name] = ofAddress + 1 }
+            return true
+        }
+    }
+
+    /// Counts a connection out that was counted in.
+    func leave(_ remote: Remote) {
+        state.withLock { state in
+            state.total -= 1
+            guard !remote.isLocal, let ofAddress = state.byAddress[remote.name] else { return }
+            state.byAddress[remote.name] = ofAddress > 1 ? ofAddress - 1 : nil
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// The admission gate: libmicrohttpd's parser is lenient, so every head is judged here before the application sees it.
+// Called by `Transaction` in the first handler call, when no byte of the body has been read.
+
+/// A request's head as the parser delivered it.
+struct Head {
+    var method: String
+    var target: String
+    var version: String
+    var fields: [(name: String, value: String)]
+}
+
+/// The rules that a head must meet; which one it breaks first decides the answer.
+struct Gate: Sendable {
+    /// The largest number of query arguments.
+    static let maximumArguments = 256
+
+    let configuration: HTTPConfiguration
+    let hosts: HostRule
+
+    /// The request that `head` asks for.
+    ///
+    /// - Throws: the first rule broken. Framing comes first: it wins over anything an application could object to.
+    func admit(_ head: Head, from remote: String) throws(Refusal) -> Request {
+        try checkVersion(head.version)
+        let method = try method(named: head.method)
+        try checkSizes(head)
+        for field in head.fields { try check(field) }
+        let headers = Headers(head.fields)
+        let length = try bodyLength(headers, version: head.version)
+        try checkHost(headers)
+        try checkExpectation(headers)
+        if method == .get || method == .head, length != .announced(0), length != .none {
+            throw .unexpectedBody(method)
+        }
+        return try Request(
+            method: method, target: head.target, headers: headers, contentLength: length.announcement,
+            isChunked: length == .chunked, remote: remote)
+    }
+
+    private func checkVersion(_ version: String) throws(Refusal) {
+        guard version == "HTTP/1.1" || version == "HTTP/1.0" else { throw .unsupportedVersion(version) }
+    }
+
+    private func method(named name: String) throws(Refusal) -> Method {
+        if let method = Method(rawValue: name) { return method }
+        guard Self.isToken(name) else { throw .malformedMethod }
+        throw .unknownMethod(name)
+    }
+
+    private func checkSizes(_ head: Head) throws(Refusal) {
+        guard head.target.utf8.count <= configuration.maximumTargetBytes else {
+            throw .targetTooLong(limit: configuration.maximumTargetBytes)
+        }
+        let size = head.fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        guard size <= configuration.maximumHeaderBytes else {
+            throw .headTooLarge(limit: configuration.maximumHeaderBytes)
+        }
+    }
+
+    private func check(_ field: (name: String, value: String)) throws(Refusal) {
+        let isPlain = field.value.utf8.allSatisfy { ($0 >= 0x20 && $0 != 0x7f) || $0 == 0x09 }
+        guard isPlain, Self.isToken(field.name) else { throw .malformedHeader(name: field.name) }
+    }
+
+    private func checkHost(_ headers: Headers) throws(Refusal) {
+        let values = headers.values(of: "Host")
+        guard let value = values.first else { throw .missingHost }
+        guard values.count == 1 else { throw .repeatedHost }
+        try hosts.check(value)
+    }
+
+    private func checkExpectation(_ headers: Headers) throws(Refusal) {
+        for value in headers.values(of: "Expect") where !Headers.matches(value, "100-continue") {
+            throw .unknownExpectation(value)
+        }
+    }
+
+    /// Whether `text` is a token of RFC 9110, 5.6.2.
+    private static func isToken(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "!#$%&'*+-.^_`|~".utf8.contains($0) }
+    }
+}

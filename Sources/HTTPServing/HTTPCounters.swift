@@ -1,0 +1,39 @@
+// What the server counts. Each loop keeps its own; the server adds them up when asked.
+
+/// Counts of one moment, summed over the loops.
+public struct HTTPCounters: Sendable, Equatable {
+    /// Open connections.
+    public internal(set) var connections = 0
+    /// Requests whose connection is suspended until their answer is there.
+    public internal(set) var parked = 0
+    /// Connections taken over since the start.
+    public internal(set) var accepted = 0
+    /// Requests whose first line has been read since the start.
+    public internal(set) var requests = 0
+    /// Answers with a status from 400 to 499 since the start.
+    public internal(set) var clientErrors = 0
+    /// Answers with a status from 500 since the start.
+    public internal(set) var serverErrors = 0
+    /// Bytes of request bodies since the start.
+    public internal(set) var receivedBytes = 0
+    /// Bytes of answers' contents since the start, counted when they are queued.
+    public internal(set) var queuedBytes = 0
+
+    mutating func count(_ response: Response) {
+        if response.status >= 500 { serverErrors += 1 } else if response.status >= 400 { clientErrors += 1 }
+        queuedBytes += response.body.count
+    }
+
+    static func + (one: HTTPCounters, other: HTTPCounters) -> HTTPCounters {
+        var sum = one
+        sum.connections += other.connections
+        sum.parked += other.parked
+        sum.accepted += other.accepted
+        sum.requests += other.requests
+        sum.clientErrors += other.clientErrors
+        sum.serverErrors += other.serverErrors
+        sum.receivedBytes += other.receivedBytes
+        sum.queuedBytes += other.queuedBytes
+        return sum
+    }
+}

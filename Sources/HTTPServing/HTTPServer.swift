@@ -1,0 +1,70 @@
+// The server as others see it: start, drain, stop, counters. Owns the acceptor, the loops and their threads.
+
+import Glibc
+
+/// An HTTP server: an acceptor and its event loops around one application.
+public final class HTTPServer: Sendable {
+    private let configuration: HTTPConfiguration
+    private let application: any Application
+    private let state = Locked(State.new)
+
+    /// Makes a server that does not listen yet.
+    public init(configuration: HTTPConfiguration, application: any Application) {
+        self.configuration = configuration
+        self.application = application
+    }
+
+    /// Opens the listening socket and starts every thread. Ignores SIGPIPE in the whole process.
+    ///
+    /// - Returns: the TCP port, or 0 for other sockets.
+    /// - Throws: `HTTPServerError`; nothing is left running then.
+    @discardableResult
+    public func start() throws(HTTPServerError) -> Int {
+        guard case .new = state.withLock({ $0 }) else { throw .alreadyStarted }
+        signal(SIGPIPE, SIG_IGN)
+        let listener = try Listener(configuration.address)
+        let running = try Running(configuration, application, listener)
+        state.withLock { $0 = .running(running) }
+        return listener.port
+    }
+
+    /// Stops in order: no new connections and requests, parked exchanges completed, answers in flight finished.
+    ///
+    /// - `notify` runs once new requests are refused; it should complete the application's waiting exchanges.
+    /// - What is still parked shortly before `limit` is answered 503; what is still open at `limit` is cut.
+    public func drain(within limit: Duration, notify: () -> Void = {}) {
+        guard let running = takeRunning() else { return }
+        let end = Clock.now + limit.nanoseconds
+        running.quiesce()
+        notify()
+        running.waitUntil(end - limit.nanoseconds / 4) { $0.connections == 0 }
+        running.dismiss()
+        running.waitUntil(end) { $0.connections == 0 }
+        running.stop()
+    }
+
+    /// Stops at once: parked exchanges are answered 503 as far as their sockets take it, everything else is cut.
+    public func stop() {
+        drain(within: .zero)
+    }
+
+    /// What the server has counted; all zero before the start and after the stop.
+    public var counters: HTTPCounters {
+        guard case .running(let running) = state.withLock({ $0 }) else { return HTTPCounters() }
+        return running.counters
+    }
+
+    private func takeRunning() -> Running? {
+        state.withLock { state in
+            guard case .running(let running) = state else { return nil }
+            state = .stopped
+            return running
+        }
+    }
+
+    private enum State {
+        case new
+        case running(Running)
+        case stopped
+    }
+}

@@ -1,0 +1,38 @@
+// The header fields of a request, in the order received.
+// Made by the gate, which has checked every name and value; read by applications.
+
+/// Header fields whose names compare without regard to case.
+public struct Headers: Sendable {
+    /// The fields as they were received.
+    public let fields: [(name: String, value: String)]
+
+    /// Makes a collection of fields, kept in the order given.
+    public init(_ fields: [(name: String, value: String)] = []) {
+        self.fields = fields
+    }
+
+    /// The value of the first field called `name`, or nil.
+    public subscript(name: String) -> String? {
+        fields.first { Self.matches($0.name, name) }?.value
+    }
+
+    /// The values of every field called `name`, in the order received.
+    public func values(of name: String) -> [String] {
+        fields.lazy.filter { Self.matches($0.name, name) }.map(\.value)
+    }
+
+    /// Whether two names are the same but for ASCII case.
+    static func matches(_ one: String, _ other: String) -> Bool {
+        let (one, other) = (one.utf8, other.utf8)
+        guard one.count == other.count else { return false }
+        return zip(one, other).allSatisfy { $0 == $1 || ($0.isLetter && $0 ^ $1 == 0x20) }
+    }
+}
+
+extension UInt8 {
+    /// Whether this is an ASCII letter.
+    var isLetter: Bool { (self | 0x20) >= 0x61 && (self | 0x20) <= 0x7a }
+
+    /// Whether this is an ASCII digit.
+    var isDigit: Bool { self >= 0x30 && self <= 0x39 }
+}

@@ -1,0 +1,41 @@
+// The listening socket of a server. Made before any thread, so that a bad address is an error of `start`.
+
+import CMicroHTTPD
+import Glibc
+
+/// A socket that listens.
+struct Listener: Sendable {
+    let descriptor: Int32
+    /// The TCP port, or 0 for other sockets.
+    let port: Int
+
+    /// Opens a socket that listens on `address`.
+    init(_ address: ListenAddress) throws(HTTPServerError) {
+        switch address {
+        case .inherited(let inherited):
+            descriptor = inherited
+            _ = fcntl(inherited, F_SETFL, fcntl(inherited, F_GETFL) | O_NONBLOCK)
+        case .tcp(let host, let port):
+            guard let socketAddress = SocketAddress(host: host, port: port) else { throw .invalidAddress(host) }
+            descriptor = try Self.listen(on: socketAddress)
+        case .unix(let path):
+            guard let socketAddress = SocketAddress(path: path) else { throw .invalidAddress(path) }
+            descriptor = try Self.listen(on: socketAddress)
+        }
+        port = SocketAddress(of: descriptor)?.port ?? 0
+    }
+
+    private static func listen(on address: SocketAddress) throws(HTTPServerError) -> Int32 {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(address.family, type, 0)
+        guard descriptor >= 0 else { throw .cannotListen(errno) }
+        var one: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+        guard address.withPointer({ bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, SOMAXCONN) == 0 else {
+            let reason = errno
+            close(descriptor)
+            throw .cannotListen(reason)
+        }
+        return descriptor
+    }
+}

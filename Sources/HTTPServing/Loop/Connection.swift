@@ -1,0 +1,69 @@
+// One client's connection as its loop sees it: what it is busy with and since when. The reaper reads this; the handler
+// and the callbacks write it. Confined to one loop's thread.
+
+import CMicroHTTPD
+import Glibc
+
+/// An open connection.
+final class Connection {
+    /// What a connection is busy with, which decides what it may take its time for.
+    enum Stage {
+        /// No request is under way; `deadline` in nanoseconds of the monotonic clock.
+        case idle(deadline: UInt64)
+        /// A first line has arrived, the head is not complete.
+        case head(deadline: UInt64)
+        /// A body arrives.
+        case body(Window)
+        /// The application computes, or the exchange is parked: no deadline of the connection's own.
+        case held
+        /// An answer is being taken by the client.
+        case answer(Window?)
+        /// An early answer has been sent; what still arrives is dropped.
+        case lingering(deadline: UInt64)
+    }
+
+    /// A stretch of time in which a least number of bytes must move.
+    struct Window {
+        var start: UInt64
+        var bytes: Int
+    }
+
+    let descriptor: Int32
+    let remote: Remote
+    var stage: Stage
+    var transaction: Transaction?
+    var seat: Seat?
+
+    init(descriptor: Int32, remote: Remote, stage: Stage) {
+        self.descriptor = descriptor
+        self.remote = remote
+        self.stage = stage
+    }
+
+    /// Ends both directions; libmicrohttpd notices, and reports the end as that of any connection.
+    func cut() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// Bytes of ours that the peer has acknowledged; nil where the kernel does not tell.
+    var acknowledgedBytes: Int? {
+        let count = http_acknowledged_bytes(descriptor)
+        return count < 0 ? nil : Int(count)
+    }
+}
+
+/// A parked exchange and the suspended connection that it belongs to.
+final class Seat: Expiring {
+    let exchange: Exchange
+    let connection: Connection
+    let transaction: Transaction
+    var deadline = UInt64.max
+    var place: Int?
+    var isWatched = false
+
+    init(exchange: Exchange, connection: Connection, transaction: Transaction) {
+        self.exchange = exchange
+        self.connection = connection
+        self.transaction = transaction
+    }
+}

@@ -1,0 +1,65 @@
+// The loop's timers: which parked exchange expires next. A binary heap whose elements know their place, so that an
+// exchange answered early is removed at once instead of lying there until its deadline.
+
+/// A deadline that lies in at most one heap.
+protocol Expiring: AnyObject {
+    /// Nanoseconds of the monotonic clock.
+    var deadline: UInt64 { get }
+    /// Where it lies in its heap; nil outside. Written by the heap alone.
+    var place: Int? { get set }
+}
+
+/// A priority queue by deadline, earliest first. Insertion and removal: O(log n).
+struct DeadlineHeap<Element: Expiring> {
+    private var elements: [Element] = []
+
+    /// The element that expires first.
+    var first: Element? { elements.first }
+
+    /// Adds an element that lies in no heap.
+    mutating func insert(_ element: Element) {
+        elements.append(element)
+        element.place = elements.count - 1
+        rise(from: elements.count - 1)
+    }
+
+    /// Takes an element out; nothing happens if it is not inside.
+    mutating func remove(_ element: Element) {
+        guard let place = element.place else { return }
+        let last = elements.removeLast()
+        element.place = nil
+        guard last !== element else { return }
+        elements[place] = last
+        last.place = place
+        sink(from: place)
+        rise(from: place)
+    }
+
+    private mutating func rise(from start: Int) {
+        var child = start
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard elements[child].deadline < elements[parent].deadline else { return }
+            exchange(child, parent)
+            child = parent
+        }
+    }
+
+    private mutating func sink(from start: Int) {
+        var parent = start
+        while true {
+            var child = 2 * parent + 1
+            guard child < elements.count else { return }
+            if child + 1 < elements.count, elements[child + 1].deadline < elements[child].deadline { child += 1 }
+            guard elements[child].deadline < elements[parent].deadline else { return }
+            exchange(child, parent)
+            parent = child
+        }
+    }
+
+    private mutating func exchange(_ one: Int, _ other: Int) {
+        elements.swapAt(one, other)
+        elements[one].place = one
+        elements[other].place = other
+    }
+}

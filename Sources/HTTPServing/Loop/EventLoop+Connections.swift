@@ -1,0 +1,75 @@
+// Connections that come, that dawdle and that are sent away at the end: taking over from the acceptor, the reaper, and
+// the steps of a drain. On the loop's thread.
+
+import CMicroHTTPD
+import Glibc
+
+extension EventLoop {
+    /// Hands an accepted socket to the library; from here on the library closes it.
+    func take(_ accepted: Accepted) {
+        guard !isDraining else { return discard(accepted) }
+        let deadline = now + configuration.headDeadline.nanoseconds
+        let connection = Connection(
+            descriptor: accepted.descriptor, remote: accepted.remote, stage: .idle(deadline: deadline))
+        connections[accepted.descriptor] = connection
+        counters.accepted += 1
+        let isTaken = accepted.remote.withSocketAddress { address, length in
+            MHD_add_connection(daemon, accepted.descriptor, address, length) == .YES
+        }
+        if !isTaken, connections.removeValue(forKey: accepted.descriptor) != nil { census.leave(accepted.remote) }
+    }
+
+    /// Closes a socket that was accepted too late.
+    func discard(_ accepted: Accepted) {
+        close(accepted.descriptor)
+        census.leave(accepted.remote)
+    }
+
+    /// Looks at every connection and cuts those that take longer than they may.
+    func sweep() {
+        for connection in connections.values { check(connection) }
+        nextSweep = now + configuration.sweepInterval
+    }
+
+    private func check(_ connection: Connection) {
+        switch connection.stage {
+        case .held: break
+        case .idle(let deadline), .lingering(let deadline):
+            if now >= deadline { connection.cut() }
+        case .head(let deadline):
+            if now >= deadline { refuse(connection, .headTimedOut) }
+        case .body(let window):
+            let received = connection.transaction?.receivedBytes ?? 0
+            guard let next = following(window, bytes: received) else { return refuse(connection, .bodyTimedOut) }
+            connection.stage = .body(next)
+        case .answer(let window):
+            guard let taken = connection.acknowledgedBytes else { return }
+            guard let next = following(window ?? Connection.Window(start: now, bytes: taken), bytes: taken) else {
+                return connection.cut()
+            }
+            connection.stage = .answer(next)
+        }
+    }
+
+    /// The window to go on with, or nil if too few bytes have moved in the one that ends.
+    private func following(_ window: Connection.Window, bytes: Int) -> Connection.Window? {
+        let elapsed = now - window.start
+        guard elapsed >= configuration.rateWindow.nanoseconds else { return window }
+        let least = Double(configuration.minimumRate) * Double(elapsed) / 1e9
+        return Double(bytes - window.bytes) < least ? nil : Connection.Window(start: now, bytes: bytes)
+    }
+
+    private func refuse(_ connection: Connection, _ refusal: Refusal) {
+        EarlyAnswer(configuration.render(refusal)).send(to: connection.descriptor)
+        connection.cut()
+        connection.stage = .held
+    }
+
+    /// Refuses new requests from now on, and closes what is idle.
+    func drain() {
+        isDraining = true
+        for connection in connections.values {
+            if case .idle = connection.stage { connection.cut() }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// The loop's side of libmicrohttpd: its callbacks, and what becomes of a transaction's moves.
+// The library calls all of them inside MHD_run, on the loop's thread.
+
+import CMicroHTTPD
+import Glibc
+
+extension EventLoop {
+    /// Starts the daemon. Its callbacks borrow the loop, which stops the daemon before it ends.
+    func startDaemon() -> OpaquePointer? {
+        http_daemon_start(
+            { context, _, _, method, version, bytes, count, request in
+                guard let loop = EventLoop.borrowed(context), let method, let version, let count,
+                    let transaction = Transaction.borrowed(request?.pointee)
+                else { return .NO }
+                let upload = UnsafeRawBufferPointer(start: bytes, count: count.pointee)
+                count.pointee = 0
+                return loop.handle(transaction, method: method, version: version, upload: upload)
+            },
+            { context, target, handle in
+                guard let loop = EventLoop.borrowed(context), let target, let handle else { return nil }
+                return loop.begin(target: String(cString: target), on: handle)
+            },
+            { context, _, request, _ in
+                guard let loop = EventLoop.borrowed(context), let opaque = request?.pointee else { return }
+                request?.pointee = nil
+                loop.end(Unmanaged<Transaction>.fromOpaque(opaque).takeRetainedValue())
+            },
+            { context, handle, _, event in
+                guard event == .CONNECTION_NOTIFY_CLOSED else { return }
+                EventLoop.borrowed(context)?.forget(http_connection_descriptor(handle))
+            },
+            Unmanaged.passUnretained(self).toOpaque(), configuration.connectionMemory,
+            UInt32(clamping: configuration.maximumConnections))
+    }
+
+    private static func borrowed(_ context: UnsafeMutableRawPointer?) -> EventLoop? {
+        context.map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// A first line has arrived: its transaction begins, and is the library's context of the request until it ends.
+    private func begin(target: String, on handle: OpaquePointer) -> UnsafeMutableRawPointer? {
+        guard let connection = connections[http_connection_descriptor(handle)] else { return nil }
+        let transaction = Transaction(target: target, handle: handle, connection: connection, context: context())
+        connection.transaction = transaction
+        connection.stage = .head(deadline: now + configuration.headDeadline.nanoseconds)
+        counters.requests += 1
+        if target.utf8.count(where: { $0 == UInt8(ascii: "&") }) >= Gate.maximumArguments {
+            refuseBeforeParsing(transaction)
+        }
+        return Unmanaged.passRetained(transaction).toOpaque()
+    }
+
+    private func context() -> TransactionContext {
+        TransactionContext(
+            application: application, loop: self, render: configuration.render,
+            maximumIgnoredBytes: configuration.maximumIgnoredBytes)
+    }
+
+    /// So many arguments exhaust the memory into which the library parses them, and it would never answer.
+    private func refuseBeforeParsing(_ transaction: Transaction) {
+        transaction.end()
+        interrupt(
+            transaction.connection, with: configuration.render(.targetTooLong(limit: configuration.maximumTargetBytes)))
+        transaction.connection.cut()
+    }
+
+    private func handle(
+        _ transaction: Transaction, method: UnsafePointer<CChar>, version: UnsafePointer<CChar>,
+        upload: UnsafeRawBufferPointer
+    ) -> MHD_Result {
+        if transaction.awaitsHead {
+            let head = Head(
+                method: String(cString: method), target: transaction.target, version: String(cString: version),
+                fields: fields(of: transaction.handle))
+            return perform(transaction.begin(admit(head, from: transaction.connection.remote)), of: transaction)
+        }
+        guard !upload.isEmpty else { return perform(transaction.advance(), of: transaction) }
+        counters.receivedBytes += upload.count
+        return perform(transaction.receive(upload), of: transaction)
+    }
+
+    private func admit(_ head: Head, from remote: Remote) -> Result<Request, Refusal> {
+        guard !isDraining else { return .failure(.draining) }
+        return Result { () throws(Refusal) in try gate.admit(head, from: remote.name) }
+    }
+
+    private func fields(of handle: OpaquePointer) -> [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        withUnsafeMutablePointer(to: &fields) { list in
+            _ = MHD_get_connection_values_n(
+                handle, .HEADER_KIND,
+                { context, _, name, nameCount, value, valueCount in
+                    let list = context?.assumingMemoryBound(to: [(name: String, value: String)].self)
+                    list?.pointee.append((name: text(name, nameCount), value: text(value, valueCount)))
+                    return .YES
+                }, list)
+        }
+        return fields
+    }
+
+    private func perform(_ move: Transaction.Move, of transaction: Transaction) -> MHD_Result {
+        let connection = transaction.connection
+        switch move {
+        case .proceed:
+            watchPace(of: transaction)
+        case .answer(let response):
+            connection.stage = .answer(nil)
+            counters.count(response)
+            return queue(response, on: transaction.handle, closing: isDraining) ? .YES : .NO
+        case .park(let exchange):
+            connection.stage = .held
+            MHD_suspend_connection(transaction.handle)
+            park(exchange, of: transaction)
+        case .interrupt(let response):
+            interrupt(connection, with: response)
+        case .cut:
+            return .NO
+        }
+        return .YES
+    }
+
+    /// The reaper's clock for a body runs from the end of its head.
+    private func watchPace(of transaction: Transaction) {
+        switch transaction.connection.stage {
+        case .head: transaction.connection.stage = .body(Connection.Window(start: now, bytes: 0))
+        case .idle, .body, .held, .answer, .lingering: break
+        }
+    }
+
+    private func interrupt(_ connection: Connection, with response: Response) {
+        counters.count(response)
+        EarlyAnswer(response).send(to: connection.descriptor)
+        connection.stage = .lingering(deadline: now + configuration.lingerDeadline.nanoseconds)
+    }
+
+    /// The answer has been sent, or the connection is gone.
+    private func end(_ transaction: Transaction) {
+        transaction.end()
+        transaction.connection.transaction = nil
+        transaction.connection.stage = .idle(deadline: now + configuration.idleDeadline.nanoseconds)
+    }
+
+    private func forget(_ descriptor: Int32) {
+        guard let connection = connections.removeValue(forKey: descriptor) else { return }
+        census.leave(connection.remote)
+    }
+}
+
+extension Transaction {
+    /// The transaction behind the library's context of a request.
+    fileprivate static func borrowed(_ context: UnsafeMutableRawPointer?) -> Transaction? {
+        context.map { Unmanaged<Transaction>.fromOpaque($0).takeUnretainedValue() }
+    }
+}
+
+/// The text of a C string of known length, repaired where it is not UTF-8; the gate refuses what may not stand there.
+private func text(_ start: UnsafePointer<CChar>?, _ count: Int) -> String {
+    String(decoding: UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count), as: UTF8.self)
+}

@@ -1,0 +1,64 @@
+// Parked exchanges: suspending and resuming their connections, their deadlines, and the departure of their clients,
+// which a suspended connection hides from the library. On the loop's thread.
+
+import CMicroHTTPD
+import Glibc
+
+extension EventLoop {
+    /// Takes in an exchange whose connection has just been suspended.
+    func park(_ exchange: Exchange, of transaction: Transaction) {
+        let seat = Seat(exchange: exchange, connection: transaction.connection, transaction: transaction)
+        seats[ObjectIdentifier(exchange)] = seat
+        seat.connection.seat = seat
+        refresh(seat)
+        if isDismissing { dismiss(seat) }
+    }
+
+    /// Follows an exchange's wishes: its deadline, and whether its client's departure matters.
+    func refresh(_ seat: Seat) {
+        let wishes = seat.exchange.wishes
+        deadlines.remove(seat)
+        if let deadline = wishes.deadline {
+            seat.deadline = deadline
+            deadlines.insert(seat)
+        }
+        if wishes.isWatched, !seat.isWatched {
+            seat.isWatched = poller.add(seat.connection.descriptor, events: EPOLLRDHUP.rawValue)
+        }
+    }
+
+    /// Wakes the connection of a settled exchange; the library calls the handler again in its next run.
+    func resume(_ seat: Seat) {
+        seats[ObjectIdentifier(seat.exchange)] = nil
+        seat.connection.seat = nil
+        deadlines.remove(seat)
+        if seat.isWatched { poller.remove(seat.connection.descriptor) }
+        MHD_resume_connection(seat.transaction.handle)
+    }
+
+    /// Completes the exchanges whose time is up; each comes back as a message.
+    func expireDeadlines() {
+        while let seat = deadlines.first, seat.deadline <= now {
+            deadlines.remove(seat)
+            seat.exchange.expireNow()
+        }
+    }
+
+    /// The client of a watched exchange has left.
+    func departed(_ descriptor: Int32) {
+        guard let seat = connections[descriptor]?.seat else { return }
+        seat.exchange.abandon()
+        resume(seat)
+    }
+
+    /// Answers everything that is parked, now and from now on, with 503.
+    func dismiss() {
+        isDismissing = true
+        for seat in seats.values { dismiss(seat) }
+    }
+
+    private func dismiss(_ seat: Seat) {
+        let render = configuration.render
+        seat.exchange.complete { render(.draining) }
+    }
+}

@@ -1,0 +1,200 @@
+// One request from its first line to the end of its answer: a state machine that is told what arrived and says what to
+// do next. It touches no socket; the loop's handler carries out its moves. Confined to one loop's thread.
+
+/// One request under way.
+final class Transaction {
+    /// What the handler is to do next.
+    enum Move {
+        /// Go on reading.
+        case proceed
+        /// Queue this answer.
+        case answer(Response)
+        /// Suspend the connection until the exchange is settled.
+        case park(Exchange)
+        /// Write this answer straight to the socket, then take and drop what still arrives.
+        case interrupt(Response)
+        /// Close the connection.
+        case cut
+    }
+
+    private enum Phase {
+        case opened
+        case ready((Exchange) -> Void)
+        case refusedLater(Response)
+        case streaming(any BodyReceiver, limit: Int)
+        case ignoring(then: Response, allowance: Int)
+        case lingering
+        case parked(Exchange)
+        case done
+    }
+
+    let target: String
+    /// The library's name for the connection.
+    let handle: OpaquePointer
+    let connection: Connection
+    /// Bytes of the body that have arrived.
+    private(set) var receivedBytes = 0
+    private var phase = Phase.opened
+    private var announcedBytes: Int?
+    private let context: TransactionContext
+
+    init(target: String, handle: OpaquePointer, connection: Connection, context: TransactionContext) {
+        self.target = target
+        self.handle = handle
+        self.connection = connection
+        self.context = context
+    }
+
+    /// Whether no handler call has come yet.
+    var awaitsHead: Bool {
+        if case .opened = phase { true } else { false }
+    }
+
+    /// The head is complete and no byte of the body read.
+    func begin(_ admitted: Result<Request, Refusal>) -> Move {
+        switch admitted {
+        case .failure(let refusal): return finish(with: context.render(refusal))
+        case .success(let request):
+            announcedBytes = request.contentLength
+            return begin(request, context.application.admit(request))
+        }
+    }
+
+    private func begin(_ request: Request, _ admission: Admission) -> Move {
+        switch admission {
+        case .refuse(let response) where request.announcesBody:
+            return finish(with: response)
+        case .refuse(let response):
+            phase = .refusedLater(response)
+        case .answer(let body):
+            return request.announcesBody ? ignoreBody(of: request, then: body) : ready(body)
+        case .read(let receiver, let limit):
+            return read(request, into: receiver, limit: limit)
+        }
+        return .proceed
+    }
+
+    private func ready(_ body: @escaping (Exchange) -> Void) -> Move {
+        phase = .ready(body)
+        return .proceed
+    }
+
+    private func ignoreBody(of request: Request, then body: @escaping (Exchange) -> Void) -> Move {
+        read(request, into: IgnoredBody(then: body), limit: context.maximumIgnoredBytes)
+    }
+
+    private func read(_ request: Request, into receiver: any BodyReceiver, limit: Int) -> Move {
+        guard request.isChunked || request.contentLength != nil else {
+            return finish(with: context.render(.lengthRequired))
+        }
+        guard request.contentLength ?? 0 <= limit else {
+            return finish(with: context.render(.bodyTooLarge(limit: limit)))
+        }
+        phase = .streaming(receiver, limit: limit)
+        return .proceed
+    }
+
+    private func finish(with response: Response) -> Move {
+        phase = .done
+        return .answer(response)
+    }
+}
+
+extension Transaction {
+    /// The next bytes of the body.
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Move {
+        receivedBytes += bytes.count
+        switch phase {
+        case .streaming(let receiver, let limit):
+            if receivedBytes > limit {
+                receiver.abandon()
+                return stopReading(context.render(.bodyTooLarge(limit: limit)))
+            }
+            return receiver.receive(bytes).map(stopReading) ?? .proceed
+        case .ignoring(let response, let allowance):
+            guard bytes.count <= allowance else { return interrupt(with: response) }
+            phase = .ignoring(then: response, allowance: allowance - bytes.count)
+            return .proceed
+        case .lingering:
+            return .proceed
+        case .opened, .ready, .refusedLater, .parked, .done:
+            return .cut
+        }
+    }
+
+    /// The receiver wants no more: a short rest is ignored to keep the connection, before a long one the answer is sent.
+    private func stopReading(_ response: Response) -> Move {
+        let rest = announcedBytes.map { $0 - receivedBytes } ?? 0
+        guard rest <= context.maximumIgnoredBytes else { return interrupt(with: response) }
+        phase = .ignoring(then: response, allowance: context.maximumIgnoredBytes)
+        return .proceed
+    }
+
+    private func interrupt(with response: Response) -> Move {
+        phase = .lingering
+        return .interrupt(response)
+    }
+
+    /// The request is complete, or its parked connection has been resumed.
+    func advance() -> Move {
+        switch phase {
+        case .ready(let body):
+            return run(body)
+        case .refusedLater(let response), .ignoring(let response, _):
+            return finish(with: response)
+        case .streaming(let receiver, _):
+            guard receivedBytes == announcedBytes ?? receivedBytes else { return .cut }
+            return run(receiver.finish)
+        case .parked(let exchange):
+            return settle(exchange)
+        case .opened, .lingering, .done:
+            return .cut
+        }
+    }
+
+    private func run(_ body: (Exchange) -> Void) -> Move {
+        let exchange = Exchange(loop: context.loop)
+        phase = .done
+        body(exchange)
+        return settle(exchange)
+    }
+
+    private func settle(_ exchange: Exchange) -> Move {
+        switch exchange.outcomeOrPark() {
+        case .open:
+            phase = .parked(exchange)
+            return .park(exchange)
+        case .resolved(let make):
+            return finish(with: make())
+        case .abandoned:
+            phase = .done
+            return .cut
+        }
+    }
+
+    /// The connection is gone, or the answer sent: a body that never ended is given up.
+    func end() {
+        if case .streaming(let receiver, _) = phase { receiver.abandon() }
+        if case .parked(let exchange) = phase { exchange.abandon() }
+        phase = .done
+    }
+}
+
+/// What a transaction needs of its surroundings.
+struct TransactionContext {
+    let application: any Application
+    let loop: any ExchangeLoop
+    let render: @Sendable (Refusal) -> Response
+    let maximumIgnoredBytes: Int
+}
+
+/// A body that nobody wants, read so that the connection can be kept.
+private final class IgnoredBody: BodyReceiver {
+    private let body: (Exchange) -> Void
+
+    init(then body: @escaping (Exchange) -> Void) { self.body = body }
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? { nil }
+    func finish(_ exchange: Exchange) { body(exchange) }
+    func abandon() {}
+}

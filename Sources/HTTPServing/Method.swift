@@ -1,0 +1,13 @@
+// The request methods this server knows; the gate answers 501 to every other one.
+// Read by applications when they choose a route.
+
+/// A request method.
+public enum Method: String, Sendable, Hashable, CaseIterable {
+    case get = "GET"
+    case head = "HEAD"
+    case post = "POST"
+    case put = "PUT"
+    case patch = "PATCH"
+    case delete = "DELETE"
+    case options = "OPTIONS"
+}

@@ -1,0 +1,43 @@
+// A request's head as applications see it: checked, decoded once, never to be checked again downstream.
+// Made by the gate; handed to `Application.admit`.
+
+/// The head of a request whose framing, names and encodings have been found right.
+public struct Request: Sendable {
+    /// The request method.
+    public let method: Method
+    /// The request target as received: path and query, still percent-encoded.
+    public let target: String
+    /// The segments of the path, each percent-decoded once; `/` is one empty segment, `%2F` lies inside a segment.
+    public let path: [String]
+    /// The arguments of the query in the order received, percent-decoded, `+` read as a space.
+    public let query: [(name: String, value: String)]
+    /// The header fields.
+    public let headers: Headers
+    /// Bytes of the body as announced, or nil.
+    public let contentLength: Int?
+    /// Whether the body arrives in chunks of unannounced total length.
+    public let isChunked: Bool
+    /// The peer's address in numeric form, without its port; `local` for a Unix socket.
+    public let remote: String
+
+    /// Makes a request of parts that are known to be right; `target` is decoded here.
+    ///
+    /// - Throws: `Refusal.malformedTarget` when the target does not decode.
+    public init(
+        method: Method, target: String, headers: Headers = Headers(), contentLength: Int? = nil,
+        isChunked: Bool = false, remote: String = "local"
+    ) throws(Refusal) {
+        let decoded = try RequestTarget(target)
+        self.method = method
+        self.target = target
+        self.path = decoded.path
+        self.query = decoded.query
+        self.headers = headers
+        self.contentLength = contentLength
+        self.isChunked = isChunked
+        self.remote = remote
+    }
+
+    /// Whether bytes of a body follow the head.
+    public var announcesBody: Bool { isChunked || (contentLength ?? 0) > 0 }
+}

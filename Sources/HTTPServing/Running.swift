@@ -1,0 +1,59 @@
+// The threads of a started server and the steps of their end, in the order in which `HTTPServer.drain` takes them.
+
+import Glibc
+
+/// The acceptor and the loops while they run.
+struct Running: Sendable {
+    private let acceptor: Acceptor
+    private let loops: [EventLoop]
+    private let acceptorThread: Thread
+    private let loopThreads: [Thread]
+
+    init(
+        _ configuration: HTTPConfiguration, _ application: any Application, _ listener: Listener
+    ) throws(HTTPServerError) {
+        let hosts = HostRule(listening: configuration.address.urlHost, configured: configuration.allowedHosts)
+        let gate = Gate(configuration: configuration, hosts: hosts)
+        let census = ConnectionCensus(
+            limit: configuration.maximumConnections, limitPerAddress: configuration.maximumConnectionsPerAddress)
+        var loops: [EventLoop] = []
+        for _ in 0..<max(1, configuration.loopCount) {
+            loops.append(
+                try EventLoop(configuration: configuration, application: application, gate: gate, census: census))
+        }
+        let acceptor = try Acceptor(
+            listener: listener, loops: loops, census: census, refusal: configuration.render(.tooManyConnections))
+        self.loops = loops
+        self.acceptor = acceptor
+        loopThreads = loops.compactMap { loop in Thread { loop.run() } }
+        guard loopThreads.count == loops.count, let thread = Thread({ acceptor.run() }) else {
+            throw .loopUnavailable(EAGAIN)
+        }
+        acceptorThread = thread
+    }
+
+    var counters: HTTPCounters { loops.map(\.latestCounters).reduce(HTTPCounters(), +) }
+
+    /// Closes the listening socket and refuses new requests.
+    func quiesce() {
+        acceptor.stop()
+        acceptorThread.join()
+        for loop in loops { loop.post(.drain) }
+    }
+
+    /// Answers what is parked.
+    func dismiss() {
+        for loop in loops { loop.post(.dismiss) }
+    }
+
+    /// Ends the loops and what they still hold.
+    func stop() {
+        for loop in loops { loop.post(.stop) }
+        for thread in loopThreads { thread.join() }
+    }
+
+    /// Waits until the counters satisfy a condition or the monotonic clock reaches `end`.
+    func waitUntil(_ end: UInt64, _ isReached: (HTTPCounters) -> Bool) {
+        while Clock.now < end, !isReached(counters) { usleep(2_000) }
+    }
+}

@@ -1,0 +1,39 @@
+// A thread of our own. Loops block in epoll_wait, which Swift's cooperative threads must not.
+
+import Glibc
+
+/// A joinable thread.
+struct Thread: @unchecked Sendable {
+    private let handle: pthread_t
+
+    /// Starts a thread with a stack of 1 MiB that runs `body`; nil if the system refuses.
+    init?(_ body: @escaping @Sendable () -> Void) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, 1 << 20)
+        let work = Unmanaged.passRetained(Work(body))
+        var handle = pthread_t()
+        let result = pthread_create(
+            &handle, &attributes,
+            { context in
+                context.map { Unmanaged<Work>.fromOpaque($0).takeRetainedValue().body() }
+                return nil
+            }, work.toOpaque())
+        guard result == 0 else {
+            work.release()
+            return nil
+        }
+        self.handle = handle
+    }
+
+    /// Waits for the thread to end. To be called once.
+    func join() {
+        pthread_join(handle, nil)
+    }
+
+    private final class Work {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+}

@@ -1,0 +1,31 @@
+// An answer written straight to the socket, where libmicrohttpd takes none: in the middle of a body, before a head is
+// complete, or on a connection it never got. The connection ends with it.
+
+import CMicroHTTPD
+import Glibc
+
+/// The bytes of an answer after which the connection closes.
+struct EarlyAnswer {
+    private let bytes: [UInt8]
+
+    init(_ response: Response) {
+        let content: [UInt8]
+        switch response.body {
+        case .bytes(let bytes): content = bytes
+        case .segments(let segments): content = segments.flatMap { Array($0.bytes) }
+        case .empty, .file: content = []
+        }
+        let reason = String(cString: MHD_get_reason_phrase_for(UInt32(response.status)))
+        var head = "HTTP/1.1 \(response.status) \(reason)\r\n"
+        for field in response.headers { head += "\(field.name): \(field.value)\r\n" }
+        head += "Content-Length: \(content.count)\r\nConnection: close\r\n\r\n"
+        bytes = Array(head.utf8) + content
+    }
+
+    /// Sends the answer and closes the sending side. Answers this short fit the socket's empty buffer; a peer that has
+    /// left meanwhile loses it.
+    func send(to descriptor: Int32) {
+        _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
+}

@@ -1,0 +1,49 @@
+// A `Response` as libmicrohttpd takes it. Segments are handed over where they lie and their owners kept until the
+// library frees the answer. Used by the loop's handler.
+
+import CMicroHTTPD
+
+/// Queues an answer on a connection.
+///
+/// - Returns: whether the library took it; if not, the connection has to be closed.
+func queue(_ response: Response, on connection: OpaquePointer, closing: Bool) -> Bool {
+    guard let made = makeResponse(response.body) else { return false }
+    defer { MHD_destroy_response(made) }
+    for field in response.headers { _ = MHD_add_response_header(made, field.name, field.value) }
+    if closing || response.closesConnection { _ = MHD_add_response_header(made, "Connection", "close") }
+    return MHD_queue_response(connection, UInt32(response.status), made) == .YES
+}
+
+private func makeResponse(_ body: Response.Body) -> OpaquePointer? {
+    switch body {
+    case .empty:
+        MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT)
+    case .bytes(var bytes):
+        bytes.withUnsafeMutableBytes {
+            MHD_create_response_from_buffer($0.count, $0.baseAddress, .RESPMEM_MUST_COPY)
+        }
+    case .segments(let segments):
+        makeResponse(segments)
+    case .file(let range):
+        MHD_create_response_from_fd_at_offset64(UInt64(range.count), range.descriptor, UInt64(range.offset))
+    }
+}
+
+private func makeResponse(_ segments: [Response.Segment]) -> OpaquePointer? {
+    let pieces = segments.filter { !$0.bytes.isEmpty }
+    guard !pieces.isEmpty else { return makeResponse(.empty) }
+    let vectors = pieces.map { MHD_IoVec(iov_base: $0.bytes.baseAddress, iov_len: $0.bytes.count) }
+    let owners = Unmanaged.passRetained(Owners(pieces.map(\.owner)))
+    let made = MHD_create_response_from_iovec(
+        vectors, UInt32(vectors.count),
+        { context in context.map { Unmanaged<Owners>.fromOpaque($0).release() } }, owners.toOpaque())
+    if made == nil { owners.release() }
+    return made
+}
+
+/// What keeps the memory of an answer alive while the library sends it.
+private final class Owners {
+    private let owners: [AnyObject]
+
+    init(_ owners: [AnyObject]) { self.owners = owners }
+}

@@ -1,0 +1,124 @@
+// A client on a raw socket, which can send what no well-behaved client sends.
+// Used by every test of this module that goes over the wire.
+
+import Glibc
+
+/// A TCP connection to a server on this machine.
+final class Client {
+    let descriptor: Int32
+    private var unread: [UInt8] = []
+
+    /// Connects; waits at most `patience` seconds in every later read.
+    init(port: Int, patience: Int = 20) {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var timeout = timeval(tv_sec: patience, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        withUnsafePointer(to: address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends all bytes; false if the server closed meanwhile.
+    @discardableResult
+    func send(_ bytes: [UInt8]) -> Bool {
+        var start = 0
+        while start < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress.map { $0 + start }, $0.count - start, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return false }
+            start += count
+        }
+        return true
+    }
+
+    @discardableResult
+    func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+    /// Sends a request with the usual Host and, if there is a body, its length.
+    func request(_ method: String, _ target: String, headers: String = "", body: String? = nil) {
+        let length = body.map { "Content-Length: \($0.utf8.count)\r\n" } ?? ""
+        send("\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n\(headers)\(length)\r\n\(body ?? "")")
+    }
+
+    /// Closes the sending side.
+    func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// Sends a reset instead of an orderly end when the client is closed.
+    func resetOnClose() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+    }
+
+    /// The next answer, or nil if the connection ends or stays silent. Interim answers (1xx) are returned too.
+    func answer(toHead: Bool = false) -> Answer? {
+        while true {
+            if let end = Answer.endOfHead(in: unread) {
+                guard var answer = Answer(head: unread[..<end]) else { return nil }
+                unread.removeFirst(end)
+                let isBodyless = toHead || answer.status < 200 || answer.status == 204 || answer.status == 304
+                let count = isBodyless ? 0 : Int(answer["Content-Length"] ?? "") ?? 0
+                while unread.count < count { guard fill() else { return nil } }
+                answer.body = Array(unread.prefix(count))
+                unread.removeFirst(count)
+                return answer
+            }
+            guard fill() else { return nil }
+        }
+    }
+
+    /// Reads to the end of the connection; nil if it stays open.
+    func rest() -> [UInt8]? {
+        while fill() {}
+        return isClosed ? unread : nil
+    }
+
+    private(set) var isClosed = false
+
+    private func fill() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        if count == 0 || (count < 0 && errno != EAGAIN) { isClosed = true }
+        guard count > 0 else { return false }
+        unread += buffer.prefix(count)
+        return true
+    }
+}
+
+/// An answer as it came over the wire.
+struct Answer {
+    let status: Int
+    let fields: [(name: String, value: String)]
+    var body: [UInt8] = []
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+
+    subscript(name: String) -> String? {
+        fields.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
+
+    /// The position behind the empty line that ends a head.
+    static func endOfHead(in bytes: [UInt8]) -> Int? {
+        guard bytes.count >= 4 else { return nil }
+        return (4...bytes.count).first { bytes[$0 - 4..<$0].elementsEqual([13, 10, 13, 10]) }
+    }
+
+    init?(head: ArraySlice<UInt8>) {
+        let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n")
+        guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else { return nil }
+        self.status = status
+        fields = lines.dropFirst().compactMap { line in
+            guard let colon = line.firstIndex(of: ":") else { return nil }
+            return (String(line[..<colon]), String(line[line.index(after: colon)...].drop { $0 == " " }))
+        }
+    }
+}

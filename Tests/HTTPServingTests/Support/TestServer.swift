@@ -1,0 +1,156 @@
+// A running server around a small application whose routes show one behaviour each.
+
+import Glibc
+
+@testable import HTTPServing
+
+/// A server on a port of its own, stopped when it goes out of use.
+final class TestServer {
+    let port: Int
+    let hub = Hub()
+    let server: HTTPServer
+
+    init(_ adjust: (inout HTTPConfiguration) -> Void = { _ in }) throws {
+        var configuration = HTTPConfiguration(address: .tcp(host: "127.0.0.1", port: 0), loopCount: 2)
+        adjust(&configuration)
+        server = HTTPServer(configuration: configuration, application: TestApplication(hub: hub))
+        port = try server.start()
+    }
+
+    deinit { server.stop() }
+
+    func client(patience: Int = 20) -> Client { Client(port: port, patience: patience) }
+}
+
+/// Waits until `condition` holds, at most ten seconds.
+func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<2_000 {
+        if condition() { return true }
+        usleep(5_000)
+    }
+    return condition()
+}
+
+/// What the application's routes have seen, and the exchanges that wait in it.
+final class Hub: Sendable {
+    struct Seen {
+        var requests: [Request] = []
+        var waiting: [Exchange] = []
+        var finished = 0
+        var abandonedBodies = 0
+        var abandonedWaits = 0
+    }
+
+    private let state = Locked(Seen())
+
+    var seen: Seen { state.withLock { $0 } }
+
+    func note(_ change: (inout Seen) -> Void) { state.withLock { change(&$0) } }
+
+    /// Completes every waiting exchange with `text`.
+    func wake(_ text: String) {
+        let waiting = state.withLock { seen in
+            defer { seen.waiting = [] }
+            return seen.waiting
+        }
+        for exchange in waiting { exchange.complete { .text(text) } }
+    }
+}
+
+extension Response {
+    static func text(_ text: String, status: Int = 200) -> Response {
+        Response(status: status, headers: [(name: "Content-Type", value: "text/plain")], body: .bytes(Array(text.utf8)))
+    }
+}
+
+/// The routes.
+struct TestApplication: Application {
+    let hub: Hub
+
+    func admit(_ request: Request) -> Admission {
+        hub.note { $0.requests.append(request) }
+        switch request.path.first {
+        case "refuse": return .refuse(.text("refused\n", status: 403))
+        case "echo": return .read(Echo(hub: hub), limit: 1 << 20)
+        case "unlimited": return .read(Echo(hub: hub), limit: .max)
+        case "early": return .read(EarlyRefuser(hub: hub), limit: 1 << 30)
+        case "park": return .answer(park)
+        case "expire": return .answer(expire)
+        case "slow-push": return .read(SlowPush(hub: hub), limit: 1 << 20)
+        case "segments": return .answer { exchange in exchange.complete { segments(request) } }
+        default:
+            let path = request.path.joined(separator: "|")
+            return .answer { exchange in exchange.complete { .text("\(request.method.rawValue) \(path)\n") } }
+        }
+    }
+
+    private func park(_ exchange: Exchange) {
+        exchange.onAbandon { [hub] in hub.note { $0.abandonedWaits += 1 } }
+        hub.note { $0.waiting.append(exchange) }
+    }
+
+    private func expire(_ exchange: Exchange) {
+        exchange.expire(after: .milliseconds(50)) { .text("too late\n", status: 202) }
+    }
+
+    /// As many segments of 1 MiB as the second part of the path says, each filled with its number.
+    private func segments(_ request: Request) -> Response {
+        let count = Int(request.path.last ?? "") ?? 0
+        let block = Block(count: count << 20)
+        for index in 0..<count {
+            block.bytes[index << 20..<(index + 1) << 20].initializeMemory(as: UInt8.self, repeating: UInt8(index))
+        }
+        let segments = (0..<count).map {
+            Response.Segment(
+                owner: block, bytes: UnsafeRawBufferPointer(rebasing: block.bytes[$0 << 20..<($0 + 1) << 20]))
+        }
+        return Response(status: 200, body: .segments(segments))
+    }
+}
+
+/// Memory that is given back when nobody holds it.
+final class Block {
+    let bytes: UnsafeMutableRawBufferPointer
+    init(count: Int) { bytes = .allocate(byteCount: count, alignment: 64) }
+    deinit { bytes.deallocate() }
+}
+
+/// Answers with the number and the sum of the body's bytes.
+final class Echo: BodyReceiver {
+    private let hub: Hub
+    private var count = 0
+    private var sum = 0
+
+    init(hub: Hub) { self.hub = hub }
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        count += bytes.count
+        for byte in bytes { sum += Int(byte) }
+        return nil
+    }
+
+    func finish(_ exchange: Exchange) {
+        hub.note { $0.finished += 1 }
+        exchange.complete { [count, sum] in .text("\(count) \(sum)\n") }
+    }
+
+    func abandon() { hub.note { $0.abandonedBodies += 1 } }
+}
+
+/// Refuses what it receives at the first byte.
+final class EarlyRefuser: BodyReceiver {
+    private let hub: Hub
+    init(hub: Hub) { self.hub = hub }
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? { .text("no\n", status: 422) }
+    func finish(_ exchange: Exchange) { hub.note { $0.finished += 1 } }
+    func abandon() { hub.note { $0.abandonedBodies += 1 } }
+}
+
+/// Waits in the hub once its body is there, as a push waits for the journal.
+final class SlowPush: BodyReceiver {
+    private let hub: Hub
+    init(hub: Hub) { self.hub = hub }
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? { nil }
+    func finish(_ exchange: Exchange) { hub.note { $0.waiting.append(exchange) } }
+    func abandon() { hub.note { $0.abandonedBodies += 1 } }
+}
