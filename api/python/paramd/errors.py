@@ -1,0 +1,116 @@
+"""What can go wrong, as exception classes that carry the server's problem document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class ParamdError(Exception):
+    """The base of everything this package raises."""
+
+
+class Unreachable(ParamdError, ConnectionError):
+    """No answer came, also not after every retry. Whether a push was applied is then unknown."""
+
+
+class BadAnswer(ParamdError):
+    """The answer is not what the API promises: most likely something else listens at that address."""
+
+
+class Problem(ParamdError):
+    """A refusal, with what the server says about it (RFC 9457).
+
+    `detail` is a sentence that says what to change; `errors` point at the places in the request;
+    `exception` names the class that MindSpore raises for the same mistake, where it has one.
+    """
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        self.status = status
+        self.document = document
+        self.slug: str = str(document.get("type", "")).rpartition("/")[2]
+        self.title: str = document.get("title", "")
+        self.detail: str = document.get("detail", "")
+        self.errors: list[dict[str, Any]] = document.get("errors", [])
+        self.exception: str | None = document.get("exception")
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        lines = [f"{self.status} {self.title}: {self.detail}" if self.title else f"{self.status} {self.detail}"]
+        lines += [_place(error) for error in self.errors if error.get("pointer")]
+        return "\n".join(lines)
+
+
+class Invalid(Problem, ValueError):
+    """400 or 422: the request itself is wrong, and would be wrong again."""
+
+
+class Unauthorized(Problem, PermissionError):
+    """401 or 403: no token, or one without the scope that this needs."""
+
+
+class NotFound(Problem, LookupError):
+    """404: no such model, group or parameter; `detail` names the nearest."""
+
+
+class Conflict(Problem):
+    """409 or 412: right in itself, but not in the model's present state."""
+
+
+class Fenced(Conflict):
+    """Another process has registered under this worker's name since."""
+
+
+class Stale(Conflict):
+    """The gradient was computed too many updates ago: pull, and compute it again."""
+
+
+class ScheduleExhausted(Conflict):
+    """The array of learning rates has no entry for this step: append to it with `patch`."""
+
+
+class Diverged(Conflict):
+    """The update made a parameter infinite or NaN; it was not published. Restore, or import values."""
+
+
+class TooLarge(Problem):
+    """413: more than the server takes in one request or holds in memory."""
+
+
+class Unavailable(Problem):
+    """429, 503 or 507: busy, draining or full, also after every retry."""
+
+
+_BY_SLUG: dict[str, type[Problem]] = {
+    "fenced": Fenced,
+    "stale": Stale,
+    "lr-schedule-exhausted": ScheduleExhausted,
+    "diverged": Diverged,
+}
+_BY_STATUS: dict[int, type[Problem]] = {
+    **dict.fromkeys((400, 415, 422), Invalid),
+    **dict.fromkeys((401, 403), Unauthorized),
+    **dict.fromkeys((409, 412), Conflict),
+    **dict.fromkeys((429, 503, 507), Unavailable),
+    404: NotFound,
+    413: TooLarge,
+}
+
+
+def problem(status: int, body: bytes) -> ParamdError:
+    """The exception for an answer outside 2xx and 304."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return BadAnswer(f"status {status} without a problem document; is this a paramd? It said {body[:200]!r}")
+    slug = str(document.get("type", "")).rpartition("/")[2]
+    return _BY_SLUG.get(slug, _BY_STATUS.get(status, Problem))(status, document)
+
+
+def _place(error: dict[str, Any]) -> str:
+    sentence = error.get("detail", "")
+    if "expected" in error:
+        sentence = f"expected {error['expected']}, got {error.get('got')}"
+    return f"  at {error['pointer']}: {sentence}"

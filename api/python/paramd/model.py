@@ -1,0 +1,291 @@
+"""One model on a server: what a training loop calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import tensors
+from .errors import NotFound, Problem, Unavailable
+from .tensors import Array, Gradient
+from .transport import Answer, Transport
+
+_SAFETENSORS = "application/vnd.safetensors"
+Query = Iterable[tuple[str, object]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent version of the parameters. The arrays are read-only: copy what you want to change."""
+
+    parameters: dict[str, Array]
+    step: int
+    version: int
+    etag: str = field(default="", repr=False)
+
+    def __getitem__(self, name: str) -> Array:
+        return self.parameters[name]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a push. `fields` is the whole answer; the common ones are attributes."""
+
+    fields: dict[str, Any]
+
+    @property
+    def applied(self) -> bool:
+        """Whether the step was taken; false for an overflow, and for a push held in an open round."""
+        return bool(self.fields["applied"])
+
+    @property
+    def step(self) -> int:
+        """The model's step, this update included."""
+        return int(self.fields["step"])
+
+    @property
+    def version(self) -> int:
+        """The version that this push published."""
+        return int(self.fields["version"])
+
+    @property
+    def lr(self) -> dict[str, float]:
+        """The learning rate that the update used, by group."""
+        return dict(self.fields["lr"])
+
+    @property
+    def staleness(self) -> int:
+        """Updates between the gradient's `based_on` and this one."""
+        return int(self.fields["staleness"])
+
+    @property
+    def replayed(self) -> bool:
+        """Whether this is the stored receipt of an earlier arrival of the same push."""
+        return bool(self.fields["replayed"])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values by group over a range of steps."""
+
+    steps: Array
+    values: dict[str, Array]
+
+
+class Model:
+    """A named model: `create`, then `pull`, `push` and `push_pull` in a loop; `lr`, `weight_decay`, `groups` to ask.
+
+    A push carries a key, (worker, epoch, seq), that this object makes up. A push whose answer was lost is sent again
+    under the same key, and the server applies it once. One object belongs to one thread of one process.
+    """
+
+    def __init__(self, transport: Transport, name: str, worker: str | None) -> None:
+        self.name = name
+        self._transport = transport
+        self._path = f"/v1/models/{quote(name, safe='')}"
+        self._worker = worker or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._epoch: int | None = None
+        self._seq = 0
+        self._cache: dict[str, Snapshot] = {}
+
+    # Definition
+
+    def create(
+        self, parameters: Mapping[str, Any], optimizer: str | Mapping[str, Any], *, replace: bool = False, **fields: Any
+    ) -> dict[str, Any]:
+        """Creates the model; no change if it exists with the same definition. Answers what `info` answers.
+
+        `parameters` holds arrays, or dictionaries in the API's own form, such as
+        `{"shape": [6, 1, 5, 5], "init": {"type": "he_uniform", "seed": 1}}`. `fields` are the other members of the
+        definition: `learning_rate`, `weight_decay`, `groups` and so on. Raises Conflict if a different model has the
+        name, unless `replace`; Invalid if the definition is wrong.
+        """
+        described = {name: _as_json(value) for name, value in parameters.items()}
+        body = {"optimizer": optimizer, "parameters": described, **fields}
+        return self._json("PUT", "", body, query=[("replace", 1)] if replace else [])
+
+    def info(self) -> dict[str, Any]:
+        """Definition, step, version, and the facts about each parameter."""
+        return self._json("GET")
+
+    def patch(self, **changes: Any) -> dict[str, Any]:
+        """Changes hyperparameters in mid-training: `patch(learning_rate={"append": [0.01]})`; None means default."""
+        return self._json("PATCH", "", changes)
+
+    def patch_group(self, group: str, **changes: Any) -> dict[str, Any]:
+        """Changes one group: `patch_group("conv", lr=0.01)`."""
+        return self._json("PATCH", f"/groups/{quote(group, safe='')}", changes)
+
+    def delete(self) -> None:
+        """Removes the model; waiting pulls end with NotFound."""
+        self._transport.send("DELETE", self._path)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The parameter groups, in update order."""
+        return list(self._json("GET", "/groups")["groups"])
+
+    # Values
+
+    def pull(
+        self,
+        *,
+        since: int | None = None,
+        wait: float = 0,
+        names: Sequence[str] = (),
+        group: str | None = None,
+    ) -> Snapshot | None:
+        """One consistent version of the parameters.
+
+        With `since`, waits up to `wait` seconds for a version beyond it, and answers None when the time is up. Without,
+        an unchanged model costs one small answer: what was pulled last is kept and given again. `names` are globs.
+        """
+        query: list[tuple[str, object]] = [("name", name) for name in names]
+        query += [("group", group)] if group is not None else []
+        kept = self._cache.get(str(query)) if since is None else None
+        waiting = [("since", since), ("wait", f"{wait:g}s")] if since is not None else []
+        headers = {"If-None-Match": kept.etag} if kept else {}
+        answer = self._send("GET", "/parameters.safetensors", query=query + waiting, headers=headers, patience=wait)
+        if answer.status == 304:
+            return kept
+        self._cache[str(query)] = snapshot = _snapshot(answer)
+        return snapshot
+
+    def latest(self) -> Snapshot:
+        """The parameters as they are now: `pull()` for type checkers."""
+        snapshot = self.pull()
+        assert snapshot is not None
+        return snapshot
+
+    def push(
+        self, gradients: Mapping[str, Gradient], *, based_on: int | None = None, loss: float | None = None
+    ) -> Receipt:
+        """Sends gradients; the server takes a step. Parameters left out stay as they are.
+
+        `based_on` is the step of the pull that they were computed from. A gradient may be `Rows` of an embedding.
+        """
+        return Receipt(self._push(gradients, based_on, loss).json())
+
+    def push_pull(
+        self, gradients: Mapping[str, Gradient], *, based_on: int | None = None, loss: float | None = None
+    ) -> Snapshot:
+        """Sends gradients and answers with the parameters that the step made, in one round trip."""
+        return _snapshot(self._push(gradients, based_on, loss, [("pull", 1)], {"Accept": _SAFETENSORS}))
+
+    def import_(self, parameters: Mapping[str, ArrayLike] | Path) -> dict[str, Any]:
+        """Sets values, all of them or none: arrays by name, or a safetensors file."""
+        body = parameters.read_bytes() if isinstance(parameters, Path) else tensors.dump(_as_float32(parameters))
+        answer = self._send("PUT", "/parameters", body, headers={"Content-Type": _SAFETENSORS})
+        return dict(answer.json())
+
+    def export(self, path: Path | str) -> None:
+        """Writes the parameters to a safetensors file, which NumPy and PyTorch open."""
+        Path(path).write_bytes(self._send("GET", "/parameters.safetensors").body)
+
+    # Learning rate and weight decay
+
+    def lr(self, at: int | range | None = None) -> Any:
+        """The learning rate by group: of the next update, of the update at a step, or as a Curve over a range."""
+        return self._curve("lr", at, "lr")
+
+    def lr_of(self, *parameters: str) -> list[dict[str, Any]]:
+        """For each parameter its group, its rate now, and the definition behind it (`get_lr_parameter`)."""
+        return list(self._json("GET", "/lr", query=[("param", name) for name in parameters])["parameters"])
+
+    def weight_decay(self, at: int | range | None = None, *, scaled: bool = False) -> Any:
+        """The weight decay by group, like `lr`; `scaled` is times the loss scale, as `get_weight_decay` has it."""
+        return self._curve("weight_decay", at, "scaled_weight_decay" if scaled else "weight_decay")
+
+    def _curve(self, path: str, at: int | range | None, key: str) -> Any:
+        if not isinstance(at, range):
+            return self._json("GET", f"/{path}", query=[("step", at)] if at is not None else [])[key]
+        query = [("from", at.start), ("to", at[-1]), ("every", at.step)]
+        answer = self._json("GET", f"/{path}", query=query)
+        return Curve(np.array(answer["steps"]), {group: np.array(values) for group, values in answer[key].items()})
+
+    # Exactly once
+
+    def _push(
+        self,
+        gradients: Mapping[str, Gradient],
+        based_on: int | None,
+        loss: float | None,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        if self._epoch is None:
+            self._register()
+        fields = {
+            "Worker": self._worker,
+            "Epoch": self._epoch,
+            "Seq": self._seq + 1,
+            "Based-On": based_on,
+            "Loss": loss,
+        }
+        key = {f"X-Paramd-{name}": str(value) for name, value in fields.items() if value is not None}
+        body = tensors.dump(tensors.with_rows(gradients))
+        # The number is used up unless the server says that it refused the push: after a lost answer nobody knows.
+        self._seq += 1
+        try:
+            named = {"Content-Type": _SAFETENSORS, **key, **(headers or {})}
+            return self._send("POST", "/gradients", body, query=query, headers=named)
+        except Problem as problem:
+            if not isinstance(problem, Unavailable):
+                self._seq -= 1
+            raise
+
+    def _register(self) -> None:
+        """Announces the worker, which gives it a new epoch; a server without workers gets a name never used before."""
+        try:
+            self._epoch = int(self._json("PUT", f"/workers/{quote(self._worker, safe='')}", {})["epoch"])
+        except NotFound:
+            self.info()
+            self._worker, self._epoch = f"{self._worker}-{secrets.token_hex(4)}", 0
+
+    # Requests
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] | None = None,
+        patience: float = 0,
+    ) -> Answer:
+        pairs = [(key, str(value)) for key, value in query]
+        target = self._path + path + (f"?{urlencode(pairs)}" if pairs else "")
+        return self._transport.send(method, target, body, headers, patience=patience)
+
+    def _json(self, method: str, path: str = "", body: Any = None, *, query: Query = ()) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return dict(self._send(method, path, data, query=query, headers=headers).json())
+
+
+def _snapshot(answer: Answer) -> Snapshot:
+    parameters, _ = tensors.load(answer.body)
+    step, version = (int(answer.headers[f"x-paramd-{key}"]) for key in ("step", "version"))
+    return Snapshot(parameters, step, version, answer.headers.get("etag", ""))
+
+
+def _as_float32(parameters: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    return {name: np.asarray(value, dtype="<f4") for name, value in parameters.items()}
+
+
+def _as_json(value: Any) -> Any:
+    """A parameter of a definition; arrays travel in the flat form, every float32 as the shortest text that means it."""
+    if isinstance(value, Mapping):
+        return value
+    array = np.asarray(value, dtype=np.float32)
+    return {"shape": list(array.shape), "data": [float(str(number)) for number in array.reshape(-1)]}

@@ -1,0 +1,122 @@
+"""Broken connections and busy servers: what is sent again, under which key, and what is raised at last."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from paramd import BadAnswer, Client, Fenced, Invalid, Unavailable, Unreachable
+
+RECEIPT = {"applied": True, "step": 1, "version": 2, "lr": {"default": 0.5}, "staleness": 0, "replayed": False}
+
+
+def answer(status: int, document: object, *headers: str) -> Callable[[bytes], bytes]:
+    """A script line that answers with JSON."""
+    body = json.dumps(document).encode()
+    head = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers]
+    return lambda _: ("\r\n".join(head) + "\r\n\r\n").encode() + body
+
+
+def refusal(status: int, slug: str, *headers: str) -> Callable[[bytes], bytes]:
+    """A script line that answers with a problem document."""
+    return answer(status, {"type": f"/problems/{slug}", "title": slug, "detail": "Do this.", "errors": []}, *headers)
+
+
+def drop(_: bytes) -> None:
+    """A script line that closes the connection without an answer."""
+
+
+REGISTERED = answer(200, {"epoch": 3, "last_seq": 0, "ttl": 30})
+
+
+def keys(requests: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """Epoch and seq of each push."""
+    heads = [request for request in requests if b"/gradients" in request]
+    return [re.findall(rb"X-Paramd-(?:Epoch|Seq): (\d+)", head) for head in heads]
+
+
+def test_lost_answer_is_asked_for_under_the_same_key(scripted: Callable) -> None:
+    """The server may have applied it: another seq would apply it twice."""
+    server = scripted(REGISTERED, drop, drop, answer(200, {**RECEIPT, "replayed": True}), answer(200, RECEIPT))
+    model = Client(server.url).model("m")
+    assert model.push({"w": [1]}).replayed
+    model.push({"w": [1]})
+    assert keys(server.requests) == [[b"3", b"1"]] * 3 + [[b"3", b"2"]]
+
+
+def test_refused_push_gives_its_number_back(scripted: Callable) -> None:
+    """A seq is used up by a push that was applied, or whose fate is unknown, and by no other."""
+    server = scripted(REGISTERED, refusal(422, "wrong-shape"), answer(200, RECEIPT))
+    model = Client(server.url).model("m")
+    with pytest.raises(Invalid) as raised:
+        model.push({"w": [1]})
+    assert raised.value.slug == "wrong-shape"
+    assert isinstance(raised.value, ValueError)
+    model.push({"w": [1]})
+    assert keys(server.requests) == [[b"3", b"1"]] * 2
+
+
+def test_number_of_a_push_whose_fate_is_unknown_is_not_used_again(scripted: Callable) -> None:
+    """Another body under the same key would be refused."""
+    server = scripted(REGISTERED, drop, drop, answer(200, RECEIPT))
+    model = Client(server.url, retries=1).model("m")
+    with pytest.raises(Unreachable, match="is paramd running there"):
+        model.push({"w": [1]})
+    model.push({"w": [2]})
+    assert keys(server.requests) == [[b"3", b"1"]] * 2 + [[b"3", b"2"]]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_busy_server_is_asked_again(scripted: Callable, status: int) -> None:
+    """Until it answers."""
+    server = scripted(refusal(status, "busy", "Retry-After: 0"), answer(200, {"version": "1"}))
+    assert Client(server.url).version() == {"version": "1"}
+
+
+def test_push_in_flight_is_asked_for_again(scripted: Callable) -> None:
+    """A 409 with Retry-After says that the first arrival is still being worked on."""
+    server = scripted(REGISTERED, refusal(409, "in-flight", "Retry-After: 0"), answer(200, RECEIPT))
+    assert Client(server.url).model("m").push({"w": [1]}).step == 1
+
+
+def test_patience_ends(scripted: Callable) -> None:
+    """The last refusal is raised, not a bare time-out."""
+    server = scripted(*[refusal(503, "draining", "Retry-After: 0")] * 2)
+    with pytest.raises(Unavailable, match="Do this"):
+        Client(server.url, retries=1).version()
+
+
+def test_conflicts_are_not_repeated(scripted: Callable) -> None:
+    """A fenced worker has to know at once."""
+    server = scripted(REGISTERED, refusal(409, "fenced"))
+    with pytest.raises(Fenced):
+        Client(server.url).model("m").push({"w": [1]})
+
+
+def test_nobody_there() -> None:
+    """A sentence with the address."""
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1 "):
+        Client("http://127.0.0.1:1", retries=0).version()
+
+
+def test_somebody_else_there(scripted: Callable) -> None:
+    """A web server that is no paramd."""
+    server = scripted(lambda _: b"HTTP/1.1 404 X\r\nContent-Length: 6\r\n\r\n<html>")
+    with pytest.raises(BadAnswer, match="is this a paramd"):
+        Client(server.url).version()
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://", ""])
+def test_no_address(url: str) -> None:
+    """Refused before anything is sent."""
+    with pytest.raises(ValueError, match="address"):
+        Client(url)
+
+
+def test_token_is_sent(scripted: Callable) -> None:
+    """As a bearer token."""
+    server = scripted(answer(200, {}))
+    Client(server.url, token="secret").version()
+    assert b"Authorization: Bearer secret\r\n" in server.requests[0]
