@@ -1,0 +1,109 @@
+// Why a text is not JSON that we take: one sentence that says what to change, and where.
+// Thrown by the lexer and by the jansson bridge; whoever answers the client prints `description`.
+
+/// A place in the text as its sender counts it.
+public struct JSONPosition: Sendable, Equatable {
+    /// Line, from 1.
+    public var line: Int
+    /// Column in characters (Unicode scalars), from 1.
+    public var column: Int
+    /// Bytes before the place; nil where only line and column are known.
+    public var offset: Int?
+}
+
+/// A text that is refused as a whole: it is not JSON, or a limit of the reader stops it.
+public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong.
+    public let reason: Reason
+    /// Where the reader noticed.
+    public let position: JSONPosition
+
+    /// The kinds of refusal.
+    public enum Reason: Sendable, Equatable {
+        /// The text is empty or only white space.
+        case empty
+        /// The text ends inside what is named.
+        case truncated(inside: String)
+        /// Something follows the end of the document.
+        case trailingBytes
+        /// The text starts with a byte order mark.
+        case byteOrderMark
+        /// A NUL byte, or `\u0000` inside a key.
+        case nul
+        /// Bytes that are not UTF-8.
+        case invalidUTF8
+        /// A raw control character inside a string.
+        case controlCharacter(UInt8)
+        /// An escape that JSON does not have, or half a surrogate pair.
+        case invalidEscape
+        /// `NaN`, `Infinity` or a like word.
+        case notFinite
+        /// A word that is not `true`, `false` or `null`.
+        case invalidLiteral
+        /// Digits that do not form a JSON number.
+        case invalidNumber
+        /// A number beyond the range of a double.
+        case numberOutOfRange
+        /// A byte that cannot stand here; the text says what could.
+        case unexpected(UInt8, wanted: String)
+        /// The same key twice in one object.
+        case duplicateKey(String)
+        /// Deeper nesting than the limit.
+        case tooDeep(limit: Int)
+        /// A key, or another text that has to be short, longer than the limit, in bytes.
+        case keyTooLong(limit: Int)
+        /// The document without its numbers is larger than the limit, in bytes.
+        case documentTooLarge(limit: Int)
+        /// More tensors than the limit.
+        case tooManyTensors(limit: Int)
+        /// jansson refused the document for a reason of its own.
+        case refused(String)
+    }
+
+    /// The whole sentence: place, reason and remedy.
+    public var description: String {
+        "line \(position.line), column \(position.column): \(reason.sentence)"
+    }
+}
+
+extension JSONError.Reason {
+    /// The reason and what to change, without the place.
+    public var sentence: String {
+        switch self {
+        case .empty: "the body is empty; send a JSON document"
+        case .truncated(let inside): "the text ends inside \(inside); send the whole document"
+        case .trailingBytes: "the document has ended before this; send one JSON value and nothing after it"
+        case .byteOrderMark: "the text starts with a byte order mark; send UTF-8 without it"
+        case .nul: "a NUL character; remove it"
+        case .invalidUTF8: "bytes that are not UTF-8; encode the text as UTF-8"
+        case .controlCharacter(let byte):
+            "a raw control character (\(hexadecimal(byte))) inside a string; write it as an escape such as \\n or \\u00\(hexadecimal(byte).dropFirst(2))"
+        case .invalidEscape: "an escape that JSON does not have; write \\\\ for a backslash and surrogates in pairs"
+        case .notFinite: "NaN and Infinity are not JSON; push safetensors or drop the step"
+        case .invalidLiteral:
+            "an unknown word; JSON has true, false and null in lower case, and text needs double quotes"
+        case .invalidNumber: "a malformed number; write it like -1.5e-3, without leading zeros or plus sign"
+        case .numberOutOfRange: "a number beyond the range of a 64-bit float; send a finite value"
+        case .unexpected(let byte, let wanted): "\(character(byte)) cannot stand here; \(wanted)"
+        case .duplicateKey(let key): "the key \"\(key)\" appears twice in one object; keep one of them"
+        case .tooDeep(let limit): "nesting deeper than \(limit) levels; flatten the document"
+        case .keyTooLong(let limit): "a name of more than \(limit) bytes; shorten it"
+        case .documentTooLarge(let limit): "more than \(limit) bytes beside the tensors; shorten names and extra fields"
+        case .tooManyTensors(let limit): "more than \(limit) tensors in one body; send them in several"
+        case .refused(let text): text
+        }
+    }
+
+    private func hexadecimal(_ byte: UInt8) -> String {
+        "0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+
+    private func character(_ byte: UInt8) -> String {
+        switch byte {
+        case 0x22: "a double quote"
+        case 0x27: "a single quote"
+        case 0x21...0x7E: "'\(Character(Unicode.Scalar(byte)))'"
+        default: "byte \(hexadecimal(byte))"
+        }
+    }
+}

@@ -1,0 +1,21 @@
+// How much of a document the reader takes before it refuses; numbers of tensors are bounded by their destination instead.
+
+/// The limits of one reading.
+public struct JSONLimits: Sendable, Equatable {
+    /// Levels of arrays and objects; jansson recurses once per level, so keep it far below its 2048.
+    public var depth: Int
+    /// Bytes of the document beside its tensors. jansson needs up to 80 times as much for a moment.
+    public var documentBytes: Int
+    /// Tensors of one body.
+    public var tensors: Int
+    /// Issues described in full; further ones are counted only.
+    public var issues: Int
+
+    /// Limits that suit a push: 32 levels, 4 MiB of envelope, 65,536 tensors, 16 issues.
+    public init(depth: Int = 32, documentBytes: Int = 4 << 20, tensors: Int = 65_536, issues: Int = 16) {
+        self.depth = depth
+        self.documentBytes = documentBytes
+        self.tensors = tensors
+        self.issues = issues
+    }
+}

@@ -1,0 +1,29 @@
+// Small documents that hold no tensors: the same reader, the same errors, one call.
+
+extension JSONValue {
+    /// Reads a whole document.
+    ///
+    /// - Throws: `JSONError` where the text is not JSON (RFC 8259), has a duplicate key, or is beyond `limits`.
+    public init(parsing bytes: UnsafeRawBufferPointer, limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        var reader = JSONBodyReader(tensorKeys: [], sink: NoTensors(), limits: limits)
+        try reader.read(bytes)
+        self = try reader.finish().document
+    }
+
+    /// Reads a whole document.
+    ///
+    /// - Throws: `JSONError` where the text is not JSON (RFC 8259), has a duplicate key, or is beyond `limits`.
+    public init(parsing text: some Sequence<UInt8>, limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        let bytes = Array(text)
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(JSONError) in try JSONValue(parsing: bytes, limits: limits) }
+        }
+        self = try result.get()
+    }
+}
+
+/// The sink of a document without tensors.
+private final class NoTensors: TensorSink {
+    func destination(for name: String, in section: String) -> TensorDestination { .nowhere }
+    func allowGrowth(bytes: Int) -> Bool { false }
+}

@@ -1,0 +1,105 @@
+// A JSON document as a Swift value: what remains of a body once its tensors have gone to memory of their own.
+// Made by `JSONBodyReader` and `JSONValue(parsing:)` through jansson; read by whoever turns documents into definitions.
+
+/// A JSON value; objects keep the order in which they were written.
+///
+/// Keys of an object are unique: a text with a duplicate key never becomes a value.
+public indirect enum JSONValue: Sendable, Equatable {
+    /// `null`.
+    case null
+    /// `true` or `false`.
+    case bool(Bool)
+    /// A number written without fraction and exponent that fits 64 bits; `-0` is `real(-0.0)`.
+    case integer(Int64)
+    /// Any other number, as the nearest double.
+    case real(Double)
+    /// Text; it may hold `\u0000`, its object keys may not.
+    case string(String)
+    /// An array.
+    case array([JSONValue])
+    /// An object, in the order written.
+    case object([JSONMember])
+    /// A tensor that lies outside the document: its place in `JSONBody.tensors`.
+    case tensor(Int)
+}
+
+/// One `key: value` of an object.
+public struct JSONMember: Sendable, Equatable {
+    /// The key, escapes resolved.
+    public var key: String
+    /// Its value.
+    public var value: JSONValue
+
+    /// Makes a member.
+    public init(_ key: String, _ value: JSONValue) {
+        self.key = key
+        self.value = value
+    }
+}
+
+extension JSONValue {
+    /// The member of an object called `key`; nil where there is none and for all other values. Complexity: O(members).
+    public subscript(key: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.key == key }?.value
+    }
+
+    /// The element of an array at `index`; nil past its end and for all other values.
+    public subscript(index: Int) -> JSONValue? {
+        guard case .array(let elements) = self, elements.indices.contains(index) else { return nil }
+        return elements[index]
+    }
+
+    /// The members of an object; nil for all other values.
+    public var members: [JSONMember]? {
+        guard case .object(let members) = self else { return nil }
+        return members
+    }
+
+    /// The elements of an array; nil for all other values.
+    public var elements: [JSONValue]? {
+        guard case .array(let elements) = self else { return nil }
+        return elements
+    }
+
+    /// The text of a string; nil for all other values.
+    public var string: String? {
+        guard case .string(let text) = self else { return nil }
+        return text
+    }
+
+    /// The value of an integer; nil for all other values, `1.0` included.
+    public var integer: Int64? {
+        guard case .integer(let value) = self else { return nil }
+        return value
+    }
+
+    /// The value of any number; nil for all other values.
+    public var number: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .real(let value): value
+        default: nil
+        }
+    }
+
+    /// The value of a boolean; nil for all other values.
+    public var bool: Bool? {
+        guard case .bool(let value) = self else { return nil }
+        return value
+    }
+
+    /// What the value is, in the words of an error message: `"a string"`, `"an array"`.
+    public var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer: "an integer"
+        case .real: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        case .tensor: "a tensor"
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// Little-endian elements in pieces of any size -> float32 at a destination. Behind base64 and behind safetensors.
+
+import Glibc
+
+/// A converter of a stream of floating-point elements.
+struct ElementStream {
+    let type: ElementType
+    /// Whether all values so far are neither NaN nor infinite, as float32.
+    private(set) var isFinite = true
+    /// Whether a finite F64 has become infinite as float32.
+    private(set) var isBeyondFloat32 = false
+
+    private var carry: (UInt64, count: Int) = (0, 0)  // bytes of an element that a piece's end has cut
+
+    init(type: ElementType) {
+        self.type = type
+    }
+
+    /// Whether no element is cut.
+    var isWhole: Bool { carry.count == 0 }
+
+    /// Converts a piece into `output`.
+    mutating func decode(_ bytes: UnsafeRawBufferPointer, into output: inout TensorOutput, sink: any TensorSink) {
+        var rest = completeCarry(bytes[...], into: &output, sink: sink)
+        while rest.count >= type.size {
+            let wanted = rest.count / type.size
+            var taken = 0
+            output.fill(wanted, sink: sink) { room in
+                taken = min(room.count, wanted)
+                convert(UnsafeRawBufferPointer(rebasing: rest), count: taken, into: room)
+                return taken
+            }
+            rest = rest.dropFirst(taken * type.size)
+        }
+        keep(rest)
+    }
+
+    private mutating func keep(_ bytes: Slice<UnsafeRawBufferPointer>) {
+        for byte in bytes {
+            carry.0 |= UInt64(byte) << (8 * UInt64(carry.count))
+            carry.count += 1
+        }
+    }
+
+    private mutating func completeCarry(
+        _ bytes: Slice<UnsafeRawBufferPointer>, into output: inout TensorOutput, sink: any TensorSink
+    ) -> Slice<UnsafeRawBufferPointer> {
+        guard carry.count > 0 else { return bytes }
+        let missing = min(type.size - carry.count, bytes.count)
+        keep(bytes.prefix(missing))
+        if carry.count == type.size {
+            let element = carry.0.littleEndian
+            carry = (0, 0)
+            withUnsafeBytes(of: element) { raw in
+                output.fill(1, sink: sink) { room in
+                    convert(raw, count: 1, into: room)
+                    return 1
+                }
+            }
+        }
+        return bytes.dropFirst(missing)
+    }
+
+    private mutating func convert(
+        _ bytes: UnsafeRawBufferPointer, count: Int, into room: UnsafeMutableBufferPointer<Float>
+    ) {
+        switch type {
+        case .float16:
+            for index in 0..<count {
+                room[index] = Float(Float16(bitPattern: load(bytes, index, UInt16.self)))
+            }
+        case .bfloat16:
+            for index in 0..<count { room[index] = BFloat16.decode(load(bytes, index, UInt16.self)) }
+        case .float64:
+            convertDoubles(bytes, count: count, into: room)
+        default:
+            for index in 0..<count { room[index] = Float(bitPattern: load(bytes, index, UInt32.self)) }
+        }
+        if !Self.areFinite(room, count: count) { isFinite = false }
+    }
+
+    private mutating func convertDoubles(
+        _ bytes: UnsafeRawBufferPointer, count: Int, into room: UnsafeMutableBufferPointer<Float>
+    ) {
+        for index in 0..<count {
+            let value = Double(bitPattern: load(bytes, index, UInt64.self))
+            room[index] = Float(value)
+            if value.isFinite, !room[index].isFinite { isBeyondFloat32 = true }
+        }
+    }
+
+    @inline(__always)
+    private func load<Bits: FixedWidthInteger & BitwiseCopyable>(
+        _ bytes: UnsafeRawBufferPointer, _ index: Int, _ type: Bits.Type
+    ) -> Bits {
+        Bits(littleEndian: bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: type))
+    }
+
+    /// Whether the first `count` values are finite. Looks at exponents only, so that the loop has no branch.
+    private static func areFinite(_ values: UnsafeMutableBufferPointer<Float>, count: Int) -> Bool {
+        var largest: UInt32 = 0
+        for index in 0..<count { largest = max(largest, values[index].bitPattern & 0x7F80_0000) }
+        return largest < 0x7F80_0000
+    }
+}

@@ -1,0 +1,205 @@
+// A JSON body in chunks -> tensors at their destination and a small document. The way of a push: `HTTPServing` hands
+// chunks in, `TensorReader` writes float32 to the sink's memory, and jansson sees only the envelope.
+
+/// Reads one JSON body.
+///
+/// The lexer validates every byte (RFC 8259, UTF-8, escapes, depth, NUL). Members of the objects under `tensorKeys` are
+/// tensors; their numbers never become objects. The rest is copied into an envelope that jansson parses at the end.
+/// - A text that is not JSON, or is beyond a limit, stops the reading with a `JSONError`.
+/// - A mistake in a tensor is a `TensorIssue`; reading goes on, since a syntax error may follow.
+/// - Memory: the envelope and the sink's own; nothing for each number.
+public struct JSONBodyReader: ~Copyable {
+    /// What the next token belongs to.
+    private enum Place {
+        /// The document beside the tensors.
+        case envelope
+        /// The value of a tensor key, its first token.
+        case section
+        /// The object of tensors: a name or its end.
+        case names
+        /// A tensor.
+        case tensor
+        /// A section that is no object.
+        case passing
+    }
+
+    private var lexer: JSONLexer
+    private var envelope: Envelope
+    private var reader: TensorReader
+    private var issues: IssueList
+    private var tensors: [DecodedTensor] = []
+    private var place = Place.envelope
+    private var section = ""
+    private var hasFields = false  // of the tensor being read
+    private let tensorKeys: Set<String>
+    private let limits: JSONLimits
+
+    private var isCopying = true
+    private var copied: UnsafePointer<UInt8>?  // bytes of this chunk before it are in the envelope
+
+    /// A reader at the start of a body.
+    ///
+    /// - Parameters:
+    ///   - tensorKeys: top-level keys whose members are tensors, such as `gradients`; empty for a plain document.
+    ///   - sink: where the numbers go.
+    public init(tensorKeys: Set<String>, sink: any TensorSink, limits: JSONLimits = JSONLimits()) {
+        self.tensorKeys = tensorKeys
+        self.limits = limits
+        lexer = JSONLexer(depthLimit: limits.depth)
+        envelope = Envelope(limit: limits.documentBytes)
+        reader = TensorReader(sink: sink)
+        issues = IssueList(limit: limits.issues)
+    }
+
+    /// Takes the next bytes of the body; nothing of them is kept.
+    ///
+    /// - Throws: the first reason why the body is not JSON. The reader is of no use afterwards.
+    public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
+        lexer.load(bytes)
+        copied = lexer.position
+        while true {
+            if place == .tensor, reader.isAmongNumbers { reader.takeRun(&lexer) }
+            guard let token = try lexer.next() else { break }
+            try take(token)
+        }
+        if isCopying { try copyUpToHere() }
+    }
+
+    /// Ends the body.
+    ///
+    /// - Returns: the document and its tensors.
+    /// - Throws: where the body is cut short, holds a duplicate key, or a number beyond a double.
+    public mutating func finish() throws(JSONError) -> JSONBody {
+        lexer.load(UnsafeRawBufferPointer(start: nil, count: 0))
+        copied = lexer.position
+        if let token = try lexer.finish() { try take(token) }
+        var document = try envelope.parse()
+        for key in tensorKeys { moveFields(from: key, of: &document) }
+        return JSONBody(document: document, tensors: tensors, issues: issues.described, issueCount: issues.count)
+    }
+}
+
+// MARK: Tokens
+
+extension JSONBodyReader {
+    private mutating func take(_ token: JSONToken) throws(JSONError) {
+        switch place {
+        case .envelope: try takeInEnvelope(token)
+        case .section: try takeSection(token)
+        case .names: try takeName(token)
+        case .tensor: try takeInTensor(token)
+        case .passing: if lexer.depth == 1 { endSection() }
+        }
+    }
+
+    private mutating func takeInEnvelope(_ token: JSONToken) throws(JSONError) {
+        if token == .number, lexer.number.isInteger, !lexer.number.fitsInteger {
+            // With an exponent jansson takes it as a real: the sign of zero and integers beyond 64 bits survive.
+            try copyUpToHere()
+            envelope.write("e0")
+            envelope.mark(lexer.place)
+        }
+        guard token == .key, lexer.depth == 1, !tensorKeys.isEmpty else { return }
+        let key = String(decoding: lexer.text, as: UTF8.self)
+        guard tensorKeys.contains(key) else { return }
+        section = key
+        place = .section
+        try stopCopying()
+    }
+
+    private mutating func takeSection(_ token: JSONToken) throws(JSONError) {
+        if token == .beginObject {
+            envelope.write("{")
+            place = .names
+            startCopying()
+            return
+        }
+        envelope.write("null")
+        issues.add(
+            TensorIssue(
+                .form, at: "/" + JSONPointer.escape(section), "\(section) has to be an object of name: tensor",
+                expected: "an object", got: token.noun))
+        if token == .beginArray { place = .passing } else { endSection() }
+    }
+
+    private mutating func endSection() {
+        place = .envelope
+        startCopying()
+    }
+
+    private mutating func takeName(_ token: JSONToken) throws(JSONError) {
+        guard token == .key else {
+            place = .envelope
+            return
+        }
+        guard tensors.count < limits.tensors else { throw lexer.error(.tooManyTensors(limit: limits.tensors)) }
+        place = .tensor
+        reader.begin(name: String(decoding: lexer.text, as: UTF8.self), section: section)
+        try stopCopying()
+        envelope.write("[\(tensors.count)")
+    }
+
+    private mutating func takeInTensor(_ token: JSONToken) throws(JSONError) {
+        switch try reader.take(token, &lexer, &issues) {
+        case .none: break
+        case .copyField(let key):
+            envelope.mark(lexer.place)
+            envelope.write(hasFields ? "," : ",{")
+            envelope.writeKey(key)
+            hasFields = true
+            startCopying()
+        case .endField:
+            try stopCopying()
+        case .done:
+            tensors.append(reader.tensor)
+            envelope.write(hasFields ? "}]" : "]")
+            hasFields = false
+            place = .names
+            startCopying()
+        }
+    }
+}
+
+// MARK: The envelope
+
+extension JSONBodyReader {
+    private mutating func startCopying() {
+        isCopying = true
+        copied = lexer.position
+        envelope.mark(lexer.place)
+    }
+
+    private mutating func stopCopying() throws(JSONError) {
+        try copyUpToHere()
+        isCopying = false
+    }
+
+    private mutating func copyUpToHere() throws(JSONError) {
+        guard let start = copied else { return }
+        let bytes = UnsafeBufferPointer(start: start, count: lexer.position - start)
+        try envelope.copy(bytes, at: lexer.place)
+        copied = lexer.position
+    }
+}
+
+// MARK: The document
+
+extension JSONBodyReader {
+    // In the envelope every tensor is [index] or [index, {its other fields}]. Nothing that a client writes can stand at
+    // these places, so the stand-ins need no mark of their own.
+    private mutating func moveFields(from section: String, of document: inout JSONValue) {
+        guard case .object(var members) = document,
+            let place = members.firstIndex(where: { $0.key == section }),
+            case .object(var names) = members[place].value
+        else { return }
+        for index in names.indices {
+            guard let tensor = names[index].value[0]?.integer.map(Int.init), tensors.indices.contains(tensor) else {
+                continue
+            }
+            tensors[tensor].fields = names[index].value[1]?.members ?? []
+            names[index].value = .tensor(tensor)
+        }
+        members[place].value = .object(names)
+        document = .object(members)
+    }
+}

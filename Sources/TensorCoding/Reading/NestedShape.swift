@@ -1,0 +1,63 @@
+// The shape of nested lists, found while their numbers pass.
+
+/// Follows brackets and numbers and knows whether all lists of a level are equally long.
+struct NestedShape {
+    /// Members so far of each open list, outermost first.
+    private(set) var counts: [Int] = []
+    /// Length of each level's lists; -1 until the first of them has closed.
+    private var lengths: [Int] = []
+    /// The level at which numbers lie; -1 until one has come (or an empty list has closed).
+    private var leafLevel = -1
+    private(set) var isRagged = false
+
+    /// The dimensions, once all lists are closed.
+    var dimensions: [Int] { lengths }
+
+    /// Open lists.
+    var level: Int { counts.count }
+
+    mutating func open() {
+        countMember()
+        counts.append(0)
+        if leafLevel >= 0, level > leafLevel { isRagged = true }
+        if lengths.count < level { lengths.append(-1) }
+    }
+
+    mutating func close() {
+        let length = counts.removeLast()
+        let level = counts.count
+        if length == 0, leafLevel < 0 { leafLevel = level + 1 }
+        if lengths[level] < 0 { lengths[level] = length }
+        if lengths[level] != length { isRagged = true }
+    }
+
+    mutating func add(numbers: Int) {
+        guard numbers > 0 else { return }
+        if leafLevel < 0 { leafLevel = level }
+        if leafLevel != level { isRagged = true }
+        if level > 0 { counts[level - 1] += numbers }
+    }
+
+    private mutating func countMember() {
+        if level > 0 { counts[level - 1] += 1 }
+    }
+}
+
+/// Products of dimensions.
+enum Dimensions {
+    /// The number of elements, nil where a dimension is negative or the product is beyond 64 bits.
+    static func product(_ dimensions: [Int]) -> Int? {
+        var product = 1
+        for dimension in dimensions where dimension != 0 {
+            let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
+            if dimension < 0 || overflow { return nil }
+            product = next
+        }
+        return dimensions.contains(0) ? 0 : product
+    }
+
+    /// As an error message shows them: `[2,3]`.
+    static func text(_ dimensions: [Int]) -> String {
+        "[" + dimensions.map(String.init).joined(separator: ",") + "]"
+    }
+}

@@ -1,0 +1,164 @@
+// One JSON number, byte by byte: the slow and exact way, for numbers that a chunk's end cuts and for the rare ones on
+// which `FloatRun` will not decide. Any number of digits costs the same memory.
+
+import Glibc
+
+/// A number as it is read: grammar state, the digits that can matter, and the decimal exponent.
+struct NumberText {
+    /// Where in the grammar `-? int frac? exp?` the text stands.
+    enum Step {
+        case start, minus, zero, integer, point, fraction, e, exponentSign, exponent
+    }
+
+    /// What a byte did to the number.
+    enum Acceptance {
+        case taken, ended, malformed
+    }
+
+    // A float32 midpoint has at most 112 significant digits; past those only "is there more" matters.
+    private static let digitLimit = 120
+
+    private(set) var step = Step.start
+    private(set) var isNegative = false
+    private var digits: [UInt8] = []
+    private var isDigitDropped = false
+    private var scale = 0  // decimal exponent that the digits' places add
+    private var exponent = 0
+    private var isExponentNegative = false
+
+    mutating func reset() {
+        step = .start
+        isNegative = false
+        digits.removeAll(keepingCapacity: true)
+        isDigitDropped = false
+        scale = 0
+        exponent = 0
+        isExponentNegative = false
+    }
+
+    /// Whether the number has neither fraction nor exponent.
+    var isInteger: Bool { step == .zero || step == .integer }
+
+    /// Whether the number may end here.
+    var isComplete: Bool {
+        switch step {
+        case .zero, .integer, .fraction, .exponent: true
+        default: false
+        }
+    }
+
+    /// Adds a byte, or says why it does not belong to the number.
+    mutating func accept(_ byte: UInt8) -> Acceptance {
+        let digit = byte &- UInt8(ascii: "0")
+        if digit <= 9 { return accept(digit: digit) }
+        switch (step, byte) {
+        case (.start, UInt8(ascii: "-")):
+            isNegative = true
+            step = .minus
+        case (.zero, UInt8(ascii: ".")), (.integer, UInt8(ascii: ".")):
+            step = .point
+        case (.zero, UInt8(ascii: "e")), (.integer, UInt8(ascii: "e")), (.fraction, UInt8(ascii: "e")),
+            (.zero, UInt8(ascii: "E")), (.integer, UInt8(ascii: "E")), (.fraction, UInt8(ascii: "E")):
+            step = .e
+        case (.e, UInt8(ascii: "-")), (.e, UInt8(ascii: "+")):
+            isExponentNegative = byte == UInt8(ascii: "-")
+            step = .exponentSign
+        default:
+            return isComplete ? .ended : .malformed
+        }
+        return .taken
+    }
+
+    private mutating func accept(digit: UInt8) -> Acceptance {
+        switch step {
+        case .start, .minus:
+            step = digit == 0 ? .zero : .integer
+            keep(digit)
+        case .zero: return .malformed
+        case .integer: keep(digit)
+        case .point, .fraction:
+            step = .fraction
+            scale -= 1
+            keep(digit)
+        case .e, .exponentSign, .exponent:
+            step = .exponent
+            exponent = min(exponent * 10 + Int(digit), 1 << 50)
+        }
+        return .taken
+    }
+
+    private mutating func keep(_ digit: UInt8) {
+        if digits.isEmpty, digit == 0 { return }
+        guard digits.count < Self.digitLimit else {
+            scale += 1
+            if digit != 0 { isDigitDropped = true }
+            return
+        }
+        digits.append(digit)
+    }
+
+    /// The nearest float32, ties to even; infinite where that is beyond float32.
+    var float: Float {
+        guard !digits.isEmpty else { return isNegative ? -0.0 : 0 }
+        // No decimal point, so that the process's locale does not matter to strtof.
+        var text = digits.map { CChar($0 + UInt8(ascii: "0")) }
+        var power = scale + (isExponentNegative ? -exponent : exponent)
+        if isDigitDropped {
+            text.append(CChar(UInt8(ascii: "1")))
+            power -= 1
+        }
+        text.append(contentsOf: "e\(max(-9_999_999, min(9_999_999, power)))".utf8.map(CChar.init))
+        text.append(0)
+        let magnitude = strtof(text, nil)
+        return isNegative ? -magnitude : magnitude
+    }
+
+    /// The value of a number without fraction and exponent, nil beyond 64 bits.
+    var integer: Int? {
+        guard isInteger, scale == 0 else { return nil }
+        var value = 0
+        for digit in digits {
+            let (tens, tooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflow) = tens.subtractingReportingOverflow(Int(digit))
+            if tooLarge || overflow { return nil }
+            value = sum
+        }
+        if isNegative { return value }
+        return value == .min ? nil : -value
+    }
+}
+
+extension NumberText {
+    /// Whether an integer keeps its value, and a zero its sign, as a 64-bit integer.
+    var fitsInteger: Bool {
+        isNegative && digits.isEmpty ? false : integer != nil
+    }
+}
+
+extension JSONLexer {
+    mutating func continueNumber() throws(JSONError) -> JSONToken? {
+        partial = .number
+        while position < end {
+            switch number.accept(position.pointee) {
+            case .taken: position += 1
+            case .ended: return try endNumber()
+            case .malformed: throw error(reasonAgainstNumber(position.pointee))
+            }
+        }
+        return nil
+    }
+
+    mutating func endNumber() throws(JSONError) -> JSONToken {
+        guard number.isComplete else { throw error(.truncated(inside: "a number")) }
+        endValue()
+        return .number
+    }
+
+    private func reasonAgainstNumber(_ byte: UInt8) -> JSONError.Reason {
+        switch byte {
+        case 0: .nul
+        case UInt8(ascii: "I"), UInt8(ascii: "N"): .notFinite
+        default: .invalidNumber
+        }
+    }
+}

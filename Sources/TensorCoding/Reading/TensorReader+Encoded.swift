@@ -1,0 +1,84 @@
+// The tensor reader's base64: decoded as it streams where the element type is known, else held until it is.
+
+/// Values that come as base64.
+struct EncodedValues {
+    var type: ElementType?
+    /// Whether a `b64` member has come.
+    var isPresent = false
+    var decoder = Base64Decoder()
+    /// The way to float32, once the type is known.
+    var stream: ElementStream?
+    /// Bytes that came before their type.
+    var early: [UInt8] = []
+    var earlyAllowance = 0
+    var isOverBudget = false
+}
+
+extension TensorReader {
+    mutating func takeElementType(_ name: [UInt8], _ issues: inout IssueList) {
+        let name = String(decoding: name, as: UTF8.self)
+        guard let type = ElementType(name: name), type.isFloating else {
+            report(
+                .elementType, at: "dtype", "dtype has to be one of F32, F16, BF16, F64",
+                expected: "F32, F16, BF16 or F64", got: name, &issues)
+            return
+        }
+        encoded.type = type
+    }
+
+    mutating func takeBase64(_ text: [UInt8]) {
+        if !encoded.isPresent {
+            encoded.isPresent = true
+            encoded.stream = encoded.type.map(ElementStream.init)
+            prepareOutput(for: .b64)
+        }
+        text.withUnsafeBufferPointer { text in
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: text.count / 4 * 3 + 6) { bytes in
+                guard let start = bytes.baseAddress else { return }
+                let count = encoded.decoder.decode(text, into: start)
+                takeElements(UnsafeRawBufferPointer(start: start, count: count))
+            }
+        }
+    }
+
+    private mutating func takeElements(_ bytes: UnsafeRawBufferPointer) {
+        guard encoded.stream == nil else {
+            encoded.stream?.decode(bytes, into: &output, sink: sink)
+            return
+        }
+        let needed = encoded.early.count + bytes.count
+        if needed > encoded.earlyAllowance {
+            let more = max(needed, 4096)
+            encoded.isOverBudget = encoded.isOverBudget || !sink.allowGrowth(bytes: more)
+            encoded.earlyAllowance += more
+        }
+        guard !encoded.isOverBudget else { return }
+        encoded.early.append(contentsOf: bytes)
+    }
+
+    /// Ends a tensor's base64: converts what came before its type, and says what is wrong with it.
+    mutating func finishBase64(_ issues: inout IssueList) {
+        guard let type = encoded.type else {
+            if !seen.contains(.dtype) {
+                report(.elementType, "b64 needs a dtype beside it: F32, F16, BF16 or F64", &issues)
+            }
+            return
+        }
+        var stream = encoded.stream ?? ElementStream(type: type)
+        if encoded.stream == nil {
+            encoded.early.withUnsafeBytes { stream.decode($0, into: &output, sink: sink) }
+        }
+        tensor.isFinite = stream.isFinite
+        if encoded.isOverBudget {
+            report(.budget, at: "b64", "no memory is left for it; put dtype before b64, or push fewer values", &issues)
+        } else if !encoded.decoder.isComplete {
+            report(.base64, at: "b64", "b64 has to be padded base64 of the standard alphabet and nothing else", &issues)
+        } else if !stream.isWhole {
+            report(
+                .base64, at: "b64", "b64 ends inside an element; \(type.rawValue) takes \(type.size) bytes each",
+                &issues)
+        } else if stream.isBeyondFloat32 {
+            report(.beyondFloat32, at: "b64", "an F64 value is beyond the range of float32", &issues)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+// The tensor reader's lists: nested numbers (token by token, or a run at a time) and lists of integers.
+
+extension TensorReader {
+    /// Values that a growing destination makes room for at a time.
+    private static let stretch = 4096
+
+    /// Gets the destination of the values that are about to come.
+    mutating func prepareOutput(for member: Member?) {
+        nesting = NestedShape()
+        if member == .values {
+            rows = TensorOutput(.growing)
+        } else if !hasOutput {
+            hasOutput = true
+            output = TensorOutput(sink.destination(for: tensor.name, in: section))
+        }
+    }
+
+    /// Reads as many numbers as lie whole in the chunk, without a token for each.
+    mutating func takeRun(_ lexer: inout JSONLexer) {
+        guard case .numbers(let member) = stage, lexer.standsBeforeNumber() else { return }
+        guard var run = FloatRun(from: lexer.position, to: lexer.end) else { return }
+        var count = 0
+        var next = FloatRun.Outcome.value
+        repeat {
+            var step = 0
+            fill(member) { room in
+                guard let start = room.baseAddress else { return 0 }
+                (step, next) = run.read(into: start, room: room.count)
+                return step
+            }
+            count += step
+            if step == 0 || next == .separator { break }
+        } while run.hasMore
+        nesting.add(numbers: count)
+        lexer.resume(at: run.position, afterValue: next == .separator, numbers: count)
+    }
+
+    private mutating func fill(_ member: Member?, _ write: (UnsafeMutableBufferPointer<Float>) -> Int) {
+        if member == .values {
+            rows.fill(Self.stretch, sink: sink, write)
+        } else {
+            output.fill(Self.stretch, sink: sink, write)
+        }
+    }
+
+    mutating func takeNumber(
+        of member: Member?, _ token: JSONToken, _ lexer: JSONLexer, _ issues: inout IssueList
+    ) -> Effect {
+        switch token {
+        case .beginArray: nesting.open()
+        case .endArray: nesting.close()
+        case .number:
+            append(lexer.number.float, of: member, &issues)
+            nesting.add(numbers: 1)
+        default:
+            reportElement(
+                of: member, .notANumber, "numbers are wanted here, not \(token.noun)", got: token.noun, &issues)
+            nesting.add(numbers: 1)
+            guard token == .beginObject else { break }
+            // What the object holds is no longer looked at, nor the lists around it.
+            stage = .passing(depth: lexer.depth - 1 - nesting.level, next: member == nil ? .done : .object)
+            return .none
+        }
+        guard nesting.level == 0 else { return .none }
+        return endNumbers(of: member, &issues)
+    }
+
+    private mutating func append(_ value: Float, of member: Member?, _ issues: inout IssueList) {
+        if !value.isFinite {
+            reportElement(of: member, .beyondFloat32, "the number is beyond the range of float32", &issues)
+        }
+        fill(member) { room in
+            room[0] = value
+            return 1
+        }
+    }
+
+    private mutating func endNumbers(of member: Member?, _ issues: inout IssueList) -> Effect {
+        if nesting.isRagged {
+            report(
+                .ragged, at: member?.rawValue ?? "",
+                "the lists differ in length or depth; give lists of one level equal lengths", &issues)
+        }
+        if member == .values {
+            tensor.rowsShape = nesting.dimensions
+        } else {
+            inferred = nesting.dimensions
+        }
+        return member == nil ? finish(&issues) : resumeObject()
+    }
+
+    /// Notes a mistake at the element that comes next.
+    private mutating func reportElement(
+        of member: Member?, _ kind: TensorIssue.Kind, _ detail: String, got: String? = nil, _ issues: inout IssueList
+    ) {
+        hasIssue = true
+        let place = tensor.pointer + (member.map { "/" + $0.rawValue } ?? "") + nesting.pointer
+        issues.add(TensorIssue(kind, at: place, detail, got: got))
+    }
+}
+
+// MARK: Integers
+
+extension TensorReader {
+    /// More dimensions than any tensor has.
+    private static let rankLimit = 32
+
+    mutating func takeInteger(
+        of member: Member, _ token: JSONToken, _ lexer: JSONLexer, _ issues: inout IssueList
+    ) -> Effect {
+        if token == .endArray { return resumeObject() }
+        guard token == .number, let value = lexer.number.integer else {
+            let place = member == .shape ? stated?.count : indices?.count
+            report(
+                member.issueKind, at: "\(member.rawValue)/\(place ?? 0)",
+                "\(member.rawValue) holds integers, written without fraction or exponent", got: token.noun, &issues)
+            let opens = token == .beginArray || token == .beginObject
+            stage = .passing(depth: lexer.depth - (opens ? 2 : 1), next: .object)
+            return .none
+        }
+        return member == .shape ? takeDimension(value, lexer, &issues) : takeIndex(value, lexer, &issues)
+    }
+
+    private mutating func takeDimension(_ value: Int, _ lexer: JSONLexer, _ issues: inout IssueList) -> Effect {
+        let count = stated?.count ?? 0
+        guard value >= 0, count < Self.rankLimit else {
+            report(
+                .shape, at: "shape/\(count)",
+                value < 0 ? "a dimension is 0 or more" : "a shape has at most \(Self.rankLimit) dimensions",
+                got: "\(value)", &issues)
+            stage = .passing(depth: lexer.depth - 1, next: .object)
+            return .none
+        }
+        stated?.append(value)
+        return .none
+    }
+
+    private mutating func takeIndex(_ value: Int, _ lexer: JSONLexer, _ issues: inout IssueList) -> Effect {
+        let count = indices?.count ?? 0
+        if count == indexAllowance {
+            let more = max(64, count)
+            guard sink.allowGrowth(bytes: more * MemoryLayout<Int>.stride) else {
+                report(.budget, at: "indices", "no memory is left for so many indices; push fewer rows", &issues)
+                stage = .passing(depth: lexer.depth - 1, next: .object)
+                return .none
+            }
+            indexAllowance += more
+            indices?.reserveCapacity(indexAllowance)
+        }
+        indices?.append(value)
+        return .none
+    }
+}
+
+extension NestedShape {
+    /// The place of the member that comes next, as the end of a JSON pointer: `/0/3`.
+    var pointer: String {
+        counts.map { "/\($0)" }.joined()
+    }
+}

@@ -1,0 +1,241 @@
+// One tensor of a JSON body, in whichever form it comes. `JSONBodyReader` passes the tokens of the tensor's subtree;
+// numbers go to the sink's memory, and members that are not the tensor's business are handed back to be copied.
+
+/// Reads the tensors of a body one after the other.
+struct TensorReader {
+    /// The members of a tensor's object that say its values.
+    enum Member: String {
+        case data, b64, values, indices, shape, dtype
+    }
+
+    /// What the next token belongs to.
+    enum Stage {
+        /// The tensor itself: a number, a list or an object.
+        case tensor
+        /// The tensor's object: a key or its end.
+        case object
+        /// The value of a member, its first token.
+        case member(Member)
+        /// Nested numbers of a tensor (nil) or of a member.
+        case numbers(Member?)
+        /// A list of integers: a shape or indices.
+        case integers(Member)
+        /// A value that cannot be used; it ends when the lexer is back at that depth.
+        case passing(depth: Int, next: After)
+        /// A member of another name, which the body reader copies; it ends likewise.
+        case field(depth: Int)
+    }
+
+    /// Where reading goes on after a value.
+    enum After { case object, done }
+
+    /// What the body reader has to do after a token.
+    enum Effect {
+        case none, copyField(key: [UInt8]), endField, done
+    }
+
+    let sink: any TensorSink
+    var stage = Stage.tensor
+    var tensor = DecodedTensor(name: "", pointer: "")
+    var section = ""
+    var nesting = NestedShape()
+    var output = TensorOutput(.nowhere)
+    var hasOutput = false
+    var rows = TensorOutput(.nowhere)
+    var stated: [Int]?
+    var indices: [Int]?
+    var indexAllowance = 0
+    var encoded = EncodedValues()
+    var inferred: [Int]?
+    var seen: Set<Member> = []
+    var hasIssue = false
+
+    init(sink: any TensorSink) {
+        self.sink = sink
+    }
+
+    /// Starts a tensor: its key has been read.
+    mutating func begin(name: String, section: String) {
+        self = TensorReader(sink: sink)
+        self.section = section
+        tensor.name = name
+        tensor.pointer = "/" + JSONPointer.escape(section) + "/" + JSONPointer.escape(name)
+    }
+
+    /// Whether numbers are what the next token should be, so that a run of them may be read at once.
+    var isAmongNumbers: Bool {
+        if case .numbers = stage { true } else { false }
+    }
+
+    /// Takes the next token of the subtree.
+    mutating func take(
+        _ token: JSONToken, _ lexer: inout JSONLexer, _ issues: inout IssueList
+    ) throws(JSONError) -> Effect {
+        switch stage {
+        case .tensor: return takeTensor(token, lexer, &issues)
+        case .object: return try takeKey(token, &lexer, &issues)
+        case .member(let member): return takeMember(member, token, &lexer, &issues)
+        case .numbers(let member): return takeNumber(of: member, token, lexer, &issues)
+        case .integers(let member): return takeInteger(of: member, token, lexer, &issues)
+        case .passing(let depth, let next):
+            guard lexer.depth == depth, token != .text else { return .none }
+            return next == .done ? finish(&issues) : resumeObject()
+        case .field(let depth):
+            guard lexer.depth == depth, token != .text else { return .none }
+            stage = .object
+            return .endField
+        }
+    }
+
+    private mutating func takeTensor(_ token: JSONToken, _ lexer: JSONLexer, _ issues: inout IssueList) -> Effect {
+        switch token {
+        case .beginObject:
+            stage = .object
+            return .none
+        case .beginArray, .number:
+            prepareOutput(for: nil)
+            stage = .numbers(nil)
+            return takeNumber(of: nil, token, lexer, &issues)
+        default:
+            report(
+                .notANumber,
+                "a tensor is a number, nested lists of numbers or an object; \(token.noun) is none of them",
+                got: token.noun, &issues)
+            return finish(&issues)
+        }
+    }
+
+    private mutating func takeKey(
+        _ token: JSONToken, _ lexer: inout JSONLexer, _ issues: inout IssueList
+    ) throws(JSONError) -> Effect {
+        guard token == .key else { return finish(&issues) }
+        let key = String(decoding: lexer.text, as: UTF8.self)
+        guard let member = Member(rawValue: key == "datatype" ? "dtype" : key) else {
+            stage = .field(depth: lexer.depth)
+            return .copyField(key: lexer.text)
+        }
+        guard seen.insert(member).inserted else { throw lexer.error(.duplicateKey(key)) }
+        stage = .member(member)
+        lexer.stringMode = member == .b64 ? .stream : member == .dtype ? .keep : .drop
+        return .none
+    }
+
+    private mutating func takeMember(
+        _ member: Member, _ token: JSONToken, _ lexer: inout JSONLexer, _ issues: inout IssueList
+    ) -> Effect {
+        switch (member, token) {
+        case (.data, .number), (.data, .beginArray), (.values, .beginArray):
+            prepareOutput(for: member)
+            stage = .numbers(member)
+            return takeNumber(of: member, token, lexer, &issues)
+        case (.shape, .beginArray):
+            stated = []
+            stage = .integers(member)
+        case (.indices, .beginArray):
+            indices = []
+            stage = .integers(member)
+        case (.b64, .text), (.b64, .string):
+            takeBase64(lexer.text)
+        case (.dtype, .string):
+            takeElementType(lexer.text, &issues)
+        default:
+            return refuse(member, token, lexer, &issues)
+        }
+        if token == .string {
+            lexer.stringMode = .drop
+            return resumeObject()
+        }
+        return .none
+    }
+
+    private mutating func refuse(
+        _ member: Member, _ token: JSONToken, _ lexer: JSONLexer, _ issues: inout IssueList
+    ) -> Effect {
+        report(
+            member.issueKind, at: member.rawValue, "\(member.rawValue) has to be \(member.noun), not \(token.noun)",
+            expected: member.noun, got: token.noun, &issues)
+        return pass(token, lexer, then: .object, &issues)
+    }
+
+    /// Passes over the rest of a value that starts with `token`.
+    mutating func pass(
+        _ token: JSONToken, _ lexer: JSONLexer, then next: After, _ issues: inout IssueList
+    ) -> Effect {
+        if token == .beginArray || token == .beginObject || token == .text {
+            stage = .passing(depth: token == .text ? lexer.depth : lexer.depth - 1, next: next)
+            return .none
+        }
+        return next == .done ? finish(&issues) : resumeObject()
+    }
+
+    mutating func resumeObject() -> Effect {
+        stage = .object
+        return .none
+    }
+
+    /// Notes a mistake in this tensor.
+    mutating func report(
+        _ kind: TensorIssue.Kind, at member: String = "", _ detail: String, expected: String? = nil, got: String? = nil,
+        _ issues: inout IssueList
+    ) {
+        hasIssue = true
+        let pointer = tensor.pointer + (member.isEmpty ? "" : "/" + member)
+        issues.add(TensorIssue(kind, at: pointer, detail, expected: expected, got: got))
+    }
+}
+
+extension TensorReader.Member {
+    /// What the member's value has to be.
+    var noun: String {
+        switch self {
+        case .data: "a number or lists of numbers"
+        case .b64: "a base64 string"
+        case .values: "a list of rows"
+        case .indices: "a list of integers"
+        case .shape: "a list of integers"
+        case .dtype: "one of F32, F16, BF16, F64"
+        }
+    }
+
+    var issueKind: TensorIssue.Kind {
+        switch self {
+        case .data, .values: .notANumber
+        case .b64: .base64
+        case .indices: .indices
+        case .shape: .shape
+        case .dtype: .elementType
+        }
+    }
+}
+
+extension JSONToken {
+    /// The value that begins with the token, in the words of a message.
+    var noun: String {
+        switch self {
+        case .beginObject, .endObject, .key: "an object"
+        case .beginArray, .endArray: "a list"
+        case .string, .text: "a string"
+        case .number: "a number"
+        case .true: "true"
+        case .false: "false"
+        case .null: "null"
+        }
+    }
+}
+
+/// JSON pointers (RFC 6901).
+public enum JSONPointer {
+    /// A key as one part of a pointer: `~` becomes `~0`, `/` becomes `~1`.
+    public static func escape(_ key: String) -> String {
+        guard key.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return key }
+        var pointer = ""
+        for scalar in key.unicodeScalars {
+            switch scalar {
+            case "~": pointer += "~0"
+            case "/": pointer += "~1"
+            default: pointer.unicodeScalars.append(scalar)
+            }
+        }
+        return pointer
+    }
+}

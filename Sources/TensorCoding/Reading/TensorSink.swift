@@ -1,0 +1,25 @@
+// Where the numbers of a body go. The readers of JSON and safetensors ask; a push answers with its arena, a definition
+// with growing buffers.
+
+/// Where the values of one tensor are written.
+public enum TensorDestination {
+    /// Memory of the caller's, valid until reading ends. Values past its end are counted, not stored.
+    case memory(UnsafeMutableBufferPointer<Float>)
+    /// A buffer of the reader's that grows with the values.
+    case growing
+    /// Nowhere: the values are checked and counted.
+    case nowhere
+}
+
+/// The receiver of a body's tensors; called on the thread that reads.
+public protocol TensorSink: AnyObject {
+    /// Where the dense values of `name` go, asked when the first of them is near.
+    ///
+    /// - Parameters:
+    ///   - name: the tensor's name, not yet known to exist.
+    ///   - section: the top-level key that holds it (`gradients`); empty in safetensors.
+    func destination(for name: String, in section: String) -> TensorDestination
+
+    /// Whether a growing buffer or index list may take `bytes` more. Counting and giving back is the sink's affair.
+    func allowGrowth(bytes: Int) -> Bool
+}

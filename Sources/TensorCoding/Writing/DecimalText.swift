@@ -1,0 +1,145 @@
+// Decimal digits and an exponent -> the text of a JSON number, laid out as JavaScript does. Digits of float32 come from
+// `ShortestFloat`, those of doubles from the standard library.
+
+/// Numbers as JSON text.
+enum DecimalText {
+    /// Bytes that the longest float32 takes: sign, 21 digits; or sign, point, nine digits, exponent.
+    static let floatLimit = 24
+
+    /// Writes `value` at `output`.
+    ///
+    /// - Returns: the end of what was written; at most `floatLimit` bytes.
+    static func write(_ value: Float, to output: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+        guard value.isFinite else { return write("null", to: output) }
+        guard value != 0 else { return write(value.sign == .minus ? "-0.0" : "0", to: output) }
+        var end = output
+        if value < 0 {
+            end[0] = UInt8(ascii: "-")
+            end += 1
+        }
+        let decimal = ShortestFloat.decimal(of: value.magnitude)
+        return layOut(UInt64(decimal.digits), decimal.exponent, to: end)
+    }
+
+    /// Appends `value` to `output`.
+    static func append(_ value: Double, to output: inout [UInt8]) {
+        guard value.isFinite else { return output.append(contentsOf: "null".utf8) }
+        guard value != 0 else { return output.append(contentsOf: (value.sign == .minus ? "-0.0" : "0").utf8) }
+        if value < 0 { output.append(UInt8(ascii: "-")) }
+        let (digits, exponent) = shortestDecimal(of: value.magnitude)
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { buffer in
+            guard let start = buffer.baseAddress else { return }
+            let end = layOut(digits, exponent, to: start)
+            output.append(contentsOf: UnsafeBufferPointer(start: start, count: end - start))
+        }
+    }
+
+    /// The digits of the standard library's shortest text, as an integer, and the power of ten to multiply it by.
+    private static func shortestDecimal(of value: Double) -> (digits: UInt64, exponent: Int) {
+        let text = value.description
+        let parts = text.split(separator: "e")
+        var digits: UInt64 = 0
+        var exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
+        var isFraction = false
+        for byte in parts[0].utf8 {
+            if byte == UInt8(ascii: ".") {
+                isFraction = true
+            } else {
+                digits = digits * 10 + UInt64(byte - UInt8(ascii: "0"))
+                if isFraction { exponent -= 1 }
+            }
+        }
+        return (digits, exponent)
+    }
+
+    private static func write(
+        _ text: StaticString, to output: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        output.update(from: text.utf8Start, count: text.utf8CodeUnitCount)
+        return output + text.utf8CodeUnitCount
+    }
+}
+
+// MARK: Layout
+
+extension DecimalText {
+    /// Writes digits * 10^exponent as ECMAScript's Number::toString lays it out.
+    private static func layOut(
+        _ digits: UInt64, _ exponent: Int, to output: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        var digits = digits
+        var exponent = exponent
+        while digits % 10 == 0 {
+            digits /= 10
+            exponent += 1
+        }
+        let count = digitCount(digits)
+        let point = count + exponent  // digits before the decimal point
+        switch point {
+        case count...21: return writeInteger(digits, count, zeros: exponent, to: output)
+        case 1..<count: return writeFraction(digits, count, point: point, to: output)
+        case -5...0: return writeSmall(digits, count, zeros: -point, to: output)
+        default: return writeExponential(digits, count, exponent: point - 1, to: output)
+        }
+    }
+
+    private static func digitCount(_ value: UInt64) -> Int {
+        var count = 1
+        var rest = value
+        while rest >= 10 {
+            rest /= 10
+            count += 1
+        }
+        return count
+    }
+
+    @inline(__always)
+    private static func writeDigits(_ digits: UInt64, _ count: Int, to output: UnsafeMutablePointer<UInt8>) {
+        var rest = digits
+        var place = count
+        while place > 0 {
+            place -= 1
+            output[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+    }
+
+    private static func writeInteger(
+        _ digits: UInt64, _ count: Int, zeros: Int, to output: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        writeDigits(digits, count, to: output)
+        (output + count).update(repeating: UInt8(ascii: "0"), count: zeros)
+        return output + count + zeros
+    }
+
+    private static func writeFraction(
+        _ digits: UInt64, _ count: Int, point: Int, to output: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        writeDigits(digits, count, to: output + 1)
+        output.update(from: output + 1, count: point)
+        output[point] = UInt8(ascii: ".")
+        return output + count + 1
+    }
+
+    private static func writeSmall(
+        _ digits: UInt64, _ count: Int, zeros: Int, to output: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        output.update(repeating: UInt8(ascii: "0"), count: zeros + 2)
+        output[1] = UInt8(ascii: ".")
+        writeDigits(digits, count, to: output + zeros + 2)
+        return output + zeros + 2 + count
+    }
+
+    private static func writeExponential(
+        _ digits: UInt64, _ count: Int, exponent: Int, to output: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        var end =
+            count == 1
+            ? writeInteger(digits, count, zeros: 0, to: output) : writeFraction(digits, count, point: 1, to: output)
+        end[0] = UInt8(ascii: "e")
+        end[1] = exponent < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+")
+        end += 2
+        let magnitude = UInt64(exponent.magnitude)
+        return writeInteger(magnitude, digitCount(magnitude), zeros: 0, to: end)
+    }
+}

@@ -1,0 +1,233 @@
+// Answers as JSON bytes. `JSONText` escapes, `DecimalText` prints numbers; indentation is for people who use curl.
+
+/// An append-only writer of one JSON document.
+///
+/// Calls follow the document: `beginObject`, `key`, a value, ..., `endObject`. Commas, colons and line breaks come by
+/// themselves. Numbers are printed shortest so that they read back to the same bits; integral ones without `.0`, `-0`
+/// as `-0.0` (many readers lose the sign of an integer zero), exponents below 1e-6 and from 1e21 on, as JavaScript has
+/// them. JSON has no NaN and no infinity: `null` stands for them.
+public struct JSONWriter: Sendable {
+    /// What has been written.
+    public private(set) var bytes: [UInt8] = []
+
+    private let isIndented: Bool
+    private var memberCounts: [Int] = []  // of each open container
+    private var isAfterKey = false
+
+    /// An empty writer.
+    ///
+    /// - Parameter indented: one member a line, two spaces a level; arrays of numbers stay on one line.
+    public init(indented: Bool = false) {
+        isIndented = indented
+    }
+
+    /// The document, ended by a newline.
+    public consuming func finish() -> [UInt8] {
+        bytes.append(UInt8(ascii: "\n"))
+        return bytes
+    }
+
+    /// Makes room for about so many bytes.
+    public mutating func reserve(_ count: Int) {
+        bytes.reserveCapacity(bytes.count + count)
+    }
+}
+
+// MARK: Containers
+
+extension JSONWriter {
+    /// Opens an object.
+    public mutating func beginObject() { begin(UInt8(ascii: "{")) }
+
+    /// Closes the innermost object.
+    public mutating func endObject() { end(UInt8(ascii: "}")) }
+
+    /// Opens an array with one element a line where indented.
+    public mutating func beginArray() { begin(UInt8(ascii: "[")) }
+
+    /// Closes the innermost array.
+    public mutating func endArray() { end(UInt8(ascii: "]")) }
+
+    /// Writes a member's key; its value has to follow.
+    public mutating func key(_ key: String) {
+        separate()
+        JSONText.appendQuoted(key.utf8, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
+        if isIndented { bytes.append(UInt8(ascii: " ")) }
+        isAfterKey = true
+    }
+
+    private mutating func begin(_ bracket: UInt8) {
+        separate()
+        bytes.append(bracket)
+        memberCounts.append(0)
+    }
+
+    private mutating func end(_ bracket: UInt8) {
+        if memberCounts.popLast() ?? 0 > 0 { breakLine() }
+        bytes.append(bracket)
+    }
+
+    /// Puts what has to stand before the next key or value.
+    private mutating func separate() {
+        if isAfterKey {
+            isAfterKey = false
+            return
+        }
+        guard let count = memberCounts.last else { return }
+        if count > 0 { bytes.append(UInt8(ascii: ",")) }
+        memberCounts[memberCounts.count - 1] = count + 1
+        breakLine()
+    }
+
+    private mutating func breakLine() {
+        guard isIndented else { return }
+        bytes.append(UInt8(ascii: "\n"))
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: 2 * memberCounts.count))
+    }
+}
+
+// MARK: Values
+
+extension JSONWriter {
+    /// Writes a string.
+    public mutating func string(_ text: String) {
+        separate()
+        JSONText.appendQuoted(text.utf8, to: &bytes)
+    }
+
+    /// Writes an integer.
+    public mutating func integer(_ value: some BinaryInteger) {
+        separate()
+        bytes.append(contentsOf: String(value).utf8)
+    }
+
+    /// Writes a double.
+    public mutating func number(_ value: Double) {
+        separate()
+        DecimalText.append(value, to: &bytes)
+    }
+
+    /// Writes a float32, shortest so that it reads back to the same float32.
+    public mutating func number(_ value: Float) {
+        separate()
+        withUnsafePointer(to: value) { appendNumbers(UnsafeBufferPointer(start: $0, count: 1)) }
+    }
+
+    /// Writes `true` or `false`.
+    public mutating func bool(_ value: Bool) {
+        separate()
+        bytes.append(contentsOf: (value ? "true" : "false").utf8)
+    }
+
+    /// Writes `null`.
+    public mutating func null() {
+        separate()
+        bytes.append(contentsOf: "null".utf8)
+    }
+
+    /// Writes text that is JSON already, such as a part that was encoded before.
+    public mutating func raw(_ json: some Sequence<UInt8>) {
+        separate()
+        bytes.append(contentsOf: json)
+    }
+
+    /// Writes an array of float32 values on one line.
+    public mutating func numbers(_ values: UnsafeBufferPointer<Float>) {
+        separate()
+        bytes.append(UInt8(ascii: "["))
+        appendNumbers(values)
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    /// Writes an array of doubles on one line.
+    public mutating func numbers(_ values: some Sequence<Double>) {
+        list(values) { value, bytes in DecimalText.append(value, to: &bytes) }
+    }
+
+    /// Writes an array of integers on one line.
+    public mutating func integers(_ values: some Sequence<Int>) {
+        list(values) { value, bytes in bytes.append(contentsOf: String(value).utf8) }
+    }
+
+    /// Writes bytes as a base64 string.
+    public mutating func base64(_ data: UnsafeRawBufferPointer) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        Base64.encode(data, into: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Writes a document; a tensor in it becomes `null`.
+    public mutating func value(_ value: JSONValue) {
+        switch value {
+        case .null, .tensor: null()
+        case .bool(let value): bool(value)
+        case .integer(let value): integer(value)
+        case .real(let value): number(value)
+        case .string(let text): string(text)
+        case .array(let elements): array(elements)
+        case .object(let members):
+            beginObject()
+            for member in members {
+                key(member.key)
+                self.value(member.value)
+            }
+            endObject()
+        }
+    }
+
+    private mutating func array(_ elements: [JSONValue]) {
+        if elements.allSatisfy({ $0.number != nil }) {
+            list(elements) { element, bytes in
+                if let integer = element.integer {
+                    bytes.append(contentsOf: String(integer).utf8)
+                } else {
+                    DecimalText.append(element.number ?? .nan, to: &bytes)
+                }
+            }
+            return
+        }
+        beginArray()
+        for element in elements { value(element) }
+        endArray()
+    }
+
+    private mutating func list<Element>(
+        _ elements: some Sequence<Element>, _ append: (Element, inout [UInt8]) -> Void
+    ) {
+        separate()
+        bytes.append(UInt8(ascii: "["))
+        var isFirst = true
+        for element in elements {
+            if !isFirst { bytes.append(contentsOf: (isIndented ? ", " : ",").utf8) }
+            isFirst = false
+            append(element, &bytes)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    /// Appends numbers by way of a block of memory, so that no number costs a call of the array's.
+    private mutating func appendNumbers(_ values: UnsafeBufferPointer<Float>) {
+        let block = 256
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block * (DecimalText.floatLimit + 2)) { buffer in
+            guard let start = buffer.baseAddress else { return }
+            var index = 0
+            while index < values.count {
+                var end = start
+                for position in index..<min(index + block, values.count) {
+                    if position > 0 { end = appendComma(at: end) }
+                    end = DecimalText.write(values[position], to: end)
+                }
+                bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: end - start))
+                index += block
+            }
+        }
+    }
+
+    private func appendComma(at end: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+        end[0] = UInt8(ascii: ",")
+        if isIndented { end[1] = UInt8(ascii: " ") }
+        return end + (isIndented ? 2 : 1)
+    }
+}

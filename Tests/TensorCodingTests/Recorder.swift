@@ -1,0 +1,74 @@
+// What the tests read bodies with: a sink that knows some tensors, and a way to feed a body in chunks of a given size.
+
+import TensorCoding
+
+/// A sink with room for named tensors; all others grow or go nowhere.
+final class Recorder: TensorSink {
+    var memory: [String: UnsafeMutableBufferPointer<Float>] = [:]
+    var budget = Int.max
+    var growsOthers = true
+    private(set) var asked: [String] = []
+
+    init(_ capacities: [String: Int] = [:]) {
+        for (name, capacity) in capacities {
+            let block = UnsafeMutableBufferPointer<Float>.allocate(capacity: capacity)
+            block.initialize(repeating: .nan)
+            memory[name] = block
+        }
+    }
+
+    deinit {
+        for block in memory.values { block.deallocate() }
+    }
+
+    func destination(for name: String, in section: String) -> TensorDestination {
+        asked.append(name)
+        if let block = memory[name] { return .memory(block) }
+        return growsOthers ? .growing : .nowhere
+    }
+
+    func allowGrowth(bytes: Int) -> Bool {
+        budget -= bytes
+        return budget >= 0
+    }
+
+    func values(_ name: String) -> [Float] { memory[name].map(Array.init) ?? [] }
+}
+
+/// Reads `text` in chunks of `size` bytes.
+func readBody(
+    _ text: some Collection<UInt8>, chunk size: Int = .max, keys: Set<String> = ["gradients", "parameters"],
+    sink: any TensorSink = Recorder(), limits: JSONLimits = JSONLimits()
+) throws(JSONError) -> JSONBody {
+    var reader = JSONBodyReader(tensorKeys: keys, sink: sink, limits: limits)
+    let bytes = Array(text)
+    var start = 0
+    while start < bytes.count {
+        let end = size > bytes.count - start ? bytes.count : start + size
+        // A block of its own for each chunk, so that the sanitizer sees a read past its end.
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: end - start, alignment: 1)
+        defer { chunk.deallocate() }
+        chunk.copyBytes(from: bytes[start..<end])
+        try reader.read(UnsafeRawBufferPointer(chunk))
+        start = end
+    }
+    return try reader.finish()
+}
+
+func readBody(
+    _ text: String, chunk size: Int = .max, keys: Set<String> = ["gradients", "parameters"],
+    sink: any TensorSink = Recorder(), limits: JSONLimits = JSONLimits()
+) throws(JSONError) -> JSONBody {
+    try readBody(text.utf8, chunk: size, keys: keys, sink: sink, limits: limits)
+}
+
+extension DecodedTensor {
+    /// The values, where they lie in a growing buffer.
+    var grown: [Float] {
+        switch content {
+        case .dense(let buffer?): Array(buffer.values)
+        case .rows(_, let values): Array(values.values)
+        default: []
+        }
+    }
+}
