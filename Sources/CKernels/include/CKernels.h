@@ -2,4 +2,6 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+
+#include "UpdateKernels.h"
 #include "crc32c.h"

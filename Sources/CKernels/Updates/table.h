@@ -1,0 +1,18 @@
+// The table of loops of one instruction set, and the three tables there are.
+#pragma once
+#include "UpdateKernels.h"
+
+typedef struct pk_table {
+    void (*rules[PK_RULE_COUNT])(const pk_update *, pk_sums *);
+    void (*condition)(const pk_pass *, const float *, float *, size_t);
+    void (*center_rows)(float *, size_t, size_t);
+    double (*sum_of_squares)(const float *, size_t);
+    void (*compare)(const float *, const float *, size_t, pk_sums *);
+    int (*all_finite)(const float *, size_t);
+    void (*add)(float *, const float *, size_t);
+    void (*scale)(float *, float, size_t);
+} pk_table;
+
+extern const pk_table pk_baseline;
+extern const pk_table pk_avx2;
+extern const pk_table pk_avx512;

@@ -1,0 +1,94 @@
+// The optimizers' hot loops as seen from Swift: one call updates one contiguous range of the arena in a single pass.
+// Every loop exists once per instruction set and gives the same bits on each; `Optimizers` is the only caller.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// What happens to a gradient before its rule: g * before, + decay * w, * after; each only where its flag is set.
+typedef struct pk_pass {
+    float before;
+    float decay;
+    float after;
+    uint8_t scales_before;
+    uint8_t decays;
+    uint8_t scales_after;
+    uint8_t reserved;
+} pk_pass;
+
+/// The numbers of a rule, rounded to float32 once; a rule reads those it names in its formula.
+typedef struct pk_constants {
+    float rate;        ///< learning rate, with the corrections that the rule folds into it
+    float momentum;
+    float beta1;       ///< decay of the first moment (rho, alpha, decay in the rules with one moment)
+    float beta2;       ///< decay of the second moment
+    float one_minus_beta1;
+    float one_minus_beta2;
+    float epsilon;     ///< added outside of the root, unless the rule says otherwise
+    float root;        ///< factor of the root of the second moment (1 / sqrt(1 - beta2^t), or 1)
+    float shrink;      ///< factor of the parameter before the update (decoupled weight decay), or 1
+    float extra;       ///< what only one rule has; named in its formula
+    float extra2;
+    int32_t option;    ///< bits of `pk_option`
+} pk_constants;
+
+enum pk_option {
+    PK_NESTEROV = 1,
+    PK_FIRST = 2,        ///< the first update of this parameter
+    PK_AMSGRAD = 4,
+    PK_CENTERED = 8,
+    PK_FROZEN_SLOTS = 16,  ///< Adagrad(update_slots=False)
+    PK_MOMENTUM = 32,
+    PK_RECTIFIED = 64,
+    PK_POWER = 128,      ///< FTRL with lr_power other than -0.5
+};
+
+/// One range of the arena. `next` may be `weights`; nothing else may overlap.
+typedef struct pk_update {
+    size_t count;
+    const float *weights;
+    const float *gradients;
+    float *next;
+    float *slots[3];
+    pk_pass pass;
+    pk_constants constants;
+} pk_update;
+
+/// What a range contributed, added to by each call; lanes and blocks are fixed, so the bits are those of any machine.
+typedef struct pk_sums {
+    double gradient_squares;  ///< of the gradients as given
+    double change_squares;    ///< of next - weights
+    double weight_squares;
+    uint64_t nonfinite;       ///< calls that produced a weight which is not finite
+} pk_sums;
+
+/// The rules, in the order of every table of loops.
+typedef enum pk_rule {
+    PK_SGD,
+    PK_SGD_MOMENTUM,
+    PK_MOMENTUM_RULE,
+    PK_RULE_COUNT
+} pk_rule;
+
+typedef enum pk_isa { PK_BASELINE, PK_AVX2, PK_AVX512, PK_ISA_COUNT } pk_isa;
+
+/// The widest instruction set this machine has; decided once.
+pk_isa pk_best_isa(void);
+/// Whether this machine can run `isa`.
+int pk_has_isa(pk_isa isa);
+/// Runs a rule over a range with the given instruction set, which the machine must have.
+void pk_apply(pk_isa isa, pk_rule rule, const pk_update *update, pk_sums *sums);
+
+/// g = pass(g) in place: the staged way of the pipeline, and of rules that need a whole tensor first.
+void pk_condition(pk_isa isa, const pk_pass *pass, const float *weights, float *gradients, size_t count);
+/// Subtracts its mean from each of `rows` rows of `width` values, in place.
+void pk_center_rows(pk_isa isa, float *values, size_t rows, size_t width);
+/// Sum of squares in double, in the lanes and blocks of every other sum.
+double pk_sum_of_squares(pk_isa isa, const float *values, size_t count);
+/// Adds to `sums` what changed from `weights` to `next`.
+void pk_compare(pk_isa isa, const float *weights, const float *next, size_t count, pk_sums *sums);
+/// Whether no value is NaN or infinite.
+int pk_all_finite(pk_isa isa, const float *values, size_t count);
+/// target += source.
+void pk_add(pk_isa isa, float *target, const float *source, size_t count);
+/// target *= factor.
+void pk_scale(pk_isa isa, float *target, float factor, size_t count);

@@ -1,0 +1,74 @@
+// One decoded push, as the optimizer takes it. The network layer fills it; the optimizer may use it as scratch.
+
+import CKernels
+
+/// The gradients of one push. Dense values lie at their parameter's range of an arena-shaped buffer.
+public struct Gradients: Sendable {
+    /// Arena-shaped; values outside of the ranges of dense parameters are undefined, and all of it is scratch.
+    public var dense: FloatBuffer
+    /// By parameter index: whether `dense` holds its gradient.
+    public var isDense: [Bool]
+    /// By parameter index: sparse gradients.
+    public var sparse: [Int: SparseRows]
+    /// Whether every value is finite. The decoder knows; `update` trusts it and does not read the gradients twice.
+    public var isFinite: Bool
+
+    /// Gradients for a layout, none present yet.
+    public init(dense: FloatBuffer, parameterCount: Int) {
+        self.dense = dense
+        isDense = Array(repeating: false, count: parameterCount)
+        sparse = [:]
+        isFinite = true
+    }
+
+    /// The name of the first parameter, in update order, whose gradient holds NaN or infinity; nil where none does.
+    public func firstNonFinite(in layout: ArenaLayout) -> String? {
+        for (index, parameter) in layout.parameters.enumerated() {
+            if isDense[index], !VectorMath.allFinite(dense[parameter.range]) { return parameter.name }
+            if let rows = sparse[index], !VectorMath.allFinite(rows.values[0..<rows.values.count]) {
+                return parameter.name
+            }
+        }
+        return nil
+    }
+}
+
+/// The gradient of some rows of a parameter: row `indices[k]` has the values `k` of `values`.
+public struct SparseRows: Sendable {
+    /// Row numbers in the order pushed; a row may come more than once.
+    public var indices: [Int]
+    /// `indices.count` rows of the parameter's row count, contiguous; scratch for the optimizer.
+    public var values: FloatBuffer
+
+    /// Makes a sparse gradient.
+    public init(indices: [Int], values: FloatBuffer) {
+        self.indices = indices
+        self.values = values
+    }
+}
+
+/// Elementary passes over float32 memory with the kernels of this machine.
+public enum VectorMath {
+    static let isa = pk_best_isa()
+
+    /// Whether no value is NaN or infinite.
+    public static func allFinite(_ values: UnsafeMutableBufferPointer<Float>) -> Bool {
+        guard let base = values.baseAddress else { return true }
+        return pk_all_finite(isa, base, values.count) != 0
+    }
+
+    /// target += source, value by value.
+    public static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+        pk_add(isa, target, source, count)
+    }
+
+    /// values *= factor, value by value.
+    public static func scale(_ values: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
+        pk_scale(isa, values, factor, count)
+    }
+
+    /// The sum of squares, in double; the same bits on every machine.
+    public static func sumOfSquares(_ values: UnsafePointer<Float>, count: Int) -> Double {
+        pk_sum_of_squares(isa, values, count)
+    }
+}

@@ -1,0 +1,45 @@
+// Shapes and parameters as a definition names them. Every count is overflow-checked here, before anything is allocated.
+
+/// The extents of a tensor, row-major; no extents for a scalar.
+public struct Shape: Sendable, Hashable {
+    /// The extents, outermost first.
+    public let dimensions: [Int]
+    /// Their product: 1 for a scalar.
+    public let elementCount: Int
+
+    /// Makes a shape; nil where an extent is negative or the count of bytes would not fit.
+    public init?(_ dimensions: [Int]) {
+        var count = 1
+        for extent in dimensions {
+            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+            if extent < 0 || overflow { return nil }
+            count = product
+        }
+        if count > Int.max / 64 { return nil }
+        self.dimensions = dimensions
+        elementCount = count
+    }
+
+    /// How many extents there are.
+    public var rank: Int { dimensions.count }
+
+    /// How many values one row (one index of the first extent) holds.
+    public var rowCount: Int { dimensions.dropFirst().reduce(1, *) }
+}
+
+/// A parameter before it has a place: its name, its shape and whether it is trained.
+public struct ParameterDefinition: Sendable, Equatable {
+    /// Its name, unique in the model.
+    public var name: String
+    /// Its extents.
+    public var shape: Shape
+    /// False for values that take no gradient and are set by import (running statistics).
+    public var isTrainable: Bool
+
+    /// Makes a parameter's definition.
+    public init(name: String, shape: Shape, isTrainable: Bool = true) {
+        self.name = name
+        self.shape = shape
+        self.isTrainable = isTrainable
+    }
+}

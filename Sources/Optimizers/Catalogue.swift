@@ -1,0 +1,111 @@
+// The optimizers and schedules that exist, found by name. One line each; a user's daemon adds its own.
+
+/// The optimizers and schedules by name.
+public struct Catalogue: Sendable {
+    /// The rules of mindspore.nn and torch.optim that paramd has.
+    public static let builtin = Catalogue(
+        optimizers: [
+            SGD.self,
+            Momentum.self,
+        ],
+        schedules: [
+            ExponentialDecayLR.self,
+            NaturalExpDecayLR.self,
+            InverseDecayLR.self,
+            CosineDecayLR.self,
+            PolynomialDecayLR.self,
+            WarmUpLR.self,
+        ],
+        functions: [])
+
+    let optimizers: [Optimizer.Type]
+    let schedules: [any LearningRateSchedule.Type]
+    let functions: [any LearningRateSchedule.Type]
+
+    private init(
+        optimizers: [Optimizer.Type], schedules: [any LearningRateSchedule.Type],
+        functions: [any LearningRateSchedule.Type]
+    ) {
+        self.optimizers = optimizers
+        self.schedules = schedules
+        self.functions = functions
+    }
+
+    /// The built-in catalogue with a user's own optimizers and schedules in front.
+    public init(adding optimizers: [Optimizer.Type], schedules: [any LearningRateSchedule.Type] = []) {
+        self.init(
+            optimizers: optimizers + Self.builtin.optimizers, schedules: schedules + Self.builtin.schedules,
+            functions: Self.builtin.functions)
+    }
+
+    /// The optimizers' names, MindSpore's first; torch's as "torch.Adam".
+    public var names: [String] {
+        optimizers.map { $0.traits.framework == .torch ? "torch.\($0.traits.name)" : $0.traits.name }
+    }
+
+    /// The schedules' names, classes first.
+    public var scheduleNames: [String] { (schedules + functions).map { $0.name } }
+
+    /// Makes an optimizer: its groups resolved, its slots allocated and at their initial values, its step as defined.
+    ///
+    /// - Throws: `.invalid` for whatever the definition gets wrong; nothing was allocated then.
+    public func makeOptimizer(
+        definition: Setting, parameters: [ParameterDefinition]
+    ) throws(OptimizerError) -> Optimizer {
+        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
+        optimizer.allocateSlots()
+        return optimizer
+    }
+
+    /// An optimizer without its slots: everything that can be wrong has been said.
+    func makeUnallocated(definition: Setting, parameters: [ParameterDefinition]) throws(OptimizerError) -> Optimizer {
+        let plan = try PlanBuilder(definition: definition, parameters: parameters, catalogue: self).build()
+        let optimizer = try plan.type.init(plan)
+        try plan.hyperparameters.finish(plan.type.traits.unknownKeyException)
+        for settings in plan.groupHyperparameters where settings !== plan.hyperparameters {
+            try settings.finish(.keyError)
+        }
+        return optimizer
+    }
+
+    /// The bytes that an optimizer's slots will take, counted before anything is allocated.
+    ///
+    /// Parameters, their versions and gradients are the caller's to count.
+    /// - Throws: `.invalid` as `makeOptimizer`, and where the count would not fit in an Int.
+    public func memoryNeeded(definition: Setting, parameters: [ParameterDefinition]) throws(OptimizerError) -> Int {
+        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
+        var bytes = 0
+        for slot in optimizer.slotDefinitions {
+            for parameter in optimizer.layout.parameters {
+                let (sum, overflow) = bytes.addingReportingOverflow(
+                    (slot.shape(parameter)?.elementCount ?? 0) * MemoryLayout<Float>.stride)
+                guard !overflow else {
+                    throw .invalid("", .valueError, "The parameters are too large for any machine's memory.")
+                }
+                bytes = sum
+            }
+        }
+        return bytes
+    }
+
+    /// The schedule that `setting` describes, its arguments read and checked.
+    func makeSchedule(
+        _ setting: Setting, name: String, pointer: String
+    ) throws(OptimizerError) -> any LearningRateSchedule {
+        let isFunction = setting["total_step"] != nil || setting["milestone"] != nil
+        let candidates = isFunction ? functions : schedules + functions
+        guard let type = candidates.first(where: { $0.name.foldedSchedule == name.foldedSchedule }) else {
+            throw .invalid(
+                "\(pointer)/schedule", .valueError, "There is no schedule `\(name)`; \(scheduleHint(name))",
+                expected: scheduleNames.joined(separator: ", "), got: name)
+        }
+        let settings = Settings(setting, pointer: pointer, owner: type.name, known: ["schedule"])
+        let schedule = try type.init(settings)
+        try settings.finish()
+        return schedule
+    }
+
+    func scheduleHint(_ name: String) -> String {
+        NearestNames.hint(name, among: Array(Set(scheduleNames + ["sequence"])))
+    }
+}

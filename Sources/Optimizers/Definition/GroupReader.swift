@@ -1,0 +1,251 @@
+// Reads `groups`: who is in which group, and in which order all are updated. `PlanBuilder` then reads the rates.
+
+/// The members of the groups, before their settings are read.
+struct GroupMembership {
+    /// One group: its name, its object's place in `groups`, its members in order.
+    struct Group {
+        let name: String
+        let pointer: String
+        let setting: Setting
+        var members: [Int]
+    }
+
+    var groups: [Group]
+    /// Every grouped parameter, in update order.
+    var order: [Int]
+    var warnings: [String] = []
+}
+
+/// Reads `groups` with MindSpore's checks; parameters are places in the body's list.
+struct GroupReader {
+    let parameters: [ParameterDefinition]
+    let framework: Framework
+    private let placeByName: [String: Int]
+    static let keys = ["name", "params", "lr", "weight_decay", "grad_centralization", "order_params"]
+
+    init(parameters: [ParameterDefinition], framework: Framework) {
+        self.parameters = parameters
+        self.framework = framework
+        placeByName = Dictionary(
+            parameters.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// One implicit group with every parameter, in the body's order.
+    func ungrouped() -> GroupMembership {
+        let all = Array(parameters.indices)
+        let group = GroupMembership.Group(name: "default", pointer: "", setting: .object([]), members: all)
+        return GroupMembership(groups: [group], order: all)
+    }
+
+    /// Reads the array `groups`.
+    func read(_ setting: Setting, addsDefault: Bool) throws(OptimizerError) -> GroupMembership {
+        guard let elements = setting.elements else {
+            throw .invalid(
+                "/groups", .typeError, "`groups` must be an array of objects; got \(setting.kind).",
+                expected: "an array of objects", got: setting.kind)
+        }
+        var membership = GroupMembership(groups: [], order: [])
+        var orderSetting: (place: Int, value: Setting)?
+        for (place, element) in elements.enumerated() {
+            guard case .object = element else {
+                throw .invalid(
+                    "/groups/\(place)", .typeError, "A group is an object; got \(element.kind).",
+                    expected: "an object", got: element.kind)
+            }
+            if let order = element["order_params"] {
+                orderSetting = (place, order)
+                membership.warnings += ignored(beside: element, place: place)
+            } else {
+                membership.groups.append(try group(element, place: place))
+            }
+        }
+        guard !membership.groups.isEmpty else {
+            throw .invalid("/groups", .valueError, "`groups` must hold at least one group with `params`.")
+        }
+        try assign(&membership)
+        try cover(&membership, addsDefault: addsDefault)
+        try order(&membership, orderSetting)
+        return membership
+    }
+
+    private func ignored(beside element: Setting, place: Int) -> [String] {
+        let keys = element.entries.map(\.key).filter { $0 != "order_params" }
+        if keys.isEmpty { return [] }
+        let list = keys.map { "`\($0)`" }.joined(separator: ", ")
+        return ["/groups/\(place): \(list) beside `order_params` is ignored."]
+    }
+
+    private func group(_ setting: Setting, place: Int) throws(OptimizerError) -> GroupMembership.Group {
+        let pointer = "/groups/\(place)"
+        if framework == .mindSpore {
+            for entry in setting.entries where !Self.keys.contains(entry.key) {
+                throw .invalid(
+                    "\(pointer)/\(entry.key.pointerEscaped)", .keyError,
+                    "A group has no `\(entry.key)`; \(NearestNames.hint(entry.key, among: Self.keys))",
+                    expected: Self.keys.joined(separator: ", "), got: entry.key)
+            }
+        }
+        let name = setting["name"] ?? .string("group\(place)")
+        guard let name = name.stringValue else {
+            throw .invalid(
+                "\(pointer)/name", .typeError, "A group's `name` must be a string; got \(name.kind).",
+                expected: "a string", got: name.kind)
+        }
+        guard !name.isEmpty, name.utf8.count <= 256 else {
+            throw .invalid("\(pointer)/name", .valueError, "A group's `name` must have 1 to 256 bytes.")
+        }
+        return GroupMembership.Group(name: name, pointer: pointer, setting: setting, members: [])
+    }
+
+    /// The strings of `params` or `order_params`.
+    private func names(_ setting: Setting, pointer: String, key: String) throws(OptimizerError) -> [String] {
+        guard let elements = setting.elements else {
+            throw .invalid(
+                "\(pointer)/\(key)", .typeError, "`\(key)` must be an array of names; got \(setting.kind).",
+                expected: "an array of names", got: setting.kind)
+        }
+        var names: [String] = []
+        for (place, element) in elements.enumerated() {
+            guard let name = element.stringValue else {
+                throw .invalid(
+                    "\(pointer)/\(key)/\(place)", .typeError, "`\(key)` holds names; got \(element.kind).",
+                    expected: "a name", got: element.kind)
+            }
+            names.append(name)
+        }
+        return names
+    }
+
+    /// Gives each parameter to the first group that names it; a literal name beats every glob.
+    private func assign(_ membership: inout GroupMembership) throws(OptimizerError) {
+        var entries: [[String]] = []
+        var owner = [Int?](repeating: nil, count: parameters.count)
+        for (index, group) in membership.groups.enumerated() {
+            let entry = try params(of: group, others: membership.groups[..<index])
+            for (place, name) in entry.enumerated() {
+                guard let parameter = placeByName[name] else { continue }
+                guard owner[parameter] == nil else {
+                    throw .invalid(
+                        "\(group.pointer)/params/\(place)", .runtimeError,
+                        "`\(name)` is named twice in `groups`; name it once.", expected: "each name once", got: name)
+                }
+                owner[parameter] = index
+            }
+            entries.append(entry)
+        }
+        for index in membership.groups.indices {
+            let group = membership.groups[index]
+            membership.groups[index].members = try members(entries[index], of: group, index: index, owner: &owner)
+        }
+    }
+
+    private func params(
+        of group: GroupMembership.Group, others: ArraySlice<GroupMembership.Group>
+    ) throws(OptimizerError) -> [String] {
+        if others.contains(where: { $0.name == group.name }) {
+            throw .invalid(
+                "\(group.pointer)/name", .valueError, "Two groups are called `\(group.name)`; names must differ.",
+                expected: "a name of its own", got: group.name)
+        }
+        guard let setting = group.setting["params"] else {
+            throw .invalid(
+                "\(group.pointer)/params", .keyError, "A group needs `params`, an array of names or globs.",
+                expected: "params", got: "nothing")
+        }
+        let entry = try names(setting, pointer: group.pointer, key: "params")
+        guard !entry.isEmpty else {
+            throw .invalid(
+                "\(group.pointer)/params", .valueError, "A group needs at least one parameter.",
+                expected: "names or globs", got: "none")
+        }
+        return entry
+    }
+
+    private func members(
+        _ entry: [String], of group: GroupMembership.Group, index: Int, owner: inout [Int?]
+    ) throws(OptimizerError) -> [Int] {
+        var members: [Int] = []
+        for (place, name) in entry.enumerated() {
+            if let parameter = placeByName[name] {
+                members.append(parameter)
+                continue
+            }
+            let glob = Glob(name)
+            let matching = Glob.isPattern(name) ? parameters.indices.filter { glob.matches(parameters[$0].name) } : []
+            guard !matching.isEmpty else {
+                throw stranger(name, pointer: "\(group.pointer)/params/\(place)")
+            }
+            for parameter in matching where owner[parameter] == nil {
+                owner[parameter] = index
+                members.append(parameter)
+            }
+        }
+        guard !members.isEmpty else {
+            throw .invalid(
+                "\(group.pointer)/params", .valueError,
+                "Group `\(group.name)` is left empty: every parameter it matches belongs to an earlier group.",
+                expected: "at least one parameter", got: "none")
+        }
+        return members
+    }
+
+    private func stranger(_ name: String, pointer: String) -> OptimizerError {
+        .invalid(
+            pointer, .valueError,
+            "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.map(\.name)))",
+            expected: "the name of a parameter, or a glob that matches one", got: name)
+    }
+
+    /// Every trained parameter must be in a group, or in the last group `default` where the definition wants one.
+    private func cover(_ membership: inout GroupMembership, addsDefault: Bool) throws(OptimizerError) {
+        let grouped = Set(membership.groups.flatMap(\.members))
+        let rest = parameters.indices.filter { !grouped.contains($0) }
+        let trained = rest.filter { parameters[$0].isTrainable }
+        if trained.isEmpty { return }
+        guard addsDefault else {
+            let list = trained.prefix(20).map { "`\(parameters[$0].name)`" }.joined(separator: ", ")
+            throw .invalid(
+                "/groups", .valueError,
+                "No group names \(list)\(trained.count > 20 ? ", ..." : ""); add them, or set `default_group` to true.",
+                expected: "every parameter in a group", got: "\(trained.count) without one")
+        }
+        guard !membership.groups.contains(where: { $0.name == "default" }) else {
+            throw .invalid("/default_group", .valueError, "A group is called `default` already; rename it.")
+        }
+        membership.groups.append(
+            GroupMembership.Group(name: "default", pointer: "", setting: .object([]), members: rest))
+    }
+
+    /// Update order: the groups one after another, unless `order_params` says otherwise.
+    private func order(
+        _ membership: inout GroupMembership, _ order: (place: Int, value: Setting)?
+    ) throws(OptimizerError) {
+        membership.order = membership.groups.flatMap(\.members)
+        guard let order else { return }
+        let pointer = "/groups/\(order.place)"
+        let names = try names(order.value, pointer: pointer, key: "order_params")
+        if names.isEmpty { return }
+        let grouped = Set(membership.order)
+        var seen = Set<Int>()
+        var places: [Int] = []
+        for (place, name) in names.enumerated() {
+            guard let parameter = placeByName[name], grouped.contains(parameter) else {
+                throw stranger(name, pointer: "\(pointer)/order_params/\(place)")
+            }
+            guard seen.insert(parameter).inserted else {
+                throw .invalid(
+                    "\(pointer)/order_params/\(place)", .valueError, "`\(name)` comes twice in `order_params`.",
+                    expected: "each name once", got: name)
+            }
+            places.append(parameter)
+        }
+        guard places.count == grouped.count else {
+            let missing = membership.order.filter { !seen.contains($0) }.prefix(20).map { "`\(parameters[$0].name)`" }
+            throw .invalid(
+                "\(pointer)/order_params", .valueError,
+                "`order_params` must name every grouped parameter; it lacks \(missing.joined(separator: ", ")).",
+                expected: "\(grouped.count) names", got: "\(places.count)")
+        }
+        membership.order = places
+    }
+}

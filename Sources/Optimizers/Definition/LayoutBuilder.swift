@@ -1,0 +1,116 @@
+// Places the parameters in the arena and decides, for each, whether it decays and is centralized, and why.
+
+/// Which gradients `grad_centralization` reaches.
+enum CentralizationRule: String, CaseIterable, Sendable {
+    /// Rank 2 and more.
+    case all
+    /// Rank 3 and more: convolutions.
+    case conv
+    /// Rank 2 and more where the second extent is a multiple of 16, as MindSpore's operator does.
+    case mindspore
+}
+
+/// Makes the layout.
+struct LayoutBuilder {
+    let parameters: [ParameterDefinition]
+    let membership: GroupMembership
+    let groups: [GroupPlan]
+    let subject: OptimizerSubject
+    let isGrouped: Bool
+    let rule: CentralizationRule
+
+    func build() throws(OptimizerError) -> ArenaLayout {
+        var groupOf = [Int?](repeating: nil, count: parameters.count)
+        for (index, group) in membership.groups.enumerated() {
+            for member in group.members { groupOf[member] = index }
+        }
+        let rest = parameters.indices.filter { groupOf[$0] == nil }
+        let order = membership.order + rest
+        var layouts: [ParameterLayout] = []
+        var start = 0
+        for place in order {
+            let end = start + parameters[place].shape.elementCount
+            layouts.append(try layout(parameters[place], group: groupOf[place], range: start..<end))
+            start = end
+        }
+        var members = [[Int]](repeating: [], count: membership.groups.count)
+        for (index, place) in order.enumerated() {
+            if let group = groupOf[place] { members[group].append(index) }
+        }
+        let groupLayouts = zip(membership.groups, members).map {
+            GroupLayout(name: $0.name, parameterIndices: $1, pointer: $0.pointer)
+        }
+        return ArenaLayout(parameters: layouts, groups: groupLayouts)
+    }
+
+    private func layout(
+        _ parameter: ParameterDefinition, group: Int?, range: Range<Int>
+    ) throws(OptimizerError) -> ParameterLayout {
+        let decay = decay(of: parameter, group: group)
+        let centralization = try centralization(of: parameter, group: group)
+        return ParameterLayout(
+            name: parameter.name, shape: parameter.shape, isTrainable: parameter.isTrainable, range: range,
+            groupIndex: group, decays: decay.0, decayReason: decay.1, isCentralized: centralization.0,
+            centralizationReason: centralization.1)
+    }
+
+    /// Ungrouped, names with "beta" or "gamma" are left out: a plain, case-sensitive substring, as MindSpore has it.
+    private func decay(of parameter: ParameterDefinition, group: Int?) -> (Bool, String) {
+        guard parameter.isTrainable, let group else { return (false, "it is not trained") }
+        guard groups[group].weightDecay.isActive else { return (false, "weight_decay is 0") }
+        if let reason = subject.type.exemption(parameter.name, settings: subject.settings) { return (false, reason) }
+        if isGrouped { return (true, "the weight_decay of group `\(groups[group].name)` is above 0") }
+        if subject.traits.filtersNames {
+            for word in ["beta", "gamma"] where parameter.name.containsBytes(of: word) {
+                return (false, "without groups, a name that holds \"\(word)\" does not decay")
+            }
+        }
+        return (true, "weight_decay is above 0")
+    }
+
+    private func centralization(
+        of parameter: ParameterDefinition, group: Int?
+    ) throws(OptimizerError) -> (Bool, String) {
+        guard parameter.isTrainable, let group else { return (false, "it is not trained") }
+        let source = membership.groups[group]
+        guard let setting = source.setting["grad_centralization"] else {
+            return (false, "grad_centralization is not set for its group")
+        }
+        guard case .boolean(let isOn) = setting else {
+            throw .invalid(
+                "\(source.pointer)/grad_centralization", .typeError,
+                "`grad_centralization` must be true or false; got \(setting.kind).", expected: "true or false",
+                got: setting.kind)
+        }
+        guard subject.traits.framework == .mindSpore else {
+            throw .invalid(
+                "\(source.pointer)/grad_centralization", .typeError,
+                "torch.optim knows no `grad_centralization`; leave it out.", expected: "nothing", got: setting.kind)
+        }
+        guard isOn else { return (false, "grad_centralization is false for its group") }
+        guard subject.type.centralizes(subject.settings) else {
+            return (false, "\(subject.traits.name) does not centralize")
+        }
+        return reaches(parameter.shape)
+    }
+
+    private func reaches(_ shape: Shape) -> (Bool, String) {
+        switch rule {
+        case .all where shape.rank < 2: return (false, "its rank is below 2")
+        case .conv where shape.rank < 3: return (false, "its rank is below 3, and centralization_rule is conv")
+        case .mindspore where shape.rank < 2: return (false, "its rank is below 2")
+        case .mindspore where shape.dimensions[1] % 16 != 0:
+            return (false, "its second extent is no multiple of 16, and centralization_rule is mindspore")
+        default: return (true, "grad_centralization is true for its group")
+        }
+    }
+}
+
+extension String {
+    /// Whether the UTF-8 of `word` occurs in this name.
+    func containsBytes(of word: String) -> Bool {
+        let (text, word) = (Array(utf8), Array(word.utf8))
+        guard text.count >= word.count else { return false }
+        return (0...(text.count - word.count)).contains { text[$0..<($0 + word.count)].elementsEqual(word) }
+    }
+}

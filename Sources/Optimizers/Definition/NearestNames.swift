@@ -1,0 +1,50 @@
+// The names nearest to one that does not exist, so that every refusal can say what was probably meant.
+
+/// Suggestions for a name that does not exist.
+public enum NearestNames {
+    /// Up to three of `candidates`, nearest first, that are near enough to be what was meant.
+    public static func of(_ name: String, among candidates: some Sequence<String>) -> [String] {
+        let wanted = Array(name.lowercased().utf8.prefix(64))
+        let limit = max(2, wanted.count / 3)
+        var near: [(distance: Int, name: String)] = []
+        for candidate in candidates {
+            let apart = distance(wanted, Array(candidate.lowercased().utf8.prefix(64)))
+            if apart <= limit { near.append((apart, candidate)) }
+        }
+        near.sort { $0.distance == $1.distance ? $0.name < $1.name : $0.distance < $1.distance }
+        return near.prefix(3).map { $0.name }
+    }
+
+    /// "did you mean `momentum`?", or the list of names where none is near and there are few.
+    public static func hint(_ name: String, among candidates: some Sequence<String>) -> String {
+        let near = of(name, among: candidates)
+        if !near.isEmpty { return "did you mean " + near.map { "`\($0)`" }.joined(separator: " or ") + "?" }
+        return "it knows " + candidates.sorted().prefix(24).map { "`\($0)`" }.joined(separator: ", ") + "."
+    }
+
+    /// Levenshtein's distance: insertions, deletions and replacements between two names.
+    static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let replaced = diagonal + (x == y ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+            }
+        }
+        return row[b.count]
+    }
+}
+
+extension String {
+    /// The spelling under which optimizers and schedules are found: lower case, without `_`.
+    var folded: String { lowercased().filter { $0 != "_" } }
+
+    /// `folded` without a trailing "lr": CosineDecayLR, cosine_decay_lr and cosine_decay are one name.
+    var foldedSchedule: String {
+        let name = folded
+        return name.hasSuffix("lr") ? String(name.dropLast(2)) : name
+    }
+}

@@ -1,0 +1,61 @@
+// Everything that can be wrong with a definition or a step. The API layer's error map is the only reader that knows
+// statuses; this module knows the exception that MindSpore would have raised.
+
+/// The exception that MindSpore or the document behind it raises for the same mistake.
+public enum ExceptionClass: String, Sendable, Equatable {
+    /// A value of the wrong kind.
+    case typeError = "TypeError"
+    /// A value of the right kind that is not allowed.
+    case valueError = "ValueError"
+    /// A name that does not exist.
+    case keyError = "KeyError"
+    /// Something that only shows when it runs.
+    case runtimeError = "RuntimeError"
+}
+
+/// What is wrong, where, and what to change.
+public struct Complaint: Sendable, Equatable {
+    /// JSON pointer into the definition, "/groups/0/lr"; empty for the whole of it.
+    public var pointer: String
+    /// The exception MindSpore raises for it, where there is one.
+    public var exception: ExceptionClass?
+    /// A sentence that says what to change.
+    public var detail: String
+    /// What would have been right, in a few words.
+    public var expected: String?
+    /// What was there instead.
+    public var got: String?
+
+    /// Makes a complaint.
+    public init(
+        pointer: String, exception: ExceptionClass?, detail: String, expected: String? = nil, got: String? = nil
+    ) {
+        self.pointer = pointer
+        self.exception = exception
+        self.detail = detail
+        self.expected = expected
+        self.got = got
+    }
+}
+
+/// Why a definition or a step was refused.
+public enum OptimizerError: Error, Sendable, Equatable {
+    /// The definition, or a gradient, is not acceptable; nothing changed.
+    case invalid(Complaint)
+    /// The learning rate of `group` has `length` entries and step `step` (counted from 0) is past the last.
+    case learningRateExhausted(group: String, step: Int, length: Int)
+    /// A gradient holds NaN or infinity and `on_nonfinite` is `reject`; nothing changed.
+    case nonFiniteGradient(parameter: String)
+    /// Finite gradients made a parameter that is not finite: the new values must not be published.
+    case diverged(parameter: String)
+    /// More than a thousand overflows in a row: the loss scale cannot be lowered further.
+    case lossScaleStuck(overflows: Int)
+}
+
+extension OptimizerError {
+    static func invalid(
+        _ pointer: String, _ exception: ExceptionClass?, _ detail: String, expected: String? = nil, got: String? = nil
+    ) -> OptimizerError {
+        .invalid(Complaint(pointer: pointer, exception: exception, detail: detail, expected: expected, got: got))
+    }
+}

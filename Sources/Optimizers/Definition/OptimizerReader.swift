@@ -1,0 +1,68 @@
+// Reads `optimizer`: which class it names, and where its arguments are.
+
+/// The class that a definition names, with its arguments unread.
+struct OptimizerSubject {
+    let type: Optimizer.Type
+    /// What the pipeline goes by: the class's traits, or those of the optimizer inside of LARS.
+    let traits: RuleTraits
+    let settings: Settings
+    /// LARS: the optimizer inside.
+    let inner: Setting?
+
+    /// Under torch a group overrides the optimizer's arguments; elsewhere every group has the same.
+    func settings(ofGroup group: GroupMembership.Group) -> Settings {
+        guard traits.framework == .torch, !group.pointer.isEmpty else { return settings }
+        return Settings(
+            group.setting, pointer: group.pointer, owner: "A group", known: ["name", "params", "lr", "weight_decay"],
+            parent: settings)
+    }
+}
+
+/// Finds the class of an optimizer by name.
+struct OptimizerReader {
+    let catalogue: Catalogue
+
+    func read(_ setting: Setting?, pointer: String = "/optimizer") throws(OptimizerError) -> OptimizerSubject {
+        guard let setting else {
+            throw .invalid(
+                pointer, .typeError, "A model needs `optimizer`, the name of one or an object with `type`.",
+                expected: "an optimizer", got: "nothing")
+        }
+        let (name, object) = try name(setting, pointer: pointer)
+        let settings = Settings(object, pointer: pointer, owner: name, known: ["type", "framework"])
+        let framework: Framework = try settings.choice("framework", default: .mindSpore)
+        let type = try find(name, framework: framework, pointer: pointer)
+        let named = Settings(object, pointer: pointer, owner: type.traits.name, known: ["type", "framework"])
+        return OptimizerSubject(type: type, traits: type.traits, settings: named, inner: nil)
+    }
+
+    private func name(_ setting: Setting, pointer: String) throws(OptimizerError) -> (String, Setting) {
+        if let name = setting.stringValue { return (name, .object([])) }
+        guard case .object = setting else {
+            throw .invalid(
+                pointer, .typeError, "`optimizer` must be a name or an object with `type`; got \(setting.kind).",
+                expected: "a name or an object", got: setting.kind)
+        }
+        guard let type = setting["type"] else {
+            throw .invalid(
+                "\(pointer)/type", .typeError, "`optimizer` needs `type`, the name of an optimizer.",
+                expected: "type", got: "nothing")
+        }
+        guard let name = type.stringValue else {
+            throw .invalid(
+                "\(pointer)/type", .typeError, "`type` must be a name; got \(type.kind).", expected: "a name",
+                got: type.kind)
+        }
+        return (name, setting)
+    }
+
+    private func find(_ name: String, framework: Framework, pointer: String) throws(OptimizerError) -> Optimizer.Type {
+        let candidates = catalogue.optimizers.filter { $0.traits.framework == framework }
+        if let type = candidates.first(where: { $0.traits.name.folded == name.folded }) { return type }
+        let names = candidates.map { $0.traits.name }
+        throw .invalid(
+            pointer, .valueError,
+            "There is no optimizer `\(name)` in \(framework.rawValue); \(NearestNames.hint(name, among: names))",
+            expected: names.joined(separator: ", "), got: name)
+    }
+}

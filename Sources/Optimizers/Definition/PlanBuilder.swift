@@ -1,0 +1,141 @@
+// From a definition to a plan, in the order in which MindSpore checks: parameters, loss_scale, learning_rate, groups,
+// weight_decay; the rule's own arguments are read by the rule. Nothing is allocated here.
+
+/// Resolves a definition.
+struct PlanBuilder {
+    let definition: Setting
+    let parameters: [ParameterDefinition]
+    let catalogue: Catalogue
+
+    static let keys = [
+        "optimizer", "learning_rate", "weight_decay", "loss_scale", "loss_scaling", "groups", "default_group",
+        "centralization_rule", "target", "unique", "past_end", "on_nonfinite", "step",
+    ]
+
+    func build() throws(OptimizerError) -> OptimizerPlan {
+        guard case .object = definition else {
+            throw .invalid("", .typeError, "A definition is an object; got \(definition.kind).")
+        }
+        let top = Settings(definition, pointer: "", owner: "A model", known: Self.keys + ["parameters", "consistency"])
+        try top.finish(.keyError)
+        let subject = try OptimizerReader(catalogue: catalogue).read(top.raw("optimizer"))
+        try checkParameters()
+        let (lossScale, lossScaling) = try readLossScale(top, traits: subject.traits)
+        let rate = try readLearningRate(top, traits: subject.traits)
+        let membership = try readGroups(top, framework: subject.traits.framework)
+        let reader = GroupSettingsReader(
+            catalogue: catalogue, traits: subject.traits, rate: rate, decay: try readWeightDecay(top, subject.traits))
+        let groups = try reader.read(membership, isGrouped: top.has("groups"))
+        let builder = LayoutBuilder(
+            parameters: parameters, membership: membership, groups: groups, subject: subject,
+            isGrouped: top.has("groups"), rule: try top.choice("centralization_rule", default: .all))
+        try readTarget(top)
+        return OptimizerPlan(
+            definition: definition, type: subject.type, layout: try builder.build(), groups: groups,
+            hyperparameters: subject.settings,
+            groupHyperparameters: membership.groups.map { subject.settings(ofGroup: $0) },
+            isGrouped: top.has("groups"), lossScale: lossScale, lossScaling: lossScaling,
+            pastEnd: try top.choice("past_end", default: .error),
+            onNonFinite: try top.choice("on_nonfinite", default: .reject),
+            unique: try top.boolean("unique", default: true),
+            step: try top.integer("step", default: 0, atLeast: 0), warnings: membership.warnings,
+            catalogue: catalogue, inner: subject.inner)
+    }
+
+    private func checkParameters() throws(OptimizerError) {
+        guard !parameters.isEmpty else {
+            throw .invalid("/parameters", .valueError, "A model needs at least one parameter.")
+        }
+        var names = Set<String>()
+        var count = 0
+        for parameter in parameters {
+            guard names.insert(parameter.name).inserted else {
+                throw .invalid("/parameters", .valueError, "Two parameters are called `\(parameter.name)`.")
+            }
+            let (sum, overflow) = count.addingReportingOverflow(parameter.shape.elementCount)
+            guard !overflow, sum <= Int.max / 64 else {
+                throw .invalid(
+                    "/parameters", .valueError, "The parameters are too large for any machine's memory.",
+                    expected: "fewer elements", got: parameter.name)
+            }
+            count = sum
+        }
+    }
+
+    private func readLossScale(
+        _ top: Settings, traits: RuleTraits
+    ) throws(OptimizerError) -> (Double, LossScaling?) {
+        let scale = try top.number("loss_scale", default: 1, .positive)
+        if scale != 1, !traits.takesLossScale || traits.framework == .torch {
+            throw top.complaint(
+                "loss_scale", .typeError, "\(traits.name) has no loss scale; leave `loss_scale` out.", "1", "\(scale)")
+        }
+        guard let setting = top.raw("loss_scaling") else { return (scale, nil) }
+        guard !top.has("loss_scale") else {
+            throw top.complaint(
+                "loss_scale", .valueError, "`loss_scale` and `loss_scaling` exclude each other; keep one of them.")
+        }
+        return (1, try LossScaling(setting, pointer: "/loss_scaling"))
+    }
+
+    private func readLearningRate(
+        _ top: Settings, traits: RuleTraits
+    ) throws(OptimizerError) -> (LearningRate, Setting) {
+        if let setting = top.raw("learning_rate") {
+            return (try LearningRate(setting, pointer: "/learning_rate", catalogue: catalogue), setting)
+        }
+        if traits.makesOwnRate { return (.relative, .null) }
+        guard let rate = traits.learningRate else {
+            throw top.complaint(
+                "learning_rate", .typeError, "\(traits.name) needs `learning_rate`.", "a learning rate", "nothing")
+        }
+        return (.constant(Float(rate)), .number(rate))
+    }
+
+    private func readWeightDecay(_ top: Settings, _ traits: RuleTraits) throws(OptimizerError) -> WeightDecay {
+        guard let setting = top.raw("weight_decay") else { return .constant(Float(traits.weightDecay)) }
+        return try WeightDecay(setting, pointer: "/weight_decay", catalogue: catalogue, traits: traits)
+    }
+
+    private func readGroups(_ top: Settings, framework: Framework) throws(OptimizerError) -> GroupMembership {
+        let reader = GroupReader(parameters: parameters, framework: framework)
+        let addsDefault = try top.boolean("default_group", default: false)
+        guard let setting = top.raw("groups") else { return reader.ungrouped() }
+        return try reader.read(setting, addsDefault: addsDefault)
+    }
+
+    /// `target` names the device of the update; this server has one.
+    private func readTarget(_ top: Settings) throws(OptimizerError) {
+        guard let setting = top.raw("target") else { return }
+        guard let target = setting.stringValue else {
+            throw top.complaint(
+                "target", .typeError, "`target` must be a string; got \(setting.kind).", "CPU", setting.kind)
+        }
+        guard target == "CPU" else {
+            let isDevice = ["GPU", "Ascend"].contains(target)
+            throw top.complaint(
+                "target", .valueError,
+                isDevice
+                    ? "This server has no \(target); it updates on the CPU, leave `target` out."
+                    : "`target` must be \"CPU\"; got \"\(target)\".", "CPU", target)
+        }
+    }
+}
+
+extension Settings {
+    /// One of the names of an enumeration; `fallback` where absent.
+    func choice<Choice: RawRepresentable & CaseIterable>(
+        _ key: String, default fallback: Choice
+    ) throws(OptimizerError) -> Choice where Choice.RawValue == String {
+        guard let setting = raw(key) else { return fallback }
+        let names = Choice.allCases.map(\.rawValue)
+        let words = names.map { "\"\($0)\"" }.joined(separator: " or ")
+        guard let text = setting.stringValue else {
+            throw complaint(key, .typeError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
+        }
+        guard let choice = Choice(rawValue: text) else {
+            throw complaint(key, .valueError, "`\(key)` must be \(words); got \"\(text)\".", words, text)
+        }
+        return choice
+    }
+}

@@ -1,0 +1,99 @@
+// The data of a definition, in the order written: what JSON can say, without being JSON. The API layer makes it from a
+// request body, the rules and schedules read it through `Settings`, the journal stores it.
+
+/// A value of a definition, as JSON-like data in the order written.
+public indirect enum Setting: Sendable, Equatable {
+    /// JSON's null.
+    case null
+    /// true or false.
+    case boolean(Bool)
+    /// A number written without a fraction or exponent.
+    case integer(Int)
+    /// Any other number.
+    case number(Double)
+    /// A string.
+    case string(String)
+    /// An array that holds only numbers, integers included; never booleans.
+    case numbers([Double])
+    /// Any other array.
+    case array([Setting])
+    /// An object: ordered, its keys unique.
+    case object([Entry])
+
+    /// One member of an object.
+    public struct Entry: Sendable, Equatable {
+        /// The member's name.
+        public var key: String
+        /// The member's value.
+        public var value: Setting
+
+        /// Makes a member.
+        public init(key: String, value: Setting) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    /// The value of an object's member; nil where there is none or this is not an object.
+    public subscript(key: String) -> Setting? {
+        guard case .object(let entries) = self else { return nil }
+        return entries.first { $0.key == key }?.value
+    }
+
+    /// The members of an object; none for anything else.
+    public var entries: [Entry] {
+        if case .object(let entries) = self { return entries }
+        return []
+    }
+
+    /// The elements of an array of any kind; nil for anything else.
+    public var elements: [Setting]? {
+        switch self {
+        case .array(let elements): return elements
+        case .numbers(let values): return values.map(Setting.number)
+        default: return nil
+        }
+    }
+
+    /// The value of a number, integer or not; nil for anything else.
+    public var numberValue: Double? {
+        switch self {
+        case .integer(let value): return Double(value)
+        case .number(let value): return value
+        default: return nil
+        }
+    }
+
+    /// The text of a string; nil for anything else.
+    public var stringValue: String? {
+        if case .string(let text) = self { return text }
+        return nil
+    }
+
+    /// What this is, in words that fit after "got".
+    public var kind: String {
+        switch self {
+        case .null: return "null"
+        case .boolean(let value): return value ? "true" : "false"
+        case .integer(let value): return "\(value)"
+        case .number(let value): return "\(value)"
+        case .string(let text): return "\"\(text.prefix(64))\""
+        case .numbers(let values): return "an array of \(values.count) numbers"
+        case .array(let elements): return "an array of \(elements.count) elements"
+        case .object: return "an object"
+        }
+    }
+
+    /// This object with a member replaced in its place, added at the end, or (nil) removed.
+    public func setting(_ key: String, to value: Setting?) -> Setting {
+        var entries = entries
+        let place = entries.firstIndex { $0.key == key }
+        switch (place, value) {
+        case (let place?, let value?): entries[place].value = value
+        case (let place?, nil): entries.remove(at: place)
+        case (nil, let value?): entries.append(Entry(key: key, value: value))
+        case (nil, nil): break
+        }
+        return .object(entries)
+    }
+}

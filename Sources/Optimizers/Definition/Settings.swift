@@ -1,0 +1,175 @@
+// Reads the members of one object of a definition with MindSpore's checks: the right kind (TypeError), the right range
+// (ValueError), no member that nobody asked for. Rules, schedules and loss scaling are written in terms of it.
+
+/// The range of a number, with the words for it.
+public struct Bounds: Sendable {
+    let words: String
+    let holds: @Sendable (Double) -> Bool
+
+    /// Any finite number.
+    public static let any = Bounds(words: "a number") { _ in true }
+    /// Greater than 0.
+    public static let positive = Bounds(words: "a number > 0") { $0 > 0 }
+    /// 0 or greater.
+    public static let nonNegative = Bounds(words: "a number >= 0") { $0 >= 0 }
+    /// 0 or less.
+    public static let nonPositive = Bounds(words: "a number <= 0") { $0 <= 0 }
+    /// Strictly between 0 and 1.
+    public static let insideUnit = Bounds(words: "a number between 0 and 1, both excluded") { $0 > 0 && $0 < 1 }
+    /// From 0 to 1, both included.
+    public static let unit = Bounds(words: "a number from 0 to 1") { $0 >= 0 && $0 <= 1 }
+    /// From 0 up to but not including 1.
+    public static let belowOne = Bounds(words: "a number from 0 to below 1") { $0 >= 0 && $0 < 1 }
+    /// 1 or greater.
+    public static let atLeastOne = Bounds(words: "a number >= 1") { $0 >= 1 }
+    /// Strictly greater than 1.
+    public static let aboveOne = Bounds(words: "a number > 1") { $0 > 1 }
+}
+
+/// Reads the members of one object of a definition; whatever nobody read is refused by `finish()`.
+public final class Settings {
+    /// The JSON pointer of the object.
+    public let pointer: String
+    /// What the object describes, for the sentences ("Adam", "CosineDecayLR").
+    public let owner: String
+    let entries: [Setting.Entry]
+    private let parent: Settings?
+    private var asked: [String]
+
+    /// A reader of `setting`, which must be an object, at `pointer`; `known` names are read elsewhere, and what the
+    /// object lacks is looked up in `parent` (a torch group over its optimizer).
+    public init(_ setting: Setting, pointer: String, owner: String, known: [String] = [], parent: Settings? = nil) {
+        entries = setting.entries
+        self.pointer = pointer
+        self.owner = owner
+        self.parent = parent
+        asked = known
+    }
+
+    /// The member's value as written, nil if it is absent; null counts as a value.
+    public func raw(_ key: String) -> Setting? {
+        if !asked.contains(key) { asked.append(key) }
+        return entries.first { $0.key == key }?.value ?? parent?.raw(key)
+    }
+
+    /// Whether the object, or its parent, has the member.
+    public func has(_ key: String) -> Bool { holds(key) || (parent?.has(key) ?? false) }
+
+    private func holds(_ key: String) -> Bool { entries.contains { $0.key == key } }
+
+    /// Where a member is, or would be written.
+    func place(of key: String) -> String {
+        if let parent, !holds(key), parent.has(key) { return parent.place(of: key) }
+        return "\(pointer)/\(key.pointerEscaped)"
+    }
+
+    /// A number in `bounds`; `fallback` where absent. Integers are taken as floats.
+    ///
+    /// - Throws: TypeError where it is no number or is absent without a fallback, ValueError out of bounds.
+    public func number(
+        _ key: String, default fallback: Double? = nil, _ bounds: Bounds = .any
+    ) throws(OptimizerError) -> Double {
+        guard let setting = raw(key) else {
+            if let fallback { return fallback }
+            throw complaint(
+                key, .typeError, "\(owner) needs `\(key)`; give it \(bounds.words).", bounds.words, "nothing")
+        }
+        return try Self.number(setting, bounds, at: place(of: key), of: "`\(key)`")
+    }
+
+    /// The number that `setting` is, checked.
+    static func number(
+        _ setting: Setting, _ bounds: Bounds, at pointer: String, of name: String
+    ) throws(OptimizerError) -> Double {
+        guard let value = setting.numberValue else {
+            throw .invalid(
+                pointer, .typeError, "\(name) must be \(bounds.words); got \(setting.kind).", expected: bounds.words,
+                got: setting.kind)
+        }
+        guard Float(value).isFinite, bounds.holds(value) else {
+            throw .invalid(
+                pointer, .valueError, "\(name) must be \(bounds.words); got \(value).", expected: bounds.words,
+                got: "\(value)")
+        }
+        return value
+    }
+
+    /// An integer of at least `least`; `fallback` where absent.
+    ///
+    /// - Throws: TypeError for a fraction, a boolean or absence, ValueError below `least`.
+    public func integer(_ key: String, default fallback: Int? = nil, atLeast least: Int) throws(OptimizerError) -> Int {
+        let words = "an integer >= \(least)"
+        guard let setting = raw(key) else {
+            if let fallback { return fallback }
+            throw complaint(key, .typeError, "\(owner) needs `\(key)`; give it \(words).", words, "nothing")
+        }
+        guard case .integer(let value) = setting else {
+            throw complaint(key, .typeError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
+        }
+        guard value >= least else {
+            throw complaint(key, .valueError, "`\(key)` must be \(words); got \(value).", words, setting.kind)
+        }
+        return value
+    }
+
+    /// true or false; `fallback` where absent.
+    ///
+    /// - Throws: TypeError for anything else, 0 and 1 included.
+    public func boolean(_ key: String, default fallback: Bool) throws(OptimizerError) -> Bool {
+        guard let setting = raw(key) else { return fallback }
+        guard case .boolean(let value) = setting else {
+            throw complaint(
+                key, .typeError, "`\(key)` must be true or false; got \(setting.kind).", "true or false", setting.kind)
+        }
+        return value
+    }
+
+    /// Two numbers; `fallback` where absent.
+    ///
+    /// - Throws: TypeError where it is no array of numbers, ValueError where it has not exactly two.
+    public func pair(_ key: String, default fallback: (Double, Double)) throws(OptimizerError) -> (Double, Double) {
+        guard let setting = raw(key) else { return fallback }
+        let words = "an array of two numbers"
+        guard let elements = setting.elements else {
+            throw complaint(key, .typeError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
+        }
+        guard elements.count == 2 else {
+            throw complaint(key, .valueError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
+        }
+        return (
+            try Self.number(elements[0], .any, at: "\(place(of: key))/0", of: "`\(key)[0]`"),
+            try Self.number(elements[1], .any, at: "\(place(of: key))/1", of: "`\(key)[1]`")
+        )
+    }
+
+    /// Refuses members that nobody read, naming the nearest one that exists.
+    public func finish(_ exception: ExceptionClass = .typeError) throws(OptimizerError) {
+        guard let stranger = entries.first(where: { !asked.contains($0.key) }) else { return }
+        throw .invalid(
+            "\(pointer)/\(stranger.key.pointerEscaped)", exception,
+            "\(owner) has no `\(stranger.key)`; \(NearestNames.hint(stranger.key, among: asked))",
+            expected: asked.sorted().joined(separator: ", "), got: stranger.key)
+    }
+
+    /// An error about the member `key`.
+    public func complaint(
+        _ key: String, _ exception: ExceptionClass, _ detail: String, _ expected: String? = nil, _ got: String? = nil
+    ) -> OptimizerError {
+        .invalid(place(of: key), exception, detail, expected: expected, got: got)
+    }
+}
+
+extension String {
+    /// This name as one token of a JSON pointer (RFC 6901).
+    var pointerEscaped: String {
+        var escaped = ""
+        for character in self {
+            switch character {
+            case "~": escaped += "~0"
+            case "/": escaped += "~1"
+            default: escaped.append(character)
+            }
+        }
+        return escaped
+    }
+}

@@ -1,0 +1,86 @@
+// A learning rate in any of its forms: number, array, schedule, sequence. `PlanBuilder` reads one per group; the
+// preview endpoint reads one without a model.
+
+/// What an exhausted array does.
+public enum PastEnd: String, CaseIterable, Sendable {
+    /// The step is refused and nothing changes (MindSpore's RuntimeError).
+    case error
+    /// The last value goes on.
+    case hold
+}
+
+/// A learning rate in any of its forms.
+///
+/// Source: seed, `learning_rate` (float, int, Tensor, Iterable, LearningRateSchedule).
+public indirect enum LearningRate: Sendable {
+    /// The same rate at every step.
+    case constant(Float)
+    /// Entry i is the rate of the update at step i.
+    case table([Float])
+    /// Computed from the step.
+    case schedule(any LearningRateSchedule)
+    /// One after another, each counting its steps from 0.
+    case sequence([Piece])
+    /// AdaFactor's relative step: the rule makes its own rate.
+    case relative
+
+    /// A part of a sequence.
+    public struct Piece: Sendable {
+        /// How many steps it lasts; nil: for ever.
+        public let steps: Int?
+        /// Its rate.
+        public let rate: LearningRate
+    }
+
+    /// How many steps it describes; nil where it goes on for ever.
+    public var length: Int? {
+        switch self {
+        case .constant, .relative: return nil
+        case .table(let values): return values.count
+        case .schedule(let schedule): return schedule.length
+        case .sequence(let pieces):
+            var total = 0
+            for piece in pieces {
+                guard let steps = piece.steps else { return nil }
+                total += steps
+            }
+            return total
+        }
+    }
+
+    /// Whether it changes with the step.
+    public var isDynamic: Bool {
+        switch self {
+        case .constant, .relative: return false
+        default: return true
+        }
+    }
+
+    /// The rate of the update that follows `step` updates; nil past the end, and for a relative step.
+    ///
+    /// `past` `.hold` goes on with the last value; an empty array has none.
+    public func value(at step: Int, past: PastEnd = .error) -> Float? {
+        var step = step
+        if let length, step >= length {
+            guard past == .hold, length > 0 else { return nil }
+            step = length - 1
+        }
+        switch self {
+        case .constant(let rate): return rate
+        case .table(let values): return values[step]
+        case .schedule(let schedule): return schedule.value(at: step)
+        case .sequence(let pieces): return Self.value(of: pieces, at: step)
+        case .relative: return nil
+        }
+    }
+
+    /// A piece shorter than its `steps` holds its last value, so that a sequence has no holes.
+    private static func value(of pieces: [Piece], at step: Int) -> Float? {
+        var step = step
+        for piece in pieces {
+            guard let steps = piece.steps, step >= steps else { return piece.rate.value(at: step, past: .hold) }
+            step -= steps
+        }
+        return nil
+    }
+}

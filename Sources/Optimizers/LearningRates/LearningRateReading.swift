@@ -1,0 +1,126 @@
+// Reads learning rates and weight decays from a definition, with the exception MindSpore raises for each mistake.
+
+extension LearningRate {
+    /// Reads a number, an array or a schedule object.
+    ///
+    /// - Throws: TypeError for null, booleans and nested arrays, ValueError for a negative number, a string or an array
+    ///   that holds one; whatever the schedule refuses.
+    public init(
+        _ setting: Setting, pointer: String, catalogue: Catalogue = .builtin
+    ) throws(OptimizerError) {
+        let words = "a number >= 0, an array of numbers or a schedule object"
+        switch setting {
+        case .integer, .number:
+            self = .constant(Float(try Settings.number(setting, .nonNegative, at: pointer, of: "a learning rate")))
+        case .numbers(let values):
+            self = .table(try Self.entries(values, pointer: pointer))
+        case .array(let elements):
+            guard elements.isEmpty else { throw Self.complaint(about: elements, pointer: pointer) }
+            self = .table([])
+        case .object:
+            self = try Self.object(setting, pointer: pointer, catalogue: catalogue)
+        case .null, .boolean, .string:
+            let exception: ExceptionClass = setting.stringValue == nil ? .typeError : .valueError
+            throw .invalid(
+                pointer, exception, "A learning rate must be \(words); got \(setting.kind).", expected: words,
+                got: setting.kind)
+        }
+    }
+
+    /// The entries of an array, each of which must be a float32; like MindSpore, of any sign.
+    static func entries(_ values: [Double], pointer: String) throws(OptimizerError) -> [Float] {
+        let rounded = values.map { Float($0) }
+        if let place = rounded.firstIndex(where: { !$0.isFinite }) {
+            throw .invalid(
+                "\(pointer)/\(place)", .valueError, "Entry \(place) of the learning rate is beyond float32.",
+                expected: "a float32", got: "\(values[place])")
+        }
+        return rounded
+    }
+
+    /// An array that holds something else than numbers: strings and ragged rows are ValueErrors in MindSpore.
+    private static func complaint(about elements: [Setting], pointer: String) -> OptimizerError {
+        let place = elements.firstIndex { $0.numberValue == nil } ?? 0
+        let lengths = Set(elements.compactMap { $0.elements?.count })
+        let isValueError = elements.contains { $0.stringValue != nil } || lengths.count > 1
+        return .invalid(
+            "\(pointer)/\(place)", isValueError ? .valueError : .typeError,
+            "A learning rate array holds numbers only; entry \(place) is \(elements[place].kind).",
+            expected: "a number", got: elements[place].kind)
+    }
+
+    private static func object(
+        _ setting: Setting, pointer: String, catalogue: Catalogue
+    ) throws(OptimizerError) -> LearningRate {
+        if setting["append"] != nil {
+            throw .invalid(
+                pointer, .valueError, "`append` extends the array of an existing model: send it with PATCH.",
+                expected: "an array or a schedule", got: "append")
+        }
+        guard let schedule = setting["schedule"] else {
+            throw .invalid(
+                pointer, .typeError, "A learning rate object needs `schedule`; \(catalogue.scheduleHint(""))",
+                expected: "schedule", got: "an object without it")
+        }
+        guard let name = schedule.stringValue else {
+            throw .invalid(
+                "\(pointer)/schedule", .typeError, "`schedule` must be a name; got \(schedule.kind).",
+                expected: "a name", got: schedule.kind)
+        }
+        if name.folded == "sequence" {
+            return try sequence(setting, pointer: pointer, catalogue: catalogue)
+        }
+        return .schedule(try catalogue.makeSchedule(setting, name: name, pointer: pointer))
+    }
+
+    private static func sequence(
+        _ setting: Setting, pointer: String, catalogue: Catalogue
+    ) throws(OptimizerError) -> LearningRate {
+        let settings = Settings(setting, pointer: pointer, owner: "sequence", known: ["schedule"])
+        let words = "an array of pieces like {\"steps\":100,\"lr\":0.1}"
+        guard let elements = settings.raw("of")?.elements else {
+            throw settings.complaint("of", .typeError, "A sequence needs `of`, \(words).", words, "nothing")
+        }
+        try settings.finish()
+        guard !elements.isEmpty else {
+            throw settings.complaint("of", .valueError, "A sequence needs at least one piece.", words, "none")
+        }
+        var pieces: [Piece] = []
+        var total = 0
+        for (place, element) in elements.enumerated() {
+            let isLast = place == elements.count - 1
+            let piece = try piece(element, pointer: "\(pointer)/of/\(place)", isLast: isLast, catalogue: catalogue)
+            let (sum, overflow) = total.addingReportingOverflow(piece.steps ?? 0)
+            guard !overflow else {
+                throw settings.complaint("of", .valueError, "The steps of a sequence must add up to less than 2^63.")
+            }
+            total = sum
+            pieces.append(piece)
+        }
+        return .sequence(pieces)
+    }
+
+    /// `{"steps": n, "lr": rate}` or `{"steps": n, "schedule": ..., arguments}`; the last may leave out `steps`.
+    private static func piece(
+        _ setting: Setting, pointer: String, isLast: Bool, catalogue: Catalogue
+    ) throws(OptimizerError) -> Piece {
+        guard case .object = setting else {
+            throw .invalid(
+                pointer, .typeError, "A piece of a sequence is an object; got \(setting.kind).",
+                expected: "an object", got: setting.kind)
+        }
+        let settings = Settings(setting, pointer: pointer, owner: "a piece of a sequence")
+        let steps: Int?
+        if isLast && !settings.has("steps") { steps = nil } else { steps = try settings.integer("steps", atLeast: 1) }
+        if settings.has("schedule") {
+            let rest = setting.setting("steps", to: nil)
+            return Piece(steps: steps, rate: try LearningRate(rest, pointer: pointer, catalogue: catalogue))
+        }
+        let key = settings.has("learning_rate") ? "learning_rate" : "lr"
+        guard let rate = settings.raw(key) else {
+            throw settings.complaint("lr", .typeError, "A piece of a sequence needs `lr` or `schedule`.")
+        }
+        try settings.finish()
+        return Piece(steps: steps, rate: try LearningRate(rate, pointer: "\(pointer)/\(key)", catalogue: catalogue))
+    }
+}

@@ -1,0 +1,24 @@
+// What a schedule is: a function of the step, computed when asked and never materialised. `Schedules/` holds them,
+// `Catalogue` names them.
+
+/// A rate as a function of the step.
+public protocol LearningRateSchedule: Sendable {
+    /// MindSpore's name of it, "CosineDecayLR" or "cosine_decay_lr".
+    static var name: String { get }
+
+    /// Reads the arguments; the caller refuses whatever was not read.
+    init(_ settings: Settings) throws(OptimizerError)
+
+    /// How many steps it describes; nil where it goes on for ever.
+    var length: Int? { get }
+
+    /// The rate of the update that follows `step` updates; `step` is below `length`. The first update asks for 0.
+    ///
+    /// Unit: parameter change per unit of gradient. Computed in double and rounded to float32 once.
+    func value(at step: Int) -> Float
+}
+
+extension LearningRateSchedule {
+    /// Class schedules go on for ever.
+    public var length: Int? { nil }
+}

@@ -1,0 +1,89 @@
+// One update from outside: refuse or skip before anything moves, run the rule, count, advance.
+
+import CKernels
+
+extension Optimizer {
+    /// New values of `current` into `next`; slots and step advance. Absent parameters are copied.
+    ///
+    /// - Parameters:
+    ///   - gradients: The gradients of this update, checked against the layout; used as scratch.
+    ///   - current: The arena before the update, not changed.
+    ///   - next: The arena after it; must not overlap `current`.
+    /// - Returns: What happened. A skipped overflow changes nothing but the loss scale; `next` is then untouched.
+    /// - Throws: `.learningRateExhausted`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`: nothing moved. `.diverged`:
+    ///   slots have moved, `next` must not be published and the step did not advance; continue from a checkpoint, or
+    ///   `resetSlots()`.
+    public final func update(
+        _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>
+    ) throws(OptimizerError) -> UpdateReport {
+        let rates = try learningRate(at: step)
+        try checkSparse(gradients)
+        if !gradients.isFinite, let skipped = try overflowed(gradients, rates: rates) { return skipped }
+        pass = makePass(gradients, from: current, to: next, rates: rates)
+        defer { pass = nil }
+        try runUpdate(&gradients)
+        let sums = pass?.sums ?? pk_sums()
+        if sums.nonfinite != 0 { throw .diverged(parameter: firstNonFinite(in: next)) }
+        step += 1
+        try lossScaler?.advance(overflow: false)
+        return report(rates: rates, sums: sums)
+    }
+
+    private func makePass(
+        _ gradients: Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
+        rates: [Float?]
+    ) -> UpdatePass {
+        let scale = decayFactor
+        let unscale = lossScale / scale
+        return UpdatePass(
+            current: current, next: next, gradients: gradients.dense.base, t: step + 1,
+            rates: rates.map { $0 ?? .nan }, decays: weightDecay(at: step),
+            unscale: unscale == 1 ? nil : Float(1 / unscale), scaleAfter: scale == 1 ? nil : Float(1 / scale),
+            lossScale: Float(scale))
+    }
+
+    /// The report of a skipped update; nil where non-finite gradients are applied as they are.
+    private func overflowed(_ gradients: Gradients, rates: [Float?]) throws(OptimizerError) -> UpdateReport? {
+        let skips = lossScaler?.dropsOverflow ?? false || plan.onNonFinite == .skip
+        guard skips else {
+            throw .nonFiniteGradient(parameter: gradients.firstNonFinite(in: layout) ?? "")
+        }
+        try lossScaler?.advance(overflow: true)
+        return UpdateReport(
+            applied: false, learningRates: rates, gradientNorm: .infinity, updateRatio: nil, overflow: true,
+            nextLossScale: lossScale)
+    }
+
+    private func checkSparse(_ gradients: Gradients) throws(OptimizerError) {
+        for (index, rows) in gradients.sparse {
+            let parameter = layout.parameters[index]
+            let pointer = "/gradients/\(parameter.name.pointerEscaped)"
+            guard takesSparseGradients, parameter.shape.rank >= 1 else {
+                throw .invalid(
+                    pointer, .typeError, "\(Self.traits.name) takes no sparse gradients here; send all of it.",
+                    expected: "a dense gradient", got: "indices and values")
+            }
+            let limit = parameter.shape.dimensions[0]
+            guard let stranger = rows.indices.first(where: { $0 < 0 || $0 >= limit }) else { continue }
+            throw .invalid(
+                "\(pointer)/indices", .valueError, "Row \(stranger) is outside of the \(limit) rows of the parameter.",
+                expected: "0 to \(limit - 1)", got: "\(stranger)")
+        }
+    }
+
+    private func firstNonFinite(in next: UnsafeMutablePointer<Float>) -> String {
+        let stray = layout.parameters.first {
+            !VectorMath.allFinite(UnsafeMutableBufferPointer(start: next + $0.range.lowerBound, count: $0.range.count))
+        }
+        return stray?.name ?? ""
+    }
+
+    private func report(rates: [Float?], sums: pk_sums) -> UpdateReport {
+        let weight = sums.weight_squares.squareRoot()
+        let ratio = sums.change_squares.squareRoot() / weight
+        let scale = pass.map { Double($0.unscale ?? 1) * Double($0.scaleAfter ?? 1) } ?? 1
+        return UpdateReport(
+            applied: true, learningRates: rates, gradientNorm: sums.gradient_squares.squareRoot() * scale,
+            updateRatio: weight > 0 && ratio.isFinite ? ratio : nil, overflow: false, nextLossScale: lossScale)
+    }
+}

@@ -1,0 +1,85 @@
+// The base class: a model's optimizer with its groups, rates, slots and step. Built-in rules (`Rules/`) and users' own
+// are subclasses; the server holds one per model and calls `update`.
+
+import CKernels
+
+/// An optimizer with its state; one instance serves one model and one thread at a time.
+///
+/// A subclass says its name in `traits`, reads its arguments in `init`, declares slots in `slotDefinitions` and writes
+/// `construct`, with the stages `flattenGradients`, `decayWeight`, `gradientsCentralization` and `scaleGrad` as the
+/// seed's example does. Source: seed, mindspore.nn.Optimizer.
+open class Optimizer {
+    /// The class's name and what it takes from the base class.
+    open class var traits: RuleTraits { RuleTraits("Optimizer") }
+
+    /// Why weight decay leaves a parameter out, beside the rules of groups and names; nil where it does not.
+    open class func exemption(_ name: String, settings: Settings) -> String? { nil }
+
+    /// Whether `grad_centralization` reaches the gradients.
+    open class func centralizes(_ settings: Settings) -> Bool { traits.centralizes }
+
+    /// The definition with all of its rules applied.
+    public let plan: OptimizerPlan
+    /// Updates applied so far; the next one uses the rate of this step.
+    public internal(set) var step: Int
+    /// The optimizer's memory, in the order of `slotDefinitions`.
+    public internal(set) var slots: [Slot] = []
+    /// By parameter index: whether it has had a gradient. What a rule sets up at its first update hangs on it.
+    public internal(set) var isStarted: [Bool]
+    /// Where the loss scale stands; nil without loss scaling.
+    public internal(set) var lossScaler: LossScaler?
+    /// The update under way.
+    var pass: UpdatePass?
+
+    /// Reads the arguments of the class from `plan.hyperparameters`; slots are allocated afterwards.
+    ///
+    /// - Throws: `.invalid` for an argument that MindSpore would refuse, with its exception class.
+    public required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        self.plan = plan
+        step = plan.step
+        isStarted = Array(repeating: false, count: plan.layout.parameters.count)
+        lossScaler = plan.lossScaling.map(LossScaler.init)
+    }
+
+    /// The slots that this optimizer keeps, by its arguments.
+    open var slotDefinitions: [SlotDefinition] { [] }
+
+    /// Numbers that a rule keeps per parameter beside its slots, by MindSpore's names.
+    open var parameterScalars: [String: [Double]] {
+        get { [:] }
+        set {}
+    }
+
+    /// Scalars of the whole model by MindSpore's names (`beta1_power`), computed from the step.
+    open var modelScalars: [(name: String, value: Double)] { [] }
+
+    /// Updates `parameters` by gradients that are present; called once per update, never for a skipped one.
+    ///
+    /// `parameters` hold the present values and are changed in place; the step and the loss scale are the caller's.
+    /// - Throws: whatever makes the update impossible; it must not have changed anything then.
+    open func construct(_ gradients: [Tensor]) throws(OptimizerError) {
+        throw .invalid(
+            "/optimizer", .runtimeError, "\(Self.traits.name) has no rule of its own; use a subclass of Optimizer.")
+    }
+
+    /// The update itself: the way of a subclass is staged, built-in rules override it with their fused way.
+    func runUpdate(_ gradients: inout Gradients) throws(OptimizerError) {
+        try runStaged(&gradients)
+    }
+
+    /// Whether sparse gradients are defined for this optimizer.
+    open var takesSparseGradients: Bool { false }
+
+    /// Where each parameter lies, and what the definition says about it.
+    public var layout: ArenaLayout { plan.layout }
+    /// The definition as given, merge patches applied.
+    public var definition: Setting { plan.definition }
+    /// Where updates happen.
+    public var target: String { "CPU" }
+    /// Whether duplicate rows of sparse gradients are summed before the rule.
+    public var unique: Bool { plan.unique }
+
+    func allocateSlots() {
+        slots = slotDefinitions.map { Slot($0, layout: layout) }
+    }
+}

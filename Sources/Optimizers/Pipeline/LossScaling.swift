@@ -1,0 +1,116 @@
+// Loss scaling: gradients arrive multiplied by a factor that keeps small ones above zero in half precision. What the
+// definition says is a `LossScaling`; where it stands is a `LossScaler`, part of the optimizer's state.
+
+/// How the loss scale behaves, as the definition says.
+///
+/// Source: mindspore.amp FixedLossScaleManager, DynamicLossScaleManager, StaticLossScaler, DynamicLossScaler.
+public struct LossScaling: Sendable, Equatable {
+    /// The rules there are.
+    public enum Rule: Sendable, Equatable {
+        /// The scale never changes; an overflow skips the update, or (false) is not looked for.
+        case fixed(dropsOverflow: Bool)
+        /// DynamicLossScaleManager: counts steps since the last overflow, never resets the count on growth.
+        case manager(factor: Double, window: Int)
+        /// amp.DynamicLossScaler: counts good steps in a row and stops growing before infinity.
+        case scaler(factor: Double, window: Int)
+    }
+
+    /// The rule.
+    public let rule: Rule
+    /// The scale of the first gradients.
+    public let initial: Double
+
+    /// Reads `{"type":"fixed",...}` or `{"type":"dynamic",...}`; the arguments' names tell MindSpore's classes apart:
+    /// `loss_scale` and `init_loss_scale` belong to the managers, `scale_value` to the scalers of `amp`.
+    ///
+    /// - Throws: TypeError and ValueError as those classes do.
+    init(_ setting: Setting, pointer: String) throws(OptimizerError) {
+        guard case .object = setting else {
+            throw .invalid(
+                pointer, .typeError, "`loss_scaling` must be an object with `type`; got \(setting.kind).",
+                expected: "{\"type\":\"fixed\"} or {\"type\":\"dynamic\"}", got: setting.kind)
+        }
+        let settings = Settings(setting, pointer: pointer, owner: "loss_scaling")
+        switch try settings.choice("type", default: Kind.unspecified) {
+        case .fixed: (rule, initial) = try Self.fixed(settings)
+        case .dynamic: (rule, initial) = try Self.dynamic(settings)
+        case .unspecified:
+            throw settings.complaint(
+                "type", .typeError, "`loss_scaling` needs `type`: \"fixed\" or \"dynamic\".", "fixed or dynamic")
+        }
+        try settings.finish(.keyError)
+    }
+
+    private enum Kind: String, CaseIterable {
+        case fixed, dynamic
+        case unspecified = ""
+        static var allCases: [Kind] { [.fixed, .dynamic] }
+    }
+
+    private static func fixed(_ settings: Settings) throws(OptimizerError) -> (Rule, Double) {
+        if settings.has("scale_value") {
+            return (.fixed(dropsOverflow: true), try settings.number("scale_value", .atLeastOne))
+        }
+        let scale = try settings.number("loss_scale", default: 128, .atLeastOne)
+        return (.fixed(dropsOverflow: try settings.boolean("drop_overflow_update", default: true)), scale)
+    }
+
+    private static func dynamic(_ settings: Settings) throws(OptimizerError) -> (Rule, Double) {
+        if settings.has("scale_value") {
+            let initial = try settings.number("scale_value", .atLeastOne)
+            let factor = try settings.integer("scale_factor", atLeast: 1)
+            let window = try settings.integer("scale_window", atLeast: 1)
+            return (.scaler(factor: Double(factor), window: window), initial)
+        }
+        let initial = try settings.number("init_loss_scale", default: 16_777_216, .atLeastOne)
+        let factor = try settings.number("scale_factor", default: 2, .positive)
+        let window = try settings.integer("scale_window", default: 2000, atLeast: 1)
+        return (.manager(factor: factor, window: window), initial)
+    }
+}
+
+/// Where a loss scale stands.
+public struct LossScaler: Sendable, Equatable {
+    /// The rule it follows.
+    public let scaling: LossScaling
+    /// The factor that the next gradients must arrive multiplied by.
+    public var scale: Double
+    /// Steps seen, counted as MindSpore's manager does: from 1.
+    public var current = 1
+    /// The step of the last overflow (manager), or good steps in a row (scaler).
+    public var mark = 0
+    /// Overflows in a row.
+    public var overflows = 0
+
+    init(_ scaling: LossScaling) {
+        self.scaling = scaling
+        scale = scaling.initial
+    }
+
+    /// Whether an overflow skips the update.
+    var dropsOverflow: Bool { scaling.rule != .fixed(dropsOverflow: false) }
+
+    /// Takes note of a step that overflowed or did not.
+    ///
+    /// - Throws: `.lossScaleStuck` after more than a thousand overflows in a row (manager).
+    mutating func advance(overflow: Bool) throws(OptimizerError) {
+        switch scaling.rule {
+        case .fixed: break
+        case .manager(let factor, let window):
+            if overflow {
+                guard overflows < 1000 else { throw .lossScaleStuck(overflows: overflows + 1) }
+                (scale, mark, overflows) = (max(scale / factor, 1), current, overflows + 1)
+            } else if (current - mark) % window == 0 {
+                (scale, overflows) = (scale * factor, 0)
+            }
+            current += 1
+        case .scaler(let factor, let window):
+            if overflow {
+                (scale, mark) = (max(1, scale / factor), 0)
+            } else {
+                if mark == window - 1, Float(scale * factor).isFinite { scale *= factor }
+                mark = (mark + 1) % window
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+// One update under way: where it reads and writes and what it has counted. Held by the optimizer for the length of a
+// step, so that the stages and `construct` need no further arguments.
+
+import CKernels
+
+/// The memory and the numbers of the update under way.
+struct UpdatePass {
+    let current: UnsafePointer<Float>
+    let next: UnsafeMutablePointer<Float>
+    let gradients: UnsafeMutablePointer<Float>
+    /// t of the formulas: 1 on the first update.
+    let t: Int
+    /// Per group; NaN where the rule makes its own.
+    let rates: [Float]
+    /// Per group, as configured.
+    let decays: [Float]
+    /// Multiplies gradients before weight decay: MindSpore's training cell unscales before it calls the optimizer.
+    let unscale: Float?
+    /// Multiplies gradients after weight decay: the optimizer's own loss scale.
+    let scaleAfter: Float?
+    /// What weight decay is multiplied by, since `scaleAfter` divides it again.
+    let lossScale: Float
+    var sums = pk_sums()
+
+    /// The pipeline of a parameter as the kernels take it; centralization happens in between, see `condition`.
+    func conditioning(_ parameter: ParameterLayout, decays: Bool) -> pk_pass {
+        var pass = pk_pass()
+        if let unscale {
+            pass.before = unscale
+            pass.scales_before = 1
+        }
+        if decays, parameter.decays, let group = parameter.groupIndex {
+            pass.decay = self.decays[group] * lossScale
+            pass.decays = 1
+        }
+        if let scaleAfter {
+            pass.after = scaleAfter
+            pass.scales_after = 1
+        }
+        return pass
+    }
+}
+
+extension pk_constants {
+    /// Whether both are the same bits.
+    func isSame(as other: pk_constants) -> Bool {
+        withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
+    }
+
+    /// These constants with an option's bit set or not.
+    func with(_ option: pk_option, _ isOn: Bool) -> pk_constants {
+        var copy = self
+        if isOn { copy.option |= Int32(option.rawValue) }
+        return copy
+    }
+}
+
+extension pk_pass {
+    /// Whether both are the same bits.
+    func isSame(as other: pk_pass) -> Bool {
+        withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
+    }
+}

@@ -1,0 +1,53 @@
+// mindspore.nn.SGD; torch.optim's is TorchSGD. Loops: `sgd` and `sgd_momentum` in CKernels.
+
+import CKernels
+
+/// Stochastic gradient descent, with or without momentum.
+///
+///     momentum = 0:  w -= lr g
+///     first update:  a = g                                   (no dampening on the first step)
+///     later:         a = momentum a + (1 - dampening) g
+///                    w -= lr (nesterov ? g + momentum a : a)
+///
+/// - Throws: ValueError for a negative momentum or dampening, and for nesterov without momentum or with dampening;
+///   TypeError for a scheduled weight decay.
+/// - Source: mindspore.nn.SGD. Slot `accum`; MindSpore's `stat` is the parameter's started flag.
+final class SGD: FusedOptimizer {
+    override class var traits: RuleTraits {
+        var traits = RuleTraits("SGD", learningRate: 0.1)
+        traits.takesScheduledDecay = false
+        return traits
+    }
+
+    private let momentum, dampening: Double
+    private let nesterov: Bool
+
+    required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        let settings = plan.hyperparameters
+        momentum = try settings.number("momentum", default: 0, .nonNegative)
+        dampening = try settings.number("dampening", default: 0, .nonNegative)
+        nesterov = try settings.boolean("nesterov", default: false)
+        if nesterov && (momentum == 0 || dampening != 0) {
+            throw settings.complaint(
+                "nesterov", .valueError, "`nesterov` needs a momentum above 0 and a dampening of 0.",
+                "momentum > 0 and dampening = 0", "momentum \(momentum), dampening \(dampening)")
+        }
+        try super.init(plan)
+    }
+
+    override var slotDefinitions: [SlotDefinition] { [SlotDefinition("accum")] }
+
+    override var kernel: pk_rule { momentum == 0 ? PK_SGD : PK_SGD_MOMENTUM }
+
+    override func constants(_ moment: Moment) -> pk_constants {
+        var numbers = pk_constants()
+        numbers.rate = Float(moment.rate)
+        numbers.momentum = Float(momentum)
+        numbers.extra = 1 - Float(dampening)
+        return numbers.with(PK_NESTEROV, nesterov)
+    }
+
+    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+        constants.with(PK_FIRST, !isStarted[parameter])
+    }
+}

@@ -1,0 +1,100 @@
+// A golden case as data: the definition that a client would send for it, its gradients and what a real optimizer made
+// of them. Golden/README.md says where the files come from.
+
+import Foundation
+import Testing
+
+@testable import Optimizers
+
+/// One recorded run.
+struct GoldenCase {
+    let name: String
+    let json: Setting
+
+    static let directory = Bundle.module.resourceURL.map { $0.appendingPathComponent("Golden") }
+
+    /// The file names of a folder of `Golden`, without extension, sorted.
+    static func names(in folder: String) -> [String] {
+        guard let url = directory?.appendingPathComponent(folder) else { return [] }
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }.sorted()
+    }
+
+    /// Every recorded run of `public`.
+    static let all = names(in: "public").filter { $0 != "errors" && $0 != "schedules" }
+
+    /// The runs of rules that exist so far.
+    static let replayable = all.filter { $0.hasPrefix("sgd") || $0.hasPrefix("momentum") }
+
+    static func read(_ name: String, folder: String = "public") throws -> Setting {
+        let url = try #require(directory?.appendingPathComponent(folder).appendingPathComponent("\(name).json"))
+        return try SettingJSON.read([UInt8](Data(contentsOf: url)))
+    }
+
+    init(_ name: String, folder: String = "public") throws {
+        self.name = name
+        json = try Self.read(name, folder: folder)
+    }
+
+    var isTorch: Bool { json["framework"]?.stringValue?.hasPrefix("torch") ?? false }
+    var optimizer: String { json["optimizer"]?["type"]?.stringValue ?? "" }
+    var steps: [Setting] { json["steps"]?.elements ?? [] }
+    var order: [String] { (json["parameter_order"]?.elements ?? []).compactMap(\.stringValue) }
+
+    var parameters: [ParameterDefinition] {
+        order.compactMap { name in
+            json["params"]?[name].flatMap(Self.shape).map { ParameterDefinition(name: name, shape: $0) }
+        }
+    }
+
+    static func shape(_ tensor: Setting) -> Shape? {
+        Shape((tensor["shape"]?.elements ?? []).compactMap { $0.numberValue.map { Int($0) } })
+    }
+
+    static func values(_ tensor: Setting?) -> [Float] {
+        guard case .numbers(let values)? = tensor?["data"] else { return [] }
+        return values.map { Float($0) }
+    }
+
+    /// The definition of the case as a request would hold it.
+    var definition: Setting {
+        var entries: [Setting.Entry] = []
+        func add(_ key: String, _ value: Setting?) {
+            if let value { entries.append(Setting.Entry(key: key, value: value)) }
+        }
+        add("optimizer", Self.definition(ofOptimizer: json["optimizer"] ?? .null, isTorch: isTorch))
+        if json["learning_rate"] != .null { add("learning_rate", json["learning_rate"]) }
+        add("weight_decay", takesWeightDecay ? json["weight_decay"] : nil)
+        add("loss_scale", json["loss_scale"])
+        add("groups", groups)
+        if !isTorch { add("centralization_rule", .string("mindspore")) }
+        add("unique", unique.map(Setting.boolean))
+        return .object(entries)
+    }
+
+    /// Rprop of torch has no weight decay; its cases write the 0 that it does not have.
+    private var takesWeightDecay: Bool { !(isTorch && optimizer == "Rprop") }
+
+    private var groups: Setting? {
+        guard let groups = json["groups"]?.elements else { return nil }
+        var list = groups
+        if !takesWeightDecay { list = list.map { $0.setting("weight_decay", to: nil) } }
+        if let order = json["order_params"] { list.append(.object([Setting.Entry(key: "order_params", value: order)])) }
+        return .array(list)
+    }
+
+    private static func definition(ofOptimizer setting: Setting, isTorch: Bool) -> Setting {
+        var optimizer = setting
+        if let inner = optimizer["inner"] {
+            optimizer = optimizer.setting("inner", to: nil).setting("optimizer", to: inner)
+        }
+        return isTorch ? optimizer.setting("framework", to: .string("torch")) : optimizer
+    }
+
+    /// Sparse cases of the CPU graph take each entry on its own; the fused and labelled ones sum duplicates first.
+    private var unique: Bool? {
+        guard name.contains("_sparse_") else { return nil }
+        if let unique = json["unique"] { return unique == .boolean(true) }
+        return json["target"] != nil
+    }
+}

@@ -1,0 +1,86 @@
+// A model in miniature: an optimizer with two arenas that take turns, for tests.
+
+@testable import Optimizers
+
+/// An optimizer and its parameters.
+final class Replay {
+    var optimizer: Optimizer
+    var current: FloatBuffer
+    var next: FloatBuffer
+
+    init(
+        _ definition: Setting, _ parameters: [ParameterDefinition], values: [String: [Float]] = [:],
+        catalogue: Catalogue = .builtin
+    ) throws {
+        optimizer = try catalogue.makeOptimizer(definition: definition, parameters: parameters)
+        current = FloatBuffer(count: optimizer.layout.count)
+        next = FloatBuffer(count: optimizer.layout.count)
+        for (name, list) in values { set(name, list) }
+    }
+
+    /// `Replay("{...}", ["w": [1, 2]])`: parameters of rank 1 in alphabetical order.
+    convenience init(
+        _ json: String, _ values: [String: [Float]], shapes: [String: [Int]] = [:], catalogue: Catalogue = .builtin
+    ) throws {
+        let parameters = values.sorted { $0.key < $1.key }.compactMap { name, list in
+            Shape(shapes[name] ?? [list.count]).map { ParameterDefinition(name: name, shape: $0) }
+        }
+        try self.init(try SettingJSON.read(json), parameters, values: values, catalogue: catalogue)
+    }
+
+    func set(_ name: String, _ values: [Float]) {
+        guard let index = optimizer.layout.index(of: name) else { return }
+        for (i, value) in zip(optimizer.layout.parameters[index].range, values) { current.base[i] = value }
+    }
+
+    subscript(name: String) -> [Float] {
+        guard let index = optimizer.layout.index(of: name) else { return [] }
+        return Array(current[optimizer.layout.parameters[index].range])
+    }
+
+    var all: [Float] { Array(current[0..<current.count]) }
+
+    /// Dense gradients by name.
+    func gradients(_ values: [String: [Float]]) -> Gradients {
+        var gradients = Gradients(
+            dense: FloatBuffer(count: optimizer.layout.count), parameterCount: optimizer.layout.parameters.count)
+        gradients.dense.fill(.nan)
+        for (name, list) in values {
+            guard let index = optimizer.layout.index(of: name) else { continue }
+            gradients.isDense[index] = true
+            for (i, value) in zip(optimizer.layout.parameters[index].range, list) { gradients.dense.base[i] = value }
+        }
+        gradients.isFinite = values.values.allSatisfy { $0.allSatisfy(\.isFinite) }
+        return gradients
+    }
+
+    @discardableResult
+    func push(_ values: [String: [Float]]) throws -> UpdateReport { try push(gradients(values)) }
+
+    @discardableResult
+    func push(_ gradients: Gradients) throws -> UpdateReport {
+        var gradients = gradients
+        next.fill(.nan)
+        let report = try optimizer.update(&gradients, from: current.base, to: next.base)
+        if report.applied { swap(&current, &next) }
+        return report
+    }
+
+    /// The gradients of one step of a golden file, dense or sparse.
+    func gradients(golden: Setting) -> Gradients {
+        var dense: [String: [Float]] = [:]
+        for entry in golden.entries where entry.value["indices"] == nil {
+            dense[entry.key] = GoldenCase.values(entry.value)
+        }
+        var gradients = gradients(dense)
+        for entry in golden.entries {
+            guard case .numbers(let rows)? = entry.value["indices"], let index = optimizer.layout.index(of: entry.key)
+            else { continue }
+            let values = GoldenCase.values(entry.value)
+            let buffer = FloatBuffer(count: values.count)
+            for (i, value) in values.enumerated() { buffer.base[i] = value }
+            gradients.sparse[index] = SparseRows(indices: rows.map { Int($0) }, values: buffer)
+        }
+        return gradients
+    }
+}
