@@ -1,0 +1,38 @@
+"""One worker process: pull, compute a gradient, push, until its share of the updates is done."""
+
+from __future__ import annotations
+
+from multiprocessing.queues import Queue
+
+import fashion
+import lenet
+from paramd import Client
+
+#: (step after the update, loss of the batch)
+Report = tuple[int, float]
+
+
+def work(url: str, model: str, part: int, parts: int, batch: int, updates: int, reports: Queue[Report]) -> None:
+    """Trains with one part of the data; each update is one round trip, which brings the newest parameters along."""
+    images, labels = fashion.load("train")
+    with Client(url) as client:
+        remote = client.model(model, worker=f"worker-{part}")
+        snapshot = remote.latest()
+        for chosen in fashion.batches(part, part, parts, batch, updates):
+            loss, gradients = lenet.loss_and_gradients(snapshot.parameters, images[chosen], labels[chosen])
+            snapshot = remote.push_pull(gradients, based_on=snapshot.step, loss=loss)
+            reports.put((snapshot.step, loss))
+
+
+def work_alone(values: lenet.Arrays, rates: dict[str, float], batch: int, updates: int) -> list[Report]:
+    """The same training in one process without a server, for comparison: Momentum 0.9, a rate for each parameter."""
+    images, labels = fashion.load("train")
+    values, moments = dict(values), {name: 0 * value for name, value in values.items()}
+    reports: list[Report] = []
+    for step, chosen in enumerate(fashion.batches(0, 0, 1, batch, updates), start=1):
+        loss, gradients = lenet.loss_and_gradients(values, images[chosen], labels[chosen])
+        for name, gradient in gradients.items():
+            moments[name] = 0.9 * moments[name] + gradient
+            values[name] = values[name] - rates[name] * moments[name]
+        reports.append((step, loss))
+    return reports
