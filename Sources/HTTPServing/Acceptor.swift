@@ -29,7 +29,7 @@ final class Acceptor: Sendable {
 
     deinit { close(bell) }
 
-    /// Ends `run`. Callable from any thread.
+    /// Ends `run`; callable from any thread.
     func stop() {
         var one: UInt64 = 1
         write(bell, &one, MemoryLayout<UInt64>.size)
@@ -44,7 +44,7 @@ final class Acceptor: Sendable {
                 turn &+= 1
             }
         }
-        close(listener.descriptor)
+        listener.close()
     }
 
     /// Sleeps until there is something to accept; false when told to stop.

@@ -20,7 +20,7 @@ public enum Admission {
     case answer((Exchange) -> Void)
 }
 
-/// Where the bytes of one request's body go. Every call comes on the thread of one event loop.
+/// Where the bytes of one request's body go; every call comes on the thread of one event loop.
 public protocol BodyReceiver: AnyObject {
     /// Takes the next bytes, valid during the call only.
     ///

@@ -1,7 +1,9 @@
 // One request that waits for its answer: the meeting point of the threads that compute and the loop that sends.
 // Given to applications by `Transaction`; completed from anywhere; woken through the loop that owns the connection.
 
-/// One request waiting for its answer. Safe to use from any thread; the first completion counts, later ones are ignored.
+/// One request waiting for its answer.
+///
+/// Safe to use from any thread; the first completion counts, later ones are ignored.
 public final class Exchange: Sendable {
     /// Makes an answer, on the loop's thread, when it is about to be sent.
     public typealias Making = @Sendable () -> Response
@@ -13,7 +15,9 @@ public final class Exchange: Sendable {
         self.loop = loop
     }
 
-    /// Answers the request. Called before the closure that was given the exchange returns, the answer is sent at
+    /// Answers the request.
+    ///
+    /// Called before the closure that was given the exchange returns, the answer is sent at
     /// once; later, the parked connection is woken. `make` runs on the loop's thread, or never if the client has left.
     public func complete(_ make: @escaping Making) {
         if settle(.resolved(make))?.isParked == true { loop.post(.settled(self)) }

@@ -15,8 +15,9 @@ public struct HTTPConfiguration: Sendable {
     public var maximumConnections = 20_000
     /// The largest number of open connections of one address; loopback, where proxies live, is exempt.
     public var maximumConnectionsPerAddress = 1_024
-    /// Memory of one connection in bytes, touched whole from its second request on. Half of it is the largest piece
-    /// in which a body arrives.
+    /// Memory of one connection in bytes, touched whole from its second request on.
+    ///
+    /// Half of it is the largest piece in which a body arrives.
     public var connectionMemory = 32_768
     /// The longest request target in bytes.
     public var maximumTargetBytes = 8_192

@@ -14,7 +14,9 @@ public final class HTTPServer: Sendable {
         self.application = application
     }
 
-    /// Opens the listening socket and starts every thread. Ignores SIGPIPE in the whole process.
+    /// Opens the listening socket and starts every thread.
+    ///
+    /// In the whole process SIGPIPE is ignored from here on, and the limit of open descriptors raised as far as allowed.
     ///
     /// - Returns: the TCP port, or 0 for other sockets.
     /// - Throws: `HTTPServerError`; nothing is left running then.
@@ -22,10 +24,23 @@ public final class HTTPServer: Sendable {
     public func start() throws(HTTPServerError) -> Int {
         guard case .new = state.withLock({ $0 }) else { throw .alreadyStarted }
         signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
         let listener = try Listener(configuration.address)
-        let running = try Running(configuration, application, listener)
-        state.withLock { $0 = .running(running) }
+        do throws(HTTPServerError) {
+            let running = try Running(configuration, application, listener)
+            state.withLock { $0 = .running(running) }
+        } catch {
+            listener.close()
+            throw error
+        }
         return listener.port
+    }
+
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// Stops in order: no new connections and requests, parked exchanges completed, answers in flight finished.

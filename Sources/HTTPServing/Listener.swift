@@ -25,6 +25,11 @@ struct Listener: Sendable {
         port = SocketAddress(of: descriptor)?.port ?? 0
     }
 
+    /// Stops listening.
+    func close() {
+        Glibc.close(descriptor)
+    }
+
     private static func listen(on address: SocketAddress) throws(HTTPServerError) -> Int32 {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let descriptor = socket(address.family, type, 0)
@@ -33,7 +38,7 @@ struct Listener: Sendable {
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         guard address.withPointer({ bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, SOMAXCONN) == 0 else {
             let reason = errno
-            close(descriptor)
+            Glibc.close(descriptor)
             throw .cannotListen(reason)
         }
         return descriptor

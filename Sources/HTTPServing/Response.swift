@@ -18,7 +18,7 @@ public struct Response: Sendable {
         self.body = body
     }
 
-    /// The content of an answer. To `HEAD` only its length is sent.
+    /// The content of an answer; to `HEAD` only its length is sent.
     public enum Body: Sendable {
         /// No content.
         case empty

@@ -26,7 +26,9 @@ struct Running: Sendable {
         self.loops = loops
         self.acceptor = acceptor
         loopThreads = loops.compactMap { loop in Thread { loop.run() } }
-        guard loopThreads.count == loops.count, let thread = Thread({ acceptor.run() }) else {
+        let thread = loopThreads.count == loops.count ? Thread { acceptor.run() } : nil
+        guard let thread else {
+            Self.stop(loops, loopThreads)
             throw .loopUnavailable(EAGAIN)
         }
         acceptorThread = thread
@@ -48,8 +50,12 @@ struct Running: Sendable {
 
     /// Ends the loops and what they still hold.
     func stop() {
+        Self.stop(loops, loopThreads)
+    }
+
+    private static func stop(_ loops: [EventLoop], _ threads: [Thread]) {
         for loop in loops { loop.post(.stop) }
-        for thread in loopThreads { thread.join() }
+        for thread in threads { thread.join() }
     }
 
     /// Waits until the counters satisfy a condition or the monotonic clock reaches `end`.

@@ -27,7 +27,7 @@ struct Thread: @unchecked Sendable {
         self.handle = handle
     }
 
-    /// Waits for the thread to end. To be called once.
+    /// Waits for the thread to end; to be called once.
     func join() {
         pthread_join(handle, nil)
     }

@@ -1,36 +1,13 @@
-// Requests and their answers over the wire: plain, with bodies, parked and woken.
+// Parked requests: woken, expired, abandoned, and all of it at once.
 
+import Glibc
 import Testing
 
 @testable import HTTPServing
 
 @Suite("Exchanges")
 struct ExchangeTests {
-    @Test("a GET is answered and its connection kept")
-    func get() throws {
-        let server = try TestServer()
-        let client = server.client()
-        for number in 0..<3 {
-            client.request("GET", "/hello/\(number)")
-            let answer = try #require(client.answer())
-            #expect(answer.status == 200)
-            #expect(answer.text == "GET hello|\(number)\n")
-            #expect(answer["Connection"] == nil)
-        }
-    }
-
-    @Test("a body reaches its receiver whole and the connection is kept")
-    func post() throws {
-        let server = try TestServer()
-        let client = server.client()
-        for size in [0, 1, 70_000, 1 << 20] {
-            client.request("POST", "/echo", body: String(repeating: "a", count: size))
-            #expect(try #require(client.answer()).text == "\(size) \(size * 97)\n")
-        }
-        #expect(server.hub.seen.finished == 4)
-    }
-
-    @Test("a parked exchange is answered from another thread")
+    @Test("a parked exchange is answered from another thread, and its connection kept")
     func parked() throws {
         let server = try TestServer()
         let client = server.client()
@@ -39,6 +16,159 @@ struct ExchangeTests {
             #expect(eventually { server.hub.seen.waiting.count == 1 })
             server.hub.wake("awake\n")
             #expect(try #require(client.answer()).text == "awake\n")
+        }
+        #expect(server.hub.seen.abandonedWaits == 0)
+    }
+
+    @Test("a push that waits after its body is answered, and its connection kept")
+    func parkedAfterBody() throws {
+        let server = try TestServer()
+        let client = server.client()
+        for _ in 0..<2 {
+            client.request("POST", "/slow-push", body: String(repeating: "x", count: 100_000))
+            #expect(eventually { server.hub.seen.waiting.count == 1 })
+            server.hub.wake("durable\n")
+            #expect(try #require(client.answer()).text == "durable\n")
+        }
+    }
+
+    @Test("an exchange that nobody completes is answered at its deadline")
+    func expires() throws {
+        let server = try TestServer()
+        let client = server.client()
+        for _ in 0..<2 {
+            client.request("GET", "/expire")
+            let answer = try #require(client.answer())
+            #expect(answer.status == 202)
+            #expect(answer.text == "too late\n")
+        }
+    }
+
+    @Test("the first completion counts")
+    func firstCompletion() throws {
+        let server = try TestServer()
+        let client = server.client()
+        client.request("GET", "/park")
+        #expect(eventually { server.hub.seen.waiting.count == 1 })
+        let exchange = try #require(server.hub.seen.waiting.first)
+        exchange.complete { .text("first\n") }
+        exchange.complete { .text("second\n") }
+        exchange.expire(after: .zero) { .text("third\n") }
+        #expect(try #require(client.answer()).text == "first\n")
+        client.request("GET", "/next")
+        #expect(try #require(client.answer()).text == "GET next\n")
+    }
+
+    @Test("a deadline set while parked counts", arguments: [1, 40])
+    func lateDeadline(milliseconds: Int) throws {
+        let server = try TestServer()
+        let client = server.client()
+        client.request("GET", "/park")
+        #expect(eventually { server.server.counters.parked == 1 })
+        let exchange = try #require(server.hub.seen.waiting.first)
+        exchange.expire(after: .seconds(1_000)) { .text("never\n") }
+        exchange.expire(after: .milliseconds(milliseconds)) { .text("late\n") }
+        #expect(try #require(client.answer()).text == "late\n")
+    }
+
+    @Test("a client that leaves while parked is noticed", arguments: [false, true])
+    func abandoned(byReset: Bool) throws {
+        let server = try TestServer()
+        do {
+            let client = server.client()
+            client.request("GET", "/park")
+            #expect(eventually { server.server.counters.parked == 1 })
+            if byReset { client.resetOnClose() }
+        }
+        #expect(eventually { server.hub.seen.abandonedWaits == 1 })
+        #expect(eventually { server.server.counters.connections == 0 })
+        #expect(server.server.counters.parked == 0)
+        server.hub.wake("too late\n")
+    }
+
+    @Test("who asks after the client has left is told at once")
+    func abandonedBefore() throws {
+        let server = try TestServer()
+        do {
+            let client = server.client()
+            client.request("GET", "/park")
+            #expect(eventually { server.server.counters.parked == 1 })
+        }
+        #expect(eventually { server.hub.seen.abandonedWaits == 1 })
+        let exchange = try #require(server.hub.seen.waiting.first)
+        exchange.onAbandon { [hub = server.hub] in hub.note { $0.abandonedWaits += 10 } }
+        #expect(server.hub.seen.abandonedWaits == 11)
+    }
+
+    @Test("a push answered while it waits reaches a client that has finished sending")
+    func halfClosed() throws {
+        let server = try TestServer()
+        let client = server.client()
+        client.request("POST", "/slow-push", body: "x")
+        client.finishSending()
+        #expect(eventually { server.server.counters.parked == 1 })
+        usleep(50_000)
+        server.hub.wake("durable\n")
+        #expect(try #require(client.answer()).text == "durable\n")
+    }
+
+    @Test("500 parked exchanges are all answered", arguments: [500])
+    func many(count: Int) throws {
+        let server = try TestServer()
+        let clients = (0..<count).map { _ in server.client() }
+        for client in clients { client.request("GET", "/park") }
+        #expect(eventually { server.server.counters.parked == count })
+        server.hub.wake("all\n")
+        let answers = clients.map { $0.answer()?.text }
+        #expect(answers == Array(repeating: "all\n", count: count))
+        #expect(server.server.counters.parked == 0)
+    }
+
+    @Test("completions, deadlines, departures and a drain at once leave nothing behind")
+    func races() throws {
+        let server = try TestServer { $0.maximumConnections = 4_000 }
+        let stirrer = Stirrer(server: server)
+        stirrer.run(rounds: 20, clients: 40)
+        server.server.drain(within: .seconds(5))
+        #expect(server.server.counters == HTTPCounters())
+        #expect(stirrer.unanswered == 0)
+    }
+}
+
+/// Opens connections that park; completes, expires or leaves them, from three threads at once.
+private final class Stirrer {
+    private let server: TestServer
+    private let isDone = Locked(false)
+    private(set) var unanswered = 0
+
+    init(server: TestServer) { self.server = server }
+
+    func run(rounds: Int, clients count: Int) {
+        let meddlers = [meddler { $0.wake("woken\n") }, meddler(expireAll)]
+        for _ in 0..<rounds {
+            var clients = (0..<count).map { _ in server.client() }
+            for client in clients { client.request("GET", "/park") }
+            clients.shuffle()
+            clients.removeLast(count / 3)
+            for client in clients where client.answer() == nil { unanswered += 1 }
+        }
+        isDone.withLock { $0 = true }
+        for thread in meddlers { thread?.join() }
+    }
+
+    private func meddler(_ body: @escaping @Sendable (Hub) -> Void) -> HTTPServing.Thread? {
+        HTTPServing.Thread { [hub = server.hub, isDone] in
+            while !isDone.withLock({ $0 }) {
+                body(hub)
+                usleep(300)
+            }
+        }
+    }
+
+    private let expireAll: @Sendable (Hub) -> Void = { hub in
+        for exchange in hub.seen.waiting {
+            exchange.onAbandon { hub.note { $0.abandonedWaits += 1 } }
+            exchange.expire(after: .microseconds(200)) { .text("expired\n") }
         }
     }
 }

@@ -7,6 +7,8 @@ struct Head {
     var target: String
     var version: String
     var fields: [(name: String, value: String)]
+    /// Whether something lies between target and version that a C string does not show: a NUL and what follows it.
+    var hidesBytes = false
 }
 
 /// The rules that a head must meet; which one it breaks first decides the answer.
@@ -23,6 +25,7 @@ struct Gate: Sendable {
     func admit(_ head: Head, from remote: String) throws(Refusal) -> Request {
         try checkVersion(head.version)
         let method = try method(named: head.method)
+        guard !head.hidesBytes else { throw .malformedTarget(reason: "it holds a NUL or more than one space") }
         try checkSizes(head)
         for field in head.fields { try check(field) }
         let headers = Headers(head.fields)
@@ -59,7 +62,19 @@ struct Gate: Sendable {
 
     private func check(_ field: (name: String, value: String)) throws(Refusal) {
         let isPlain = field.value.utf8.allSatisfy { ($0 >= 0x20 && $0 != 0x7f) || $0 == 0x09 }
-        guard isPlain, Self.isToken(field.name) else { throw .malformedHeader(name: field.name) }
+        guard isPlain, Self.isToken(field.name), !Self.isFoldedFraming(field.name) else {
+            throw .malformedHeader(name: field.name)
+        }
+    }
+
+    /// Whether a name is one that frames the request with a folded line glued to it.
+    ///
+    /// The parser appends a folded line to the name of its header: `Transfer-Encoding:\r\n chunked` arrives here as a
+    /// header called `Transfer-Encodingchunked`, which a proxy in front may have read the other way.
+    private static func isFoldedFraming(_ name: String) -> Bool {
+        ["Transfer-Encoding", "Content-Length", "Host"].contains { framing in
+            name.utf8.count > framing.utf8.count && Headers.matches(String(name.prefix(framing.utf8.count)), framing)
+        }
     }
 
     private func checkHost(_ headers: Headers) throws(Refusal) {

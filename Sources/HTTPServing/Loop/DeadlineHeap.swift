@@ -9,7 +9,7 @@ protocol Expiring: AnyObject {
     var place: Int? { get set }
 }
 
-/// A priority queue by deadline, earliest first. Insertion and removal: O(log n).
+/// A priority queue by deadline, earliest first; insertion and removal are O(log n).
 struct DeadlineHeap<Element: Expiring> {
     private var elements: [Element] = []
 

@@ -5,7 +5,7 @@ import CMicroHTTPD
 import Glibc
 
 extension EventLoop {
-    /// Starts the daemon. Its callbacks borrow the loop, which stops the daemon before it ends.
+    /// Starts the daemon, whose callbacks borrow the loop: it stops the daemon before it ends.
     func startDaemon() -> OpaquePointer? {
         http_daemon_start(
             { context, _, _, method, version, bytes, count, request in
@@ -18,7 +18,7 @@ extension EventLoop {
             },
             { context, target, handle in
                 guard let loop = EventLoop.borrowed(context), let target, let handle else { return nil }
-                return loop.begin(target: String(cString: target), on: handle)
+                return loop.begin(target: target, on: handle)
             },
             { context, _, request, _ in
                 guard let loop = EventLoop.borrowed(context), let opaque = request?.pointee else { return }
@@ -38,13 +38,13 @@ extension EventLoop {
     }
 
     /// A first line has arrived: its transaction begins, and is the library's context of the request until it ends.
-    private func begin(target: String, on handle: OpaquePointer) -> UnsafeMutableRawPointer? {
+    private func begin(target: UnsafePointer<CChar>, on handle: OpaquePointer) -> UnsafeMutableRawPointer? {
         guard let connection = connections[http_connection_descriptor(handle)] else { return nil }
         let transaction = Transaction(target: target, handle: handle, connection: connection, context: context())
         connection.transaction = transaction
         connection.stage = .head(deadline: now + configuration.headDeadline.nanoseconds)
         counters.requests += 1
-        if target.utf8.count(where: { $0 == UInt8(ascii: "&") }) >= Gate.maximumArguments {
+        if transaction.target.utf8.count(where: { $0 == UInt8(ascii: "&") }) >= Gate.maximumArguments {
             refuseBeforeParsing(transaction)
         }
         return Unmanaged.passRetained(transaction).toOpaque()
@@ -71,7 +71,7 @@ extension EventLoop {
         if transaction.awaitsHead {
             let head = Head(
                 method: String(cString: method), target: transaction.target, version: String(cString: version),
-                fields: fields(of: transaction.handle))
+                fields: fields(of: transaction.handle), hidesBytes: version != transaction.targetEnd + 1)
             return perform(transaction.begin(admit(head, from: transaction.connection.remote)), of: transaction)
         }
         guard !upload.isEmpty else { return perform(transaction.advance(), of: transaction) }

@@ -53,9 +53,12 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         daemon = startDaemon()
         let descriptor = http_daemon_descriptor(daemon)
         guard daemon != nil, descriptor >= 0, poller.add(descriptor, events: EPOLLIN.rawValue) else {
-            if let daemon { MHD_stop_daemon(daemon) }
             throw .loopUnavailable(errno)
         }
+    }
+
+    deinit {
+        if let daemon { MHD_stop_daemon(daemon) }
     }
 
     /// What the loop has counted, as of its last turn.

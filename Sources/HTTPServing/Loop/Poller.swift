@@ -32,7 +32,7 @@ final class Poller: @unchecked Sendable {
         epoll_ctl(set, EPOLL_CTL_DEL, descriptor, &event)
     }
 
-    /// Ends the present or the next wait. Callable from any thread.
+    /// Ends the present or the next wait; callable from any thread.
     func wake() {
         var one: UInt64 = 1
         write(bell, &one, MemoryLayout<UInt64>.size)

@@ -1,6 +1,8 @@
 // One request from its first line to the end of its answer: a state machine that is told what arrived and says what to
 // do next. It touches no socket; the loop's handler carries out its moves. Confined to one loop's thread.
 
+import Glibc
+
 /// One request under way.
 final class Transaction {
     /// What the handler is to do next.
@@ -29,6 +31,8 @@ final class Transaction {
     }
 
     let target: String
+    /// Where the target ends in the library's memory; for comparison with other places only.
+    let targetEnd: UnsafePointer<CChar>
     /// The library's name for the connection.
     let handle: OpaquePointer
     let connection: Connection
@@ -38,8 +42,11 @@ final class Transaction {
     private var announcedBytes: Int?
     private let context: TransactionContext
 
-    init(target: String, handle: OpaquePointer, connection: Connection, context: TransactionContext) {
-        self.target = target
+    init(
+        target: UnsafePointer<CChar>, handle: OpaquePointer, connection: Connection, context: TransactionContext
+    ) {
+        self.target = String(cString: target)
+        targetEnd = target + strlen(target)
         self.handle = handle
         self.connection = connection
         self.context = context

@@ -22,8 +22,9 @@ struct EarlyAnswer {
         bytes = Array(head.utf8) + content
     }
 
-    /// Sends the answer and closes the sending side. Answers this short fit the socket's empty buffer; a peer that has
-    /// left meanwhile loses it.
+    /// Sends the answer and closes the sending side.
+    ///
+    /// Answers this short fit the socket's empty buffer; a peer that has left meanwhile loses it.
     func send(to descriptor: Int32) {
         _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
         shutdown(descriptor, Int32(SHUT_WR))

@@ -59,7 +59,7 @@ final class Client {
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
-    /// The next answer, or nil if the connection ends or stays silent. Interim answers (1xx) are returned too.
+    /// The next answer, interim ones (1xx) too; nil if the connection ends or stays silent.
     func answer(toHead: Bool = false) -> Answer? {
         while true {
             if let end = Answer.endOfHead(in: unread) {

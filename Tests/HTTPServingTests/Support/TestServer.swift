@@ -37,6 +37,7 @@ final class Hub: Sendable {
         var requests: [Request] = []
         var waiting: [Exchange] = []
         var finished = 0
+        var descriptors: [Int32] = []
         var abandonedBodies = 0
         var abandonedWaits = 0
     }
@@ -77,6 +78,7 @@ struct TestApplication: Application {
         case "park": return .answer(park)
         case "expire": return .answer(expire)
         case "slow-push": return .read(SlowPush(hub: hub), limit: 1 << 20)
+        case "file": return .answer(file)
         case "segments": return .answer { exchange in exchange.complete { segments(request) } }
         default:
             let path = request.path.joined(separator: "|")
@@ -91,6 +93,18 @@ struct TestApplication: Application {
 
     private func expire(_ exchange: Exchange) {
         exchange.expire(after: .milliseconds(50)) { .text("too late\n", status: 202) }
+    }
+
+    /// Bytes 2 to 6 of a file that has no name any more.
+    private func file(_ exchange: Exchange) {
+        var path = Array("/tmp/http-serving-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&path)
+        unlink(path)
+        write(descriptor, "a range b", 9)
+        hub.note { $0.descriptors.append(descriptor) }
+        exchange.complete {
+            Response(status: 200, body: .file(Response.FileRange(descriptor: descriptor, offset: 2, count: 5)))
+        }
     }
 
     /// As many segments of 1 MiB as the second part of the path says, each filled with its number.

@@ -1,0 +1,128 @@
+// The admission gate by itself: heads in, requests or refusals out.
+
+import Testing
+
+@testable import HTTPServing
+
+@Suite("Gate")
+struct GateTests {
+    private let gate = Gate(
+        configuration: HTTPConfiguration(address: .tcp(host: "127.0.0.1", port: 0)),
+        hosts: HostRule(listening: "192.0.2.7", configured: ["Trainer.example", "2001:db8::1"]))
+
+    private func refusal(
+        _ method: String = "GET", _ target: String = "/", version: String = "HTTP/1.1", host: String? = "localhost",
+        fields: [(name: String, value: String)] = []
+    ) -> Refusal? {
+        let hosts = host.map { [(name: "Host", value: $0)] } ?? []
+        let head = Head(method: method, target: target, version: version, fields: hosts + fields)
+        do throws(Refusal) {
+            _ = try gate.admit(head, from: "local")
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("a plain request passes", arguments: Method.allCases)
+    func passes(method: Method) {
+        #expect(refusal(method.rawValue, "/v1/models?prefix=a") == nil)
+        #expect(refusal(method.rawValue, "/", version: "HTTP/1.0") == nil)
+    }
+
+    @Test("only known methods and versions pass")
+    func methodAndVersion() {
+        #expect(refusal("G(T") == .malformedMethod)
+        #expect(refusal("") == .malformedMethod)
+        #expect(refusal("get") == .unknownMethod("get"))
+        #expect(refusal("TRACE") == .unknownMethod("TRACE"))
+        #expect(refusal(version: "HTTP/1.9") == .unsupportedVersion("HTTP/1.9"))
+        #expect(refusal(version: "HTTP/2.0") == .unsupportedVersion("HTTP/2.0"))
+    }
+
+    @Test("exactly one Host of the list passes, whatever its port")
+    func host() {
+        for host in [
+            "localhost", "LOCALHOST:80", "127.0.0.1:8470", "[::1]", "[::1]:1", "192.0.2.7:9", "trainer.example",
+            "[2001:db8::1]", "localhost:",
+        ] {
+            #expect(refusal(host: host) == nil, "\(host)")
+        }
+        #expect(refusal(host: nil) == .missingHost)
+        #expect(refusal(fields: [(name: "host", value: "localhost")]) == .repeatedHost)
+        #expect(refusal(host: "evil.example") == .foreignHost("evil.example"))
+        #expect(refusal(host: "localhost.evil.example:80") == .foreignHost("localhost.evil.example"))
+        for host in ["", "a b", "a/c@d", "localhost:8x", "localhost:123456", "[::1", "::1"] {
+            #expect(refusal(host: host) == .malformedHost, "\(host)")
+        }
+    }
+
+    @Test("the length of a body has one reading or none")
+    func length() {
+        func length(_ fields: (String, String)..., version: String = "HTTP/1.1") -> Refusal? {
+            refusal("POST", version: version, fields: fields.map { (name: $0.0, value: $0.1) })
+        }
+        #expect(length(("Content-Length", "3")) == nil)
+        #expect(length(("Content-Length", "0003")) == nil)
+        #expect(length(("Transfer-Encoding", "chunked")) == nil)
+        #expect(length(("Transfer-Encoding", "Chunked")) == nil)
+        #expect(length() == nil)
+        #expect(length(("Content-Length", "3"), ("Content-Length", "3")) == .repeatedContentLength)
+        for text in ["", "-3", "+3", "3, 4", "3 3", "0x3", "3 ", "18446744073709551615"] {
+            #expect(length(("Content-Length", text)) == .malformedContentLength, "\(text)")
+        }
+        for text in ["xchunked", "chunked ", "gzip, chunked", "chunked, identity", "identity", "\"chunked\"", ""] {
+            #expect(length(("Transfer-Encoding", text)) == .unknownTransferEncoding(text), "\(text)")
+        }
+        #expect(length(("Content-Length", "3"), ("Transfer-Encoding", "chunked")) == .ambiguousLength)
+        #expect(length(("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")) == .ambiguousLength)
+        #expect(length(("Transfer-Encoding", "chunked"), version: "HTTP/1.0") == .ambiguousLength)
+    }
+
+    @Test("header names are tokens and values hold no control character")
+    func headers() {
+        for name in ["X Y", "X(Y", "Content-Length ", "", "X\u{e9}", "Transfer-Encodingchunked", "content-length3"] {
+            #expect(refusal(fields: [(name: name, value: "a")]) == .malformedHeader(name: name), "\(name)")
+        }
+        for value in ["a\u{0b}b", "a\u{7f}", "\u{01}", "a\rb"] {
+            #expect(refusal(fields: [(name: "X", value: value)]) == .malformedHeader(name: "X"))
+        }
+        #expect(refusal(fields: [(name: "X", value: "a\tb \u{e9}")]) == nil)
+    }
+
+    @Test("framing errors win over everything that could be said about the request")
+    func order() {
+        let bad = [(name: "Content-Length", value: "x")]
+        #expect(refusal("GET", "/%zz", host: "evil.example", fields: bad) == .malformedContentLength)
+    }
+
+    @Test("a GET or HEAD with a body is refused, an empty body is none", arguments: [Method.get, .head])
+    func unexpectedBody(method: Method) {
+        #expect(refusal(method.rawValue, fields: [(name: "Content-Length", value: "3")]) == .unexpectedBody(method))
+        #expect(
+            refusal(method.rawValue, fields: [(name: "Transfer-Encoding", value: "chunked")]) == .unexpectedBody(method)
+        )
+        #expect(refusal(method.rawValue, fields: [(name: "Content-Length", value: "0")]) == nil)
+    }
+
+    @Test("only 100-continue can be expected")
+    func expectation() {
+        #expect(refusal("POST", fields: [(name: "Expect", value: "100-Continue")]) == nil)
+        #expect(refusal("POST", fields: [(name: "Expect", value: "200-maybe")]) == .unknownExpectation("200-maybe"))
+    }
+
+    @Test("targets and headers have a largest size")
+    func sizes() {
+        #expect(refusal("GET", "/" + String(repeating: "a", count: 8_191)) == nil)
+        #expect(refusal("GET", "/" + String(repeating: "a", count: 8_192)) == .targetTooLong(limit: 8_192))
+        let value = String(repeating: "a", count: 16_384)
+        #expect(refusal(fields: [(name: "X", value: value)]) == .headTooLarge(limit: 16_384))
+    }
+
+    @Test("every refusal has a status of its kind and a sentence")
+    func texts() {
+        #expect(Refusal.bodyTooLarge(limit: 5).status == 413)
+        #expect(Refusal.draining.plainResponse.headers.contains { $0.name == "Retry-After" })
+        #expect(Refusal.bodyTooLarge(limit: 5).detail.contains("5 bytes"))
+    }
+}

@@ -1,0 +1,37 @@
+// Decoding of request targets: split first, decoded once, UTF-8 or refused.
+
+import Testing
+
+@testable import HTTPServing
+
+@Suite("Request targets")
+struct RequestTargetTests {
+    @Test(
+        "a path is split before it is decoded",
+        arguments: [
+            ("/", [""]), ("/a/b", ["a", "b"]), ("/a/", ["a", ""]), ("/dense%2Fkernel%3A0/x", ["dense/kernel:0", "x"]),
+            ("/%2525", ["%25"]), ("/a+b", ["a+b"]), ("/%c3%A9", ["é"]), ("//a", ["", "a"]), ("/a;b=c,d", ["a;b=c,d"]),
+            ("/...", ["..."]),
+        ])
+    func path(target: String, segments: [String]) throws {
+        #expect(try RequestTarget(target).path == segments)
+        #expect(try RequestTarget(target + "?x=/y").path == segments)
+    }
+
+    @Test("query arguments keep their order and repeat")
+    func query() throws {
+        let query = try RequestTarget("/?name=conv*&name=a%26b+c&flag&=v&empty=&&x=1=2").query
+        #expect(query.map(\.name) == ["name", "name", "flag", "", "empty", "x"])
+        #expect(query.map(\.value) == ["conv*", "a&b c", "", "v", "", "1=2"])
+    }
+
+    @Test(
+        "what does not decode is refused",
+        arguments: [
+            "", "a", "*", "http://localhost/", "/%", "/%4", "/%zz", "/%00", "/a%00b", "/?a=%00", "/%ff", "/é", "/a b",
+            "/a\u{0}b", "/\u{7f}", "/#a", "/..", "/a/../b", "/%2e%2e/b", "/./b", "/a%0ab", "/?%c3",
+        ])
+    func malformed(target: String) {
+        #expect(throws: Refusal.self) { try RequestTarget(target) }
+    }
+}
