@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the JSON form of openapi.yaml, which the daemon embeds and serves at /openapi.json.
 
-    api/contract.py           writes it
-    api/contract.py --check   fails if it is out of date
+api/contract.py           writes it
+api/contract.py --check   fails if it is out of date
 """
 
 from __future__ import annotations

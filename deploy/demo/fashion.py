@@ -26,7 +26,7 @@ def _read(path: Path, header: int) -> np.ndarray:
 
 
 def batches(seed: int, part: int, parts: int, size: int, count: int) -> list[np.ndarray]:
-    """Indices for so many steps: a worker sees only its own part of the training set, in a new order each time round."""
+    """Indices for so many steps: a worker sees its own part of the training set, each time in a new order."""
     random = np.random.default_rng(seed)
     own = np.arange(part, 60_000, parts)
     rounds = -(-count * size // len(own))
