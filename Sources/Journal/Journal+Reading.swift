@@ -27,29 +27,15 @@ extension Journal {
     public static func firstPosition(directory: String) throws(JournalError) -> UInt64? {
         let directory = Directory(directory, on: POSIXFileSystem())
         guard let first = try directory.segmentNumbers().first else { return nil }
-        return try SegmentReader(SegmentName.of(first), in: directory).header.firstPosition
+        return try SegmentReader(FileName.segment(first), in: directory).header.firstPosition
     }
 
     /// Deletes the segments that hold only records before `position`; the newest always stays.
     ///
-    /// Oldest first, each deletion durable before the next: a crash in between leaves no gap.
-    ///
     /// - Returns: How many segments were deleted.
     @discardableResult
     public func deleteSegments(before position: UInt64) throws(JournalError) -> Int {
-        let chain = try SegmentChain(directory)
-        guard let firstKept = try chain.numbers(from: position).first else { return 0 }
-        let obsolete = chain.numbers.prefix { $0 < firstKept }
-        for number in obsolete {
-            let name = SegmentName.of(number)
-            do {
-                try directory.remove(name)
-                try directory.synchronize()
-            } catch {
-                throw JournalError(writing: name, error)
-            }
-        }
-        return obsolete.count
+        try SegmentChain(directory).remove(before: position)
     }
 
     private static func read(
@@ -60,7 +46,7 @@ extension Journal {
         for number in try chain.numbers(from: start) {
             let reader = try chain.open(number, after: previous)
             let isLast = number == chain.numbers.last
-            _ = try chain.read(reader, isLast: isLast, upTo: end) { record throws(JournalError) in
+            _ = try SegmentChain.read(reader, isLast: isLast, upTo: end) { record throws(JournalError) in
                 guard record.position >= start, record.type != Record.seal else { return }
                 do {
                     try body(record)

@@ -41,12 +41,8 @@ public final class Journal: Sendable {
         directory path: String, on disk: any FileSystem, settings: JournalSettings = JournalSettings(),
         from start: UInt64 = 1, resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
     ) throws(JournalError) -> Journal {
-        do {
-            try disk.createDirectory(path)
-        } catch {
-            throw JournalError(writing: "the directory", error)
-        }
         let directory = Directory(path, on: disk)
+        try directory.create()
         let lock = try DirectoryLock(directory)
         do {
             var recovery = Recovery(directory, settings: settings, from: start, resumingAt: resume)

@@ -54,7 +54,7 @@ extension JournalError {
         }
     }
 
-    init(reading file: String, _ error: SystemError) {
+    init(inaccessible file: String, _ error: SystemError) {
         self = .inaccessible(file: file, call: error.call, code: error.code)
     }
 

@@ -25,7 +25,7 @@ final class SegmentReader {
         header = try SegmentHeader(decoding: window.bytes(0..<min(SegmentHeader.size, window.size)), file: name)
         nextPosition = header.firstPosition
         chain = header.chain
-        guard SegmentName.number(of: name) == header.number else {
+        guard FileName.segment.number(of: name) == header.number else {
             throw .corrupted(file: name, offset: 16, reason: "the header has another segment's number")
         }
     }

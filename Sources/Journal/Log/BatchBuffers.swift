@@ -33,15 +33,9 @@ struct BatchBuffers: ~Copyable {
 
     /// Writes all that was added to the file from `offset` on.
     mutating func write(to file: Int32, at offset: Int, on disk: any FileSystem) throws(SystemError) {
-        var failure: SystemError?
-        vectors.withUnsafeMutableBufferPointer { list in
-            do throws(SystemError) {
-                try disk.writeAll(list, to: file, at: offset)
-            } catch {
-                failure = error
-            }
+        try vectors.withUnsafeMutableBufferPointer { list throws(SystemError) in
+            try disk.writeAll(list, to: file, at: offset)
         }
-        if let failure { throw failure }
     }
 
     private mutating func append(_ bytes: UnsafeRawBufferPointer) {

@@ -33,7 +33,7 @@ struct SegmentFile {
 
     /// Makes a file of `size` bytes, all reserved on the disk, that has no segment's name yet.
     init(reserving size: Int, in directory: Directory) throws(SystemError) {
-        name = SegmentName.ahead
+        name = FileName.ahead
         self.size = size
         self.directory = directory
         end = SegmentHeader.size
@@ -54,11 +54,9 @@ struct SegmentFile {
     ///
     /// The name itself is not yet durable.
     mutating func takeIntoUse(_ header: SegmentHeader) throws(SystemError) {
-        let bytes = header.encode()
-        let written = Result { () throws(SystemError) in try write(bytes, at: 0) }
-        try written.get()
+        try directory.disk.writeAll(header.encode(), to: descriptor, at: 0)
         try synchronize()
-        let final = SegmentName.of(header.number)
+        let final = FileName.segment(header.number)
         try directory.rename(name, to: final)
         name = final
     }
@@ -104,17 +102,5 @@ struct SegmentFile {
     func discard() {
         close()
         try? directory.remove(name)
-    }
-
-    private func write(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
-        let failure = bytes.withUnsafeBytes { buffer -> SystemError? in
-            do throws(SystemError) {
-                try directory.disk.writeAll(buffer, to: descriptor, at: offset)
-                return nil
-            } catch {
-                return error
-            }
-        }
-        if let failure { throw failure }
     }
 }

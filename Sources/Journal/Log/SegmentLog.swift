@@ -125,14 +125,14 @@ final class SegmentLog {
             try file.takeIntoUse(header)
         } catch {
             file.discard()
-            throw JournalError(writing: SegmentName.of(header.number), error)
+            throw JournalError(writing: FileName.segment(header.number), error)
         }
         do {
             try directory.synchronize()
         } catch {
             // The name may or may not be on the disk: going on with the old segment could make two successors.
             file.close()
-            throw .failed(file: SegmentName.of(header.number), call: error.call, code: error.code)
+            throw .failed(file: FileName.segment(header.number), call: error.call, code: error.code)
         }
         return file
     }
@@ -147,10 +147,8 @@ final class SegmentLog {
     }
 
     static func reserve(_ size: Int, in directory: Directory) throws(JournalError) -> SegmentFile {
-        do {
-            return try SegmentFile(reserving: size, in: directory)
-        } catch {
-            throw JournalError(writing: SegmentName.ahead, error)
+        try directory.writing(FileName.ahead) { () throws(SystemError) in
+            try SegmentFile(reserving: size, in: directory)
         }
     }
 

@@ -25,17 +25,17 @@ struct Recovery {
         report.segments = chain.numbers.count
         guard let last = chain.numbers.last else { return try makeFirst() }
         var previous: SegmentReader?
-        var tail = (tail: SegmentTail.clean, reason: "")
+        var end = SegmentEnd(tail: .clean, reason: "")
         for number in try chain.numbers(from: start) {
             let reader = try chain.open(number, after: previous)
             if number == last { try reader.window.settle() }
-            tail = try chain.read(reader, isLast: number == last) { record throws(JournalError) in
+            end = try SegmentChain.read(reader, isLast: number == last) { record throws(JournalError) in
                 try deliver(record, to: replay)
             }
             previous = reader
         }
         guard let reader = previous else { return try makeFirst() }
-        return try continueLog(reader, tail: tail.tail, reason: tail.reason)
+        return try continueLog(reader, end: end)
     }
 
     private mutating func deliver(
@@ -52,19 +52,15 @@ struct Recovery {
     }
 
     private mutating func continueLog(
-        _ reader: SegmentReader, tail: SegmentTail, reason: String
+        _ reader: SegmentReader, end: SegmentEnd
     ) throws(JournalError) -> SegmentLog {
         let name = reader.window.name
-        let file: SegmentFile
-        do {
-            file = try SegmentFile(opening: name, end: reader.offset, in: directory)
-            if case .torn(let end) = tail {
-                report.tornTail = .init(
-                    file: name, offset: reader.offset, bytes: end - reader.offset, reason: reason)
-                try file.clear(upTo: end)
-            }
-        } catch {
-            throw JournalError(writing: name, error)
+        report.tornTail = end.torn(in: reader)
+        let file = try directory.writing(name) { () throws(SystemError) in
+            try SegmentFile(opening: name, end: reader.offset, in: directory)
+        }
+        if case .torn(let limit) = end.tail {
+            try directory.writing(name) { () throws(SystemError) in try file.clear(upTo: limit) }
         }
         let log = SegmentLog(
             directory, segmentBytes: settings.segmentBytes, current: file, header: reader.header,
@@ -87,12 +83,8 @@ struct Recovery {
     }
 
     private func removeLeftovers() throws(JournalError) {
-        guard try directory.fileNames().contains(SegmentName.ahead) else { return }
-        do {
-            try directory.remove(SegmentName.ahead)
-        } catch {
-            throw JournalError(writing: SegmentName.ahead, error)
-        }
+        guard try directory.fileNames().contains(FileName.ahead) else { return }
+        try directory.writing(FileName.ahead) { () throws(SystemError) in try directory.remove(FileName.ahead) }
     }
 }
 

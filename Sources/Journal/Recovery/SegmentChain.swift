@@ -1,5 +1,5 @@
 // Reads segments in order and checks that each continues the one before. Recovery, replay and verify are built on
-// it; it never writes.
+// it. Only `remove` changes anything.
 
 /// A walk over all the segments of a directory.
 struct SegmentChain {
@@ -15,7 +15,7 @@ struct SegmentChain {
     func numbers(from position: UInt64) throws(JournalError) -> ArraySlice<UInt64> {
         var first = numbers.endIndex - 1
         while first > numbers.startIndex {
-            if try SegmentReader(SegmentName.of(numbers[first]), in: directory).header.firstPosition <= position {
+            if try SegmentReader(FileName.segment(numbers[first]), in: directory).header.firstPosition <= position {
                 break
             }
             first -= 1
@@ -23,27 +23,46 @@ struct SegmentChain {
         return numbers[max(first, 0)...]
     }
 
+    /// Removes the segments whose records all lie before `position`, but never the newest; returns how many.
+    ///
+    /// Oldest first, each removal durable before the next: a crash in between leaves no gap.
+    func remove(before position: UInt64) throws(JournalError) -> Int {
+        guard let firstKept = try numbers(from: position).first else { return 0 }
+        let obsolete = numbers.prefix { $0 < firstKept }
+        for name in obsolete.map(FileName.segment.callAsFunction) {
+            try directory.writing(name) { () throws(SystemError) in
+                try directory.remove(name)
+                try directory.synchronize()
+            }
+        }
+        return obsolete.count
+    }
+
     /// Opens the segment, which must continue where `previous` ended.
     func open(_ number: UInt64, after previous: SegmentReader?) throws(JournalError) -> SegmentReader {
-        let reader = try SegmentReader(SegmentName.of(number), in: directory)
-        guard let previous else { return reader }
+        let reader = try SegmentReader(FileName.segment(number), in: directory)
+        if let previous { try SegmentChain.check(reader, continues: previous) }
+        return reader
+    }
+
+    /// Refuses a segment that does not begin where the one before, read to its end, ended.
+    static func check(_ reader: SegmentReader, continues previous: SegmentReader) throws(JournalError) {
         let header = reader.header
         guard previous.nextPosition &+ header.gap == header.firstPosition, previous.chain == header.chain else {
             throw .corrupted(
                 file: previous.window.name, offset: previous.offset,
                 reason: "records are missing before position \(header.firstPosition)")
         }
-        return reader
     }
 
     /// Hands the records before position `end` to `body`, then looks at what lies behind them.
     ///
-    /// - Returns: The tail, and what was wrong with its first record; `.clean` when `end` was reached.
+    /// - Returns: The tail; clean when `end` was reached.
     /// - Throws: `.corrupted` for anything but a torn tail of the last segment.
-    func read(
+    static func read(
         _ reader: SegmentReader, isLast: Bool, upTo end: UInt64 = .max,
         _ body: (StoredRecord) throws(JournalError) -> Void
-    ) throws(JournalError) -> (tail: SegmentTail, reason: String) {
+    ) throws(JournalError) -> SegmentEnd {
         var reason = "there are bytes behind the last record"
         loop: while reader.nextPosition < end {
             switch try reader.next() {
@@ -54,13 +73,25 @@ struct SegmentChain {
                 break loop
             }
         }
-        if reader.nextPosition >= end { return (.clean, reason) }
+        if reader.nextPosition >= end { return SegmentEnd(tail: .clean, reason: reason) }
         let tail = try reader.tail()
         switch tail {
         case .clean: break
         case .torn where isLast: break
         case .torn, .hole: throw .corrupted(file: reader.window.name, offset: reader.offset, reason: reason)
         }
-        return (tail, reason)
+        return SegmentEnd(tail: tail, reason: reason)
+    }
+}
+
+/// How the reading of a segment ended: what lies behind the last record, and what is wrong with it.
+struct SegmentEnd {
+    let tail: SegmentTail
+    let reason: String
+
+    /// The torn tail for a report.
+    func torn(in reader: SegmentReader) -> RecoveryReport.TornTail? {
+        guard case .torn(let end) = tail else { return nil }
+        return .init(file: reader.window.name, offset: reader.offset, bytes: end - reader.offset, reason: reason)
     }
 }

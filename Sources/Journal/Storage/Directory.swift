@@ -25,24 +25,48 @@ struct Directory: Sendable {
         try disk.remove(path(of: name))
     }
 
+    /// Makes the directory where it is missing.
+    func create() throws(JournalError) {
+        try writing("the directory") { () throws(SystemError) in try disk.createDirectory(path) }
+    }
+
     func synchronize() throws(SystemError) {
         try disk.synchronizeDirectory(path)
     }
 
+    /// Runs calls that write `file`, and says in the journal's terms what a failure means.
+    func writing<Result>(
+        _ file: String, _ work: () throws(SystemError) -> Result
+    ) throws(JournalError) -> Result {
+        do {
+            return try work()
+        } catch {
+            throw JournalError(writing: file, error)
+        }
+    }
+
+    /// The same for calls that read.
+    func reading<Result>(
+        _ file: String, _ work: () throws(SystemError) -> Result
+    ) throws(JournalError) -> Result {
+        do {
+            return try work()
+        } catch {
+            throw JournalError(inaccessible: file, error)
+        }
+    }
+
     /// Names of the files, sorted; not those of directories.
     func fileNames() throws(JournalError) -> [String] {
-        do {
-            return try disk.list(path).filter { !$0.isDirectory }.map(\.name).sorted()
-        } catch {
-            throw JournalError(reading: "the directory", error)
-        }
+        try reading("the directory") { () throws(SystemError) in try disk.list(path) }
+            .filter { !$0.isDirectory }.map(\.name).sorted()
     }
 
     /// Numbers of the segments, ascending and without a gap.
     func segmentNumbers() throws(JournalError) -> [UInt64] {
-        let numbers = try fileNames().compactMap(SegmentName.number).sorted()
+        let numbers = try fileNames().compactMap(FileName.segment.number).sorted()
         for (number, next) in zip(numbers, numbers.dropFirst()) where next != number + 1 {
-            throw .corrupted(file: SegmentName.of(number + 1), offset: 0, reason: "the segment is missing")
+            throw .corrupted(file: FileName.segment(number + 1), offset: 0, reason: "the segment is missing")
         }
         return numbers
     }

@@ -10,18 +10,14 @@ struct DirectoryLock: Sendable {
     /// Takes the lock and leaves the process's id in the file for whoever is refused.
     init(_ directory: Directory) throws(JournalError) {
         disk = directory.disk
-        let path = directory.path(of: SegmentName.lock)
-        let taken: Int32?
-        do {
-            taken = try disk.lock(path)
-        } catch {
-            throw JournalError(writing: SegmentName.lock, error)
-        }
+        let path = directory.path(of: FileName.lock)
+        let disk = disk
+        let taken = try directory.writing(FileName.lock) { () throws(SystemError) in try disk.lock(path) }
         guard let taken else { throw .inUse(processID: DirectoryLock.holder(directory)) }
         file = taken
         var note = Array("\(getpid())\n".utf8)
         note += [UInt8](repeating: 0x20, count: max(0, 16 - note.count))
-        note.withUnsafeBytes { try? disk.writeAll($0, to: taken, at: 0) }
+        try? disk.writeAll(note, to: taken, at: 0)
     }
 
     func release() {
@@ -29,7 +25,7 @@ struct DirectoryLock: Sendable {
     }
 
     private static func holder(_ directory: Directory) -> Int? {
-        guard let window = try? ReadWindow(SegmentName.lock, in: directory, capacity: 4096),
+        guard let window = try? ReadWindow(FileName.lock, in: directory, capacity: 4096),
             let bytes = try? window.bytes(0..<min(window.size, 16))
         else { return nil }
         return Int(String(decoding: bytes.prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self))

@@ -84,6 +84,13 @@ extension FileSystem {
         }
     }
 
+    /// Writes all of the bytes.
+    func writeAll(_ bytes: [UInt8], to file: Int32, at offset: Int) throws(SystemError) {
+        try bytes.withUnsafeBufferPointer { buffer throws(SystemError) in
+            try writeAll(UnsafeRawBufferPointer(buffer), to: file, at: offset)
+        }
+    }
+
     /// Reads until the buffer is full or the file ends; returns the bytes read.
     func readAll(_ file: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
         var filled = 0

@@ -18,13 +18,13 @@ final class ReadWindow {
         do {
             file = try directory.open(name, .read)
         } catch {
-            throw JournalError(reading: name, error)
+            throw JournalError(inaccessible: name, error)
         }
         do {
             size = try directory.disk.size(file)
         } catch {
             directory.disk.close(file)
-            throw JournalError(reading: name, error)
+            throw JournalError(inaccessible: name, error)
         }
         buffer = .allocate(byteCount: capacity, alignment: 4096)
     }
@@ -39,7 +39,7 @@ final class ReadWindow {
         do {
             try disk.synchronize(file)
         } catch {
-            throw JournalError(reading: name, error)
+            throw JournalError(inaccessible: name, error)
         }
         disk.discardCache(file)
     }
@@ -63,7 +63,7 @@ final class ReadWindow {
         do {
             count = try disk.readAll(file, into: target, at: range.lowerBound)
         } catch {
-            throw JournalError(reading: name, error)
+            throw JournalError(inaccessible: name, error)
         }
         guard count >= range.count else {
             throw .corrupted(file: name, offset: range.lowerBound + count, reason: "the file ends early")

@@ -1,0 +1,112 @@
+// The explicit way out of a journal that refuses to open: keep what is provably good, move the rest aside, delete
+// nothing. Never called by open.
+
+/// What a salvage did.
+public struct SalvageReport: Sendable, Equatable {
+    /// Why the journal refused.
+    public let problem: JournalError
+    /// Position behind the last record kept.
+    public let end: UInt64
+    /// Files that now hold what was taken out, named after where it came from.
+    public let movedAside: [String]
+}
+
+extension Journal {
+    /// Cuts the journal at its first damaged record; everything behind it goes into files called `salvaged-...`.
+    ///
+    /// Acknowledged records may be among what is moved: the caller decides, having seen the error of `open`.
+    ///
+    /// - Returns: `nil` if there is nothing to salvage: nothing was changed then.
+    /// - Throws: `.inUse`, and what reading and writing throw.
+    public static func salvage(directory: String) throws(JournalError) -> SalvageReport? {
+        try salvage(directory: directory, on: POSIXFileSystem())
+    }
+
+    package static func salvage(
+        directory path: String, on disk: any FileSystem
+    ) throws(JournalError) -> SalvageReport? {
+        let directory = Directory(path, on: disk)
+        let lock = try DirectoryLock(directory)
+        defer { lock.release() }
+        return try Salvage(directory).run()
+    }
+}
+
+private struct Salvage {
+    private let directory: Directory
+
+    init(_ directory: Directory) {
+        self.directory = directory
+    }
+
+    func run() throws(JournalError) -> SalvageReport? {
+        let names = try directory.fileNames().filter(FileName.segment.isMember)
+        var previous: SegmentReader?
+        for (index, name) in names.enumerated() {
+            var reader: SegmentReader?
+            do {
+                let opened = try SegmentReader(name, in: directory)
+                if let previous { try checkOrder(opened, after: previous) }
+                reader = opened
+                _ = try SegmentChain.read(opened, isLast: index == names.count - 1) { _ in }
+            } catch {
+                guard case .corrupted = error else { throw error }
+                return try cut(names[index...], at: reader, problem: error, end: reader ?? previous)
+            }
+            previous = reader
+        }
+        return nil
+    }
+
+    private func checkOrder(_ reader: SegmentReader, after previous: SegmentReader) throws(JournalError) {
+        guard previous.header.number + 1 == reader.header.number else {
+            throw .corrupted(
+                file: FileName.segment(previous.header.number + 1), offset: 0, reason: "the segment is missing")
+        }
+        try SegmentChain.check(reader, continues: previous)
+    }
+
+    /// Moves the newest segments first, so that a crash on the way leaves the same damage in the same place.
+    private func cut(
+        _ names: ArraySlice<String>, at reader: SegmentReader?, problem: JournalError, end: SegmentReader?
+    ) throws(JournalError) -> SalvageReport {
+        var moved: [String] = []
+        for name in names.dropFirst(reader == nil ? 0 : 1).reversed() {
+            try directory.writing(name) { () throws(SystemError) in
+                try directory.rename(name, to: FileName.salvaged + name)
+                try directory.synchronize()
+            }
+            moved.append(FileName.salvaged + name)
+        }
+        if let reader { moved.append(try copyOut(reader)) }
+        return SalvageReport(problem: problem, end: end?.nextPosition ?? 1, movedAside: moved.sorted())
+    }
+
+    /// Copies what lies behind the reader's last good record into a file of its own, then cuts it off.
+    private func copyOut(_ reader: SegmentReader) throws(JournalError) -> String {
+        let name = reader.window.name
+        let target = "\(FileName.salvaged)\(name)-from-\(reader.offset)"
+        let part = try directory.writing(target) { () throws(SystemError) in
+            try directory.open(target + FileName.unfinished, .create)
+        }
+        defer { directory.disk.close(part) }
+        var offset = reader.offset
+        while offset < reader.window.size {
+            let bytes = try reader.window.bytes(offset..<min(offset + 65536, reader.window.size))
+            try directory.writing(target) { () throws(SystemError) in
+                try directory.disk.writeAll(bytes, to: part, at: offset - reader.offset)
+            }
+            offset += bytes.count
+        }
+        let segment = try directory.writing(name) { () throws(SystemError) in try directory.open(name, .update) }
+        defer { directory.disk.close(segment) }
+        try directory.writing(name) { () throws(SystemError) in
+            try directory.disk.synchronize(part)
+            try directory.rename(target + FileName.unfinished, to: target)
+            try directory.synchronize()
+            try directory.disk.truncate(segment, size: reader.offset)
+            try directory.disk.synchronize(segment)
+        }
+        return target
+    }
+}

@@ -1,0 +1,70 @@
+// Reads a snapshot's content, checking every block that it touches: no byte leaves here unverified.
+
+import Glibc
+
+/// An open snapshot. Used by one thread at a time.
+public final class SnapshotReader {
+    /// From the file's header.
+    public let info: SnapshotInfo
+    private let window: ReadWindow
+    private let salt: UInt32
+
+    /// Opens the file `name`; `settling` syncs it and reads from the disk instead of memory.
+    init(_ name: String, id: UInt64, in directory: Directory, settling: Bool = false) throws(JournalError) {
+        window = try ReadWindow(name, in: directory)
+        if settling { try window.settle() }
+        let bytes = try window.bytes(0..<min(SnapshotHeader.size, window.size))
+        let header = try SnapshotHeader(decoding: bytes, file: name)
+        info = header.info
+        salt = header.salt
+        guard info.id == id else {
+            throw .corrupted(file: name, offset: 16, reason: "the header has another snapshot's number")
+        }
+        guard info.length <= window.size, SnapshotBlock.fileSize(content: info.length) == window.size else {
+            throw .corrupted(file: name, offset: 24, reason: "the file's size is not that of its content")
+        }
+    }
+
+    /// Copies content from `offset` on until the buffer is full or the content ends; returns the bytes copied.
+    ///
+    /// - Throws: `.corrupted` with the offset in the file of the first damaged block; what the buffer holds is then
+    ///   of no use.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(JournalError) -> Int {
+        var copied = 0
+        while copied < buffer.count, offset + copied < info.length {
+            let place = offset + copied
+            let block = try block(place / SnapshotBlock.content)
+            let part = block[(place % SnapshotBlock.content)...].prefix(buffer.count - copied)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[copied...]).copyMemory(from: .init(rebasing: part))
+            copied += part.count
+        }
+        return copied
+    }
+
+    /// Hands the whole content to `body` in order, in pieces that are valid during the call only.
+    public func forEachBlock(_ body: (UnsafeRawBufferPointer) throws(JournalError) -> Void) throws(JournalError) {
+        var number = 0
+        while number * SnapshotBlock.content < info.length {
+            try body(try block(number))
+            number += 1
+        }
+    }
+
+    /// Checks every byte of the file.
+    public func verify() throws(JournalError) {
+        try forEachBlock { _ in }
+    }
+
+    /// The content of a block, verified.
+    private func block(_ number: Int) throws(JournalError) -> UnsafeRawBufferPointer {
+        let count = min(SnapshotBlock.content, info.length - number * SnapshotBlock.content)
+        let offset = SnapshotBlock.offset(of: number)
+        let bytes = try window.bytes(offset..<offset + count + SnapshotBlock.trailer)
+        let content = UnsafeRawBufferPointer(rebasing: bytes[..<count])
+        let trailer = SnapshotBlock.trailer(of: content, number: number, salt: salt)
+        guard bytes.loadUnaligned(fromByteOffset: count, as: UInt64.self) == trailer else {
+            throw .corrupted(file: window.name, offset: offset, reason: "block \(number) does not match its checksum")
+        }
+        return content
+    }
+}

@@ -1,0 +1,84 @@
+// The snapshot files of one directory: make, list, open, delete. The directory may be the journal's own or another;
+// the same form serves the server's recovery snapshots and people's checkpoints, told apart by `kind`.
+
+/// A directory of snapshots. Any thread may use it; one process at a time.
+public final class SnapshotStore: Sendable {
+    private let directory: Directory
+    private let nextID: Lock<UInt64>
+
+    /// Opens the store, making the directory if it is missing and removing what a crash left unfinished.
+    public convenience init(directory: String) throws(JournalError) {
+        try self.init(directory: directory, on: POSIXFileSystem())
+    }
+
+    /// A store on any file system.
+    package init(directory path: String, on disk: any FileSystem) throws(JournalError) {
+        let directory = Directory(path, on: disk)
+        try directory.create()
+        var last: UInt64 = 0
+        for name in try directory.fileNames() {
+            last = max(last, FileName.snapshot.number(of: name) ?? 0)
+            guard name.hasSuffix(FileName.snapshot.suffix + FileName.unfinished) else { continue }
+            try directory.writing(name) { () throws(SystemError) in try directory.remove(name) }
+        }
+        self.directory = directory
+        nextID = Lock(last + 1)
+    }
+
+    /// Begins a snapshot of `model` that contains every record before `position`.
+    ///
+    /// Records before `position` must be durable first (`Journal.flush`), or a power cut could leave a snapshot that is
+    /// ahead of its journal. A label longer than `SnapshotInfo.maximumLabel` is cut.
+    public func create(
+        kind: UInt16, model: UInt32, position: UInt64, label: [UInt8] = []
+    ) throws(JournalError) -> SnapshotWriter {
+        let id = nextID.withLock { next in
+            defer { next += 1 }
+            return next
+        }
+        let label = Array(label.prefix(SnapshotInfo.maximumLabel))
+        return try SnapshotWriter(
+            directory,
+            info: SnapshotInfo(id: id, kind: kind, model: model, position: position, label: label, length: 0))
+    }
+
+    /// What is there, judged by the headers; contents are checked as they are read.
+    public func list() throws(JournalError) -> SnapshotListing {
+        var listing = SnapshotListing()
+        for id in try directory.fileNames().compactMap(FileName.snapshot.number).sorted() {
+            do {
+                listing.snapshots.append(try open(id).info)
+            } catch {
+                listing.damaged[id] = error
+            }
+        }
+        return listing
+    }
+
+    /// Opens a snapshot for reading.
+    public func open(_ id: UInt64) throws(JournalError) -> SnapshotReader {
+        try SnapshotReader(FileName.snapshot(id), id: id, in: directory)
+    }
+
+    /// Deletes a snapshot, durably.
+    public func delete(_ id: UInt64) throws(JournalError) {
+        let name = FileName.snapshot(id)
+        try directory.writing(name) { () throws(SystemError) in
+            try directory.remove(name)
+            try directory.synchronize()
+        }
+    }
+
+    /// Deletes all snapshots of that kind and model but the newest `count` (at least 1).
+    ///
+    /// - Returns: The position that the oldest one kept covers: the journal from there on is still needed. `nil` when
+    ///   there is none.
+    @discardableResult
+    public func prune(kind: UInt16, model: UInt32, keeping count: Int = 2) throws(JournalError) -> UInt64? {
+        let mine = try list().snapshots.filter { $0.kind == kind && $0.model == model }
+            .sorted { ($0.position, $0.id) < ($1.position, $1.id) }
+        let kept = mine.suffix(max(1, count))
+        for info in mine.dropLast(kept.count) { try delete(info.id) }
+        return kept.first?.position
+    }
+}

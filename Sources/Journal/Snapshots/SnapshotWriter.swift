@@ -1,0 +1,135 @@
+// Streams one snapshot to disk. The file has a temporary name until every byte of it has been synced and read back;
+// only then can SnapshotStore find it.
+
+import Glibc
+
+/// A snapshot being written. Used by one thread at a time; end it with `finish` or `abandon`.
+public final class SnapshotWriter {
+    private let directory: Directory
+    private let file: Int32
+    private let name: String
+    private var header: SnapshotHeader
+    private var offset = SnapshotHeader.size
+    private var blocks = 0
+    private var synced = 0
+    /// The start of a block that is not full yet.
+    private var rest: [UInt8] = []
+    private var isOpen = true
+
+    /// Bytes after which a sync spreads the cost, so that the journal's own syncs need not wait for all of it.
+    private static let syncInterval = 32 << 20
+    /// Blocks that one call writes at most.
+    private static let blocksPerWrite = 64
+
+    init(_ directory: Directory, info: SnapshotInfo) throws(JournalError) {
+        self.directory = directory
+        name = FileName.snapshot(info.id) + FileName.unfinished
+        header = SnapshotHeader(info: info, salt: UInt32.random(in: 0 ... .max))
+        let name = name
+        file = try directory.writing(name) { () throws(SystemError) in try directory.open(name, .create) }
+        rest.reserveCapacity(SnapshotBlock.content)
+    }
+
+    deinit { abandon() }
+
+    /// Adds bytes to the content. They are written from where they lie, but for what does not fill a block.
+    ///
+    /// - Throws: `.outOfSpace`, `.readOnlyFileSystem`, `.failed`; the writer is then of no further use.
+    public func write(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
+        var bytes = bytes[...]
+        header.info.length += bytes.count
+        if !rest.isEmpty {
+            let part = bytes.prefix(SnapshotBlock.content - rest.count)
+            rest += part
+            bytes = bytes.dropFirst(part.count)
+            if rest.count == SnapshotBlock.content { try flushRest() }
+        }
+        while bytes.count >= SnapshotBlock.content {
+            let count = min(bytes.count / SnapshotBlock.content, SnapshotWriter.blocksPerWrite)
+            let part = bytes.prefix(count * SnapshotBlock.content)
+            try writeBlocks(UnsafeRawBufferPointer(rebasing: part))
+            bytes = bytes.dropFirst(part.count)
+        }
+        rest += bytes
+    }
+
+    /// Ends the content, makes the file durable, reads it back, and gives it its name.
+    ///
+    /// - Returns: What the store lists from now on.
+    /// - Throws: What `write` throws, and `.corrupted` if the disk did not give back what was written. There is no
+    ///   snapshot then, and no file.
+    public func finish() throws(JournalError) -> SnapshotInfo {
+        guard isOpen else { throw .closed }
+        defer { abandon() }
+        if !rest.isEmpty { try flushRest() }
+        try directory.writing(name) { () throws(SystemError) in
+            try directory.disk.writeAll(header.encode(), to: file, at: 0)
+            try directory.disk.synchronize(file)
+        }
+        try SnapshotReader(name, id: header.info.id, in: directory, settling: true).verify()
+        directory.disk.close(file)
+        isOpen = false
+        try directory.writing(name) { () throws(SystemError) in
+            try directory.rename(name, to: FileName.snapshot(header.info.id))
+            try directory.synchronize()
+        }
+        return header.info
+    }
+
+    /// Drops what was written. Does nothing after `finish`.
+    public func abandon() {
+        guard isOpen else { return }
+        isOpen = false
+        directory.disk.close(file)
+        try? directory.remove(name)
+    }
+
+    private func flushRest() throws(JournalError) {
+        let full = rest
+        rest.removeAll(keepingCapacity: true)
+        try full.withUnsafeBufferPointer { bytes throws(JournalError) in
+            try writeBlocks(UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    /// Writes whole blocks; the last one of the file may be short.
+    private func writeBlocks(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
+        let parts = stride(from: 0, to: bytes.count, by: SnapshotBlock.content).map {
+            UnsafeRawBufferPointer(rebasing: bytes[$0...].prefix(SnapshotBlock.content))
+        }
+        var trailers = parts.enumerated().map { index, part in
+            SnapshotBlock.trailer(of: part, number: blocks + index, salt: header.salt)
+        }
+        try directory.writing(name) { () throws(SystemError) in
+            try trailers.withUnsafeMutableBufferPointer { trailers throws(SystemError) in
+                var vectors = SnapshotWriter.interleave(parts, UnsafeMutableRawBufferPointer(trailers))
+                try vectors.withUnsafeMutableBufferPointer { list throws(SystemError) in
+                    try directory.disk.writeAll(list, to: file, at: offset)
+                }
+            }
+        }
+        blocks += parts.count
+        offset += bytes.count + parts.count * SnapshotBlock.trailer
+        try syncIfDue()
+    }
+
+    private static func interleave(
+        _ parts: [UnsafeRawBufferPointer], _ trailers: UnsafeMutableRawBufferPointer
+    ) -> [iovec] {
+        parts.enumerated().flatMap { index, part in
+            [
+                iovec(iov_base: UnsafeMutableRawPointer(mutating: part.baseAddress), iov_len: part.count),
+                iovec(
+                    iov_base: trailers.baseAddress.map { $0 + index * SnapshotBlock.trailer },
+                    iov_len: SnapshotBlock.trailer),
+            ]
+        }
+    }
+
+    private func syncIfDue() throws(JournalError) {
+        guard offset - synced >= SnapshotWriter.syncInterval else { return }
+        try directory.writing(name) { () throws(SystemError) in try directory.disk.synchronize(file) }
+        synced = offset
+    }
+
+}

@@ -1,0 +1,375 @@
+// A disk that can fail at the n-th call and lose power: what was not synced may then be there, be gone or be torn at
+// any sector, and names may have been made durable in any order. Harsher than file systems in use, never kinder.
+
+import Glibc
+
+@testable import Journal
+
+/// What goes wrong, and when. Calls are counted from 1.
+enum Fault: Equatable {
+    /// The call fails with that errno and does nothing; later ones work.
+    case error(Int32)
+    /// A write that does half of its work, then fails with that errno; other calls fail without doing anything.
+    case half(Int32)
+    /// A write or read that does half of its work and reports so.
+    case short
+    /// Nothing works from here on.
+    case powerCut
+}
+
+final class SimulatedDisk: FileSystem, @unchecked Sendable {
+    fileprivate enum Change {
+        case write(offset: Int, bytes: [UInt8])
+        case size(Int)
+    }
+
+    fileprivate final class File {
+        var durable: [UInt8] = []
+        var content: [UInt8] = []
+        var pending: [Change] = []
+    }
+
+    fileprivate struct State {
+        var names: [String: File] = [:]
+        var durableNames: [String: File] = [:]
+        /// Each entry is one atomic change of names; `nil` takes the name away.
+        var pendingNames: [[(name: String, file: File?)]] = []
+        var open: [Int32: (file: File, name: String)] = [:]
+        var nextDescriptor: Int32 = 3
+        var calls = 0
+        var faults: [Int: Fault] = [:]
+        var hasPower = true
+        var capacity = Int.max
+        var log: [String] = []
+    }
+
+    static let sector = 512
+    fileprivate let state = Lock(State())
+
+    // MARK: - What a test does to it
+
+    var calls: Int { state.withLock { $0.calls } }
+
+    /// The calls so far, by name.
+    var log: [String] { state.withLock { $0.log } }
+
+    func plan(_ fault: Fault, at call: Int) {
+        state.withLock { $0.faults[call] = fault }
+    }
+
+    /// Bytes that all files together may have.
+    func limit(to capacity: Int) {
+        state.withLock { $0.capacity = capacity }
+    }
+
+    /// Goes through a power cut: a new disk with what this one could have kept.
+    func afterPowerCut(seed: UInt64) -> SimulatedDisk {
+        var random = SeededGenerator(seed: seed)
+        let result = SimulatedDisk()
+        let names = state.withLock { state -> [String: File] in
+            var names = state.durableNames
+            let keep = Double.random(in: 0...1, using: &random)
+            for change in state.pendingNames where Double.random(in: 0..<1, using: &random) < keep {
+                for (name, file) in change { names[name] = file }
+            }
+            return names
+        }
+        for (name, file) in names.sorted(by: { $0.key < $1.key }) {
+            result.put(name, SimulatedDisk.survivors(of: file, &random))
+        }
+        return result
+    }
+
+    /// A new disk after the process was killed: everything written is there.
+    func afterKill() -> SimulatedDisk {
+        let result = SimulatedDisk()
+        let names = state.withLock { $0.names }
+        for (name, file) in names { result.put(name, file.content) }
+        return result
+    }
+
+    /// Places a durable file.
+    func put(_ path: String, _ bytes: [UInt8]) {
+        let file = File()
+        file.durable = bytes
+        file.content = bytes
+        state.withLock { state in
+            state.names[path] = file
+            state.durableNames[path] = file
+        }
+    }
+
+    func bytes(of path: String) -> [UInt8]? {
+        state.withLock { $0.names[path]?.content }
+    }
+
+    var paths: [String] { state.withLock { $0.names.keys.sorted() } }
+
+    private static func survivors(of file: File, _ random: inout SeededGenerator) -> [UInt8] {
+        var bytes = file.durable
+        let keep = [0, 1, Double.random(in: 0...1, using: &random)].randomElement(using: &random) ?? 1
+        for change in file.pending {
+            switch change {
+            case .size(let size):
+                if Double.random(in: 0..<1, using: &random) < keep { bytes.resize(to: size) }
+            case .write(let offset, let new):
+                var start = 0
+                while start < new.count {
+                    let toBorder = sector - (offset + start) % sector
+                    let end = min(new.count, start + toBorder)
+                    if Double.random(in: 0..<1, using: &random) < keep {
+                        bytes.overwrite(at: offset + start, with: new[start..<end])
+                    }
+                    start = end
+                }
+            }
+        }
+        return bytes
+    }
+
+    // MARK: - FileSystem
+
+    func createDirectory(_ path: String) throws(SystemError) {
+        _ = try call("mkdir") { _, _ in }
+    }
+
+    func lock(_ path: String) throws(SystemError) -> Int32? {
+        try call("flock") { state, _ in
+            if state.open.values.contains(where: { $0.name == path }) { return nil }
+            return SimulatedDisk.open(path, create: true, &state)
+        }
+    }
+
+    func open(_ path: String, _ mode: OpenMode) throws(SystemError) -> Int32 {
+        let descriptor = try call("open") { state, _ -> Int32? in
+            if mode == .create { state.replace(path, with: File()) }
+            return SimulatedDisk.open(path, create: false, &state)
+        }
+        guard let descriptor else { throw SystemError("open", ENOENT) }
+        return descriptor
+    }
+
+    func close(_ file: Int32) {
+        state.withLock { $0.open[file] = nil }
+    }
+
+    func write(
+        _ buffers: UnsafeBufferPointer<iovec>, to descriptor: Int32, at offset: Int
+    ) throws(SystemError) -> Int {
+        var bytes: [UInt8] = []
+        for buffer in buffers {
+            bytes.resize(to: bytes.count + buffer.iov_len)
+            bytes.withUnsafeMutableBytes { target in
+                if let end = target.baseAddress.map({ $0 + target.count - buffer.iov_len }), let base = buffer.iov_base
+                {
+                    memcpy(end, base, buffer.iov_len)
+                }
+            }
+        }
+        let all = bytes
+        return try call("pwritev") { state, fault -> Result<Int, SystemError> in
+            guard let file = state.open[descriptor]?.file else { return .failure(SystemError("pwritev", EBADF)) }
+            let growth = max(0, offset + all.count - file.content.count)
+            let room = max(0, state.capacity - state.used)
+            var part = all[...]
+            if fault != nil { part = part.prefix(max(1, part.count / 2)) }
+            if growth > room { part = part.prefix(max(0, all.count - growth + room)) }
+            if part.isEmpty { return .failure(SystemError("pwritev", ENOSPC)) }
+            file.content.overwrite(at: offset, with: part)
+            file.pending.append(.write(offset: offset, bytes: Array(part)))
+            if case .half(let code)? = fault { return .failure(SystemError("pwritev", code)) }
+            return .success(part.count)
+        }.get()
+    }
+
+    func read(
+        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
+    ) throws(SystemError) -> Int {
+        nonisolated(unsafe) let buffer = buffer
+        return try call("pread") { state, fault in
+            guard let content = state.open[descriptor]?.file.content, offset < content.count else { return 0 }
+            let wanted = fault == .short ? max(1, buffer.count / 2) : buffer.count
+            let count = min(content.count - offset, wanted)
+            content.withUnsafeBytes { bytes in
+                if let to = buffer.baseAddress, let from = bytes.baseAddress { memcpy(to, from + offset, count) }
+            }
+            return count
+        }
+    }
+
+    func synchronize(_ descriptor: Int32) throws(SystemError) {
+        do throws(SystemError) {
+            try call("fdatasync") { state, _ in state.open[descriptor]?.file.settle() }
+        } catch {
+            // As on Linux: the pages are clean now though they never reached the disk, and the next sync succeeds.
+            state.withLock { $0.open[descriptor]?.file.pending = [] }
+            throw error
+        }
+    }
+
+    func synchronizeDirectory(_ path: String) throws(SystemError) {
+        try call("fsync") { state, _ in
+            state.durableNames = state.names
+            state.pendingNames = []
+        }
+    }
+
+    func rename(_ from: String, to: String) throws(SystemError) {
+        let found = try call("rename") { state, _ -> Bool in
+            guard let file = state.names[from] else { return false }
+            state.names[from] = nil
+            state.names[to] = file
+            state.pendingNames.append([(to, file), (from, nil)])
+            return true
+        }
+        if !found { throw SystemError("rename", ENOENT) }
+    }
+
+    func remove(_ path: String) throws(SystemError) {
+        let found = try call("unlink") { state, _ -> Bool in
+            guard state.names[path] != nil else { return false }
+            state.replace(path, with: nil)
+            return true
+        }
+        if !found { throw SystemError("unlink", ENOENT) }
+    }
+
+    func allocate(_ descriptor: Int32, size: Int) throws(SystemError) {
+        try call("fallocate") { state, _ -> Result<Void, SystemError> in
+            guard let file = state.open[descriptor]?.file, file.content.count < size else { return .success(()) }
+            guard state.used + size - file.content.count <= state.capacity else {
+                return .failure(SystemError("fallocate", ENOSPC))
+            }
+            file.content.resize(to: size)
+            file.pending.append(.size(size))
+            return .success(())
+        }.get()
+    }
+
+    func truncate(_ descriptor: Int32, size: Int) throws(SystemError) {
+        try call("ftruncate") { state, _ in
+            guard let file = state.open[descriptor]?.file else { return }
+            file.content.resize(to: size)
+            file.pending.append(.size(size))
+        }
+    }
+
+    func size(_ descriptor: Int32) throws(SystemError) -> Int {
+        try call("fstat") { state, _ in state.open[descriptor]?.file.content.count ?? 0 }
+    }
+
+    func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {
+        try call("readdir") { state, _ in
+            state.names.keys.sorted().filter { $0.hasPrefix(directory + "/") }.map {
+                DirectoryEntry(name: String($0.dropFirst(directory.count + 1)), isDirectory: false)
+            }
+        }
+    }
+
+    func discardCache(_ descriptor: Int32) {
+        state.withLock { state in
+            guard let file = state.open[descriptor]?.file, file.pending.isEmpty else { return }
+            file.content = file.durable
+        }
+    }
+
+    // MARK: - Inside
+
+    private func call<Result>(
+        _ name: String, _ work: (inout State, Fault?) -> Result
+    ) throws(SystemError) -> Result {
+        let outcome = state.withLock { state -> Swift.Result<Result, SystemError> in
+            state.calls += 1
+            state.log.append(name)
+            let fault = state.faults[state.calls]
+            if fault == .powerCut { state.hasPower = false }
+            guard state.hasPower else { return .failure(SystemError(name, ENODEV)) }
+            switch fault {
+            case .error(let code)?: return .failure(SystemError(name, code))
+            case .half(let code)? where name != "pwritev": return .failure(SystemError(name, code))
+            default: return .success(work(&state, fault))
+            }
+        }
+        return try outcome.get()
+    }
+
+    private static func open(_ path: String, create: Bool, _ state: inout State) -> Int32? {
+        if state.names[path] == nil && create { state.replace(path, with: File()) }
+        guard let file = state.names[path] else { return nil }
+        state.nextDescriptor += 1
+        state.open[state.nextDescriptor] = (file, path)
+        return state.nextDescriptor
+    }
+}
+
+extension SimulatedDisk.State {
+    fileprivate var used: Int { names.values.reduce(0) { $0 + $1.content.count } }
+
+    fileprivate mutating func replace(_ name: String, with file: SimulatedDisk.File?) {
+        names[name] = file
+        pendingNames.append([(name, file)])
+    }
+}
+
+extension SimulatedDisk.File {
+    fileprivate func settle() {
+        for change in pending {
+            switch change {
+            case .size(let size): durable.resize(to: size)
+            case .write(let offset, let bytes): durable.overwrite(at: offset, with: bytes[...])
+            }
+        }
+        pending = []
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func resize(to size: Int) {
+        if size < count { removeLast(count - size) }
+        if size > count { self += [UInt8](repeating: 0, count: size - count) }
+    }
+
+    fileprivate mutating func overwrite(at offset: Int, with bytes: ArraySlice<UInt8>) {
+        if offset + bytes.count > count { resize(to: offset + bytes.count) }
+        // In one move: the collection's own way is slow in a debug build, and the tests do this a million times.
+        withUnsafeMutableBytes { target in
+            bytes.withUnsafeBytes { source in
+                if let to = target.baseAddress, let from = source.baseAddress {
+                    memcpy(to + offset, from, source.count)
+                }
+            }
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Random bytes.
+    static func random(count: Int, using generator: inout SeededGenerator) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            let memory = UnsafeMutableRawBufferPointer(buffer)
+            for offset in stride(from: 0, to: count, by: 8) {
+                Swift.withUnsafeBytes(of: generator.next()) { word in
+                    if let to = memory.baseAddress, let from = word.baseAddress {
+                        memcpy(to + offset, from, Swift.min(8, count - offset))
+                    }
+                }
+            }
+            filled = count
+        }
+    }
+}
+
+/// The same numbers for the same seed, everywhere (SplitMix64, Steele and others 2014).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
