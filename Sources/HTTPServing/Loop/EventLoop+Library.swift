@@ -138,6 +138,7 @@ extension EventLoop {
         transaction.end()
         transaction.connection.transaction = nil
         transaction.connection.stage = .idle(deadline: now + configuration.idleDeadline.nanoseconds)
+        if isDraining { transaction.connection.cut() }
     }
 
     private func forget(_ descriptor: Int32) {
