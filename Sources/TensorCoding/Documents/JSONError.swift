@@ -56,6 +56,8 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case documentTooLarge(limit: Int)
         /// More tensors than the limit.
         case tooManyTensors(limit: Int)
+        /// The budget leaves no room for the document beside the tensors.
+        case overBudget
         /// jansson refused the document for a reason of its own.
         case refused(String)
     }
@@ -90,6 +92,7 @@ extension JSONError.Reason {
         case .keyTooLong(let limit): "a name of more than \(limit) bytes; shorten it"
         case .documentTooLarge(let limit): "more than \(limit) bytes beside the tensors; shorten names and extra fields"
         case .tooManyTensors(let limit): "more than \(limit) tensors in one body; send them in several"
+        case .overBudget: "no memory is left for the document; try again later, or with a smaller one"
         case .refused(let text): text
         }
     }

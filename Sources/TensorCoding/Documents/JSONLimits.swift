@@ -4,7 +4,9 @@
 public struct JSONLimits: Sendable, Equatable {
     /// Levels of arrays and objects; jansson recurses once per level, so keep it far below its 2048.
     public var depth: Int
-    /// Bytes of the document beside its tensors. jansson needs up to 80 times as much for a moment.
+    /// Bytes of the document beside its tensors.
+    ///
+    /// jansson needs up to 80 times as much for a moment.
     public var documentBytes: Int
     /// Tensors of one body.
     public var tensors: Int

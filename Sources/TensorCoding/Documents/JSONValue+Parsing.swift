@@ -5,7 +5,12 @@ extension JSONValue {
     ///
     /// - Throws: `JSONError` where the text is not JSON (RFC 8259), has a duplicate key, or is beyond `limits`.
     public init(parsing bytes: UnsafeRawBufferPointer, limits: JSONLimits = JSONLimits()) throws(JSONError) {
-        var reader = JSONBodyReader(tensorKeys: [], sink: NoTensors(), limits: limits)
+        try self.init(parsing: bytes, limits: limits, sink: BudgetlessSink())
+    }
+
+    /// As above, with a sink that is asked for the memory of the document.
+    init(parsing bytes: UnsafeRawBufferPointer, limits: JSONLimits, sink: any TensorSink) throws(JSONError) {
+        var reader = JSONBodyReader(tensorKeys: [], sink: sink, limits: limits)
         try reader.read(bytes)
         self = try reader.finish().document
     }
@@ -22,8 +27,8 @@ extension JSONValue {
     }
 }
 
-/// The sink of a document without tensors.
-private final class NoTensors: TensorSink {
+/// The sink of a document without tensors, read where there is no budget.
+final class BudgetlessSink: TensorSink {
     func destination(for name: String, in section: String) -> TensorDestination { .nowhere }
-    func allowGrowth(bytes: Int) -> Bool { false }
+    func allowGrowth(bytes: Int) -> Bool { true }
 }

@@ -38,7 +38,9 @@ public struct JSONMember: Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// The member of an object called `key`; nil where there is none and for all other values. Complexity: O(members).
+    /// The member of an object called `key`; nil where there is none and for all other values.
+    ///
+    /// Complexity: O(members).
     public subscript(key: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value

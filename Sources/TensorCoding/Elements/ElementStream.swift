@@ -96,7 +96,9 @@ struct ElementStream {
         Bits(littleEndian: bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: type))
     }
 
-    /// Whether the first `count` values are finite. Looks at exponents only, so that the loop has no branch.
+    /// Whether the first `count` values are finite.
+    ///
+    /// Looks at exponents only, so that the loop has no branch.
     private static func areFinite(_ values: UnsafeMutableBufferPointer<Float>, count: Int) -> Bool {
         var largest: UInt32 = 0
         for index in 0..<count { largest = max(largest, values[index].bitPattern & 0x7F80_0000) }

@@ -1,6 +1,8 @@
 // The element types of the wire, under safetensors' names, with the aliases of the Open Inference Protocol.
 
-/// An element type as safetensors knows it. Only some of them can be decoded to float32.
+/// An element type as safetensors knows it.
+///
+/// Only some of them can be decoded to float32.
 public enum ElementType: String, Sendable, CaseIterable {
     case bool = "BOOL"
     case uint8 = "U8"

@@ -16,13 +16,17 @@ public struct DecodedTensor: Sendable {
     public internal(set) var name: String
     /// A JSON pointer to it (`/gradients/fc3.bias`).
     public internal(set) var pointer: String
-    /// Its dimensions as stated, or else as its lists are nested. For rows: the dense shape, where stated.
+    /// Its dimensions as stated, or else as its lists are nested.
+    ///
+    /// For rows: the dense shape, where stated.
     public internal(set) var shape: [Int]?
     /// For rows: the dimensions of `values` as nested.
     public internal(set) var rowsShape: [Int] = []
     /// Values that came, also those that the destination had no room for.
     public internal(set) var elementCount = 0
-    /// Whether no value is NaN or infinite. JSON numbers always are finite; base64 and safetensors may not be.
+    /// Whether no value is NaN or infinite.
+    ///
+    /// JSON numbers always are finite; base64 and safetensors may not be.
     public internal(set) var isFinite = true
     /// Where its numbers are.
     public internal(set) var content = Content.none

@@ -1,7 +1,7 @@
 // The hot loop of a push: runs of "number, number, ..." inside one chunk, straight to float32.
 // It reads only what it can read surely; the first byte out of the ordinary is left to `JSONLexer` and `NumberText`.
 
-/// Powers of ten as the nearest doubles, 10^0 ... 10^66: enough for 18 digits and any float32.
+/// Powers of ten from 10^0 to 10^66 as the nearest doubles: enough for 18 digits and any float32.
 enum PowersOfTen {
     static let count = 67
 
@@ -148,7 +148,9 @@ struct FloatRun {
         return next > start && digit > 9
     }
 
-    /// The value of eight ASCII digits, nil where there are fewer. SIMD within a register: pairs, then fours, then all.
+    /// The value of eight ASCII digits, nil where there are fewer.
+    ///
+    /// SIMD within a register: pairs, then fours, then all.
     @inline(__always)
     private func eightDigits(at pointer: UnsafePointer<UInt8>) -> UInt64? {
         guard end - pointer >= 8 else { return nil }

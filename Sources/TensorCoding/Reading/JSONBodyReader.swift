@@ -31,9 +31,13 @@ public struct JSONBodyReader: ~Copyable {
     private var place = Place.envelope
     private var section = ""
     private var hasFields = false  // of the tensor being read
+    // What a value costs for a moment, in jansson and as `JSONValue`; an empty object is the dearest.
+    private static let bytesPerValue = 320
+
     private let tensorKeys: Set<String>
     private let limits: JSONLimits
 
+    private var envelopeValues = 0  // that jansson will make
     private var isCopying = true
     private var copied: UnsafePointer<UInt8>?  // bytes of this chunk before it are in the envelope
 
@@ -73,6 +77,9 @@ public struct JSONBodyReader: ~Copyable {
         lexer.load(UnsafeRawBufferPointer(start: nil, count: 0))
         copied = lexer.position
         if let token = try lexer.finish() { try take(token) }
+        guard reader.sink.allowGrowth(bytes: envelopeValues * Self.bytesPerValue) else {
+            throw lexer.error(.overBudget)
+        }
         var document = try envelope.parse()
         for key in tensorKeys { moveFields(from: key, of: &document) }
         return JSONBody(document: document, tensors: tensors, issues: issues.described, issueCount: issues.count)
@@ -83,6 +90,7 @@ public struct JSONBodyReader: ~Copyable {
 
 extension JSONBodyReader {
     private mutating func take(_ token: JSONToken) throws(JSONError) {
+        if isCopying { envelopeValues += 1 }
         switch place {
         case .envelope: try takeInEnvelope(token)
         case .section: try takeSection(token)

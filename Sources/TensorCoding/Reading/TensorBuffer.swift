@@ -28,7 +28,9 @@ public final class TensorBuffer: @unchecked Sendable {
     /// The values.
     public var values: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: base, count: count) }
 
-    /// Makes room for `needed` values in all. Large blocks are remapped by the C library, not copied.
+    /// Makes room for `needed` values in all.
+    ///
+    /// Large blocks are remapped by the C library, not copied.
     ///
     /// - Parameters:
     ///   - needed: values that must fit.

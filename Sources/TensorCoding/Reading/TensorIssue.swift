@@ -1,6 +1,8 @@
 // What is wrong with the tensors of a body that is otherwise well-formed; answered with 422 once the whole body is read.
 
-/// One mistake in a tensor. Reading goes on, so that all of them, and a syntax error after them, come to light.
+/// One mistake in a tensor.
+///
+/// Reading goes on, so that all of them, and a syntax error after them, come to light.
 public struct TensorIssue: Sendable, Equatable {
     /// The kinds of mistakes.
     public enum Kind: Sendable, Equatable {

@@ -1,0 +1,79 @@
+// The bytes of one safetensors entry: floats to a destination, indices to a list, anything else to nowhere.
+
+/// Reads the data of one entry.
+struct EntryReader {
+    /// What the entry is to us.
+    enum Role {
+        case dense, rows, indices
+    }
+
+    let entry: SafetensorsEntry
+    let role: Role
+    private(set) var indices: [Int] = []
+    private(set) var issue: TensorIssue?
+    private var stream: ElementStream
+    private var output: TensorOutput
+    private var cut: [UInt8] = []  // bytes of an index that a chunk's end has cut
+
+    init(_ entry: SafetensorsEntry, role: Role, sink: any TensorSink) {
+        self.entry = entry
+        self.role = role
+        stream = ElementStream(type: entry.type)
+        output = TensorOutput(.nowhere)
+        switch role {
+        case .indices: prepareIndices(sink)
+        case .dense where entry.type.isFloating: output = TensorOutput(sink.destination(for: entry.name, in: ""))
+        case .rows where entry.type.isFloating: output = TensorOutput(.growing)
+        default: report(.elementType, "dtype has to be F32, F16, BF16 or F64", got: entry.type.rawValue)
+        }
+    }
+
+    /// The record of the tensor.
+    var result: DecodedTensor {
+        var tensor = DecodedTensor(name: entry.name, pointer: "/" + JSONPointer.escape(entry.name))
+        tensor.shape = entry.shape
+        tensor.elementCount = entry.elementCount
+        tensor.isFinite = stream.isFinite
+        tensor.content = .dense(buffer: output.buffer)
+        return tensor
+    }
+
+    mutating func read(_ bytes: UnsafeRawBufferPointer, sink: any TensorSink) {
+        if role == .indices {
+            readIndices(bytes)
+        } else if entry.type.isFloating {
+            stream.decode(bytes, into: &output, sink: sink)
+            if output.isOverBudget { report(.budget, "no memory is left for its values; send fewer at a time") }
+            if stream.isBeyondFloat32 { report(.beyondFloat32, "an F64 value is beyond the range of float32") }
+        }
+    }
+
+    private mutating func prepareIndices(_ sink: any TensorSink) {
+        guard entry.type == .int32 || entry.type == .int64, entry.shape.count == 1 else {
+            report(.indices, "indices are a list of I32 or I64", got: entry.type.rawValue)
+            return
+        }
+        guard sink.allowGrowth(bytes: entry.elementCount * MemoryLayout<Int>.stride) else {
+            report(.budget, "no memory is left for so many indices; push fewer rows")
+            return
+        }
+        indices.reserveCapacity(entry.elementCount)
+    }
+
+    private mutating func readIndices(_ bytes: UnsafeRawBufferPointer) {
+        guard issue == nil else { return }
+        let size = entry.type.size
+        for byte in bytes {
+            cut.append(byte)
+            guard cut.count == size else { continue }
+            let bits = cut.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            indices.append(size == 4 ? Int(Int32(truncatingIfNeeded: bits)) : Int(Int64(truncatingIfNeeded: bits)))
+            cut.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private mutating func report(_ kind: TensorIssue.Kind, _ detail: String, got: String? = nil) {
+        guard issue == nil else { return }
+        issue = TensorIssue(kind, at: "/" + JSONPointer.escape(entry.name), detail, got: got)
+    }
+}

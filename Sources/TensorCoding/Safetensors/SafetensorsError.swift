@@ -1,0 +1,68 @@
+// Why a file is not safetensors: one sentence each that names the tensor and says what to change.
+
+/// A file that is refused as a whole.
+public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The file ends before its header or its data do; so many bytes are missing.
+    case truncated(missing: Int)
+    /// The header is longer than the limit, in bytes.
+    case headerTooLarge(length: UInt64, limit: Int)
+    /// The header does not start with `{`.
+    case headerStart
+    /// The header is not JSON.
+    case header(JSONError)
+    /// `__metadata__` is not an object of strings.
+    case metadata
+    /// A tensor without `dtype`, `shape` or `data_offsets` of the right kind.
+    case entry(name: String)
+    /// An element type that the format does not have, or not yet.
+    case unknownType(name: String, type: String)
+    /// A shape whose size in bytes is beyond 64 bits.
+    case overflow(name: String)
+    /// Offsets that do not span what the shape needs.
+    case size(name: String, expected: Int, got: Int)
+    /// Offsets that leave a gap, overlap another tensor or run backwards.
+    case offsets(name: String)
+    /// Bytes after the last tensor.
+    case trailingBytes
+    /// The budget leaves no room for the header.
+    case overBudget
+
+    /// The sentence.
+    public var description: String {
+        switch self {
+        case .truncated(let missing): "the file ends \(missing) bytes too early; send the whole file"
+        case .headerTooLarge(let length, let limit): "a header of \(length) bytes; at most \(limit) are taken"
+        case .headerStart: "the header does not start with '{'; the body has to be a safetensors file"
+        case .header(let error): "the header is not JSON: \(error.description)"
+        case .metadata: "__metadata__ has to be an object of strings"
+        case .entry(let name):
+            "the tensor \"\(name)\" needs dtype (a string), shape (integers >= 0) and data_offsets (two integers >= 0)"
+        case .unknownType(let name, let type): "the tensor \"\(name)\" has the dtype \"\(type)\", which is unknown here"
+        case .overflow(let name): "the shape of the tensor \"\(name)\" is too large to count its bytes"
+        case .size(let name, let expected, let got):
+            "the tensor \"\(name)\" spans \(got) bytes, but its shape and dtype need \(expected)"
+        case .offsets(let name): "the data_offsets of the tensor \"\(name)\" leave a gap or overlap; pack the tensors"
+        case .trailingBytes: "bytes follow the last tensor; the tensors have to fill the file"
+        case .overBudget: "no memory is left for the header; try again later"
+        }
+    }
+}
+
+/// The limits of one reading.
+public struct SafetensorsLimits: Sendable, Equatable {
+    /// Bytes of the header.
+    ///
+    /// The reference takes 100,000,000.
+    public var headerBytes: Int
+    /// Issues described in full; further ones are counted only.
+    public var issues: Int
+
+    /// Limits that suit a model: 16 MiB of header, 16 issues.
+    public init(headerBytes: Int = 16 << 20, issues: Int = 16) {
+        self.headerBytes = headerBytes
+        self.issues = issues
+    }
+
+    /// A header is an object of objects with short lists.
+    var document: JSONLimits { JSONLimits(depth: 4, documentBytes: headerBytes) }
+}

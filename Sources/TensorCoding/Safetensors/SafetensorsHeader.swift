@@ -1,0 +1,167 @@
+// The header of a safetensors file, read strictly and written as the reference writer does. Format:
+// https://github.com/huggingface/safetensors#format. `SafetensorsReader` streams what follows it.
+
+/// One tensor of a file.
+public struct SafetensorsEntry: Sendable, Equatable {
+    /// The tensor's name.
+    public let name: String
+    /// Its element type.
+    public let type: ElementType
+    /// Its dimensions; empty for a scalar.
+    public let shape: [Int]
+    /// Its bytes, counted from the end of the header.
+    public let range: Range<Int>
+
+    /// Elements of the tensor.
+    public var elementCount: Int { range.count / type.size }
+}
+
+/// The parsed header: tensors in the order of their data, and the metadata.
+public struct SafetensorsHeader: Sendable, Equatable {
+    /// The tensors, in the order of their data; they tile it without gap or overlap.
+    public let entries: [SafetensorsEntry]
+    /// `__metadata__`, in the order written.
+    public let metadata: [String: String]
+
+    /// Bytes that follow the header.
+    public var dataCount: Int { entries.last?.range.upperBound ?? 0 }
+
+    /// Reads the JSON of a header, without the eight bytes of its length.
+    ///
+    /// - Throws: `SafetensorsError` where the JSON is malformed, a name appears twice, a type is unknown, a size does not
+    ///   match its shape (or overflows), or the tensors do not tile the data.
+    public init(parsing text: UnsafeRawBufferPointer, limits: SafetensorsLimits = .init()) throws(SafetensorsError) {
+        try self.init(parsing: text, limits: limits, sink: BudgetlessSink())
+    }
+
+    /// As above, with a sink that is asked for the memory of the document.
+    init(parsing text: UnsafeRawBufferPointer, limits: SafetensorsLimits, sink: any TensorSink) throws(SafetensorsError)
+    {
+        guard text.first == UInt8(ascii: "{") else { throw .headerStart }
+        let document: JSONValue
+        do {
+            document = try JSONValue(parsing: text, limits: limits.document, sink: sink)
+        } catch {
+            throw error.reason == .overBudget ? .overBudget : .header(error)
+        }
+        var entries: [SafetensorsEntry] = []
+        var metadata: [String: String] = [:]
+        for member in document.members ?? [] {
+            if member.key == "__metadata__" {
+                metadata = try Self.metadata(member.value)
+            } else {
+                entries.append(try SafetensorsEntry(member))
+            }
+        }
+        self.metadata = metadata
+        self.entries = entries.sorted {
+            ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+        }
+        try checkTiling()
+    }
+
+    private static func metadata(_ value: JSONValue) throws(SafetensorsError) -> [String: String] {
+        guard let members = value.members else { throw .metadata }
+        var metadata: [String: String] = [:]
+        for member in members {
+            guard let text = member.value.string else { throw .metadata }
+            metadata[member.key] = text
+        }
+        return metadata
+    }
+
+    private func checkTiling() throws(SafetensorsError) {
+        var end = 0
+        for entry in entries {
+            guard entry.range.lowerBound == end else { throw .offsets(name: entry.name) }
+            end = entry.range.upperBound
+        }
+    }
+}
+
+extension SafetensorsEntry {
+    init(_ member: JSONMember) throws(SafetensorsError) {
+        let name = member.key
+        guard let typeName = member.value["dtype"]?.string,
+            let shape = Self.sizes(member.value["shape"]),
+            let offsets = Self.sizes(member.value["data_offsets"]), offsets.count == 2
+        else { throw .entry(name: name) }
+        guard let type = ElementType(rawValue: typeName) else { throw .unknownType(name: name, type: typeName) }
+        guard let count = Dimensions.product(shape) else { throw .overflow(name: name) }
+        let (size, overflow) = count.multipliedReportingOverflow(by: type.size)
+        if overflow { throw .overflow(name: name) }
+        guard offsets[0] <= offsets[1] else { throw .offsets(name: name) }
+        guard offsets[1] - offsets[0] == size else {
+            throw .size(name: name, expected: size, got: offsets[1] - offsets[0])
+        }
+        self.init(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
+    }
+
+    /// A list of integers >= 0, nil for anything else.
+    private static func sizes(_ value: JSONValue?) -> [Int]? {
+        guard let elements = value?.elements else { return nil }
+        var sizes: [Int] = []
+        for element in elements {
+            guard let size = element.integer, size >= 0 else { return nil }
+            sizes.append(Int(size))
+        }
+        return sizes
+    }
+}
+
+// MARK: Writing
+
+extension SafetensorsHeader {
+    /// The first bytes of a file: the header's length, the header, and spaces up to a multiple of eight.
+    ///
+    /// The data of `tensors` follows in the same order, little-endian and packed. The reference writer orders tensors by
+    /// name within one type; the format only asks that they tile the data. Callers who send an arena keep its update
+    /// order instead, so that the data needs no copying.
+    public static func encode(
+        _ tensors: [(name: String, type: ElementType, shape: [Int])], metadata: [(key: String, value: String)] = []
+    ) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        if !metadata.isEmpty {
+            writer.key("__metadata__")
+            writer.beginObject()
+            for (key, value) in metadata {
+                writer.key(key)
+                writer.string(value)
+            }
+            writer.endObject()
+        }
+        var offset = 0
+        for tensor in tensors {
+            let size = (Dimensions.product(tensor.shape) ?? 0) * tensor.type.size
+            writer.key(tensor.name)
+            append(tensor, at: offset..<offset + size, to: &writer)
+            offset += size
+        }
+        writer.endObject()
+        return framed(writer.bytes)
+    }
+
+    private static func append(
+        _ tensor: (name: String, type: ElementType, shape: [Int]), at range: Range<Int>, to writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        writer.key("dtype")
+        writer.string(tensor.type.rawValue)
+        writer.key("shape")
+        writer.integers(tensor.shape)
+        writer.key("data_offsets")
+        writer.integers([range.lowerBound, range.upperBound])
+        writer.endObject()
+    }
+
+    private static func framed(_ json: [UInt8]) -> [UInt8] {
+        let length = (json.count + 7) / 8 * 8
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(8 + length)
+        withUnsafeBytes(of: UInt64(length).littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: json)
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: length - json.count))
+        return bytes
+    }
+}

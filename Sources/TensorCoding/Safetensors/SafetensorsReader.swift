@@ -1,0 +1,178 @@
+// A safetensors body in chunks -> tensors at their destination: the binary twin of `JSONBodyReader`, with the same sink
+// and the same records.
+
+/// A safetensors body that has been read to its end.
+public struct SafetensorsBody: Sendable {
+    /// `__metadata__`.
+    public var metadata: [String: String]
+    /// The tensors in the order of their data; `NAME#indices` and `NAME#values` are one tensor `NAME` of rows.
+    public var tensors: [DecodedTensor]
+    /// What is wrong with them; the first ones.
+    public var issues: [TensorIssue]
+    /// How many issues there are in all.
+    public var issueCount: Int
+}
+
+/// Reads one safetensors body.
+///
+/// F32, F16, BF16 and F64 become float32 (nearest, ties to even); `#indices` may be I32 or I64. Other types are issues.
+/// Values are not refused for being NaN or infinite, but `DecodedTensor.isFinite` tells.
+public struct SafetensorsReader: ~Copyable {
+    private enum Stage {
+        case length, header, data
+    }
+
+    private let sink: any TensorSink
+    private let limits: SafetensorsLimits
+    private var stage = Stage.length
+    private var buffered: [UInt8] = []  // the length, then the header
+    private var wanted = 8
+    private var header: SafetensorsHeader?
+    private var next = 0  // the entry being read
+    private var remaining = 0  // bytes of it
+    private var tensor: EntryReader?
+    private var finished: [DecodedTensor] = []
+    private var indices: [String: [Int]] = [:]
+    private var pairs: Set<String> = []  // names that have #indices and #values
+    private var issues: IssueList
+
+    /// A reader at the start of a body.
+    public init(sink: any TensorSink, limits: SafetensorsLimits = SafetensorsLimits()) {
+        self.sink = sink
+        self.limits = limits
+        issues = IssueList(limit: limits.issues)
+    }
+
+    /// Takes the next bytes of the body; no data is kept.
+    public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let taken = stage == .data ? try readData(rest) : try readHeader(rest)
+            rest = rest.dropFirst(taken)
+        }
+    }
+
+    /// Ends the body.
+    ///
+    /// - Throws: `.truncated` where bytes are missing.
+    public mutating func finish() throws(SafetensorsError) -> SafetensorsBody {
+        guard let header else { throw .truncated(missing: wanted - buffered.count) }
+        let end = header.entries.dropFirst(next + 1).last?.range.count ?? 0
+        guard tensor == nil else { throw .truncated(missing: remaining + end) }
+        joinRows()
+        return SafetensorsBody(
+            metadata: header.metadata, tensors: finished, issues: issues.described, issueCount: issues.count)
+    }
+}
+
+// MARK: Header
+
+extension SafetensorsReader {
+    private mutating func readHeader(_ bytes: Slice<UnsafeRawBufferPointer>) throws(SafetensorsError) -> Int {
+        let taken = min(wanted - buffered.count, bytes.count)
+        buffered.append(contentsOf: bytes.prefix(taken))
+        if buffered.count == wanted { try endOfBuffered() }
+        return taken
+    }
+
+    private mutating func endOfBuffered() throws(SafetensorsError) {
+        if stage == .length {
+            let length = buffered.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            guard length <= limits.headerBytes else {
+                throw .headerTooLarge(length: length, limit: limits.headerBytes)
+            }
+            guard length > 0 else { throw .headerStart }
+            guard sink.allowGrowth(bytes: Int(length)) else { throw .overBudget }
+            buffered.removeAll(keepingCapacity: true)
+            wanted = Int(length)
+            stage = .header
+            return
+        }
+        try parseHeader()
+        buffered = []
+        stage = .data
+        beginEntry()
+    }
+
+    private mutating func parseHeader() throws(SafetensorsError) {
+        let limits = limits
+        let sink = sink
+        let parsed = buffered.withUnsafeBytes { bytes in
+            Result { () throws(SafetensorsError) in
+                try SafetensorsHeader(parsing: bytes, limits: limits, sink: sink)
+            }
+        }
+        let header = try parsed.get()
+        let names = Set(header.entries.map(\.name))
+        pairs = Set(
+            names.filter { $0.hasSuffix("#indices") }.map { String($0.dropLast(8)) }
+                .filter { names.contains($0 + "#values") })
+        self.header = header
+    }
+}
+
+// MARK: Data
+
+extension SafetensorsReader {
+    private mutating func readData(_ bytes: Slice<UnsafeRawBufferPointer>) throws(SafetensorsError) -> Int {
+        guard tensor != nil else { throw .trailingBytes }
+        let taken = min(remaining, bytes.count)
+        tensor?.read(UnsafeRawBufferPointer(rebasing: bytes.prefix(taken)), sink: sink)
+        remaining -= taken
+        if remaining == 0 {
+            endEntry()
+            next += 1
+            beginEntry()
+        }
+        return taken
+    }
+
+    /// Starts the next entry, passing over those without bytes.
+    private mutating func beginEntry() {
+        guard let entries = header?.entries else { return }
+        while next < entries.count {
+            let entry = entries[next]
+            remaining = entry.range.count
+            tensor = EntryReader(entry, role: role(of: entry), sink: sink)
+            if remaining > 0 { return }
+            endEntry()
+            next += 1
+        }
+        tensor = nil
+    }
+
+    private func role(of entry: SafetensorsEntry) -> EntryReader.Role {
+        if entry.name.hasSuffix("#indices"), pairs.contains(String(entry.name.dropLast(8))) { return .indices }
+        if entry.name.hasSuffix("#values"), pairs.contains(String(entry.name.dropLast(7))) { return .rows }
+        return .dense
+    }
+
+    private mutating func endEntry() {
+        guard let reader = tensor else { return }
+        tensor = nil
+        if let issue = reader.issue { issues.add(issue) }
+        if reader.role == .indices {
+            indices[String(reader.entry.name.dropLast(8))] = reader.indices
+        } else {
+            finished.append(reader.result)
+        }
+    }
+
+    /// Makes one tensor of `NAME#indices` and `NAME#values`.
+    private mutating func joinRows() {
+        for place in finished.indices where finished[place].name.hasSuffix("#values") {
+            let name = String(finished[place].name.dropLast(7))
+            guard let rows = indices[name], case .dense(let buffer) = finished[place].content else { continue }
+            let shape = finished[place].shape ?? []
+            finished[place].name = name
+            finished[place].rowsShape = shape
+            finished[place].shape = nil
+            finished[place].content = .rows(indices: rows, values: buffer ?? TensorBuffer())
+            guard shape.first != rows.count else { continue }
+            issues.add(
+                TensorIssue(
+                    .indices, at: finished[place].pointer, "there have to be as many indices as rows of values",
+                    expected: "\(shape.first ?? 0)", got: "\(rows.count)"))
+        }
+    }
+}
