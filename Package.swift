@@ -18,16 +18,17 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CKernels"),
         .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strict),
         .target(name: "TensorCoding", dependencies: ["CJansson"], swiftSettings: strict),
         .target(name: "Journal", dependencies: ["CKernels"], swiftSettings: strict),
-        .target(name: "ParameterServing", dependencies: ["Optimizers", "Journal"], swiftSettings: strict),
+        .target(name: "ParameterServing", dependencies: ["Optimizers", "Journal", "CXXHash"], swiftSettings: strict),
         .target(name: "HTTPServing", dependencies: ["CMicroHTTPD"], swiftSettings: strict),
         .target(
             name: "ParameterAPI",
             dependencies: ["ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
-            swiftSettings: strict),
+            resources: [.embedInCode("Resources/openapi.json")], swiftSettings: strict),
         .target(
             name: "ParameterServer",
             dependencies: [

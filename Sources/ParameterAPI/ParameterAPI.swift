@@ -1,1 +1,65 @@
-// The module's first file; see the module's own files for its contents.
+// The application behind the HTTP server: it finds the route, lets the endpoint decide, and turns whatever is thrown
+// into a problem. Nothing here knows sockets or files.
+
+import HTTPServing
+import ParameterServing
+
+/// The HTTP API of paramd.
+public final class ParameterAPI: Application {
+    /// The models.
+    public let registry: ModelRegistry
+    /// What `/version` says.
+    let version: String
+    let router = Router(routes: Route.all)
+
+    /// Makes the API of a registry.
+    ///
+    /// - Parameters:
+    ///   - registry: the models to serve.
+    ///   - version: the daemon's version.
+    public init(registry: ModelRegistry, version: String) {
+        self.registry = registry
+        self.version = version
+    }
+
+    /// Decides from the head what becomes of a request.
+    public func admit(_ request: Request) -> Admission {
+        do {
+            if request.method == .options { return try options(request) }
+            let found = try router.find(request)
+            let call = Call(request: request, arguments: found.arguments, suffix: found.suffix, api: self)
+            switch try found.route.endpoint(call) {
+            case .answer(let body): return .answer(body)
+            case .read(let receiver, let limit):
+                try checkContentCoding(request)
+                return .read(receiver, limit: limit)
+            }
+        } catch {
+            let response = error.response(for: request)
+            // A connection whose body is not read has to close; without a body it can be kept.
+            return request.announcesBody ? .refuse(response) : .answer { exchange in exchange.complete { response } }
+        }
+    }
+
+    /// Turns the HTTP layer's own refusals into problems.
+    public static func render(_ refusal: Refusal) -> Response { Problem(refusal).response(for: nil) }
+
+    private func options(_ request: Request) throws(Problem) -> Admission {
+        var allow = ["OPTIONS"]
+        do {
+            _ = try router.find(request)
+        } catch {
+            guard error.kind == .methodNotAllowed else { throw error }
+            allow = error.allow
+        }
+        let response = Response(status: 204, headers: [("Allow", allow.joined(separator: ", "))])
+        return .answer { exchange in exchange.complete { response } }
+    }
+
+    private func checkContentCoding(_ request: Request) throws(Problem) {
+        guard let coding = request.headers["Content-Encoding"], coding.lowercased() != "identity" else { return }
+        throw Problem(
+            .unsupportedMediaType,
+            "The content coding `\(coding.prefix(40))` is not known here; send the body as it is.")
+    }
+}

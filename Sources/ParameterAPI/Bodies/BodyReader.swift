@@ -1,0 +1,70 @@
+// One face for the two forms in which tensors arrive.
+
+import Optimizers
+import TensorCoding
+
+/// A body with tensors, read to its end.
+struct TensorBody {
+    var tensors: [DecodedTensor]
+    /// The members beside the tensors.
+    var fields: [JSONMember]
+    /// What reading found wrong with the content.
+    var complaints: [Complaint]
+    /// Whether `fields` are the metadata of a safetensors file, which may say anything.
+    var isMetadata = false
+}
+
+/// Reads a body with tensors in either form, in pieces as they arrive.
+final class BodyReader {
+    private var json: JSONBodyReader
+    private var safetensors: SafetensorsReader
+    private let format: BodyFormat
+
+    /// Makes a reader for one body.
+    ///
+    /// - Parameters:
+    ///   - format: the form of the body.
+    ///   - section: the member of a JSON body that holds the tensors.
+    ///   - sink: where their numbers go.
+    init(_ format: BodyFormat, section: String, sink: any TensorSink) {
+        self.format = format
+        json = JSONBodyReader(tensorKeys: [section], sink: sink)
+        safetensors = SafetensorsReader(sink: sink)
+    }
+
+    /// Takes the next bytes.
+    func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+        switch format {
+        case .json: do throws(JSONError) { try json.read(bytes) } catch { throw Problem(error) }
+        case .safetensors:
+            do throws(SafetensorsError) { try safetensors.read(bytes) } catch { throw Problem(error) }
+        }
+    }
+
+    /// What the body says, after its last byte.
+    func finish() throws(Problem) -> TensorBody {
+        switch format {
+        case .json:
+            let body: JSONBody
+            do throws(JSONError) { body = try json.finish() } catch { throw Problem(error) }
+            return try document(body)
+        case .safetensors:
+            let body: SafetensorsBody
+            do throws(SafetensorsError) { body = try safetensors.finish() } catch { throw Problem(error) }
+            let fields = body.metadata.map { JSONMember($0.key, PushFields.value(of: $0.value)) }
+            return TensorBody(
+                tensors: body.tensors, fields: fields, complaints: body.issues.map(Complaint.init), isMetadata: true)
+        }
+    }
+
+    private func document(_ body: JSONBody) throws(Problem) -> TensorBody {
+        guard let members = body.document.members else {
+            throw Problem([
+                Complaint(
+                    pointer: "", exception: .typeError, detail: "the body must be an object, not \(body.document.kind)")
+            ])
+        }
+        if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues) }
+        return TensorBody(tensors: body.tensors, fields: members, complaints: body.issues.map(Complaint.init))
+    }
+}

@@ -1,0 +1,160 @@
+// From a create request's document to a ModelDefinition. What belongs to the optimizer is passed on as it is and judged
+// there; what is judged here is what only the server knows: parameters, their first values, consistency.
+
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// Turns a body into a definition.
+struct DefinitionReading {
+    let body: JSONBody
+    /// Keys that are the server's; all others are the optimizer's.
+    private static let ownKeys = ["parameters", "consistency"]
+
+    func definition() throws(Problem) -> ModelDefinition {
+        guard let members = body.document.members else {
+            throw Problem([complaint("", .typeError, "the body must be an object, not \(body.document.kind)")])
+        }
+        if !body.issues.isEmpty { throw Problem(body.issues) }
+        try checkConsistency(body.document["consistency"])
+        let settings = members.filter { !Self.ownKeys.contains($0.key) }
+        return ModelDefinition(
+            settings: .object(settings.map { Setting.Entry(key: $0.key, value: Setting($0.value)) }),
+            parameters: try parameters())
+    }
+
+    private func parameters() throws(Problem) -> [InitialParameter] {
+        guard let value = body.document["parameters"] else {
+            throw Problem([
+                complaint("/parameters", .valueError, "`parameters` is missing; write {\"parameters\":{\"w\":[0,0]}}")
+            ])
+        }
+        guard let members = value.members else {
+            throw Problem([
+                complaint(
+                    "/parameters", .typeError, "`parameters` must be an object of tensors by name, not \(value.kind)")
+            ])
+        }
+        if members.isEmpty {
+            throw Problem([complaint("/parameters", .valueError, "`parameters` is empty; name at least one")])
+        }
+        var parameters: [InitialParameter] = []
+        for member in members {
+            guard case .tensor(let index) = member.value, body.tensors.indices.contains(index) else {
+                throw Problem([
+                    complaint(
+                        "/parameters/\(member.key)", .typeError, "a parameter is a tensor, not \(member.value.kind)")
+                ])
+            }
+            parameters.append(try parameter(body.tensors[index]))
+        }
+        return parameters
+    }
+
+    private func parameter(_ tensor: DecodedTensor) throws(Problem) -> InitialParameter {
+        try checkName(tensor)
+        try checkFields(tensor)
+        guard tensor.isFinite else {
+            throw Problem([complaint(tensor.pointer, .valueError, "first values must be finite")])
+        }
+        let value = try initialValue(tensor)
+        guard let shape = Shape(tensor.shape ?? [tensor.elementCount]) else {
+            throw Problem([
+                complaint("\(tensor.pointer)/shape", .valueError, "the shape holds more elements than a machine can")
+            ])
+        }
+        if case .values = value, shape.elementCount != tensor.elementCount {
+            throw Problem([
+                complaint(
+                    tensor.pointer, .valueError,
+                    "the shape asks for \(shape.elementCount) values, not \(tensor.elementCount)")
+            ])
+        }
+        let isTrainable = try trainable(tensor)
+        return InitialParameter(
+            definition: ParameterDefinition(name: tensor.name, shape: shape, isTrainable: isTrainable), value: value)
+    }
+
+    private func initialValue(_ tensor: DecodedTensor) throws(Problem) -> InitialValue {
+        let initializer = tensor.fields.first { $0.key == "init" }
+        switch tensor.content {
+        case .dense(let buffer?):
+            guard initializer == nil else {
+                throw Problem([
+                    complaint("\(tensor.pointer)/init", .valueError, "give either values or `init`, not both")
+                ])
+            }
+            return .values(Floats(owner: buffer, values: UnsafeBufferPointer(buffer.values)))
+        case .none:
+            guard tensor.shape != nil else {
+                throw Problem([complaint(tensor.pointer, .valueError, "a parameter without values needs a `shape`")])
+            }
+            return .initializer(initializer.map { Setting($0.value) } ?? .string("zeros"))
+        case .rows, .dense(nil):
+            throw Problem([
+                complaint(tensor.pointer, .typeError, "sparse rows are for gradients; give the whole tensor")
+            ])
+        }
+    }
+
+    private func trainable(_ tensor: DecodedTensor) throws(Problem) -> Bool {
+        guard let field = tensor.fields.first(where: { $0.key == "trainable" }) else { return true }
+        guard let value = field.value.bool else {
+            throw Problem([
+                complaint(
+                    "\(tensor.pointer)/trainable", .typeError, "`trainable` is true or false, not \(field.value.kind)")
+            ])
+        }
+        return value
+    }
+
+    private func checkFields(_ tensor: DecodedTensor) throws(Problem) {
+        let known = ["init", "trainable"]
+        for field in tensor.fields where !known.contains(field.key) {
+            let hint = NearestNames.hint(field.key, among: known + ["shape", "data", "dtype", "b64"])
+            throw Problem([
+                complaint(
+                    "\(tensor.pointer)/\(field.key)", .keyError, "a parameter has no field `\(field.key)`; \(hint)")
+            ])
+        }
+    }
+
+    private func checkName(_ tensor: DecodedTensor) throws(Problem) {
+        let name = tensor.name
+        let isClean = name.unicodeScalars.allSatisfy {
+            $0.value >= 0x20 && $0.value != 0x7f && $0 != "#" && !(0x80...0x9f).contains($0.value)
+        }
+        guard isClean, (1...256).contains(name.unicodeScalars.count), name != "__metadata__" else {
+            throw Problem([
+                complaint(
+                    "/parameters", .valueError,
+                    "a parameter's name is 1 to 256 characters without # or control characters, and not __metadata__")
+            ])
+        }
+    }
+
+    private func checkConsistency(_ value: JSONValue?) throws(Problem) {
+        guard let value else { return }
+        guard let members = value.members else {
+            throw Problem([
+                complaint("/consistency", .typeError, "`consistency` is an object such as {\"mode\":\"async\"}")
+            ])
+        }
+        for member in members where member.key != "mode" {
+            throw Problem([
+                complaint(
+                    "/consistency/\(member.key)", .keyError,
+                    "`consistency` has no field `\(member.key)`; it knows `mode`")
+            ])
+        }
+        guard value["mode"]?.string == "async" else {
+            throw Problem([
+                complaint("/consistency/mode", .valueError, "the only mode is \"async\": each push is applied at once")
+            ])
+        }
+    }
+}
+
+private func complaint(_ pointer: String, _ exception: ExceptionClass?, _ detail: String) -> Complaint {
+    Complaint(pointer: pointer, exception: exception, detail: detail)
+}

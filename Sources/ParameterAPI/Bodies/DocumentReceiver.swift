@@ -1,0 +1,52 @@
+// Small JSON bodies without tensors.
+
+import HTTPServing
+import TensorCoding
+
+/// Collects a JSON document.
+final class DocumentReceiver: BodyReceiver {
+    /// The largest document in bytes: a learning-rate array of 100,000 entries fits.
+    static let limit = 4 << 20
+
+    /// Takes no tensors.
+    private final class NoSink: TensorSink {
+        func destination(for name: String, in section: String) -> TensorDestination { .nowhere }
+        func allowGrowth(bytes: Int) -> Bool { false }
+    }
+
+    private let call: Call
+    private let done: (JSONValue, Exchange) throws(Problem) -> Void
+    private var reader = JSONBodyReader(tensorKeys: [], sink: NoSink())
+
+    init(_ call: Call, then done: @escaping (JSONValue, Exchange) throws(Problem) -> Void) {
+        self.call = call
+        self.done = done
+    }
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        do throws(JSONError) {
+            try reader.read(bytes)
+            return nil
+        } catch {
+            return Problem(error).response(for: call.request)
+        }
+    }
+
+    func finish(_ exchange: Exchange) {
+        do throws(Problem) {
+            try done(try document(), exchange)
+        } catch {
+            call.answer(exchange, error)
+        }
+    }
+
+    func abandon() {}
+
+    private func document() throws(Problem) -> JSONValue {
+        do throws(JSONError) {
+            return try reader.finish().document
+        } catch {
+            throw Problem(error)
+        }
+    }
+}

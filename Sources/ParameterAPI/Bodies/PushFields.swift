@@ -1,0 +1,125 @@
+// What a push says beside its gradients. JSON has members for it, safetensors its metadata, both may use headers, and
+// headers win. Texts are read by the same rules as JSON values.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// The fields of a push.
+struct PushFields {
+    private(set) var key: PushKey?
+    private(set) var basedOn: Int?
+    private(set) var loss: Double?
+    private(set) var isComplete = false
+    private(set) var complaints: [Complaint] = []
+
+    /// Every member that a JSON push may have.
+    private static let known = [
+        "gradients", "worker", "epoch", "seq", "based_on", "num_examples", "loss", "metrics", "complete",
+    ]
+    private static let headers = [
+        "worker": "X-Paramd-Worker", "epoch": "X-Paramd-Epoch", "seq": "X-Paramd-Seq",
+        "based_on": "X-Paramd-Based-On", "loss": "X-Paramd-Loss",
+    ]
+
+    private var values: [String: JSONValue] = [:]
+
+    /// Reads the fields of a body and of its request's headers.
+    init(_ body: TensorBody, headers: Headers) {
+        for member in body.fields {
+            values[member.key] = member.value
+            if !body.isMetadata, !Self.known.contains(member.key) { complainUnknown(member.key) }
+        }
+        for (field, header) in Self.headers {
+            if let text = headers[header] { values[field] = Self.value(of: text) }
+        }
+        basedOn = integer("based_on", atLeast: 0)
+        loss = number("loss")
+        _ = number("num_examples")
+        isComplete = boolean("complete")
+        if let metrics = values["metrics"], metrics.members == nil {
+            complain("metrics", .typeError, "`metrics` is an object of numbers, not \(metrics.kind)")
+        }
+        key = readKey(idempotencyKey: headers["Idempotency-Key"])
+    }
+
+    /// Numbers are numbers and everything else is text, in a header or in safetensors metadata.
+    static func value(of text: String) -> JSONValue {
+        if let integer = Int64(text) { return .integer(integer) }
+        if let number = Double(text) { return .real(number) }
+        return text == "true" ? .bool(true) : text == "false" ? .bool(false) : .string(text)
+    }
+
+    private mutating func readKey(idempotencyKey: String?) -> PushKey? {
+        let worker = text("worker")
+        let seq = integer("seq", atLeast: 1)
+        let epoch = integer("epoch", atLeast: 0) ?? 0
+        if let worker, values["seq"] != nil { return seq.map { .sequence(worker: worker, epoch: epoch, seq: $0) } }
+        if let idempotencyKey { return token(idempotencyKey) }
+        if values["seq"] != nil {
+            complain("worker", .valueError, "`seq` counts a worker's pushes: name the `worker` too")
+        }
+        if values["worker"] != nil {
+            complain("seq", .valueError, "a push of a `worker` needs its `seq`, so that a retry is not applied twice")
+        }
+        return nil
+    }
+
+    private mutating func token(_ text: String) -> PushKey? {
+        let inner =
+            text.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"") ? String(text.dropFirst().dropLast()) : text
+        guard (1...256).contains(inner.utf8.count) else {
+            complain("", .valueError, "Idempotency-Key has 1 to 256 characters")
+            return nil
+        }
+        return .token(inner)
+    }
+
+    private mutating func text(_ field: String) -> String? {
+        guard let value = values[field] else { return nil }
+        // A worker called 7 comes as a number out of a header.
+        let text = value.string ?? (value.integer.map(String.init))
+        guard let text, (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
+            complain(field, .typeError, "`\(field)` is a text of 1 to 128 characters without spaces")
+            return nil
+        }
+        return text
+    }
+
+    private mutating func integer(_ field: String, atLeast least: Int) -> Int? {
+        guard let value = values[field] else { return nil }
+        guard let integer = value.integer, integer >= least else {
+            let exception: ExceptionClass = value.integer == nil ? .typeError : .valueError
+            complain(field, exception, "`\(field)` is a whole number of at least \(least)")
+            return nil
+        }
+        return Int(integer)
+    }
+
+    private mutating func number(_ field: String) -> Double? {
+        guard let value = values[field] else { return nil }
+        guard let number = value.number, number.isFinite else {
+            complain(field, .typeError, "`\(field)` is a finite number, not \(value.kind)")
+            return nil
+        }
+        return number
+    }
+
+    private mutating func boolean(_ field: String) -> Bool {
+        guard let value = values[field] else { return false }
+        guard let flag = value.bool else {
+            complain(field, .typeError, "`\(field)` is true or false, not \(value.kind)")
+            return false
+        }
+        return flag
+    }
+
+    private mutating func complainUnknown(_ field: String) {
+        complain(field, .keyError, "a push has no field `\(field)`; \(NearestNames.hint(field, among: Self.known))")
+    }
+
+    private mutating func complain(_ field: String, _ exception: ExceptionClass, _ detail: String) {
+        complaints.append(Complaint(pointer: field.isEmpty ? "" : "/\(field)", exception: exception, detail: detail))
+    }
+}

@@ -1,0 +1,73 @@
+// Reads a push as it arrives, JSON or safetensors, and hands it to the model when the last byte is in. What is wrong
+// with its content waits until then: a repeated push gets its receipt whatever else it says.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// Collects the body of a push.
+final class PushReceiver: BodyReceiver {
+    private let call: Call
+    private let model: Model
+    private let sink: GradientSink
+    private let reader: BodyReader
+    private let done: (Push, Exchange) -> Void
+
+    init(
+        _ call: Call, _ model: Model, _ format: BodyFormat,
+        then done: @escaping (Push, Exchange) -> Void
+    ) throws(Problem) {
+        self.call = call
+        self.model = model
+        self.done = done
+        do {
+            sink = try GradientSink(model, budget: call.api.registry.budget, takesUntrained: false)
+        } catch {
+            throw Problem(error)
+        }
+        reader = BodyReader(format, section: "gradients", sink: sink)
+    }
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        do throws(Problem) {
+            try reader.read(bytes)
+            return nil
+        } catch {
+            return error.response(for: call.request)
+        }
+    }
+
+    func finish(_ exchange: Exchange) {
+        do throws(Problem) {
+            let body = try reader.finish()
+            done(push(body, PushFields(body, headers: call.request.headers)), exchange)
+        } catch {
+            call.answer(exchange, error)
+        }
+    }
+
+    func abandon() {}
+
+    private func push(_ body: TensorBody, _ fields: PushFields) -> Push {
+        var checking = TensorChecking(layout: sink.layout, section: "gradients")
+        for complaint in fields.complaints + body.complaints { checking.add(complaint) }
+        for tensor in body.tensors { checking.check(tensor, takesRows: true, takesUntrained: false) }
+        if body.tensors.isEmpty, checking.complaints.isEmpty {
+            checking.add(
+                Complaint(
+                    pointer: "/gradients", exception: .valueError,
+                    detail: "`gradients` is empty; send at least one gradient"))
+        }
+        if fields.isComplete { checking.demandAll() }
+        var gradients = Gradients(dense: sink.arena.buffer, parameterCount: sink.layout.parameters.count)
+        gradients.isDense = checking.isDense
+        gradients.sparse = checking.sparse
+        gradients.isFinite = checking.nonFinite == nil
+        return Push(
+            gradients: gradients, arena: sink.arena, key: fields.key,
+            fingerprint: fields.key == nil ? Fingerprint(high: 0, low: 0) : gradients.fingerprint(in: sink.layout),
+            basedOn: fields.basedOn,
+            loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints)
+    }
+}

@@ -1,0 +1,116 @@
+// Holds decoded tensors against the model: names, shapes, rows. All mistakes are collected, so that one answer tells
+// them all, and a push is judged as a whole.
+
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// Checks the tensors of a push or an import.
+struct TensorChecking {
+    let layout: ArenaLayout
+    /// The body's section, for pointers: `gradients` or `parameters`.
+    let section: String
+    private(set) var complaints: [Complaint] = []
+    /// The first tensor that holds NaN or infinity.
+    private(set) var nonFinite: Complaint?
+    private(set) var isDense: [Bool]
+    private(set) var sparse: [Int: SparseRows] = [:]
+
+    init(layout: ArenaLayout, section: String) {
+        self.layout = layout
+        self.section = section
+        self.isDense = Array(repeating: false, count: layout.parameters.count)
+    }
+
+    /// Complains of every trained parameter that got no gradient: for a push that says it is complete.
+    mutating func demandAll() {
+        for (index, parameter) in layout.parameters.enumerated()
+        where parameter.isTrainable && !isDense[index] && sparse[index] == nil {
+            complaints.append(
+                Complaint(
+                    pointer: "/\(section)/\(JSONPointer.escape(parameter.name))", exception: .runtimeError,
+                    detail: "`\(parameter.name)` has no gradient, and the push says it is complete"))
+        }
+    }
+
+    /// Adds a mistake found elsewhere in the same body.
+    mutating func add(_ complaint: Complaint) { complaints.append(complaint) }
+
+    /// Checks one tensor; `takesRows` says whether sparse rows are allowed, `takesUntrained` whether untrained
+    /// parameters may be set.
+    mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) {
+        guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
+        let parameter = layout.parameters[index]
+        if !parameter.isTrainable, !takesUntrained {
+            return complain(
+                tensor, .valueError, "`\(tensor.name)` is not trained and takes no gradient; set it by import")
+        }
+        if let field = tensor.fields.first {
+            let hint = NearestNames.hint(field.key, among: ["shape", "data", "dtype", "b64", "indices", "values"])
+            return complain(tensor, .keyError, "a tensor has no field `\(field.key)`; \(hint)")
+        }
+        if !tensor.isFinite, nonFinite == nil {
+            nonFinite = Complaint(
+                pointer: tensor.pointer, exception: .valueError, detail: "`\(tensor.name)` holds NaN or infinity",
+                expected: "finite numbers", got: nil)
+        }
+        switch tensor.content {
+        case .dense: checkDense(tensor, parameter, index)
+        case .rows(let indices, let values) where takesRows: checkRows(tensor, indices, values, parameter, index)
+        case .rows: complain(tensor, .typeError, "give the whole tensor; sparse rows are for gradients")
+        case .none: complain(tensor, .valueError, "the tensor has no values; write `data`, `b64` or nested lists")
+        }
+    }
+
+    private mutating func unknown(_ tensor: DecodedTensor) {
+        let hint = NearestNames.hint(tensor.name, among: layout.parameters.map(\.name))
+        complain(tensor, .keyError, "the model has no parameter `\(tensor.name)`; \(hint)")
+    }
+
+    private mutating func checkDense(_ tensor: DecodedTensor, _ parameter: ParameterLayout, _ index: Int) {
+        let shape = tensor.shape ?? [tensor.elementCount]
+        let fits =
+            tensor.shape == nil ? tensor.elementCount == parameter.range.count : shape == parameter.shape.dimensions
+        guard fits, tensor.elementCount == parameter.range.count else {
+            return complain(
+                tensor, .valueError, "`\(tensor.name)` has shape \(parameter.shape.dimensions), not \(shape)",
+                expected: "\(parameter.shape.dimensions)", got: "\(shape)")
+        }
+        isDense[index] = true
+    }
+
+    private mutating func checkRows(
+        _ tensor: DecodedTensor, _ indices: [Int], _ values: TensorBuffer, _ parameter: ParameterLayout, _ index: Int
+    ) {
+        guard let rows = parameter.shape.dimensions.first else {
+            return complain(tensor, .valueError, "`\(tensor.name)` is a scalar and has no rows")
+        }
+        if let dense = tensor.shape, dense != parameter.shape.dimensions {
+            return complain(
+                tensor, .valueError, "`\(tensor.name)` has shape \(parameter.shape.dimensions), not \(dense)",
+                expected: "\(parameter.shape.dimensions)", got: "\(dense)")
+        }
+        let wanted = [indices.count] + parameter.shape.dimensions.dropFirst()
+        guard tensor.rowsShape == wanted, values.count == indices.count * parameter.shape.rowCount else {
+            return complain(
+                tensor, .valueError, "`values` of `\(tensor.name)` has one row for each index, so shape \(wanted)",
+                expected: "\(wanted)", got: "\(tensor.rowsShape)")
+        }
+        if let stray = indices.first(where: { !(0..<rows).contains($0) }) {
+            return complain(
+                tensor, .valueError, "row \(stray) of `\(tensor.name)` does not exist; it has rows 0 to \(rows - 1)",
+                expected: "0 to \(rows - 1)", got: "\(stray)")
+        }
+        let copy = FloatBuffer(count: values.count)
+        copy.base.update(from: values.base, count: values.count)
+        sparse[index] = SparseRows(indices: indices, values: copy)
+    }
+
+    private mutating func complain(
+        _ tensor: DecodedTensor, _ exception: ExceptionClass, _ detail: String, expected: String? = nil,
+        got: String? = nil
+    ) {
+        complaints.append(
+            Complaint(pointer: tensor.pointer, exception: exception, detail: detail, expected: expected, got: got))
+    }
+}

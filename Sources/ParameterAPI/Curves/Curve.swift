@@ -1,0 +1,56 @@
+// A rate over steps, for one or more groups: what `lr`, `weight_decay` and previews answer, in whatever form.
+
+import ParameterServing
+
+/// Values of one or more series at the same steps.
+struct Curve: Sendable {
+    /// The most steps of one curve; a plot or a table beyond that helps nobody.
+    static let mostPoints = 100_000
+
+    /// What the values are, as the key of the JSON answer: `lr`, `weight_decay`.
+    let quantity: String
+    let steps: [Int]
+    /// By group in update order; nil where a rule makes its own rate.
+    var series: [(name: String, values: [Float?])]
+
+    /// Evaluates `value` for every step.
+    init(
+        _ quantity: String, _ steps: [Int], names: [String], _ value: (Int) throws(Problem) -> [Float?]
+    ) throws(Problem) {
+        self.quantity = quantity
+        self.steps = steps
+        var columns = names.map { _ in [Float?]() }
+        for index in columns.indices { columns[index].reserveCapacity(steps.count) }
+        for step in steps {
+            for (index, value) in zip(columns.indices, try value(step)) { columns[index].append(value) }
+        }
+        series = zip(names, columns).map { ($0, $1) }
+    }
+}
+
+extension Call {
+    /// The steps of `from`, `to` (included) and `every`; nil when no range is asked for.
+    ///
+    /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points.
+    func stepRange() throws(Problem) -> [Int]? {
+        guard query("from") != nil || query("to") != nil || query("every") != nil else { return nil }
+        let from = try integer("from") ?? 0
+        let every = try integer("every", in: 1...Int.max) ?? 1
+        guard let to = try integer("to") else {
+            throw Problem(.invalidQuery, "A range needs its end: add `to=STEP` (included).")
+        }
+        return try steps(from: from, to: to, every: every)
+    }
+
+    /// The steps from `from` to `to`, both included, `every` apart.
+    func steps(from: Int, to: Int, every: Int) throws(Problem) -> [Int] {
+        guard from <= to else { throw Problem(.invalidQuery, "`from` \(from) lies behind `to` \(to).") }
+        guard (to - from) / every < Curve.mostPoints else {
+            throw Problem(
+                .invalidQuery,
+                "A curve has at most \(Curve.mostPoints) points; take `every` \((to - from) / Curve.mostPoints + 1) or more."
+            )
+        }
+        return Array(stride(from: from, through: to, by: every))
+    }
+}

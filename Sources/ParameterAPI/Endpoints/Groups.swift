@@ -1,0 +1,44 @@
+// Parameter groups in update order.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+
+/// `GET /v1/models/{m}/groups`.
+@Sendable func listGroups(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    return .answer { exchange in
+        let version = model.publication.current
+        call.answer(exchange, headers: versionHeaders(version)) { writer in
+            writer.beginObject()
+            writer.member("model", model.name)
+            writer.member("step", version.step)
+            writer.key("groups")
+            writer.groups(version)
+            writer.endObject()
+        }
+    }
+}
+
+/// `GET /v1/models/{m}/groups/{g}`.
+@Sendable func getGroup(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    let index = try groupIndex(call.argument("g"), model.publication.current)
+    return .answer { exchange in
+        let version = model.publication.current
+        call.answer(exchange, headers: versionHeaders(version)) { $0.group(index, of: version) }
+    }
+}
+
+/// The place of a group in update order.
+///
+/// - Throws: `notFound` with the nearest names.
+func groupIndex(_ name: String, _ version: PublishedVersion) throws(Problem) -> Int {
+    let names = version.facts.layout.groups.map(\.name)
+    guard let index = names.firstIndex(of: name) else {
+        throw Problem(.notFound, "The model has no group `\(name)`; \(NearestNames.hint(name, among: names))")
+    }
+    return index
+}

@@ -1,0 +1,113 @@
+// Creating, reading, changing and deleting models.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+
+/// `GET /v1/models`: names by page.
+@Sendable func listModels(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries("prefix", "page_size", "page_token")
+    let size = min(try call.integer("page_size", in: 1...Int.max) ?? 100, 1000)
+    let after = call.query("page_token")
+    return .answer { exchange in
+        let models = call.api.registry.list(prefix: call.query("prefix") ?? "").filter { $0.name > after ?? "" }
+        call.answer(exchange) { writer in
+            writer.beginObject()
+            writer.key("models")
+            writer.beginArray()
+            for model in models.prefix(size) {
+                let version = model.publication.current
+                writer.beginObject()
+                writer.member("model", model.name)
+                writer.member("uid", model.uid.description)
+                writer.member("step", version.step)
+                writer.member("version", version.version)
+                writer.member("parameter_count", version.facts.layout.count)
+                writer.endObject()
+            }
+            writer.endArray()
+            if models.count > size { writer.member("next_page_token", models[size - 1].name) }
+            writer.endObject()
+        }
+    }
+}
+
+/// `PUT /v1/models/{m}`: create.
+@Sendable func createModel(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries("replace")
+    let replacing = try call.flag("replace")
+    let name = call.argument("m")
+    try checkModelName(name)
+    guard case .json = try BodyFormat(call.request, takesTensors: false) else { return .answer { _ in } }
+    let onlyIfAbsent = call.request.headers["If-None-Match"] == "*"
+    if onlyIfAbsent, (try? call.model()) != nil {
+        throw Problem(.preconditionFailed, "`\(name)` exists, and If-None-Match: * asks for a new model.")
+    }
+    let receiver = DefinitionReceiver(call) { definition, exchange in
+        call.api.registry.create(name, definition, replacing: replacing, onlyIfAbsent: onlyIfAbsent) { result in
+            switch result {
+            case .success(.new(let model)): answerPage(of: model, status: 201, call, exchange)
+            case .success(.existing(let model)): answerPage(of: model, status: 200, call, exchange)
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+    return .read(receiver, limit: call.api.definitionLimit)
+}
+
+/// `GET /v1/models/{m}`: the model's page.
+@Sendable func getModel(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    return .answer { exchange in answerPage(of: model, status: 200, call, exchange) }
+}
+
+/// `DELETE /v1/models/{m}`.
+@Sendable func deleteModel(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    if let version = try EntityTag.version(ifMatch: call.request.headers["If-Match"], of: model),
+        version != model.publication.current.version
+    {
+        throw Problem(
+            .preconditionFailed, "The model is at version \(model.publication.current.version); nothing was deleted.")
+    }
+    return .answer { exchange in
+        call.api.registry.delete(model.name, ifUID: model.uid) { error in
+            if let error { return call.answer(exchange, Problem(error)) }
+            exchange.complete { Response(status: 204) }
+        }
+    }
+}
+
+/// Answers with the page of `model` as it is now.
+func answerPage(of model: Model, status: Int, _ call: Call, _ exchange: Exchange) {
+    let version = model.publication.current
+    let divergence = model.publication.divergence
+    let tag = EntityTag(version, divergence == nil ? "page" : "page-diverged")
+    var headers = [(name: "ETag", value: tag.text)] + versionHeaders(version)
+    if status == 201 { headers.append((name: "Location", value: "/v1/models/\(model.name)")) }
+    if status == 200, call.request.method != .put, tag.matches(ifNoneMatch: call.request.headers["If-None-Match"]) {
+        return exchange.complete { [headers] in Response(status: 304, headers: headers) }
+    }
+    call.answer(exchange, status: status, headers: headers) { $0.modelPage(version, divergence: divergence) }
+}
+
+/// The headers that every answer about a version carries.
+func versionHeaders(_ version: PublishedVersion) -> [(name: String, value: String)] {
+    [(name: "X-Paramd-Step", value: "\(version.step)"), (name: "X-Paramd-Version", value: "\(version.version)")]
+}
+
+private func checkModelName(_ name: String) throws(Problem) {
+    let isClean = name.utf8.allSatisfy {
+        $0 == 0x5f || $0 == 0x2e || $0 == 0x2d || (0x30...0x39).contains($0) || (0x41...0x5a).contains($0)
+            || (0x61...0x7a).contains($0)
+    }
+    guard isClean, (1...128).contains(name.utf8.count), name != ".", name != ".." else {
+        throw Problem([
+            Complaint(
+                pointer: "", exception: .valueError,
+                detail: "a model's name is 1 to 128 of the characters A-Z a-z 0-9 _ . -, and not . or ..")
+        ])
+    }
+}

@@ -1,0 +1,36 @@
+// Live changes of hyperparameters: merge patches for a model or for one of its groups.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// `PATCH /v1/models/{m}`.
+@Sendable func patchModel(_ call: Call) throws(Problem) -> Action {
+    try patch(call, group: nil)
+}
+
+/// `PATCH /v1/models/{m}/groups/{g}`.
+@Sendable func patchGroup(_ call: Call) throws(Problem) -> Action {
+    let model = try call.model()
+    let group = call.argument("g")
+    _ = try groupIndex(group, model.publication.current)
+    return try patch(call, group: group)
+}
+
+private func patch(_ call: Call, group: String?) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    _ = try BodyFormat(call.request, takesTensors: false)
+    let ifVersion = try EntityTag.version(ifMatch: call.request.headers["If-Match"], of: model)
+    let receiver = DocumentReceiver(call) { document, exchange in
+        let patch = SettingsPatch(group: group, patch: Setting(document))
+        model.submit(.reconfigure(patch, ifVersion: ifVersion)) { result in
+            switch result {
+            case .success: answerPage(of: model, status: 200, call, exchange)
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+    return .read(receiver, limit: DocumentReceiver.limit)
+}

@@ -1,0 +1,47 @@
+// Pulling parameters: now, or as soon as there is a newer version.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+
+/// `GET /v1/models/{m}/parameters`.
+@Sendable func pullParameters(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries("group", "name", "since", "min_step", "wait", "dtype", "encoding", "meta_only")
+    let model = try call.model()
+    let selection = try Selection(call, layout: model.publication.current.facts.layout)
+    let condition = PullCondition(
+        since: try call.integer("since"), minStep: try call.integer("min_step"), group: selection.group)
+    let wait = try call.waitTime()
+    return .answer { exchange in
+        guard let wait else { return answerNow(call, model, selection, condition, exchange) }
+        park(call, model, selection, condition, wait, exchange)
+    }
+}
+
+private func answerNow(
+    _ call: Call, _ model: Model, _ selection: Selection, _ condition: PullCondition, _ exchange: Exchange
+) {
+    let version = model.publication.current
+    let answer = PullAnswer(call, version, selection)
+    if condition.isMet(by: version) { return answer.complete(exchange) }
+    exchange.complete { answer.unmet(condition) }
+}
+
+private func park(
+    _ call: Call, _ model: Model, _ selection: Selection, _ condition: PullCondition, _ wait: Duration,
+    _ exchange: Exchange
+) {
+    let token = model.publication.wait(for: condition) { result in
+        switch result {
+        case .version(let version): PullAnswer(call, version, selection).complete(exchange)
+        case .ended(let error): call.answer(exchange, Problem(error))
+        }
+    }
+    guard let token else { return }
+    exchange.onAbandon { model.publication.cancel(token) }
+    exchange.expire(after: wait) {
+        model.publication.cancel(token)
+        let version = model.publication.current
+        return PullAnswer(call, version, selection).unmet(condition)
+    }
+}

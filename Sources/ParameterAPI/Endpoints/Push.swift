@@ -1,0 +1,39 @@
+// Pushing gradients: the receipt, or the new parameters in the same round trip.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// `POST /v1/models/{m}/gradients`.
+@Sendable func pushGradients(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries("wait", "pull", "group", "name", "dtype", "encoding", "meta_only")
+    _ = try call.waitTime()
+    let model = try call.model()
+    let format = try BodyFormat(call.request)
+    let answersPull = try call.flag("pull")
+    let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
+    let receiver = try PushReceiver(call, model, format) { push, exchange in
+        model.submit(.push(push)) { result in
+            switch result {
+            case .success(.receipt(let receipt)):
+                answer(receipt, of: model, selection, call, exchange)
+            case .success: break
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+    return .read(receiver, limit: call.api.tensorLimit(model, format))
+}
+
+private func answer(
+    _ receipt: Receipt, of model: Model, _ selection: Selection?, _ call: Call, _ exchange: Exchange
+) {
+    let version = model.publication.current
+    if let selection { return PullAnswer(call, version, selection).complete(exchange, receipt: receipt) }
+    let headers = [
+        (name: "X-Paramd-Step", value: "\(receipt.step)"), (name: "X-Paramd-Version", value: "\(receipt.version)"),
+    ]
+    let groups = version.facts.layout.groups.map(\.name)
+    call.answer(exchange, headers: headers) { $0.receipt(receipt, groups: groups) }
+}

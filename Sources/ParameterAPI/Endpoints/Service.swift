@@ -1,0 +1,83 @@
+// What a stranger and a supervisor ask first: the guide, the probes, the version, the contract, the help pages.
+
+import HTTPServing
+
+/// `GET /`: commands that work when pasted.
+@Sendable func getGuide(_ call: Call) throws(Problem) -> Action {
+    let host = call.request.headers["Host"] ?? "127.0.0.1:8470"
+    return .answer { exchange in exchange.complete { .text(guide(for: host, version: call.api.version)) } }
+}
+
+/// `GET /livez`: the process answers.
+@Sendable func getLiveness(_ call: Call) throws(Problem) -> Action {
+    .answer { exchange in exchange.complete { .text("ok\n") } }
+}
+
+/// `GET /readyz`: it takes pushes.
+@Sendable func getReadiness(_ call: Call) throws(Problem) -> Action {
+    .answer { exchange in
+        if let reason = call.api.registry.notReady {
+            call.answer(exchange, Problem(reason))
+        } else {
+            exchange.complete { .text("ok\n") }
+        }
+    }
+}
+
+/// `GET /version`: the release.
+@Sendable func getVersion(_ call: Call) throws(Problem) -> Action {
+    .answer { exchange in
+        call.answer(exchange) { writer in
+            writer.beginObject()
+            writer.member("name", "paramd")
+            writer.member("version", call.api.version)
+            writer.member("api", "v1")
+            writer.endObject()
+        }
+    }
+}
+
+/// `GET /openapi.json`: the contract.
+@Sendable func getContract(_ call: Call) throws(Problem) -> Action {
+    .answer { exchange in
+        exchange.complete {
+            Response(status: 200, headers: [("Content-Type", "application/json")], body: Contract.body)
+        }
+    }
+}
+
+/// `GET /problems/{slug}`: what an error means and what to do.
+@Sendable func getProblemPage(_ call: Call) throws(Problem) -> Action {
+    guard let kind = ProblemKind(rawValue: call.argument("slug")) else {
+        throw Problem(
+            .notFound,
+            "There is no problem `\(call.argument("slug").prefix(80))`; they are: \(ProblemKind.allCases.map(\.rawValue).joined(separator: ", "))."
+        )
+    }
+    return .answer { exchange in
+        exchange.complete { .text("\(kind.title) (\(kind.status))\n\n\(kind.help)\n") }
+    }
+}
+
+private func guide(for host: String, version: String) -> String {
+    """
+    paramd \(version): a parameter server that you can use with curl
+
+    Create a model: SGD, and a learning rate for each of three steps
+      curl -X PUT --json '{"optimizer":"sgd","learning_rate":[0.5,0.25,0.1],"parameters":{"w":[0,0]}}' \(host)/v1/models/demo
+
+    Push a gradient; the answer tells the rate that was used
+      curl --json '{"gradients":{"w":[1,-2]}}' \(host)/v1/models/demo/gradients
+
+    Pull the parameters, or wait for the next version
+      curl \(host)/v1/models/demo/parameters
+      curl '\(host)/v1/models/demo/parameters?since=2&wait=30s'
+
+    The rate of the next update, and of all of them
+      curl \(host)/v1/models/demo/lr
+      curl '\(host)/v1/models/demo/lr?from=0&to=2'
+
+    The contract: \(host)/openapi.json   Models: \(host)/v1/models
+
+    """
+}

@@ -1,0 +1,43 @@
+// What the decoders refuse, as problems.
+
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+extension Problem {
+    /// A text that is no JSON: line, column, and what to change.
+    init(_ error: JSONError) {
+        self.init(.malformedJSON, "The body is not JSON: \(error). Nothing was applied.")
+    }
+
+    /// A file that is no safetensors file.
+    init(_ error: SafetensorsError) {
+        self.init(.malformedTensors, "The body is not a safetensors file: \(error). Nothing was applied.")
+    }
+}
+
+extension Problem {
+    /// Mistakes in the tensors of a body.
+    init(_ issues: [TensorIssue]) {
+        if let issue = issues.first(where: { $0.kind == .budget }) {
+            self.init(.exceedsMemory, "\(issue.detail); nothing was applied.")
+        } else {
+            self.init(issues.map(Complaint.init))
+        }
+    }
+}
+
+extension Complaint {
+    /// A mistake in a tensor of a body.
+    init(_ issue: TensorIssue) {
+        let exception: ExceptionClass =
+            switch issue.kind {
+            case .notANumber, .form, .elementType: .typeError
+            case .beyondFloat32, .ragged, .shape, .base64, .indices: .valueError
+            case .budget: .runtimeError
+            }
+        self.init(
+            pointer: issue.pointer, exception: exception, detail: issue.detail, expected: issue.expected, got: issue.got
+        )
+    }
+}

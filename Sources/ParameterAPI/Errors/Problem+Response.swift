@@ -1,0 +1,43 @@
+// Problems as bytes.
+
+import HTTPServing
+import Optimizers
+import TensorCoding
+
+extension Problem {
+    /// The answer that tells the problem; indented for curl.
+    func response(for request: Request?) -> Response {
+        var headers: [(name: String, value: String)] = [(name: "Cache-Control", value: "no-store")]
+        if let retryAfter { headers.append((name: "Retry-After", value: "\(retryAfter)")) }
+        if !allow.isEmpty { headers.append((name: "Allow", value: allow.joined(separator: ", "))) }
+        let indented = request?.headers["User-Agent"]?.hasPrefix("curl/") ?? false
+        return .json(
+            indented: indented, status: kind.status, type: "application/problem+json", headers: headers, write)
+    }
+
+    private func write(_ writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("type", kind.type)
+        writer.member("title", kind.title)
+        writer.member("status", kind.status)
+        writer.member("detail", detail)
+        if let exception { writer.member("exception", exception) }
+        if let retryAfter { writer.member("retry_after", retryAfter) }
+        if !items.isEmpty {
+            writer.key("errors")
+            writer.beginArray()
+            for item in items { write(item, to: &writer) }
+            writer.endArray()
+        }
+        writer.endObject()
+    }
+
+    private func write(_ item: Item, to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("pointer", item.pointer)
+        writer.member("detail", item.detail)
+        if let expected = item.expected { writer.member("expected", expected) }
+        if let got = item.got { writer.member("got", got) }
+        writer.endObject()
+    }
+}

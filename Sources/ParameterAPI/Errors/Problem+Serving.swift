@@ -1,0 +1,129 @@
+// The error map: the one place that knows both what the models refuse and which status says so.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+
+extension Problem {
+    /// What a refusal of the serving layer looks like from outside.
+    init(_ error: ServingError) {
+        switch error {
+        case .invalid(let complaints): self.init(complaints)
+        case .unknownModel(let name, let nearest):
+            self.init(.unknownModel, "There is no model `\(name)`.\(Self.suggestion(nearest))")
+        case .modelExists(let name):
+            self.init(
+                .modelExists, "`\(name)` exists and was created by another definition; add ?replace=1 to start over.")
+        case .modelReplaced(let name):
+            self.init(.modelReplaced, "`\(name)` was deleted or created anew meanwhile; nothing was applied.")
+        case .outOfMemory(let needed, let limit) where needed > limit:
+            self.init(.exceedsMemory, "This needs \(needed) bytes and --memory is \(limit); nothing was applied.")
+        case .outOfMemory(let needed, let limit):
+            self.init(
+                .outOfMemory,
+                "This needs \(needed) bytes, more than is left of the \(limit) of --memory; nothing was applied.")
+            retryAfter = 1
+        case .learningRateExhausted(let group, let step, let length):
+            self.init(
+                .learningRateExhausted,
+                "The learning rate of group `\(group)` has \(length) entries and none for step \(step); append entries or set past_end to hold. Nothing was applied."
+            )
+            exception = "RuntimeError"
+        case .diverged(let parameter):
+            self.init(
+                .diverged,
+                "The update makes `\(parameter)` non-finite and was not published; restore a checkpoint or import values."
+            )
+            items = [Item(pointer: "/parameters/\(parameter)", detail: "became non-finite", expected: nil, got: nil)]
+        case .lossScaleStuck(let overflows):
+            self.init(
+                .diverged,
+                "\(overflows) gradients in a row overflowed, so the loss scale cannot help; check the model. Nothing was applied."
+            )
+            exception = "RuntimeError"
+        case .basedOnFuture(let basedOn, let step):
+            self.init(
+                .stale, "based_on \(basedOn) lies ahead of the model's step \(step); pull again. Nothing was applied.")
+        case .fenced(let worker, let epoch, let current):
+            self.init(
+                .fenced,
+                "Epoch \(epoch) of worker `\(worker)` does not count, \(current) does; register the worker again. Nothing was applied."
+            )
+        case .receiptForgotten(let worker, let seq, let oldest):
+            self.init(
+                .receiptForgotten,
+                "Push \(seq) of worker `\(worker)` is older than the window, which starts at \(oldest); nothing was applied."
+            )
+        case .keyReused(let key):
+            self.init(
+                .keyReused,
+                "`\(key)` was used for other gradients; use a new seq, or register the worker for a new epoch. Nothing was applied."
+            )
+        case .inFlight(let key):
+            self.init(.inFlight, "`\(key)` is still under way; send the same push again.")
+            retryAfter = 1
+        case .tooManyWorkers(let limit):
+            self.init(
+                .tooMany, "The model remembers at most \(limit) workers; reuse names of workers. Nothing was applied.")
+            retryAfter = 60
+        case .preconditionFailed(let expected, let current):
+            self.init(
+                .preconditionFailed,
+                "The precondition names \(expected), the model is at \(current); nothing was applied.")
+        case .storageFull(let reason):
+            self.init(.storageFull, "\(reason) Nothing was applied; pushes resume by themselves once there is room.")
+            retryAfter = 5
+        case .storageFailed(let reason):
+            self.init(.storageFailed, "\(reason) Nothing was applied; check the disk and start the daemon again.")
+            retryAfter = 60
+        case .stopping:
+            self.init(.stopping, "The daemon is stopping; nothing was applied. Try again.")
+            retryAfter = 1
+        }
+    }
+
+    /// Wrong content: one item per place, the first one's text as the detail.
+    init(_ complaints: [Complaint]) {
+        let first = complaints.first?.detail ?? "The content is wrong"
+        let more = complaints.count > 1 ? " (and \(complaints.count - 1) more, see errors)" : ""
+        self.init(.invalidContent, "\(Self.sentence(first))\(more.isEmpty ? "" : more + ".") Nothing was applied.")
+        items = complaints.map { Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got) }
+        exception = complaints.first?.exception?.rawValue
+    }
+
+    /// What a refusal of the HTTP layer looks like.
+    init(_ refusal: Refusal) {
+        self.init(ProblemKind(refusal), refusal.detail)
+        if refusal.status == 503 { retryAfter = 1 }
+    }
+
+    /// " Did you mean `a` or `b`?", or nothing.
+    static func suggestion(_ names: [String]) -> String {
+        names.isEmpty ? "" : " Did you mean \(names.map { "`\($0)`" }.joined(separator: " or "))?"
+    }
+
+    private static func sentence(_ text: String) -> String {
+        let upper = text.prefix(1).uppercased() + text.dropFirst()
+        return upper.hasSuffix(".") || upper.hasSuffix("?") ? upper : upper + "."
+    }
+}
+
+extension ProblemKind {
+    fileprivate init(_ refusal: Refusal) {
+        switch refusal {
+        case .malformedMethod, .malformedTarget, .malformedHeader, .missingHost, .repeatedHost, .malformedHost,
+            .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody:
+            self = .malformedRequest
+        case .headTimedOut, .bodyTimedOut: self = .requestTimeout
+        case .lengthRequired: self = .lengthRequired
+        case .bodyTooLarge: self = .tooLarge
+        case .targetTooLong: self = .targetTooLong
+        case .unknownExpectation: self = .expectationFailed
+        case .foreignHost: self = .wrongHost
+        case .headTooLarge: self = .headTooLarge
+        case .unknownMethod, .unknownTransferEncoding: self = .notImplemented
+        case .tooManyConnections, .draining: self = .stopping
+        case .unsupportedVersion: self = .versionNotSupported
+        }
+    }
+}

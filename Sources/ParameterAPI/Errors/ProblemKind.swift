@@ -1,0 +1,52 @@
+// The catalogue of errors: one line each, from which statuses, titles, help pages and the contract's list come.
+
+/// A kind of error, with its status, title and help.
+enum ProblemKind: String, CaseIterable {
+    case malformedJSON = "malformed-json"
+    case malformedRequest = "malformed-request"
+    case malformedTensors = "malformed-tensors"
+    case notFound = "not-found"
+    case unknownModel = "unknown-model"
+    case methodNotAllowed = "method-not-allowed"
+    case notAcceptable = "not-acceptable"
+    case requestTimeout = "request-timeout"
+    case modelExists = "model-exists"
+    case modelReplaced = "model-replaced"
+    case inFlight = "in-flight"
+    case fenced = "fenced"
+    case receiptForgotten = "receipt-forgotten"
+    case stale = "stale"
+    case learningRateExhausted = "lr-schedule-exhausted"
+    case diverged = "diverged"
+    case lengthRequired = "length-required"
+    case preconditionFailed = "precondition-failed"
+    case tooLarge = "too-large"
+    case targetTooLong = "target-too-long"
+    case unsupportedMediaType = "unsupported-media-type"
+    case expectationFailed = "expectation-failed"
+    case wrongHost = "wrong-host"
+    case invalidContent = "invalid-content"
+    case invalidQuery = "invalid-query"
+    case exceedsMemory = "exceeds-memory"
+    case keyReused = "key-reused"
+    case tooMany = "too-many"
+    case headTooLarge = "head-too-large"
+    case notImplemented = "not-implemented"
+    case outOfMemory = "out-of-memory"
+    case stopping = "stopping"
+    case storageFailed = "storage-failed"
+    case versionNotSupported = "http-version-not-supported"
+    case storageFull = "storage-full"
+
+    /// The page's address, which is the problem's type.
+    var type: String { "/problems/\(rawValue)" }
+
+    /// The HTTP status.
+    var status: Int { row.status }
+
+    /// A few words that stay the same from case to case.
+    var title: String { row.title }
+
+    /// What the help page says.
+    var help: String { row.help }
+}

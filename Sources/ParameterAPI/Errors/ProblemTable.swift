@@ -1,0 +1,160 @@
+// The rows behind ProblemKind. A new kind is a case there and a row here; the compiler sees to it that none is missing.
+
+extension ProblemKind {
+    /// Status, title and the text of the help page.
+    struct Row {
+        var status: Int
+        var title: String
+        var help: String
+
+        init(_ status: Int, _ title: String, _ help: String) {
+            self.status = status
+            self.title = title
+            self.help = help
+        }
+    }
+
+    var row: Row {
+        switch self {
+        case .malformedJSON:
+            Row(
+                400, "The body is not JSON",
+                "The detail names line and column. Common causes: NaN or Infinity (not JSON: leave that step out, or push safetensors), a trailing comma, a key written twice, single quotes, a body cut short."
+            )
+        case .malformedRequest:
+            Row(
+                400, "The request is malformed",
+                "The request line or a header breaks the rules of HTTP, so nothing after it can be trusted and the connection is closed. Check the client or the proxy in between."
+            )
+        case .malformedTensors:
+            Row(
+                400, "The body is not a safetensors file",
+                "The header must be a JSON object whose tensors tile the data without gaps. Write the file with the safetensors library, or send JSON."
+            )
+        case .notFound:
+            Row(404, "There is nothing here", "Check the path; GET / lists what there is.")
+        case .unknownModel:
+            Row(
+                404, "There is no model of that name",
+                "GET /v1/models lists the models; PUT /v1/models/NAME creates one. After a delete the name is free again."
+            )
+        case .methodNotAllowed:
+            Row(405, "The path does not know that method", "The Allow header lists the methods that it knows.")
+        case .notAcceptable:
+            Row(
+                406, "No representation that the client accepts",
+                "Ask for application/json or application/vnd.safetensors, or put .json or .safetensors behind the path."
+            )
+        case .requestTimeout:
+            Row(
+                408, "The request arrived too slowly",
+                "A request's head must arrive within its deadline and its body at the least rate. Nothing was applied; send it again."
+            )
+        case .modelExists:
+            Row(
+                409, "A model of that name exists",
+                "It was created by another definition. Delete it, choose another name, or PUT with ?replace=1 to start over."
+            )
+        case .modelReplaced:
+            Row(
+                409, "The model was replaced meanwhile",
+                "The model that the request was meant for has been deleted or created anew. Pull, then go on with the new one."
+            )
+        case .inFlight:
+            Row(
+                409, "The first request with this key is still under way",
+                "Send the same request again after Retry-After.")
+        case .fenced:
+            Row(
+                409, "The worker was registered anew",
+                "Another process registered the same worker later, and its epoch counts now. Stop this one, or register again."
+            )
+        case .receiptForgotten:
+            Row(
+                409, "The push is older than the window",
+                "The server remembers a limited number of receipts per worker. This number was passed long ago and cannot be applied."
+            )
+        case .stale:
+            Row(
+                409, "The gradient belongs to another step",
+                "Pull the parameters again and compute the gradient from them.")
+        case .learningRateExhausted:
+            Row(
+                409, "The learning-rate array has no entry for this step",
+                "An array gives its i-th entry to the i-th update. Append entries with PATCH {\"learning_rate\":{\"append\":[...]}}, or create the model with \"past_end\":\"hold\"."
+            )
+        case .diverged:
+            Row(
+                409, "An update made a parameter non-finite",
+                "The step was not published and pulls keep the last good version. Restore a checkpoint or import values, with a lower learning rate."
+            )
+        case .lengthRequired:
+            Row(411, "The body has no length", "Send Content-Length, or Transfer-Encoding: chunked.")
+        case .preconditionFailed:
+            Row(
+                412, "The precondition does not hold",
+                "The model is not in the version that If-Match or If-None-Match names. GET it, look, and try again with the new ETag."
+            )
+        case .tooLarge:
+            Row(
+                413, "The body is too large",
+                "Large tensors travel best as safetensors (4 bytes a number). The limit comes from the model's size and the daemon's --memory."
+            )
+        case .targetTooLong:
+            Row(414, "The address is too long", "Use fewer or shorter query arguments.")
+        case .unsupportedMediaType:
+            Row(
+                415, "The content type is not known here",
+                "Send JSON (curl --json '{...}') or safetensors (Content-Type: application/vnd.safetensors), without Content-Encoding."
+            )
+        case .expectationFailed:
+            Row(417, "The expectation cannot be met", "The only Expect that is known is 100-continue.")
+        case .wrongHost:
+            Row(
+                421, "The request names another host",
+                "Host must be localhost, 127.0.0.1, [::1] or the address that the daemon listens on. This keeps web pages of strangers out."
+            )
+        case .invalidContent:
+            Row(
+                422, "The content is wrong",
+                "The JSON is well-formed, but a name, shape, type or value in it is not right. `errors` points to each place. Nothing was applied."
+            )
+        case .invalidQuery:
+            Row(422, "A query argument is wrong", "The detail names the argument and the values that it takes.")
+        case .exceedsMemory:
+            Row(
+                422, "Larger than the memory budget",
+                "What the request asks for could not fit even into an empty daemon. Make it smaller, or start the daemon with a larger --memory."
+            )
+        case .keyReused:
+            Row(
+                422, "The key was used for another body",
+                "A sequence number or Idempotency-Key stands for one push. After a restart of a worker, register it (PUT .../workers/NAME) for a new epoch."
+            )
+        case .tooMany:
+            Row(429, "A limit is reached", "Wait for Retry-After, or use fewer of what the detail names.")
+        case .headTooLarge:
+            Row(431, "The headers are too large", "Send fewer or shorter headers.")
+        case .notImplemented:
+            Row(
+                501, "Not known here",
+                "Send GET, HEAD, POST, PUT, PATCH or DELETE; the only transfer coding is chunked.")
+        case .outOfMemory:
+            Row(
+                503, "The memory budget has no room",
+                "Everything large is counted against --memory. Delete models, send less at a time, or start the daemon with more."
+            )
+        case .stopping:
+            Row(503, "The daemon is stopping", "Try again after Retry-After; what was acknowledged is kept.")
+        case .storageFailed:
+            Row(
+                503, "The journal has failed",
+                "A write to the disk failed, so nothing more is acknowledged; reads still work. Check the disk, then start the daemon again."
+            )
+        case .versionNotSupported:
+            Row(505, "That HTTP version is not spoken here", "Speak HTTP/1.1.")
+        case .storageFull:
+            Row(507, "The disk is full", "Nothing was applied. Make room; pushes resume by themselves.")
+        }
+    }
+}

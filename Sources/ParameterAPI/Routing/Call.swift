@@ -1,0 +1,64 @@
+// One request on its way through an endpoint: its head, what the path says, and the server it is for.
+
+import HTTPServing
+import ParameterServing
+
+/// What an endpoint has in hand.
+struct Call: Sendable {
+    let request: Request
+    /// The path's arguments by name, percent-decoded once.
+    let arguments: [String: String]
+    /// The representation that the path's suffix asks for.
+    let suffix: String?
+    let api: ParameterAPI
+
+    /// The value of a path's argument.
+    func argument(_ name: String) -> String { arguments[name] ?? "" }
+
+    /// The last query argument called `name`.
+    func query(_ name: String) -> String? { request.query.last { $0.name == name }?.value }
+
+    /// Every query argument called `name`.
+    func queries(_ name: String) -> [String] { request.query.filter { $0.name == name }.map(\.value) }
+
+    /// Whether the answer is for a person at a terminal, who likes it indented.
+    var isIndented: Bool { request.headers["User-Agent"]?.hasPrefix("curl/") ?? false }
+
+    /// The model that the path names.
+    func model() throws(Problem) -> Model {
+        do {
+            return try api.registry.model(named: argument("m"))
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    /// Refuses query arguments that the endpoint does not know: a misspelt one must not pass in silence.
+    func allowQueries(_ names: String...) throws(Problem) {
+        for (name, _) in request.query where !names.contains(name) {
+            let known = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
+            throw Problem(.invalidQuery, "The query argument `\(name)` is not known here; \(known).")
+        }
+    }
+
+    /// A whole number of the query.
+    func integer(_ name: String, in range: ClosedRange<Int> = 0...Int.max) throws(Problem) -> Int? {
+        guard let text = query(name) else { return nil }
+        guard let value = Int(text), range.contains(value) else {
+            let bounds =
+                range.upperBound == .max
+                ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+            throw Problem(.invalidQuery, "`\(name)` is a whole number \(bounds), not `\(text.prefix(40))`.")
+        }
+        return value
+    }
+
+    /// A switch of the query: `1`, `true` or nothing behind the name is on, `0` or `false` is off.
+    func flag(_ name: String) throws(Problem) -> Bool {
+        switch query(name) {
+        case nil, "0", "false": return false
+        case "1", "true", "": return true
+        case .some(let text): throw Problem(.invalidQuery, "`\(name)` is 1 or 0, not `\(text.prefix(40))`.")
+        }
+    }
+}

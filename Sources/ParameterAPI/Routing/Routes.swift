@@ -1,0 +1,29 @@
+// Every endpoint of the API, one row each, in the order of the contract.
+
+import HTTPServing
+
+extension Route {
+    /// The route table.
+    static let all: [Route] = [
+        Route(.get, "/", getGuide),
+        Route(.get, "/livez", getLiveness),
+        Route(.get, "/healthz", getLiveness),
+        Route(.get, "/readyz", getReadiness),
+        Route(.get, "/version", getVersion),
+        Route(.get, "/openapi.json", getContract),
+        Route(.get, "/problems/{slug}", getProblemPage),
+        Route(.get, "/v1/models", listModels),
+        Route(.put, "/v1/models/{m}", createModel),
+        Route(.get, "/v1/models/{m}", getModel),
+        Route(.patch, "/v1/models/{m}", patchModel),
+        Route(.delete, "/v1/models/{m}", deleteModel),
+        Route(.get, "/v1/models/{m}/groups", listGroups),
+        Route(.get, "/v1/models/{m}/groups/{g}", getGroup),
+        Route(.patch, "/v1/models/{m}/groups/{g}", patchGroup),
+        Route(.post, "/v1/models/{m}/gradients", pushGradients),
+        Route(.get, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], pullParameters),
+        Route(.put, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], importParameters),
+        Route(.get, "/v1/models/{m}/lr", getLearningRates),
+        Route(.get, "/v1/models/{m}/weight_decay", getWeightDecays),
+    ]
+}

@@ -1,0 +1,86 @@
+// Answers in JSON: built in one buffer, indented when a person at a terminal asks, ended by a newline.
+
+import HTTPServing
+import TensorCoding
+
+extension Response {
+    /// A JSON answer.
+    ///
+    /// - Parameters:
+    ///   - indented: one member a line.
+    ///   - status: the status.
+    ///   - type: the media type, where it is not plain JSON.
+    ///   - headers: fields to add.
+    ///   - write: writes the one value of the document.
+    static func json(
+        indented: Bool, status: Int = 200, type: String = "application/json",
+        headers: [(name: String, value: String)] = [],
+        _ write: (inout JSONWriter) -> Void
+    ) -> Response {
+        var writer = JSONWriter(indented: indented)
+        write(&writer)
+        return Response(
+            status: status, headers: [(name: "Content-Type", value: type)] + headers, body: .bytes(writer.finish()))
+    }
+
+    /// A text answer.
+    static func text(_ text: String, type: String = "text/plain; charset=utf-8", status: Int = 200) -> Response {
+        Response(status: status, headers: [(name: "Content-Type", value: type)], body: .bytes(Array(text.utf8)))
+    }
+}
+
+extension Call {
+    /// Completes the exchange with a JSON document.
+    func answer(
+        _ exchange: Exchange, status: Int = 200, headers: [(name: String, value: String)] = [],
+        _ write: @escaping @Sendable (inout JSONWriter) -> Void
+    ) {
+        let indented = isIndented
+        exchange.complete { .json(indented: indented, status: status, headers: headers, write) }
+    }
+
+    /// Completes the exchange with a problem.
+    func answer(_ exchange: Exchange, _ problem: Problem) {
+        let request = request
+        exchange.complete { problem.response(for: request) }
+    }
+
+    /// Completes the exchange with the result of `make`, which may refuse.
+    func answer(_ exchange: Exchange, _ make: () throws(Problem) -> Response) {
+        do throws(Problem) {
+            let response = try make()
+            exchange.complete { response }
+        } catch {
+            answer(exchange, error)
+        }
+    }
+}
+
+extension JSONWriter {
+    mutating func member(_ name: String, _ value: String) {
+        key(name)
+        string(value)
+    }
+
+    mutating func member(_ name: String, _ value: Int) {
+        key(name)
+        integer(value)
+    }
+
+    mutating func member(_ name: String, _ value: Bool) {
+        key(name)
+        bool(value)
+    }
+
+    /// A double; null for none.
+    mutating func member(_ name: String, _ value: Double?) {
+        key(name)
+        if let value { number(value) } else { null() }
+    }
+
+    /// A float32; null for none.
+    mutating func member(_ name: String, _ value: Float?) {
+        key(name)
+        if let value { number(value) } else { null() }
+    }
+}

@@ -1,0 +1,81 @@
+// The page of a model: what it was defined as and what it is now.
+
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+extension JSONWriter {
+    /// Writes the answer of GET, PUT and PATCH for a model.
+    mutating func modelPage(_ version: PublishedVersion, divergence: String?) {
+        let facts = version.facts
+        beginObject()
+        member("model", facts.name)
+        member("uid", version.uid.description)
+        member("step", version.step)
+        member("version", version.version)
+        member("status", divergence == nil ? "ready" : "diverged")
+        if let divergence { member("diverged_parameter", divergence) }
+        member("parameter_count", facts.layout.count)
+        member("bytes", facts.layout.count * MemoryLayout<Float>.stride)
+        member("loss_scale", version.lossScale)
+        key("definition")
+        definition(facts)
+        key("groups")
+        groups(version)
+        key("parameters")
+        parameterFacts(facts.layout)
+        if !facts.warnings.isEmpty {
+            key("warnings")
+            beginArray()
+            for warning in facts.warnings { string(warning) }
+            endArray()
+        }
+        endObject()
+    }
+
+    private mutating func definition(_ facts: ModelFacts) {
+        setting(facts.settings)
+    }
+
+    /// Writes all groups in update order.
+    mutating func groups(_ version: PublishedVersion) {
+        beginArray()
+        for index in version.facts.layout.groups.indices { group(index, of: version) }
+        endArray()
+    }
+
+    /// Writes one group: its options, its members, what the next update uses.
+    mutating func group(_ index: Int, of version: PublishedVersion) {
+        let layout = version.facts.layout
+        let facts = version.facts
+        beginObject()
+        member("name", layout.groups[index].name)
+        key("params")
+        beginArray()
+        for parameter in layout.groups[index].parameterIndices { string(layout.parameters[parameter].name) }
+        endArray()
+        member("lr", (try? facts.learningRates(at: version.step)[index]) ?? nil)
+        key("learning_rate")
+        setting(facts.learningRateDefinition(ofGroup: index))
+        member("weight_decay", facts.weightDecays(at: version.step)[index])
+        endObject()
+    }
+
+    private mutating func parameterFacts(_ layout: ArenaLayout) {
+        beginObject()
+        for parameter in layout.parameters {
+            key(parameter.name)
+            beginObject()
+            key("shape")
+            integers(parameter.shape.dimensions)
+            member("trainable", parameter.isTrainable)
+            if let group = parameter.groupIndex { member("group", layout.groups[group].name) }
+            member("decays", parameter.decays)
+            member("decay_reason", parameter.decayReason)
+            member("centralized", parameter.isCentralized)
+            member("centralization_reason", parameter.centralizationReason)
+            endObject()
+        }
+        endObject()
+    }
+}

@@ -1,0 +1,207 @@
+// The answer to a pull: one version, encoded once, sent to all who ask. A whole model in safetensors is a small header
+// and the arena itself, without a copy.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// Bytes of an answer with whatever keeps them alive.
+final class EncodedBody: Encoding {
+    let body: Response.Body
+
+    init(_ body: Response.Body) {
+        self.body = body
+    }
+}
+
+/// Memory that answers of one encoding share.
+final class SharedBytes: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+
+    init(_ source: [UInt8]) {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 16)
+        copy.copyBytes(from: source)
+        bytes = UnsafeRawBufferPointer(copy)
+    }
+
+    deinit { bytes.deallocate() }
+
+    var segment: Response.Segment { Response.Segment(owner: self, bytes: bytes) }
+}
+
+/// One pull's answer.
+struct PullAnswer: Sendable {
+    private let call: Call
+    private let version: PublishedVersion
+    private let selection: Selection
+    private let isIndented: Bool
+
+    init(_ call: Call, _ version: PublishedVersion, _ selection: Selection) {
+        self.call = call
+        self.version = version
+        self.selection = selection
+        isIndented = call.isIndented && selection.representation == .json
+    }
+
+    private var key: String { isIndented ? selection.key + "-i" : selection.key }
+
+    /// The tag of this answer.
+    var tag: EntityTag { EntityTag(version, key) }
+
+    /// What every answer about this version says in its head, a 304 too.
+    var headers: [(name: String, value: String)] {
+        let path = "/v1/models/\(version.facts.name)/versions/\(version.uid)-\(version.version)/parameters"
+        let query = call.request.target.split(separator: "?", maxSplits: 1).dropFirst().first.map { "?\($0)" } ?? ""
+        return [
+            (name: "ETag", value: tag.text), (name: "Cache-Control", value: "no-cache"),
+            (name: "Vary", value: "Accept, User-Agent"),
+            (name: "Content-Location", value: path + (selection.representation == .json ? "" : ".safetensors") + query),
+        ] + versionHeaders(version) + preferenceApplied
+    }
+
+    private var preferenceApplied: [(name: String, value: String)] {
+        call.preferredWait.map { [(name: "Preference-Applied", value: "wait=\($0)")] } ?? []
+    }
+
+    /// Completes the exchange with the parameters, or with 304 when the client has them.
+    func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
+        let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers["If-None-Match"])
+        if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
+        let fields = headers + contentHeaders
+        if let receipt, selection.representation == .json {
+            let encoded = EncodedBody(.bytes(json(receipt)))
+            return exchange.complete { Response(status: 200, headers: fields, body: encoded.body) }
+        }
+        exchange.complete { [self] in
+            // Runs on a network thread; only the first to ask encodes.
+            Response(status: 200, headers: fields, body: version.encodings.encoding(key, make: encode).body)
+        }
+    }
+
+    /// The answer when the condition does not hold in time: 202 for `min_step`, 304 for `since`.
+    func unmet(_ condition: PullCondition) -> Response {
+        guard let minStep = condition.minStep, version.step < minStep else {
+            return Response(status: 304, headers: headers)
+        }
+        return .json(indented: call.isIndented, status: 202, headers: headers) { writer in
+            writer.beginObject()
+            writer.member("step", version.step)
+            writer.member("version", version.version)
+            writer.member("waiting_for", minStep)
+            writer.endObject()
+        }
+    }
+
+    private var contentHeaders: [(name: String, value: String)] {
+        switch selection.representation {
+        case .json: [(name: "Content-Type", value: "application/json")]
+        case .safetensors:
+            [
+                (name: "Content-Type", value: "application/vnd.safetensors"),
+                (name: "Content-Disposition", value: "attachment; filename=\"\(version.facts.name).safetensors\""),
+            ]
+        }
+    }
+
+    @Sendable private func encode() -> EncodedBody {
+        switch selection.representation {
+        case .json: EncodedBody(.segments([SharedBytes(json(nil)).segment]))
+        case .safetensors: EncodedBody(.segments(safetensors()))
+        }
+    }
+
+    private func json(_ receipt: Receipt?) -> [UInt8] {
+        var writer = JSONWriter(indented: isIndented)
+        writer.beginObject()
+        writer.member("model", version.facts.name)
+        writer.member("step", version.step)
+        writer.member("version", version.version)
+        if let receipt {
+            writer.key("receipt")
+            writer.receipt(receipt, groups: version.facts.layout.groups.map(\.name))
+        }
+        writer.key("parameters")
+        writer.beginObject()
+        for index in selection.indices { write(index, to: &writer) }
+        writer.endObject()
+        writer.endObject()
+        return writer.finish()
+    }
+
+    private func write(_ index: Int, to writer: inout JSONWriter) {
+        let parameter = version.facts.layout.parameters[index]
+        writer.key(parameter.name)
+        writer.tensor(version.values(at: index), parameter.shape, selection)
+    }
+
+    private func safetensors() -> [Response.Segment] {
+        let layout = version.facts.layout
+        let tensors = selection.indices.map { index in
+            (
+                name: layout.parameters[index].name, type: selection.elementType,
+                shape: layout.parameters[index].shape.dimensions
+            )
+        }
+        let metadata = [
+            ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),
+            ("paramd.version", "\(version.version)"),
+        ]
+        let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: metadata)).segment
+        return selection.isMetaOnly ? [head] : [head] + data()
+    }
+
+    /// The values: the arena itself where they go out as they are.
+    private func data() -> [Response.Segment] {
+        guard selection.elementType == .float32 else {
+            return selection.indices.map { index in
+                SharedBytes(version.values(at: index).encoded(as: selection.elementType)).segment
+            }
+        }
+        let layout = version.facts.layout
+        var ranges: [Range<Int>] = []
+        for index in selection.indices {
+            let range = layout.parameters[index].range
+            if let last = ranges.last, last.upperBound == range.lowerBound {
+                ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+            } else {
+                ranges.append(range)
+            }
+        }
+        return ranges.map { range in
+            Response.Segment(owner: version, bytes: UnsafeRawBufferPointer(version.arena.buffer[range]))
+        }
+    }
+}
+
+extension UnsafeBufferPointer<Float> {
+    /// The values in the bytes of `type`, little-endian.
+    fileprivate func encoded(as type: ElementType) -> [UInt8] {
+        guard type != .float32 else { return Array(UnsafeRawBufferPointer(self)) }
+        return [UInt8](unsafeUninitializedCapacity: count * type.size) { target, written in
+            if let base = target.baseAddress { HalfPrecision.encode(self, as: type, into: base) }
+            written = count * type.size
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Writes a tensor as the selection asks for it: flat, base64, or its shape alone.
+    mutating func tensor(_ values: UnsafeBufferPointer<Float>, _ shape: Shape, _ selection: Selection) {
+        beginObject()
+        let isPlain = selection.elementType == .float32 && !selection.isBase64
+        if !isPlain || selection.isMetaOnly { member("dtype", selection.elementType.rawValue) }
+        key("shape")
+        integers(shape.dimensions)
+        if !selection.isMetaOnly {
+            if isPlain {
+                key("data")
+                numbers(values)
+            } else {
+                key("b64")
+                values.encoded(as: selection.elementType).withUnsafeBytes { base64($0) }
+            }
+        }
+        endObject()
+    }
+}

@@ -1,0 +1,46 @@
+// Settings are JSON without JSON: this is the crossing, both ways.
+
+import Optimizers
+import TensorCoding
+
+extension Setting {
+    /// The setting that a JSON value says; arrays of numbers become one piece.
+    init(_ value: JSONValue) {
+        switch value {
+        case .null, .tensor: self = .null
+        case .bool(let value): self = .boolean(value)
+        case .integer(let value): self = .integer(Int(value))
+        case .real(let value): self = .number(value)
+        case .string(let value): self = .string(value)
+        case .array(let elements):
+            let numbers = elements.compactMap(\.number)
+            self = numbers.count == elements.count ? .numbers(numbers) : .array(elements.map(Setting.init))
+        case .object(let members): self = .object(members.map { Entry(key: $0.key, value: Setting($0.value)) })
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Writes a setting as the JSON that it came from.
+    mutating func setting(_ setting: Setting) {
+        switch setting {
+        case .null: null()
+        case .boolean(let value): bool(value)
+        case .integer(let value): integer(value)
+        case .number(let value): number(value)
+        case .string(let value): string(value)
+        case .numbers(let values): numbers(values)
+        case .array(let elements):
+            beginArray()
+            for element in elements { self.setting(element) }
+            endArray()
+        case .object(let entries):
+            beginObject()
+            for entry in entries {
+                key(entry.key)
+                self.setting(entry.value)
+            }
+            endObject()
+        }
+    }
+}

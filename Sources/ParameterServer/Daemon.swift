@@ -1,0 +1,69 @@
+// The daemon as a service: it puts the layers together, listens, and on a graceful shutdown lets go in the right order:
+// waiting pulls first, then connections, then models.
+
+import Glibc
+import HTTPServing
+import Logging
+import Optimizers
+import ParameterAPI
+import ParameterServing
+import ServiceLifecycle
+
+/// A configured daemon.
+struct Daemon: Service {
+    private let server: HTTPServer
+    private let registry: ModelRegistry
+    private let host: String
+    private let logger: Logger
+
+    /// Checks the options and puts the layers together; nothing listens yet.
+    ///
+    /// - Throws: `StartFailure` that says which option to change.
+    init(_ options: Options, optimizers: [Optimizer.Type], logger: Logger) throws {
+        let address = try Self.address(options)
+        host = address.urlHost
+        let memory = options.memory ?? .halfOfMachine
+        registry = ModelRegistry(
+            configuration: ServingConfiguration(memoryLimit: memory.bytes, threads: HTTPConfiguration.coreCount),
+            catalogue: Catalogue(adding: optimizers))
+        var configuration = HTTPConfiguration(address: address)
+        configuration.allowedHosts = options.allowedHosts
+        configuration.render = ParameterAPI.render
+        server = HTTPServer(
+            configuration: configuration, application: ParameterAPI(registry: registry, version: release))
+        self.logger = logger
+    }
+
+    /// Serves until a graceful shutdown, then drains.
+    func run() async throws {
+        let port: Int
+        do throws(HTTPServerError) {
+            port = try server.start()
+        } catch {
+            throw StartFailure(status: .unavailable, message: "\(error)")
+        }
+        let bound = "\(host):\(port)"
+        write("listening on http://\(bound)\n", to: STDOUT_FILENO)
+        logger.info("started", metadata: ["address": "\(bound)", "version": "\(release)"])
+        try? await gracefulShutdown()
+        server.drain(within: .seconds(1)) { registry.stop() }
+        logger.info("stopped")
+    }
+
+    private static func address(_ options: Options) throws -> ListenAddress {
+        guard let address = ListenAddress(options.listen) else {
+            throw StartFailure(
+                status: .configuration,
+                message: "--listen \(options.listen): write HOST:PORT, such as 127.0.0.1:8470 or [::1]:0")
+        }
+        guard address.isLoopback || options.insecureNoAuth else {
+            throw StartFailure(
+                status: .configuration,
+                message: """
+                    --listen \(options.listen) can be reached from other machines, and there is no authentication: \
+                    listen on 127.0.0.1, or add --insecure-no-auth if everyone who reaches it may change every model
+                    """)
+        }
+        return address
+    }
+}

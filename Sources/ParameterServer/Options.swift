@@ -1,0 +1,44 @@
+// The command line. Every flag says what it does, in what unit and with which default; the same text is the help.
+
+import ArgumentParser
+
+/// What the command line says.
+struct Options: ParsableArguments {
+    @Option(help: ArgumentHelp("Listen on this address; port 0 picks a free one.", valueName: "host:port"))
+    var listen = "127.0.0.1:8470"
+
+    @Option(help: ArgumentHelp("Keep the journal, snapshots and checkpoints in this directory.", valueName: "dir"))
+    var dataDir = "./paramd-data"
+
+    @Option(
+        help: ArgumentHelp(
+            "The memory for models and requests: bytes, or with K, M, G or T. Default: half of this machine's.",
+            valueName: "size"))
+    var memory: ByteCount?
+
+    @Option(name: .customLong("allow-host"), help: "Answer requests for this host name too; may be repeated.")
+    var allowedHosts: [String] = []
+
+    @Option(help: "Log messages of this level and above: trace, debug, info, notice, warning, error or critical.")
+    var logLevel = LogLevel.info
+
+    @Flag(help: "Serve a non-loopback address without authentication: whoever reaches it can change every model.")
+    var insecureNoAuth = false
+}
+
+/// The whole command, for `--help` and `--version`.
+struct Command: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "paramd",
+        abstract: "A parameter server that anyone can use with curl.",
+        discussion: """
+            Holds named parameters and optimizer state, takes gradients by HTTP and hands the new parameters to every \
+            worker that pulls or waits for them. GET / answers with commands to paste.
+            """,
+        version: release)
+
+    @OptionGroup var options: Options
+}
+
+/// The version of this release.
+let release = "0.1.0"

@@ -1,0 +1,63 @@
+// From the command line to a running daemon and back: parse, check, start, wait for a signal, drain, exit.
+
+import ArgumentParser
+import Glibc
+import Logging
+import Optimizers
+import ServiceLifecycle
+
+/// Runs the daemon until a signal ends it; does not return.
+///
+/// - Parameters:
+///   - arguments: the command line without the program's name.
+///   - optimizers: optimizers beside the built-in ones; each is served under its name.
+public func run(
+    arguments: [String] = Array(CommandLine.arguments.dropFirst()), optimizers: [Optimizer.Type] = []
+) async -> Never {
+    let options = parse(arguments)
+    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    var logger = Logger(label: "paramd")
+    logger.logLevel = options.logLevel.level
+    do {
+        try await serve(options, optimizers, logger)
+    } catch let failure as StartFailure {
+        fail(failure)
+    } catch {
+        logger.error("stopped", metadata: ["reason": "\(error)"])
+        Glibc.exit(ExitStatus.inputOutput.rawValue)
+    }
+    Glibc.exit(0)
+}
+
+private func parse(_ arguments: [String]) -> Options {
+    do {
+        guard let command = try Command.parseAsRoot(arguments) as? Command else { Command.exit() }
+        return command.options
+    } catch {
+        Command.exit(withError: error)
+    }
+}
+
+private func serve(_ options: Options, _ optimizers: [Optimizer.Type], _ logger: Logger) async throws {
+    let daemon = try Daemon(options, optimizers: optimizers, logger: logger)
+    let group = ServiceGroup(services: [daemon], logger: logger)
+    let watch = Task { await SignalWatch(group: group, logger: logger).run() }
+    defer { watch.cancel() }
+    try await group.run()
+}
+
+/// Tells the reason on standard error and exits.
+private func fail(_ failure: StartFailure) -> Never {
+    write("paramd: \(failure.message)\n", to: STDERR_FILENO)
+    Glibc.exit(failure.status.rawValue)
+}
+
+/// Writes a line for people or scripts at once, unbuffered.
+func write(_ text: String, to descriptor: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+        let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if written < 0, errno != EINTR { return }
+        bytes = bytes.dropFirst(max(0, written))
+    }
+}

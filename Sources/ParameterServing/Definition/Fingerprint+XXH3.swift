@@ -1,0 +1,67 @@
+// Fingerprints are XXH3-128: as fast as memory, and far beyond chance collisions. They guard against mistakes, not
+// against attackers, who could push what they like anyway.
+
+import CXXHash
+import Optimizers
+
+extension Fingerprint {
+    /// Feeds bytes in pieces; the pieces' borders do not matter.
+    public final class Builder {
+        private let state = XXH3_createState()
+
+        /// Starts with nothing fed.
+        public init() {
+            XXH3_128bits_reset(state)
+        }
+
+        deinit { XXH3_freeState(state) }
+
+        /// Feeds raw bytes.
+        public func add(_ bytes: UnsafeRawBufferPointer) {
+            XXH3_128bits_update(state, bytes.baseAddress, bytes.count)
+        }
+
+        /// Feeds a text with its length, so that neighbours cannot run together.
+        public func add(_ text: String) {
+            var text = text
+            text.withUTF8 {
+                add($0.count)
+                add(UnsafeRawBufferPointer($0))
+            }
+        }
+
+        /// Feeds a number.
+        public func add(_ number: Int) {
+            withUnsafeBytes(of: Int64(number).littleEndian) { add($0) }
+        }
+
+        /// The fingerprint of what has been fed.
+        public var fingerprint: Fingerprint {
+            let digest = XXH3_128bits_digest(state)
+            return Fingerprint(high: digest.high64, low: digest.low64)
+        }
+    }
+}
+
+extension Gradients {
+    /// The fingerprint of the decoded gradients: of their values, however they were written.
+    public func fingerprint(in layout: ArenaLayout) -> Fingerprint {
+        let builder = Fingerprint.Builder()
+        for (index, parameter) in layout.parameters.enumerated() {
+            if isDense[index] {
+                builder.add(index)
+                builder.add(
+                    UnsafeRawBufferPointer(
+                        start: dense.base + parameter.range.lowerBound,
+                        count: parameter.range.count * MemoryLayout<Float>.stride))
+            } else if let rows = sparse[index] {
+                builder.add(index)
+                rows.indices.withUnsafeBytes { builder.add($0) }
+                builder.add(
+                    UnsafeRawBufferPointer(
+                        start: rows.values.base, count: rows.values.count * MemoryLayout<Float>.stride))
+            }
+        }
+        return builder.fingerprint
+    }
+}

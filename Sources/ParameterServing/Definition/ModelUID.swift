@@ -1,0 +1,25 @@
+// A name can be deleted and created anew; a uid never comes back. It stands in ETags and cacheable URLs, so that no
+// cache can mistake one model for another.
+
+/// The number of one creation of a model, written as 8 hex digits.
+public struct ModelUID: Sendable, Hashable, CustomStringConvertible {
+    /// The number itself.
+    public let number: UInt32
+
+    /// Makes a uid of its number.
+    public init(number: UInt32) {
+        self.number = number
+    }
+
+    /// Reads 8 hex digits; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        guard text.utf8.count == 8, let number = UInt32(text, radix: 16) else { return nil }
+        self.number = number
+    }
+
+    /// 8 lower-case hex digits.
+    public var description: String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+}

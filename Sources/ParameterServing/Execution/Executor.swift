@@ -1,0 +1,84 @@
+// The threads that run the models: as many as there are cores, never blocked by a model. A model that has something
+// to do lies in the ready queue once; the thread that takes it runs what had arrived, then moves on to the next one,
+// so that a busy model cannot hold up a quiet one.
+
+import Glibc
+
+/// A fixed pool of threads that runs models, each of them on one thread at a time.
+public final class Executor: Sendable {
+    private struct State {
+        var ready: [any Runnable] = []
+        var head = 0
+        var isStopping = false
+        var liveThreads = 0
+    }
+
+    private let state = Locked(State())
+    private let wakeUp = Condition()
+    private let finished = Condition()
+
+    /// Starts the pool.
+    ///
+    /// - Parameter threads: how many threads run models; the number of cores is the natural choice.
+    public init(threads: Int) {
+        state.withLock { $0.liveThreads = threads }
+        for _ in 0..<threads { startThread { self.run() } }
+    }
+
+    /// Ends the threads after the models that are ready now have run.
+    public func stop() {
+        state.withLock { $0.isStopping = true }
+        wakeUp.broadcast()
+        state.wait(for: finished) { $0.liveThreads == 0 ? () : nil }
+    }
+
+    func schedule(_ model: any Runnable) {
+        state.withLock { $0.ready.append(model) }
+        wakeUp.signal()
+    }
+
+    private func run() {
+        while let model = next() { model.run() }
+        state.withLock { $0.liveThreads -= 1 }
+        finished.broadcast()
+    }
+
+    private func next() -> (any Runnable)? {
+        state.wait(for: wakeUp) { state -> (any Runnable)?? in
+            guard state.head < state.ready.count else { return state.isStopping ? .some(nil) : .none }
+            let model = state.ready[state.head]
+            state.head += 1
+            if state.head == state.ready.count || state.head > 1024 {
+                state.ready.removeFirst(state.head)
+                state.head = 0
+            }
+            return model
+        }
+    }
+}
+
+/// Something an executor runs.
+public protocol Runnable: AnyObject, Sendable {
+    /// Handles what has arrived. One thread at a time calls it.
+    func run()
+}
+
+/// Starts a detached thread.
+func startThread(_ body: @escaping @Sendable () -> Void) {
+    final class Start: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let start = Unmanaged.passRetained(Start(body))
+    let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
+        guard let argument else { return nil }
+        Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().body()
+        return nil
+    }
+    if pthread_create(&thread, nil, entry, start.toOpaque()) == 0 {
+        pthread_detach(thread)
+    } else {
+        start.release()
+    }
+}

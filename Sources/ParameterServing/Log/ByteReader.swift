@@ -1,0 +1,93 @@
+// Reads what ByteWriter wrote. The bytes have passed a checksum, so a failure here means a format of another time or a
+// mistake of ours; either way it is an error with a place, never a trap.
+
+/// What is wrong with a binary form.
+public struct FormatError: Error, Sendable, Equatable {
+    /// What was expected.
+    public var expected: String
+    /// Where, in bytes from the start of the payload.
+    public var offset: Int
+}
+
+/// Takes values off the front of a buffer.
+struct ByteReader {
+    private let bytes: UnsafeRawBufferPointer
+    private(set) var offset = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    var isAtEnd: Bool { offset == bytes.count }
+
+    private func fail(_ expected: String) -> FormatError { FormatError(expected: expected, offset: offset) }
+
+    /// The next `count` bytes, in place.
+    mutating func take(_ count: Int, _ what: String) throws(FormatError) -> UnsafeRawBufferPointer {
+        guard count >= 0, count <= bytes.count - offset else { throw fail(what) }
+        defer { offset += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
+    }
+
+    mutating func readByte() throws(FormatError) -> UInt8 { try take(1, "a byte")[0] }
+
+    mutating func readBool() throws(FormatError) -> Bool { try readByte() != 0 }
+
+    mutating func readUInt32() throws(FormatError) -> UInt32 {
+        UInt32(littleEndian: try take(4, "a 32-bit number").loadUnaligned(as: UInt32.self))
+    }
+
+    mutating func readUInt64() throws(FormatError) -> UInt64 {
+        UInt64(littleEndian: try take(8, "a 64-bit number").loadUnaligned(as: UInt64.self))
+    }
+
+    mutating func readInt() throws(FormatError) -> Int { Int(Int64(bitPattern: try readUInt64())) }
+
+    mutating func readDouble() throws(FormatError) -> Double { Double(bitPattern: try readUInt64()) }
+
+    mutating func readFloat() throws(FormatError) -> Float { Float(bitPattern: try readUInt32()) }
+
+    mutating func readString() throws(FormatError) -> String {
+        String(decoding: try take(try readCount(1), "a text"), as: UTF8.self)
+    }
+
+    /// A count of things of at least `size` bytes each; more than could lie in the rest is an error, not an allocation.
+    mutating func readCount(_ size: Int) throws(FormatError) -> Int {
+        let count = try readInt()
+        guard count >= 0, count <= (bytes.count - offset) / max(1, size) else { throw fail("a count that fits") }
+        return count
+    }
+
+    mutating func readArray<Element>(
+        _ body: (inout ByteReader) throws(FormatError) -> Element
+    ) throws(FormatError) -> [Element] {
+        let count = try readCount(1)
+        var elements: [Element] = []
+        elements.reserveCapacity(count)
+        for _ in 0..<count { elements.append(try body(&self)) }
+        return elements
+    }
+
+    mutating func readOptional<Value>(
+        _ body: (inout ByteReader) throws(FormatError) -> Value
+    ) throws(FormatError) -> Value? {
+        try readBool() ? try body(&self) : nil
+    }
+
+    mutating func readFloats(into target: UnsafeMutablePointer<Float>, count: Int) throws(FormatError) {
+        guard try readCount(MemoryLayout<Float>.stride) == count else { throw fail("\(count) numbers") }
+        try readRawFloats(into: target, count: count)
+    }
+
+    /// Floats without a count in front.
+    mutating func readRawFloats(into target: UnsafeMutablePointer<Float>, count: Int) throws(FormatError) {
+        guard count >= 0, count <= (bytes.count - offset) / MemoryLayout<Float>.stride else { throw fail("numbers") }
+        let source = try take(count * MemoryLayout<Float>.stride, "numbers")
+        UnsafeMutableRawBufferPointer(start: target, count: source.count).copyMemory(from: source)
+    }
+
+    /// Skips to the next multiple of `alignment`.
+    mutating func skipPadding(to alignment: Int) throws(FormatError) {
+        _ = try take((alignment - offset % alignment) % alignment, "padding")
+    }
+}

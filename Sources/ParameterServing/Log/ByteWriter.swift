@@ -1,0 +1,50 @@
+// The binary form of everything that goes to disk beside raw floats: little-endian, counted strings, no padding.
+
+import Optimizers
+
+/// Appends values to a growing array of bytes.
+struct ByteWriter {
+    private(set) var bytes: [UInt8] = []
+
+    mutating func write(_ value: UInt8) { bytes.append(value) }
+
+    mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
+
+    mutating func write(_ value: UInt32) { withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) } }
+
+    mutating func write(_ value: UInt64) { withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) } }
+
+    mutating func write(_ value: Int) { write(UInt64(bitPattern: Int64(value))) }
+
+    mutating func write(_ value: Double) { write(value.bitPattern) }
+
+    mutating func write(_ value: Float) { write(value.bitPattern) }
+
+    mutating func write(_ text: String) {
+        write(text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    /// Writes the count, then each element.
+    mutating func write<Element>(_ elements: [Element], _ body: (inout ByteWriter, Element) -> Void) {
+        write(elements.count)
+        for element in elements { body(&self, element) }
+    }
+
+    /// Writes whether there is a value, then the value.
+    mutating func write<Value>(optional value: Value?, _ body: (inout ByteWriter, Value) -> Void) {
+        write(value != nil)
+        if let value { body(&self, value) }
+    }
+
+    /// Writes the count and the values' bytes.
+    mutating func write(floats: UnsafeBufferPointer<Float>) {
+        write(floats.count)
+        bytes.append(contentsOf: UnsafeRawBufferPointer(floats))
+    }
+
+    /// Writes zeros up to the next multiple of `alignment`.
+    mutating func pad(to alignment: Int) {
+        while bytes.count % alignment != 0 { bytes.append(0) }
+    }
+}

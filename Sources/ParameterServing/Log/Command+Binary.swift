@@ -1,0 +1,163 @@
+// Commands as records: a small head, then the floats as they lie in memory, so that a push is written without a copy.
+// Heads are padded to a multiple of 4 bytes: a reader finds the floats aligned.
+
+import Journal
+import Optimizers
+
+extension Command {
+    /// The record that replays to this command.
+    func record(of uid: ModelUID, in layout: ArenaLayout) -> Record {
+        var head = ByteWriter()
+        var values: [Bytes] = []
+        switch self {
+        case .push(let push): values = push.write(to: &head, in: layout)
+        case .importValues(let arena, let present):
+            head.write(present) { $0.write($1) }
+            values = arena.pieces(of: present, in: layout)
+        case .reconfigure(let patch, let ifVersion):
+            head.write(optional: patch.group) { $0.write($1) }
+            head.write(patch.patch)
+            head.write(optional: ifVersion) { $0.write($1) }
+        case .register(let worker): head.write(worker)
+        }
+        head.pad(to: 4)
+        return Record(type: kind.rawValue, model: uid.number, payload: [Bytes(copying: head.bytes)] + values)
+    }
+
+    private var kind: CommandKind {
+        switch self {
+        case .push: .push
+        case .importValues: .importValues
+        case .reconfigure: .reconfigure
+        case .register: .register
+        }
+    }
+
+    /// Reads what `record(of:in:)` wrote.
+    init(
+        _ kind: CommandKind, reading reader: inout ByteReader, layout: ArenaLayout, pool: ArenaPool
+    ) throws(FormatError) {
+        switch kind {
+        case .push: self = .push(try Push(reading: &reader, layout: layout, arena: pool.takeRegardless()))
+        case .importValues:
+            let present = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
+            try reader.skipPadding(to: 4)
+            let arena = pool.takeRegardless()
+            try arena.read(present, from: &reader, in: layout)
+            self = .importValues(arena, present: present)
+        case .reconfigure:
+            let group = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
+            let patch = try reader.readSetting()
+            let ifVersion = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
+            self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
+        case .register: self = .register(worker: try reader.readString())
+        case .create, .delete, .restore:
+            throw FormatError(expected: "a command of a model", offset: reader.offset)
+        }
+    }
+}
+
+extension Push {
+    fileprivate func write(to head: inout ByteWriter, in layout: ArenaLayout) -> [Bytes] {
+        head.write(optional: key) { $0.write($1) }
+        head.write(fingerprint.high)
+        head.write(fingerprint.low)
+        head.write(optional: basedOn) { $0.write($1) }
+        head.write(optional: loss) { $0.write($1) }
+        head.write(nonFinite != nil)
+        head.write(gradients.isDense) { $0.write($1) }
+        let rows = gradients.sparse.sorted { $0.key < $1.key }
+        head.write(rows) { head, entry in
+            head.write(entry.key)
+            head.write(entry.value.indices) { $0.write($1) }
+            head.write(entry.value.values.count)
+        }
+        return arena.pieces(of: gradients.isDense, in: layout)
+            + rows.map {
+                Bytes(UnsafeRawBufferPointer($0.value.values[0..<$0.value.values.count]), owner: $0.value.values)
+            }
+    }
+
+    fileprivate init(reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena) throws(FormatError) {
+        let key = try reader.readOptional { reader throws(FormatError) in try reader.readKey() }
+        let fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
+        let basedOn = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
+        let loss = try reader.readOptional { reader throws(FormatError) in try reader.readDouble() }
+        let isNonFinite = try reader.readBool()
+        let isDense = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
+        let rows = try reader.readArray { reader throws(FormatError) in
+            let index = try reader.readInt()
+            let indices = try reader.readArray { reader throws(FormatError) in try reader.readInt() }
+            return (index, indices, try reader.readInt())
+        }
+        try reader.skipPadding(to: 4)
+        try arena.read(isDense, from: &reader, in: layout)
+        var sparse: [Int: SparseRows] = [:]
+        for (index, indices, count) in rows {
+            let values = FloatBuffer(count: count)
+            try reader.readRawFloats(into: values.base, count: count)
+            sparse[index] = SparseRows(indices: indices, values: values)
+        }
+        var gradients = Gradients(dense: arena.buffer, parameterCount: isDense.count)
+        gradients.isDense = isDense
+        gradients.sparse = sparse
+        gradients.isFinite = !isNonFinite
+        self.init(
+            gradients: gradients, arena: arena, key: key,
+            fingerprint: fingerprint, basedOn: basedOn, loss: loss,
+            nonFinite: isNonFinite ? Complaint(pointer: "/gradients", exception: nil, detail: "non-finite") : nil)
+    }
+}
+
+extension Arena {
+    /// The ranges of the marked parameters, neighbours joined.
+    fileprivate func pieces(of present: [Bool], in layout: ArenaLayout) -> [Bytes] {
+        var ranges: [Range<Int>] = []
+        for (parameter, isPresent) in zip(layout.parameters, present) where isPresent && !parameter.range.isEmpty {
+            if let last = ranges.last, last.upperBound == parameter.range.lowerBound {
+                ranges[ranges.count - 1] = last.lowerBound..<parameter.range.upperBound
+            } else {
+                ranges.append(parameter.range)
+            }
+        }
+        return ranges.map { Bytes(UnsafeRawBufferPointer(buffer[$0]), owner: self) }
+    }
+
+    fileprivate func read(
+        _ present: [Bool], from reader: inout ByteReader, in layout: ArenaLayout
+    ) throws(FormatError) {
+        guard present.count == layout.parameters.count else {
+            throw FormatError(expected: "\(layout.parameters.count) parameters", offset: reader.offset)
+        }
+        for (parameter, isPresent) in zip(layout.parameters, present) where isPresent {
+            try reader.readRawFloats(into: buffer.base + parameter.range.lowerBound, count: parameter.range.count)
+        }
+    }
+}
+
+extension ByteWriter {
+    /// Writes a push's key.
+    mutating func write(_ key: PushKey) {
+        switch key {
+        case .sequence(let worker, let epoch, let seq):
+            write(UInt8(0))
+            write(worker)
+            write(epoch)
+            write(seq)
+        case .token(let token):
+            write(UInt8(1))
+            write(token)
+        }
+    }
+}
+
+extension ByteReader {
+    /// Reads a push's key.
+    mutating func readKey() throws(FormatError) -> PushKey {
+        switch try readByte() {
+        case 0: return .sequence(worker: try readString(), epoch: try readInt(), seq: try readInt())
+        case 1: return .token(try readString())
+        default: throw FormatError(expected: "the kind of a key", offset: offset - 1)
+        }
+    }
+}

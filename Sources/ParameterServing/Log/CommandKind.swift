@@ -1,0 +1,12 @@
+// The record types of the journal. The numbers are part of the format on disk and never change their meaning.
+
+/// What a record says.
+enum CommandKind: UInt16 {
+    case create = 1
+    case delete = 2
+    case push = 3
+    case importValues = 4
+    case reconfigure = 5
+    case register = 6
+    case restore = 7
+}

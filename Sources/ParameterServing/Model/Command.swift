@@ -1,0 +1,29 @@
+// All that can change a model, as values. A command is checked, logged, and then applied; replaying the logged
+// commands in order gives the same model to the bit.
+
+import Optimizers
+
+/// A change of one model.
+public enum Command: Sendable {
+    /// Apply gradients.
+    case push(Push)
+    /// Replace the values of the parameters that are marked in `present`.
+    case importValues(Arena, present: [Bool])
+    /// Merge a patch into the settings; with a version, only if it is still the current one.
+    case reconfigure(SettingsPatch, ifVersion: Int?)
+    /// Give a worker a new epoch.
+    case register(worker: String)
+}
+
+/// What a command came to.
+public enum Outcome: Sendable {
+    /// The push's receipt.
+    case receipt(Receipt)
+    /// The version that shows the change.
+    case changed(PublishedVersion)
+    /// The worker's new epoch.
+    case registered(epoch: Int)
+}
+
+/// Receives the outcome of a command, on an executor thread.
+public typealias Reply = @Sendable (Result<Outcome, ServingError>) -> Void

@@ -1,0 +1,49 @@
+// What a reader may know of a model without asking its executor: everything that only a definition or a patch changes.
+
+import Optimizers
+
+/// The unchanging facts behind one or more versions of a model.
+///
+/// Holds the optimizer for its plan and layout, which never change after construction; its step and slots belong to the
+/// model's executor and are not reachable from here. That is why this may cross threads.
+public final class ModelFacts: @unchecked Sendable {
+    /// The model's name.
+    public let name: String
+    /// The model's uid.
+    public let uid: ModelUID
+    private let optimizer: Optimizer
+
+    init(name: String, uid: ModelUID, optimizer: Optimizer) {
+        self.name = name
+        self.uid = uid
+        self.optimizer = optimizer
+    }
+
+    /// Where each parameter lies, and its group.
+    public var layout: ArenaLayout { optimizer.layout }
+
+    /// The settings as they hold now.
+    public var settings: Setting { optimizer.definition }
+
+    /// What the definition said that was ignored, in sentences.
+    public var warnings: [String] { optimizer.plan.warnings }
+
+    /// The rate of each group at a step; nil where the rule makes its own.
+    ///
+    /// - Throws: `learningRateExhausted` past the end of an array.
+    public func learningRates(at step: Int) throws(ServingError) -> [Float?] {
+        do {
+            return try optimizer.learningRate(at: step)
+        } catch {
+            throw ServingError(error)
+        }
+    }
+
+    /// The weight decay of each group at a step, as configured.
+    public func weightDecays(at step: Int) -> [Float] { optimizer.weightDecay(at: step) }
+
+    /// A group's rate as the definition has it: a number, the whole array or the schedule object.
+    public func learningRateDefinition(ofGroup group: Int) -> Setting {
+        optimizer.plan.groups[group].learningRateSetting
+    }
+}

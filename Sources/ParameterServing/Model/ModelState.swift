@@ -1,0 +1,182 @@
+// The state machine of one model. It touches no disk, clock, thread or socket: commands go in, outcomes come out, and
+// what has to be done outside is left to `Model`. `admit` looks before a command is logged; `apply` acts after it has
+// been, and decides again by the state it then finds, so that a replay of the log decides the same.
+
+import Optimizers
+
+/// What one model is, as its executor sees it.
+struct ModelState {
+    /// What `admit` found.
+    enum Admission {
+        /// To be logged and applied.
+        case proceed
+        /// Applied before; this is the answer.
+        case repeated(Receipt)
+    }
+
+    private(set) var optimizer: Optimizer
+    private(set) var facts: ModelFacts
+    private(set) var version: Int
+    private(set) var arena: Arena
+    private(set) var ledger: WorkerLedger
+    /// The parameter that an update made non-finite; no push is taken until values are imported or restored.
+    private(set) var divergence: String?
+    /// Pushes that are logged and will move the step when they are applied.
+    private var stepsUnderWay = 0
+    private let pool: ArenaPool
+
+    init(facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, receiptWindow: Int) {
+        self.optimizer = optimizer
+        self.facts = facts
+        self.version = 1
+        self.arena = arena
+        self.ledger = WorkerLedger(window: receiptWindow)
+        self.pool = pool
+    }
+
+    /// The state as pulls may see it.
+    var published: PublishedVersion {
+        PublishedVersion(
+            uid: facts.uid, version: version, step: optimizer.step, arena: arena, facts: facts,
+            lossScale: optimizer.lossScale)
+    }
+
+    // MARK: Before the log
+
+    /// Judges a command, in the order: its key, then its content, then the state.
+    mutating func admit(_ command: Command) throws(ServingError) -> Admission {
+        switch command {
+        case .push(let push): return try admit(push)
+        case .importValues: return .proceed
+        case .register(let worker):
+            var trial = ledger
+            _ = try trial.register(worker)
+        case .reconfigure(let patch, let ifVersion):
+            _ = try reconfigured(by: patch, ifVersion: ifVersion)
+        }
+        return .proceed
+    }
+
+    private mutating func admit(_ push: Push) throws(ServingError) -> Admission {
+        if let key = push.key {
+            switch try ledger.find(key) {
+            case .applied(let receipt, let fingerprint):
+                guard fingerprint == push.fingerprint else { throw .keyReused(key: key.text) }
+                return .repeated(receipt)
+            case .pending(let fingerprint):
+                throw fingerprint == push.fingerprint ? .inFlight(key: key.text) : .keyReused(key: key.text)
+            case .new: break
+            }
+        }
+        try judge(push)
+        if let key = push.key { ledger.begin(key, push.fingerprint) }
+        stepsUnderWay += 1
+        return .proceed
+    }
+
+    /// The content (422), then the state (409).
+    private func judge(_ push: Push) throws(ServingError) {
+        if !push.complaints.isEmpty { throw .invalid(push.complaints) }
+        if let nonFinite = push.nonFinite, !optimizer.plan.skipsOverflow { throw .invalid([nonFinite]) }
+        if let divergence { throw .diverged(parameter: divergence) }
+        if let basedOn = push.basedOn, basedOn > optimizer.step + stepsUnderWay {
+            throw .basedOnFuture(basedOn: basedOn, step: optimizer.step)
+        }
+        _ = try facts.learningRates(at: optimizer.step + stepsUnderWay)
+    }
+
+    private func reconfigured(by patch: SettingsPatch, ifVersion: Int?) throws(ServingError) -> Optimizer {
+        if let ifVersion, ifVersion != version {
+            throw .preconditionFailed(expected: "\(ifVersion)", current: "\(version)")
+        }
+        let settings = try patch.applied(to: optimizer.definition)
+        do throws(OptimizerError) {
+            return try optimizer.reconfigured(with: settings)
+        } catch {
+            throw ServingError(error)
+        }
+    }
+
+    /// Takes back what `admit` noted, for a command that could not be logged.
+    mutating func forget(_ command: Command) {
+        guard case .push(let push) = command else { return }
+        stepsUnderWay -= 1
+        if let key = push.key { ledger.abandon(key) }
+    }
+
+    // MARK: After the log
+
+    /// Carries a logged command out.
+    ///
+    /// Deterministic: the same commands from the same state give the same bits.
+    mutating func apply(_ command: Command) throws(ServingError) -> Outcome {
+        switch command {
+        case .push(let push): return .receipt(try apply(push))
+        case .importValues(let values, let present): return .changed(importing(values, present: present))
+        case .register(let worker): return .registered(epoch: try ledger.register(worker))
+        case .reconfigure(let patch, let ifVersion):
+            optimizer = try reconfigured(by: patch, ifVersion: ifVersion)
+            facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
+            version += 1
+            return .changed(published)
+        }
+    }
+
+    private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
+        stepsUnderWay = max(0, stepsUnderWay - 1)
+        if let key = push.key { ledger.abandon(key) }
+        var gap = 0
+        if let key = push.key, case .new(let missing) = try ledger.find(key) { gap = missing }
+        if let divergence { throw .diverged(parameter: divergence) }
+        let receipt = try update(with: push, gap: gap)
+        if let key = push.key { ledger.finish(key, push.fingerprint, receipt) }
+        return receipt
+    }
+
+    private mutating func update(with push: Push, gap: Int) throws(ServingError) -> Receipt {
+        let before = optimizer.step
+        let scaleBefore = optimizer.lossScale
+        let next = pool.takeRegardless()
+        var gradients = push.gradients
+        let report: UpdateReport
+        do {
+            report = try optimizer.update(&gradients, from: UnsafePointer(arena.buffer.base), to: next.buffer.base)
+        } catch {
+            if case .diverged(let parameter) = error { divergence = parameter }
+            throw ServingError(error)
+        }
+        if report.applied { arena = next }
+        if report.applied || optimizer.lossScale != scaleBefore { version += 1 }
+        return Receipt(
+            applied: report.applied, step: optimizer.step, version: version, learningRates: report.learningRates,
+            staleness: max(0, before - (push.basedOn ?? before)), gradientNorm: report.gradientNorm,
+            updateRatio: report.updateRatio, overflow: report.overflow,
+            nextLossScale: optimizer.lossScaler == nil ? nil : optimizer.lossScale, gap: gap)
+    }
+
+    /// A version with some values replaced.
+    ///
+    /// After a divergence the slots hold nothing worth keeping and start anew.
+    private mutating func importing(_ values: Arena, present: [Bool]) -> PublishedVersion {
+        let next = pool.takeRegardless()
+        for (index, parameter) in facts.layout.parameters.enumerated() {
+            let source = present[index] ? values : arena
+            (next.buffer.base + parameter.range.lowerBound)
+                .update(from: source.buffer.base + parameter.range.lowerBound, count: parameter.range.count)
+        }
+        if divergence != nil { optimizer.resetSlots() }
+        divergence = nil
+        arena = next
+        version += 1
+        return published
+    }
+}
+
+extension OptimizerPlan {
+    /// Whether a gradient with NaN or infinity skips the update instead of being refused.
+    fileprivate var skipsOverflow: Bool {
+        if onNonFinite == .skip { return true }
+        guard let lossScaling else { return false }
+        return lossScaling.rule != .fixed(dropsOverflow: false)
+    }
+}

@@ -1,0 +1,40 @@
+// One decoded push on its way from a network thread to the model.
+
+import Optimizers
+
+/// Gradients with everything that came beside them.
+public struct Push: Sendable {
+    /// The gradients; their dense part lies in `arena`.
+    public var gradients: Gradients
+    /// Keeps the gradient's memory on loan until the push is done.
+    public var arena: Arena
+    /// Identifies the push for exactly-once application; nil when the client gave nothing.
+    public var key: PushKey?
+    /// Tells other gradients under the same key from a retry.
+    public var fingerprint: Fingerprint
+    /// The step at which the gradient was computed.
+    public var basedOn: Int?
+    /// The training loss that the worker saw, for charts.
+    public var loss: Double?
+    /// The first non-finite gradient, which is an overflow or an error, as the model's settings say.
+    public var nonFinite: Complaint?
+    /// What decoding found wrong.
+    ///
+    /// Judged after the key: a repeated push gets its receipt whatever its body looks like.
+    public var complaints: [Complaint]
+
+    /// Makes a push of its parts.
+    public init(
+        gradients: Gradients, arena: Arena, key: PushKey?, fingerprint: Fingerprint, basedOn: Int? = nil,
+        loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = []
+    ) {
+        self.gradients = gradients
+        self.arena = arena
+        self.key = key
+        self.fingerprint = fingerprint
+        self.basedOn = basedOn
+        self.loss = loss
+        self.nonFinite = nonFinite
+        self.complaints = complaints
+    }
+}

@@ -1,1 +1,0 @@
-// The module's first file; see the module's own files for its contents.

@@ -1,0 +1,21 @@
+// The numbers that bound the serving layer, in one value.
+
+/// Settings of the registry and its models.
+public struct ServingConfiguration: Sendable {
+    /// Bytes that models and requests may use together.
+    public var memoryLimit: Int
+    /// Receipts that are kept per worker for retries.
+    public var receiptWindow: Int
+    /// Threads that run models.
+    public var threads: Int
+    /// The most models at a time.
+    public var mostModels: Int
+
+    /// Makes a configuration; every value has a default that suits one machine.
+    public init(memoryLimit: Int, receiptWindow: Int = 256, threads: Int = 2, mostModels: Int = 10_000) {
+        self.memoryLimit = memoryLimit
+        self.receiptWindow = receiptWindow
+        self.threads = threads
+        self.mostModels = mostModels
+    }
+}

@@ -1,0 +1,64 @@
+// Everything a model or the registry can refuse. ParameterAPI maps each case to a status and a help page; the compiler
+// demands a row there for every case here.
+
+import Optimizers
+
+/// Why the serving layer refused.
+///
+/// Whatever the case: nothing was applied.
+public enum ServingError: Error, Sendable, Equatable {
+    /// The definition, the gradients or the values are wrong; all complaints at once.
+    case invalid([Complaint])
+    /// No model of that name; `nearest` are names that look alike.
+    case unknownModel(String, nearest: [String])
+    /// A model of that name exists and was created by another definition.
+    case modelExists(String)
+    /// The model that the request was admitted for has been deleted or created anew.
+    case modelReplaced(String)
+    /// The memory budget has no room, in bytes.
+    case outOfMemory(needed: Int, limit: Int)
+    /// A learning-rate array has no entry for the step.
+    case learningRateExhausted(group: String, step: Int, length: Int)
+    /// An update made a parameter non-finite; pushes wait for a restore or an import.
+    case diverged(parameter: String)
+    /// Every gradient overflows, however small the loss scale.
+    case lossScaleStuck(overflows: Int)
+    /// The gradient claims to come from a step that the model has not reached.
+    case basedOnFuture(basedOn: Int, step: Int)
+    /// The worker was registered anew; this epoch no longer counts.
+    case fenced(worker: String, epoch: Int, current: Int)
+    /// The key's receipt has left the window.
+    case receiptForgotten(worker: String, seq: Int, oldest: Int)
+    /// The key was used for other gradients.
+    case keyReused(key: String)
+    /// The first push with this key has not been answered yet.
+    case inFlight(key: String)
+    /// The model remembers as many workers as it may.
+    case tooManyWorkers(limit: Int)
+    /// The version in `If-Match` is not the current one.
+    case preconditionFailed(expected: String, current: String)
+    /// The disk has no room or takes no writes; heals by itself.
+    case storageFull(reason: String)
+    /// The journal failed; the daemon answers reads only until it is started anew.
+    case storageFailed(reason: String)
+    /// The daemon is stopping.
+    case stopping
+}
+
+extension ServingError {
+    init(_ error: OptimizerError) {
+        switch error {
+        case .invalid(let complaint): self = .invalid([complaint])
+        case .learningRateExhausted(let group, let step, let length):
+            self = .learningRateExhausted(group: group, step: step, length: length)
+        case .diverged(let parameter): self = .diverged(parameter: parameter)
+        case .nonFiniteGradient(let parameter):
+            self = .invalid([
+                Complaint(
+                    pointer: "/gradients/\(parameter)", exception: .valueError,
+                    detail: "`\(parameter)` holds NaN or infinity", expected: "finite numbers")
+            ])
+        case .lossScaleStuck(let overflows): self = .lossScaleStuck(overflows: overflows)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// A pull's answer is the same for all who ask for it: it is encoded once per version and shared. The first who asks
+// encodes, outside the lock; another thread that asks meanwhile waits for it, which takes no longer than encoding again.
+
+/// Bytes that are ready to be sent, kept alive by whoever sends them.
+public protocol Encoding: AnyObject, Sendable {}
+
+/// The encodings of one version, each made at most once.
+public final class EncodingCache: Sendable {
+    private enum Slot {
+        case underWay
+        case ready(any Encoding)
+    }
+
+    /// A version keeps this many representations; asking for ever new selections must not fill the memory.
+    private static let mostEntries = 32
+    private let slots = Locked<[String: Slot]>([:])
+    private let isReady = Condition()
+
+    init() {}
+
+    /// The encoding called `key`.
+    ///
+    /// - Parameters:
+    ///   - key: names the representation and the selection.
+    ///   - make: encodes; called on the caller's thread, outside all locks, and only if nobody else has or does.
+    public func encoding<Result: Encoding>(_ key: String, make: () -> Result) -> Result {
+        if let found = claim(key) as? Result { return found }
+        let made = make()
+        slots.withLock { if $0[key] != nil { $0[key] = .ready(made) } }
+        isReady.broadcast()
+        return made
+    }
+
+    /// The encoding that somebody made; nil when the caller has to make it.
+    private func claim(_ key: String) -> (any Encoding)? {
+        slots.wait(for: isReady) { slots -> (any Encoding)?? in
+            switch slots[key] {
+            case .ready(let encoding): return .some(encoding)
+            case .underWay: return .none
+            case nil:
+                if slots.count < Self.mostEntries { slots[key] = .underWay }
+                return .some(nil)
+            }
+        }
+    }
+}

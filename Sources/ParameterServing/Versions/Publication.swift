@@ -1,0 +1,97 @@
+// The one place where parameters become visible: broadcast_params. The reference to the newest version lies behind
+// one short lock, beside the pulls that wait for a newer one. A pull never waits for an update: it takes the reference.
+
+/// The newest version of a model and the pulls that wait for the next.
+public final class Publication: Sendable {
+    private struct State {
+        var current: PublishedVersion
+        var waiting: [Int: WaitingPull] = [:]
+        var nextToken = 0
+        var end: ServingError?
+        var divergence: String?
+    }
+
+    private let state: Locked<State>
+
+    init(_ first: PublishedVersion) {
+        state = Locked(State(current: first))
+    }
+
+    /// The newest version.
+    public var current: PublishedVersion { state.withLock { $0.current } }
+
+    /// The parameter that an update made non-finite, until a restore or an import.
+    public var divergence: String? { state.withLock { $0.divergence } }
+
+    /// How many pulls wait.
+    public var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+    /// Publishes a version and wakes every pull that it answers; pulls of a group in the order in which groups update.
+    ///
+    /// - Parameters:
+    ///   - optimResult: whether the update succeeded; false publishes nothing and wakes nobody.
+    ///   - next: the version to publish.
+    /// - Returns: how many pulls were woken.
+    /// - Source: seed, `broadcast_params(optim_result)`: the broadcast follows a completed update, in group order.
+    @discardableResult
+    func broadcastParams(optimResult: Bool, _ next: PublishedVersion) -> Int {
+        guard optimResult else { return 0 }
+        let woken = state.withLock { state in
+            state.current = next
+            state.divergence = nil
+            let woken = state.waiting.values.filter { $0.condition.isMet(by: next) }
+            for pull in woken { state.waiting[pull.token.number] = nil }
+            return woken
+        }
+        for pull in woken.sorted(by: Self.comesBefore) { pull.resume(.version(next)) }
+        return woken.count
+    }
+
+    /// Update order of groups; within a group, and for pulls of everything, in order of arrival.
+    private static func comesBefore(_ one: WaitingPull, _ other: WaitingPull) -> Bool {
+        (one.condition.group ?? -1, one.token.number) < (other.condition.group ?? -1, other.token.number)
+    }
+
+    /// Answers at once if the newest version meets the condition, else keeps the pull until one does.
+    ///
+    /// - Returns: a token for `cancel`, or nil when `resume` has been called.
+    public func wait(
+        for condition: PullCondition, resume: @escaping @Sendable (PullResult) -> Void
+    ) -> WaitToken? {
+        enum Turn { case answer(PullResult), parked(WaitToken) }
+        let turn: Turn = state.withLock { state in
+            if let end = state.end { return .answer(.ended(end)) }
+            if condition.isMet(by: state.current) { return .answer(.version(state.current)) }
+            let token = WaitToken(number: state.nextToken)
+            state.nextToken += 1
+            state.waiting[token.number] = WaitingPull(token: token, condition: condition, resume: resume)
+            return .parked(token)
+        }
+        switch turn {
+        case .parked(let token): return token
+        case .answer(let result):
+            resume(result)
+            return nil
+        }
+    }
+
+    /// Forgets a waiting pull: its deadline has passed or its client has left.
+    public func cancel(_ token: WaitToken) {
+        state.withLock { $0.waiting[token.number] = nil }
+    }
+
+    /// Answers every waiting pull, and all to come, with `reason`.
+    func end(_ reason: ServingError) {
+        let waiting = state.withLock { state in
+            state.end = reason
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
+        }
+        for pull in waiting.sorted(by: Self.comesBefore) { pull.resume(.ended(reason)) }
+    }
+
+    /// Remembers that the update after the newest version diverged.
+    func markDiverged(_ parameter: String) {
+        state.withLock { $0.divergence = parameter }
+    }
+}
