@@ -40,6 +40,8 @@ struct TensorChecking {
     /// parameters may be set.
     mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) {
         guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
+        // A tensor that could not be read has been complained of; its shape says nothing.
+        if complaints.contains(where: { $0.pointer.hasPrefix(tensor.pointer) }) { return }
         let parameter = layout.parameters[index]
         if !parameter.isTrainable, !takesUntrained {
             return complain(

@@ -36,8 +36,21 @@ extension Problem {
         writer.beginObject()
         writer.member("pointer", item.pointer)
         writer.member("detail", item.detail)
-        if let expected = item.expected { writer.member("expected", expected) }
-        if let got = item.got { writer.member("got", got) }
+        if let expected = item.expected { writer.shapeOrText("expected", expected) }
+        if let got = item.got { writer.shapeOrText("got", got) }
         writer.endObject()
+    }
+}
+
+extension JSONWriter {
+    /// Writes a text, but a shape such as `[2, 3]` as the array that it is.
+    fileprivate mutating func shapeOrText(_ name: String, _ text: String) {
+        key(name)
+        let inner = text.dropFirst().dropLast().split(separator: ",").map { Int($0.trimmingSpaces()) }
+        if text.hasPrefix("["), text.hasSuffix("]"), !inner.contains(nil) {
+            integers(inner.compactMap { $0 })
+        } else {
+            string(text)
+        }
     }
 }
