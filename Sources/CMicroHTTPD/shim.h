@@ -1,9 +1,6 @@
 // What Swift cannot import from libmicrohttpd (variadic functions, macros, unions behind pointers) and the Linux calls
 // of an event loop. HTTPServing alone imports this module.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -52,6 +49,9 @@ static inline int http_connection_descriptor(struct MHD_Connection *connection) 
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
 }
+
+// glibc declares it under _GNU_SOURCE alone, which changes types that Swift's Glibc module knows without it.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
 
 // The next waiting connection as a socket that never blocks, or -1.
 static inline int http_accept(int listener, struct sockaddr *address, socklen_t *length) {
