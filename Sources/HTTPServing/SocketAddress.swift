@@ -1,5 +1,6 @@
 // A socket address as the kernel wants it. Used by the listener and, for parsing only, by `ListenAddress`.
 
+import CMicroHTTPD
 import Glibc
 
 /// An IPv4, IPv6 or Unix address.
