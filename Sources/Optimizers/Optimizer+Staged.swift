@@ -9,15 +9,15 @@ extension Optimizer {
         pass.next.update(from: pass.current, count: layout.count)
         let tensors = tensors(of: gradients)
         for tensor in tensors { count(gradient: tensor) }
-        if let unscale = pass.unscale {
-            for tensor in tensors {
-                guard let base = tensor.values.baseAddress else { continue }
-                VectorMath.scale(base, by: unscale, count: tensor.values.count)
-            }
+        for tensor in tensors {
+            guard let group = layout.parameters[tensor.index].groupIndex, let base = tensor.values.baseAddress,
+                let factor = firstFactor(group, pass)
+            else { continue }
+            VectorMath.scale(base, by: factor, count: tensor.values.count)
         }
         try construct(tensors)
         for tensor in tensors {
-            isStarted[tensor.index] = true
+            if !isStarted[tensor.index] { isStarted[tensor.index] = true }
             count(change: layout.parameters[tensor.index].range)
         }
     }
@@ -26,6 +26,7 @@ extension Optimizer {
     func tensors(of gradients: Gradients) -> [Tensor] {
         layout.parameters.indices.compactMap { index in
             let parameter = layout.parameters[index]
+            guard parameter.isTrainable else { return nil }
             if gradients.isDense[index] {
                 let values = gradients.dense[parameter.range]
                 return Tensor(index: index, shape: parameter.shape, values: values, rows: nil)

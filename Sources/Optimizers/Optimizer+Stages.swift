@@ -4,7 +4,9 @@
 import CKernels
 
 extension Optimizer {
-    /// Returns the gradients in contiguous memory. They lie in the arena's order already, so this is the identity.
+    /// Returns the gradients in contiguous memory.
+    ///
+    /// They lie in the arena's order already, so this is the identity.
     ///
     /// - Source: seed, `flatten_gradients`; MindSpore 2.10 returns its argument too.
     public func flattenGradients(_ gradients: [Tensor]) -> [Tensor] { gradients }
@@ -17,9 +19,9 @@ extension Optimizer {
     public func decayWeight(_ gradients: [Tensor]) -> [Tensor] {
         guard let pass else { return gradients }
         for gradient in gradients {
-            var conditioning = pass.conditioning(layout.parameters[gradient.index], decays: Self.traits.decaysGradient)
-            (conditioning.scales_before, conditioning.scales_after) = (0, 0)
-            condition(gradient, conditioning, pass)
+            var decaying = conditioning(layout.parameters[gradient.index], pass)
+            (decaying.scales_before, decaying.scales_after) = (0, 0)
+            condition(gradient, decaying, pass)
         }
         return gradients
     }
@@ -37,7 +39,7 @@ extension Optimizer {
     ///
     /// - Source: seed, `scale_grad`.
     public func scaleGrad(_ gradients: [Tensor]) -> [Tensor] {
-        guard let factor = pass?.scaleAfter else { return gradients }
+        guard let factor = pass?.scaleAfter, Self.traits.unscales else { return gradients }
         for gradient in gradients {
             guard let base = gradient.values.baseAddress else { continue }
             VectorMath.scale(base, by: factor, count: gradient.values.count)
@@ -59,6 +61,28 @@ extension Optimizer {
         let values = UnsafeMutableBufferPointer(
             start: pass.next + parameter.range.lowerBound, count: parameter.range.count)
         return Tensor(index: index, shape: parameter.shape, values: values, rows: nil)
+    }
+
+    /// The pipeline of a parameter as the kernels take it; centralization happens before the last factor.
+    func conditioning(_ parameter: ParameterLayout, _ pass: UpdatePass) -> pk_pass {
+        var conditioning = pk_pass()
+        guard let group = parameter.groupIndex else { return conditioning }
+        if let factor = firstFactor(group, pass) {
+            (conditioning.before, conditioning.scales_before) = (factor, 1)
+        }
+        if parameter.decays, addsDecay(group) {
+            (conditioning.decay, conditioning.decays) = (pass.decays[group] * pass.lossScale, 1)
+        }
+        if let factor = pass.scaleAfter, Self.traits.unscales {
+            (conditioning.after, conditioning.scales_after) = (factor, 1)
+        }
+        return conditioning
+    }
+
+    /// What multiplies a gradient before weight decay: the training cell's unscaling, torch's `maximize`.
+    func firstFactor(_ group: Int, _ pass: UpdatePass) -> Float? {
+        if maximizes(group) { return -(pass.unscale ?? 1) }
+        return pass.unscale
     }
 
     /// Runs part of the pipeline over a gradient, against the parameter's present values.

@@ -3,7 +3,9 @@
 import CKernels
 
 extension Optimizer {
-    /// New values of `current` into `next`; slots and step advance. Absent parameters are copied.
+    /// New values of `current` into `next`; slots and step advance.
+    ///
+    /// Absent parameters are copied.
     ///
     /// - Parameters:
     ///   - gradients: The gradients of this update, checked against the layout; used as scratch.

@@ -24,7 +24,9 @@ open class Optimizer {
     public internal(set) var step: Int
     /// The optimizer's memory, in the order of `slotDefinitions`.
     public internal(set) var slots: [Slot] = []
-    /// By parameter index: whether it has had a gradient. What a rule sets up at its first update hangs on it.
+    /// By parameter index: whether it has had a gradient.
+    ///
+    /// What a rule sets up at its first update hangs on it.
     public internal(set) var isStarted: [Bool]
     /// Where the loss scale stands; nil without loss scaling.
     public internal(set) var lossScaler: LossScaler?
@@ -69,6 +71,12 @@ open class Optimizer {
 
     /// Whether sparse gradients are defined for this optimizer.
     open var takesSparseGradients: Bool { false }
+
+    /// Whether the pipeline adds a group's weight decay to its gradients.
+    func addsDecay(_ group: Int) -> Bool { Self.traits.decaysGradient }
+
+    /// Whether a group's gradients are followed instead of descended (torch's `maximize`).
+    func maximizes(_ group: Int) -> Bool { false }
 
     /// Where each parameter lies, and what the definition says about it.
     public var layout: ArenaLayout { plan.layout }

@@ -12,7 +12,7 @@ struct GoldenTests {
         abs(Double(value) - Double(reference)) <= 1e-6 + 1e-5 * abs(Double(reference))
     }
 
-    @Test("replays to the recorded parameters at every step", arguments: GoldenCase.replayable)
+    @Test("replays to the recorded parameters at every step", arguments: GoldenCase.all)
     func parameters(_ name: String) throws {
         let golden = try GoldenCase(name)
         let replay = try Replay(golden)

@@ -46,6 +46,17 @@ void pk_compare(pk_isa isa, const float *weights, const float *next, size_t coun
 
 int pk_all_finite(pk_isa isa, const float *values, size_t count) { return tables[isa]->all_finite(values, count); }
 
+void pk_adam_entry(
+    pk_isa isa, const pk_constants *constants, float *m, float *s, const float *values, size_t count) {
+    tables[isa]->adam_entry(constants, m, s, values, count);
+}
+
+void pk_adafactor_matrix(
+    pk_isa isa, float *gradients, size_t rows, size_t columns, float *row, float *column, float beta, float epsilon,
+    double *sums) {
+    tables[isa]->adafactor_matrix(gradients, rows, columns, row, column, beta, epsilon, sums);
+}
+
 void pk_add(pk_isa isa, float *target, const float *source, size_t count) { tables[isa]->add(target, source, count); }
 
 void pk_scale(pk_isa isa, float *target, float factor, size_t count) { tables[isa]->scale(target, factor, count); }

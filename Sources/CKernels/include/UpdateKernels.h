@@ -26,20 +26,21 @@ typedef struct pk_constants {
     float epsilon;     ///< added outside of the root, unless the rule says otherwise
     float root;        ///< factor of the root of the second moment (1 / sqrt(1 - beta2^t), or 1)
     float shrink;      ///< factor of the parameter before the update (decoupled weight decay), or 1
-    float extra;       ///< what only one rule has; named in its formula
-    float extra2;
+    float low;         ///< what only one rule has; named in its formula
+    float high;
+    float extra;
     int32_t option;    ///< bits of `pk_option`
 } pk_constants;
 
 enum pk_option {
     PK_NESTEROV = 1,
-    PK_FIRST = 2,        ///< the first update of this parameter
+    PK_FIRST = 2,         ///< the first update of this parameter
     PK_AMSGRAD = 4,
     PK_CENTERED = 8,
-    PK_FROZEN_SLOTS = 16,  ///< Adagrad(update_slots=False)
-    PK_MOMENTUM = 32,
-    PK_RECTIFIED = 64,
-    PK_POWER = 128,      ///< FTRL with lr_power other than -0.5
+    PK_FROZEN_SLOTS = 16, ///< Adagrad(update_slots=False)
+    PK_BUFFERED = 32,     ///< RMSprop of torch with momentum
+    PK_RECTIFIED = 64,    ///< RAdam once its variance is tractable
+    PK_POWER = 128,       ///< FTRL with lr_power other than -0.5
 };
 
 /// One range of the arena. `next` may be `weights`; nothing else may overlap.
@@ -63,9 +64,30 @@ typedef struct pk_sums {
 
 /// The rules, in the order of every table of loops.
 typedef enum pk_rule {
-    PK_SGD,
-    PK_SGD_MOMENTUM,
-    PK_MOMENTUM_RULE,
+    PK_RULE_SGD,
+    PK_RULE_SGD_MOMENTUM,
+    PK_RULE_MOMENTUM,
+    PK_RULE_ADAGRAD,
+    PK_RULE_ADADELTA,
+    PK_RULE_ADAM,
+    PK_RULE_ADAM_AMSGRAD,
+    PK_RULE_ADAM_SETTLED,
+    PK_RULE_ADAMAX,
+    PK_RULE_ADAM_WEIGHT_DECAY,
+    PK_RULE_ASGD,
+    PK_RULE_FTRL,
+    PK_RULE_PROXIMAL_ADAGRAD,
+    PK_RULE_RMSPROP,
+    PK_RULE_RMSPROP_CENTERED,
+    PK_RULE_RPROP,
+    PK_RULE_LAMB_DIRECTION,
+    PK_RULE_ADAFACTOR_DIRECTION,
+    PK_RULE_ADAFACTOR,
+    PK_RULE_TORCH_RMSPROP,
+    PK_RULE_TORCH_RMSPROP_BUFFERED,
+    PK_RULE_TORCH_RMSPROP_CENTERED,
+    PK_RULE_NADAM,
+    PK_RULE_RADAM,
     PK_RULE_COUNT
 } pk_rule;
 
@@ -88,6 +110,14 @@ double pk_sum_of_squares(pk_isa isa, const float *values, size_t count);
 void pk_compare(pk_isa isa, const float *weights, const float *next, size_t count, pk_sums *sums);
 /// Whether no value is NaN or infinite.
 int pk_all_finite(pk_isa isa, const float *values, size_t count);
+/// Adds one sparse entry to Adam's moments: m += one_minus_beta1 * v, s += one_minus_beta2 * v * v.
+void pk_adam_entry(pk_isa isa, const pk_constants *constants, float *m, float *s, const float *values, size_t count);
+/// AdaFactor's factored second moment of one matrix: updates `row` and `column`, and turns `gradients` into directions.
+///
+/// `beta` is the decay, `epsilon` what is added to squares; `sums` has room for `columns` doubles.
+void pk_adafactor_matrix(
+    pk_isa isa, float *gradients, size_t rows, size_t columns, float *row, float *column, float beta, float epsilon,
+    double *sums);
 /// target += source.
 void pk_add(pk_isa isa, float *target, const float *source, size_t count);
 /// target *= factor.

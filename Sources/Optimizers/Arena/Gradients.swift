@@ -2,7 +2,9 @@
 
 import CKernels
 
-/// The gradients of one push. Dense values lie at their parameter's range of an arena-shaped buffer.
+/// The gradients of one push.
+///
+/// Dense values lie at their parameter's range of an arena-shaped buffer.
 public struct Gradients: Sendable {
     /// Arena-shaped; values outside of the ranges of dense parameters are undefined, and all of it is scratch.
     public var dense: FloatBuffer
@@ -10,7 +12,9 @@ public struct Gradients: Sendable {
     public var isDense: [Bool]
     /// By parameter index: sparse gradients.
     public var sparse: [Int: SparseRows]
-    /// Whether every value is finite. The decoder knows; `update` trusts it and does not read the gradients twice.
+    /// Whether every value is finite.
+    ///
+    /// The decoder knows; `update` trusts it and does not read the gradients twice.
     public var isFinite: Bool
 
     /// Gradients for a layout, none present yet.

@@ -10,7 +10,9 @@ public struct Glob: Sendable {
     /// Whether a name has a wildcard at all.
     public static func isPattern(_ name: String) -> Bool { name.contains { $0 == "*" || $0 == "?" } }
 
-    /// Whether the whole name matches. Linear in memory, at worst product of the lengths in time.
+    /// Whether the whole name matches.
+    ///
+    /// Linear in memory, at worst product of the lengths in time.
     public func matches(_ name: String) -> Bool {
         let text = Array(name)
         var (p, t) = (0, 0)

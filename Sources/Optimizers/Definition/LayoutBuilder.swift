@@ -17,6 +17,7 @@ struct LayoutBuilder {
     let groups: [GroupPlan]
     let subject: OptimizerSubject
     let isGrouped: Bool
+    let modelDecay: WeightDecay
     let rule: CentralizationRule
 
     func build() throws(OptimizerError) -> ArenaLayout {
@@ -57,7 +58,8 @@ struct LayoutBuilder {
     /// Ungrouped, names with "beta" or "gamma" are left out: a plain, case-sensitive substring, as MindSpore has it.
     private func decay(of parameter: ParameterDefinition, group: Int?) -> (Bool, String) {
         guard parameter.isTrainable, let group else { return (false, "it is not trained") }
-        guard groups[group].weightDecay.isActive else { return (false, "weight_decay is 0") }
+        let source = subject.traits.groupsWeightDecay ? groups[group].weightDecay : modelDecay
+        guard source.isActive else { return (false, "weight_decay is 0") }
         if let reason = subject.type.exemption(parameter.name, settings: subject.settings) { return (false, reason) }
         if isGrouped { return (true, "the weight_decay of group `\(groups[group].name)` is above 0") }
         if subject.traits.filtersNames {

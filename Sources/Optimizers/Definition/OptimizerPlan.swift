@@ -32,7 +32,9 @@ public struct OptimizerPlan {
     public let layout: ArenaLayout
     /// The groups, parallel to `layout.groups`.
     public let groups: [GroupPlan]
-    /// The reader of the optimizer's own arguments. A rule reads all it knows; the rest is refused.
+    /// The reader of the optimizer's own arguments.
+    ///
+    /// A rule reads all it knows; the rest is refused.
     public let hyperparameters: Settings
     /// The same per group: under torch a group may override every argument, elsewhere they are all equal.
     public let groupHyperparameters: [Settings]

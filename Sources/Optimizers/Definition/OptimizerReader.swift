@@ -32,8 +32,22 @@ struct OptimizerReader {
         let settings = Settings(object, pointer: pointer, owner: name, known: ["type", "framework"])
         let framework: Framework = try settings.choice("framework", default: .mindSpore)
         let type = try find(name, framework: framework, pointer: pointer)
+        if type == LARS.self { return try wrapped(object, pointer: pointer) }
         let named = Settings(object, pointer: pointer, owner: type.traits.name, known: ["type", "framework"])
         return OptimizerSubject(type: type, traits: type.traits, settings: named, inner: nil)
+    }
+
+    /// LARS: the pipeline goes by what the optimizer inside takes, but decays and unscales itself.
+    private func wrapped(_ object: Setting, pointer: String) throws(OptimizerError) -> OptimizerSubject {
+        let settings = Settings(object, pointer: pointer, owner: "LARS", known: ["type", "framework"])
+        let inner = try read(settings.raw("optimizer"), pointer: "\(pointer)/optimizer")
+        guard inner.traits.framework == .mindSpore, inner.type != LARS.self else {
+            throw .invalid(
+                "\(pointer)/optimizer", .valueError, "LARS wraps one of the other optimizers of MindSpore.",
+                expected: "Momentum, SGD, ...", got: inner.traits.name)
+        }
+        return OptimizerSubject(
+            type: LARS.self, traits: inner.traits, settings: settings, inner: settings.raw("optimizer"))
     }
 
     private func name(_ setting: Setting, pointer: String) throws(OptimizerError) -> (String, Setting) {
@@ -59,6 +73,12 @@ struct OptimizerReader {
     private func find(_ name: String, framework: Framework, pointer: String) throws(OptimizerError) -> Optimizer.Type {
         let candidates = catalogue.optimizers.filter { $0.traits.framework == framework }
         if let type = candidates.first(where: { $0.traits.name.folded == name.folded }) { return type }
+        if name.folded == "thor" {
+            throw .invalid(
+                "\(pointer)", .valueError,
+                "thor needs the activations of each layer, and a server sees gradients only; choose another optimizer.",
+                expected: "an optimizer that needs gradients only", got: name)
+        }
         let names = candidates.map { $0.traits.name }
         throw .invalid(
             pointer, .valueError,

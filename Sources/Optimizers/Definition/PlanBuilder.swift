@@ -23,12 +23,12 @@ struct PlanBuilder {
         let (lossScale, lossScaling) = try readLossScale(top, traits: subject.traits)
         let rate = try readLearningRate(top, traits: subject.traits)
         let membership = try readGroups(top, framework: subject.traits.framework)
-        let reader = GroupSettingsReader(
-            catalogue: catalogue, traits: subject.traits, rate: rate, decay: try readWeightDecay(top, subject.traits))
+        let decay = try readWeightDecay(top, subject.traits)
+        let reader = GroupSettingsReader(catalogue: catalogue, traits: subject.traits, rate: rate, decay: decay)
         let groups = try reader.read(membership, isGrouped: top.has("groups"))
         let builder = LayoutBuilder(
             parameters: parameters, membership: membership, groups: groups, subject: subject,
-            isGrouped: top.has("groups"), rule: try top.choice("centralization_rule", default: .all))
+            isGrouped: top.has("groups"), modelDecay: decay, rule: try top.choice("centralization_rule", default: .all))
         try readTarget(top)
         return OptimizerPlan(
             definition: definition, type: subject.type, layout: try builder.build(), groups: groups,

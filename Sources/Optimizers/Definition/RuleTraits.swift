@@ -32,6 +32,8 @@ public struct RuleTraits: Sendable {
     public var filtersNames = true
     /// Whether decay is added to the gradient by the pipeline; false where the rule applies it itself.
     public var decaysGradient = true
+    /// Whether the pipeline divides by the loss scale (not in AdaFactor, which takes the argument and ignores it).
+    public var unscales = true
     /// Whether a group's own weight decay counts (not in AdaFactor).
     public var groupsWeightDecay = true
     /// What an unknown hyperparameter raises.

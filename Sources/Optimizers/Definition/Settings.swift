@@ -63,7 +63,9 @@ public final class Settings {
         return "\(pointer)/\(key.pointerEscaped)"
     }
 
-    /// A number in `bounds`; `fallback` where absent. Integers are taken as floats.
+    /// A number in `bounds`; `fallback` where absent.
+    ///
+    /// Integers are taken as floats.
     ///
     /// - Throws: TypeError where it is no number or is absent without a fallback, ValueError out of bounds.
     public func number(

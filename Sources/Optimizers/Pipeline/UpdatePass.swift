@@ -21,24 +21,6 @@ struct UpdatePass {
     /// What weight decay is multiplied by, since `scaleAfter` divides it again.
     let lossScale: Float
     var sums = pk_sums()
-
-    /// The pipeline of a parameter as the kernels take it; centralization happens in between, see `condition`.
-    func conditioning(_ parameter: ParameterLayout, decays: Bool) -> pk_pass {
-        var pass = pk_pass()
-        if let unscale {
-            pass.before = unscale
-            pass.scales_before = 1
-        }
-        if decays, parameter.decays, let group = parameter.groupIndex {
-            pass.decay = self.decays[group] * lossScale
-            pass.decays = 1
-        }
-        if let scaleAfter {
-            pass.after = scaleAfter
-            pass.scales_after = 1
-        }
-        return pass
-    }
 }
 
 extension pk_constants {

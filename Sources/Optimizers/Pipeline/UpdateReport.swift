@@ -6,7 +6,9 @@ public struct UpdateReport: Sendable, Equatable {
     public var applied: Bool
     /// The rate used, per group; nil where a rule makes its own (AdaFactor's relative step).
     public var learningRates: [Float?]
-    /// Euclidean norm of the gradients as given, unscaled, before weight decay. Sparse rows count as pushed.
+    /// Euclidean norm of the gradients as given, unscaled, before weight decay.
+    ///
+    /// Sparse rows count as pushed.
     public var gradientNorm: Double
     /// |w' - w| / |w| over the parameters that were updated; nil where |w| is 0 or nothing was updated.
     public var updateRatio: Double?

@@ -24,7 +24,7 @@ final class Momentum: FusedOptimizer {
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("moments")] }
 
-    override var kernel: pk_rule { PK_MOMENTUM_RULE }
+    override var kernel: pk_rule { PK_RULE_MOMENTUM }
 
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = pk_constants()

@@ -37,7 +37,7 @@ final class SGD: FusedOptimizer {
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("accum")] }
 
-    override var kernel: pk_rule { momentum == 0 ? PK_SGD : PK_SGD_MOMENTUM }
+    override var kernel: pk_rule { momentum == 0 ? PK_RULE_SGD : PK_RULE_SGD_MOMENTUM }
 
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = pk_constants()

@@ -1,6 +1,8 @@
 // WarmUpLR; the function of the same name is WarmUpFunction.
 
-/// A straight line from 0 to `learning_rate`, which then goes on. The first update has rate 0.
+/// A straight line from 0 to `learning_rate`, which then goes on.
+///
+/// The first update has rate 0.
 ///
 ///     value(s) = learning_rate * min(s, warmup_steps) / warmup_steps
 ///

@@ -23,9 +23,6 @@ struct GoldenCase {
     /// Every recorded run of `public`.
     static let all = names(in: "public").filter { $0 != "errors" && $0 != "schedules" }
 
-    /// The runs of rules that exist so far.
-    static let replayable = all.filter { $0.hasPrefix("sgd") || $0.hasPrefix("momentum") }
-
     static func read(_ name: String, folder: String = "public") throws -> Setting {
         let url = try #require(directory?.appendingPathComponent(folder).appendingPathComponent("\(name).json"))
         return try SettingJSON.read([UInt8](Data(contentsOf: url)))

@@ -1,0 +1,46 @@
+// One kernel call: a range of the arena with its numbers. Made by the walk over the arena, run by the rule.
+
+import CKernels
+
+/// A range of the arena to update.
+struct RangeUpdate {
+    /// The elements of the arena.
+    var range: Range<Int>
+    /// The arena before the update.
+    let weights: UnsafePointer<Float>
+    /// The gradients of `range`, first value first.
+    let gradients: UnsafeMutablePointer<Float>
+    /// The arena after the update.
+    let next: UnsafeMutablePointer<Float>
+    /// What the kernel does to the gradients first.
+    let conditioning: pk_pass
+    /// The rule's numbers.
+    let numbers: pk_constants
+    /// The first parameter of the range.
+    let parameter: Int
+    /// What it changed.
+    var sums = pk_sums()
+
+    /// Runs a loop over the range; slots are parallel to the arena.
+    mutating func run(_ kernel: pk_rule, slots: [Slot]) {
+        var update = call(slots: slots)
+        pk_apply(VectorMath.isa, kernel, &update, &sums)
+    }
+
+    /// The arguments of the call, for rules that change some.
+    func call(slots: [Slot]) -> pk_update {
+        let start = range.lowerBound
+        var update = pk_update()
+        update.count = range.count
+        update.weights = weights + start
+        update.gradients = UnsafePointer(gradients)
+        update.next = next + start
+        update.slots = (
+            slots.count > 0 ? slots[0].buffer.base + start : nil, slots.count > 1 ? slots[1].buffer.base + start : nil,
+            slots.count > 2 ? slots[2].buffer.base + start : nil
+        )
+        update.pass = conditioning
+        update.constants = numbers
+        return update
+    }
+}

@@ -1,0 +1,80 @@
+// Averaged SGD of mindspore.nn and of torch.optim, which share the rule. Loop: `asgd` in CKernels.
+
+import CKernels
+import Glibc
+
+/// Averaged stochastic gradient descent.
+///
+///     first update:  eta = lr, mu = 1
+///     w = w (1 - lambd eta) - eta g;   ax = mu = 1 ? w : ax + (w - ax) mu
+///     then  eta = lr / (1 + lambd lr t)^alpha;   mu = 1 / max(1, t - t0)
+///
+/// So eta lags one step: the rate of step t acts at t + 1. eta and mu belong to each parameter and begin at its first
+/// gradient.
+/// - Throws: TypeError for a loss scale.
+/// - Source: mindspore.nn.ASGD. Slots `ax`, scalars `eta`, `mu`.
+class ASGD: FusedOptimizer {
+    override class var traits: RuleTraits {
+        var traits = RuleTraits("ASGD", learningRate: 0.1)
+        traits.takesLossScale = false
+        return traits
+    }
+
+    /// The arguments, which torch allows each group to have.
+    struct Arguments {
+        let lambd, alpha, t0: Double
+        let maximizes: Bool
+    }
+
+    private let arguments: [Arguments]
+    private var eta, mu: [Double]
+
+    required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        let isTorch = Self.traits.framework == .torch
+        arguments = try plan.perGroup { settings throws(OptimizerError) in
+            Arguments(
+                lambd: try settings.number("lambd", default: 1e-4), alpha: try settings.number("alpha", default: 0.75),
+                t0: try settings.number("t0", default: 1e6),
+                maximizes: isTorch ? try TorchOptions.maximize(settings) : false)
+        }
+        eta = Array(repeating: 0, count: plan.layout.parameters.count)
+        mu = Array(repeating: 1, count: plan.layout.parameters.count)
+        try super.init(plan)
+    }
+
+    override var slotDefinitions: [SlotDefinition] { [SlotDefinition("ax")] }
+
+    override var parameterScalars: [String: [Double]] {
+        get { ["eta": eta, "mu": mu] }
+        set { (eta, mu) = (newValue["eta"] ?? eta, newValue["mu"] ?? mu) }
+    }
+
+    override var kernel: pk_rule { PK_RULE_ASGD }
+
+    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
+
+    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+        guard let group = layout.parameters[parameter].groupIndex else { return constants }
+        if !isStarted[parameter] { (eta[parameter], mu[parameter]) = (Double(Float(moments[group].rate)), 1) }
+        var numbers = constants
+        numbers.rate = Float(eta[parameter])
+        numbers.shrink = Float(1 - arguments[group].lambd * eta[parameter])
+        numbers.extra = Float(mu[parameter])
+        return numbers.with(PK_FIRST, mu[parameter] == 1)
+    }
+
+    override func didUpdate(_ parameter: Int) {
+        guard let group = layout.parameters[parameter].groupIndex else { return }
+        let (own, moment) = (arguments[group], moments[group])
+        let lagged = moment.rate / pow(1 + own.lambd * moment.rate * Double(moment.t), own.alpha)
+        eta[parameter] = Double(Float(lagged))
+        mu[parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))
+    }
+}
+
+/// torch.optim.ASGD: the same rule with torch's defaults; a group may override every argument.
+///
+/// - Source: torch.optim.ASGD.
+final class TorchASGD: ASGD {
+    override class var traits: RuleTraits { TorchOptions.traits("ASGD", learningRate: 1e-2) }
+}

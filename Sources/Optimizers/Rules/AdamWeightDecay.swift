@@ -1,0 +1,44 @@
+// mindspore.nn.AdamWeightDecay; torch.optim's AdamW is TorchAdam. Loop: `adam_weight_decay` in CKernels.
+
+import CKernels
+
+/// Adam with decoupled weight decay and without bias correction.
+///
+///     m, v as Adam;   w -= lr (m / (sqrt(v) + eps) + weight_decay w)
+///
+/// Neither loss scale nor centralization reach it.
+/// - Throws: ValueError for betas outside of (0, 1) or eps <= 0; TypeError for a loss scale.
+/// - Source: mindspore.nn.AdamWeightDecay. Slots `adam_m`, `adam_v`.
+final class AdamWeightDecay: FusedOptimizer {
+    override class var traits: RuleTraits {
+        var traits = RuleTraits("AdamWeightDecay", learningRate: 1e-3)
+        traits.takesLossScale = false
+        traits.centralizes = false
+        traits.decaysGradient = false
+        return traits
+    }
+
+    private let arguments: AdamArguments
+
+    required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        arguments = try AdamArguments(plan.hyperparameters, epsilon: 1e-6)
+        try super.init(plan)
+    }
+
+    override var slotDefinitions: [SlotDefinition] { [SlotDefinition("adam_m"), SlotDefinition("adam_v")] }
+
+    override var kernel: pk_rule { PK_RULE_ADAM_WEIGHT_DECAY }
+
+    override func constants(_ moment: Moment) -> pk_constants {
+        var numbers = arguments.constants
+        numbers.rate = Float(moment.rate)
+        numbers.extra = Float(moment.decay)
+        return numbers
+    }
+
+    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+        var numbers = constants
+        if !layout.parameters[parameter].decays { numbers.extra = 0 }
+        return numbers
+    }
+}

@@ -1,0 +1,28 @@
+// MindSpore's running powers of beta: float32, multiplied once per step. The rounding of each product counts where
+// 1 - beta^t is small, so the powers are made the same way here.
+
+import Glibc
+
+/// beta^t as MindSpore has it at update t; a pure function of t that remembers where it was.
+final class BetaPower {
+    private let beta: Float
+    private var t = 0
+    private var value: Float = 1
+    /// Products that are made one by one; past them, which no product but `"step": n` reaches at once, in one power.
+    private static let limit = 1 << 24
+
+    init(_ beta: Float) { self.beta = beta }
+
+    /// The power at update `t`: 1 at 0, beta at 1, then each the rounded product of the one before.
+    func at(_ t: Int) -> Double {
+        if t < self.t { (self.t, value) = (0, 1) }
+        let end = min(t, max(self.t, Self.limit))
+        while self.t < end {
+            let product = value * beta
+            if product == value { break }
+            (self.t, value) = (self.t + 1, product)
+        }
+        if value * beta == value || self.t == t { return Double(value) }
+        return Double(Float(Double(value) * pow(Double(beta), Double(t - self.t))))
+    }
+}

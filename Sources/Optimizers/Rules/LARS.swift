@@ -1,0 +1,158 @@
+// mindspore.nn.LARS, a wrapper around any of MindSpore's optimizers. It takes over weight decay and unscaling.
+
+import CKernels
+
+/// Layer-wise adaptive rate scaling around an inner optimizer.
+///
+///     g *= 1 / loss_scale
+///     where lars_filter leaves the parameter in:
+///         r = coefficient |w| / (|g| + wd |w| + epsilon), 1 where either norm is 0;   use_clip: r = min(r / lr, 1)
+///         g = r (g + wd w)                    wd: the weight decay, 0 where the name rule leaves the parameter out
+///     then the inner rule, without decay and unscaling of its own. Elsewhere g passes without decay.
+///
+/// - Throws: ValueError for use_clip with a rate that is both dynamic and grouped, and for LARS inside of LARS.
+/// - Source: mindspore.nn.LARS. Slots: those of the inner optimizer.
+final class LARS: FusedOptimizer {
+    override class var traits: RuleTraits {
+        var traits = RuleTraits("LARS")
+        traits.decaysGradient = false
+        return traits
+    }
+
+    private let inner: FusedOptimizer
+    private let epsilon, coefficient: Double
+    private let clips: Bool
+    private let filter: [String]
+
+    required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        let settings = plan.hyperparameters
+        _ = settings.raw("optimizer")
+        inner = try LARSInner.make(plan)
+        epsilon = try settings.number("epsilon", default: 1e-5)
+        coefficient = try settings.number("coefficient", default: 0.001)
+        clips = try settings.boolean("use_clip", default: false)
+        filter = try LARSInner.filter(settings)
+        let isDynamic = plan.groups.contains { $0.learningRate.isDynamic }
+        if clips, isDynamic, plan.groups.contains(where: \.hasOwnLearningRate) {
+            throw settings.complaint(
+                "use_clip", .valueError, "`use_clip` excludes rates that are both dynamic and grouped.",
+                "a fixed rate, or one rate for all", "both")
+        }
+        try super.init(plan)
+        inner.isStarted = isStarted
+    }
+
+    override var slots: [Slot] { didSet { inner.slots = slots } }
+    override var isStarted: [Bool] { didSet { inner.isStarted = isStarted } }
+    override var slotDefinitions: [SlotDefinition] { inner.slotDefinitions }
+    override var modelScalars: [(name: String, value: Double)] { inner.modelScalars }
+    override var parameterScalars: [String: [Double]] {
+        get { inner.parameterScalars }
+        set { inner.parameterScalars = newValue }
+    }
+
+    override var kernel: pk_rule { inner.kernel }
+    override var mergesNeighbours: Bool { inner.mergesNeighbours }
+
+    override func prepare() {
+        super.prepare()
+        inner.step = step
+        inner.pass = pass
+        inner.prepare()
+    }
+
+    override func constants(_ moment: Moment) -> pk_constants { inner.constants(moment) }
+
+    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+        inner.constants(of: parameter, constants)
+    }
+
+    override func didUpdate(_ parameter: Int) { inner.didUpdate(parameter) }
+
+    override func apply(_ update: inout RangeUpdate) { inner.apply(&update) }
+
+    /// All of the gradient's preparation happens here, so that the inner kernel gets it bare.
+    override func conditionAhead(_ tensor: Tensor) -> pk_pass? {
+        count(gradient: tensor)
+        adapt(tensor)
+        if layout.parameters[tensor.index].isCentralized { center(tensor) }
+        return pk_pass()
+    }
+
+    override func construct(_ gradients: [Tensor]) throws(OptimizerError) {
+        for gradient in gradients { adapt(gradient, isUnscaled: true) }
+        applyStaged(gradientsCentralization(gradients))
+    }
+
+    /// Unscales a gradient and scales it by its trust ratio.
+    private func adapt(_ tensor: Tensor, isUnscaled: Bool = false) {
+        let parameter = layout.parameters[tensor.index]
+        guard let pass, let group = parameter.groupIndex, let base = tensor.values.baseAddress else { return }
+        let count = tensor.values.count
+        if let unscale = pass.unscale, !isUnscaled { VectorMath.scale(base, by: unscale, count: count) }
+        if let factor = pass.scaleAfter { VectorMath.scale(base, by: factor, count: count) }
+        guard !filter.contains(where: parameter.name.containsBytes(of:)) else { return }
+        let decay = parameter.decays ? pass.decays[group] : 0
+        let weights = pass.current + parameter.range.lowerBound
+        let weightNorm = VectorMath.sumOfSquares(weights, count: count).squareRoot()
+        let gradientNorm = VectorMath.sumOfSquares(base, count: count).squareRoot()
+        var ratio = 1.0
+        if weightNorm > 0 && gradientNorm > 0 {
+            ratio = coefficient * weightNorm / (gradientNorm + Double(decay) * weightNorm + epsilon)
+        }
+        if clips { ratio = min(ratio / Double(pass.rates[group]), 1) }
+        var scaling = pk_pass()
+        (scaling.decay, scaling.decays) = (decay, 1)
+        (scaling.after, scaling.scales_after) = (Float(ratio), 1)
+        condition(tensor, scaling, pass)
+    }
+}
+
+/// How LARS reads its own arguments.
+enum LARSInner {
+    /// The optimizer inside, under the same definition without weight decay and loss scale.
+    static func make(_ plan: OptimizerPlan) throws(OptimizerError) -> FusedOptimizer {
+        guard let setting = plan.inner else {
+            throw .invalid("/optimizer/optimizer", .typeError, "LARS needs `optimizer`, the one that it wraps.")
+        }
+        let groups = plan.definition["groups"]?.elements.map { groups in
+            Setting.array(groups.map { $0.setting("weight_decay", to: nil) })
+        }
+        let definition = plan.definition.setting("optimizer", to: setting).setting("weight_decay", to: nil)
+            .setting("loss_scale", to: nil).setting("loss_scaling", to: nil).setting("groups", to: groups)
+        let parameters = plan.layout.parameters.map(ParameterDefinition.init)
+        let inner: Optimizer
+        do {
+            inner = try plan.catalogue.makeUnallocated(definition: definition, parameters: parameters)
+        } catch .invalid(var complaint) where complaint.pointer.hasPrefix("/optimizer") {
+            complaint.pointer = "/optimizer" + complaint.pointer
+            throw .invalid(complaint)
+        }
+        guard let inner = inner as? FusedOptimizer, !(inner is LARS), inner.layout.places(like: plan.layout) else {
+            throw .invalid(
+                "/optimizer/optimizer", .valueError, "LARS wraps one of the built-in optimizers of MindSpore.",
+                expected: "Momentum, SGD, ...", got: setting.kind)
+        }
+        return inner
+    }
+
+    /// `lars_filter`: parts of names that leave a parameter out.
+    static func filter(_ settings: Settings) throws(OptimizerError) -> [String] {
+        guard let setting = settings.raw("lars_filter") else { return ["LayerNorm", "bias"] }
+        let words = "an array of strings, parts of names that are left out"
+        guard let elements = setting.elements else {
+            throw settings.complaint(
+                "lars_filter", .typeError, "`lars_filter` must be \(words); got \(setting.kind).", words, setting.kind)
+        }
+        var filter: [String] = []
+        for (place, element) in elements.enumerated() {
+            guard let text = element.stringValue else {
+                throw .invalid(
+                    "\(settings.pointer)/lars_filter/\(place)", .typeError,
+                    "`lars_filter` must be \(words); got \(element.kind).", expected: "a string", got: element.kind)
+            }
+            filter.append(text)
+        }
+        return filter
+    }
+}

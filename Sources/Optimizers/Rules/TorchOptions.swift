@@ -1,0 +1,34 @@
+// What the optimizers of torch.optim share: their traits, `maximize`, and options that change speed but not numbers.
+
+/// Helpers of the torch rules.
+enum TorchOptions {
+    /// torch has no loss scale, no centralization and no name filter, and decays every parameter.
+    static func traits(_ name: String, learningRate: Double) -> RuleTraits {
+        var traits = RuleTraits(name, learningRate: learningRate)
+        traits.framework = .torch
+        traits.takesLossScale = false
+        traits.takesScheduledDecay = false
+        traits.centralizes = false
+        traits.filtersNames = false
+        return traits
+    }
+
+    /// Reads `maximize`, and accepts the options that only choose an implementation.
+    static func maximize(_ settings: Settings) throws(OptimizerError) -> Bool {
+        for option in ["foreach", "fused", "capturable", "differentiable"] {
+            _ = try settings.boolean(option, default: false)
+        }
+        return try settings.boolean("maximize", default: false)
+    }
+
+    /// Reads `betas`, each from 0 to below 1.
+    static func betas(_ settings: Settings) throws(OptimizerError) -> (Double, Double) {
+        let betas = try settings.pair("betas", default: (0.9, 0.999))
+        guard Bounds.belowOne.holds(betas.0), Bounds.belowOne.holds(betas.1) else {
+            throw settings.complaint(
+                "betas", .valueError, "`betas` must be two numbers from 0 to below 1.", Bounds.belowOne.words,
+                "\(betas.0), \(betas.1)")
+        }
+        return betas
+    }
+}

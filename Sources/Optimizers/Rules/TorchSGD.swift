@@ -1,0 +1,60 @@
+// torch.optim.SGD. Loops: `sgd` and `sgd_momentum` in CKernels, which mindspore.nn.SGD uses too.
+
+import CKernels
+
+/// torch's stochastic gradient descent; a group may override every argument.
+///
+///     g = g + weight_decay w  (maximize: -g + ...)
+///     first update: b = g;   later: b = momentum b + (1 - dampening) g;   w -= lr (nesterov ? g + momentum b : b)
+///
+/// - Throws: ValueError for a negative momentum, and for nesterov without momentum or with dampening.
+/// - Source: torch.optim.SGD. Slot `momentum_buffer`, where any group has momentum.
+final class TorchSGD: FusedOptimizer {
+    override class var traits: RuleTraits { TorchOptions.traits("SGD", learningRate: 1e-3) }
+
+    private struct Arguments {
+        let momentum, dampening: Double
+        let nesterov, maximizes: Bool
+    }
+
+    private let arguments: [Arguments]
+
+    required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        arguments = try plan.perGroup { settings throws(OptimizerError) in
+            let own = Arguments(
+                momentum: try settings.number("momentum", default: 0, .nonNegative),
+                dampening: try settings.number("dampening", default: 0),
+                nesterov: try settings.boolean("nesterov", default: false),
+                maximizes: try TorchOptions.maximize(settings))
+            if own.nesterov && (own.momentum == 0 || own.dampening != 0) {
+                throw settings.complaint(
+                    "nesterov", .valueError, "`nesterov` needs a momentum above 0 and a dampening of 0.",
+                    "momentum > 0 and dampening = 0", "momentum \(own.momentum), dampening \(own.dampening)")
+            }
+            return own
+        }
+        try super.init(plan)
+    }
+
+    private var hasMomentum: Bool { arguments.contains { $0.momentum != 0 } }
+
+    override var slotDefinitions: [SlotDefinition] { hasMomentum ? [SlotDefinition("momentum_buffer")] : [] }
+
+    override var kernel: pk_rule { hasMomentum ? PK_RULE_SGD_MOMENTUM : PK_RULE_SGD }
+
+    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
+
+    /// A group without momentum has b = 0 b + 1 g: the gradient itself, whatever its dampening.
+    override func constants(_ moment: Moment) -> pk_constants {
+        let own = arguments[moment.group]
+        var numbers = pk_constants()
+        numbers.rate = Float(moment.rate)
+        numbers.momentum = Float(own.momentum)
+        numbers.extra = own.momentum == 0 ? 1 : Float(1 - own.dampening)
+        return numbers.with(PK_NESTEROV, own.nesterov)
+    }
+
+    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+        constants.with(PK_FIRST, !isStarted[parameter])
+    }
+}
