@@ -8,13 +8,36 @@ import Testing
 @Suite("Numbers from text")
 struct FloatCorpusTests {
     static let corpus = Corpus("float")
-    static var grammar: Regex<(Substring, Substring, Substring?, Substring?)> { #/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/# }
+    /// Whether `text` is a number by RFC 8259, section 6.
+    static func isNumber(_ text: Substring) -> Bool {
+        var rest = Array(text.utf8)[...]
+        func digits() -> Int {
+            let count = rest.prefix { (0x30...0x39).contains($0) }.count
+            rest = rest.dropFirst(count)
+            return count
+        }
+        func take(_ characters: String) -> Bool {
+            guard let next = rest.first, characters.utf8.contains(next) else { return false }
+            rest = rest.dropFirst()
+            return true
+        }
+        _ = take("-")
+        let startsWithZero = rest.first == UInt8(ascii: "0")
+        let whole = digits()
+        guard whole == 1 || whole > 1 && !startsWithZero else { return false }
+        if take("."), digits() == 0 { return false }
+        if take("eE") {
+            _ = take("+-")
+            if digits() == 0 { return false }
+        }
+        return rest.isEmpty
+    }
 
     /// The corpus' texts that are JSON numbers, with the bits of the nearest float32.
     static let cases: [(text: Substring, bits: UInt32)] = corpus.names(".txt").flatMap { name in
         corpus.lines(name).compactMap { line in
             let text = line.dropFirst(31)
-            guard text.wholeMatch(of: grammar) != nil, let bits = UInt32(line.dropFirst(5).prefix(8), radix: 16) else {
+            guard isNumber(text), let bits = UInt32(line.dropFirst(5).prefix(8), radix: 16) else {
                 return nil
             }
             return (text, bits)
@@ -45,7 +68,7 @@ struct FloatCorpusTests {
     @Test("texts that are not JSON numbers are refused")
     func otherTexts() {
         let texts = Self.corpus.names(".txt").flatMap(Self.corpus.lines).map { $0.dropFirst(31) }
-        for text in Set(texts) where text.wholeMatch(of: Self.grammar) == nil {
+        for text in Set(texts) where !Self.isNumber(text) {
             #expect(throws: JSONError.self, "\(text)") { try read([text], separator: ",", chunk: .max) }
         }
     }
@@ -103,7 +126,8 @@ struct FloatCorpusTests {
     @Test("an exponent of any length neither overflows nor takes long")
     func longExponents() throws {
         let nines = String(repeating: "9", count: 40)
-        let (bits, body) = try read(["1e-\(nines)", "0e\(nines)", "-0e\(nines)", "1e\(nines)"], separator: ",", chunk: 9)
+        let (bits, body) = try read(
+            ["1e-\(nines)", "0e\(nines)", "-0e\(nines)", "1e\(nines)"], separator: ",", chunk: 9)
         #expect(bits == [0, 0, 0x8000_0000, 0x7F80_0000])
         #expect(body.issues.map(\.pointer) == ["/gradients/w/3"])
     }

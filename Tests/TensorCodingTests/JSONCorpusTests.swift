@@ -90,8 +90,10 @@ struct JSONCorpusTests {
         }
     }
 
-    /// Inputs that jansson's suite refuses because of flags that we do not use.
-    static let takenHere: Set<String> = []
+    /// Inputs that jansson's suite refuses: a bare value, NUL in a text, integers beyond 64 bits (here a real).
+    static let takenHere: Set = [
+        "null", "null-escape-in-string", "too-big-negative-integer", "too-big-positive-integer",
+    ]
 
     @Test("naughty strings come back as they went")
     func naughtyStrings() throws {
@@ -108,7 +110,8 @@ struct JSONCorpusTests {
     func mutations() {
         var generator = FixedGenerator(seed: 20_261_122)
         let seeds = Self.suite.names(".json").map(Self.suite.bytes).filter { !$0.isEmpty && $0.count < 300 }
-        let tensors = #"{"gradients":{"w":[[1,-2.5e3],[0.1,4]],"s":{"indices":[1,2],"values":[[1],[2]]},"b":{"dtype":"F32","b64":"AACAPw=="}}}"#
+        let tensors =
+            #"{"gradients":{"w":[[1,-2.5e3],[0.1,4]],"s":{"indices":[1,2],"values":[[1],[2]]},"b":{"dtype":"F32","b64":"AACAPw=="}}}"#
         for round in 0..<6000 {
             var bytes = round % 2 == 0 ? Array(tensors.utf8) : seeds.randomElement(using: &generator) ?? []
             for _ in 0..<Int.random(in: 1...3, using: &generator) { mutate(&bytes, &generator) }

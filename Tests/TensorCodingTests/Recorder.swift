@@ -28,8 +28,9 @@ final class Recorder: TensorSink {
     }
 
     func allowGrowth(bytes: Int) -> Bool {
+        guard bytes <= budget else { return false }
         budget -= bytes
-        return budget >= 0
+        return true
     }
 
     func values(_ name: String) -> [Float] { memory[name].map(Array.init) ?? [] }

@@ -6,10 +6,11 @@ struct Envelope {
     private var cuts: [Cut] = []
     private let limit: Int
 
-    /// From `offset` on, the envelope goes on as the body does from `place` on.
+    /// From `offset` on, the envelope goes on as the body does from `place` on, or stands in for what is there.
     private struct Cut {
         var offset: Int
         var place: JSONPosition
+        var isStandIn = false
     }
 
     init(limit: Int) {
@@ -31,13 +32,15 @@ struct Envelope {
         text.append(contentsOf: bytes)
     }
 
-    /// Adds text of the reader's own: a stand-in for what was cut.
-    mutating func write(_ standIn: String) {
+    /// Adds text of the reader's own: a stand-in for what is at `place`.
+    mutating func write(_ standIn: String, at place: JSONPosition) {
+        cuts.append(Cut(offset: text.count, place: place, isStandIn: true))
         text.append(contentsOf: standIn.utf8)
     }
 
-    /// Adds a key and its colon.
-    mutating func writeKey(_ key: [UInt8]) {
+    /// Adds a key that ends at `place`, and its colon.
+    mutating func writeKey(_ key: [UInt8], at place: JSONPosition) {
+        cuts.append(Cut(offset: text.count, place: place, isStandIn: true))
         JSONText.appendQuoted(key, to: &text)
         text.append(UInt8(ascii: ":"))
     }
@@ -46,6 +49,7 @@ struct Envelope {
     func place(of offset: Int) -> JSONPosition {
         let cut = cuts.last { $0.offset <= offset } ?? Cut(offset: 0, place: JSONPosition(line: 1, column: 1))
         var place = cut.place
+        if cut.isStandIn { return place }
         place.offset = place.offset.map { $0 + offset - cut.offset }
         for byte in text[min(cut.offset, text.count)..<min(offset, text.count)] {
             if byte == 0x0A {

@@ -167,8 +167,7 @@ struct FloatRun {
     /// The nearest float32 of mantissa * 10^scale where a double surely tells it.
     ///
     /// The double is off by less than 2 units in its last place. Rounding it to float32 is wrong only if a midpoint of
-    /// two floats lies that near, so within 4 units of one the exact reader decides; so it does below the normal range
-    /// and at its upper end.
+    /// two floats lies that near, so within 4 units of one, and at the upper end of the range, the exact reader decides.
     @inline(__always)
     private func nearestFloat(_ mantissa: UInt64, _ scale: Int) -> Float? {
         if mantissa == 0 { return 0 }
@@ -177,7 +176,14 @@ struct FloatRun {
         let value = scale < 0 ? whole / powers[-scale] : whole * powers[scale]
         let belowFloat = value.bitPattern & 0x1FFF_FFFF
         let isNearMidpoint = belowFloat &- (0x1000_0000 - 4) <= 8
-        guard !isNearMidpoint, value >= 0x1p-126, value < 0x1.fffffep127 else { return nil }
+        if value < 0x1p-126 { return nearestSubnormal(value) }
+        guard !isNearMidpoint, value < 0x1.fffffep127 else { return nil }
         return Float(value)
+    }
+
+    // Below the normal range midpoints lie elsewhere: the same float has to come from both ends of the doubt.
+    private func nearestSubnormal(_ value: Double) -> Float? {
+        let low = Float(value * (1 - 0x1p-50))
+        return low == Float(value * (1 + 0x1p-50)) ? low : nil
     }
 }

@@ -62,7 +62,7 @@ public struct JSONBodyReader: ~Copyable {
         lexer.load(bytes)
         copied = lexer.position
         while true {
-            if place == .tensor, reader.isAmongNumbers { reader.takeRun(&lexer) }
+            if place == .tensor, reader.isAmongNumbers { reader.takeRuns(&lexer) }
             guard let token = try lexer.next() else { break }
             try take(token)
         }
@@ -104,7 +104,7 @@ extension JSONBodyReader {
         if token == .number, lexer.number.isInteger, !lexer.number.fitsInteger {
             // With an exponent jansson takes it as a real: the sign of zero and integers beyond 64 bits survive.
             try copyUpToHere()
-            envelope.write("e0")
+            envelope.write("e0", at: lexer.place)
             envelope.mark(lexer.place)
         }
         guard token == .key, lexer.depth == 1, !tensorKeys.isEmpty else { return }
@@ -117,12 +117,12 @@ extension JSONBodyReader {
 
     private mutating func takeSection(_ token: JSONToken) throws(JSONError) {
         if token == .beginObject {
-            envelope.write("{")
+            envelope.write("{", at: lexer.place)
             place = .names
             startCopying()
             return
         }
-        envelope.write("null")
+        envelope.write("null", at: lexer.place)
         issues.add(
             TensorIssue(
                 .form, at: "/" + JSONPointer.escape(section), "\(section) has to be an object of name: tensor",
@@ -144,23 +144,22 @@ extension JSONBodyReader {
         place = .tensor
         reader.begin(name: String(decoding: lexer.text, as: UTF8.self), section: section)
         try stopCopying()
-        envelope.write("[\(tensors.count)")
+        envelope.write("[\(tensors.count)", at: lexer.place)
     }
 
     private mutating func takeInTensor(_ token: JSONToken) throws(JSONError) {
         switch try reader.take(token, &lexer, &issues) {
         case .none: break
         case .copyField(let key):
-            envelope.mark(lexer.place)
-            envelope.write(hasFields ? "," : ",{")
-            envelope.writeKey(key)
+            envelope.write(hasFields ? "," : ",{", at: lexer.place)
+            envelope.writeKey(key, at: lexer.place)
             hasFields = true
             startCopying()
         case .endField:
             try stopCopying()
         case .done:
             tensors.append(reader.tensor)
-            envelope.write(hasFields ? "}]" : "]")
+            envelope.write(hasFields ? "}]" : "]", at: lexer.place)
             hasFields = false
             place = .names
             startCopying()

@@ -163,10 +163,21 @@ extension JSONLexer {
         return position.pointee &- UInt8(ascii: "0") <= 9 || position.pointee == UInt8(ascii: "-")
     }
 
+    /// Moves over `],[` from one list of numbers to the next; false where something else follows.
+    mutating func stepsToNextList() -> Bool {
+        guard partial == .none, isInArray, expectation == .commaOrEnd, end - position >= 4 else { return false }
+        guard position[0] == UInt8(ascii: "]"), position[1] == UInt8(ascii: ",") else { return false }
+        let bracket = position[2] == UInt8(ascii: " ") ? 3 : 2
+        guard position[bracket] == UInt8(ascii: "[") else { return false }
+        position += bracket + 1
+        expectation = .valueOrEnd
+        return true
+    }
+
     /// Goes on after a run of numbers that has been read without the lexer.
-    mutating func resume(at position: UnsafePointer<UInt8>, afterValue: Bool, numbers: Int) {
+    mutating func resume(at position: UnsafePointer<UInt8>, afterValue: Bool) {
         self.position = position
-        if numbers > 0 { expectation = afterValue ? .commaOrEnd : .value }
+        expectation = afterValue ? .commaOrEnd : .value
     }
 }
 

@@ -100,17 +100,36 @@ struct NumberText {
     /// The nearest float32, ties to even; infinite where that is beyond float32.
     var float: Float {
         guard !digits.isEmpty else { return isNegative ? -0.0 : 0 }
-        // No decimal point, so that the process's locale does not matter to strtof.
-        var text = digits.map { CChar($0 + UInt8(ascii: "0")) }
-        var power = scale + (isExponentNegative ? -exponent : exponent)
-        if isDigitDropped {
-            text.append(CChar(UInt8(ascii: "1")))
-            power -= 1
+        let power = scale + (isExponentNegative ? -exponent : exponent)
+        let magnitude = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.digitLimit + 16) { text -> Float in
+            guard let start = text.baseAddress else { return .nan }
+            writeText(power: max(-9_999_999, min(9_999_999, power)), into: start)
+            return strtof(start, nil)
         }
-        text.append(contentsOf: "e\(max(-9_999_999, min(9_999_999, power)))".utf8.map(CChar.init))
-        text.append(0)
-        let magnitude = strtof(text, nil)
         return isNegative ? -magnitude : magnitude
+    }
+
+    /// Writes the digits and an exponent for strtof.
+    ///
+    /// Without a decimal point, so that the process's locale does not matter.
+    private func writeText(power: Int, into text: UnsafeMutablePointer<CChar>) {
+        var end = text
+        func append(_ character: UInt8) {
+            end.pointee = CChar(character)
+            end += 1
+        }
+        for digit in digits { append(UInt8(ascii: "0") + digit) }
+        if isDigitDropped { append(UInt8(ascii: "1")) }
+        append(UInt8(ascii: "e"))
+        var rest = power - (isDigitDropped ? 1 : 0)
+        if rest < 0 { append(UInt8(ascii: "-")) }
+        var place = 10_000_000
+        rest = abs(rest)
+        while place > 0 {
+            append(UInt8(ascii: "0") + UInt8(rest / place % 10))
+            place /= 10
+        }
+        append(0)
     }
 
     /// The value of a number without fraction and exponent, nil beyond 64 bits.

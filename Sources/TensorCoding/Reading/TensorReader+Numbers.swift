@@ -16,23 +16,37 @@ extension TensorReader {
     }
 
     /// Reads as many numbers as lie whole in the chunk, without a token for each.
-    mutating func takeRun(_ lexer: inout JSONLexer) {
-        guard case .numbers(let member) = stage, lexer.standsBeforeNumber() else { return }
-        guard var run = FloatRun(from: lexer.position, to: lexer.end) else { return }
+    mutating func takeRuns(_ lexer: inout JSONLexer) {
+        guard case .numbers(let member) = stage else { return }
+        while true {
+            if lexer.standsBeforeNumber() {
+                guard takeRun(of: member, &lexer) else { return }
+            } else if nesting.level > 1, lexer.stepsToNextList() {
+                nesting.close()
+                nesting.open()
+            } else {
+                return
+            }
+        }
+    }
+
+    /// Reads numbers up to something else than a comma; false where there is none for the quick reader.
+    private mutating func takeRun(of member: Member?, _ lexer: inout JSONLexer) -> Bool {
+        guard var run = FloatRun(from: lexer.position, to: lexer.end) else { return false }
         var count = 0
-        var next = FloatRun.Outcome.value
+        var step = (count: 0, next: FloatRun.Outcome.value)
         repeat {
-            var step = 0
             fill(member) { room in
                 guard let start = room.baseAddress else { return 0 }
-                (step, next) = run.read(into: start, room: room.count)
-                return step
+                step = run.read(into: start, room: room.count)
+                return step.count
             }
-            count += step
-            if step == 0 || next == .separator { break }
-        } while run.hasMore
+            count += step.count
+        } while step.count > 0 && step.next == .value && run.hasMore
+        guard count > 0 else { return false }
         nesting.add(numbers: count)
-        lexer.resume(at: run.position, afterValue: next == .separator, numbers: count)
+        lexer.resume(at: run.position, afterValue: step.next == .separator)
+        return true
     }
 
     private mutating func fill(_ member: Member?, _ write: (UnsafeMutableBufferPointer<Float>) -> Int) {
@@ -155,6 +169,7 @@ extension TensorReader {
 extension NestedShape {
     /// The place of the member that comes next, as the end of a JSON pointer: `/0/3`.
     var pointer: String {
-        counts.map { "/\($0)" }.joined()
+        // An outer count includes the list that is open in it.
+        counts.dropLast().map { "/\($0 - 1)" }.joined() + (counts.last.map { "/\($0)" } ?? "")
     }
 }

@@ -57,8 +57,9 @@ public struct SafetensorsReader: ~Copyable {
     /// - Throws: `.truncated` where bytes are missing.
     public mutating func finish() throws(SafetensorsError) -> SafetensorsBody {
         guard let header else { throw .truncated(missing: wanted - buffered.count) }
-        let end = header.entries.dropFirst(next + 1).last?.range.count ?? 0
-        guard tensor == nil else { throw .truncated(missing: remaining + end) }
+        guard tensor == nil else {
+            throw .truncated(missing: header.dataCount - header.entries[next].range.upperBound + remaining)
+        }
         joinRows()
         return SafetensorsBody(
             metadata: header.metadata, tensors: finished, issues: issues.described, issueCount: issues.count)
