@@ -7,7 +7,7 @@ struct Corpus {
     let folder: URL
 
     init(_ path: String) {
-        folder = Bundle.module.resourceURL!.appending(path: "Corpora").appending(path: path)
+        folder = Bundle.module.bundleURL.appending(path: "Corpora").appending(path: path)
     }
 
     /// Names of the files that end in `suffix`, sorted.
