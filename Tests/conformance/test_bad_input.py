@@ -164,7 +164,7 @@ NOT_A_DEFINITION: dict[str, tuple[Any, str | None]] = {
     "unknown group key": ({"groups": [{"params": ["*"], "learning_rate": 1}]}, "KeyError"),
     "negative rate": ({"learning_rate": -0.1}, "ValueError"),
     "true for a rate": ({"learning_rate": True}, "TypeError"),
-    "text for a rate": ({"learning_rate": "0.1"}, "TypeError"),
+    "text for a rate": ({"learning_rate": "0.1"}, "ValueError"),
     "null for a rate": ({"learning_rate": None}, "TypeError"),
     "matrix for a rate": ({"learning_rate": [[0.1]]}, None),
     "negative decay": ({"weight_decay": -1}, "ValueError"),

@@ -92,14 +92,24 @@ def test_model_names(api: Api, bad: str) -> None:
 
 def test_per_parameter_facts(api: Api, name: str) -> None:
     """The model's page says which group each parameter is in, and whether it decays and is centralized, and why not."""
-    parameters = api.create(name, LENET).json()["parameters"]
-    facts = {each["name"]: each for each in parameters}
-    assert [each["name"] for each in parameters] == ["conv1.weight", "conv2.weight", "fc.bias"]
-    assert facts["conv1.weight"]["group"] == "conv"
-    assert facts["conv1.weight"]["shape"] == [2, 1, 3, 3]
-    assert facts["conv1.weight"]["grad_centralization"] is True
-    assert facts["fc.bias"]["grad_centralization"] is False
-    assert facts["conv1.weight"]["decays"] is True
+    facts = api.create(name, LENET).json()["parameters"]
+    assert list(facts) == ["conv1.weight", "conv2.weight", "fc.bias"]
+    conv, bias = facts["conv1.weight"], facts["fc.bias"]
+    assert (conv["group"], conv["shape"], conv["trainable"]) == ("conv", [2, 1, 3, 3], True)
+    assert (conv["decays"], conv["centralized"]) == (True, True)
+    assert (bias["decays"], bias["centralized"]) == (True, False)
+    assert conv["decay_reason"] and bias["centralization_reason"]
+
+
+@pytest.mark.parametrize(("rule", "centralized"), [("all", [1, 1, 1]), ("conv", [1, 1, 0]), ("mindspore", [0, 1, 0])])
+def test_centralization_rules(api: Api, name: str, rule: str, centralized: list[int]) -> None:
+    """Every tensor of rank 2, those of rank 3 and more, or those whose second dimension is a multiple of 16."""
+    shapes = {"conv1": [2, 1, 3, 3], "conv2": [2, 16, 3, 3], "dense": [2, 3], "bias": [2]}
+    parameters = {key: {"shape": shape, "init": "zeros"} for key, shape in shapes.items()}
+    groups = [{"params": ["*"], "grad_centralization": True}]
+    body = {"optimizer": "sgd", "centralization_rule": rule, "parameters": parameters, "groups": groups}
+    facts = api.create(name, body).json()["parameters"]
+    assert [facts[key]["centralized"] for key in shapes] == [*map(bool, centralized), False]
 
 
 def test_groups_in_update_order(api: Api, name: str) -> None:
@@ -125,7 +135,7 @@ def test_order_params_orders_every_answer(api: Api, name: str) -> None:
     order = ["fc.bias", "conv2.weight", "conv1.weight"]
     body = {**LENET, "groups": [*LENET["groups"], {"order_params": order, "lr": 5}]}
     created = api.create(name, body).json()
-    assert [each["name"] for each in created["parameters"]] == order
+    assert list(created["parameters"]) == order
     assert any("lr" in warning for warning in created["warnings"])
     assert list(api.get(f"/v1/models/{name}/parameters").json()["parameters"]) == order
 
