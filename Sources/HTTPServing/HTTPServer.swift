@@ -56,6 +56,7 @@ public final class HTTPServer: Sendable {
         running.dismiss()
         running.waitUntil(end) { $0.connections == 0 }
         running.stop()
+        state.withLock { $0 = .stopped(running.counters) }
     }
 
     /// Stops at once: parked exchanges are answered 503 as far as their sockets take it, everything else is cut.
@@ -63,16 +64,19 @@ public final class HTTPServer: Sendable {
         drain(within: .zero)
     }
 
-    /// What the server has counted; all zero before the start and after the stop.
+    /// What the server has counted since its start, up to its stop.
     public var counters: HTTPCounters {
-        guard case .running(let running) = state.withLock({ $0 }) else { return HTTPCounters() }
-        return running.counters
+        switch state.withLock({ $0 }) {
+        case .new: HTTPCounters()
+        case .running(let running), .draining(let running): running.counters
+        case .stopped(let counters): counters
+        }
     }
 
     private func takeRunning() -> Running? {
         state.withLock { state in
             guard case .running(let running) = state else { return nil }
-            state = .stopped
+            state = .draining(running)
             return running
         }
     }
@@ -80,6 +84,7 @@ public final class HTTPServer: Sendable {
     private enum State {
         case new
         case running(Running)
-        case stopped
+        case draining(Running)
+        case stopped(HTTPCounters)
     }
 }

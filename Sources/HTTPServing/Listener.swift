@@ -8,9 +8,12 @@ struct Listener: Sendable {
     let descriptor: Int32
     /// The TCP port, or 0 for other sockets.
     let port: Int
+    /// The file that a Unix socket of our own leaves behind.
+    private let path: String?
 
     /// Opens a socket that listens on `address`.
     init(_ address: ListenAddress) throws(HTTPServerError) {
+        path = if case .unix(let path) = address { path } else { nil }
         switch address {
         case .inherited(let inherited):
             descriptor = inherited
@@ -20,6 +23,7 @@ struct Listener: Sendable {
             descriptor = try Self.listen(on: socketAddress)
         case .unix(let path):
             guard let socketAddress = SocketAddress(path: path) else { throw .invalidAddress(path) }
+            Self.removeAbandoned(path, socketAddress)
             descriptor = try Self.listen(on: socketAddress)
         }
         port = SocketAddress(of: descriptor)?.port ?? 0
@@ -28,6 +32,14 @@ struct Listener: Sendable {
     /// Stops listening.
     func close() {
         Glibc.close(descriptor)
+        if let path { unlink(path) }
+    }
+
+    /// Removes the file of a Unix socket on which nobody listens any more: its server ended without doing so.
+    private static func removeAbandoned(_ path: String, _ address: SocketAddress) {
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { Glibc.close(probe) }
+        if address.withPointer({ connect(probe, $0, $1) }) != 0, errno == ECONNREFUSED { unlink(path) }
     }
 
     private static func listen(on address: SocketAddress) throws(HTTPServerError) -> Int32 {
@@ -35,6 +47,7 @@ struct Listener: Sendable {
         let descriptor = socket(address.family, type, 0)
         guard descriptor >= 0 else { throw .cannotListen(errno) }
         var one: Int32 = 1
+        fchmod(descriptor, S_IRUSR | S_IWUSR)
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
         guard address.withPointer({ bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, SOMAXCONN) == 0 else {
             let reason = errno

@@ -22,6 +22,7 @@ struct Remote: Sendable {
         isLocal = name == nil || name == "::1" || name?.hasPrefix("127.") == true
     }
 
+    /// The numeric name of an IPv4 or IPv6 address; an IPv4 one that came over an IPv6 socket is named as IPv4.
     private static func name(of address: UnsafePointer<sockaddr>, length: socklen_t) -> String? {
         let family = Int32(address.pointee.sa_family)
         guard family == AF_INET || family == AF_INET6 else { return nil }
@@ -29,7 +30,9 @@ struct Remote: Sendable {
         guard getnameinfo(address, length, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 else {
             return nil
         }
-        return text.withUnsafeBufferPointer { $0.baseAddress.map(String.init(cString:)) }
+        let name = text.withUnsafeBufferPointer { $0.baseAddress.map(String.init(cString:)) }
+        let prefix = "::ffff:"
+        return name?.hasPrefix(prefix) == true ? name.map { String($0.dropFirst(prefix.count)) } : name
     }
 
     /// Calls `body` with the address as the socket functions know it.

@@ -14,12 +14,14 @@ struct Thread: @unchecked Sendable {
         pthread_attr_setstacksize(&attributes, 1 << 20)
         let work = Unmanaged.passRetained(Work(body))
         var handle = pthread_t()
-        let result = pthread_create(
-            &handle, &attributes,
-            { context in
-                context.map { Unmanaged<Work>.fromOpaque($0).takeRetainedValue().body() }
-                return nil
-            }, work.toOpaque())
+        let result = Self.blockingSignals {
+            pthread_create(
+                &handle, &attributes,
+                { context in
+                    context.map { Unmanaged<Work>.fromOpaque($0).takeRetainedValue().body() }
+                    return nil
+                }, work.toOpaque())
+        }
         guard result == 0 else {
             work.release()
             return nil
@@ -30,6 +32,16 @@ struct Thread: @unchecked Sendable {
     /// Waits for the thread to end; to be called once.
     func join() {
         pthread_join(handle, nil)
+    }
+
+    /// Runs `body` with every signal blocked: a thread made there leaves signals to those who wait for them.
+    private static func blockingSignals(_ body: () -> Int32) -> Int32 {
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        return body()
     }
 
     private final class Work {

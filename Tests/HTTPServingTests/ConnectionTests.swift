@@ -196,17 +196,51 @@ struct ConnectionTests {
         #expect(eventually { expected(server.server.counters) })
     }
 
-    @Test("a Unix socket and an inherited one are served like a port")
-    func otherSockets() throws {
+    @Test("a Unix socket is served for its owner alone, taken over when abandoned, and removed at the end")
+    func unixSocket() throws {
         let path = "/tmp/http-serving-\(getpid()).sock"
-        defer { unlink(path) }
+        let abandoned = try Listener(.unix(path: path))
+        Glibc.close(abandoned.descriptor)
         let server = try TestServer { $0.address = .unix(path: path) }
         #expect(server.port == 0)
+        var facts = stat()
+        #expect(stat(path, &facts) == 0 && facts.st_mode & 0o777 == 0o600)
+        #expect(throws: HTTPServerError.cannotListen(EADDRINUSE)) { try Listener(.unix(path: path)) }
+        let client = Client(path: path)
+        client.request("GET", "/local")
+        #expect(client.answer()?.text == "GET local\n")
+        #expect(server.hub.seen.requests.first?.remote == "local")
+        server.server.stop()
+        #expect(access(path, F_OK) == -1)
+    }
+
+    @Test("a socket that was handed over is served like one of our own")
+    func inherited() throws {
         let listener = try Listener(.tcp(host: "127.0.0.1", port: 0))
-        let other = try TestServer { $0.address = .inherited(descriptor: listener.descriptor) }
-        #expect(other.port == listener.port)
-        let client = other.client()
+        let server = try TestServer { $0.address = .inherited(descriptor: listener.descriptor) }
+        #expect(server.port == listener.port)
+        let client = server.client()
         client.request("GET", "/inherited")
         #expect(client.answer()?.text == "GET inherited\n")
+    }
+
+    @Test("IPv6 is served, and a peer is named without port or brackets")
+    func ipv6() throws {
+        let server = try TestServer { $0.address = .tcp(host: "::1", port: 0) }
+        let client = Client(port: server.port, overIPv6: true)
+        client.send("GET /six HTTP/1.1\r\nHost: [::1]:\(server.port)\r\n\r\n")
+        #expect(client.answer()?.text == "GET six\n")
+        #expect(server.hub.seen.requests.first?.remote == "::1")
+    }
+
+    @Test("answers without content keep the connection", arguments: [204, 304])
+    func bodyless(status: Int) throws {
+        let server = try TestServer()
+        let client = server.client()
+        for _ in 0..<2 {
+            client.request("GET", "/status/\(status)")
+            #expect(client.answer()?.status == status)
+        }
+        #expect(server.server.counters.accepted == 1)
     }
 }

@@ -9,17 +9,23 @@ struct EarlyAnswer {
     private let bytes: [UInt8]
 
     init(_ response: Response) {
-        let content: [UInt8]
-        switch response.body {
-        case .bytes(let bytes): content = bytes
-        case .segments(let segments): content = segments.flatMap { Array($0.bytes) }
-        case .empty, .file: content = []
-        }
+        let content = Self.content(of: response.body)
         let reason = String(cString: MHD_get_reason_phrase_for(UInt32(response.status)))
         var head = "HTTP/1.1 \(response.status) \(reason)\r\n"
         for field in response.headers { head += "\(field.name): \(field.value)\r\n" }
         head += "Content-Length: \(content.count)\r\nConnection: close\r\n\r\n"
         bytes = Array(head.utf8) + content
+    }
+
+    private static func content(of body: Response.Body) -> [UInt8] {
+        switch body {
+        case .empty: return []
+        case .bytes(let bytes): return bytes
+        case .segments(let segments): return segments.flatMap { Array($0.bytes) }
+        case .file(let range):
+            close(range.descriptor)
+            return []
+        }
     }
 
     /// Sends the answer and closes the sending side.

@@ -2,6 +2,7 @@
 // library frees the answer. Used by the loop's handler.
 
 import CMicroHTTPD
+import Glibc
 
 /// Queues an answer on a connection.
 ///
@@ -25,8 +26,15 @@ private func makeResponse(_ body: Response.Body) -> OpaquePointer? {
     case .segments(let segments):
         makeResponse(segments)
     case .file(let range):
-        MHD_create_response_from_fd_at_offset64(UInt64(range.count), range.descriptor, UInt64(range.offset))
+        makeResponse(range)
     }
+}
+
+private func makeResponse(_ range: Response.FileRange) -> OpaquePointer? {
+    let made = MHD_create_response_from_fd_at_offset64(
+        UInt64(max(0, range.count)), range.descriptor, UInt64(max(0, range.offset)))
+    if made == nil { close(range.descriptor) }
+    return made
 }
 
 private func makeResponse(_ segments: [Response.Segment]) -> OpaquePointer? {

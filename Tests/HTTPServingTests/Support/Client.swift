@@ -3,26 +3,29 @@
 
 import Glibc
 
+@testable import HTTPServing
+
 /// A TCP connection to a server on this machine.
 final class Client {
     let descriptor: Int32
     private var unread: [UInt8] = []
 
-    /// Connects; waits at most `patience` seconds in every later read.
-    init(port: Int, patience: Int = 20) {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    /// Connects to a port of this machine; waits at most `patience` seconds in every later call.
+    convenience init(port: Int, overIPv6: Bool = false, patience: Int = 20) {
+        self.init(SocketAddress(host: overIPv6 ? "::1" : "127.0.0.1", port: UInt16(port)), patience: patience)
+    }
+
+    /// Connects to a Unix socket.
+    convenience init(path: String) {
+        self.init(SocketAddress(path: path), patience: 20)
+    }
+
+    private init(_ address: SocketAddress?, patience: Int) {
+        descriptor = socket(address?.family ?? AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var timeout = timeval(tv_sec: patience, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        withUnsafePointer(to: address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        _ = address?.withPointer { connect(descriptor, $0, $1) }
     }
 
     deinit { close(descriptor) }

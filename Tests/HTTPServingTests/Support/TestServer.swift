@@ -78,6 +78,9 @@ struct TestApplication: Application {
         case "park": return .answer(park)
         case "expire": return .answer(expire)
         case "slow-push": return .read(SlowPush(hub: hub), limit: 1 << 20)
+        case "status":
+            let status = Int(request.path.last ?? "") ?? 500
+            return .answer { exchange in exchange.complete { Response(status: status) } }
         case "file": return .answer(file)
         case "segments": return .answer { exchange in exchange.complete { segments(request) } }
         default:
