@@ -32,7 +32,7 @@ let package = Package(
         .target(
             name: "ParameterServer",
             dependencies: [
-                "ParameterAPI",
+                "ParameterAPI", "Journal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -3,6 +3,7 @@
 
 import Glibc
 import HTTPServing
+import Journal
 import Logging
 import Optimizers
 import ParameterAPI
@@ -22,10 +23,7 @@ struct Daemon: Service {
     init(_ options: Options, optimizers: [Optimizer.Type], logger: Logger) throws {
         let address = try Self.address(options)
         host = address.urlHost
-        let memory = options.memory ?? .halfOfMachine
-        registry = ModelRegistry(
-            configuration: ServingConfiguration(memoryLimit: memory.bytes, threads: HTTPConfiguration.coreCount),
-            catalogue: Catalogue(adding: optimizers))
+        registry = try Self.registry(options, Catalogue(adding: optimizers), logger)
         var configuration = HTTPConfiguration(address: address)
         configuration.allowedHosts = options.allowedHosts
         configuration.render = ParameterAPI.render
@@ -47,7 +45,25 @@ struct Daemon: Service {
         logger.info("started", metadata: ["address": "\(bound)", "version": "\(release)"])
         try? await gracefulShutdown()
         server.drain(within: .seconds(1)) { registry.stop() }
+        registry.close()
         logger.info("stopped")
+    }
+
+    /// Opens the data directory and brings back what is in it.
+    private static func registry(_ options: Options, _ catalogue: Catalogue, _ logger: Logger) throws -> ModelRegistry {
+        let memory = options.memory ?? .halfOfMachine
+        let configuration = ServingConfiguration(
+            memoryLimit: memory.bytes, receiptWindow: options.receiptWindow, threads: HTTPConfiguration.coreCount)
+        do throws(JournalError) {
+            let directory = try DataDirectory(options.dataDir, settings: JournalSettings(mode: options.durability.mode))
+            let (registry, summary) = try ModelRegistry.open(
+                directory, configuration: configuration, catalogue: catalogue
+            ) { event in logger.log(event) }
+            logger.log(summary)
+            return registry
+        } catch {
+            throw StartFailure(error, directory: options.dataDir)
+        }
     }
 
     private static func address(_ options: Options) throws -> ListenAddress {

@@ -16,6 +16,16 @@ struct Options: ParsableArguments {
             valueName: "size"))
     var memory: ByteCount?
 
+    @Option(
+        help: ArgumentHelp(
+            "When a push counts as done: group (synced with what arrived meanwhile), sync (synced by itself), "
+                + "interval:MS (written, synced that often), none (written).",
+            valueName: "mode"))
+    var durability = Durability.group
+
+    @Option(help: ArgumentHelp("Remember this many pushes of each worker for retries.", valueName: "count"))
+    var receiptWindow = 256
+
     @Option(name: .customLong("allow-host"), help: "Answer requests for this host name too; may be repeated.")
     var allowedHosts: [String] = []
 
@@ -26,7 +36,7 @@ struct Options: ParsableArguments {
     var insecureNoAuth = false
 }
 
-/// The whole command, for `--help` and `--version`.
+/// The command and its subcommands, for `--help` and `--version`.
 struct Command: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "paramd",
@@ -35,7 +45,14 @@ struct Command: ParsableCommand {
             Holds named parameters and optimizer state, takes gradients by HTTP and hands the new parameters to every \
             worker that pulls or waits for them. GET / answers with commands to paste.
             """,
-        version: release)
+        version: release,
+        subcommands: [Serve.self, Verify.self, Recover.self],
+        defaultSubcommand: Serve.self)
+}
+
+/// The daemon itself.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Serve (what paramd does without a subcommand).")
 
     @OptionGroup var options: Options
 }

@@ -29,10 +29,15 @@ public func run(
     Glibc.exit(0)
 }
 
+/// The options of the daemon; subcommands run here and do not come back.
 private func parse(_ arguments: [String]) -> Options {
     do {
-        guard let command = try Command.parseAsRoot(arguments) as? Command else { Command.exit() }
-        return command.options
+        var command = try Command.parseAsRoot(arguments)
+        if let serve = command as? Serve { return serve.options }
+        try command.run()
+        Glibc.exit(0)
+    } catch let failure as StartFailure {
+        fail(failure)
     } catch {
         Command.exit(withError: error)
     }

@@ -35,6 +35,10 @@ public enum ServingError: Error, Sendable, Equatable {
     case inFlight(key: String)
     /// The model remembers as many workers as it may.
     case tooManyWorkers(limit: Int)
+    /// The state to restore belongs to another optimizer or to other parameters.
+    case stateMismatch(String)
+    /// The daemon holds as many models as it may.
+    case tooManyModels(limit: Int)
     /// The version in `If-Match` is not the current one.
     case preconditionFailed(expected: String, current: String)
     /// The disk has no room or takes no writes; heals by itself.

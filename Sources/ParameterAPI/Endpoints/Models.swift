@@ -44,7 +44,8 @@ import ParameterServing
         throw Problem(.preconditionFailed, "`\(name)` exists, and If-None-Match: * asks for a new model.")
     }
     let receiver = DefinitionReceiver(call) { definition, exchange in
-        call.api.registry.create(name, definition, replacing: replacing, onlyIfAbsent: onlyIfAbsent) { result in
+        call.api.registry.create(name, .definition(definition), replacing: replacing, onlyIfAbsent: onlyIfAbsent) {
+            result in
             switch result {
             case .success(.new(let model)): answerPage(of: model, status: 201, call, exchange)
             case .success(.existing(let model)): answerPage(of: model, status: 200, call, exchange)

@@ -66,6 +66,13 @@ extension Problem {
             self.init(
                 .tooMany, "The model remembers at most \(limit) workers; reuse names of workers. Nothing was applied.")
             retryAfter = 60
+        case .tooManyModels(let limit):
+            self.init(.tooMany, "The daemon holds at most \(limit) models; delete some. Nothing was applied.")
+            retryAfter = 60
+        case .stateMismatch(let name):
+            self.init(
+                .stateMismatch,
+                "The state belongs to another optimizer or other parameters than `\(name)` has; nothing was applied.")
         case .preconditionFailed(let expected, let current):
             self.init(
                 .preconditionFailed,

@@ -18,6 +18,7 @@ enum ProblemKind: String, CaseIterable {
     case stale = "stale"
     case learningRateExhausted = "lr-schedule-exhausted"
     case diverged = "diverged"
+    case stateMismatch = "state-mismatch"
     case lengthRequired = "length-required"
     case preconditionFailed = "precondition-failed"
     case tooLarge = "too-large"

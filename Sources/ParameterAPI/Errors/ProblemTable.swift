@@ -88,6 +88,11 @@ extension ProblemKind {
                 409, "An update made a parameter non-finite",
                 "The step was not published and pulls keep the last good version. Restore a checkpoint or import values, with a lower learning rate."
             )
+        case .stateMismatch:
+            Row(
+                409, "The state does not fit the model",
+                "A checkpoint fits a model with the same parameters, groups and optimizer. Create a model from the file instead."
+            )
         case .lengthRequired:
             Row(411, "The body has no length", "Send Content-Length, or Transfer-Encoding: chunked.")
         case .preconditionFailed:

@@ -5,12 +5,12 @@ import Optimizers
 /// Immutable float32 values with the object that keeps them alive.
 public struct Floats: @unchecked Sendable {
     /// Keeps `values` valid and unchanged.
-    public let owner: AnyObject
+    public let owner: AnyObject & Sendable
     /// The numbers.
     public let values: UnsafeBufferPointer<Float>
 
     /// Makes a reference to numbers inside `owner`.
-    public init(owner: AnyObject, values: UnsafeBufferPointer<Float>) {
+    public init(owner: AnyObject & Sendable, values: UnsafeBufferPointer<Float>) {
         self.owner = owner
         self.values = values
     }

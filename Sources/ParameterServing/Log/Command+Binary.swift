@@ -18,6 +18,9 @@ extension Command {
             head.write(optional: patch.group) { $0.write($1) }
             head.write(patch.patch)
             head.write(optional: ifVersion) { $0.write($1) }
+        case .restore(let restoration):
+            head.write(restoration.optimizer)
+            values = restoration.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
         case .register(let worker): head.write(worker)
         }
         head.pad(to: 4)
@@ -29,6 +32,7 @@ extension Command {
         case .push: .push
         case .importValues: .importValues
         case .reconfigure: .reconfigure
+        case .restore: .restore
         case .register: .register
         }
     }
@@ -51,7 +55,13 @@ extension Command {
             let ifVersion = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
             self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
         case .register: self = .register(worker: try reader.readString())
-        case .create, .delete, .restore:
+        case .restore:
+            let arena = pool.takeRegardless()
+            let restoration = Restoration(arena: arena, optimizer: try reader.readOptimizerState())
+            try reader.skipPadding(to: 4)
+            for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
+            self = .restore(restoration)
+        case .create, .createFromImage, .delete:
             throw FormatError(expected: "a command of a model", offset: reader.offset)
         }
     }
@@ -160,4 +170,9 @@ extension ByteReader {
         default: throw FormatError(expected: "the kind of a key", offset: offset - 1)
         }
     }
+}
+
+extension Restoration {
+    /// The floats in the order in which they are stored: the arena, then each slot.
+    fileprivate var buffers: [FloatBuffer] { [arena.buffer] + optimizer.slots.map(\.buffer) }
 }

@@ -9,4 +9,5 @@ enum CommandKind: UInt16 {
     case reconfigure = 5
     case register = 6
     case restore = 7
+    case createFromImage = 8
 }

@@ -1,13 +1,65 @@
-// The way of a command to the disk and back: log, then apply. Without a journal the way is short.
+// The way of a command to the disk and back: log, then apply. Without a journal (a registry in memory) the way is
+// short: everything counts as logged at once and nothing lasts.
 
-/// Takes commands in order and says when each may be applied.
-final class CommandLog: Sendable {
-    /// Logs a command of the model `uid`.
+import Journal
+
+/// Where a record came to lie.
+struct Logged: Sendable {
+    /// Its place in the journal's order; 0 without a journal.
+    var position: UInt64
+    /// Whether it survives a power cut from now on.
+    var isDurable: Bool
+}
+
+/// Takes records in order and says when what they stand for may be done.
+final class CommandLog: @unchecked Sendable {
+    /// Set once, at the end of recovery and before anything is logged.
+    private var journal: Journal?
+    private var keeper: SnapshotKeeper?
+    /// Whether an acknowledged record survives a power cut.
+    private(set) var isDurable = false
+
+    /// Connects the log with an open journal.
+    func attach(_ journal: Journal, _ keeper: SnapshotKeeper, mode: JournalMode) {
+        self.journal = journal
+        self.keeper = keeper
+        isDurable = mode == .group || mode == .sync
+    }
+
+    /// Logs a record.
     ///
-    /// - Parameter then: called once and in order of the log, with whether the command is durable now.
+    /// - Parameters:
+    ///   - record: made only if there is a journal.
+    ///   - then: called once, in the order of the log, on a thread that must not be held up.
     func append(
-        _ command: Command, of uid: ModelUID, then: @escaping @Sendable (Result<Bool, ServingError>) -> Void
+        _ record: @autoclosure () -> Record, then: @escaping @Sendable (Result<Logged, ServingError>) -> Void
     ) {
-        then(.success(false))
+        guard let journal else { return then(.success(Logged(position: 0, isDurable: false))) }
+        let record = record()
+        keeper?.note(record.payload.reduce(0) { $0 + $1.count }, of: ModelUID(number: record.model))
+        journal.append(record) { result in
+            switch result {
+            case .success(let done): then(.success(Logged(position: done.position, isDurable: done.isDurable)))
+            case .failure(let error): then(.failure(ServingError(error)))
+            }
+        }
+    }
+
+    /// Why nothing is logged any more; nil while all is well.
+    var failure: ServingError? { journal?.failure.map { ServingError($0) } }
+
+    /// Writes what is under way and closes the journal.
+    func close() { journal?.close() }
+}
+
+extension ServingError {
+    /// What a failure of the journal means to a client.
+    init(_ error: JournalError) {
+        switch error {
+        case .outOfSpace, .readOnlyFileSystem: self = .storageFull(reason: error.description)
+        case .closed: self = .stopping
+        case .inUse, .failed, .corrupted, .unsupportedFormat, .inaccessible, .replayRefused:
+            self = .storageFailed(reason: error.description)
+        }
     }
 }

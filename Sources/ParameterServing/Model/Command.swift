@@ -11,6 +11,8 @@ public enum Command: Sendable {
     case importValues(Arena, present: [Bool])
     /// Merge a patch into the settings; with a version, only if it is still the current one.
     case reconfigure(SettingsPatch, ifVersion: Int?)
+    /// Go back to an earlier state; the version goes forward, and what workers have pushed stays known.
+    case restore(Restoration)
     /// Give a worker a new epoch.
     case register(worker: String)
 }

@@ -8,8 +8,10 @@ import Optimizers
 public final class Model: Runnable, @unchecked Sendable {
     enum Message {
         case submit(Command, Reply)
-        case logged(Command, Reply, Result<Bool, ServingError>)
+        case logged(Command, Reply, Result<Logged, ServingError>)
         case inspect(@Sendable (ModelState) -> Void)
+        case replay(Command, UInt64, @Sendable () -> Void)
+        case recovered(@Sendable () -> Void)
         case end(ServingError)
     }
 
@@ -21,6 +23,7 @@ public final class Model: Runnable, @unchecked Sendable {
     public let publication: Publication
     let fingerprint: Fingerprint
     let pool: ArenaPool
+    private(set) var firstPosition: UInt64 = 0
     private let memory: Reservation
     private let inbox = Inbox<Message>()
     private let executor: Executor
@@ -61,6 +64,46 @@ public final class Model: Runnable, @unchecked Sendable {
         post(.end(reason))
     }
 
+    /// Notes where the model's first record lies; to be called before anybody else knows the model.
+    func begin(at position: UInt64) {
+        firstPosition = position
+        state.advance(past: position)
+    }
+
+    /// Takes over what an image says; to be called before anybody else knows the model.
+    func adopt(_ head: ImageHead, _ arena: Arena, optimizer: Optimizer) {
+        firstPosition = head.position
+        state.adopt(head, arena, optimizer: optimizer)
+    }
+
+    /// The first record that recovery has to apply; to be asked before anybody else knows the model.
+    var recoveredTo: UInt64 { firstPosition }
+
+    /// Where each parameter lies; never changes.
+    public var layout: ArenaLayout { publication.current.facts.layout }
+
+    /// Bytes of records that may pile up before a snapshot is due: twice what the snapshot would write.
+    var journalAllowance: Int { max(64 << 20, 2 * (memory.bytes + layout.count * MemoryLayout<Float>.stride)) }
+
+    /// The whole state between two commands; waits for it, so never on a network thread.
+    func waitForImage() -> ModelImage {
+        let result = Locked<ModelImage?>(nil)
+        let done = Condition()
+        inspect { [fingerprint] state in
+            result.withLock { $0 = state.image(fingerprint: fingerprint) }
+            done.broadcast()
+        }
+        return result.wait(for: done) { $0 }
+    }
+
+    /// Applies a record of the journal during recovery; nobody is answered, nothing is published yet.
+    func replay(_ command: Command, at position: UInt64, then: @escaping @Sendable () -> Void) {
+        post(.replay(command, position, then))
+    }
+
+    /// Publishes what recovery has come to.
+    func finishRecovery(then: @escaping @Sendable () -> Void) { post(.recovered(then)) }
+
     private func post(_ message: Message) {
         if inbox.add(message) { executor.schedule(self) }
     }
@@ -73,11 +116,18 @@ public final class Model: Runnable, @unchecked Sendable {
     private func handle(_ message: Message) {
         switch message {
         case .submit(let command, let reply): admit(command, reply)
-        case .logged(let command, let reply, .success(let durable)): apply(command, reply, durable: durable)
+        case .logged(let command, let reply, .success(let logged)): apply(command, reply, logged)
         case .logged(let command, let reply, .failure(let error)):
             state.forget(command)
             reply(.failure(error))
         case .inspect(let body): body(state)
+        case .replay(let command, let position, let then):
+            replay(command, at: position)
+            then()
+        case .recovered(let then):
+            publication.broadcastParams(optimResult: true, state.published)
+            if let divergence = state.divergence { publication.markDiverged(divergence) }
+            then()
         case .end(let reason):
             end = reason
             publication.end(reason)
@@ -90,22 +140,27 @@ public final class Model: Runnable, @unchecked Sendable {
             switch try state.admit(command) {
             case .repeated(var receipt):
                 receipt.replayed = true
+                receipt.durable = log.isDurable
                 reply(.success(.receipt(receipt)))
             case .proceed:
-                log.append(command, of: uid) { [self] result in post(.logged(command, reply, result)) }
+                log.append(command.record(of: uid, in: state.facts.layout)) { [self] result in
+                    post(.logged(command, reply, result))
+                }
             }
         } catch {
             reply(.failure(error))
         }
     }
 
-    private func apply(_ command: Command, _ reply: @escaping Reply, durable: Bool) {
+    private func apply(_ command: Command, _ reply: @escaping Reply, _ logged: Logged) {
+        // What has been logged is applied even while stopping: a restart would apply it too. After a delete it would not.
+        if let end, end != .stopping { return reply(.failure(end)) }
         let versionBefore = state.version
         do {
             var outcome = try state.apply(command)
             let woken = publication.broadcastParams(optimResult: state.version > versionBefore, state.published)
             if case .receipt(var receipt) = outcome {
-                receipt.durable = durable
+                receipt.durable = logged.isDurable
                 receipt.woken = woken
                 outcome = .receipt(receipt)
             }
@@ -114,5 +169,13 @@ public final class Model: Runnable, @unchecked Sendable {
             if case .diverged(let parameter) = error { publication.markDiverged(parameter) }
             reply(.failure(error))
         }
+        state.advance(past: logged.position)
+    }
+
+    /// Decides as the first time: what was refused then is refused now.
+    private func replay(_ command: Command, at position: UInt64) {
+        guard position >= state.position else { return }
+        _ = try? state.apply(command)
+        state.advance(past: position)
     }
 }

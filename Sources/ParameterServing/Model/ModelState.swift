@@ -21,10 +21,13 @@ struct ModelState {
     private(set) var ledger: WorkerLedger
     /// The parameter that an update made non-finite; no push is taken until values are imported or restored.
     private(set) var divergence: String?
+    /// The journal position up to which, exclusive, commands have been applied.
+    private(set) var position: UInt64
     /// Pushes that are logged and will move the step when they are applied.
     private var stepsUnderWay = 0
     private let pool: ArenaPool
 
+    /// A new model.
     init(facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, receiptWindow: Int) {
         self.optimizer = optimizer
         self.facts = facts
@@ -32,6 +35,18 @@ struct ModelState {
         self.arena = arena
         self.ledger = WorkerLedger(window: receiptWindow)
         self.pool = pool
+        self.position = 0
+    }
+
+    /// Goes on from an image: all of it, or, for a restore, all but the version and what workers have pushed since.
+    mutating func adopt(_ head: ImageHead, _ arena: Arena, optimizer: Optimizer) {
+        self.optimizer = optimizer
+        self.arena = arena
+        facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
+        version = head.version
+        divergence = head.divergence
+        position = head.position
+        ledger.restore(workers: head.ledger.workers, tokens: head.ledger.tokens)
     }
 
     /// The state as pulls may see it.
@@ -48,6 +63,7 @@ struct ModelState {
         switch command {
         case .push(let push): return try admit(push)
         case .importValues: return .proceed
+        case .restore(let restoration): try check(restoration)
         case .register(let worker):
             var trial = ledger
             _ = try trial.register(worker)
@@ -106,6 +122,9 @@ struct ModelState {
 
     // MARK: After the log
 
+    /// Notes that the record at `position` has been applied.
+    mutating func advance(past position: UInt64) { self.position = position + 1 }
+
     /// Carries a logged command out.
     ///
     /// Deterministic: the same commands from the same state give the same bits.
@@ -113,6 +132,7 @@ struct ModelState {
         switch command {
         case .push(let push): return .receipt(try apply(push))
         case .importValues(let values, let present): return .changed(importing(values, present: present))
+        case .restore(let restoration): return .changed(try restoring(restoration))
         case .register(let worker): return .registered(epoch: try ledger.register(worker))
         case .reconfigure(let patch, let ifVersion):
             optimizer = try reconfigured(by: patch, ifVersion: ifVersion)
@@ -152,6 +172,29 @@ struct ModelState {
             staleness: max(0, before - (push.basedOn ?? before)), gradientNorm: report.gradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
             nextLossScale: optimizer.lossScaler == nil ? nil : optimizer.lossScale, gap: gap)
+    }
+
+    private func check(_ restoration: Restoration) throws(ServingError) {
+        let slots = optimizer.exportState().slots
+        let fits =
+            restoration.arena.buffer.count == facts.layout.count && restoration.optimizer.slots.count == slots.count
+            && zip(restoration.optimizer.slots, slots).allSatisfy {
+                $0.name == $1.name && $0.buffer.count == $1.buffer.count
+            }
+        if !fits { throw .stateMismatch(facts.name) }
+    }
+
+    private mutating func restoring(_ restoration: Restoration) throws(ServingError) -> PublishedVersion {
+        try check(restoration)
+        do throws(OptimizerError) {
+            try optimizer.importState(restoration.optimizer)
+        } catch {
+            throw ServingError(error)
+        }
+        arena = restoration.arena
+        divergence = nil
+        version += 1
+        return published
     }
 
     /// A version with some values replaced.

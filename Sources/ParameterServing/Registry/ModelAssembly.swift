@@ -1,5 +1,7 @@
-// From a definition to a live model: count the bytes, ask the budget, only then allocate and fill.
+// From a definition, or from an image on disk, to a live model: count the bytes, ask the budget, only then allocate and
+// fill.
 
+import Journal
 import Optimizers
 
 /// Builds models.
@@ -7,20 +9,58 @@ struct ModelAssembly {
     let catalogue: Catalogue
     let configuration: ServingConfiguration
     let budget: MemoryBudget
+    let executor: Executor
+    let log: CommandLog
 
     /// Builds a model at its first version.
     ///
     /// - Throws: `invalid` for a definition that is wrong, `outOfMemory` when the budget has no room for it.
-    func assemble(
-        _ name: String, _ uid: ModelUID, _ definition: ModelDefinition, _ fingerprint: Fingerprint,
-        executor: Executor, log: CommandLog
-    ) throws(ServingError) -> Model {
+    func assemble(_ name: String, _ uid: ModelUID, _ source: ModelSource) throws(ServingError) -> Model {
+        let definition = source.definition
         let parameters = definition.parameters.map(\.definition)
         let memory = try reserve(definition.settings, parameters)
         let optimizer = try optimizer(definition.settings, parameters)
         let pool = ArenaPool(count: optimizer.layout.count, budget: budget)
         let arena = try pool.take()
         try fill(arena, with: definition, layout: optimizer.layout)
+        if case .state(_, let state) = source { try adopt(state, optimizer) }
+        return model(name, uid, source.fingerprint, optimizer, arena, pool, memory)
+    }
+
+    /// Builds the model of an image.
+    ///
+    /// - Throws: `corrupted` where the image does not fit what its own settings say.
+    func assemble(_ source: ImageSource) throws(JournalError) -> Model {
+        let (head, floats) = try source.head()
+        do throws(ServingError) {
+            let memory = try reserve(head.settings, head.parameters)
+            let optimizer = try optimizer(head.settings, head.parameters)
+            let pool = ArenaPool(count: optimizer.layout.count, budget: budget)
+            let arena = try pool.take()
+            try adopt(head.optimizer, optimizer)
+            let model = model(head.name, head.uid, head.fingerprint, optimizer, arena, pool, memory)
+            try load(source, floats, arena, optimizer)
+            model.adopt(head, arena, optimizer: optimizer)
+            return model
+        } catch {
+            throw .corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
+        }
+    }
+
+    private func load(
+        _ source: ImageSource, _ start: Int, _ arena: Arena, _ optimizer: Optimizer
+    ) throws(ServingError) {
+        do throws(JournalError) {
+            try source.floats(into: [arena.buffer] + optimizer.slots.map(\.buffer), at: start)
+        } catch {
+            throw ServingError(error)
+        }
+    }
+
+    private func model(
+        _ name: String, _ uid: ModelUID, _ fingerprint: Fingerprint, _ optimizer: Optimizer, _ arena: Arena,
+        _ pool: ArenaPool, _ memory: Reservation
+    ) -> Model {
         let facts = ModelFacts(name: name, uid: uid, optimizer: optimizer)
         let state = ModelState(
             facts: facts, optimizer: optimizer, arena: arena, pool: pool, receiptWindow: configuration.receiptWindow)
@@ -41,8 +81,16 @@ struct ModelAssembly {
     private func optimizer(
         _ settings: Setting, _ parameters: [ParameterDefinition]
     ) throws(ServingError) -> Optimizer {
-        do {
+        do throws(OptimizerError) {
             return try catalogue.makeOptimizer(definition: settings, parameters: parameters)
+        } catch {
+            throw ServingError(error)
+        }
+    }
+
+    private func adopt(_ state: OptimizerState, _ optimizer: Optimizer) throws(ServingError) {
+        do throws(OptimizerError) {
+            try optimizer.importState(state)
         } catch {
             throw ServingError(error)
         }
@@ -51,8 +99,7 @@ struct ModelAssembly {
     private func fill(_ arena: Arena, with definition: ModelDefinition, layout: ArenaLayout) throws(ServingError) {
         for parameter in definition.parameters {
             guard let index = layout.index(of: parameter.definition.name) else { continue }
-            let range = layout.parameters[index].range
-            let target = UnsafeMutableBufferPointer(start: arena.buffer.base + range.lowerBound, count: range.count)
+            let target = arena.buffer[layout.parameters[index].range]
             switch parameter.value {
             case .values(let source): _ = target.update(fromContentsOf: source.values)
             case .initializer(let setting):

@@ -1,0 +1,31 @@
+// The journal's modes as the value of a flag.
+
+import ArgumentParser
+import Journal
+
+/// When a push counts as done.
+struct Durability: ExpressibleByArgument, Sendable {
+    static let group = Durability(mode: .group)
+
+    let mode: JournalMode
+
+    private init(mode: JournalMode) {
+        self.mode = mode
+    }
+
+    init?(argument: String) {
+        switch argument {
+        case "group": mode = .group
+        case "sync": mode = .sync
+        case "none": mode = .none
+        default:
+            let parts = argument.split(separator: ":")
+            guard parts.count == 2, parts[0] == "interval", let milliseconds = Int(parts[1]), milliseconds > 0 else {
+                return nil
+            }
+            mode = .interval(milliseconds: milliseconds)
+        }
+    }
+
+    var defaultValueDescription: String { "group" }
+}

@@ -1,0 +1,28 @@
+// What the storage tells, as log lines.
+
+import Logging
+import ParameterServing
+
+extension Logger {
+    func log(_ event: StorageEvent) {
+        switch event {
+        case .snapshot(let model, let step, let bytes):
+            debug("snapshot", metadata: ["model": "\(model)", "step": "\(step)", "bytes": "\(bytes)"])
+        case .failed(let what, let failure):
+            error("\(what) failed; the journal keeps everything", metadata: ["reason": "\(failure)"])
+        }
+    }
+
+    /// One line for a whole recovery.
+    func log(_ summary: RecoverySummary) {
+        info(
+            "recovered",
+            metadata: [
+                "models": "\(summary.models)", "snapshots": "\(summary.snapshots)", "records": "\(summary.records)",
+                "torn_bytes": "\(summary.tornBytes)",
+            ])
+        for damage in summary.damaged {
+            warning("damaged snapshot, an older one was used", metadata: ["reason": "\(damage)"])
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// Looking after a data directory that no daemon has open: check every byte, and cut off what is damaged when told to.
+
+import ArgumentParser
+import Glibc
+import Journal
+
+/// `paramd verify DIR`.
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check every byte of a data directory.",
+        discussion: "Exits with 0 when all is intact and with 65 when something is damaged.")
+
+    @Argument(help: "The data directory.")
+    var directory: String
+
+    func run() throws {
+        var isIntact = true
+        for part in ["journal", "snapshots", "checkpoints"] {
+            do {
+                let report = try Journal.verify(directory: "\(directory)/\(part)")
+                print("\(part): \(report.files.count) files, \(report.records) records, \(report.bytes) bytes")
+                for problem in report.problems { print("  damaged: \(problem)") }
+                if let tail = report.tornTail {
+                    print(
+                        "  a crash cut the last record short: \(tail.bytes) bytes at offset \(tail.offset) will be dropped"
+                    )
+                }
+                isIntact = isIntact && report.isIntact
+            } catch {
+                throw StartFailure(error, directory: "\(directory)/\(part)")
+            }
+        }
+        if !isIntact { throw ArgumentParser.ExitCode(ExitStatus.dataDamaged.rawValue) }
+        print("all intact")
+    }
+}
+
+/// `paramd recover --salvage DIR`.
+struct Recover: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make a damaged journal usable again by giving up what follows the damage.")
+
+    @Argument(help: "The data directory.")
+    var directory: String
+
+    @Flag(help: "Keep the records before the damage and move the rest aside. Pushes behind the damage are lost.")
+    var salvage = false
+
+    func validate() throws {
+        if !salvage { throw ValidationError("Nothing is given up unless you say --salvage.") }
+    }
+
+    func run() throws {
+        do {
+            guard let report = try Journal.salvage(directory: directory + "/journal") else {
+                return print("nothing to do: the journal is intact")
+            }
+            print("kept everything before: \(report.problem)")
+            for file in report.movedAside { print("moved aside: \(file)") }
+        } catch {
+            throw StartFailure(error, directory: directory)
+        }
+    }
+}

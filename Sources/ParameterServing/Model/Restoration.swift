@@ -1,0 +1,11 @@
+// A whole earlier state on its way into a live model: from a checkpoint, a rollback, or an uploaded file.
+
+import Optimizers
+
+/// The values, slots and step to go back to.
+public struct Restoration: Sendable {
+    /// The parameters' values in update order.
+    var arena: Arena
+    /// Step, slots and scalars.
+    var optimizer: OptimizerState
+}

@@ -1,0 +1,88 @@
+// Creating a model: look, build, log, and only then let others see it.
+
+import Optimizers
+
+extension ModelRegistry {
+    /// A request to create a model.
+    struct Creation {
+        var name: String
+        var source: ModelSource
+        var replacing: Bool
+        var onlyIfAbsent: Bool
+        var reply: @Sendable (Result<Created, ServingError>) -> Void
+    }
+
+    /// Creates a model.
+    ///
+    /// - Parameters:
+    ///   - name: the model's name.
+    ///   - source: what to create; a model of that name made of the same is a success.
+    ///   - replacing: whether a model of that name is to give way and start over.
+    ///   - onlyIfAbsent: whether any model of that name is an error, whatever made it.
+    ///   - reply: called once, on an executor thread.
+    public func create(
+        _ name: String, _ source: ModelSource, replacing: Bool = false, onlyIfAbsent: Bool = false,
+        reply: @escaping @Sendable (Result<Created, ServingError>) -> Void
+    ) {
+        post(
+            .create(
+                Creation(name: name, source: source, replacing: replacing, onlyIfAbsent: onlyIfAbsent, reply: reply)))
+    }
+
+    func create(_ creation: Creation) {
+        if waiting[creation.name] != nil {
+            waiting[creation.name, default: []].append(creation)
+            return
+        }
+        do throws(ServingError) {
+            if let existing = try existing(creation) { return creation.reply(.success(.existing(existing))) }
+            try build(creation)
+        } catch {
+            creation.reply(.failure(error))
+        }
+    }
+
+    /// The model that already is what the request asks for; nil when one has to be made.
+    private func existing(_ creation: Creation) throws(ServingError) -> Model? {
+        if let reason = notReady { throw reason }
+        let (found, count) = models.withLock { ($0[creation.name], $0.count) }
+        guard let model = found else {
+            if count >= configuration.mostModels { throw .tooManyModels(limit: configuration.mostModels) }
+            return nil
+        }
+        if creation.onlyIfAbsent { throw .preconditionFailed(expected: "*", current: "\(model.uid)") }
+        if creation.replacing { return nil }
+        guard model.fingerprint == creation.source.fingerprint else { throw .modelExists(creation.name) }
+        return model
+    }
+
+    private func build(_ creation: Creation) throws(ServingError) {
+        let assembly = ModelAssembly(
+            catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
+        let model = try assembly.assemble(creation.name, uids.next(), creation.source)
+        keeper?.note(uids)
+        waiting[creation.name] = []
+        log.append(creation.source.record(of: model, count: uids.count)) { [self] result in
+            post(.created(model, creation, result))
+        }
+    }
+
+    func finish(_ creation: Creation, _ model: Model, _ result: Result<Logged, ServingError>) {
+        switch result {
+        case .success(let logged):
+            model.begin(at: logged.position)
+            let replaced = models.withLock { $0.updateValue(model, forKey: model.name) }
+            if let replaced { retire(replaced, .modelReplaced(model.name)) }
+            keeper?.watch(model)
+            creation.reply(.success(.new(model)))
+        case .failure(let error): creation.reply(.failure(error))
+        }
+        for next in waiting.removeValue(forKey: creation.name) ?? [] { create(next) }
+    }
+
+    /// Lets go of a model that has lost its name.
+    func retire(_ model: Model, _ reason: ServingError) {
+        model.end(reason)
+        keeper?.forget(model)
+    }
+}

@@ -1,0 +1,43 @@
+// Deleting a model: log it, then take the name away.
+
+import Journal
+
+extension ModelRegistry {
+    /// A request to delete a model.
+    struct Deletion {
+        var name: String
+        var uid: ModelUID?
+        var reply: @Sendable (ServingError?) -> Void
+    }
+
+    /// Deletes a model; its waiting pulls are told.
+    ///
+    /// - Parameters:
+    ///   - name: the model's name.
+    ///   - uid: the creation that is meant; another one of the same name is left alone.
+    ///   - reply: called once, with the reason if the model could not be deleted.
+    public func delete(
+        _ name: String, ifUID uid: ModelUID? = nil, reply: @escaping @Sendable (ServingError?) -> Void
+    ) {
+        post(.delete(Deletion(name: name, uid: uid, reply: reply)))
+    }
+
+    func delete(_ deletion: Deletion) {
+        do throws(ServingError) {
+            if let reason = notReady { throw reason }
+            let model = try model(named: deletion.name)
+            if let uid = deletion.uid, uid != model.uid { throw .modelReplaced(deletion.name) }
+            let record = Record(type: CommandKind.delete.rawValue, model: model.uid.number, payload: [])
+            log.append(record) { [self] result in post(.deleted(model, deletion, result)) }
+        } catch {
+            deletion.reply(error)
+        }
+    }
+
+    func finish(_ deletion: Deletion, _ model: Model, _ result: Result<Logged, ServingError>) {
+        if case .failure(let error) = result { return deletion.reply(error) }
+        models.withLock { if $0[model.name] === model { $0[model.name] = nil } }
+        retire(model, .unknownModel(model.name, nearest: []))
+        deletion.reply(nil)
+    }
+}

@@ -1,0 +1,41 @@
+// Opening a registry on a data directory: recover, then connect the log, then start to keep snapshots.
+
+import Journal
+import Optimizers
+
+extension ModelRegistry {
+    /// Opens a data directory and brings back every model in it.
+    ///
+    /// - Parameters:
+    ///   - directory: where journal, snapshots and checkpoints lie.
+    ///   - configuration: the bounds.
+    ///   - catalogue: the optimizers that may be asked for; those of the models on disk must be among them.
+    ///   - report: told of snapshots and failures, on the keeper's thread.
+    /// - Returns: the registry and what recovery found.
+    /// - Throws: `inUse` where another daemon has the directory, `corrupted` with file and offset where it is damaged.
+    public static func open(
+        _ directory: DataDirectory, configuration: ServingConfiguration, catalogue: Catalogue,
+        report: @escaping @Sendable (StorageEvent) -> Void
+    ) throws(JournalError) -> (ModelRegistry, RecoverySummary) {
+        let budget = MemoryBudget(limit: configuration.memoryLimit)
+        let executor = Executor(threads: configuration.threads)
+        let log = CommandLog()
+        let assembly = ModelAssembly(
+            catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
+        let recovery = Recovery(directory, assembly)
+        let journal = try recovery.run()
+        let uids = recovery.uids ?? UIDSource()
+        let keeper = SnapshotKeeper(directory, journal, uids: uids, report: report)
+        if recovery.uids == nil { try keeper.saveCount(covering: 0) }
+        log.attach(journal, keeper, mode: directory.settings.mode)
+        for model in recovery.models.values {
+            keeper.watch(
+                model, coveredTo: recovery.covered[model.uid], bytesSince: recovery.bytesSince[model.uid] ?? 0)
+        }
+        for model in recovery.retired { keeper.forget(model) }
+        let registry = ModelRegistry(
+            configuration: configuration, catalogue: catalogue, budget: budget, executor: executor, uids: uids,
+            log: log, keeper: keeper, models: Array(recovery.models.values))
+        return (registry, recovery.summary)
+    }
+}

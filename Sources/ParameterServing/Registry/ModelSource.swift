@@ -1,0 +1,82 @@
+// What a model is made of: a definition, or a file that holds another model with its state.
+
+import Journal
+import Optimizers
+
+/// The origin of a new model.
+public enum ModelSource: Sendable {
+    /// A create request.
+    case definition(ModelDefinition)
+    /// A definition together with the state to start from.
+    case state(ModelDefinition, OptimizerState)
+
+    /// Equal for sources that say the same.
+    var fingerprint: Fingerprint {
+        switch self {
+        case .definition(let definition): return definition.fingerprint
+        case .state(let definition, let state):
+            let builder = Fingerprint.Builder()
+            var head = ByteWriter()
+            for source in definition.encoded(into: &head) { builder.add(UnsafeRawBufferPointer(source.values)) }
+            head.write(state)
+            head.bytes.withUnsafeBytes { builder.add($0) }
+            for slot in state.slots { builder.add(UnsafeRawBufferPointer(slot.buffer[0..<slot.buffer.count])) }
+            return builder.fingerprint
+        }
+    }
+
+    /// The definition, without the state.
+    var definition: ModelDefinition {
+        switch self {
+        case .definition(let definition), .state(let definition, _): definition
+        }
+    }
+
+    /// The record that replays to the creation of `model`, the `count`-th of this directory.
+    func record(of model: Model, count: UInt64) -> Record {
+        var head = ByteWriter()
+        head.write(count)
+        head.write(model.name)
+        let kind: CommandKind
+        var floats: [Bytes]
+        switch self {
+        case .definition(let definition):
+            kind = .create
+            floats = Self.write(definition, to: &head)
+        case .state(let definition, let state):
+            kind = .createFromImage
+            head.write(state)
+            floats = Self.write(definition, to: &head)
+            floats += state.slots.map {
+                Bytes(UnsafeRawBufferPointer($0.buffer[0..<$0.buffer.count]), owner: $0.buffer)
+            }
+        }
+        return Record(type: kind.rawValue, model: model.uid.number, payload: [Bytes(copying: head.bytes)] + floats)
+    }
+
+    private static func write(_ definition: ModelDefinition, to head: inout ByteWriter) -> [Bytes] {
+        head.pad(to: 8)
+        return definition.encoded(into: &head).map { Bytes(UnsafeRawBufferPointer($0.values), owner: $0.owner) }
+    }
+}
+
+/// A create record, read back.
+struct CreationRecord {
+    let count: UInt64
+    let name: String
+    let source: ModelSource
+
+    init(_ kind: CommandKind, reading reader: inout ByteReader) throws(FormatError) {
+        count = try reader.readUInt64()
+        name = try reader.readString()
+        let state = kind == .createFromImage ? try reader.readOptimizerState() : nil
+        try reader.skipPadding(to: 8)
+        let definition = try ModelDefinition(reading: &reader)
+        guard let state else {
+            source = .definition(definition)
+            return
+        }
+        for slot in state.slots { try reader.readRawFloats(into: slot.buffer.base, count: slot.buffer.count) }
+        source = .state(definition, state)
+    }
+}

@@ -1,0 +1,46 @@
+// Numbers for new models. The first of a directory is random, so that two directories share none in practice; from
+// there they count up. The count is kept in every create record and in the registry's own snapshot.
+
+/// Gives each creation a number that never comes back.
+struct UIDSource: Equatable {
+    /// The random start of this directory.
+    let seed: UInt32
+    /// Models ever created here.
+    private(set) var count: UInt64
+
+    init(seed: UInt32 = .random(in: .min ... .max), count: UInt64 = 0) {
+        self.seed = seed
+        self.count = count
+    }
+
+    /// Reads what the registry's snapshot says; nil for something else.
+    init?(label: [UInt8]) {
+        let source = label.withUnsafeBytes { bytes -> UIDSource? in
+            var reader = ByteReader(bytes)
+            do throws(FormatError) {
+                return UIDSource(seed: try reader.readUInt32(), count: try reader.readUInt64())
+            } catch {
+                return nil
+            }
+        }
+        guard let source else { return nil }
+        self = source
+    }
+
+    /// The seed and the count, for the registry's snapshot.
+    var label: [UInt8] {
+        var writer = ByteWriter()
+        writer.write(seed)
+        writer.write(count)
+        return writer.bytes
+    }
+
+    /// The next number.
+    mutating func next() -> ModelUID {
+        count += 1
+        return ModelUID(number: seed &+ UInt32(truncatingIfNeeded: count))
+    }
+
+    /// Counts a creation that the journal tells of.
+    mutating func note(_ count: UInt64) { self.count = max(self.count, count) }
+}

@@ -1,0 +1,87 @@
+// Where an image is read from: a snapshot file, or a record in memory. Floats go straight to their place.
+
+import Journal
+import Optimizers
+
+/// Random access to the bytes of an image.
+struct ImageSource {
+    /// The number of bytes.
+    let count: Int
+    /// Fills a buffer from an offset; throws when the bytes are not there or not intact.
+    let read: (UnsafeMutableRawBufferPointer, Int) throws(JournalError) -> Void
+
+    /// Reads from a snapshot or checkpoint file.
+    init(_ reader: SnapshotReader) {
+        count = reader.info.length
+        let name = "snapshot \(reader.info.id)"
+        read = { target, offset throws(JournalError) in
+            guard try reader.read(into: target, at: offset) == target.count else {
+                throw .corrupted(file: name, offset: offset, reason: "it ends too early")
+            }
+        }
+    }
+
+    /// Reads from a record's payload; valid as long as that is.
+    init(_ payload: UnsafeRawBufferPointer) {
+        count = payload.count
+        read = { target, offset throws(JournalError) in
+            guard offset >= 0, target.count <= payload.count - offset else {
+                throw .corrupted(file: "a restore record", offset: offset, reason: "it ends too early")
+            }
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: payload[offset..<offset + target.count]))
+        }
+    }
+
+    /// The head, and the offset of the floats behind it.
+    func head() throws(JournalError) -> (head: ImageHead, floats: Int) {
+        var length = UInt64(0)
+        try fill(&length, at: 0)
+        guard length <= UInt64(count - 8) else { throw damaged(0, "the head's length is impossible") }
+        var bytes = [UInt8](repeating: 0, count: Int(length))
+        var failure: JournalError?
+        bytes.withUnsafeMutableBytes { target in
+            do throws(JournalError) { try read(target, 8) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return (try parse(bytes), 8 + Int(length))
+    }
+
+    /// Reads the floats into buffers, one after the other.
+    func floats(into buffers: [FloatBuffer], at start: Int) throws(JournalError) {
+        var offset = start
+        for buffer in buffers {
+            let target = UnsafeMutableRawBufferPointer(buffer[0..<buffer.count])
+            try read(target, offset)
+            offset += target.count
+        }
+        guard offset == count else { throw damaged(offset, "there are \(count - offset) bytes too many") }
+    }
+
+    private func fill(_ value: inout UInt64, at offset: Int) throws(JournalError) {
+        var failure: JournalError?
+        withUnsafeMutableBytes(of: &value) { target in
+            do throws(JournalError) { try read(target, offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        value = UInt64(littleEndian: value)
+    }
+
+    private func parse(_ bytes: [UInt8]) throws(JournalError) -> ImageHead {
+        var failure: FormatError?
+        let head = bytes.withUnsafeBytes { bytes -> ImageHead? in
+            var reader = ByteReader(bytes)
+            do throws(FormatError) {
+                return try ImageHead(reading: &reader)
+            } catch {
+                failure = error
+                return nil
+            }
+        }
+        guard let head else { throw damaged(8 + (failure?.offset ?? 0), "expected \(failure?.expected ?? "an image")") }
+        return head
+    }
+
+    private func damaged(_ offset: Int, _ reason: String) -> JournalError {
+        .corrupted(file: "an image", offset: offset, reason: reason)
+    }
+}

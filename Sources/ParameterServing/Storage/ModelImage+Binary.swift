@@ -1,0 +1,75 @@
+// The form of an image on disk, in snapshots and in restore records: the length of a head, the head, then the floats as
+// they lie in memory. A reader must understand every format number that was ever written.
+
+import Journal
+import Optimizers
+
+extension ModelImage {
+    private static let formatVersion: UInt8 = 1
+
+    /// The head with its length in front, padded so that the floats behind it are aligned.
+    var head: [UInt8] {
+        var writer = ByteWriter()
+        writer.write(Self.formatVersion)
+        writer.write(name)
+        writer.write(uid.number)
+        writer.write(fingerprint.high)
+        writer.write(fingerprint.low)
+        writer.write(settings)
+        writer.write(parameters) { writer, parameter in
+            writer.write(parameter.name)
+            writer.write(parameter.shape.dimensions) { $0.write($1) }
+            writer.write(parameter.isTrainable)
+        }
+        writer.write(version)
+        writer.write(optional: divergence) { $0.write($1) }
+        writer.write(position)
+        writer.write(ledger)
+        writer.write(optimizer)
+        writer.pad(to: 8)
+        var framed = ByteWriter()
+        framed.write(writer.bytes.count)
+        return framed.bytes + writer.bytes
+    }
+
+    /// The pieces of a record with the whole image.
+    var pieces: [Bytes] {
+        [Bytes(copying: head)] + values.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
+    }
+}
+
+/// What an image's head says, before the floats have been read.
+struct ImageHead {
+    var name: String
+    var uid: ModelUID
+    var fingerprint: Fingerprint
+    var settings: Setting
+    var parameters: [ParameterDefinition]
+    var version: Int
+    var divergence: String?
+    var position: UInt64
+    var ledger: (workers: [String: WorkerLedger.Worker], tokens: [(token: String, entry: WorkerLedger.Entry)])
+    var optimizer: OptimizerState
+
+    /// Reads a head without the length in front of it; the slots' buffers are empty ones.
+    init(reading reader: inout ByteReader) throws(FormatError) {
+        guard try reader.readByte() == 1 else {
+            throw FormatError(expected: "an image of format 1", offset: reader.offset - 1)
+        }
+        name = try reader.readString()
+        uid = ModelUID(number: try reader.readUInt32())
+        fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
+        settings = try reader.readSetting()
+        parameters = try reader.readArray { reader throws(FormatError) in
+            let name = try reader.readString()
+            let dimensions = try reader.readArray { reader throws(FormatError) in try reader.readInt() }
+            guard let shape = Shape(dimensions) else { throw FormatError(expected: "a shape", offset: reader.offset) }
+            return ParameterDefinition(name: name, shape: shape, isTrainable: try reader.readBool())
+        }
+        version = try reader.readInt()
+        divergence = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
+        position = try reader.readUInt64()
+        ledger = try reader.readLedger()
+        optimizer = try reader.readOptimizerState()
+    }
+}

@@ -1,0 +1,160 @@
+// Coming back: the newest intact snapshot of each model, then every record since, in order. The journal is read by one
+// thread; the models apply their records on the executor's threads, each its own in order, so that many models recover
+// in parallel. Reading does not run ahead of applying by more than a bounded number of bytes.
+
+import Journal
+import Optimizers
+
+/// What recovery found, for one line in the log.
+public struct RecoverySummary: Sendable {
+    /// Models that are there again.
+    public var models = 0
+    /// Snapshots that were loaded.
+    public var snapshots = 0
+    /// Records of the journal that were read.
+    public var records = 0
+    /// Bytes of a record that a crash cut short, dropped from the end of the journal.
+    public var tornBytes = 0
+    /// Snapshots that were damaged, so that an older one was used.
+    public var damaged: [String] = []
+}
+
+/// Rebuilds models from a data directory.
+final class Recovery {
+    /// Records that may wait to be applied, in bytes.
+    private static let mostBytesAhead = 256 << 20
+
+    private let directory: DataDirectory
+    private let assembly: ModelAssembly
+    private let bytesAhead = Locked(0)
+    private let progress = Condition()
+    private(set) var models: [ModelUID: Model] = [:]
+    private(set) var covered: [ModelUID: UInt64] = [:]
+    private(set) var bytesSince: [ModelUID: Int] = [:]
+    private(set) var uids: UIDSource?
+    private(set) var retired: [Model] = []
+    private(set) var summary = RecoverySummary()
+
+    init(_ directory: DataDirectory, _ assembly: ModelAssembly) {
+        self.directory = directory
+        self.assembly = assembly
+    }
+
+    /// Loads the snapshots, replays the journal and leaves it open.
+    func run() throws(JournalError) -> Journal {
+        try loadSnapshots()
+        let resume = covered.values.max() ?? 1
+        let journal = try Journal.open(
+            directory: directory.journalPath, settings: directory.settings, resumingAt: resume
+        ) { record in try self.replay(record) }
+        waitUntilApplied(keeping: 0)
+        dropNamesakes()
+        for model in models.values { settle(model) }
+        summary.models = models.count
+        summary.records = Int(journal.recovery.records)
+        summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
+        return journal
+    }
+
+    // MARK: Snapshots
+
+    private func loadSnapshots() throws(JournalError) {
+        let listing = try directory.snapshots.list()
+        summary.damaged = listing.damaged.map { "snapshot \($0.key): \($0.value)" }
+        for info in listing.snapshots.reversed() {
+            switch DataDirectory.Kind(rawValue: info.kind) {
+            case .registry: if uids == nil { uids = UIDSource(label: info.label) }
+            case .model: try loadModel(info)
+            case .checkpoint, nil: break
+            }
+        }
+    }
+
+    /// Loads a model's snapshot unless a newer one of it has been loaded.
+    private func loadModel(_ info: SnapshotInfo) throws(JournalError) {
+        let uid = ModelUID(number: info.model)
+        covered[uid] = min(covered[uid] ?? .max, info.position)
+        guard models[uid] == nil else { return }
+        do throws(JournalError) {
+            let reader = try directory.snapshots.open(info.id)
+            models[uid] = try assembly.assemble(ImageSource(reader))
+            summary.snapshots += 1
+        } catch {
+            guard case .corrupted = error else { throw error }
+            summary.damaged.append("\(error)")
+        }
+    }
+
+    // MARK: Records
+
+    private func replay(_ record: StoredRecord) throws {
+        guard let kind = CommandKind(rawValue: record.type) else {
+            throw FormatError(expected: "a record type that this release knows, not \(record.type)", offset: 0)
+        }
+        var reader = ByteReader(record.payload)
+        let uid = ModelUID(number: record.model)
+        switch kind {
+        case .create, .createFromImage: try create(kind, uid, &reader, record.position)
+        case .delete: if let model = models.removeValue(forKey: uid) { retired.append(model) }
+        case .push, .importValues, .reconfigure, .register, .restore:
+            guard let model = models[uid] else { return }
+            try apply(kind, model, &reader, record)
+        }
+    }
+
+    private func create(
+        _ kind: CommandKind, _ uid: ModelUID, _ reader: inout ByteReader, _ position: UInt64
+    ) throws {
+        let record = try CreationRecord(kind, reading: &reader)
+        uids = uids ?? UIDSource(seed: uid.number &- UInt32(truncatingIfNeeded: record.count))
+        uids?.note(record.count)
+        guard models[uid] == nil else { return }
+        let model = try assembly.assemble(record.name, uid, record.source)
+        model.begin(at: position)
+        for older in models.values where older.name == record.name { retire(older) }
+        models[uid] = model
+    }
+
+    private func apply(
+        _ kind: CommandKind, _ model: Model, _ reader: inout ByteReader, _ record: StoredRecord
+    ) throws {
+        bytesSince[model.uid, default: 0] += record.payload.count
+        guard record.position >= model.recoveredTo else { return }
+        let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
+        let bytes = record.payload.count
+        waitUntilApplied(keeping: Self.mostBytesAhead)
+        bytesAhead.withLock { $0 += bytes }
+        model.replay(command, at: record.position) { [bytesAhead, progress] in
+            bytesAhead.withLock { $0 -= bytes }
+            progress.signal()
+        }
+    }
+
+    private func waitUntilApplied(keeping bytes: Int) {
+        bytesAhead.wait(for: progress) { $0 <= bytes ? () : nil }
+    }
+
+    // MARK: The end
+
+    /// A crash can leave the snapshot of a model whose name was given away: the later creation has the name.
+    private func dropNamesakes() {
+        guard let seed = uids?.seed else { return }
+        let byAge = models.values.sorted { $0.uid.number &- seed > $1.uid.number &- seed }
+        var names: Set<String> = []
+        for model in byAge where !names.insert(model.name).inserted { retire(model) }
+    }
+
+    private func retire(_ model: Model) {
+        models[model.uid] = nil
+        retired.append(model)
+    }
+
+    private func settle(_ model: Model) {
+        bytesAhead.withLock { $0 += 1 }
+        model.finishRecovery { [bytesAhead, progress] in
+            bytesAhead.withLock { $0 -= 1 }
+            progress.signal()
+        }
+        waitUntilApplied(keeping: 0)
+    }
+}
