@@ -41,7 +41,8 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "paramd", dependencies: ["ParameterServer"], swiftSettings: strict),
         .testTarget(
-            name: "OptimizersTests", dependencies: ["Optimizers"], resources: [.copy("Golden")], swiftSettings: strict),
+            name: "OptimizersTests", dependencies: ["Optimizers", "CKernels"], resources: [.copy("Golden")],
+            swiftSettings: strict),
         .testTarget(
             name: "TensorCodingTests", dependencies: ["TensorCoding"], resources: [.copy("Corpora")],
             swiftSettings: strict),

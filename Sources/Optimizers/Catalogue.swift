@@ -42,7 +42,15 @@ public struct Catalogue: Sendable {
             PolynomialDecayLR.self,
             WarmUpLR.self,
         ],
-        functions: [])
+        functions: [
+            PiecewiseConstantFunction.self,
+            ExponentialDecayFunction.self,
+            NaturalExpDecayFunction.self,
+            InverseDecayFunction.self,
+            CosineDecayFunction.self,
+            PolynomialDecayFunction.self,
+            WarmUpFunction.self,
+        ])
 
     let optimizers: [Optimizer.Type]
     let schedules: [any LearningRateSchedule.Type]

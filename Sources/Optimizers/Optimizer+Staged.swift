@@ -9,16 +9,22 @@ extension Optimizer {
         pass.next.update(from: pass.current, count: layout.count)
         let tensors = tensors(of: gradients)
         for tensor in tensors { count(gradient: tensor) }
+        unscaleFirst(tensors)
+        try construct(tensors)
+        for tensor in tensors {
+            if !isStarted[tensor.index] { isStarted[tensor.index] = true }
+            count(change: layout.parameters[tensor.index].range)
+        }
+    }
+
+    /// Multiplies gradients by what comes before weight decay, as MindSpore's training cell does.
+    func unscaleFirst(_ tensors: [Tensor]) {
+        guard let pass else { return }
         for tensor in tensors {
             guard let group = layout.parameters[tensor.index].groupIndex, let base = tensor.values.baseAddress,
                 let factor = firstFactor(group, pass)
             else { continue }
             VectorMath.scale(base, by: factor, count: tensor.values.count)
-        }
-        try construct(tensors)
-        for tensor in tensors {
-            if !isStarted[tensor.index] { isStarted[tensor.index] = true }
-            count(change: layout.parameters[tensor.index].range)
         }
     }
 

@@ -31,7 +31,7 @@ extension Optimizer {
         return report(rates: rates, sums: sums)
     }
 
-    private func makePass(
+    func makePass(
         _ gradients: Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
         rates: [Float?]
     ) -> UpdatePass {

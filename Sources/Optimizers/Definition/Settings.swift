@@ -144,6 +144,20 @@ public final class Settings {
         )
     }
 
+    /// An array of numbers.
+    ///
+    /// - Throws: TypeError for anything else, and where it is absent.
+    public func numbers(_ key: String) throws(OptimizerError) -> [Double] {
+        switch raw(key) {
+        case .numbers(let values)?: return values
+        case .array(let elements)? where elements.isEmpty: return []
+        case let setting:
+            let kind = setting?.kind ?? "nothing"
+            let words = "an array of numbers"
+            throw complaint(key, .typeError, "`\(key)` must be \(words); got \(kind).", words, kind)
+        }
+    }
+
     /// Refuses members that nobody read, naming the nearest one that exists.
     public func finish(_ exception: ExceptionClass = .typeError) throws(OptimizerError) {
         guard let stranger = entries.first(where: { !asked.contains($0.key) }) else { return }

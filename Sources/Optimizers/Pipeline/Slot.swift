@@ -60,6 +60,13 @@ public final class Slot {
         }
     }
 
+    /// A slot of the same values in memory of its own.
+    init(copying other: Slot) {
+        (name, ranges, shapes) = (other.name, other.ranges, other.shapes)
+        buffer = FloatBuffer(count: other.buffer.count)
+        buffer.copy(from: other.buffer)
+    }
+
     /// The values of a parameter.
     public subscript(parameter: Int) -> UnsafeMutableBufferPointer<Float> { buffer[ranges[parameter]] }
 }

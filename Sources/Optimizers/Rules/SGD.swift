@@ -11,7 +11,7 @@ import CKernels
 ///
 /// - Throws: ValueError for a negative momentum or dampening, and for nesterov without momentum or with dampening;
 ///   TypeError for a scheduled weight decay.
-/// - Source: mindspore.nn.SGD. Slot `accum`; MindSpore's `stat` is the parameter's started flag.
+/// - Source: mindspore.nn.SGD. Slots `accum`, `stat`; the latter is one number per parameter here.
 final class SGD: FusedOptimizer {
     override class var traits: RuleTraits {
         var traits = RuleTraits("SGD", learningRate: 0.1)
@@ -36,6 +36,12 @@ final class SGD: FusedOptimizer {
     }
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("accum")] }
+
+    /// MindSpore's `stat`: 1 until a parameter's first update with momentum, then 0.
+    override var parameterScalars: [String: [Double]] {
+        get { ["stat": isStarted.map { $0 && momentum > 0 ? 0 : 1 }] }
+        set {}
+    }
 
     override var kernel: pk_rule { momentum == 0 ? PK_RULE_SGD : PK_RULE_SGD_MOMENTUM }
 

@@ -1,0 +1,103 @@
+// Live changes as the wire has them: RFC 7396 over a definition, with the rates replaced whole and arrays extended by
+// `append`. The result goes to `Optimizer.reconfigured(with:)`.
+
+/// Merge patches of definitions.
+public enum MergePatch {
+    /// Values that a patch replaces whole: merging a schedule into another would mix their arguments.
+    static let replacedWhole: Set<String> = ["learning_rate", "lr", "weight_decay", "loss_scaling"]
+
+    /// The definition under a patch; null returns a member to its default.
+    ///
+    /// - Throws: `.invalid` where the patch is no object, or appends to what is no array.
+    public static func apply(_ patch: Setting, to definition: Setting) throws(OptimizerError) -> Setting {
+        guard case .object(let entries) = patch else {
+            throw .invalid("", .typeError, "A patch is an object; got \(patch.kind).")
+        }
+        var result = definition
+        for entry in entries { result = try apply(entry, to: result) }
+        return result
+    }
+
+    /// The definition with one group patched; the group's own object, or the model's where groups are not written.
+    ///
+    /// - Throws: `.invalid` for members that a group cannot change.
+    public static func apply(
+        _ patch: Setting, toGroup name: String, of optimizer: Optimizer
+    ) throws(OptimizerError) -> Setting {
+        let definition = optimizer.definition
+        for key in ["name", "params", "order_params"] where patch[key] != nil {
+            throw .invalid(
+                "/\(key)", .valueError, "`\(key)` of a running model cannot change; create another model.",
+                expected: "lr, weight_decay, grad_centralization", got: key)
+        }
+        guard let elements = definition["groups"]?.elements else {
+            return try applyToImplicitGroup(patch, of: definition)
+        }
+        var groups = elements
+        if let place = groups.indices.first(where: { Self.name(of: groups[$0], at: $0) == name }) {
+            groups[place] = try apply(patch, to: groups[place])
+            return definition.setting("groups", to: .array(groups))
+        }
+        let members = optimizer.layout.groups.first { $0.name == name }?.parameterIndices ?? []
+        let names = members.map { Setting.string(optimizer.layout.parameters[$0].name) }
+        let group = Setting.object([
+            Setting.Entry(key: "name", value: .string(name)), Setting.Entry(key: "params", value: .array(names)),
+        ])
+        let order = groups.firstIndex { $0["order_params"] != nil } ?? groups.count
+        groups.insert(try apply(patch, to: group), at: order)
+        return definition.setting("groups", to: .array(groups)).setting("default_group", to: nil)
+    }
+
+    private static func name(of group: Setting, at place: Int) -> String? {
+        if group["order_params"] != nil { return nil }
+        return group["name"]?.stringValue ?? "group\(place)"
+    }
+
+    private static func applyToImplicitGroup(_ patch: Setting, of definition: Setting) throws(OptimizerError) -> Setting
+    {
+        var renamed: [Setting.Entry] = []
+        for entry in patch.entries {
+            guard ["lr", "weight_decay"].contains(entry.key) else {
+                throw .invalid(
+                    "/\(entry.key.pointerEscaped)", .keyError,
+                    "The group of a model without `groups` can change `lr` and `weight_decay` only.",
+                    expected: "lr, weight_decay", got: entry.key)
+            }
+            renamed.append(Setting.Entry(key: entry.key == "lr" ? "learning_rate" : entry.key, value: entry.value))
+        }
+        return try apply(.object(renamed), to: definition)
+    }
+
+    private static func apply(_ entry: Setting.Entry, to target: Setting) throws(OptimizerError) -> Setting {
+        switch entry.value {
+        case .null:
+            return target.setting(entry.key, to: nil)
+        case .object where entry.value["append"] != nil && replacedWhole.contains(entry.key):
+            return target.setting(entry.key, to: try append(entry, to: target[entry.key]))
+        case .object where !replacedWhole.contains(entry.key):
+            var present = target[entry.key] ?? .object([])
+            if entry.key == "optimizer", let name = present.stringValue {
+                present = .object([Setting.Entry(key: "type", value: .string(name))])
+            }
+            return target.setting(entry.key, to: try apply(entry.value, to: present))
+        default:
+            return target.setting(entry.key, to: entry.value)
+        }
+    }
+
+    /// `{"append":[...]}`: the array with more entries; entry i stays the rate of step i.
+    private static func append(_ entry: Setting.Entry, to present: Setting?) throws(OptimizerError) -> Setting {
+        let settings = Settings(entry.value, pointer: "/\(entry.key)", owner: "`\(entry.key)`")
+        let more = try settings.numbers("append")
+        try settings.finish(.keyError)
+        switch present {
+        case .numbers(let values)?: return .numbers(values + more)
+        case .array(let elements)? where elements.isEmpty: return .numbers(more)
+        default:
+            throw .invalid(
+                "/\(entry.key)/append", .valueError,
+                "`append` extends an array; the rate here is \(present?.kind ?? "the model's"), replace it whole.",
+                expected: "an array", got: present?.kind ?? "nothing")
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// First values of parameters: seeded, and the same on every machine. A counter-based generator gives each element its
+// own number, so order and chunking do not matter; log and cos are taken in double and rounded once.
+
+import Glibc
+
+/// How a parameter's first values are made.
+///
+/// Uniform `he` draws from [-a, a], a = sqrt(6 / fan_in); normal from N(0, 2 / fan_in); `xavier` with
+/// a = sqrt(6 / (fan_in + fan_out)) and N(0, 2 / (fan_in + fan_out)). `uniform` draws from [-0.07, 0.07], `normal` from
+/// N(0, 0.01^2), as mindspore.common.initializer does. fan_out is the first extent times those after the second,
+/// fan_in the second times the same.
+public struct Initializer: Sendable, Equatable {
+    /// The kinds there are.
+    public enum Kind: String, CaseIterable, Sendable {
+        /// 0 everywhere.
+        case zeros
+        /// 1 everywhere.
+        case ones
+        /// N(0, 0.01^2).
+        case normal
+        /// [-0.07, 0.07].
+        case uniform
+        /// He's normal.
+        case heNormal = "he_normal"
+        /// He's uniform.
+        case heUniform = "he_uniform"
+        /// Glorot's normal.
+        case xavierNormal = "xavier_normal"
+        /// Glorot's uniform.
+        case xavierUniform = "xavier_uniform"
+    }
+
+    /// The kind.
+    public let kind: Kind
+    /// What makes two initializers of one kind differ.
+    public let seed: UInt64
+
+    /// Makes an initializer.
+    public init(_ kind: Kind, seed: UInt64 = 0) {
+        self.kind = kind
+        self.seed = seed
+    }
+
+    /// Reads a name, or an object with `type` and an optional `seed`.
+    ///
+    /// - Throws: TypeError or ValueError for anything else.
+    public init(_ setting: Setting, pointer: String) throws(OptimizerError) {
+        let object = setting.stringValue.map { Setting.object([Setting.Entry(key: "type", value: .string($0))]) }
+        guard case .object = object ?? setting else {
+            throw .invalid(
+                pointer, .typeError, "`init` must be a name or an object with `type`; got \(setting.kind).",
+                expected: "a name or an object", got: setting.kind)
+        }
+        let settings = Settings(object ?? setting, pointer: pointer, owner: "init")
+        guard settings.has("type") else {
+            throw settings.complaint(
+                "type", .typeError, "`init` needs `type`.", "the name of an initializer", "nothing")
+        }
+        kind = try settings.choice("type", default: .zeros)
+        seed = UInt64(try settings.integer("seed", default: 0, atLeast: 0))
+        try settings.finish(.keyError)
+    }
+
+    /// Writes the first values of a parameter.
+    ///
+    /// - Parameters:
+    ///   - values: As many as the shape has.
+    ///   - name: The parameter's name, so that two parameters of one seed differ.
+    ///   - shape: The extents, of which the fans are taken.
+    public func fill(_ values: UnsafeMutableBufferPointer<Float>, name: String, shape: Shape) {
+        switch kind {
+        case .zeros: values.update(repeating: 0)
+        case .ones: values.update(repeating: 1)
+        case .uniform, .heUniform, .xavierUniform: fillUniform(values, name, limit: scale(shape))
+        case .normal, .heNormal, .xavierNormal: fillNormal(values, name, deviation: scale(shape))
+        }
+    }
+
+    /// The limit of a uniform kind, or the deviation of a normal one.
+    private func scale(_ shape: Shape) -> Double {
+        let field = Double(shape.dimensions.dropFirst(2).reduce(1, *))
+        let fanOut = Double(shape.dimensions.first ?? 1) * field
+        let fanIn = shape.rank < 2 ? fanOut : Double(shape.dimensions[1]) * field
+        switch kind {
+        case .uniform: return 0.07
+        case .normal: return 0.01
+        case .heUniform: return (6 / max(fanIn, 1)).squareRoot()
+        case .heNormal: return (2 / max(fanIn, 1)).squareRoot()
+        case .xavierUniform: return (6 / max(fanIn + fanOut, 1)).squareRoot()
+        case .xavierNormal: return (2 / max(fanIn + fanOut, 1)).squareRoot()
+        case .zeros, .ones: return 0
+        }
+    }
+
+    private func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, _ name: String, limit: Double) {
+        let stream = CounterGenerator(seed: seed, name: name)
+        for i in values.indices { values[i] = Float((2 * stream.unit(UInt64(i)) - 1) * limit) }
+    }
+
+    /// Box and Muller's transform: two numbers make two values.
+    private func fillNormal(_ values: UnsafeMutableBufferPointer<Float>, _ name: String, deviation: Double) {
+        let stream = CounterGenerator(seed: seed, name: name)
+        for i in values.indices {
+            let pair = UInt64(i) & ~1
+            let radius = (-2 * log(1 - stream.unit(pair))).squareRoot()
+            let angle = 2 * Double.pi * stream.unit(pair + 1)
+            values[i] = Float(radius * (i & 1 == 0 ? cos(angle) : sin(angle)) * deviation)
+        }
+    }
+}
+
+/// A generator without state: number i of a stream is a mixture of the stream's key and i (SplitMix64).
+struct CounterGenerator {
+    private let key: UInt64
+
+    /// The stream of a seed and a name; the name enters by FNV-1a.
+    init(seed: UInt64, name: String) {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        key = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15) ^ hash
+    }
+
+    /// Number `i`, from 0 to below 1, with 53 bits.
+    func unit(_ i: UInt64) -> Double {
+        Double(Self.mix(key &+ (i &+ 1) &* 0x9E37_79B9_7F4A_7C15) >> 11) * 0x1p-53
+    }
+
+    private static func mix(_ value: UInt64) -> UInt64 {
+        var z = value
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

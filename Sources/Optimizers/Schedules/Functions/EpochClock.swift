@@ -1,0 +1,22 @@
+// What six of the seven functions share: how many steps there are, and which epoch a step lies in.
+
+/// The steps and epochs of a schedule function.
+struct EpochClock: Sendable {
+    let totalSteps, stepsPerEpoch, decayEpochs: Int
+
+    /// Reads `total_step`, `step_per_epoch` and the argument that `span` names, each an integer above 0.
+    init(_ settings: Settings, span: String = "decay_epoch") throws(OptimizerError) {
+        totalSteps = try settings.integer("total_step", atLeast: 1)
+        stepsPerEpoch = try settings.integer("step_per_epoch", atLeast: 1)
+        decayEpochs = try settings.integer(span, atLeast: 1)
+    }
+
+    /// The epoch of a step, counted from 0.
+    func epoch(_ step: Int) -> Int { step / stepsPerEpoch }
+
+    /// Epochs gone over epochs of a decay, floored if `isStair`.
+    func progress(_ step: Int, isStair: Bool) -> Double {
+        let progress = Double(epoch(step)) / Double(decayEpochs)
+        return isStair ? progress.rounded(.down) : progress
+    }
+}

@@ -1,0 +1,53 @@
+// The function piecewise_constant_lr, which has no class.
+
+/// An array of constant pieces, found by search and never materialised.
+///
+///     value(i) = learning_rates[k] for milestone[k - 1] <= i < milestone[k]
+///
+/// - Throws: TypeError unless both are arrays of numbers, `milestone` of integers; ValueError where a milestone is below 1
+///   or below the one before, and where the lengths differ. Rates of any sign are taken, two empty arrays too.
+/// - Source: mindspore.nn.piecewise_constant_lr.
+struct PiecewiseConstantFunction: LearningRateSchedule {
+    static let name = "piecewise_constant_lr"
+    let milestones: [Int]
+    let rates: [Float]
+
+    init(_ settings: Settings) throws(OptimizerError) {
+        milestones = try Self.milestones(settings)
+        let values = try settings.numbers("learning_rates")
+        guard values.count == milestones.count else {
+            throw settings.complaint(
+                "learning_rates", .valueError, "`milestone` and `learning_rates` must have the same length.",
+                "\(milestones.count) rates", "\(values.count)")
+        }
+        rates = try LearningRate.entries(values, pointer: settings.place(of: "learning_rates"))
+    }
+
+    private static func milestones(_ settings: Settings) throws(OptimizerError) -> [Int] {
+        var milestones: [Int] = []
+        for value in try settings.numbers("milestone") {
+            guard let milestone = Int(exactly: value) else {
+                throw settings.complaint(
+                    "milestone", .typeError, "`milestone` holds integers; \(value) is none.", "integers", "\(value)")
+            }
+            guard milestone >= max(1, milestones.last ?? 1) else {
+                throw settings.complaint(
+                    "milestone", .valueError, "`milestone` holds integers >= 1 that never fall; \(milestone) does.",
+                    "integers >= 1, none below the one before", "\(milestone)")
+            }
+            milestones.append(milestone)
+        }
+        return milestones
+    }
+
+    var length: Int? { milestones.last ?? 0 }
+
+    func value(at step: Int) -> Float {
+        var (low, high) = (0, milestones.count - 1)
+        while low < high {
+            let middle = (low + high) / 2
+            if step < milestones[middle] { high = middle } else { low = middle + 1 }
+        }
+        return rates[low]
+    }
+}
