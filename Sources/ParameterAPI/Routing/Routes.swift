@@ -23,6 +23,11 @@ extension Route {
         Route(.post, "/v1/models/{m}/gradients", pushGradients),
         Route(.get, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], pullParameters),
         Route(.put, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], importParameters),
+        Route(.get, "/v1/models/{m}/state", suffixes: ["json", "safetensors"], getState),
+        Route(.get, "/v1/models/{m}/workers", listWorkers),
+        Route(.put, "/v1/models/{m}/workers/{w}", registerWorker),
+        Route(.get, "/v1/models/{m}/workers/{w}", getWorker),
+        Route(.get, "/v1/models/{m}/pushes/{w}/{seq}", getPush),
         Route(.get, "/v1/models/{m}/lr", getLearningRates),
         Route(.get, "/v1/models/{m}/weight_decay", getWeightDecays),
     ]

@@ -97,10 +97,7 @@ struct PullAnswer: Sendable {
         switch selection.representation {
         case .json: [(name: "Content-Type", value: "application/json")]
         case .safetensors:
-            [
-                (name: "Content-Type", value: "application/vnd.safetensors"),
-                (name: "Content-Disposition", value: "attachment; filename=\"\(version.facts.name).safetensors\""),
-            ]
+            safetensorsHeaders(version.facts.name)
         }
     }
 
@@ -143,11 +140,7 @@ struct PullAnswer: Sendable {
                 shape: layout.parameters[index].shape.dimensions
             )
         }
-        let metadata = [
-            ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),
-            ("paramd.version", "\(version.version)"),
-        ]
-        let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: metadata)).segment
+        let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: versionMetadata(version))).segment
         return selection.isMetaOnly ? [head] : [head] + data()
     }
 

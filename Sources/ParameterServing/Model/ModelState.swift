@@ -135,7 +135,9 @@ struct ModelState {
         case .restore(let restoration): return .changed(try restoring(restoration))
         case .register(let worker): return .registered(epoch: try ledger.register(worker))
         case .reconfigure(let patch, let ifVersion):
-            optimizer = try reconfigured(by: patch, ifVersion: ifVersion)
+            let changed = try reconfigured(by: patch, ifVersion: ifVersion)
+            if changed.definition == optimizer.definition { return .changed(published) }
+            optimizer = changed
             facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
             version += 1
             return .changed(published)

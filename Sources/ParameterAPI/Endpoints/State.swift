@@ -1,0 +1,76 @@
+// The optimizer's state as it is: slots under MindSpore's names, and the scalars beside them.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// `GET /v1/models/{m}/state`.
+@Sendable func getState(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries("dtype")
+    let model = try call.model()
+    let representation = try Representation(call)
+    return .answer { exchange in
+        // The copy is taken by the model between two updates; it is encoded on this connection's own thread.
+        model.export { export in
+            exchange.complete {
+                switch representation {
+                case .json: stateDocument(export, indented: call.isIndented)
+                case .safetensors: stateFile(export)
+                }
+            }
+        }
+    }
+}
+
+private func stateDocument(_ export: ModelExport, indented: Bool) -> Response {
+    .json(indented: indented, headers: versionHeaders(export.version)) { writer in
+        writer.beginObject()
+        writer.member("model", export.version.facts.name)
+        writer.member("step", export.version.step)
+        writer.member("version", export.version.version)
+        writer.key("scalars")
+        writer.beginObject()
+        for (name, value) in export.scalars { writer.member(name, value) }
+        writer.endObject()
+        writer.key("slots")
+        writer.beginObject()
+        for slot in export.slots {
+            writer.key(slot.name)
+            writer.beginObject()
+            writer.key("shape")
+            writer.integers(slot.shape.dimensions)
+            writer.key("data")
+            writer.numbers(slot.values)
+            writer.endObject()
+        }
+        writer.endObject()
+        writer.endObject()
+    }
+}
+
+private func stateFile(_ export: ModelExport) -> Response {
+    let tensors = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
+    let metadata = versionMetadata(export.version) + export.scalars.map { ($0.name, "\($0.value)") }
+    let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: metadata)).segment
+    let data = export.slots.map { Response.Segment(owner: export, bytes: UnsafeRawBufferPointer($0.values)) }
+    return Response(
+        status: 200, headers: versionHeaders(export.version) + safetensorsHeaders(export.version.facts.name + "-state"),
+        body: .segments([head] + data))
+}
+
+/// What every safetensors file says of where it comes from.
+func versionMetadata(_ version: PublishedVersion) -> [(String, String)] {
+    [
+        ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),
+        ("paramd.version", "\(version.version)"),
+    ]
+}
+
+/// The headers of a safetensors answer; `name` is the file that a browser or `curl -OJ` saves.
+func safetensorsHeaders(_ name: String) -> [(name: String, value: String)] {
+    [
+        (name: "Content-Type", value: "application/vnd.safetensors"),
+        (name: "Content-Disposition", value: "attachment; filename=\"\(name).safetensors\""),
+    ]
+}

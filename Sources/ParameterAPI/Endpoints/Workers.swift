@@ -1,0 +1,119 @@
+// Workers and what became of their pushes: what a worker needs to go on after a crash, its own or the daemon's.
+
+import HTTPServing
+import ParameterServing
+import TensorCoding
+
+/// `PUT /v1/models/{m}/workers/{w}`: a new epoch, whose numbers start at 1.
+@Sendable func registerWorker(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    let worker = try workerName(call)
+    return .answer { exchange in
+        model.submit(.register(worker: worker)) { result in
+            switch result {
+            case .success(.registered(let epoch)):
+                answer(call, exchange, worker, WorkerFacts(epoch: epoch, lastSeq: 0))
+            case .success: break
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+}
+
+/// `GET /v1/models/{m}/workers/{w}`.
+@Sendable func getWorker(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    let worker = try workerName(call)
+    return .answer { exchange in
+        model.workers { workers in
+            guard let facts = workers[worker] else {
+                return call.answer(
+                    exchange,
+                    Problem(
+                        .notFound, "The model knows no worker `\(worker)`; PUT registers it, a push makes it known."))
+            }
+            answer(call, exchange, worker, facts)
+        }
+    }
+}
+
+/// `GET /v1/models/{m}/workers`.
+@Sendable func listWorkers(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    return .answer { exchange in
+        model.workers { workers in
+            call.answer(exchange) { writer in
+                writer.beginObject()
+                writer.key("workers")
+                writer.beginArray()
+                for (name, facts) in workers.sorted(by: { $0.key < $1.key }) { writer.worker(name, facts) }
+                writer.endArray()
+                writer.endObject()
+            }
+        }
+    }
+}
+
+/// `GET /v1/models/{m}/pushes/{w}/{seq}`: resolves an unknown outcome.
+@Sendable func getPush(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries("epoch")
+    let model = try call.model()
+    let worker = try workerName(call)
+    guard let seq = Int(call.argument("seq")), seq >= 1 else {
+        throw Problem(.notFound, "A push has a number of at least 1, not `\(call.argument("seq").prefix(40))`.")
+    }
+    let epoch = try call.integer("epoch")
+    return .answer { exchange in
+        model.outcome(ofPush: seq, worker: worker, epoch: epoch) { outcome in
+            let groups = model.layout.groups.map(\.name)
+            call.answer(exchange) { writer in
+                writer.beginObject()
+                writer.member("worker", worker)
+                writer.member("seq", seq)
+                writer.member("outcome", outcome.word)
+                if case .applied(let receipt) = outcome {
+                    writer.key("receipt")
+                    writer.receipt(receipt, groups: groups)
+                }
+                writer.endObject()
+            }
+        }
+    }
+}
+
+private func answer(_ call: Call, _ exchange: Exchange, _ worker: String, _ facts: WorkerFacts) {
+    call.answer(exchange) { $0.worker(worker, facts) }
+}
+
+/// The worker that the path names.
+private func workerName(_ call: Call) throws(Problem) -> String {
+    let name = call.argument("w")
+    guard (1...128).contains(name.utf8.count), name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
+        throw Problem(.invalidQuery, "A worker's name is 1 to 128 characters without spaces.")
+    }
+    return name
+}
+
+extension PushOutcome {
+    fileprivate var word: String {
+        switch self {
+        case .applied: "applied"
+        case .pending: "pending"
+        case .unknown: "unknown"
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Writes what is known of a worker.
+    fileprivate mutating func worker(_ name: String, _ facts: WorkerFacts) {
+        beginObject()
+        member("worker", name)
+        member("epoch", facts.epoch)
+        member("last_seq", facts.lastSeq)
+        endObject()
+    }
+}

@@ -1,0 +1,56 @@
+// A model's slots and scalars for people and tools, under the names that MindSpore gives them.
+
+import Optimizers
+
+/// A copy of a model's optimizer state at one version.
+public final class ModelExport: @unchecked Sendable {
+    /// One parameter's values of one slot.
+    public struct SlotValues {
+        /// `PARAMETER#SLOT`.
+        public let name: String
+        /// The slot's shape for this parameter.
+        public let shape: Shape
+        /// The values, valid as long as the export lives.
+        public let values: UnsafeBufferPointer<Float>
+    }
+
+    /// The version that the state belongs to.
+    public let version: PublishedVersion
+    /// Every slot of every parameter, in update order.
+    public let slots: [SlotValues]
+    /// Scalars of the model, and of parameters as `PARAMETER#NAME`.
+    public let scalars: [(name: String, value: Double)]
+    private let copies: [FloatBuffer]
+
+    init(_ state: ModelState) {
+        let optimizer = state.optimizer
+        let layout = optimizer.layout
+        version = state.published
+        var copies: [FloatBuffer] = []
+        var slots: [SlotValues] = []
+        for slot in optimizer.slots {
+            let copy = FloatBuffer(count: slot.buffer.count)
+            copy.copy(from: slot.buffer)
+            copies.append(copy)
+            for (index, parameter) in layout.parameters.enumerated() {
+                guard parameter.isTrainable, let shape = slot.shapes[index] else { continue }
+                let values = UnsafeBufferPointer(copy[slot.ranges[index]])
+                slots.append(SlotValues(name: "\(parameter.name)#\(slot.name)", shape: shape, values: values))
+            }
+        }
+        self.copies = copies
+        self.slots = slots
+        scalars =
+            [(name: "global_step", value: Double(optimizer.step))] + optimizer.modelScalars
+            + optimizer.parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
+                zip(layout.parameters, values).map { (name: "\($0.name)#\(name)", value: $1) }
+            }
+    }
+}
+
+extension Model {
+    /// Gives a copy of the optimizer's state to `body`, on an executor thread.
+    public func export(_ body: @escaping @Sendable (ModelExport) -> Void) {
+        inspect { state in body(ModelExport(state)) }
+    }
+}
