@@ -34,7 +34,7 @@ public struct HTTPConfiguration: Sendable {
     /// The time over which the least rate is measured.
     public var rateWindow: Duration = .seconds(5)
     /// The longest time for which bytes that follow an early answer are still taken, so that the client can read it.
-    public var lingerDeadline: Duration = .seconds(2)
+    public var lingerDeadline: Duration = .seconds(5)
     /// Turns the server's own refusals into answers.
     public var render: @Sendable (Refusal) -> Response = { $0.plainResponse }
 

@@ -19,6 +19,24 @@ struct BodyTests {
         #expect(server.server.counters.receivedBytes == 0)
     }
 
+    @Test("a client that sends its whole body before it reads still gets the answer", arguments: ["/refuse", "/early"])
+    func sendsBeforeReading(target: String) throws {
+        let server = try TestServer()
+        let client = server.client()
+        client.request("POST", target, headers: "Content-Length: \(20 << 20)\r\n")
+        #expect(client.send([UInt8](repeating: 97, count: 20 << 20)))
+        let answer = try #require(client.answer())
+        #expect(answer.status == (target == "/refuse" ? 403 : 422))
+        #expect(answer["Date"]?.hasSuffix(" GMT") == true)
+        #expect(client.rest() == [])
+        #expect(server.hub.seen.finished == 0)
+    }
+
+    @Test("the date of an answer has the form of HTTP")
+    func date() {
+        #expect(EarlyAnswer.date(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+    }
+
     @Test("a chunked body that grows too long is refused while it is sent")
     func tooLongChunked() throws {
         let server = try TestServer()

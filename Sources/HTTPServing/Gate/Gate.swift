@@ -9,6 +9,12 @@ struct Head {
     var fields: [(name: String, value: String)]
     /// Whether something lies between target and version that a C string does not show: a NUL and what follows it.
     var hidesBytes = false
+
+    /// Whether a body follows at once, as far as a head that may be malformed tells.
+    var sendsBody: Bool {
+        func holds(_ name: String) -> Bool { fields.contains { Headers.matches($0.name, name) } }
+        return (holds("Content-Length") || holds("Transfer-Encoding")) && !holds("Expect")
+    }
 }
 
 /// The rules that a head must meet; which one it breaks first decides the answer.

@@ -72,7 +72,8 @@ extension EventLoop {
             let head = Head(
                 method: String(cString: method), target: transaction.target, version: String(cString: version),
                 fields: fields(of: transaction.handle), hidesBytes: version != transaction.targetEnd + 1)
-            return perform(transaction.begin(admit(head, from: transaction.connection.remote)), of: transaction)
+            let admitted = admit(head, from: transaction.connection.remote)
+            return perform(transaction.begin(admitted, sendsBody: head.sendsBody), of: transaction)
         }
         guard !upload.isEmpty else { return perform(transaction.advance(), of: transaction) }
         counters.receivedBytes += upload.count

@@ -40,6 +40,7 @@ final class Transaction {
     private(set) var receivedBytes = 0
     private var phase = Phase.opened
     private var announcedBytes: Int?
+    private var sendsBody = false
     private let context: TransactionContext
 
     init(
@@ -58,9 +59,13 @@ final class Transaction {
     }
 
     /// The head is complete and no byte of the body read.
-    func begin(_ admitted: Result<Request, Refusal>) -> Move {
+    ///
+    /// - `sendsBody`: whether the client sends a body without waiting for `100 Continue`.
+    func begin(_ admitted: Result<Request, Refusal>, sendsBody: Bool) -> Move {
+        self.sendsBody = sendsBody
         switch admitted {
-        case .failure(let refusal): return finish(with: context.render(refusal))
+        case .failure(let refusal):
+            return refuse(with: context.render(refusal))
         case .success(let request):
             announcedBytes = request.contentLength
             return begin(request, context.application.admit(request))
@@ -69,20 +74,24 @@ final class Transaction {
 
     private func begin(_ request: Request, _ admission: Admission) -> Move {
         switch admission {
-        case .refuse(let response) where request.announcesBody:
-            return finish(with: response)
         case .refuse(let response):
-            phase = .refusedLater(response)
+            return request.announcesBody ? refuse(with: response) : proceed(to: .refusedLater(response))
         case .answer(let body):
-            return request.announcesBody ? ignoreBody(of: request, then: body) : ready(body)
+            return request.announcesBody ? ignoreBody(of: request, then: body) : proceed(to: .ready(body))
         case .read(let receiver, let limit):
             return read(request, into: receiver, limit: limit)
         }
-        return .proceed
     }
 
-    private func ready(_ body: @escaping (Exchange) -> Void) -> Move {
-        phase = .ready(body)
+    /// Answers before the body, and closes.
+    ///
+    /// A client that is sending must not be cut off: the reset would destroy the answer before it has read it.
+    private func refuse(with response: Response) -> Move {
+        sendsBody ? interrupt(with: response) : finish(with: response)
+    }
+
+    private func proceed(to next: Phase) -> Move {
+        phase = next
         return .proceed
     }
 
@@ -92,13 +101,12 @@ final class Transaction {
 
     private func read(_ request: Request, into receiver: any BodyReceiver, limit: Int) -> Move {
         guard request.isChunked || request.contentLength != nil else {
-            return finish(with: context.render(.lengthRequired))
+            return proceed(to: .refusedLater(context.render(.lengthRequired)))
         }
         guard request.contentLength ?? 0 <= limit else {
-            return finish(with: context.render(.bodyTooLarge(limit: limit)))
+            return refuse(with: context.render(.bodyTooLarge(limit: limit)))
         }
-        phase = .streaming(receiver, limit: limit)
-        return .proceed
+        return proceed(to: .streaming(receiver, limit: limit))
     }
 
     private func finish(with response: Response) -> Move {
@@ -120,8 +128,7 @@ extension Transaction {
             return receiver.receive(bytes).map(stopReading) ?? .proceed
         case .ignoring(let response, let allowance):
             guard bytes.count <= allowance else { return interrupt(with: response) }
-            phase = .ignoring(then: response, allowance: allowance - bytes.count)
-            return .proceed
+            return proceed(to: .ignoring(then: response, allowance: allowance - bytes.count))
         case .lingering:
             return .proceed
         case .opened, .ready, .refusedLater, .parked, .done:
@@ -133,8 +140,7 @@ extension Transaction {
     private func stopReading(_ response: Response) -> Move {
         let rest = announcedBytes.map { $0 - receivedBytes } ?? 0
         guard rest <= context.maximumIgnoredBytes else { return interrupt(with: response) }
-        phase = .ignoring(then: response, allowance: context.maximumIgnoredBytes)
-        return .proceed
+        return proceed(to: .ignoring(then: response, allowance: context.maximumIgnoredBytes))
     }
 
     private func interrupt(with response: Response) -> Move {

@@ -13,8 +13,17 @@ struct EarlyAnswer {
         let reason = String(cString: MHD_get_reason_phrase_for(UInt32(response.status)))
         var head = "HTTP/1.1 \(response.status) \(reason)\r\n"
         for field in response.headers { head += "\(field.name): \(field.value)\r\n" }
-        head += "Content-Length: \(content.count)\r\nConnection: close\r\n\r\n"
+        head += "Date: \(Self.date(time(nil)))\r\nContent-Length: \(content.count)\r\nConnection: close\r\n\r\n"
         bytes = Array(head.utf8) + content
+    }
+
+    /// A time in the form of RFC 9110, 5.6.7.
+    static func date(_ time: time_t) -> String {
+        var (time, parts) = (time, tm())
+        gmtime_r(&time, &parts)
+        var text = [CChar](repeating: 0, count: 64)
+        let count = strftime(&text, text.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+        return String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     private static func content(of body: Response.Body) -> [UInt8] {
