@@ -47,6 +47,14 @@ struct ElementTests {
         #expect(bytes == Array(1...16))
     }
 
+    @Test("nothing is decoded after a malformed character", arguments: [1, 3, 100])
+    func afterMalformed(size: Int) throws {
+        let text = #"{"gradients":{"w":{"dtype":"F32","b64":"AACAPwAA.AAACAPwAACAPwAA"}}}"#
+        let body = try readBody(text, chunk: size)
+        #expect(body.issues.map(\.kind) == [.base64])
+        #expect(body.tensors[0].elementCount == 1)
+    }
+
     @Test("every bfloat16 decodes to the float of its upper bits and encodes back")
     func bfloat16() {
         for bits in UInt16.min...UInt16.max {

@@ -72,6 +72,7 @@ struct Base64Decoder {
     /// - Parameter output: room for 3 bytes for every 4 characters, and 3 more.
     /// - Returns: bytes written; what follows a malformed character is ignored.
     mutating func decode(_ text: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<UInt8>) -> Int {
+        guard !isMalformed else { return 0 }
         var written = 0
         let values = Self.values
         for letter in text {
