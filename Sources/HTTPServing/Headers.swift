@@ -23,9 +23,13 @@ public struct Headers: Sendable {
 
     /// Whether two names are the same but for ASCII case.
     static func matches(_ one: String, _ other: String) -> Bool {
-        let (one, other) = (one.utf8, other.utf8)
-        guard one.count == other.count else { return false }
-        return zip(one, other).allSatisfy { $0 == $1 || ($0.isLetter && $0 ^ $1 == 0x20) }
+        one.utf8.count == other.utf8.count && begins(one, with: other)
+    }
+
+    /// Whether a name begins with `prefix`, but for ASCII case.
+    static func begins(_ name: String, with prefix: String) -> Bool {
+        guard name.utf8.count >= prefix.utf8.count else { return false }
+        return zip(name.utf8, prefix.utf8).allSatisfy { $0 == $1 || ($0.isLetter && $0 ^ $1 == 0x20) }
     }
 }
 

@@ -80,7 +80,7 @@ extension Refusal {
         case .unsupportedVersion(let version): "\(version) is not spoken here; send HTTP/1.1."
         case .malformedTarget(let reason): "The request target is malformed: \(reason)."
         case .targetTooLong(let limit):
-            "The request target is too long; keep it below \(limit) bytes and 256 arguments."
+            "The request target is too long; keep it below \(limit) bytes and \(Gate.maximumArguments) arguments."
         case .malformedHeader(let name): "The header '\(name)' holds a character that may not stand in a name or value."
         case .headTooLarge(let limit): "The headers are too large; keep them below \(limit) bytes together."
         case .missingHost: "The request has no Host header; send exactly one."

@@ -36,11 +36,12 @@ struct Running: Sendable {
 
     var counters: HTTPCounters { loops.map(\.latestCounters).reduce(HTTPCounters(), +) }
 
-    /// Closes the listening socket and refuses new requests.
+    /// Closes the listening socket and has new requests refused; returns when every loop does.
     func quiesce() {
         acceptor.stop()
         acceptorThread.join()
         for loop in loops { loop.post(.drain) }
+        while !loops.allSatisfy(\.refusesRequests) { usleep(500) }
     }
 
     /// Answers what is parked.

@@ -79,7 +79,7 @@ struct Gate: Sendable {
     /// header called `Transfer-Encodingchunked`, which a proxy in front may have read the other way.
     private static func isFoldedFraming(_ name: String) -> Bool {
         ["Transfer-Encoding", "Content-Length", "Host"].contains { framing in
-            name.utf8.count > framing.utf8.count && Headers.matches(String(name.prefix(framing.utf8.count)), framing)
+            name.utf8.count > framing.utf8.count && Headers.begins(name, with: framing)
         }
     }
 

@@ -40,7 +40,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var isDismissing = false
     var isStopping = false
     private let inbox = Locked([Message]())
-    private let published = Locked(HTTPCounters())
+    private let published = Locked((counters: HTTPCounters(), isDraining: false))
 
     init(
         configuration: HTTPConfiguration, application: any Application, gate: Gate, census: ConnectionCensus
@@ -62,7 +62,10 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     }
 
     /// What the loop has counted, as of its last turn.
-    var latestCounters: HTTPCounters { published.withLock { $0 } }
+    var latestCounters: HTTPCounters { published.withLock { $0.counters } }
+
+    /// Whether the loop refuses new requests by now.
+    var refusesRequests: Bool { published.withLock { $0.isDraining } }
 
     func post(_ message: Message) {
         let isFirst = inbox.withLock { messages in
@@ -135,7 +138,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     private func publish() {
         counters.connections = connections.count
         counters.parked = seats.count
-        let snapshot = counters
+        let snapshot = (counters: counters, isDraining: isDraining)
         published.withLock { $0 = snapshot }
     }
 }
