@@ -11,7 +11,7 @@ import numpy as np
 
 from .daemon import REPOSITORY
 
-FOLDER = Path(os.environ.get("PARAMD_GOLDEN", REPOSITORY / "Tests/OptimizersTests/Golden"))
+FOLDER = Path(os.environ.get("PARAMD_GOLDEN", REPOSITORY / "Tests/OptimizersTests/Golden/public"))
 
 #: What a correct float32 implementation may differ by, on every element of every step.
 ABSOLUTE, RELATIVE = 1e-6, 1e-5
@@ -19,7 +19,7 @@ ABSOLUTE, RELATIVE = 1e-6, 1e-5
 
 def cases() -> list[Path]:
     """The files that hold one case each."""
-    return sorted(path for path in FOLDER.rglob("*.json") if "__" in path.stem or "_sparse_" in path.stem)
+    return sorted(path for path in FOLDER.glob("*.json") if "__" in path.stem or "_sparse_" in path.stem)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def load(path: Path) -> dict[str, Any]:
 
 def schedules() -> list[dict[str, Any]]:
     """The recorded values of learning-rate schedules and the traces of loss scales."""
-    return load(next(FOLDER.rglob("schedules.json")))["cases"] if FOLDER.exists() else []
+    return load(FOLDER / "schedules.json")["cases"]
 
 
 def definition(case: dict[str, Any]) -> dict[str, Any]:
