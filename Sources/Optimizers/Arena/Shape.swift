@@ -20,6 +20,11 @@ public struct Shape: Sendable, Hashable {
         elementCount = count
     }
 
+    /// The shape of a single number.
+    public static let scalar = Shape(scalarWith: 1)
+
+    private init(scalarWith count: Int) { (dimensions, elementCount) = ([], count) }
+
     /// How many extents there are.
     public var rank: Int { dimensions.count }
 
