@@ -22,9 +22,13 @@ public enum MergePatch {
     ///
     /// - Throws: `.invalid` for members that a group cannot change.
     public static func apply(
-        _ patch: Setting, toGroup name: String, of optimizer: Optimizer
+        _ patch: Setting, toGroup name: String, of definition: Setting, layout: ArenaLayout
     ) throws(OptimizerError) -> Setting {
-        let definition = optimizer.definition
+        guard let place = layout.groups.firstIndex(where: { $0.name == name }) else {
+            throw .invalid(
+                "/groups/\(name.pointerEscaped)", .keyError,
+                "There is no group `\(name)`; \(NearestNames.hint(name, among: layout.groups.map(\.name)))")
+        }
         for key in ["name", "params", "order_params"] where patch[key] != nil {
             throw .invalid(
                 "/\(key)", .valueError, "`\(key)` of a running model cannot change; create another model.",
@@ -34,12 +38,11 @@ public enum MergePatch {
             return try applyToImplicitGroup(patch, of: definition)
         }
         var groups = elements
-        if let place = groups.indices.first(where: { Self.name(of: groups[$0], at: $0) == name }) {
-            groups[place] = try apply(patch, to: groups[place])
+        if let written = groups.indices.first(where: { Self.name(of: groups[$0], at: $0) == name }) {
+            groups[written] = try apply(patch, to: groups[written])
             return definition.setting("groups", to: .array(groups))
         }
-        let members = optimizer.layout.groups.first { $0.name == name }?.parameterIndices ?? []
-        let names = members.map { Setting.string(optimizer.layout.parameters[$0].name) }
+        let names = layout.groups[place].parameterIndices.map { Setting.string(layout.parameters[$0].name) }
         let group = Setting.object([
             Setting.Entry(key: "name", value: .string(name)), Setting.Entry(key: "params", value: .array(names)),
         ])

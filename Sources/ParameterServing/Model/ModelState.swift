@@ -105,8 +105,8 @@ struct ModelState {
         if let ifVersion, ifVersion != version {
             throw .preconditionFailed(expected: "\(ifVersion)", current: "\(version)")
         }
-        let settings = try patch.applied(to: optimizer.definition)
         do throws(OptimizerError) {
+            let settings = try patch.applied(to: optimizer.definition, layout: optimizer.layout)
             return try optimizer.reconfigured(with: settings)
         } catch {
             throw ServingError(error)

@@ -105,7 +105,8 @@ struct ModelAssembly {
             case .initializer(let setting):
                 do throws(OptimizerError) {
                     let pointer = "/parameters/\(parameter.definition.name)/init"
-                    try Initializer(setting, pointer: pointer).fill(target, shape: parameter.definition.shape)
+                    try Initializer(setting, pointer: pointer)
+                        .fill(target, name: parameter.definition.name, shape: parameter.definition.shape)
                 } catch {
                     throw ServingError(error)
                 }
