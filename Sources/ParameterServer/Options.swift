@@ -46,13 +46,7 @@ struct Command: ParsableCommand {
             worker that pulls or waits for them. GET / answers with commands to paste.
             """,
         version: release,
-        subcommands: [Serve.self, Verify.self, Recover.self],
-        defaultSubcommand: Serve.self)
-}
-
-/// The daemon itself.
-struct Serve: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Serve (what paramd does without a subcommand).")
+        subcommands: [Verify.self, Recover.self, Replay.self])
 
     @OptionGroup var options: Options
 }

@@ -33,7 +33,7 @@ public func run(
 private func parse(_ arguments: [String]) -> Options {
     do {
         var command = try Command.parseAsRoot(arguments)
-        if let serve = command as? Serve { return serve.options }
+        if let daemon = command as? Command { return daemon.options }
         try command.run()
         Glibc.exit(0)
     } catch let failure as StartFailure {

@@ -7,13 +7,13 @@ import TensorCoding
 /// Collects the body of a create request.
 final class DefinitionReceiver: BodyReceiver {
     private let call: Call
-    private let done: (ModelDefinition, Exchange) -> Void
+    private let done: (ModelSource, Exchange) -> Void
     private var reader: JSONBodyReader
 
-    init(_ call: Call, then done: @escaping (ModelDefinition, Exchange) -> Void) {
+    init(_ call: Call, then done: @escaping (ModelSource, Exchange) -> Void) {
         self.call = call
         self.done = done
-        reader = JSONBodyReader(tensorKeys: ["parameters"], sink: DefinitionSink(call.api.registry.budget))
+        reader = JSONBodyReader(tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget))
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
@@ -27,7 +27,7 @@ final class DefinitionReceiver: BodyReceiver {
 
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
-            done(try definition(), exchange)
+            done(.definition(try definition()), exchange)
         } catch {
             call.answer(exchange, error)
         }
@@ -43,26 +43,5 @@ final class DefinitionReceiver: BodyReceiver {
             throw Problem(error)
         }
         return try DefinitionReading(body: body).definition()
-    }
-}
-
-/// Lets the values of a definition grow as far as the budget goes.
-private final class DefinitionSink: TensorSink {
-    private let budget: MemoryBudget
-    private var reservations: [Reservation] = []
-
-    init(_ budget: MemoryBudget) {
-        self.budget = budget
-    }
-
-    func destination(for name: String, in section: String) -> TensorDestination { .growing }
-
-    func allowGrowth(bytes: Int) -> Bool {
-        do throws(ServingError) {
-            reservations.append(try budget.reserve(bytes))
-            return true
-        } catch {
-            return false
-        }
     }
 }

@@ -38,13 +38,13 @@ import ParameterServing
     let replacing = try call.flag("replace")
     let name = call.argument("m")
     try checkModelName(name)
-    guard case .json = try BodyFormat(call.request, takesTensors: false) else { return .answer { _ in } }
+    let format = try BodyFormat(call.request)
     let onlyIfAbsent = call.request.headers["If-None-Match"] == "*"
     if onlyIfAbsent, (try? call.model()) != nil {
         throw Problem(.preconditionFailed, "`\(name)` exists, and If-None-Match: * asks for a new model.")
     }
-    let receiver = DefinitionReceiver(call) { definition, exchange in
-        call.api.registry.create(name, .definition(definition), replacing: replacing, onlyIfAbsent: onlyIfAbsent) {
+    let create = { (source: ModelSource, exchange: Exchange) in
+        call.api.registry.create(name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent) {
             result in
             switch result {
             case .success(.new(let model)): answerPage(of: model, status: 201, call, exchange)
@@ -53,6 +53,8 @@ import ParameterServing
             }
         }
     }
+    let receiver: any BodyReceiver =
+        format == .json ? DefinitionReceiver(call, then: create) : ModelFile(call, then: create)
     return .read(receiver, limit: call.api.definitionLimit)
 }
 

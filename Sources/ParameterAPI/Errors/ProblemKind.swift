@@ -24,6 +24,7 @@ enum ProblemKind: String, CaseIterable {
     case tooLarge = "too-large"
     case targetTooLong = "target-too-long"
     case unsupportedMediaType = "unsupported-media-type"
+    case rangeNotSatisfiable = "range-not-satisfiable"
     case expectationFailed = "expectation-failed"
     case wrongHost = "wrong-host"
     case invalidContent = "invalid-content"

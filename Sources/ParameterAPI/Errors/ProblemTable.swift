@@ -112,6 +112,8 @@ extension ProblemKind {
                 415, "The content type is not known here",
                 "Send JSON (curl --json '{...}') or safetensors (Content-Type: application/vnd.safetensors), without Content-Encoding."
             )
+        case .rangeNotSatisfiable:
+            Row(416, "The range lies outside the file", "HEAD tells the file's length; ask for bytes below it.")
         case .expectationFailed:
             Row(417, "The expectation cannot be met", "The only Expect that is known is 100-continue.")
         case .wrongHost:

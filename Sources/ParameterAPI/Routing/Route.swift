@@ -41,7 +41,12 @@ struct Route: Sendable {
         for (position, (pattern, segment)) in zip(template, path).enumerated() {
             if pattern.hasPrefix("{") {
                 guard !segment.isEmpty else { return nil }
-                arguments[String(pattern.dropFirst().dropLast())] = segment
+                var value = segment[...]
+                if position == template.count - 1, let found = suffixes.first(where: { segment.hasSuffix(".\($0)") }) {
+                    suffix = found
+                    value = value.dropLast(found.count + 1)
+                }
+                arguments[String(pattern.dropFirst().dropLast())] = String(value)
             } else if pattern != segment {
                 guard position == template.count - 1, let found = suffixOf(segment, after: pattern) else { return nil }
                 suffix = found

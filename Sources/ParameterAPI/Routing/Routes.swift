@@ -28,6 +28,12 @@ extension Route {
         Route(.put, "/v1/models/{m}/workers/{w}", registerWorker),
         Route(.get, "/v1/models/{m}/workers/{w}", getWorker),
         Route(.get, "/v1/models/{m}/pushes/{w}/{seq}", getPush),
+        Route(.get, "/v1/models/{m}/checkpoints", listCheckpoints),
+        Route(.post, "/v1/models/{m}/checkpoints", saveCheckpoint),
+        Route(.get, "/v1/models/{m}/checkpoints/{id}", suffixes: ["safetensors"], getCheckpoint),
+        Route(.delete, "/v1/models/{m}/checkpoints/{id}", deleteCheckpoint),
+        Route(.post, "/v1/models/{m}/checkpoints/{id}/restore", restoreCheckpoint),
+        Route(.post, "/v1/models/{m}/rollback", rollbackModel),
         Route(.get, "/v1/models/{m}/lr", getLearningRates),
         Route(.get, "/v1/models/{m}/weight_decay", getWeightDecays),
     ]

@@ -15,19 +15,27 @@ final class EncodedBody: Encoding {
     }
 }
 
-/// Memory that answers of one encoding share.
+/// Memory that answers share; filled before the first of them is sent.
 final class SharedBytes: @unchecked Sendable {
-    let bytes: UnsafeRawBufferPointer
+    /// To be filled by the one who made it.
+    let target: UnsafeMutableRawBufferPointer
+    private let memory: Reservation?
 
-    init(_ source: [UInt8]) {
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 16)
-        copy.copyBytes(from: source)
-        bytes = UnsafeRawBufferPointer(copy)
+    /// Memory to be filled, with its place in the budget.
+    init(count: Int, memory: Reservation?) {
+        target = .allocate(byteCount: count, alignment: 16)
+        self.memory = memory
     }
 
-    deinit { bytes.deallocate() }
+    /// A copy of some bytes.
+    convenience init(_ source: [UInt8]) {
+        self.init(count: source.count, memory: nil)
+        target.copyBytes(from: source)
+    }
 
-    var segment: Response.Segment { Response.Segment(owner: self, bytes: bytes) }
+    deinit { target.deallocate() }
+
+    var segment: Response.Segment { Response.Segment(owner: self, bytes: UnsafeRawBufferPointer(target)) }
 }
 
 /// One pull's answer.

@@ -4,7 +4,15 @@
 import CXXHash
 import Optimizers
 
-extension Fingerprint {
+extension Fingerprint: CustomStringConvertible {
+    /// 32 hex digits.
+    public var description: String {
+        [high, low].map { half in
+            let digits = String(half, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+
     /// Feeds bytes in pieces; the pieces' borders do not matter.
     public final class Builder {
         private let state = XXH3_createState()

@@ -45,6 +45,11 @@ final class CommandLog: @unchecked Sendable {
         }
     }
 
+    /// Reads what has been logged, from a position on.
+    func read(from position: UInt64, _ body: (StoredRecord) throws -> Void) throws(JournalError) {
+        try journal?.read(from: position, body)
+    }
+
     /// Why nothing is logged any more; nil while all is well.
     var failure: ServingError? { journal?.failure.map { ServingError($0) } }
 

@@ -172,6 +172,15 @@ public final class Model: Runnable, @unchecked Sendable {
         state.advance(past: logged.position)
     }
 
+    /// Applies a command of a journal to a model that nobody else knows.
+    func applyNow(_ command: Command, at position: UInt64) { replay(command, at: position) }
+
+    /// The step of a model that nobody else knows.
+    var step: Int { state.optimizer.step }
+
+    /// The whole state of a model that nobody else knows.
+    var image: ModelImage { state.image(fingerprint: fingerprint) }
+
     /// Decides as the first time: what was refused then is refused now.
     private func replay(_ command: Command, at position: UInt64) {
         guard position >= state.position else { return }

@@ -47,6 +47,22 @@ struct ModelAssembly {
         }
     }
 
+    /// The tensors of an image in the order in which their values lie.
+    func tensors(of head: ImageHead) throws(JournalError) -> [CheckpointFile.Tensor] {
+        do throws(OptimizerError) {
+            let optimizer = try catalogue.makeOptimizer(definition: head.settings, parameters: head.parameters)
+            let parameters = optimizer.layout.parameters
+            return parameters.map { CheckpointFile.Tensor(name: $0.name, shape: $0.shape) }
+                + optimizer.slots.flatMap { slot in
+                    zip(parameters, slot.shapes).compactMap { parameter, shape in
+                        shape.map { CheckpointFile.Tensor(name: "\(parameter.name)#\(slot.name)", shape: $0) }
+                    }
+                }
+        } catch {
+            throw .corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
+        }
+    }
+
     private func load(
         _ source: ImageSource, _ start: Int, _ arena: Arena, _ optimizer: Optimizer
     ) throws(ServingError) {

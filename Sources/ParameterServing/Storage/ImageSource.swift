@@ -34,16 +34,22 @@ struct ImageSource {
 
     /// The head, and the offset of the floats behind it.
     func head() throws(JournalError) -> (head: ImageHead, floats: Int) {
-        var length = UInt64(0)
-        try fill(&length, at: 0)
+        let length = try bytes(0..<8).withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
         guard length <= UInt64(count - 8) else { throw damaged(0, "the head's length is impossible") }
-        var bytes = [UInt8](repeating: 0, count: Int(length))
+        let end = 8 + Int(length)
+        return (try parse(try bytes(8..<end)), end)
+    }
+
+    /// A copy of some of the bytes.
+    func bytes(_ range: Range<Int>) throws(JournalError) -> [UInt8] {
+        guard range.upperBound <= count else { throw damaged(range.lowerBound, "it ends too early") }
+        var bytes = [UInt8](repeating: 0, count: range.count)
         var failure: JournalError?
         bytes.withUnsafeMutableBytes { target in
-            do throws(JournalError) { try read(target, 8) } catch { failure = error }
+            do throws(JournalError) { try read(target, range.lowerBound) } catch { failure = error }
         }
         if let failure { throw failure }
-        return (try parse(bytes), 8 + Int(length))
+        return bytes
     }
 
     /// Reads the floats into buffers, one after the other.
@@ -55,15 +61,6 @@ struct ImageSource {
             offset += target.count
         }
         guard offset == count else { throw damaged(offset, "there are \(count - offset) bytes too many") }
-    }
-
-    private func fill(_ value: inout UInt64, at offset: Int) throws(JournalError) {
-        var failure: JournalError?
-        withUnsafeMutableBytes(of: &value) { target in
-            do throws(JournalError) { try read(target, offset) } catch { failure = error }
-        }
-        if let failure { throw failure }
-        value = UInt64(littleEndian: value)
     }
 
     private func parse(_ bytes: [UInt8]) throws(JournalError) -> ImageHead {

@@ -18,6 +18,7 @@ final class SnapshotKeeper: Sendable {
     private struct State {
         var watches: [ModelUID: Watch] = [:]
         var retired: [ModelUID] = []
+        var jobs: [@Sendable (DataDirectory) -> Void] = []
         var isStopping = false
         var isRunning = true
     }
@@ -73,9 +74,9 @@ final class SnapshotKeeper: Sendable {
         if isDue { wakeUp.broadcast() }
     }
 
-    /// Makes every model's snapshot due now.
-    func snapshotAll() {
-        state.withLock { state in for uid in state.watches.keys { state.watches[uid]?.isDue = true } }
+    /// Runs file work on this thread, after what it is doing.
+    func perform(_ job: @escaping @Sendable (DataDirectory) -> Void) {
+        state.withLock { $0.jobs.append(job) }
         wakeUp.broadcast()
     }
 
@@ -89,6 +90,7 @@ final class SnapshotKeeper: Sendable {
     private enum Work {
         case snapshot(Model)
         case delete([ModelUID])
+        case job(@Sendable (DataDirectory) -> Void)
         case stop
     }
 
@@ -98,6 +100,7 @@ final class SnapshotKeeper: Sendable {
             case .stop:
                 state.withLock { $0.isRunning = false }
                 return wakeUp.broadcast()
+            case .job(let job): job(directory)
             case .snapshot(let model):
                 attempt("snapshot of \(model.name)") { () throws(JournalError) in try write(model) }
             case .delete(let uids): attempt("removing snapshots") { () throws(JournalError) in try remove(uids) }
@@ -107,6 +110,7 @@ final class SnapshotKeeper: Sendable {
 
     private func nextWork() -> Work {
         state.wait(for: wakeUp) { state in
+            if !state.jobs.isEmpty { return .job(state.jobs.removeFirst()) }
             if state.isStopping { return .stop }
             if !state.retired.isEmpty {
                 defer { state.retired = [] }

@@ -1,0 +1,157 @@
+// Checkpoints for people: save, list, look, download, restore, delete; and rollback, which needs none.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// `POST /v1/models/{m}/checkpoints`.
+@Sendable func saveCheckpoint(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    return .answer { exchange in
+        call.api.registry.saveCheckpoint(of: model) { result in
+            switch result {
+            case .success(let facts):
+                let location = "/v1/models/\(model.name)/checkpoints/\(facts.id)"
+                call.answer(exchange, status: 201, headers: [(name: "Location", value: location)]) {
+                    $0.checkpoint(facts)
+                }
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+}
+
+/// `GET /v1/models/{m}/checkpoints`.
+@Sendable func listCheckpoints(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    return .answer { exchange in
+        call.api.registry.checkpoints(of: model) { result in
+            switch result {
+            case .success(let list):
+                call.answer(exchange) { writer in
+                    writer.beginObject()
+                    writer.key("checkpoints")
+                    writer.beginArray()
+                    for facts in list { writer.checkpoint(facts) }
+                    writer.endArray()
+                    writer.endObject()
+                }
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+}
+
+/// `GET /v1/models/{m}/checkpoints/{id}`: its facts, or with `.safetensors` the file, whole or in ranges.
+@Sendable func getCheckpoint(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    let id = try checkpointID(call)
+    return .answer { exchange in
+        call.api.registry.openCheckpoint(id, of: model) { result in
+            switch result {
+            case .success(let file?) where call.suffix == "safetensors":
+                let answer = Result { () throws(Problem) in try CheckpointDownload(file, model).response(call) }
+                exchange.complete { answer.orProblem(for: call.request) }
+            case .success(let file?): call.answer(exchange) { $0.checkpoint(file.facts) }
+            case .success(nil): call.answer(exchange, noCheckpoint(id, model))
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+}
+
+/// `DELETE /v1/models/{m}/checkpoints/{id}`.
+@Sendable func deleteCheckpoint(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    let id = try checkpointID(call)
+    return .answer { exchange in
+        call.api.registry.deleteCheckpoint(id, of: model) { result in
+            switch result {
+            case .success(true): exchange.complete { Response(status: 204) }
+            case .success(false): call.answer(exchange, noCheckpoint(id, model))
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+}
+
+/// `POST /v1/models/{m}/checkpoints/{id}/restore`: the step goes back, the version forward.
+@Sendable func restoreCheckpoint(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    let id = try checkpointID(call)
+    return .answer { exchange in
+        call.api.registry.restore(model, toCheckpoint: id) { result in
+            answer(call, exchange, model, result, absent: noCheckpoint(id, model))
+        }
+    }
+}
+
+/// `POST /v1/models/{m}/rollback`: `{"step":n}`, any step that snapshots and journal still cover.
+@Sendable func rollbackModel(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    _ = try BodyFormat(call.request, takesTensors: false)
+    let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
+        guard document.members?.count == 1, let step = document["step"]?.integer, step >= 0 else {
+            throw Problem([Complaint(pointer: "/step", exception: .typeError, detail: "write {\"step\":120}")])
+        }
+        call.api.registry.rollback(model, toStep: Int(step)) { result in
+            let absent = Problem(
+                .notFound,
+                "Step \(step) of `\(model.name)` is not covered any more; GET .../checkpoints lists what is kept.")
+            answer(call, exchange, model, result, absent: absent)
+        }
+    }
+    return .read(receiver, limit: DocumentReceiver.limit)
+}
+
+private func answer(
+    _ call: Call, _ exchange: Exchange, _ model: Model, _ result: Result<PublishedVersion?, ServingError>,
+    absent: Problem
+) {
+    switch result {
+    case .success(nil): call.answer(exchange, absent)
+    case .success: answerPage(of: model, status: 200, call, exchange)
+    case .failure(let error): call.answer(exchange, Problem(error))
+    }
+}
+
+private func checkpointID(_ call: Call) throws(Problem) -> UInt64 {
+    guard let id = UInt64(call.argument("id")) else {
+        throw Problem(.notFound, "A checkpoint has a number, not `\(call.argument("id").prefix(40))`.")
+    }
+    return id
+}
+
+private func noCheckpoint(_ id: UInt64, _ model: Model) -> Problem {
+    Problem(.notFound, "`\(model.name)` has no checkpoint \(id); GET .../checkpoints lists them.")
+}
+
+extension Result<Response, Problem> {
+    /// The answer, or the problem as one.
+    fileprivate func orProblem(for request: Request) -> Response {
+        switch self {
+        case .success(let response): response
+        case .failure(let problem): problem.response(for: request)
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Writes what is known of a checkpoint.
+    fileprivate mutating func checkpoint(_ facts: CheckpointFacts) {
+        beginObject()
+        member("id", Int(facts.id))
+        member("step", facts.step)
+        member("version", facts.version)
+        member("created", facts.created)
+        member("bytes", facts.bytes)
+        endObject()
+    }
+}

@@ -1,0 +1,85 @@
+// Checkpoints: states that people keep, under numbers, beside the journal. They have the form of snapshots, so that
+// every byte of them is under a checksum, and they stay until somebody deletes them.
+
+import Glibc
+import Journal
+import Optimizers
+
+/// What is known of a checkpoint without opening it.
+public struct CheckpointFacts: Sendable {
+    /// Its number, unique in the data directory.
+    public let id: UInt64
+    /// The step it was taken at.
+    public let step: Int
+    /// The version it was taken at.
+    public let version: Int
+    /// Seconds since 1970 when it was taken, for people.
+    public let created: Int
+    /// Size on disk in bytes, without checksums.
+    public let bytes: Int
+
+    init?(_ info: SnapshotInfo) {
+        let fields = info.label.withUnsafeBytes { bytes -> [Int]? in
+            var reader = ByteReader(bytes)
+            do throws(FormatError) {
+                return [try reader.readInt(), try reader.readInt(), try reader.readInt()]
+            } catch {
+                return nil
+            }
+        }
+        guard let fields else { return nil }
+        id = info.id
+        step = fields[0]
+        version = fields[1]
+        created = fields[2]
+        bytes = info.length
+    }
+
+    static func label(_ image: ModelImage) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write(image.optimizer.step)
+        writer.write(image.version)
+        writer.write(time(nil))
+        return writer.bytes
+    }
+}
+
+/// A checkpoint opened for reading: what it holds, and its floats in any range.
+public final class CheckpointFile: @unchecked Sendable {
+    /// One tensor of the file: a parameter, or `PARAMETER#SLOT`.
+    public struct Tensor: Sendable {
+        /// Its name.
+        public let name: String
+        /// Its shape.
+        public let shape: Shape
+    }
+
+    /// What is known of it.
+    public let facts: CheckpointFacts
+    /// The tensors in the order in which their values lie, without gaps.
+    public let tensors: [Tensor]
+    /// Everything beside the values, for a file that can become a model again.
+    public let head: [UInt8]
+    /// Bytes of all values.
+    public let valueBytes: Int
+    private let reader: SnapshotReader
+    private let start: Int
+
+    init(_ reader: SnapshotReader, _ facts: CheckpointFacts, _ assembly: ModelAssembly) throws(JournalError) {
+        let source = ImageSource(reader)
+        let (head, floats) = try source.head()
+        self.reader = reader
+        self.facts = facts
+        start = floats
+        valueBytes = source.count - floats
+        self.head = try source.bytes(8..<floats)
+        tensors = try assembly.tensors(of: head)
+    }
+
+    /// Fills `target` with the values' bytes from `offset` on, verified.
+    public func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws(JournalError) {
+        guard try reader.read(into: target, at: start + offset) == target.count else {
+            throw .corrupted(file: "checkpoint \(facts.id)", offset: offset, reason: "it ends too early")
+        }
+    }
+}
