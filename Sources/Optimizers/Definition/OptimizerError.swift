@@ -53,6 +53,16 @@ public enum OptimizerError: Error, Sendable, Equatable {
 }
 
 extension OptimizerError {
+    /// The exception that MindSpore raises for it, where it raises one.
+    public var exception: ExceptionClass? {
+        switch self {
+        case .invalid(let complaint): return complaint.exception
+        case .nonFiniteGradient: return .valueError
+        case .learningRateExhausted, .lossScaleStuck: return .runtimeError
+        case .diverged: return nil
+        }
+    }
+
     static func invalid(
         _ pointer: String, _ exception: ExceptionClass?, _ detail: String, expected: String? = nil, got: String? = nil
     ) -> OptimizerError {
