@@ -49,7 +49,9 @@ let package = Package(
         .testTarget(
             name: "HTTPServingTests", dependencies: ["HTTPServing"], resources: [.copy("Corpora")],
             swiftSettings: strict),
-        .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
+        .testTarget(
+            name: "JournalTests", dependencies: ["Journal"], exclude: ["Reference"], resources: [.copy("Golden")],
+            swiftSettings: strict),
         .testTarget(name: "ParameterServingTests", dependencies: ["ParameterServing"], swiftSettings: strict),
     ]
 )

@@ -5,7 +5,9 @@ import Glibc
 
 @testable import Journal
 
-/// What goes wrong, and when. Calls are counted from 1.
+/// What goes wrong, and when.
+///
+/// Calls are counted from 1.
 enum Fault: Equatable {
     /// The call fails with that errno and does nothing; later ones work.
     case error(Int32)
@@ -45,6 +47,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     static let sector = 512
     fileprivate let state = Lock(State())
+    private let watcher = Lock<(@Sendable (String) -> Void)?>(nil)
 
     // MARK: - What a test does to it
 
@@ -52,6 +55,11 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     /// The calls so far, by name.
     var log: [String] { state.withLock { $0.log } }
+
+    /// Calls `watch` before each call, with its name; it may block.
+    func watch(_ watch: @escaping @Sendable (String) -> Void) {
+        watcher.withLock { $0 = watch }
+    }
 
     func plan(_ fault: Fault, at call: Int) {
         state.withLock { $0.faults[call] = fault }
@@ -96,6 +104,16 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         state.withLock { state in
             state.names[path] = file
             state.durableNames[path] = file
+        }
+    }
+
+    /// Flips a bit behind everybody's back, on the disk and in memory.
+    func damage(_ path: String, at offset: Int) {
+        state.withLock { state in
+            guard let file = state.names[path], offset < file.content.count else { return }
+            file.settle()
+            file.durable[offset] ^= 1
+            file.content[offset] ^= 1
         }
     }
 
@@ -278,6 +296,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
     private func call<Result>(
         _ name: String, _ work: (inout State, Fault?) -> Result
     ) throws(SystemError) -> Result {
+        watcher.withLock { $0 }?(name)
         let outcome = state.withLock { state -> Swift.Result<Result, SystemError> in
             state.calls += 1
             state.log.append(name)

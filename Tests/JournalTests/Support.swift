@@ -26,6 +26,23 @@ final class TemporaryDirectory {
     ) throws(JournalError) -> Journal {
         try Journal.open(directory: path, settings: settings, from: start, replay: replay)
     }
+
+    /// The whole file.
+    func read(_ name: String) throws -> [UInt8] {
+        let disk = POSIXFileSystem()
+        let file = try disk.open(path + "/" + name, .read)
+        defer { disk.close(file) }
+        var bytes = [UInt8](repeating: 0, count: try disk.size(file))
+        try bytes.withUnsafeMutableBytes { _ = try disk.readAll(file, into: $0, at: 0) }
+        return bytes
+    }
+
+    func write(_ bytes: [UInt8], to name: String) throws {
+        let disk = POSIXFileSystem()
+        let file = try disk.open(path + "/" + name, .create)
+        defer { disk.close(file) }
+        try disk.writeAll(bytes, to: file, at: 0)
+    }
 }
 
 /// A stored record with its payload copied.
@@ -43,17 +60,97 @@ extension Copy {
             position: record.position, type: record.type, flags: record.flags, model: record.model,
             payload: Array(record.payload))
     }
+
+    /// By memcmp: element by element takes most of a test's time in a debug build.
+    static func == (one: Copy, other: Copy) -> Bool {
+        one.position == other.position && one.type == other.type && one.flags == other.flags
+            && one.model == other.model && one.payload.count == other.payload.count
+            && one.payload.withUnsafeBytes { a in
+                other.payload.withUnsafeBytes { b in
+                    guard let a = a.baseAddress, let c = b.baseAddress else { return true }
+                    return memcmp(a, c, b.count) == 0
+                }
+            }
+    }
+}
+
+/// A value that another thread gives.
+final class Promise<Value: Sendable>: Sendable {
+    private let value = Lock<Value?>(nil)
+
+    func fulfil(_ value: Value) {
+        self.value.withLock { $0 = value }
+        self.value.signal()
+    }
+
+    func wait() -> Value {
+        while true {
+            if let value = value.wait(until: nil, { $0 }) { return value }
+        }
+    }
+}
+
+extension Record {
+    /// A record with these bytes.
+    init(_ bytes: [UInt8], type: UInt16 = 1) {
+        self.init(type: type, model: 5, payload: [Bytes(copying: bytes)])
+    }
 }
 
 extension Journal {
     /// Appends and blocks until the callback has run.
     func appendAndWait(_ record: Record) throws(JournalError) -> Acknowledgement {
-        let answer = Lock<Result<Acknowledgement, JournalError>?>(nil)
-        append(record) { result in
-            answer.withLock { $0 = result }
-            answer.signal()
-        }
-        guard let result = answer.wait(until: nil, { $0 }) else { throw .closed }
-        return try result.get()
+        let answer = Promise<Result<Acknowledgement, JournalError>>()
+        append(record) { answer.fulfil($0) }
+        return try answer.wait().get()
     }
+
+    func flushAndWait() throws(JournalError) -> UInt64 {
+        let answer = Promise<Result<UInt64, JournalError>>()
+        flush { answer.fulfil($0) }
+        return try answer.wait().get()
+    }
+}
+
+/// A small journal on a simulated disk: segments of 4 KiB and of their own size, payloads of many lengths.
+struct SmallJournal {
+    static let directory = "/j"
+    let disk = SimulatedDisk()
+    private(set) var records: [Copy] = []
+
+    /// Writes one record of each size, each synced; `sealed` closes it in good order.
+    init(sizes: [Int], segmentBytes: Int = 4096, sealed: Bool = true) throws(JournalError) {
+        var random = SeededGenerator(seed: 1)
+        let log = try SmallJournal.open(disk, segmentBytes: segmentBytes) { _ in }
+        for size in sizes {
+            let payload = [UInt8].random(count: size, using: &random)
+            let position = log.nextPosition
+            records.append(Copy(position: position, type: 1, flags: 0, model: 5, payload: payload))
+            try log.write([Submission(Record(payload))])
+            try log.synchronize()
+        }
+        if sealed { try log.seal() }
+        log.close()
+    }
+
+    static func open(
+        _ disk: SimulatedDisk, segmentBytes: Int = 4096, _ replay: (StoredRecord) throws -> Void
+    ) throws(JournalError) -> SegmentLog {
+        var recovery = Recovery(
+            Directory(directory, on: disk), settings: JournalSettings(segmentBytes: segmentBytes), from: 1,
+            resumingAt: 1)
+        return try recovery.run(replay)
+    }
+
+    /// What an open of that disk delivers, and its report.
+    static func recover(_ disk: SimulatedDisk) throws(JournalError) -> (records: [Copy], report: RecoveryReport) {
+        var records: [Copy] = []
+        var recovery = Recovery(
+            Directory(directory, on: disk), settings: JournalSettings(segmentBytes: 4096), from: 1, resumingAt: 1)
+        let log = try recovery.run { records.append(Copy($0)) }
+        log.close()
+        return (records, recovery.report)
+    }
+
+    func path(_ segment: UInt64) -> String { SmallJournal.directory + "/" + FileName.segment(segment) }
 }

@@ -68,7 +68,6 @@ struct RecordHeader: Equatable {
         flags = memory.integer(at: 30)
         previous = memory.integer(at: 36)
         payloadChecksum = memory.integer(at: 40)
-        // The cheap tests first: the search for a witness comes here at every eighth byte.
         guard length >= UInt64(RecordHeader.size), length <= UInt64(Int.max / 2), synced <= position else { return nil }
         let checksum = Checksum.of(UnsafeRawBufferPointer(start: memory, count: 44), after: salt)
         guard checksum == memory.integer(at: 44) as UInt32 else { return nil }

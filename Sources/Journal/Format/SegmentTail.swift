@@ -43,7 +43,12 @@ extension SegmentReader {
         let reach = stretch.lowerBound..<min(stretch.upperBound + RecordHeader.size - 8, window.size)
         let bytes = try window.bytes(reach)
         guard let base = bytes.baseAddress else { return nil }
-        for start in stride(from: 0, through: bytes.count - RecordHeader.size, by: RecordHeader.alignment) {
+        var start = -RecordHeader.alignment
+        while start + RecordHeader.alignment + RecordHeader.size <= bytes.count {
+            start += RecordHeader.alignment
+            // Cheap first: this runs at every eighth byte of what may be gigabytes of payload.
+            let ahead = base.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self).littleEndian &- nextPosition
+            guard ahead > 0, ahead < 1 << 32 else { continue }
             guard let record = RecordHeader(decoding: base + start, salt: header.salt) else { continue }
             if record.synced > nextPosition { return reach.lowerBound + start }
         }

@@ -61,13 +61,12 @@ struct SegmentFile {
         name = final
     }
 
-    /// Writes one stretch of zeros where there are none yet, durably; false once `limit` is reached.
+    /// Writes one stretch of zeros where there are none yet; false once `limit` is reached.
     mutating func fillOneStep(upTo limit: Int) throws(SystemError) -> Bool {
         let start = max(filled, end)
         let count = min(zeros.count, min(limit, size) - start)
         guard count > 0 else { return false }
         try directory.disk.writeAll(UnsafeRawBufferPointer(rebasing: zeros[..<count]), to: descriptor, at: start)
-        try synchronize()
         filled = start + count
         return true
     }

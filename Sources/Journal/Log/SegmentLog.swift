@@ -62,7 +62,10 @@ final class SegmentLog {
 
     /// Makes all written records durable.
     func synchronize() throws(JournalError) {
-        guard isDirty else { return }
+        if isDirty { try synchronizeCurrent() }
+    }
+
+    private func synchronizeCurrent() throws(JournalError) {
         do {
             try current.synchronize()
         } catch {
@@ -161,24 +164,30 @@ final class SegmentLog {
 
     /// Does one short piece of work that makes later appends cheaper; false when there is none.
     func prepare() throws(JournalError) -> Bool {
-        if lastBatchBytes > 0, lastBatchBytes < SegmentLog.largeBatch {
-            if try attempt({ () throws(SystemError) in
-                try current.fillOneStep(upTo: current.end + SegmentLog.window)
-            }) {
+        guard lastBatchBytes > 0 else { return false }
+        if lastBatchBytes < SegmentLog.largeBatch {
+            let limit = current.end + SegmentLog.window
+            if try attempt({ () throws(SystemError) in try current.fillOneStep(upTo: limit) }) {
+                try synchronizeCurrent()
                 return true
             }
-            if var file = ahead {
-                defer { ahead = file }
-                if try attempt({ () throws(SystemError) in try file.fillOneStep(upTo: SegmentLog.window) }) {
-                    return true
-                }
-            }
+            if try attempt({ () throws(SystemError) in try fillAhead() }) { return true }
         }
-        guard lastBatchBytes > 0, ahead == nil, current.room < current.size / 2 else { return false }
+        guard ahead == nil, current.room < current.size / 2 else { return false }
         return try attempt { () throws(SystemError) in
-            ahead = try SegmentFile(reserving: segmentBytes, in: directory)
+            let file = try SegmentFile(reserving: segmentBytes, in: directory)
+            ahead = file
+            try file.synchronize()
             return true
         }
+    }
+
+    private func fillAhead() throws(SystemError) -> Bool {
+        guard var file = ahead else { return false }
+        defer { ahead = file }
+        guard try file.fillOneStep(upTo: SegmentLog.window) else { return false }
+        try file.synchronize()
+        return true
     }
 
     /// Runs the work; a full or read-only disk is no failure yet, since nobody waits for this.

@@ -18,7 +18,9 @@ public struct VerificationReport: Sendable, Equatable {
     /// All damage found.
     public internal(set) var problems: [JournalError] = []
     /// Bytes behind the last record that the next open will drop: an append that was never acknowledged, or a live
-    /// journal's next batch. No damage.
+    /// journal's next batch.
+    ///
+    /// No damage.
     public internal(set) var tornTail: RecoveryReport.TornTail?
     /// Files of other names, which were not looked at.
     public internal(set) var others: [String] = []
@@ -32,7 +34,9 @@ public struct VerificationReport: Sendable, Equatable {
 }
 
 extension Journal {
-    /// Reads every segment and snapshot in the directory and checks each byte of them. Needs no lock.
+    /// Reads every segment and snapshot in the directory and checks each byte of them.
+    ///
+    /// Needs no lock.
     ///
     /// - Throws: `.inaccessible` if the directory cannot be listed; damage is not thrown but reported.
     public static func verify(directory: String) throws(JournalError) -> VerificationReport {

@@ -1,7 +1,9 @@
 // The snapshot file on disk: a header block, then content in blocks of 64 KiB, each with its own number and checksum.
 // SnapshotWriter and SnapshotReader share it.
 
-/// The first 4096 bytes of a snapshot file. Little-endian.
+/// The first 4096 bytes of a snapshot file.
+///
+/// Little-endian.
 ///
 ///     offset  bytes
 ///          0      8  "PARAMSNP"

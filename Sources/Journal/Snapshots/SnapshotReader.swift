@@ -2,7 +2,9 @@
 
 import Glibc
 
-/// An open snapshot. Used by one thread at a time.
+/// An open snapshot.
+///
+/// Used by one thread at a time.
 public final class SnapshotReader {
     /// From the file's header.
     public let info: SnapshotInfo

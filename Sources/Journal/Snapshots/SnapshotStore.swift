@@ -1,7 +1,9 @@
 // The snapshot files of one directory: make, list, open, delete. The directory may be the journal's own or another;
 // the same form serves the server's recovery snapshots and people's checkpoints, told apart by `kind`.
 
-/// A directory of snapshots. Any thread may use it; one process at a time.
+/// A directory of snapshots.
+///
+/// Any thread may use it; one process at a time.
 public final class SnapshotStore: Sendable {
     private let directory: Directory
     private let nextID: Lock<UInt64>

@@ -3,7 +3,9 @@
 
 import Glibc
 
-/// A snapshot being written. Used by one thread at a time; end it with `finish` or `abandon`.
+/// A snapshot being written.
+///
+/// Used by one thread at a time; end it with `finish` or `abandon`.
 public final class SnapshotWriter {
     private let directory: Directory
     private let file: Int32
@@ -32,7 +34,9 @@ public final class SnapshotWriter {
 
     deinit { abandon() }
 
-    /// Adds bytes to the content. They are written from where they lie, but for what does not fill a block.
+    /// Adds bytes to the content.
+    ///
+    /// They are written from where they lie, but for what does not fill a block.
     ///
     /// - Throws: `.outOfSpace`, `.readOnlyFileSystem`, `.failed`; the writer is then of no further use.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
@@ -76,7 +80,9 @@ public final class SnapshotWriter {
         return header.info
     }
 
-    /// Drops what was written. Does nothing after `finish`.
+    /// Drops what was written.
+    ///
+    /// Does nothing after `finish`.
     public func abandon() {
         guard isOpen else { return }
         isOpen = false

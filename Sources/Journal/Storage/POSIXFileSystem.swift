@@ -16,7 +16,7 @@ package struct POSIXFileSystem: FileSystem {
     }
 
     package func lock(_ path: String) throws(SystemError) -> Int32? {
-        let file = try check("open") { Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
+        let file = try Self.check("open") { Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
         while flock(file, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
             if code == EINTR { continue }
@@ -34,7 +34,7 @@ package struct POSIXFileSystem: FileSystem {
             case .update: O_RDWR
             case .create: O_RDWR | O_CREAT | O_TRUNC
             }
-        return try check("open") { Glibc.open(path, flags | O_CLOEXEC, 0o600) }
+        return try Self.check("open") { Glibc.open(path, flags | O_CLOEXEC, 0o600) }
     }
 
     package func close(_ file: Int32) {
@@ -44,31 +44,31 @@ package struct POSIXFileSystem: FileSystem {
     package func write(
         _ buffers: UnsafeBufferPointer<iovec>, to file: Int32, at offset: Int
     ) throws(SystemError) -> Int {
-        try check("pwritev") { pwritev(file, buffers.baseAddress, Int32(buffers.count), offset) }
+        try Self.check("pwritev") { pwritev(file, buffers.baseAddress, Int32(buffers.count), offset) }
     }
 
     package func read(
         _ file: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
     ) throws(SystemError) -> Int {
-        try check("pread") { pread(file, buffer.baseAddress, buffer.count, offset) }
+        try Self.check("pread") { pread(file, buffer.baseAddress, buffer.count, offset) }
     }
 
     package func synchronize(_ file: Int32) throws(SystemError) {
-        _ = try check("fdatasync") { fdatasync(file) }
+        _ = try Self.check("fdatasync") { fdatasync(file) }
     }
 
     package func synchronizeDirectory(_ path: String) throws(SystemError) {
-        let directory = try check("open") { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let directory = try Self.check("open") { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { _ = Glibc.close(directory) }
-        _ = try check("fsync") { fsync(directory) }
+        _ = try Self.check("fsync") { fsync(directory) }
     }
 
     package func rename(_ from: String, to: String) throws(SystemError) {
-        _ = try check("rename") { Glibc.rename(from, to) }
+        _ = try Self.check("rename") { Glibc.rename(from, to) }
     }
 
     package func remove(_ path: String) throws(SystemError) {
-        _ = try check("unlink") { unlink(path) }
+        _ = try Self.check("unlink") { unlink(path) }
     }
 
     package func allocate(_ file: Int32, size: Int) throws(SystemError) {
@@ -79,12 +79,12 @@ package struct POSIXFileSystem: FileSystem {
     }
 
     package func truncate(_ file: Int32, size: Int) throws(SystemError) {
-        _ = try check("ftruncate") { ftruncate(file, size) }
+        _ = try Self.check("ftruncate") { ftruncate(file, size) }
     }
 
     package func size(_ file: Int32) throws(SystemError) -> Int {
         var status = stat()
-        _ = try check("fstat") { fstat(file, &status) }
+        _ = try Self.check("fstat") { fstat(file, &status) }
         return Int(status.st_size)
     }
 
@@ -110,7 +110,7 @@ package struct POSIXFileSystem: FileSystem {
     }
 
     /// The call's result; repeats it while it is interrupted, throws its errno when it answers -1.
-    private func check<Result: SignedInteger>(
+    static func check<Result: SignedInteger>(
         _ name: String, _ call: () -> Result
     ) throws(SystemError) -> Result {
         while true {

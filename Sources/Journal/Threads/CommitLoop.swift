@@ -102,7 +102,10 @@ final class CommitLoop {
     }
 
     /// One short step of preparation while nobody waits; false when there is nothing left to prepare.
+    ///
+    /// It makes syncs cheaper, so it is for the modes in which an append waits for one.
     private func prepareOnce() -> Bool {
+        guard settings.mode == .group || settings.mode == .sync else { return false }
         var more = false
         _ = attempt { () throws(JournalError) in more = try log.prepare() }
         publish()

@@ -1,0 +1,155 @@
+// The n-th call fails, for every n and every kind of failure: what was acknowledged stays, what was refused never
+// appears, a full disk heals, and after the first real failure nothing is written any more.
+
+import Glibc
+import Testing
+
+@testable import Journal
+
+@Suite("Failing calls")
+struct FailingCallTests {
+    /// A session of twelve appends of different sizes over several segments; each is tried once.
+    private final class Session {
+        let disk = SimulatedDisk()
+        private(set) var acknowledged: [UInt64: [UInt8]] = [:]
+        private(set) var refused: [[UInt8]] = []
+        private(set) var errors: [JournalError] = []
+
+        func run() {
+            do throws(JournalError) {
+                let journal = try Journal.open(
+                    directory: "/j", on: disk, settings: JournalSettings(segmentBytes: 4096)
+                ) { _ in }
+                for number in 0..<12 { append(number, to: journal) }
+                journal.close()
+            } catch {
+                errors.append(error)
+            }
+        }
+
+        private func append(_ number: Int, to journal: Journal) {
+            let sizes = [10, 1500, 0, 3000, 9000, 20]
+            let payload = [UInt8](repeating: UInt8(number + 1), count: sizes[number % sizes.count])
+            do throws(JournalError) {
+                acknowledged[try journal.appendAndWait(Record(payload)).position] = payload
+            } catch {
+                errors.append(error)
+                if error.heals { refused.append(payload) }
+            }
+        }
+
+        /// Everything acknowledged and nothing refused is on the disk.
+        func check(_ disk: SimulatedDisk, _ context: String) {
+            do {
+                var found: [UInt64: [UInt8]] = [:]
+                for record in try SmallJournal.recover(disk).records { found[record.position] = record.payload }
+                for (position, payload) in acknowledged where found[position] != payload {
+                    Issue.record("\(context): acknowledged record \(position) is lost")
+                }
+                for payload in refused where !payload.isEmpty && found.values.contains(payload) {
+                    Issue.record("\(context): a refused record came back")
+                }
+            } catch {
+                Issue.record("\(context): \(error)")
+            }
+        }
+    }
+
+    private func runs(_ fault: Fault, _ check: (Session, _ context: String, _ call: String) -> Void) {
+        let plain = Session()
+        plain.run()
+        #expect(plain.errors.isEmpty && plain.acknowledged.count == 12)
+        for call in 1...plain.disk.calls {
+            let session = Session()
+            session.disk.plan(fault, at: call)
+            session.run()
+            let name = session.disk.log[min(call, session.disk.calls) - 1]
+            let context = "\(fault) at call \(call), \(name)"
+            check(session, context, name)
+            session.check(session.disk.afterKill(), context)
+            for seed in 0..<UInt64(3) { session.check(session.disk.afterPowerCut(seed: seed), context) }
+        }
+    }
+
+    @Test("short writes and reads are continued")
+    func short() {
+        runs(.short) { session, context, _ in
+            #expect(session.errors.isEmpty && session.acknowledged.count == 12, "\(context)")
+        }
+    }
+
+    @Test(
+        "a disk that is full or read-only for one call costs that append at most",
+        arguments: [
+            Fault.error(ENOSPC), .half(ENOSPC), .error(EDQUOT), .error(EROFS), .half(EROFS),
+        ])
+    func full(fault: Fault) {
+        runs(fault) { session, context, call in
+            #expect(
+                session.errors.count <= 1 || call == "fdatasync" || call == "fsync", "\(context): \(session.errors)")
+            guard let error = session.errors.first(where: { !$0.heals }) else { return }
+            // Final are only a failed sync, of records or names, and an open that could not read.
+            switch error {
+            case .failed: #expect(call == "fdatasync" || call == "fsync", "\(context)")
+            case .inaccessible: #expect(["readdir", "open", "fstat", "pread"].contains(call), "\(context)")
+            default: Issue.record("\(context): \(error)")
+            }
+        }
+    }
+
+    @Test("after the first input/output error nothing is acknowledged", arguments: [Fault.error(EIO), .half(EIO)])
+    func inputOutput(fault: Fault) {
+        runs(fault) { session, context, _ in
+            guard let first = session.errors.first else { return }
+            guard case .failed = first else {
+                if case .inaccessible = first { return }  // an open that could not read
+                Issue.record("\(context): \(first)")
+                return
+            }
+            #expect(session.acknowledged.count + session.errors.count <= 12, "\(context)")
+            #expect(session.errors.allSatisfy { $0 == first }, "\(context)")
+        }
+    }
+
+    @Test("a descriptor whose sync failed is never written or synced again")
+    func noRetry() throws {
+        let disk = SimulatedDisk()
+        let journal = try Journal.open(directory: "/j", on: disk, settings: JournalSettings(segmentBytes: 4096)) { _ in
+        }
+        _ = try journal.appendAndWait(Record([1]))
+        while journal.syncedPosition < 2 { usleep(100) }
+        let failing = Lock(false)
+        disk.watch { name in
+            if name == "fdatasync" && failing.withLock({ !$0 }) {
+                failing.withLock { $0 = true }
+                disk.plan(.error(EIO), at: disk.calls + 1)
+            }
+        }
+        #expect(throws: JournalError.self) {
+            while true { _ = try journal.appendAndWait(Record([2])) }
+        }
+        let calls = disk.calls
+        #expect(throws: JournalError.self) { try journal.appendAndWait(Record([3])) }
+        #expect(throws: JournalError.self) { try journal.flushAndWait() }
+        #expect(journal.failure != nil)
+        journal.close()
+        #expect(disk.calls == calls)
+    }
+
+    @Test("an interrupted call is repeated, another failure is told with its name")
+    func interrupted() throws {
+        var tries = 0
+        let result = try POSIXFileSystem.check("read") { () -> Int in
+            tries += 1
+            errno = EINTR
+            return tries < 4 ? -1 : 17
+        }
+        #expect(result == 17 && tries == 4)
+        #expect(throws: SystemError("write", EIO)) {
+            try POSIXFileSystem.check("write") { () -> Int in
+                errno = EIO
+                return -1
+            }
+        }
+    }
+}

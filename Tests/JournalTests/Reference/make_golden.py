@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Writes Golden/v1: a journal of two segments and a snapshot in format version 1.
+
+Independent of the Swift code: it follows the layouts in RecordHeader.swift, SegmentHeader.swift and
+SnapshotFormat.swift with a bitwise CRC32C of its own. Run once per format version, never again:
+
+    python3 make_golden.py ../Golden/v1
+"""
+
+import os
+import struct
+import sys
+
+
+def crc32c(data, crc=0):
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def payload(position):
+    """Byte i of the record at that position is (31 * position + i) mod 256; it has 100 * position bytes."""
+    return bytes((31 * position + i) % 256 for i in range(100 * position))
+
+
+def segment(number, first, chain, salt, records, size):
+    head = b"PARAMJNL" + struct.pack("<IIQQIIQ", 1, 64, number, first, chain, salt, 0) + bytes(12)
+    out = head + struct.pack("<I", crc32c(head))
+    for position, (kind, flags, model, content) in enumerate(records, first):
+        padded = content + bytes(-len(content) % 8)
+        head = struct.pack(
+            "<QQQIHHIII", 48 + len(content), position, position, model, kind, flags, 0, chain, crc32c(padded))
+        chain = crc32c(head, salt)
+        out += head + struct.pack("<I", chain) + padded
+    return out + bytes(max(0, size - len(out))), chain
+
+
+def snapshot(number, kind, model, position, label, content, salt):
+    head = b"PARAMSNP" + struct.pack(
+        "<IIQQQIHHI", 1, 4096, number, len(content), position, model, kind, len(label), salt)
+    head += bytes(64 - len(head)) + label
+    head += bytes(4092 - len(head))
+    out = head + struct.pack("<I", crc32c(head))
+    for block, start in enumerate(range(0, len(content), 65528)):
+        part = content[start:start + 65528] + struct.pack("<I", block)
+        out += part + struct.pack("<I", crc32c(part, salt))
+    return out
+
+
+def main(target):
+    os.makedirs(target, exist_ok=True)
+    records = [(position, 10 * position, 0xA0000000 + position, payload(position)) for position in range(1, 7)]
+    seal = (0xFFFF, 0, 0, b"")
+    first, chain = segment(1, 1, 0, 0x11111111, records[:4], 0)
+    second, _ = segment(2, 5, chain, 0x22222222, records[4:] + [seal], 4096)
+    content = bytes(i * i % 251 for i in range(70_000))
+    files = {
+        "segment-000000000001.journal": first,
+        "segment-000000000002.journal": second,
+        "state-000000000003.snapshot": snapshot(3, 2, 0xA0000001, 5, b"first golden", content, 0x33333333),
+    }
+    for name, data in files.items():
+        with open(os.path.join(target, name), "wb") as file:
+            file.write(data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
