@@ -1,5 +1,7 @@
 // An answer as a value. Made by applications, on any thread; turned into bytes by the loop that owns the connection.
 
+import Glibc
+
 /// An answer to one request.
 public struct Response: Sendable {
     /// The status code.
@@ -71,5 +73,11 @@ extension Response.Body {
         case .segments(let segments): segments.reduce(0) { $0 + $1.bytes.count }
         case .file(let range): range.count
         }
+    }
+
+    /// No content in place of this one, which is not going to be sent: its file is closed.
+    func discarded() -> Self {
+        if case .file(let range) = self { close(range.descriptor) }
+        return .empty
     }
 }

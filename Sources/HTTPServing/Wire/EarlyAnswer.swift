@@ -31,8 +31,8 @@ struct EarlyAnswer {
         case .empty: return []
         case .bytes(let bytes): return bytes
         case .segments(let segments): return segments.flatMap { Array($0.bytes) }
-        case .file(let range):
-            close(range.descriptor)
+        case .file:
+            _ = body.discarded()
             return []
         }
     }

@@ -6,9 +6,13 @@ import Glibc
 
 /// Queues an answer on a connection.
 ///
+/// To 204 and 304 the library would send a body if it had one, so they get none; it does write `Content-Length: 0` into
+/// a 304, which caches know to ignore.
+///
 /// - Returns: whether the library took it; if not, the connection has to be closed.
 func queue(_ response: Response, on connection: OpaquePointer, closing: Bool) -> Bool {
-    guard let made = makeResponse(response.body) else { return false }
+    let hasContent = response.status != 204 && response.status != 304
+    guard let made = makeResponse(hasContent ? response.body : response.body.discarded()) else { return false }
     defer { MHD_destroy_response(made) }
     for field in response.headers { _ = MHD_add_response_header(made, field.name, field.value) }
     if closing || response.closesConnection { _ = MHD_add_response_header(made, "Connection", "close") }

@@ -80,7 +80,7 @@ struct TestApplication: Application {
         case "slow-push": return .read(SlowPush(hub: hub), limit: 1 << 20)
         case "status":
             let status = Int(request.path.last ?? "") ?? 500
-            return .answer { exchange in exchange.complete { Response(status: status) } }
+            return .answer { exchange in exchange.complete { .text("not to be sent\n", status: status) } }
         case "file": return .answer(file)
         case "segments": return .answer { exchange in exchange.complete { segments(request) } }
         default:
