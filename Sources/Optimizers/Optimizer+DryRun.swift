@@ -1,9 +1,9 @@
 // A dry run: the staged way on copies, with every stage kept. Nothing of the model changes.
 
 /// What an update would do, stage by stage.
-public struct DryRun {
+public struct DryRun: Sendable {
     /// A stage of the pipeline by the seed's name, with the gradients after it.
-    public struct Stage {
+    public struct Stage: Sendable {
         /// "flatten_gradients", "decay_weight", "gradients_centralization", "scale_grad".
         public let name: String
         /// The gradients after the stage, in update order.
@@ -11,13 +11,20 @@ public struct DryRun {
     }
 
     /// The values of one parameter or gradient.
-    public struct Values {
+    public struct Values: Sendable {
         /// The parameter's place in the layout.
         public let index: Int
         /// The values, row-major; for sparse gradients the rows of `rows`.
         public let values: [Float]
         /// The rows of a sparse gradient, in the order pushed.
         public let rows: [Int]?
+
+        /// Makes values of their parts.
+        public init(index: Int, values: [Float], rows: [Int]?) {
+            self.index = index
+            self.values = values
+            self.rows = rows
+        }
     }
 
     /// The gradients after each stage.

@@ -29,7 +29,8 @@ public enum WeightDecay: Sendable {
     ///
     /// - Throws: TypeError for anything else, functions and arrays included; ValueError for a negative number.
     init(_ setting: Setting, pointer: String, catalogue: Catalogue, traits: RuleTraits) throws(OptimizerError) {
-        guard traits.takesWeightDecay else {
+        // A 0 says what is so anyway; definitions moved over from elsewhere spell it out.
+        guard traits.takesWeightDecay || setting.numberValue == 0 else {
             throw .invalid(pointer, .typeError, "\(traits.name) has no weight decay; leave `weight_decay` out.")
         }
         if setting.numberValue != nil {

@@ -53,7 +53,7 @@ struct TensorChecking {
         }
         if !tensor.isFinite, nonFinite == nil {
             nonFinite = Complaint(
-                pointer: tensor.pointer, exception: .valueError, detail: "`\(tensor.name)` holds NaN or infinity",
+                pointer: pointer(of: tensor), exception: .valueError, detail: "`\(tensor.name)` holds NaN or infinity",
                 expected: "finite numbers", got: nil)
         }
         switch tensor.content {
@@ -113,6 +113,9 @@ struct TensorChecking {
         got: String? = nil
     ) {
         complaints.append(
-            Complaint(pointer: tensor.pointer, exception: exception, detail: detail, expected: expected, got: got))
+            Complaint(pointer: pointer(of: tensor), exception: exception, detail: detail, expected: expected, got: got))
     }
+
+    /// Where the tensor stands in a JSON body; a safetensors file has one level only, and the same words help there.
+    private func pointer(of tensor: DecodedTensor) -> String { "/\(section)/\(JSONPointer.escape(tensor.name))" }
 }

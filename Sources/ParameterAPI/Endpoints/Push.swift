@@ -7,10 +7,11 @@ import TensorCoding
 
 /// `POST /v1/models/{m}/gradients`.
 @Sendable func pushGradients(_ call: Call) throws(Problem) -> Action {
-    try call.allowQueries("wait", "pull", "group", "name", "dtype", "encoding", "meta_only")
+    try call.allowQueries("wait", "pull", "dry_run", "stages", "group", "name", "dtype", "encoding", "meta_only")
     _ = try call.waitTime()
     let model = try call.model()
     let format = try BodyFormat(call.request)
+    if try call.flag("dry_run") { return try dryRun(call, model, format, stages: try call.flag("stages")) }
     let answersPull = try call.flag("pull")
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
     let receiver = try PushReceiver(call, model, format) { push, exchange in
@@ -19,6 +20,21 @@ import TensorCoding
             case .success(.receipt(let receipt)):
                 answer(receipt, of: model, selection, call, exchange)
             case .success: break
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+    return .read(receiver, limit: call.api.tensorLimit(model, format))
+}
+
+/// `?dry_run=1`: changes nothing.
+private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Action {
+    let receiver = try PushReceiver(call, model, format) { push, exchange in
+        model.dryRun(push) { result in
+            switch result {
+            case .success(let run):
+                let version = model.publication.current
+                call.answer(exchange, headers: versionHeaders(version)) { $0.dryRun(run, on: version, stages: stages) }
             case .failure(let error): call.answer(exchange, Problem(error))
             }
         }

@@ -19,6 +19,7 @@ enum ProblemKind: String, CaseIterable {
     case learningRateExhausted = "lr-schedule-exhausted"
     case diverged = "diverged"
     case stateMismatch = "state-mismatch"
+    case gone = "gone"
     case lengthRequired = "length-required"
     case preconditionFailed = "precondition-failed"
     case tooLarge = "too-large"

@@ -93,6 +93,8 @@ extension ProblemKind {
                 409, "The state does not fit the model",
                 "A checkpoint fits a model with the same parameters, groups and optimizer. Create a model from the file instead."
             )
+        case .gone:
+            Row(410, "No longer kept", "Only the newest version is kept; pull .../parameters and go on from there.")
         case .lengthRequired:
             Row(411, "The body has no length", "Send Content-Length, or Transfer-Encoding: chunked.")
         case .preconditionFailed:

@@ -23,6 +23,10 @@ extension Route {
         Route(.post, "/v1/models/{m}/gradients", pushGradients),
         Route(.get, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], pullParameters),
         Route(.put, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], importParameters),
+        Route(.get, "/v1/models/{m}/parameters/{p}", suffixes: ["npy"], getParameter),
+        Route(.post, "/v1/models/{m}/parameters/{p}/lookup", lookUpRows),
+        Route(
+            .get, "/v1/models/{m}/versions/{v}/parameters", suffixes: ["json", "safetensors"], getVersionedParameters),
         Route(.get, "/v1/models/{m}/state", suffixes: ["json", "safetensors"], getState),
         Route(.get, "/v1/models/{m}/workers", listWorkers),
         Route(.put, "/v1/models/{m}/workers/{w}", registerWorker),

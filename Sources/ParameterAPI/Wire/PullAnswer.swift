@@ -44,8 +44,11 @@ struct PullAnswer: Sendable {
     private let version: PublishedVersion
     private let selection: Selection
     private let isIndented: Bool
+    private let isImmutable: Bool
 
-    init(_ call: Call, _ version: PublishedVersion, _ selection: Selection) {
+    /// Makes the answer for one selection of one version; under its permanent name it may be cached for ever.
+    init(_ call: Call, _ version: PublishedVersion, _ selection: Selection, isImmutable: Bool = false) {
+        self.isImmutable = isImmutable
         self.call = call
         self.version = version
         self.selection = selection
@@ -62,7 +65,8 @@ struct PullAnswer: Sendable {
         let path = "/v1/models/\(version.facts.name)/versions/\(version.uid)-\(version.version)/parameters"
         let query = call.request.target.split(separator: "?", maxSplits: 1).dropFirst().first.map { "?\($0)" } ?? ""
         return [
-            (name: "ETag", value: tag.text), (name: "Cache-Control", value: "no-cache"),
+            (name: "ETag", value: tag.text),
+            (name: "Cache-Control", value: isImmutable ? "public, max-age=31536000, immutable" : "no-cache"),
             (name: "Vary", value: "Accept, User-Agent"),
             (name: "Content-Location", value: path + (selection.representation == .json ? "" : ".safetensors") + query),
         ] + versionHeaders(version) + preferenceApplied
@@ -137,26 +141,28 @@ struct PullAnswer: Sendable {
     private func write(_ index: Int, to writer: inout JSONWriter) {
         let parameter = version.facts.layout.parameters[index]
         writer.key(parameter.name)
-        writer.tensor(version.values(at: index), parameter.shape, selection)
+        writer.beginObject()
+        writer.members(of: version.values(at: index), parameter.shape.dimensions, selection.encoding)
+        writer.endObject()
     }
 
     private func safetensors() -> [Response.Segment] {
         let layout = version.facts.layout
         let tensors = selection.indices.map { index in
             (
-                name: layout.parameters[index].name, type: selection.elementType,
+                name: layout.parameters[index].name, type: selection.encoding.elementType,
                 shape: layout.parameters[index].shape.dimensions
             )
         }
         let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: versionMetadata(version))).segment
-        return selection.isMetaOnly ? [head] : [head] + data()
+        return selection.encoding.isMetaOnly ? [head] : [head] + data()
     }
 
     /// The values: the arena itself where they go out as they are.
     private func data() -> [Response.Segment] {
-        guard selection.elementType == .float32 else {
+        guard selection.encoding.elementType == .float32 else {
             return selection.indices.map { index in
-                SharedBytes(version.values(at: index).encoded(as: selection.elementType)).segment
+                SharedBytes(version.values(at: index).encoded(as: selection.encoding.elementType)).segment
             }
         }
         let layout = version.facts.layout
@@ -172,37 +178,5 @@ struct PullAnswer: Sendable {
         return ranges.map { range in
             Response.Segment(owner: version, bytes: UnsafeRawBufferPointer(version.arena.buffer[range]))
         }
-    }
-}
-
-extension UnsafeBufferPointer<Float> {
-    /// The values in the bytes of `type`, little-endian.
-    fileprivate func encoded(as type: ElementType) -> [UInt8] {
-        guard type != .float32 else { return Array(UnsafeRawBufferPointer(self)) }
-        return [UInt8](unsafeUninitializedCapacity: count * type.size) { target, written in
-            if let base = target.baseAddress { HalfPrecision.encode(self, as: type, into: base) }
-            written = count * type.size
-        }
-    }
-}
-
-extension JSONWriter {
-    /// Writes a tensor as the selection asks for it: flat, base64, or its shape alone.
-    mutating func tensor(_ values: UnsafeBufferPointer<Float>, _ shape: Shape, _ selection: Selection) {
-        beginObject()
-        let isPlain = selection.elementType == .float32 && !selection.isBase64
-        if !isPlain || selection.isMetaOnly { member("dtype", selection.elementType.rawValue) }
-        key("shape")
-        integers(shape.dimensions)
-        if !selection.isMetaOnly {
-            if isPlain {
-                key("data")
-                numbers(values)
-            } else {
-                key("b64")
-                values.encoded(as: selection.elementType).withUnsafeBytes { base64($0) }
-            }
-        }
-        endObject()
     }
 }

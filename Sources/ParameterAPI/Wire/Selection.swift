@@ -43,14 +43,12 @@ struct Selection {
     let indices: [Int]
     /// The one group asked for, for the order in which waiting pulls are woken.
     let group: Int?
-    let elementType: ElementType
-    let isBase64: Bool
-    let isMetaOnly: Bool
+    let encoding: TensorEncoding
     let representation: Representation
     /// Tells selections apart in tags and caches.
     let key: String
 
-    /// Reads `group`, `name`, `dtype`, `encoding` and `meta_only`.
+    /// Reads `group` and `name`, and what `TensorEncoding` reads.
     ///
     /// - Throws: `notFound` for a group or a plain name that the model lacks, `invalidQuery` for unknown values.
     init(_ call: Call, layout: ArenaLayout) throws(Problem) {
@@ -59,17 +57,11 @@ struct Selection {
         let names = call.queries("name")
         indices = try Self.indices(groups, names, layout)
         group = groups.count == 1 ? groups[0] : nil
-        elementType = try Self.elementType(call)
-        isBase64 = try Self.isBase64(call)
-        isMetaOnly = try call.flag("meta_only")
+        encoding = try TensorEncoding(call)
         let choice = (groups.map { "g\($0)" } + names.map { "n\($0)" }).joined(separator: "&")
-        let form =
-            "\(representation == .json ? "j" : "st")\(elementType == .float32 ? "" : "-\(elementType.rawValue)")\(isBase64 ? "-b" : "")\(isMetaOnly ? "-m" : "")"
+        let form = (representation == .json ? "j" : "st") + encoding.key
         key = choice.isEmpty ? form : "\(form)-\(digest(of: choice))"
     }
-
-    /// Whether every parameter is asked for, so that the whole arena can be sent.
-    func isWhole(of layout: ArenaLayout) -> Bool { indices.count == layout.parameters.count }
 
     private static func group(_ name: String, _ layout: ArenaLayout) throws(Problem) -> Int {
         guard let index = layout.groups.firstIndex(where: { $0.name == name }) else {
@@ -91,24 +83,6 @@ struct Selection {
             let parameter = layout.parameters[index]
             let isInGroup = groups.isEmpty || groups.contains { $0 == parameter.groupIndex }
             return isInGroup && (names.isEmpty || names.contains { Glob($0).matches(parameter.name) })
-        }
-    }
-
-    private static func elementType(_ call: Call) throws(Problem) -> ElementType {
-        guard let text = call.query("dtype") else { return .float32 }
-        switch ElementType(name: text) {
-        case .float16?: return .float16
-        case .bfloat16?: return .bfloat16
-        case .float32?: return .float32
-        default: throw Problem(.invalidQuery, "`dtype` is F32, F16 or BF16, not `\(text.prefix(40))`.")
-        }
-    }
-
-    private static func isBase64(_ call: Call) throws(Problem) -> Bool {
-        switch call.query("encoding") {
-        case nil: return false
-        case "b64": return true
-        case .some(let text): throw Problem(.invalidQuery, "`encoding` is b64, not `\(text.prefix(40))`.")
         }
     }
 }

@@ -91,7 +91,7 @@ struct ModelState {
     }
 
     /// The content (422), then the state (409).
-    private func judge(_ push: Push) throws(ServingError) {
+    func judge(_ push: Push) throws(ServingError) {
         if !push.complaints.isEmpty { throw .invalid(push.complaints) }
         if let nonFinite = push.nonFinite, !optimizer.plan.skipsOverflow { throw .invalid([nonFinite]) }
         if let divergence { throw .diverged(parameter: divergence) }

@@ -1,0 +1,58 @@
+// The answer to a dry run: the receipt that the push would get, each stage's gradients, and the update.
+
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+extension JSONWriter {
+    /// Writes a dry run on `version`; with `stages`, the gradients after each stage of the pipeline.
+    mutating func dryRun(_ run: DryRun, on version: PublishedVersion, stages: Bool) {
+        let layout = version.facts.layout
+        beginObject()
+        member("applied", false)
+        member("dry_run", true)
+        member("step", version.step)
+        member("version", version.version)
+        values("lr", zip(layout.groups.map(\.name), run.report.learningRates))
+        member("grad_norm", run.report.gradientNorm)
+        member("update_ratio", run.report.updateRatio)
+        if run.report.overflow { member("overflow", true) }
+        if stages {
+            key("stages")
+            beginObject()
+            for stage in run.stages {
+                key(stage.name)
+                tensors(stage.gradients, layout)
+            }
+            endObject()
+        }
+        key("update")
+        tensors(run.updates.map { $0.negated }, layout)
+        endObject()
+    }
+
+    private mutating func tensors(_ tensors: [DryRun.Values], _ layout: ArenaLayout) {
+        beginObject()
+        for tensor in tensors {
+            let parameter = layout.parameters[tensor.index]
+            key(parameter.name)
+            beginObject()
+            if let rows = tensor.rows {
+                key("indices")
+                integers(rows)
+            }
+            key("shape")
+            integers(
+                tensor.rows.map { [$0.count] + parameter.shape.dimensions.dropFirst() } ?? parameter.shape.dimensions)
+            key("data")
+            tensor.values.withUnsafeBufferPointer { numbers($0) }
+            endObject()
+        }
+        endObject()
+    }
+}
+
+extension DryRun.Values {
+    /// The update is what is subtracted from a parameter; a dry run tells the change.
+    fileprivate var negated: DryRun.Values { DryRun.Values(index: index, values: values.map { -$0 }, rows: rows) }
+}
