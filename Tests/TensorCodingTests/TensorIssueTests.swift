@@ -28,6 +28,7 @@ struct TensorIssueTests {
         Case("[[1],[2,3]]", .ragged, ""),
         Case("[1,[2]]", .ragged, ""),
         Case("[[],[[]]]", .ragged, ""),
+        Case("[1,[]]", .ragged, ""),
         Case("[0,3.5e38]", .beyondFloat32, "/1"),
         Case("[[0],[1e39]]", .beyondFloat32, "/1/0"),
         Case("1e400", .beyondFloat32, ""),

@@ -1,5 +1,5 @@
-// Bytes in chunks of any size -> JSON tokens, strictly by RFC 8259. Grammar, depth and positions lie here; strings and
-// numbers in the extensions beside it. `JSONBodyReader` asks for tokens and may take over at a number (`FloatRun`).
+// Bytes in chunks of any size -> JSON tokens, strictly by RFC 8259. Chunks and positions lie here; grammar, strings and
+// numbers in the files beside it. `JSONBodyReader` asks for tokens and may take over at a number (`FloatRun`).
 
 /// What the lexer has just completed.
 enum JSONToken {
@@ -40,11 +40,9 @@ struct JSONLexer {
     var partial = Partial.none
     var expectation = Expectation.value
 
-    private var literal: [UInt8] = []
-    private var literalToken = JSONToken.null
-    private var literalMatched = 0
-    private var containers: [Bool] = []  // true is an object
-    private let depthLimit: Int
+    var literal = LiteralState()
+    var containers: [Bool] = []  // true is an object
+    let depthLimit: Int
 
     private var consumed = 0  // bytes of earlier chunks
     private var line = 1
@@ -178,130 +176,5 @@ extension JSONLexer {
     mutating func resume(at position: UnsafePointer<UInt8>, afterValue: Bool) {
         self.position = position
         expectation = afterValue ? .commaOrEnd : .value
-    }
-}
-
-// MARK: Grammar
-
-extension JSONLexer {
-    private mutating func advance(over byte: UInt8) throws(JSONError) -> JSONToken? {
-        switch expectation {
-        case .value:
-            return try beginValue(byte)
-        case .valueOrEnd:
-            return byte == UInt8(ascii: "]") ? close() : try beginValue(byte)
-        case .commaOrEnd:
-            return try advanceOverSeparator(byte)
-        case .keyOrEnd where byte == UInt8(ascii: "}"):
-            return close()
-        case .keyOrEnd, .key:
-            return try beginKey(byte)
-        case .colon:
-            guard byte == UInt8(ascii: ":") else { throw error(.unexpected(byte, wanted: "put ':' after the key")) }
-            position += 1
-            expectation = .value
-            return .key
-        case .nothing:
-            throw error(byte == 0 ? .nul : .trailingBytes)
-        }
-    }
-
-    private mutating func advanceOverSeparator(_ byte: UInt8) throws(JSONError) -> JSONToken? {
-        let isObject = containers.last == true
-        if byte == UInt8(ascii: ",") {
-            position += 1
-            expectation = isObject ? .key : .value
-            return nil
-        }
-        if byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) { return close() }
-        if byte == 0 { throw error(.nul) }
-        throw error(
-            .unexpected(byte, wanted: isObject ? "put ',' or '}' after a value" : "put ',' or ']' after a value"))
-    }
-
-    private mutating func beginKey(_ byte: UInt8) throws(JSONError) -> JSONToken? {
-        guard byte == UInt8(ascii: "\"") else {
-            if byte == 0 { throw error(.nul) }
-            let comma =
-                byte == UInt8(ascii: "}") ? "remove the comma before it" : "a key in double quotes has to stand here"
-            throw error(.unexpected(byte, wanted: comma))
-        }
-        return try beginString(isKey: true)
-    }
-
-    private mutating func beginValue(_ byte: UInt8) throws(JSONError) -> JSONToken? {
-        switch byte {
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            number.reset()
-            return try continueNumber()
-        case UInt8(ascii: "\""): return try beginString(isKey: false)
-        case UInt8(ascii: "["): return try open(object: false)
-        case UInt8(ascii: "{"): return try open(object: true)
-        case UInt8(ascii: "t"): return try beginLiteral("true", .true)
-        case UInt8(ascii: "f"): return try beginLiteral("false", .false)
-        case UInt8(ascii: "n"): return try beginLiteral("null", .null)
-        default: throw error(reasonAgainstValue(byte))
-        }
-    }
-
-    private func reasonAgainstValue(_ byte: UInt8) -> JSONError.Reason {
-        switch byte {
-        case 0: .nul
-        case UInt8(ascii: "N"), UInt8(ascii: "I"): .notFinite
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): .invalidLiteral
-        case UInt8(ascii: "+"), UInt8(ascii: "."): .invalidNumber
-        case 0xEF, 0xFE, 0xFF: offset == 0 ? .byteOrderMark : .unexpected(byte, wanted: "a value has to stand here")
-        case UInt8(ascii: "]"), UInt8(ascii: "}"): .unexpected(byte, wanted: "a value has to stand before it")
-        case UInt8(ascii: "'"): .unexpected(byte, wanted: "put text in double quotes")
-        default: .unexpected(byte, wanted: "a value has to stand here")
-        }
-    }
-
-    private mutating func open(object: Bool) throws(JSONError) -> JSONToken {
-        guard containers.count < depthLimit else { throw error(.tooDeep(limit: depthLimit)) }
-        containers.append(object)
-        position += 1
-        expectation = object ? .keyOrEnd : .valueOrEnd
-        return object ? .beginObject : .beginArray
-    }
-
-    private mutating func close() -> JSONToken {
-        let isObject = containers.removeLast()
-        position += 1
-        endValue()
-        return isObject ? .endObject : .endArray
-    }
-
-    /// Notes that a value is complete.
-    mutating func endValue() {
-        partial = .none
-        expectation = containers.isEmpty ? .nothing : .commaOrEnd
-    }
-}
-
-// MARK: Literals
-
-extension JSONLexer {
-    private mutating func beginLiteral(_ word: StaticString, _ token: JSONToken) throws(JSONError) -> JSONToken? {
-        literal = word.withUTF8Buffer { Array($0) }
-        literalToken = token
-        literalMatched = 0
-        partial = .literal
-        return try continueLiteral()
-    }
-
-    private mutating func continueLiteral() throws(JSONError) -> JSONToken? {
-        while literalMatched < literal.count {
-            guard position < end else { return nil }
-            guard position.pointee == literal[literalMatched] else {
-                let isNaN =
-                    literal[0] == UInt8(ascii: "n") && literalMatched == 1 && position.pointee == UInt8(ascii: "a")
-                throw error(position.pointee == 0 ? .nul : isNaN ? .notFinite : .invalidLiteral)
-            }
-            position += 1
-            literalMatched += 1
-        }
-        endValue()
-        return literalToken
     }
 }

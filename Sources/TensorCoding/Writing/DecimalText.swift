@@ -83,25 +83,36 @@ extension DecimalText {
         }
     }
 
+    /// Decimal digits of a value below 10^18.
     private static func digitCount(_ value: UInt64) -> Int {
         var count = 1
-        var rest = value
-        while rest >= 10 {
-            rest /= 10
+        var bound: UInt64 = 10
+        while value >= bound {
+            bound *= 10
             count += 1
         }
         return count
     }
 
+    private static let pairs: StaticString = """
+        00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354\
+        555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899
+        """
+
+    /// Writes exactly `count` digits, two at a time from the last.
     @inline(__always)
     private static func writeDigits(_ digits: UInt64, _ count: Int, to output: UnsafeMutablePointer<UInt8>) {
+        let pairs = pairs.utf8Start
         var rest = digits
         var place = count
-        while place > 0 {
-            place -= 1
-            output[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
+        while place >= 2 {
+            let pair = 2 * Int(truncatingIfNeeded: rest % 100)
+            rest /= 100
+            place -= 2
+            output[place] = pairs[pair]
+            output[place + 1] = pairs[pair + 1]
         }
+        if place == 1 { output[0] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest) }
     }
 
     private static func writeInteger(
