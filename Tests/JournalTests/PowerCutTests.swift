@@ -24,6 +24,27 @@ struct PowerCutTests {
             try script.check(again.afterPowerCut(seed: seed ^ 0x1234), context: "seed \(seed), second cut")
         }
     }
+
+    @Test("what a restart after a kill has shown survives a power cut right behind it", arguments: 0..<4)
+    func shownSurvives(block: Int) throws {
+        for seed in UInt64(block * 250)..<UInt64(block * 250 + 250) {
+            var script = Script(seed: seed)
+            let disk = SimulatedDisk()
+            disk.plan(.powerCut, at: Int.random(in: 1...140, using: &script.random))
+            script.run(on: disk)
+            let killed = disk.afterKill()
+            var shown: [UInt64] = []
+            let log = try script.recover(killed) { shown.append($0.position) }
+            try log.write([Submission(Record([1, 2, 3]))])
+            try log.synchronize()
+            shown.append(log.nextPosition - 1)
+            var found: Set<UInt64> = []
+            _ = try script.recover(killed.afterPowerCut(seed: seed)) { found.insert($0.position) }
+            for position in shown where !found.contains(position) {
+                Issue.record("seed \(seed): record \(position) was shown and is lost")
+            }
+        }
+    }
 }
 
 /// A seeded session of batches, preparations and deletions; remembers what was acknowledged.

@@ -29,6 +29,14 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         var durable: [UInt8] = []
         var content: [UInt8] = []
         var pending: [Change] = []
+
+        init() {}
+
+        init(copying other: File) {
+            durable = other.durable
+            content = other.content
+            pending = other.pending
+        }
     }
 
     fileprivate struct State {
@@ -88,11 +96,26 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return result
     }
 
-    /// A new disk after the process was killed: everything written is there.
+    /// The disk after the process was killed: everything written is there, what was not synced still is not.
     func afterKill() -> SimulatedDisk {
         let result = SimulatedDisk()
-        let names = state.withLock { $0.names }
-        for (name, file) in names { result.put(name, file.content) }
+        state.withLock { state in
+            var copies: [ObjectIdentifier: File] = [:]
+            let copy = { (file: File) -> File in
+                if let known = copies[ObjectIdentifier(file)] { return known }
+                let new = File(copying: file)
+                copies[ObjectIdentifier(file)] = new
+                return new
+            }
+            let names = state.names.mapValues(copy)
+            let durable = state.durableNames.mapValues(copy)
+            let pending = state.pendingNames.map { $0.map { ($0.name, $0.file.map(copy)) } }
+            result.state.withLock { new in
+                new.names = names
+                new.durableNames = durable
+                new.pendingNames = pending
+            }
+        }
         return result
     }
 

@@ -21,6 +21,8 @@ struct Recovery {
     /// Delivers the records from `start` on and returns the log that continues them.
     mutating func run(_ replay: (StoredRecord) throws -> Void) throws(JournalError) -> SegmentLog {
         try removeLeftovers()
+        // A process that was killed may have named a segment and not lived to make the name durable.
+        try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }
         let chain = try SegmentChain(directory)
         report.segments = chain.numbers.count
         guard let last = chain.numbers.last else { return try makeFirst() }

@@ -11,10 +11,10 @@ public final class SnapshotReader {
     private let window: ReadWindow
     private let salt: UInt32
 
-    /// Opens the file `name`; `settling` syncs it and reads from the disk instead of memory.
-    init(_ name: String, id: UInt64, in directory: Directory, settling: Bool = false) throws(JournalError) {
+    /// Opens the file `name`; `fromDisk` reads what the disk has instead of what memory holds of it.
+    init(_ name: String, id: UInt64, in directory: Directory, fromDisk: Bool = false) throws(JournalError) {
         window = try ReadWindow(name, in: directory)
-        if settling { try window.settle() }
+        if fromDisk { window.forget() }
         let bytes = try window.bytes(0..<min(SnapshotHeader.size, window.size))
         let header = try SnapshotHeader(decoding: bytes, file: name)
         info = header.info

@@ -70,7 +70,7 @@ public final class SnapshotWriter {
             try directory.disk.writeAll(header.encode(), to: file, at: 0)
             try directory.disk.synchronize(file)
         }
-        try SnapshotReader(name, id: header.info.id, in: directory, settling: true).verify()
+        try SnapshotReader(name, id: header.info.id, in: directory, fromDisk: true).verify()
         directory.disk.close(file)
         isOpen = false
         try directory.writing(name) { () throws(SystemError) in

@@ -11,7 +11,11 @@ package struct POSIXFileSystem: FileSystem {
         var end = path.startIndex
         while end < path.endIndex {
             end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
-            if mkdir(String(path[..<end]), 0o700) != 0 && errno != EEXIST { throw SystemError("mkdir", errno) }
+            if mkdir(String(path[..<end]), 0o700) == 0 {
+                try synchronizeDirectory(String(path[..<end]) + "/..")
+            } else if errno != EEXIST {
+                throw SystemError("mkdir", errno)
+            }
         }
     }
 

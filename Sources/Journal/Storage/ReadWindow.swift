@@ -41,6 +41,14 @@ final class ReadWindow {
         } catch {
             throw JournalError(inaccessible: name, error)
         }
+        forget()
+    }
+
+    /// Has later reads come from the disk.
+    ///
+    /// What is not synced stays in memory.
+    func forget() {
+        loaded = 0..<0
         disk.discardCache(file)
     }
 
