@@ -1,0 +1,78 @@
+"""Every refusal that MindSpore was seen to make, driven over HTTP as data/errors.json says, `exception` included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.wire import Answer, Api
+
+
+class Pairs(dict[str, Any]):
+    """An object that is written as it was read, a key that stands twice included."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self._pairs = pairs
+
+    def items(self) -> list[tuple[str, Any]]:  # type: ignore[override]
+        """What json.dumps asks for."""
+        return self._pairs
+
+
+TABLE = json.loads(Path(__file__).with_name("data").joinpath("errors.json").read_text(), object_pairs_hook=Pairs)
+ROWS = TABLE["rows"]
+DRIVEN = [row for row in ROWS if "body" in row]
+
+
+def test_every_row_is_marked() -> None:
+    """`same`, or why not."""
+    assert len(ROWS) >= 286
+    for row in ROWS:
+        assert row["mark"] in TABLE["marks"], row["name"]
+        assert ("reason" in row) == (row["mark"] != "same"), row["name"]
+        assert ("body" in row) == (row["mark"] != "not expressible in HTTP"), row["name"]
+
+
+@pytest.mark.parametrize("row", DRIVEN, ids=lambda row: row["name"])
+def test_refusal(api: Api, name: str, row: dict[str, Any]) -> None:
+    """The last request of a row is refused with the class that MindSpore raises, or accepted as it accepts."""
+    answer = drive(api, name, row)
+    expect = row["expect"]
+    if "status" in expect:
+        answer.expect(expect["status"])
+    elif expect["exception"] is None:
+        assert answer.status < 300, answer.body
+    else:
+        assert answer.status in (409, 422), answer.body
+        assert answer.json()["exception"] == expect["exception"], answer.body
+    check_model(api, name, expect)
+
+
+def drive(api: Api, model: str, row: dict[str, Any]) -> Answer:
+    """Sends the requests of a row until one is refused."""
+    answer = api("PUT", f"/v1/models/{model}", row["body"])
+    for push in row.get("pushes", []):
+        if answer.status < 300:
+            answer = api("POST", f"/v1/models/{model}/gradients", push)
+    if answer.status < 300 and "param" in row:
+        answer = api("GET", f"/v1/models/{model}/lr?param={row['param']}")
+    elif answer.status < 300 and row.get("stage") == "get_lr":
+        answer = api("GET", f"/v1/models/{model}/lr")
+    return answer
+
+
+def check_model(api: Api, model: str, expect: dict[str, Any]) -> None:
+    """What a row says about the model afterwards."""
+    if "parameter_order" in expect:
+        assert list(api.pull(model)) == expect["parameter_order"]
+    if "first_lr" in expect:
+        rates = api.get(f"/v1/models/{model}/lr?step=0").json()["lr"].values()
+        assert next(iter(rates)) == pytest.approx(expect["first_lr"])
+    if "step" in expect:
+        assert api.get(f"/v1/models/{model}").json()["step"] == expect["step"]
+    for parameter, values in expect.get("parameters", {}).items():
+        np.testing.assert_allclose(api.pull(model)[parameter], values, rtol=1e-5, atol=1e-6)
