@@ -19,6 +19,11 @@ final class LARS: FusedOptimizer {
         return traits
     }
 
+    override class func exemption(_ name: String, settings: Settings) -> String? {
+        let filter = (try? LARSInner.filter(settings)) ?? []
+        return filter.first(where: name.containsBytes(of:)).map { "lars_filter leaves out names that hold \"\($0)\"" }
+    }
+
     private let inner: FusedOptimizer
     private let epsilon, coefficient: Double
     private let clips: Bool
