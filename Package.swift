@@ -40,8 +40,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(name: "paramd", dependencies: ["ParameterServer"], swiftSettings: strict),
+        .target(name: "MyMomentum", dependencies: ["Optimizers"], path: "Tests/MyMomentum", swiftSettings: strict),
+        .executableTarget(
+            name: "own-daemon", dependencies: ["ParameterServer", "MyMomentum"], path: "Tests/OwnDaemon",
+            swiftSettings: strict),
         .testTarget(
-            name: "OptimizersTests", dependencies: ["Optimizers", "CKernels"], resources: [.copy("Golden")],
+            name: "OptimizersTests", dependencies: ["Optimizers", "CKernels", "MyMomentum"],
+            resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(
             name: "TensorCodingTests", dependencies: ["TensorCoding"], resources: [.copy("Corpora")],

@@ -10,6 +10,8 @@ public final class ParameterAPI: Application {
     public let registry: ModelRegistry
     /// What `/version` says.
     let version: String
+    /// What `/v1/server` says of the command line.
+    let settings: [EffectiveSetting]
     let router = Router(routes: Route.all)
 
     /// Makes the API of a registry.
@@ -17,9 +19,11 @@ public final class ParameterAPI: Application {
     /// - Parameters:
     ///   - registry: the models to serve.
     ///   - version: the daemon's version.
-    public init(registry: ModelRegistry, version: String) {
+    ///   - settings: the effective configuration.
+    public init(registry: ModelRegistry, version: String, settings: [EffectiveSetting] = []) {
         self.registry = registry
         self.version = version
+        self.settings = settings
     }
 
     /// Decides from the head what becomes of a request.

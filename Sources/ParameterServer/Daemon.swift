@@ -28,7 +28,8 @@ struct Daemon: Service {
         configuration.allowedHosts = options.allowedHosts
         configuration.render = ParameterAPI.render
         server = HTTPServer(
-            configuration: configuration, application: ParameterAPI(registry: registry, version: release))
+            configuration: configuration,
+            application: ParameterAPI(registry: registry, version: release, settings: options.effective))
         self.logger = logger
     }
 

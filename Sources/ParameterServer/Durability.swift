@@ -5,15 +5,19 @@ import Journal
 
 /// When a push counts as done.
 struct Durability: ExpressibleByArgument, Sendable {
-    static let group = Durability(mode: .group)
+    static let group = Durability(mode: .group, text: "group")
 
     let mode: JournalMode
+    /// As written on the command line.
+    let text: String
 
-    private init(mode: JournalMode) {
+    private init(mode: JournalMode, text: String) {
         self.mode = mode
+        self.text = text
     }
 
     init?(argument: String) {
+        text = argument
         switch argument {
         case "group": mode = .group
         case "sync": mode = .sync
@@ -27,5 +31,5 @@ struct Durability: ExpressibleByArgument, Sendable {
         }
     }
 
-    var defaultValueDescription: String { "group" }
+    var defaultValueDescription: String { text }
 }

@@ -50,7 +50,8 @@ public enum ServingError: Error, Sendable, Equatable {
 }
 
 extension ServingError {
-    init(_ error: OptimizerError) {
+    /// What an optimizer's refusal means here.
+    public init(_ error: OptimizerError) {
         switch error {
         case .invalid(let complaint): self = .invalid([complaint])
         case .learningRateExhausted(let group, let step, let length):

@@ -1,33 +1,8 @@
 // The base class as a library: the seed's MyMomentum, written by a user, trains like the built-in one.
 
+import MyMomentum
 import Optimizers
 import Testing
-
-/// The seed's example, member for member.
-final class MyMomentum: Optimizer {
-    override class var traits: RuleTraits { RuleTraits("MyMomentum") }
-
-    let momentum: Float
-
-    required init(_ plan: OptimizerPlan) throws(OptimizerError) {
-        momentum = Float(try plan.hyperparameters.number("momentum", default: 0.9))
-        try super.init(plan)
-    }
-
-    override var slotDefinitions: [SlotDefinition] { [SlotDefinition("moments")] }
-
-    override func construct(_ gradients: [Tensor]) throws(OptimizerError) {
-        let gradients = scaleGrad(gradientsCentralization(decayWeight(flattenGradients(gradients))))
-        for gradient in gradients {
-            let (parameter, moment) = (parameter(of: gradient), slots[0][gradient.index])
-            guard let learningRate = try learningRate(of: gradient.index) else { continue }
-            for i in gradient.indices {
-                moment[i] = momentum * moment[i] + gradient[i]
-                parameter[i] -= learningRate * moment[i]
-            }
-        }
-    }
-}
 
 @Suite("A user's own optimizer")
 struct SubclassTests {

@@ -31,9 +31,12 @@ struct Curve: Sendable {
 extension Call {
     /// The steps of `from`, `to` (included) and `every`; nil when no range is asked for.
     ///
+    /// The forms that are for looking at show a range even when none is asked for: what has been, and as much again.
     /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points.
-    func stepRange() throws(Problem) -> [Int]? {
-        guard query("from") != nil || query("to") != nil || query("every") != nil else { return nil }
+    func stepRange(for model: Model) throws(Problem) -> [Int]? {
+        guard query("from") != nil || query("to") != nil || query("every") != nil else {
+            return suffix == nil || suffix == "json" ? nil : model.publication.current.naturalRange
+        }
         let from = try integer("from") ?? 0
         let every = try integer("every", in: 1...Int.max) ?? 1
         guard let to = try integer("to") else {
@@ -52,5 +55,15 @@ extension Call {
             )
         }
         return Array(stride(from: from, through: to, by: every))
+    }
+}
+
+extension PublishedVersion {
+    /// The steps that a plot shows unasked: a whole array where there is one, else up to twice the present step.
+    fileprivate var naturalRange: [Int] {
+        let lengths = facts.layout.groups.indices.compactMap { facts.learningRateLength(ofGroup: $0) }
+        let last = lengths.min().map { max(0, $0 - 1) } ?? max(100, 2 * step)
+        let every = max(1, last / 1000)
+        return Array(stride(from: 0, through: last, by: every))
     }
 }

@@ -4,45 +4,53 @@ import HTTPServing
 import TensorCoding
 
 /// How a curve is answered.
-enum CurveForm: String {
+enum CurveForm: String, CaseIterable {
     case json
+    case csv
+    case svg
+    case txt
+
+    /// The suffixes that paths of curves may carry.
+    static let suffixes = allCases.map(\.rawValue)
 
     /// The form that the path's suffix names.
-    init(_ call: Call) throws(Problem) {
-        guard let suffix = call.suffix else {
-            self = .json
-            return
-        }
-        guard let form = CurveForm(rawValue: suffix) else {
-            throw Problem(.notFound, "There is no form `\(suffix)` of a curve.")
-        }
-        self = form
+    init(_ call: Call) {
+        self = call.suffix.flatMap { CurveForm(rawValue: $0) } ?? .json
     }
 
     /// The answer with the curve.
     func response(for curve: Curve, title: String, _ call: Call) -> Response {
         switch self {
-        case .json:
-            .json(indented: call.isIndented) { writer in
-                writer.beginObject()
-                writer.key("steps")
-                writer.integers(curve.steps)
-                writer.key(curve.quantity)
-                writer.beginObject()
-                for series in curve.series {
-                    writer.key(series.name)
-                    writer.optionalNumbers(series.values)
-                }
-                writer.endObject()
-                writer.endObject()
-            }
+        case .json: .json(indented: call.isIndented) { $0.curve(curve) }
+        case .csv: .text(CurveTable(curve).text, type: "text/csv; charset=utf-8")
+        case .svg: .text(CurvePlot(curve, title: title).svg, type: "image/svg+xml")
+        case .txt: .text(Sparklines(curve).text)
         }
     }
 }
 
 extension JSONWriter {
+    /// Writes `{"steps":[...],"lr":{"group":[...]}}`, or `"lr":[...]` for a curve of one series without a name.
+    fileprivate mutating func curve(_ curve: Curve) {
+        beginObject()
+        key("steps")
+        integers(curve.steps)
+        key(curve.quantity)
+        if let only = curve.series.first, only.name.isEmpty {
+            optionalNumbers(only.values)
+        } else {
+            beginObject()
+            for series in curve.series {
+                key(series.name)
+                optionalNumbers(series.values)
+            }
+            endObject()
+        }
+        endObject()
+    }
+
     /// Writes an array of numbers on one line; null where there is none.
-    mutating func optionalNumbers(_ values: [Float?]) {
+    private mutating func optionalNumbers(_ values: [Float?]) {
         let numbers = values.compactMap { $0 }
         if numbers.count == values.count { return numbers.withUnsafeBufferPointer { self.numbers($0) } }
         beginArray()

@@ -9,7 +9,7 @@ import TensorCoding
 @Sendable func getLearningRates(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries("step", "from", "to", "every", "param")
     let model = try call.model()
-    if let steps = try call.stepRange() { return try answerCurve(call, model, "lr", steps, learningRates) }
+    if let steps = try call.stepRange(for: model) { return answerCurve(call, model, "lr", steps, learningRates) }
     let step = try call.integer("step")
     let names = call.queries("param")
     return .answer { exchange in
@@ -24,7 +24,9 @@ import TensorCoding
 @Sendable func getWeightDecays(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries("step", "from", "to", "every")
     let model = try call.model()
-    if let steps = try call.stepRange() { return try answerCurve(call, model, "weight_decay", steps, weightDecays) }
+    if let steps = try call.stepRange(for: model) {
+        return answerCurve(call, model, "weight_decay", steps, weightDecays)
+    }
     let step = try call.integer("step")
     return .answer { exchange in
         let version = model.publication.current
@@ -48,8 +50,8 @@ private typealias Evaluate = @Sendable (ModelFacts, Int) throws(Problem) -> [Flo
 
 private func answerCurve(
     _ call: Call, _ model: Model, _ quantity: String, _ steps: [Int], _ evaluate: @escaping Evaluate
-) throws(Problem) -> Action {
-    let form = try CurveForm(call)
+) -> Action {
+    let form = CurveForm(call)
     return .answer { exchange in
         call.answer(exchange) { () throws(Problem) in
             let facts = model.publication.current.facts

@@ -5,7 +5,9 @@ import HTTPServing
 /// `GET /`: commands that work when pasted.
 @Sendable func getGuide(_ call: Call) throws(Problem) -> Action {
     let host = call.request.headers["Host"] ?? "127.0.0.1:8470"
-    return .answer { exchange in exchange.complete { .text(guide(for: host, version: call.api.version)) } }
+    let text = guide(for: host, version: call.api.version)
+    let wantsPage = call.request.headers["Accept"]?.contains("text/html") ?? false
+    return .answer { exchange in exchange.complete { wantsPage ? page(text) : .text(text) } }
 }
 
 /// `GET /livez`: the process answers.
@@ -57,6 +59,18 @@ import HTTPServing
     return .answer { exchange in
         exchange.complete { .text("\(kind.title) (\(kind.status))\n\n\(kind.help)\n") }
     }
+}
+
+/// The guide for a browser.
+private func page(_ text: String) -> Response {
+    let escaped = text.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
+    let html = """
+        <!doctype html><html lang="en"><meta charset="utf-8"><title>paramd</title>
+        <meta name="color-scheme" content="light dark"><meta name="viewport" content="width=device-width">
+        <pre style="font:15px/1.5 ui-monospace,monospace;max-width:100ch;margin:3em auto;white-space:pre-wrap">\(escaped)</pre></html>
+
+        """
+    return .text(html, type: "text/html; charset=utf-8")
 }
 
 private func guide(for host: String, version: String) -> String {

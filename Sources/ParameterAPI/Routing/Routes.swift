@@ -12,6 +12,7 @@ extension Route {
         Route(.get, "/version", getVersion),
         Route(.get, "/openapi.json", getContract),
         Route(.get, "/problems/{slug}", getProblemPage),
+        Route(.get, "/v1/server", getServer),
         Route(.get, "/v1/models", listModels),
         Route(.put, "/v1/models/{m}", createModel),
         Route(.get, "/v1/models/{m}", getModel),
@@ -38,7 +39,8 @@ extension Route {
         Route(.delete, "/v1/models/{m}/checkpoints/{id}", deleteCheckpoint),
         Route(.post, "/v1/models/{m}/checkpoints/{id}/restore", restoreCheckpoint),
         Route(.post, "/v1/models/{m}/rollback", rollbackModel),
-        Route(.get, "/v1/models/{m}/lr", getLearningRates),
-        Route(.get, "/v1/models/{m}/weight_decay", getWeightDecays),
+        Route(.get, "/v1/models/{m}/lr", suffixes: CurveForm.suffixes, getLearningRates),
+        Route(.get, "/v1/models/{m}/weight_decay", suffixes: CurveForm.suffixes, getWeightDecays),
+        Route(.post, "/v1/lr_preview", suffixes: CurveForm.suffixes, previewLearningRate),
     ]
 }

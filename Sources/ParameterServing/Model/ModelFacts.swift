@@ -46,4 +46,7 @@ public final class ModelFacts: @unchecked Sendable {
     public func learningRateDefinition(ofGroup group: Int) -> Setting {
         optimizer.plan.groups[group].learningRateSetting
     }
+
+    /// Entries of a group's rate where that is an array or a function; nil for a number or a schedule without end.
+    public func learningRateLength(ofGroup group: Int) -> Int? { optimizer.plan.groups[group].learningRate.length }
 }

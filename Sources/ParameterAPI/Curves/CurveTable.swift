@@ -1,0 +1,25 @@
+// A curve as CSV: one row a step, one column a group. Source: RFC 4180.
+
+/// A table of a curve.
+struct CurveTable {
+    private let curve: Curve
+
+    init(_ curve: Curve) {
+        self.curve = curve
+    }
+
+    var text: String {
+        let names = curve.series.map { $0.name.isEmpty ? curve.quantity : $0.name }
+        var text = (["step"] + names).map(Self.quoted).joined(separator: ",") + "\r\n"
+        for (row, step) in curve.steps.enumerated() {
+            let values = curve.series.map { $0.values[row].map { "\($0)" } ?? "" }
+            text += "\(step)," + values.joined(separator: ",") + "\r\n"
+        }
+        return text
+    }
+
+    private static func quoted(_ field: String) -> String {
+        guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
+        return "\"" + field.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    }
+}

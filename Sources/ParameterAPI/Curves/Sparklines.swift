@@ -1,0 +1,38 @@
+// A curve for the terminal: a line of blocks per group, between its smallest and largest value.
+
+/// Sparklines of a curve.
+struct Sparklines {
+    private static let blocks = Array("▁▂▃▄▅▆▇█")
+    private static let width = 60
+    private let curve: Curve
+
+    init(_ curve: Curve) {
+        self.curve = curve
+    }
+
+    var text: String {
+        let names = curve.series.map { $0.name.isEmpty ? curve.quantity : $0.name }
+        let longest = names.map(\.count).max() ?? 0
+        var text = "\(curve.quantity), steps \(curve.steps.first ?? 0) to \(curve.steps.last ?? 0)\n"
+        for (name, series) in zip(names, curve.series) {
+            let padded = name + String(repeating: " ", count: longest - name.count)
+            text += "\(padded)  \(Self.line(series.values.compactMap { $0 }))\n"
+        }
+        return text
+    }
+
+    private static func line(_ values: [Float]) -> String {
+        guard let low = values.min(), let high = values.max() else { return "the rule makes its own rate" }
+        let columns = min(width, values.count)
+        let drawn = (0..<columns).map { column in
+            block(values[column * values.count / columns], low, high)
+        }
+        return String(drawn) + (low == high ? "  \(low)" : "  \(low) to \(high)")
+    }
+
+    private static func block(_ value: Float, _ low: Float, _ high: Float) -> Character {
+        guard high > low else { return blocks[0] }
+        let level = Double(value - low) / Double(high - low) * Double(blocks.count - 1)
+        return blocks[max(0, min(blocks.count - 1, Int(level.rounded())))]
+    }
+}

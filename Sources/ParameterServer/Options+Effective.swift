@@ -1,0 +1,21 @@
+// The options as `/v1/server` tells them.
+
+import ParameterAPI
+
+extension Options {
+    /// Every setting with its value and whether the command line gave it.
+    var effective: [EffectiveSetting] {
+        let memory = (memory ?? .halfOfMachine).bytes
+        return [
+            EffectiveSetting("listen", listen, origin: origin(listen == "127.0.0.1:8470")),
+            EffectiveSetting("data-dir", dataDir, origin: origin(dataDir == "./paramd-data")),
+            EffectiveSetting("memory", "\(memory)", origin: origin(self.memory == nil)),
+            EffectiveSetting("durability", durability.text, origin: origin(durability.text == "group")),
+            EffectiveSetting("receipt-window", "\(receiptWindow)", origin: origin(receiptWindow == 256)),
+            EffectiveSetting("log-level", logLevel.rawValue, origin: origin(logLevel == .info)),
+            EffectiveSetting("insecure-no-auth", "\(insecureNoAuth)", origin: origin(!insecureNoAuth)),
+        ]
+    }
+
+    private func origin(_ isDefault: Bool) -> String { isDefault ? "default" : "flag" }
+}
