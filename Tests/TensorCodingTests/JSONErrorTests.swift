@@ -27,6 +27,7 @@ struct JSONErrorTests {
         Case("{} x", 1, 4, .trailingBytes),
         Case("\u{FEFF}{}", 1, 1, .byteOrderMark),
         Case("{\"a\":1\u{0}}", 1, 7, .nul),
+        Case("{\"a\\u0000b\":1}", 1, 9, .nul),
         Case("\"a\u{1}\"", 1, 3, .controlCharacter(1)),
         Case("\"\\x\"", 1, 3, .invalidEscape),
         Case("\"\\ud800x\"", 1, 8, .invalidEscape),
@@ -86,6 +87,14 @@ struct JSONErrorTests {
             try readBody("{\"gradients\":{\"a\":1,\"b\":1,\"c\":1}}", limits: limits)
         }
         #expect(many?.reason == .tooManyTensors(limit: 2))
+    }
+
+    @Test("the limit of nesting is the deepest that is taken")
+    func depth() throws {
+        let limits = JSONLimits(depth: 3)
+        #expect(try readBody("[[{}]]", limits: limits).document == .array([.array([.object([])])]))
+        let error = #expect(throws: JSONError.self) { try readBody("[[{\"a\":[]}]]", limits: limits) }
+        #expect(error?.reason == .tooDeep(limit: 3))
     }
 
     @Test("a document that the budget has no room for is refused before jansson sees it")

@@ -75,6 +75,15 @@ struct TensorIssueTests {
         #expect(body.document == .object([JSONMember("gradients", .null), JSONMember("seq", .integer(3))]))
     }
 
+    @Test("a member of the wrong type does not change how later strings are read", arguments: [1, 2, 1000])
+    func laterStrings(chunk: Int) throws {
+        let text = #"{"gradients":{"a":{"b64":[1]},"b":"abc","c":{"dtype":3},"d":4},"worker":"abc"}"#
+        let body = try readBody(text, chunk: chunk)
+        #expect(body.issues.map(\.pointer) == ["/gradients/a/b64", "/gradients/b", "/gradients/c/dtype"])
+        #expect(body.tensors.map(\.name) == ["a", "b", "c", "d"])
+        #expect(body.document["worker"] == .string("abc"))
+    }
+
     @Test("a syntax error after an issue wins")
     func syntaxWins() {
         let error = #expect(throws: JSONError.self) { try readBody("{\"gradients\":{\"w\":[true,01]}}") }

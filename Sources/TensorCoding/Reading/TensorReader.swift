@@ -123,6 +123,7 @@ struct TensorReader {
     private mutating func takeMember(
         _ member: Member, _ token: JSONToken, _ lexer: inout JSONLexer, _ issues: inout IssueList
     ) -> Effect {
+        if token != .text { lexer.stringMode = .drop }
         switch (member, token) {
         case (.data, .number), (.data, .beginArray), (.values, .beginArray):
             prepareOutput(for: member)
@@ -141,11 +142,7 @@ struct TensorReader {
         default:
             return refuse(member, token, lexer, &issues)
         }
-        if token == .string {
-            lexer.stringMode = .drop
-            return resumeObject()
-        }
-        return .none
+        return token == .string ? resumeObject() : .none
     }
 
     private mutating func refuse(
