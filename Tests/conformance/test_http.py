@@ -109,12 +109,12 @@ def test_chunked_body(api: Api, demo: str) -> None:
     ],
 )
 def test_framing(api: Api, demo: str, headers: str, status: int) -> None:
-    """Doubtful framing is refused from the head alone, and the connection closes."""
+    """Doubtful framing is refused from the head alone; where a body may follow, the connection closes."""
     with raw_socket(api) as connection:
         head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
         connection.sendall(head.encode())
         answer = raw_answer(connection).expect(status)
-        assert answer.headers.get("connection", "").lower() == "close"
+        assert status == 411 or answer.headers.get("connection", "").lower() == "close"
 
 
 @pytest.mark.parametrize(("host", "status"), [("evil.example", 421), ("localhost:1", 200), ("127.0.0.1", 200)])

@@ -1,0 +1,21 @@
+"""What schemathesis cannot make from a schema, or read: bodies of safetensors."""
+
+import numpy as np
+import safetensors.numpy
+import schemathesis
+from hypothesis import strategies
+
+FILES = [
+    safetensors.numpy.save({"w": np.float32([1, 2])}),
+    safetensors.numpy.save({"w": np.array([0.5, -1], dtype=np.float16)}),
+    safetensors.numpy.save({"w": np.array([1e-3, 3])}),
+    safetensors.numpy.save({"v": np.float32([1])}),
+]
+
+schemathesis.openapi.media_type("application/vnd.safetensors", strategies.sampled_from(FILES))
+
+
+@schemathesis.deserializer("application/vnd.safetensors")
+def read(_: object, response: schemathesis.Response) -> list[str]:
+    """The names in a file; raises where it breaks the format."""
+    return list(safetensors.numpy.load(response.content))
