@@ -61,9 +61,7 @@ public final class Journal: Sendable {
         self.directory = directory
         self.recovery = recovery
         queue = CommitQueue()
-        status = Lock(
-            CommitStatus(
-                nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, currentNumber: log.currentNumber))
+        status = Lock(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
         nonisolated(unsafe) let loop = CommitLoop(log, settings: settings, queue: queue, status: status)
         guard
             let thread = Thread({

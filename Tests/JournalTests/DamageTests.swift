@@ -95,6 +95,29 @@ struct DamageTests {
         #expect(try SmallJournal.recover(small.disk).report.tornTail == nil)
     }
 
+    @Test("a stale record in the right place, but of another history, is not delivered")
+    func staleRecord() throws {
+        let small = try SmallJournal(sizes: [100], sealed: false)
+        let second = { (payload: [UInt8]) throws -> SimulatedDisk in
+            let disk = small.disk.afterKill()
+            let log = try SmallJournal.open(disk) { _ in }
+            for bytes in [payload, [7]] {
+                try log.write([Submission(Record(bytes))])
+                try log.synchronize()
+            }
+            log.close()
+            return disk
+        }
+        let (one, other) = (try second([1, 1]), try second([2, 2]))
+        var mixed = try #require(one.bytes(of: small.path(1)))
+        let third = SegmentHeader.size + RecordHeader.extent(payload: 100) + RecordHeader.extent(payload: 2)
+        mixed.replaceSubrange(third..., with: try #require(other.bytes(of: small.path(1)))[third...])
+        one.put(small.path(1), mixed)
+        let found = try SmallJournal.recover(one)
+        #expect(found.records.map(\.payload.count) == [100, 2])
+        #expect(found.report.tornTail?.reason == "the record does not continue the one before")
+    }
+
     @Test("a missing segment in the middle is corruption")
     func missingSegment() throws {
         let small = try SmallJournal(sizes: [3000, 3000, 3000])

@@ -155,8 +155,10 @@ struct GroupCommitTests {
             }
         }
         #expect(answer.wait())
-        journal.close()
+        let deadline = monotonicNanoseconds() + 20_000_000_000
+        while watched != nil && monotonicNanoseconds() < deadline { usleep(1000) }
         #expect(watched == nil)
+        journal.close()
     }
 
     @Test("after close, appends and flushes are refused at once")

@@ -33,9 +33,6 @@ final class SegmentLog {
         syncedPosition = nextPosition
     }
 
-    /// Number of the segment that records go to.
-    var currentNumber: UInt64 { header.number }
-
     /// Bytes left in the current segment.
     var room: Int { current.room }
 
@@ -173,7 +170,8 @@ final class SegmentLog {
             }
             if try attempt({ () throws(SystemError) in try fillAhead() }) { return true }
         }
-        guard ahead == nil, current.room < current.size / 2 else { return false }
+        // Records of half a segment and more mostly need a file of another size.
+        guard ahead == nil, current.room < current.size / 2, lastBatchBytes < segmentBytes / 2 else { return false }
         return try attempt { () throws(SystemError) in
             let file = try SegmentFile(reserving: segmentBytes, in: directory)
             ahead = file

@@ -12,8 +12,10 @@ public final class SnapshotReader {
     private let salt: UInt32
 
     /// Opens the file `name`; `fromDisk` reads what the disk has instead of what memory holds of it.
-    init(_ name: String, id: UInt64, in directory: Directory, fromDisk: Bool = false) throws(JournalError) {
-        window = try ReadWindow(name, in: directory)
+    init(
+        _ name: String, id: UInt64, in directory: Directory, fromDisk: Bool = false, capacity: Int = 1 << 20
+    ) throws(JournalError) {
+        window = try ReadWindow(name, in: directory, capacity: capacity)
         if fromDisk { window.forget() }
         let bytes = try window.bytes(0..<min(SnapshotHeader.size, window.size))
         let header = try SnapshotHeader(decoding: bytes, file: name)

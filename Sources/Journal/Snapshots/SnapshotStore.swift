@@ -49,7 +49,9 @@ public final class SnapshotStore: Sendable {
         var listing = SnapshotListing()
         for id in try directory.fileNames().compactMap(FileName.snapshot.number).sorted() {
             do {
-                listing.snapshots.append(try open(id).info)
+                let name = FileName.snapshot(id)
+                let reader = try SnapshotReader(name, id: id, in: directory, capacity: SnapshotHeader.size)
+                listing.snapshots.append(reader.info)
             } catch {
                 listing.damaged[id] = error
             }

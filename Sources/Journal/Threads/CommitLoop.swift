@@ -5,7 +5,6 @@
 struct CommitStatus: Sendable {
     var nextPosition: UInt64
     var syncedPosition: UInt64
-    var currentNumber: UInt64
     var failure: JournalError?
 }
 
@@ -17,7 +16,7 @@ final class CommitLoop {
     private let settings: JournalSettings
     private let queue: CommitQueue
     private let status: Lock<CommitStatus>
-    private var backlog: ArraySlice<CommitItem> = []
+    private var backlog = Backlog<CommitItem>()
     private var failure: JournalError?
     /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
     private var deadline: UInt64?
@@ -32,12 +31,12 @@ final class CommitLoop {
     /// Works until the queue is closed and empty, then seals and closes the log.
     func run() {
         while true {
-            backlog += queue.takeAll()
+            backlog.append(queue.takeAll())
             if !backlog.isEmpty {
                 commitBatch()
             } else if !prepareOnce() {
                 guard let items = queue.wait(until: deadline) else { break }
-                backlog += items
+                backlog.append(items)
             }
             syncIfDue()
         }
@@ -63,6 +62,7 @@ final class CommitLoop {
         let first = log.nextPosition
         let result = attempt { () throws(JournalError) in try store(submissions[...]) }
         publish()
+        submissions = []  // The callbacks find their memory theirs again.
         let synced = log.syncedPosition
         for (position, then) in zip(first..., waiting) {
             then(result.map { Acknowledgement(position: position, isDurable: position < synced) })
@@ -134,8 +134,7 @@ final class CommitLoop {
 
     private func publish() {
         let now = CommitStatus(
-            nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, currentNumber: log.currentNumber,
-            failure: failure)
+            nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, failure: failure)
         status.withLock { $0 = now }
     }
 }

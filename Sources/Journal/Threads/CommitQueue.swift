@@ -49,10 +49,6 @@ final class CommitQueue: Sendable {
         return taken ?? []
     }
 
-    var hasItems: Bool {
-        state.withLock { !$0.items.isEmpty || $0.isClosed }
-    }
-
     /// Refuses further items and lets the journal thread finish what is there.
     func close() {
         state.withLock { $0.isClosed = true }
