@@ -61,7 +61,7 @@ def test_operations_have_names_and_summaries() -> None:
 
 @pytest.mark.timeout(400)
 def test_schemathesis_finds_nothing(daemon: Daemon, api: Api) -> None:
-    """Valid and invalid requests of every operation, made from the schemas; exceptions are listed in schemathesis.toml."""
+    """Valid and invalid requests of every operation; the exceptions are listed in schemathesis.toml."""
     body: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1, "parameters": {"w": [0, 0]}}
     api.create("contract", body)
     tool = str(Path(sys.executable).with_name("schemathesis"))

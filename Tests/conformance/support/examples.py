@@ -1,0 +1,61 @@
+"""The exchanges under api/examples: read, sent again, written anew.
+
+PARAMD_BIN=.build/debug/paramd .venv/bin/python -m support.examples     (in Tests/conformance) records every answer
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .daemon import REPOSITORY, Daemon
+from .wire import Answer, Api
+
+FOLDER = REPOSITORY / "api/examples"
+
+#: The headers that belong to the contract; others (dates, lengths) are the transport's.
+KEPT = ("allow", "cache-control", "content-location", "content-type", "etag", "location", "retry-after")
+
+
+def requests() -> list[Path]:
+    """The request files, in the order in which they are sent."""
+    return sorted(FOLDER.glob("*.request"))
+
+
+def send(api: Api, path: Path, uids: dict[str, str]) -> str:
+    """Sends one request file; the answer as text, with `{uid}` for what differs from run to run."""
+    head, _, body = path.read_text().partition("\n\n")
+    first, *fields = head.splitlines()
+    method, target, _ = first.split(" ")
+    model = target.split("/")[3].partition("?")[0] if target.startswith("/v1/models/") else ""
+    headers = dict(field.replace("{uid}", uids.get(model, "")).split(": ", 1) for field in fields)
+    answer = api(method, target, body.rstrip("\n").encode() if body else None, **headers)
+    if found := re.search(rb'"uid": "([0-9a-f]{8})"', answer.body):
+        uids.setdefault(model, found[1].decode())
+    return neutral(as_text(answer), uids)
+
+
+def as_text(answer: Answer) -> str:
+    """Status, the headers that belong to the contract, and the body."""
+    names = [name for name in sorted(answer.headers) if name in KEPT or name.startswith("x-paramd-")]
+    lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {answer.headers[name]}" for name in names)]
+    return "\n".join(lines) + "\n\n" + answer.body.decode()
+
+
+def neutral(text: str, uids: dict[str, str]) -> str:
+    """Without the numbers that a model gets at its creation."""
+    for uid in uids.values():
+        text = text.replace(uid, "{uid}")
+    return re.sub(r'"uid": "[0-9a-f]{8}"', '"uid": "{uid}"', text)
+
+
+def record() -> None:
+    """Writes the answers of a fresh daemon beside the requests."""
+    with Daemon() as daemon:
+        api, uids = Api(daemon.host, daemon.port), dict[str, str]()
+        for path in requests():
+            path.with_suffix(".response").write_text(send(api, path, uids))
+
+
+if __name__ == "__main__":
+    record()
