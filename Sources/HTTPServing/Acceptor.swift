@@ -71,7 +71,7 @@ final class Acceptor: Sendable {
                 pauseIfExhausted(errno)
                 return nil
             }
-            let accepted = Accepted(descriptor: descriptor, remote: Remote(address, length: length))
+            let accepted = Accepted(descriptor: descriptor, remote: Remote(SocketAddress(address, length: length)))
             if census.enter(accepted.remote) { return prepared(accepted) }
             refusal.send(to: descriptor)
             close(descriptor)

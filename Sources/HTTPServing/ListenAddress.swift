@@ -35,8 +35,9 @@ public enum ListenAddress: Sendable, Equatable {
     /// Whether only programs on this machine can reach the address.
     public var isLoopback: Bool {
         switch self {
-        case .tcp(let host, _): host == "::1" || host.hasPrefix("127.")
-        case .unix, .inherited: true
+        case .tcp(let host, let port): SocketAddress(host: host, port: port)?.isLoopback == true
+        case .unix: true
+        case .inherited(let descriptor): SocketAddress(of: descriptor)?.isLoopback == true
         }
     }
 

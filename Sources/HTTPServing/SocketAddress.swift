@@ -4,7 +4,7 @@ import CMicroHTTPD
 import Glibc
 
 /// An IPv4, IPv6 or Unix address.
-struct SocketAddress {
+struct SocketAddress: Sendable {
     private var storage = sockaddr_storage()
     private var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
 
@@ -29,6 +29,12 @@ struct SocketAddress {
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
         length = socklen_t(MemoryLayout<sockaddr_un>.size)
         memcpy(&storage, &address, Int(length))
+    }
+
+    /// An address that the kernel has filled in.
+    init(_ storage: sockaddr_storage, length: socklen_t) {
+        self.storage = storage
+        self.length = length
     }
 
     /// The address that a socket is bound to.
@@ -56,6 +62,24 @@ struct SocketAddress {
             default: nil
             }
         }
+    }
+
+    /// The host in numeric form, an IPv4 one that came over an IPv6 socket as IPv4; nil for other sockets.
+    var name: String? {
+        guard port != nil else { return nil }
+        var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        let result = withPointer { getnameinfo($0, $1, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) }
+        guard result == 0, let name = text.withUnsafeBufferPointer({ $0.baseAddress.map(String.init(cString:)) }) else {
+            return nil
+        }
+        let prefix = "::ffff:"
+        return name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
+    }
+
+    /// Whether only programs on this machine have or reach this address.
+    var isLoopback: Bool {
+        guard port != nil else { return family == AF_UNIX }
+        return name == "::1" || name?.hasPrefix("127.") == true
     }
 
     /// Calls `body` with the address as the socket functions take it.

@@ -178,7 +178,7 @@ struct ConnectionTests {
         withUnsafeMutableBytes(of: &storage) { target in
             withUnsafeBytes(of: address) { target.copyMemory(from: $0) }
         }
-        return Remote(storage, length: socklen_t(MemoryLayout<sockaddr_in>.size))
+        return Remote(SocketAddress(storage, length: socklen_t(MemoryLayout<sockaddr_in>.size)))
     }
 
     @Test("connections are dealt to the loops in turn and counted")
@@ -219,6 +219,10 @@ struct ConnectionTests {
         let listener = try Listener(.tcp(host: "127.0.0.1", port: 0))
         let server = try TestServer { $0.address = .inherited(descriptor: listener.descriptor) }
         #expect(server.port == listener.port)
+        #expect(ListenAddress.inherited(descriptor: listener.descriptor).isLoopback)
+        let everywhere = try Listener(.tcp(host: "0.0.0.0", port: 0))
+        #expect(!ListenAddress.inherited(descriptor: everywhere.descriptor).isLoopback)
+        everywhere.close()
         let client = server.client()
         client.request("GET", "/inherited")
         #expect(client.answer()?.text == "GET inherited\n")

@@ -30,6 +30,8 @@ struct ListenAddressTests {
         #expect(ListenAddress("[::1]:1")?.isLoopback == true)
         #expect(ListenAddress("0.0.0.0:1")?.isLoopback == false)
         #expect(ListenAddress("[::]:1")?.isLoopback == false)
+        #expect(ListenAddress("[::ffff:127.0.0.1]:1")?.isLoopback == true)
+        #expect(ListenAddress("unix:/a")?.isLoopback == true)
         #expect(ListenAddress("[::1]:1")?.urlHost == "[::1]")
     }
 }

@@ -13,7 +13,7 @@ extension EventLoop {
             descriptor: accepted.descriptor, remote: accepted.remote, stage: .idle(deadline: deadline))
         connections[accepted.descriptor] = connection
         counters.accepted += 1
-        let isTaken = accepted.remote.withSocketAddress { address, length in
+        let isTaken = accepted.remote.address.withPointer { address, length in
             MHD_add_connection(daemon, accepted.descriptor, address, length) == .YES
         }
         if !isTaken, connections.removeValue(forKey: accepted.descriptor) != nil { census.leave(accepted.remote) }
