@@ -15,4 +15,4 @@ def test_exchanges(start: Callable[..., Daemon]) -> None:
     api, uids = Api(daemon.host, daemon.port), dict[str, str]()
     assert len(examples.requests()) >= 20
     for path in examples.requests():
-        assert examples.send(api, path, uids) == path.with_suffix(".response").read_text(), path.name
+        assert examples.send(api, path, uids) == path.with_suffix(".response").read_bytes().decode(), path.name
