@@ -145,10 +145,10 @@ struct ConnectionTests {
         #expect(server.hub.seen.requests.isEmpty)
     }
 
-    @Test("beyond the largest number of connections a new one is answered 503")
+    @Test("beyond the largest number of connections a new one is answered 503, until one has left")
     func tooMany() throws {
         let server = try TestServer { $0.maximumConnections = 2 }
-        let first = [server.client(), server.client()]
+        var first = [server.client(), server.client()]
         for client in first {
             client.request("GET", "/")
             #expect(client.answer()?.status == 200)
@@ -156,6 +156,11 @@ struct ConnectionTests {
         let third = server.client()
         #expect(third.answer()?.status == 503)
         #expect(third.rest() == [])
+        first.removeLast()
+        #expect(eventually { server.server.counters.connections == 1 })
+        let fourth = server.client()
+        fourth.request("GET", "/")
+        #expect(fourth.answer()?.status == 200)
     }
 
     @Test("connections of one address have a limit of their own, loopback has not")
