@@ -8,6 +8,7 @@ public final class MyMomentum: Optimizer {
 
     let momentum: Float
 
+    /// Reads `momentum`, 0.9 unless given.
     public required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         momentum = Float(try plan.hyperparameters.number("momentum", default: 0.9))
         try super.init(plan)
