@@ -38,6 +38,19 @@ struct PowerCutTests {
         }
     }
 
+    @Test("a batch that a full disk refused never comes back, whatever power cut follows", arguments: 0..<4)
+    func refusedStayAway(block: Int) throws {
+        for seed in UInt64(block * 500)..<UInt64(block * 500 + 500) {
+            var script = Script(seed: seed)
+            let disk = SimulatedDisk()
+            let full = Int.random(in: 15...80, using: &script.random)
+            disk.plan(.half(ENOSPC), at: full)
+            disk.plan(.powerCut, at: full + Int.random(in: 1...10, using: &script.random))
+            script.run(on: disk)
+            try script.check(disk.afterPowerCut(seed: seed), context: "seed \(seed)")
+        }
+    }
+
     @Test("what a restart after a kill has shown survives a power cut right behind it", arguments: 0..<4)
     func shownSurvives(block: Int) throws {
         for seed in UInt64(block * 250)..<UInt64(block * 250 + 250) {
@@ -102,7 +115,12 @@ struct Script {
                 batch.append(submission)
                 position += 1
             } while Int.random(in: 0..<3, using: &random) > 0
-            try log.write(batch[...])
+            do {
+                try log.write(batch[...])
+            } catch  where error.heals {
+                for refused in log.nextPosition..<position { submitted[refused] = nil }
+                return
+            }
             if Double.random(in: 0..<1, using: &random) < syncing { try log.synchronize() }
             acknowledged = log.syncedPosition - 1
         }
