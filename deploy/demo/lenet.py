@@ -9,15 +9,15 @@ Arrays = dict[str, np.ndarray]
 
 #: What the server makes of each parameter before the first step.
 PARAMETERS = {
-    "conv1.weight": {"shape": [6, 1, 5, 5], "init": {"type": "he_uniform", "seed": 1}},
+    "conv1.weight": {"shape": [6, 1, 5, 5], "init": {"type": "xavier_uniform", "seed": 1}},
     "conv1.bias": {"shape": [6], "init": "zeros"},
-    "conv2.weight": {"shape": [16, 6, 5, 5], "init": {"type": "he_uniform", "seed": 2}},
+    "conv2.weight": {"shape": [16, 6, 5, 5], "init": {"type": "xavier_uniform", "seed": 2}},
     "conv2.bias": {"shape": [16], "init": "zeros"},
-    "fc1.weight": {"shape": [120, 400], "init": {"type": "he_uniform", "seed": 3}},
+    "fc1.weight": {"shape": [120, 400], "init": {"type": "xavier_uniform", "seed": 3}},
     "fc1.bias": {"shape": [120], "init": "zeros"},
-    "fc2.weight": {"shape": [84, 120], "init": {"type": "he_uniform", "seed": 4}},
+    "fc2.weight": {"shape": [84, 120], "init": {"type": "xavier_uniform", "seed": 4}},
     "fc2.bias": {"shape": [84], "init": "zeros"},
-    "fc3.weight": {"shape": [10, 84], "init": {"type": "he_uniform", "seed": 5}},
+    "fc3.weight": {"shape": [10, 84], "init": {"type": "xavier_uniform", "seed": 5}},
     "fc3.bias": {"shape": [10], "init": "zeros"},
 }
 

@@ -40,7 +40,7 @@ class Size:
 
 
 FULL = Size(updates=6000, batch=64, floor=0.85, tolerance=0.010)
-QUICK = Size(updates=800, batch=64, floor=0.75, tolerance=0.040)
+QUICK = Size(updates=1000, batch=64, floor=0.75, tolerance=0.040)
 
 
 def main() -> int:
@@ -66,7 +66,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--url", default="http://127.0.0.1:8470", help="the server to train on")
     parser.add_argument("--output", default="demo-output", help="the folder for the plot and the table")
     parser.add_argument(
-        "--quick", action="store_true", help="fewer updates, and a lower floor: a minute instead of five"
+        "--quick", action="store_true", help="fewer updates, and a lower floor: a minute instead of ten"
     )
     return parser.parse_args()
 
@@ -146,7 +146,7 @@ def run_alone(start: lenet.Arrays, size: Size, title: str, rates: dict[str, list
     test = fashion.load("t10k")
     progress, values, losses = Progress(title, size.updates), dict(start), []
     of = {name: rates["conv" if name.startswith("conv") else "rest"] for name in start}
-    for report in work_alone(values, of, size.batch, size.updates):
+    for report in work_alone(values, of, WORKERS, size.batch, size.updates):
         losses.append(report)
         if report[0] % (size.updates // 10) == 0:
             progress.accuracy = lenet.accuracy(values, test[0][:2000], test[1][:2000])

@@ -15,24 +15,34 @@ Report = tuple[int, float]
 
 
 def work(url: str, model: str, part: int, parts: int, batch: int, updates: int, reports: Queue[Report]) -> None:
-    """Trains with one part of the data; each update is one round trip, which brings the newest parameters along."""
+    """Trains with one part of the data; each update is one round trip, which brings the newest parameters along.
+
+    A worker pushes its share of the mean over all workers: what they push at the same time, each without knowing of the
+    others, adds up to one mean gradient and not to several. Whole gradients, three updates late, would not converge.
+    """
     images, labels = fashion.load("train")
     with Client(url) as client:
         remote = client.model(model, worker=f"worker-{part}")
         snapshot = remote.latest()
         for chosen in fashion.batches(part, part, parts, batch, updates):
             loss, gradients = lenet.loss_and_gradients(snapshot.parameters, images[chosen], labels[chosen])
-            snapshot = remote.push_pull(gradients, based_on=snapshot.step, loss=loss)
+            shares = {name: gradient / np.float32(parts) for name, gradient in gradients.items()}
+            snapshot = remote.push_pull(shares, based_on=snapshot.step, loss=loss)
             reports.put((snapshot.step, loss))
 
 
-def work_alone(values: lenet.Arrays, rates: dict[str, list[float]], batch: int, updates: int) -> Iterator[Report]:
-    """The same training without a server: Momentum 0.9, `values` in place, a rate per parameter and step."""
+def work_alone(
+    values: lenet.Arrays, rates: dict[str, list[float]], parts: int, batch: int, updates: int
+) -> Iterator[Report]:
+    """The same training without a server: Momentum 0.9, shares of the same size, a rate per parameter and step.
+
+    `values` are updated in place; each gradient is computed at the newest of them.
+    """
     images, labels = fashion.load("train")
     moments = {name: np.zeros_like(value) for name, value in values.items()}
     for step, chosen in enumerate(fashion.batches(0, 0, 1, batch, updates)):
         loss, gradients = lenet.loss_and_gradients(values, images[chosen], labels[chosen])
         for name, gradient in gradients.items():
-            moments[name] = np.float32(0.9) * moments[name] + gradient
+            moments[name] = np.float32(0.9) * moments[name] + gradient / np.float32(parts)
             values[name] = values[name] - np.float32(rates[name][step]) * moments[name]
         yield step + 1, loss
