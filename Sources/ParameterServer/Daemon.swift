@@ -15,6 +15,7 @@ struct Daemon: Service {
     private let server: HTTPServer
     private let registry: ModelRegistry
     private let host: String
+    private let address: String
     private let logger: Logger
 
     /// Checks the options and puts the layers together; nothing listens yet.
@@ -23,6 +24,7 @@ struct Daemon: Service {
     init(_ options: Options, optimizers: [Optimizer.Type], logger: Logger) throws {
         let address = try Self.address(options)
         host = address.urlHost
+        self.address = options.listen
         registry = try Self.registry(options, Catalogue(adding: optimizers), logger)
         var configuration = HTTPConfiguration(address: address)
         configuration.allowedHosts = options.allowedHosts
@@ -39,7 +41,7 @@ struct Daemon: Service {
         do throws(HTTPServerError) {
             port = try server.start()
         } catch {
-            throw StartFailure(status: .unavailable, message: "\(error)")
+            throw StartFailure(status: .unavailable, message: "--listen \(address): \(error)")
         }
         let bound = "\(host):\(port)"
         write("listening on http://\(bound)\n", to: STDOUT_FILENO)

@@ -35,7 +35,7 @@ struct GateTests {
         #expect(refusal("G(T") == .malformedMethod)
         #expect(refusal("") == .malformedMethod)
         #expect(refusal("get") == .unknownMethod("get"))
-        #expect(refusal("TRACE") == .unknownMethod("TRACE"))
+        #expect(refusal("PURGE") == .unknownMethod("PURGE"))
         #expect(refusal(version: "HTTP/1.9") == .unsupportedVersion("HTTP/1.9"))
         #expect(refusal(version: "HTTP/2.0") == .unsupportedVersion("HTTP/2.0"))
     }
