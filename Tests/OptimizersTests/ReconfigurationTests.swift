@@ -141,7 +141,7 @@ struct TorchTests {
             (#"{"type":"Adam","framework":"torch","beta1":0.9}"#, #"{"params":["*"]}"#, .typeError),
             (#"{"type":"Adam","framework":"torch"}"#, #"{"params":["*"],"bets":[0.5,0.9]}"#, .keyError),
             (#"{"type":"Adam","framework":"torch"}"#, #"{"params":["*"],"betas":[0.5,1]}"#, .valueError),
-            (#"{"type":"Rprop","framework":"torch"}"#, #"{"params":["*"],"weight_decay":0}"#, .typeError),
+            (#"{"type":"Rprop","framework":"torch"}"#, #"{"params":["*"],"weight_decay":0.1}"#, .typeError),
             (#"{"type":"SGD","framework":"torch","nesterov":true}"#, #"{"params":["*"]}"#, .valueError),
         ] as [(String, String, ExceptionClass?)])
     func options(_ optimizer: String, _ group: String, _ exception: ExceptionClass?) throws {

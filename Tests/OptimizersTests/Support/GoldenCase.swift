@@ -61,7 +61,7 @@ struct GoldenCase {
         }
         add("optimizer", Self.definition(ofOptimizer: json["optimizer"] ?? .null, isTorch: isTorch))
         if json["learning_rate"] != .null { add("learning_rate", json["learning_rate"]) }
-        add("weight_decay", takesWeightDecay ? json["weight_decay"] : nil)
+        add("weight_decay", json["weight_decay"])
         add("loss_scale", json["loss_scale"])
         add("groups", groups)
         if !isTorch { add("centralization_rule", .string("mindspore")) }
@@ -69,13 +69,9 @@ struct GoldenCase {
         return .object(entries)
     }
 
-    /// Rprop of torch has no weight decay; its cases write the 0 that it does not have.
-    private var takesWeightDecay: Bool { !(isTorch && optimizer == "Rprop") }
-
     private var groups: Setting? {
         guard let groups = json["groups"]?.elements else { return nil }
         var list = groups
-        if !takesWeightDecay { list = list.map { $0.setting("weight_decay", to: nil) } }
         if let order = json["order_params"] { list.append(.object([Setting.Entry(key: "order_params", value: order)])) }
         return .array(list)
     }
