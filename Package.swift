@@ -45,7 +45,7 @@ let package = Package(
             name: "own-daemon", dependencies: ["ParameterServer", "MyMomentum"], path: "Tests/OwnDaemon",
             swiftSettings: strict),
         .testTarget(
-            name: "OptimizersTests", dependencies: ["Optimizers", "CKernels", "MyMomentum"],
+            name: "OptimizersTests", dependencies: ["Optimizers", "CKernels", "MyMomentum"], exclude: ["Reference"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(

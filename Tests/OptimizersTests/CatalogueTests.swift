@@ -89,7 +89,7 @@ struct CatalogueTests {
                 ]),
                 parameters: [ParameterDefinition(name: "w", shape: .scalar)])
         }
-        #expect(complaint?.exception == .keyError && complaint?.detail.contains("`learning_rate`") == true)
+        #expect(complaint?.exception == .keyError && complaint?.detail.contains("did you mean `learning_rate`") == true)
     }
 }
 

@@ -190,6 +190,7 @@ struct CentralizationTests {
         "reaches what its rule says",
         arguments: [
             ([3], false, false, false), ([2, 3], true, false, false), ([2, 16], true, false, true),
+            ([2, 8, 2, 2], true, true, false),
             ([2, 3, 3, 3], true, true, false),
             ([4, 32, 1], true, true, true), ([], false, false, false),
         ] as [([Int], Bool, Bool, Bool)])

@@ -122,7 +122,7 @@ struct TorchTests {
     func overrides() throws {
         let json = """
             {"optimizer":{"type":"SGD","framework":"torch","momentum":0.9},"learning_rate":1,"groups":[{"params":["a"]},
-            {"params":["b"],"momentum":0},{"params":["c"],"lr":2,"maximize":true,"weight_decay":0.5,"dampening":0.5}]}
+            {"params":["b"],"momentum":0,"dampening":0.25},{"params":["c"],"lr":2,"maximize":true,"weight_decay":0.5,"dampening":0.5}]}
             """
         let model = try Replay(json, ["a": [0], "b": [0], "c": [2]])
         try model.push(["a": [1], "b": [1], "c": [1]])

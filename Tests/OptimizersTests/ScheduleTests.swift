@@ -115,7 +115,7 @@ struct ScheduleTests {
         let setting = try SettingJSON.read(#"{"schedule":"cosine_decya_lr"}"#)
         let complaint = try #require(
             complaint { () throws(OptimizerError) in _ = try LearningRate(setting, pointer: "") })
-        #expect(complaint.detail.contains("`cosine_decay_lr`"))
+        #expect(complaint.detail.contains("did you mean `cosine_decay_lr`"))
     }
 }
 

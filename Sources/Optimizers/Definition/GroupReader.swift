@@ -20,7 +20,7 @@ struct GroupMembership {
 struct GroupReader {
     let parameters: [ParameterDefinition]
     let framework: Framework
-    private let placeByName: [String: Int]
+    let placeByName: [String: Int]
     static let keys = ["name", "params", "lr", "weight_decay", "grad_centralization", "order_params"]
 
     init(parameters: [ParameterDefinition], framework: Framework) {
@@ -98,7 +98,7 @@ struct GroupReader {
     }
 
     /// The strings of `params` or `order_params`.
-    private func names(_ setting: Setting, pointer: String, key: String) throws(OptimizerError) -> [String] {
+    func names(_ setting: Setting, pointer: String, key: String) throws(OptimizerError) -> [String] {
         guard let elements = setting.elements else {
             throw .invalid(
                 "\(pointer)/\(key)", .typeError, "`\(key)` must be an array of names; got \(setting.kind).",
@@ -189,63 +189,10 @@ struct GroupReader {
         return members
     }
 
-    private func stranger(_ name: String, pointer: String) -> OptimizerError {
+    func stranger(_ name: String, pointer: String) -> OptimizerError {
         .invalid(
             pointer, .valueError,
             "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.map(\.name)))",
             expected: "the name of a parameter, or a glob that matches one", got: name)
-    }
-
-    /// Every trained parameter must be in a group, or in the last group `default` where the definition wants one.
-    private func cover(_ membership: inout GroupMembership, addsDefault: Bool) throws(OptimizerError) {
-        let grouped = Set(membership.groups.flatMap(\.members))
-        let rest = parameters.indices.filter { !grouped.contains($0) }
-        let trained = rest.filter { parameters[$0].isTrainable }
-        if trained.isEmpty { return }
-        guard addsDefault else {
-            let list = trained.prefix(20).map { "`\(parameters[$0].name)`" }.joined(separator: ", ")
-            throw .invalid(
-                "/groups", .valueError,
-                "No group names \(list)\(trained.count > 20 ? ", ..." : ""); add them, or set `default_group` to true.",
-                expected: "every parameter in a group", got: "\(trained.count) without one")
-        }
-        guard !membership.groups.contains(where: { $0.name == "default" }) else {
-            throw .invalid("/default_group", .valueError, "A group is called `default` already; rename it.")
-        }
-        membership.groups.append(
-            GroupMembership.Group(name: "default", pointer: "", setting: .object([]), members: rest))
-    }
-
-    /// Update order: the groups one after another, unless `order_params` says otherwise.
-    private func order(
-        _ membership: inout GroupMembership, _ order: (place: Int, value: Setting)?
-    ) throws(OptimizerError) {
-        membership.order = membership.groups.flatMap(\.members)
-        guard let order else { return }
-        let pointer = "/groups/\(order.place)"
-        let names = try names(order.value, pointer: pointer, key: "order_params")
-        if names.isEmpty { return }
-        let grouped = Set(membership.order)
-        var seen = Set<Int>()
-        var places: [Int] = []
-        for (place, name) in names.enumerated() {
-            guard let parameter = placeByName[name], grouped.contains(parameter) else {
-                throw stranger(name, pointer: "\(pointer)/order_params/\(place)")
-            }
-            guard seen.insert(parameter).inserted else {
-                throw .invalid(
-                    "\(pointer)/order_params/\(place)", .valueError, "`\(name)` comes twice in `order_params`.",
-                    expected: "each name once", got: name)
-            }
-            places.append(parameter)
-        }
-        guard places.count == grouped.count else {
-            let missing = membership.order.filter { !seen.contains($0) }.prefix(20).map { "`\(parameters[$0].name)`" }
-            throw .invalid(
-                "\(pointer)/order_params", .valueError,
-                "`order_params` must name every grouped parameter; it lacks \(missing.joined(separator: ", ")).",
-                expected: "\(grouped.count) names", got: "\(places.count)")
-        }
-        membership.order = places
     }
 }

@@ -1,0 +1,56 @@
+// Who is left over, and in which order all are updated: the second half of reading `groups`.
+
+extension GroupReader {
+    /// Every trained parameter must be in a group, or in the last group `default` where the definition wants one.
+    func cover(_ membership: inout GroupMembership, addsDefault: Bool) throws(OptimizerError) {
+        let grouped = Set(membership.groups.flatMap(\.members))
+        let rest = parameters.indices.filter { !grouped.contains($0) }
+        let trained = rest.filter { parameters[$0].isTrainable }
+        if trained.isEmpty { return }
+        guard addsDefault else {
+            let list = trained.prefix(20).map { "`\(parameters[$0].name)`" }.joined(separator: ", ")
+            throw .invalid(
+                "/groups", .valueError,
+                "No group names \(list)\(trained.count > 20 ? ", ..." : ""); add them, or set `default_group` to true.",
+                expected: "every parameter in a group", got: "\(trained.count) without one")
+        }
+        guard !membership.groups.contains(where: { $0.name == "default" }) else {
+            throw .invalid("/default_group", .valueError, "A group is called `default` already; rename it.")
+        }
+        membership.groups.append(
+            GroupMembership.Group(name: "default", pointer: "", setting: .object([]), members: rest))
+    }
+
+    /// Update order: the groups one after another, unless `order_params` says otherwise.
+    func order(
+        _ membership: inout GroupMembership, _ order: (place: Int, value: Setting)?
+    ) throws(OptimizerError) {
+        membership.order = membership.groups.flatMap(\.members)
+        guard let order else { return }
+        let pointer = "/groups/\(order.place)"
+        let names = try names(order.value, pointer: pointer, key: "order_params")
+        if names.isEmpty { return }
+        let grouped = Set(membership.order)
+        var seen = Set<Int>()
+        var places: [Int] = []
+        for (place, name) in names.enumerated() {
+            guard let parameter = placeByName[name], grouped.contains(parameter) else {
+                throw stranger(name, pointer: "\(pointer)/order_params/\(place)")
+            }
+            guard seen.insert(parameter).inserted else {
+                throw .invalid(
+                    "\(pointer)/order_params/\(place)", .valueError, "`\(name)` comes twice in `order_params`.",
+                    expected: "each name once", got: name)
+            }
+            places.append(parameter)
+        }
+        guard places.count == grouped.count else {
+            let missing = membership.order.filter { !seen.contains($0) }.prefix(20).map { "`\(parameters[$0].name)`" }
+            throw .invalid(
+                "\(pointer)/order_params", .valueError,
+                "`order_params` must name every grouped parameter; it lacks \(missing.joined(separator: ", ")).",
+                expected: "\(grouped.count) names", got: "\(places.count)")
+        }
+        membership.order = places
+    }
+}
