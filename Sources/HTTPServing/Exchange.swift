@@ -3,34 +3,31 @@
 
 /// One request waiting for its answer.
 ///
-/// Safe to use from any thread; the first completion counts, later ones are ignored.
+/// Safe to use from any thread; the first completion counts, later ones are ignored. Every exchange has to be completed
+/// in the end. Once it is, it keeps nothing alive, however long the application holds on to it.
 public final class Exchange: Sendable {
     /// Makes an answer, on the loop's thread, when it is about to be sent.
     public typealias Making = @Sendable () -> Response
 
-    private let state = Locked(State())
-    private let loop: any ExchangeLoop
+    private let state: Locked<State>
 
     init(loop: any ExchangeLoop) {
-        self.loop = loop
+        state = Locked(.open(Waiting(loop: loop)))
     }
 
     /// Answers the request.
     ///
-    /// Called before the closure that was given the exchange returns, the answer is sent at
-    /// once; later, the parked connection is woken. `make` runs on the loop's thread, or never if the client has left.
+    /// Called before the closure that was given the exchange returns, the answer is sent at once; later, the parked
+    /// connection is woken. `make` runs on the loop's thread, or never if the client has left.
     public func complete(_ make: @escaping Making) {
-        if settle(.resolved(make))?.isParked == true { loop.post(.settled(self)) }
+        guard let waiting = settle(.resolved(make)), waiting.isParked else { return }
+        waiting.loop.post(.settled(self))
     }
 
-    /// Answers with `make` if the request is still unanswered after `delay`.
+    /// Answers with `make` if the request is still unanswered after `delay`; a later call replaces this one.
     public func expire(after delay: Duration, _ make: @escaping Making) {
         let deadline = Clock.now + delay.nanoseconds
-        let isParked = state.withLock { state in
-            state.expiry = (deadline, make)
-            return state.isParked
-        }
-        if isParked { loop.post(.changed(self)) }
+        _ = adjust { $0.expiry = (deadline, make) }
     }
 
     /// Calls `body` if the client leaves while the request is parked; at once if it has left already.
@@ -38,65 +35,98 @@ public final class Exchange: Sendable {
     /// Only an exchange with such a closure is watched. One without it stays parked until it is completed, and its
     /// answer still reaches a client that has closed its sending side alone.
     public func onAbandon(_ body: @escaping @Sendable () -> Void) {
-        let (isAbandoned, isParked) = state.withLock { state in
-            if case .abandoned = state.outcome { return (true, false) }
-            if case .open = state.outcome { state.abandonment = body }
-            return (false, state.isParked)
+        if !adjust({ $0.abandonment = body }), isAbandoned { body() }
+    }
+
+    private var isAbandoned: Bool {
+        state.withLock { if case .abandoned = $0 { true } else { false } }
+    }
+
+    private enum State {
+        case open(Waiting)
+        case resolved(Making)
+        case abandoned
+        case answered
+    }
+
+    /// What an open exchange holds.
+    private struct Waiting {
+        let loop: any ExchangeLoop
+        var isParked = false
+        var expiry: (deadline: UInt64, make: Making)?
+        var abandonment: (@Sendable () -> Void)?
+    }
+
+    /// Changes what an open exchange holds, and tells its loop if it is parked; false if it is open no more.
+    private func adjust(_ change: (inout Waiting) -> Void) -> Bool {
+        let before: Waiting? = state.withLock { state in
+            guard case .open(var waiting) = state else { return nil }
+            let before = waiting
+            change(&waiting)
+            state = .open(waiting)
+            return before
         }
-        if isAbandoned { body() } else if isParked { loop.post(.changed(self)) }
+        if let before, before.isParked { before.loop.post(.changed(self)) }
+        return before != nil
+    }
+
+    /// Ends the openness of an exchange.
+    ///
+    /// - Returns: what it held, if it was open. Its closures are freed by the caller, outside the lock.
+    private func settle(_ next: State) -> Waiting? {
+        state.withLock { state in
+            guard case .open(let waiting) = state else { return nil }
+            state = next
+            return waiting
+        }
     }
 }
 
 /// The loop's side. All of it is called on the loop's thread.
 extension Exchange {
-    /// What became of an exchange.
+    /// What the loop has to do about an exchange.
     enum Outcome {
-        case open
-        case resolved(Making)
-        case abandoned
+        case park
+        case answer(Making)
+        case cut
     }
 
-    /// The outcome so far; an open exchange is parked from here on, so that its completion wakes the loop.
-    func outcomeOrPark() -> Outcome {
+    /// Takes the outcome; an exchange that is still open is parked from here on, so that its completion wakes the loop.
+    func takeOutcome() -> Outcome {
         state.withLock { state in
-            if case .open = state.outcome { state.isParked = true }
-            return state.outcome
+            switch state {
+            case .open(var waiting):
+                waiting.isParked = true
+                state = .open(waiting)
+                return .park
+            case .resolved(let make):
+                state = .answered
+                return .answer(make)
+            case .abandoned, .answered:
+                return .cut
+            }
         }
     }
 
     /// When the exchange expires, in nanoseconds of the monotonic clock, and whether somebody waits for an abandonment.
     var wishes: (deadline: UInt64?, isWatched: Bool) {
-        state.withLock { ($0.expiry?.deadline, $0.abandonment != nil) }
+        state.withLock { state in
+            guard case .open(let waiting) = state else { return (nil, false) }
+            return (waiting.expiry?.deadline, waiting.abandonment != nil)
+        }
     }
 
     /// Completes the exchange with the answer for its deadline.
     func expireNow() {
-        guard let make = state.withLock({ $0.expiry?.make }) else { return }
-        complete(make)
+        let make: Making? = state.withLock { state in
+            if case .open(let waiting) = state { waiting.expiry?.make } else { nil }
+        }
+        if let make { complete(make) }
     }
 
     /// The client has left: nobody will read an answer.
     func abandon() {
         settle(.abandoned)?.abandonment?()
-    }
-
-    /// Records an outcome.
-    ///
-    /// - Returns: the state before, if this outcome came first. Its closures are freed by the caller, outside the lock.
-    private func settle(_ outcome: Outcome) -> State? {
-        state.withLock { state in
-            guard case .open = state.outcome else { return nil }
-            let before = state
-            state = State(outcome: outcome)
-            return before
-        }
-    }
-
-    private struct State {
-        var outcome = Outcome.open
-        var isParked = false
-        var expiry: (deadline: UInt64, make: Making)?
-        var abandonment: (@Sendable () -> Void)?
     }
 }
 

@@ -124,6 +124,25 @@ struct ExchangeTests {
         #expect(server.server.counters.parked == 0)
     }
 
+    @Test("an exchange that is held after its answer keeps neither its loop nor the answer alive")
+    func keepsNothing() {
+        weak var loop: SilentLoop?
+        weak var content: Block?
+        let exchange: Exchange
+        do {
+            let someLoop = SilentLoop()
+            let block = Block(count: 1)
+            (loop, content) = (someLoop, block)
+            exchange = Exchange(loop: someLoop)
+            exchange.onAbandon { _ = block.bytes.count }
+            exchange.complete { Response(status: 200 + block.bytes.count) }
+            guard case .answer(let make) = exchange.takeOutcome() else { return #expect(Bool(false)) }
+            #expect(make().status == 201)
+        }
+        #expect(loop == nil && content == nil)
+        guard case .cut = exchange.takeOutcome() else { return #expect(Bool(false)) }
+    }
+
     @Test("completions, deadlines, departures and a drain at once leave nothing behind")
     func races() throws {
         let server = try TestServer { $0.maximumConnections = 4_000 }
@@ -133,6 +152,11 @@ struct ExchangeTests {
         #expect(server.server.counters.connections == 0 && server.server.counters.parked == 0)
         #expect(stirrer.unanswered == 0)
     }
+}
+
+/// A loop that hears nothing.
+private final class SilentLoop: ExchangeLoop {
+    func post(_ message: EventLoop.Message) {}
 }
 
 /// Opens connections that park; completes, expires or leaves them, from three threads at once.

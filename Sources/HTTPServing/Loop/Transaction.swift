@@ -173,13 +173,13 @@ extension Transaction {
     }
 
     private func settle(_ exchange: Exchange) -> Move {
-        switch exchange.outcomeOrPark() {
-        case .open:
+        switch exchange.takeOutcome() {
+        case .park:
             phase = .parked(exchange)
             return .park(exchange)
-        case .resolved(let make):
+        case .answer(let make):
             return finish(with: make())
-        case .abandoned:
+        case .cut:
             phase = .done
             return .cut
         }

@@ -126,7 +126,7 @@ struct TestApplication: Application {
 }
 
 /// Memory that is given back when nobody holds it.
-final class Block {
+final class Block: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
     init(count: Int) { bytes = .allocate(byteCount: count, alignment: 64) }
     deinit { bytes.deallocate() }
