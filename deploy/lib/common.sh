@@ -3,9 +3,9 @@
 # Sourced, never run. The caller has set `root` to the top of the working copy.
 : "${root:?}"
 
-# Needed by Package.swift (the two C libraries and how they are found), and curl to talk to the daemon.
+# Needed by Package.swift (the C libraries and how they are found), and curl to talk to the daemon.
 # shellcheck disable=SC2034  # read by the scripts that source this file
-daemon_packages=(libmicrohttpd-dev libjansson-dev pkg-config curl ca-certificates)
+daemon_packages=(libmicrohttpd-dev libjansson-dev libxxhash-dev pkg-config curl ca-certificates)
 
 say() { printf '%s\n' "$*" >&2; }
 
