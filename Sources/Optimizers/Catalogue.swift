@@ -108,7 +108,7 @@ public struct Catalogue: Sendable {
     /// - Throws: `.invalid` as `makeOptimizer`, and where the count would not fit in an Int.
     public func memoryNeeded(definition: Setting, parameters: [ParameterDefinition]) throws(OptimizerError) -> Int {
         let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
-        var bytes = 0
+        var bytes = optimizer.scratchByteCount
         for slot in optimizer.slotDefinitions {
             for parameter in optimizer.layout.parameters {
                 let (sum, overflow) = bytes.addingReportingOverflow(

@@ -57,6 +57,7 @@ extension Optimizer {
             state.step >= 0 && state.isStarted.count == isStarted.count && state.slots.count == slots.count
             && zip(state.slots, slots).allSatisfy { $0.name == $1.name && $0.buffer.count == $1.buffer.count }
             && state.lossScaler.count == (lossScaler == nil ? 0 : 4)
+            && state.lossScaler.dropFirst().allSatisfy { $0 >= 0 && $0 < 0x1p53 }
             && state.parameterScalars.mapValues(\.count) == parameterScalars.mapValues(\.count)
         guard fits else {
             throw .invalid("", .valueError, "This state belongs to another optimizer or other parameters.")

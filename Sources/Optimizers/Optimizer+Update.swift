@@ -19,7 +19,7 @@ extension Optimizer {
         _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>
     ) throws(OptimizerError) -> UpdateReport {
         let rates = try learningRate(at: step)
-        try checkSparse(gradients)
+        try check(gradients)
         if !gradients.isFinite, let skipped = try overflowed(gradients, rates: rates) { return skipped }
         pass = makePass(gradients, from: current, to: next, rates: rates)
         defer { pass = nil }
@@ -56,7 +56,12 @@ extension Optimizer {
             nextLossScale: lossScale)
     }
 
-    private func checkSparse(_ gradients: Gradients) throws(OptimizerError) {
+    private func check(_ gradients: Gradients) throws(OptimizerError) {
+        guard gradients.dense.count >= layout.count, gradients.isDense.count == layout.parameters.count,
+            gradients.sparse.keys.allSatisfy(layout.parameters.indices.contains)
+        else {
+            throw .invalid("/gradients", .runtimeError, "These gradients were made for another model.")
+        }
         for (index, rows) in gradients.sparse {
             let parameter = layout.parameters[index]
             let pointer = "/gradients/\(parameter.name.pointerEscaped)"
@@ -64,6 +69,13 @@ extension Optimizer {
                 throw .invalid(
                     pointer, .typeError, "\(Self.traits.name) takes no sparse gradients here; send all of it.",
                     expected: "a dense gradient", got: "indices and values")
+            }
+            let (needed, overflow) = rows.indices.count.multipliedReportingOverflow(by: parameter.shape.rowCount)
+            guard !overflow, rows.values.count >= needed else {
+                throw .invalid(
+                    "\(pointer)/values", .valueError,
+                    "`values` needs \(parameter.shape.rowCount) numbers for each index.",
+                    expected: "\(needed) numbers", got: "\(rows.values.count)")
             }
             let limit = parameter.shape.dimensions[0]
             guard let stranger = rows.indices.first(where: { $0 < 0 || $0 >= limit }) else { continue }

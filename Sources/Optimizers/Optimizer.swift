@@ -78,6 +78,9 @@ open class Optimizer {
     /// Whether a group's gradients are followed instead of descended (torch's `maximize`).
     func maximizes(_ group: Int) -> Bool { false }
 
+    /// Memory that updates need beside the slots; taken at the first update that needs it.
+    var scratchByteCount: Int { 0 }
+
     /// Where each parameter lies, and what the definition says about it.
     public var layout: ArenaLayout { plan.layout }
     /// The definition as given, merge patches applied.

@@ -110,3 +110,55 @@ struct QuirkTests {
         #expect(isDifferent, "the recorded kernel and the documentation part in this case")
     }
 }
+
+@Suite("Definitions meant to break the server")
+struct HostileTests {
+    @Test("huge extents beside a 0 are no shape", arguments: [[0, 1 << 62, 1 << 62], [1 << 62, 0, 4], [Int.max, 2]])
+    func shapes(_ dimensions: [Int]) {
+        #expect(Shape(dimensions) == nil)
+    }
+
+    @Test("counting the memory of a terabyte takes none", arguments: Catalogue.builtin.names)
+    func terabytes(_ name: String) throws {
+        let parts = name.split(separator: ".").map(String.init)
+        let framework = parts.count == 2 ? #","framework":"torch""# : ""
+        let extra = name == "Momentum" ? #","momentum":0.9"# : name == "LARS" ? #","optimizer":"sgd""# : ""
+        let rate = name == "AdaFactor" ? "" : #","learning_rate":0.1"#
+        let json = #"{"optimizer":{"type":"\#(parts.last ?? "")"\#(framework)\#(extra)}\#(rate)}"#
+        let shape = try #require(Shape([2, 1 << 50]))
+        let bytes = try Catalogue.builtin.memoryNeeded(
+            definition: try SettingJSON.read(json), parameters: [ParameterDefinition(name: "w", shape: shape)])
+        #expect(name == "torch.SGD" ? bytes == 0 : bytes >= 1 << 53)
+    }
+
+    @Test("a step beyond exact integers, and a glob longer than any name, are refused")
+    func extremes() {
+        #expect(throws: OptimizerError.self) {
+            try Replay(#"{"optimizer":"sgd","step":9223372036854775807}"#, ["w": [1]])
+        }
+        let glob = String(repeating: "*a", count: 1000)
+        #expect(throws: OptimizerError.self) {
+            try Replay(#"{"optimizer":"sgd","groups":[{"params":["\#(glob)"]}]}"#, ["w": [1]])
+        }
+    }
+
+    @Test(
+        "a model that starts at a far step trains",
+        arguments: [#""adam""#, #"{"type":"NAdam","framework":"torch"}"#, #""asgd""#])
+    func farStep(_ optimizer: String) throws {
+        let model = try Replay(#"{"optimizer":\#(optimizer),"step":1000000000000}"#, ["w": [1, 2]])
+        let report = try model.push(["w": [1, -1]])
+        #expect(report.applied && model.all.allSatisfy(\.isFinite) && model.optimizer.step == 1_000_000_000_001)
+    }
+
+    @Test("gradients of another model are refused before anything is read")
+    func otherModel() throws {
+        let (small, large) = (
+            try Replay(#"{"optimizer":"adam"}"#, ["w": [1]]),
+            try Replay(#"{"optimizer":"adam"}"#, ["a": [1, 2], "b": [3]])
+        )
+        let before = large.bits
+        #expect(throws: OptimizerError.self) { try large.push(small.gradients(["w": [1]])) }
+        #expect(large.bits == before)
+    }
+}

@@ -8,16 +8,17 @@ public struct Shape: Sendable, Hashable {
     public let elementCount: Int
 
     /// Makes a shape; nil where an extent is negative or the count of bytes would not fit.
+    ///
+    /// A 0 among the extents does not excuse the others: their product must fit as well.
     public init?(_ dimensions: [Int]) {
-        var count = 1
+        var span = 1
         for extent in dimensions {
-            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-            if extent < 0 || overflow { return nil }
-            count = product
+            let (product, overflow) = span.multipliedReportingOverflow(by: max(extent, 1))
+            if extent < 0 || overflow || product > Int.max / 64 { return nil }
+            span = product
         }
-        if count > Int.max / 64 { return nil }
         self.dimensions = dimensions
-        elementCount = count
+        elementCount = dimensions.contains(0) ? 0 : span
     }
 
     /// The shape of a single number.

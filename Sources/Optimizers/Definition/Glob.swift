@@ -2,6 +2,9 @@
 
 /// A pattern of names: `*` matches any run of characters, `?` any one.
 public struct Glob: Sendable {
+    /// The longest pattern, in bytes; names are shorter by far.
+    static let longest = 1024
+
     private let pattern: [Character]
 
     /// Makes a pattern.

@@ -119,9 +119,15 @@ struct GroupReader {
     /// Gives each parameter to the first group that names it; a literal name beats every glob.
     private func assign(_ membership: inout GroupMembership) throws(OptimizerError) {
         var entries: [[String]] = []
+        var taken = Set<String>()
         var owner = [Int?](repeating: nil, count: parameters.count)
         for (index, group) in membership.groups.enumerated() {
-            let entry = try params(of: group, others: membership.groups[..<index])
+            guard taken.insert(group.name).inserted else {
+                throw .invalid(
+                    "\(group.pointer)/name", .valueError, "Two groups are called `\(group.name)`; names must differ.",
+                    expected: "a name of its own", got: group.name)
+            }
+            let entry = try params(of: group)
             for (place, name) in entry.enumerated() {
                 guard let parameter = placeByName[name] else { continue }
                 guard owner[parameter] == nil else {
@@ -139,14 +145,7 @@ struct GroupReader {
         }
     }
 
-    private func params(
-        of group: GroupMembership.Group, others: ArraySlice<GroupMembership.Group>
-    ) throws(OptimizerError) -> [String] {
-        if others.contains(where: { $0.name == group.name }) {
-            throw .invalid(
-                "\(group.pointer)/name", .valueError, "Two groups are called `\(group.name)`; names must differ.",
-                expected: "a name of its own", got: group.name)
-        }
+    private func params(of group: GroupMembership.Group) throws(OptimizerError) -> [String] {
         guard let setting = group.setting["params"] else {
             throw .invalid(
                 "\(group.pointer)/params", .keyError, "A group needs `params`, an array of names or globs.",
@@ -169,6 +168,10 @@ struct GroupReader {
             if let parameter = placeByName[name] {
                 members.append(parameter)
                 continue
+            }
+            guard name.utf8.count <= Glob.longest else {
+                throw .invalid(
+                    "\(group.pointer)/params/\(place)", .valueError, "A glob has at most \(Glob.longest) bytes.")
             }
             let glob = Glob(name)
             let matching = Glob.isPattern(name) ? parameters.indices.filter { glob.matches(parameters[$0].name) } : []

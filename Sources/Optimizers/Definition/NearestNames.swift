@@ -7,7 +7,7 @@ public enum NearestNames {
         let wanted = Array(name.lowercased().utf8.prefix(64))
         let limit = max(2, wanted.count / 3)
         var near: [(distance: Int, name: String)] = []
-        for candidate in candidates {
+        for candidate in candidates.prefix(10_000) where abs(candidate.utf8.count - name.utf8.count) <= limit {
             let apart = distance(wanted, Array(candidate.lowercased().utf8.prefix(64)))
             if apart <= limit { near.append((apart, candidate)) }
         }

@@ -38,7 +38,7 @@ struct PlanBuilder {
             pastEnd: try top.choice("past_end", default: .error),
             onNonFinite: try top.choice("on_nonfinite", default: .reject),
             unique: try top.boolean("unique", default: true),
-            step: try top.integer("step", default: 0, atLeast: 0), warnings: membership.warnings,
+            step: try readStep(top), warnings: membership.warnings,
             catalogue: catalogue, inner: subject.inner)
     }
 
@@ -95,6 +95,15 @@ struct PlanBuilder {
     private func readWeightDecay(_ top: Settings, _ traits: RuleTraits) throws(OptimizerError) -> WeightDecay {
         guard let setting = top.raw("weight_decay") else { return .constant(Float(traits.weightDecay)) }
         return try WeightDecay(setting, pointer: "/weight_decay", catalogue: catalogue, traits: traits)
+    }
+
+    /// The first step; below 2^53, so that it is exact wherever it is computed with.
+    private func readStep(_ top: Settings) throws(OptimizerError) -> Int {
+        let step = try top.integer("step", default: 0, atLeast: 0)
+        guard step < 1 << 53 else {
+            throw top.complaint("step", .valueError, "`step` must be below 2^53.", "an integer below 2^53", "\(step)")
+        }
+        return step
     }
 
     private func readGroups(_ top: Settings, framework: Framework) throws(OptimizerError) -> GroupMembership {

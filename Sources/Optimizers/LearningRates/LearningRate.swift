@@ -60,7 +60,7 @@ public indirect enum LearningRate: Sendable {
     ///
     /// `past` `.hold` goes on with the last value; an empty array has none.
     public func value(at step: Int, past: PastEnd = .error) -> Float? {
-        var step = step
+        var step = max(step, 0)
         if let length, step >= length {
             guard past == .hold, length > 0 else { return nil }
             step = length - 1

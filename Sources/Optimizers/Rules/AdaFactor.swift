@@ -29,11 +29,10 @@ final class AdaFactor: FusedOptimizer {
     }
 
     private let arguments: AdaFactorArguments
-    private var columnSums: [Double]
+    private var columnSums: [Double] = []
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try AdaFactorArguments(plan)
-        columnSums = Array(repeating: 0, count: plan.layout.parameters.map { $0.shape.dimensions.last ?? 1 }.max() ?? 1)
         try super.init(plan)
     }
 
@@ -44,6 +43,14 @@ final class AdaFactor: FusedOptimizer {
             SlotDefinition("exp_avg_sq_row") { Self.factor($0.shape, without: 1) },
             SlotDefinition("exp_avg_sq_col") { Self.factor($0.shape, without: 2) },
         ]
+    }
+
+    /// The widest row of a matrix, in doubles.
+    override var scratchByteCount: Int { widestRow * MemoryLayout<Double>.stride }
+
+    private var widestRow: Int {
+        let matrices = layout.parameters.lazy.map(\.shape).filter { $0.rank >= 2 && $0.elementCount > 0 }
+        return matrices.map { $0.dimensions[$0.rank - 1] }.max() ?? 0
     }
 
     /// The shape without its last (1) or last but one (2) extent; nil below rank 2.
@@ -100,6 +107,7 @@ final class AdaFactor: FusedOptimizer {
     }
 
     private func directMatrices(_ update: RangeUpdate, _ shape: Shape, _ numbers: pk_constants) {
+        if columnSums.isEmpty { columnSums = Array(repeating: 0, count: widestRow) }
         let (rows, columns) = (shape.dimensions[shape.rank - 2], shape.dimensions[shape.rank - 1])
         guard let row = slots[2][update.parameter].baseAddress, let column = slots[3][update.parameter].baseAddress
         else { return }

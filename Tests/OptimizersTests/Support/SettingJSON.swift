@@ -67,7 +67,10 @@ struct SettingJSON {
         let isInteger = !bytes[start..<position].contains {
             [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains($0)
         }
-        return isInteger ? .integer(Int(value)) : .number(value)
+        guard isInteger, let integer = Int(String(decoding: bytes[start..<position], as: UTF8.self)) else {
+            return .number(value)
+        }
+        return .integer(integer)
     }
 
     private mutating func string() throws -> String {
