@@ -10,6 +10,10 @@ struct CurvePlot {
     private static let mostPoints = 1500
     private static let dashes = ["", "8 4", "2 3", "12 3 2 3", "5 5", "1 4"]
 
+    /// Colours that most colour-blind people can tell apart (Okabe and Ito), darkened or lightened for their page.
+    private static let onLight = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9"]
+    private static let onDark = ["#56b4e9", "#ff9248", "#2dd4a0", "#f0a6cf", "#e6c84c", "#8ab4f8"]
+
     private let curve: Curve
     private let title: String
     private let x: Axis
@@ -27,11 +31,12 @@ struct CurvePlot {
         """
         <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" role="img" aria-label="\(Self.escaped(sentence))" font-family="system-ui, sans-serif" font-size="13">
         <style>
-        :root{--ink:#1f2328;--dim:#656d76;--grid:#d8dee4;--page:#ffffff;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#b58900;--c5:#56b4e9}
-        @media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9198a1;--grid:#30363d;--page:#0d1117;--c0:#56b4e9;--c1:#ff9248;--c2:#2dd4a0;--c3:#f0a6cf;--c4:#e6c84c;--c5:#8ab4f8}}
-        text{fill:var(--dim)} .title{fill:var(--ink);font-size:16px;font-weight:600} .grid{stroke:var(--grid)} .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
+        text{fill:#656d76} .title{fill:#1f2328;font-size:16px;font-weight:600} .grid{stroke:#d8dee4} .page{fill:#ffffff}
+        .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
+        \(Self.colours(Self.onLight))
+        @media (prefers-color-scheme:dark){text{fill:#9198a1} .title{fill:#e6edf3} .grid{stroke:#30363d} .page{fill:#0d1117} \(Self.colours(Self.onDark))}
         </style>
-        <rect width="100%" height="100%" fill="var(--page)"/>
+        <rect class="page" width="100%" height="100%"/>
         <text class="title" x="\(Self.frame.left)" y="26">\(Self.escaped(title))</text>
         \(grid)
         \(lines)
@@ -79,7 +84,7 @@ struct CurvePlot {
 
     private var lines: String {
         curve.series.enumerated().map { number, series in
-            "<polyline class=\"line\" \(style(number)) points=\"\(points(series.values))\"/>"
+            "<polyline \(style(number)) points=\"\(points(series.values))\"/>"
         }.joined(separator: "\n")
     }
 
@@ -89,14 +94,15 @@ struct CurvePlot {
             let name = series.name.isEmpty ? curve.quantity : series.name
             defer { offset += 44 + Double(name.count) * 7.6 }
             return """
-                <line class="line" \(style(number)) x1="\(offset)" x2="\(offset + 24)" y1="41" y2="41"/>\
+                <line \(style(number)) x1="\(offset)" x2="\(offset + 24)" y1="41" y2="41"/>\
                 <text x="\(offset + 29)" y="45">\(Self.escaped(name))</text>
                 """
         }.joined(separator: "\n")
     }
 
     private func style(_ number: Int) -> String {
-        "stroke=\"var(--c\(number % 6))\" stroke-dasharray=\"\(Self.dashes[number % Self.dashes.count])\""
+        let dash = Self.dashes[number % Self.dashes.count]
+        return "class=\"line c\(number % Self.onLight.count)\"" + (dash.isEmpty ? "" : " stroke-dasharray=\"\(dash)\"")
     }
 
     /// The line's points; of a long line evenly chosen ones, the last always among them.
@@ -108,6 +114,10 @@ struct CurvePlot {
                 "\(Self.rounded(left(Double(curve.steps[index])))),\(Self.rounded(top(Double($0))))"
             }
         }.joined(separator: " ")
+    }
+
+    private static func colours(_ colours: [String]) -> String {
+        colours.enumerated().map { ".c\($0){stroke:\($1)}" }.joined(separator: " ")
     }
 
     private static func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }

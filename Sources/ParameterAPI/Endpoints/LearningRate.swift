@@ -57,7 +57,8 @@ private func answerCurve(
             let facts = model.publication.current.facts
             let names = facts.layout.groups.map(\.name)
             let curve = try Curve(quantity, steps, names: names) { step throws(Problem) in try evaluate(facts, step) }
-            return form.response(for: curve, title: "\(facts.name): \(quantity)", call)
+            let title = "\(facts.name): \(quantity == "lr" ? "learning rate" : "weight decay")"
+            return form.response(for: curve, title: title, call)
         }
     }
 }
