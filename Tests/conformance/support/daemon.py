@@ -19,10 +19,10 @@ LISTENING = re.compile(r"listening on http://(?P<host>[^:]+):(?P<port>\d+)$")
 class Daemon:
     """One running paramd; a context manager that asks it to stop at the end."""
 
-    def __init__(self, *arguments: str, data_dir: str | Path | None = None) -> None:
+    def __init__(self, *arguments: str, data_dir: str | Path | None = None, binary: Path = BINARY) -> None:
         self._own_dir = None if data_dir else tempfile.TemporaryDirectory(prefix="paramd-test-")
         self.data_dir = Path(data_dir or self._own_dir.name)
-        self.process = launch("--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir), *arguments)
+        self.process = launch("--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir), *arguments, binary=binary)
         self.host, self.port = self._address()
 
     def _address(self) -> tuple[str, int]:
@@ -67,11 +67,11 @@ class Daemon:
         self.stop()
 
 
-def launch(*arguments: str) -> subprocess.Popen[bytes]:
+def launch(*arguments: str, binary: Path = BINARY) -> subprocess.Popen[bytes]:
     """Starts paramd with these arguments; its log goes to the test's own standard error."""
     environment = {**os.environ, "SWIFT_BACKTRACE": "enable=no"}
     return subprocess.Popen(
-        [str(BINARY), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment
+        [str(binary), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment
     )
 
 
