@@ -10,6 +10,7 @@ import CKernels
 ///         g = r (g + wd w)                    wd: the weight decay, 0 where the name rule leaves the parameter out
 ///     then the inner rule, without decay and unscaling of its own. Elsewhere g passes without decay.
 ///
+/// MindSpore advances the step twice per update where weight decay is a schedule; here it advances once.
 /// - Throws: ValueError for use_clip with a rate that is both dynamic and grouped, and for LARS inside of LARS.
 /// - Source: mindspore.nn.LARS. Slots: those of the inner optimizer.
 final class LARS: FusedOptimizer {
