@@ -39,7 +39,7 @@ class Size:
     tolerance: float
 
 
-FULL = Size(updates=6000, batch=64, floor=0.85, tolerance=0.010)
+FULL = Size(updates=4000, batch=64, floor=0.85, tolerance=0.010)
 QUICK = Size(updates=1000, batch=64, floor=0.75, tolerance=0.040)
 
 
@@ -66,7 +66,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--url", default="http://127.0.0.1:8470", help="the server to train on")
     parser.add_argument("--output", default="demo-output", help="the folder for the plot and the table")
     parser.add_argument(
-        "--quick", action="store_true", help="fewer updates, and a lower floor: a minute instead of ten"
+        "--quick", action="store_true", help="fewer updates, and a lower floor: a minute instead of five"
     )
     return parser.parse_args()
 
@@ -134,11 +134,11 @@ def workers(url: str, model: str, size: Size) -> Iterator[multiprocessing.Queue[
 
 
 def next_report(reports: multiprocessing.Queue[Report]) -> Report:
-    """The next report of any worker; silence for a minute means that all of them have failed."""
+    """The next report of any worker; silence for five minutes means that all have failed."""
     try:
-        return reports.get(timeout=60)
+        return reports.get(timeout=300)
     except queue.Empty:
-        raise SystemExit("no worker has reported for a minute; what they said is above") from None
+        raise SystemExit("no worker has reported for five minutes; what they said is above") from None
 
 
 def run_alone(start: lenet.Arrays, size: Size, title: str, rates: dict[str, list[float]]) -> Run:
