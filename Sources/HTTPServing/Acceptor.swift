@@ -15,14 +15,14 @@ final class Acceptor: Sendable {
     private let listener: Listener
     private let loops: [EventLoop]
     private let census: ConnectionCensus
-    private let refusal: EarlyAnswer
+    private let refusal: Response
     private let bell: Int32
 
     init(listener: Listener, loops: [EventLoop], census: ConnectionCensus, refusal: Response) throws(HTTPServerError) {
         self.listener = listener
         self.loops = loops
         self.census = census
-        self.refusal = EarlyAnswer(refusal)
+        self.refusal = refusal
         bell = eventfd(0, Int32(EFD_CLOEXEC))
         guard bell >= 0 else { throw .loopUnavailable(errno) }
     }
@@ -73,7 +73,7 @@ final class Acceptor: Sendable {
             }
             let accepted = Accepted(descriptor: descriptor, remote: Remote(SocketAddress(address, length: length)))
             if census.enter(accepted.remote) { return prepared(accepted) }
-            refusal.send(to: descriptor)
+            EarlyAnswer(refusal).send(to: descriptor)
             close(descriptor)
         }
     }

@@ -3,6 +3,8 @@
 import Glibc
 
 /// An HTTP server: an acceptor and its event loops around one application.
+///
+/// A server that has been started runs until it is drained or stopped; letting go of it does not end it.
 public final class HTTPServer: Sendable {
     private let configuration: HTTPConfiguration
     private let application: any Application

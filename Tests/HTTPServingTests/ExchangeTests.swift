@@ -112,7 +112,7 @@ struct ExchangeTests {
         #expect(try #require(client.answer()).text == "durable\n")
     }
 
-    @Test("500 parked exchanges are all answered", arguments: [500])
+    @Test("many parked exchanges are all answered", arguments: [500, 1_000])
     func many(count: Int) throws {
         let server = try TestServer()
         let clients = (0..<count).map { _ in server.client() }

@@ -115,9 +115,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
 
     private func takeMessages() -> [Message] {
         inbox.withLock { messages in
-            let taken = messages
-            messages.removeAll(keepingCapacity: taken.count < 1_024)
-            return taken
+            defer { messages = [] }
+            return messages
         }
     }
 
