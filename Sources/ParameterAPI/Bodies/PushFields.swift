@@ -80,8 +80,8 @@ struct PushFields {
         guard let value = values[field] else { return nil }
         // A worker called 7 comes as a number out of a header.
         let text = value.string ?? (value.integer.map(String.init))
-        guard let text, (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
-            complain(field, .typeError, "`\(field)` is a text of 1 to 128 characters without spaces")
+        guard let text, WorkerName.isValid(text) else {
+            complain(field, .typeError, "`\(field)` is \(WorkerName.rule)")
             return nil
         }
         return text

@@ -91,8 +91,8 @@ private func answer(_ call: Call, _ exchange: Exchange, _ worker: String, _ fact
 /// The worker that the path names.
 private func workerName(_ call: Call) throws(Problem) -> String {
     let name = call.argument("w")
-    guard (1...128).contains(name.utf8.count), name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
-        throw Problem(.invalidQuery, "A worker's name is 1 to 128 characters without spaces.")
+    guard WorkerName.isValid(name) else {
+        throw Problem(.invalidQuery, "A worker's name is \(WorkerName.rule).")
     }
     return name
 }

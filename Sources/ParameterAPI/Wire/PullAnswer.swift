@@ -63,7 +63,7 @@ struct PullAnswer: Sendable {
     /// What every answer about this version says in its head, a 304 too.
     var headers: [(name: String, value: String)] {
         let path = "/v1/models/\(version.facts.name)/versions/\(version.uid)-\(version.version)/parameters"
-        let query = call.request.target.split(separator: "?", maxSplits: 1).dropFirst().first.map { "?\($0)" } ?? ""
+        let query = call.selectionQuery
         return [
             (name: "ETag", value: tag.text),
             (name: "Cache-Control", value: isImmutable ? "public, max-age=31536000, immutable" : "no-cache"),

@@ -37,6 +37,16 @@ enum Representation: String {
     }
 }
 
+extension Call {
+    /// The part of the query that chooses what is shown, as it was written: what a permanent name has to repeat.
+    var selectionQuery: String {
+        let names = ["group", "name", "dtype", "encoding", "meta_only"]
+        let query = request.target.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
+        let kept = query.split(separator: "&").filter { part in names.contains { part.hasPrefix("\($0)=") } }
+        return kept.isEmpty ? "" : "?" + kept.joined(separator: "&")
+    }
+}
+
 /// The parameters of a pull, with how their numbers are written.
 struct Selection {
     /// Places in update order.
