@@ -16,7 +16,7 @@ public enum JournalMode: Sendable, Equatable {
 public struct JournalSettings: Sendable, Equatable {
     /// When an append counts as done.
     public var mode: JournalMode
-    /// Size of a segment file in bytes; a record that is longer gets a segment of its own size.
+    /// Size of a segment file in bytes; a record or batch that is longer gets a segment of its own size.
     public var segmentBytes: Int
     /// Most bytes that one sync covers, unless a single record is longer.
     public var batchBytes: Int

@@ -109,8 +109,6 @@ struct Script {
             repeat {
                 let payload = makePayload()
                 let submission = Submission(Record(type: 1, model: 2, payload: [Bytes(copying: payload)]))
-                let extent = (batch + [submission]).reduce(0) { $0 + $1.extent }
-                if !batch.isEmpty && extent > log.room { break }
                 submitted[position] = payload
                 batch.append(submission)
                 position += 1

@@ -61,6 +61,33 @@ struct ReadingTests {
         #expect(found.map(\.payload) == payloads)
     }
 
+    @Test("what a live journal is writing, cutting and deleting is never taken for damage")
+    func live() throws {
+        let place = try TemporaryDirectory()
+        let journal = try place.open(JournalSettings(segmentBytes: 8192))
+        let running = Lock(3)
+        let writers = (0..<3).compactMap { number in
+            Thread {
+                for count in 0..<200 {
+                    _ = try? journal.appendAndWait(Record([UInt8](repeating: UInt8(number), count: count * 7 % 900)))
+                    if number == 0 && count > 100 && count % 20 == 19 {
+                        _ = try? journal.deleteSegments(before: journal.nextPosition - 150)
+                    }
+                }
+                running.withLock { $0 -= 1 }
+            }
+        }
+        #expect(writers.count == 3)
+        while running.withLock({ $0 }) > 0 {
+            for problem in try Journal.verify(directory: place.path).problems { Issue.record(problem) }
+            let start = journal.nextPosition
+            try Journal.read(directory: place.path, from: start) { #expect($0.position >= start) }
+        }
+        for writer in writers { writer.join() }
+        journal.close()
+        #expect(try Journal.verify(directory: place.path).isIntact)
+    }
+
     @Test("payloads start at a multiple of 8 bytes")
     func alignment() throws {
         let small = try SmallJournal(sizes: [1, 2, 3, 4, 5, 6, 7, 8, 9])

@@ -33,15 +33,12 @@ final class SegmentLog {
         syncedPosition = nextPosition
     }
 
-    /// Bytes left in the current segment.
-    var room: Int { current.room }
-
     /// Whether records have been written that are not yet synced.
     var isDirty: Bool { syncedPosition < nextPosition }
 
     /// Writes the records behind the last one, all or none; durable after the next `synchronize`.
     ///
-    /// They must fit into `room`, unless there is one only: that one gets a segment of its own.
+    /// They share a segment: the next one if the current has no room for them, as long as they need it.
     func write(_ batch: ArraySlice<Submission>) throws(JournalError) {
         let extent = batch.reduce(0) { $0 + $1.extent }
         if extent > current.room { try roll(toFit: extent) }

@@ -60,8 +60,7 @@ private struct Salvage {
 
     private func checkOrder(_ reader: SegmentReader, after previous: SegmentReader) throws(JournalError) {
         guard previous.header.number + 1 == reader.header.number else {
-            throw .corrupted(
-                file: FileName.segment(previous.header.number + 1), offset: 0, reason: "the segment is missing")
+            throw Directory.missing(previous.header.number + 1)
         }
         try SegmentChain.check(reader, continues: previous)
     }

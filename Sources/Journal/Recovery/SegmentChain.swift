@@ -63,24 +63,30 @@ struct SegmentChain {
         _ reader: SegmentReader, isLast: Bool, upTo end: UInt64 = .max,
         _ body: (StoredRecord) throws(JournalError) -> Void
     ) throws(JournalError) -> SegmentEnd {
-        var reason = "there are bytes behind the last record"
-        loop: while reader.nextPosition < end {
+        var isWitnessed = false
+        while reader.nextPosition < end {
+            var reason = "there are bytes behind the last record"
             switch try reader.next() {
-            case .record(let record): try body(record)
-            case .end: break loop
-            case .damaged(let why):
-                reason = why
-                break loop
+            case .record(let record):
+                isWitnessed = false
+                try body(record)
+                continue
+            case .end: break
+            case .damaged(let why): reason = why
+            }
+            let damage = JournalError.corrupted(file: reader.window.name, offset: reader.offset, reason: reason)
+            if isWitnessed { throw damage }
+            switch try reader.tail() {
+            case .clean: return SegmentEnd(tail: .clean, reason: reason)
+            case .torn(let end) where isLast: return SegmentEnd(tail: .torn(end: end), reason: reason)
+            case .hole where isLast:
+                // A live journal may have written here before its witness was read. It is damage on a second look.
+                isWitnessed = true
+                reader.window.reload()
+            case .torn, .hole: throw damage
             }
         }
-        if reader.nextPosition >= end { return SegmentEnd(tail: .clean, reason: reason) }
-        let tail = try reader.tail()
-        switch tail {
-        case .clean: break
-        case .torn where isLast: break
-        case .torn, .hole: throw .corrupted(file: reader.window.name, offset: reader.offset, reason: reason)
-        }
-        return SegmentEnd(tail: tail, reason: reason)
+        return SegmentEnd(tail: .clean, reason: "")
     }
 }
 

@@ -1,6 +1,8 @@
 // Checks every byte that the journal keeps: for `paramd verify` and scheduled scrubs. Reads only; finds all damage
 // instead of stopping at the first.
 
+import Glibc
+
 /// What a check of a directory found.
 public struct VerificationReport: Sendable, Equatable {
     /// One file that was read from end to end.
@@ -36,7 +38,7 @@ public struct VerificationReport: Sendable, Equatable {
 extension Journal {
     /// Reads every segment and snapshot in the directory and checks each byte of them.
     ///
-    /// Needs no lock.
+    /// Needs no lock; the journal may be open and in use meanwhile.
     ///
     /// - Throws: `.inaccessible` if the directory cannot be listed; damage is not thrown but reported.
     public static func verify(directory: String) throws(JournalError) -> VerificationReport {
@@ -77,29 +79,34 @@ private struct Verification {
 
     private mutating func check(segment name: String, isLast: Bool) {
         var file = VerificationReport.File(name: name)
-        var reached: SegmentReader?
+        var intact: SegmentReader?
         do throws(JournalError) {
             let reader = try SegmentReader(name, in: directory)
             file.bytes = reader.window.size
-            reached = reader
-            try checkContinuity(reader)
-            let tail = try SegmentChain.read(reader, isLast: isLast) { _ in file.entries += 1 }
-            report.tornTail = tail.torn(in: reader)
+            checkContinuity(reader)
+            let end = try SegmentChain.read(reader, isLast: isLast) { _ in file.entries += 1 }
+            report.tornTail = end.torn(in: reader)
+            intact = reader
         } catch {
+            if isGone(error) { return previous = nil }
             report.problems.append(error)
         }
-        previous = reached
+        previous = intact
         report.files.append(file)
     }
 
-    /// A segment whose predecessor was readable to its end must continue it.
-    private func checkContinuity(_ reader: SegmentReader) throws(JournalError) {
+    /// A segment must continue the one before, if that could be read to its end.
+    private mutating func checkContinuity(_ reader: SegmentReader) {
         guard let previous else { return }
         guard previous.header.number + 1 == reader.header.number else {
-            throw .corrupted(
-                file: FileName.segment(previous.header.number + 1), offset: 0, reason: "the segment is missing")
+            report.problems.append(Directory.missing(previous.header.number + 1))
+            return
         }
-        try SegmentChain.check(reader, continues: previous)
+        do {
+            try SegmentChain.check(reader, continues: previous)
+        } catch {
+            report.problems.append(error)
+        }
     }
 
     private mutating func check(snapshot name: String, id: UInt64) {
@@ -109,8 +116,15 @@ private struct Verification {
             file.bytes = SnapshotBlock.fileSize(content: reader.info.length)
             try reader.forEachBlock { _ in file.entries += 1 }
         } catch {
+            if isGone(error) { return }
             report.problems.append(error)
         }
         report.files.append(file)
+    }
+
+    /// Whether the file was deleted after the directory had been listed, as a live journal does.
+    private func isGone(_ error: JournalError) -> Bool {
+        guard case .inaccessible(_, _, let code) = error else { return false }
+        return code == ENOENT
     }
 }

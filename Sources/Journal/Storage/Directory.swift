@@ -57,17 +57,41 @@ struct Directory: Sendable {
     }
 
     /// Names of the files, sorted; not those of directories.
+    ///
+    /// A listing is no single moment: one taken while a live journal rolls or deletes can miss a segment between
+    /// others. It is taken again until the segments are consecutive or twice the same.
     func fileNames() throws(JournalError) -> [String] {
+        var names = try listOnce()
+        for _ in 0..<100 where Directory.gap(in: names) != nil {
+            let again = try listOnce()
+            if again == names { return names }
+            names = again
+        }
+        return names
+    }
+
+    private func listOnce() throws(JournalError) -> [String] {
         try reading("the directory") { () throws(SystemError) in try disk.list(path) }
             .filter { !$0.isDirectory }.map(\.name).sorted()
     }
 
     /// Numbers of the segments, ascending and without a gap.
     func segmentNumbers() throws(JournalError) -> [UInt64] {
-        let numbers = try fileNames().compactMap(FileName.segment.number).sorted()
+        let names = try fileNames()
+        if let missing = Directory.gap(in: names) { throw missing }
+        return names.compactMap(FileName.segment.number)
+    }
+
+    /// The first segment that is missing between others, as an error.
+    private static func gap(in names: [String]) -> JournalError? {
+        let numbers = names.compactMap(FileName.segment.number)
         for (number, next) in zip(numbers, numbers.dropFirst()) where next != number + 1 {
-            throw .corrupted(file: FileName.segment(number + 1), offset: 0, reason: "the segment is missing")
+            return missing(number + 1)
         }
-        return numbers
+        return nil
+    }
+
+    static func missing(_ number: UInt64) -> JournalError {
+        .corrupted(file: FileName.segment(number), offset: 0, reason: "the segment is missing")
     }
 }

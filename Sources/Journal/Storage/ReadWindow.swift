@@ -5,7 +5,7 @@
 /// A file open for reading, and the stretch of it that is in memory.
 final class ReadWindow {
     let name: String
-    let size: Int
+    private(set) var size: Int
     private let disk: any FileSystem
     private let file: Int32
     private var buffer: UnsafeMutableRawBufferPointer
@@ -44,11 +44,16 @@ final class ReadWindow {
         forget()
     }
 
+    /// Reads everything anew from here on: another thread may have written meanwhile.
+    func reload() {
+        loaded = 0..<0
+    }
+
     /// Has later reads come from the disk.
     ///
     /// What is not synced stays in memory.
     func forget() {
-        loaded = 0..<0
+        reload()
         disk.discardCache(file)
     }
 
@@ -73,9 +78,20 @@ final class ReadWindow {
         } catch {
             throw JournalError(inaccessible: name, error)
         }
-        guard count >= range.count else {
-            throw .corrupted(file: name, offset: range.lowerBound + count, reason: "the file ends early")
+        if count < wanted { try expectCut(at: range.lowerBound + count) }
+        // A journal that goes on to the next segment cuts this one behind its records: zeros before, zeros after.
+        UnsafeMutableRawBufferPointer(rebasing: target[count...]).initializeMemory(as: UInt8.self, repeating: 0)
+        loaded = range.lowerBound..<range.lowerBound + wanted
+    }
+
+    /// Refuses a read that came short though the file did not become shorter.
+    private func expectCut(at offset: Int) throws(JournalError) {
+        let now: Int
+        do {
+            now = try disk.size(file)
+        } catch {
+            throw JournalError(inaccessible: name, error)
         }
-        loaded = range.lowerBound..<range.lowerBound + count
+        guard now <= offset else { throw .corrupted(file: name, offset: offset, reason: "the file ends early") }
     }
 }

@@ -71,7 +71,7 @@ final class CommitLoop {
 
     /// Takes appends off the backlog: as many as one sync may cover, and at least one.
     private func gather(_ submissions: inout [Submission], _ waiting: inout [Waiting]) {
-        let limit = settings.mode == .sync ? 0 : min(settings.batchBytes, log.room)
+        let limit = settings.mode == .sync ? 0 : settings.batchBytes
         var extent = 0
         while case .append(let submission, let then)? = backlog.first {
             extent += submission.extent
