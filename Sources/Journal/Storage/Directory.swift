@@ -62,9 +62,10 @@ struct Directory: Sendable {
     /// others. It is taken again until the segments are consecutive or twice the same.
     func fileNames() throws(JournalError) -> [String] {
         var names = try listOnce()
-        for _ in 0..<100 where Directory.gap(in: names) != nil {
+        for _ in 0..<100 {
+            guard Directory.gap(in: names) != nil else { break }
             let again = try listOnce()
-            if again == names { return names }
+            if again == names { break }
             names = again
         }
         return names
