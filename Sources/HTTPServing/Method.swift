@@ -11,4 +11,5 @@ public enum Method: String, Sendable, Hashable, CaseIterable {
     case delete = "DELETE"
     case options = "OPTIONS"
     case trace = "TRACE"
+    case query = "QUERY"
 }

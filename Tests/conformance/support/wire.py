@@ -77,10 +77,10 @@ class Api:
         body = {"gradients": {name: as_json(value) for name, value in gradients.items()}, **fields}
         return self("POST", f"/v1/models/{model}/gradients", body).expect(status)
 
-    def push_binary(self, model: str, tensors: Mapping[str, np.ndarray], **headers: str) -> Answer:
+    def push_binary(self, model: str, tensors: Mapping[str, np.ndarray], query: str = "", **headers: str) -> Answer:
         """POST of gradients as safetensors."""
         body = safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
-        return self("POST", f"/v1/models/{model}/gradients", body, Content_Type=SAFETENSORS, **headers)
+        return self("POST", f"/v1/models/{model}/gradients{query}", body, Content_Type=SAFETENSORS, **headers)
 
     def pull(self, model: str, query: str = "") -> dict[str, np.ndarray]:
         """Parameters by JSON, as float32 arrays."""
