@@ -71,7 +71,7 @@ struct KernelTests {
         #expect(Set(results).count == 1)
     }
 
-    private func run(_ rule: pk_rule, _ isa: pk_isa, _ count: Int) -> UInt64 {
+    private func run(_ rule: pk_rule, _ isa: pk_isa, _ count: Int) -> [UInt8] {
         let buffers = (0..<6).map { seed in
             let buffer = FloatBuffer(count: count)
             Noise.fill(buffer, seed: UInt64(seed))
@@ -92,12 +92,9 @@ struct KernelTests {
             root: 1.5, shrink: 0.99, low: 0.05, high: 0.2, extra: 0.6, option: Self.options[rule.rawValue] ?? 0)
         var sums = pk_sums()
         pk_apply(isa, rule, &update, &sums)
-        var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-        withUnsafeBytes(of: sums) { for byte in $0 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 } }
-        for buffer in buffers {
-            for i in 0..<count { digest = (digest ^ UInt64(buffer.base[i].bitPattern)) &* 0x100_0000_01B3 }
-        }
-        return digest
+        var bytes = withUnsafeBytes(of: sums) { Array($0) }
+        for buffer in buffers { bytes += UnsafeRawBufferPointer(buffer[0..<count]) }
+        return bytes
     }
 
     /// Options that a rule's loop has slots for.

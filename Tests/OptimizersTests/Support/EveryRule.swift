@@ -82,12 +82,9 @@ enum EveryRule {
 
 /// Numbers from -1 to 1 that look random and never change.
 enum Noise {
-    static func value(_ i: Int, seed: UInt64) -> Float {
-        Float(2 * CounterGenerator(seed: seed, name: "noise").unit(UInt64(i)) - 1)
-    }
-
     static func fill(_ buffer: FloatBuffer, seed: UInt64) {
-        for i in 0..<buffer.count { buffer.base[i] = value(i, seed: seed) }
+        let generator = CounterGenerator(seed: seed, name: "noise")
+        for i in 0..<buffer.count { buffer.base[i] = Float(2 * generator.unit(UInt64(i)) - 1) }
     }
 }
 

@@ -28,9 +28,13 @@ struct GoldenCase {
         return try SettingJSON.read([UInt8](Data(contentsOf: url)))
     }
 
+    /// Every file of `public`, read once for all tests.
+    private static let parsed: [String: Setting] = Dictionary(
+        uniqueKeysWithValues: all.compactMap { name in (try? read(name)).map { (name, $0) } })
+
     init(_ name: String, folder: String = "public") throws {
         self.name = name
-        json = try Self.read(name, folder: folder)
+        json = try folder == "public" ? #require(Self.parsed[name]) : Self.read(name, folder: folder)
     }
 
     var isTorch: Bool { json["framework"]?.stringValue?.hasPrefix("torch") ?? false }

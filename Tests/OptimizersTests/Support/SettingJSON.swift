@@ -24,7 +24,7 @@ struct SettingJSON {
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
     private mutating func next() -> UInt8 {
-        while [0x20, 0x0A, 0x0D, 0x09].contains(bytes[position]) { position += 1 }
+        while bytes[position] == 0x20 || bytes[position] == 0x0A || bytes[position] == 0x0D { position += 1 }
         return bytes[position]
     }
 
@@ -64,9 +64,7 @@ struct SettingJSON {
         }
         guard end > 0 else { throw JSONMistake(position: position) }
         position += end
-        let isInteger = !bytes[start..<position].contains {
-            [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains($0)
-        }
+        let isInteger = !bytes[start..<position].contains { $0 == 0x2E || $0 | 0x20 == 0x65 }
         guard isInteger, let integer = Int(String(decoding: bytes[start..<position], as: UTF8.self)) else {
             return .number(value)
         }
@@ -90,13 +88,17 @@ struct SettingJSON {
         var elements: [Setting] = []
         var numbers: [Double] = []
         while next() != UInt8(ascii: "]") {
-            if !elements.isEmpty { try take(UInt8(ascii: ",")) }
+            if !numbers.isEmpty || !elements.isEmpty { try take(UInt8(ascii: ",")) }
             let element = try value()
-            if let number = element.numberValue { numbers.append(number) }
+            if elements.isEmpty, let number = element.numberValue {
+                numbers.append(number)
+                continue
+            }
+            if elements.isEmpty { elements = numbers.map(Setting.number) }
             elements.append(element)
         }
         position += 1
-        return numbers.count == elements.count ? .numbers(numbers) : .array(elements)
+        return elements.isEmpty ? .numbers(numbers) : .array(elements)
     }
 
     private mutating func object() throws -> Setting {
