@@ -60,8 +60,8 @@ public final class SnapshotWriter {
     /// Ends the content, makes the file durable, reads it back, and gives it its name.
     ///
     /// - Returns: What the store lists from now on.
-    /// - Throws: What `write` throws, and `.corrupted` if the disk did not give back what was written. There is no
-    ///   snapshot then, and no file.
+    /// - Throws: What `write` throws, and `.corrupted` if the disk did not give back what was written. The older
+    ///   snapshots are as they were.
     public func finish() throws(JournalError) -> SnapshotInfo {
         guard isOpen else { throw .closed }
         defer { abandon() }
@@ -71,8 +71,6 @@ public final class SnapshotWriter {
             try directory.disk.synchronize(file)
         }
         try SnapshotReader(name, id: header.info.id, in: directory, fromDisk: true).verify()
-        directory.disk.close(file)
-        isOpen = false
         try directory.writing(name) { () throws(SystemError) in
             try directory.rename(name, to: FileName.snapshot(header.info.id))
             try directory.synchronize()
@@ -137,5 +135,4 @@ public final class SnapshotWriter {
         try directory.writing(name) { () throws(SystemError) in try directory.disk.synchronize(file) }
         synced = offset
     }
-
 }
