@@ -4,6 +4,7 @@ import numpy as np
 import safetensors.numpy
 import schemathesis
 from hypothesis import strategies
+from schemathesis.core import NOT_SET
 
 FILES = [
     safetensors.numpy.save({"w": np.float32([1, 2])}),
@@ -13,6 +14,13 @@ FILES = [
 ]
 
 schemathesis.openapi.media_type("application/vnd.safetensors", strategies.sampled_from(FILES))
+
+
+@schemathesis.hook
+def before_call(_context: object, case: schemathesis.Case, _kwargs: dict[str, object]) -> None:
+    """Leave out the body of a GET: it is refused for its framing (400) before its path is looked at."""
+    if case.method.upper() == "GET":
+        case.body = NOT_SET
 
 
 @schemathesis.deserializer("application/vnd.safetensors")

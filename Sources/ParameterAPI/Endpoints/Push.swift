@@ -11,7 +11,8 @@ import TensorCoding
     _ = try call.waitTime()
     let model = try call.model()
     let format = try BodyFormat(call.request)
-    if try call.flag("dry_run") { return try dryRun(call, model, format, stages: try call.flag("stages")) }
+    let showsStages = try call.flag("stages")
+    if try call.flag("dry_run") { return try dryRun(call, model, format, stages: showsStages) }
     let answersPull = try call.flag("pull")
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
     let receiver = try PushReceiver(call, model, format) { push, exchange in

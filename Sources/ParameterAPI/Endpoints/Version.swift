@@ -8,6 +8,10 @@ import ParameterServing
     try call.allowQueries("group", "name", "dtype", "encoding", "meta_only", "since", "min_step", "wait")
     let model = try call.model()
     let wanted = call.argument("v")
+    let parts = wanted.split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 2, ModelUID(parts[0]) != nil, Int(parts[1]) != nil else {
+        throw Problem(.notFound, "A version is written UID-NUMBER, such as 0f3a5c71-12, not `\(wanted.prefix(40))`.")
+    }
     let selection = try Selection(call, layout: model.layout)
     return .answer { exchange in
         let version = model.publication.current

@@ -12,13 +12,12 @@ struct Router: Sendable {
     /// - Throws: `notFound` for an unknown path; `methodNotAllowed`, with the methods that the path knows.
     func find(_ request: Request) throws(Problem) -> (route: Route, arguments: [String: String], suffix: String?) {
         let method = request.method == .head ? .get : request.method
-        var allowed: Set<String> = []
-        for route in routes {
-            guard let match = route.match(request.path) else { continue }
-            if route.method == method { return (route, match.arguments, match.suffix) }
-            allowed.insert(route.method.rawValue)
-            if route.method == .get { allowed.insert(Method.head.rawValue) }
-        }
+        var found = routes.compactMap { route in route.match(request.path).map { (route, $0.arguments, $0.suffix) } }
+        // `7.safetensors` is the file of 7 where there is such a file, not something called `7.safetensors`.
+        if found.contains(where: { $0.2 != nil }) { found.removeAll { $0.2 == nil } }
+        if let match = found.first(where: { $0.0.method == method }) { return match }
+        var allowed = Set(found.map(\.0.method.rawValue))
+        if allowed.contains(Method.get.rawValue) { allowed.insert(Method.head.rawValue) }
         guard !allowed.isEmpty else {
             throw Problem(.notFound, "There is nothing at \(request.target.prefix(200)); GET / lists what there is.")
         }
