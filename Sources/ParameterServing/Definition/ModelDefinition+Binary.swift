@@ -66,7 +66,9 @@ extension InitialParameter {
         definition = ParameterDefinition(name: name, shape: shape, isTrainable: try reader.readBool())
         switch try reader.readByte() {
         case 0: value = .initializer(try reader.readSetting())
-        case 1: value = .values(Floats(FloatBuffer(count: shape.elementCount)))
+        case 1:
+            try reader.checkFloats(shape.elementCount)
+            value = .values(Floats(FloatBuffer(count: shape.elementCount)))
         default: throw FormatError(expected: "the kind of the first values", offset: reader.offset - 1)
         }
     }

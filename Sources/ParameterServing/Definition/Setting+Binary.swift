@@ -35,7 +35,13 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    mutating func readSetting() throws(FormatError) -> Setting {
+    /// Deeper than any request can nest its definition (`JSONLimits`), and far from the end of a thread's stack.
+    private static let mostNesting = 64
+
+    mutating func readSetting(nested depth: Int = 0) throws(FormatError) -> Setting {
+        guard depth < Self.mostNesting else {
+            throw FormatError(expected: "settings nested at most \(Self.mostNesting) deep", offset: offset)
+        }
         switch try readByte() {
         case 0: return .null
         case 1: return .boolean(try readBool())
@@ -43,11 +49,11 @@ extension ByteReader {
         case 3: return .number(try readDouble())
         case 4: return .string(try readString())
         case 5: return .numbers(try readArray { reader throws(FormatError) in try reader.readDouble() })
-        case 6: return .array(try readArray { reader throws(FormatError) in try reader.readSetting() })
+        case 6: return .array(try readArray { reader throws(FormatError) in try reader.readSetting(nested: depth + 1) })
         case 7:
             return .object(
                 try readArray { reader throws(FormatError) in
-                    Setting.Entry(key: try reader.readString(), value: try reader.readSetting())
+                    Setting.Entry(key: try reader.readString(), value: try reader.readSetting(nested: depth + 1))
                 })
         default: throw FormatError(expected: "a setting's tag", offset: offset - 1)
         }

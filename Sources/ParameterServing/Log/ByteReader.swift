@@ -18,13 +18,13 @@ struct ByteReader {
         self.bytes = bytes
     }
 
-    var isAtEnd: Bool { offset == bytes.count }
+    var bytesLeft: Int { bytes.count - offset }
 
     private func fail(_ expected: String) -> FormatError { FormatError(expected: expected, offset: offset) }
 
     /// The next `count` bytes, in place.
     mutating func take(_ count: Int, _ what: String) throws(FormatError) -> UnsafeRawBufferPointer {
-        guard count >= 0, count <= bytes.count - offset else { throw fail(what) }
+        guard count >= 0, count <= bytesLeft else { throw fail(what) }
         defer { offset += count }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
     }
@@ -54,7 +54,7 @@ struct ByteReader {
     /// A count of things of at least `size` bytes each; more than could lie in the rest is an error, not an allocation.
     mutating func readCount(_ size: Int) throws(FormatError) -> Int {
         let count = try readInt()
-        guard count >= 0, count <= (bytes.count - offset) / max(1, size) else { throw fail("a count that fits") }
+        guard count >= 0, count <= bytesLeft / max(1, size) else { throw fail("a count that fits") }
         return count
     }
 
@@ -74,16 +74,16 @@ struct ByteReader {
         try readBool() ? try body(&self) : nil
     }
 
-    mutating func readFloats(into target: UnsafeMutablePointer<Float>, count: Int) throws(FormatError) {
-        guard try readCount(MemoryLayout<Float>.stride) == count else { throw fail("\(count) numbers") }
-        try readRawFloats(into: target, count: count)
-    }
-
     /// Floats without a count in front.
     mutating func readRawFloats(into target: UnsafeMutablePointer<Float>, count: Int) throws(FormatError) {
-        guard count >= 0, count <= (bytes.count - offset) / MemoryLayout<Float>.stride else { throw fail("numbers") }
+        try checkFloats(count)
         let source = try take(count * MemoryLayout<Float>.stride, "numbers")
         UnsafeMutableRawBufferPointer(start: target, count: source.count).copyMemory(from: source)
+    }
+
+    /// Throws where fewer than `count` floats are left; to be asked before memory for them is allocated.
+    func checkFloats(_ count: Int) throws(FormatError) {
+        guard count >= 0, count <= bytesLeft / MemoryLayout<Float>.stride else { throw fail("\(count) numbers") }
     }
 
     /// Skips to the next multiple of `alignment`.

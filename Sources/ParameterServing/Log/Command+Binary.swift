@@ -53,11 +53,15 @@ extension Command {
             let group = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
             let patch = try reader.readSetting()
             let ifVersion = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
+            try reader.skipPadding(to: 4)
             self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
-        case .register: self = .register(worker: try reader.readString())
+        case .register:
+            self = .register(worker: try reader.readString())
+            try reader.skipPadding(to: 4)
         case .restore:
             let arena = pool.takeRegardless()
-            let restoration = Restoration(arena: arena, optimizer: try reader.readOptimizerState())
+            let state = try reader.readOptimizerState(slotBytes: reader.bytesLeft)
+            let restoration = Restoration(arena: arena, optimizer: state)
             try reader.skipPadding(to: 4)
             for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
             self = .restore(restoration)
@@ -96,14 +100,13 @@ extension Push {
         let isNonFinite = try reader.readBool()
         let isDense = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
         let rows = try reader.readArray { reader throws(FormatError) in
-            let index = try reader.readInt()
-            let indices = try reader.readArray { reader throws(FormatError) in try reader.readInt() }
-            return (index, indices, try reader.readInt())
+            try reader.readRows(in: layout)
         }
         try reader.skipPadding(to: 4)
         try arena.read(isDense, from: &reader, in: layout)
         var sparse: [Int: SparseRows] = [:]
         for (index, indices, count) in rows {
+            try reader.checkFloats(count)
             let values = FloatBuffer(count: count)
             try reader.readRawFloats(into: values.base, count: count)
             sparse[index] = SparseRows(indices: indices, values: values)
@@ -162,6 +165,24 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+    /// Reads which rows of which parameter follow, and of how many values in all.
+    fileprivate mutating func readRows(
+        in layout: ArenaLayout
+    ) throws(FormatError) -> (index: Int, indices: [Int], count: Int) {
+        let index = try readInt()
+        let indices = try readArray { reader throws(FormatError) in try reader.readInt() }
+        let count = try readInt()
+        guard layout.parameters.indices.contains(index) else {
+            throw FormatError(expected: "a parameter's place", offset: offset)
+        }
+        let shape = layout.parameters[index].shape
+        let rows = 0..<(shape.dimensions.first ?? 0)
+        guard indices.allSatisfy(rows.contains), indices.count * shape.rowCount == count else {
+            throw FormatError(expected: "rows of \(layout.parameters[index].name)", offset: offset)
+        }
+        return (index, indices, count)
+    }
+
     /// Reads a push's key.
     mutating func readKey() throws(FormatError) -> PushKey {
         switch try readByte() {

@@ -7,7 +7,8 @@ extension ModelSource {
     ///
     /// - Throws: `invalid` for a head that cannot be read, for values that are missing or of another size.
     public init(image: [UInt8], values: [String: Floats]) throws(ServingError) {
-        let head = try Self.head(image)
+        let head = try Self.head(
+            image, floatBytes: values.values.reduce(0) { $0 + $1.values.count * MemoryLayout<Float>.stride })
         var parameters: [InitialParameter] = []
         for definition in head.parameters {
             guard let floats = values[definition.name], floats.values.count == definition.shape.elementCount else {
@@ -15,16 +16,17 @@ extension ModelSource {
             }
             parameters.append(InitialParameter(definition: definition, value: .values(floats)))
         }
-        var state = head.optimizer
+        let state = head.optimizer
         for index in state.slots.indices { try Self.fill(state.slots[index], head.parameters, values) }
-        state.isStarted = head.optimizer.isStarted
         self = .state(ModelDefinition(settings: head.settings, parameters: parameters), state)
     }
 
-    private static func head(_ bytes: [UInt8]) throws(ServingError) -> ImageHead {
+    private static func head(_ bytes: [UInt8], floatBytes: Int) throws(ServingError) -> ImageHead {
         let head = bytes.withUnsafeBytes { bytes -> ImageHead? in
             var reader = ByteReader(bytes)
-            do throws(FormatError) { return try ImageHead(reading: &reader) } catch { return nil }
+            do throws(FormatError) { return try ImageHead(reading: &reader, floatBytes: floatBytes) } catch {
+                return nil
+            }
         }
         guard let head else { throw complaint("the file's metadata cannot be read; it may come from another release") }
         return head

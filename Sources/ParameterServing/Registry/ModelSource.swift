@@ -69,7 +69,8 @@ struct CreationRecord {
     init(_ kind: CommandKind, reading reader: inout ByteReader) throws(FormatError) {
         count = try reader.readUInt64()
         name = try reader.readString()
-        let state = kind == .createFromImage ? try reader.readOptimizerState() : nil
+        let state =
+            kind == .createFromImage ? try reader.readOptimizerState(slotBytes: reader.bytesLeft) : nil
         try reader.skipPadding(to: 8)
         let definition = try ModelDefinition(reading: &reader)
         guard let state else {

@@ -37,18 +37,19 @@ struct ImageSource {
         let length = try bytes(0..<8).withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
         guard length <= UInt64(count - 8) else { throw damaged(0, "the head's length is impossible") }
         let end = 8 + Int(length)
-        return (try parse(try bytes(8..<end)), end)
+        let head = try parse(try bytes(8..<end), at: 8) { reader throws(FormatError) in
+            try ImageHead(reading: &reader, floatBytes: count - end)
+        }
+        return (head, end)
     }
 
     /// A copy of some of the bytes.
     func bytes(_ range: Range<Int>) throws(JournalError) -> [UInt8] {
         guard range.upperBound <= count else { throw damaged(range.lowerBound, "it ends too early") }
         var bytes = [UInt8](repeating: 0, count: range.count)
-        var failure: JournalError?
-        bytes.withUnsafeMutableBytes { target in
-            do throws(JournalError) { try read(target, range.lowerBound) } catch { failure = error }
+        try bytes.withUnsafeMutableBufferPointer { target throws(JournalError) in
+            try read(UnsafeMutableRawBufferPointer(target), range.lowerBound)
         }
-        if let failure { throw failure }
         return bytes
     }
 
@@ -63,19 +64,22 @@ struct ImageSource {
         guard offset == count else { throw damaged(offset, "there are \(count - offset) bytes too many") }
     }
 
-    private func parse(_ bytes: [UInt8]) throws(JournalError) -> ImageHead {
-        var failure: FormatError?
-        let head = bytes.withUnsafeBytes { bytes -> ImageHead? in
-            var reader = ByteReader(bytes)
+    /// The whole content as a census.
+    func census() throws(JournalError) -> Census {
+        try parse(try bytes(0..<count), at: 0) { reader throws(FormatError) in try Census(reading: &reader) }
+    }
+
+    private func parse<Value>(
+        _ bytes: [UInt8], at offset: Int, _ body: (inout ByteReader) throws(FormatError) -> Value
+    ) throws(JournalError) -> Value {
+        try bytes.withUnsafeBufferPointer { bytes throws(JournalError) in
+            var reader = ByteReader(UnsafeRawBufferPointer(bytes))
             do throws(FormatError) {
-                return try ImageHead(reading: &reader)
+                return try body(&reader)
             } catch {
-                failure = error
-                return nil
+                throw damaged(offset + error.offset, "expected \(error.expected)")
             }
         }
-        guard let head else { throw damaged(8 + (failure?.offset ?? 0), "expected \(failure?.expected ?? "an image")") }
-        return head
     }
 
     private func damaged(_ offset: Int, _ reason: String) -> JournalError {

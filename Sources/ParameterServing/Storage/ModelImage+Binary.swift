@@ -51,8 +51,10 @@ struct ImageHead {
     var ledger: (workers: [String: WorkerLedger.Worker], tokens: [(token: String, entry: WorkerLedger.Entry)])
     var optimizer: OptimizerState
 
-    /// Reads a head without the length in front of it; the slots' buffers are empty ones.
-    init(reading reader: inout ByteReader) throws(FormatError) {
+    /// Reads a head without the length in front of it; the slots' buffers are still to be filled.
+    ///
+    /// - Parameter floatBytes: the bytes of all values that belong to the head.
+    init(reading reader: inout ByteReader, floatBytes: Int) throws(FormatError) {
         guard try reader.readByte() == 1 else {
             throw FormatError(expected: "an image of format 1", offset: reader.offset - 1)
         }
@@ -70,6 +72,6 @@ struct ImageHead {
         divergence = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
         position = try reader.readUInt64()
         ledger = try reader.readLedger()
-        optimizer = try reader.readOptimizerState()
+        optimizer = try reader.readOptimizerState(slotBytes: floatBytes)
     }
 }

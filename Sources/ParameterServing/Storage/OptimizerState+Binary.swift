@@ -20,7 +20,10 @@ extension ByteWriter {
 
 extension ByteReader {
     /// Reads what `write(_: OptimizerState)` wrote; each slot has a buffer of its size whose values are not set.
-    mutating func readOptimizerState() throws(FormatError) -> OptimizerState {
+    ///
+    /// - Parameter slotBytes: the bytes, wherever they lie, that the values of all slots are going to be read from.
+    mutating func readOptimizerState(slotBytes: Int) throws(FormatError) -> OptimizerState {
+        var room = slotBytes / MemoryLayout<Float>.stride
         let step = try readInt()
         let isStarted = try readArray { reader throws(FormatError) in try reader.readBool() }
         let scalars = try readArray { reader throws(FormatError) in
@@ -33,9 +36,10 @@ extension ByteReader {
         let slots = try readArray { reader throws(FormatError) in
             let name = try reader.readString()
             let count = try reader.readInt()
-            guard (0...Int.max / 64).contains(count) else {
-                throw FormatError(expected: "a slot's size", offset: reader.offset - 8)
+            guard count >= 0, count <= room else {
+                throw FormatError(expected: "a slot no larger than its values", offset: reader.offset - 8)
             }
+            room -= count
             return OptimizerState.SlotMemory(name: name, buffer: FloatBuffer(count: count))
         }
         return OptimizerState(
