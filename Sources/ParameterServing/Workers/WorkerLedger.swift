@@ -5,7 +5,8 @@
 struct WorkerLedger {
     /// What the ledger knows of a key.
     enum Finding: Equatable {
-        /// Not seen: it may be pushed; `gap` numbers were left out before it.
+        /// Not seen: it may be pushed. `gap` numbers were left out between the highest one applied and it; what is only
+        /// under way does not count, for a replay of the log could not know of it.
         case new(gap: Int)
         /// Applied before; the stored receipt.
         case applied(Receipt, Fingerprint)
@@ -61,24 +62,15 @@ struct WorkerLedger {
         guard let worker = workers[name] else {
             if epoch != 0 { throw .fenced(worker: name, epoch: epoch, current: 0) }
             if workers.count >= mostWorkers { throw .tooManyWorkers(limit: mostWorkers) }
-            return .new(gap: gap(name, epoch: epoch, seq: seq, after: 0))
+            return .new(gap: seq - 1)
         }
         if epoch != worker.epoch { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
-        if seq > worker.lastSeq { return .new(gap: gap(name, epoch: epoch, seq: seq, after: worker.lastSeq)) }
+        if seq > worker.lastSeq { return .new(gap: seq - worker.lastSeq - 1) }
         if let entry = worker.entries.last(where: { $0.seq == seq }) {
             return .applied(entry.receipt, entry.fingerprint)
         }
         if seq > worker.forgottenThrough { return .new(gap: 0) }
         throw .receiptForgotten(worker: name, seq: seq, oldest: worker.forgottenThrough + 1)
-    }
-
-    /// Numbers left out between the newest one pushed, applied or not, and `seq`.
-    private func gap(_ name: String, epoch: Int, seq: Int, after lastSeq: Int) -> Int {
-        var newest = lastSeq
-        for case .sequence(name, epoch, let pending) in inFlight.keys where pending < seq {
-            newest = max(newest, pending)
-        }
-        return max(0, seq - newest - 1)
     }
 
     /// Marks `key` as logged.
