@@ -23,11 +23,12 @@ extension Journal {
         try read(Directory(directory, on: POSIXFileSystem()), from: start, upTo: end ?? .max, body)
     }
 
-    /// The first position that is still there, or `nil` where there is no segment.
-    public static func firstPosition(directory: String) throws(JournalError) -> UInt64? {
+    /// The first segment that is still there: its number, which is 1 while none has been deleted, and the position it
+    /// begins with; `nil` where there is no segment.
+    public static func firstSegment(directory: String) throws(JournalError) -> (number: UInt64, position: UInt64)? {
         let directory = Directory(directory, on: POSIXFileSystem())
         guard let first = try directory.segmentNumbers().first else { return nil }
-        return try SegmentReader(FileName.segment(first), in: directory).header.firstPosition
+        return (first, try SegmentReader(FileName.segment(first), in: directory).header.firstPosition)
     }
 
     /// Deletes the segments that hold only records before `position`; the newest always stays.

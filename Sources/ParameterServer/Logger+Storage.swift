@@ -24,5 +24,10 @@ extension Logger {
         for damage in summary.damaged {
             warning("damaged snapshot, an older one was used", metadata: ["reason": "\(damage)"])
         }
+        for model in summary.missing {
+            error(
+                "no snapshot of this model is left, and the journal does not begin with it",
+                metadata: ["model": "\(model)"])
+        }
     }
 }

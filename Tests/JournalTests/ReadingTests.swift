@@ -35,8 +35,8 @@ struct ReadingTests {
         for number in 0..<20 { _ = try journal.appendAndWait(Record([UInt8](repeating: UInt8(number), count: 900))) }
         #expect(try journal.deleteSegments(before: 1) == 0)
         #expect(try journal.deleteSegments(before: 11) > 0)
-        let first = try #require(try Journal.firstPosition(directory: place.path))
-        #expect(first > 1 && first <= 11)
+        let first = try #require(try Journal.firstSegment(directory: place.path))
+        #expect(first.number > 1 && first.position > 1 && first.position <= 11)
         #expect(try positions(journal, from: 11) == Array(11...20))
         #expect(try journal.deleteSegments(before: .max) > 0)
         _ = try journal.appendAndWait(Record([1]))

@@ -36,7 +36,7 @@ final class CommandLog: @unchecked Sendable {
     ) {
         guard let journal else { return then(.success(Logged(position: 0, isDurable: false))) }
         let record = record()
-        keeper?.note(record.payload.reduce(0) { $0 + $1.count }, of: ModelUID(number: record.model))
+        keeper?.note(record.payload.reduce(0) { $0 + $1.count })
         journal.append(record) { result in
             switch result {
             case .success(let done): then(.success(Logged(position: done.position, isDurable: done.isDurable)))

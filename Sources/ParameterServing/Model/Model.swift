@@ -23,6 +23,7 @@ public final class Model: Runnable, @unchecked Sendable {
     public let publication: Publication
     let fingerprint: Fingerprint
     let pool: ArenaPool
+    /// Its first record in the journal, or the first that the snapshot it came from does not hold.
     private(set) var firstPosition: UInt64 = 0
     private let memory: Reservation
     private let inbox = Inbox<Message>()
@@ -76,14 +77,11 @@ public final class Model: Runnable, @unchecked Sendable {
         state.adopt(head, arena, optimizer: optimizer)
     }
 
-    /// The first record that recovery has to apply; to be asked before anybody else knows the model.
-    var recoveredTo: UInt64 { firstPosition }
-
     /// Where each parameter lies; never changes.
     public var layout: ArenaLayout { publication.current.facts.layout }
 
-    /// Bytes of records that may pile up before a snapshot is due: twice what the snapshot would write.
-    var journalAllowance: Int { max(64 << 20, 2 * (memory.bytes + layout.count * MemoryLayout<Float>.stride)) }
+    /// Bytes of its state: what a snapshot writes.
+    var bytes: Int { memory.bytes + layout.count * MemoryLayout<Float>.stride }
 
     /// The whole state between two commands; waits for it, so never on a network thread.
     func waitForImage() -> ModelImage {

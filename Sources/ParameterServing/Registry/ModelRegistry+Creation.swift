@@ -61,6 +61,7 @@ extension ModelRegistry {
             catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
         let model = try assembly.assemble(creation.name, uids.next(), creation.source)
         keeper?.note(uids)
+        keeper?.expect(model.uid)
         waiting[creation.name] = []
         log.append(creation.source.record(of: model, count: uids.count)) { [self] result in
             post(.created(model, creation, result))
@@ -75,7 +76,9 @@ extension ModelRegistry {
             if let replaced { retire(replaced, .modelReplaced(model.name)) }
             keeper?.watch(model)
             creation.reply(.success(.new(model)))
-        case .failure(let error): creation.reply(.failure(error))
+        case .failure(let error):
+            keeper?.forget(model.uid)
+            creation.reply(.failure(error))
         }
         for next in waiting.removeValue(forKey: creation.name) ?? [] { create(next) }
     }

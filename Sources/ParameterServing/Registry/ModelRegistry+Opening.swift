@@ -25,12 +25,14 @@ extension ModelRegistry {
         let recovery = Recovery(directory, assembly)
         let journal = try recovery.run()
         let uids = recovery.uids ?? UIDSource()
-        let keeper = SnapshotKeeper(directory, journal, uids: uids, report: report)
-        if recovery.uids == nil { try keeper.saveCount(covering: 0) }
+        let keeper = SnapshotKeeper(
+            directory, journal, uids: uids, logged: recovery.logged, leastAllowance: configuration.snapshotAllowance,
+            report: report)
+        if recovery.uids == nil { try keeper.write(Census(), covering: 0) }
         log.attach(journal, keeper, mode: directory.settings.mode)
         for model in recovery.models.values {
             keeper.watch(
-                model, coveredTo: recovery.covered[model.uid], bytesSince: recovery.bytesSince[model.uid] ?? 0)
+                model, coveredTo: recovery.covered[model.uid] ?? model.firstPosition, mark: recovery.mark(of: model))
         }
         for model in recovery.retired { keeper.forget(model) }
         let registry = ModelRegistry(

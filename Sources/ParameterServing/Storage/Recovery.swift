@@ -17,6 +17,8 @@ public struct RecoverySummary: Sendable {
     public var tornBytes = 0
     /// Snapshots that were damaged, so that an older one was used.
     public var damaged: [String] = []
+    /// Models that were there once and of which no snapshot is left: somebody has moved the files away.
+    public var missing: [String] = []
 }
 
 /// Rebuilds models from a data directory.
@@ -29,11 +31,22 @@ final class Recovery {
     private let bytesAhead = Locked(0)
     private let progress = Condition()
     private(set) var models: [ModelUID: Model] = [:]
+    /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
     private(set) var covered: [ModelUID: UInt64] = [:]
-    private(set) var bytesSince: [ModelUID: Int] = [:]
     private(set) var uids: UIDSource?
     private(set) var retired: [Model] = []
     private(set) var summary = RecoverySummary()
+    /// Bytes of all records that were read.
+    private(set) var logged = 0
+    /// Bytes of the records before each creation and each snapshot, by position.
+    private var marks: [UInt64: Int] = [:]
+    /// Positions of snapshots that have no mark yet, the last one first.
+    private var unmarked: [UInt64] = []
+    private var endOfSnapshots: UInt64 = 1
+    private var censuses: [Census] = []
+    private var firstDamage: JournalError?
+    private var deleted: Set<ModelUID> = []
+    private var created: Set<String> = []
 
     init(_ directory: DataDirectory, _ assembly: ModelAssembly) {
         self.directory = directory
@@ -43,12 +56,13 @@ final class Recovery {
     /// Loads the snapshots, replays the journal and leaves it open.
     func run() throws(JournalError) -> Journal {
         try loadSnapshots()
-        let resume = covered.values.max() ?? 1
         let journal = try Journal.open(
-            directory: directory.journalPath, settings: directory.settings, resumingAt: resume
+            directory: directory.journalPath, settings: directory.settings, resumingAt: endOfSnapshots
         ) { record in try self.replay(record) }
         waitUntilApplied(keeping: 0)
         dropNamesakes()
+        try checkBeginning()
+        try checkCensus()
         for model in models.values { settle(model) }
         summary.models = models.count
         summary.records = Int(journal.recovery.records)
@@ -56,18 +70,39 @@ final class Recovery {
         return journal
     }
 
+    /// What had been logged when the model's newest snapshot was taken, in bytes.
+    func mark(of model: Model) -> Int { marks[model.firstPosition] ?? logged }
+
     // MARK: Snapshots
 
     private func loadSnapshots() throws(JournalError) {
         let listing = try directory.snapshots.list()
-        summary.damaged = listing.damaged.map { "snapshot \($0.key): \($0.value)" }
+        for (id, error) in listing.damaged.sorted(by: { $0.key < $1.key }) { note(error, "snapshot \(id): ") }
         for info in listing.snapshots.reversed() {
-            switch DataDirectory.Kind(rawValue: info.kind) {
-            case .registry: if uids == nil { uids = UIDSource(label: info.label) }
-            case .model: try loadModel(info)
-            case .checkpoint, nil: break
+            endOfSnapshots = max(endOfSnapshots, info.position)
+            do throws(JournalError) {
+                switch DataDirectory.Kind(rawValue: info.kind) {
+                case .registry: try loadCensus(info)
+                case .model: try loadModel(info)
+                case .checkpoint, nil: break
+                }
+            } catch {
+                guard case .corrupted = error else { throw error }
+                note(error)
             }
         }
+        unmarked = models.values.map(\.firstPosition).sorted(by: >)
+    }
+
+    private func note(_ damage: JournalError, _ prefix: String = "") {
+        summary.damaged.append("\(prefix)\(damage)")
+        firstDamage = firstDamage ?? damage
+    }
+
+    private func loadCensus(_ info: SnapshotInfo) throws(JournalError) {
+        if uids == nil { uids = UIDSource(label: info.label) }
+        guard censuses.isEmpty else { return }
+        censuses.append(try ImageSource(try directory.snapshots.open(info.id)).census())
     }
 
     /// Loads a model's snapshot unless a newer one of it has been loaded.
@@ -75,14 +110,30 @@ final class Recovery {
         let uid = ModelUID(number: info.model)
         covered[uid] = min(covered[uid] ?? .max, info.position)
         guard models[uid] == nil else { return }
-        do throws(JournalError) {
-            let reader = try directory.snapshots.open(info.id)
-            models[uid] = try assembly.assemble(ImageSource(reader))
-            summary.snapshots += 1
-        } catch {
-            guard case .corrupted = error else { throw error }
-            summary.damaged.append("\(error)")
+        models[uid] = try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
+        summary.snapshots += 1
+    }
+
+    /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.
+    private func checkBeginning() throws(JournalError) {
+        guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath), number > 1 else {
+            return
         }
+        for model in models.values where model.firstPosition < first {
+            throw .corrupted(
+                file: "the journal", offset: 0,
+                reason: "\(model.name) needs the records from \(model.firstPosition) on; it begins with \(first)")
+        }
+    }
+
+    /// Every model that was there when a part of the journal was deleted is there again, or its end has been read.
+    private func checkCensus() throws(JournalError) {
+        let gone = deleted.union(retired.map(\.uid))
+        let missing = censuses.flatMap(\.names).filter { uid, name in
+            models[uid] == nil && !gone.contains(uid) && !created.contains(name)
+        }
+        summary.missing = missing.map(\.value).sorted()
+        if let damage = firstDamage, !missing.isEmpty { throw damage }
     }
 
     // MARK: Records
@@ -93,13 +144,21 @@ final class Recovery {
         }
         var reader = ByteReader(record.payload)
         let uid = ModelUID(number: record.model)
+        measure(record)
         switch kind {
         case .create, .createFromImage: try create(kind, uid, &reader, record.position)
-        case .delete: if let model = models.removeValue(forKey: uid) { retired.append(model) }
+        case .delete:
+            deleted.insert(uid)
+            if let model = models[uid] { retire(model) }
         case .push, .importValues, .reconfigure, .register, .restore:
             guard let model = models[uid] else { return }
             try apply(kind, model, &reader, record)
         }
+    }
+
+    private func measure(_ record: StoredRecord) {
+        while let position = unmarked.last, position <= record.position { marks[unmarked.removeLast()] = logged }
+        logged += record.payload.count
     }
 
     private func create(
@@ -108,9 +167,11 @@ final class Recovery {
         let record = try CreationRecord(kind, reading: &reader)
         uids = uids ?? UIDSource(seed: uid.number &- UInt32(truncatingIfNeeded: record.count))
         uids?.note(record.count)
+        created.insert(record.name)
         guard models[uid] == nil else { return }
         let model = try assembly.assemble(record.name, uid, record.source)
         model.begin(at: position)
+        marks[position] = logged
         for older in models.values where older.name == record.name { retire(older) }
         models[uid] = model
     }
@@ -118,8 +179,7 @@ final class Recovery {
     private func apply(
         _ kind: CommandKind, _ model: Model, _ reader: inout ByteReader, _ record: StoredRecord
     ) throws {
-        bytesSince[model.uid, default: 0] += record.payload.count
-        guard record.position >= model.recoveredTo else { return }
+        guard record.position >= model.firstPosition else { return }
         let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
         let bytes = record.payload.count
         waitUntilApplied(keeping: Self.mostBytesAhead)

@@ -64,7 +64,7 @@ public struct Rewind {
     private func wholeImage(atStep step: Int?, where isMeant: Choice) throws(JournalError) -> ModelImage? {
         var models = try snapshots(notAfter: step, where: isMeant)
         var found = models.values.filter { step == nil || $0.step == step }.map(\.image).last
-        try read(models.values.map(\.recoveredTo).min() ?? 1) { record in
+        try read(models.values.map(\.firstPosition).min() ?? 1) { record in
             guard let model = try apply(record, to: &models, isMeant) else { return }
             if model.step == step { found = model.image }
         }
@@ -104,7 +104,7 @@ public struct Rewind {
             return model
         case .delete: return nil
         case .push, .importValues, .reconfigure, .register, .restore:
-            guard let model = models[uid], record.position >= model.recoveredTo else { return nil }
+            guard let model = models[uid], record.position >= model.firstPosition else { return nil }
             model.applyNow(
                 try Command(kind, reading: &reader, layout: model.layout, pool: model.pool), at: record.position)
             return model

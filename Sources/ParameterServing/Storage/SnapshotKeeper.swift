@@ -1,29 +1,12 @@
-// Keeps the journal short: when a model's records since its last snapshot outweigh the model itself, its state is
-// written out by a thread of its own, verified, and the segments that nobody needs any more are deleted. Pushes go on
-// meanwhile; all that a snapshot costs them is the copy of the slots.
+// Keeps the journal short: when the journal since a model's last snapshot outweighs all models together, the model's
+// state is written out by a thread of its own, verified, and the segments that nobody needs any more are deleted. Pushes
+// go on meanwhile; all that a snapshot costs them is the copy of the slots.
 
 import Journal
 
-/// The thread that writes snapshots.
+/// The thread that writes snapshots and does all other work on files.
 final class SnapshotKeeper: Sendable {
-    /// What is known of a model's records.
-    private struct Watch {
-        let model: Model
-        /// Every record before is covered by a snapshot; the create record's own place before the first one.
-        var coveredTo: UInt64
-        var bytesSince = 0
-        var isDue = false
-    }
-
-    private struct State {
-        var watches: [ModelUID: Watch] = [:]
-        var retired: [ModelUID] = []
-        var jobs: [@Sendable (DataDirectory) -> Void] = []
-        var isStopping = false
-        var isRunning = true
-    }
-
-    private let state = Locked(State())
+    private let state: Locked<KeeperState>
     private let wakeUp = Condition()
     private let directory: DataDirectory
     private let journal: Journal
@@ -32,47 +15,65 @@ final class SnapshotKeeper: Sendable {
 
     /// Starts the thread.
     ///
-    /// - Parameter report: told of each snapshot and of each failure.
+    /// - Parameters:
+    ///   - logged: bytes of the records that the journal holds already.
+    ///   - leastAllowance: bytes of records that may pile up however small the models are.
+    ///   - report: told of each snapshot and of each failure.
     init(
-        _ directory: DataDirectory, _ journal: Journal, uids: UIDSource,
+        _ directory: DataDirectory, _ journal: Journal, uids: UIDSource, logged: Int, leastAllowance: Int,
         report: @escaping @Sendable (StorageEvent) -> Void
     ) {
         self.directory = directory
         self.journal = journal
         self.uids = Locked(uids)
         self.report = report
+        state = Locked(KeeperState(logged: logged, leastAllowance: leastAllowance))
         startThread { self.run() }
     }
 
-    /// Counts a model's records from now on.
-    func watch(_ model: Model, coveredTo position: UInt64? = nil, bytesSince: Int = 0) {
-        state.withLock {
-            $0.watches[model.uid] = Watch(
-                model: model, coveredTo: position ?? model.firstPosition, bytesSince: bytesSince)
-        }
+    // MARK: What there is to keep
+
+    /// Keeps the record of a creation that is about to be logged, until `watch` or `forget`.
+    func expect(_ uid: ModelUID) {
+        let position = journal.nextPosition
+        state.withLock { $0.arriving[uid] = position }
+    }
+
+    /// Keeps a new model.
+    func watch(_ model: Model) {
+        state.withLock { $0.watch(model, coveredTo: model.firstPosition, mark: $0.logged) }
+    }
+
+    /// Keeps a model that recovery has brought back.
+    func watch(_ model: Model, coveredTo position: UInt64, mark: Int) {
+        state.withLock { $0.watch(model, coveredTo: position, mark: mark) }
+    }
+
+    /// Lets go of a model that could not be created.
+    func forget(_ uid: ModelUID) {
+        state.withLock { $0.arriving[uid] = nil }
     }
 
     /// Deletes what is kept of a model that is gone.
     func forget(_ model: Model) {
-        state.withLock { state in
-            state.watches[model.uid] = nil
-            state.retired.append(model.uid)
-        }
+        state.withLock { $0.retire([model.uid]) }
         wakeUp.broadcast()
     }
 
-    /// Notes that `bytes` were logged for a model.
-    func note(_ bytes: Int, of uid: ModelUID) {
-        let isDue = state.withLock { state in
-            guard var watch = state.watches[uid] else { return false }
-            watch.bytesSince += bytes
-            let becomesDue = !watch.isDue && watch.bytesSince > watch.model.journalAllowance
-            watch.isDue = watch.isDue || becomesDue
-            state.watches[uid] = watch
-            return becomesDue
+    /// Notes that `bytes` are being logged.
+    func note(_ bytes: Int) {
+        let becomesDue = state.withLock { state in
+            let wasDue = state.isDue
+            state.logged += bytes
+            return state.isDue && !wasDue
         }
-        if isDue { wakeUp.broadcast() }
+        if becomesDue { wakeUp.broadcast() }
     }
+
+    /// Notes how many models have been created.
+    func note(_ uids: UIDSource) { self.uids.withLock { $0 = uids } }
+
+    // MARK: The thread
 
     /// Runs file work on this thread, after what it is doing.
     func perform(_ job: @escaping @Sendable (DataDirectory) -> Void) {
@@ -87,63 +88,41 @@ final class SnapshotKeeper: Sendable {
         state.wait(for: wakeUp) { $0.isRunning ? nil : () }
     }
 
-    private enum Work {
-        case snapshot(Model)
-        case delete([ModelUID])
-        case job(@Sendable (DataDirectory) -> Void)
-        case stop
-    }
-
     private func run() {
         while true {
-            switch nextWork() {
+            switch state.wait(for: wakeUp, { $0.nextWork() }) {
             case .stop:
                 state.withLock { $0.isRunning = false }
                 return wakeUp.broadcast()
             case .job(let job): job(directory)
             case .snapshot(let model):
                 attempt("snapshot of \(model.name)") { () throws(JournalError) in try write(model) }
-            case .delete(let uids): attempt("removing snapshots") { () throws(JournalError) in try remove(uids) }
+            case .delete(let uids):
+                attempt("removing snapshots", of: uids) { () throws(JournalError) in try remove(uids) }
             }
         }
     }
 
-    private func nextWork() -> Work {
-        state.wait(for: wakeUp) { state in
-            if !state.jobs.isEmpty { return .job(state.jobs.removeFirst()) }
-            if state.isStopping { return .stop }
-            if !state.retired.isEmpty {
-                defer { state.retired = [] }
-                return .delete(state.retired)
-            }
-            guard let due = state.watches.first(where: { $0.value.isDue }) else { return nil }
-            return .snapshot(due.value.model)
-        }
-    }
-
-    private func attempt(_ what: String, _ body: () throws(JournalError) -> Void) {
+    /// Runs the work; after a failure the journal still holds everything, and a later record tries again.
+    private func attempt(_ what: String, of retired: [ModelUID] = [], _ body: () throws(JournalError) -> Void) {
         do throws(JournalError) {
             try body()
         } catch {
-            // The journal still holds everything; the next record tries again.
-            state.withLock { state in
-                for uid in state.watches.keys { state.watches[uid]?.isDue = false }
-            }
+            state.withLock { $0.pause(retired) }
             report(.failed(what, error))
         }
     }
 
     private func write(_ model: Model) throws(JournalError) {
-        let image = model.waitForImage()
-        let bytes = state.withLock { $0.watches[model.uid]?.bytesSince ?? 0 }
+        let mark = state.withLock { $0.logged }
+        // Whatever was logged before a flush has been handed to the model before the image is asked for.
+        let flushed = try flush()
+        var image = model.waitForImage()
+        image.position = max(image.position, flushed)
         try flush()
         let info = try save(image, in: directory.snapshots, kind: .model, label: [])
-        state.withLock { state in
-            state.watches[model.uid]?.isDue = false
-            state.watches[model.uid]?.bytesSince -= bytes
-        }
         let oldest = try directory.snapshots.prune(kind: DataDirectory.Kind.model.rawValue, model: model.uid.number)
-        state.withLock { $0.watches[model.uid]?.coveredTo = oldest ?? info.position }
+        state.withLock { $0.cover(model.uid, to: oldest ?? info.position, mark: mark) }
         try shorten()
         report(.snapshot(model: model.name, step: image.optimizer.step, bytes: info.length))
     }
@@ -153,34 +132,39 @@ final class SnapshotKeeper: Sendable {
         where info.kind == DataDirectory.Kind.model.rawValue && uids.contains(ModelUID(number: info.model)) {
             try directory.snapshots.delete(info.id)
         }
+        try shorten()
     }
 
+    /// Makes what has been logged durable: the first position that is not.
+    ///
     /// In the modes that do not sync each record, what a snapshot covers has to be on disk first.
-    private func flush() throws(JournalError) {
+    @discardableResult
+    private func flush() throws(JournalError) -> UInt64 {
         let result = Locked<Result<UInt64, JournalError>?>(nil)
         let done = Condition()
         journal.flush { outcome in
             result.withLock { $0 = outcome }
             done.signal()
         }
-        _ = try result.wait(for: done) { $0 }.get()
+        return try result.wait(for: done) { $0 }.get()
     }
 
-    /// Deletes the segments that no model needs, after noting how many models there have ever been.
+    /// Deletes the segments that no model needs, after noting which models there are.
     private func shorten() throws(JournalError) {
-        guard let needed = state.withLock({ $0.watches.values.map(\.coveredTo).min() }) else { return }
-        try saveCount(covering: needed)
+        let end = try flush()
+        let (needed, census) = state.withLock { ($0.retired.isEmpty ? $0.needed(before: end) : 0, $0.census) }
+        // The snapshots of a retired model would bring it back if the record of its deletion went first.
+        guard needed > 0 else { return }
+        try write(census, covering: needed)
         _ = try journal.deleteSegments(before: needed)
     }
 
-    /// Notes how many models have been created.
-    func note(_ uids: UIDSource) { self.uids.withLock { $0 = uids } }
-
-    /// Writes the count of models ever created.
-    func saveCount(covering position: UInt64) throws(JournalError) {
+    /// Writes down which models there are, and how many there have ever been.
+    func write(_ census: Census, covering position: UInt64) throws(JournalError) {
         let uids = uids.withLock { $0 }
         let kind = DataDirectory.Kind.registry.rawValue
         let writer = try directory.snapshots.create(kind: kind, model: 0, position: position, label: uids.label)
+        try writer.write(census.bytes)
         _ = try writer.finish()
         _ = try directory.snapshots.prune(kind: kind, model: 0)
     }
@@ -192,13 +176,16 @@ func save(
 ) throws(JournalError) -> SnapshotInfo {
     let writer = try store.create(
         kind: kind.rawValue, model: image.uid.number, position: image.position, label: label)
-    var failure: JournalError?
-    image.head.withUnsafeBytes { head in
-        do throws(JournalError) { try writer.write(head) } catch { failure = error }
-    }
-    if let failure { throw failure }
+    try writer.write(image.head)
     for buffer in image.values { try writer.write(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
     return try writer.finish()
+}
+
+extension SnapshotWriter {
+    /// Adds bytes to the content.
+    func write(_ bytes: [UInt8]) throws(JournalError) {
+        try bytes.withUnsafeBufferPointer { bytes throws(JournalError) in try write(UnsafeRawBufferPointer(bytes)) }
+    }
 }
 
 /// What the storage tells whoever writes the log.

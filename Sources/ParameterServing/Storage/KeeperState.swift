@@ -1,0 +1,96 @@
+// What the snapshot keeper knows between two pieces of work: which models there are, how far each is covered, how much
+// has been logged. Values and decisions only; the files are SnapshotKeeper's.
+
+/// The keeper's book.
+struct KeeperState {
+    /// What the keeper's thread does next.
+    enum Work {
+        case snapshot(Model)
+        case delete([ModelUID])
+        case job(@Sendable (DataDirectory) -> Void)
+        case stop
+    }
+
+    private struct Watch {
+        let model: Model
+        /// Every record before is covered by each snapshot that is kept; before the first one, the create record's place.
+        var coveredTo: UInt64
+        /// Bytes that had been logged, for any model, when the last snapshot was taken.
+        var mark: Int
+    }
+
+    private var watches: [ModelUID: Watch] = [:]
+    /// Creations that are being logged, each with a position that its record cannot be before.
+    var arriving: [ModelUID: UInt64] = [:]
+    /// Models that are gone and whose snapshots are not gone yet.
+    private(set) var retired: [ModelUID] = []
+    var jobs: [@Sendable (DataDirectory) -> Void] = []
+    /// Bytes of all records, as far as they are still in the journal or have been logged since the start.
+    var logged: Int
+    /// The least of all marks.
+    private var oldestMark = Int.max
+    /// Bytes of all models.
+    private var weight = 0
+    private let leastAllowance: Int
+    /// After a failure nothing is tried before this many bytes have been logged.
+    private var resumeAt = 0
+    var isStopping = false
+    var isRunning = true
+
+    init(logged: Int, leastAllowance: Int) {
+        self.logged = logged
+        self.leastAllowance = leastAllowance
+    }
+
+    /// What the journal may weigh beyond a model's last snapshot: twice what snapshots of all models would write.
+    private var allowance: Int { max(leastAllowance, 2 * weight) }
+
+    /// Whether there is a snapshot to write.
+    var isDue: Bool { !watches.isEmpty && logged >= resumeAt && logged - oldestMark > allowance }
+
+    /// What to do now; nil for nothing.
+    mutating func nextWork() -> Work? {
+        if !jobs.isEmpty { return .job(jobs.removeFirst()) }
+        if isStopping { return .stop }
+        if !retired.isEmpty, logged >= resumeAt {
+            defer { retired = [] }
+            return .delete(retired)
+        }
+        guard isDue else { return nil }
+        return watches.values.min { $0.mark < $1.mark }.map { .snapshot($0.model) }
+    }
+
+    mutating func watch(_ model: Model, coveredTo position: UInt64, mark: Int) {
+        arriving[model.uid] = nil
+        watches[model.uid] = Watch(model: model, coveredTo: position, mark: mark)
+        oldestMark = min(oldestMark, mark)
+        weight += model.bytes
+    }
+
+    mutating func cover(_ uid: ModelUID, to position: UInt64, mark: Int) {
+        watches[uid]?.coveredTo = position
+        watches[uid]?.mark = mark
+        oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
+    }
+
+    mutating func retire(_ uids: [ModelUID]) {
+        retired += uids
+        for uid in uids { weight -= watches.removeValue(forKey: uid)?.model.bytes ?? 0 }
+        oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
+    }
+
+    /// Notes a failure: the next try waits for a tenth of what makes a snapshot due.
+    mutating func pause(_ undone: [ModelUID]) {
+        retired += undone
+        resumeAt = logged + allowance / 10
+    }
+
+    /// The first position of the journal that somebody needs.
+    func needed(before end: UInt64) -> UInt64 {
+        let covered = watches.values.reduce(end) { min($0, $1.coveredTo) }
+        return arriving.values.reduce(covered) { min($0, $1) }
+    }
+
+    /// Which models there are.
+    var census: Census { Census(names: watches.mapValues(\.model.name)) }
+}
