@@ -57,6 +57,8 @@ let package = Package(
         .testTarget(
             name: "JournalTests", dependencies: ["Journal"], exclude: ["Reference"], resources: [.copy("Golden")],
             swiftSettings: strict),
-        .testTarget(name: "ParameterServingTests", dependencies: ["ParameterServing"], swiftSettings: strict),
+        .testTarget(
+            name: "ParameterServingTests", dependencies: ["ParameterServing"], resources: [.copy("Golden")],
+            swiftSettings: strict),
     ]
 )

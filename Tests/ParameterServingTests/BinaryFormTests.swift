@@ -1,0 +1,138 @@
+// What goes to disk comes back as it was; a form that is cut short anywhere, or that claims more than there is, is an
+// error and never a trap. An uploaded model file goes through the same readers, so this is a matter of security too.
+
+import Journal
+import Optimizers
+import Testing
+
+@testable import ParameterServing
+
+@Suite("Binary forms")
+struct BinaryFormTests {
+    private static let setting: Setting = [
+        "null": nil, "boolean": true, "integer": -7, "number": 0.1, "string": "Straße", "numbers": [1.5, -2, 1e300],
+        "array": .array([nil, "x", .array([])]), "object": ["inner": [:]],
+    ]
+
+    @Test("settings come back as they were")
+    func setting() throws {
+        var writer = ByteWriter()
+        writer.write(Self.setting)
+        #expect(try parse(writer.bytes) { reader throws(FormatError) in try reader.readSetting() } == Self.setting)
+    }
+
+    @Test("a definition comes back with its values, whatever they are")
+    func definition() throws {
+        let values: [Float] = [1.5, -0.0, .infinity, .leastNonzeroMagnitude, .nan]
+        let definition = ModelDefinition.of(Self.setting, [("w", values), ("v", [])])
+        let copy = try parse(bytes(of: definition)) { reader throws(FormatError) in
+            try ModelDefinition(reading: &reader)
+        }
+        #expect(copy.settings == definition.settings)
+        #expect(copy.parameters.map(\.definition) == definition.parameters.map(\.definition))
+        guard case .values(let source)? = copy.parameters.first?.value else {
+            return #expect(Bool(false), "the values are gone")
+        }
+        #expect(source.values.map(\.bitPattern) == values.map(\.bitPattern))
+        #expect(copy.fingerprint == definition.fingerprint)
+    }
+
+    @Test("a ledger comes back entry for entry")
+    func ledger() throws {
+        let ledger = Sample.ledger
+        var writer = ByteWriter()
+        writer.write(ledger)
+        let copy = try parse(writer.bytes) { reader throws(FormatError) in try reader.readLedger() }
+        #expect(copy.workers == ledger.workers)
+        #expect(copy.tokens.map(\.token) == ledger.tokens.map(\.token))
+        #expect(copy.tokens.map(\.entry) == ledger.tokens.map(\.entry))
+    }
+
+    @Test("an image's head comes back with every field")
+    func image() throws {
+        let image = try Sample.image()
+        let head = try ImageSource.of(image.bytes).head().head
+        #expect(head.name == "sample" && head.uid == image.uid && head.fingerprint == image.fingerprint)
+        #expect(head.settings == image.settings && head.parameters == image.parameters)
+        #expect(head.version == 3 && head.divergence == nil && head.position == image.position)
+        #expect(head.ledger.workers == image.ledger.workers)
+        #expect(head.optimizer.step == 2 && head.optimizer.slots.map(\.name) == image.optimizer.slots.map(\.name))
+    }
+
+    @Test("a form that is cut short anywhere is an error", arguments: Sample.Form.allCases)
+    func truncation(form: Sample.Form) throws {
+        let whole = try form.bytes()
+        try form.read(whole)
+        for count in whole.indices {
+            #expect(throws: (any Error).self, "the first \(count) bytes of \(whole.count)") {
+                try form.read(Array(whole.prefix(count)))
+            }
+        }
+    }
+
+    @Test("no change of a byte makes a reader trap or allocate what is not there", arguments: Sample.Form.allCases)
+    func damage(form: Sample.Form) throws {
+        let whole = try form.bytes()
+        for index in whole.indices {
+            for value in [0x00, 0x01, 0x7F, 0x80, 0xFF] as [UInt8] {
+                var changed = whole
+                changed[index] = value
+                try? form.read(changed)
+            }
+        }
+    }
+
+    @Test("settings nested beyond reason are an error, not a stack overflow")
+    func depth() {
+        var writer = ByteWriter()
+        for _ in 0..<1_000_000 {
+            writer.write(UInt8(6))
+            writer.write(1)
+        }
+        writer.write(UInt8(0))
+        #expect(throws: FormatError.self) {
+            try parse(writer.bytes) { reader throws(FormatError) in try reader.readSetting() }
+        }
+    }
+
+    @Test("sizes that no memory holds are errors", arguments: [Int.max, Int.max / 4, Int.max / 64, -1, 1 << 40])
+    func impossibleSizes(count: Int) throws {
+        var state = ByteWriter()
+        state.write(OptimizerState(step: 0, isStarted: [], parameterScalars: [:], lossScaler: [], slots: []))
+        var bytes = Array(state.bytes.dropLast(8))
+        var slots = ByteWriter()
+        slots.write(1)
+        slots.write("moments")
+        slots.write(count)
+        bytes += slots.bytes
+        #expect(throws: FormatError.self) {
+            try parse(bytes) { reader throws(FormatError) in try reader.readOptimizerState(slotBytes: 1 << 20) }
+        }
+    }
+
+    @Test("an uploaded loss scale that no count can hold is refused", arguments: [Double.nan, .infinity, 1e300, -1])
+    func impossibleScalars(value: Double) throws {
+        let optimizer = try Catalogue.builtin.makeOptimizer(
+            definition: ["optimizer": "sgd", "loss_scaling": ["type": "dynamic"]],
+            parameters: [ParameterDefinition(name: "w", shape: try #require(Shape([1])), isTrainable: true)])
+        var state = optimizer.exportState()
+        for index in 0..<4 where index > 0 || value != 1e300 {
+            state.lossScaler = [1024, 0, 0, 0]
+            state.lossScaler[index] = value
+            #expect(throws: OptimizerError.self, "place \(index)") { try optimizer.importState(state) }
+        }
+    }
+}
+
+private func parse<Value>(_ bytes: [UInt8], _ body: (inout ByteReader) throws(FormatError) -> Value) throws -> Value {
+    try bytes.withUnsafeBytes { bytes in
+        var reader = ByteReader(bytes)
+        return try body(&reader)
+    }
+}
+
+private func bytes(of definition: ModelDefinition) -> [UInt8] {
+    var head = ByteWriter()
+    let values = definition.encoded(into: &head)
+    return head.bytes + values.flatMap { Array(UnsafeRawBufferPointer($0.values)) }
+}

@@ -1,0 +1,88 @@
+// Files of every released format load for ever. Golden/v1 was written by this release's code when format 1 was made;
+// PARAMD_RECORD_GOLDEN=DIR writes such files anew, which is only right for a new format, under a new name.
+
+import Foundation
+import Journal
+import Testing
+
+@testable import ParameterServing
+
+@Suite("Golden files")
+struct GoldenTests {
+    /// The digest of the model in Golden/v1/directory, after 40 pushes.
+    private static let digest = "24961eb2a5d320b2dc2558bce2ced43a"
+
+    private static func golden(_ name: String) throws -> [UInt8] {
+        let root = try #require(Bundle.module.resourcePath)
+        return try Array(Data(contentsOf: URL(fileURLWithPath: "\(root)/Golden/v1/\(name)")))
+    }
+
+    @Test("version 1: every form loads, and is still what this release writes", arguments: Sample.Form.allCases)
+    func forms(form: Sample.Form) throws {
+        let bytes = try Self.golden("\(form).bin")
+        try form.read(bytes)
+        #expect(try form.bytes() == bytes)
+    }
+
+    @Test("version 1: an image loads with every field")
+    func image() throws {
+        let head = try ImageSource.of(try Self.golden("image.bin")).head().head
+        #expect(head.name == "sample" && head.uid.description == "cafef00d")
+        #expect(head.settings == Sample.settings)
+        #expect(head.parameters.map(\.name) == ["w", "v"] && head.parameters.map(\.shape.dimensions) == [[3], [1]])
+        #expect(head.version == 3 && head.optimizer.step == 2 && head.position == 4)
+        #expect(head.optimizer.slots.map(\.name) == ["moments"] && head.optimizer.slots.map(\.buffer.count) == [4])
+        let worker = try #require(head.ledger.workers["a"])
+        #expect(worker.lastSeq == 2 && worker.entries.map(\.receipt.step) == [1, 2])
+        #expect(worker.entries.map(\.receipt.learningRates) == [[0.5], [0.25]])
+    }
+
+    @Test("version 1: a push loads with every field")
+    func push() throws {
+        let bytes = try Self.golden("push.bin")
+        let model = try Sample.model()
+        try bytes.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            guard case .push(let push) = try Command(.push, reading: &reader, layout: model.layout, pool: model.pool)
+            else { return #expect(Bool(false), "it is a push") }
+            #expect(push.key == seq(3) && push.basedOn == 1 && push.loss == 0.25)
+            #expect(push.gradients.isDense == [true, false])
+            #expect(Array(push.gradients.dense[0..<3]) == [1, 2, 3])
+            let rows = try #require(push.gradients.sparse[1])
+            #expect(rows.indices == [0, 0] && Array(rows.values[0..<2]) == [0.5, 0.5])
+        }
+    }
+
+    @Test("version 1: a directory opens with the digest that it was closed with")
+    func directory() throws {
+        let copy = try TemporaryDirectory()
+        let root = try #require(Bundle.module.resourcePath) + "/Golden/v1/directory"
+        for part in ["journal", "snapshots", "checkpoints"] {
+            mkdir("\(copy.path)/\(part)", 0o700)
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(part)")) ?? [] {
+                try copy.write(try Self.golden("directory/\(part)/\(name)"), to: "\(part)/\(name)")
+            }
+        }
+        let registry = try copy.open(segmentBytes: 4096, snapshotAllowance: 8192)
+        defer { registry.shutDown() }
+        let model = try registry.model(named: "m")
+        #expect(model.publication.current.step == 40)
+        #expect(model.digest == Self.digest)
+        #expect(try model.push(RecoveryTests.gradients(40), seq(40)).replayed)
+    }
+
+    @Test("writes the files anew", .enabled(if: getenv("PARAMD_RECORD_GOLDEN") != nil, "only to record"))
+    func record() throws {
+        let target = String(cString: try #require(getenv("PARAMD_RECORD_GOLDEN")))
+        for form in Sample.Form.allCases {
+            try Data(try form.bytes()).write(to: URL(fileURLWithPath: "\(target)/\(form).bin"))
+        }
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 2048)
+        let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
+        for number in 1...40 { try model.push(RecoveryTests.gradients(number), seq(number)) }
+        print("digest \(model.digest)")
+        registry.shutDown()
+        try FileManager.default.copyItem(atPath: directory.path, toPath: "\(target)/directory")
+    }
+}

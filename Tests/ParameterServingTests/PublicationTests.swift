@@ -1,0 +1,133 @@
+// broadcast_params as the seed has it: after a successful update one version becomes visible, and every pull that waits
+// gets that very version, in update order of groups.
+
+import Optimizers
+import Testing
+
+@testable import ParameterServing
+
+@Suite("Publication")
+struct PublicationTests {
+    private let facts: ModelFacts
+    private let pool = ArenaPool(count: 2, budget: MemoryBudget(limit: 1 << 20))
+
+    init() throws {
+        let shape = try #require(Shape([2]))
+        let optimizer = try Catalogue.builtin.makeOptimizer(
+            definition: ["optimizer": "sgd"],
+            parameters: [ParameterDefinition(name: "w", shape: shape, isTrainable: true)])
+        facts = ModelFacts(name: "m", uid: ModelUID(number: 7), optimizer: optimizer)
+    }
+
+    private func version(_ number: Int) -> PublishedVersion {
+        PublishedVersion(
+            uid: facts.uid, version: number, step: number - 1, arena: pool.takeRegardless(), facts: facts, lossScale: 1)
+    }
+
+    @Test("after an update that failed nothing is published and nobody is woken")
+    func failedUpdate() {
+        let publication = Publication(version(1))
+        let answers = Collector<PullResult>()
+        _ = publication.wait(for: PullCondition(since: 1)) { answers.add($0) }
+        #expect(publication.broadcastParams(optimResult: false, version(2)) == 0)
+        #expect(publication.current.version == 1)
+        #expect(publication.waitingCount == 1)
+        #expect(answers.all.isEmpty)
+    }
+
+    @Test("500 waiting pulls all get the same version, and the count of them is told")
+    func manyPulls() {
+        let publication = Publication(version(1))
+        let got = Collector<ObjectIdentifier>()
+        for _ in 0..<500 {
+            _ = publication.wait(for: PullCondition(since: 1)) { result in
+                if case .version(let version) = result { got.add(ObjectIdentifier(version)) }
+            }
+        }
+        let next = version(2)
+        #expect(publication.broadcastParams(optimResult: true, next) == 500)
+        #expect(got.all == Array(repeating: ObjectIdentifier(next), count: 500))
+        #expect(publication.waitingCount == 0)
+        #expect(publication.broadcastParams(optimResult: true, version(3)) == 0)
+    }
+
+    @Test("pulls of everything come first, then those of a group in update order, each kind in order of arrival")
+    func groupOrder() {
+        let publication = Publication(version(1))
+        let order = Collector<String>()
+        for (name, group) in [("b1", 1), ("a1", 0), ("all1", nil), ("b2", 1), ("a2", 0), ("all2", nil)] as [(_, Int?)] {
+            _ = publication.wait(for: PullCondition(since: 1, group: group)) { _ in order.add(name) }
+        }
+        publication.broadcastParams(optimResult: true, version(2))
+        #expect(order.all == ["all1", "all2", "a1", "a2", "b1", "b2"])
+    }
+
+    @Test("a pull whose condition is met is answered at once and never again")
+    func answeredAtOnce() {
+        let publication = Publication(version(5))
+        let answers = Collector<Int>()
+        let token = publication.wait(for: PullCondition(since: 4, minStep: 4)) { result in
+            if case .version(let version) = result { answers.add(version.version) }
+        }
+        #expect(token == nil)
+        publication.broadcastParams(optimResult: true, version(6))
+        #expect(answers.all == [5])
+    }
+
+    @Test("a pull waits until both its version and its step are there")
+    func bothConditions() {
+        let publication = Publication(version(1))
+        let answers = Collector<Int>()
+        _ = publication.wait(for: PullCondition(since: 1, minStep: 3)) { result in
+            if case .version(let version) = result { answers.add(version.version) }
+        }
+        for number in 2...5 { publication.broadcastParams(optimResult: true, version(number)) }
+        #expect(answers.all == [4])
+    }
+
+    @Test("a pull that was cancelled is not woken")
+    func cancelled() throws {
+        let publication = Publication(version(1))
+        let answers = Collector<PullResult>()
+        let token = try #require(publication.wait(for: PullCondition(since: 1)) { answers.add($0) })
+        publication.cancel(token)
+        #expect(publication.broadcastParams(optimResult: true, version(2)) == 0)
+        #expect(answers.all.isEmpty)
+    }
+
+    @Test("an end answers those that wait and those that come later")
+    func end() {
+        let publication = Publication(version(1))
+        let reasons = Collector<ServingError>()
+        let note: @Sendable (PullResult) -> Void = { if case .ended(let reason) = $0 { reasons.add(reason) } }
+        _ = publication.wait(for: PullCondition(since: 1), resume: note)
+        publication.end(.stopping)
+        _ = publication.wait(for: PullCondition(since: 1), resume: note)
+        #expect(reasons.all == [.stopping, .stopping])
+        #expect(publication.waitingCount == 0)
+    }
+
+    @Test("pulls that come while versions are published each get a version that answers them, once")
+    func concurrentPulls() {
+        let publication = Publication(version(1))
+        let answers = Collector<Int>()
+        let done = Promise<Void>()
+        startThread {
+            for _ in 0..<1000 {
+                let since = publication.current.version
+                _ = publication.wait(for: PullCondition(since: since)) { result in
+                    if case .version(let version) = result { answers.add(version.version - since) }
+                }
+            }
+            done.fulfil(())
+        }
+        var number = 2
+        while done.current == nil {
+            publication.broadcastParams(optimResult: true, version(number))
+            number += 1
+        }
+        publication.broadcastParams(optimResult: true, version(number))
+        #expect(answers.all.count == 1000)
+        #expect(answers.all.allSatisfy { $0 >= 1 })
+    }
+}

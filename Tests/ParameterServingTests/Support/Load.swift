@@ -1,0 +1,39 @@
+// Workers that push as fast as they are answered, and a list of what was acknowledged to them.
+
+import Optimizers
+
+@testable import ParameterServing
+
+/// A push with the receipt that its worker got.
+struct Acknowledged: Sendable {
+    var number: Int
+    var key: PushKey
+    var receipt: Receipt
+}
+
+/// Some workers, each with its own numbers.
+final class Load: Sendable {
+    let acknowledged = Collector<Acknowledged>()
+    private let running: Locked<Int>
+    private let done = Condition()
+
+    /// Starts the workers; each pushes `pushes` times, one push after the other.
+    init(_ model: Model, workers: Int, pushes: Int) {
+        running = Locked(workers)
+        for worker in 0..<workers {
+            startThread { [self] in
+                for number in 1...pushes {
+                    let key = seq(number, "worker \(worker)")
+                    guard let receipt = try? model.push(RecoveryTests.gradients(number), key) else { break }
+                    acknowledged.add(Acknowledged(number: number, key: key, receipt: receipt))
+                }
+                running.withLock { $0 -= 1 }
+                done.broadcast()
+            }
+        }
+    }
+
+    var isDone: Bool { running.withLock { $0 == 0 } }
+
+    func wait() { running.wait(for: done) { $0 == 0 ? () : nil } }
+}

@@ -1,0 +1,146 @@
+// Blocking calls over the module's callbacks, for tests alone.
+
+import Optimizers
+
+@testable import ParameterServing
+
+/// A value that another thread gives.
+final class Promise<Value: Sendable>: Sendable {
+    private let value = Locked<Value?>(nil)
+    private let isGiven = Condition()
+
+    func fulfil(_ value: Value) {
+        self.value.withLock { $0 = value }
+        isGiven.broadcast()
+    }
+
+    func wait() -> Value { value.wait(for: isGiven) { $0 } }
+
+    /// What has been given so far; nil for nothing yet.
+    var current: Value? { value.withLock { $0 } }
+}
+
+/// A list that several threads add to.
+final class Collector<Element: Sendable>: Sendable {
+    private let elements = Locked<[Element]>([])
+
+    func add(_ element: Element) { elements.withLock { $0.append(element) } }
+
+    var all: [Element] { elements.withLock { $0 } }
+}
+
+extension ModelRegistry {
+    func create(
+        _ name: String, _ source: ModelSource, replacing: Bool = false, onlyIfAbsent: Bool = false
+    ) throws(ServingError) -> Created {
+        let answer = Promise<Result<Created, ServingError>>()
+        create(name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent) { answer.fulfil($0) }
+        return try answer.wait().get()
+    }
+
+    /// Creates a model that must be new.
+    @discardableResult
+    func make(_ settings: Setting, _ values: [(String, [Float])], name: String = "m") throws -> Model {
+        guard case .new(let model) = try create(name, .definition(.of(settings, values)), replacing: true) else {
+            throw ServingError.modelExists(name)
+        }
+        return model
+    }
+
+    func delete(_ name: String) throws(ServingError) {
+        let answer = Promise<ServingError?>()
+        delete(name) { answer.fulfil($0) }
+        if let error = answer.wait() { throw error }
+    }
+
+    /// Ends like the daemon does after its last answer.
+    func shutDown() {
+        stop()
+        close()
+    }
+}
+
+extension Model {
+    func perform(_ command: Command) throws(ServingError) -> Outcome {
+        let answer = Promise<Result<Outcome, ServingError>>()
+        submit(command) { answer.fulfil($0) }
+        return try answer.wait().get()
+    }
+
+    @discardableResult
+    func push(_ gradients: [String: [Float]], _ key: PushKey? = nil, basedOn: Int? = nil) throws -> Receipt {
+        let push = try makePush(gradients, key, basedOn: basedOn)
+        guard case .receipt(let receipt) = try perform(.push(push)) else { throw ServingError.stopping }
+        return receipt
+    }
+
+    /// The push as a network thread would hand it over.
+    func makePush(_ values: [String: [Float]], _ key: PushKey? = nil, basedOn: Int? = nil) throws -> Push {
+        let arena = try takeArena()
+        var gradients = Gradients(dense: arena.buffer, parameterCount: layout.parameters.count)
+        for (name, numbers) in values {
+            guard let index = layout.index(of: name) else { throw ServingError.unknownModel(name, nearest: []) }
+            _ = arena.buffer[layout.parameters[index].range].update(fromContentsOf: numbers)
+            gradients.isDense[index] = true
+        }
+        let bad = gradients.firstNonFinite(in: layout)
+        gradients.isFinite = bad == nil
+        return Push(
+            gradients: gradients, arena: arena, key: key, fingerprint: gradients.fingerprint(in: layout),
+            basedOn: basedOn,
+            nonFinite: bad.map { Complaint(pointer: "/gradients/\($0)", exception: .valueError, detail: "NaN") })
+    }
+
+    /// Sets values from outside.
+    @discardableResult
+    func load(_ values: [String: [Float]]) throws -> PublishedVersion {
+        let push = try makePush(values)
+        return try change(.importValues(push.arena, present: push.gradients.isDense))
+    }
+
+    @discardableResult
+    func patch(_ patch: Setting, group: String? = nil, ifVersion: Int? = nil) throws -> PublishedVersion {
+        try change(.reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion))
+    }
+
+    func register(_ worker: String) throws -> Int {
+        guard case .registered(let epoch) = try perform(.register(worker: worker)) else { throw ServingError.stopping }
+        return epoch
+    }
+
+    private func change(_ command: Command) throws -> PublishedVersion {
+        guard case .changed(let version) = try perform(command) else { throw ServingError.stopping }
+        return version
+    }
+
+    /// The values of a parameter in the newest version.
+    func values(_ name: String = "w") -> [Float] {
+        let version = publication.current
+        return layout.index(of: name).map { Array(version.values(at: $0)) } ?? []
+    }
+
+    /// Equal for states that are equal to the bit.
+    var digest: String { waitForImage().digest.description }
+}
+
+extension ModelDefinition {
+    /// Parameters as vectors with first values.
+    static func of(_ settings: Setting, _ values: [(String, [Float])]) -> ModelDefinition {
+        ModelDefinition(
+            settings: settings,
+            parameters: values.compactMap { name, numbers in
+                let buffer = FloatBuffer(count: numbers.count)
+                _ = buffer[0..<numbers.count].update(fromContentsOf: numbers)
+                return Shape([numbers.count]).map {
+                    InitialParameter(
+                        definition: ParameterDefinition(name: name, shape: $0, isTrainable: true),
+                        value: .values(Floats(buffer)))
+                }
+            })
+    }
+}
+
+/// The key of a worker's push.
+func seq(_ seq: Int, _ worker: String = "a", epoch: Int = 0) -> PushKey {
+    .sequence(worker: worker, epoch: epoch, seq: seq)
+}

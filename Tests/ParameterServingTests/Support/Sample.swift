@@ -1,0 +1,159 @@
+// One small example of each binary form, the same in every run: for round trips, for cuts, and as the golden files.
+
+import Optimizers
+
+@testable import Journal
+@testable import ParameterServing
+
+/// The examples.
+enum Sample {
+    /// Everything that goes to disk in a form of this module.
+    enum Form: String, CaseIterable, Sendable {
+        case definition, image, push, importValues, reconfigure, register, restore, create, createFromImage
+    }
+
+    static let settings: Setting = [
+        "optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": [0.5, 0.25, 0.125, 0.0625],
+        "loss_scaling": ["type": "dynamic", "init_loss_scale": 4],
+    ]
+    static let parameters: [(String, [Float])] = [("w", [1, -2, 0.5]), ("v", [4])]
+    static let definition = ModelDefinition.of(settings, parameters)
+
+    static var ledger: WorkerLedger {
+        var ledger = WorkerLedger(window: 2)
+        for number in 1...3 {
+            ledger.finish(seq(number, "wörker"), Fingerprint(high: 1, low: UInt64(number)), receipt(number))
+        }
+        _ = try? ledger.register("second")
+        ledger.finish(.token("a token"), Fingerprint(high: .max, low: 0), receipt(9))
+        return ledger
+    }
+
+    private static func receipt(_ step: Int) -> Receipt {
+        Receipt(
+            applied: step != 2, step: step, version: step + 1, learningRates: [0.5, nil], staleness: 3,
+            gradientNorm: 0.1, updateRatio: step == 1 ? nil : 1e-3, overflow: step == 2, nextLossScale: 1024, gap: 1)
+    }
+
+    /// A model of the sample definition after two pushes, with fixed numbers where a registry would draw random ones.
+    static func model() throws -> Model {
+        let assembly = ModelAssembly(
+            catalogue: .builtin, configuration: ServingConfiguration(memoryLimit: 1 << 20),
+            budget: MemoryBudget(limit: 1 << 20), executor: Executor(threads: 0), log: CommandLog())
+        let model = try assembly.assemble("sample", ModelUID(number: 0xCAFE_F00D), .definition(definition))
+        model.begin(at: 1)
+        for number in 1...2 {
+            let push = try model.makePush(["w": [4, 8, -4], "v": [Float(number)]], seq(number), basedOn: 0)
+            model.applyNow(.push(push), at: UInt64(number) + 1)
+        }
+        return model
+    }
+
+    static func image() throws -> ModelImage { try model().image }
+}
+
+extension ModelImage {
+    var bytes: [UInt8] { head + values.flatMap { Array(UnsafeRawBufferPointer($0[0..<$0.count])) } }
+}
+
+extension ImageSource {
+    /// A source that owns its bytes.
+    static func of(_ bytes: [UInt8]) -> ImageSource {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
+        memory.copyBytes(from: bytes)
+        return ImageSource(UnsafeRawBufferPointer(memory))
+    }
+}
+
+extension Sample.Form {
+    /// The form's bytes, made anew by the code under test.
+    func bytes() throws -> [UInt8] {
+        let model = try Sample.model()
+        switch self {
+        case .definition:
+            var head = ByteWriter()
+            let values = Sample.definition.encoded(into: &head)
+            return head.bytes + values.flatMap { Array(UnsafeRawBufferPointer($0.values)) }
+        case .image: return model.image.bytes
+        case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
+        case .createFromImage:
+            return record(ModelSource.state(Sample.definition, model.image.optimizer).record(of: model, count: 6))
+        case .push, .importValues, .reconfigure, .register, .restore:
+            return record(try command(model).record(of: model.uid, in: model.layout))
+        }
+    }
+
+    private func command(_ model: Model) throws -> Command {
+        switch self {
+        case .push: return .push(try push(model))
+        case .importValues:
+            let push = try model.makePush(["v": [7]])
+            return .importValues(push.arena, present: push.gradients.isDense)
+        case .reconfigure:
+            return .reconfigure(SettingsPatch(group: "default", patch: ["lr": 0.25]), ifVersion: 3)
+        case .restore: return .restore(Restoration(arena: model.image.arena, optimizer: model.image.optimizer))
+        default: return .register(worker: "wörker")
+        }
+    }
+
+    /// One parameter dense, one by rows, every optional field there.
+    private func push(_ model: Model) throws -> Push {
+        var push = try model.makePush(["w": [1, 2, 3]], seq(3, epoch: 0), basedOn: 1)
+        let rows = FloatBuffer(count: 2)
+        rows.fill(0.5)
+        push.gradients.sparse[1] = SparseRows(indices: [0, 0], values: rows)
+        push.fingerprint = push.gradients.fingerprint(in: model.layout)
+        push.loss = 0.25
+        return push
+    }
+
+    private func record(_ record: Record) -> [UInt8] {
+        record.payload.flatMap { Array($0.content) }
+    }
+
+    /// Reads a form to its end, as recovery and an upload would.
+    func read(_ bytes: [UInt8]) throws {
+        let model = try Sample.model()
+        if self == .image { return try readImage(bytes) }
+        try bytes.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            switch self {
+            case .definition: _ = try ModelDefinition(reading: &reader)
+            case .create: _ = try CreationRecord(.create, reading: &reader)
+            case .createFromImage: _ = try CreationRecord(.createFromImage, reading: &reader)
+            default:
+                _ = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
+            }
+        }
+    }
+
+    private func readImage(_ bytes: [UInt8]) throws {
+        let source = ImageSource.of(bytes)
+        let assembly = ModelAssembly(
+            catalogue: .builtin, configuration: ServingConfiguration(memoryLimit: 1 << 20),
+            budget: MemoryBudget(limit: 1 << 20), executor: Executor(threads: 0), log: CommandLog())
+        _ = try assembly.assemble(source)
+        _ = try ModelSource(
+            image: Array(bytes[8..<source.head().floats]),
+            values: [
+                "w": Sample.floats(3), "v": Sample.floats(1), "w#moments": Sample.floats(3),
+                "v#moments": Sample.floats(1),
+            ])
+    }
+
+    var kind: CommandKind {
+        switch self {
+        case .push: .push
+        case .importValues: .importValues
+        case .reconfigure: .reconfigure
+        case .restore: .restore
+        case .createFromImage: .createFromImage
+        case .create, .definition, .image: .create
+        case .register: .register
+        }
+    }
+}
+
+extension Sample {
+    static func floats(_ count: Int) -> Floats { Floats(FloatBuffer(count: count)) }
+}

@@ -1,0 +1,128 @@
+// Exactly once, as the table of pushes sees it: api.md's paragraph of that name, sentence by sentence.
+
+import Testing
+
+@testable import ParameterServing
+
+@Suite("Worker ledger")
+struct WorkerLedgerTests {
+    private let print1 = Fingerprint(high: 1, low: 1)
+    private let print2 = Fingerprint(high: 2, low: 2)
+
+    private func receipt(_ step: Int, gap: Int = 0) -> Receipt {
+        Receipt(
+            applied: true, step: step, version: step + 1, learningRates: [0.5, nil], staleness: 0, gradientNorm: 1.5,
+            updateRatio: nil, overflow: false, nextLossScale: nil, gap: gap)
+    }
+
+    /// A ledger in which worker `a` has pushed 1 to `count`.
+    private func ledger(window: Int = 4, pushed count: Int) -> WorkerLedger {
+        var ledger = WorkerLedger(window: window)
+        for number in stride(from: 1, through: count, by: 1) {
+            ledger.begin(seq(number), print1)
+            ledger.finish(seq(number), print1, receipt(number))
+        }
+        return ledger
+    }
+
+    @Test("the same key gives the stored receipt and what identifies its push")
+    func sameKey() throws {
+        #expect(try ledger(pushed: 3).find(seq(2)) == .applied(receipt(2), print1))
+    }
+
+    @Test("a key that was logged and not applied yet is pending, with its own fingerprint")
+    func pending() throws {
+        var ledger = ledger(pushed: 1)
+        ledger.begin(seq(2), print2)
+        #expect(try ledger.find(seq(2)) == .pending(print2))
+        ledger.abandon(seq(2))
+        #expect(try ledger.find(seq(2)) == .new(gap: 0))
+    }
+
+    @Test("a number that jumps is new and tells how many were left out")
+    func gap() throws {
+        let ledger = ledger(pushed: 3)
+        #expect(try ledger.find(seq(4)) == .new(gap: 0))
+        #expect(try ledger.find(seq(9)) == .new(gap: 5))
+        #expect(try ledger.find(seq(3, "fresh")) == .new(gap: 2))
+    }
+
+    @Test("a number that was left out may still come as long as it is inside the window")
+    func outOfOrder() throws {
+        var ledger = ledger(window: 4, pushed: 1)
+        ledger.finish(seq(4), print1, receipt(2, gap: 2))
+        #expect(try ledger.find(seq(2)) == .new(gap: 0))
+        ledger.finish(seq(2), print1, receipt(3))
+        #expect(try ledger.find(seq(3)) == .new(gap: 0))
+        #expect(try ledger.find(seq(4)) == .applied(receipt(2, gap: 2), print1))
+        #expect(ledger.workers["a"]?.lastSeq == 4)
+    }
+
+    @Test("a number older than the window is refused for ever, applied or not")
+    func olderThanWindow() throws {
+        let ledger = ledger(window: 4, pushed: 10)
+        #expect(try ledger.find(seq(7)) == .applied(receipt(7), print1))
+        for number in 1...6 {
+            #expect(throws: ServingError.receiptForgotten(worker: "a", seq: number, oldest: 7)) {
+                try ledger.find(seq(number))
+            }
+        }
+    }
+
+    @Test("an epoch that is not the current one is fenced, older or newer")
+    func fenced() throws {
+        var ledger = ledger(pushed: 3)
+        #expect(try ledger.register("a") == 1)
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 0, current: 1)) { try ledger.find(seq(4)) }
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 2, current: 1)) { try ledger.find(seq(1, epoch: 2)) }
+        #expect(throws: ServingError.fenced(worker: "b", epoch: 1, current: 0)) {
+            try ledger.find(seq(1, "b", epoch: 1))
+        }
+        #expect(try ledger.find(seq(1, epoch: 1)) == .new(gap: 0))
+        #expect(ledger.workers["a"]?.lastSeq == 0)
+    }
+
+    @Test("a push that was under way when its worker registered anew stays under way")
+    func registeredMeanwhile() throws {
+        var ledger = ledger(pushed: 1)
+        ledger.begin(seq(2), print1)
+        _ = try ledger.register("a")
+        #expect(try ledger.find(seq(2)) == .pending(print1))
+        ledger.abandon(seq(2))
+        #expect(throws: ServingError.self) { try ledger.find(seq(2)) }
+    }
+
+    @Test("tokens are remembered up to the window, the oldest going first")
+    func tokens() throws {
+        var ledger = WorkerLedger(window: 2)
+        for (index, token) in ["x", "y", "z"].enumerated() {
+            #expect(try ledger.find(.token(token)) == .new(gap: 0))
+            ledger.finish(.token(token), print1, receipt(index + 1))
+        }
+        #expect(try ledger.find(.token("x")) == .new(gap: 0))
+        #expect(try ledger.find(.token("y")) == .applied(receipt(2), print1))
+        #expect(try ledger.find(.token("z")) == .applied(receipt(3), print1))
+    }
+
+    @Test("workers beyond the limit are refused, those that are known are not")
+    func mostWorkers() throws {
+        var ledger = WorkerLedger(window: 4, mostWorkers: 2)
+        ledger.finish(seq(1, "a"), print1, receipt(1))
+        #expect(try ledger.register("b") == 1)
+        #expect(throws: ServingError.tooManyWorkers(limit: 2)) { try ledger.find(seq(1, "c")) }
+        #expect(throws: ServingError.tooManyWorkers(limit: 2)) { try ledger.register("c") }
+        #expect(try ledger.find(seq(2, "a")) == .new(gap: 0))
+        #expect(try ledger.register("b") == 2)
+    }
+
+    @Test("the gap of a push depends on what was applied before it, not on what is under way")
+    func gapIsDeterministic() throws {
+        var live = ledger(pushed: 1)
+        live.begin(seq(3), print1)
+        live.begin(seq(2), print1)
+        // The log has 3 before 2; when 3 is applied, 2 is still under way. A replay has nothing under way.
+        live.abandon(seq(3))
+        let replayed = ledger(pushed: 1)
+        #expect(try live.find(seq(3)) == replayed.find(seq(3)))
+    }
+}
