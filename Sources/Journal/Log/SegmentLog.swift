@@ -105,6 +105,7 @@ final class SegmentLog {
             number: header.number + 1, firstPosition: nextPosition + gap, chain: chain,
             salt: UInt32.random(in: 0 ... .max), gap: gap)
         let file = try SegmentLog.begin(next, using: takeAhead(toFit: extent), in: directory)
+        Failpoint.reach(.segmentNamed)
         try? current.truncate(to: current.end)
         current.close()
         current = file

@@ -29,11 +29,13 @@ struct SegmentChain {
     func remove(before position: UInt64) throws(JournalError) -> Int {
         guard let firstKept = try numbers(from: position).first else { return 0 }
         let obsolete = numbers.prefix { $0 < firstKept }
+        if !obsolete.isEmpty { Failpoint.reach(.beforeDeletion) }
         for name in obsolete.map(FileName.segment.callAsFunction) {
             try directory.writing(name) { () throws(SystemError) in
                 try directory.remove(name)
                 try directory.synchronize()
             }
+            Failpoint.reach(.segmentDeleted)
         }
         return obsolete.count
     }

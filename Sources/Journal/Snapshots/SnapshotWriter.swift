@@ -71,10 +71,12 @@ public final class SnapshotWriter {
             try directory.disk.synchronize(file)
         }
         try SnapshotReader(name, id: header.info.id, in: directory, fromDisk: true).verify()
+        Failpoint.reach(.snapshotWritten)
         try directory.writing(name) { () throws(SystemError) in
             try directory.rename(name, to: FileName.snapshot(header.info.id))
             try directory.synchronize()
         }
+        Failpoint.reach(.snapshotNamed)
         return header.info
     }
 
@@ -112,6 +114,7 @@ public final class SnapshotWriter {
                 }
             }
         }
+        Failpoint.reach(.snapshotPart)
         blocks += parts.count
         offset += bytes.count + parts.count * SnapshotBlock.trailer
         try syncIfDue()

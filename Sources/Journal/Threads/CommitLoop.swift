@@ -62,6 +62,7 @@ final class CommitLoop {
         let first = log.nextPosition
         let result = attempt { () throws(JournalError) in try store(submissions[...]) }
         publish()
+        Failpoint.reach(.afterSync)
         submissions = []  // The callbacks find their memory theirs again.
         let synced = log.syncedPosition
         for (position, then) in zip(first..., waiting) {
@@ -84,6 +85,7 @@ final class CommitLoop {
 
     private func store(_ batch: ArraySlice<Submission>) throws(JournalError) {
         try log.write(batch)
+        Failpoint.reach(.afterWrite)
         switch settings.mode {
         case .group, .sync: try log.synchronize()
         case .interval(let milliseconds):

@@ -36,6 +36,7 @@ final class CommandLog: @unchecked Sendable {
     ) {
         guard let journal else { return then(.success(Logged(position: 0, isDurable: false))) }
         let record = record()
+        Failpoint.reach(.beforeLog)
         keeper?.note(record.payload.reduce(0) { $0 + $1.count })
         journal.append(record) { result in
             switch result {

@@ -153,6 +153,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private func apply(_ command: Command, _ reply: @escaping Reply, _ logged: Logged) {
         // What has been logged is applied even while stopping: a restart would apply it too. After a delete it would not.
         if let end, end != .stopping { return reply(.failure(end)) }
+        Failpoint.reach(.beforeApply)
         let versionBefore = state.version
         do {
             var outcome = try state.apply(command)
@@ -162,6 +163,7 @@ public final class Model: Runnable, @unchecked Sendable {
                 receipt.woken = woken
                 outcome = .receipt(receipt)
             }
+            Failpoint.reach(.afterApply)
             reply(.success(outcome))
         } catch {
             if case .diverged(let parameter) = error { publication.markDiverged(parameter) }

@@ -24,6 +24,7 @@ extension ModelRegistry {
             catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
         let recovery = Recovery(directory, assembly)
         let journal = try recovery.run()
+        Failpoint.reach(.recovered)
         let uids = recovery.uids ?? UIDSource()
         let keeper = SnapshotKeeper(
             directory, journal, uids: uids, logged: recovery.logged, leastAllowance: configuration.snapshotAllowance,
