@@ -54,7 +54,8 @@ extension Optimizer {
     /// - Throws: `.invalid` where it belongs to another layout or class; nothing changed then.
     public func importState(_ state: OptimizerState) throws(OptimizerError) {
         let fits =
-            (0..<1 << 53).contains(state.step) && state.isStarted.count == isStarted.count && state.slots.count == slots.count
+            (0..<1 << 53).contains(state.step) && state.isStarted.count == isStarted.count
+            && state.slots.count == slots.count
             && zip(state.slots, slots).allSatisfy { $0.name == $1.name && $0.buffer.count == $1.buffer.count }
             && state.lossScaler.count == (lossScaler == nil ? 0 : 4)
             && state.lossScaler.prefix(1).allSatisfy { $0 > 0 && $0.isFinite }

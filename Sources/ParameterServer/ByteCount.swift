@@ -20,6 +20,8 @@ struct ByteCount: ExpressibleByArgument, Sendable {
         self.bytes = bytes
     }
 
+    var defaultValueDescription: String { "\(bytes >> 20)M" }
+
     /// Half of the machine's memory.
     static var halfOfMachine: ByteCount {
         ByteCount(bytes: sysconf(Int32(_SC_PHYS_PAGES)) / 2 * sysconf(Int32(_SC_PAGESIZE)))

@@ -56,9 +56,13 @@ struct Daemon: Service {
     private static func registry(_ options: Options, _ catalogue: Catalogue, _ logger: Logger) throws -> ModelRegistry {
         let memory = options.memory ?? .halfOfMachine
         let configuration = ServingConfiguration(
-            memoryLimit: memory.bytes, receiptWindow: options.receiptWindow, threads: HTTPConfiguration.coreCount)
+            memoryLimit: memory.bytes, receiptWindow: options.receiptWindow, threads: HTTPConfiguration.coreCount,
+            snapshotAllowance: options.snapshotAfter.bytes)
+        // Only whole segments can be deleted: two of them are to fit into what may pile up.
+        let settings = JournalSettings(
+            mode: options.durability.mode, segmentBytes: min(64 << 20, options.snapshotAfter.bytes / 2))
         do throws(JournalError) {
-            let directory = try DataDirectory(options.dataDir, settings: JournalSettings(mode: options.durability.mode))
+            let directory = try DataDirectory(options.dataDir, settings: settings)
             let (registry, summary) = try ModelRegistry.open(
                 directory, configuration: configuration, catalogue: catalogue
             ) { event in logger.log(event) }

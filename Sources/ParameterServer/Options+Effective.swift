@@ -12,6 +12,8 @@ extension Options {
             EffectiveSetting("memory", "\(memory)", origin: origin(self.memory == nil)),
             EffectiveSetting("durability", durability.text, origin: origin(durability.text == "group")),
             EffectiveSetting("receipt-window", "\(receiptWindow)", origin: origin(receiptWindow == 256)),
+            EffectiveSetting(
+                "snapshot-after", "\(snapshotAfter.bytes)", origin: origin(snapshotAfter.bytes == 64 << 20)),
             EffectiveSetting("log-level", logLevel.rawValue, origin: origin(logLevel == .info)),
             EffectiveSetting("insecure-no-auth", "\(insecureNoAuth)", origin: origin(!insecureNoAuth)),
         ]

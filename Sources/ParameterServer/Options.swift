@@ -26,6 +26,13 @@ struct Options: ParsableArguments {
     @Option(help: ArgumentHelp("Remember this many pushes of each worker for retries.", valueName: "count"))
     var receiptWindow = 256
 
+    @Option(
+        help: ArgumentHelp(
+            "Write models out, so that the journal can be cut short, when it has grown by this much; at least by twice "
+                + "what all models weigh.",
+            valueName: "size"))
+    var snapshotAfter = ByteCount(bytes: 64 << 20)
+
     @Option(name: .customLong("allow-host"), help: "Answer requests for this host name too; may be repeated.")
     var allowedHosts: [String] = []
 

@@ -38,12 +38,15 @@ struct Verify: ParsableCommand {
 /// `paramd recover --salvage DIR`.
 struct Recover: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a damaged journal usable again by giving up what follows the damage.")
+        abstract: "Make a damaged directory usable again by giving up what is damaged and what follows it.")
 
     @Argument(help: "The data directory.")
     var directory: String
 
-    @Flag(help: "Keep the records before the damage and move the rest aside. Pushes behind the damage are lost.")
+    @Flag(
+        help:
+            "Keep the records before the damage and move the rest aside, damaged snapshots too. Pushes behind it are lost."
+    )
     var salvage = false
 
     func validate() throws {
@@ -52,11 +55,14 @@ struct Recover: ParsableCommand {
 
     func run() throws {
         do {
-            guard let report = try Journal.salvage(directory: directory + "/journal") else {
-                return print("nothing to do: the journal is intact")
+            let report = try Journal.salvage(directory: directory + "/journal")
+            if let report { print("kept everything before: \(report.problem)") }
+            var moved = (report?.movedAside ?? []).map { "journal/\($0)" }
+            for part in ["snapshots", "checkpoints"] {
+                moved += try SnapshotStore(directory: "\(directory)/\(part)").setDamagedAside().map { "\(part)/\($0)" }
             }
-            print("kept everything before: \(report.problem)")
-            for file in report.movedAside { print("moved aside: \(file)") }
+            for file in moved { print("moved aside: \(file)") }
+            if moved.isEmpty, report == nil { print("nothing to do: the directory is intact") }
         } catch {
             throw StartFailure(error, directory: directory)
         }

@@ -8,7 +8,7 @@ public final class SnapshotStore: Sendable {
     private let directory: Directory
     private let nextID: Lock<UInt64>
 
-    /// Opens the store, making the directory if it is missing and removing what a crash left unfinished.
+    /// Opens the store, making the directory if it is missing.
     public convenience init(directory: String) throws(JournalError) {
         try self.init(directory: directory, on: POSIXFileSystem())
     }
@@ -20,11 +20,37 @@ public final class SnapshotStore: Sendable {
         var last: UInt64 = 0
         for name in try directory.fileNames() {
             last = max(last, FileName.snapshot.number(of: name) ?? 0)
-            guard name.hasSuffix(FileName.snapshot.suffix + FileName.unfinished) else { continue }
-            try directory.writing(name) { () throws(SystemError) in try directory.remove(name) }
         }
         self.directory = directory
         nextID = Lock(last + 1)
+    }
+
+    /// Removes what a crash left unfinished; for the one process that writes to the store.
+    public func removeLeftovers() throws(JournalError) {
+        for name in try directory.fileNames() where name.hasSuffix(FileName.snapshot.suffix + FileName.unfinished) {
+            try directory.writing(name) { () throws(SystemError) in try directory.remove(name) }
+        }
+    }
+
+    /// Moves snapshots that are damaged aside, as `salvaged-...`; for people who have decided to go on without them.
+    ///
+    /// - Returns: The files that now hold them.
+    public func setDamagedAside() throws(JournalError) -> [String] {
+        var moved: [String] = []
+        for id in try directory.fileNames().compactMap(FileName.snapshot.number).sorted() {
+            do throws(JournalError) {
+                try open(id).verify()
+            } catch {
+                guard case .corrupted = error else { throw error }
+                let name = FileName.snapshot(id)
+                try directory.writing(name) { () throws(SystemError) in
+                    try directory.rename(name, to: FileName.salvaged + name)
+                    try directory.synchronize()
+                }
+                moved.append(FileName.salvaged + name)
+            }
+        }
+        return moved
     }
 
     /// Begins a snapshot of `model` that contains every record before `position`.
@@ -71,6 +97,7 @@ public final class SnapshotStore: Sendable {
             try directory.remove(name)
             try directory.synchronize()
         }
+        Failpoint.reach(.snapshotDeleted)
     }
 
     /// Deletes all snapshots of that kind and model but the newest `count` (at least 1).
