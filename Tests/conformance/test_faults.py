@@ -1,0 +1,184 @@
+"""kill -9 under load, lost answers, restarts: nothing acknowledged is lost, nothing is applied twice."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.faults import Load, Victim, check_steps, check_sums, definition, digest, gradient, reference_digest
+from support.wire import Api
+
+
+def kill_loop(place: Path, kills: int, *arguments: str) -> None:
+    """Kills the daemon again and again while workers push; compares what is there with what was acknowledged."""
+    daemon = Victim(place, *arguments)
+    daemon.api().create("m", definition())
+    load = Load("m")
+    load.start(daemon)
+    try:
+        for _ in range(kills):
+            time.sleep(random.uniform(0.02, 0.4))
+            daemon.kill()
+            daemon = Victim(place, *arguments)
+            load.retarget(daemon)
+        time.sleep(0.2)
+    finally:
+        pushes = load.finish()
+    assert sum(pushes.values()) > 5 * kills, "too little was pushed for the kills to prove anything"
+    check_sums(daemon.api(), "m", pushes)
+    ordered = check_steps(load.acknowledged)
+    assert daemon.stop() == 0
+    assert digest(place, "m") == reference_digest("m", ordered)
+
+
+def test_kill_loop(tmp_path: Path) -> None:
+    """10 kills: sums, steps and digest are those of the acknowledged pushes."""
+    kill_loop(tmp_path, 10)
+
+
+def test_kill_loop_with_snapshots(tmp_path: Path) -> None:
+    """10 kills while snapshots are written and segments deleted all the time."""
+    kill_loop(tmp_path, 10, "--snapshot-after", "16K")
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("arguments", [(), ("--snapshot-after", "16K"), ("--durability", "none")])
+def test_hundred_kills(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """The same with 100 kills; without syncs too, for a kill takes nothing from the system's memory."""
+    kill_loop(tmp_path, 100, *arguments)
+
+
+class Cut:
+    """A TCP proxy for one connection that goes dead after so many bytes of the request or of the answer."""
+
+    def __init__(self, target: Api, request: int | None = None, answer: int | None = None) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._target, self._request, self._answer = target, request, answer
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        client, _ = self._listener.accept()
+        server = socket.create_connection((self._target.host, self._target.port))
+        back = threading.Thread(target=self._pass, args=(server, client, self._answer))
+        back.start()
+        self._pass(client, server, self._request)
+        back.join()
+        for end in (client, server, self._listener):
+            end.close()
+
+    @staticmethod
+    def _pass(source: socket.socket, sink: socket.socket, most: int | None) -> None:
+        left = most
+        try:
+            while left is None or left > 0:
+                data = source.recv(65536 if left is None else min(left, 65536))
+                if not data:
+                    break
+                sink.sendall(data)
+                left = None if left is None else left - len(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def join(self) -> None:
+        """Waits until both connections are closed."""
+        self._thread.join()
+
+
+@pytest.mark.parametrize("side", ["request", "answer"])
+def test_lost_answers(tmp_path: Path, side: str) -> None:
+    """A connection cut at any byte of request or answer: the retry says what became of the push, which counts once."""
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    api.create("m", definition())
+    replayed = 0
+    for seq in range(1, 61):
+        body = {"gradients": {"w": gradient(0, seq)}, "worker": "w0", "seq": seq}
+        cut = Cut(api, **{side: random.randrange(1, 450)})
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            Api("127.0.0.1", cut.port)("POST", "/v1/models/m/gradients", body)
+        cut.join()
+        receipt = settled(api, seq, body)
+        replayed += receipt["replayed"]
+        assert receipt["step"] == seq
+        assert api.get(f"/v1/models/m/pushes/w0/{seq}").json()["outcome"] == "applied"
+    check_sums(api, "m", {0: 60})
+    assert replayed > 0 or side == "request"
+    assert daemon.stop() == 0
+
+
+def settled(api: Api, seq: int, body: dict) -> dict:
+    """Repeats a push until the first attempt is no longer under way."""
+    while True:
+        answer = api("POST", "/v1/models/m/gradients", body)
+        if answer.status == 200:
+            return answer.json()
+        assert answer.status == 409 and answer.json()["type"].endswith("in-flight"), (seq, answer)
+        assert "retry-after" in answer.headers
+
+
+def test_ten_restarts(tmp_path: Path) -> None:
+    """Version, uid and ETag stay over restarts; another creation of the name never has an earlier one's ETag."""
+    seen: set[str] = set()
+    tag, before = "", ("", 0, 0)
+    for round_ in range(10):
+        daemon = Victim(tmp_path)
+        api = daemon.api()
+        if round_ == 0:
+            api.create("m", definition())
+            api.create("other", definition())
+        else:
+            assert api("GET", "/v1/models/m/parameters", If_None_Match=tag).status == 304
+            page = api.get("/v1/models/m").json()
+            assert (page["uid"], page["version"], page["step"]) == before
+        api.push("m", {"w": gradient(0, round_ + 1)}, worker="w0", seq=round_ + 1)
+        pulled = api.get("/v1/models/m/parameters")
+        tag, page = pulled.headers["etag"], api.get("/v1/models/m").json()
+        before = (page["uid"], page["version"], page["step"])
+        assert before[1:] == (round_ + 2, round_ + 1)
+        assert tag not in seen
+        seen.add(tag)
+        api("DELETE", "/v1/models/other").expect(204)
+        api.create("other", definition())
+        other = api.get("/v1/models/other/parameters").headers["etag"]
+        assert other not in seen
+        seen.add(other)
+        if round_ % 2:
+            daemon.kill()
+        else:
+            assert daemon.stop() == 0
+
+
+def test_receipts_survive(tmp_path: Path) -> None:
+    """A retry after a crash gets the first receipt; what can be asked about a push says the same."""
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    api.create("m", definition())
+    first = [api.push("m", {"w": gradient(0, seq)}, worker="w0", seq=seq).json() for seq in (1, 2, 5)]
+    token = api("POST", "/v1/models/m/gradients", {"gradients": {"w": gradient(1, 1)}}, Idempotency_Key="abc").json()
+    daemon.kill()
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    for seq, receipt in zip((1, 2, 5), first, strict=True):
+        again = api.push("m", {"w": gradient(0, seq)}, worker="w0", seq=seq).json()
+        assert again == {**receipt, "replayed": True}
+        asked = api.get(f"/v1/models/m/pushes/w0/{seq}").json()
+        assert asked["outcome"] == "applied" and asked["receipt"]["step"] == receipt["step"]
+    body = {"gradients": {"w": gradient(1, 1)}}
+    again = api("POST", "/v1/models/m/gradients", body, Idempotency_Key="abc").json()
+    assert again == {**token, "replayed": True}
+    refused = api.push("m", {"w": gradient(0, 6)}, 422, worker="w0", seq=5)
+    assert json.loads(refused.body)["type"].endswith("/key-reused")
+    assert daemon.stop() == 0

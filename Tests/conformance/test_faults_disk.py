@@ -1,0 +1,309 @@
+"""Disks that are full, files that are damaged, two daemons on one directory, clocks that jump."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.faults import (
+    Victim,
+    check_sums,
+    definition,
+    digest,
+    gradient,
+    journal_bytes,
+    run,
+    start_fails,
+    sums,
+    temporary,
+)
+from support.wire import Api, state_of
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+
+
+def push(api: Api, first: int, last: int, width: int = 8) -> None:
+    """Pushes of one worker."""
+    for seq in range(first, last + 1):
+        api.push("m", {"w": gradient(0, seq, width)}, worker="w0", seq=seq)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    if os.getuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=False).returncode:
+        pytest.skip("this system does not let root mount a tmpfs")
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_full_disk(small_disk: Path) -> None:
+    """507 and nothing changed while the disk is full; pulls go on; pushes go on by themselves once there is room."""
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(400_000))
+    daemon = Victim(small_disk / "data", "--snapshot-after", "128K")
+    api = daemon.api()
+    api.create("m", definition(4096))
+    # An idle model keeps nothing; without snapshots nothing would ever be deleted, so these fill the rest.
+    seq, body = 0, {}
+    for hog in range(100):
+        body = {**definition(4096), "parameters": {"w": [0.0] * 4096}}
+        if api("PUT", f"/v1/models/hog{hog}", body).status == 507:
+            break
+        for _ in range(3):
+            seq += 1
+            if api("POST", "/v1/models/m/gradients", pushed(seq)).status == 507:
+                seq -= 1
+    for _ in range(3):
+        before = state_of(api, "m")
+        refused = api("POST", "/v1/models/m/gradients", pushed(seq + 1))
+        assert refused.status == 507, refused
+        assert "nothing" in refused.json()["detail"].lower() or refused.json()["type"].endswith("storage-full")
+        assert state_of(api, "m") == before
+    filler.unlink()
+    for number in range(seq + 1, seq + 6):
+        assert api("POST", "/v1/models/m/gradients", pushed(number)).expect(200).json()["step"] == number
+    check_sums(api, "m", {0: seq + 5})
+    daemon.kill()
+    daemon = Victim(small_disk / "data", "--snapshot-after", "128K")
+    check_sums(daemon.api(), "m", {0: seq + 5})
+    assert daemon.stop() == 0
+
+
+def pushed(seq: int) -> dict:
+    """A large push, as a body."""
+    return {"gradients": {"w": gradient(0, seq, 4096)}, "worker": "w0", "seq": seq}
+
+
+def test_second_daemon(tmp_path: Path) -> None:
+    """The second daemon on a directory ends with 69 and leaves everything of the first alone."""
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    api.create("m", definition())
+    push(api, 1, 3)
+    unfinished = tmp_path / "snapshots" / "state-000000000099.snapshot.tmp"
+    unfinished.write_bytes(b"being written")
+    second = start_fails(tmp_path)
+    assert second.returncode == 69
+    assert "--data-dir" in second.stderr and not second.stdout
+    assert unfinished.exists(), "it may be what the first daemon is writing"
+    push(api, 4, 6)
+    check_sums(api, "m", {0: 6})
+    assert run("recover", "--salvage", tmp_path).returncode == 69
+    assert daemon.stop() == 0
+
+
+def make(place: Path, pushes: int, *arguments: str, clean: bool = True) -> None:
+    """A small directory, closed in good order or not."""
+    daemon = Victim(place, *arguments)
+    api = daemon.api()
+    api.create("m", definition())
+    push(api, 1, pushes)
+    if clean:
+        assert daemon.stop() == 0
+    else:
+        daemon.kill()
+
+
+def test_damage_in_the_middle(tmp_path: Path) -> None:
+    """A start is refused with 65, the file and the offset; after a salvage what came before the damage is there."""
+    make(tmp_path, 12)
+    digests = [digest(tmp_path, "m", step) for step in range(13)]
+    assert run("verify", tmp_path).returncode == 0
+    (segment,) = (tmp_path / "journal").glob("segment-*")
+    content = bytearray(segment.read_bytes())
+    place = len(content.rstrip(b"\0")) // 2
+    content[place] ^= 0x10
+    segment.write_bytes(content)
+    refused = start_fails(tmp_path)
+    assert refused.returncode == 65
+    assert segment.name in refused.stderr and "offset" in refused.stderr and "salvage" in refused.stderr
+    verified = run("verify", tmp_path)
+    assert verified.returncode == 65 and segment.name in verified.stdout
+    assert run("recover", tmp_path).returncode not in (0, 65)
+    salvaged = run("recover", "--salvage", tmp_path)
+    assert salvaged.returncode == 0 and "salvaged-" in salvaged.stdout
+    assert run("verify", tmp_path).returncode == 0
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    step = api.get("/v1/models/m").json()["step"]
+    assert 0 < step < 12
+    push(api, step + 1, 20)
+    check_sums(api, "m", {0: 20})
+    assert daemon.stop() == 0
+    assert digest(tmp_path, "m", step) == digests[step]
+
+
+def test_salvage_behind_a_snapshot(tmp_path: Path) -> None:
+    """What is pushed after a salvage is there after the next restart, though a snapshot is ahead of the journal."""
+    make(tmp_path, 200, "--snapshot-after", "8K")
+    segments = sorted((tmp_path / "journal").glob("segment-*"))
+    content = bytearray(segments[0].read_bytes())
+    content[4000] ^= 1
+    segments[0].write_bytes(content)
+    assert run("recover", "--salvage", tmp_path).returncode == 0
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    step = api.get("/v1/models/m").json()["step"]
+    assert step > 0
+    push(api, step + 1, step + 5)
+    daemon.kill()
+    daemon = Victim(tmp_path)
+    check_sums(daemon.api(), "m", {0: step + 5})
+    assert daemon.stop() == 0
+
+
+def test_lost_snapshots(tmp_path: Path) -> None:
+    """With all snapshots of a model damaged a start is refused; people may decide to go on without it."""
+    make(tmp_path, 400, "--snapshot-after", "8K")
+    files = sorted((tmp_path / "snapshots").glob("state-*"))
+    for file in files:
+        content = bytearray(file.read_bytes())
+        if len(content) > 5000:
+            content[-1] ^= 1
+            file.write_bytes(content)
+    refused = start_fails(tmp_path)
+    assert refused.returncode == 65 and ".snapshot" in refused.stderr
+    moved = run("recover", "--salvage", tmp_path)
+    assert moved.returncode == 0 and moved.stdout.count("salvaged-") == 2
+    daemon = Victim(tmp_path)
+    assert daemon.api()("GET", "/v1/models/m").status == 404
+    assert daemon.stop() == 0
+
+
+def check_start(place: Path) -> None:
+    """A start that is refused with 65, or a state that the model once had."""
+    try:
+        daemon = Victim(place)
+    except AssertionError:
+        assert start_fails(place).returncode == 65
+        return
+    answer = daemon.api()("GET", "/v1/models/m/parameters")
+    daemon.kill()
+    if answer.status != 404:
+        body = answer.expect(200).json()
+        assert body["parameters"]["w"]["data"] == sums({0: body["step"]})
+
+
+def damage_everywhere(tmp_path: Path, samples: int | None, starts: int) -> None:
+    """Cuts and flips of the journal's bytes: no flip takes a push away unfound, no cut leaves what never was."""
+    make(tmp_path, 12)
+    last = digest(tmp_path, "m")
+    digests = {None, last} | {digest(tmp_path, "m", step) for step in range(13)}
+    content = journal_bytes(tmp_path)
+    end = int(np.flatnonzero(content).max()) + 1
+    places = range(end) if samples is None else sorted(random.sample(range(end), samples))
+    (segment,) = (tmp_path / "journal").glob("segment-*")
+    for count, place in enumerate(places):
+        flipped = content.copy()
+        flipped[place] ^= 1 << random.randrange(8)
+        for damaged in (content[:place], flipped):
+            damaged.tofile(segment)
+            verified, found = run("verify", tmp_path).returncode, digest(tmp_path, "m")
+            assert found in digests
+            if damaged is flipped:
+                assert verified == 65 or found == last, f"a flip in byte {place} must be found"
+            if count % starts == 0:
+                check_start(tmp_path)
+    content.tofile(segment)
+    assert digest(tmp_path, "m") == last and run("verify", tmp_path).returncode == 0
+
+
+def test_damaged_journal(tmp_path: Path) -> None:
+    """A sample of places."""
+    damage_everywhere(tmp_path, samples=20, starts=1)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+def test_damaged_journal_everywhere(tmp_path: Path) -> None:
+    """Every byte."""
+    damage_everywhere(tmp_path, samples=None, starts=20)
+
+
+def damage_snapshots(tmp_path: Path, samples: int | None) -> None:
+    """Flips and cuts of every snapshot's bytes: found by `verify`; a start goes on with the same state all the same."""
+    make(tmp_path, 200, "--snapshot-after", "8K")
+    expected = digest(tmp_path, "m")
+    for snapshot in sorted((tmp_path / "snapshots").glob("state-*")):
+        content = np.fromfile(snapshot, dtype=np.uint8)
+        places = range(len(content)) if samples is None else random.sample(range(len(content)), samples)
+        for count, place in enumerate(places):
+            flipped = content.copy()
+            flipped[place] ^= 1 << random.randrange(8)
+            for damaged in (content[:place], flipped):
+                damaged.tofile(snapshot)
+                assert run("verify", tmp_path).returncode == 65, f"damage of byte {place} must be found"
+                if samples is not None or count % 100 == 0:
+                    daemon = Victim(tmp_path)
+                    check_sums(daemon.api(), "m", {0: 200})
+                    daemon.kill()
+        content.tofile(snapshot)
+    assert run("verify", tmp_path).returncode == 0
+    assert digest(tmp_path, "m") == expected
+
+
+def test_damaged_snapshots(tmp_path: Path) -> None:
+    """A sample of places."""
+    damage_snapshots(tmp_path, samples=4)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+def test_damaged_snapshots_everywhere(tmp_path: Path) -> None:
+    """Every byte."""
+    damage_snapshots(tmp_path, samples=None)
+
+
+def test_torn_tail(tmp_path: Path) -> None:
+    """After a kill, a journal cut anywhere in its last record starts without it and says so; the retry is applied."""
+    make(tmp_path, 5, clean=False)
+    content = journal_bytes(tmp_path)
+    end = int(np.flatnonzero(content).max()) + 1
+    for cut in (1, 2, 10, 40):
+        with temporary() as copy:
+            shutil.copytree(tmp_path, copy, dirs_exist_ok=True)
+            (segment,) = (copy / "journal").glob("segment-*")
+            content[: end - cut].tofile(segment)
+            assert run("verify", copy).returncode == 0
+            daemon = Victim(copy)
+            api = daemon.api()
+            assert api.pull("m")["w"].tolist() == sums({0: 4})
+            push(api, 5, 6)
+            check_sums(api, "m", {0: 6})
+            assert daemon.stop() == 0
+
+
+def test_clock_jumps(tmp_path: Path) -> None:
+    """Ten years forth and back between pushes: steps, receipts and waiting pulls do not care."""
+    if not FAKETIME.exists():
+        pytest.skip("libfaketime is not installed (apt install faketime)")
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    environment = {
+        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
+    daemon = Victim(tmp_path / "data", environment=environment)
+    api = daemon.api()
+    api.create("m", definition())
+    for seq, jump in enumerate(["+10y", "-10y", "+1d", "-1h", "+0"], start=1):
+        clock.write_text(jump)
+        push(api, seq, seq)
+        pulled = api("GET", f"/v1/models/m/parameters?since={seq + 1}&wait=200ms")
+        assert pulled.status == 304
+        assert api.push("m", {"w": gradient(0, seq)}, worker="w0", seq=seq).json()["replayed"]
+    check_sums(api, "m", {0: 5})
+    daemon.kill()
+    clock.write_text("-10y")
+    daemon = Victim(tmp_path / "data", environment=environment)
+    check_sums(daemon.api(), "m", {0: 5})
+    assert daemon.stop() == 0
