@@ -13,7 +13,16 @@ class Progress:
         self._title, self._total, self._began = title, total, time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._shown = -1
-        self.accuracy = 0.0
+        self._accuracies = [0.0]
+
+    def tested(self, accuracy: float) -> None:
+        """Notes a test of the model as it is now."""
+        self._accuracies.append(accuracy)
+
+    def accuracy(self) -> float:
+        """The mean of the last five tests: a single one depends on the last few batches, by a point up or down."""
+        last = self._accuracies[-5:]
+        return sum(last) / len(last)
 
     def show(self, step: int, loss: float) -> None:
         """Draws the bar; on something that is no terminal only every tenth part."""
@@ -24,7 +33,7 @@ class Progress:
         speed = step / max(1e-9, time.monotonic() - self._began)
         line = (
             f"{self._title:<18} {'█' * filled}{'░' * (24 - filled)} {step:>6}/{self._total} "
-            f"{speed:6.1f} steps/s  loss {loss:.3f}  test accuracy {100 * self.accuracy:.1f} %"
+            f"{speed:6.1f} steps/s  loss {loss:.3f}  test accuracy {100 * self._accuracies[-1]:.1f} %"
         )
         print(f"\r{line}" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True)
 

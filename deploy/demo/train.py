@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import queue
 import sys
 from collections.abc import Iterator
@@ -102,16 +103,26 @@ def show_rate(url: str, model: str) -> None:
 
 def run_workers(model: Model, url: str, size: Size, title: str, rates: dict[str, list[float]]) -> Run:
     """Starts the workers, shows how they do, waits for them, tests what they made."""
-    test = fashion.load("t10k")
     progress, losses = Progress(title, size.updates), []
     with workers(url, model.name, size) as reports:
         while len(losses) < size.updates:
             losses.append(next_report(reports))
-            if len(losses) % (size.updates // 10) == 0:
-                progress.accuracy = lenet.accuracy(model.latest().parameters, test[0][:2000], test[1][:2000])
+            if is_test(len(losses), size):
+                progress.tested(test(model.latest().parameters, len(losses), size))
             progress.show(len(losses), losses[-1][1])
-    seconds = progress.close()
-    return Run(title, lenet.accuracy(model.latest().parameters, *test), seconds, losses, rates)
+    return Run(title, progress.accuracy(), progress.close(), losses, rates)
+
+
+def is_test(step: int, size: Size) -> bool:
+    """Whether the model is tested after this update: fifty times in a run."""
+    return step % (size.updates // 50) == 0
+
+
+def test(values: lenet.Arrays, step: int, size: Size) -> float:
+    """The accuracy on a tenth of the test set; in the last tenth of a run, which counts, on all of it."""
+    images, labels = fashion.load("t10k")
+    count = len(images) if step > size.updates * 9 // 10 else len(images) // 10
+    return lenet.accuracy(values, images[:count], labels[:count])
 
 
 @contextmanager
@@ -119,9 +130,10 @@ def workers(url: str, model: str, size: Size) -> Iterator[multiprocessing.Queue[
     """Worker processes, each with its own part of the data and of the updates; waited for at the end."""
     spawn = multiprocessing.get_context("spawn")
     reports: multiprocessing.Queue[Report] = spawn.Queue()
+    turns = spawn.Semaphore(os.cpu_count() or 1)
     shares = [size.updates // WORKERS + (part < size.updates % WORKERS) for part in range(WORKERS)]
     processes = [
-        spawn.Process(target=work, args=(url, model, part, WORKERS, size.batch, share, reports), daemon=True)
+        spawn.Process(target=work, args=(url, model, part, WORKERS, size.batch, share, turns, reports), daemon=True)
         for part, share in enumerate(shares)
     ]
     for process in processes:
@@ -143,16 +155,14 @@ def next_report(reports: multiprocessing.Queue[Report]) -> Report:
 
 def run_alone(start: lenet.Arrays, size: Size, title: str, rates: dict[str, list[float]]) -> Run:
     """The comparison: one process, no server."""
-    test = fashion.load("t10k")
     progress, values, losses = Progress(title, size.updates), dict(start), []
     of = {name: rates["conv" if name.startswith("conv") else "rest"] for name in start}
     for report in work_alone(values, of, WORKERS, size.batch, size.updates):
         losses.append(report)
-        if report[0] % (size.updates // 10) == 0:
-            progress.accuracy = lenet.accuracy(values, test[0][:2000], test[1][:2000])
+        if is_test(report[0], size):
+            progress.tested(test(values, report[0], size))
         progress.show(*report)
-    seconds = progress.close()
-    return Run(title, lenet.accuracy(values, *test), seconds, losses, rates)
+    return Run(title, progress.accuracy(), progress.close(), losses, rates)
 
 
 def verdict(pair: tuple[Run, Run], size: Size) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Semaphore
 
 import fashion
 import lenet
@@ -14,21 +15,25 @@ from paramd import Client
 Report = tuple[int, float]
 
 
-def work(url: str, model: str, part: int, parts: int, batch: int, updates: int, reports: Queue[Report]) -> None:
-    """Trains with one part of the data; each update is one round trip, which brings the newest parameters along.
+def work(
+    url: str, model: str, part: int, parts: int, batch: int, updates: int, turns: Semaphore, reports: Queue[Report]
+) -> None:
+    """Trains with one part of the data.
 
-    A worker pushes its share of the mean over all workers: what they push at the same time, each without knowing of the
-    others, adds up to one mean gradient and not to several. Whole gradients, three updates late, would not converge.
+    A worker takes a turn, of which there are as many as processors: a gradient that waits for one would only grow
+    stale meanwhile. And it pushes its share of the mean over all workers: what they push, each without knowing of the
+    others, adds up to one mean gradient and not to several.
     """
     images, labels = fashion.load("train")
     with Client(url) as client:
         remote = client.model(model, worker=f"worker-{part}")
-        snapshot = remote.latest()
         for chosen in fashion.batches(part, part, parts, batch, updates):
-            loss, gradients = lenet.loss_and_gradients(snapshot.parameters, images[chosen], labels[chosen])
-            shares = {name: gradient / np.float32(parts) for name, gradient in gradients.items()}
-            snapshot = remote.push_pull(shares, based_on=snapshot.step, loss=loss)
-            reports.put((snapshot.step, loss))
+            with turns:
+                snapshot = remote.latest()
+                loss, gradients = lenet.loss_and_gradients(snapshot.parameters, images[chosen], labels[chosen])
+                shares = {name: gradient / np.float32(parts) for name, gradient in gradients.items()}
+                receipt = remote.push(shares, based_on=snapshot.step, loss=loss)
+            reports.put((receipt.step, loss))
 
 
 def work_alone(
