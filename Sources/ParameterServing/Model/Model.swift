@@ -77,6 +77,9 @@ public final class Model: Runnable, @unchecked Sendable {
         state.adopt(head, arena, optimizer: optimizer)
     }
 
+    /// Whether what is acknowledged survives a power cut.
+    var isDurable: Bool { log.isDurable }
+
     /// Where each parameter lies; never changes.
     public var layout: ArenaLayout { publication.current.facts.layout }
 

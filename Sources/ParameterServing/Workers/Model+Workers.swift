@@ -42,11 +42,13 @@ extension Model {
     public func outcome(
         ofPush seq: Int, worker: String, epoch: Int?, _ body: @escaping @Sendable (PushOutcome) -> Void
     ) {
-        inspect { state in
+        inspect { [isDurable] state in
             let epoch = epoch ?? state.ledger.workers[worker]?.epoch ?? 0
             do throws(ServingError) {
                 switch try state.ledger.find(.sequence(worker: worker, epoch: epoch, seq: seq)) {
-                case .applied(let receipt, _): body(.applied(receipt))
+                case .applied(var receipt, _):
+                    receipt.durable = isDurable
+                    body(.applied(receipt))
                 case .pending: body(.pending)
                 case .new: body(.unknown)
                 }
