@@ -46,8 +46,9 @@ private func parse(_ arguments: [String]) -> Options {
 private func serve(_ options: Options, _ optimizers: [Optimizer.Type], _ logger: Logger) async throws {
     let daemon = try Daemon(options, optimizers: optimizers, logger: logger)
     let group = ServiceGroup(services: [daemon], logger: logger)
-    let watch = Task { await SignalWatch(group: group, logger: logger).run() }
-    defer { watch.cancel() }
+    let watch = await SignalWatch(group: group, logger: logger)
+    let watching = Task { await watch.run() }
+    defer { watching.cancel() }
     try await group.run()
 }
 

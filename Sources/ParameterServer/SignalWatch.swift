@@ -7,13 +7,21 @@ import UnixSignals
 
 /// Turns signals into an orderly stop.
 struct SignalWatch {
-    let group: ServiceGroup
-    let logger: Logger
+    private let signals: UnixSignalsSequence
+    private let group: ServiceGroup
+    private let logger: Logger
 
-    /// Waits for signals until the task is cancelled.
+    /// Catches signals from now on: before anybody can read the listening line and send one.
+    init(group: ServiceGroup, logger: Logger) async {
+        signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        self.group = group
+        self.logger = logger
+    }
+
+    /// Acts on signals until the task is cancelled.
     func run() async {
         var isDraining = false
-        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+        for await signal in signals {
             if isDraining { Glibc.exit(ExitStatus.forced.rawValue) }
             isDraining = true
             logger.notice("draining", metadata: ["signal": "\(signal)"])
