@@ -6,11 +6,13 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.daemon import BINARY
 from support.faults import (
     Victim,
     check_sums,
@@ -286,24 +288,27 @@ def test_clock_jumps(tmp_path: Path) -> None:
     """Ten years forth and back between pushes: steps, receipts and waiting pulls do not care."""
     if not FAKETIME.exists():
         pytest.skip("libfaketime is not installed (apt install faketime)")
-    clock = tmp_path / "clock"
+    clock, wrapper = tmp_path / "clock", tmp_path / "paramd"
     clock.write_text("+0")
-    environment = {
-        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }  # fmt: skip
-    daemon = Victim(tmp_path / "data", environment=environment)
+    # The library changes the environment of the first process that it is loaded into before main, where Swift looks for
+    # the arguments: `env` is that process, and paramd the second.
+    settings = f"LD_PRELOAD={FAKETIME} FAKETIME_TIMESTAMP_FILE={clock} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1"
+    wrapper.write_text(f'#!/bin/sh\n{settings} exec env {BINARY} "$@"\n')
+    wrapper.chmod(0o700)
+    daemon = Victim(tmp_path / "data", binary=wrapper)
     api = daemon.api()
     api.create("m", definition())
     for seq, jump in enumerate(["+10y", "-10y", "+1d", "-1h", "+0"], start=1):
         clock.write_text(jump)
         push(api, seq, seq)
+        year = api.get("/livez").headers["date"].split()[3]
+        assert (year != str(time.gmtime().tm_year)) == jump.endswith("10y"), "the clock did not jump"
         pulled = api("GET", f"/v1/models/m/parameters?since={seq + 1}&wait=200ms")
         assert pulled.status == 304
         assert api.push("m", {"w": gradient(0, seq)}, worker="w0", seq=seq).json()["replayed"]
     check_sums(api, "m", {0: 5})
     daemon.kill()
     clock.write_text("-10y")
-    daemon = Victim(tmp_path / "data", environment=environment)
+    daemon = Victim(tmp_path / "data", binary=wrapper)
     check_sums(daemon.api(), "m", {0: 5})
     assert daemon.stop() == 0

@@ -29,9 +29,11 @@ WORKERS = 4
 class Victim(Daemon):
     """A daemon on a directory of the test's own, which may be killed and started again."""
 
-    def __init__(self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None, binary: Path = BINARY
+    ) -> None:
         with mock.patch.dict(os.environ, environment or {}):
-            super().__init__(*arguments, data_dir=data_dir)
+            super().__init__(*arguments, data_dir=data_dir, binary=binary)
 
     def kill(self) -> None:
         """As kill -9: nothing is flushed, nobody is told."""
