@@ -219,6 +219,7 @@ def damage_everywhere(tmp_path: Path, samples: int | None, starts: int) -> None:
     assert digest(tmp_path, "m") == last and run("verify", tmp_path).returncode == 0
 
 
+@pytest.mark.unsanitized
 def test_damaged_journal(tmp_path: Path) -> None:
     """A sample of places."""
     damage_everywhere(tmp_path, samples=20, starts=1)
@@ -253,6 +254,7 @@ def damage_snapshots(tmp_path: Path, samples: int | None) -> None:
     assert digest(tmp_path, "m") == expected
 
 
+@pytest.mark.unsanitized
 def test_damaged_snapshots(tmp_path: Path) -> None:
     """A sample of places."""
     damage_snapshots(tmp_path, samples=4)
@@ -284,6 +286,7 @@ def test_torn_tail(tmp_path: Path) -> None:
             assert daemon.stop() == 0
 
 
+@pytest.mark.unsanitized
 def test_clock_jumps(tmp_path: Path) -> None:
     """Ten years forth and back between pushes: steps, receipts and waiting pulls do not care."""
     if not FAKETIME.exists():

@@ -142,7 +142,7 @@ def short(column: str) -> str:
     return "".join(word[:4] for word in column.split("_"))
 
 
-@pytest.mark.timing
+@pytest.mark.unsanitized
 def test_whole_replay_is_quick() -> None:
     """Runs after the cases, in file order. The goal is a minute; the margin is for machines that are busy otherwise."""
     assert sum(_seconds) < 600

@@ -96,7 +96,7 @@ def test_drain(start: Callable[..., Daemon], number: int) -> None:
     assert int(answers[0].expect(503).headers["retry-after"]) > 0
 
 
-@pytest.mark.timing
+@pytest.mark.unsanitized
 def test_drain_takes_less_than_two_seconds(start: Callable[..., Daemon]) -> None:
     """Also with 200 parked pulls."""
     daemon = start()

@@ -39,7 +39,7 @@ def test_two_workers_learn_digits(daemon: Daemon, api: Api, name: str) -> None:
     assert digits.accuracy(api.pull_binary(name)) >= 0.90
 
 
-@pytest.mark.timing
+@pytest.mark.unsanitized
 def test_training_takes_less_than_thirty_seconds(daemon: Daemon, api: Api, name: str) -> None:
     """The same, against the clock."""
     began = time.monotonic()
