@@ -11,7 +11,7 @@ public final class ParameterAPI: Application {
     /// What `/version` says.
     let version: String
     /// What `/v1/server` says of the command line.
-    let settings: [EffectiveSetting]
+    let configuration: EffectiveConfiguration
     let router = Router(routes: Route.all)
 
     /// Makes the API of a registry.
@@ -19,11 +19,13 @@ public final class ParameterAPI: Application {
     /// - Parameters:
     ///   - registry: the models to serve.
     ///   - version: the daemon's version.
-    ///   - settings: the effective configuration.
-    public init(registry: ModelRegistry, version: String, settings: [EffectiveSetting] = []) {
+    ///   - configuration: the effective configuration.
+    public init(
+        registry: ModelRegistry, version: String, configuration: EffectiveConfiguration = EffectiveConfiguration()
+    ) {
         self.registry = registry
         self.version = version
-        self.settings = settings
+        self.configuration = configuration
     }
 
     /// Decides from the head what becomes of a request.

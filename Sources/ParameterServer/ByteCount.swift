@@ -20,7 +20,13 @@ struct ByteCount: ExpressibleByArgument, Sendable {
         self.bytes = bytes
     }
 
-    var defaultValueDescription: String { "\(bytes >> 20)M" }
+    /// In the largest unit that divides it.
+    var defaultValueDescription: String {
+        for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] where bytes & (1 << shift - 1) == 0 {
+            return "\(bytes >> shift)\(unit)"
+        }
+        return "\(bytes)"
+    }
 
     /// Half of the machine's memory.
     static var halfOfMachine: ByteCount {

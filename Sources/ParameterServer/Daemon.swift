@@ -26,12 +26,13 @@ struct Daemon: Service {
         host = address.urlHost
         self.address = options.listen
         registry = try Self.registry(options, Catalogue(adding: optimizers), logger)
-        var configuration = HTTPConfiguration(address: address)
+        var configuration = options.layers.http
+        configuration.address = address
         configuration.allowedHosts = options.allowedHosts
         configuration.render = ParameterAPI.render
         server = HTTPServer(
             configuration: configuration,
-            application: ParameterAPI(registry: registry, version: release, settings: options.effective))
+            application: ParameterAPI(registry: registry, version: release, configuration: options.effective))
         self.logger = logger
     }
 
@@ -55,9 +56,11 @@ struct Daemon: Service {
     /// Opens the data directory and brings back what is in it.
     private static func registry(_ options: Options, _ catalogue: Catalogue, _ logger: Logger) throws -> ModelRegistry {
         let memory = options.memory ?? .halfOfMachine
-        let configuration = ServingConfiguration(
-            memoryLimit: memory.bytes, receiptWindow: options.receiptWindow, threads: HTTPConfiguration.coreCount,
-            snapshotAllowance: options.snapshotAfter.bytes)
+        var configuration = options.layers.serving
+        configuration.memoryLimit = memory.bytes
+        configuration.receiptWindow = options.receiptWindow
+        configuration.threads = HTTPConfiguration.coreCount
+        configuration.snapshotAllowance = options.snapshotAfter.bytes
         // Only whole segments can be deleted: two of them are to fit into what may pile up.
         let settings = JournalSettings(
             mode: options.durability.mode, segmentBytes: min(64 << 20, options.snapshotAfter.bytes / 2))

@@ -3,8 +3,20 @@
 import ParameterAPI
 
 extension Options {
-    /// Every setting with its value and whether the command line gave it.
-    var effective: [EffectiveSetting] {
+    /// Every setting and limit with its value and whether the command line gave it.
+    var effective: EffectiveConfiguration { EffectiveConfiguration(settings: settings, limits: effectiveLimits) }
+
+    private var effectiveLimits: [EffectiveSetting] {
+        let layers = layers
+        return Limit.table.map { limit in
+            let isGiven = limits.contains { $0.limit.name == limit.name }
+            return EffectiveSetting(
+                limit.name, limit.text(in: layers), origin: limit.isFixed ? "fixed" : origin(!isGiven),
+                meaning: limit.meaning)
+        }
+    }
+
+    private var settings: [EffectiveSetting] {
         let memory = (memory ?? .halfOfMachine).bytes
         return [
             EffectiveSetting("listen", listen, origin: origin(listen == "127.0.0.1:8470")),

@@ -36,6 +36,12 @@ struct Options: ParsableArguments {
     @Option(name: .customLong("allow-host"), help: "Answer requests for this host name too; may be repeated.")
     var allowedHosts: [String] = []
 
+    @Option(
+        name: .customLong("limit"),
+        help: ArgumentHelp("Change a limit of the table above; may be repeated.", valueName: "name=value"),
+        transform: LimitOption.init(parsing:))
+    var limits: [LimitOption] = []
+
     @Option(help: "Log messages of this level and above: trace, debug, info, notice, warning, error or critical.")
     var logLevel = LogLevel.info
 
@@ -51,6 +57,9 @@ struct Command: ParsableCommand {
         discussion: """
             Holds named parameters and optimizer state, takes gradients by HTTP and hands the new parameters to every \
             worker that pulls or waits for them. GET / answers with commands to paste.
+
+            LIMITS
+            \(Limit.help)
             """,
         version: release,
         subcommands: [Verify.self, Recover.self, Replay.self])

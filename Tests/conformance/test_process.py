@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.daemon import BINARY, Daemon, launch
+from support.daemon import BINARY, REPOSITORY, Daemon, launch
 from support.wire import Answer, Api, state_of
 
 BODY = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
@@ -54,6 +56,60 @@ def test_bad_arguments(arguments: list[str]) -> None:
     ended = run(*arguments)
     assert ended.returncode not in (0, None) and ended.returncode > 0
     assert ended.stderr and not ended.stdout
+
+
+def limits_of(daemon: Daemon) -> dict[str, dict[str, str]]:
+    """The table as a running daemon tells it."""
+    return Api(daemon.host, daemon.port).get("/v1/server").json()["limits"]
+
+
+def test_limits_are_one_table(daemon: Daemon) -> None:
+    """The daemon, its help and the README tell the same limits, with the same values and words."""
+    limits = limits_of(daemon)
+    help_rows = re.findall(r"^  ([a-z-]+)=(\S+) +(.*)\.$", run("--help").stdout, re.MULTILINE)
+    assert [(name, value, meaning.removesuffix(" (fixed)")) for name, value, meaning in help_rows] == [
+        (name, row["value"], row["meaning"]) for name, row in limits.items()
+    ]
+    rows = [
+        f"| `{name}` | {row['value']}{', fixed' if row['origin'] == 'fixed' else ''} | {row['meaning']} |"
+        for name, row in limits.items()
+    ]
+    assert "\n".join(rows) in (REPOSITORY / "README.md").read_text()
+
+
+def test_a_limit_that_was_changed(start: Callable[..., Daemon]) -> None:
+    """It holds, its refusal names the new number, and `/v1/server` says where it came from."""
+    daemon = start("--limit", "header-bytes=1K", "--limit", "models=1", "--limit", "head-deadline=700ms")
+    api = Api(daemon.host, daemon.port)
+    limits = limits_of(daemon)
+    assert {name: row["value"] for name, row in limits.items() if row["origin"] == "flag"} == {
+        "header-bytes": "1K",
+        "models": "1",
+        "head-deadline": "700ms",
+    }
+    assert api("GET", "/livez", X_Long="x" * 2000).status == 431
+    api.create("m", BODY)
+    assert "1 model" in api("PUT", "/v1/models/n", BODY).expect(429).json()["detail"]
+    with socket.create_connection((daemon.host, daemon.port), timeout=10) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\n")
+        answer = connection.recv(100)
+    assert answer.startswith(b"HTTP/1.1 408") or not answer
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("head-deadlin=1s", ["head-deadline", "minimum-rate"]),
+        ("head-deadline=ten", ["10s"]),
+        ("connections=0", ["20000"]),
+        ("wait=600s", ["NAME=VALUE"]),
+    ],
+)
+def test_bad_limits(argument: str, words: list[str]) -> None:
+    """Exit 64, and what may be written instead."""
+    ended = run("--limit", argument)
+    assert ended.returncode == 64
+    assert all(word in ended.stderr for word in words), ended.stderr
 
 
 def test_address_in_use(daemon: Daemon, tmp_path: Path) -> None:

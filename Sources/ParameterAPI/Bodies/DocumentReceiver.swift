@@ -6,7 +6,7 @@ import TensorCoding
 /// Collects a JSON document.
 final class DocumentReceiver: BodyReceiver {
     /// The largest document in bytes: a learning-rate array of 100,000 entries fits.
-    static let limit = 4 << 20
+    static let limit = FixedLimits.json.documentBytes
 
     /// Takes no tensors; what the document itself needs is bounded by `limit`.
     private final class NoSink: TensorSink {
@@ -16,7 +16,7 @@ final class DocumentReceiver: BodyReceiver {
 
     private let call: Call
     private let done: (JSONValue, Exchange) throws(Problem) -> Void
-    private var reader = JSONBodyReader(tensorKeys: [], sink: NoSink())
+    private var reader = JSONBodyReader(tensorKeys: [], sink: NoSink(), limits: FixedLimits.json)
 
     init(_ call: Call, then done: @escaping (JSONValue, Exchange) throws(Problem) -> Void) {
         self.call = call

@@ -4,9 +4,6 @@ import ParameterServing
 
 /// Values of one or more series at the same steps.
 struct Curve: Sendable {
-    /// The most steps of one curve; a plot or a table beyond that helps nobody.
-    static let mostPoints = 100_000
-
     /// What the values are, as the key of the JSON answer: `lr`, `weight_decay`.
     let quantity: String
     let steps: [Int]
@@ -48,10 +45,10 @@ extension Call {
     /// The steps from `from` to `to`, both included, `every` apart.
     func steps(from: Int, to: Int, every: Int) throws(Problem) -> [Int] {
         guard from <= to else { throw Problem(.invalidQuery, "`from` \(from) lies behind `to` \(to).") }
-        guard (to - from) / every < Curve.mostPoints else {
+        guard (to - from) / every < FixedLimits.curvePoints else {
             throw Problem(
                 .invalidQuery,
-                "A curve has at most \(Curve.mostPoints) points; take `every` \((to - from) / Curve.mostPoints + 1) or more."
+                "A curve has at most \(FixedLimits.curvePoints) points; take `every` \((to - from) / FixedLimits.curvePoints + 1) or more."
             )
         }
         return Array(stride(from: from, through: to, by: every))

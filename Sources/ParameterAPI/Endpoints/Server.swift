@@ -1,4 +1,4 @@
-// The daemon's effective configuration: each limit with the flag that sets it.
+// The daemon's effective configuration: each setting and limit, and whether the command line gave it.
 
 import HTTPServing
 import ParameterServing
@@ -9,17 +9,32 @@ public struct EffectiveSetting: Sendable {
     let name: String
     let value: String
     let origin: String
+    let meaning: String?
 
     /// Makes a row.
     ///
     /// - Parameters:
     ///   - name: the setting, in the words of its flag.
     ///   - value: its value as text.
-    ///   - origin: `flag` or `default`.
-    public init(_ name: String, _ value: String, origin: String) {
+    ///   - origin: `flag`, `default`, or `fixed` for what no flag changes.
+    ///   - meaning: what it bounds, where the name does not say it.
+    public init(_ name: String, _ value: String, origin: String, meaning: String? = nil) {
         self.name = name
         self.value = value
         self.origin = origin
+        self.meaning = meaning
+    }
+}
+
+/// Everything that can be told about how a daemon was started.
+public struct EffectiveConfiguration: Sendable {
+    let settings: [EffectiveSetting]
+    let limits: [EffectiveSetting]
+
+    /// Makes the answer of `/v1/server` to "with which settings".
+    public init(settings: [EffectiveSetting] = [], limits: [EffectiveSetting] = []) {
+        self.settings = settings
+        self.limits = limits
     }
 }
 
@@ -45,17 +60,23 @@ public struct EffectiveSetting: Sendable {
             writer.beginArray()
             for name in registry.catalogue.scheduleNames { writer.string(name) }
             writer.endArray()
-            writer.key("settings")
-            writer.beginObject()
-            for setting in call.api.settings {
-                writer.key(setting.name)
-                writer.beginObject()
-                writer.member("value", setting.value)
-                writer.member("origin", setting.origin)
-                writer.endObject()
-            }
-            writer.endObject()
+            write(call.api.configuration.settings, under: "settings", to: &writer)
+            write(call.api.configuration.limits, under: "limits", to: &writer)
             writer.endObject()
         }
     }
+}
+
+private func write(_ rows: [EffectiveSetting], under key: String, to writer: inout JSONWriter) {
+    writer.key(key)
+    writer.beginObject()
+    for row in rows {
+        writer.key(row.name)
+        writer.beginObject()
+        writer.member("value", row.value)
+        writer.member("origin", row.origin)
+        if let meaning = row.meaning { writer.member("meaning", meaning) }
+        writer.endObject()
+    }
+    writer.endObject()
 }

@@ -3,9 +3,6 @@
 import HTTPServing
 
 extension Call {
-    /// The longest wait, in seconds.
-    static let longestWait = 300
-
     /// The time to wait; nil when the client does not want to.
     ///
     /// - Throws: `invalidQuery` for what is no duration, and beyond five minutes.
@@ -37,10 +34,11 @@ extension Call {
             } else {
                 Double(text).map { $0 * 1000 }
             }
-        guard let milliseconds, milliseconds >= 0, milliseconds <= Double(Self.longestWait) * 1000 else {
+        guard let milliseconds, milliseconds >= 0, milliseconds <= Double(FixedLimits.longestWait) * 1000 else {
             throw Problem(
                 .invalidQuery,
-                "`\(name)` is a time such as 30s, 500ms or 30, at most \(Self.longestWait)s, not `\(text.prefix(40))`.")
+                "`\(name)` is a time such as 30s, 500ms or 30, at most \(FixedLimits.longestWait)s, not `\(text.prefix(40))`."
+            )
         }
         return milliseconds == 0 ? nil : .milliseconds(Int64(milliseconds))
     }

@@ -1,0 +1,39 @@
+// All limits in one table. It feeds the help, `/v1/server` and the check of `--limit`; a test holds the page of the
+// documentation against it. Defaults stand where the number is used, not here.
+
+import ParameterAPI
+
+extension Limit {
+    /// Every limit, the ones that `--limit` changes first.
+    static let table: [Limit] = [
+        Limit("connections", .count(\.http.maximumConnections), "Open connections; more are answered 503"),
+        Limit(
+            "connections-per-address", .count(\.http.maximumConnectionsPerAddress),
+            "Those of one address, loopback aside"),
+        Limit("target-bytes", .bytes(\.http.maximumTargetBytes), "Length of a request's path and query"),
+        Limit("header-bytes", .bytes(\.http.maximumHeaderBytes), "Length of a request's headers together"),
+        Limit("head-deadline", .time(\.http.headDeadline), "Time for a request's head to arrive"),
+        Limit("idle-deadline", .time(\.http.idleDeadline), "Time between requests of a connection"),
+        Limit("minimum-rate", .bytes(\.http.minimumRate), "Least bytes per second, body and answer"),
+        Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
+        Limit("models", .count(\.serving.mostModels), "Models at a time"),
+        Limit("wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
+        Limit("curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
+        Limit("json-depth", .fixed("\(FixedLimits.json.depth)"), "Nesting of a JSON body"),
+        Limit(
+            "json-envelope", .fixed(ByteCount(bytes: FixedLimits.json.documentBytes).defaultValueDescription),
+            "A JSON body without its tensors"),
+        Limit("tensors", .fixed("\(FixedLimits.json.tensors)"), "Tensors of one body"),
+    ]
+
+    /// The table as the help prints it.
+    static var help: String {
+        let settings = LayerSettings()
+        let rows = table.map { limit in (limit, "\(limit.name)=\(limit.text(in: settings))") }
+        let width = rows.map(\.1.count).max() ?? 0
+        return rows.map { limit, text in
+            let padding = String(repeating: " ", count: width - text.count + 2)
+            return "  \(text)\(padding)\(limit.meaning)\(limit.isFixed ? " (fixed)." : ".")"
+        }.joined(separator: "\n")
+    }
+}
