@@ -12,7 +12,7 @@ extension Optimizer {
         unscaleFirst(tensors)
         try construct(tensors)
         for tensor in tensors {
-            if !isStarted[tensor.index] { isStarted[tensor.index] = true }
+            if !isStarted[tensor.index], starts(tensor.index) { isStarted[tensor.index] = true }
             count(change: layout.parameters[tensor.index].range)
         }
     }

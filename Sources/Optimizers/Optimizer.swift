@@ -43,6 +43,9 @@ open class Optimizer {
         lossScaler = plan.lossScaling.map(LossScaler.init)
     }
 
+    /// Whether an update of this parameter sets up what `isStarted` is about.
+    func starts(_ parameter: Int) -> Bool { true }
+
     /// The slots that this optimizer keeps, by its arguments.
     open var slotDefinitions: [SlotDefinition] { [] }
 

@@ -41,6 +41,7 @@ enum pk_option {
     PK_BUFFERED = 32,     ///< RMSprop of torch with momentum
     PK_RECTIFIED = 64,    ///< RAdam once its variance is tractable
     PK_POWER = 128,       ///< FTRL with lr_power other than -0.5
+    PK_WEIGHTED = 256,    ///< Adam's v as torch has it: b2 v + (1 - b2) g g
 };
 
 /// One range of the arena. `next` may be `weights`; nothing else may overlap.

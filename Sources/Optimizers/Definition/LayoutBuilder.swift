@@ -90,7 +90,7 @@ struct LayoutBuilder {
                 "torch.optim knows no `grad_centralization`; leave it out.", expected: "nothing", got: setting.kind)
         }
         guard isOn else { return (false, "grad_centralization is false for its group") }
-        guard subject.traits.centralizes, subject.type.centralizes(subject.settings) else {
+        guard subject.centralizes else {
             return (false, "\(subject.traits.name) does not centralize")
         }
         return reaches(parameter.shape)

@@ -32,6 +32,8 @@ public struct OptimizerPlan {
     public let layout: ArenaLayout
     /// The groups, parallel to `layout.groups`.
     public let groups: [GroupPlan]
+    /// Whether any rate changes with the step, the model's own included, which no group may use.
+    public let hasDynamicRate: Bool
     /// The reader of the optimizer's own arguments.
     ///
     /// A rule reads all it knows; the rest is refused.

@@ -8,6 +8,11 @@ struct OptimizerSubject {
     let settings: Settings
     /// LARS: the optimizer inside.
     let inner: Setting?
+    /// Whose word on centralization counts: for LARS that of the optimizer inside.
+    fileprivate let decider: (type: Optimizer.Type, settings: Settings)
+
+    /// Whether gradients may be centralized.
+    var centralizes: Bool { traits.centralizes && decider.type.centralizes(decider.settings) }
 
     /// Under torch a group overrides the optimizer's arguments; elsewhere every group has the same.
     func settings(ofGroup group: GroupMembership.Group) -> Settings {
@@ -34,7 +39,7 @@ struct OptimizerReader {
         let type = try find(name, framework: framework, pointer: pointer)
         if type == LARS.self { return try wrapped(object, pointer: pointer) }
         let named = Settings(object, pointer: pointer, owner: type.traits.name, known: ["type", "framework"])
-        return OptimizerSubject(type: type, traits: type.traits, settings: named, inner: nil)
+        return OptimizerSubject(type: type, traits: type.traits, settings: named, inner: nil, decider: (type, named))
     }
 
     /// LARS: the pipeline goes by what the optimizer inside takes, but decays and unscales itself.
@@ -47,7 +52,8 @@ struct OptimizerReader {
                 expected: "Momentum, SGD, ...", got: inner.traits.name)
         }
         return OptimizerSubject(
-            type: LARS.self, traits: inner.traits, settings: settings, inner: settings.raw("optimizer"))
+            type: LARS.self, traits: inner.traits, settings: settings, inner: settings.raw("optimizer"),
+            decider: inner.decider)
     }
 
     private func name(_ setting: Setting, pointer: String) throws(OptimizerError) -> (String, Setting) {

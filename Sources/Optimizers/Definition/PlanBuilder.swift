@@ -32,6 +32,7 @@ struct PlanBuilder {
         try readTarget(top)
         return OptimizerPlan(
             definition: definition, type: subject.type, layout: try builder.build(), groups: groups,
+            hasDynamicRate: rate.0.isDynamic || groups.contains { $0.learningRate.isDynamic },
             hyperparameters: subject.settings,
             groupHyperparameters: membership.groups.map { subject.settings(ofGroup: $0) },
             isGrouped: top.has("groups"), lossScale: lossScale, lossScaling: lossScaling,

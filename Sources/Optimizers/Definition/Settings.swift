@@ -49,7 +49,9 @@ public final class Settings {
     /// The member's value as written, nil if it is absent; null counts as a value.
     public func raw(_ key: String) -> Setting? {
         if !asked.contains(key) { asked.append(key) }
-        return entries.first { $0.key == key }?.value ?? parent?.raw(key)
+        // The parent is asked in any case: an argument that every group overrides is known all the same.
+        let inherited = parent?.raw(key)
+        return entries.first { $0.key == key }?.value ?? inherited
     }
 
     /// Whether the object, or its parent, has the member.

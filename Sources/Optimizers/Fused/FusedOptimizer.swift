@@ -96,7 +96,7 @@ class FusedOptimizer: Optimizer {
     func numbers(of parameter: Int, group: Int) -> pk_constants {
         let numbers = constants(of: parameter, groupConstants[group])
         didUpdate(parameter)
-        if !isStarted[parameter] { isStarted[parameter] = true }
+        if !isStarted[parameter], starts(parameter) { isStarted[parameter] = true }
         return numbers
     }
 

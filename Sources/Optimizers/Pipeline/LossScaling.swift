@@ -100,8 +100,9 @@ public struct LossScaler: Sendable, Equatable {
             if overflow {
                 guard overflows < 1000 else { throw .lossScaleStuck(overflows: overflows + 1) }
                 (scale, mark, overflows) = (max(scale / factor, 1), current, overflows + 1)
-            } else if (current - mark) % window == 0 {
-                (scale, overflows) = (scale * factor, 0)
+            } else {
+                overflows = 0
+                if (current - mark) % window == 0 { scale *= factor }
             }
             current += 1
         case .scaler(let factor, let window):

@@ -77,7 +77,7 @@ class Adam: FusedOptimizer {
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = arguments.constants
         numbers.rate = arguments.correctedRate(moment.rate, moment.t)
-        return numbers.with(PK_NESTEROV, nesterov).with(PK_AMSGRAD, amsgrad)
+        return numbers.with(PK_NESTEROV, nesterov && !amsgrad).with(PK_AMSGRAD, amsgrad)
     }
 }
 

@@ -38,8 +38,7 @@ final class LARS: FusedOptimizer {
         coefficient = try settings.number("coefficient", default: 0.001)
         clips = try settings.boolean("use_clip", default: false)
         filter = try LARSInner.filter(settings)
-        let isDynamic = plan.groups.contains { $0.learningRate.isDynamic }
-        if clips, isDynamic, plan.groups.contains(where: \.hasOwnLearningRate) {
+        if clips, plan.hasDynamicRate, plan.groups.contains(where: \.hasOwnLearningRate) {
             throw settings.complaint(
                 "use_clip", .valueError, "`use_clip` excludes rates that are both dynamic and grouped.",
                 "a fixed rate, or one rate for all", "both")

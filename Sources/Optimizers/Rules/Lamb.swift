@@ -1,6 +1,7 @@
 // mindspore.nn.Lamb. Loops: `lamb_direction`, then `sgd` along the direction, in CKernels.
 
 import CKernels
+import Glibc
 
 /// Layer-wise adaptive moments: Adam's direction, scaled per tensor by |w| / |u|.
 ///
@@ -32,11 +33,14 @@ final class Lamb: FusedOptimizer {
 
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = arguments.constants
-        numbers.rate = Float(1 / (1 - arguments.beta1Power(moment.t)))
-        numbers.root = Float(1 / (1 - arguments.beta2Power(moment.t)))
+        numbers.rate = Float(1 / (1 - Self.power(arguments.beta1, moment.t)))
+        numbers.root = Float(1 / (1 - Self.power(arguments.beta2, moment.t)))
         numbers.extra = Float(moment.decay)
         return numbers
     }
+
+    /// beta^t, rounded once: Lamb's kernel has the step and no running product.
+    private static func power(_ beta: Float, _ t: Int) -> Double { Double(Float(pow(Double(beta), Double(t)))) }
 
     override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
         var numbers = constants

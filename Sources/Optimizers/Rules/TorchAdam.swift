@@ -57,7 +57,7 @@ class TorchAdam: FusedOptimizer {
         numbers.rate = Float(moment.rate / (1 - pow(own.betas.0, Double(moment.t))))
         numbers.root = Float(1 / (1 - pow(own.betas.1, Double(moment.t))).squareRoot())
         numbers.shrink = own.decoupled ? Float(1 - moment.rate * moment.decay) : 1
-        return numbers.with(PK_AMSGRAD, own.amsgrad)
+        return numbers.with(PK_AMSGRAD, own.amsgrad).with(PK_WEIGHTED, true)
     }
 }
 

@@ -54,6 +54,11 @@ final class TorchSGD: FusedOptimizer {
         return numbers.with(PK_NESTEROV, own.nesterov)
     }
 
+    /// torch makes a buffer at the first update with momentum: an earlier one without it starts nothing.
+    override func starts(_ parameter: Int) -> Bool {
+        layout.parameters[parameter].groupIndex.map { arguments[$0].momentum != 0 } ?? false
+    }
+
     override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
         constants.with(PK_FIRST, !isStarted[parameter])
     }
