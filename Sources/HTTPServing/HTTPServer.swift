@@ -26,7 +26,8 @@ public final class HTTPServer: Sendable {
     public func start() throws(HTTPServerError) -> Int {
         guard case .new = state.withLock({ $0 }) else { throw .alreadyStarted }
         signal(SIGPIPE, SIG_IGN)
-        raiseDescriptorLimit()
+        var configuration = configuration
+        configuration.maximumConnections = min(configuration.maximumConnections, raiseDescriptorLimit())
         let listener = try Listener(configuration.address)
         do throws(HTTPServerError) {
             let running = try Running(configuration, application, listener)
@@ -38,11 +39,16 @@ public final class HTTPServer: Sendable {
         return listener.port
     }
 
-    private func raiseDescriptorLimit() {
+    /// Lets the process open as many files as it may.
+    ///
+    /// - Returns: how many of them may be connections: the application's own files must never find none left.
+    private func raiseDescriptorLimit() -> Int {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let descriptors = Int(clamping: limit.rlim_max)
+        return descriptors - min(descriptors / 2, 256)
     }
 
     /// Stops in order: no new connections and requests, parked exchanges completed, answers in flight finished.

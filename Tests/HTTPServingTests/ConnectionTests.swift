@@ -124,6 +124,19 @@ struct ConnectionTests {
         }
     }
 
+    @Test("very many pieces arrive in order and unchanged, and their memory is let go", arguments: [512, 513, 1024, 60_000])
+    func pieces(count: Int) throws {
+        let server = try TestServer()
+        let client = server.client()
+        let expected = (0..<count).flatMap { [UInt8](repeating: UInt8($0 % 251), count: 1 + $0 % 7) }
+        for _ in 0..<2 {
+            client.request("GET", "/pieces/\(count)")
+            #expect(try #require(client.answer()).body == expected)
+        }
+        client.request("HEAD", "/pieces/\(count)")
+        #expect(try #require(client.answer(toHead: true))["Content-Length"] == "\(expected.count)")
+    }
+
     @Test("a range of a file is sent and the file closed")
     func file() throws {
         let server = try TestServer()

@@ -41,9 +41,13 @@ private func makeResponse(_ range: Response.FileRange) -> OpaquePointer? {
     return made
 }
 
+/// More pieces than the system takes in one call make the library send too little, or abort; with room to spare.
+private let mostVectors = 512
+
 private func makeResponse(_ segments: [Response.Segment]) -> OpaquePointer? {
     let pieces = segments.filter { !$0.bytes.isEmpty }
     guard !pieces.isEmpty else { return makeResponse(.empty) }
+    guard pieces.count <= mostVectors else { return PieceReader(pieces).response() }
     let vectors = pieces.map { MHD_IoVec(iov_base: $0.bytes.baseAddress, iov_len: $0.bytes.count) }
     let owners = Unmanaged.passRetained(Owners(pieces.map(\.owner)))
     let made = MHD_create_response_from_iovec(

@@ -82,6 +82,7 @@ struct TestApplication: Application {
             let status = Int(request.path.last ?? "") ?? 500
             return .answer { exchange in exchange.complete { .text("not to be sent\n", status: status) } }
         case "file": return .answer(file)
+        case "pieces": return .answer { exchange in exchange.complete { pieces(request) } }
         case "segments": return .answer { exchange in exchange.complete { segments(request) } }
         default:
             let path = request.path.joined(separator: "|")
@@ -108,6 +109,16 @@ struct TestApplication: Application {
         exchange.complete {
             Response(status: 200, body: .file(Response.FileRange(descriptor: descriptor, offset: 2, count: 5)))
         }
+    }
+
+    /// As many segments as the second part of the path says: the n-th has 1 + n % 7 bytes, each n % 251.
+    private func pieces(_ request: Request) -> Response {
+        let segments = (0..<(Int(request.path.last ?? "") ?? 0)).map { index in
+            let block = Block(count: 1 + index % 7)
+            block.bytes.initializeMemory(as: UInt8.self, repeating: UInt8(index % 251))
+            return Response.Segment(owner: block, bytes: UnsafeRawBufferPointer(block.bytes))
+        }
+        return Response(status: 200, body: .segments(segments))
     }
 
     /// As many segments of 1 MiB as the second part of the path says, each filled with its number.
