@@ -10,6 +10,8 @@ public struct ServingConfiguration: Sendable {
     public var threads: Int
     /// The most models at a time.
     public var mostModels: Int
+    /// The most versions of a model that can be read, the newest among them; fewer when memory is short.
+    public var versions: Int
     /// Bytes of records that may pile up before models are written out to replace them; at least twice what all models
     /// weigh, whatever is said here.
     public var snapshotAllowance: Int
@@ -17,12 +19,13 @@ public struct ServingConfiguration: Sendable {
     /// Makes a configuration; every value has a default that suits one machine.
     public init(
         memoryLimit: Int, receiptWindow: Int = 256, threads: Int = 2, mostModels: Int = 10_000,
-        snapshotAllowance: Int = 64 << 20
+        versions: Int = 4, snapshotAllowance: Int = 64 << 20
     ) {
         self.memoryLimit = memoryLimit
         self.receiptWindow = receiptWindow
         self.threads = threads
         self.mostModels = mostModels
+        self.versions = versions
         self.snapshotAllowance = snapshotAllowance
     }
 }

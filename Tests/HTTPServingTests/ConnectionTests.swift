@@ -124,7 +124,9 @@ struct ConnectionTests {
         }
     }
 
-    @Test("very many pieces arrive in order and unchanged, and their memory is let go", arguments: [512, 513, 1024, 60_000])
+    @Test(
+        "very many pieces arrive in order and unchanged, and their memory is let go",
+        arguments: [512, 513, 1024, 60_000])
     func pieces(count: Int) throws {
         let server = try TestServer()
         let client = server.client()

@@ -51,6 +51,31 @@ struct PublicationTests {
         #expect(publication.broadcastParams(optimResult: true, version(3)) == 0)
     }
 
+    @Test("earlier versions stay readable, as many as asked for")
+    func retention() {
+        let publication = Publication(version(1), retaining: 2)
+        for number in 2...5 { publication.broadcastParams(optimResult: true, version(number)) }
+        #expect((1...6).map { publication.version($0)?.version } == [nil, nil, 3, 4, 5, nil])
+        publication.open(with: version(9), divergence: nil)
+        #expect(publication.version(9)?.version == 9 && publication.version(5) == nil)
+    }
+
+    @Test("where memory is short no earlier version is kept")
+    func retentionUnderPressure() throws {
+        let budget = MemoryBudget(limit: 64)
+        let pool = ArenaPool(count: 2, budget: budget)
+        let arenas = try (0..<3).map { _ in try pool.take() }
+        let versions = zip(1..., arenas).map {
+            PublishedVersion(uid: facts.uid, version: $0, step: 0, arena: $1, facts: facts, lossScale: 1)
+        }
+        let publication = Publication(versions[0], retaining: 2)
+        publication.broadcastParams(optimResult: true, versions[1])
+        #expect(publication.version(1) != nil)
+        let pressure = try budget.reserve(32)
+        publication.broadcastParams(optimResult: true, versions[2])
+        #expect(publication.version(1) == nil && publication.version(2) == nil && pressure.bytes == 32)
+    }
+
     @Test("pulls of everything come first, then those of a group in update order, each kind in order of arrival")
     func groupOrder() {
         let publication = Publication(version(1))

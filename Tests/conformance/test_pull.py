@@ -159,6 +159,22 @@ def wait_in_thread(api: Api, target: str) -> tuple[threading.Thread, list[Answer
     return thread, answers
 
 
+def test_a_permanent_name_keeps_its_content(api: Api, model: str) -> None:
+    """A pull's Content-Location answers with the same bytes after further pushes, as JSON and as safetensors."""
+    pulls = {
+        suffix: api("GET", f"/v1/models/{model}/parameters{suffix}").expect(200) for suffix in (".json", ".safetensors")
+    }
+    for _ in range(3):
+        api.push(model, {"bias": [1, 0, 0]})
+        for pulled in pulls.values():
+            again = api("GET", pulled.headers["content-location"]).expect(200)
+            assert again.body == pulled.body and again.headers["etag"] == pulled.headers["etag"]
+            assert "immutable" in again.headers["cache-control"]
+    api.push(model, {"bias": [1, 0, 0]})
+    gone = api("GET", pulls[".json"].headers["content-location"]).expect(410).json()
+    assert "-5 is the newest" in gone["detail"]
+
+
 def test_since_answers_at_once_when_there_is_something_newer(api: Api, model: str) -> None:
     """And with 304 when there is not and nobody asked to wait."""
     api.get(f"/v1/models/{model}/parameters?since=0&wait=30s")

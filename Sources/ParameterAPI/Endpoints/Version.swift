@@ -3,23 +3,26 @@
 import HTTPServing
 import ParameterServing
 
-/// `GET /v1/models/{m}/versions/{v}/parameters`: the version that is published now, under its permanent name.
+/// `GET /v1/models/{m}/versions/{v}/parameters`: a retained version under its permanent name.
 @Sendable func getVersionedParameters(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries("group", "name", "dtype", "encoding", "meta_only", "since", "min_step", "wait")
     let model = try call.model()
-    let wanted = call.argument("v")
-    let parts = wanted.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 2, ModelUID(parts[0]) != nil, Int(parts[1]) != nil else {
-        throw Problem(.notFound, "A version is written UID-NUMBER, such as 0f3a5c71-12, not `\(wanted.prefix(40))`.")
-    }
-    let selection = try Selection(call, layout: model.layout)
+    let version = try retainedVersion(call.argument("v"), of: model)
+    let selection = try Selection(call, layout: version.facts.layout)
     return .answer { exchange in
-        let version = model.publication.current
-        guard wanted == "\(version.uid)-\(version.version)" else {
-            let detail =
-                "Version \(wanted.prefix(40)) is not retained; \(version.uid)-\(version.version) is the newest."
-            return call.answer(exchange, Problem(.gone, detail))
-        }
         PullAnswer(call, version, selection, isImmutable: true).complete(exchange)
     }
+}
+
+private func retainedVersion(_ wanted: String, of model: Model) throws(Problem) -> PublishedVersion {
+    let parts = wanted.split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 2, let uid = ModelUID(parts[0]), let number = Int(parts[1]), wanted == "\(uid)-\(number)"
+    else {
+        throw Problem(.notFound, "A version is written UID-NUMBER, such as 0f3a5c71-12, not `\(wanted.prefix(40))`.")
+    }
+    guard uid == model.uid, let version = model.publication.version(number) else {
+        let newest = model.publication.current
+        throw Problem(.gone, "Version \(wanted) is not retained; \(newest.uid)-\(newest.version) is the newest.")
+    }
+    return version
 }

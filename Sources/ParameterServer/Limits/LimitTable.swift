@@ -17,6 +17,7 @@ extension Limit {
         Limit("minimum-rate", .bytes(\.http.minimumRate), "Least bytes per second, body and answer"),
         Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),
+        Limit("versions", .count(\.serving.versions), "Versions of a model that stay readable"),
         Limit("wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Limit("curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
         Limit("json-depth", .fixed("\(FixedLimits.json.depth)"), "Nesting of a JSON body"),

@@ -17,6 +17,9 @@ public final class Arena: Sendable {
     }
 
     deinit { pool.takeBack(buffer, reservation) }
+
+    /// Whether the daemon has memory enough to keep more of these than it needs.
+    var isPoolAtEase: Bool { pool.isAtEase }
 }
 
 /// The buffers of one model that are free to be used again.
@@ -32,6 +35,9 @@ final class ArenaPool: Sendable {
         self.count = count
         self.budget = budget
     }
+
+    /// Whether less than half of the budget is in use.
+    var isAtEase: Bool { budget.reserved < budget.limit / 2 }
 
     /// A buffer with unspecified contents.
     ///

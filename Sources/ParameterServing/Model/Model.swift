@@ -34,11 +34,11 @@ public final class Model: Runnable, @unchecked Sendable {
 
     init(
         state: ModelState, fingerprint: Fingerprint, pool: ArenaPool, memory: Reservation, executor: Executor,
-        log: CommandLog
+        log: CommandLog, retainedVersions: Int
     ) {
         self.name = state.facts.name
         self.uid = state.facts.uid
-        self.publication = Publication(state.published)
+        self.publication = Publication(state.published, retaining: retainedVersions)
         self.fingerprint = fingerprint
         self.pool = pool
         self.memory = memory
@@ -126,8 +126,7 @@ public final class Model: Runnable, @unchecked Sendable {
             replay(command, at: position)
             then()
         case .recovered(let then):
-            publication.broadcastParams(optimResult: true, state.published)
-            if let divergence = state.divergence { publication.markDiverged(divergence) }
+            publication.open(with: state.published, divergence: state.divergence)
             then()
         case .end(let reason):
             end = reason

@@ -80,7 +80,9 @@ struct ModelAssembly {
         let facts = ModelFacts(name: name, uid: uid, optimizer: optimizer)
         let state = ModelState(
             facts: facts, optimizer: optimizer, arena: arena, pool: pool, receiptWindow: configuration.receiptWindow)
-        return Model(state: state, fingerprint: fingerprint, pool: pool, memory: memory, executor: executor, log: log)
+        return Model(
+            state: state, fingerprint: fingerprint, pool: pool, memory: memory, executor: executor, log: log,
+            retainedVersions: configuration.versions - 1)
     }
 
     /// The bytes of the slots; the arenas are counted one by one as the pool makes them.

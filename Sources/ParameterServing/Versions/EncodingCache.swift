@@ -31,6 +31,13 @@ public final class EncodingCache: Sendable {
         return made
     }
 
+    /// Forgets what is ready: an earlier version is asked for seldom.
+    func clear() {
+        slots.withLock { slots in
+            slots = slots.filter { if case .underWay = $0.value { true } else { false } }
+        }
+    }
+
     /// The encoding that somebody made; nil when the caller has to make it.
     private func claim(_ key: String) -> (any Encoding)? {
         slots.wait(for: isReady) { slots -> (any Encoding)?? in

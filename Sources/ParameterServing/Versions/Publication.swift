@@ -5,6 +5,8 @@
 public final class Publication: Sendable {
     private struct State {
         var current: PublishedVersion
+        /// Earlier versions, the newest last.
+        var retained: [PublishedVersion] = []
         var waiting: [Int: WaitingPull] = [:]
         var nextToken = 0
         var end: ServingError?
@@ -12,19 +14,37 @@ public final class Publication: Sendable {
     }
 
     private let state: Locked<State>
+    private let mostRetained: Int
 
-    init(_ first: PublishedVersion) {
+    /// Makes the publication of a new model; at most `retaining` earlier versions stay readable.
+    init(_ first: PublishedVersion, retaining mostRetained: Int = 0) {
         state = Locked(State(current: first))
+        self.mostRetained = mostRetained
     }
 
     /// The newest version.
     public var current: PublishedVersion { state.withLock { $0.current } }
+
+    /// The newest version or an earlier one that is still retained.
+    public func version(_ number: Int) -> PublishedVersion? {
+        state.withLock { state in
+            state.current.version == number ? state.current : state.retained.last { $0.version == number }
+        }
+    }
 
     /// The parameter that an update made non-finite, until a restore or an import.
     public var divergence: String? { state.withLock { $0.divergence } }
 
     /// How many pulls wait.
     public var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+    /// Puts what recovery has come to in the place of what it began with; nobody has seen that.
+    func open(with recovered: PublishedVersion, divergence: String?) {
+        state.withLock { state in
+            (state.current, state.retained) = (recovered, [])
+            state.divergence = divergence
+        }
+    }
 
     /// Publishes a version and wakes every pull that it answers; pulls of a group in the order in which groups update.
     ///
@@ -36,15 +56,27 @@ public final class Publication: Sendable {
     @discardableResult
     func broadcastParams(optimResult: Bool, _ next: PublishedVersion) -> Int {
         guard optimResult else { return 0 }
-        let woken = state.withLock { state in
+        let isAtEase = next.arena.isPoolAtEase
+        let (woken, past) = state.withLock { state in
+            let past = retire(keeping: isAtEase ? mostRetained : 0, in: &state)
             state.current = next
             state.divergence = nil
             let woken = state.waiting.values.filter { $0.condition.isMet(by: next) }
             for pull in woken { state.waiting[pull.token.number] = nil }
-            return woken
+            return (woken, past)
         }
+        for version in past { version.encodings.clear() }
         for pull in woken.sorted(by: Self.comesBefore) { pull.resume(.version(next)) }
         return woken.count
+    }
+
+    /// Puts the newest version among the retained ones, of which `most` stay.
+    ///
+    /// - Returns: the versions that are no longer the newest, to be let go outside of the lock.
+    private func retire(keeping most: Int, in state: inout State) -> [PublishedVersion] {
+        state.retained.append(state.current)
+        defer { state.retained.removeFirst(max(0, state.retained.count - most)) }
+        return state.retained
     }
 
     /// Update order of groups; within a group, and for pulls of everything, in order of arrival.
