@@ -58,15 +58,6 @@ def test_bare_number_is_a_scalar(api: Api, matrix: str) -> None:
     assert pulled == {"shape": [], "data": [-2.5]}
 
 
-def test_gradients_as_a_list(api: Api, matrix: str) -> None:
-    """The list form, each tensor with its name, says the same as the object."""
-    tensors = [{"name": "m", "datatype": "FP32", "shape": [2, 2], "data": [1, 2, 3, 4]}]
-    answer = api("POST", f"/v1/models/{matrix}/gradients", {"gradients": tensors})
-    if answer.status == 422:
-        pytest.skip("the list form is not offered")
-    np.testing.assert_array_equal(api.pull(matrix)["m"], [[-1, -2], [-3, -4]])
-
-
 def test_receipt(api: Api, demo: str) -> None:
     """Every field that api.md names, with a gradient of norm sqrt(5)."""
     answer = api.push(demo, {"w": [1, -2]})
