@@ -51,7 +51,7 @@ final class BodyReader {
         case .safetensors:
             let body: SafetensorsBody
             do throws(SafetensorsError) { body = try safetensors.finish() } catch { throw Problem(error) }
-            let fields = body.metadata.map { JSONMember($0.key, PushFields.value(of: $0.value)) }
+            let fields = body.metadata.map { JSONMember($0.key, PushFields.value(of: $0.value, for: $0.key)) }
             return TensorBody(
                 tensors: body.tensors, fields: fields, complaints: body.issues.map(Complaint.init), isMetadata: true)
         }

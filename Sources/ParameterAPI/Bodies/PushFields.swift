@@ -1,5 +1,6 @@
 // What a push says beside its gradients. JSON has members for it, safetensors its metadata, both may use headers, and
-// headers win. Texts are read by the same rules as JSON values.
+// headers win. Their texts are read by the same rules as JSON values, but for a worker's name, which is text whatever it
+// looks like: `7` and `007` are two workers.
 
 import HTTPServing
 import Optimizers
@@ -32,35 +33,35 @@ struct PushFields {
             if !body.isMetadata, !Self.known.contains(member.key) { complainUnknown(member.key) }
         }
         for (field, header) in Self.headers {
-            if let text = headers[header] { values[field] = Self.value(of: text) }
+            if let text = headers[header] { values[field] = Self.value(of: text, for: field) }
         }
         basedOn = integer("based_on", atLeast: 0)
         loss = number("loss")
-        _ = number("num_examples")
+        _ = integer("num_examples", atLeast: 1)
         isComplete = boolean("complete")
-        if let metrics = values["metrics"], metrics.members == nil {
-            complain("metrics", .typeError, "`metrics` is an object of numbers, not \(metrics.kind)")
-        }
+        checkMetrics()
         key = readKey(idempotencyKey: headers["Idempotency-Key"])
     }
 
-    /// Numbers are numbers and everything else is text, in a header or in safetensors metadata.
-    static func value(of text: String) -> JSONValue {
-        if let integer = Int64(text) { return .integer(integer) }
-        if let number = Double(text) { return .real(number) }
-        return text == "true" ? .bool(true) : text == "false" ? .bool(false) : .string(text)
+    /// What a text of a header or of safetensors metadata says about a field.
+    static func value(of text: String, for field: String) -> JSONValue {
+        guard known.contains(field), field != "worker" else { return .string(text) }
+        do throws(JSONError) { return try JSONValue(parsing: text.utf8) } catch { return .string(text) }
     }
 
     private mutating func readKey(idempotencyKey: String?) -> PushKey? {
-        let worker = text("worker")
+        let worker = workerName()
         let seq = integer("seq", atLeast: 1)
         let epoch = integer("epoch", atLeast: 0) ?? 0
-        if let worker, values["seq"] != nil { return seq.map { .sequence(worker: worker, epoch: epoch, seq: $0) } }
+        if values["worker"] != nil, values["seq"] != nil {
+            guard let worker, let seq else { return nil }
+            return .sequence(worker: worker, epoch: epoch, seq: seq)
+        }
         if let idempotencyKey { return token(idempotencyKey) }
         if values["seq"] != nil {
             complain("worker", .valueError, "`seq` counts a worker's pushes: name the `worker` too")
         }
-        if values["worker"] != nil {
+        if worker != nil {
             complain("seq", .valueError, "a push of a `worker` needs its `seq`, so that a retry is not applied twice")
         }
         return nil
@@ -76,15 +77,31 @@ struct PushFields {
         return .token(inner)
     }
 
-    private mutating func text(_ field: String) -> String? {
-        guard let value = values[field] else { return nil }
-        // A worker called 7 comes as a number out of a header.
-        let text = value.string ?? (value.integer.map(String.init))
-        guard let text, WorkerName.isValid(text) else {
-            complain(field, .typeError, "`\(field)` is \(WorkerName.rule)")
+    private mutating func workerName() -> String? {
+        guard let value = values["worker"] else { return nil }
+        guard let name = value.string, WorkerName.isValid(name) else {
+            let exception: ExceptionClass = value.string == nil ? .typeError : .valueError
+            complain("worker", exception, "`worker` is \(WorkerName.rule), not \(Self.words(for: value))")
             return nil
         }
-        return text
+        return name
+    }
+
+    private mutating func checkMetrics() {
+        guard let metrics = values["metrics"] else { return }
+        guard let members = metrics.members else {
+            return complain("metrics", .typeError, "`metrics` is an object of numbers, not \(Self.words(for: metrics))")
+        }
+        for member in members where member.value.number == nil {
+            complain(
+                "metrics/\(JSONPointer.escape(member.key))", .typeError,
+                "a metric is a number, and `\(member.key)` is \(Self.words(for: member.value))")
+        }
+    }
+
+    /// The value for a sentence: a text itself, or what kind of value it is.
+    private static func words(for value: JSONValue) -> String {
+        value.string.map { "the text \"\($0.prefix(40))\"" } ?? value.kind
     }
 
     private mutating func integer(_ field: String, atLeast least: Int) -> Int? {
@@ -100,7 +117,7 @@ struct PushFields {
     private mutating func number(_ field: String) -> Double? {
         guard let value = values[field] else { return nil }
         guard let number = value.number, number.isFinite else {
-            complain(field, .typeError, "`\(field)` is a finite number, not \(value.kind)")
+            complain(field, .typeError, "`\(field)` is a finite number, not \(Self.words(for: value))")
             return nil
         }
         return number

@@ -1,0 +1,71 @@
+"""What a push says beside its gradients: names of workers, counters, metrics; in JSON, headers and metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from support.wire import SAFETENSORS, Api
+
+GRADIENT = {"w": np.float32([1, 0])}
+NAMES = ["007", "7", "1e3", "nan", "true", "0x10", "null", '"w"']
+
+
+@pytest.mark.parametrize("worker", NAMES)
+def test_worker_in_a_header_is_text(api: Api, demo: str, worker: str) -> None:
+    """Whatever it looks like: the push belongs to the worker that PUT registered under that name."""
+    path = worker.replace('"', "%22")
+    epoch = api("PUT", f"/v1/models/{demo}/workers/{path}").expect(200).json()["epoch"]
+    headers = {"X_Paramd_Worker": worker, "X_Paramd_Epoch": str(epoch), "X_Paramd_Seq": "1"}
+    api.push_binary(demo, GRADIENT, **headers).expect(200)
+    assert api.get(f"/v1/models/{demo}/workers/{path}").json()["last_seq"] == 1
+
+
+def test_two_workers_whose_names_are_one_number(api: Api, demo: str) -> None:
+    """`7` and `007` are two workers: both pushes are applied, from headers and from metadata."""
+    for worker in ("7", "007"):
+        receipt = api.push_binary(demo, GRADIENT, X_Paramd_Worker=worker, X_Paramd_Seq="1").expect(200).json()
+        assert receipt["replayed"] is False
+    for worker in ("8", "008"):
+        body = safetensors.numpy.save(GRADIENT, {"worker": worker, "seq": "1", "format": "pt"})
+        answer = api("POST", f"/v1/models/{demo}/gradients", body, Content_Type=SAFETENSORS).expect(200)
+        assert answer.json()["replayed"] is False
+    assert api.get(f"/v1/models/{demo}").json()["step"] == 4
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "worker as a number": ({"worker": 5, "seq": 1}, "/worker"),
+    "worker without a name": ({"worker": "", "seq": 1}, "/worker"),
+    "no examples": ({"num_examples": -3}, "/num_examples"),
+    "half an example": ({"num_examples": 1.5}, "/num_examples"),
+    "nested metric": ({"metrics": {"a": {"b": 1}}}, "/metrics/a"),
+    "metric in words": ({"metrics": {"good": 1, "a/b": "x"}}, "/metrics/a~1b"),
+    "seq without a worker": ({"seq": 1}, "/worker"),
+    "worker without a seq": ({"worker": "w"}, "/seq"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_field(api: Api, demo: str, kind: str) -> None:
+    """422 with one error, which points to the field."""
+    fields, pointer = WRONG[kind]
+    problem = api.push(demo, {"w": [1, 0]}, 422, **fields).json()
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_fields_as_the_contract_has_them(api: Api, demo: str) -> None:
+    """Every field at once; metadata may hold them as text."""
+    fields = {"num_examples": 64, "loss": 0.41, "metrics": {"accuracy": 0.5, "top5": 1}, "based_on": 0}
+    api.push(demo, {"w": [1, 0]}, worker="w3", seq=1, **fields)
+    text = {"num_examples": "64", "loss": "4.1e-1", "metrics": '{"accuracy":0.5}', "complete": "true"}
+    body = safetensors.numpy.save(GRADIENT, text)
+    api("POST", f"/v1/models/{demo}/gradients", body, Content_Type=SAFETENSORS).expect(200)
+
+
+@pytest.mark.parametrize("loss", ["nan", "inf", "1e400", "low"])
+def test_loss_that_is_no_number(api: Api, demo: str, loss: str) -> None:
+    """The sentence shows what came."""
+    problem = api.push_binary(demo, GRADIENT, X_Paramd_Loss=loss).expect(422).json()
+    assert "finite number" in problem["detail"] and f'"{loss}"' in problem["detail"]
