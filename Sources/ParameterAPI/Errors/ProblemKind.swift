@@ -5,6 +5,7 @@ enum ProblemKind: String, CaseIterable {
     case malformedJSON = "malformed-json"
     case malformedRequest = "malformed-request"
     case malformedTensors = "malformed-tensors"
+    case crossSite = "cross-site"
     case notFound = "not-found"
     case unknownModel = "unknown-model"
     case methodNotAllowed = "method-not-allowed"

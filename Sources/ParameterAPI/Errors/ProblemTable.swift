@@ -31,6 +31,11 @@ extension ProblemKind {
                 400, "The body is not a safetensors file",
                 "The header must be a JSON object whose tensors tile the data without gaps. Write the file with the safetensors library, or send JSON."
             )
+        case .crossSite:
+            Row(
+                403, "A page of another site may not write here",
+                "A browser says by Sec-Fetch-Site that another site's page sent the request. Only pages of this address may write; programs such as curl send no such header."
+            )
         case .notFound:
             Row(404, "There is nothing here", "Check the path; GET / lists what there is.")
         case .unknownModel:
