@@ -1,16 +1,21 @@
-// The media types of bodies with tensors.
+// The media types of bodies. A form's type is refused wherever a body could go, also where none is wanted: a page of any
+// site can make a browser send a form, and nothing else without being asked first.
 
 import HTTPServing
 
-/// How the tensors of a request's body are written.
+/// How a request's body is written.
 enum BodyFormat {
     case json
     case safetensors
 
     /// The format that the request's Content-Type names; JSON when it names none.
     ///
+    /// - Parameters:
+    ///   - request: whose body it is.
+    ///   - takesTensors: whether safetensors is read too.
+    ///   - example: the body that the refusal shows.
     /// - Throws: `unsupportedMediaType`, whose text shows the curl line for JSON.
-    init(_ request: Request, takesTensors: Bool = true) throws(Problem) {
+    init(_ request: Request, takesTensors: Bool = true, example: String = "{...}") throws(Problem) {
         guard let value = request.headers["Content-Type"] else {
             self = .json
             return
@@ -25,8 +30,17 @@ enum BodyFormat {
             let more = takesTensors ? ", or tensors as application/vnd.safetensors" : ""
             throw Problem(
                 .unsupportedMediaType,
-                "`\(type.prefix(80))` is not read here: send JSON\(more). With curl: curl --json '{...}' \(request.target.prefix(200))"
-            )
+                "`\(type.prefix(80))` is not read here: send JSON\(more). With curl: \(request.curlLine(example))")
         }
+    }
+}
+
+extension Request {
+    /// The command that sends this request with a JSON body.
+    fileprivate func curlLine(_ body: String) -> String {
+        // curl says POST by itself when it has a body.
+        let way = method == .post ? "" : "-X \(method.rawValue) "
+        let address = "http://\(headers["Host"] ?? "127.0.0.1:8470")\(target)"
+        return "curl \(way)--json '\(body)' '\(address.replacing("'", with: "%27"))'"
     }
 }

@@ -9,7 +9,7 @@ import TensorCoding
 @Sendable func saveCheckpoint(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
-    return .answer { exchange in
+    return try call.readNothing { exchange in
         call.api.registry.saveCheckpoint(of: model) { result in
             switch result {
             case .success(let facts):
@@ -69,7 +69,7 @@ import TensorCoding
     try call.allowQueries()
     let model = try call.model()
     let id = try checkpointID(call)
-    return .answer { exchange in
+    return try call.readNothing { exchange in
         call.api.registry.deleteCheckpoint(id, of: model) { result in
             switch result {
             case .success(true): exchange.complete { Response(status: 204) }
@@ -85,7 +85,7 @@ import TensorCoding
     try call.allowQueries()
     let model = try call.model()
     let id = try checkpointID(call)
-    return .answer { exchange in
+    return try call.readNothing { exchange in
         call.api.registry.restore(model, toCheckpoint: id) { result in
             answer(call, exchange, model, result, absent: noCheckpoint(id, model))
         }

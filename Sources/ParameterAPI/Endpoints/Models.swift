@@ -75,7 +75,7 @@ import ParameterServing
         throw Problem(
             .preconditionFailed, "The model is at version \(model.publication.current.version); nothing was deleted.")
     }
-    return .answer { exchange in
+    return try call.readNothing { exchange in
         call.api.registry.delete(model.name, ifUID: model.uid) { error in
             if let error { return call.answer(exchange, Problem(error)) }
             exchange.complete { Response(status: 204) }

@@ -9,7 +9,7 @@ import TensorCoding
     try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
-    return .answer { exchange in
+    return try call.readNothing { exchange in
         model.submit(.register(worker: worker)) { result in
             switch result {
             case .success(.registered(let epoch)):

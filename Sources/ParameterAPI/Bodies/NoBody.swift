@@ -1,0 +1,39 @@
+// Endpoints that want no body. Most clients send none; some cannot but send `{}`. Whatever else comes is looked at all
+// the same: a field that is dropped in silence is a misunderstanding that nobody notices.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+extension Call {
+    /// What becomes of a request that says everything in its head.
+    ///
+    /// - Throws: `unsupportedMediaType` for a body of another type than JSON, be it empty.
+    func readNothing(then done: @escaping (Exchange) -> Void) throws(Problem) -> Action {
+        _ = try BodyFormat(request, takesTensors: false, example: "{}")
+        // No length at all is no body, and curl -X PUT sends neither.
+        guard request.announcesBody else { return .answer(done) }
+        let receiver = DocumentReceiver(self) { document, exchange throws(Problem) in
+            try Self.checkEmpty(document)
+            done(exchange)
+        }
+        return .read(receiver, limit: DocumentReceiver.limit)
+    }
+
+    private static func checkEmpty(_ document: JSONValue) throws(Problem) {
+        guard let members = document.members else {
+            throw Problem([
+                Complaint(pointer: "", exception: .typeError, detail: "the body is empty or {}, not \(document.kind)")
+            ])
+        }
+        guard members.isEmpty else {
+            throw Problem(
+                members.map { member in
+                    Complaint(
+                        pointer: "/\(JSONPointer.escape(member.key))", exception: .keyError,
+                        detail: "nothing is read here, so there is no field `\(member.key)`; send {} or no body")
+                })
+        }
+    }
+}

@@ -1,0 +1,77 @@
+"""Requests that a page of another site can make a browser send, and bodies where none is wanted."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+from support.wire import Api, raw_answer, raw_socket
+
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
+#: Endpoints that want no body.
+BARE = [("POST", "/checkpoints"), ("POST", "/checkpoints/1/restore"), ("PUT", "/workers/w1"), ("DELETE", "")]
+#: Endpoints that read one.
+READING = [("PUT", ""), ("PATCH", ""), ("POST", "/gradients"), ("PUT", "/parameters"), ("POST", "/rollback")]
+
+
+@pytest.mark.parametrize("content_type", FORMS)
+@pytest.mark.parametrize(("method", "path"), BARE + READING)
+@pytest.mark.parametrize("body", [b"", b"a=b"])
+def test_forms_are_refused(api: Api, demo: str, method: str, path: str, content_type: str, body: bytes) -> None:
+    """415 everywhere, whether the form has fields or not."""
+    api(method, f"/v1/models/{demo}{path}", body, Content_Type=content_type).expect(415)
+    page = api.get(f"/v1/models/{demo}").json()
+    assert (page["version"], api.get(f"/v1/models/{demo}/workers").json()) == (1, {"workers": []})
+    assert api.get(f"/v1/models/{demo}/checkpoints").json() == {"checkpoints": []}
+
+
+@pytest.mark.parametrize(("method", "path"), BARE)
+def test_bodies_that_nobody_wants(api: Api, demo: str, method: str, path: str) -> None:
+    """Malformed is 400, a field is 422, and neither does anything."""
+    target = f"/v1/models/{demo}{path}"
+    api(method, target, b'{"step":', Content_Type="application/json").expect(400)
+    problem = api(method, target, {"ttl": 30}).expect(422).json()
+    assert problem["errors"][0]["pointer"] == "/ttl"
+    api(method, target, []).expect(422)
+    assert api.get(f"/v1/models/{demo}").json()["version"] == 1
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{}"])
+def test_empty_bodies(api: Api, demo: str, body: bytes | None) -> None:
+    """An empty object says nothing; so does no body at all, with or without a length or a type."""
+    typed = {} if body is None else {"Content_Type": "application/json"}
+    api("PUT", f"/v1/models/{demo}/workers/w1", body, **typed).expect(200)
+    with raw_socket(api) as connection:
+        connection.sendall(f"PUT /v1/models/{demo}/workers/w2 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        raw_answer(connection).expect(200)
+    api("DELETE", f"/v1/models/{demo}", body, **typed).expect(204)
+
+
+@pytest.mark.parametrize(("method", "path"), BARE + READING)
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_pages_of_other_sites_cannot_write(api: Api, demo: str, method: str, path: str, site: str) -> None:
+    """403 that says why; the model stays as it was."""
+    problem = api(method, f"/v1/models/{demo}{path}", {}, Sec_Fetch_Site=site).expect(403).json()
+    assert problem["type"] == "/problems/cross-site" and site in problem["detail"]
+    assert api.get(f"/v1/models/{demo}").json()["version"] == 1
+
+
+def test_own_pages_write_and_all_pages_read(api: Api, demo: str) -> None:
+    """The dashboard is served from the same address; a link to a GET is harmless."""
+    body = {"gradients": {"w": [1, 1]}}
+    for site in ("same-origin", "none"):
+        api("POST", f"/v1/models/{demo}/gradients", body, Sec_Fetch_Site=site).expect(200)
+    api.get(f"/v1/models/{demo}", Sec_Fetch_Site="cross-site")
+    api("OPTIONS", f"/v1/models/{demo}", Sec_Fetch_Site="cross-site").expect(204)
+
+
+@pytest.mark.parametrize(("method", "path"), [("PATCH", ""), ("POST", "/gradients"), ("PUT", "?replace=1")])
+def test_the_line_for_curl_works(api: Api, demo: str, method: str, path: str) -> None:
+    """Pasted into a shell, it reaches the same address by the same method, with the type that was missing."""
+    answer = api(method, f"/v1/models/{demo}{path}", b"", Content_Type=FORMS[0]).expect(415)
+    line = shlex.split(answer.json()["detail"].split("With curl: ")[1])
+    assert line[0] == "curl" and line[-1] == f"http://{api.host}:{api.port}/v1/models/{demo}{path}"
+    line = [word.replace("{...}", '{"learning_rate":"x"}') for word in line]
+    ended = subprocess.run([*line, "-s", "-w", "%{http_code} %{method}"], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == f"422 {method}"
