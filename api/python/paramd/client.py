@@ -20,7 +20,8 @@ class Client:
     {'default': 0.5}
 
     `timeout` is how many seconds one answer may take, on top of what the request asks the server to wait; `retries`
-    how often a request is repeated when no answer comes or the server is busy. One client serves one thread.
+    how often a request is repeated when no answer comes or the server is busy. A server that asks for a longer pause
+    than `timeout` is not asked again. One client serves one thread.
     """
 
     def __init__(

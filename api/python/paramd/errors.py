@@ -22,7 +22,8 @@ class Problem(ParamdError):
     """A refusal, with what the server says about it (RFC 9457).
 
     `detail` is a sentence that says what to change; `errors` point at the places in the request;
-    `exception` names the class that MindSpore raises for the same mistake, where it has one.
+    `exception` names the class that MindSpore raises for the same mistake, where it has one; `retry_after` is how many
+    seconds the server wants to be left alone, where it says so.
     """
 
     def __init__(self, status: int, document: dict[str, Any]) -> None:
@@ -33,10 +34,12 @@ class Problem(ParamdError):
         self.detail: str = document.get("detail", "")
         self.errors: list[dict[str, Any]] = document.get("errors", [])
         self.exception: str | None = document.get("exception")
+        self.retry_after: float | None = document.get("retry_after")
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        lines = [f"{self.status} {self.title}: {self.detail}" if self.title else f"{self.status} {self.detail}"]
+        title = "" if self.detail.startswith(self.title) else f"{self.title}: "
+        lines = [f"{self.status} {title}{self.detail}"]
         lines += [_place(error) for error in self.errors if error.get("pointer")]
         return "\n".join(lines)
 
@@ -58,7 +61,10 @@ class Conflict(Problem):
 
 
 class Fenced(Conflict):
-    """Another process has registered under this worker's name since."""
+    """Another process has registered under this worker's name since, or has replaced the model.
+
+    Stop, or call `Model.register()` and pull to go on.
+    """
 
 
 class Stale(Conflict):
@@ -78,7 +84,7 @@ class TooLarge(Problem):
 
 
 class Unavailable(Problem):
-    """429, 503 or 507: busy, draining or full, also after every retry."""
+    """408, 429, 503 or 507: too slow, busy, draining or full, also after every retry."""
 
 
 _BY_SLUG: dict[str, type[Problem]] = {
@@ -91,7 +97,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
     **dict.fromkeys((400, 415, 422), Invalid),
     **dict.fromkeys((401, 403), Unauthorized),
     **dict.fromkeys((409, 412), Conflict),
-    **dict.fromkeys((429, 503, 507), Unavailable),
+    **dict.fromkeys((408, 429, 503, 507), Unavailable),
     404: NotFound,
     413: TooLarge,
 }
@@ -109,8 +115,14 @@ def problem(status: int, body: bytes) -> ParamdError:
     return _BY_SLUG.get(slug, _BY_STATUS.get(status, Problem))(status, document)
 
 
+def may_have_been_applied(problem: Problem) -> bool:
+    """Whether a refused push may have happened all the same: its number must not be given to another."""
+    return isinstance(problem, Unavailable) or problem.slug in ("in-flight", "key-reused", "receipt-forgotten")
+
+
 def _place(error: dict[str, Any]) -> str:
     sentence = error.get("detail", "")
     if "expected" in error:
-        sentence = f"expected {error['expected']}, got {error.get('got')}"
+        got = f", got {error['got']}" if "got" in error else ""
+        sentence = f"expected {error['expected']}{got}"
     return f"  at {error['pointer']}: {sentence}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from urllib.parse import urlsplit
 
 from .errors import BadAnswer, Unreachable, problem
 
-#: Answers that mean "the same request again, later".
-_LATER = {429, 503}
+#: Answers that mean "the same request again, later"; 502 and 504 are a proxy's, while the server starts again.
+_LATER = {408, 429, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -25,28 +26,32 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
-        """The body as JSON."""
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object."""
         try:
-            return json.loads(self.body)
+            document = json.loads(self.body)
         except ValueError:
-            raise BadAnswer(f"this is not JSON; is it a paramd? {self.body[:200]!r}") from None
+            document = None
+        if not isinstance(document, dict):
+            raise BadAnswer(f"this is not JSON as paramd writes it; is it a paramd? {self.body[:200]!r}")
+        return document
 
 
 class Transport:
     """Sends requests one after another over one connection; not for several threads at once.
 
     A request is repeated, `retries` times at most, when no answer came or the answer asks for it: waits grow from
-    50 ms by doubling, with jitter, and last at least as long as `Retry-After` says. That is safe because every request
-    of this package is idempotent: a push carries a key.
+    50 ms by doubling, with jitter, and last at least as long as `Retry-After` says; a server that says more than
+    `timeout` is not asked again. That is safe because every request of this package is idempotent: a push carries a
+    key.
     """
 
     def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of a server; http://127.0.0.1:8470 is one")
-        self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
+        if not (timeout > 0 and retries >= 0):
+            raise ValueError(f"timeout is more than 0 seconds and retries are at least 0, not {timeout} and {retries}")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ValueError("a token is printable ASCII on one line; is there a line break at its end?")
+        self._make, self._host, self._port, self._prefix = _address(url)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout, self._retries = timeout, retries
         self._connection: http.client.HTTPConnection | None = None
@@ -62,28 +67,32 @@ class Transport:
     ) -> Answer:
         """The answer, if it is 2xx or 304; any other is raised. The server may hold it for `patience` seconds."""
         headers = {**self._headers, **(headers or {})}
-        failure: Exception | None = None
+        failure: Exception = Unreachable("nothing was sent")
+        least = 0.0
         for pause in self._pauses():
-            time.sleep(pause)
+            time.sleep(max(pause, least))
             try:
                 answer = self._once(method, self._prefix + target, body, headers, self._timeout + patience)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                failure = error
+                failure, least = self._unreachable(error, self._timeout + patience), 0.0
+                if isinstance(error, ssl.SSLError):
+                    break
                 continue
-            if answer.status < 400:
+            if 200 <= answer.status < 300 or answer.status == 304:
                 return answer
-            failure = problem(answer.status, answer.body)
-            if not _asks_to_repeat(answer):
-                raise failure
-            time.sleep(_retry_after(answer))
-        raise self._given_up(failure)
+            failure, least = problem(answer.status, answer.body), _retry_after(answer)
+            if not _asks_to_repeat(answer) or least > self._timeout:
+                break
+        raise failure
 
-    def _given_up(self, failure: Exception | None) -> Exception:
-        if isinstance(failure, OSError | http.client.HTTPException):
-            reason = f"{failure}" or type(failure).__name__
-            return Unreachable(f"no answer from {self._host}:{self._port} ({reason}); is paramd running there?")
-        return failure or Unreachable("nothing was sent")
+    def _unreachable(self, error: Exception, timeout: float) -> Unreachable:
+        reason, hint = f"{error}" or type(error).__name__, "is paramd running there?"
+        if isinstance(error, TimeoutError):
+            reason = f"{timeout:g} s are over"
+        if isinstance(error, ssl.SSLError):
+            hint = "a server without TLS is reached by http://"
+        return Unreachable(f"no answer from {self._host}:{self._port} ({reason}); {hint}")
 
     def _pauses(self) -> Iterator[float]:
         yield 0
@@ -96,7 +105,8 @@ class Transport:
         connection.timeout = timeout
         if connection.sock:
             connection.sock.settimeout(timeout)
-        connection.request(method, target, body, dict(headers))
+        # Names may be any Unicode; http.client takes text as Latin-1.
+        connection.request(method, target, body, {name: value.encode() for name, value in headers.items()})
         response = connection.getresponse()
         fields = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, fields, response.read())
@@ -108,6 +118,20 @@ class Transport:
             self._connection = None
 
 
+def _address(url: str) -> tuple[type[http.client.HTTPConnection], str, int, str]:
+    """The kind of connection, host, port and the path in front of every target."""
+    try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port
+    except (ValueError, TypeError):
+        host, port, parts = None, None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(f"{url!r} is no address of a server; http://127.0.0.1:8470 is one")
+    is_secure = parts.scheme == "https"
+    make = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
+    return make, host, port or (443 if is_secure else 80), parts.path.rstrip("/")
+
+
 def _asks_to_repeat(answer: Answer) -> bool:
     """Busy or draining; or a 409 with Retry-After, which says that the same push is still in flight."""
     return answer.status in _LATER or (answer.status == 409 and "retry-after" in answer.headers)
@@ -115,4 +139,4 @@ def _asks_to_repeat(answer: Answer) -> bool:
 
 def _retry_after(answer: Answer) -> float:
     text = answer.headers.get("retry-after", "")
-    return min(float(text), 30.0) if text.isdigit() else 0.0
+    return float(text) if text.isdigit() else 0.0

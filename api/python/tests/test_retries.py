@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from paramd import BadAnswer, Client, Fenced, Invalid, Unavailable, Unreachable
@@ -68,7 +70,7 @@ def test_number_of_a_push_whose_fate_is_unknown_is_not_used_again(scripted: Call
     assert keys(server.requests) == [[b"3", b"1"]] * 2 + [[b"3", b"2"]]
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [408, 429, 502, 503])
 def test_busy_server_is_asked_again(scripted: Callable, status: int) -> None:
     """Until it answers."""
     server = scripted(refusal(status, "busy", "Retry-After: 0"), answer(200, {"version": "1"}))
@@ -88,6 +90,23 @@ def test_patience_ends(scripted: Callable) -> None:
         Client(server.url, retries=1).version()
 
 
+def test_longer_pause_than_the_timeout_is_left_to_the_caller(scripted: Callable) -> None:
+    """A full server may ask for a minute: nobody wants to wait for it eight times without a word."""
+    server = scripted(refusal(429, "too-many", "Retry-After: 60"), answer(200, {}))
+    with pytest.raises(Unavailable, match="Do this"):
+        Client(server.url).version()
+    assert len(server.requests) == 1
+
+
+def test_pause_is_not_kept_after_the_last_try(scripted: Callable) -> None:
+    """Nothing follows it."""
+    server = scripted(refusal(503, "draining", "Retry-After: 20"))
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        Client(server.url, retries=0).version()
+    assert time.monotonic() - began < 10
+
+
 def test_conflicts_are_not_repeated(scripted: Callable) -> None:
     """A fenced worker has to know at once."""
     server = scripted(REGISTERED, refusal(409, "fenced"))
@@ -101,6 +120,13 @@ def test_nobody_there() -> None:
         Client("http://127.0.0.1:1", retries=0).version()
 
 
+def test_silence_is_told_from_refusal(scripted: Callable) -> None:
+    """How long it was waited for."""
+    server = scripted(lambda _: time.sleep(1))
+    with pytest.raises(Unreachable, match=r"0\.2 s are over"):
+        Client(server.url, timeout=0.2, retries=0).version()
+
+
 def test_somebody_else_there(scripted: Callable) -> None:
     """A web server that is no paramd."""
     server = scripted(lambda _: b"HTTP/1.1 404 X\r\nContent-Length: 6\r\n\r\n<html>")
@@ -108,11 +134,29 @@ def test_somebody_else_there(scripted: Callable) -> None:
         Client(server.url).version()
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "http://", ""])
-def test_no_address(url: str) -> None:
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "", None, "http://x:y", "http://x:99999", "http://[::1"])
+def test_no_address(url: Any) -> None:
     """Refused before anything is sent."""
     with pytest.raises(ValueError, match="address"):
         Client(url)
+
+
+@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": -1}, {"retries": -1}, {"token": "secret\n"}])
+def test_no_way_to_ask(options: dict[str, Any]) -> None:
+    """Refused before anything is sent, and the token is not told."""
+    with pytest.raises(ValueError, match=r"timeout|token") as raised:
+        Client(**options)
+    assert "secret" not in str(raised.value)
+
+
+def test_problem_does_not_say_things_twice(scripted: Callable) -> None:
+    """The title is left out where the detail begins with it; what did not come is not shown as None."""
+    errors = [{"pointer": "/gradients/w", "expected": "finite numbers"}]
+    document = {"title": "The body is not JSON", "detail": "The body is not JSON: line 1.", "errors": errors}
+    server = scripted(answer(400, {"type": "/problems/malformed-json", **document}))
+    with pytest.raises(Invalid) as raised:
+        Client(server.url).version()
+    assert str(raised.value) == "400 The body is not JSON: line 1.\n  at /gradients/w: expected finite numbers"
 
 
 def test_token_is_sent(scripted: Callable) -> None:
