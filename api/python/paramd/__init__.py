@@ -17,7 +17,8 @@ from .errors import (
     Unavailable,
     Unreachable,
 )
-from .model import Curve, Model, Receipt, Snapshot
+from .model import Model
+from .results import Curve, Receipt, Snapshot
 from .tensors import Rows
 
 __all__ = [

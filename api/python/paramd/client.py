@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from . import definitions
 from .model import Model
 from .transport import Transport
 
@@ -46,14 +46,13 @@ class Client:
 
     def lr_preview(self, learning_rate: Any, steps: range) -> list[float]:
         """The values of a learning-rate definition, without a model."""
-        ends = {"from": steps.start, "to": steps[-1], "every": steps.step}
-        body = json.dumps({"learning_rate": learning_rate, **ends}).encode()
+        body = definitions.dump({"learning_rate": learning_rate, **definitions.ends(steps)})
         answer = self._transport.send("POST", "/v1/lr_preview", body, {"Content-Type": "application/json"})
         return list(answer.json()["lr"])
 
     def version(self) -> dict[str, Any]:
         """What the server says about itself."""
-        return dict(self._transport.send("GET", "/version").json())
+        return self._transport.send("GET", "/version").json()
 
     def close(self) -> None:
         """Closes the connection; the client may still be used, and then opens another."""

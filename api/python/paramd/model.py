@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,71 +14,16 @@ from urllib.parse import quote, urlencode
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import tensors
-from .errors import NotFound, Problem, Unavailable
-from .tensors import Array, Gradient
+from . import definitions, tensors
+from .errors import Problem, may_have_been_applied
+from .results import Curve, Receipt, Snapshot, snapshot
+from .tensors import Gradient
 from .transport import Answer, Transport
 
 _SAFETENSORS = "application/vnd.safetensors"
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 Query = Iterable[tuple[str, object]]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One consistent version of the parameters. The arrays are read-only: copy what you want to change."""
-
-    parameters: dict[str, Array]
-    step: int
-    version: int
-    etag: str = field(default="", repr=False)
-
-    def __getitem__(self, name: str) -> Array:
-        return self.parameters[name]
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What became of a push. `fields` is the whole answer; the common ones are attributes."""
-
-    fields: dict[str, Any]
-
-    @property
-    def applied(self) -> bool:
-        """Whether the step was taken; false for an overflow, and for a push held in an open round."""
-        return bool(self.fields["applied"])
-
-    @property
-    def step(self) -> int:
-        """The model's step, this update included."""
-        return int(self.fields["step"])
-
-    @property
-    def version(self) -> int:
-        """The version that this push published."""
-        return int(self.fields["version"])
-
-    @property
-    def lr(self) -> dict[str, float]:
-        """The learning rate that the update used, by group."""
-        return dict(self.fields["lr"])
-
-    @property
-    def staleness(self) -> int:
-        """Updates between the gradient's `based_on` and this one."""
-        return int(self.fields["staleness"])
-
-    @property
-    def replayed(self) -> bool:
-        """Whether this is the stored receipt of an earlier arrival of the same push."""
-        return bool(self.fields["replayed"])
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Values by group over a range of steps."""
-
-    steps: Array
-    values: dict[str, Array]
+File = str | os.PathLike[str]
 
 
 class Model:
@@ -90,10 +34,16 @@ class Model:
     """
 
     def __init__(self, transport: Transport, name: str, worker: str | None) -> None:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"a model's name is 1 to 128 of the characters A-Z a-z 0-9 _ . -, not {name!r}")
         self.name = name
         self._transport = transport
         self._path = f"/v1/models/{quote(name, safe='')}"
         self._worker = worker or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._forget()
+
+    def _forget(self) -> None:
+        """Starts as a new object does: what was known belongs to a model that is gone, or soon will be."""
         self._epoch: int | None = None
         self._seq = 0
         self._cache: dict[str, Snapshot] = {}
@@ -110,8 +60,8 @@ class Model:
         definition: `learning_rate`, `weight_decay`, `groups` and so on. Raises Conflict if a different model has the
         name, unless `replace`; Invalid if the definition is wrong.
         """
-        described = {name: _as_json(value) for name, value in parameters.items()}
-        body = {"optimizer": optimizer, "parameters": described, **fields}
+        body = {"optimizer": optimizer, "parameters": definitions.parameters(parameters), **fields}
+        self._forget()
         return self._json("PUT", "", body, query=[("replace", 1)] if replace else [])
 
     def info(self) -> dict[str, Any]:
@@ -128,6 +78,7 @@ class Model:
 
     def delete(self) -> None:
         """Removes the model; waiting pulls end with NotFound."""
+        self._forget()
         self._transport.send("DELETE", self._path)
 
     def groups(self) -> list[dict[str, Any]]:
@@ -141,7 +92,7 @@ class Model:
         *,
         since: int | None = None,
         wait: float = 0,
-        names: Sequence[str] = (),
+        names: str | Sequence[str] = (),
         group: str | None = None,
     ) -> Snapshot | None:
         """One consistent version of the parameters.
@@ -149,7 +100,7 @@ class Model:
         With `since`, waits up to `wait` seconds for a version beyond it, and answers None when the time is up. Without,
         an unchanged model costs one small answer: what was pulled last is kept and given again. `names` are globs.
         """
-        query: list[tuple[str, object]] = [("name", name) for name in names]
+        query: list[tuple[str, object]] = [("name", name) for name in ([names] if isinstance(names, str) else names)]
         query += [("group", group)] if group is not None else []
         kept = self._cache.get(str(query)) if since is None else None
         waiting = [("since", since), ("wait", f"{wait:g}s")] if since is not None else []
@@ -157,14 +108,14 @@ class Model:
         answer = self._send("GET", "/parameters.safetensors", query=query + waiting, headers=headers, patience=wait)
         if answer.status == 304:
             return kept
-        self._cache[str(query)] = snapshot = _snapshot(answer)
-        return snapshot
+        self._cache[str(query)] = pulled = snapshot(answer)
+        return pulled
 
     def latest(self) -> Snapshot:
         """The parameters as they are now: `pull()` for type checkers."""
-        snapshot = self.pull()
-        assert snapshot is not None
-        return snapshot
+        pulled = self.pull()
+        assert pulled is not None
+        return pulled
 
     def push(
         self, gradients: Mapping[str, Gradient], *, based_on: int | None = None, loss: float | None = None
@@ -179,15 +130,18 @@ class Model:
         self, gradients: Mapping[str, Gradient], *, based_on: int | None = None, loss: float | None = None
     ) -> Snapshot:
         """Sends gradients and answers with the parameters that the step made, in one round trip."""
-        return _snapshot(self._push(gradients, based_on, loss, [("pull", 1)], {"Accept": _SAFETENSORS}))
+        return snapshot(self._push(gradients, based_on, loss, [("pull", 1)], {"Accept": _SAFETENSORS}))
 
-    def import_(self, parameters: Mapping[str, ArrayLike] | Path) -> dict[str, Any]:
-        """Sets values, all of them or none: arrays by name, or a safetensors file."""
-        body = parameters.read_bytes() if isinstance(parameters, Path) else tensors.dump(_as_float32(parameters))
+    def import_(self, parameters: Mapping[str, ArrayLike] | File) -> dict[str, Any]:
+        """Sets values, all of them or none: arrays by name, or the path of a safetensors file."""
+        if isinstance(parameters, str | os.PathLike):
+            body = Path(parameters).read_bytes()
+        else:
+            body = tensors.dump(tensors.dense(parameters, "parameters"))
         answer = self._send("PUT", "/parameters", body, headers={"Content-Type": _SAFETENSORS})
-        return dict(answer.json())
+        return answer.json()
 
-    def export(self, path: Path | str) -> None:
+    def export(self, path: File) -> None:
         """Writes the parameters to a safetensors file, which NumPy and PyTorch open."""
         Path(path).write_bytes(self._send("GET", "/parameters.safetensors").body)
 
@@ -208,8 +162,7 @@ class Model:
     def _curve(self, path: str, at: int | range | None, key: str) -> Any:
         if not isinstance(at, range):
             return self._json("GET", f"/{path}", query=[("step", at)] if at is not None else [])[key]
-        query = [("from", at.start), ("to", at[-1]), ("every", at.step)]
-        answer = self._json("GET", f"/{path}", query=query)
+        answer = self._json("GET", f"/{path}", query=definitions.ends(at).items())
         return Curve(np.array(answer["steps"]), {group: np.array(values) for group, values in answer[key].items()})
 
     # Exactly once
@@ -223,7 +176,7 @@ class Model:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         if self._epoch is None:
-            self._register()
+            self.register()
         fields = {
             "Worker": self._worker,
             "Epoch": self._epoch,
@@ -239,17 +192,19 @@ class Model:
             named = {"Content-Type": _SAFETENSORS, **key, **(headers or {})}
             return self._send("POST", "/gradients", body, query=query, headers=named)
         except Problem as problem:
-            if not isinstance(problem, Unavailable):
+            if not may_have_been_applied(problem):
                 self._seq -= 1
             raise
 
-    def _register(self) -> None:
-        """Announces the worker, which gives it a new epoch; a server without workers gets a name never used before."""
-        try:
-            self._epoch = int(self._json("PUT", f"/workers/{quote(self._worker, safe='')}", {})["epoch"])
-        except NotFound:
-            self.info()
-            self._worker, self._epoch = f"{self._worker}-{secrets.token_hex(4)}", 0
+    def register(self) -> int:
+        """Announces this worker anew and answers its epoch; the first push does it by itself.
+
+        Call it to go on after Fenced: when somebody else has taken the worker's name or has replaced the model. Pull
+        before the next push, since the parameters may be others now.
+        """
+        self._forget()
+        self._epoch = int(self._json("PUT", f"/workers/{quote(self._worker, safe='')}", {})["epoch"])
+        return self._epoch
 
     # Requests
 
@@ -268,24 +223,6 @@ class Model:
         return self._transport.send(method, target, body, headers, patience=patience)
 
     def _json(self, method: str, path: str = "", body: Any = None, *, query: Query = ()) -> dict[str, Any]:
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else definitions.dump(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
-        return dict(self._send(method, path, data, query=query, headers=headers).json())
-
-
-def _snapshot(answer: Answer) -> Snapshot:
-    parameters, _ = tensors.load(answer.body)
-    step, version = (int(answer.headers[f"x-paramd-{key}"]) for key in ("step", "version"))
-    return Snapshot(parameters, step, version, answer.headers.get("etag", ""))
-
-
-def _as_float32(parameters: Mapping[str, ArrayLike]) -> dict[str, Array]:
-    return {name: np.asarray(value, dtype="<f4") for name, value in parameters.items()}
-
-
-def _as_json(value: Any) -> Any:
-    """A parameter of a definition; arrays travel in the flat form, every float32 as the shortest text that means it."""
-    if isinstance(value, Mapping):
-        return value
-    array = np.asarray(value, dtype=np.float32)
-    return {"shape": list(array.shape), "data": [float(str(number)) for number in array.reshape(-1)]}
+        return self._send(method, path, data, query=query, headers=headers).json()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 #: In the order in which the reference implementation writes them: widest first.
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -64,16 +65,46 @@ def load(data: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     return {name: _view(data, start, entry) for name, entry in header.items()}, metadata
 
 
-def with_rows(gradients: Mapping[str, Gradient]) -> dict[str, ArrayLike]:
+def with_rows(gradients: Mapping[str, Gradient]) -> dict[str, Array]:
     """Sparse gradients become two tensors each, `NAME#indices` and `NAME#values`."""
-    tensors: dict[str, ArrayLike] = {}
-    for name, gradient in gradients.items():
+    tensors: dict[str, Array] = {}
+    for name, gradient in _by_name(gradients, "gradients").items():
         if isinstance(gradient, Rows):
-            tensors[f"{name}#indices"] = np.asarray(gradient.indices, dtype="<i8")
-            tensors[f"{name}#values"] = np.asarray(gradient.values, dtype="<f4")
+            tensors[f"{name}#indices"] = _as_indices(name, gradient.indices)
+            tensors[f"{name}#values"] = as_float32(name, gradient.values)
         else:
-            tensors[name] = np.asarray(gradient, dtype="<f4")
+            tensors[name] = as_float32(name, gradient)
     return tensors
+
+
+def dense(values: Mapping[str, ArrayLike], what: str) -> dict[str, Array]:
+    """Arrays by name as float32."""
+    return {name: as_float32(name, value) for name, value in _by_name(values, what).items()}
+
+
+def as_float32(name: str, value: ArrayLike) -> Array:
+    """An array of real numbers; TypeError or ValueError with the name for anything that NumPy would bend into one."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "cOSUmM":
+            raise TypeError(f"an array of {array.dtype} holds no real numbers")
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which the server refuses
+            return np.asarray(array, dtype="<f4")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"`{name}`: {error}") from None
+
+
+def _as_indices(name: str, value: ArrayLike) -> Array:
+    array = np.asarray(value)
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"`{name}`: indices of rows are whole numbers, not {array.dtype}")
+    return np.asarray(array, dtype="<i8")
+
+
+def _by_name(values: Mapping[str, T], what: str) -> Mapping[str, T]:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{what} are a dictionary of arrays by name, not {type(values).__name__}")
+    return values
 
 
 def _little_endian(value: ArrayLike) -> Array:

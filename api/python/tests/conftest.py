@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ def client(daemon: Daemon) -> Iterator[Client]:
 @pytest.fixture
 def model(client: Client, request: pytest.FixtureRequest) -> Iterator[Model]:
     """A small model: two parameters, a learning rate of 0.5."""
-    made = client.model(request.node.name.replace("[", "-").replace("]", ""))
+    made = client.model(re.sub(r"[^\w.-]+", "-", request.node.name))
     made.create({"w": [0, 0], "m": [[1, 2], [3, 4]]}, "sgd", learning_rate=0.5)
     yield made
     made.delete()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from paramd import BadAnswer, Client, Fenced, Invalid, Unavailable, Unreachable
+from paramd import BadAnswer, Client, Fenced, Invalid, Problem, Unavailable, Unreachable
 
 RECEIPT = {"applied": True, "step": 1, "version": 2, "lr": {"default": 0.5}, "staleness": 0, "replayed": False}
 
@@ -107,6 +107,17 @@ def test_pause_is_not_kept_after_the_last_try(scripted: Callable) -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize(("status", "slug"), [(409, "in-flight"), (422, "key-reused")])
+def test_number_of_a_push_that_may_have_been_applied_is_used_up(scripted: Callable, status: int, slug: str) -> None:
+    """Else the next push, which has another body, would be refused for ever."""
+    server = scripted(REGISTERED, refusal(status, slug, "Retry-After: 0"), answer(200, RECEIPT))
+    model = Client(server.url, retries=0).model("m")
+    with pytest.raises(Problem):
+        model.push({"w": [1]})
+    model.push({"w": [2]})
+    assert keys(server.requests) == [[b"3", b"1"], [b"3", b"2"]]
+
+
 def test_conflicts_are_not_repeated(scripted: Callable) -> None:
     """A fenced worker has to know at once."""
     server = scripted(REGISTERED, refusal(409, "fenced"))
@@ -125,6 +136,15 @@ def test_silence_is_told_from_refusal(scripted: Callable) -> None:
     server = scripted(lambda _: time.sleep(1))
     with pytest.raises(Unreachable, match=r"0\.2 s are over"):
         Client(server.url, timeout=0.2, retries=0).version()
+
+
+@pytest.mark.parametrize("status", [200, 301])
+def test_page_instead_of_an_answer(scripted: Callable, status: int) -> None:
+    """A redirect, a login page: no bare KeyError."""
+    page = f"HTTP/1.1 {status} X\r\nContent-Length: 6\r\n\r\n<html>".encode()
+    for ask in (Client.version, lambda client: client.model("m").latest()):
+        with pytest.raises(BadAnswer, match=r"is (this|it) a paramd"):
+            ask(Client(scripted(lambda _: page).url))
 
 
 def test_somebody_else_there(scripted: Callable) -> None:
