@@ -20,11 +20,14 @@ let package = Package(
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CKernels"),
+        .target(name: "Threading", swiftSettings: strict),
         .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strict),
         .target(name: "TensorCoding", dependencies: ["CJansson"], swiftSettings: strict),
-        .target(name: "Journal", dependencies: ["CKernels"], swiftSettings: strict),
-        .target(name: "ParameterServing", dependencies: ["Optimizers", "Journal", "CXXHash"], swiftSettings: strict),
-        .target(name: "HTTPServing", dependencies: ["CMicroHTTPD"], swiftSettings: strict),
+        .target(name: "Journal", dependencies: ["CKernels", "Threading"], swiftSettings: strict),
+        .target(
+            name: "ParameterServing", dependencies: ["Optimizers", "Journal", "Threading", "CXXHash"],
+            swiftSettings: strict),
+        .target(name: "HTTPServing", dependencies: ["CMicroHTTPD", "Threading"], swiftSettings: strict),
         .target(
             name: "ParameterAPI",
             dependencies: ["ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
@@ -52,13 +55,15 @@ let package = Package(
             name: "TensorCodingTests", dependencies: ["TensorCoding"], resources: [.copy("Corpora")],
             swiftSettings: strict),
         .testTarget(
-            name: "HTTPServingTests", dependencies: ["HTTPServing"], resources: [.copy("Corpora")],
+            name: "HTTPServingTests", dependencies: ["HTTPServing", "Threading"], resources: [.copy("Corpora")],
             swiftSettings: strict),
         .testTarget(
-            name: "JournalTests", dependencies: ["Journal"], exclude: ["Reference"], resources: [.copy("Golden")],
+            name: "JournalTests", dependencies: ["Journal", "Threading"], exclude: ["Reference"],
+            resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(
-            name: "ParameterServingTests", dependencies: ["ParameterServing"], resources: [.copy("Golden")],
+            name: "ParameterServingTests", dependencies: ["ParameterServing", "Threading"],
+            resources: [.copy("Golden")],
             swiftSettings: strict),
     ]
 )

@@ -1,5 +1,7 @@
 // How many connections are open, in all and per address. The acceptor asks before it takes one; loops report the end.
 
+import Threading
+
 /// The count of open connections against its limits.
 final class ConnectionCensus: Sendable {
     private let limit: Int

@@ -1,6 +1,8 @@
 // One request that waits for its answer: the meeting point of the threads that compute and the loop that sends.
 // Given to applications by `Transaction`; completed from anywhere; woken through the loop that owns the connection.
 
+import Threading
+
 /// One request waiting for its answer.
 ///
 /// Safe to use from any thread; the first completion counts, later ones are ignored. Every exchange has to be completed

@@ -2,6 +2,7 @@
 // Made by the daemon from its flags; read by the gate, the loops and the reaper.
 
 import Glibc
+import Threading
 
 /// How a server listens and what it puts up with.
 public struct HTTPConfiguration: Sendable {

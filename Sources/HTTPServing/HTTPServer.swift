@@ -1,6 +1,7 @@
 // The server as others see it: start, drain, stop, counters. Owns the acceptor, the loops and their threads.
 
 import Glibc
+import Threading
 
 /// An HTTP server: an acceptor and its event loops around one application.
 ///

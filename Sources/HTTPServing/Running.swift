@@ -1,6 +1,7 @@
 // The threads of a started server and the steps of their end, in the order in which `HTTPServer.drain` takes them.
 
 import Glibc
+import Threading
 
 /// The acceptor and the loops while they run.
 struct Running: Sendable {

@@ -3,6 +3,7 @@
 // what is there with what was acknowledged (Tests/conformance/test_faults_points.py). Release builds hold none of it.
 
 import Glibc
+import Threading
 
 /// A place where the process may end.
 package enum Failpoint: String, Sendable {
@@ -46,13 +47,13 @@ package enum Failpoint: String, Sendable {
         /// Which place, and how often it may still be passed.
         private final class Armed: Sendable {
             let point: Failpoint
-            let passes: Lock<Int>
+            let passes: Locked<Int>
 
             init?(_ text: String?) {
                 let parts = (text ?? "").split(separator: "@")
                 guard let name = parts.first, let point = Failpoint(rawValue: String(name)) else { return nil }
                 self.point = point
-                passes = Lock(parts.count > 1 ? Int(parts[1]) ?? 1 : 1)
+                passes = Locked(parts.count > 1 ? Int(parts[1]) ?? 1 : 1)
             }
 
             func reach(_ reached: Failpoint) {

@@ -2,6 +2,7 @@
 // CommitLoop (the journal thread) and SegmentLog (the files).
 
 import Glibc
+import Threading
 
 /// An append-only log of records in a directory, shared by any number of threads.
 ///
@@ -13,9 +14,9 @@ public final class Journal: Sendable {
     public let recovery: RecoveryReport
     let directory: Directory
     private let queue: CommitQueue
-    private let status: Lock<CommitStatus>
+    private let status: Locked<CommitStatus>
     private let thread: Thread
-    private let isClosed = Lock(false)
+    private let isClosed = Locked(false)
 
     /// Opens the journal in `directory`, which is made if it is missing, and replays it.
     ///
@@ -61,7 +62,7 @@ public final class Journal: Sendable {
         self.directory = directory
         self.recovery = recovery
         queue = CommitQueue()
-        status = Lock(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
+        status = Locked(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
         nonisolated(unsafe) let loop = CommitLoop(log, settings: settings, queue: queue, status: status)
         guard
             let thread = Thread({

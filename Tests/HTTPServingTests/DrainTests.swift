@@ -2,6 +2,7 @@
 
 import Glibc
 import Testing
+import Threading
 
 @testable import HTTPServing
 
@@ -122,12 +123,12 @@ struct DrainTests {
 /// Reads one answer on a thread of its own.
 private final class Reader: @unchecked Sendable {
     private let answer = Locked<Answer?>(nil)
-    private var thread: HTTPServing.Thread?
+    private var thread: Threading.Thread?
 
     init(_ client: Client) {
         let source = Source(client: client)
         let answer = answer
-        thread = HTTPServing.Thread {
+        thread = Threading.Thread {
             let read = source.client.answer()
             answer.withLock { $0 = read }
         }

@@ -2,6 +2,7 @@
 
 import Glibc
 import Testing
+import Threading
 
 @testable import HTTPServing
 
@@ -180,8 +181,8 @@ private final class Stirrer {
         for thread in meddlers { thread?.join() }
     }
 
-    private func meddler(_ body: @escaping @Sendable (Hub) -> Void) -> HTTPServing.Thread? {
-        HTTPServing.Thread { [hub = server.hub, isDone] in
+    private func meddler(_ body: @escaping @Sendable (Hub) -> Void) -> Threading.Thread? {
+        Threading.Thread { [hub = server.hub, isDone] in
             while !isDone.withLock({ $0 }) {
                 body(hub)
                 usleep(300)

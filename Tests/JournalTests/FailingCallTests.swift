@@ -3,6 +3,7 @@
 
 import Glibc
 import Testing
+import Threading
 
 @testable import Journal
 
@@ -118,7 +119,7 @@ struct FailingCallTests {
         }
         _ = try journal.appendAndWait(Record([1]))
         while journal.syncedPosition < 2 { usleep(100) }
-        let failing = Lock(false)
+        let failing = Locked(false)
         disk.watch { name in
             if name == "fdatasync" && failing.withLock({ !$0 }) {
                 failing.withLock { $0 = true }

@@ -3,6 +3,7 @@
 
 import Glibc
 import Testing
+import Threading
 
 @testable import Journal
 
@@ -11,14 +12,15 @@ struct GroupCommitTests {
     /// A disk on which syncs wait for `open` while it is shut.
     private final class Gate: Sendable {
         let disk = SimulatedDisk()
-        private let isShut = Lock(false)
-        private let arrivals = Lock(0)
+        private let isShut = Locked(false)
+        private let arrivals = Locked(0)
+        private let arrival = Condition()
 
         init() {
-            disk.watch { [isShut, arrivals] name in
+            disk.watch { [isShut, arrivals, arrival] name in
                 guard name == "fdatasync" else { return }
                 arrivals.withLock { $0 += 1 }
-                arrivals.signal()
+                arrival.signal()
                 while isShut.withLock({ $0 }) { usleep(200) }
             }
         }
@@ -28,7 +30,7 @@ struct GroupCommitTests {
         var syncs: Int { arrivals.withLock { $0 } }
 
         func waitForSync(number: Int) {
-            while arrivals.wait(until: nil, { $0 >= number ? true : nil }) == nil {}
+            arrivals.wait(for: arrival) { $0 >= number ? () : nil }
         }
     }
 
@@ -39,17 +41,29 @@ struct GroupCommitTests {
         ) { _ in }
     }
 
+    /// The positions of acknowledged records in the order of their callbacks.
+    private final class Order: Sendable {
+        private let positions = Locked<[UInt64]>([])
+        private let growth = Condition()
+
+        func add(_ position: UInt64) {
+            positions.withLock { $0.append(position) }
+            growth.signal()
+        }
+
+        func wait(for count: Int) -> [UInt64] { positions.wait(for: growth) { $0.count == count ? $0 : nil } }
+    }
+
     /// Shuts the gate, appends one record, waits until its sync has begun, and appends `count` more behind it.
-    private func gather(_ count: Int, behind gate: Gate, _ journal: Journal) -> Lock<[UInt64]> {
-        let order = Lock<[UInt64]>([])
+    private func gather(_ count: Int, behind gate: Gate, _ journal: Journal) -> Order {
+        let order = Order()
         gate.shut()
         let before = gate.syncs
         for index in 0...count {
             if index == 1 { gate.waitForSync(number: before + 1) }
             journal.append(Record([UInt8(index % 256)])) { result in
                 let position = try? result.get().position
-                order.withLock { $0.append(position ?? 0) }
-                order.signal()
+                order.add(position ?? 0)
             }
         }
         return order
@@ -63,7 +77,7 @@ struct GroupCommitTests {
         let before = gate.disk.log.filter { $0 == "fdatasync" }.count
         let writes = gate.disk.log.filter { $0 == "pwritev" }.count
         gate.open()
-        let positions = order.wait(until: nil) { $0.count == 101 ? $0 : nil }
+        let positions = order.wait(for: 101)
         #expect(positions == Array(1...101))
         journal.close()
         // One for the first, one for the hundred, then idle preparation and the seal.
@@ -78,7 +92,7 @@ struct GroupCommitTests {
         let order = gather(9, behind: gate, journal)
         let before = gate.syncs
         gate.open()
-        _ = order.wait(until: nil) { $0.count == 10 ? $0 : nil }
+        _ = order.wait(for: 10)
         #expect(gate.syncs >= before + 9)
         journal.close()
     }
@@ -91,7 +105,7 @@ struct GroupCommitTests {
         let order = gather(8, behind: gate, journal)
         let before = gate.syncs
         gate.open()
-        _ = order.wait(until: nil) { $0.count == 9 ? $0 : nil }
+        _ = order.wait(for: 9)
         #expect(gate.syncs >= before + 4)
         journal.close()
     }
@@ -112,8 +126,8 @@ struct GroupCommitTests {
     func intervalMode() throws {
         let journal = try open(SimulatedDisk(), .interval(milliseconds: 20))
         #expect(try journal.appendAndWait(Record([1])) == Acknowledgement(position: 1, isDurable: false))
-        let deadline = monotonicNanoseconds() + 20_000_000_000
-        while journal.syncedPosition < 2 && monotonicNanoseconds() < deadline { usleep(1000) }
+        let deadline = Clock.now + 20_000_000_000
+        while journal.syncedPosition < 2 && Clock.now < deadline { usleep(1000) }
         #expect(journal.syncedPosition == 2)
         journal.close()
     }
@@ -155,8 +169,8 @@ struct GroupCommitTests {
             }
         }
         #expect(answer.wait())
-        let deadline = monotonicNanoseconds() + 20_000_000_000
-        while watched != nil && monotonicNanoseconds() < deadline { usleep(1000) }
+        let deadline = Clock.now + 20_000_000_000
+        while watched != nil && Clock.now < deadline { usleep(1000) }
         #expect(watched == nil)
         journal.close()
     }

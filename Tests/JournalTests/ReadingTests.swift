@@ -1,6 +1,7 @@
 // Records read back beside the writer, positions skipped and deleted, and what open refuses.
 
 import Testing
+import Threading
 
 @testable import Journal
 
@@ -65,7 +66,7 @@ struct ReadingTests {
     func live() throws {
         let place = try TemporaryDirectory()
         let journal = try place.open(JournalSettings(segmentBytes: 8192))
-        let running = Lock(3)
+        let running = Locked(3)
         let writers = (0..<3).compactMap { number in
             Thread {
                 for count in 0..<200 {

@@ -2,6 +2,7 @@
 // any sector, and names may have been made durable in any order. Harsher than file systems in use, never kinder.
 
 import Glibc
+import Threading
 
 @testable import Journal
 
@@ -54,8 +55,8 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
     }
 
     static let sector = 512
-    fileprivate let state = Lock(State())
-    private let watcher = Lock<(@Sendable (String) -> Void)?>(nil)
+    fileprivate let state = Locked(State())
+    private let watcher = Locked<(@Sendable (String) -> Void)?>(nil)
 
     // MARK: - What a test does to it
 

@@ -3,6 +3,7 @@
 
 import Glibc
 import Testing
+import Threading
 
 @testable import Journal
 
@@ -194,7 +195,7 @@ struct SnapshotTests {
     func readBack() throws {
         let disk = SimulatedDisk()
         let store = try SnapshotStore(directory: "/s", on: disk)
-        let corrupted = Lock(false)
+        let corrupted = Locked(false)
         disk.watch { name in
             // The first read is the check of the finished file: damage it just before.
             guard name == "pread", corrupted.withLock({ !$0 }) else { return }

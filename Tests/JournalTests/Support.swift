@@ -1,6 +1,7 @@
 // What the tests of this target share: a directory that goes away, records as values, appends that wait.
 
 import Glibc
+import Threading
 
 @testable import Journal
 
@@ -76,18 +77,15 @@ extension Copy {
 
 /// A value that another thread gives.
 final class Promise<Value: Sendable>: Sendable {
-    private let value = Lock<Value?>(nil)
+    private let value = Locked<Value?>(nil)
+    private let isGiven = Condition()
 
     func fulfil(_ value: Value) {
         self.value.withLock { $0 = value }
-        self.value.signal()
+        isGiven.broadcast()
     }
 
-    func wait() -> Value {
-        while true {
-            if let value = value.wait(until: nil, { $0 }) { return value }
-        }
-    }
+    func wait() -> Value { value.wait(for: isGiven) { $0 } }
 }
 
 extension Record {

@@ -3,6 +3,7 @@
 
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -137,7 +138,7 @@ struct PublicationTests {
         let publication = Publication(version(1))
         let answers = Collector<Int>()
         let done = Promise<Void>()
-        startThread {
+        let pulling = Thread {
             for _ in 0..<1000 {
                 let since = publication.current.version
                 _ = publication.wait(for: PullCondition(since: since)) { result in
@@ -152,6 +153,7 @@ struct PublicationTests {
             number += 1
         }
         publication.broadcastParams(optimResult: true, version(number))
+        pulling?.join()
         #expect(answers.all.count == 1000)
         #expect(answers.all.allSatisfy { $0 >= 1 })
     }

@@ -3,6 +3,7 @@
 
 import CMicroHTTPD
 import Glibc
+import Threading
 
 extension EventLoop {
     /// Hands an accepted socket to the library; from here on the library closes it.

@@ -3,6 +3,7 @@
 
 import CMicroHTTPD
 import Glibc
+import Threading
 
 extension EventLoop {
     /// Starts the daemon, whose callbacks borrow the loop: it stops the daemon before it ends.

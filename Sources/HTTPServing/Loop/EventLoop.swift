@@ -5,6 +5,7 @@
 
 import CMicroHTTPD
 import Glibc
+import Threading
 
 /// An event loop on a thread of its own.
 final class EventLoop: ExchangeLoop, @unchecked Sendable {

@@ -1,12 +1,14 @@
 // The snapshot files of one directory: make, list, open, delete. The directory may be the journal's own or another;
 // the same form serves the server's recovery snapshots and people's checkpoints, told apart by `kind`.
 
+import Threading
+
 /// A directory of snapshots.
 ///
 /// Any thread may use it; one process at a time.
 public final class SnapshotStore: Sendable {
     private let directory: Directory
-    private let nextID: Lock<UInt64>
+    private let nextID: Locked<UInt64>
 
     /// Opens the store, making the directory if it is missing.
     public convenience init(directory: String) throws(JournalError) {
@@ -22,7 +24,7 @@ public final class SnapshotStore: Sendable {
             last = max(last, FileName.snapshot.number(of: name) ?? 0)
         }
         self.directory = directory
-        nextID = Lock(last + 1)
+        nextID = Locked(last + 1)
     }
 
     /// Removes what a crash left unfinished; for the one process that writes to the store.

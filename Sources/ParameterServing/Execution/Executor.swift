@@ -3,6 +3,7 @@
 // so that a busy model cannot hold up a quiet one.
 
 import Glibc
+import Threading
 
 /// A fixed pool of threads that runs models, each of them on one thread at a time.
 public final class Executor: Sendable {
@@ -10,26 +11,29 @@ public final class Executor: Sendable {
         var ready: [any Runnable] = []
         var head = 0
         var isStopping = false
-        var liveThreads = 0
     }
 
     private let state = Locked(State())
     private let wakeUp = Condition()
-    private let finished = Condition()
+    private let threads = Locked<[Thread]>([])
 
     /// Starts the pool.
     ///
     /// - Parameter threads: how many threads run models; the number of cores is the natural choice.
     public init(threads: Int) {
-        state.withLock { $0.liveThreads = threads }
-        for _ in 0..<threads { startThread { self.run() } }
+        let started = (0..<threads).compactMap { _ in Thread { self.run() } }
+        self.threads.withLock { $0 = started }
     }
 
     /// Ends the threads after the models that are ready now have run.
     public func stop() {
         state.withLock { $0.isStopping = true }
         wakeUp.broadcast()
-        state.wait(for: finished) { $0.liveThreads == 0 ? () : nil }
+        let ending = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for thread in ending { thread.join() }
     }
 
     func schedule(_ model: any Runnable) {
@@ -39,8 +43,6 @@ public final class Executor: Sendable {
 
     private func run() {
         while let model = next() { model.run() }
-        state.withLock { $0.liveThreads -= 1 }
-        finished.broadcast()
     }
 
     private func next() -> (any Runnable)? {
@@ -61,24 +63,4 @@ public final class Executor: Sendable {
 public protocol Runnable: AnyObject, Sendable {
     /// Handles what has arrived. One thread at a time calls it.
     func run()
-}
-
-/// Starts a detached thread.
-func startThread(_ body: @escaping @Sendable () -> Void) {
-    final class Start: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let start = Unmanaged.passRetained(Start(body))
-    let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
-        guard let argument else { return nil }
-        Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().body()
-        return nil
-    }
-    if pthread_create(&thread, nil, entry, start.toOpaque()) == 0 {
-        pthread_detach(thread)
-    } else {
-        start.release()
-    }
 }

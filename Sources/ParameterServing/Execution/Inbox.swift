@@ -2,6 +2,8 @@
 // single writer without a lock around its state. The executor holds the owner while it is scheduled, so that messages
 // which have arrived are handled even when nobody else holds the model any more.
 
+import Threading
+
 /// Messages that wait for their owner, in order of arrival.
 struct Inbox<Message>: Sendable {
     private struct State {

@@ -2,6 +2,7 @@
 // model keeps a few that are free: a version's buffer comes back here when its last reader lets go.
 
 import Optimizers
+import Threading
 
 /// One arena-shaped buffer on loan from its model's pool.
 public final class Arena: Sendable {

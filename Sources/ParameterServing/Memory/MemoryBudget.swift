@@ -2,6 +2,8 @@
 // pin. Everything large asks here first, with products that cannot overflow, so that sixty bytes of JSON cannot
 // allocate terabytes.
 
+import Threading
+
 /// The bytes that models and requests may use together.
 public final class MemoryBudget: Sendable {
     /// The most that may be reserved at any time, in bytes.

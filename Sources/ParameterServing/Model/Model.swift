@@ -3,6 +3,7 @@
 
 import Journal
 import Optimizers
+import Threading
 
 /// A live model: push, pull and change it from any thread.
 public final class Model: Runnable, @unchecked Sendable {

@@ -3,6 +3,7 @@
 
 import Journal
 import Optimizers
+import Threading
 
 /// All models of a daemon.
 public final class ModelRegistry: Runnable, @unchecked Sendable {

@@ -4,6 +4,7 @@
 
 import Journal
 import Optimizers
+import Threading
 
 /// What recovery found, for one line in the log.
 public struct RecoverySummary: Sendable {

@@ -3,6 +3,7 @@
 // go on meanwhile; all that a snapshot costs them is the copy of the slots.
 
 import Journal
+import Threading
 
 /// The thread that writes snapshots and does all other work on files.
 final class SnapshotKeeper: Sendable {
@@ -28,7 +29,7 @@ final class SnapshotKeeper: Sendable {
         self.uids = Locked(uids)
         self.report = report
         state = Locked(KeeperState(logged: logged, leastAllowance: leastAllowance))
-        startThread { self.run() }
+        Thread { self.run() }?.detach()
     }
 
     // MARK: What there is to keep

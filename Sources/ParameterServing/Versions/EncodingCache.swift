@@ -1,6 +1,8 @@
 // A pull's answer is the same for all who ask for it: it is encoded once per version and shared. The first who asks
 // encodes, outside the lock; another thread that asks meanwhile waits for it, which takes no longer than encoding again.
 
+import Threading
+
 /// Bytes that are ready to be sent, kept alive by whoever sends them.
 public protocol Encoding: AnyObject, Sendable {}
 

@@ -1,6 +1,8 @@
 // The one place where parameters become visible: broadcast_params. The reference to the newest version lies behind
 // one short lock, beside the pulls that wait for a newer one. A pull never waits for an update: it takes the reference.
 
+import Threading
+
 /// The newest version of a model and the pulls that wait for the next.
 public final class Publication: Sendable {
     private struct State {

@@ -1,6 +1,7 @@
 // A running server around a small application whose routes show one behaviour each.
 
 import Glibc
+import Threading
 
 @testable import HTTPServing
 

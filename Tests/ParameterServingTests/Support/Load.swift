@@ -1,6 +1,7 @@
 // Workers that push as fast as they are answered, and a list of what was acknowledged to them.
 
 import Optimizers
+import Threading
 
 @testable import ParameterServing
 
@@ -21,7 +22,7 @@ final class Load: Sendable {
     init(_ model: Model, workers: Int, pushes: Int) {
         running = Locked(workers)
         for worker in 0..<workers {
-            startThread { [self] in
+            _ = Thread { [self] in
                 for number in 1...pushes {
                     let key = seq(number, "worker \(worker)")
                     guard let receipt = try? model.push(RecoveryTests.gradients(number), key) else { break }

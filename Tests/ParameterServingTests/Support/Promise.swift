@@ -1,6 +1,7 @@
 // Blocking calls over the module's callbacks, for tests alone.
 
 import Optimizers
+import Threading
 
 @testable import ParameterServing
 

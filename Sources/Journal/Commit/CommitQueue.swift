@@ -1,5 +1,7 @@
 // Where appends wait for the journal thread. What has gathered here while a batch was being synced is the next one.
 
+import Threading
+
 /// A request to the journal thread.
 enum CommitItem: Sendable {
     case append(Submission, then: @Sendable (Result<Acknowledgement, JournalError>) -> Void)
@@ -16,7 +18,8 @@ final class CommitQueue: Sendable {
         var isClosed = false
     }
 
-    private let state = Lock(State())
+    private let state = Locked(State())
+    private let arrival = Condition()
 
     /// Adds the item; false once the queue is closed.
     func add(_ item: CommitItem) -> Bool {
@@ -25,7 +28,7 @@ final class CommitQueue: Sendable {
             state.items.append(item)
             return (true, state.items.count == 1)
         }
-        if wasEmpty { state.signal() }
+        if wasEmpty { arrival.signal() }
         return accepted
     }
 
@@ -40,18 +43,20 @@ final class CommitQueue: Sendable {
 
     /// Waits for items or the deadline (monotonic nanoseconds), whichever is first; `nil` when closed and empty.
     func wait(until deadline: UInt64?) -> [CommitItem]? {
-        let taken = state.wait(until: deadline) { state -> [CommitItem]?? in
-            if state.items.isEmpty { return state.isClosed ? .some(nil) : nil }
-            var items: [CommitItem] = []
-            swap(&items, &state.items)
-            return items
-        }
-        return taken ?? []
+        guard let deadline else { return state.wait(for: arrival, Self.take) }
+        return state.wait(for: arrival, until: deadline, Self.take) ?? []
+    }
+
+    private static func take(_ state: inout State) -> [CommitItem]?? {
+        if state.items.isEmpty { return state.isClosed ? .some(nil) : nil }
+        var items: [CommitItem] = []
+        swap(&items, &state.items)
+        return items
     }
 
     /// Refuses further items and lets the journal thread finish what is there.
     func close() {
         state.withLock { $0.isClosed = true }
-        state.signal()
+        arrival.signal()
     }
 }

@@ -1,6 +1,8 @@
 // The journal thread's work: gather, write once, sync once, call back, in order. No timer delays a batch: under load
 // a batch is what arrived during the sync before it, and a lone append is synced at once.
 
+import Threading
+
 /// What other threads may know of the journal thread.
 struct CommitStatus: Sendable {
     var nextPosition: UInt64
@@ -15,13 +17,13 @@ final class CommitLoop {
     private let log: SegmentLog
     private let settings: JournalSettings
     private let queue: CommitQueue
-    private let status: Lock<CommitStatus>
+    private let status: Locked<CommitStatus>
     private var backlog = Backlog<CommitItem>()
     private var failure: JournalError?
     /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
     private var deadline: UInt64?
 
-    init(_ log: SegmentLog, settings: JournalSettings, queue: CommitQueue, status: Lock<CommitStatus>) {
+    init(_ log: SegmentLog, settings: JournalSettings, queue: CommitQueue, status: Locked<CommitStatus>) {
         self.log = log
         self.settings = settings
         self.queue = queue
@@ -89,7 +91,7 @@ final class CommitLoop {
         switch settings.mode {
         case .group, .sync: try log.synchronize()
         case .interval(let milliseconds):
-            deadline = deadline ?? monotonicNanoseconds() + UInt64(max(0, milliseconds)) * 1_000_000
+            deadline = deadline ?? Clock.now + UInt64(max(0, milliseconds)) * 1_000_000
         case .none: break
         }
     }
@@ -97,7 +99,7 @@ final class CommitLoop {
     // MARK: - Between batches
 
     private func syncIfDue() {
-        guard let due = deadline, monotonicNanoseconds() >= due else { return }
+        guard let due = deadline, Clock.now >= due else { return }
         deadline = nil
         _ = attempt { () throws(JournalError) in try log.synchronize() }
         publish()

@@ -1,13 +1,13 @@
-// A thread of our own. Loops block in epoll_wait, which Swift's cooperative threads must not.
+// A thread of our own, for work that blocks in system calls, which Swift's cooperative threads must not.
 
 import Glibc
 
-/// A joinable thread.
-struct Thread: @unchecked Sendable {
+/// A running thread, to be joined or detached.
+public struct Thread: @unchecked Sendable {
     private let handle: pthread_t
 
     /// Starts a thread with a stack of 1 MiB that runs `body`; nil if the system refuses.
-    init?(_ body: @escaping @Sendable () -> Void) {
+    public init?(_ body: @escaping @Sendable () -> Void) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
@@ -29,10 +29,13 @@ struct Thread: @unchecked Sendable {
         self.handle = handle
     }
 
-    /// Waits for the thread to end; to be called once.
-    func join() {
-        pthread_join(handle, nil)
+    /// Waits for the thread to end; on the thread itself it only lets go of it. To be called once.
+    public func join() {
+        if pthread_equal(handle, pthread_self()) != 0 { pthread_detach(handle) } else { pthread_join(handle, nil) }
     }
+
+    /// Lets the thread run on by itself; to be called instead of `join`.
+    public func detach() { pthread_detach(handle) }
 
     /// Runs `body` with every signal blocked: a thread made there leaves signals to those who wait for them.
     private static func blockingSignals(_ body: () -> Int32) -> Int32 {

@@ -2,10 +2,10 @@
 
 import Glibc
 
-/// The clock of every deadline in this module.
-enum Clock {
+/// The clock of every deadline.
+public enum Clock {
     /// Nanoseconds of the monotonic clock.
-    static var now: UInt64 {
+    public static var now: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
@@ -14,7 +14,7 @@ enum Clock {
 
 extension Duration {
     /// This duration in nanoseconds: zero if negative, at most about 292 years.
-    var nanoseconds: UInt64 {
+    public var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
         guard seconds < 9_000_000_000 else { return UInt64(Int64.max) }

@@ -1,0 +1,86 @@
+// A pthread mutex around a value. `Synchronization.Mutex` would be shorter, but the thread sanitizer cannot see it, and a
+// suite that the sanitizer cannot judge proves little. Used by every type that several threads share; held for a few
+// instructions, never over I/O, decoding or encoding.
+
+import Glibc
+
+/// A value that is only reachable while its lock is held.
+///
+/// The lock is not recursive.
+public final class Locked<Value>: @unchecked Sendable {
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline var value: Value
+
+    /// Puts a value behind a lock of its own.
+    public init(_ value: Value) {
+        self.value = value
+        mutex = .allocate(capacity: 1)
+        pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    /// Runs `body` with the value while holding the lock.
+    @inlinable
+    public func withLock<Result, Failure: Error>(
+        _ body: (inout Value) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(&value)
+    }
+
+    /// Runs `body`, and waits on `condition` until it gives a result.
+    @inlinable
+    public func wait<Result>(for condition: Condition, _ body: (inout Value) -> Result?) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while true {
+            if let result = body(&value) { return result }
+            pthread_cond_wait(condition.pointer, mutex)
+        }
+    }
+
+    /// As without `deadline`, but nil once the monotonic clock has reached it.
+    @inlinable
+    public func wait<Result>(
+        for condition: Condition, until deadline: UInt64, _ body: (inout Value) -> Result?
+    ) -> Result? {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+        while true {
+            if let result = body(&value) { return result }
+            if pthread_cond_timedwait(condition.pointer, mutex, &time) == ETIMEDOUT { return body(&value) }
+        }
+    }
+}
+
+/// A condition variable for one `Locked` value; it counts on the monotonic clock, so a stepped wall clock changes nothing.
+public final class Condition: @unchecked Sendable {
+    @usableFromInline let pointer: UnsafeMutablePointer<pthread_cond_t>
+
+    /// Makes a condition that nobody waits for.
+    public init() {
+        pointer = .allocate(capacity: 1)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(pointer, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(pointer)
+        pointer.deallocate()
+    }
+
+    /// Wakes one waiting thread.
+    public func signal() { pthread_cond_signal(pointer) }
+
+    /// Wakes all waiting threads.
+    public func broadcast() { pthread_cond_broadcast(pointer) }
+}
