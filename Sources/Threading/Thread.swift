@@ -29,7 +29,9 @@ public struct Thread: @unchecked Sendable {
         self.handle = handle
     }
 
-    /// Waits for the thread to end; on the thread itself it only lets go of it. To be called once.
+    /// Waits for the thread to end; on the thread itself it only lets go of it.
+    ///
+    /// To be called once.
     public func join() {
         if pthread_equal(handle, pthread_self()) != 0 { pthread_detach(handle) } else { pthread_join(handle, nil) }
     }
