@@ -126,6 +126,8 @@ struct ModelTests {
             #expect(model.publication.current.version == 1 && model.publication.current.step == 0)
             try model.refuses(.diverged(parameter: "w")) { try model.push(["w": [0, 0]]) }
             #expect(model.publication.divergence == "w")
+            try model.patch(["learning_rate": 0.25])
+            #expect(model.publication.divergence == "w")
             #expect(model.values() == [0, 0])
             try model.load(["w": [3, 4]])
             #expect(model.publication.divergence == nil)

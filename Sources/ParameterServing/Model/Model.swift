@@ -160,7 +160,8 @@ public final class Model: Runnable, @unchecked Sendable {
         let versionBefore = state.version
         do {
             var outcome = try state.apply(command)
-            let woken = publication.broadcastParams(optimResult: state.version > versionBefore, state.published)
+            let woken = publication.broadcastParams(
+                optimResult: state.version > versionBefore, state.published, divergence: state.divergence)
             if case .receipt(var receipt) = outcome {
                 receipt.durable = logged.isDurable
                 receipt.woken = woken

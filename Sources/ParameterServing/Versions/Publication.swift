@@ -53,16 +53,17 @@ public final class Publication: Sendable {
     /// - Parameters:
     ///   - optimResult: whether the update succeeded; false publishes nothing and wakes nobody.
     ///   - next: the version to publish.
+    ///   - divergence: the parameter that diverged, where the model still waits for a restore or an import.
     /// - Returns: how many pulls were woken.
     /// - Source: seed, `broadcast_params(optim_result)`: the broadcast follows a completed update, in group order.
     @discardableResult
-    func broadcastParams(optimResult: Bool, _ next: PublishedVersion) -> Int {
+    func broadcastParams(optimResult: Bool, _ next: PublishedVersion, divergence: String? = nil) -> Int {
         guard optimResult else { return 0 }
         let isAtEase = next.arena.isPoolAtEase
         let (woken, past) = state.withLock { state in
             let past = retire(keeping: isAtEase ? mostRetained : 0, in: &state)
             state.current = next
-            state.divergence = nil
+            state.divergence = divergence
             let woken = state.waiting.values.filter { $0.condition.isMet(by: next) }
             for pull in woken { state.waiting[pull.token.number] = nil }
             return (woken, past)
