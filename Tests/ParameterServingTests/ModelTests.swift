@@ -49,6 +49,20 @@ struct ModelTests {
         }
     }
 
+    @Test("a dense gradient and rows that hold the same bytes are different bodies")
+    func denseOrSparse() throws {
+        try Place.memory.withRegistry { registry in
+            let model = try registry.make(Self.sgd, [("w", [0, 0, 0])])
+            try model.push(["w": [0, 0, 5]], seq(1))
+            var rows = try model.makePush([:], seq(1))
+            let values = FloatBuffer(count: 1)
+            values.fill(5)
+            rows.gradients.sparse[0] = SparseRows(indices: [0], values: values)
+            rows.fingerprint = rows.gradients.fingerprint(in: model.layout)
+            try model.refuses(.keyReused(key: "a/0/1")) { _ = try model.perform(.push(rows)) }
+        }
+    }
+
     @Test("of many equal pushes at once one is applied; the others are in flight or get its receipt")
     func concurrentRetries() throws {
         try Place.disk.withRegistry { registry in

@@ -52,7 +52,12 @@ extension Fingerprint: CustomStringConvertible {
 }
 
 extension Gradients {
-    /// The fingerprint of the decoded gradients: of their values, however they were written.
+    /// The fingerprint of the decoded gradients: of their bits, however they were written.
+    ///
+    /// 1, 1.0 and base64 of it are the same body; 0 and -0.0 are two, for they are different bits. So are a dense
+    /// gradient and rows that come to the same sum: the place of one by rows is written as its complement, which is
+    /// negative, and the number of rows follows; a dense one is as long as the layout says. Stored in journals and
+    /// snapshots: dense pushes have had this form from the beginning.
     public func fingerprint(in layout: ArenaLayout) -> Fingerprint {
         let builder = Fingerprint.Builder()
         for (index, parameter) in layout.parameters.enumerated() {
@@ -63,7 +68,8 @@ extension Gradients {
                         start: dense.base + parameter.range.lowerBound,
                         count: parameter.range.count * MemoryLayout<Float>.stride))
             } else if let rows = sparse[index] {
-                builder.add(index)
+                builder.add(~index)
+                builder.add(rows.indices.count)
                 rows.indices.withUnsafeBytes { builder.add($0) }
                 builder.add(
                     UnsafeRawBufferPointer(

@@ -102,7 +102,8 @@ extension Sample.Form {
         let rows = FloatBuffer(count: 2)
         rows.fill(0.5)
         push.gradients.sparse[1] = SparseRows(indices: [0, 0], values: rows)
-        push.fingerprint = push.gradients.fingerprint(in: model.layout)
+        // As the first release made it; what is stored is only compared.
+        push.fingerprint = Fingerprint(high: 0x8995_FC16_0485_37E8, low: 0x2D78_F83C_B31D_F150)
         push.loss = 0.25
         return push
     }
