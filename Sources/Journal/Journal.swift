@@ -21,6 +21,7 @@ public final class Journal: Sendable {
     /// Opens the journal in `directory`, which is made if it is missing, and replays it.
     ///
     /// - Parameters:
+    ///   - claim: The claim to the directory; without one it is claimed here.
     ///   - start: First position to replay; earlier records may already be deleted.
     ///   - resume: Smallest position that the next append may get: one more than the last that a snapshot covers. It
     ///     matters only after a power cut in a mode that does not wait for the sync.
@@ -29,34 +30,29 @@ public final class Journal: Sendable {
     ///   `salvage`); `.replayRefused` when `replay` throws; `.inaccessible`, `.outOfSpace`, `.readOnlyFileSystem` and
     ///   `.failed` from the disk. A torn tail is no error: it is dropped and told in `recovery`.
     public static func open(
-        directory: String, settings: JournalSettings = JournalSettings(), from start: UInt64 = 1,
-        resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
+        directory: String, holding claim: DirectoryClaim? = nil, settings: JournalSettings = JournalSettings(),
+        from start: UInt64 = 1, resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
     ) throws(JournalError) -> Journal {
         try open(
-            directory: directory, on: POSIXFileSystem(), settings: settings, from: start, resumingAt: resume,
-            replay: replay)
+            directory: directory, on: POSIXFileSystem(), holding: claim, settings: settings, from: start,
+            resumingAt: resume, replay: replay)
     }
 
     /// `open` on any file system.
     package static func open(
-        directory path: String, on disk: any FileSystem, settings: JournalSettings = JournalSettings(),
-        from start: UInt64 = 1, resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
+        directory path: String, on disk: any FileSystem, holding claim: DirectoryClaim? = nil,
+        settings: JournalSettings = JournalSettings(), from start: UInt64 = 1, resumingAt resume: UInt64 = 1,
+        replay: (StoredRecord) throws -> Void
     ) throws(JournalError) -> Journal {
         let directory = Directory(path, on: disk)
-        try directory.create()
-        let lock = try DirectoryLock(directory)
-        do {
-            var recovery = Recovery(directory, settings: settings, from: start, resumingAt: resume)
-            let log = try recovery.run(replay)
-            return try Journal(directory, lock, log, settings, recovery.report)
-        } catch {
-            lock.release()
-            throw error
-        }
+        let claim = if let claim { claim } else { try DirectoryClaim(directory) }
+        var recovery = Recovery(directory, settings: settings, from: start, resumingAt: resume)
+        let log = try recovery.run(replay)
+        return try Journal(directory, claim, log, settings, recovery.report)
     }
 
     private init(
-        _ directory: Directory, _ lock: DirectoryLock, _ log: SegmentLog, _ settings: JournalSettings,
+        _ directory: Directory, _ claim: DirectoryClaim, _ log: SegmentLog, _ settings: JournalSettings,
         _ recovery: RecoveryReport
     ) throws(JournalError) {
         self.directory = directory
@@ -67,7 +63,7 @@ public final class Journal: Sendable {
         guard
             let thread = Thread({
                 loop.run()
-                lock.release()
+                claim.release()
             })
         else {
             log.close()

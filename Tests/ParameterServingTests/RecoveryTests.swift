@@ -1,6 +1,7 @@
 // Coming back from the disk: whatever was acknowledged is there, to the bit, and nothing else. The reference is a model
 // in memory that is fed the acknowledged pushes in the order of their steps.
 
+import Glibc
 import Journal
 import Optimizers
 import Testing
@@ -248,6 +249,14 @@ struct RecoveryTests {
             try registry.delete("gone")
             registry.shutDown()
         }
+    }
+
+    @Test("a second opening is refused before it has read anything")
+    func secondOpening() throws {
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open()
+        defer { registry.shutDown() }
+        #expect(throws: JournalError.inUse(processID: Int(getpid()))) { try directory.data() }
     }
 
     @Test("a model that nobody pushes to does not hold old segments for ever")

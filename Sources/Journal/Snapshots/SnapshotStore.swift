@@ -15,6 +15,12 @@ public final class SnapshotStore: Sendable {
         try self.init(directory: directory, on: POSIXFileSystem())
     }
 
+    /// A store to look at, perhaps another process's; nothing is made, and nothing may be written.
+    public init(reading directory: String) {
+        self.directory = Directory(directory, on: POSIXFileSystem())
+        nextID = Lock(0)
+    }
+
     /// A store on any file system.
     package init(directory path: String, on disk: any FileSystem) throws(JournalError) {
         let directory = Directory(path, on: disk)

@@ -1,6 +1,5 @@
 // The directory on disk: the journal, the snapshots that make it short, the checkpoints that people asked for.
 
-import Glibc
 import Journal
 
 /// What a daemon keeps on disk.
@@ -20,18 +19,27 @@ public final class DataDirectory: Sendable {
     let snapshots: SnapshotStore
     let checkpoints: SnapshotStore
     let settings: JournalSettings
+    /// Held before anything is read, so that nobody else changes it meanwhile; nil for a look only.
+    let claim: DirectoryClaim?
 
-    /// Opens a directory and makes what is missing; the journal is opened by recovery.
+    /// Claims a directory and makes what is missing; the journal is opened by recovery.
     ///
-    /// - Throws: `inaccessible` where the directory cannot be made or read.
+    /// - Throws: `inUse` where another process has it; `failed` where it cannot be made.
     public init(_ path: String, settings: JournalSettings) throws(JournalError) {
         self.path = path
         self.settings = settings
-        if mkdir(path, 0o700) != 0, errno != EEXIST {
-            throw .inaccessible(file: "the data directory", call: "mkdir", code: errno)
-        }
+        claim = try DirectoryClaim(path + "/journal")
         snapshots = try SnapshotStore(directory: path + "/snapshots")
         checkpoints = try SnapshotStore(directory: path + "/checkpoints")
+    }
+
+    /// A directory to look at, perhaps one that a daemon has open; nothing is made or changed.
+    public init(reading path: String) {
+        self.path = path
+        settings = JournalSettings()
+        claim = nil
+        snapshots = SnapshotStore(reading: path + "/snapshots")
+        checkpoints = SnapshotStore(reading: path + "/checkpoints")
     }
 
     /// Where the journal lies.

@@ -58,9 +58,9 @@ final class Recovery {
     func run() throws(JournalError) -> Journal {
         try loadSnapshots()
         let journal = try Journal.open(
-            directory: directory.journalPath, settings: directory.settings, resumingAt: endOfSnapshots
+            directory: directory.journalPath, holding: directory.claim, settings: directory.settings,
+            resumingAt: endOfSnapshots
         ) { record in try self.replay(record) }
-        // Only now is it certain that no other process writes to the directory.
         try directory.snapshots.removeLeftovers()
         try directory.checkpoints.removeLeftovers()
         waitUntilApplied(keeping: 0)

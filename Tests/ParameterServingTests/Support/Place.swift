@@ -68,6 +68,9 @@ final class TemporaryDirectory {
         try DataDirectory(path, settings: JournalSettings(segmentBytes: segmentBytes))
     }
 
+    /// The directory to look at, whoever has it open.
+    var reading: DataDirectory { DataDirectory(reading: path) }
+
     /// The files of one part of the directory, in order.
     func files(_ part: String) -> [String] {
         Self.entries("\(path)/\(part)").filter { $0 != "LOCK" }.sorted()
