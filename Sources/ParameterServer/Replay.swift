@@ -10,7 +10,7 @@ struct Replay: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Rebuild a model from a data directory, without changing anything, and print its digest.")
 
-    @Argument(help: "The data directory; no daemon may have it open.")
+    @Argument(help: "The data directory.")
     var directory: String
 
     @Option(help: "The model's name.")
@@ -20,14 +20,14 @@ struct Replay: ParsableCommand {
     var to: Int?
 
     func run() throws {
-        do throws(JournalError) {
-            let data = try DataDirectory(directory, settings: JournalSettings())
-            let rewind = Rewind(data, catalogue: .builtin)
+        do {
+            let rewind = Rewind(DataDirectory(reading: directory), catalogue: .builtin)
             guard let found = try rewind.image(of: model, atStep: to) else {
-                throw .inaccessible(file: to.map { "\(model) at step \($0)" } ?? model, call: "replay", code: 0)
+                throw JournalError.inaccessible(
+                    file: to.map { "\(model) at step \($0)" } ?? model, call: "replay", code: 0)
             }
             print("model \(model)  step \(found.step)  version \(found.version)  digest \(found.digest)")
-        } catch {
+        } catch let error as JournalError {
             throw StartFailure(error, directory: directory)
         }
     }

@@ -1,5 +1,6 @@
 // Going back: to every step that the journal still covers, a model is what it was then, to the bit.
 
+import Glibc
 import Journal
 import Optimizers
 import Testing
@@ -14,7 +15,7 @@ struct RewindTests {
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 1 << 20)
         let digests = try Self.train(registry, steps: 40)
         registry.shutDown()
-        let rewind = Rewind(try directory.data(), catalogue: .builtin)
+        let rewind = Rewind(directory.reading, catalogue: .builtin)
         for (step, digest) in digests.enumerated() {
             let found = try #require(try rewind.image(of: "m", atStep: step))
             #expect(found.step == step && found.version == step + 1)
@@ -31,7 +32,7 @@ struct RewindTests {
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
         let digests = try Self.train(registry, steps: 400)
         registry.shutDown()
-        let rewind = Rewind(try directory.data(), catalogue: .builtin)
+        let rewind = Rewind(directory.reading, catalogue: .builtin)
         let covered = try stride(from: 0, through: 400, by: 20).filter { step in
             guard let found = try rewind.image(of: "m", atStep: step) else { return false }
             #expect(found.digest == digests[step])
@@ -84,6 +85,97 @@ struct RewindTests {
         #expect(model.values() == (try Self.valuesAfter(10)))
         #expect(try registry.restore(model, saved.id + 1000) == nil)
         registry.shutDown()
+    }
+
+    @Test("what a divergence left behind is neither rolled back to nor saved as a checkpoint")
+    func divergence() throws {
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
+        defer { registry.shutDown() }
+        let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
+        let step = try Self.pushToSnapshot(of: model, directory, from: 1)
+        let digest = model.digest
+        try model.patch(["learning_rate": 3e38])
+        #expect(throws: ServingError.diverged(parameter: "w")) { try model.push(["w": [100, 1, 1]]) }
+        try model.patch(["learning_rate": 0.01])
+        #expect(throws: ServingError.diverged(parameter: "w")) { try registry.save(model) }
+        try Self.untilSnapshot(directory) { try model.patch(["learning_rate": .number(0.01 + Double($0))]) }
+        #expect(try registry.rollback(model, toStep: step)?.step == step)
+        #expect(model.digest == digest)
+    }
+
+    @Test("a step from before a restore is covered as long as an older snapshot and the journal hold it")
+    func beforeRestore() throws {
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
+        _ = try Self.train(registry, steps: 10)
+        let model = try registry.model(named: "m")
+        let saved = try registry.save(model)
+        let step = try Self.pushToSnapshot(of: model, directory, from: 11)
+        for number in step + 1...step + 5 { try model.push(RecoveryTests.gradients(number), seq(number)) }
+        let digest = model.digest
+        _ = try registry.restore(model, saved.id)
+        _ = try Self.pushToSnapshot(of: model, directory, from: step + 6)
+        registry.shutDown()
+        let rewind = Rewind(directory.reading, catalogue: .builtin)
+        #expect(try rewind.image(of: "m", atStep: step + 5)?.digest == digest)
+    }
+
+    /// Pushes until a snapshot has been written; the last push's number.
+    private static func pushToSnapshot(
+        of model: Model, _ directory: TemporaryDirectory, from first: Int
+    ) throws -> Int {
+        var last = first
+        try untilSnapshot(directory) { count in
+            last = first + count
+            try model.push(RecoveryTests.gradients(last), seq(last))
+        }
+        return last
+    }
+
+    /// Repeats `body` until there is one more snapshot.
+    private static func untilSnapshot(_ directory: TemporaryDirectory, _ body: (Int) throws -> Void) throws {
+        let before = try modelSnapshots(directory).last
+        for count in 0..<2000 where try modelSnapshots(directory).last == before {
+            try body(count)
+            usleep(500)
+        }
+    }
+
+    private static func modelSnapshots(_ directory: TemporaryDirectory) throws -> [UInt64] {
+        let store = try SnapshotStore(directory: directory.path + "/snapshots")
+        return try store.list().snapshots.filter { $0.kind == DataDirectory.Kind.model.rawValue }.map(\.id)
+    }
+
+    @Test("a damaged snapshot of another model is of no concern, one of the model itself is passed over")
+    func damagedSnapshots() throws {
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
+        defer { registry.shutDown() }
+        _ = try Self.train(registry, steps: 150)
+        let model = try registry.model(named: "m")
+        let other = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: "other")
+        for number in 1...300 { try other.push(RecoveryTests.gradients(number), seq(number)) }
+        try Self.damage(directory) { $0.model == other.uid.number }
+        #expect(try registry.rollback(model, toStep: 150)?.step == 150)
+        let newest = try SnapshotStore(directory: directory.path + "/snapshots").list().snapshots.last {
+            $0.kind == DataDirectory.Kind.model.rawValue && $0.model == model.uid.number
+        }
+        try Self.damage(directory) { $0.id == newest?.id }
+        #expect(try registry.rollback(model, toStep: 150)?.step == 150)
+        let image = try #require(try Rewind(directory.reading, catalogue: .builtin).image(of: "m", atStep: 150))
+        #expect(image.step == 150)
+    }
+
+    /// Flips a bit in the head of each snapshot that is meant.
+    private static func damage(_ directory: TemporaryDirectory, where isMeant: (SnapshotInfo) -> Bool) throws {
+        let snapshots = try SnapshotStore(directory: directory.path + "/snapshots").list().snapshots
+        for name in directory.files("snapshots") {
+            guard snapshots.contains(where: { isMeant($0) && name.hasSuffix("\($0.id).snapshot") }) else { continue }
+            var bytes = try directory.read("snapshots/\(name)")
+            bytes[4200] ^= 1
+            try directory.write(bytes, to: "snapshots/\(name)")
+        }
     }
 
     /// Pushes to a new model; its digest after each step, from 0 on.

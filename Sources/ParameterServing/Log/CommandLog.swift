@@ -47,8 +47,10 @@ final class CommandLog: @unchecked Sendable {
     }
 
     /// Reads what has been logged, from a position on.
-    func read(from position: UInt64, _ body: (StoredRecord) throws -> Void) throws(JournalError) {
-        try journal?.read(from: position, body)
+    func read(
+        from position: UInt64, upTo end: UInt64?, _ body: (StoredRecord) throws -> Void
+    ) throws(JournalError) {
+        try journal?.read(from: position, upTo: end, body)
     }
 
     /// Why nothing is logged any more; nil while all is well.
@@ -59,6 +61,15 @@ final class CommandLog: @unchecked Sendable {
 }
 
 extension ServingError {
+    /// What stopped work on files.
+    init(storage error: any Error) {
+        switch error {
+        case let error as ServingError: self = error
+        case let error as JournalError: self = ServingError(error)
+        default: self = .storageFailed(reason: "\(error)")
+        }
+    }
+
     /// What a failure of the journal means to a client.
     init(_ error: JournalError) {
         switch error {

@@ -179,11 +179,13 @@ public final class Model: Runnable, @unchecked Sendable {
     /// Applies a command of a journal to a model that nobody else knows.
     func applyNow(_ command: Command, at position: UInt64) { replay(command, at: position) }
 
-    /// The step of a model that nobody else knows.
-    var step: Int { state.optimizer.step }
-
     /// The whole state of a model that nobody else knows.
     var image: ModelImage { state.image(fingerprint: fingerprint) }
+
+    /// The same if the model is at that step and sound: the slots of one that diverged hold what broke it.
+    func image(ifAt step: Int?) -> ModelImage? {
+        state.optimizer.step == step && state.divergence == nil ? image : nil
+    }
 
     /// Decides as the first time: what was refused then is refused now.
     private func replay(_ command: Command, at position: UInt64) {

@@ -29,8 +29,9 @@ struct ModelAssembly {
 
     /// Builds the model of an image.
     ///
-    /// - Throws: `corrupted` where the image does not fit what its own settings say.
-    func assemble(_ source: ImageSource) throws(JournalError) -> Model {
+    /// - Throws: `JournalError.corrupted` where the image does not fit what its own settings say;
+    ///   `ServingError.outOfMemory`, which is no damage.
+    func assemble(_ source: ImageSource) throws -> Model {
         let (head, floats) = try source.head()
         do throws(ServingError) {
             let memory = try reserve(head.settings, head.parameters)
@@ -43,7 +44,8 @@ struct ModelAssembly {
             model.adopt(head, arena, optimizer: optimizer)
             return model
         } catch {
-            throw .corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
+            if case .outOfMemory = error { throw error }
+            throw JournalError.corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
         }
     }
 

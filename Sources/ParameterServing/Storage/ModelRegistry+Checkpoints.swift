@@ -9,11 +9,12 @@ extension ModelRegistry {
     public func saveCheckpoint(
         of model: Model, reply: @escaping @Sendable (Result<CheckpointFacts, ServingError>) -> Void
     ) {
-        onDisk(reply) { directory throws(JournalError) in
+        onDisk(reply) { directory in
             let image = model.waitForImage()
+            if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
             let info = try save(
                 image, in: directory.checkpoints, kind: .checkpoint, label: CheckpointFacts.label(image))
-            guard let facts = CheckpointFacts(info) else { throw .closed }
+            guard let facts = CheckpointFacts(info) else { throw JournalError.closed }
             return facts
         }
     }
@@ -22,7 +23,7 @@ extension ModelRegistry {
     public func checkpoints(
         of model: Model, reply: @escaping @Sendable (Result<[CheckpointFacts], ServingError>) -> Void
     ) {
-        onDisk(reply) { directory throws(JournalError) in
+        onDisk(reply) { directory in
             try directory.checkpoints.list().snapshots.filter { $0.model == model.uid.number }.compactMap {
                 CheckpointFacts($0)
             }
@@ -33,7 +34,7 @@ extension ModelRegistry {
     public func openCheckpoint(
         _ id: UInt64, of model: Model, reply: @escaping @Sendable (Result<CheckpointFile?, ServingError>) -> Void
     ) {
-        onDisk(reply) { [self] directory throws(JournalError) in
+        onDisk(reply) { [self] directory in
             guard let facts = try find(id, of: model, in: directory) else { return nil }
             return try CheckpointFile(try directory.checkpoints.open(id), facts, assembly)
         }
@@ -43,7 +44,7 @@ extension ModelRegistry {
     public func deleteCheckpoint(
         _ id: UInt64, of model: Model, reply: @escaping @Sendable (Result<Bool, ServingError>) -> Void
     ) {
-        onDisk(reply) { [self] directory throws(JournalError) in
+        onDisk(reply) { [self] directory in
             guard try find(id, of: model, in: directory) != nil else { return false }
             try directory.checkpoints.delete(id)
             return true
@@ -55,7 +56,7 @@ extension ModelRegistry {
         _ model: Model, toCheckpoint id: UInt64,
         reply: @escaping @Sendable (Result<PublishedVersion?, ServingError>) -> Void
     ) {
-        restoring(model, reply) { [self] directory throws(JournalError) in
+        restoring(model, reply) { [self] directory in
             guard try find(id, of: model, in: directory) != nil else { return nil }
             return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).image
         }
@@ -66,9 +67,9 @@ extension ModelRegistry {
         _ model: Model, toStep step: Int,
         reply: @escaping @Sendable (Result<PublishedVersion?, ServingError>) -> Void
     ) {
-        restoring(model, reply) { [self] directory throws(JournalError) in
-            let rewind = Rewind(directory, assembly) { [log] from, body throws(JournalError) in
-                try log.read(from: from, body)
+        restoring(model, reply) { [self] directory in
+            let rewind = Rewind(directory, assembly) { [log] from, end, body throws(JournalError) in
+                try log.read(from: from, upTo: end, body)
             }
             return try rewind.wholeImage(atStep: step, uid: model.uid)
         }
@@ -76,7 +77,7 @@ extension ModelRegistry {
 
     private func restoring(
         _ model: Model, _ reply: @escaping @Sendable (Result<PublishedVersion?, ServingError>) -> Void,
-        _ find: @escaping @Sendable (DataDirectory) throws(JournalError) -> ModelImage?
+        _ find: @escaping @Sendable (DataDirectory) throws -> ModelImage?
     ) {
         onDisk(
             { (result: Result<ModelImage?, ServingError>) in
@@ -102,14 +103,14 @@ extension ModelRegistry {
     /// Runs `body` on the storage thread.
     private func onDisk<Value: Sendable>(
         _ reply: @escaping @Sendable (Result<Value, ServingError>) -> Void,
-        _ body: @escaping @Sendable (DataDirectory) throws(JournalError) -> Value
+        _ body: @escaping @Sendable (DataDirectory) throws -> Value
     ) {
         guard let keeper else { return reply(.failure(.storageFailed(reason: "This registry has no data directory."))) }
         keeper.perform { directory in
-            do throws(JournalError) {
+            do {
                 reply(.success(try body(directory)))
             } catch {
-                reply(.failure(ServingError(error)))
+                reply(.failure(ServingError(storage: error)))
             }
         }
     }

@@ -114,8 +114,18 @@ final class Recovery {
         let uid = ModelUID(number: info.model)
         covered[uid] = min(covered[uid] ?? .max, info.position)
         guard models[uid] == nil else { return }
-        models[uid] = try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
+        models[uid] = try assemble(info)
         summary.snapshots += 1
+    }
+
+    private func assemble(_ info: SnapshotInfo) throws(JournalError) -> Model {
+        do {
+            return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
+        } catch let error as JournalError {
+            throw error
+        } catch {
+            throw .replayRefused(position: info.position, reason: "snapshot \(info.id): \(error)")
+        }
     }
 
     /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.

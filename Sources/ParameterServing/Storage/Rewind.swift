@@ -1,4 +1,4 @@
-// A model as it was: the newest snapshot that lies early enough, or its creation, and the records from there on, applied
+// A model as it was: the newest intact snapshot that leads there, or its creation, and the records from there on, applied
 // to a state that nobody else sees. The same code as recovery decides what each record does.
 
 import Journal
@@ -6,26 +6,30 @@ import Optimizers
 
 /// Rebuilds earlier states of models from a data directory.
 public struct Rewind {
+    typealias Read = (_ from: UInt64, _ upTo: UInt64?, (StoredRecord) throws -> Void) throws(JournalError) -> Void
+
     private let directory: DataDirectory
     private let assembly: ModelAssembly
-    private let read: (UInt64, (StoredRecord) throws -> Void) throws(JournalError) -> Void
+    private let read: Read
 
-    /// Reads a directory that no daemon has open.
-    public init(_ directory: DataDirectory, catalogue: Catalogue) {
-        let configuration = ServingConfiguration(memoryLimit: .max)
+    /// Reads a directory without changing anything.
+    ///
+    /// - Parameters:
+    ///   - directory: the directory.
+    ///   - catalogue: the optimizers that its models may use.
+    ///   - receiptWindow: the receipts that the daemon keeps; they count for the digest, and for nothing else.
+    public init(_ directory: DataDirectory, catalogue: Catalogue, receiptWindow: Int = 256) {
+        let configuration = ServingConfiguration(memoryLimit: .max, receiptWindow: receiptWindow)
         let assembly = ModelAssembly(
             catalogue: catalogue, configuration: configuration, budget: MemoryBudget(limit: .max),
             executor: Executor(threads: 0), log: CommandLog())
-        self.init(directory, assembly) { from, body throws(JournalError) in
-            try Journal.read(directory: directory.journalPath, from: from, body)
+        self.init(directory, assembly) { from, end, body throws(JournalError) in
+            try Journal.read(directory: directory.journalPath, from: from, upTo: end, body)
         }
     }
 
-    /// Reads through `read`, which gives the records from a position on.
-    init(
-        _ directory: DataDirectory, _ assembly: ModelAssembly,
-        read: @escaping (UInt64, (StoredRecord) throws -> Void) throws(JournalError) -> Void
-    ) {
+    /// Reads through `read`, which gives the records of a stretch.
+    init(_ directory: DataDirectory, _ assembly: ModelAssembly, read: @escaping Read) {
         self.directory = directory
         self.assembly = assembly
         self.read = read
@@ -39,75 +43,117 @@ public struct Rewind {
         public var version: Int
         /// Equal for states that are equal to the bit.
         public var digest: String
+        /// Whether the model was deleted later.
+        public var isDeleted: Bool
     }
 
-    /// The state of a model at a step, or at the journal's end.
+    /// The state of the newest model of a name at a step, or at the journal's end.
     ///
     /// - Parameters:
     ///   - name: the model's name.
     ///   - step: the step; where a restore made it pass twice, the later time counts.
     /// - Returns: nil where the model or the step is not covered.
-    public func image(of name: String, atStep step: Int?) throws(JournalError) -> Found? {
-        guard let image = try wholeImage(atStep: step, where: { $1 == name }) else { return nil }
-        return Found(step: image.optimizer.step, version: image.version, digest: "\(image.digest)")
+    public func image(of name: String, atStep step: Int?) throws -> Found? {
+        guard let (uid, isDeleted) = try newest(called: name), let image = try wholeImage(atStep: step, uid: uid)
+        else { return nil }
+        return Found(
+            step: image.optimizer.step, version: image.version, digest: "\(image.digest)", isDeleted: isDeleted)
     }
 
-    /// The whole state of one creation of a model at a step.
-    func wholeImage(atStep step: Int, uid: ModelUID) throws(JournalError) -> ModelImage? {
-        try wholeImage(atStep: step) { candidate, _ in candidate == uid }
-    }
-
-    /// Tells whether a model is the one that is looked for.
-    private typealias Choice = (ModelUID, String) -> Bool
-
-    /// The whole state of the newest model that is meant, at a step or at the journal's end.
-    private func wholeImage(atStep step: Int?, where isMeant: Choice) throws(JournalError) -> ModelImage? {
-        var models = try snapshots(notAfter: step, where: isMeant)
-        var found = models.values.filter { step == nil || $0.step == step }.map(\.image).last
-        try read(models.values.map(\.firstPosition).min() ?? 1) { record in
-            guard let model = try apply(record, to: &models, isMeant) else { return }
-            if model.step == step { found = model.image }
+    /// The whole state of one creation of a model, at a step or at the journal's end.
+    ///
+    /// Each snapshot leads up to the next one. The last is tried first; a damaged one leaves its stretch to the one
+    /// before, and so does one from after a restore, whose steps begin anew.
+    func wholeImage(atStep step: Int?, uid: ModelUID) throws -> ModelImage? {
+        let first = try Journal.firstSegment(directory: directory.journalPath)?.position ?? 1
+        var end: UInt64?
+        for info in try snapshots().reversed() where info.model == uid.number && info.position >= first {
+            guard let model = try intact(info) else { continue }
+            if let image = try walk(from: info.position, upTo: end, uid, model, to: step) { return image }
+            end = info.position
         }
-        return step == nil ? models.values.map(\.image).max { $0.position < $1.position } : found
+        return try walk(from: first, upTo: end, uid, nil, to: step)
     }
 
-    /// The newest snapshot of each model meant whose step is not beyond `step`.
-    private func snapshots(
-        notAfter step: Int?, where isMeant: Choice
-    ) throws(JournalError) -> [ModelUID: Model] {
-        var models: [ModelUID: Model] = [:]
-        for info in try directory.snapshots.list().snapshots.reversed()
-        where info.kind == DataDirectory.Kind.model.rawValue && models[ModelUID(number: info.model)] == nil {
-            let source = ImageSource(try directory.snapshots.open(info.id))
-            let head = try source.head().head
-            guard isMeant(head.uid, head.name), head.optimizer.step <= step ?? .max else { continue }
-            models[head.uid] = try assembly.assemble(source)
+    /// The snapshots of models, in the order of what they cover.
+    private func snapshots() throws(JournalError) -> [SnapshotInfo] {
+        try directory.snapshots.list().snapshots.filter { $0.kind == DataDirectory.Kind.model.rawValue }
+            .sorted { ($0.position, $0.id) < ($1.position, $1.id) }
+    }
+
+    /// The model of a snapshot; nil for a damaged one.
+    private func intact(_ info: SnapshotInfo) throws -> Model? {
+        do {
+            return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
+        } catch JournalError.corrupted {
+            return nil
         }
-        return models
     }
 
-    /// Applies a record to the model it is for; nil when it is for another one.
-    private func apply(
-        _ record: StoredRecord, to models: inout [ModelUID: Model], _ isMeant: Choice
-    ) throws -> Model? {
-        guard let kind = CommandKind(rawValue: record.type) else { return nil }
-        let uid = ModelUID(number: record.model)
+    /// Applies the records of a stretch to the model, which they may create themselves.
+    private func walk(
+        from start: UInt64, upTo end: UInt64?, _ uid: ModelUID, _ model: Model?, to step: Int?
+    ) throws -> ModelImage? {
+        var model = model
+        var found = model?.image(ifAt: step)
+        var refusal: ServingError?
+        do throws(JournalError) {
+            try read(start, end) { record in
+                do {
+                    guard try apply(record, of: uid, to: &model) else { return }
+                } catch let error as ServingError {
+                    refusal = error
+                    throw error
+                }
+                found = model?.image(ifAt: step) ?? found
+            }
+        } catch {
+            throw refusal ?? error as any Error
+        }
+        return step == nil ? model?.image : found
+    }
+
+    /// Applies a record; false when it is not one of this model.
+    private func apply(_ record: StoredRecord, of uid: ModelUID, to model: inout Model?) throws -> Bool {
+        guard record.model == uid.number, let kind = CommandKind(rawValue: record.type) else { return false }
         var reader = ByteReader(record.payload)
         switch kind {
         case .create, .createFromImage:
-            guard models[uid] == nil else { return nil }
+            guard model == nil else { return false }
             let creation = try CreationRecord(kind, reading: &reader)
-            guard isMeant(uid, creation.name) else { return nil }
-            let model = try assembly.assemble(creation.name, uid, creation.source)
-            model.begin(at: record.position)
-            models[uid] = model
-            return model
-        case .delete: return nil
+            model = try assembly.assemble(creation.name, uid, creation.source)
+            model?.begin(at: record.position)
+        case .delete: return false
         case .push, .importValues, .reconfigure, .register, .restore:
-            guard let model = models[uid], record.position >= model.firstPosition else { return nil }
+            guard let model else { return false }
             model.applyNow(
                 try Command(kind, reading: &reader, layout: model.layout, pool: model.pool), at: record.position)
-            return model
+        }
+        return true
+    }
+
+    /// The newest creation of a name that snapshots or journal tell of.
+    private func newest(called name: String) throws -> (uid: ModelUID, isDeleted: Bool)? {
+        var newest: ModelUID?
+        for info in try snapshots() where try self.name(info) == name { newest = ModelUID(number: info.model) }
+        var deleted: Set<ModelUID> = []
+        let first = try Journal.firstSegment(directory: directory.journalPath)?.position ?? 1
+        try read(first, nil) { record in
+            guard let kind = CommandKind(rawValue: record.type) else { return }
+            var reader = ByteReader(record.payload)
+            if kind == .delete { deleted.insert(ModelUID(number: record.model)) }
+            guard kind == .create || kind == .createFromImage else { return }
+            if try CreationRecord(kind, reading: &reader).name == name { newest = ModelUID(number: record.model) }
+        }
+        return newest.map { ($0, deleted.contains($0)) }
+    }
+
+    /// The name in a snapshot; nil in a damaged one.
+    private func name(_ info: SnapshotInfo) throws -> String? {
+        do {
+            return try ImageSource(try directory.snapshots.open(info.id)).head().head.name
+        } catch JournalError.corrupted {
+            return nil
         }
     }
 }
