@@ -64,9 +64,7 @@ struct ModelState {
         case .push(let push): return try admit(push)
         case .importValues: return .proceed
         case .restore(let restoration): try check(restoration)
-        case .register(let worker):
-            var trial = ledger
-            _ = try trial.register(worker)
+        case .register(let worker): try ledger.checkRoom(for: worker)
         case .reconfigure(let patch, let ifVersion):
             _ = try reconfigured(by: patch, ifVersion: ifVersion)
         }
@@ -133,7 +131,7 @@ struct ModelState {
         case .push(let push): return .receipt(try apply(push))
         case .importValues(let values, let present): return .changed(importing(values, present: present))
         case .restore(let restoration): return .changed(try restoring(restoration))
-        case .register(let worker): return .registered(epoch: try ledger.register(worker))
+        case .register(let worker): return .registered(epoch: ledger.register(worker))
         case .reconfigure(let patch, let ifVersion):
             let changed = try reconfigured(by: patch, ifVersion: ifVersion)
             if changed.definition == optimizer.definition { return .changed(published) }
@@ -148,7 +146,13 @@ struct ModelState {
         stepsUnderWay = max(0, stepsUnderWay - 1)
         if let key = push.key { ledger.abandon(key) }
         var gap = 0
-        if let key = push.key, case .new(let missing) = try ledger.find(key) { gap = missing }
+        if let key = push.key {
+            switch try ledger.findLogged(key) {
+            case .new(let missing): gap = missing
+            case .applied(let receipt, _): return receipt
+            case .pending: break
+            }
+        }
         if let divergence { throw .diverged(parameter: divergence) }
         let receipt = try update(with: push, gap: gap)
         if let key = push.key { ledger.finish(key, push.fingerprint, receipt) }

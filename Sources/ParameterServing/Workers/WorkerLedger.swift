@@ -28,6 +28,13 @@ struct WorkerLedger {
         /// The highest number whose receipt has left the window: from here down nothing is known.
         var forgottenThrough = 0
         var entries: [Entry] = []
+
+        /// Lets go of the oldest receipts.
+        mutating func forget(beyond window: Int) {
+            let excess = entries.prefix(max(0, entries.count - window))
+            forgottenThrough = excess.reduce(forgottenThrough) { max($0, $1.seq) }
+            entries.removeFirst(excess.count)
+        }
     }
 
     /// Receipts kept per worker, and tokens kept per model.
@@ -59,18 +66,39 @@ struct WorkerLedger {
     }
 
     private func find(worker name: String, epoch: Int, seq: Int) throws(ServingError) -> Finding {
+        let gap = try gap(worker: name, epoch: epoch, before: seq)
         guard let worker = workers[name] else {
-            if epoch != 0 { throw .fenced(worker: name, epoch: epoch, current: 0) }
-            if workers.count >= mostWorkers { throw .tooManyWorkers(limit: mostWorkers) }
-            return .new(gap: seq - 1)
+            try checkRoom(for: name)
+            return .new(gap: gap)
         }
-        if epoch != worker.epoch { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
-        if seq > worker.lastSeq { return .new(gap: seq - worker.lastSeq - 1) }
+        if seq > worker.lastSeq { return .new(gap: gap) }
         if let entry = worker.entries.last(where: { $0.seq == seq }) {
             return .applied(entry.receipt, entry.fingerprint)
         }
         if seq > worker.forgottenThrough { return .new(gap: 0) }
         throw .receiptForgotten(worker: name, seq: seq, oldest: worker.forgottenThrough + 1)
+    }
+
+    /// What a push that has been logged finds: its gap, or the receipt where a sequence number stands in the log twice.
+    ///
+    /// Knows no window and no limit, which are settings and may differ from the run that logged the push: what it
+    /// acknowledged would be lost. A token leaves the window in the end, and may then be in the log again rightly.
+    ///
+    /// - Throws: `fenced` alone, which the log decides.
+    func findLogged(_ key: PushKey) throws(ServingError) -> Finding {
+        guard case .sequence(let name, let epoch, let seq) = key else { return .new(gap: 0) }
+        let gap = try gap(worker: name, epoch: epoch, before: seq)
+        if let entry = workers[name]?.entries.last(where: { $0.seq == seq }) {
+            return .applied(entry.receipt, entry.fingerprint)
+        }
+        return .new(gap: gap)
+    }
+
+    /// How many numbers were left out before `seq`.
+    private func gap(worker name: String, epoch: Int, before seq: Int) throws(ServingError) -> Int {
+        let worker = workers[name] ?? Worker()
+        if epoch != worker.epoch { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
+        return max(0, seq - worker.lastSeq - 1)
     }
 
     /// Marks `key` as logged.
@@ -94,24 +122,30 @@ struct WorkerLedger {
             var worker = workers[name] ?? Worker()
             worker.lastSeq = max(worker.lastSeq, seq)
             worker.entries.append(Entry(seq: seq, fingerprint: fingerprint, receipt: receipt))
-            if worker.entries.count > window {
-                worker.forgottenThrough = max(worker.forgottenThrough, worker.entries.removeFirst().seq)
-            }
+            worker.forget(beyond: window)
             workers[name] = worker
         }
     }
 
-    /// Gives `name` a new epoch whose numbers start at 1.
-    mutating func register(_ name: String) throws(ServingError) -> Int {
+    /// Refuses a worker that is one too many.
+    func checkRoom(for name: String) throws(ServingError) {
         if workers[name] == nil, workers.count >= mostWorkers { throw .tooManyWorkers(limit: mostWorkers) }
+    }
+
+    /// Gives `name` a new epoch whose numbers start at 1.
+    mutating func register(_ name: String) -> Int {
         let epoch = (workers[name]?.epoch ?? 0) + 1
         workers[name] = Worker(epoch: epoch)
         return epoch
     }
 
-    /// Puts back what a snapshot held.
+    /// Puts back what a snapshot held; a window that has become smaller since holds at once.
     mutating func restore(workers: [String: Worker], tokens: [(token: String, entry: Entry)]) {
-        self.workers = workers
-        self.tokens = tokens
+        self.workers = workers.mapValues { worker in
+            var worker = worker
+            worker.forget(beyond: window)
+            return worker
+        }
+        self.tokens = tokens.suffix(window)
     }
 }
