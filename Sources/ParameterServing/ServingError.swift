@@ -50,6 +50,12 @@ public enum ServingError: Error, Sendable, Equatable {
 }
 
 extension ServingError {
+    /// A condition that names other versions than the current one.
+    static func preconditionFailed(_ versions: [Int], current: Int) -> ServingError {
+        let expected = versions.prefix(4).map { "version \($0)" }.joined(separator: " or ")
+        return .preconditionFailed(expected: expected, current: "version \(current)")
+    }
+
     /// What an optimizer's refusal means here.
     public init(_ error: OptimizerError) {
         switch error {

@@ -189,9 +189,9 @@ struct ModelTests {
         try place.withRegistry { registry in
             let model = try registry.make(Self.sgd, [("w", [0])])
             #expect(try model.patch([:]).version == 1)
-            #expect(try model.patch(["learning_rate": 0.25], ifVersion: 1).version == 2)
-            try model.refuses(.preconditionFailed(expected: "1", current: "2")) {
-                try model.patch(["learning_rate": 0.125], ifVersion: 1)
+            #expect(try model.patch(["learning_rate": 0.25], ifVersion: [1]).version == 2)
+            try model.refuses(.preconditionFailed(expected: "version 1", current: "version 2")) {
+                try model.patch(["learning_rate": 0.125], ifVersion: [1])
             }
             #expect(throws: ServingError.self) { try model.patch(["learning_rate": -1]) }
             #expect(throws: ServingError.self) { try model.patch(["lr": 1], group: "nobody") }
@@ -209,6 +209,19 @@ struct ModelTests {
             #expect(version.version == 3 && version.step == 1)
             #expect(model.values("w") == [1, 1])
             #expect(model.values("v") == [9])
+        }
+    }
+
+    @Test(
+        "an import for other versions is refused where it is applied, not where it arrives", arguments: Place.allCases)
+    func importedConditionally(place: Place) throws {
+        try place.withRegistry { registry in
+            let model = try registry.make(Self.sgd, [("w", [1])])
+            #expect(try model.load(["w": [2]], ifVersion: [1, 7]).version == 2)
+            try model.refuses(.preconditionFailed(expected: "version 1 or version 7", current: "version 2")) {
+                try model.load(["w": [3]], ifVersion: [1, 7])
+            }
+            #expect(model.values("w") == [2])
         }
     }
 

@@ -20,10 +20,12 @@ final class ImportReceiver: BodyReceiver {
     private let model: Model
     private let sink: GradientSink
     private let reader: BodyReader
+    private let ifVersion: [Int]?
 
     init(_ call: Call, _ model: Model, _ format: BodyFormat) throws(Problem) {
         self.call = call
         self.model = model
+        ifVersion = try call.condition(on: model)?.versions
         do {
             sink = try GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
         } catch {
@@ -44,7 +46,7 @@ final class ImportReceiver: BodyReceiver {
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
             let present = try checked(try reader.finish())
-            model.submit(.importValues(sink.arena, present: present)) { [call, model] result in
+            model.submit(.importValues(sink.arena, present: present, ifVersion: ifVersion)) { [call, model] result in
                 switch result {
                 case .success: answerPage(of: model, status: 200, call, exchange)
                 case .failure(let error): call.answer(exchange, Problem(error))

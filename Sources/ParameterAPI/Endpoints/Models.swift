@@ -43,9 +43,11 @@ import ParameterServing
     if onlyIfAbsent, (try? call.model()) != nil {
         throw Problem(.preconditionFailed, "`\(name)` exists, and If-None-Match: * asks for a new model.")
     }
+    let condition = try replacedModel(call)
     let create = { (source: ModelSource, exchange: Exchange) in
-        call.api.registry.create(name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent) {
-            result in
+        call.api.registry.create(
+            name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent, condition: condition
+        ) { result in
             switch result {
             case .success(.new(let model)): answerPage(of: model, status: 201, call, exchange)
             case .success(.existing(let model)): answerPage(of: model, status: 200, call, exchange)
@@ -56,6 +58,19 @@ import ParameterServing
     let receiver: any BodyReceiver =
         format == .json ? DefinitionReceiver(call, then: create) : ModelFile(call, then: create)
     return .read(receiver, limit: call.api.definitionLimit)
+}
+
+/// What `If-Match` demands of the model that a PUT finds.
+///
+/// - Throws: `preconditionFailed` also where there is no model.
+private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
+    guard call.request.headers["If-Match"] != nil else { return nil }
+    guard let model = try? call.model() else {
+        throw Problem(
+            .preconditionFailed,
+            "There is no model `\(call.argument("m"))` that If-Match could name; nothing was applied.")
+    }
+    return try call.condition(on: model)
 }
 
 /// `GET /v1/models/{m}`: the model's page.
@@ -69,14 +84,9 @@ import ParameterServing
 @Sendable func deleteModel(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
-    if let version = try EntityTag.version(ifMatch: call.request.headers["If-Match"], of: model),
-        version != model.publication.current.version
-    {
-        throw Problem(
-            .preconditionFailed, "The model is at version \(model.publication.current.version); nothing was deleted.")
-    }
+    let condition = try call.condition(on: model) ?? ModelCondition(uid: model.uid)
     return try call.readNothing { exchange in
-        call.api.registry.delete(model.name, ifUID: model.uid) { error in
+        call.api.registry.delete(model.name, condition: condition) { error in
             if let error { return call.answer(exchange, Problem(error)) }
             exchange.complete { Response(status: 204) }
         }
@@ -90,7 +100,7 @@ func answerPage(of model: Model, status: Int, _ call: Call, _ exchange: Exchange
     let tag = EntityTag(version, divergence == nil ? "page" : "page-diverged")
     var headers = [(name: "ETag", value: tag.text)] + versionHeaders(version)
     if status == 201 { headers.append((name: "Location", value: "/v1/models/\(model.name)")) }
-    if status == 200, call.request.method != .put, tag.matches(ifNoneMatch: call.request.headers["If-None-Match"]) {
+    if status == 200, call.request.method != .put, tag.matches(ifNoneMatch: call.request.headers) {
         return exchange.complete { [headers] in Response(status: 304, headers: headers) }
     }
     call.answer(exchange, status: status, headers: headers) { $0.modelPage(version, divergence: divergence) }

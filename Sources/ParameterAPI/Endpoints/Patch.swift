@@ -22,7 +22,7 @@ private func patch(_ call: Call, group: String?) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
     _ = try BodyFormat(call.request, takesTensors: false)
-    let ifVersion = try EntityTag.version(ifMatch: call.request.headers["If-Match"], of: model)
+    let ifVersion = try call.condition(on: model)?.versions
     let receiver = DocumentReceiver(call) { document, exchange in
         let patch = SettingsPatch(group: group, patch: Setting(document))
         model.submit(.reconfigure(patch, ifVersion: ifVersion)) { result in

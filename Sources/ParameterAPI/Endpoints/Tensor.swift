@@ -18,7 +18,7 @@ import TensorCoding
         let version = model.publication.current
         let tag = EntityTag(version, "p\(index)-\(call.suffix ?? encoding.key)-\(digest(of: call.query("rows") ?? ""))")
         let headers = [(name: "ETag", value: tag.text)] + versionHeaders(version)
-        if tag.matches(ifNoneMatch: call.request.headers["If-None-Match"]) {
+        if tag.matches(ifNoneMatch: call.request.headers) {
             return exchange.complete { Response(status: 304, headers: headers) }
         }
         let tensor = Block(version, index, rows: rows?.rows)

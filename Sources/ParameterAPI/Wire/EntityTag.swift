@@ -15,25 +15,56 @@ struct EntityTag: Equatable {
     /// Whether `If-None-Match` names this tag.
     ///
     /// Source: RFC 9110, section 13.1.2 (weak comparison).
-    func matches(ifNoneMatch header: String?) -> Bool {
-        guard let header else { return false }
-        return header.split(separator: ",").contains { candidate in
-            let tag = candidate.trimmingSpaces()
-            return tag == "*" || tag == text || tag == "W/" + text
+    func matches(ifNoneMatch headers: Headers) -> Bool {
+        EntityTagList(headers.values(of: "If-None-Match")).tags.contains {
+            $0 == "*" || $0 == text || $0 == "W/" + text
         }
     }
+}
 
-    /// The version that an `If-Match` names for the model `uid`; nil when the header is absent or `*`.
+/// The tags of an `If-Match` or `If-None-Match`, which may be written over several lines.
+struct EntityTagList {
+    /// Each as written, quotes and `W/` included; `*` stands for itself.
+    let tags: [String]
+
+    init(_ values: [String]) {
+        tags = values.flatMap { $0.split(separator: ",") }.map { $0.trimmingSpaces() }
+    }
+
+    /// The versions of the model `uid` that the tags name.
     ///
-    /// - Throws: `preconditionFailed` for a tag that is not of this model.
-    static func version(ifMatch header: String?, of model: Model) throws(Problem) -> Int? {
-        guard let header = header?.prefix(200)[...].trimmingSpaces(), header != "*" else { return nil }
-        let parts = header.filter { $0 != "\"" }.split(separator: ".")
-        guard parts.count >= 2, parts[0] == model.uid.description, let version = Int(parts[1]) else {
-            throw Problem(
-                .preconditionFailed, "If-Match \(header) is no tag of this model; GET it for the current one.")
+    /// Whatever the representation: who has seen any of them has seen the version. A weak tag matches nothing. Source:
+    /// RFC 9110, section 13.1.1.
+    func versions(of uid: ModelUID) -> [Int] {
+        tags.compactMap { tag in
+            let parts = tag.drop { $0 == "\"" }.split(separator: ".")
+            return parts.count >= 2 && parts[0] == uid.description ? Int(parts[1]) : nil
         }
-        return version
+    }
+}
+
+extension Call {
+    /// The journal counts the versions of a condition in one byte.
+    private static let mostVersions = 255
+
+    /// What `If-Match` demands of the model; nil without the header.
+    ///
+    /// - Throws: `preconditionFailed` where no tag can be one of the model's, now or later.
+    func condition(on model: Model) throws(Problem) -> ModelCondition? {
+        let values = request.headers.values(of: "If-Match")
+        if values.isEmpty { return nil }
+        let list = EntityTagList(values)
+        if list.tags == ["*"] { return ModelCondition(uid: model.uid) }
+        let current = model.publication.current.version
+        // A version never comes back, so what lies behind need not be looked at again.
+        let versions = Set(list.versions(of: model.uid)).filter { $0 >= current }.sorted().prefix(Self.mostVersions)
+        guard !versions.isEmpty else {
+            throw Problem(
+                .preconditionFailed,
+                "If-Match \(values.joined(separator: ", ").prefix(200)) names no version that `\(model.name)` can have now; GET it for the current tag. Nothing was applied."
+            )
+        }
+        return ModelCondition(uid: model.uid, versions: Array(versions))
     }
 }
 

@@ -78,7 +78,7 @@ struct PullAnswer: Sendable {
 
     /// Completes the exchange with the parameters, or with 304 when the client has them.
     func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
-        let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers["If-None-Match"])
+        let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
         let fields = headers + contentHeaders
         if let receipt, selection.representation == .json {

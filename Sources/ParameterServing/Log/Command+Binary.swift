@@ -11,13 +11,14 @@ extension Command {
         var values: [Bytes] = []
         switch self {
         case .push(let push): values = push.write(to: &head, in: layout)
-        case .importValues(let arena, let present):
+        case .importValues(let arena, let present, let ifVersion):
+            if ifVersion != nil { head.write(condition: ifVersion) }
             head.write(present) { $0.write($1) }
             values = arena.pieces(of: present, in: layout)
         case .reconfigure(let patch, let ifVersion):
             head.write(optional: patch.group) { $0.write($1) }
             head.write(patch.patch)
-            head.write(optional: ifVersion) { $0.write($1) }
+            head.write(condition: ifVersion)
         case .restore(let restoration):
             head.write(restoration.optimizer)
             values = restoration.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
@@ -30,7 +31,8 @@ extension Command {
     private var kind: CommandKind {
         switch self {
         case .push: .push
-        case .importValues: .importValues
+        case .importValues(_, _, nil): .importValues
+        case .importValues: .importIfVersion
         case .reconfigure: .reconfigure
         case .restore: .restore
         case .register: .register
@@ -43,16 +45,17 @@ extension Command {
     ) throws(FormatError) {
         switch kind {
         case .push: self = .push(try Push(reading: &reader, layout: layout, arena: pool.takeRegardless()))
-        case .importValues:
+        case .importValues, .importIfVersion:
+            let ifVersion = kind == .importIfVersion ? try reader.readCondition() : nil
             let present = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
             try reader.skipPadding(to: 4)
             let arena = pool.takeRegardless()
             try arena.read(present, from: &reader, in: layout)
-            self = .importValues(arena, present: present)
+            self = .importValues(arena, present: present, ifVersion: ifVersion)
         case .reconfigure:
             let group = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
             let patch = try reader.readSetting()
-            let ifVersion = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
+            let ifVersion = try reader.readCondition()
             try reader.skipPadding(to: 4)
             self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
         case .register:
@@ -149,6 +152,13 @@ extension Arena {
 }
 
 extension ByteWriter {
+    /// Writes how many versions a condition names, 0 for none, then the versions.
+    fileprivate mutating func write(condition versions: [Int]?) {
+        let versions = (versions ?? []).prefix(Int(UInt8.max))
+        write(UInt8(versions.count))
+        for version in versions { write(version) }
+    }
+
     /// Writes a push's key.
     mutating func write(_ key: PushKey) {
         switch key {
@@ -165,6 +175,14 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+    /// Reads a condition; nil for none.
+    fileprivate mutating func readCondition() throws(FormatError) -> [Int]? {
+        let count = try readByte()
+        var versions: [Int] = []
+        for _ in 0..<count { versions.append(try readInt()) }
+        return versions.isEmpty ? nil : versions
+    }
+
     /// Reads which rows of which parameter follow, and of how many values in all.
     fileprivate mutating func readRows(
         in layout: ArenaLayout

@@ -10,4 +10,5 @@ enum CommandKind: UInt16 {
     case register = 6
     case restore = 7
     case createFromImage = 8
+    case importIfVersion = 9
 }

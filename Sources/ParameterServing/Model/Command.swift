@@ -7,10 +7,10 @@ import Optimizers
 public enum Command: Sendable {
     /// Apply gradients.
     case push(Push)
-    /// Replace the values of the parameters that are marked in `present`.
-    case importValues(Arena, present: [Bool])
-    /// Merge a patch into the settings; with a version, only if it is still the current one.
-    case reconfigure(SettingsPatch, ifVersion: Int?)
+    /// Replace the values of the parameters that are marked in `present`; with versions, only if it is at one of them.
+    case importValues(Arena, present: [Bool], ifVersion: [Int]? = nil)
+    /// Merge a patch into the settings; with versions, only if it is at one of them.
+    case reconfigure(SettingsPatch, ifVersion: [Int]?)
     /// Go back to an earlier state; the version goes forward, and what workers have pushed stays known.
     case restore(Restoration)
     /// Give a worker a new epoch.

@@ -62,7 +62,7 @@ struct ModelState {
     mutating func admit(_ command: Command) throws(ServingError) -> Admission {
         switch command {
         case .push(let push): return try admit(push)
-        case .importValues: return .proceed
+        case .importValues(_, _, let ifVersion): try check(ifVersion)
         case .restore(let restoration): try check(restoration)
         case .register(let worker): try ledger.checkRoom(for: worker)
         case .reconfigure(let patch, let ifVersion):
@@ -99,10 +99,12 @@ struct ModelState {
         _ = try facts.learningRates(at: optimizer.step + stepsUnderWay)
     }
 
-    private func reconfigured(by patch: SettingsPatch, ifVersion: Int?) throws(ServingError) -> Optimizer {
-        if let ifVersion, ifVersion != version {
-            throw .preconditionFailed(expected: "\(ifVersion)", current: "\(version)")
-        }
+    private func check(_ ifVersion: [Int]?) throws(ServingError) {
+        if let ifVersion, !ifVersion.contains(version) { throw .preconditionFailed(ifVersion, current: version) }
+    }
+
+    private func reconfigured(by patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) -> Optimizer {
+        try check(ifVersion)
         do throws(OptimizerError) {
             let settings = try patch.applied(to: optimizer.definition, layout: optimizer.layout)
             return try optimizer.reconfigured(with: settings)
@@ -129,7 +131,9 @@ struct ModelState {
     mutating func apply(_ command: Command) throws(ServingError) -> Outcome {
         switch command {
         case .push(let push): return .receipt(try apply(push))
-        case .importValues(let values, let present): return .changed(importing(values, present: present))
+        case .importValues(let values, let present, let ifVersion):
+            try check(ifVersion)
+            return .changed(importing(values, present: present))
         case .restore(let restoration): return .changed(try restoring(restoration))
         case .register(let worker): return .registered(epoch: ledger.register(worker))
         case .reconfigure(let patch, let ifVersion):

@@ -9,6 +9,7 @@ extension ModelRegistry {
         var source: ModelSource
         var replacing: Bool
         var onlyIfAbsent: Bool
+        var condition: ModelCondition?
         var reply: @Sendable (Result<Created, ServingError>) -> Void
     }
 
@@ -19,14 +20,17 @@ extension ModelRegistry {
     ///   - source: what to create; a model of that name made of the same is a success.
     ///   - replacing: whether a model of that name is to give way and start over.
     ///   - onlyIfAbsent: whether any model of that name is an error, whatever made it.
+    ///   - condition: what a model of that name must be for anything to happen.
     ///   - reply: called once, on an executor thread.
     public func create(
         _ name: String, _ source: ModelSource, replacing: Bool = false, onlyIfAbsent: Bool = false,
-        reply: @escaping @Sendable (Result<Created, ServingError>) -> Void
+        condition: ModelCondition? = nil, reply: @escaping @Sendable (Result<Created, ServingError>) -> Void
     ) {
         post(
             .create(
-                Creation(name: name, source: source, replacing: replacing, onlyIfAbsent: onlyIfAbsent, reply: reply)))
+                Creation(
+                    name: name, source: source, replacing: replacing, onlyIfAbsent: onlyIfAbsent,
+                    condition: condition, reply: reply)))
     }
 
     func create(_ creation: Creation) {
@@ -46,6 +50,7 @@ extension ModelRegistry {
     private func existing(_ creation: Creation) throws(ServingError) -> Model? {
         if let reason = notReady { throw reason }
         let (found, count) = models.withLock { ($0[creation.name], $0.count) }
+        try creation.condition?.check(found)
         guard let model = found else {
             if count >= configuration.mostModels { throw .tooManyModels(limit: configuration.mostModels) }
             return nil

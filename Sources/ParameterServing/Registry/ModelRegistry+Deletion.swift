@@ -6,7 +6,7 @@ extension ModelRegistry {
     /// A request to delete a model.
     struct Deletion {
         var name: String
-        var uid: ModelUID?
+        var condition: ModelCondition?
         var reply: @Sendable (ServingError?) -> Void
     }
 
@@ -14,19 +14,19 @@ extension ModelRegistry {
     ///
     /// - Parameters:
     ///   - name: the model's name.
-    ///   - uid: the creation that is meant; another one of the same name is left alone.
+    ///   - condition: what the model must be.
     ///   - reply: called once, with the reason if the model could not be deleted.
     public func delete(
-        _ name: String, ifUID uid: ModelUID? = nil, reply: @escaping @Sendable (ServingError?) -> Void
+        _ name: String, condition: ModelCondition? = nil, reply: @escaping @Sendable (ServingError?) -> Void
     ) {
-        post(.delete(Deletion(name: name, uid: uid, reply: reply)))
+        post(.delete(Deletion(name: name, condition: condition, reply: reply)))
     }
 
     func delete(_ deletion: Deletion) {
         do throws(ServingError) {
             if let reason = notReady { throw reason }
             let model = try model(named: deletion.name)
-            if let uid = deletion.uid, uid != model.uid { throw .modelReplaced(deletion.name) }
+            try deletion.condition?.check(model)
             let record = Record(type: CommandKind.delete.rawValue, model: model.uid.number, payload: [])
             log.append(record) { [self] result in post(.deleted(model, deletion, result)) }
         } catch {

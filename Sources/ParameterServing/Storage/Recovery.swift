@@ -164,7 +164,7 @@ final class Recovery {
         case .delete:
             deleted.insert(uid)
             if let model = models[uid] { retire(model) }
-        case .push, .importValues, .reconfigure, .register, .restore:
+        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
             guard let model = models[uid] else { return }
             try apply(kind, model, &reader, record)
         }

@@ -124,7 +124,7 @@ public struct Rewind {
             model = try assembly.assemble(creation.name, uid, creation.source)
             model?.begin(at: record.position)
         case .delete: return false
-        case .push, .importValues, .reconfigure, .register, .restore:
+        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
             guard let model else { return false }
             model.applyNow(
                 try Command(kind, reading: &reader, layout: model.layout, pool: model.pool), at: record.position)

@@ -94,13 +94,13 @@ extension Model {
 
     /// Sets values from outside.
     @discardableResult
-    func load(_ values: [String: [Float]]) throws -> PublishedVersion {
+    func load(_ values: [String: [Float]], ifVersion: [Int]? = nil) throws -> PublishedVersion {
         let push = try makePush(values)
-        return try change(.importValues(push.arena, present: push.gradients.isDense))
+        return try change(.importValues(push.arena, present: push.gradients.isDense, ifVersion: ifVersion))
     }
 
     @discardableResult
-    func patch(_ patch: Setting, group: String? = nil, ifVersion: Int? = nil) throws -> PublishedVersion {
+    func patch(_ patch: Setting, group: String? = nil, ifVersion: [Int]? = nil) throws -> PublishedVersion {
         try change(.reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion))
     }
 

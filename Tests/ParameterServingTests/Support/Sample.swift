@@ -9,7 +9,8 @@ import Optimizers
 enum Sample {
     /// Everything that goes to disk in a form of this module.
     enum Form: String, CaseIterable, Sendable {
-        case definition, image, push, importValues, reconfigure, register, restore, create, createFromImage
+        case definition, image, push, importValues, importIfVersion, reconfigure, register, restore, create,
+            createFromImage
     }
 
     static let settings: Setting = [
@@ -78,7 +79,7 @@ extension Sample.Form {
         case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
         case .createFromImage:
             return record(ModelSource.state(Sample.definition, model.image.optimizer).record(of: model, count: 6))
-        case .push, .importValues, .reconfigure, .register, .restore:
+        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
             return record(try command(model).record(of: model.uid, in: model.layout))
         }
     }
@@ -86,11 +87,12 @@ extension Sample.Form {
     private func command(_ model: Model) throws -> Command {
         switch self {
         case .push: return .push(try push(model))
-        case .importValues:
+        case .importValues, .importIfVersion:
             let push = try model.makePush(["v": [7]])
-            return .importValues(push.arena, present: push.gradients.isDense)
+            let ifVersion = self == .importIfVersion ? [3, 5] : nil
+            return .importValues(push.arena, present: push.gradients.isDense, ifVersion: ifVersion)
         case .reconfigure:
-            return .reconfigure(SettingsPatch(group: "default", patch: ["lr": 0.25]), ifVersion: 3)
+            return .reconfigure(SettingsPatch(group: "default", patch: ["lr": 0.25]), ifVersion: [3])
         case .restore: return .restore(Restoration(arena: model.image.arena, optimizer: model.image.optimizer))
         default: return .register(worker: "wörker")
         }
@@ -146,6 +148,7 @@ extension Sample.Form {
         switch self {
         case .push: .push
         case .importValues: .importValues
+        case .importIfVersion: .importIfVersion
         case .reconfigure: .reconfigure
         case .restore: .restore
         case .createFromImage: .createFromImage

@@ -1,0 +1,105 @@
+"""If-Match and If-None-Match on what changes a model: lists, `*`, and two writers with one tag."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.daemon import Daemon
+from support.wire import Answer, Api
+
+#: Each way to change the model called `{}`, as method, path and body.
+WRITES = {
+    "patch": ("PATCH", "", {"learning_rate": 0.25}),
+    "group": ("PATCH", "/groups/default", {"lr": 0.25}),
+    "import": ("PUT", "/parameters", {"parameters": {"w": [5, 6]}}),
+    "replace": ("PUT", "?replace=1", {"optimizer": "sgd", "parameters": {"w": [7, 8]}}),
+    "delete": ("DELETE", "", None),
+}
+
+
+def write(api: Api, model: str, kind: str, *tags: str) -> Answer:
+    """The change, if the model is at one of the tags."""
+    method, path, body = WRITES[kind]
+    headers = {"If_Match": ", ".join(tags)} if tags else {}
+    return api(method, f"/v1/models/{model}{path}", body, **headers)
+
+
+@pytest.fixture
+def moved(api: Api, demo: str) -> tuple[str, str, str]:
+    """A model that has made a step, its tag of before, and its tag of now."""
+    old = api.get(f"/v1/models/{demo}").headers["etag"]
+    api.push(demo, {"w": [1, 1]})
+    return demo, old, api.get(f"/v1/models/{demo}/parameters").headers["etag"]
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_stale_tags(api: Api, moved: tuple[str, str, str], kind: str) -> None:
+    """412, and the model is the one it was."""
+    model, old, _ = moved
+    page = api.get(f"/v1/models/{model}").json()
+    for tags in ([old], ['"x"', old], ['"00000000.2.page"'], ['W/"' + page["uid"] + '.2.page"']):
+        problem = write(api, model, kind, *tags).expect(412).json()
+        assert "othing was" in problem["detail"]
+    assert api.get(f"/v1/models/{model}").json() == page
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_one_tag_of_a_list_is_enough(api: Api, moved: tuple[str, str, str], kind: str) -> None:
+    """In any place of the list, and whatever representation it was seen on."""
+    model, old, new = moved
+    assert write(api, model, kind, '"x"', old, new).status in (200, 201, 204)
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_any_tag(api: Api, demo: str, name: str, kind: str) -> None:
+    """`*` wants that there is a model at all."""
+    assert write(api, f"{name}-absent", kind, "*").status == (412 if kind == "replace" else 404)
+    assert write(api, demo, kind, "*").status in (200, 201, 204)
+
+
+def test_same_definition_of_another_version(api: Api, demo: str) -> None:
+    """The precondition comes before the question whether anything would change."""
+    body = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
+    tag = api.get(f"/v1/models/{demo}").headers["etag"]
+    api("PUT", f"/v1/models/{demo}", body, If_Match=tag).expect(200)
+    api.push(demo, {"w": [1, 1]})
+    api("PUT", f"/v1/models/{demo}", body, If_Match=tag).expect(412)
+
+
+@pytest.mark.parametrize("kind", ["patch", "import"])
+def test_one_of_many_writers_with_one_tag(api: Api, demo: str, kind: str) -> None:
+    """The model itself decides, so that exactly one of them has seen what it changes."""
+    tag = api.get(f"/v1/models/{demo}").headers["etag"]
+
+    def attempt(_: int) -> int:
+        client = Api(api.host, api.port)
+        status = write(client, demo, kind, tag).status
+        client.close()
+        return status
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(attempt, range(16)))
+    assert statuses == [200] + [412] * 15
+    assert api.get(f"/v1/models/{demo}").json()["version"] == 2
+
+
+def test_conditional_import_survives_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """What was applied is applied again, what was refused is not."""
+    daemon = start(data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {"optimizer": "sgd", "parameters": {"w": [0, 0]}})
+    tag = api.get("/v1/models/m").headers["etag"]
+    write(api, "m", "import", '"x"', tag).expect(200)
+    write(api, "m", "import", tag).expect(412)
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    daemon = start(data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    np.testing.assert_array_equal(api.pull("m")["w"], [5, 6])
+    assert api.get("/v1/models/m").json()["version"] == 2
+    api.close()
