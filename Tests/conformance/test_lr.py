@@ -104,6 +104,52 @@ def test_svg(api: Api, model: str) -> None:
     assert b"conv" in answer.body and b"rest" in answer.body
 
 
+def picture(api: Api, name: str, groups: list[str], rate: object, query: str) -> ElementTree.Element:
+    """The plot of a model with these groups."""
+    rows = [{"name": group, "params": [f"p{i}"], "lr": rate} for i, group in enumerate(groups)]
+    parameters = {f"p{i}": [0] for i in range(len(groups))}
+    api.create(name, {"optimizer": "sgd", "learning_rate": 0.1, "parameters": parameters, "groups": rows})
+    return ElementTree.fromstring(api.get(f"/v1/models/{name}/lr.svg{query}").body)
+
+
+def all_of(root: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
+    """The elements of a kind."""
+    return list(root.iter(f"{{http://www.w3.org/2000/svg}}{tag}"))
+
+
+def test_svg_of_many_groups(api: Api, name: str) -> None:
+    """Each of 24 has a line of its own kind; no name leaves the picture, however long."""
+    groups = [f"backbone.stage{i}.convolutions.{'without-' * (i % 9)}bias.{i}" for i in range(24)]
+    root = picture(api, name, groups, COSINE, "?from=0&to=2000")
+    lines = all_of(root, "polyline")
+    assert len({(line.get("class"), line.get("stroke-dasharray")) for line in lines}) == 24
+    width, height = (float(number) for number in root.get("viewBox").split()[2:])
+    for text in all_of(root, "text"):
+        words = text[-1].tail if len(text) else text.text
+        assert float(text.get("y")) < height
+        if text.get("text-anchor") is None and text.get("class") is None:
+            assert float(text.get("x")) + 6 * len(words) < width, words
+    assert [title.text for title in all_of(root, "title")]  # a name that was cut is told in full
+    assert all("…" in "".join(text.itertext()) for text in all_of(root, "text") if len(text))
+
+
+def test_svg_of_one_step(api: Api, name: str) -> None:
+    """An array of one entry, the default range of which is one step: a mark for each group, none above another."""
+    root = picture(api, name, ["a", "b", "c"], [0.5], "")
+    marks = [line for line in all_of(root, "line") if line.get("class").startswith("dot")]
+    places = {(mark.get("x1"), mark.get("y1")) for mark in marks}
+    assert len(places) == 6  # three in the frame and three in the legend
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
+def test_svg_ticks_are_steps(api: Api, name: str, count: int) -> None:
+    """There is no step 0.5."""
+    root = picture(api, name, ["a"], [0.5] * count, "")
+    ticks = [text.text for text in all_of(root, "text") if text.get("text-anchor") == "middle"]
+    assert ticks and all(tick.isdigit() for tick in ticks)
+    assert len(set(ticks)) == len(ticks)
+
+
 def test_sparklines(api: Api, model: str) -> None:
     """One line of text per group."""
     answer = api.get(f"/v1/models/{model}/lr.txt?from=0&to=2000&every=40")

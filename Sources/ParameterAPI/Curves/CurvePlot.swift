@@ -4,43 +4,37 @@
 /// A plot of a curve as SVG.
 struct CurvePlot {
     private static let width = 760.0
-    private static let height = 380.0
-    private static let frame = (left: 78.0, right: 24.0, top: 52.0, bottom: 52.0)
+    private static let frameHeight = 270.0
+    private static let sides = (left: 78.0, right: 32.0, bottom: 52.0)
     /// A line has at most this many points: more than there are pixels would only be heavier.
     private static let mostPoints = 1500
-    private static let dashes = ["", "8 4", "2 3", "12 3 2 3", "5 5", "1 4"]
-
-    /// Colours that most colour-blind people can tell apart (Okabe and Ito), darkened or lightened for their page.
-    private static let onLight = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9"]
-    private static let onDark = ["#56b4e9", "#ff9248", "#2dd4a0", "#f0a6cf", "#e6c84c", "#8ab4f8"]
+    /// Series of a single step stand side by side, so that equal values do not hide each other.
+    private static let dotDistance = 11.0
 
     private let curve: Curve
     private let title: String
+    private let legend: PlotLegend
     private let x: Axis
     private let y: Axis
 
     init(_ curve: Curve, title: String) {
         self.curve = curve
         self.title = title
-        let values = curve.series.flatMap { $0.values.compactMap { $0.map(Double.init) } }
-        x = Axis(Double(curve.steps.first ?? 0), Double(curve.steps.last ?? 0), ticks: 8)
+        legend = PlotLegend(curve, left: Self.sides.left, right: Self.width - Self.sides.right, top: 45)
+        let values = curve.series.flatMap { $0.values.compactMap { $0.map(Double.init) } }.filter(\.isFinite)
+        x = Axis(steps: curve.steps.first ?? 0, curve.steps.last ?? 0, ticks: 8)
         y = Axis(min(0, values.min() ?? 0), values.max() ?? 1, ticks: 6)
     }
 
     var svg: String {
         """
-        <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" role="img" aria-label="\(Self.escaped(sentence))" font-family="system-ui, sans-serif" font-size="13">
-        <style>
-        text{fill:#656d76} .title{fill:#1f2328;font-size:16px;font-weight:600} .grid{stroke:#d8dee4} .page{fill:#ffffff}
-        .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
-        \(Self.colours(Self.onLight))
-        @media (prefers-color-scheme:dark){text{fill:#9198a1} .title{fill:#e6edf3} .grid{stroke:#30363d} .page{fill:#0d1117} \(Self.colours(Self.onDark))}
-        </style>
+        <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(bottom + Self.sides.bottom))" role="img" aria-label="\(SVGText.escaped(sentence))" font-family="system-ui, sans-serif" font-size="13">
+        \(PlotStyle.sheet)
         <rect class="page" width="100%" height="100%"/>
-        <text class="title" x="\(Self.frame.left)" y="26">\(Self.escaped(title))</text>
+        <text class="title" x="\(Self.sides.left)" y="26">\(SVGText.escaped(SVGText.elided(title, to: 470)))</text>
         \(grid)
-        \(lines)
-        \(legend)
+        \(curve.steps.count == 1 ? dots : lines)
+        \(legend.svg)
         </svg>
 
         """
@@ -57,26 +51,25 @@ struct CurvePlot {
         return "\(title): \(parts.joined(separator: ", ")) \(range)"
     }
 
+    private var bottom: Double { legend.bottom + 13 + Self.frameHeight }
+
     private func left(_ value: Double) -> Double {
-        Self.frame.left + x.position(value) * (Self.width - Self.frame.left - Self.frame.right)
+        Self.sides.left + x.position(value) * (Self.width - Self.sides.left - Self.sides.right)
     }
 
-    private func top(_ value: Double) -> Double {
-        Self.height - Self.frame.bottom - y.position(value) * (Self.height - Self.frame.top - Self.frame.bottom)
-    }
+    private func top(_ value: Double) -> Double { bottom - y.position(value) * Self.frameHeight }
 
     private var grid: String {
-        let right = Self.width - Self.frame.right
-        let bottom = Self.height - Self.frame.bottom
+        let right = Self.width - Self.sides.right
         let rows = y.ticks.map { tick in
-            let level = Self.rounded(top(tick))
+            let level = SVGText.number(top(tick))
             return """
-                <line class="grid" x1="\(Self.frame.left)" x2="\(right)" y1="\(level)" y2="\(level)"/>\
-                <text x="\(Self.frame.left - 8)" y="\(Self.rounded(top(tick) + 4.5))" text-anchor="end">\(Axis.text(tick))</text>
+                <line class="grid" x1="\(Self.sides.left)" x2="\(right)" y1="\(level)" y2="\(level)"/>\
+                <text x="\(Self.sides.left - 8)" y="\(SVGText.number(top(tick) + 4.5))" text-anchor="end">\(Axis.text(tick))</text>
                 """
         }
         let columns = x.ticks.map { tick in
-            "<text x=\"\(Self.rounded(left(tick)))\" y=\"\(bottom + 20)\" text-anchor=\"middle\">\(Axis.text(tick))</text>"
+            "<text x=\"\(SVGText.number(left(tick)))\" y=\"\(bottom + 20)\" text-anchor=\"middle\">\(Axis.text(tick))</text>"
         }
         let label = "<text x=\"\(right)\" y=\"\(bottom + 40)\" text-anchor=\"end\">step</text>"
         return (rows + columns + [label]).joined(separator: "\n")
@@ -84,53 +77,30 @@ struct CurvePlot {
 
     private var lines: String {
         curve.series.enumerated().map { number, series in
-            "<polyline \(style(number)) points=\"\(points(series.values))\"/>"
+            "<polyline \(PlotStyle.line(number)) points=\"\(points(series.values))\"/>"
         }.joined(separator: "\n")
     }
 
-    private var legend: String {
-        var offset = Self.frame.left
-        return curve.series.enumerated().map { number, series in
-            let name = series.name.isEmpty ? curve.quantity : series.name
-            defer { offset += 44 + Double(name.count) * 7.6 }
-            return """
-                <line \(style(number)) x1="\(offset)" x2="\(offset + 24)" y1="41" y2="41"/>\
-                <text x="\(offset + 29)" y="45">\(Self.escaped(name))</text>
-                """
+    private var dots: String {
+        let middle = left(Double(curve.steps[0]))
+        let first = middle - Self.dotDistance * Double(curve.series.count - 1) / 2
+        return curve.series.enumerated().compactMap { number, series in
+            guard let value = series.values[0], value.isFinite else { return nil }
+            let place = first + Self.dotDistance * Double(number)
+            let isInside = (Self.sides.left...Self.width - Self.sides.right).contains(place)
+            return PlotStyle.dot(number, isInside ? place : middle, top(Double(value)))
         }.joined(separator: "\n")
-    }
-
-    private func style(_ number: Int) -> String {
-        let dash = Self.dashes[number % Self.dashes.count]
-        return "class=\"line c\(number % Self.onLight.count)\"" + (dash.isEmpty ? "" : " stroke-dasharray=\"\(dash)\"")
     }
 
     /// The line's points; of a long line evenly chosen ones, the last always among them.
     private func points(_ values: [Float?]) -> String {
         let count = min(values.count, Self.mostPoints)
         return (0..<count).compactMap { place in
-            let index = count == 1 ? 0 : place * (values.count - 1) / (count - 1)
-            return values[index].map {
-                "\(Self.rounded(left(Double(curve.steps[index])))),\(Self.rounded(top(Double($0))))"
+            let index = place * (values.count - 1) / (count - 1)
+            return values[index].flatMap { value in
+                guard value.isFinite else { return nil }
+                return "\(SVGText.number(left(Double(curve.steps[index])))),\(SVGText.number(top(Double(value))))"
             }
         }.joined(separator: " ")
-    }
-
-    private static func colours(_ colours: [String]) -> String {
-        colours.enumerated().map { ".c\($0){stroke:\($1)}" }.joined(separator: " ")
-    }
-
-    private static func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
-
-    private static func escaped(_ text: String) -> String {
-        text.reduce(into: "") { result, character in
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
-            }
-        }
     }
 }

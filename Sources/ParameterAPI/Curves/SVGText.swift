@@ -1,0 +1,50 @@
+// Text and numbers as a picture needs them.
+
+/// Escaping, measuring and cutting of text in SVG.
+enum SVGText {
+    /// About how wide a text is at 13 pixels, which nobody but the browser knows: on the safe side for most fonts.
+    static func width(_ text: String) -> Double { text.reduce(0) { $0 + width($1) } }
+
+    /// The text, cut in its middle if it is wider than `limit`.
+    static func elided(_ text: String, to limit: Double) -> String {
+        guard width(text) > limit else { return text }
+        let half = (limit - width("…")) / 2
+        let tail = fitting(text.reversed(), half).reversed()
+        return String(fitting(Array(text), half)) + "…" + String(tail)
+    }
+
+    /// A coordinate, to a tenth of a pixel.
+    static func number(_ value: Double) -> Double { (value * 10).rounded() / 10 }
+
+    /// The text with what means something to XML, or nothing, replaced.
+    static func escaped(_ text: String) -> String {
+        text.reduce(into: "") { result, character in
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            case "\0"..<" ": result += " "
+            default: result.append(character)
+            }
+        }
+    }
+
+    private static func width(_ character: Character) -> Double {
+        guard character.isASCII else { return 13.5 }
+        return switch character {
+        case "i", "j", "l", ".", ",", "'", "|", "!": 4
+        case "m", "w", "M", "W", "@": 11.5
+        default: character.isUppercase ? 9 : 7.6
+        }
+    }
+
+    /// The first characters that fit into `limit`.
+    private static func fitting(_ characters: [Character], _ limit: Double) -> ArraySlice<Character> {
+        var room = limit
+        return characters.prefix { character in
+            room -= width(character)
+            return room >= 0
+        }
+    }
+}
