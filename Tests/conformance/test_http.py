@@ -45,6 +45,34 @@ def test_unknown_paths(api: Api, target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("/v1/models/x/", "/v1/models/x"),
+        ("/v1/models/x/lr/", "/v1/models/x/lr"),
+        ("/v1/models//x", "/v1/models/x"),
+        ("/models/x/parameters", "/v1/models/x/parameters"),
+        ("/v1/model", "/v1/models"),
+        ("/v1/models/x/gradient?pull=1", "/v1/models/x/gradients"),
+        ("/v1/models/a%20b/paramters.safetensors", "/v1/models/a%20b/parameters.safetensors"),
+        ("/v1/models/x/lr.svgg", "/v1/models/x/lr.svg"),
+        ("/openapi.yaml", "/openapi.json"),
+        ("/health", "/healthz"),
+    ],
+)
+def test_nearest_path(api: Api, target: str, meant: str) -> None:
+    """A slash too many, a prefix left out, a typing error: the path that was meant, ready to be pasted."""
+    assert str(problem(api("GET", target), 404)["detail"]).endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "target", ["/favicon.ico", "/v1/models/x/nothing", "/a/b/c/d/e/f/g/h/i/j/k/l/m/n", "/a" * 4000]
+)
+def test_no_path_is_near(api: Api, target: str) -> None:
+    """Where all of them are listed."""
+    assert "GET /openapi.json lists every path" in str(problem(api("GET", target), 404)["detail"])
+
+
+@pytest.mark.parametrize(
     ("method", "target", "allowed"),
     [
         ("DELETE", "/livez", {"GET", "HEAD"}),
@@ -66,6 +94,46 @@ def test_wrong_type(api: Api, demo: str, content_type: str) -> None:
     """415, whose text prints the `curl --json` line: plain `curl -d` sends a form type."""
     answer = api("POST", f"/v1/models/{demo}/gradients", b'{"gradients":{"w":[1,1]}}', Content_Type=content_type)
     assert "curl --json" in str(problem(answer, 415)["detail"])
+
+
+PUSHES = {
+    "no length": ("", {}, 411, "Content-Length"),
+    "too long": ("", {"Content_Length": str(10**9)}, 413, "split the push"),
+    "form": ("", {"Content_Type": "text/plain"}, 415, "curl --json"),
+    "zipped": ("", {"Content_Encoding": "gzip"}, 415, "gzip"),
+    "other host": ("", {"Host": "evil.example"}, 421, "--allow-host evil.example"),
+    "query": ("?pul=1", {}, 422, "`pul`"),
+    "no JSON": ("", {}, 400, "line 1"),
+    "method": ("/x", {}, 404, "There is nothing"),
+}
+
+
+@pytest.mark.parametrize("kind", PUSHES)
+def test_refused_push_says_that_nothing_was_applied(api: Api, demo: str, kind: str) -> None:
+    """Whatever is wrong with it: what to change, and that it had no effect."""
+    query, headers, status, words = PUSHES[kind]
+    headers = {"Host": "localhost", "Content-Length": "1", **{k.replace("_", "-"): v for k, v in headers.items()}}
+    if status == 411:
+        del headers["Content-Length"]
+    head = f"POST /v1/models/{demo}/gradients{query} HTTP/1.1\r\n"
+    with raw_socket(api) as connection:
+        connection.sendall((head + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n}").encode())
+        detail = str(problem(raw_answer(connection), status)["detail"])
+    assert words in detail and detail.count("othing was applied") == 1, detail
+
+
+def test_document_too_long(api: Api) -> None:
+    """The limit by its name; definitions and pushes have others."""
+    head = f"POST /v1/lr_preview HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**9}\r\n\r\n"
+    with raw_socket(api) as connection:
+        connection.sendall(head.encode())
+        detail = str(problem(raw_answer(connection), 413)["detail"])
+    assert "json-envelope" in detail and "4194304" in detail
+
+
+def test_question_says_nothing_of_changes(api: Api) -> None:
+    """A GET could not have applied anything."""
+    assert "applied" not in str(problem(api("GET", "/v1/models/nobody/lr?x=1"), 422)["detail"])
 
 
 def test_content_encoding_is_refused(api: Api, demo: str) -> None:

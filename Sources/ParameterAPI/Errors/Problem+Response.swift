@@ -10,9 +10,22 @@ extension Problem {
         var headers: [(name: String, value: String)] = [(name: "Cache-Control", value: "no-store")]
         if let retryAfter { headers.append((name: "Retry-After", value: "\(retryAfter)")) }
         if !allow.isEmpty { headers.append((name: "Allow", value: allow.joined(separator: ", "))) }
+        let told = request.map { telling($0) } ?? self
         let indented = request?.headers["User-Agent"]?.hasPrefix("curl/") ?? false
         return .json(
-            indented: indented, status: kind.status, type: "application/problem+json", headers: headers, write)
+            indented: indented, status: kind.status, type: "application/problem+json", headers: headers, told.write)
+    }
+
+    /// The problem with a word on what became of a request that meant to change something, unless it says so already.
+    private func telling(_ request: Request) -> Problem {
+        let isWrite = [.post, .put, .patch, .delete].contains(request.method)
+        guard isWrite, kind.changesNothing, !detail.contains("othing was applied") else { return self }
+        var told = self
+        // A command to paste stays at the end.
+        let parts = detail.split(separator: " With curl:", maxSplits: 1)
+        let ending = detail.hasSuffix(".") || detail.hasSuffix("?") || parts.count > 1 ? "" : "."
+        told.detail = parts[0] + "\(ending) Nothing was applied." + (parts.count > 1 ? " With curl:\(parts[1])" : "")
+        return told
     }
 
     private func write(_ writer: inout JSONWriter) {

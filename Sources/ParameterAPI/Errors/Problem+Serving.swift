@@ -98,12 +98,6 @@ extension Problem {
         exception = complaints.first?.exception?.rawValue
     }
 
-    /// What a refusal of the HTTP layer looks like.
-    init(_ refusal: Refusal) {
-        self.init(ProblemKind(refusal), refusal.detail)
-        if refusal.status == 503 { retryAfter = 1 }
-    }
-
     /// " Did you mean `a` or `b`?", or nothing.
     static func suggestion(_ names: [String]) -> String {
         names.isEmpty ? "" : " Did you mean \(names.map { "`\($0)`" }.joined(separator: " or "))?"
@@ -112,25 +106,5 @@ extension Problem {
     private static func sentence(_ text: String) -> String {
         let upper = text.prefix(1).uppercased() + text.dropFirst()
         return upper.hasSuffix(".") || upper.hasSuffix("?") ? upper : upper + "."
-    }
-}
-
-extension ProblemKind {
-    fileprivate init(_ refusal: Refusal) {
-        switch refusal {
-        case .malformedMethod, .malformedTarget, .malformedHeader, .missingHost, .repeatedHost, .malformedHost,
-            .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody:
-            self = .malformedRequest
-        case .headTimedOut, .bodyTimedOut: self = .requestTimeout
-        case .lengthRequired: self = .lengthRequired
-        case .bodyTooLarge: self = .tooLarge
-        case .targetTooLong: self = .targetTooLong
-        case .unknownExpectation: self = .expectationFailed
-        case .foreignHost: self = .wrongHost
-        case .headTooLarge: self = .headTooLarge
-        case .unknownMethod, .unknownTransferEncoding: self = .notImplemented
-        case .tooManyConnections, .draining: self = .stopping
-        case .unsupportedVersion: self = .versionNotSupported
-        }
     }
 }

@@ -53,4 +53,7 @@ enum ProblemKind: String, CaseIterable {
 
     /// What the help page says.
     var help: String { row.help }
+
+    /// Whether a write that ends like this certainly had no effect: the one that is under way may have.
+    var changesNothing: Bool { self != .inFlight && self != .diverged }
 }

@@ -37,7 +37,10 @@ extension ProblemKind {
                 "A browser says by Sec-Fetch-Site that another site's page sent the request. Only pages of this address may write; programs such as curl send no such header."
             )
         case .notFound:
-            Row(404, "There is nothing here", "Check the path; GET / lists what there is.")
+            Row(
+                404, "There is nothing here",
+                "The detail names the nearest path, where one is near. GET /openapi.json lists every path; GET / shows the first commands."
+            )
         case .unknownModel:
             Row(
                 404, "There is no model of that name",
@@ -110,7 +113,7 @@ extension ProblemKind {
         case .tooLarge:
             Row(
                 413, "The body is too large",
-                "Large tensors travel best as safetensors (4 bytes a number). The limit comes from the model's size and the daemon's --memory."
+                "Large tensors travel best as safetensors (4 bytes a number). A push or an import may be as long as the model's numbers, a definition as long as the daemon's --memory allows, other JSON 4 MiB. Nothing was applied."
             )
         case .targetTooLong:
             Row(414, "The address is too long", "Use fewer or shorter query arguments.")
@@ -126,7 +129,7 @@ extension ProblemKind {
         case .wrongHost:
             Row(
                 421, "The request names another host",
-                "Host must be localhost, 127.0.0.1, [::1] or the address that the daemon listens on. This keeps web pages of strangers out."
+                "Host must be localhost, 127.0.0.1, [::1] or the address that the daemon listens on; --allow-host NAME adds another. This keeps web pages of strangers out."
             )
         case .invalidContent:
             Row(

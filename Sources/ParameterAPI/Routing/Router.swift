@@ -19,7 +19,8 @@ struct Router: Sendable {
         var allowed = Set(found.map(\.0.method.rawValue))
         if allowed.contains(Method.get.rawValue) { allowed.insert(Method.head.rawValue) }
         guard !allowed.isEmpty else {
-            throw Problem(.notFound, "There is nothing at \(request.target.prefix(200)); GET / lists what there is.")
+            let hint = NearestRoute.hint(for: request, among: routes)
+            throw Problem(.notFound, "There is nothing at \(request.target.prefix(200)); \(hint)")
         }
         allowed.insert(Method.options.rawValue)
         let list = allowed.sorted().joined(separator: ", ")

@@ -1,0 +1,51 @@
+// What the HTTP layer refuses, in the words of the daemon: that layer knows neither flags nor models.
+
+import HTTPServing
+
+extension Problem {
+    /// What a refusal of the HTTP layer looks like.
+    init(_ refusal: Refusal) {
+        self.init(ProblemKind(refusal), "\(refusal.advice) Nothing was applied.")
+        if refusal.status == 503 { retryAfter = 1 }
+    }
+}
+
+extension Refusal {
+    /// What is wrong and what to change, with the flag to change it where there is one.
+    fileprivate var advice: String {
+        switch self {
+        case .foreignHost(let host):
+            "This daemon does not answer for the host `\(host.prefix(80))`: ask for localhost, 127.0.0.1, [::1] or the address that it listens on, or start it with --allow-host \(host.prefix(80))."
+        case .bodyTooLarge(FixedLimits.json.documentBytes):
+            "The body is longer than the \(FixedLimits.json.documentBytes) bytes that JSON without tensors may have (the limit json-envelope, which is fixed); send less at a time."
+        case .bodyTooLarge(let limit):
+            "The body is longer than the \(limit) bytes that are accepted here. Tensors may be as long as the model's numbers, definitions as --memory has room for: split the push, send safetensors, or start the daemon with a larger --memory."
+        case .headTooLarge: "\(detail) The daemon's --limit header-bytes=SIZE changes that."
+        case .targetTooLong: "\(detail) The daemon's --limit target-bytes=SIZE changes that."
+        case .bodyTimedOut:
+            "\(detail) Send it again, faster or in smaller parts; the daemon's --limit minimum-rate=SIZE changes what it accepts."
+        case .tooManyConnections: "\(detail) The daemon's --limit connections=COUNT changes how many may be."
+        default: detail
+        }
+    }
+}
+
+extension ProblemKind {
+    fileprivate init(_ refusal: Refusal) {
+        switch refusal {
+        case .malformedMethod, .malformedTarget, .malformedHeader, .missingHost, .repeatedHost, .malformedHost,
+            .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody:
+            self = .malformedRequest
+        case .headTimedOut, .bodyTimedOut: self = .requestTimeout
+        case .lengthRequired: self = .lengthRequired
+        case .bodyTooLarge: self = .tooLarge
+        case .targetTooLong: self = .targetTooLong
+        case .unknownExpectation: self = .expectationFailed
+        case .foreignHost: self = .wrongHost
+        case .headTooLarge: self = .headTooLarge
+        case .unknownMethod, .unknownTransferEncoding: self = .notImplemented
+        case .tooManyConnections, .draining: self = .stopping
+        case .unsupportedVersion: self = .versionNotSupported
+        }
+    }
+}
