@@ -18,7 +18,7 @@ public final class SnapshotStore: Sendable {
     /// A store to look at, perhaps another process's; nothing is made, and nothing may be written.
     public init(reading directory: String) {
         self.directory = Directory(directory, on: POSIXFileSystem())
-        nextID = Lock(0)
+        nextID = Locked(0)
     }
 
     /// A store on any file system.

@@ -1,8 +1,10 @@
 // One process per directory. The claim comes before the first look at a file: what was read before could be out of date.
 
+import Threading
+
 /// The right to write to a directory, held until `release` or the claim's end.
 public final class DirectoryClaim: Sendable {
-    private let lock: Lock<DirectoryLock?>
+    private let lock: Locked<DirectoryLock?>
 
     /// Claims the directory, which is made if it is missing.
     ///
@@ -13,7 +15,7 @@ public final class DirectoryClaim: Sendable {
 
     init(_ directory: Directory) throws(JournalError) {
         try directory.create()
-        lock = Lock(try DirectoryLock(directory))
+        lock = Locked(try DirectoryLock(directory))
     }
 
     deinit { release() }
