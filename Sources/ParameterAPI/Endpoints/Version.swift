@@ -7,8 +7,8 @@ import ParameterServing
 @Sendable func getVersionedParameters(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries("group", "name", "dtype", "encoding", "meta_only", "since", "min_step", "wait")
     let model = try call.model()
+    let selection = try Selection(call, layout: model.layout)
     let version = try retainedVersion(call.argument("v"), of: model)
-    let selection = try Selection(call, layout: version.facts.layout)
     return .answer { exchange in
         PullAnswer(call, version, selection, isImmutable: true).complete(exchange)
     }
