@@ -207,6 +207,15 @@ def test_sparse_rows(api: Api, name: str) -> None:
     np.testing.assert_allclose(rows[[0, 2]], [[-0.1, -0.1], [0.1, -0.1]], rtol=1e-5)
 
 
+def test_sparse_without_rows(api: Api, name: str) -> None:
+    """A batch that met none of the rows: a step like any other, and nothing moves."""
+    body = {"optimizer": "lazy_adam", "learning_rate": 0.1, "parameters": {"e": {"shape": [4, 2], "init": "ones"}}}
+    api.create(name, body)
+    assert api.push(name, {"e": {"indices": [], "values": []}}).json()["step"] == 1
+    assert (api.pull(name)["e"] == 1).all()
+    api.push(name, {"e": {"indices": [1], "values": []}}, 422)
+
+
 def test_sparse_where_it_is_not_defined(api: Api, demo: str) -> None:
     """SGD takes dense gradients only, and says so."""
     api.push(demo, {"w": {"indices": [0], "values": [1]}}, 422)

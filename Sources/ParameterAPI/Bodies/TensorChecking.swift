@@ -93,7 +93,9 @@ struct TensorChecking {
                 expected: "\(parameter.shape.dimensions)", got: "\(dense)")
         }
         let wanted = [indices.count] + parameter.shape.dimensions.dropFirst()
-        guard tensor.rowsShape == wanted, values.count == indices.count * parameter.shape.rowCount else {
+        // Nested lists cannot say how wide no rows are.
+        let isEmpty = indices.isEmpty && tensor.rowsShape == [0]
+        guard isEmpty || tensor.rowsShape == wanted, values.count == indices.count * parameter.shape.rowCount else {
             return complain(
                 tensor, .valueError, "`values` of `\(tensor.name)` has one row for each index, so shape \(wanted)",
                 expected: "\(wanted)", got: "\(tensor.rowsShape)")
