@@ -28,12 +28,16 @@ struct Curve: Sendable {
 extension Call {
     /// The steps of `from`, `to` (included) and `every`; nil when no range is asked for.
     ///
-    /// The forms that are for looking at show a range even when none is asked for: what has been, and as much again.
-    /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points.
-    func stepRange(for model: Model) throws(Problem) -> [Int]? {
+    /// The forms that are for looking at show a range even when none is asked for: what has been, and as much again. Asked
+    /// for one step, they show that one.
+    /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points, `conflictingQuery` for a range
+    ///   beside one step.
+    func stepRange(for model: Model, as form: CurveForm) throws(Problem) -> [Int]? {
         guard query("from") != nil || query("to") != nil || query("every") != nil else {
-            return suffix == nil || suffix == "json" ? nil : model.publication.current.naturalRange
+            if form == .json { return nil }
+            return try integer("step").map { [$0] } ?? model.publication.current.naturalRange
         }
+        try forbidQueries("step", because: "is one step, and `from`, `to`, `every` are a range; give one or the other.")
         let from = try integer("from") ?? 0
         let every = try integer("every", in: 1...Int.max) ?? 1
         guard let to = try integer("to") else {

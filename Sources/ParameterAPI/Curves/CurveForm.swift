@@ -1,4 +1,4 @@
-// The forms of a curve: chosen by the path's suffix, JSON without one.
+// The forms of a curve: chosen by the path's suffix, or else by the Accept header; JSON without either.
 
 import HTTPServing
 import TensorCoding
@@ -13,9 +13,16 @@ enum CurveForm: String, CaseIterable {
     /// The suffixes that paths of curves may carry.
     static let suffixes = allCases.map(\.rawValue)
 
-    /// The form that the path's suffix names.
-    init(_ call: Call) {
-        self = call.suffix.flatMap { CurveForm(rawValue: $0) } ?? .json
+    /// The form that the path's suffix names, or else the Accept header.
+    init(_ call: Call) throws(Problem) {
+        if let suffix = call.suffix, let named = CurveForm(rawValue: suffix) {
+            self = named
+            return
+        }
+        self = try call.accepted([
+            Offer(.json, "application/json", "text/html", "application/problem+json"),
+            Offer(.csv, "text/csv"), Offer(.svg, "image/svg+xml"), Offer(.txt, "text/plain"),
+        ])
     }
 
     /// The answer with the curve.

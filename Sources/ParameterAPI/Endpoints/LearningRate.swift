@@ -9,14 +9,20 @@ import TensorCoding
 @Sendable func getLearningRates(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries("step", "from", "to", "every", "param")
     let model = try call.model()
-    if let steps = try call.stepRange(for: model) { return answerCurve(call, model, "lr", steps, learningRates) }
-    let step = try call.integer("step")
+    let form = try CurveForm(call)
     let names = call.queries("param")
+    let parameters = try parameters(names, of: model.layout)
+    if let steps = try call.stepRange(for: model, as: form) {
+        let groups = names.isEmpty ? nil : Set(parameters.map(\.group))
+        return answerCurve(
+            call, model, form, Curve.Subject("lr", "learning rate", steps, groups: groups), learningRates)
+    }
+    let step = try call.integer("step")
     return .answer { exchange in
         let version = model.publication.current
         let step = step ?? version.step
         if names.isEmpty { return answerValues(call, exchange, version, "lr", step, learningRates) }
-        call.answer(exchange) { () throws(Problem) in try parameterRates(call, version, step, names) }
+        call.answer(exchange) { () throws(Problem) in try parameterRates(call, version, step, parameters) }
     }
 }
 
@@ -24,8 +30,9 @@ import TensorCoding
 @Sendable func getWeightDecays(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries("step", "from", "to", "every")
     let model = try call.model()
-    if let steps = try call.stepRange(for: model) {
-        return answerCurve(call, model, "weight_decay", steps, weightDecays)
+    let form = try CurveForm(call)
+    if let steps = try call.stepRange(for: model, as: form) {
+        return answerCurve(call, model, form, Curve.Subject("weight_decay", "weight decay", steps), weightDecays)
     }
     let step = try call.integer("step")
     return .answer { exchange in
@@ -48,17 +55,37 @@ private typealias Evaluate = @Sendable (ModelFacts, Int) throws(Problem) -> [Flo
     facts.weightDecays(at: step)
 }
 
+extension Curve {
+    /// What a curve is asked for.
+    fileprivate struct Subject {
+        let quantity: String
+        let title: String
+        let steps: [Int]
+        /// The groups to show; nil for all.
+        let groups: Set<Int>?
+
+        init(_ quantity: String, _ title: String, _ steps: [Int], groups: Set<Int>? = nil) {
+            self.quantity = quantity
+            self.title = title
+            self.steps = steps
+            self.groups = groups
+        }
+    }
+}
+
 private func answerCurve(
-    _ call: Call, _ model: Model, _ quantity: String, _ steps: [Int], _ evaluate: @escaping Evaluate
+    _ call: Call, _ model: Model, _ form: CurveForm, _ subject: Curve.Subject, _ evaluate: @escaping Evaluate
 ) -> Action {
-    let form = CurveForm(call)
-    return .answer { exchange in
+    .answer { exchange in
         call.answer(exchange) { () throws(Problem) in
             let facts = model.publication.current.facts
-            let names = facts.layout.groups.map(\.name)
-            let curve = try Curve(quantity, steps, names: names) { step throws(Problem) in try evaluate(facts, step) }
-            let title = "\(facts.name): \(quantity == "lr" ? "learning rate" : "weight decay")"
-            return form.response(for: curve, title: title, call)
+            let shown = facts.layout.groups.indices.filter { subject.groups?.contains($0) ?? true }
+            let names = shown.map { facts.layout.groups[$0].name }
+            let curve = try Curve(subject.quantity, subject.steps, names: names) { step throws(Problem) in
+                let values = try evaluate(facts, step)
+                return shown.map { values[$0] }
+            }
+            return form.response(for: curve, title: "\(facts.name): \(subject.title)", call)
         }
     }
 }
@@ -85,12 +112,10 @@ private func answerValues(
     }
 }
 
-/// The rate of each parameter asked for, with the definition it comes from.
-private func parameterRates(
-    _ call: Call, _ version: PublishedVersion, _ step: Int, _ names: [String]
-) throws(Problem) -> Response {
-    let layout = version.facts.layout
-    let rates = try learningRates(version.facts, step)
+/// The parameters that the query names, with the groups that rule their rates.
+private func parameters(
+    _ names: [String], of layout: ArenaLayout
+) throws(Problem) -> [(name: String, group: Int)] {
     var rows: [(name: String, group: Int)] = []
     for name in names {
         guard let index = layout.index(of: name) else {
@@ -102,6 +127,15 @@ private func parameterRates(
         }
         rows.append((name, group))
     }
+    return rows
+}
+
+/// The rate of each parameter asked for, with the definition it comes from.
+private func parameterRates(
+    _ call: Call, _ version: PublishedVersion, _ step: Int, _ rows: [(name: String, group: Int)]
+) throws(Problem) -> Response {
+    let layout = version.facts.layout
+    let rates = try learningRates(version.facts, step)
     return .json(indented: call.isIndented, headers: versionHeaders(version)) { writer in
         writer.beginObject()
         writer.member("step", step)

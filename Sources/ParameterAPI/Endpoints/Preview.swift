@@ -9,7 +9,7 @@ import TensorCoding
 @Sendable func previewLearningRate(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     _ = try BodyFormat(call.request, takesTensors: false)
-    let form = CurveForm(call)
+    let form = try CurveForm(call)
     let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
         let preview = try Preview(document, call)
         let curve = try preview.curve(call)

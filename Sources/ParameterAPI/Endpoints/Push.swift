@@ -11,9 +11,16 @@ import TensorCoding
     _ = try call.waitTime()
     let model = try call.model()
     let format = try BodyFormat(call.request)
-    let showsStages = try call.flag("stages")
-    if try call.flag("dry_run") { return try dryRun(call, model, format, stages: showsStages) }
     let answersPull = try call.flag("pull")
+    let showsStages = try call.flag("stages")
+    if try call.flag("dry_run") {
+        if answersPull {
+            try call.forbidQueries("pull", because: "pulls what a push makes, and a dry run makes nothing.")
+        }
+        return try dryRun(call, model, format, stages: showsStages)
+    }
+    if showsStages { try call.forbidQueries("stages", because: "tells how a dry run went; add dry_run=1.") }
+    if !answersPull { try forbidSelection(call) }
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
     let receiver = try PushReceiver(call, model, format) { push, exchange in
         model.submit(.push(push)) { result in
@@ -28,8 +35,14 @@ import TensorCoding
     return .read(receiver, limit: call.api.tensorLimit(model, format))
 }
 
+private func forbidSelection(_ call: Call) throws(Problem) {
+    try call.forbidQueries(
+        "group", "name", "dtype", "encoding", "meta_only", because: "is about pulled parameters; add pull=1.")
+}
+
 /// `?dry_run=1`: changes nothing.
 private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Action {
+    try forbidSelection(call)
     let receiver = try PushReceiver(call, model, format) { push, exchange in
         model.dryRun(push) { result in
             switch result {

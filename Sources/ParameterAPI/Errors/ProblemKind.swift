@@ -30,6 +30,7 @@ enum ProblemKind: String, CaseIterable {
     case expectationFailed = "expectation-failed"
     case wrongHost = "wrong-host"
     case invalidContent = "invalid-content"
+    case conflictingQuery = "conflicting-query"
     case invalidQuery = "invalid-query"
     case exceedsMemory = "exceeds-memory"
     case keyReused = "key-reused"

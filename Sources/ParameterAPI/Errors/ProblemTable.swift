@@ -136,6 +136,11 @@ extension ProblemKind {
                 422, "The content is wrong",
                 "The JSON is well-formed, but a name, shape, type or value in it is not right. `errors` points to each place. Nothing was applied."
             )
+        case .conflictingQuery:
+            Row(
+                400, "Query arguments do not go together",
+                "An argument is written twice, or means nothing beside the others. The detail says which one to leave out or to add."
+            )
         case .invalidQuery:
             Row(422, "A query argument is wrong", "The detail names the argument and the values that it takes.")
         case .exceedsMemory:

@@ -15,8 +15,8 @@ struct Call: Sendable {
     /// The value of a path's argument.
     func argument(_ name: String) -> String { arguments[name] ?? "" }
 
-    /// The last query argument called `name`.
-    func query(_ name: String) -> String? { request.query.last { $0.name == name }?.value }
+    /// The query argument called `name`.
+    func query(_ name: String) -> String? { request.query.first { $0.name == name }?.value }
 
     /// Every query argument called `name`.
     func queries(_ name: String) -> [String] { request.query.filter { $0.name == name }.map(\.value) }
@@ -33,11 +33,25 @@ struct Call: Sendable {
         }
     }
 
-    /// Refuses query arguments that the endpoint does not know: a misspelt one must not pass in silence.
+    /// Arguments that may be given more than once.
+    private static let repeatable = ["group", "name", "param"]
+
+    /// Refuses query arguments that the endpoint does not know, and those that say two things: neither a misspelt one nor
+    /// a contradicted one must pass in silence.
     func allowQueries(_ names: String...) throws(Problem) {
         for (name, _) in request.query where !names.contains(name) {
             let known = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
             throw Problem(.invalidQuery, "The query argument `\(name)` is not known here; \(known).")
+        }
+        for name in names where !Self.repeatable.contains(name) && queries(name).count > 1 {
+            throw Problem(.conflictingQuery, "`\(name)` is given more than once; give it one value.")
+        }
+    }
+
+    /// Refuses query arguments that would be dropped beside what else the request asks for; `reason` follows the name.
+    func forbidQueries(_ names: String..., because reason: String) throws(Problem) {
+        for name in names where query(name) != nil {
+            throw Problem(.conflictingQuery, "`\(name)` \(reason)")
         }
     }
 

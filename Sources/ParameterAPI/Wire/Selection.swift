@@ -16,24 +16,20 @@ enum Representation: String {
             self = named
             return
         }
-        self = try Representation.accepted(call.request.headers["Accept"])
+        self = try call.accepted([
+            Offer(.json, "application/json", "text/html", "text/*", "application/problem+json"),
+            Offer(.safetensors, "application/vnd.safetensors", "application/octet-stream"),
+        ])
     }
 
-    private static func accepted(_ header: String?) throws(Problem) -> Representation {
-        guard let header, !header.isEmpty else { return .json }
-        for range in header.split(separator: ",") {
-            let parts = range.split(separator: ";").map { $0.trimmingSpaces().lowercased() }
-            if parts.contains(where: { $0 == "q=0" || $0 == "q=0.0" }) { continue }
-            switch parts.first {
-            case "application/vnd.safetensors", "application/octet-stream": return .safetensors
-            case "application/json", "application/*", "*/*", "text/html", "text/*", "application/problem+json":
-                return .json
-            default: continue
-            }
+    /// Refuses arguments that only JSON can follow.
+    func check(_ call: Call) throws(Problem) {
+        guard self == .safetensors else { return }
+        try call.forbidQueries("encoding", because: "is about numbers in JSON; leave it out, or ask for JSON.")
+        if try call.flag("meta_only") {
+            try call.forbidQueries(
+                "meta_only", because: "answers shapes without data, which a safetensors file cannot; ask for JSON.")
         }
-        throw Problem(
-            .notAcceptable,
-            "Accept \(header.prefix(100)) cannot be met: ask for application/json or application/vnd.safetensors.")
     }
 }
 
@@ -63,6 +59,7 @@ struct Selection {
     /// - Throws: `notFound` for a group or a plain name that the model lacks, `invalidQuery` for unknown values.
     init(_ call: Call, layout: ArenaLayout) throws(Problem) {
         representation = try Representation(call)
+        try representation.check(call)
         let groups = try call.queries("group").map { name throws(Problem) in try Self.group(name, layout) }
         let names = call.queries("name")
         indices = try Self.indices(groups, names, layout)
