@@ -8,6 +8,8 @@ public enum FixedLimits {
     public static let longestWait = 300
     /// The most points of a curve.
     public static let curvePoints = 100_000
+    /// The most rows of one answer.
+    public static let rows = 100_000
     /// What a JSON body may hold.
     public static let json = JSONLimits()
 }

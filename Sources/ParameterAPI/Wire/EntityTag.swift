@@ -43,7 +43,28 @@ struct EntityTagList {
     }
 }
 
+/// What lets a client ask again for the same document of one version and be told that it has it.
+struct Validators: Sendable {
+    let headers: [(name: String, value: String)]
+    /// Whether the client has it.
+    let hold: Bool
+
+    /// The answer to a client that has it.
+    var notModified: Response { Response(status: 304, headers: headers) }
+}
+
 extension Call {
+    /// The validators of a document called `name`.
+    ///
+    /// A person's JSON is indented and a program's is not: other bytes, so another tag, and caches are told.
+    func validators(_ version: PublishedVersion, _ name: String, isJSON: Bool = true) -> Validators {
+        let tag = EntityTag(version, isJSON && isIndented ? "\(name)-i" : name)
+        let headers = [(name: "ETag", value: tag.text), (name: "Vary", value: "Accept, User-Agent")]
+        return Validators(
+            headers: headers + versionHeaders(version),
+            hold: (request.method == .get || request.method == .head) && tag.matches(ifNoneMatch: request.headers))
+    }
+
     /// The journal counts the versions of a condition in one byte.
     private static let mostVersions = 255
 

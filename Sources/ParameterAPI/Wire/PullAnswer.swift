@@ -27,9 +27,9 @@ final class SharedBytes: @unchecked Sendable {
         self.memory = memory
     }
 
-    /// A copy of some bytes.
-    convenience init(_ source: [UInt8]) {
-        self.init(count: source.count, memory: nil)
+    /// A copy of some bytes, with its place in the budget.
+    convenience init(_ source: [UInt8], memory: Reservation? = nil) {
+        self.init(count: source.count, memory: memory)
         target.copyBytes(from: source)
     }
 
@@ -155,7 +155,7 @@ struct PullAnswer: Sendable {
             )
         }
         let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: versionMetadata(version))).segment
-        return selection.encoding.isMetaOnly ? [head] : [head] + data()
+        return [head] + data()
     }
 
     /// The values: the arena itself where they go out as they are.

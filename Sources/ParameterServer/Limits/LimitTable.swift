@@ -20,6 +20,7 @@ extension Limit {
         Limit("versions", .count(\.serving.versions), "Versions of a model that stay readable"),
         Limit("wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Limit("curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
+        Limit("rows", .fixed("\(FixedLimits.rows)"), "Rows of a tensor in one answer"),
         Limit("json-depth", .fixed("\(FixedLimits.json.depth)"), "Nesting of a JSON body"),
         Limit(
             "json-envelope", .fixed(ByteCount(bytes: FixedLimits.json.documentBytes).defaultValueDescription),

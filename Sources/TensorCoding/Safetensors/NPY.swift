@@ -2,10 +2,13 @@
 
 /// NumPy's array file.
 public enum NPY {
-    /// The bytes before the data of a float32 tensor in row-major order, little-endian; a multiple of 64.
-    public static func header(shape: [Int]) -> [UInt8] {
+    /// The bytes before the data of a tensor in row-major order, little-endian; a multiple of 64.
+    ///
+    /// NumPy names its types by their size, so every type that it has is a float of `type.size` bytes: bfloat16, which it
+    /// lacks, must not come here.
+    public static func header(shape: [Int], type: ElementType = .float32) -> [UInt8] {
         let dimensions = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
-        var text = Array("{'descr': '<f4', 'fortran_order': False, 'shape': (\(dimensions)), }".utf8)
+        var text = Array("{'descr': '<f\(type.size)', 'fortran_order': False, 'shape': (\(dimensions)), }".utf8)
         let preamble = 10
         let padding = 63 - (preamble + text.count) % 64
         text.append(contentsOf: repeatElement(UInt8(ascii: " "), count: padding))

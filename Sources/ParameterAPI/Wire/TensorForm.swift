@@ -1,0 +1,31 @@
+// The forms of one tensor's answer.
+
+import HTTPServing
+import TensorCoding
+
+/// How one tensor is answered.
+enum TensorForm: String {
+    case json
+    case safetensors
+    case npy
+
+    /// The form that the Accept header asks for.
+    init(_ call: Call) throws(Problem) {
+        self = try call.accepted([
+            Offer(.json, "application/json", "text/html", "text/*", "application/problem+json"),
+            Offer(.safetensors, "application/vnd.safetensors", "application/octet-stream"),
+        ])
+    }
+
+    /// How the query wants the numbers written, where this form can.
+    func encoding(_ call: Call) throws(Problem) -> TensorEncoding {
+        let encoding = try TensorEncoding(call)
+        guard self != .json else { return encoding }
+        try call.forbidQueries("encoding", because: "is about numbers in JSON; leave it out, or ask for JSON.")
+        if self == .npy, encoding.elementType == .bfloat16 {
+            try call.forbidQueries(
+                "dtype", because: "BF16 is unknown to NumPy; take F16 or F32, or Accept: application/vnd.safetensors.")
+        }
+        return encoding
+    }
+}
