@@ -10,7 +10,9 @@ import ParameterServing
     let model = try call.model()
     return .answer { exchange in
         let version = model.publication.current
-        call.answer(exchange, headers: versionHeaders(version)) { writer in
+        let validators = call.validators(version, "groups")
+        if validators.hold { return exchange.complete { validators.notModified } }
+        call.answer(exchange, headers: validators.headers) { writer in
             writer.beginObject()
             writer.member("model", model.name)
             writer.member("step", version.step)
@@ -28,7 +30,9 @@ import ParameterServing
     let index = try groupIndex(call.argument("g"), model.publication.current)
     return .answer { exchange in
         let version = model.publication.current
-        call.answer(exchange, headers: versionHeaders(version)) { $0.group(index, of: version) }
+        let validators = call.validators(version, "group\(index)")
+        if validators.hold { return exchange.complete { validators.notModified } }
+        call.answer(exchange, headers: validators.headers) { $0.group(index, of: version) }
     }
 }
 

@@ -97,12 +97,10 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 func answerPage(of model: Model, status: Int, _ call: Call, _ exchange: Exchange) {
     let version = model.publication.current
     let divergence = model.publication.divergence
-    let tag = EntityTag(version, divergence == nil ? "page" : "page-diverged")
-    var headers = [(name: "ETag", value: tag.text)] + versionHeaders(version)
+    let validators = call.validators(version, divergence == nil ? "page" : "page-diverged")
+    if validators.hold { return exchange.complete { validators.notModified } }
+    var headers = validators.headers
     if status == 201 { headers.append((name: "Location", value: "/v1/models/\(model.name)")) }
-    if status == 200, call.request.method != .put, tag.matches(ifNoneMatch: call.request.headers) {
-        return exchange.complete { [headers] in Response(status: 304, headers: headers) }
-    }
     call.answer(exchange, status: status, headers: headers) { $0.modelPage(version, divergence: divergence) }
 }
 

@@ -7,24 +7,38 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/state`.
 @Sendable func getState(_ call: Call) throws(Problem) -> Action {
-    try call.allowQueries("dtype")
+    try call.allowQueries()
     let model = try call.model()
     let representation = try Representation(call)
     return .answer { exchange in
         // The copy is taken by the model between two updates; it is encoded on this connection's own thread.
         model.export { export in
+            let validators = stateValidators(call, export, representation, of: model)
+            if validators.hold { return exchange.complete { validators.notModified } }
             exchange.complete {
                 switch representation {
-                case .json: stateDocument(export, indented: call.isIndented)
-                case .safetensors: stateFile(export)
+                case .json: stateDocument(export, indented: call.isIndented, validators.headers)
+                case .safetensors: stateFile(export, validators.headers)
                 }
             }
         }
     }
 }
 
-private func stateDocument(_ export: ModelExport, indented: Bool) -> Response {
-    .json(indented: indented, headers: versionHeaders(export.version)) { writer in
+/// The state may change without a new version: a skipped update resets a counter, a diverged one leaves its slots.
+private func stateValidators(
+    _ call: Call, _ export: ModelExport, _ representation: Representation, of model: Model
+) -> Validators {
+    let diverged = model.publication.divergence == nil ? "" : "-diverged"
+    let scalars = digest(of: export.scalars.map { "\($0.name)=\($0.value)" }.joined(separator: ";"))
+    return call.validators(
+        export.version, "state-\(representation.rawValue)-\(scalars)\(diverged)", isJSON: representation == .json)
+}
+
+private func stateDocument(
+    _ export: ModelExport, indented: Bool, _ headers: [(name: String, value: String)]
+) -> Response {
+    .json(indented: indented, headers: headers) { writer in
         writer.beginObject()
         writer.member("model", export.version.facts.name)
         writer.member("step", export.version.step)
@@ -49,13 +63,13 @@ private func stateDocument(_ export: ModelExport, indented: Bool) -> Response {
     }
 }
 
-private func stateFile(_ export: ModelExport) -> Response {
+private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: String)]) -> Response {
     let tensors = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
     let metadata = versionMetadata(export.version) + export.scalars.map { ($0.name, "\($0.value)") }
     let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: metadata)).segment
     let data = export.slots.map { Response.Segment(owner: export, bytes: UnsafeRawBufferPointer($0.values)) }
     return Response(
-        status: 200, headers: versionHeaders(export.version) + safetensorsHeaders(export.version.facts.name + "-state"),
+        status: 200, headers: headers + safetensorsHeaders(export.version.facts.name + "-state"),
         body: .segments([head] + data))
 }
 

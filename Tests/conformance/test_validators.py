@@ -1,0 +1,36 @@
+"""ETags of everything that belongs to a version: one tag, one sequence of bytes."""
+
+from __future__ import annotations
+
+import pytest
+from support.wire import SAFETENSORS, Api
+
+VIEWS = ["", "/parameters", "/parameters/w", "/parameters/w?rows=0", "/parameters/w.npy", "/groups"]
+VIEWS += ["/groups/default", "/state", "/state.safetensors", "/parameters.safetensors"]
+READERS = {"curl": {"User_Agent": "curl/8"}, "program": {}, "binary": {"Accept": SAFETENSORS}}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_tags_tell_bytes_apart(api: Api, demo: str, view: str) -> None:
+    """Whoever asks: equal tags mean equal bytes, and caches are told what the answer depends on."""
+    bodies: dict[str, bytes] = {}
+    for headers in READERS.values():
+        answer = api("GET", f"/v1/models/{demo}{view}", **headers)
+        if answer.status == 406:
+            continue
+        assert bodies.setdefault(answer.headers["etag"], answer.body) == answer.body
+        assert answer.headers["etag"].startswith('"') and "User-Agent" in answer.headers["vary"]
+    assert bodies
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("reader", ["curl", "program"])
+def test_not_modified(api: Api, demo: str, view: str, reader: str) -> None:
+    """304 without a body while the version holds, 200 after a push."""
+    target, headers = f"/v1/models/{demo}{view}", READERS[reader]
+    tag = api.get(target, **headers).headers["etag"]
+    unchanged = api("GET", target, If_None_Match=f'"x", {tag}', **headers).expect(304)
+    assert (unchanged.body, unchanged.headers["etag"]) == (b"", tag)
+    assert api("HEAD", target, **headers).headers["etag"] == tag
+    api.push(demo, {"w": [1, 1]})
+    assert api("GET", target, If_None_Match=tag, **headers).expect(200).headers["etag"] != tag
