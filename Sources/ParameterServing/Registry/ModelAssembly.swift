@@ -27,6 +27,19 @@ struct ModelAssembly {
         return model(name, uid, source.fingerprint, optimizer, arena, pool, memory)
     }
 
+    /// Says what is wrong with a definition, without building anything.
+    ///
+    /// - Throws: `invalid` as `assemble`.
+    func check(_ definition: ModelDefinition) throws(ServingError) {
+        do throws(OptimizerError) {
+            _ = try catalogue.memoryNeeded(
+                definition: definition.settings, parameters: definition.parameters.map(\.definition))
+            for parameter in definition.parameters { _ = try parameter.initializer }
+        } catch {
+            throw ServingError(error)
+        }
+    }
+
     /// Builds the model of an image.
     ///
     /// - Throws: `JournalError.corrupted` where the image does not fit what its own settings say;
@@ -122,15 +135,24 @@ struct ModelAssembly {
             let target = arena.buffer[layout.parameters[index].range]
             switch parameter.value {
             case .values(let source): _ = target.update(fromContentsOf: source.values)
-            case .initializer(let setting):
+            case .initializer:
                 do throws(OptimizerError) {
-                    let pointer = "/parameters/\(parameter.definition.name)/init"
-                    try Initializer(setting, pointer: pointer)
-                        .fill(target, name: parameter.definition.name, shape: parameter.definition.shape)
+                    let initializer = try parameter.initializer
+                    initializer?.fill(target, name: parameter.definition.name, shape: parameter.definition.shape)
                 } catch {
                     throw ServingError(error)
                 }
             }
+        }
+    }
+}
+
+extension InitialParameter {
+    /// What makes the first values; nil where they are given.
+    fileprivate var initializer: Initializer? {
+        get throws(OptimizerError) {
+            guard case .initializer(let setting) = value else { return nil }
+            return try Initializer(setting, pointer: "/parameters/\(definition.name)/init")
         }
     }
 }

@@ -57,13 +57,17 @@ extension ModelRegistry {
         }
         if creation.onlyIfAbsent { throw .preconditionFailed(expected: "*", current: "\(model.uid)") }
         if creation.replacing { return nil }
-        guard model.fingerprint == creation.source.fingerprint else { throw .modelExists(creation.name) }
-        return model
+        if model.fingerprint == creation.source.fingerprint { return model }
+        // A definition that is wrong in itself differs from everything: what is wrong with it helps more.
+        try assembly.check(creation.source.definition)
+        throw .modelExists(creation.name)
+    }
+
+    private var assembly: ModelAssembly {
+        ModelAssembly(catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
     }
 
     private func build(_ creation: Creation) throws(ServingError) {
-        let assembly = ModelAssembly(
-            catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
         let model = try assembly.assemble(creation.name, uids.next(), creation.source)
         keeper?.note(uids)
         keeper?.expect(model.uid)
