@@ -134,9 +134,30 @@ public struct Catalogue: Sendable {
                 expected: scheduleNames.joined(separator: ", "), got: name)
         }
         let settings = Settings(setting, pointer: pointer, owner: type.name, known: ["schedule"])
-        let schedule = try type.init(settings)
-        try settings.finish()
-        return schedule
+        do throws(OptimizerError) {
+            let schedule = try type.init(settings)
+            try settings.finish()
+            return schedule
+        } catch {
+            throw Self.misspelling(in: setting, settings, type) ?? error
+        }
+    }
+
+    /// The argument that would be the missing one if it were spelt like it: naming it says more than what is missing.
+    private static func misspelling(
+        in setting: Setting, _ settings: Settings, _ type: any LearningRateSchedule.Type
+    ) -> OptimizerError? {
+        guard let missing = settings.missing else { return nil }
+        let near = NearestNames.of(missing, among: setting.entries.map(\.key))
+        for name in near where name != "schedule" {
+            let entries = setting.entries.map { Setting.Entry(key: $0.key == name ? missing : $0.key, value: $0.value) }
+            let corrected = Settings(.object(entries), pointer: settings.pointer, owner: type.name, known: ["schedule"])
+            guard (try? type.init(corrected)) != nil, (try? corrected.finish()) != nil else { continue }
+            return .invalid(
+                "\(settings.pointer)/\(name.pointerEscaped)", .typeError,
+                "\(type.name) has no `\(name)`; did you mean `\(missing)`?", expected: missing, got: name)
+        }
+        return nil
     }
 
     func scheduleHint(_ name: String) -> String {
