@@ -194,6 +194,50 @@ def test_not_a_definition(api: Api, name: str, kind: str) -> None:
     api("GET", f"/v1/models/{name}").expect(404)
 
 
+@pytest.mark.parametrize("kind", NOT_A_DEFINITION)
+def test_not_a_definition_of_what_exists(api: Api, model: str, kind: str) -> None:
+    """What is wrong with it is said first, not that it differs from the model that has the name."""
+    change, exception = NOT_A_DEFINITION[kind]
+    problem = api("PUT", f"/v1/models/{model}", {**DEFINITION, **change}).expect(422).json()
+    assert exception is None or problem["exception"] == exception
+
+
+BEYOND = {
+    "rate beyond float32": ('{"optimizer":"sgd","learning_rate":1e39,"parameters":{"w":[0]}}', "beyond float32"),
+    "rate beyond float64": ('{"optimizer":"sgd","learning_rate":1e400,"parameters":{"w":[0]}}', "64-bit float"),
+    "entry beyond float64": ('{"optimizer":"sgd","learning_rate":[1e400],"parameters":{"w":[0]}}', "64-bit float"),
+}
+
+
+@pytest.mark.parametrize("kind", BEYOND)
+def test_numbers_beyond(api: Api, name: str, kind: str) -> None:
+    """It is JSON, so 422, and the sentence says what is wrong with the number."""
+    text, words = BEYOND[kind]
+    answer = api("PUT", f"/v1/models/{name}", text.encode(), Content_Type="application/json").expect(422).json()
+    assert words in answer["detail"] and "not JSON" not in answer["detail"]
+
+
+def test_loss_beyond_float64(api: Api, model: str) -> None:
+    """The same in a push."""
+    assert "Line 1" in refused(api, model, b'{"gradients":{"bias":[1,1]},"loss":1e400}', {422})["detail"]
+
+
+SCHEDULES = [
+    ({"schedule": "cosine_decay_lr", "min_lr": 0.1, "max_lr": 1, "decay_step": 9}, "decay_step", "`decay_steps`"),
+    ({"schedule": "warm_up_lr", "learning_rat": 0.1, "warmup_steps": 9}, "learning_rat", "`learning_rate`"),
+    ({"schedule": "cosine_decay_lr", "max_lr": 1, "decay_steps": 9}, "min_lr", "needs `min_lr`"),
+    ({"schedule": "cosine_decay_lr", "min_lr": 0.1, "max_lr": 1}, "decay_steps", "needs `decay_steps`"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "key", "words"), SCHEDULES)
+def test_misspelt_argument_of_a_schedule(api: Api, name: str, schedule: Any, key: str, words: str) -> None:
+    """The unknown key and the nearest one, not only that the nearest one is missing."""
+    problem = api("PUT", f"/v1/models/{name}", {**DEFINITION, "learning_rate": schedule}).expect(422).json()
+    assert problem["exception"] == "TypeError" and words in problem["detail"]
+    assert problem["errors"][0]["pointer"] == f"/learning_rate/{key}"
+
+
 @pytest.mark.parametrize(("given", "wanted"), [("momentun", "momentum"), ("ADAMM", "adam"), ("sdg", "sgd")])
 def test_nearest_optimizer(api: Api, name: str, given: str, wanted: str) -> None:
     """An unknown type is answered with the nearest one."""

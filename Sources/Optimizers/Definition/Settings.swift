@@ -54,6 +54,9 @@ public final class Settings {
         return entries.first { $0.key == key }?.value ?? inherited
     }
 
+    /// The member asked for last, if it was not there: what stopped the reading when something required is missing.
+    var missing: String? { asked.last.flatMap { has($0) ? nil : $0 } }
+
     /// Whether the object, or its parent, has the member.
     public func has(_ key: String) -> Bool { holds(key) || (parent?.has(key) ?? false) }
 
@@ -90,7 +93,12 @@ public final class Settings {
                 pointer, .typeError, "\(name) must be \(bounds.words); got \(setting.kind).", expected: bounds.words,
                 got: setting.kind)
         }
-        guard Float(value).isFinite, bounds.holds(value) else {
+        guard Float(value).isFinite else {
+            throw .invalid(
+                pointer, .valueError, "\(name) is beyond float32; got \(value).", expected: "a float32", got: "\(value)"
+            )
+        }
+        guard bounds.holds(value) else {
             throw .invalid(
                 pointer, .valueError, "\(name) must be \(bounds.words); got \(value).", expected: bounds.words,
                 got: "\(value)")

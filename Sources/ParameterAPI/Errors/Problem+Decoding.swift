@@ -5,8 +5,12 @@ import ParameterServing
 import TensorCoding
 
 extension Problem {
-    /// A text that is no JSON: line, column, and what to change.
+    /// A text that is no JSON, or JSON with a number that nothing here can hold: line, column, and what to change.
     init(_ error: JSONError) {
+        if error.reason == .numberOutOfRange {
+            self.init([Complaint(pointer: "", exception: .valueError, detail: "\(error)")])
+            return
+        }
         self.init(.malformedJSON, "The body is not JSON: \(error). Nothing was applied.")
     }
 

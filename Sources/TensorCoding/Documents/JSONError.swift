@@ -42,7 +42,7 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case invalidLiteral
         /// Digits that do not form a JSON number.
         case invalidNumber
-        /// A number beyond the range of a double.
+        /// A number beyond the range of a double, or an integer beyond 64 bits.
         case numberOutOfRange
         /// A byte that cannot stand here; the text says what could.
         case unexpected(UInt8, wanted: String)
@@ -85,7 +85,7 @@ extension JSONError.Reason {
         case .invalidLiteral:
             "an unknown word; JSON has true, false and null in lower case, and text needs double quotes"
         case .invalidNumber: "a malformed number; write it like -1.5e-3, without leading zeros or plus sign"
-        case .numberOutOfRange: "a number beyond the range of a 64-bit float; send a finite value"
+        case .numberOutOfRange: "a number beyond a 64-bit float, or a whole number beyond 64 bits; send a smaller one"
         case .unexpected(let byte, let wanted): "\(character(byte)) cannot stand here; \(wanted)"
         case .duplicateKey(let key): "the key \"\(key)\" appears twice in one object; keep one of them"
         case .tooDeep(let limit): "nesting deeper than \(limit) levels; flatten the document"
