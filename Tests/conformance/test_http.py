@@ -38,6 +38,15 @@ def test_problem_pages(api: Api) -> None:
     assert api.get(str(slug)).body
 
 
+def test_problem_pages_for_browsers(api: Api) -> None:
+    """HTML where it is asked for; the contract's own example is a page."""
+    parameter = api.get("/openapi.json").json()["paths"]["/problems/{slug}"]["parameters"][0]
+    for slug in ["not-found", *parameter["schema"]["examples"]]:
+        page = api.get(f"/problems/{slug}", Accept="text/html,*/*;q=0.8")
+        assert page.headers["content-type"].startswith("text/html") and page.body.startswith(b"<!doctype html>")
+        assert api.get(f"/problems/{slug}").headers["content-type"].startswith("text/plain")
+
+
 @pytest.mark.parametrize("target", ["/nowhere", "/v1", "/v1/models/x/nothing", "/v1/models/x/", "//", "/v2/models"])
 def test_unknown_paths(api: Api, target: str) -> None:
     """404 as a problem document."""

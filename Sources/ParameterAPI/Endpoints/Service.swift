@@ -6,8 +6,8 @@ import HTTPServing
 @Sendable func getGuide(_ call: Call) throws(Problem) -> Action {
     let host = call.request.headers["Host"] ?? "127.0.0.1:8470"
     let text = guide(for: host, version: call.api.version)
-    let wantsPage = call.request.headers["Accept"]?.contains("text/html") ?? false
-    return .answer { exchange in exchange.complete { wantsPage ? page(text) : .text(text) } }
+    let wantsPage = call.wantsPage
+    return .answer { exchange in exchange.complete { wantsPage ? page(text, title: "paramd") : .text(text) } }
 }
 
 /// `GET /livez`: the process answers.
@@ -56,16 +56,21 @@ import HTTPServing
             "There is no problem `\(call.argument("slug").prefix(80))`; they are: \(ProblemKind.allCases.map(\.rawValue).joined(separator: ", "))."
         )
     }
-    return .answer { exchange in
-        exchange.complete { .text("\(kind.title) (\(kind.status))\n\n\(kind.help)\n") }
-    }
+    let text = "\(kind.title) (\(kind.status))\n\n\(kind.help)\n"
+    let wantsPage = call.wantsPage
+    return .answer { exchange in exchange.complete { wantsPage ? page(text, title: kind.title) : .text(text) } }
 }
 
-/// The guide for a browser.
-private func page(_ text: String) -> Response {
+extension Call {
+    /// Whether a browser asks, which says that it takes HTML; programs take whatever comes.
+    fileprivate var wantsPage: Bool { request.headers["Accept"]?.contains("text/html") ?? false }
+}
+
+/// A text for a browser.
+private func page(_ text: String, title: String) -> Response {
     let escaped = text.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
     let html = """
-        <!doctype html><html lang="en"><meta charset="utf-8"><title>paramd</title>
+        <!doctype html><html lang="en"><meta charset="utf-8"><title>\(title)</title>
         <meta name="color-scheme" content="light dark"><meta name="viewport" content="width=device-width">
         <pre style="font:15px/1.5 ui-monospace,monospace;max-width:100ch;margin:3em auto;white-space:pre-wrap">\(escaped)</pre></html>
 
