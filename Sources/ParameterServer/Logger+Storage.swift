@@ -19,14 +19,20 @@ extension Logger {
             "recovered",
             metadata: [
                 "models": "\(summary.models)", "snapshots": "\(summary.snapshots)", "records": "\(summary.records)",
-                "torn_bytes": "\(summary.tornBytes)",
+                "torn_bytes": "\(summary.tornBytes)", "lost_positions": "\(summary.lostPositions)",
+                "ms": "\(summary.duration / .milliseconds(1))",
             ])
+        if summary.lostPositions > 0 {
+            warning(
+                "the journal ends before what snapshots cover: records are lost",
+                metadata: ["lost_positions": "\(summary.lostPositions)"])
+        }
         for damage in summary.damaged {
             warning("damaged snapshot, an older one was used", metadata: ["reason": "\(damage)"])
         }
         for model in summary.missing {
             error(
-                "no snapshot of this model is left, and the journal does not begin with it",
+                "a salvage gave this model up: no snapshot of it is left, and the journal does not begin with it",
                 metadata: ["model": "\(model)"])
         }
     }

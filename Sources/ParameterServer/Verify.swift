@@ -3,6 +3,7 @@
 import ArgumentParser
 import Glibc
 import Journal
+import ParameterServing
 
 /// `paramd verify DIR`.
 struct Verify: ParsableCommand {
@@ -45,7 +46,7 @@ struct Recover: ParsableCommand {
 
     @Flag(
         help:
-            "Keep the records before the damage and move the rest aside, damaged snapshots too. Pushes behind it are lost."
+            "Keep the records before the damage and move the rest aside, damaged snapshots too; give up what is missing."
     )
     var salvage = false
 
@@ -55,14 +56,11 @@ struct Recover: ParsableCommand {
 
     func run() throws {
         do {
-            let report = try Journal.salvage(directory: directory + "/journal")
-            if let report { print("kept everything before: \(report.problem)") }
-            var moved = (report?.movedAside ?? []).map { "journal/\($0)" }
-            for part in ["snapshots", "checkpoints"] {
-                moved += try SnapshotStore(directory: "\(directory)/\(part)").setDamagedAside().map { "\(part)/\($0)" }
-            }
-            for file in moved { print("moved aside: \(file)") }
-            if moved.isEmpty, report == nil { print("nothing to do: the directory is intact") }
+            let report = try Salvage.run(directory)
+            if let problem = report.problem { print("kept everything before: \(problem)") }
+            for what in report.givenUp { print("given up: \(what)") }
+            for file in report.movedAside { print("moved aside: \(file)") }
+            if report.isIntact { print("nothing to do: the directory is intact") }
         } catch {
             throw StartFailure(error, directory: directory)
         }

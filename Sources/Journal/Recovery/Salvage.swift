@@ -9,6 +9,8 @@ public struct SalvageReport: Sendable, Equatable {
     public let end: UInt64
     /// Files that now hold what was taken out, named after where it came from.
     public let movedAside: [String]
+    /// Bytes taken out, without zeros at the end of a file; `nil` where a missing segment makes that unknown.
+    public let bytes: Int?
 }
 
 extension Journal {
@@ -16,20 +18,45 @@ extension Journal {
     ///
     /// Acknowledged records may be among what is moved: the caller decides, having seen the error of `open`.
     ///
+    /// - Parameters:
+    ///   - directory: Where the journal lies.
+    ///   - claim: The claim to the directory; without one it is claimed here.
     /// - Returns: `nil` if there is nothing to salvage: nothing was changed then.
     /// - Throws: `.inUse`, and what reading and writing throw.
-    public static func salvage(directory: String) throws(JournalError) -> SalvageReport? {
-        try salvage(directory: directory, on: POSIXFileSystem())
+    public static func salvage(
+        directory: String, holding claim: DirectoryClaim? = nil
+    ) throws(JournalError) -> SalvageReport? {
+        try salvage(directory: directory, on: POSIXFileSystem(), holding: claim)
     }
 
     package static func salvage(
-        directory path: String, on disk: any FileSystem
+        directory path: String, on disk: any FileSystem, holding claim: DirectoryClaim? = nil
     ) throws(JournalError) -> SalvageReport? {
         let directory = Directory(path, on: disk)
-        let lock = try DirectoryLock(directory)
-        defer { lock.release() }
+        let claim = if let claim { claim } else { try DirectoryClaim(directory) }
+        defer { withExtendedLifetime(claim) {} }
         return try Salvage(directory).run()
     }
+
+    /// Moves every segment aside, the newest first: for a journal that cannot be applied to anything any more.
+    ///
+    /// - Returns: The files that now hold them.
+    public static func setAside(
+        directory path: String, holding claim: DirectoryClaim? = nil
+    ) throws(JournalError) -> [String] {
+        let directory = Directory(path, on: POSIXFileSystem())
+        let claim = if let claim { claim } else { try DirectoryClaim(directory) }
+        defer { withExtendedLifetime(claim) {} }
+        let salvage = Salvage(directory)
+        var moved: [String] = []
+        for name in try directory.fileNames().filter(FileName.segment.isMember).reversed() {
+            moved.append(try salvage.moveAside(name))
+        }
+        return moved.sorted()
+    }
+
+    /// The smallest record on disk: in so many bytes there is at most one.
+    public static let leastRecordBytes = RecordHeader.size
 }
 
 private struct Salvage {
@@ -70,21 +97,61 @@ private struct Salvage {
         _ names: ArraySlice<String>, at reader: SegmentReader?, problem: JournalError, end: SegmentReader?
     ) throws(JournalError) -> SalvageReport {
         var moved: [String] = []
+        var bytes = try reader.map { reader throws(JournalError) in try used(reader.window, from: reader.offset) } ?? 0
         for name in names.dropFirst(reader == nil ? 0 : 1).reversed() {
-            try directory.writing(name) { () throws(SystemError) in
-                try directory.rename(name, to: FileName.salvaged + name)
-                try directory.synchronize()
-            }
-            moved.append(FileName.salvaged + name)
+            bytes += try used(try ReadWindow(name, in: directory), from: 0)
+            moved.append(try moveAside(name))
         }
         if let reader { moved.append(try copyOut(reader)) }
-        return SalvageReport(problem: problem, end: end?.nextPosition ?? 1, movedAside: moved.sorted())
+        return SalvageReport(
+            problem: problem, end: end?.nextPosition ?? 1, movedAside: moved.sorted(),
+            bytes: isConsecutive(names, after: end) ? bytes : nil)
+    }
+
+    private func isConsecutive(_ names: ArraySlice<String>, after end: SegmentReader?) -> Bool {
+        let numbers = names.compactMap(FileName.segment.number)
+        let before = end.map(\.header.number).map { $0 < numbers.first ?? 0 ? [$0] : [] } ?? []
+        let all = before + numbers
+        return zip(all, all.dropFirst()).allSatisfy { $0 + 1 == $1 }
+    }
+
+    /// Moves a file aside, under a name that no earlier salvage has used.
+    fileprivate func moveAside(_ name: String) throws(JournalError) -> String {
+        let target = try freeName(FileName.salvaged + name)
+        try directory.writing(name) { () throws(SystemError) in
+            try directory.rename(name, to: target)
+            try directory.synchronize()
+        }
+        return target
+    }
+
+    private func freeName(_ wanted: String) throws(JournalError) -> String {
+        let taken = Set(try directory.fileNames())
+        var name = wanted
+        var number = 2
+        while taken.contains(name) {
+            name = "\(wanted)-\(number)"
+            number += 1
+        }
+        return name
+    }
+
+    /// Bytes from `start` to the end, without the zeros that a segment is prepared with.
+    private func used(_ window: ReadWindow, from start: Int) throws(JournalError) -> Int {
+        var end = start
+        var offset = start
+        while offset < window.size {
+            let bytes = try window.bytes(offset..<min(offset + 65536, window.size))
+            if let last = bytes.lastIndex(where: { $0 != 0 }) { end = offset + last + 1 }
+            offset += bytes.count
+        }
+        return end - start
     }
 
     /// Copies what lies behind the reader's last good record into a file of its own, then cuts it off.
     private func copyOut(_ reader: SegmentReader) throws(JournalError) -> String {
         let name = reader.window.name
-        let target = "\(FileName.salvaged)\(name)-from-\(reader.offset)"
+        let target = try freeName("\(FileName.salvaged)\(name)-from-\(reader.offset)")
         let part = try directory.writing(target) { () throws(SystemError) in
             try directory.open(target + FileName.unfinished, .create)
         }

@@ -68,7 +68,7 @@ extension Command {
             try reader.skipPadding(to: 4)
             for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
             self = .restore(restoration)
-        case .create, .createFromImage, .delete:
+        case .create, .createFromImage, .delete, .salvage:
             throw FormatError(expected: "a command of a model", offset: reader.offset)
         }
     }

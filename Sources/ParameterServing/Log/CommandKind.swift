@@ -11,4 +11,5 @@ enum CommandKind: UInt16 {
     case restore = 7
     case createFromImage = 8
     case importIfVersion = 9
+    case salvage = 10
 }

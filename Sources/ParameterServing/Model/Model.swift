@@ -12,6 +12,7 @@ public final class Model: Runnable, @unchecked Sendable {
         case logged(Command, Reply, Result<Logged, ServingError>)
         case inspect(@Sendable (ModelState) -> Void)
         case replay(Command, UInt64, @Sendable () -> Void)
+        case skip(versions: Int, UInt64)
         case recovered(@Sendable () -> Void)
         case end(ServingError)
     }
@@ -103,6 +104,9 @@ public final class Model: Runnable, @unchecked Sendable {
         post(.replay(command, position, then))
     }
 
+    /// Leaves out versions, as the record at `position` says.
+    func skip(versions: Int, at position: UInt64) { post(.skip(versions: versions, position)) }
+
     /// Publishes what recovery has come to.
     func finishRecovery(then: @escaping @Sendable () -> Void) { post(.recovered(then)) }
 
@@ -126,6 +130,7 @@ public final class Model: Runnable, @unchecked Sendable {
         case .replay(let command, let position, let then):
             replay(command, at: position)
             then()
+        case .skip(let versions, let position): skipNow(versions: versions, at: position)
         case .recovered(let then):
             publication.open(with: state.published, divergence: state.divergence)
             then()
@@ -178,6 +183,13 @@ public final class Model: Runnable, @unchecked Sendable {
 
     /// Applies a command of a journal to a model that nobody else knows.
     func applyNow(_ command: Command, at position: UInt64) { replay(command, at: position) }
+
+    /// Leaves out versions of a model that nobody else knows.
+    func skipNow(versions: Int, at position: UInt64) {
+        guard position >= state.position else { return }
+        state.skip(versions: versions)
+        state.advance(past: position)
+    }
 
     /// The whole state of a model that nobody else knows.
     var image: ModelImage { state.image(fingerprint: fingerprint) }

@@ -125,6 +125,9 @@ struct ModelState {
     /// Notes that the record at `position` has been applied.
     mutating func advance(past position: UInt64) { self.position = position + 1 }
 
+    /// Leaves out versions that somebody may have seen before a salvage.
+    mutating func skip(versions: Int) { version += versions }
+
     /// Carries a logged command out.
     ///
     /// Deterministic: the same commands from the same state give the same bits.

@@ -91,6 +91,8 @@ struct KeeperState {
         return arriving.values.reduce(covered) { min($0, $1) }
     }
 
-    /// Which models there are.
-    var census: Census { Census(names: watches.mapValues(\.model.name)) }
+    /// Which models there are, by the records before `end`: later ones may not survive a power cut.
+    func census(before end: UInt64) -> Census {
+        Census(names: watches.filter { $0.value.model.firstPosition < end }.mapValues(\.model.name))
+    }
 }

@@ -16,9 +16,13 @@ public struct RecoverySummary: Sendable {
     public var records = 0
     /// Bytes of a record that a crash cut short, dropped from the end of the journal.
     public var tornBytes = 0
+    /// Positions that snapshots cover and the journal has lost.
+    public var lostPositions = 0
+    /// How long it all took.
+    public var duration = Duration.zero
     /// Snapshots that were damaged, so that an older one was used.
     public var damaged: [String] = []
-    /// Models that were there once and of which no snapshot is left: somebody has moved the files away.
+    /// Models that a salvage gave up.
     public var missing: [String] = []
 }
 
@@ -27,7 +31,7 @@ final class Recovery {
     /// Records that may wait to be applied, in bytes.
     private static let mostBytesAhead = 256 << 20
 
-    private let directory: DataDirectory
+    let directory: DataDirectory
     private let assembly: ModelAssembly
     private let bytesAhead = Locked(0)
     private let progress = Condition()
@@ -43,11 +47,15 @@ final class Recovery {
     private var marks: [UInt64: Int] = [:]
     /// Positions of snapshots that have no mark yet, the last one first.
     private var unmarked: [UInt64] = []
-    private var endOfSnapshots: UInt64 = 1
-    private var censuses: [Census] = []
-    private var firstDamage: JournalError?
-    private var deleted: Set<ModelUID> = []
-    private var created: Set<String> = []
+    private(set) var endOfSnapshots: UInt64 = 1
+    private(set) var census: (id: UInt64, names: [ModelUID: String])?
+    /// Lists of models in snapshot files before this number speak of models that a salvage gave up.
+    private(set) var firstTrusted: UInt64 = 0
+    private(set) var firstDamage: JournalError?
+    private(set) var deleted: Set<ModelUID> = []
+    /// A model that the journal has records of and that nothing else knows.
+    private(set) var stranger: ModelUID?
+    private(set) var created: Set<String> = []
 
     init(_ directory: DataDirectory, _ assembly: ModelAssembly) {
         self.directory = directory
@@ -56,7 +64,9 @@ final class Recovery {
 
     /// Loads the snapshots, replays the journal and leaves it open.
     func run() throws(JournalError) -> Journal {
+        let start = ContinuousClock.now
         try loadSnapshots()
+        try checkPresence()
         let journal = try Journal.open(
             directory: directory.journalPath, holding: directory.claim, settings: directory.settings,
             resumingAt: endOfSnapshots
@@ -66,11 +76,13 @@ final class Recovery {
         waitUntilApplied(keeping: 0)
         dropNamesakes()
         try checkBeginning()
-        try checkCensus()
+        summary.missing = try checkCensus()
         for model in models.values { settle(model) }
         summary.models = models.count
         summary.records = Int(journal.recovery.records)
         summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
+        summary.lostPositions = Int(journal.recovery.lostPositions)
+        summary.duration = ContinuousClock.now - start
         return journal
     }
 
@@ -105,8 +117,8 @@ final class Recovery {
 
     private func loadCensus(_ info: SnapshotInfo) throws(JournalError) {
         if uids == nil { uids = UIDSource(label: info.label) }
-        guard censuses.isEmpty else { return }
-        censuses.append(try ImageSource(try directory.snapshots.open(info.id)).census())
+        guard census == nil else { return }
+        census = (info.id, try ImageSource(try directory.snapshots.open(info.id)).census().names)
     }
 
     /// Loads a model's snapshot unless a newer one of it has been loaded.
@@ -128,28 +140,6 @@ final class Recovery {
         }
     }
 
-    /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.
-    private func checkBeginning() throws(JournalError) {
-        guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath), number > 1 else {
-            return
-        }
-        for model in models.values where model.firstPosition < first {
-            throw .corrupted(
-                file: "the journal", offset: 0,
-                reason: "\(model.name) needs the records from \(model.firstPosition) on; it begins with \(first)")
-        }
-    }
-
-    /// Every model that was there when a part of the journal was deleted is there again, or its end has been read.
-    private func checkCensus() throws(JournalError) {
-        let gone = deleted.union(retired.map(\.uid))
-        let missing = censuses.flatMap(\.names).filter { uid, name in
-            models[uid] == nil && !gone.contains(uid) && !created.contains(name)
-        }
-        summary.missing = missing.map(\.value).sorted()
-        if let damage = firstDamage, !missing.isEmpty { throw damage }
-    }
-
     // MARK: Records
 
     private func replay(_ record: StoredRecord) throws {
@@ -165,8 +155,18 @@ final class Recovery {
             deleted.insert(uid)
             if let model = models[uid] { retire(model) }
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
-            guard let model = models[uid] else { return }
+            guard let model = models[uid] else { return stranger = stranger ?? uid }
             try apply(kind, model, &reader, record)
+        case .salvage: try salvage(SalvageRecord(reading: &reader), record.position)
+        }
+    }
+
+    private func salvage(_ salvage: SalvageRecord, _ position: UInt64) {
+        firstTrusted = salvage.firstTrustedSnapshot
+        uids = uids ?? salvage.uids
+        uids?.note(salvage.uids.count)
+        for model in models.values where position >= model.firstPosition {
+            model.skip(versions: salvage.versions, at: position)
         }
     }
 

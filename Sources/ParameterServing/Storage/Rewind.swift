@@ -115,7 +115,9 @@ public struct Rewind {
 
     /// Applies a record; false when it is not one of this model.
     private func apply(_ record: StoredRecord, of uid: ModelUID, to model: inout Model?) throws -> Bool {
-        guard record.model == uid.number, let kind = CommandKind(rawValue: record.type) else { return false }
+        guard let kind = CommandKind(rawValue: record.type), kind == .salvage || record.model == uid.number else {
+            return false
+        }
         var reader = ByteReader(record.payload)
         switch kind {
         case .create, .createFromImage:
@@ -124,6 +126,8 @@ public struct Rewind {
             model = try assembly.assemble(creation.name, uid, creation.source)
             model?.begin(at: record.position)
         case .delete: return false
+        case .salvage:
+            model?.skipNow(versions: try SalvageRecord(reading: &reader).versions, at: record.position)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
             guard let model else { return false }
             model.applyNow(

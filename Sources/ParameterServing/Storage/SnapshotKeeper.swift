@@ -153,7 +153,9 @@ final class SnapshotKeeper: Sendable {
     /// Deletes the segments that no model needs, after noting which models there are.
     private func shorten() throws(JournalError) {
         let end = try flush()
-        let (needed, census) = state.withLock { ($0.retired.isEmpty ? $0.needed(before: end) : 0, $0.census) }
+        let (needed, census) = state.withLock {
+            ($0.retired.isEmpty ? $0.needed(before: end) : 0, $0.census(before: end))
+        }
         // The snapshots of a retired model would bring it back if the record of its deletion went first.
         guard needed > 0 else { return }
         try write(census, covering: needed)

@@ -10,7 +10,7 @@ enum Sample {
     /// Everything that goes to disk in a form of this module.
     enum Form: String, CaseIterable, Sendable {
         case definition, image, push, importValues, importIfVersion, reconfigure, register, restore, create,
-            createFromImage
+            createFromImage, salvage
     }
 
     static let settings: Setting = [
@@ -50,6 +50,9 @@ enum Sample {
         return model
     }
 
+    static let salvage = SalvageRecord(
+        versions: 1000, uids: UIDSource(seed: 0xCAFE_F00D, count: 17), firstTrustedSnapshot: 5)
+
     static func image() throws -> ModelImage { try model().image }
 }
 
@@ -79,6 +82,7 @@ extension Sample.Form {
         case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
         case .createFromImage:
             return record(ModelSource.state(Sample.definition, model.image.optimizer).record(of: model, count: 6))
+        case .salvage: return record(Sample.salvage.record)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
             return record(try command(model).record(of: model.uid, in: model.layout))
         }
@@ -124,6 +128,7 @@ extension Sample.Form {
             case .definition: _ = try ModelDefinition(reading: &reader)
             case .create: _ = try CreationRecord(.create, reading: &reader)
             case .createFromImage: _ = try CreationRecord(.createFromImage, reading: &reader)
+            case .salvage: _ = try SalvageRecord(reading: &reader)
             default:
                 _ = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
             }
@@ -154,6 +159,7 @@ extension Sample.Form {
         case .createFromImage: .createFromImage
         case .create, .definition, .image: .create
         case .register: .register
+        case .salvage: .salvage
         }
     }
 }

@@ -1,0 +1,59 @@
+// Whether something is missing: files that somebody took away must not pass in silence for models that never were.
+// What a salvage has given up, it has noted in the journal.
+
+import Journal
+
+extension Recovery {
+    /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.
+    func checkBeginning() throws(JournalError) {
+        guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath), number > 1 else {
+            return
+        }
+        for model in models.values where model.firstPosition < first {
+            throw .corrupted(
+                file: "the journal", offset: 0,
+                reason: "\(model.name) needs the records from \(model.firstPosition) on; it begins with \(first)")
+        }
+    }
+
+    /// A journal always has a segment: snapshots without one mean that somebody took it away.
+    func checkPresence() throws(JournalError) {
+        guard endOfSnapshots > 1 || census != nil || firstDamage != nil else { return }
+        guard try Journal.firstSegment(directory: directory.journalPath) == nil else { return }
+        throw .corrupted(file: "the journal", offset: 0, reason: "no segment is left, and there are snapshots")
+    }
+
+    /// Every model that was there when a part of the journal was deleted is there again, or its end has been read.
+    ///
+    /// - Returns: The models that a salvage gave up.
+    func checkCensus() throws(JournalError) -> [String] {
+        guard let census else {
+            try checkWhole()
+            return []
+        }
+        let gone = deleted.union(retired.map(\.uid))
+        let missing = census.names.filter { uid, name in
+            models[uid] == nil && !gone.contains(uid) && !created.contains(name)
+        }.map { "\($0.value) (\($0.key))" }.sorted()
+        guard let first = missing.first, census.id >= firstTrusted else { return missing }
+        throw firstDamage
+            ?? .corrupted(
+                file: "the directory", offset: 0,
+                reason: "no snapshot of model \(first) is left, and the journal does not begin with it")
+    }
+
+    /// Without a list of models, only a journal from the beginning tells of all of them.
+    private func checkWhole() throws(JournalError) {
+        guard firstTrusted == 0, let first = try Journal.firstSegment(directory: directory.journalPath),
+            first.number > 1
+        else { return }
+        throw firstDamage
+            ?? .corrupted(
+                file: "the directory", offset: 0,
+                reason: """
+                    the journal begins with record \(first.position), \
+                    \(stranger.map { "which model \($0) needs from its start, " } ?? "")\
+                    and no snapshot says which models there were
+                    """)
+    }
+}

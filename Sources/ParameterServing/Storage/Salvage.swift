@@ -1,0 +1,98 @@
+// The explicit way out of a directory that does not open: damaged files are moved aside, what is missing is given up,
+// and a record in the journal says so. Deletes nothing. Called by `paramd recover --salvage` alone.
+
+import Glibc
+import Journal
+
+/// Makes a damaged directory usable again.
+public struct Salvage {
+    /// What was done.
+    public struct Report: Sendable {
+        /// Why the journal refused; nil where it did not.
+        public internal(set) var problem: JournalError?
+        /// What else was wrong and has been given up, in sentences.
+        public internal(set) var givenUp: [String] = []
+        /// The files that hold what was taken out, by their path in the directory.
+        public internal(set) var movedAside: [String] = []
+
+        /// Whether nothing was wrong; nothing was changed then.
+        public var isIntact: Bool { problem == nil && givenUp.isEmpty && movedAside.isEmpty }
+    }
+
+    private let directory: DataDirectory
+    private var report = Report()
+    private var contents = Contents()
+    /// Bytes of the journal that were given up; nil when nobody can tell.
+    private var lostBytes: Int? = 0
+
+    /// Salvages a directory that no daemon has open.
+    ///
+    /// - Throws: `inUse`, and what reading and writing throw.
+    public static func run(_ path: String) throws(JournalError) -> Report {
+        guard access(path, F_OK) == 0 else {
+            throw .inaccessible(file: "the directory", call: "access", code: errno)
+        }
+        var salvage = Salvage(directory: try DataDirectory(path, settings: JournalSettings()))
+        try salvage.run()
+        return salvage.report
+    }
+
+    private init(directory: DataDirectory) {
+        self.directory = directory
+    }
+
+    private mutating func run() throws(JournalError) {
+        try cutJournal()
+        for (store, name) in [(directory.snapshots, "snapshots"), (directory.checkpoints, "checkpoints")] {
+            report.movedAside += try store.setDamagedAside().map { "\(name)/\($0)" }
+        }
+        contents = try Contents(directory)
+        if let hole = contents.hole {
+            report.givenUp.append("the journal, for \(hole)")
+            try giveUpJournal()
+        }
+        if contents.firstSegment == nil, !contents.snapshots.isEmpty {
+            if report.isIntact { report.givenUp.append("the journal, of which no segment is left") }
+            lostBytes = nil
+        }
+        report.givenUp += contents.missing.map { "the model \($0), of which no snapshot is left" }
+        if contents.lacksCensus { report.givenUp.append("the list of models, of which no snapshot is left") }
+        if !report.isIntact { try append() }
+    }
+
+    private mutating func cutJournal() throws(JournalError) {
+        guard let cut = try Journal.salvage(directory: directory.journalPath, holding: directory.claim) else { return }
+        report.problem = cut.problem
+        report.movedAside += cut.movedAside.map { "journal/\($0)" }
+        lostBytes = cut.bytes
+    }
+
+    /// A journal that begins too late for a snapshot cannot be applied to it: the snapshots' states are what is left.
+    private mutating func giveUpJournal() throws(JournalError) {
+        let moved = try Journal.setAside(directory: directory.journalPath, holding: directory.claim)
+        report.movedAside += moved.map { "journal/\($0)" }
+        lostBytes = nil
+        contents = try Contents(directory)
+    }
+
+    /// Notes in the journal, durably, what may have been lost.
+    private func append() throws(JournalError) {
+        let record = SalvageRecord(
+            versions: lostBytes.map { $0 / Journal.leastRecordBytes + 1 } ?? SalvageRecord.unknownVersions,
+            uids: contents.uids(adding: lostBytes.map { UInt64($0 / Journal.leastRecordBytes + 1) }),
+            firstTrustedSnapshot: contents.nextSnapshot
+        ).record
+        let journal = try Journal.open(
+            directory: directory.journalPath, holding: directory.claim, settings: directory.settings,
+            resumingAt: contents.end
+        ) { _ in }
+        defer { journal.close() }
+        let result = Locked<Result<Acknowledgement, JournalError>?>(nil)
+        let done = Condition()
+        journal.append(record) { outcome in
+            result.withLock { $0 = outcome }
+            done.signal()
+        }
+        _ = try result.wait(for: done) { $0 }.get()
+    }
+}
