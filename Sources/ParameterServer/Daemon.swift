@@ -42,7 +42,7 @@ struct Daemon: Service {
         do throws(HTTPServerError) {
             port = try server.start()
         } catch {
-            throw StartFailure(status: .unavailable, message: "--listen \(address): \(error)")
+            throw StartFailure(error, address: address)
         }
         let bound = "\(host):\(port)"
         write("listening on http://\(bound)\n", to: STDOUT_FILENO)
@@ -79,8 +79,7 @@ struct Daemon: Service {
     private static func address(_ options: Options) throws -> ListenAddress {
         guard let address = ListenAddress(options.listen) else {
             throw StartFailure(
-                status: .configuration,
-                message: "--listen \(options.listen): write HOST:PORT, such as 127.0.0.1:8470 or [::1]:0")
+                status: .configuration, message: "--listen \(options.listen): \(mistake(inAddress: options.listen))")
         }
         guard address.isLoopback || options.insecureNoAuth else {
             throw StartFailure(
@@ -91,5 +90,15 @@ struct Daemon: Service {
                     """)
         }
         return address
+    }
+
+    /// What is wrong with an address that is none, and what to write.
+    private static func mistake(inAddress text: String) -> String {
+        let form = "write HOST:PORT, such as 127.0.0.1:8470 or [::1]:0"
+        guard let colon = text.lastIndex(of: ":") else { return form }
+        let (host, port) = (text[..<colon], text[text.index(after: colon)...])
+        guard !host.isEmpty, !port.isEmpty, !host.contains(":") || host.hasPrefix("[") else { return form }
+        guard UInt16(port) != nil else { return "\(port) is no port: write a number from 0, which picks one, to 65535" }
+        return "\(host) is no IP address: write one of this machine, such as 127.0.0.1; names are not looked up"
     }
 }

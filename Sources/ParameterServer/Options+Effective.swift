@@ -26,6 +26,8 @@ extension Options {
             EffectiveSetting("receipt-window", "\(receiptWindow)", origin: origin(receiptWindow == 256)),
             EffectiveSetting(
                 "snapshot-after", "\(snapshotAfter.bytes)", origin: origin(snapshotAfter.bytes == 64 << 20)),
+            EffectiveSetting(
+                "allow-host", allowedHosts.joined(separator: ", "), origin: origin(allowedHosts.isEmpty)),
             EffectiveSetting("log-level", logLevel.rawValue, origin: origin(logLevel == .info)),
             EffectiveSetting("insecure-no-auth", "\(insecureNoAuth)", origin: origin(!insecureNoAuth)),
         ]

@@ -23,7 +23,9 @@ struct Options: ParsableArguments {
             valueName: "mode"))
     var durability = Durability.group
 
-    @Option(help: ArgumentHelp("Remember this many pushes of each worker for retries.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Remember this many pushes of each worker for retries; at least 1.", valueName: "count"))
     var receiptWindow = 256
 
     @Option(
@@ -47,6 +49,20 @@ struct Options: ParsableArguments {
 
     @Flag(help: "Serve a non-loopback address without authentication: whoever reaches it can change every model.")
     var insecureNoAuth = false
+
+    /// What no type of an option can tell.
+    func validate() throws {
+        guard receiptWindow > 0 else {
+            throw ValidationError(
+                "--receipt-window is at least 1, not \(receiptWindow): a push whose answer was lost is known by its receipt."
+            )
+        }
+        guard !dataDir.isEmpty else { throw ValidationError("--data-dir names a directory, such as ./paramd-data.") }
+        for host in allowedHosts where !HostName.isOne(host) {
+            throw ValidationError(
+                "--allow-host is a name without port and path, such as paramd.example.org, not `\(host)`.")
+        }
+    }
 }
 
 /// The command and its subcommands, for `--help` and `--version`.

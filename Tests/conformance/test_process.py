@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -56,6 +57,53 @@ def test_bad_arguments(arguments: list[str]) -> None:
     ended = run(*arguments)
     assert ended.returncode not in (0, None) and ended.returncode > 0
     assert ended.stderr and not ended.stdout
+
+
+BAD_STARTS = {
+    "name": (["--listen", "nosuchhost:0"], 78, "nosuchhost is no IP address"),
+    "port": (["--listen", "127.0.0.1:99999"], 78, "99999 is no port"),
+    "no port": (["--listen", "127.0.0.1"], 78, "HOST:PORT"),
+    "bare IPv6": (["--listen", "::1:0"], 78, "[::1]:0"),
+    "foreign address": (["--listen", "192.0.2.1:0", "--insecure-no-auth"], 69, "no address of this machine"),
+    "path too long": (["--listen", "unix:/tmp/" + "x" * 120], 69, "107 bytes"),
+    "socket nowhere": (["--listen", "unix:/nowhere/socket"], 69, "directory must exist"),
+    "no receipts": (["--receipt-window", "0"], 64, "at least 1"),
+    "fewer than none": (["--receipt-window", "-5"], 64, "at least 1"),
+    "host with port": (["--allow-host", "example.org:80"], 64, "without port"),
+    "no directory": (["--data-dir", ""], 64, "--data-dir names a directory"),
+    "directory nowhere": (["--data-dir", "/proc/nowhere/data"], 74, "directory above it must exist"),
+    "file as directory": (["--data-dir", __file__], 74, "move it away"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_STARTS)
+def test_failed_start_says_what_to_change(kind: str, tmp_path: Path) -> None:
+    """One sentence with the way out, and the status that belongs to it."""
+    arguments, status, words = BAD_STARTS[kind]
+    ended = run("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), *arguments)
+    assert ended.returncode == status
+    assert words in ended.stderr and not ended.stdout, ended.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_directory_of_somebody_else(tmp_path: Path) -> None:
+    """The right that is missing is named."""
+    tmp_path.chmod(0o755)
+    command = ["setpriv", "--reuid=65534", "--clear-groups", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir"]
+    ended = subprocess.run([*command, "/var/paramd"], capture_output=True, check=False, text=True, timeout=30)
+    assert ended.returncode == 74
+    assert "right to read and write" in ended.stderr
+
+
+def test_allowed_hosts(start: Callable[..., Daemon]) -> None:
+    """They are answered, and `/v1/server` lists them like every other setting."""
+    daemon = start("--allow-host", "a.example", "--allow-host", "fe80::1")
+    api = Api(daemon.host, daemon.port)
+    settings = api.get("/v1/server", Host="a.example:80").json()["settings"]
+    assert settings["allow-host"] == {"value": "a.example, fe80::1", "origin": "flag"}
+    api.get("/livez", Host="[fe80::1]")
+    flags = set(re.findall(r"^  --([a-z-]+)", run("--help").stdout, re.MULTILINE))
+    assert flags - set(settings) == {"limit", "version"}
 
 
 def limits_of(daemon: Daemon) -> dict[str, dict[str, str]]:
@@ -113,10 +161,10 @@ def test_bad_limits(argument: str, words: list[str]) -> None:
 
 
 def test_address_in_use(daemon: Daemon, tmp_path: Path) -> None:
-    """Not 0, and the address is named."""
+    """69, the address is named, and so is the way out."""
     ended = run("--listen", f"127.0.0.1:{daemon.port}", "--data-dir", str(tmp_path))
-    assert ended.returncode > 0
-    assert str(daemon.port) in ended.stderr
+    assert ended.returncode == 69
+    assert str(daemon.port) in ended.stderr and "another port" in ended.stderr
 
 
 def test_second_daemon_on_one_directory(daemon: Daemon) -> None:

@@ -1,0 +1,80 @@
+// Why the daemon did not start, in words that say what to change.
+
+import Glibc
+import HTTPServing
+import Journal
+
+/// A start that failed: what to tell, and the status to exit with.
+struct StartFailure: Error, CustomStringConvertible {
+    let status: ExitStatus
+    let message: String
+
+    var description: String { message }
+}
+
+extension StartFailure {
+    /// What a data directory that cannot be opened means, with the way out.
+    init(_ error: JournalError, directory: String) {
+        switch error {
+        case .inUse:
+            self.init(
+                status: .unavailable, message: "\(directory): \(error) Stop that daemon, or choose another --data-dir.")
+        case .corrupted, .unsupportedFormat:
+            self.init(
+                status: .dataDamaged,
+                message:
+                    "\(directory): \(error) `paramd verify` lists all damage; `paramd recover --salvage` gives up what follows it."
+            )
+        case .replayRefused:
+            self.init(
+                status: .dataDamaged,
+                message:
+                    "\(directory): \(error) A model may need more --memory, or an optimizer that this daemon lacks.")
+        case .outOfSpace:
+            self.init(status: .inputOutput, message: "\(directory): \(error) Make room, or choose another directory.")
+        case .readOnlyFileSystem:
+            self.init(
+                status: .inputOutput, message: "\(directory): \(error) Mount it writable, or choose another directory.")
+        case .failed(let file, let call, let code), .inaccessible(let file, let call, let code):
+            let reason = "\(call) of \(file) failed (\(String(cString: strerror(code))))"
+            self.init(status: .inputOutput, message: "\(directory): \(reason). \(Self.advice(onFiles: code))")
+        case .closed: self.init(status: .inputOutput, message: "\(directory): \(error)")
+        }
+    }
+
+    /// Why an address cannot be listened on, with the way out.
+    init(_ error: HTTPServerError, address: String) {
+        let advice =
+            switch error {
+            case .cannotListen(let code): Self.advice(onListening: code)
+            case .loopUnavailable(EMFILE), .loopUnavailable(ENFILE): "Raise the number of open files (ulimit -n)."
+            case .invalidAddress where address.hasPrefix("unix:"): "Write unix:PATH with a path of at most 107 bytes."
+            case .invalidAddress, .loopUnavailable, .alreadyStarted: ""
+            }
+        self.init(
+            status: .unavailable, message: "--listen \(address): \(error).\(advice.isEmpty ? "" : " ")\(advice)")
+    }
+
+    private static func advice(onFiles code: Int32) -> String {
+        switch code {
+        case EACCES, EPERM: "Give this user the right to read and write there, or choose another directory."
+        case ENOENT: "The directory above it must exist: create it, or choose another directory."
+        case ENOTDIR, EEXIST, EISDIR: "Something else has that name: move it away, or choose another directory."
+        case EMFILE, ENFILE: "Raise the number of open files (ulimit -n)."
+        case EFBIG: "Raise the size that files may have (ulimit -f)."
+        default: "Check the disk and its mount, or choose another directory."
+        }
+    }
+
+    private static func advice(onListening code: Int32) -> String {
+        switch code {
+        case EADDRINUSE: "Another program listens there: stop it, or choose another port; 0 picks a free one."
+        case EADDRNOTAVAIL:
+            "The host is no address of this machine: write one that `ip address` shows, 127.0.0.1 for this machine only, or 0.0.0.0 for all."
+        case EACCES, EPERM: "Ports below 1024 and directories of others need a privilege: choose another, such as 8470."
+        case ENOENT, ENOTDIR: "The socket's directory must exist: create it."
+        case EAFNOSUPPORT: "This machine has no addresses of that kind; write an IPv4 address."
+        default: "Choose another address, such as 127.0.0.1:8470."
+        }
+    }
+}
