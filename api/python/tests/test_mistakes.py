@@ -107,6 +107,13 @@ def test_push_after_delete_and_create(model: Model) -> None:
     assert model.push({"w": [1, 0]}).step == 1
 
 
+@pytest.mark.parametrize("worker", ["007", "1e3", "true", "null", "NaN"])
+def test_workers_that_look_like_numbers(model: Model, client: Client, worker: str) -> None:
+    """Their names are text all the way: registered and pushed under the same one."""
+    named = client.model(model.name, worker=worker)
+    assert [named.push({"w": [1, 0]}).step for _ in range(2)] == [1, 2]
+
+
 def test_model_replaced_by_another(model: Model, client: Client) -> None:
     """A worker is told, since its gradients belong to the old model; it goes on when it says so."""
     worker = client.model(model.name, worker="wörker-日本")
