@@ -3,6 +3,7 @@
 
 import Glibc
 import Journal
+import Threading
 
 /// Makes a damaged directory usable again.
 public struct Salvage {
