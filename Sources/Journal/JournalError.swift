@@ -11,6 +11,9 @@ public enum JournalError: Error, Sendable, Equatable {
     case outOfSpace(file: String)
     /// The disk is mounted read-only (EROFS): this append changed nothing; later ones work once it is writable.
     case readOnlyFileSystem(file: String)
+    /// The process has no descriptor left, or the system no memory: this append changed nothing; later ones work once
+    /// there are some.
+    case outOfResources(file: String, call: String, code: Int32)
     /// A write or sync failed. Final: nothing more is written until the journal is opened afresh.
     case failed(file: String, call: String, code: Int32)
     /// Bytes on disk are not those written, at `offset` of `file`.
@@ -33,6 +36,7 @@ extension JournalError: CustomStringConvertible {
         case .inUse(nil): "The directory is in use by another process."
         case .outOfSpace(let file): "No space left to write \(file)."
         case .readOnlyFileSystem(let file): "Cannot write \(file): the file system is read-only."
+        case .outOfResources(let file, let call, let code): "\(call) of \(file) failed (\(message(code)))."
         case .failed(let file, let call, let code):
             "\(call) of \(file) failed (\(message(code))); nothing more is written until a restart."
         case .corrupted(let file, let offset, let reason): "\(file) is damaged at offset \(offset): \(reason)."
@@ -45,11 +49,13 @@ extension JournalError: CustomStringConvertible {
 }
 
 extension JournalError {
-    /// What a failed call on the way to durable bytes means: full and read-only disks heal, anything else is final.
+    /// What a failed call on the way to durable bytes means: full and read-only disks heal, and so does the want of
+    /// descriptors or memory; anything else is final.
     init(writing file: String, _ error: SystemError) {
         switch error.code {
         case ENOSPC, EDQUOT: self = .outOfSpace(file: file)
         case EROFS: self = .readOnlyFileSystem(file: file)
+        case EMFILE, ENFILE, ENOMEM: self = .outOfResources(file: file, call: error.call, code: error.code)
         default: self = .failed(file: file, call: error.call, code: error.code)
         }
     }
@@ -61,7 +67,7 @@ extension JournalError {
     /// Whether later appends can succeed without opening the journal afresh.
     var heals: Bool {
         switch self {
-        case .outOfSpace, .readOnlyFileSystem: true
+        case .outOfSpace, .readOnlyFileSystem, .outOfResources: true
         default: false
         }
     }

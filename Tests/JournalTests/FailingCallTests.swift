@@ -82,7 +82,7 @@ struct FailingCallTests {
     @Test(
         "a disk that is full or read-only for one call costs that append at most",
         arguments: [
-            Fault.error(ENOSPC), .half(ENOSPC), .error(EDQUOT), .error(EROFS), .half(EROFS),
+            Fault.error(ENOSPC), .half(ENOSPC), .error(EDQUOT), .error(EROFS), .half(EROFS), .error(EMFILE),
         ])
     func full(fault: Fault) {
         runs(fault) { session, context, call in

@@ -249,7 +249,14 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    func synchronizeDirectory(_ path: String) throws(SystemError) {
+    func openDirectory(_ path: String) throws(SystemError) -> Int32 {
+        try call("open") { state, _ in
+            state.nextDescriptor += 1
+            return state.nextDescriptor
+        }
+    }
+
+    func synchronizeNames(_ directory: Int32) throws(SystemError) {
         try call("fsync") { state, _ in
             state.durableNames = state.names
             state.pendingNames = []

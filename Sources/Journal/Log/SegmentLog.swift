@@ -118,7 +118,15 @@ final class SegmentLog {
     static func begin(
         _ header: SegmentHeader, using file: SegmentFile, in directory: Directory
     ) throws(JournalError) -> SegmentFile {
+        let names: Int32
         var file = file
+        do {
+            names = try directory.openNames()
+        } catch {
+            file.discard()
+            throw JournalError(writing: "the directory", error)
+        }
+        defer { directory.disk.close(names) }
         do {
             try file.takeIntoUse(header)
         } catch {

@@ -34,6 +34,11 @@ struct Directory: Sendable {
         try disk.synchronizeDirectory(path)
     }
 
+    /// Opens the directory itself, so that names can be made durable when no descriptor is to be had any more.
+    func openNames() throws(SystemError) -> Int32 {
+        try disk.openDirectory(path)
+    }
+
     /// Runs calls that write `file`, and says in the journal's terms what a failure means.
     func writing<Result>(
         _ file: String, _ work: () throws(SystemError) -> Result

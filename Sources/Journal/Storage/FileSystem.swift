@@ -39,8 +39,10 @@ package protocol FileSystem: Sendable {
     func read(_ file: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int
     /// Makes the bytes written durable, and the size if it changed (fdatasync).
     func synchronize(_ file: Int32) throws(SystemError)
+    /// Opens a directory for `synchronizeNames`.
+    func openDirectory(_ path: String) throws(SystemError) -> Int32
     /// Makes names durable: files made, renamed and removed in the directory (fsync of it).
-    func synchronizeDirectory(_ path: String) throws(SystemError)
+    func synchronizeNames(_ directory: Int32) throws(SystemError)
     /// Replaces `to` if it exists.
     func rename(_ from: String, to: String) throws(SystemError)
     func remove(_ path: String) throws(SystemError)
@@ -54,6 +56,13 @@ package protocol FileSystem: Sendable {
 }
 
 extension FileSystem {
+    /// Makes names durable in the directory of that path.
+    func synchronizeDirectory(_ path: String) throws(SystemError) {
+        let directory = try openDirectory(path)
+        defer { close(directory) }
+        try synchronizeNames(directory)
+    }
+
     /// Writes all of the buffers, however many calls that takes.
     ///
     /// `iovec`s are consumed in place.

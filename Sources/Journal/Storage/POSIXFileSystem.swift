@@ -61,9 +61,11 @@ package struct POSIXFileSystem: FileSystem {
         _ = try Self.check("fdatasync") { fdatasync(file) }
     }
 
-    package func synchronizeDirectory(_ path: String) throws(SystemError) {
-        let directory = try Self.check("open") { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        defer { _ = Glibc.close(directory) }
+    package func openDirectory(_ path: String) throws(SystemError) -> Int32 {
+        try Self.check("open") { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    }
+
+    package func synchronizeNames(_ directory: Int32) throws(SystemError) {
         _ = try Self.check("fsync") { fsync(directory) }
     }
 

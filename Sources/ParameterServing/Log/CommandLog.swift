@@ -73,7 +73,7 @@ extension ServingError {
     /// What a failure of the journal means to a client.
     init(_ error: JournalError) {
         switch error {
-        case .outOfSpace, .readOnlyFileSystem: self = .storageFull(reason: error.description)
+        case .outOfSpace, .readOnlyFileSystem, .outOfResources: self = .storageFull(reason: error.description)
         case .closed: self = .stopping
         case .inUse, .failed, .corrupted, .unsupportedFormat, .inaccessible, .replayRefused:
             self = .storageFailed(reason: error.description)
