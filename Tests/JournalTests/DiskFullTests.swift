@@ -46,6 +46,50 @@ struct DiskFullTests {
         #expect(last > UInt64(before + after + 20))
     }
 
+    @Test("a half-written batch that cannot be taken back yet is taken back before the next write")
+    func readOnlyInTheMiddle() throws {
+        let disk = SimulatedDisk()
+        let log = try SmallJournal.open(disk) { _ in }
+        try log.write([Submission(Record([1]))])
+        try log.synchronize()
+        disk.plan(.half(EROFS), at: disk.calls + 1)
+        disk.plan(.error(EROFS), at: disk.calls + 2)
+        #expect(throws: JournalError.readOnlyFileSystem(file: FileName.segment(1))) {
+            try log.write([Submission(Record([UInt8](repeating: 2, count: 600)))])
+        }
+        #expect(disk.log.suffix(2) == ["pwritev", "ftruncate"])
+        disk.plan(.error(EROFS), at: disk.calls + 1)
+        #expect(throws: JournalError.readOnlyFileSystem(file: FileName.segment(1))) {
+            try log.write([Submission(Record([3]))])
+        }
+        #expect(disk.log.last == "ftruncate")
+        try log.write([Submission(Record([4]))])
+        try log.synchronize()
+        log.close()
+        #expect(try SmallJournal.recover(disk).records.map(\.payload) == [[1], [4]])
+    }
+
+    @Test("a file prepared ahead whose sync failed is thrown away: a second sync of it would lie")
+    func aheadOfNeed() throws {
+        let disk = SimulatedDisk()
+        let log = try SmallJournal.open(disk) { _ in }
+        let ahead = SmallJournal.directory + "/" + FileName.ahead
+        let faults = Lock(0)
+        disk.watch { [unowned disk] name in
+            // The sync of a file that has just been reserved: the one ahead.
+            guard name == "fdatasync", disk.log.last == "fallocate" else { return }
+            faults.withLock { $0 += 1 }
+            disk.plan(.error(ENOSPC), at: disk.calls + 1)
+        }
+        for _ in 0..<3 {
+            try log.write([Submission(Record([UInt8](repeating: 1, count: 700)))])
+            try log.synchronize()
+            while try log.prepare() {}
+        }
+        #expect(faults.withLock { $0 } > 0)
+        #expect(!disk.paths.contains(ahead))
+    }
+
     @Test(
         "on a tmpfs of 1 MiB, appends fail when it is full and go on when a file is removed",
         .enabled(if: getuid() == 0, "needs the right to mount"))

@@ -179,18 +179,29 @@ final class SegmentLog {
         // Records of half a segment and more mostly need a file of another size.
         guard ahead == nil, current.room < current.size / 2, lastBatchBytes < segmentBytes / 2 else { return false }
         return try attempt { () throws(SystemError) in
-            let file = try SegmentFile(reserving: segmentBytes, in: directory)
-            ahead = file
-            try file.synchronize()
+            try keepAhead(try SegmentFile(reserving: segmentBytes, in: directory))
             return true
         }
     }
 
+    /// Makes the file durable that the next segment is made of.
+    ///
+    /// After a failed sync the kernel may have dropped its pages, and a second one would lie: such a file goes.
+    private func keepAhead(_ file: SegmentFile) throws(SystemError) {
+        do {
+            try file.synchronize()
+        } catch {
+            ahead = nil
+            file.discard()
+            throw error
+        }
+        ahead = file
+    }
+
     private func fillAhead() throws(SystemError) -> Bool {
         guard var file = ahead else { return false }
-        defer { ahead = file }
         guard try file.fillOneStep(upTo: SegmentLog.window) else { return false }
-        try file.synchronize()
+        try keepAhead(file)
         return true
     }
 
