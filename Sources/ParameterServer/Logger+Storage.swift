@@ -20,7 +20,7 @@ extension Logger {
             metadata: [
                 "models": "\(summary.models)", "snapshots": "\(summary.snapshots)", "records": "\(summary.records)",
                 "torn_bytes": "\(summary.tornBytes)", "lost_positions": "\(summary.lostPositions)",
-                "ms": "\(summary.duration / .milliseconds(1))",
+                "ms": "\(Int(summary.duration / .milliseconds(1)))",
             ])
         if summary.lostPositions > 0 {
             warning(

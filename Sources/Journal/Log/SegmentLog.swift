@@ -18,6 +18,8 @@ final class SegmentLog {
     /// Every record before this position is durable.
     private(set) var syncedPosition: UInt64
     private var chain: UInt32
+    /// Whether a batch that was refused may still lie behind the last record.
+    private var mustRetract = false
 
     /// Continues `current` behind its last record; everything in it is durable.
     init(
@@ -40,6 +42,7 @@ final class SegmentLog {
     ///
     /// They share a segment: the next one if the current has no room for them, as long as they need it.
     func write(_ batch: ArraySlice<Submission>) throws(JournalError) {
+        try retract()
         let extent = batch.reduce(0) { $0 + $1.extent }
         if extent > current.room { try roll(toFit: extent) }
         let before = (position: nextPosition, chain: chain)
@@ -48,7 +51,11 @@ final class SegmentLog {
             try buffers.write(to: current.descriptor, at: current.end, on: directory.disk)
         } catch {
             (nextPosition, chain) = before
-            try retract(after: error)
+            let reason = JournalError(writing: current.name, error)
+            guard reason.heals else { throw reason }
+            mustRetract = true
+            do { try retract() } catch  where error.heals {}
+            throw reason
         }
         current.end += extent
         lastBatchBytes = extent
@@ -56,6 +63,7 @@ final class SegmentLog {
 
     /// Makes all written records durable.
     func synchronize() throws(JournalError) {
+        try retract()
         if isDirty { try synchronizeCurrent() }
     }
 
@@ -80,18 +88,14 @@ final class SegmentLog {
         }
     }
 
-    /// Takes a half-written batch off the disk, so that no restart can find what was refused; then throws.
-    private func retract(after error: SystemError) throws(JournalError) -> Never {
-        let reason = JournalError(writing: current.name, error)
-        guard reason.heals else { throw reason }
-        do {
-            try current.truncate(to: current.end)
-            try current.synchronize()
-        } catch {
-            throw .failed(file: current.name, call: error.call, code: error.code)
-        }
-        syncedPosition = nextPosition
-        throw reason
+    /// Takes a half-written batch off the disk, so that no restart can find what was refused.
+    ///
+    /// A disk that takes no writes does not take this one either: it is tried again before anything else is written.
+    private func retract() throws(JournalError) {
+        guard mustRetract else { return }
+        try directory.writing(current.name) { () throws(SystemError) in try current.truncate(to: current.end) }
+        mustRetract = false
+        try synchronizeCurrent()
     }
 
     // MARK: - Segments
@@ -134,7 +138,7 @@ final class SegmentLog {
             throw JournalError(writing: FileName.segment(header.number), error)
         }
         do {
-            try directory.synchronize()
+            try directory.disk.synchronizeNames(names)
         } catch {
             // The name may or may not be on the disk: going on with the old segment could make two successors.
             file.close()
@@ -167,7 +171,7 @@ final class SegmentLog {
 
     /// Does one short piece of work that makes later appends cheaper; false when there is none.
     func prepare() throws(JournalError) -> Bool {
-        guard lastBatchBytes > 0 else { return false }
+        guard lastBatchBytes > 0, !mustRetract else { return false }
         if lastBatchBytes < SegmentLog.largeBatch {
             let limit = current.end + SegmentLog.window
             if try attempt({ () throws(SystemError) in try current.fillOneStep(upTo: limit) }) {
