@@ -35,7 +35,8 @@ extension StartFailure {
         case .readOnlyFileSystem:
             self.init(
                 status: .inputOutput, message: "\(directory): \(error) Mount it writable, or choose another directory.")
-        case .failed(let file, let call, let code), .inaccessible(let file, let call, let code):
+        case .failed(let file, let call, let code), .inaccessible(let file, let call, let code),
+            .outOfResources(let file, let call, let code):
             let reason = "\(call) of \(file) failed (\(String(cString: strerror(code))))"
             self.init(status: .inputOutput, message: "\(directory): \(reason). \(Self.advice(onFiles: code))")
         case .closed: self.init(status: .inputOutput, message: "\(directory): \(error)")

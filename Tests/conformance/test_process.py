@@ -292,6 +292,19 @@ def resident(daemon: Daemon) -> float:
     return int(pages) * 4096
 
 
+def test_pulls_take_their_memory_from_the_budget(start: Callable[..., Daemon]) -> None:
+    """Text of a large model is refused where there is no room for it; the numbers themselves need none."""
+    daemon = start("--memory", "40M")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {"optimizer": "sgd", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}})
+    for target in ("/v1/models/m/parameters", "/v1/models/m/parameters/w"):
+        refused = api("GET", target)
+        assert refused.status in (422, 503) and "--memory" in refused.json()["detail"]
+        assert api("GET", target, Accept="application/vnd.safetensors").expect(200).body
+    reserved = api.get("/v1/server").json()["memory"]["reserved"]
+    assert reserved < 20e6
+
+
 @pytest.mark.heavy
 def test_push_of_a_million_numbers_costs_little(start: Callable[..., Daemon]) -> None:
     """JSON is read as it streams in: 4 MB of floats and 1 MB beside, not a tree of 40 bytes a number."""

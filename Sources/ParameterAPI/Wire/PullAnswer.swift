@@ -81,13 +81,18 @@ struct PullAnswer: Sendable {
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
         let fields = headers + contentHeaders
-        if let receipt, selection.representation == .json {
-            let encoded = EncodedBody(.bytes(json(receipt)))
-            return exchange.complete { Response(status: 200, headers: fields, body: encoded.body) }
-        }
         exchange.complete { [self] in
-            // Runs on a network thread; only the first to ask encodes.
-            Response(status: 200, headers: fields, body: version.encodings.encoding(key, make: encode).body)
+            // Runs on a network thread; only the first to ask encodes, and a receipt is nobody else's.
+            do throws(ServingError) {
+                let isShared = receipt == nil || selection.representation != .json
+                let encoded =
+                    isShared
+                    ? try version.encodings.encoding(key) { () throws(ServingError) in try encode(nil) }
+                    : try encode(receipt)
+                return Response(status: 200, headers: fields, body: encoded.body)
+            } catch {
+                return Problem(error).response(for: call.request)
+            }
         }
     }
 
@@ -113,11 +118,24 @@ struct PullAnswer: Sendable {
         }
     }
 
-    @Sendable private func encode() -> EncodedBody {
+    /// The body, its memory taken from the budget: JSON at its longest while it is made, then what it took.
+    private func encode(_ receipt: Receipt?) throws(ServingError) -> EncodedBody {
+        let budget = call.api.registry.budget
+        let memory = try budget.reserve(largestBody)
         switch selection.representation {
-        case .json: EncodedBody(.segments([SharedBytes(json(nil)).segment]))
-        case .safetensors: EncodedBody(.segments(safetensors()))
+        case .json:
+            let text = json(receipt)
+            return EncodedBody(.segments([SharedBytes(text, memory: try budget.reserve(text.count)).segment]))
+        case .safetensors: return EncodedBody(.segments(safetensors(memory)))
         }
+    }
+
+    /// The most bytes that the body takes, the copy that is made on the way included.
+    private var largestBody: Int {
+        let parameters = selection.indices.map { version.facts.layout.parameters[$0] }
+        let isArena = selection.representation == .safetensors && selection.encoding.elementType == .float32
+        let perNumber = selection.representation == .json ? 32 : isArena ? 0 : 8
+        return parameters.reduce(0) { $0 + 256 + $1.name.utf8.count + $1.range.count * perNumber }
     }
 
     private func json(_ receipt: Receipt?) -> [UInt8] {
@@ -146,7 +164,8 @@ struct PullAnswer: Sendable {
         writer.endObject()
     }
 
-    private func safetensors() -> [Response.Segment] {
+    /// `memory` lives as long as the head, which every answer sends.
+    private func safetensors(_ memory: Reservation) -> [Response.Segment] {
         let layout = version.facts.layout
         let tensors = selection.indices.map { index in
             (
@@ -154,7 +173,8 @@ struct PullAnswer: Sendable {
                 shape: layout.parameters[index].shape.dimensions
             )
         }
-        let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: versionMetadata(version))).segment
+        let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: versionMetadata(version)), memory: memory)
+            .segment
         return [head] + data()
     }
 

@@ -11,9 +11,9 @@ struct TensorBlock: Sendable {
     /// What an answer holds while it is being sent.
     private final class Loan: Sendable {
         let version: PublishedVersion
-        let memory: Reservation?
+        let memory: Reservation
 
-        init(_ version: PublishedVersion, _ memory: Reservation?) {
+        init(_ version: PublishedVersion, _ memory: Reservation) {
             self.version = version
             self.memory = memory
         }
@@ -36,10 +36,11 @@ struct TensorBlock: Sendable {
         self.rows = rows
         self.form = form
         self.encoding = encoding
-        let width = parameter.shape.rowCount
+        // The whole of it lists no rows, as if it were one.
+        let count = rows?.count ?? 1
+        let width = rows == nil ? parameter.range.count : parameter.shape.rowCount
         do throws(ServingError) {
-            let bytes = rows.map { Self.bytes(rows: $0.count, width: width, form, encoding) }
-            loan = Loan(version, try bytes.map { bytes throws(ServingError) in try budget.reserve(bytes) })
+            loan = Loan(version, try budget.reserve(Self.bytes(rows: count, width: width, form, encoding)))
         } catch {
             throw Problem(error)
         }
@@ -82,8 +83,8 @@ struct TensorBlock: Sendable {
             values.withUnsafeBufferPointer { writer.members(of: $0, shape, encoding) }
             writer.endObject()
         }
-        if let memory = loan.memory, case .bytes(let bytes) = response.body {
-            response.body = .segments([SharedBytes(bytes, memory: memory).segment])
+        if case .bytes(let bytes) = response.body {
+            response.body = .segments([SharedBytes(bytes, memory: loan.memory).segment])
         }
         return response
     }

@@ -25,12 +25,20 @@ public final class EncodingCache: Sendable {
     /// - Parameters:
     ///   - key: names the representation and the selection.
     ///   - make: encodes; called on the caller's thread, outside all locks, and only if nobody else has or does.
-    public func encoding<Result: Encoding>(_ key: String, make: () -> Result) -> Result {
+    /// - Throws: what `make` throws; the next who asks tries again.
+    public func encoding<Result: Encoding, Failure: Error>(
+        _ key: String, make: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         if let found = claim(key) as? Result { return found }
-        let made = make()
-        slots.withLock { if $0[key] != nil { $0[key] = .ready(made) } }
-        isReady.broadcast()
-        return made
+        defer { isReady.broadcast() }
+        do throws(Failure) {
+            let made = try make()
+            slots.withLock { if $0[key] != nil { $0[key] = .ready(made) } }
+            return made
+        } catch {
+            slots.withLock { $0[key] = nil }
+            throw error
+        }
     }
 
     /// Forgets what is ready: an earlier version is asked for seldom.
