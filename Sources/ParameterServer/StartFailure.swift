@@ -47,6 +47,8 @@ extension StartFailure {
     init(_ error: HTTPServerError, address: String) {
         let advice =
             switch error {
+            case .cannotListen(EADDRINUSE) where address.hasPrefix("unix:"):
+                "Something else has that name: stop who listens there, move it away, or choose another path."
             case .cannotListen(let code): Self.advice(onListening: code)
             case .loopUnavailable(EMFILE), .loopUnavailable(ENFILE): "Raise the number of open files (ulimit -n)."
             case .invalidAddress where address.hasPrefix("unix:"): "Write unix:PATH with a path of at most 107 bytes."

@@ -167,6 +167,16 @@ def test_address_in_use(daemon: Daemon, tmp_path: Path) -> None:
     assert str(daemon.port) in ended.stderr and "another port" in ended.stderr
 
 
+def test_socket_in_use(tmp_path: Path) -> None:
+    """A path has no port to choose instead."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        ended = run("--listen", f"unix:{tmp_path}/socket", "--data-dir", str(tmp_path / "data"))
+    assert ended.returncode == 69
+    assert "another path" in ended.stderr and "another port" not in ended.stderr
+
+
 def test_second_daemon_on_one_directory(daemon: Daemon) -> None:
     """Refused: two writers of one journal would destroy it."""
     ended = run("--listen", "127.0.0.1:0", "--data-dir", str(daemon.data_dir))
