@@ -3,6 +3,7 @@
 
 import Glibc
 import Testing
+import Threading
 
 @testable import Journal
 
@@ -74,7 +75,7 @@ struct DiskFullTests {
         let disk = SimulatedDisk()
         let log = try SmallJournal.open(disk) { _ in }
         let ahead = SmallJournal.directory + "/" + FileName.ahead
-        let faults = Lock(0)
+        let faults = Locked(0)
         disk.watch { [unowned disk] name in
             // The sync of a file that has just been reserved: the one ahead.
             guard name == "fdatasync", disk.log.last == "fallocate" else { return }
