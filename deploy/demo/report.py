@@ -71,7 +71,7 @@ def _finish(axes: plt.Axes, label: str) -> None:
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False, fontsize="small", handlelength=4)  # long enough to show a dash twice
 
 
 def _memory() -> int:
