@@ -106,6 +106,9 @@ public final class Journal: Sendable {
     /// Why nothing is written any more, or `nil` while all is well.
     public var failure: JournalError? { status.withLock { $0.failure } }
 
+    /// Why the last append was refused, or `nil` while the next one may hope; it goes by itself.
+    public var obstacle: JournalError? { status.withLock { $0.failure ?? $0.obstacle } }
+
     /// Writes and syncs what is queued, seals the journal and lets go of the directory.
     ///
     /// Waits for all of it; not to be called from a callback. Later calls do nothing.

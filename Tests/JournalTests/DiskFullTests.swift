@@ -35,7 +35,10 @@ struct DiskFullTests {
         #expect(before >= 20)
         #expect(journal.failure == nil)
         #expect(throws: JournalError.self) { try journal.appendAndWait(Record([UInt8](repeating: 1, count: 9000))) }
+        #expect(journal.obstacle == .outOfSpace(file: FileName.ahead))
         disk.limit(to: 80_000)
+        for _ in 0..<500 where journal.obstacle != nil { usleep(10_000) }
+        #expect(journal.obstacle == nil)
         let after = try fill(journal, size: 1000)
         #expect(after >= 20)
         // Deleting what is no longer needed makes room too.

@@ -70,7 +70,14 @@ def test_full_disk(small_disk: Path) -> None:
         assert refused.status == 507, refused
         assert "nothing" in refused.json()["detail"].lower() or refused.json()["type"].endswith("storage-full")
         assert state_of(api, "m") == before
+    full = api("GET", "/readyz")
+    assert full.status == 507 and full.headers["retry-after"]
     filler.unlink()
+    # Nobody has to push for the daemon to find out.
+    deadline = time.monotonic() + 10
+    while api("GET", "/readyz").status != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    api("GET", "/readyz").expect(200)
     for number in range(seq + 1, seq + 6):
         assert api("POST", "/v1/models/m/gradients", pushed(number)).expect(200).json()["step"] == number
     check_sums(api, "m", {0: seq + 5})

@@ -8,6 +8,7 @@ struct CommitStatus: Sendable {
     var nextPosition: UInt64
     var syncedPosition: UInt64
     var failure: JournalError?
+    var obstacle: JournalError?
 }
 
 /// Turns items into writes, syncs and callbacks.
@@ -20,6 +21,8 @@ final class CommitLoop {
     private let status: Locked<CommitStatus>
     private var backlog = Backlog<CommitItem>()
     private var failure: JournalError?
+    /// Why the last batch was refused, until another one is taken or would be.
+    private var obstacle: JournalError?
     /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
     private var deadline: UInt64?
 
@@ -37,8 +40,9 @@ final class CommitLoop {
             if !backlog.isEmpty {
                 commitBatch()
             } else if !prepareOnce() {
-                guard let items = queue.wait(until: deadline) else { break }
+                guard let items = queue.wait(until: wakeUp) else { break }
                 backlog.append(items)
+                if items.isEmpty { tryAgain() }
             }
             syncIfDue()
         }
@@ -63,6 +67,7 @@ final class CommitLoop {
         gather(&submissions, &waiting)
         let first = log.nextPosition
         let result = attempt { () throws(JournalError) in try store(submissions[...]) }
+        if case .failure(let error) = result { obstacle = error } else { obstacle = nil }
         publish()
         Failpoint.reach(.afterSync)
         submissions = []  // The callbacks find their memory theirs again.
@@ -97,6 +102,19 @@ final class CommitLoop {
     }
 
     // MARK: - Between batches
+
+    /// When there is something to do though nothing arrives.
+    private var wakeUp: UInt64? {
+        guard obstacle != nil, failure == nil else { return deadline }
+        return min(deadline ?? .max, Clock.now + 1_000_000_000)
+    }
+
+    /// Finds out whether the disk takes writes again, for those who ask before they send.
+    private func tryAgain() {
+        guard obstacle != nil, failure == nil else { return }
+        if case .success = attempt({ () throws(JournalError) in try log.makeRoom() }) { obstacle = nil }
+        publish()
+    }
 
     private func syncIfDue() {
         guard let due = deadline, Clock.now >= due else { return }
@@ -138,7 +156,8 @@ final class CommitLoop {
 
     private func publish() {
         let now = CommitStatus(
-            nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, failure: failure)
+            nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, failure: failure,
+            obstacle: obstacle)
         status.withLock { $0 = now }
     }
 }

@@ -12,6 +12,8 @@ final class SegmentLog {
     private var ahead: SegmentFile?
     private var buffers = BatchBuffers()
     private var lastBatchBytes = 0
+    /// Bytes of the last batch that was to be written.
+    private var wantedBytes = 0
 
     /// Position that the next record gets.
     private(set) var nextPosition: UInt64
@@ -42,8 +44,9 @@ final class SegmentLog {
     ///
     /// They share a segment: the next one if the current has no room for them, as long as they need it.
     func write(_ batch: ArraySlice<Submission>) throws(JournalError) {
-        try retract()
         let extent = batch.reduce(0) { $0 + $1.extent }
+        wantedBytes = extent
+        try retract()
         if extent > current.room { try roll(toFit: extent) }
         let before = (position: nextPosition, chain: chain)
         lay(batch)
@@ -219,6 +222,16 @@ final class SegmentLog {
             if reason.heals { return false }
             throw reason
         }
+    }
+
+    /// Makes sure that the last batch, which was refused, would find room now.
+    func makeRoom() throws(JournalError) {
+        try retract()
+        guard current.room < wantedBytes, ahead?.room ?? 0 < wantedBytes else { return }
+        ahead?.discard()
+        ahead = nil
+        let file = try SegmentLog.reserve(max(segmentBytes, SegmentHeader.size + wantedBytes), in: directory)
+        try directory.writing(FileName.ahead) { () throws(SystemError) in try keepAhead(file) }
     }
 
     // MARK: - The end

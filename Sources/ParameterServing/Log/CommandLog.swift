@@ -56,6 +56,9 @@ final class CommandLog: @unchecked Sendable {
     /// Why nothing is logged any more; nil while all is well.
     var failure: ServingError? { journal?.failure.map { ServingError($0) } }
 
+    /// Why the last record was refused, while the next one would be too; goes by itself.
+    var obstacle: ServingError? { journal?.obstacle.map { ServingError($0) } }
+
     /// Writes what is under way and closes the journal.
     func close() { journal?.close() }
 }

@@ -48,7 +48,7 @@ extension ModelRegistry {
 
     /// The model that already is what the request asks for; nil when one has to be made.
     private func existing(_ creation: Creation) throws(ServingError) -> Model? {
-        if let reason = notReady { throw reason }
+        if let reason = closed { throw reason }
         let (found, count) = models.withLock { ($0[creation.name], $0.count) }
         try creation.condition?.check(found)
         guard let model = found else {

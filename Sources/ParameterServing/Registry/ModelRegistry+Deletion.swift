@@ -24,7 +24,7 @@ extension ModelRegistry {
 
     func delete(_ deletion: Deletion) {
         do throws(ServingError) {
-            if let reason = notReady { throw reason }
+            if let reason = closed { throw reason }
             let model = try model(named: deletion.name)
             try deletion.condition?.check(model)
             let record = Record(type: CommandKind.delete.rawValue, model: model.uid.number, payload: [])
