@@ -4,6 +4,16 @@
 import Journal
 
 extension Recovery {
+    /// Removes the checkpoints that nobody can reach any more: a crash can leave them behind their model.
+    ///
+    /// After a salvage they may be all that is left of a model, and stay.
+    func removeOrphans() throws(JournalError) {
+        guard firstTrusted == 0 else { return }
+        for info in try directory.checkpoints.list().snapshots where models[ModelUID(number: info.model)] == nil {
+            try directory.checkpoints.delete(info.id)
+        }
+    }
+
     /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.
     func checkBeginning() throws(JournalError) {
         guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath), number > 1 else {

@@ -77,6 +77,7 @@ final class Recovery {
         dropNamesakes()
         try checkBeginning()
         summary.missing = try checkCensus()
+        try removeOrphans()
         for model in models.values { settle(model) }
         summary.models = models.count
         summary.records = Int(journal.recovery.records)

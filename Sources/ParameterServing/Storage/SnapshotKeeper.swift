@@ -129,9 +129,13 @@ final class SnapshotKeeper: Sendable {
     }
 
     private func remove(_ uids: [ModelUID]) throws(JournalError) {
-        for info in try directory.snapshots.list().snapshots
-        where info.kind == DataDirectory.Kind.model.rawValue && uids.contains(ModelUID(number: info.model)) {
-            try directory.snapshots.delete(info.id)
+        // A power cut must not bring the model back without them.
+        try flush()
+        for store in [directory.checkpoints, directory.snapshots] {
+            for info in try store.list().snapshots
+            where info.kind != DataDirectory.Kind.registry.rawValue && uids.contains(ModelUID(number: info.model)) {
+                try store.delete(info.id)
+            }
         }
         try shorten()
     }
