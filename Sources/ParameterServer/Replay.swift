@@ -19,14 +19,23 @@ struct Replay: ParsableCommand {
     @Option(help: ArgumentHelp("Stop at this step. Default: the end.", valueName: "step"))
     var to: Int?
 
-    func run() throws {
+    @Option(
+        help: ArgumentHelp("As the daemon's. The digest counts the receipts that it keeps.", valueName: "count"))
+    var receiptWindow = 256
+
+    /// Rebuilds the model by the optimizers that the daemon of this program knows.
+    func run(_ catalogue: Catalogue) throws {
         do {
-            let rewind = Rewind(DataDirectory(reading: directory), catalogue: .builtin)
+            let rewind = Rewind(
+                DataDirectory(reading: directory), catalogue: catalogue, receiptWindow: receiptWindow)
             guard let found = try rewind.image(of: model, atStep: to) else {
-                throw JournalError.inaccessible(
-                    file: to.map { "\(model) at step \($0)" } ?? model, call: "replay", code: 0)
+                throw StartFailure(
+                    status: .inputOutput,
+                    message: "\(directory): no snapshot and no record leads to model `\(model)`"
+                        + (to.map { " at step \($0)" } ?? ""))
             }
-            print("model \(model)  step \(found.step)  version \(found.version)  digest \(found.digest)")
+            let remark = found.isDeleted ? "  (deleted later)" : ""
+            print("model \(model)  step \(found.step)  version \(found.version)  digest \(found.digest)\(remark)")
         } catch let error as JournalError {
             throw StartFailure(error, directory: directory)
         }

@@ -14,7 +14,7 @@ import ServiceLifecycle
 public func run(
     arguments: [String] = Array(CommandLine.arguments.dropFirst()), optimizers: [Optimizer.Type] = []
 ) async -> Never {
-    let options = parse(arguments)
+    let options = parse(arguments, optimizers)
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "paramd")
     logger.logLevel = options.logLevel.level
@@ -30,11 +30,15 @@ public func run(
 }
 
 /// The options of the daemon; subcommands run here and do not come back.
-private func parse(_ arguments: [String]) -> Options {
+private func parse(_ arguments: [String], _ optimizers: [Optimizer.Type]) -> Options {
     do {
         var command = try Command.parseAsRoot(arguments)
         if let daemon = command as? Command { return daemon.options }
-        try command.run()
+        if let replay = command as? Replay {
+            try replay.run(Catalogue(adding: optimizers))
+        } else {
+            try command.run()
+        }
         Glibc.exit(0)
     } catch let failure as StartFailure {
         fail(failure)
