@@ -49,19 +49,22 @@ extension Optimizer {
             slots: slots.map { OptimizerState.SlotMemory(name: $0.name, buffer: $0.buffer) })
     }
 
-    /// Continues from a state, copying its slots.
-    ///
-    /// - Throws: `.invalid` where it belongs to another layout or class; nothing changed then.
-    public func importState(_ state: OptimizerState) throws(OptimizerError) {
-        let fits =
-            (0..<1 << 53).contains(state.step) && state.isStarted.count == isStarted.count
+    /// Whether a state belongs to this layout, class and way of loss scaling.
+    public func accepts(_ state: OptimizerState) -> Bool {
+        (0..<1 << 53).contains(state.step) && state.isStarted.count == isStarted.count
             && state.slots.count == slots.count
             && zip(state.slots, slots).allSatisfy { $0.name == $1.name && $0.buffer.count == $1.buffer.count }
             && state.lossScaler.count == (lossScaler == nil ? 0 : 4)
             && state.lossScaler.prefix(1).allSatisfy { $0 > 0 && $0.isFinite }
             && state.lossScaler.dropFirst().allSatisfy { $0 >= 0 && $0 < 0x1p53 }
             && state.parameterScalars.mapValues(\.count) == parameterScalars.mapValues(\.count)
-        guard fits else {
+    }
+
+    /// Continues from a state, copying its slots.
+    ///
+    /// - Throws: `.invalid` where it belongs to another layout or class; nothing changed then.
+    public func importState(_ state: OptimizerState) throws(OptimizerError) {
+        guard accepts(state) else {
             throw .invalid("", .valueError, "This state belongs to another optimizer or other parameters.")
         }
         for (source, slot) in zip(state.slots, slots) { slot.buffer.copy(from: source.buffer) }

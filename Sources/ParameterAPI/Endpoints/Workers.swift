@@ -12,8 +12,8 @@ import TensorCoding
     return try call.readNothing { exchange in
         model.submit(.register(worker: worker)) { result in
             switch result {
-            case .success(.registered(let epoch)):
-                answer(call, exchange, worker, WorkerFacts(epoch: epoch, lastSeq: 0))
+            case .success(.registered(let epoch, let lastSeq)):
+                answer(call, exchange, worker, WorkerFacts(epoch: epoch, lastSeq: lastSeq))
             case .success: break
             case .failure(let error): call.answer(exchange, Problem(error))
             }

@@ -23,8 +23,8 @@ public enum Outcome: Sendable {
     case receipt(Receipt)
     /// The version that shows the change.
     case changed(PublishedVersion)
-    /// The worker's new epoch.
-    case registered(epoch: Int)
+    /// The worker's new epoch, and the highest number of the one before.
+    case registered(epoch: Int, lastSeq: Int)
 }
 
 /// Receives the outcome of a command, on an executor thread.

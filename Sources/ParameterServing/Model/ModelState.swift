@@ -138,7 +138,9 @@ struct ModelState {
             try check(ifVersion)
             return .changed(importing(values, present: present))
         case .restore(let restoration): return .changed(try restoring(restoration))
-        case .register(let worker): return .registered(epoch: ledger.register(worker))
+        case .register(let worker):
+            let lastSeq = ledger.workers[worker]?.lastSeq ?? 0
+            return .registered(epoch: ledger.register(worker), lastSeq: lastSeq)
         case .reconfigure(let patch, let ifVersion):
             let changed = try reconfigured(by: patch, ifVersion: ifVersion)
             if changed.definition == optimizer.definition { return .changed(published) }
@@ -188,12 +190,7 @@ struct ModelState {
     }
 
     private func check(_ restoration: Restoration) throws(ServingError) {
-        let slots = optimizer.exportState().slots
-        let fits =
-            restoration.arena.buffer.count == facts.layout.count && restoration.optimizer.slots.count == slots.count
-            && zip(restoration.optimizer.slots, slots).allSatisfy {
-                $0.name == $1.name && $0.buffer.count == $1.buffer.count
-            }
+        let fits = restoration.arena.buffer.count == facts.layout.count && optimizer.accepts(restoration.optimizer)
         if !fits { throw .stateMismatch(facts.name) }
     }
 

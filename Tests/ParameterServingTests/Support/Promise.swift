@@ -105,7 +105,9 @@ extension Model {
     }
 
     func register(_ worker: String) throws -> Int {
-        guard case .registered(let epoch) = try perform(.register(worker: worker)) else { throw ServingError.stopping }
+        guard case .registered(let epoch, _) = try perform(.register(worker: worker)) else {
+            throw ServingError.stopping
+        }
         return epoch
     }
 
