@@ -203,13 +203,13 @@ extension ModelRegistry {
         return try answer.wait().get()
     }
 
-    fileprivate func save(_ model: Model) throws -> CheckpointFacts {
+    func save(_ model: Model) throws -> CheckpointFacts {
         let answer = Promise<Result<CheckpointFacts, ServingError>>()
         saveCheckpoint(of: model) { answer.fulfil($0) }
         return try answer.wait().get()
     }
 
-    fileprivate func restore(_ model: Model, _ id: UInt64) throws -> PublishedVersion? {
+    func restore(_ model: Model, _ id: UInt64) throws -> PublishedVersion? {
         let answer = Promise<Result<PublishedVersion?, ServingError>>()
         restore(model, toCheckpoint: id) { answer.fulfil($0) }
         return try answer.wait().get()

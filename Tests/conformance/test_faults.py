@@ -12,7 +12,17 @@ import time
 from pathlib import Path
 
 import pytest
-from support.faults import Load, Victim, check_steps, check_sums, definition, digest, gradient, reference_digest
+from support.faults import (
+    Load,
+    Victim,
+    check_steps,
+    check_sums,
+    definition,
+    digest,
+    gradient,
+    reference_digest,
+    run,
+)
 from support.wire import Api
 
 
@@ -181,4 +191,32 @@ def test_receipts_survive(tmp_path: Path) -> None:
     assert again == {**token, "replayed": True}
     refused = api.push("m", {"w": gradient(0, 6)}, 422, worker="w0", seq=5)
     assert json.loads(refused.body)["type"].endswith("/key-reused")
+    assert daemon.stop() == 0
+
+
+def test_digest(tmp_path: Path) -> None:
+    """The digest of a live model is what `paramd replay` prints for the same step, before and after more pushes."""
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    api.create("m", {**definition(), "optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": 0.01})
+    seen = {}
+    for seq in range(1, 6):
+        api.push("m", {"w": gradient(0, seq)}, worker="w0", seq=seq)
+        state = api.get("/v1/models/m/state").json()
+        seen[state["step"]] = state["digest"]
+    assert len(set(seen.values())) == 5
+    assert {step: digest(tmp_path, "m", step) for step in seen} == seen
+    daemon.kill()
+    assert digest(tmp_path, "m") == seen[5]
+
+
+def test_replay_looks_only(tmp_path: Path) -> None:
+    """A mistyped directory is told, and not made; so is a step that nothing leads to."""
+    nowhere = tmp_path / "nowhere"
+    ended = run("replay", nowhere, "--model", "m")
+    assert ended.returncode == 74 and "No such file" in ended.stderr and not nowhere.exists()
+    daemon = Victim(tmp_path / "data")
+    daemon.api().create("m", definition())
+    ended = run("replay", tmp_path / "data", "--model", "m", "--to", "7")
+    assert ended.returncode == 74 and "step 7" in ended.stderr and "Success" not in ended.stderr
     assert daemon.stop() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def test_users_rule_is_restored(start: Callable[..., Daemon], tmp_path: Path) ->
     daemon.process.wait(10)
     again = start(binary=OWN, data_dir=tmp_path)
     assert state_of(Api(again.host, again.port), "own") == before
+    command = [OWN, "replay", tmp_path, "--model", "own"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    digest = Api(again.host, again.port).get("/v1/models/own/state").json()["digest"]
+    assert ended.returncode == 0 and digest in ended.stdout, ended.stderr
 
 
 def test_built_in_daemon_does_not_know_it(api: Api, name: str) -> None:

@@ -43,6 +43,7 @@ private func stateDocument(
         writer.member("model", export.version.facts.name)
         writer.member("step", export.version.step)
         writer.member("version", export.version.version)
+        writer.member("digest", export.digest)
         writer.key("scalars")
         writer.beginObject()
         for (name, value) in export.scalars { writer.member(name, value) }

@@ -20,25 +20,25 @@ public final class ModelExport: @unchecked Sendable {
     public let slots: [SlotValues]
     /// Scalars of the model, and of parameters as `PARAMETER#NAME`.
     public let scalars: [(name: String, value: Double)]
-    private let copies: [FloatBuffer]
+    /// What `paramd replay` prints for the same state.
+    public let digest: String
+    private let image: ModelImage
 
     init(_ state: ModelState) {
         let optimizer = state.optimizer
         let layout = optimizer.layout
         version = state.published
-        var copies: [FloatBuffer] = []
+        // The digest does not count what the model was made of.
+        image = state.image(fingerprint: Fingerprint(high: 0, low: 0))
+        digest = "\(image.digest)"
         var slots: [SlotValues] = []
-        for slot in optimizer.slots {
-            let copy = FloatBuffer(count: slot.buffer.count)
-            copy.copy(from: slot.buffer)
-            copies.append(copy)
+        for (slot, copy) in zip(optimizer.slots, image.optimizer.slots.map(\.buffer)) {
             for (index, parameter) in layout.parameters.enumerated() {
                 guard parameter.isTrainable, let shape = slot.shapes[index] else { continue }
                 let values = UnsafeBufferPointer(copy[slot.ranges[index]])
                 slots.append(SlotValues(name: "\(parameter.name)#\(slot.name)", shape: shape, values: values))
             }
         }
-        self.copies = copies
         self.slots = slots
         scalars =
             [(name: "global_step", value: Double(optimizer.step))] + optimizer.modelScalars
