@@ -37,6 +37,9 @@ struct Listener: Sendable {
 
     /// Removes the file of a Unix socket on which nobody listens any more: its server ended without doing so.
     private static func removeAbandoned(_ path: String, _ address: SocketAddress) {
+        // Connecting to a file of another kind is refused too, and that file is somebody's.
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { Glibc.close(probe) }
         if address.withPointer({ connect(probe, $0, $1) }) != 0, errno == ECONNREFUSED { unlink(path) }

@@ -226,6 +226,10 @@ struct ConnectionTests {
         var facts = stat()
         #expect(stat(path, &facts) == 0 && facts.st_mode & 0o777 == 0o600)
         #expect(throws: HTTPServerError.cannotListen(EADDRINUSE)) { try Listener(.unix(path: path)) }
+        let file = path + ".txt"
+        close(open(file, O_CREAT | O_WRONLY, 0o600))
+        #expect(throws: HTTPServerError.cannotListen(EADDRINUSE)) { try Listener(.unix(path: file)) }
+        #expect(unlink(file) == 0, "a file that is no socket stays")
         let client = Client(path: path)
         client.request("GET", "/local")
         #expect(client.answer()?.text == "GET local\n")
