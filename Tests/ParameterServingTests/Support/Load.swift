@@ -22,7 +22,7 @@ final class Load: Sendable {
     init(_ model: Model, workers: Int, pushes: Int) {
         running = Locked(workers)
         for worker in 0..<workers {
-            _ = Thread { [self] in
+            Thread { [self] in
                 for number in 1...pushes {
                     let key = seq(number, "worker \(worker)")
                     guard let receipt = try? model.push(RecoveryTests.gradients(number), key) else { break }
@@ -30,7 +30,7 @@ final class Load: Sendable {
                 }
                 running.withLock { $0 -= 1 }
                 done.broadcast()
-            }
+            }?.detach()
         }
     }
 
