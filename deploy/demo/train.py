@@ -66,9 +66,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--url", default="http://127.0.0.1:8470", help="the server to train on")
     parser.add_argument("--output", default="demo-output", help="the folder for the plot and the table")
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer updates, and a lower floor: a minute instead of five"
-    )
+    parser.add_argument("--quick", action="store_true", help="fewer updates, and a lower floor: a quarter of the time")
     return parser.parse_args()
 
 

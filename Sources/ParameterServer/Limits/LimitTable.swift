@@ -6,7 +6,7 @@ import ParameterAPI
 extension Limit {
     /// Every limit, the ones that `--limit` changes first.
     static let table: [Limit] = [
-        Limit("connections", .count(\.http.maximumConnections), "Open connections; more are answered 503"),
+        Limit("connections", .count(\.http.maximumConnections), "Open connections, open files permitting"),
         Limit(
             "connections-per-address", .count(\.http.maximumConnectionsPerAddress),
             "Those of one address, loopback aside"),
