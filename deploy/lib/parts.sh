@@ -6,7 +6,7 @@
 start_parts() {
     results=$(mktemp --directory)
     trap 'rm -rf "$results"' EXIT
-    table=() passed=0 failed=0
+    table=() reasons=() passed=0 failed=0
     # A crashing Swift process would otherwise hold the pipe open for minutes while it writes a backtrace.
     export SWIFT_BACKTRACE=enable=no
     # A data race or a memory error ends the process with a code of its own, which no test expects.
@@ -19,8 +19,9 @@ part() {
     local name=$1 began=$SECONDS outcome=ok
     shift
     say "== $name"
-    "$@" </dev/null || outcome=FAILED
+    "$@" </dev/null 2>&1 | tee "$results/$name.log" || outcome=FAILED
     count_part "$name" "$outcome"
+    if [ "$outcome" = FAILED ]; then reasons+=("$(why_failed "$name")"); fi
     table+=("$(printf '%-30s %6d s  %s' "$name" $((SECONDS - began)) "$outcome")")
     say "   ${table[-1]}"
     [ "$outcome" = ok ]
@@ -43,6 +44,14 @@ sum_of() {
         grep -o '[0-9]*' | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
+# What the output of a part says of its failure, to stand where a reader looks first: at the end.
+why_failed() {
+    local marks='✘|: error: |^error:|^E  |^FAILED|^ERROR|Fatal error|Sanitizer: |^ +#[0-6] |unexpected signal|^would reformat'
+    printf '%s failed:\n' "$1"
+    grep --extended-regexp --after-context 4 --max-count 20 "$marks" "$results/$1.log" | tail -n 60 ||
+        tail -n 20 "$results/$1.log"
+}
+
 pytest_run() {
     local name=$1
     shift
@@ -51,6 +60,7 @@ pytest_run() {
 
 finish_parts() {
     say ''
+    [ "${#reasons[@]}" -gt 0 ] && printf '%s\n\n' "${reasons[@]}"
     printf '%s\n' "${table[@]}"
     printf 'total %d s\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"
     [ "$failed" -eq 0 ]
