@@ -5,23 +5,26 @@ import CKernels
 extension Optimizer {
     /// New values of `current` into `next`; slots and step advance.
     ///
-    /// Absent parameters are copied.
+    /// Absent parameters are copied, unless `next` holds their values already.
     ///
     /// - Parameters:
     ///   - gradients: The gradients of this update, checked against the layout; used as scratch.
     ///   - current: The arena before the update, not changed.
     ///   - next: The arena after it; must not overlap `current`.
+    ///   - held: By parameter, whether `next` holds the values of `current`; empty where nothing is known.
     /// - Returns: What happened. A skipped overflow changes nothing but the loss scale; `next` is then untouched.
     /// - Throws: `.learningRateExhausted`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`: nothing moved. `.diverged`:
     ///   slots have moved, `next` must not be published and the step did not advance; continue from a checkpoint, or
     ///   `resetSlots()`.
     public final func update(
-        _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>
+        _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
+        held: [Bool] = []
     ) throws(OptimizerError) -> UpdateReport {
         let rates = try learningRate(at: step)
         try check(gradients)
         if !gradients.isFinite, let skipped = try overflowed(gradients, rates: rates) { return skipped }
         pass = makePass(gradients, from: current, to: next, rates: rates)
+        pass?.held = held
         defer { pass = nil }
         try runUpdate(&gradients)
         let sums = pass?.sums ?? pk_sums()

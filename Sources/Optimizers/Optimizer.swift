@@ -72,6 +72,9 @@ open class Optimizer {
         try runStaged(&gradients)
     }
 
+    /// By parameter, whether an update with these gradients writes it; nil where it may write any.
+    public func written(by gradients: Gradients) -> [Bool]? { nil }
+
     /// Whether sparse gradients are defined for this optimizer.
     open var takesSparseGradients: Bool { false }
 

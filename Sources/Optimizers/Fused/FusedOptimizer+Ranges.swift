@@ -12,7 +12,7 @@ extension FusedOptimizer {
                 continue
             }
             close(&open)
-            copy(parameter.range)
+            copy(index, parameter.range)
             guard let rows = gradients.sparse[index], parameter.isTrainable else { continue }
             let values = rows.values[0..<(rows.indices.count * parameter.shape.rowCount)]
             updateSparse(Tensor(index: index, shape: parameter.shape, values: values, rows: rows.indices))
@@ -60,8 +60,8 @@ extension FusedOptimizer {
         pass?.sums.nonfinite += sums.nonfinite
     }
 
-    private func copy(_ range: Range<Int>) {
-        guard let pass else { return }
+    private func copy(_ index: Int, _ range: Range<Int>) {
+        guard let pass, pass.held.isEmpty || !pass.held[index] else { return }
         (pass.next + range.lowerBound).update(from: pass.current + range.lowerBound, count: range.count)
     }
 }

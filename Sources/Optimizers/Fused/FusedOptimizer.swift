@@ -79,6 +79,11 @@ class FusedOptimizer: Optimizer {
         if isStaged { try runStaged(&gradients) } else { runFused(gradients) }
     }
 
+    override func written(by gradients: Gradients) -> [Bool]? {
+        if isStaged { return nil }
+        return gradients.isDense.indices.map { gradients.isDense[$0] || gradients.sparse[$0] != nil }
+    }
+
     /// Computes the constants of each group once per step.
     func prepare() {
         guard let pass else { return }

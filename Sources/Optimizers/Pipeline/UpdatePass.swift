@@ -20,6 +20,8 @@ struct UpdatePass {
     let scaleAfter: Float?
     /// What weight decay is multiplied by, since `scaleAfter` divides it again.
     let lossScale: Float
+    /// By parameter: whether `next` holds the values of `current` already; empty where it holds none.
+    var held: [Bool] = []
     var sums = pk_sums()
 }
 

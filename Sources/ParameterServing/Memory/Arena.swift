@@ -5,19 +5,24 @@ import Optimizers
 import Threading
 
 /// One arena-shaped buffer on loan from its model's pool.
-public final class Arena: Sendable {
+///
+/// Not synchronised: who takes it fills it, values and stamps, before anybody else has it.
+public final class Arena: @unchecked Sendable {
     /// The memory: one float32 per element of the layout, in update order.
     public let buffer: FloatBuffer
+    /// Which writes made its values; nil for contents that no version has.
+    var stamps: ArenaStamps?
     private let pool: ArenaPool
     private let reservation: Reservation?
 
-    fileprivate init(buffer: FloatBuffer, pool: ArenaPool, reservation: Reservation?) {
+    fileprivate init(buffer: FloatBuffer, stamps: ArenaStamps?, pool: ArenaPool, reservation: Reservation?) {
         self.buffer = buffer
+        self.stamps = stamps
         self.pool = pool
         self.reservation = reservation
     }
 
-    deinit { pool.takeBack(buffer, reservation) }
+    deinit { pool.takeBack(buffer, stamps, reservation) }
 
     /// Whether the daemon has memory enough to keep more of these than it needs.
     var isPoolAtEase: Bool { pool.isAtEase }
@@ -30,7 +35,13 @@ final class ArenaPool: Sendable {
 
     let count: Int
     private let budget: MemoryBudget
-    private let free = Locked<[(FloatBuffer, Reservation)]>([])
+    private let free = Locked<[Free]>([])
+
+    private struct Free {
+        let buffer: FloatBuffer
+        let stamps: ArenaStamps?
+        let reservation: Reservation
+    }
 
     init(count: Int, budget: MemoryBudget) {
         self.count = count
@@ -40,27 +51,43 @@ final class ArenaPool: Sendable {
     /// Whether less than half of the budget is in use.
     var isAtEase: Bool { budget.reserved < budget.limit / 2 }
 
-    /// A buffer with unspecified contents.
+    /// A buffer with unspecified contents, one without stamps if there is one.
     ///
     /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another.
     func take() throws(ServingError) -> Arena {
-        if let (buffer, reservation) = free.withLock({ $0.popLast() }) {
-            return Arena(buffer: buffer, pool: self, reservation: reservation)
-        }
-        let reservation = try budget.reserve(count * MemoryLayout<Float>.stride)
-        return Arena(buffer: FloatBuffer(count: count), pool: self, reservation: reservation)
+        let arena = try take { $0.stamps == nil }
+        arena.stamps = nil
+        return arena
     }
 
     /// A buffer even when the budget is spent: a push that has been logged must be applied.
     func takeRegardless() -> Arena {
-        if let arena = try? take() { return arena }
-        return Arena(buffer: FloatBuffer(count: count), pool: self, reservation: nil)
+        (try? take()) ?? Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: nil)
     }
 
-    fileprivate func takeBack(_ buffer: FloatBuffer, _ reservation: Reservation?) {
+    /// A buffer for the next version, one that held an earlier version if there is one: with its stamps.
+    func takeForVersion() -> Arena {
+        (try? take { $0.stamps != nil }) ?? takeRegardless()
+    }
+
+    private func take(preferring isPreferred: (Free) -> Bool) throws(ServingError) -> Arena {
+        let found = free.withLock { free -> Free? in
+            guard let place = free.lastIndex(where: isPreferred) ?? free.indices.last else { return nil }
+            return free.remove(at: place)
+        }
+        if let found {
+            return Arena(buffer: found.buffer, stamps: found.stamps, pool: self, reservation: found.reservation)
+        }
+        let reservation = try budget.reserve(count * MemoryLayout<Float>.stride)
+        return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: reservation)
+    }
+
+    fileprivate func takeBack(_ buffer: FloatBuffer, _ stamps: ArenaStamps?, _ reservation: Reservation?) {
         guard let reservation else { return }
         free.withLock { free in
-            if free.count < Self.mostFree { free.append((buffer, reservation)) }
+            if free.count < Self.mostFree {
+                free.append(Free(buffer: buffer, stamps: stamps, reservation: reservation))
+            }
         }
     }
 }

@@ -26,6 +26,8 @@ struct ModelState {
     /// Pushes that are logged and will move the step when they are applied.
     private var stepsUnderWay = 0
     private let pool: ArenaPool
+    /// How many times values were written, for their stamps.
+    private var writes = 0
 
     /// A new model.
     init(facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, receiptWindow: Int) {
@@ -171,16 +173,18 @@ struct ModelState {
     private mutating func update(with push: Push, gap: Int) throws(ServingError) -> Receipt {
         let before = optimizer.step
         let scaleBefore = optimizer.lossScale
-        let next = pool.takeRegardless()
+        let (next, held) = nextArena()
+        let written = optimizer.written(by: push.gradients)
         var gradients = push.gradients
         let report: UpdateReport
         do {
-            report = try optimizer.update(&gradients, from: UnsafePointer(arena.buffer.base), to: next.buffer.base)
+            let current = UnsafePointer(arena.buffer.base)
+            report = try optimizer.update(&gradients, from: current, to: next.buffer.base, held: held)
         } catch {
             if case .diverged(let parameter) = error { divergence = parameter }
             throw ServingError(error)
         }
-        if report.applied { arena = next }
+        if report.applied { replaceArena(with: next, written: written) }
         if report.applied || optimizer.lossScale != scaleBefore { version += 1 }
         return Receipt(
             applied: report.applied, step: optimizer.step, version: version, learningRates: report.learningRates,
@@ -201,7 +205,7 @@ struct ModelState {
         } catch {
             throw ServingError(error)
         }
-        arena = restoration.arena
+        replaceArena(with: restoration.arena, written: nil)
         divergence = nil
         version += 1
         return published
@@ -211,17 +215,32 @@ struct ModelState {
     ///
     /// After a divergence the slots hold nothing worth keeping and start anew.
     private mutating func importing(_ values: Arena, present: [Bool]) -> PublishedVersion {
-        let next = pool.takeRegardless()
+        let (next, held) = nextArena()
         for (index, parameter) in facts.layout.parameters.enumerated() {
+            if !present[index], !held.isEmpty, held[index] { continue }
             let source = present[index] ? values : arena
             (next.buffer.base + parameter.range.lowerBound)
                 .update(from: source.buffer.base + parameter.range.lowerBound, count: parameter.range.count)
         }
         if divergence != nil { optimizer.resetSlots() }
         divergence = nil
-        arena = next
+        replaceArena(with: next, written: present)
         version += 1
         return published
+    }
+
+    /// An arena for the next version, and which parameters it holds as they are now.
+    private func nextArena() -> (Arena, held: [Bool]) {
+        let next = pool.takeForVersion()
+        defer { next.stamps = nil }
+        guard let old = next.stamps, let now = arena.stamps else { return (next, []) }
+        return (next, old.matches(now))
+    }
+
+    private mutating func replaceArena(with next: Arena, written: [Bool]?) {
+        writes += 1
+        next.stamps = arena.stamps?.after(write: writes, of: written) ?? ArenaStamps(all: writes)
+        arena = next
     }
 }
 
