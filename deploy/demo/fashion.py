@@ -13,8 +13,8 @@ FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 @functools.cache
 def load(part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images of shape (n, 1, 28, 28) around zero, and labels; `part` is "train" or "t10k"."""
-    images = _read(FOLDER / f"{part}-images-idx3-ubyte.gz", header=16).reshape(-1, 1, 28, 28)
+    """Images of shape (n, 28, 28, 1) around zero, and labels; `part` is "train" or "t10k"."""
+    images = _read(FOLDER / f"{part}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28, 1)
     labels = _read(FOLDER / f"{part}-labels-idx1-ubyte.gz", header=8)
     return (images.astype(np.float32) / 255 - np.float32(0.286)) / np.float32(0.353), labels.astype(np.int64)
 

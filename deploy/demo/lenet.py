@@ -1,4 +1,8 @@
-"""LeNet-5 in NumPy: the forward pass, and the gradients by hand. Shapes are (samples, channels, height, width)."""
+"""LeNet-5 in NumPy: the forward pass, and the gradients by hand.
+
+Pictures are (samples, height, width, channels): what lies side by side is then what is multiplied and summed together.
+Weights have the shapes that frameworks give them, (out, in, height, width).
+"""
 
 from __future__ import annotations
 
@@ -47,10 +51,11 @@ def loss_and_gradients(values: Arrays, images: np.ndarray, labels: np.ndarray) -
 
 def _forward(values: Arrays, images: np.ndarray) -> tuple[np.ndarray, Arrays]:
     """Scores, and what the way back needs of each layer."""
-    kept: Arrays = {"image": np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))}
-    kept["conv1"], kept["columns1"] = _convolve(kept["image"], values["conv1.weight"], values["conv1.bias"])
+    kept: Arrays = {}
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    kept["conv1"], kept["patches1"] = _convolve(padded, values["conv1.weight"], values["conv1.bias"])
     kept["pool1"] = _pool(kept["conv1"])
-    kept["conv2"], kept["columns2"] = _convolve(kept["pool1"], values["conv2.weight"], values["conv2.bias"])
+    kept["conv2"], kept["patches2"] = _convolve(kept["pool1"], values["conv2.weight"], values["conv2.bias"])
     kept["pool2"] = _pool(kept["conv2"])
     kept["flat"] = kept["pool2"].reshape(len(images), -1)
     kept["fc1"] = np.maximum(kept["flat"] @ values["fc1.weight"].T + values["fc1.bias"], 0)
@@ -68,51 +73,63 @@ def _backward(values: Arrays, kept: Arrays, error: np.ndarray) -> Arrays:
         if below != "flat":
             error = error * (kept[below] > 0)
     error = _unpool(error.reshape(kept["pool2"].shape), kept["pool2"], kept["conv2"])
-    _convolution_gradients(gradients, "conv2", error, kept["columns2"], values["conv2.weight"].shape)
-    error = _uncolumn(error, values["conv2.weight"], kept["pool1"].shape)
+    _convolution_gradients(gradients, "conv2", error, kept["patches2"], values["conv2.weight"].shape)
+    error = _unconvolve(error, values["conv2.weight"], kept["pool1"].shape)
     error = _unpool(error, kept["pool1"], kept["conv1"])
-    _convolution_gradients(gradients, "conv1", error, kept["columns1"], values["conv1.weight"].shape)
+    _convolution_gradients(gradients, "conv1", error, kept["patches1"], values["conv1.weight"].shape)
     return gradients
 
 
 def _convolve(images: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Convolution and ReLU as one matrix product over the patches (im2col); also the patches."""
     out, _, high, wide = weight.shape
-    windows = sliding_window_view(images, (high, wide), axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    windows = sliding_window_view(images, (high, wide), axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)
     count, rows, columns = windows.shape[:3]
     patches = windows.reshape(count * rows * columns, -1)
-    product = np.maximum(patches @ weight.reshape(out, -1).T + bias, 0)
-    return product.reshape(count, rows, columns, out).transpose(0, 3, 1, 2), patches
+    product = patches @ weight.transpose(2, 3, 1, 0).reshape(-1, out)
+    product += bias
+    return np.maximum(product, 0, out=product).reshape(count, rows, columns, out), patches
 
 
 def _convolution_gradients(
     gradients: Arrays, layer: str, error: np.ndarray, patches: np.ndarray, shape: tuple[int, ...]
 ) -> None:
-    flat = error.transpose(0, 2, 3, 1).reshape(-1, shape[0])
-    gradients[f"{layer}.weight"] = (flat.T @ patches).reshape(shape)
-    gradients[f"{layer}.bias"] = flat.sum(axis=0)
+    out, channels, high, wide = shape
+    flat = error.reshape(-1, out)
+    gradients[f"{layer}.weight"] = (patches.T @ flat).reshape(high, wide, channels, out).transpose(3, 2, 0, 1)
+    gradients[f"{layer}.bias"] = np.ones(len(flat), np.float32) @ flat  # a sum; NumPy's own is slow down short rows
 
 
-def _uncolumn(error: np.ndarray, weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _unconvolve(error: np.ndarray, weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The gradient of a convolution's input: each output's error, spread over its patch and summed (col2im)."""
     out, channels, high, wide = weight.shape
-    count, _, rows, columns = error.shape
-    spread = error.transpose(0, 2, 3, 1).reshape(-1, out) @ weight.reshape(out, -1)
-    spread = spread.reshape(count, rows, columns, channels, high, wide).transpose(4, 5, 0, 3, 1, 2)
+    rows, columns = error.shape[1:3]
+    spread = np.matmul(error.reshape(-1, out), weight.transpose(2, 3, 0, 1).reshape(-1, out, channels))
+    spread = spread.reshape(high, wide, *error.shape[:3], channels)
     result = np.zeros(shape, np.float32)
     for row in range(high):
         for column in range(wide):
-            result[:, :, row : row + rows, column : column + columns] += spread[row, column]
+            result[:, row : row + rows, column : column + columns] += spread[row, column]
     return result
+
+
+def _quarters(images: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Views of the four places of each 2 by 2."""
+    return images[:, ::2, ::2], images[:, ::2, 1::2], images[:, 1::2, ::2], images[:, 1::2, 1::2]
 
 
 def _pool(images: np.ndarray) -> np.ndarray:
     """The largest of each 2 by 2."""
-    count, channels, high, wide = images.shape
-    return images.reshape(count, channels, high // 2, 2, wide // 2, 2).max(axis=(3, 5))
+    first, second, third, fourth = _quarters(images)
+    return np.maximum(np.maximum(first, second), np.maximum(third, fourth))
 
 
 def _unpool(error: np.ndarray, pooled: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """The gradient goes to where the maximum was, unless ReLU had cut it off there."""
-    wide = error.repeat(2, axis=2).repeat(2, axis=3)
-    return wide * ((images == pooled.repeat(2, axis=2).repeat(2, axis=3)) & (images > 0))
+    """The gradient goes to where the maximum was, unless ReLU had cut it off there; of equal ones the first gets it."""
+    result = np.empty_like(images)
+    waiting = pooled > 0
+    for target, source in zip(_quarters(result), _quarters(images), strict=True):
+        is_maximum = (source == pooled) & waiting
+        np.multiply(error, is_maximum, out=target)
+        waiting ^= is_maximum
+    return result

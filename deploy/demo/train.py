@@ -40,8 +40,8 @@ class Size:
     tolerance: float
 
 
-FULL = Size(updates=4000, batch=64, floor=0.85, tolerance=0.010)
-QUICK = Size(updates=1000, batch=64, floor=0.75, tolerance=0.040)
+FULL = Size(updates=8000, batch=64, floor=0.85, tolerance=0.010)
+QUICK = Size(updates=2000, batch=64, floor=0.75, tolerance=0.040)
 
 
 def main() -> int:
