@@ -1,4 +1,5 @@
-// Slow peers: each deadline of the reaper, with short times configured.
+// Slow peers: each deadline of the reaper, with short times configured, but not so short that a test held up by others
+// would itself be the slow peer.
 
 import Glibc
 import Testing
@@ -9,16 +10,16 @@ import Testing
 struct DeadlineTests {
     private func server(_ adjust: (inout HTTPConfiguration) -> Void = { _ in }) throws -> TestServer {
         try TestServer { configuration in
-            configuration.headDeadline = .milliseconds(200)
-            configuration.idleDeadline = .milliseconds(200)
-            configuration.rateWindow = .milliseconds(200)
+            configuration.headDeadline = .seconds(1)
+            configuration.idleDeadline = .seconds(1)
+            configuration.rateWindow = .seconds(1)
             adjust(&configuration)
         }
     }
 
-    /// Sends `text` again and again, one piece every 20 ms, until the server closes; at most for ten seconds.
+    /// Sends `text` again and again, one piece every 20 ms, until the server closes; at most for 20 seconds.
     private func trickle(_ text: String, over client: Client) -> Bool {
-        for _ in 0..<500 {
+        for _ in 0..<1000 {
             guard client.send(text) else { return true }
             usleep(20_000)
         }
@@ -87,7 +88,7 @@ struct DeadlineTests {
         let client = server.client()
         client.request("GET", "/park")
         #expect(eventually { server.server.counters.parked == 1 })
-        usleep(1_000_000)
+        usleep(3_000_000)
         #expect(server.server.counters.parked == 1)
         server.hub.wake("awake\n")
         #expect(client.answer()?.text == "awake\n")
@@ -96,7 +97,7 @@ struct DeadlineTests {
     @Test("after an early answer what follows is taken for a while only")
     func lingering() throws {
         let server = try server {
-            $0.lingerDeadline = .milliseconds(200)
+            $0.lingerDeadline = .seconds(1)
             $0.rateWindow = .seconds(60)
         }
         let client = server.client()

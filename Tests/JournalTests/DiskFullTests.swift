@@ -37,7 +37,7 @@ struct DiskFullTests {
         #expect(throws: JournalError.self) { try journal.appendAndWait(Record([UInt8](repeating: 1, count: 9000))) }
         #expect(journal.obstacle == .outOfSpace(file: FileName.ahead))
         disk.limit(to: 80_000)
-        for _ in 0..<500 where journal.obstacle != nil { usleep(10_000) }
+        for _ in 0..<6000 where journal.obstacle != nil { usleep(10_000) }
         #expect(journal.obstacle == nil)
         let after = try fill(journal, size: 1000)
         #expect(after >= 20)

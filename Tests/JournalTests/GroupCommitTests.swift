@@ -126,7 +126,7 @@ struct GroupCommitTests {
     func intervalMode() throws {
         let journal = try open(SimulatedDisk(), .interval(milliseconds: 20))
         #expect(try journal.appendAndWait(Record([1])) == Acknowledgement(position: 1, isDurable: false))
-        let deadline = Clock.now + 20_000_000_000
+        let deadline = Clock.now + 60_000_000_000
         while journal.syncedPosition < 2 && Clock.now < deadline { usleep(1000) }
         #expect(journal.syncedPosition == 2)
         journal.close()
@@ -169,7 +169,7 @@ struct GroupCommitTests {
             }
         }
         #expect(answer.wait())
-        let deadline = Clock.now + 20_000_000_000
+        let deadline = Clock.now + 60_000_000_000
         while watched != nil && Clock.now < deadline { usleep(1000) }
         #expect(watched == nil)
         journal.close()

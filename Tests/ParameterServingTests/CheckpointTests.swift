@@ -20,7 +20,7 @@ struct CheckpointTests {
         let kept = try registry.save(other)
         #expect(directory.files("checkpoints").count == 2)
         if isDeleted { try registry.delete("m") } else { _ = try registry.make(["optimizer": "sgd"], [("w", [0])]) }
-        for _ in 0..<300 where directory.files("checkpoints").count > 1 { usleep(10_000) }
+        for _ in 0..<6000 where directory.files("checkpoints").count > 1 { usleep(10_000) }
         #expect(directory.files("checkpoints").count == 1)
         #expect(try registry.restore(other, kept.id) != nil)
         #expect(saved.id != kept.id)

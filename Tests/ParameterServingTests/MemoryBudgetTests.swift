@@ -68,7 +68,7 @@ struct MemoryBudgetTests {
             #expect(registry.budget.reserved >= 12_000)
             try registry.delete("m")
             // The executor lets go of the model just after the answer.
-            for _ in 0..<10_000 where registry.budget.reserved > 0 { usleep(1000) }
+            for _ in 0..<60_000 where registry.budget.reserved > 0 { usleep(1000) }
             #expect(registry.budget.reserved == 0)
         }
     }

@@ -11,13 +11,13 @@ final class Client {
     private var unread: [UInt8] = []
 
     /// Connects to a port of this machine; waits at most `patience` seconds in every later call.
-    convenience init(port: Int, overIPv6: Bool = false, patience: Int = 20) {
+    convenience init(port: Int, overIPv6: Bool = false, patience: Int = 60) {
         self.init(SocketAddress(host: overIPv6 ? "::1" : "127.0.0.1", port: UInt16(port)), patience: patience)
     }
 
     /// Connects to a Unix socket.
     convenience init(path: String) {
-        self.init(SocketAddress(path: path), patience: 20)
+        self.init(SocketAddress(path: path), patience: 60)
     }
 
     private init(_ address: SocketAddress?, patience: Int) {

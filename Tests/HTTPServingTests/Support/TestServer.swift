@@ -20,12 +20,12 @@ final class TestServer {
 
     deinit { server.stop() }
 
-    func client(patience: Int = 20) -> Client { Client(port: port, patience: patience) }
+    func client(patience: Int = 60) -> Client { Client(port: port, patience: patience) }
 }
 
-/// Waits until `condition` holds, at most ten seconds.
+/// Waits until `condition` holds, at most a minute: long, since a sanitizer and other tests may slow everything down.
 func eventually(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<2_000 {
+    for _ in 0..<12_000 {
         if condition() { return true }
         usleep(5_000)
     }
