@@ -28,7 +28,7 @@ public final class HTTPServer: Sendable {
         guard case .new = state.withLock({ $0 }) else { throw .alreadyStarted }
         signal(SIGPIPE, SIG_IGN)
         var configuration = configuration
-        configuration.maximumConnections = min(configuration.maximumConnections, raiseDescriptorLimit())
+        configuration.maximumConnections = min(configuration.maximumConnections, Self.connectionRoom())
         let listener = try Listener(configuration.address)
         do throws(HTTPServerError) {
             let running = try Running(configuration, application, listener)
@@ -43,7 +43,7 @@ public final class HTTPServer: Sendable {
     /// Lets the process open as many files as it may.
     ///
     /// - Returns: how many of them may be connections: the application's own files must never find none left.
-    private func raiseDescriptorLimit() -> Int {
+    public static func connectionRoom() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
         limit.rlim_cur = limit.rlim_max

@@ -30,6 +30,10 @@ struct Daemon: Service {
         configuration.address = address
         configuration.allowedHosts = options.allowedHosts
         configuration.render = ParameterAPI.render
+        let (connections, room) = (configuration.maximumConnections, HTTPServer.connectionRoom())
+        if room < connections {
+            logger.warning("too few open files for all connections; raise ulimit -n", metadata: ["limit": "\(room)"])
+        }
         server = HTTPServer(
             configuration: configuration,
             application: ParameterAPI(registry: registry, version: release, configuration: options.effective))

@@ -9,7 +9,7 @@ import ParameterServing
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check every byte of a data directory.",
-        discussion: "Exits with 0 when all is intact and with 65 when something is damaged.")
+        discussion: "Exits with 0 when all is intact and with 65 when something is damaged or missing.")
 
     @Argument(help: "The data directory.")
     var directory: String
@@ -31,8 +31,19 @@ struct Verify: ParsableCommand {
                 throw StartFailure(error, directory: "\(directory)/\(part)")
             }
         }
+        if isIntact { isIntact = try isComplete() }
         if !isIntact { throw ArgumentParser.ExitCode(ExitStatus.dataDamaged.rawValue) }
         print("all intact")
+    }
+
+    private func isComplete() throws -> Bool {
+        do {
+            let gaps = try DataDirectory(reading: directory).gaps()
+            for gap in gaps { print("missing: \(gap)") }
+            return gaps.isEmpty
+        } catch {
+            throw StartFailure(error, directory: directory)
+        }
     }
 }
 

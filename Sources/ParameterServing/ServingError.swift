@@ -45,6 +45,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case storageFull(reason: String)
     /// The journal failed; the daemon answers reads only until it is started anew.
     case storageFailed(reason: String)
+    /// A file that was to be read does not hold what was written; everything else goes on.
+    case fileDamaged(reason: String)
     /// The daemon is stopping.
     case stopping
 }

@@ -62,10 +62,13 @@ struct MissingFilesTests {
     @Test("a start without them is refused; after a salvage it goes on beyond every version", arguments: Loss.allCases)
     func loss(_ loss: Loss) throws {
         let (directory, versions, uids) = try filled()
+        #expect(try directory.reading.gaps() == [])
         try loss.happen(to: directory)
+        #expect(try directory.reading.gaps() != [])
         refuses(directory, "\(loss)")
         let report = try Salvage.run(directory.path)
         #expect(!report.isIntact)
+        #expect(try directory.reading.gaps() == [])
         for _ in 0..<2 {
             let registry = try open(directory)
             for model in registry.list() {
@@ -82,6 +85,29 @@ struct MissingFilesTests {
         registry.shutDown()
         let again = try open(directory)
         #expect(try again.model(named: "fresh").publication.current.step == 300)
+        again.shutDown()
+        #expect(try Salvage.run(directory.path).isIntact)
+    }
+
+    @Test("a salvage that was cut off has to be run again, and then raises the versions all the same")
+    func interrupted() throws {
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open()
+        let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
+        for number in 1...10 { try model.push(RecoveryTests.gradients(number), seq(number)) }
+        registry.shutDown()
+        let name = "journal/\(try #require(directory.files("journal").first))"
+        var bytes = try directory.read(name)
+        bytes[try #require(bytes.lastIndex { $0 != 0 }) - 100] ^= 1
+        try directory.write(bytes, to: name)
+        // What a crash leaves behind between the cut and the record that tells of it.
+        #expect(try SalvageMarker(directory.path).set() == false)
+        #expect(try Journal.salvage(directory: "\(directory.path)/journal") != nil)
+        #expect(try directory.reading.gaps().count == 1)
+        refuses(directory, "an interrupted salvage")
+        #expect(try !Salvage.run(directory.path).isIntact)
+        let again = try directory.open()
+        #expect(try again.model(named: "m").publication.current.version > SalvageRecord.unknownVersions)
         again.shutDown()
         #expect(try Salvage.run(directory.path).isIntact)
     }

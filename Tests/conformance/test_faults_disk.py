@@ -151,6 +151,39 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
     assert digest(tmp_path, "m", step) == digests[step]
 
 
+def test_damaged_checkpoint(tmp_path: Path) -> None:
+    """A restore names the file and what to do; the model and its other checkpoint are untouched."""
+    make(tmp_path, 3)
+    daemon = Victim(tmp_path)
+    api = daemon.api()
+    ids = [api("POST", "/v1/models/m/checkpoints", {}).expect(201).json()["id"] for _ in range(2)]
+    for file in sorted((tmp_path / "checkpoints").iterdir())[:1]:
+        content = bytearray(file.read_bytes())
+        content[-40] ^= 1
+        file.write_bytes(content)
+    push(api, 4, 5)
+    before = state_of(api, "m")
+    refused = api("POST", f"/v1/models/m/checkpoints/{ids[0]}/restore", {})
+    assert refused.status == 500 and refused.json()["type"] == "/problems/file-damaged"
+    assert "damaged" in refused.json()["detail"] and "another checkpoint" in refused.json()["detail"]
+    assert state_of(api, "m") == before
+    push(api, 6, 6)
+    api("POST", f"/v1/models/m/checkpoints/{ids[1]}/restore", {}).expect(200)
+    assert api.get("/v1/models/m").json()["step"] == 3
+    assert daemon.stop() == 0
+
+
+def test_verify_tells_what_is_missing(tmp_path: Path) -> None:
+    """Where every byte that is left is intact, but a start would be refused."""
+    make(tmp_path, 3)
+    assert run("verify", tmp_path).returncode == 0
+    for segment in (tmp_path / "journal").glob("segment-*"):
+        segment.unlink()
+    verified = run("verify", tmp_path)
+    assert verified.returncode == 65 and "missing: the journal" in verified.stdout
+    assert start_fails(tmp_path).returncode == 65
+
+
 def test_salvage_behind_a_snapshot(tmp_path: Path) -> None:
     """What is pushed after a salvage is there after the next restart, though a snapshot is ahead of the journal."""
     make(tmp_path, 200, "--snapshot-after", "8K")

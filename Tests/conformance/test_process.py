@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.daemon import BINARY, REPOSITORY, Daemon, launch
+from support.daemon import BINARY, REPOSITORY, Daemon, launch, read_line
 from support.wire import Answer, Api, state_of
 
 BODY = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
@@ -158,6 +158,17 @@ def test_bad_limits(argument: str, words: list[str]) -> None:
     ended = run("--limit", argument)
     assert ended.returncode == 64
     assert all(word in ended.stderr for word in words), ended.stderr
+
+
+def test_too_few_open_files_for_the_connections(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The daemon serves as many as it may, and says so."""
+    command = ("--nofile=600:600", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    process = launch(*command, binary=Path("/usr/bin/prlimit"))
+    assert read_line(process, within=30).startswith("listening on")
+    process.terminate()
+    assert process.wait(20) == 0
+    log = capfd.readouterr().err
+    assert "ulimit -n" in log and "344" in log, log
 
 
 def test_address_in_use(daemon: Daemon, tmp_path: Path) -> None:

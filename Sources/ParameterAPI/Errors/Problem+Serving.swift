@@ -83,6 +83,11 @@ extension Problem {
         case .storageFailed(let reason):
             self.init(.storageFailed, "\(reason) Nothing was applied; check the disk and start the daemon again.")
             retryAfter = 60
+        case .fileDamaged(let reason):
+            self.init(
+                .fileDamaged,
+                "\(reason) Nothing was applied; use another checkpoint or step, and let `paramd verify` list all damage."
+            )
         case .stopping:
             self.init(.stopping, "The daemon is stopping; nothing was applied. Try again.")
             retryAfter = 1

@@ -36,6 +36,7 @@ enum ProblemKind: String, CaseIterable {
     case keyReused = "key-reused"
     case tooMany = "too-many"
     case headTooLarge = "head-too-large"
+    case fileDamaged = "file-damaged"
     case notImplemented = "not-implemented"
     case outOfMemory = "out-of-memory"
     case stopping = "stopping"

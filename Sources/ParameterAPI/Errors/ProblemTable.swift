@@ -157,6 +157,11 @@ extension ProblemKind {
             Row(429, "A limit is reached", "Wait for Retry-After, or use fewer of what the detail names.")
         case .headTooLarge:
             Row(431, "The headers are too large", "Send fewer or shorter headers.")
+        case .fileDamaged:
+            Row(
+                500, "A file on the disk is damaged",
+                "The detail names a file whose bytes are not those that were written: a checkpoint, a snapshot, a segment of the journal. The model in memory is not touched. Use another checkpoint or step; `paramd verify DIR` lists all damage."
+            )
         case .notImplemented:
             Row(
                 501, "Not known here",

@@ -67,7 +67,7 @@ struct CheckpointDownload {
         do {
             try file.read(into: rest, at: offset)
         } catch {
-            throw .storageFailed(reason: "\(error)")
+            throw ServingError(storage: error)
         }
     }
 }

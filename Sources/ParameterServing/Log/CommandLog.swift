@@ -65,21 +65,31 @@ final class CommandLog: @unchecked Sendable {
 
 extension ServingError {
     /// What stopped work on files.
-    init(storage error: any Error) {
+    public init(storage error: any Error) {
         switch error {
         case let error as ServingError: self = error
+        case let error as JournalError where error.isDamage: self = .fileDamaged(reason: error.description)
         case let error as JournalError: self = ServingError(error)
         default: self = .storageFailed(reason: "\(error)")
         }
     }
 
-    /// What a failure of the journal means to a client.
+    /// What a failure of the journal means to a client; damage that it meets there is final.
     init(_ error: JournalError) {
         switch error {
         case .outOfSpace, .readOnlyFileSystem, .outOfResources: self = .storageFull(reason: error.description)
         case .closed: self = .stopping
         case .inUse, .failed, .corrupted, .unsupportedFormat, .inaccessible, .replayRefused:
             self = .storageFailed(reason: error.description)
+        }
+    }
+}
+
+extension JournalError {
+    fileprivate var isDamage: Bool {
+        switch self {
+        case .corrupted, .unsupportedFormat: true
+        default: false
         }
     }
 }

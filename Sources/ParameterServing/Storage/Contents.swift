@@ -70,6 +70,9 @@ struct Contents {
         return "model \(uid) needs the records from \(position) on, and it begins with \(first.position)"
     }
 
+    /// Whether there are snapshots, which are never without a journal.
+    var lacksJournal: Bool { firstSegment == nil && !snapshots.isEmpty }
+
     /// Whether a part of the journal has been deleted and nothing says which models there were by then.
     var lacksCensus: Bool { (firstSegment?.number ?? 1) > 1 && census == nil && trusted == 0 }
 
@@ -81,10 +84,32 @@ struct Contents {
         }.map { "\($0.value) (\($0.key))" }.sorted()
     }
 
+    /// All of the above, in words.
+    var gaps: [String] {
+        var gaps = missing.map { "the model \($0), of which no snapshot is left" }
+        if let hole { gaps.append("records of the journal, for \(hole)") }
+        if lacksJournal { gaps.append("the journal, of which no segment is left") }
+        if lacksCensus { gaps.append("the list of models, of which no snapshot is left") }
+        return gaps
+    }
+
     /// Where uids go on when up to `lost` creations are gone; nil for an unknown number of them.
     func uids(adding lost: UInt64?) -> UIDSource {
         let known = source ?? UIDSource()
         return UIDSource(seed: known.seed, count: known.count + (lost ?? SalvageRecord.unknownModels))
+    }
+}
+
+extension DataDirectory {
+    /// What a start would miss, in words, though every byte that is there is intact; empty where nothing is missing.
+    ///
+    /// A daemon that has the directory open may delete files between two looks, so that it takes two to tell.
+    ///
+    /// - Throws: what reading throws, for damage too.
+    public func gaps() throws(JournalError) -> [String] {
+        if SalvageMarker(path).isSet { return ["the end of a salvage that was interrupted: run it again"] }
+        let gaps = try Contents(self).gaps
+        return gaps.isEmpty ? [] : try Contents(self).gaps
     }
 }
 

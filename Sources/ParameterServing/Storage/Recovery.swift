@@ -65,6 +65,7 @@ final class Recovery {
     /// Loads the snapshots, replays the journal and leaves it open.
     func run() throws(JournalError) -> Journal {
         let start = ContinuousClock.now
+        try SalvageMarker(directory.path).checkClear()
         try loadSnapshots()
         try checkPresence()
         let journal = try Journal.open(

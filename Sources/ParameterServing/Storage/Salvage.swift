@@ -43,6 +43,11 @@ public struct Salvage {
     }
 
     private mutating func run() throws(JournalError) {
+        let marker = SalvageMarker(directory.path)
+        if try marker.set() {
+            report.givenUp.append("what an interrupted salvage moved aside, which may be any number of records")
+            lostBytes = nil
+        }
         try cutJournal()
         for (store, name) in [(directory.snapshots, "snapshots"), (directory.checkpoints, "checkpoints")] {
             report.movedAside += try store.setDamagedAside().map { "\(name)/\($0)" }
@@ -52,20 +57,21 @@ public struct Salvage {
             report.givenUp.append("the journal, for \(hole)")
             try giveUpJournal()
         }
-        if contents.firstSegment == nil, !contents.snapshots.isEmpty {
+        if contents.lacksJournal {
             if report.isIntact { report.givenUp.append("the journal, of which no segment is left") }
             lostBytes = nil
         }
         report.givenUp += contents.missing.map { "the model \($0), of which no snapshot is left" }
         if contents.lacksCensus { report.givenUp.append("the list of models, of which no snapshot is left") }
         if !report.isIntact { try append() }
+        try marker.clear()
     }
 
     private mutating func cutJournal() throws(JournalError) {
         guard let cut = try Journal.salvage(directory: directory.journalPath, holding: directory.claim) else { return }
         report.problem = cut.problem
         report.movedAside += cut.movedAside.map { "journal/\($0)" }
-        lostBytes = cut.bytes
+        if lostBytes != nil { lostBytes = cut.bytes }
     }
 
     /// A journal that begins too late for a snapshot cannot be applied to it: the snapshots' states are what is left.

@@ -1,0 +1,55 @@
+// A salvage first moves files aside and then notes in the journal how much that may have been. A crash in between must
+// not pass for a directory that was never damaged, or versions that clients have seen would come back with other content.
+
+import Glibc
+import Journal
+
+/// A file that is there from before the first change of a salvage until its record is durable.
+struct SalvageMarker {
+    private static let name = "SALVAGE"
+    private let directory: String
+
+    init(_ directory: String) {
+        self.directory = directory
+    }
+
+    private var path: String { "\(directory)/\(Self.name)" }
+
+    /// Whether a salvage has begun and not ended.
+    var isSet: Bool { access(path, F_OK) == 0 }
+
+    /// Makes the file, durably.
+    ///
+    /// - Returns: Whether it was there before.
+    func set() throws(JournalError) -> Bool {
+        let wasSet = isSet
+        let file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw failure("open") }
+        close(file)
+        try synchronize()
+        return wasSet
+    }
+
+    /// Removes the file, durably.
+    func clear() throws(JournalError) {
+        guard unlink(path) == 0 else { throw failure("unlink") }
+        try synchronize()
+    }
+
+    /// - Throws: `.corrupted` while a salvage is not complete.
+    func checkClear() throws(JournalError) {
+        guard isSet else { return }
+        throw .corrupted(file: Self.name, offset: 0, reason: "a salvage was interrupted and has to be run again")
+    }
+
+    private func synchronize() throws(JournalError) {
+        let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw failure("open") }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw failure("fsync") }
+    }
+
+    private func failure(_ call: String) -> JournalError {
+        .inaccessible(file: Self.name, call: call, code: errno)
+    }
+}
