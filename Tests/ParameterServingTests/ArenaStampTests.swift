@@ -59,6 +59,19 @@ struct ArenaStampTests {
         #expect(fourth.after(write: 5, of: [true, true, true]).matches(fourth) == [false, false, false])
     }
 
+    @Test("a pool that is full keeps what held a version")
+    func fullPool() throws {
+        let pool = ArenaPool(count: 4, budget: MemoryBudget(limit: 1 << 20))
+        var version: Arena? = pool.takeForVersion()
+        version?.stamps = ArenaStamps(all: 1)
+        var scratch: [Arena] = try (0..<8).map { _ in try pool.take() }
+        scratch.removeAll()
+        version = nil
+        let again = pool.takeForVersion()
+        #expect(again.stamps != nil)
+        #expect(try pool.take().stamps == nil)
+    }
+
     @Test("a divergence leaves nothing behind in a buffer that is used again")
     func divergence() throws {
         try Place.memory.withRegistry { registry in

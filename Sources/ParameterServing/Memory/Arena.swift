@@ -84,10 +84,13 @@ final class ArenaPool: Sendable {
 
     fileprivate func takeBack(_ buffer: FloatBuffer, _ stamps: ArenaStamps?, _ reservation: Reservation?) {
         guard let reservation else { return }
-        free.withLock { free in
-            if free.count < Self.mostFree {
-                free.append(Free(buffer: buffer, stamps: stamps, reservation: reservation))
-            }
+        let returned = Free(buffer: buffer, stamps: stamps, reservation: reservation)
+        // What is dropped is unmapped outside of the lock.
+        _ = free.withLock { free -> Free? in
+            free.append(returned)
+            guard free.count > Self.mostFree else { return nil }
+            // What held a version saves a copy; the rest only saves fresh pages.
+            return free.remove(at: free.firstIndex { $0.stamps == nil } ?? 0)
         }
     }
 }
