@@ -39,6 +39,7 @@ struct MissingFilesTests {
         }
         for number in 1...300 {
             for model in models { try model.push(RecoveryTests.gradients(number), seq(number)) }
+            registry.waitForKeeper()
         }
         let versions = models.map { ($0.name, $0.publication.current.version) }
         return (directory, Dictionary(uniqueKeysWithValues: versions), Set(models.map(\.uid)))

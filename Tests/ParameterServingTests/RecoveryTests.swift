@@ -145,7 +145,10 @@ struct RecoveryTests {
         let directory = try TemporaryDirectory()
         var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
         let model = try registry.make(Self.momentum, Self.parameters)
-        for number in 1...400 { try model.push(Self.gradients(number), seq(number)) }
+        for number in 1...400 {
+            try model.push(Self.gradients(number), seq(number))
+            registry.waitForKeeper()
+        }
         let digest = model.digest
         registry.shutDown()
         #expect(!directory.files("journal").contains("segment-000000000001.journal"))
@@ -199,7 +202,10 @@ struct RecoveryTests {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
         let model = try registry.make(momentum, parameters)
-        for number in 1...400 { try model.push(gradients(number), seq(number)) }
+        for number in 1...400 {
+            try model.push(gradients(number), seq(number))
+            registry.waitForKeeper()
+        }
         defer { registry.shutDown() }
         return (directory, model.digest)
     }
@@ -266,7 +272,10 @@ struct RecoveryTests {
         let idle = try registry.make(Self.momentum, Self.parameters, name: "idle")
         try idle.push(Self.gradients(1), seq(1))
         let busy = try registry.make(Self.momentum, Self.parameters)
-        for number in 1...1000 { try busy.push(Self.gradients(number), seq(number)) }
+        for number in 1...1000 {
+            try busy.push(Self.gradients(number), seq(number))
+            registry.waitForKeeper()
+        }
         let digests = (idle.digest, busy.digest)
         registry.shutDown()
         #expect(directory.files("journal").count < 30)

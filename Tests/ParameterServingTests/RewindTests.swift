@@ -93,13 +93,13 @@ struct RewindTests {
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
         defer { registry.shutDown() }
         let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
-        let step = try Self.pushToSnapshot(of: model, directory, from: 1)
+        let step = try Self.pushToSnapshot(of: model, registry, directory, from: 1)
         let digest = model.digest
         try model.patch(["learning_rate": 3e38])
         #expect(throws: ServingError.diverged(parameter: "w")) { try model.push(["w": [100, 1, 1]]) }
         try model.patch(["learning_rate": 0.01])
         #expect(throws: ServingError.diverged(parameter: "w")) { try registry.save(model) }
-        try Self.untilSnapshot(directory) { try model.patch(["learning_rate": .number(0.01 + Double($0))]) }
+        try Self.untilSnapshot(registry, directory) { try model.patch(["learning_rate": .number(0.01 + Double($0))]) }
         #expect(try registry.rollback(model, toStep: step)?.step == step)
         #expect(model.digest == digest)
     }
@@ -111,11 +111,12 @@ struct RewindTests {
         _ = try Self.train(registry, steps: 10)
         let model = try registry.model(named: "m")
         let saved = try registry.save(model)
-        let step = try Self.pushToSnapshot(of: model, directory, from: 11)
+        let step = try Self.pushToSnapshot(of: model, registry, directory, from: 11)
         for number in step + 1...step + 5 { try model.push(RecoveryTests.gradients(number), seq(number)) }
         let digest = model.digest
         _ = try registry.restore(model, saved.id)
-        _ = try Self.pushToSnapshot(of: model, directory, from: step + 6)
+        // No pushes: they could pass the step a second time, and then the later time would count.
+        try Self.untilSnapshot(registry, directory) { try model.patch(["learning_rate": .number(0.01 + Double($0))]) }
         registry.shutDown()
         let rewind = Rewind(directory.reading, catalogue: .builtin)
         #expect(try rewind.image(of: "m", atStep: step + 5)?.digest == digest)
@@ -123,10 +124,10 @@ struct RewindTests {
 
     /// Pushes until a snapshot has been written; the last push's number.
     private static func pushToSnapshot(
-        of model: Model, _ directory: TemporaryDirectory, from first: Int
+        of model: Model, _ registry: ModelRegistry, _ directory: TemporaryDirectory, from first: Int
     ) throws -> Int {
         var last = first
-        try untilSnapshot(directory) { count in
+        try untilSnapshot(registry, directory) { count in
             last = first + count
             try model.push(RecoveryTests.gradients(last), seq(last))
         }
@@ -134,11 +135,13 @@ struct RewindTests {
     }
 
     /// Repeats `body` until there is one more snapshot.
-    private static func untilSnapshot(_ directory: TemporaryDirectory, _ body: (Int) throws -> Void) throws {
+    private static func untilSnapshot(
+        _ registry: ModelRegistry, _ directory: TemporaryDirectory, _ body: (Int) throws -> Void
+    ) throws {
         let before = try modelSnapshots(directory).last
         for count in 0..<2000 where try modelSnapshots(directory).last == before {
             try body(count)
-            usleep(500)
+            registry.waitForKeeper()
         }
     }
 
@@ -155,7 +158,10 @@ struct RewindTests {
         _ = try Self.train(registry, steps: 150)
         let model = try registry.model(named: "m")
         let other = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: "other")
-        for number in 1...300 { try other.push(RecoveryTests.gradients(number), seq(number)) }
+        for number in 1...300 {
+            try other.push(RecoveryTests.gradients(number), seq(number))
+            registry.waitForKeeper()
+        }
         try Self.damage(directory) { $0.model == other.uid.number }
         #expect(try registry.rollback(model, toStep: 150)?.step == 150)
         let newest = try SnapshotStore(directory: directory.path + "/snapshots").list().snapshots.last {
@@ -184,6 +190,7 @@ struct RewindTests {
         return try [model.digest]
             + (1...steps).map { number in
                 try model.push(RecoveryTests.gradients(number), seq(number))
+                registry.waitForKeeper()
                 return model.digest
             }
     }

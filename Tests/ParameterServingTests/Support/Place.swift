@@ -3,6 +3,7 @@
 import Glibc
 import Journal
 import Optimizers
+import Threading
 
 @testable import ParameterServing
 
@@ -25,6 +26,23 @@ enum Place: CaseIterable, Sendable {
             defer { registry.shutDown() }
             try body(registry)
         }
+    }
+}
+
+extension ModelRegistry {
+    /// Waits for what the snapshot keeper is doing.
+    ///
+    /// After each push of a test that counts on snapshots: on a busy machine the keeper's thread would otherwise fall
+    /// behind, and then no snapshot or two of them fall where the test expects one.
+    func waitForKeeper() {
+        guard let keeper else { return }
+        let isDone = Locked(false)
+        let done = Condition()
+        keeper.perform { _ in
+            isDone.withLock { $0 = true }
+            done.signal()
+        }
+        isDone.wait(for: done) { $0 ? () : nil }
     }
 }
 
