@@ -26,6 +26,14 @@ extension Optimizer {
         }
         return changed
     }
+
+    /// The bytes that the slots of this model take under another definition.
+    ///
+    /// - Throws: `.invalid` as `Catalogue.memoryNeeded`.
+    public func memoryNeeded(with definition: Setting) throws(OptimizerError) -> Int {
+        try plan.catalogue.memoryNeeded(
+            definition: definition, parameters: layout.parameters.map(ParameterDefinition.init))
+    }
 }
 
 extension ParameterDefinition {

@@ -8,6 +8,12 @@ public enum FixedLimits {
     public static let longestWait = 300
     /// The most points of a curve.
     public static let curvePoints = 100_000
+    /// The most entries of rate arrays that a page repeats for groups or parameters that share them.
+    public static let repeatedRates = 100_000
+    /// The largest whole number that a request may count with: beyond it, JSON libraries round.
+    ///
+    /// Source: RFC 8259, section 6.
+    public static let largestInteger = (1 << 53) - 1
     /// The most rows of one answer.
     public static let rows = 100_000
     /// What a JSON body may hold.

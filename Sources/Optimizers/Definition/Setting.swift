@@ -55,6 +55,16 @@ public indirect enum Setting: Sendable, Equatable {
         }
     }
 
+    /// The values that are neither arrays nor objects, at any depth.
+    public var valueCount: Int {
+        switch self {
+        case .numbers(let values): values.count
+        case .array(let elements): elements.reduce(0) { $0 + $1.valueCount }
+        case .object(let entries): entries.reduce(0) { $0 + $1.value.valueCount }
+        default: 1
+        }
+    }
+
     /// The value of a number, integer or not; nil for anything else.
     public var numberValue: Double? {
         switch self {

@@ -1,5 +1,6 @@
 // Where the numbers of a push go: straight into the ranges of an arena-shaped buffer, which is taken from the model's
-// pool when the first dense value is near. Sparse rows have no place there and grow apart, within the budget.
+// pool when the first dense value is near, so that a client that only sends a head holds no memory. Sparse rows have no
+// place there and grow apart, within the budget.
 
 import Optimizers
 import ParameterServing
@@ -8,7 +9,10 @@ import TensorCoding
 /// Gives each tensor of a push, or of an import, its place.
 final class GradientSink: TensorSink {
     let layout: ArenaLayout
-    let arena: Arena
+    /// Why there is no memory for the values; what was read since is not to be used.
+    private(set) var failure: Problem?
+    private let model: Model
+    private var taken: Arena?
     private let budget: MemoryBudget
     private let takesUntrained: Bool
     private var reservations: [Reservation] = []
@@ -18,9 +22,9 @@ final class GradientSink: TensorSink {
     /// - Parameters:
     ///   - model: whose layout and pool to use.
     ///   - takesUntrained: whether parameters that are not trained may be written: in an import, not in a push.
-    init(_ model: Model, budget: MemoryBudget, takesUntrained: Bool) throws(ServingError) {
-        self.layout = model.publication.current.facts.layout
-        self.arena = try model.takeArena()
+    init(_ model: Model, budget: MemoryBudget, takesUntrained: Bool) {
+        self.layout = model.layout
+        self.model = model
         self.budget = budget
         self.takesUntrained = takesUntrained
     }
@@ -28,7 +32,28 @@ final class GradientSink: TensorSink {
     func destination(for name: String, in section: String) -> TensorDestination {
         guard let index = layout.index(of: name) else { return .nowhere }
         let parameter = layout.parameters[index]
-        return parameter.isTrainable || takesUntrained ? .memory(arena.buffer[parameter.range]) : .nowhere
+        guard parameter.isTrainable || takesUntrained else { return .nowhere }
+        do throws(Problem) {
+            return .memory(try arena().buffer[parameter.range])
+        } catch {
+            failure = error
+            return .nowhere
+        }
+    }
+
+    /// The buffer that holds the dense values.
+    ///
+    /// - Throws: `outOfMemory`, also where an earlier value found no place.
+    func arena() throws(Problem) -> Arena {
+        if let failure { throw failure }
+        if let taken { return taken }
+        do throws(ServingError) {
+            let arena = try model.takeArena()
+            taken = arena
+            return arena
+        } catch {
+            throw Problem(error)
+        }
     }
 
     func allowGrowth(bytes: Int) -> Bool {

@@ -106,12 +106,12 @@ struct PushFields {
 
     private mutating func integer(_ field: String, atLeast least: Int) -> Int? {
         guard let value = values[field] else { return nil }
-        guard let integer = value.integer, integer >= least else {
+        guard let integer = value.integer.map(Int.init), (least...FixedLimits.largestInteger).contains(integer) else {
             let exception: ExceptionClass = value.integer == nil ? .typeError : .valueError
-            complain(field, exception, "`\(field)` is a whole number of at least \(least)")
+            complain(field, exception, "`\(field)` is a whole number from \(least) to \(FixedLimits.largestInteger)")
             return nil
         }
-        return Int(integer)
+        return integer
     }
 
     private mutating func number(_ field: String) -> Double? {

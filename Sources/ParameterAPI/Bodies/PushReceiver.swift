@@ -17,22 +17,18 @@ final class PushReceiver: BodyReceiver {
     init(
         _ call: Call, _ model: Model, _ format: BodyFormat,
         then done: @escaping (Push, Exchange) -> Void
-    ) throws(Problem) {
+    ) {
         self.call = call
         self.model = model
         self.done = done
-        do {
-            sink = try GradientSink(model, budget: call.api.registry.budget, takesUntrained: false)
-        } catch {
-            throw Problem(error)
-        }
+        sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: false)
         reader = BodyReader(format, section: "gradients", sink: sink)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         do throws(Problem) {
             try reader.read(bytes)
-            return nil
+            return sink.failure?.response(for: call.request)
         } catch {
             return error.response(for: call.request)
         }
@@ -41,7 +37,7 @@ final class PushReceiver: BodyReceiver {
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
             let body = try reader.finish()
-            done(push(body, PushFields(body, headers: call.request.headers)), exchange)
+            done(try push(body, PushFields(body, headers: call.request.headers)), exchange)
         } catch {
             call.answer(exchange, error)
         }
@@ -49,7 +45,8 @@ final class PushReceiver: BodyReceiver {
 
     func abandon() {}
 
-    private func push(_ body: TensorBody, _ fields: PushFields) -> Push {
+    private func push(_ body: TensorBody, _ fields: PushFields) throws(Problem) -> Push {
+        let arena = try sink.arena()
         var checking = TensorChecking(layout: sink.layout, section: "gradients")
         for complaint in fields.complaints + body.complaints { checking.add(complaint) }
         for tensor in body.tensors { checking.check(tensor, takesRows: true, takesUntrained: false) }
@@ -60,12 +57,12 @@ final class PushReceiver: BodyReceiver {
                     detail: "`gradients` is empty; send at least one gradient"))
         }
         if fields.isComplete { checking.demandAll() }
-        var gradients = Gradients(dense: sink.arena.buffer, parameterCount: sink.layout.parameters.count)
+        var gradients = Gradients(dense: arena.buffer, parameterCount: sink.layout.parameters.count)
         gradients.isDense = checking.isDense
         gradients.sparse = checking.sparse
         gradients.isFinite = checking.nonFinite == nil
         return Push(
-            gradients: gradients, arena: sink.arena, key: fields.key,
+            gradients: gradients, arena: arena, key: fields.key,
             fingerprint: fields.key == nil ? Fingerprint(high: 0, low: 0) : gradients.fingerprint(in: sink.layout),
             basedOn: fields.basedOn,
             loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints)

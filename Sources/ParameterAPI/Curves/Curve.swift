@@ -39,7 +39,7 @@ extension Call {
         }
         try forbidQueries("step", because: "is one step, and `from`, `to`, `every` are a range; give one or the other.")
         let from = try integer("from") ?? 0
-        let every = try integer("every", in: 1...Int.max) ?? 1
+        let every = try integer("every", in: 1...FixedLimits.largestInteger) ?? 1
         guard let to = try integer("to") else {
             throw Problem(.invalidQuery, "A range needs its end: add `to=STEP` (included).")
         }

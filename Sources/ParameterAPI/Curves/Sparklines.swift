@@ -16,13 +16,15 @@ struct Sparklines {
         var text = "\(curve.quantity), steps \(curve.steps.first ?? 0) to \(curve.steps.last ?? 0)\n"
         for (name, series) in zip(names, curve.series) {
             let padded = name + String(repeating: " ", count: longest - name.count)
-            text += "\(padded)  \(Self.line(series.values.compactMap { $0 }))\n"
+            text += "\(padded)  \(Self.line(series.values))\n"
         }
         return text
     }
 
-    private static func line(_ values: [Float]) -> String {
-        guard let low = values.min(), let high = values.max() else { return "the rule makes its own rate" }
+    private static func line(_ series: [Float?]) -> String {
+        if series.allSatisfy({ $0 == nil }) { return "the rule makes its own rate" }
+        let values = series.compactMap { $0 }.filter(\.isFinite)
+        guard let low = values.min(), let high = values.max() else { return "beyond float32" }
         let columns = min(width, values.count)
         let drawn = (0..<columns).map { column in
             block(values[column * values.count / columns], low, high)
@@ -32,7 +34,7 @@ struct Sparklines {
 
     private static func block(_ value: Float, _ low: Float, _ high: Float) -> Character {
         guard high > low else { return blocks[0] }
-        let level = Double(value - low) / Double(high - low) * Double(blocks.count - 1)
+        let level = (Double(value) - Double(low)) / (Double(high) - Double(low)) * Double(blocks.count - 1)
         return blocks[max(0, min(blocks.count - 1, Int(level.rounded())))]
     }
 }

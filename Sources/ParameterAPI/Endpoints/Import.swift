@@ -26,18 +26,14 @@ final class ImportReceiver: BodyReceiver {
         self.call = call
         self.model = model
         ifVersion = try call.condition(on: model)?.versions
-        do {
-            sink = try GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
-        } catch {
-            throw Problem(error)
-        }
+        sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
         reader = BodyReader(format, section: "parameters", sink: sink)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         do throws(Problem) {
             try reader.read(bytes)
-            return nil
+            return sink.failure?.response(for: call.request)
         } catch {
             return error.response(for: call.request)
         }
@@ -46,7 +42,8 @@ final class ImportReceiver: BodyReceiver {
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
             let present = try checked(try reader.finish())
-            model.submit(.importValues(sink.arena, present: present, ifVersion: ifVersion)) { [call, model] result in
+            let arena = try sink.arena()
+            model.submit(.importValues(arena, present: present, ifVersion: ifVersion)) { [call, model] result in
                 switch result {
                 case .success: answerPage(of: model, status: 200, call, exchange)
                 case .failure(let error): call.answer(exchange, Problem(error))

@@ -135,6 +135,13 @@ private func parameterRates(
     _ call: Call, _ version: PublishedVersion, _ step: Int, _ rows: [(name: String, group: Int)]
 ) throws(Problem) -> Response {
     let layout = version.facts.layout
+    let entries = rows.reduce(0) { $0 + version.facts.learningRateDefinitionCount(ofGroup: $1.group) }
+    guard rows.count == 1 || entries <= FixedLimits.repeatedRates else {
+        throw Problem(
+            .invalidQuery,
+            "The arrays of these rates have \(entries) entries together, and an answer repeats at most \(FixedLimits.repeatedRates); ask for fewer `param`."
+        )
+    }
     let rates = try learningRates(version.facts, step)
     return .json(indented: call.isIndented, headers: versionHeaders(version)) { writer in
         writer.beginObject()

@@ -77,13 +77,13 @@ private struct Preview {
 
     private static func step(_ name: String, _ value: JSONValue?, atLeast least: Int = 0) throws(Problem) -> Int? {
         guard let value else { return nil }
-        guard let number = value.integer, number >= least else {
+        guard let number = value.integer.map(Int.init), (least...FixedLimits.largestInteger).contains(number) else {
             throw Problem([
                 Complaint(
                     pointer: "/\(name)", exception: value.integer == nil ? .typeError : .valueError,
-                    detail: "`\(name)` is a whole number of at least \(least)")
+                    detail: "`\(name)` is a whole number from \(least) to \(FixedLimits.largestInteger)")
             ])
         }
-        return Int(number)
+        return number
     }
 }

@@ -22,7 +22,7 @@ import TensorCoding
     if showsStages { try call.forbidQueries("stages", because: "tells how a dry run went; add dry_run=1.") }
     if !answersPull { try forbidSelection(call) }
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
-    let receiver = try PushReceiver(call, model, format) { push, exchange in
+    let receiver = PushReceiver(call, model, format) { push, exchange in
         model.submit(.push(push)) { result in
             switch result {
             case .success(.receipt(let receipt)):
@@ -43,7 +43,7 @@ private func forbidSelection(_ call: Call) throws(Problem) {
 /// `?dry_run=1`: changes nothing.
 private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Action {
     try forbidSelection(call)
-    let receiver = try PushReceiver(call, model, format) { push, exchange in
+    let receiver = PushReceiver(call, model, format) { push, exchange in
         model.dryRun(push) { result in
             switch result {
             case .success(let run):

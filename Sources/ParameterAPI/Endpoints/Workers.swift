@@ -62,8 +62,9 @@ import TensorCoding
     try call.allowQueries("epoch")
     let model = try call.model()
     let worker = try workerName(call)
-    guard let seq = Int(call.argument("seq")), seq >= 1 else {
-        throw Problem(.notFound, "A push has a number of at least 1, not `\(call.argument("seq").prefix(40))`.")
+    guard let seq = Int(call.argument("seq")), (1...FixedLimits.largestInteger).contains(seq) else {
+        let got = call.argument("seq").prefix(40)
+        throw Problem(.notFound, "A push has a number from 1 to \(FixedLimits.largestInteger), not `\(got)`.")
     }
     let epoch = try call.integer("epoch")
     return .answer { exchange in

@@ -55,10 +55,19 @@ extension JSONWriter {
         for parameter in layout.groups[index].parameterIndices { string(layout.parameters[parameter].name) }
         endArray()
         member("lr", (try? facts.learningRates(at: version.step)[index]) ?? nil)
-        key("learning_rate")
-        setting(facts.learningRateDefinition(ofGroup: index))
+        if repeatsRate(of: index, facts) {
+            key("learning_rate")
+            setting(facts.learningRateDefinition(ofGroup: index))
+        }
         member("weight_decay", facts.weightDecays(at: version.step)[index])
         endObject()
+    }
+
+    /// Whether a group's page repeats the definition of its rate: not a long array that many groups have from the model,
+    /// or a body of megabytes could ask for an answer of gigabytes.
+    private func repeatsRate(of group: Int, _ facts: ModelFacts) -> Bool {
+        let count = facts.learningRateDefinitionCount(ofGroup: group)
+        return facts.hasOwnLearningRate(group) || count <= FixedLimits.repeatedRates / facts.layout.groups.count
     }
 
     private mutating func parameterFacts(_ layout: ArenaLayout) {

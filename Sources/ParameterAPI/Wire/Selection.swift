@@ -65,7 +65,7 @@ struct Selection {
         indices = try Self.indices(groups, names, layout)
         group = groups.count == 1 ? groups[0] : nil
         encoding = try TensorEncoding(call)
-        let choice = (groups.map { "g\($0)" } + names.map { "n\($0)" }).joined(separator: "&")
+        let choice = (groups.map { "g\($0)" } + names.map { "n\($0.utf8.count):\($0)" }).joined(separator: "&")
         let form = (representation == .json ? "j" : "st") + encoding.key
         key = choice.isEmpty ? form : "\(form)-\(digest(of: choice))"
     }

@@ -34,7 +34,7 @@ final class ArenaPool: Sendable {
     private static let mostFree = 4
 
     let count: Int
-    private let budget: MemoryBudget
+    let budget: MemoryBudget
     private let free = Locked<[Free]>([])
 
     private struct Free {
@@ -68,6 +68,14 @@ final class ArenaPool: Sendable {
     /// A buffer for the next version, one that held an earlier version if there is one: with its stamps.
     func takeForVersion() -> Arena {
         (try? take { $0.stamps != nil }) ?? takeRegardless()
+    }
+
+    /// Gives all free buffers back to the system.
+    func releaseFree() {
+        _ = free.withLock { free -> [Free] in
+            defer { free = [] }
+            return free
+        }
     }
 
     private func take(preferring isPreferred: (Free) -> Bool) throws(ServingError) -> Arena {

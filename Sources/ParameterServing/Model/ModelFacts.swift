@@ -47,6 +47,14 @@ public final class ModelFacts: @unchecked Sendable {
         optimizer.plan.groups[group].learningRateSetting
     }
 
+    /// How many values the definition of a group's rate has: 1 for a number, all entries of an array.
+    public func learningRateDefinitionCount(ofGroup group: Int) -> Int {
+        optimizer.plan.groups[group].learningRateSetting.valueCount
+    }
+
+    /// Whether a group has a rate of its own, and not the model's.
+    public func hasOwnLearningRate(_ group: Int) -> Bool { optimizer.plan.groups[group].hasOwnLearningRate }
+
     /// Entries of a group's rate where that is an array or a function; nil for a number or a schedule without end.
     public func learningRateLength(ofGroup group: Int) -> Int? { optimizer.plan.groups[group].learningRate.length }
 }

@@ -26,17 +26,21 @@ struct ModelState {
     /// Pushes that are logged and will move the step when they are applied.
     private var stepsUnderWay = 0
     private let pool: ArenaPool
+    /// The bytes of slots that the model was given at its start, and those that patches have added since.
+    private let slotBytes: Int
+    private var addedSlots: Reservation?
     /// How many times values were written, for their stamps.
     private var writes = 0
 
     /// A new model.
-    init(facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, receiptWindow: Int) {
+    init(facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, slotBytes: Int, receiptWindow: Int) {
         self.optimizer = optimizer
         self.facts = facts
         self.version = 1
         self.arena = arena
         self.ledger = WorkerLedger(window: receiptWindow)
         self.pool = pool
+        self.slotBytes = slotBytes
         self.position = 0
     }
 
@@ -68,7 +72,10 @@ struct ModelState {
         case .restore(let restoration): try check(restoration)
         case .register(let worker): try ledger.checkRoom(for: worker)
         case .reconfigure(let patch, let ifVersion):
-            _ = try reconfigured(by: patch, ifVersion: ifVersion)
+            let settings = try patched(by: patch, ifVersion: ifVersion)
+            let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
+            _ = try pool.budget.reserve(max(0, more))
+            _ = try reconfigured(with: settings)
         }
         return .proceed
     }
@@ -105,14 +112,23 @@ struct ModelState {
         if let ifVersion, !ifVersion.contains(version) { throw .preconditionFailed(ifVersion, current: version) }
     }
 
-    private func reconfigured(by patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) -> Optimizer {
+    private func patched(by patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) -> Setting {
         try check(ifVersion)
-        do throws(OptimizerError) {
-            let settings = try patch.applied(to: optimizer.definition, layout: optimizer.layout)
-            return try optimizer.reconfigured(with: settings)
-        } catch {
-            throw ServingError(error)
+        return try wrapping { () throws(OptimizerError) in
+            try patch.applied(to: optimizer.definition, layout: optimizer.layout)
         }
+    }
+
+    private func slotBytesAdded(by settings: Setting) throws(ServingError) -> Int {
+        try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
+    }
+
+    private func reconfigured(with settings: Setting) throws(ServingError) -> Optimizer {
+        try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings) }
+    }
+
+    private func wrapping<Result>(_ body: () throws(OptimizerError) -> Result) throws(ServingError) -> Result {
+        do throws(OptimizerError) { return try body() } catch { throw ServingError(error) }
     }
 
     /// Takes back what `admit` noted, for a command that could not be logged.
@@ -144,9 +160,14 @@ struct ModelState {
             let lastSeq = ledger.workers[worker]?.lastSeq ?? 0
             return .registered(epoch: ledger.register(worker), lastSeq: lastSeq)
         case .reconfigure(let patch, let ifVersion):
-            let changed = try reconfigured(by: patch, ifVersion: ifVersion)
+            let settings = try patched(by: patch, ifVersion: ifVersion)
+            let added = try slotBytesAdded(by: settings)
+            let changed = try reconfigured(with: settings)
             if changed.definition == optimizer.definition { return .changed(published) }
             optimizer = changed
+            // What has been logged is done even when the budget is spent.
+            addedSlots = nil
+            addedSlots = try? pool.budget.reserve(added)
             facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
             version += 1
             return .changed(published)

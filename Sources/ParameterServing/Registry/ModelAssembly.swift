@@ -94,7 +94,8 @@ struct ModelAssembly {
     ) -> Model {
         let facts = ModelFacts(name: name, uid: uid, optimizer: optimizer)
         let state = ModelState(
-            facts: facts, optimizer: optimizer, arena: arena, pool: pool, receiptWindow: configuration.receiptWindow)
+            facts: facts, optimizer: optimizer, arena: arena, pool: pool, slotBytes: memory.bytes,
+            receiptWindow: configuration.receiptWindow)
         return Model(
             state: state, fingerprint: fingerprint, pool: pool, memory: memory, executor: executor, log: log,
             retainedVersions: configuration.versions - 1)

@@ -49,7 +49,9 @@ extension ModelRegistry {
     /// The model that already is what the request asks for; nil when one has to be made.
     private func existing(_ creation: Creation) throws(ServingError) -> Model? {
         if let reason = closed { throw reason }
-        let (found, count) = models.withLock { ($0[creation.name], $0.count) }
+        let (found, count) = models.withLock { models in
+            (models[creation.name], models.count + waiting.keys.count { models[$0] == nil })
+        }
         try creation.condition?.check(found)
         guard let model = found else {
             if count >= configuration.mostModels { throw .tooManyModels(limit: configuration.mostModels) }

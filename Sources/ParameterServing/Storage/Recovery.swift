@@ -28,7 +28,7 @@ public struct RecoverySummary: Sendable {
 
 /// Rebuilds models from a data directory.
 final class Recovery {
-    /// Records that may wait to be applied, in bytes.
+    /// What records that wait to be applied may take, in bytes: each in the journal, and the arena that it is read into.
     private static let mostBytesAhead = 256 << 20
 
     let directory: DataDirectory
@@ -185,20 +185,32 @@ final class Recovery {
         uids?.note(record.count)
         created.insert(record.name)
         guard models[uid] == nil else { return }
-        let model = try assembly.assemble(record.name, uid, record.source)
+        let model = try assembleWithRoom(record, uid)
         model.begin(at: position)
         marks[position] = logged
         for older in models.values where older.name == record.name { retire(older) }
         models[uid] = model
     }
 
+    /// Builds a model, if need be after giving back what other models' records have taken: it fitted once.
+    private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> Model {
+        do throws(ServingError) {
+            return try assembly.assemble(record.name, uid, record.source)
+        } catch {
+            guard case .outOfMemory = error else { throw error }
+            waitUntilApplied(keeping: 0)
+            for other in models.values { other.pool.releaseFree() }
+            return try assembly.assemble(record.name, uid, record.source)
+        }
+    }
+
     private func apply(
         _ kind: CommandKind, _ model: Model, _ reader: inout ByteReader, _ record: StoredRecord
     ) throws {
         guard record.position >= model.firstPosition else { return }
-        let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
-        let bytes = record.payload.count
         waitUntilApplied(keeping: Self.mostBytesAhead)
+        let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
+        let bytes = record.payload.count + model.layout.count * MemoryLayout<Float>.stride
         bytesAhead.withLock { $0 += bytes }
         model.replay(command, at: record.position) { [bytesAhead, progress] in
             bytesAhead.withLock { $0 -= bytes }

@@ -29,7 +29,10 @@ final class SnapshotKeeper: Sendable {
         self.uids = Locked(uids)
         self.report = report
         state = Locked(KeeperState(logged: logged, leastAllowance: leastAllowance))
-        Thread { self.run() }?.detach()
+        let thread = Thread { self.run() }
+        thread?.detach()
+        // Then `stop` has nobody to wait for.
+        if thread == nil { state.withLock { $0.isRunning = false } }
     }
 
     // MARK: What there is to keep

@@ -53,7 +53,8 @@ struct EntryReader {
             report(.indices, "indices are a list of I32 or I64", got: entry.type.rawValue)
             return
         }
-        guard sink.allowGrowth(bytes: entry.elementCount * MemoryLayout<Int>.stride) else {
+        let (bytes, overflow) = entry.elementCount.multipliedReportingOverflow(by: MemoryLayout<Int>.stride)
+        guard !overflow, sink.allowGrowth(bytes: bytes) else {
             report(.budget, "no memory is left for so many indices; push fewer rows")
             return
         }
