@@ -5,7 +5,8 @@ import Optimizers
 
 /// Why the serving layer refused.
 ///
-/// Whatever the case: nothing was applied.
+/// Whatever the case but `diverged`: nothing was applied. There nothing was published; the slots hold what broke it until
+/// a restore or an import.
 public enum ServingError: Error, Sendable, Equatable {
     /// The definition, the gradients or the values are wrong; all complaints at once.
     case invalid([Complaint])

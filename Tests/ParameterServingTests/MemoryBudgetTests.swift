@@ -72,4 +72,45 @@ struct MemoryBudgetTests {
             #expect(registry.budget.reserved == 0)
         }
     }
+
+    @Test("a patch that adds a slot asks the budget, so that what runs can also be opened again")
+    func patchedSlot() throws {
+        let values = [("w", [Float](repeating: 1, count: 1000))]
+        let directory = try TemporaryDirectory()
+        // The values of the first version, Adam's two slots, and no third.
+        var registry = try directory.open(memoryLimit: 14_000)
+        let model = try registry.make(["optimizer": "adam"], values)
+        let before = registry.budget.reserved
+        let patch: Setting = ["optimizer": ["type": "adam", "use_amsgrad": true]]
+        #expect(throws: ServingError.outOfMemory(needed: 4000, limit: 14_000)) { try model.patch(patch) }
+        #expect(registry.budget.reserved == before)
+        registry.shutDown()
+
+        registry = try directory.open(memoryLimit: 20_000)
+        let again = try registry.model(named: "m")
+        for _ in 0..<3 {
+            try again.patch(patch)
+            #expect(registry.budget.reserved == before + 4000)
+            try again.patch(["optimizer": ["type": "adam", "use_amsgrad": false]])
+            #expect(registry.budget.reserved == before)
+        }
+        registry.shutDown()
+    }
+
+    @Test("records that wait in a recovery leave room for the models that were created after them")
+    func recovery() throws {
+        let directory = try TemporaryDirectory()
+        let values = [("w", [Float](repeating: 1, count: 1000)), ("v", [1])]
+        var registry = try directory.open(memoryLimit: 64_000)
+        let model = try registry.make(["optimizer": "sgd"], values)
+        for number in 1...300 { try model.push(["v": [Float(number)]]) }
+        _ = try registry.make(["optimizer": "sgd"], values, name: "later")
+        let digest = model.digest
+        registry.shutDown()
+        for _ in 0..<10 {
+            registry = try directory.open(memoryLimit: 64_000)
+            #expect(try registry.model(named: "m").digest == digest && registry.list().count == 2)
+            registry.shutDown()
+        }
+    }
 }

@@ -10,12 +10,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.daemon import BINARY, REPOSITORY, Daemon, launch, read_line
-from support.wire import Answer, Api, state_of
+from support.wire import Answer, Api, raw_socket, state_of
 
 BODY = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
 
@@ -324,6 +325,19 @@ def test_pulls_take_their_memory_from_the_budget(start: Callable[..., Daemon]) -
         assert api("GET", target, Accept="application/vnd.safetensors").expect(200).body
     reserved = api.get("/v1/server").json()["memory"]["reserved"]
     assert reserved < 20e6
+
+
+def test_heads_alone_take_no_memory(start: Callable[..., Daemon]) -> None:
+    """A client that announces a push and sends nothing holds no arena: 30 of them leave room for all others."""
+    daemon = start("--memory", "64M")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}})
+    head = f"POST /v1/models/m/gradients HTTP/1.1\r\nHost: {api.host}:{api.port}\r\nContent-Length: 60\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(raw_socket(api)).sendall(head.encode() + b'{"gradients":')
+        api("POST", "/v1/models/m/gradients", {"gradients": {"w": {"indices": [3], "values": [1]}}}).expect(200)
+        api.create("n", {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}})
 
 
 @pytest.mark.heavy

@@ -1,4 +1,4 @@
-// The 48 bytes before each payload. Written by SegmentWriter, read by SegmentReader; little-endian.
+// The 48 bytes before each payload. Written by SegmentLog, read by SegmentReader; little-endian.
 
 /// A record's header on disk.
 ///

@@ -2,7 +2,7 @@
 
 /// A snapshot file: named state of one model, or a checkpoint of it.
 public struct SnapshotInfo: Sendable, Equatable {
-    /// Number of the file in its store; never used twice.
+    /// Number of the file in its store; used again only when the newest file is deleted before a restart.
     public let id: UInt64
     /// What the content is, in the caller's numbering.
     public let kind: UInt16

@@ -65,9 +65,10 @@ struct Selection {
         indices = try Self.indices(groups, names, layout)
         group = groups.count == 1 ? groups[0] : nil
         encoding = try TensorEncoding(call)
-        let choice = (groups.map { "g\($0)" } + names.map { "n\($0.utf8.count):\($0)" }).joined(separator: "&")
         let form = (representation == .json ? "j" : "st") + encoding.key
-        key = choice.isEmpty ? form : "\(form)-\(digest(of: choice))"
+        let isAll = indices.count == layout.parameters.count
+        // By what is chosen, not by how: other patterns for the same parameters must not fill the cache.
+        key = isAll ? form : "\(form)-\(digest(of: indices.map(String.init).joined(separator: ",")))"
     }
 
     private static func group(_ name: String, _ layout: ArenaLayout) throws(Problem) -> Int {

@@ -24,7 +24,7 @@ struct Inbox<Message>: Sendable {
         }
     }
 
-    /// Hands over what has arrived so far, in order.
+    /// Hands over what has arrived so far, in order, and lets go of each before the next: a push holds an arena.
     ///
     /// Only the executor calls it.
     ///
@@ -32,7 +32,8 @@ struct Inbox<Message>: Sendable {
     func drain(_ handle: (Message) -> Void) -> Bool {
         var batch: [Message] = []
         state.withLock { swap(&$0.messages, &batch) }
-        for message in batch { handle(message) }
+        batch.reverse()
+        while let message = batch.popLast() { handle(message) }
         return state.withLock { state in
             state.isScheduled = !state.messages.isEmpty
             return state.isScheduled

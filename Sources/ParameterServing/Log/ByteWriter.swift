@@ -37,12 +37,6 @@ struct ByteWriter {
         if let value { body(&self, value) }
     }
 
-    /// Writes the count and the values' bytes.
-    mutating func write(floats: UnsafeBufferPointer<Float>) {
-        write(floats.count)
-        bytes.append(contentsOf: UnsafeRawBufferPointer(floats))
-    }
-
     /// Writes zeros up to the next multiple of `alignment`.
     mutating func pad(to alignment: Int) {
         while bytes.count % alignment != 0 { bytes.append(0) }

@@ -1,6 +1,7 @@
-// One number for all memory that requests can make the daemon use: models, bodies in flight, versions that slow readers
-// pin. Everything large asks here first, with products that cannot overflow, so that sixty bytes of JSON cannot
-// allocate terabytes.
+// One number for the memory that requests can make the daemon use: models, bodies in flight, versions that slow readers
+// pin. All of it asks here first, with products that cannot overflow, so that sixty bytes of JSON cannot allocate
+// terabytes. Not counted: documents and receipts, which have limits of their own, and the copies that dry runs, `state`
+// and sparse rows on their way make of what has been counted.
 
 import Threading
 

@@ -7,7 +7,7 @@ import Optimizers
 
 /// What is known of a checkpoint without opening it.
 public struct CheckpointFacts: Sendable {
-    /// Its number, unique in the data directory.
+    /// Its number, unique among the checkpoints that there are.
     public let id: UInt64
     /// The step it was taken at.
     public let step: Int

@@ -34,6 +34,7 @@ struct KeeperState {
     private let leastAllowance: Int
     /// After a failure nothing is tried before this many bytes have been logged.
     private var resumeAt = 0
+    private var lastWasJob = false
     var isStopping = false
     var isRunning = true
 
@@ -45,18 +46,23 @@ struct KeeperState {
     /// What the journal may weigh beyond a model's last snapshot: twice what snapshots of all models would write.
     private var allowance: Int { max(leastAllowance, 2 * weight) }
 
-    /// Whether there is a snapshot to write.
-    var isDue: Bool { !watches.isEmpty && logged >= resumeAt && logged - oldestMark > allowance }
+    /// Whether there is a snapshot to write, or some to delete.
+    var isDue: Bool {
+        logged >= resumeAt && (!retired.isEmpty || !watches.isEmpty && logged - oldestMark > allowance)
+    }
 
     /// What to do now; nil for nothing.
     mutating func nextWork() -> Work? {
-        if !jobs.isEmpty { return .job(jobs.removeFirst()) }
+        // Jobs that keep coming must not keep the journal from being cut.
+        let hasTurn = isDue && lastWasJob && !isStopping
+        lastWasJob = !hasTurn && !jobs.isEmpty
+        if lastWasJob { return .job(jobs.removeFirst()) }
         if isStopping { return .stop }
-        if !retired.isEmpty, logged >= resumeAt {
+        guard isDue else { return nil }
+        if !retired.isEmpty {
             defer { retired = [] }
             return .delete(retired)
         }
-        guard isDue else { return nil }
         return watches.values.min { $0.mark < $1.mark }.map { .snapshot($0.model) }
     }
 

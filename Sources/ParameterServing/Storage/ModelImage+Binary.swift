@@ -31,11 +31,6 @@ extension ModelImage {
         framed.write(writer.bytes.count)
         return framed.bytes + writer.bytes
     }
-
-    /// The pieces of a record with the whole image.
-    var pieces: [Bytes] {
-        [Bytes(copying: head)] + values.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
-    }
 }
 
 /// What an image's head says, before the floats have been read.

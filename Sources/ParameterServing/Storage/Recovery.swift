@@ -79,7 +79,7 @@ final class Recovery {
         try checkBeginning()
         summary.missing = try checkCensus()
         try removeOrphans()
-        for model in models.values { settle(model) }
+        for model in models.values { settle { model.finishRecovery(then: $0) } }
         summary.models = models.count
         summary.records = Int(journal.recovery.records)
         summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
@@ -198,7 +198,8 @@ final class Recovery {
             return try assembly.assemble(record.name, uid, record.source)
         } catch {
             guard case .outOfMemory = error else { throw error }
-            waitUntilApplied(keeping: 0)
+            // What a model does next has let go of all that it did before.
+            for other in models.values { settle { done in other.inspect { _ in done() } } }
             for other in models.values { other.pool.releaseFree() }
             return try assembly.assemble(record.name, uid, record.source)
         }
@@ -237,9 +238,10 @@ final class Recovery {
         retired.append(model)
     }
 
-    private func settle(_ model: Model) {
+    /// Waits for all records and for what `begin` starts.
+    private func settle(_ begin: (@escaping @Sendable () -> Void) -> Void) {
         bytesAhead.withLock { $0 += 1 }
-        model.finishRecovery { [bytesAhead, progress] in
+        begin { [bytesAhead, progress] in
             bytesAhead.withLock { $0 -= 1 }
             progress.signal()
         }

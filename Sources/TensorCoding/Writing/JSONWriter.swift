@@ -26,11 +26,6 @@ public struct JSONWriter: Sendable {
         bytes.append(UInt8(ascii: "\n"))
         return bytes
     }
-
-    /// Makes room for about so many bytes.
-    public mutating func reserve(_ count: Int) {
-        bytes.reserveCapacity(bytes.count + count)
-    }
 }
 
 // MARK: Containers
@@ -124,12 +119,6 @@ extension JSONWriter {
     public mutating func null() {
         separate()
         bytes.append(contentsOf: "null".utf8)
-    }
-
-    /// Writes text that is JSON already, such as a part that was encoded before.
-    public mutating func raw(_ json: some Sequence<UInt8>) {
-        separate()
-        bytes.append(contentsOf: json)
     }
 
     /// Writes an array of float32 values on one line.
