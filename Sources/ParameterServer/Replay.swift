@@ -20,14 +20,15 @@ struct Replay: ParsableCommand {
     var to: Int?
 
     @Option(
-        help: ArgumentHelp("As the daemon's. The digest counts the receipts that it keeps.", valueName: "count"))
-    var receiptWindow = 256
+        help: ArgumentHelp(
+            "The daemon's --receipt-window: the digest counts the receipts that it keeps.", valueName: "count"))
+    var receipts = 256
 
     /// Rebuilds the model by the optimizers that the daemon of this program knows.
     func run(_ catalogue: Catalogue) throws {
         do {
             let rewind = Rewind(
-                DataDirectory(reading: directory), catalogue: catalogue, receiptWindow: receiptWindow)
+                DataDirectory(reading: directory), catalogue: catalogue, receiptWindow: receipts)
             guard let found = try rewind.image(of: model, atStep: to) else {
                 throw StartFailure(
                     status: .inputOutput,

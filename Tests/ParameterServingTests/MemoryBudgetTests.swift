@@ -113,4 +113,19 @@ struct MemoryBudgetTests {
             registry.shutDown()
         }
     }
+
+    @Test("models that were deleted need no room when the daemon comes back", arguments: 0..<3)
+    func deletedModels(_: Int) throws {
+        let directory = try TemporaryDirectory()
+        let values = [("w", [Float](repeating: 1, count: 1000))]
+        var registry = try directory.open(memoryLimit: 64_000)
+        for number in 1...20 {
+            try registry.make(["optimizer": "adam"], values, name: "m").push(["w": values[0].1])
+            if number < 20 { try registry.delete("m") }
+        }
+        registry.shutDown()
+        registry = try directory.open(memoryLimit: 64_000)
+        #expect(try registry.model(named: "m").publication.current.step == 1)
+        registry.shutDown()
+    }
 }

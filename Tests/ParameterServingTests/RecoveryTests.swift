@@ -283,4 +283,37 @@ struct RecoveryTests {
         #expect((try registry.model(named: "idle").digest, try registry.model(named: "m").digest) == digests)
         registry.shutDown()
     }
+
+    @Test("a name that was used before is its newest model's, whatever of the older ones the journal still tells")
+    func namesakes() throws {
+        let directory = try TemporaryDirectory()
+        var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
+        let other = try registry.make(Self.momentum, Self.parameters, name: "other")
+        try Self.push(other, 1...200, registry)
+        _ = try registry.make(Self.momentum, Self.parameters)
+        try registry.delete("m")
+        let model = try registry.make(Self.momentum, Self.parameters)
+        try Self.push(model, 1...5, registry)
+        let checkpoint = try registry.save(model).id
+        try Self.push(other, 201...320, registry)
+        let store = try SnapshotStore(directory: directory.path + "/snapshots")
+        #expect(try store.list().snapshots.contains { $0.model == model.uid.number })
+        registry.shutDown()
+        for round in 1...3 {
+            registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
+            let again = try registry.model(named: "m")
+            #expect(again.uid == model.uid && again.publication.current.step == 5 * round)
+            #expect(try registry.saved(again).map(\.id) == [checkpoint])
+            try Self.push(again, 5 * round + 1...5 * round + 5, registry)
+            try Self.push(try registry.model(named: "other"), 320 + 150 * round...470 + 150 * round, registry)
+            registry.shutDown()
+        }
+    }
+
+    private static func push(_ model: Model, _ numbers: ClosedRange<Int>, _ registry: ModelRegistry) throws {
+        for number in numbers {
+            try model.push(gradients(number), seq(number))
+            registry.waitForKeeper()
+        }
+    }
 }

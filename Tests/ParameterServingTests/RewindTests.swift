@@ -210,6 +210,12 @@ extension ModelRegistry {
         return try answer.wait().get()
     }
 
+    func saved(_ model: Model) throws -> [CheckpointFacts] {
+        let answer = Promise<Result<[CheckpointFacts], ServingError>>()
+        checkpoints(of: model) { answer.fulfil($0) }
+        return try answer.wait().get()
+    }
+
     func save(_ model: Model) throws -> CheckpointFacts {
         let answer = Promise<Result<CheckpointFacts, ServingError>>()
         saveCheckpoint(of: model) { answer.fulfil($0) }

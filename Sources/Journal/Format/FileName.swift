@@ -27,6 +27,7 @@ struct FileName: Sendable {
     func number(of name: String) -> UInt64? {
         guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
         guard let number = UInt64(name.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)) else { return nil }
-        return self(number) == name ? number : nil
+        // A number that could not be counted on from is none of ours.
+        return number < 1 << 53 && self(number) == name ? number : nil
     }
 }

@@ -13,7 +13,7 @@ import TensorCoding
     return .answer { exchange in
         // The copy is taken by the model between two updates; it is encoded on this connection's own thread.
         model.export { export in
-            let validators = stateValidators(call, export, representation, of: model)
+            let validators = stateValidators(call, export, representation)
             if validators.hold { return exchange.complete { validators.notModified } }
             exchange.complete {
                 switch representation {
@@ -25,14 +25,13 @@ import TensorCoding
     }
 }
 
-/// The state may change without a new version: a skipped update resets a counter, a diverged one leaves its slots.
+/// The state may change without a new version: a skipped update resets a counter, a registration begins an epoch, a
+/// diverged update leaves its slots.
 private func stateValidators(
-    _ call: Call, _ export: ModelExport, _ representation: Representation, of model: Model
+    _ call: Call, _ export: ModelExport, _ representation: Representation
 ) -> Validators {
-    let diverged = model.publication.divergence == nil ? "" : "-diverged"
-    let scalars = digest(of: export.scalars.map { "\($0.name)=\($0.value)" }.joined(separator: ";"))
-    return call.validators(
-        export.version, "state-\(representation.rawValue)-\(scalars)\(diverged)", isJSON: representation == .json)
+    call.validators(
+        export.version, "state-\(representation.rawValue)-\(export.digest)", isJSON: representation == .json)
 }
 
 private func stateDocument(

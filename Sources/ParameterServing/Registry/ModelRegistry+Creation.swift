@@ -97,6 +97,6 @@ extension ModelRegistry {
     /// Lets go of a model that has lost its name.
     func retire(_ model: Model, _ reason: ServingError) {
         model.end(reason)
-        keeper?.forget(model)
+        keeper?.forget([model.uid])
     }
 }

@@ -35,7 +35,7 @@ extension ModelRegistry {
             keeper.watch(
                 model, coveredTo: recovery.covered[model.uid] ?? model.firstPosition, mark: recovery.mark(of: model))
         }
-        for model in recovery.retired { keeper.forget(model) }
+        keeper.forget(recovery.retired)
         let registry = ModelRegistry(
             configuration: configuration, catalogue: catalogue, budget: budget, executor: executor, uids: uids,
             log: log, keeper: keeper, models: Array(recovery.models.values))

@@ -9,9 +9,11 @@ extension ModelRegistry {
     public func saveCheckpoint(
         of model: Model, reply: @escaping @Sendable (Result<CheckpointFacts, ServingError>) -> Void
     ) {
-        onDisk(reply) { directory in
+        onDisk(reply) { [keeper] directory in
             let image = model.waitForImage()
             if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
+            // No power cut may leave a checkpoint of a model, or of a step, that the journal does not know.
+            try keeper?.flush()
             let info = try save(
                 image, in: directory.checkpoints, kind: .checkpoint, label: CheckpointFacts.label(image))
             guard let facts = CheckpointFacts(info) else { throw JournalError.closed }

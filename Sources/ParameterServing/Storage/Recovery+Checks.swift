@@ -4,12 +4,12 @@
 import Journal
 
 extension Recovery {
-    /// Removes the checkpoints that nobody can reach any more: a crash can leave them behind their model.
+    /// Removes the checkpoints that a crash has left behind a model whose end the journal tells.
     ///
-    /// After a salvage they may be all that is left of a model, and stay.
+    /// Those of a model that nobody knows stay: they may be all that is left of it.
     func removeOrphans() throws(JournalError) {
-        guard firstTrusted == 0 else { return }
-        for info in try directory.checkpoints.list().snapshots where models[ModelUID(number: info.model)] == nil {
+        let gone = deleted.union(retired).subtracting(models.keys)
+        for info in try directory.checkpoints.list().snapshots where gone.contains(ModelUID(number: info.model)) {
             try directory.checkpoints.delete(info.id)
         }
     }
@@ -41,7 +41,7 @@ extension Recovery {
             try checkWhole()
             return []
         }
-        let gone = deleted.union(retired.map(\.uid))
+        let gone = deleted.union(retired)
         let missing = census.names.filter { uid, name in
             models[uid] == nil && !gone.contains(uid) && !created.contains(name)
         }.map { "\($0.value) (\($0.key))" }.sorted()

@@ -2,6 +2,7 @@
 // thread; the models apply their records on the executor's threads, each its own in order, so that many models recover
 // in parallel. Reading does not run ahead of applying by more than a bounded number of bytes.
 
+import Glibc
 import Journal
 import Optimizers
 import Threading
@@ -39,7 +40,7 @@ final class Recovery {
     /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
     private(set) var covered: [ModelUID: UInt64] = [:]
     private(set) var uids: UIDSource?
-    private(set) var retired: [Model] = []
+    private(set) var retired: [ModelUID] = []
     private(set) var summary = RecoverySummary()
     /// Bytes of all records that were read.
     private(set) var logged = 0
@@ -185,12 +186,21 @@ final class Recovery {
         uids?.note(record.count)
         created.insert(record.name)
         guard models[uid] == nil else { return }
+        // The journal may go back to before the name was given to the model that a snapshot holds.
+        let namesakes = models.values.filter { $0.name == record.name }
+        if namesakes.contains(where: { age(of: $0.uid) > age(of: uid) }) {
+            deleted.insert(uid)
+            return
+        }
+        for older in namesakes { retire(older) }
         let model = try assembleWithRoom(record, uid)
         model.begin(at: position)
         marks[position] = logged
-        for older in models.values where older.name == record.name { retire(older) }
         models[uid] = model
     }
+
+    /// The how manieth model of the directory it is.
+    private func age(of uid: ModelUID) -> UInt32 { uid.number &- (uids?.seed ?? 0) }
 
     /// Builds a model, if need be after giving back what other models' records have taken: it fitted once.
     private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> Model {
@@ -198,11 +208,20 @@ final class Recovery {
             return try assembly.assemble(record.name, uid, record.source)
         } catch {
             guard case .outOfMemory = error else { throw error }
-            // What a model does next has let go of all that it did before.
-            for other in models.values { settle { done in other.inspect { _ in done() } } }
-            for other in models.values { other.pool.releaseFree() }
-            return try assembly.assemble(record.name, uid, record.source)
         }
+        // What a model does next has let go of all that it did before.
+        for other in models.values { settle { done in other.inspect { _ in done() } } }
+        for other in models.values { other.pool.releaseFree() }
+        // A thread may hold a retired model a moment longer than its last record.
+        for _ in 0..<100 {
+            do throws(ServingError) {
+                return try assembly.assemble(record.name, uid, record.source)
+            } catch {
+                guard case .outOfMemory = error else { throw error }
+                usleep(10_000)
+            }
+        }
+        return try assembly.assemble(record.name, uid, record.source)
     }
 
     private func apply(
@@ -227,15 +246,14 @@ final class Recovery {
 
     /// A crash can leave the snapshot of a model whose name was given away: the later creation has the name.
     private func dropNamesakes() {
-        guard let seed = uids?.seed else { return }
-        let byAge = models.values.sorted { $0.uid.number &- seed > $1.uid.number &- seed }
+        let byAge = models.values.sorted { age(of: $0.uid) > age(of: $1.uid) }
         var names: Set<String> = []
         for model in byAge where !names.insert(model.name).inserted { retire(model) }
     }
 
     private func retire(_ model: Model) {
         models[model.uid] = nil
-        retired.append(model)
+        retired.append(model.uid)
     }
 
     /// Waits for all records and for what `begin` starts.

@@ -58,9 +58,9 @@ final class SnapshotKeeper: Sendable {
         state.withLock { $0.arriving[uid] = nil }
     }
 
-    /// Deletes what is kept of a model that is gone.
-    func forget(_ model: Model) {
-        state.withLock { $0.retire([model.uid]) }
+    /// Deletes what is kept of models that are gone.
+    func forget(_ uids: [ModelUID]) {
+        state.withLock { $0.retire(uids) }
         wakeUp.broadcast()
     }
 
@@ -147,7 +147,7 @@ final class SnapshotKeeper: Sendable {
     ///
     /// In the modes that do not sync each record, what a snapshot covers has to be on disk first.
     @discardableResult
-    private func flush() throws(JournalError) -> UInt64 {
+    func flush() throws(JournalError) -> UInt64 {
         let result = Locked<Result<UInt64, JournalError>?>(nil)
         let done = Condition()
         journal.flush { outcome in
