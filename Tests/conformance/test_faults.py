@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.daemon import Daemon
 from support.faults import (
     Load,
     Victim,
@@ -208,6 +209,18 @@ def test_digest(tmp_path: Path) -> None:
     assert {step: digest(tmp_path, "m", step) for step in seen} == seen
     daemon.kill()
     assert digest(tmp_path, "m") == seen[5]
+
+
+def test_replay_counts_the_receipts_of_the_daemon(tmp_path: Path) -> None:
+    """The digest of a daemon with another window is printed when `--receipts` says which."""
+    with Daemon("--receipt-window", "4", data_dir=tmp_path / "data") as daemon:
+        api = Api(daemon.host, daemon.port)
+        api.create("m", definition())
+        for seq in range(1, 31):
+            api.push("m", {"w": gradient(0, seq)}, worker="w0", seq=seq)
+        live = api.get("/v1/models/m/state").json()["digest"]
+    found = {count: run("replay", tmp_path / "data", "--model", "m", "--receipts", count).stdout for count in "456"}
+    assert [count for count in "456" if live in found[count]] == ["4"]
 
 
 def test_replay_looks_only(tmp_path: Path) -> None:

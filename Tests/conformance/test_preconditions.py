@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.daemon import Daemon
-from support.wire import Answer, Api
+from support.wire import Answer, Api, state_of
 
 #: Each way to change the model called `{}`, as method, path and body.
 WRITES = {
@@ -103,3 +103,21 @@ def test_conditional_import_survives_a_restart(start: Callable[..., Daemon], tmp
     np.testing.assert_array_equal(api.pull("m")["w"], [5, 6])
     assert api.get("/v1/models/m").json()["version"] == 2
     api.close()
+
+
+def test_every_change_knows_if_match(api: Api, demo: str) -> None:
+    """RFC 9110, section 13.1.1: what does not hold is not performed."""
+    api.push(demo, {"w": [1, 1]})
+    checkpoint = api("POST", f"/v1/models/{demo}/checkpoints").json()["id"]
+    current = api.get(f"/v1/models/{demo}").headers["etag"]
+    before = state_of(api, demo)
+    changes = [
+        (f"/v1/models/{demo}/gradients", {"gradients": {"w": [1, 1]}}),
+        (f"/v1/models/{demo}/rollback", {"step": 0}),
+        (f"/v1/models/{demo}/checkpoints/{checkpoint}/restore", {}),
+    ]
+    for target, body in changes:
+        api("POST", target, body, If_Match='"x"').expect(412)
+    assert state_of(api, demo) == before
+    api("POST", *changes[0], If_Match=current).expect(200)
+    api("POST", *changes[0], If_Match=current).expect(412)

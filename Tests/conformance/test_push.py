@@ -219,3 +219,32 @@ def test_sparse_without_rows(api: Api, name: str) -> None:
 def test_sparse_where_it_is_not_defined(api: Api, demo: str) -> None:
     """SGD takes dense gradients only, and says so."""
     api.push(demo, {"w": {"indices": [0], "values": [1]}}, 422)
+
+
+def test_whole_and_rows_at_once(api: Api, name: str) -> None:
+    """A tensor comes in one form: neither of two is dropped in silence."""
+    api.create(name, {"optimizer": "adam", "parameters": {"e": [[0], [0], [0]]}})
+    rows = {"e#indices": np.array([0]), "e#values": np.ones((1, 1), dtype=np.float32)}
+    for tensors in ({"e": np.ones((3, 1), dtype=np.float32), **rows}, {**rows, "e": np.ones((3, 1), np.float32)}):
+        problem = api.push_binary(name, tensors).expect(422).json()
+        assert "one of the two" in problem["errors"][0]["detail"]
+    assert api.get(f"/v1/models/{name}").json()["step"] == 0
+
+
+def test_receipt_in_the_head_of_binary_pulls(api: Api, name: str) -> None:
+    """Where the body has no place for it, the head says whether the step was taken and the scale to use next."""
+    scaling = {"type": "dynamic", "init_loss_scale": 1024, "scale_factor": 2, "scale_window": 1000}
+    api.create(name, {"optimizer": "sgd", "loss_scaling": scaling, "parameters": {"w": [0]}})
+    for value, said in ((np.inf, ("false", "true", 512.0)), (1.0, ("true", "false", 512.0))):
+        gradient = {"w": np.array([value], dtype=np.float32)}
+        head = api.push_binary(name, gradient, "?pull=1", Accept=SAFETENSORS).expect(200).headers
+        scale = float(head["x-paramd-loss-scale"])
+        assert (head["x-paramd-applied"], head["x-paramd-overflow"], scale) == said
+
+
+def test_answers_that_are_no_pull_have_no_tag_of_one(api: Api, demo: str) -> None:
+    """The tag would promise the parameters to a later If-None-Match."""
+    waiting = api("GET", f"/v1/models/{demo}/parameters?min_step=9&wait=1ms").expect(202)
+    pushed = api("POST", f"/v1/models/{demo}/gradients?pull=1", {"gradients": {"w": [1, 1]}}).expect(200)
+    for answer in (waiting, pushed):
+        assert not {"etag", "content-location"} & answer.headers.keys()

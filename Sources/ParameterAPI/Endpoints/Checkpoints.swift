@@ -84,6 +84,7 @@ import TensorCoding
 @Sendable func restoreCheckpoint(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
+    try call.checkMatch(model)
     let id = try checkpointID(call)
     return try call.readNothing { exchange in
         call.api.registry.restore(model, toCheckpoint: id) { result in
@@ -96,6 +97,7 @@ import TensorCoding
 @Sendable func rollbackModel(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
+    try call.checkMatch(model)
     _ = try BodyFormat(call.request, takesTensors: false)
     let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
         guard document.members?.count == 1, let step = document["step"]?.integer, step >= 0 else {

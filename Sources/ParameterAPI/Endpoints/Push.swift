@@ -10,6 +10,7 @@ import TensorCoding
     try call.allowQueries("wait", "pull", "dry_run", "stages", "group", "name", "dtype", "encoding", "meta_only")
     _ = try call.waitTime()
     let model = try call.model()
+    try call.checkMatch(model)
     let format = try BodyFormat(call.request)
     let answersPull = try call.flag("pull")
     let showsStages = try call.flag("stages")

@@ -68,6 +68,14 @@ extension Call {
     /// The journal counts the versions of a condition in one byte.
     private static let mostVersions = 255
 
+    /// Refuses a request whose `If-Match` the model does not meet as the head arrives.
+    ///
+    /// - Throws: `preconditionFailed`.
+    func checkMatch(_ model: Model) throws(Problem) {
+        guard let condition = try condition(on: model) else { return }
+        do throws(ServingError) { try condition.check(model) } catch { throw Problem(error) }
+    }
+
     /// What `If-Match` demands of the model; nil without the header.
     ///
     /// - Throws: `preconditionFailed` where no tag can be one of the model's, now or later.

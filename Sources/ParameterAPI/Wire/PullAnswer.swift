@@ -72,6 +72,23 @@ struct PullAnswer: Sendable {
         ] + versionHeaders(version) + preferenceApplied
     }
 
+    /// What an answer says in its head that is not the pull that its address names.
+    private var ownHeaders: [(name: String, value: String)] {
+        headers.filter { !["ETag", "Content-Location"].contains($0.name) }
+    }
+
+    /// The head of a push's answer; the body has the receipt too only where it is JSON, and is then no pull's.
+    private func headers(with receipt: Receipt) -> [(name: String, value: String)] {
+        var fields = selection.representation == .json ? ownHeaders : headers
+        fields += [
+            (name: "X-Paramd-Applied", value: "\(receipt.applied)"),
+            (name: "X-Paramd-Overflow", value: "\(receipt.overflow)"),
+            (name: "X-Paramd-Replayed", value: "\(receipt.replayed)"),
+        ]
+        if let scale = receipt.nextLossScale { fields.append((name: "X-Paramd-Loss-Scale", value: "\(scale)")) }
+        return fields
+    }
+
     private var preferenceApplied: [(name: String, value: String)] {
         call.preferredWait.map { [(name: "Preference-Applied", value: "wait=\($0)")] } ?? []
     }
@@ -80,7 +97,7 @@ struct PullAnswer: Sendable {
     func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
-        let fields = headers + contentHeaders
+        let fields = (receipt.map(headers(with:)) ?? headers) + contentHeaders
         exchange.complete { [self] in
             // Runs on a network thread; only the first to ask encodes, and a receipt is nobody else's.
             do throws(ServingError) {
@@ -101,7 +118,7 @@ struct PullAnswer: Sendable {
         guard let minStep = condition.minStep, version.step < minStep else {
             return Response(status: 304, headers: headers)
         }
-        return .json(indented: call.isIndented, status: 202, headers: headers) { writer in
+        return .json(indented: call.isIndented, status: 202, headers: ownHeaders) { writer in
             writer.beginObject()
             writer.member("step", version.step)
             writer.member("version", version.version)

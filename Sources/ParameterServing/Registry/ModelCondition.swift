@@ -14,7 +14,9 @@ public struct ModelCondition: Sendable {
     }
 
     /// Checks the model that has the name now; nil for none.
-    func check(_ model: Model?) throws(ServingError) {
+    ///
+    /// - Throws: `preconditionFailed`, `modelReplaced`.
+    public func check(_ model: Model?) throws(ServingError) {
         guard let model else { throw .preconditionFailed(expected: "\(uid)", current: "no model") }
         guard model.uid == uid else { throw .modelReplaced(model.name) }
         let version = model.publication.current.version

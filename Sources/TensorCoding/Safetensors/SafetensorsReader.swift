@@ -108,6 +108,11 @@ extension SafetensorsReader {
         pairs = Set(
             names.filter { $0.hasSuffix("#indices") }.map { String($0.dropLast(8)) }
                 .filter { names.contains($0 + "#values") })
+        for name in pairs.intersection(names).sorted() {
+            issues.add(
+                TensorIssue(
+                    .form, at: "/" + JSONPointer.escape(name), "it comes whole and as rows; send one of the two"))
+        }
         self.header = header
     }
 }

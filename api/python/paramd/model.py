@@ -62,7 +62,7 @@ class Model:
         """
         body = {"optimizer": optimizer, "parameters": definitions.parameters(parameters), **fields}
         self._forget()
-        return self._json("PUT", "", body, query=[("replace", 1)] if replace else [])
+        return self._json("PUT", "", body, query=[("replace", 1)] if replace else [], once=replace)
 
     def info(self) -> dict[str, Any]:
         """Definition, step, version, and the facts about each parameter."""
@@ -70,11 +70,11 @@ class Model:
 
     def patch(self, **changes: Any) -> dict[str, Any]:
         """Changes hyperparameters in mid-training: `patch(learning_rate={"append": [0.01]})`; None means default."""
-        return self._json("PATCH", "", changes)
+        return self._json("PATCH", "", changes, once=_appends(changes))
 
     def patch_group(self, group: str, **changes: Any) -> dict[str, Any]:
         """Changes one group: `patch_group("conv", lr=0.01)`."""
-        return self._json("PATCH", f"/groups/{quote(group, safe='')}", changes)
+        return self._json("PATCH", f"/groups/{quote(group, safe='')}", changes, once=_appends(changes))
 
     def delete(self) -> None:
         """Removes the model; waiting pulls end with NotFound."""
@@ -156,7 +156,12 @@ class Model:
         return list(self._json("GET", "/lr", query=[("param", name) for name in parameters])["parameters"])
 
     def weight_decay(self, at: int | range | None = None, *, scaled: bool = False) -> Any:
-        """The weight decay by group, like `lr`; `scaled` is times the loss scale, as `get_weight_decay` has it."""
+        """The weight decay by group, like `lr`; `scaled` is times the loss scale, as `get_weight_decay` has it.
+
+        A range has no `scaled`: nobody knows the loss scale of later steps.
+        """
+        if scaled and isinstance(at, range):
+            raise ValueError("scaled=True is for one step, since the loss scale of later steps is not known")
         return self._curve("weight_decay", at, "scaled_weight_decay" if scaled else "weight_decay")
 
     def _curve(self, path: str, at: int | range | None, key: str) -> Any:
@@ -217,12 +222,20 @@ class Model:
         query: Query = (),
         headers: Mapping[str, str] | None = None,
         patience: float = 0,
+        once: bool = False,
     ) -> Answer:
         pairs = [(key, str(value)) for key, value in query]
         target = self._path + path + (f"?{urlencode(pairs)}" if pairs else "")
-        return self._transport.send(method, target, body, headers, patience=patience)
+        return self._transport.send(method, target, body, headers, patience=patience, once=once)
 
-    def _json(self, method: str, path: str = "", body: Any = None, *, query: Query = ()) -> dict[str, Any]:
+    def _json(
+        self, method: str, path: str = "", body: Any = None, *, query: Query = (), once: bool = False
+    ) -> dict[str, Any]:
         data = None if body is None else definitions.dump(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
-        return self._send(method, path, data, query=query, headers=headers).json()
+        return self._send(method, path, data, query=query, headers=headers, once=once).json()
+
+
+def _appends(changes: Any) -> bool:
+    """Whether a patch adds to what is there, so that it must not be sent twice."""
+    return isinstance(changes, Mapping) and ("append" in changes or any(map(_appends, changes.values())))

@@ -19,6 +19,10 @@ class Snapshot:
     step: int
     version: int
     etag: str = field(default="", repr=False)
+    #: After `push_pull`: whether the step was taken; false for an overflow.
+    applied: bool = True
+    #: After `push_pull`: the scale to multiply the next gradient by.
+    loss_scale: float | None = None
 
     def __getitem__(self, name: str) -> Array:
         return self.parameters[name]
@@ -76,4 +80,12 @@ def snapshot(answer: Answer) -> Snapshot:
         step, version = (int(answer.headers[f"x-paramd-{key}"]) for key in ("step", "version"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadAnswer(f"these are not parameters; is it a paramd? {answer.body[:200]!r}") from error
-    return Snapshot(parameters, step, version, answer.headers.get("etag", ""))
+    scale = answer.headers.get("x-paramd-loss-scale")
+    return Snapshot(
+        parameters,
+        step,
+        version,
+        answer.headers.get("etag", ""),
+        applied=answer.headers.get("x-paramd-applied") != "false",
+        loss_scale=None if scale is None else float(scale),
+    )

@@ -16,6 +16,8 @@ from .errors import BadAnswer, Unreachable, problem
 
 #: Answers that mean "the same request again, later"; 502 and 504 are a proxy's, while the server starts again.
 _LATER = {408, 429, 502, 503, 504}
+#: Answers that leave open whether the server has seen the request.
+_FROM_PROXIES = {502, 504}
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Transport:
 
     A request is repeated, `retries` times at most, when no answer came or the answer asks for it: waits grow from
     50 ms by doubling, with jitter, and last at least as long as `Retry-After` says; a server that says more than
-    `timeout` is not asked again. That is safe because every request of this package is idempotent: a push carries a
-    key.
+    `timeout` is not asked again. That is safe because the requests of this package are idempotent: a push carries a
+    key. One that is not is sent with `once`, and not repeated when its answer may have been lost.
     """
 
     def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
@@ -64,10 +66,14 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         *,
         patience: float = 0,
+        once: bool = False,
     ) -> Answer:
         """The answer, if it is 2xx or 304; any other is raised. The server may hold it for `patience` seconds."""
         headers = {**self._headers, **(headers or {})}
         failure: Exception = Unreachable("nothing was sent")
+        if once:
+            # A kept connection may have ended, and then nobody knows whether the request was seen.
+            self.close()
         least = 0.0
         for pause in self._pauses():
             time.sleep(max(pause, least))
@@ -75,23 +81,25 @@ class Transport:
                 answer = self._once(method, self._prefix + target, body, headers, self._timeout + patience)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                failure, least = self._unreachable(error, self._timeout + patience), 0.0
-                if isinstance(error, ssl.SSLError):
+                failure, least = self._unreachable(error, self._timeout + patience, once), 0.0
+                if not _may_be_repeated(error, once):
                     break
                 continue
             if 200 <= answer.status < 300 or answer.status == 304:
                 return answer
             failure, least = problem(answer.status, answer.body), _retry_after(answer)
-            if not _asks_to_repeat(answer) or least > self._timeout:
+            if not _asks_to_repeat(answer, once) or least > self._timeout:
                 break
         raise failure
 
-    def _unreachable(self, error: Exception, timeout: float) -> Unreachable:
+    def _unreachable(self, error: Exception, timeout: float, once: bool) -> Unreachable:
         reason, hint = f"{error}" or type(error).__name__, "is paramd running there?"
         if isinstance(error, TimeoutError):
             reason = f"{timeout:g} s are over"
         if isinstance(error, ssl.SSLError):
             hint = "a server without TLS is reached by http://"
+        elif once and _may_have_arrived(error):
+            hint = "the server may have done it: look before you try again"
         return Unreachable(f"no answer from {self._host}:{self._port} ({reason}); {hint}")
 
     def _pauses(self) -> Iterator[float]:
@@ -132,8 +140,18 @@ def _address(url: str) -> tuple[type[http.client.HTTPConnection], str, int, str]
     return make, host, port or (443 if is_secure else 80), parts.path.rstrip("/")
 
 
-def _asks_to_repeat(answer: Answer) -> bool:
+def _may_have_arrived(error: Exception) -> bool:
+    return not isinstance(error, ConnectionRefusedError | ssl.SSLError)
+
+
+def _may_be_repeated(error: Exception, once: bool) -> bool:
+    return not isinstance(error, ssl.SSLError) and not (once and _may_have_arrived(error))
+
+
+def _asks_to_repeat(answer: Answer, once: bool) -> bool:
     """Busy or draining; or a 409 with Retry-After, which says that the same push is still in flight."""
+    if once and answer.status in _FROM_PROXIES:
+        return False
     return answer.status in _LATER or (answer.status == 409 and "retry-after" in answer.headers)
 
 
