@@ -15,13 +15,18 @@ extension Problem {
             self.init(
                 .modelExists, "`\(name)` exists and was created by another definition; add ?replace=1 to start over.")
         case .modelReplaced(let name):
-            self.init(.modelReplaced, "`\(name)` was deleted or created anew meanwhile; nothing was applied.")
+            self.init(
+                .modelReplaced, "`\(name)` was deleted or created anew meanwhile; pull it again. Nothing was applied.")
         case .outOfMemory(let needed, let limit) where needed > limit:
-            self.init(.exceedsMemory, "This needs \(needed) bytes and --memory is \(limit); nothing was applied.")
+            self.init(
+                .exceedsMemory,
+                "This needs \(needed) bytes and --memory is \(limit); ask for less, or start the daemon with more. Nothing was applied."
+            )
         case .outOfMemory(let needed, let limit):
             self.init(
                 .outOfMemory,
-                "This needs \(needed) bytes, more than is left of the \(limit) of --memory; nothing was applied.")
+                "This needs \(needed) bytes, more than is left of the \(limit) of --memory; try again, delete a model or start the daemon with more. Nothing was applied."
+            )
             retryAfter = 1
         case .learningRateExhausted(let group, let step, let length):
             self.init(
@@ -32,7 +37,7 @@ extension Problem {
         case .diverged(let parameter):
             self.init(
                 .diverged,
-                "The update makes `\(parameter)` non-finite and was not published; restore a checkpoint or import values."
+                "The update makes `\(parameter)` non-finite and was not published; pulls keep the last good version. If the model's status is diverged, restore a checkpoint or import values."
             )
             items = [Item(pointer: "/parameters/\(parameter)", detail: "became non-finite", expected: nil, got: nil)]
         case .lossScaleStuck(let overflows):
@@ -52,12 +57,12 @@ extension Problem {
         case .receiptForgotten(let worker, let seq, let oldest):
             self.init(
                 .receiptForgotten,
-                "Push \(seq) of worker `\(worker)` is older than the window, which starts at \(oldest); nothing was applied."
+                "Push \(seq) of worker `\(worker)` is older than the window, which starts at \(oldest); go on with higher numbers. Nothing was applied."
             )
         case .keyReused(let key):
             self.init(
                 .keyReused,
-                "`\(key)` was used for other gradients; use a new seq, or register the worker for a new epoch. Nothing was applied."
+                "`\(key)` was used for other gradients; use a new seq or Idempotency-Key, or register the worker for a new epoch. Nothing was applied."
             )
         case .inFlight(let key):
             self.init(.inFlight, "`\(key)` is still under way; send the same push again.")
@@ -72,11 +77,13 @@ extension Problem {
         case .stateMismatch(let name):
             self.init(
                 .stateMismatch,
-                "The state belongs to another optimizer or other parameters than `\(name)` has; nothing was applied.")
+                "The state belongs to another optimizer or other parameters than `\(name)` has; create a model by it instead. Nothing was applied."
+            )
         case .preconditionFailed(let expected, let current):
             self.init(
                 .preconditionFailed,
-                "The precondition names \(expected), the model is at \(current); nothing was applied.")
+                "The precondition names \(expected), the model is at \(current); read it again and decide anew. Nothing was applied."
+            )
         case .storageFull(let reason):
             self.init(.storageFull, "\(reason) Nothing was applied; pushes resume by themselves once there is room.")
             retryAfter = 5
