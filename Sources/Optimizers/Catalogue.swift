@@ -107,19 +107,7 @@ public struct Catalogue: Sendable {
     /// Parameters, their versions and gradients are the caller's to count.
     /// - Throws: `.invalid` as `makeOptimizer`, and where the count would not fit in an Int.
     public func memoryNeeded(definition: Setting, parameters: [ParameterDefinition]) throws(OptimizerError) -> Int {
-        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
-        var bytes = optimizer.scratchByteCount
-        for slot in optimizer.slotDefinitions {
-            for parameter in optimizer.layout.parameters {
-                let (sum, overflow) = bytes.addingReportingOverflow(
-                    (slot.shape(parameter)?.elementCount ?? 0) * MemoryLayout<Float>.stride)
-                guard !overflow else {
-                    throw .invalid("", .valueError, "The parameters are too large for any machine's memory.")
-                }
-                bytes = sum
-            }
-        }
-        return bytes
+        try makeUnallocated(definition: definition, parameters: parameters).memoryNeeded()
     }
 
     /// The schedule that `setting` describes, its arguments read and checked.
@@ -162,5 +150,25 @@ public struct Catalogue: Sendable {
 
     func scheduleHint(_ name: String) -> String {
         NearestNames.hint(name, among: Array(Set(scheduleNames + ["sequence"])))
+    }
+}
+
+extension Optimizer {
+    /// The bytes that its slots take, allocated or not.
+    ///
+    /// - Throws: `.invalid` where the count would not fit in an Int.
+    func memoryNeeded() throws(OptimizerError) -> Int {
+        var bytes = scratchByteCount
+        for slot in slotDefinitions {
+            for parameter in layout.parameters {
+                let (sum, overflow) = bytes.addingReportingOverflow(
+                    (slot.shape(parameter)?.elementCount ?? 0) * MemoryLayout<Float>.stride)
+                guard !overflow else {
+                    throw .invalid("", .valueError, "The parameters are too large for any machine's memory.")
+                }
+                bytes = sum
+            }
+        }
+        return bytes
     }
 }

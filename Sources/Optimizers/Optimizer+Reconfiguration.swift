@@ -8,15 +8,7 @@ extension Optimizer {
     /// - Throws: `.invalid` for whatever is wrong with the definition, and where it would move parameters between groups
     ///   or name another optimizer.
     public func reconfigured(with definition: Setting) throws(OptimizerError) -> Optimizer {
-        let changed = try plan.catalogue.makeUnallocated(
-            definition: definition, parameters: layout.parameters.map(ParameterDefinition.init))
-        guard type(of: changed) == type(of: self) else {
-            throw .invalid("/optimizer", .valueError, "The optimizer of a running model cannot change; create another.")
-        }
-        guard changed.layout.places(like: layout) else {
-            throw .invalid(
-                "/groups", .valueError, "Groups and update order of a running model cannot change; create another.")
-        }
+        let changed = try planned(with: definition)
         changed.adoptScalars(exportState())
         if changed.plan.lossScaling != plan.lossScaling {
             changed.lossScaler = changed.plan.lossScaling.map(LossScaler.init)
@@ -29,10 +21,22 @@ extension Optimizer {
 
     /// The bytes that the slots of this model take under another definition.
     ///
-    /// - Throws: `.invalid` as `Catalogue.memoryNeeded`.
+    /// - Throws: `.invalid` as `reconfigured`.
     public func memoryNeeded(with definition: Setting) throws(OptimizerError) -> Int {
-        try plan.catalogue.memoryNeeded(
+        try planned(with: definition).memoryNeeded()
+    }
+
+    private func planned(with definition: Setting) throws(OptimizerError) -> Optimizer {
+        let changed = try plan.catalogue.makeUnallocated(
             definition: definition, parameters: layout.parameters.map(ParameterDefinition.init))
+        guard type(of: changed) == type(of: self) else {
+            throw .invalid("/optimizer", .valueError, "The optimizer of a running model cannot change; create another.")
+        }
+        guard changed.layout.places(like: layout) else {
+            throw .invalid(
+                "/groups", .valueError, "Groups and update order of a running model cannot change; create another.")
+        }
+        return changed
     }
 }
 

@@ -10,6 +10,8 @@ public struct ServingConfiguration: Sendable {
     public var threads: Int
     /// The most models at a time.
     public var mostModels: Int
+    /// The most workers that a model remembers.
+    public static let mostWorkers = 10_000
     /// The most versions of a model that can be read, the newest among them; fewer when memory is short.
     public var versions: Int
     /// Bytes of records that may pile up before models are written out to replace them; at least twice what all models

@@ -205,4 +205,27 @@ struct SnapshotTests {
         #expect(throws: JournalError.self) { try write(content(2000), to: store) }
         #expect(disk.paths.isEmpty)
     }
+
+    @Test("what was set aside before stays when a later file of the same number is damaged too")
+    func setAsideTwice() throws {
+        let disk = SimulatedDisk()
+        let name = "state-000000000001.snapshot"
+        for (seed, aside) in [(1, "salvaged-\(name)"), (2, "salvaged-\(name).2")] as [(UInt64, String)] {
+            let store = try SnapshotStore(directory: "/s", on: disk)
+            #expect(try write(content(2000, seed: seed), to: store).id == 1)
+            disk.damage("/s/\(name)", at: 5000)
+            #expect(try store.setDamagedAside() == [aside])
+        }
+        #expect(Set(disk.paths) == ["/s/salvaged-\(name)", "/s/salvaged-\(name).2"])
+    }
+
+    @Test("a file whose number leaves none to go on from is not the store's")
+    func lastNumber() throws {
+        let place = try TemporaryDirectory()
+        let disk = POSIXFileSystem()
+        disk.close(try disk.open(place.path + "/state-\(UInt64.max).snapshot", .create))
+        let store = try SnapshotStore(directory: place.path)
+        #expect(try store.list() == SnapshotListing())
+        #expect(try write(content(10), to: store).id == 1)
+    }
 }

@@ -170,21 +170,22 @@ def recovery(binary: Path, place: Path, steps: int) -> list[tuple[str, float, fl
     results = []
     for name, size in (("dense", ELEMENTS), ("small", 1000)):
         parameters = {"w": ELEMENTS} if name == "dense" else {"w": size, "rest": ELEMENTS - size}
+        folder = place / f"recovery-{name}"
         body = safetensors("w", np.full(size, 0.5, np.float32))
-        with serving(binary, place / name, kill=True) as server:
+        with serving(binary, folder, kill=True) as server:
             server("PUT", "m", model(parameters, {"type": "momentum", "momentum": 0.9}))
             for _ in range(steps):
                 server.push("m", body)
-        journal = sum(file.stat().st_size for file in (place / name / "journal").iterdir())
+        journal = sum(file.stat().st_size for file in (folder / "journal").iterdir())
         times = []
         for _ in range(3):
-            with serving(binary, place / name, kill=True) as server:
+            with serving(binary, folder, kill=True) as server:
                 times.append(server.seconds)
                 server.connection.request("GET", "/v1/models/m")
                 assert json.loads(server.connection.getresponse().read())["step"] == steps
         print(f"  {name}: a journal of {journal >> 20} MiB, starts in " + ", ".join(f"{t:.2f} s" for t in times))
         results.append((f"recovery after {steps} {name} steps, seconds", statistics.median(times), 2, "<"))
-        shutil.rmtree(place / name)
+        shutil.rmtree(folder)
     return results
 
 

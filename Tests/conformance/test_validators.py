@@ -34,3 +34,13 @@ def test_not_modified(api: Api, demo: str, view: str, reader: str) -> None:
     assert api("HEAD", target, **headers).headers["etag"] == tag
     api.push(demo, {"w": [1, 1]})
     assert api("GET", target, If_None_Match=tag, **headers).expect(200).headers["etag"] != tag
+
+
+def test_state_has_a_tag_for_each_digest(api: Api, demo: str) -> None:
+    """A registration makes no version; the state's digest counts it all the same."""
+    before = api.get(f"/v1/models/{demo}/state")
+    api("PUT", f"/v1/models/{demo}/workers/w1", {}).expect(200)
+    after = api.get(f"/v1/models/{demo}/state")
+    assert before.json()["version"] == after.json()["version"]
+    assert before.json()["digest"] != after.json()["digest"]
+    assert before.headers["etag"] != after.headers["etag"]

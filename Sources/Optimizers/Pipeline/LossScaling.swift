@@ -102,8 +102,8 @@ public struct LossScaler: Sendable, Equatable {
                 (scale, mark, overflows) = (max(scale / factor, 1), current, overflows + 1)
             } else {
                 overflows = 0
-                // MindSpore's grows to infinity, and a state with that could never be used again.
-                if (current - mark) % window == 0, Float(scale * factor).isFinite { scale *= factor }
+                // MindSpore has no upper end: its scale becomes infinite, and no state with that could be loaded again.
+                if (current - mark) % window == 0, (scale * factor).isFinite { scale *= factor }
             }
             current += 1
         case .scaler(let factor, let window):

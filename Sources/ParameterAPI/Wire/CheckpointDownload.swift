@@ -32,7 +32,8 @@ struct CheckpointDownload {
     ///
     /// - Throws: `rangeNotSatisfiable` for a range outside the file. Source: RFC 9110, section 14.
     func response(_ call: Call) throws(Problem) -> Response {
-        // A number may come again when the newest checkpoint is deleted before a restart; the second and the bytes do not.
+        // A number may come again when the newest checkpoint is deleted before a restart, but not with the same version in
+        // the same second.
         let facts = file.facts
         let tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\""
         let headers =

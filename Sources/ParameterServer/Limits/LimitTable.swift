@@ -2,6 +2,7 @@
 // documentation against it. Defaults stand where the number is used, not here.
 
 import ParameterAPI
+import ParameterServing
 
 extension Limit {
     /// Every limit, the ones that `--limit` changes first.
@@ -18,8 +19,11 @@ extension Limit {
         Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),
         Limit("versions", .count(\.serving.versions), "Versions of a model that stay readable"),
+        Limit("workers", .fixed("\(ServingConfiguration.mostWorkers)"), "Workers that a model remembers"),
         Limit("wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Limit("curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
+        Limit(
+            "repeated-rates", .fixed("\(FixedLimits.repeatedRates)"), "Shared rate entries of one answer"),
         Limit("rows", .fixed("\(FixedLimits.rows)"), "Rows of a tensor in one answer"),
         Limit("json-depth", .fixed("\(FixedLimits.json.depth)"), "Nesting of a JSON body"),
         Limit(

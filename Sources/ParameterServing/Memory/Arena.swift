@@ -51,11 +51,13 @@ final class ArenaPool: Sendable {
     /// Whether less than half of the budget is in use.
     var isAtEase: Bool { budget.reserved < budget.limit / 2 }
 
-    /// A buffer with unspecified contents, one without stamps if there is one.
+    /// A buffer with unspecified contents.
     ///
+    /// One that held a version would save the next version a copy: it is taken only where memory is short.
     /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another.
     func take() throws(ServingError) -> Arena {
-        let arena = try take { $0.stamps == nil }
+        if let arena = takeFree({ $0.stamps == nil }) { return arena }
+        guard !isAtEase, let arena = takeFree({ _ in true }) else { return try make() }
         arena.stamps = nil
         return arena
     }
@@ -67,7 +69,7 @@ final class ArenaPool: Sendable {
 
     /// A buffer for the next version, one that held an earlier version if there is one: with its stamps.
     func takeForVersion() -> Arena {
-        (try? take { $0.stamps != nil }) ?? takeRegardless()
+        takeFree { $0.stamps != nil } ?? takeFree { _ in true } ?? takeRegardless()
     }
 
     /// Gives all free buffers back to the system.
@@ -78,14 +80,12 @@ final class ArenaPool: Sendable {
         }
     }
 
-    private func take(preferring isPreferred: (Free) -> Bool) throws(ServingError) -> Arena {
-        let found = free.withLock { free -> Free? in
-            guard let place = free.lastIndex(where: isPreferred) ?? free.indices.last else { return nil }
-            return free.remove(at: place)
-        }
-        if let found {
-            return Arena(buffer: found.buffer, stamps: found.stamps, pool: self, reservation: found.reservation)
-        }
+    private func takeFree(_ isWanted: (Free) -> Bool) -> Arena? {
+        let found = free.withLock { free in free.lastIndex(where: isWanted).map { free.remove(at: $0) } }
+        return found.map { Arena(buffer: $0.buffer, stamps: $0.stamps, pool: self, reservation: $0.reservation) }
+    }
+
+    private func make() throws(ServingError) -> Arena {
         let reservation = try budget.reserve(count * MemoryLayout<Float>.stride)
         return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: reservation)
     }

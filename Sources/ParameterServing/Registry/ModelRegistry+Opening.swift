@@ -26,7 +26,7 @@ extension ModelRegistry {
         let journal = try recovery.run()
         Failpoint.reach(.recovered)
         let uids = recovery.uids ?? UIDSource()
-        let keeper = SnapshotKeeper(
+        let keeper = try SnapshotKeeper(
             directory, journal, uids: uids, logged: recovery.logged, leastAllowance: configuration.snapshotAllowance,
             report: report)
         if recovery.uids == nil { try keeper.write(Census(), covering: 0) }

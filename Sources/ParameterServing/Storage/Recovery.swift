@@ -204,24 +204,25 @@ final class Recovery {
 
     /// Builds a model, if need be after giving back what other models' records have taken: it fitted once.
     private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> Model {
-        do throws(ServingError) {
-            return try assembly.assemble(record.name, uid, record.source)
-        } catch {
-            guard case .outOfMemory = error else { throw error }
-        }
-        // What a model does next has let go of all that it did before.
-        for other in models.values { settle { done in other.inspect { _ in done() } } }
-        for other in models.values { other.pool.releaseFree() }
-        // A thread may hold a retired model a moment longer than its last record.
-        for _ in 0..<100 {
+        var triesLeft = 100
+        while true {
             do throws(ServingError) {
                 return try assembly.assemble(record.name, uid, record.source)
             } catch {
-                guard case .outOfMemory = error else { throw error }
+                guard case .outOfMemory = error, triesLeft > 0 else { throw error }
+                if triesLeft == 100 { giveBack() }
+                triesLeft -= 1
+                // A thread may hold a retired model a moment longer than its last record.
                 usleep(10_000)
             }
         }
-        return try assembly.assemble(record.name, uid, record.source)
+    }
+
+    /// Lets the models drop all that they do not need to be what they are.
+    private func giveBack() {
+        // What a model does next has let go of all that it did before.
+        for model in models.values { settle { done in model.inspect { _ in done() } } }
+        for model in models.values { model.pool.releaseFree() }
     }
 
     private func apply(

@@ -2,6 +2,7 @@
 // state is written out by a thread of its own, verified, and the segments that nobody needs any more are deleted. Pushes
 // go on meanwhile; all that a snapshot costs them is the copy of the slots.
 
+import Glibc
 import Journal
 import Threading
 
@@ -20,19 +21,20 @@ final class SnapshotKeeper: Sendable {
     ///   - logged: bytes of the records that the journal holds already.
     ///   - leastAllowance: bytes of records that may pile up however small the models are.
     ///   - report: told of each snapshot and of each failure.
+    /// - Throws: `outOfResources` where the system has no thread left.
     init(
         _ directory: DataDirectory, _ journal: Journal, uids: UIDSource, logged: Int, leastAllowance: Int,
         report: @escaping @Sendable (StorageEvent) -> Void
-    ) {
+    ) throws(JournalError) {
         self.directory = directory
         self.journal = journal
         self.uids = Locked(uids)
         self.report = report
         state = Locked(KeeperState(logged: logged, leastAllowance: leastAllowance))
-        let thread = Thread { self.run() }
-        thread?.detach()
-        // Then `stop` has nobody to wait for.
-        if thread == nil { state.withLock { $0.isRunning = false } }
+        guard let thread = Thread({ self.run() }) else {
+            throw .outOfResources(file: "the snapshot thread", call: "pthread_create", code: EAGAIN)
+        }
+        thread.detach()
     }
 
     // MARK: What there is to keep

@@ -45,7 +45,7 @@ struct WorkerLedger {
     private(set) var tokens: [(token: String, entry: Entry)] = []
     private var inFlight: [PushKey: Fingerprint] = [:]
 
-    init(window: Int, mostWorkers: Int = 10_000) {
+    init(window: Int, mostWorkers: Int = ServingConfiguration.mostWorkers) {
         self.window = window
         self.mostWorkers = mostWorkers
     }
