@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -175,3 +177,18 @@ def test_sequence(api: Api) -> None:
     body = {"learning_rate": {"schedule": "sequence", "of": [warm_up, cosine]}, "from": 0, "to": 3}
     rates = api("POST", "/v1/lr_preview", body).expect(200).json()["lr"]
     assert rates[:3] == pytest.approx([0, 0.05, 0.1]) and rates[3] < 0.1
+
+
+def test_refused_append_tells_how_to_extend_all_arrays(api: Api, name: str) -> None:
+    """The model's array and the groups' have one length: what the refusal proposes is taken."""
+    groups = [{"name": "a", "params": ["a"], "lr": [2, 2]}, {"name": "b", "params": ["b"]}]
+    api.create(
+        name, {"optimizer": "sgd", "learning_rate": [1, 1], "parameters": {"a": [0], "b": [0]}, "groups": groups}
+    )
+    patch: dict[str, object] = {"learning_rate": {"append": [1]}}
+    problem = api("PATCH", f"/v1/models/{name}", patch).expect(422).json()
+    proposed = re.search(r"as (\{.*\})\.", problem["detail"])
+    assert proposed
+    patch["groups"] = json.loads(proposed[1].replace("NAME", "a"))
+    api("PATCH", f"/v1/models/{name}", patch).expect(200)
+    assert api.get(f"/v1/models/{name}/lr?step=2").json()["lr"] == {"a": pytest.approx(0.1), "b": 1}

@@ -38,7 +38,9 @@ struct GroupSettingsReader {
             if let first, first != length {
                 throw .invalid(
                     "\(group.pointer)/lr", .valueError,
-                    "Every learning rate array, the model's included, must have the same length: \(first), not \(length).",
+                    "Every learning rate array, the model's included, must have the same length: \(first), not \(length). "
+                        + "A PATCH extends all at once: `groups` beside `learning_rate`, as "
+                        + #"{"NAME":{"lr":{"append":[0.1]}}}."#,
                     expected: "\(first) entries", got: "\(length)")
             }
             first = length
