@@ -1,15 +1,18 @@
 """Client of paramd, a parameter server over HTTP: push gradients, pull parameters. NumPy is all it needs."""
 
+from .arrays import Rows
 from .client import Client
 from .errors import (
     BadAnswer,
     Conflict,
+    CursorUnknown,
     Diverged,
     Fenced,
     Invalid,
     NotFound,
     ParamdError,
     Problem,
+    ProxyAnswer,
     ScheduleExhausted,
     Stale,
     TooLarge,
@@ -18,13 +21,13 @@ from .errors import (
     Unreachable,
 )
 from .model import Model
-from .results import Curve, Receipt, Snapshot
-from .tensors import Rows
+from .results import Curve, Receipt, Snapshot, State
 
 __all__ = [
     "BadAnswer",
     "Client",
     "Conflict",
+    "CursorUnknown",
     "Curve",
     "Diverged",
     "Fenced",
@@ -33,11 +36,13 @@ __all__ = [
     "NotFound",
     "ParamdError",
     "Problem",
+    "ProxyAnswer",
     "Receipt",
     "Rows",
     "ScheduleExhausted",
     "Snapshot",
     "Stale",
+    "State",
     "TooLarge",
     "Unauthorized",
     "Unavailable",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from . import tensors
+from . import arrays, tensors
+from .arrays import Brain
+
+#: The members that make a dictionary the API's own form of a parameter.
+_OWN_FORM = {"shape", "data", "b64", "init", "dtype", "trainable"}
 
 
 def dump(body: Mapping[str, Any]) -> bytes:
@@ -23,7 +28,7 @@ def parameters(values: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a definition; dictionaries are in the API's own form already."""
     if not isinstance(values, Mapping):
         raise TypeError(f"parameters are a dictionary of arrays by name, not {type(values).__name__}")
-    return {name: value if isinstance(value, Mapping) else _flat(name, value) for name, value in values.items()}
+    return {name: _parameter(name, value) for name, value in values.items()}
 
 
 def ends(steps: range) -> dict[str, int]:
@@ -33,11 +38,21 @@ def ends(steps: range) -> dict[str, int]:
     return {"from": steps.start, "to": steps[-1], "every": steps.step}
 
 
-def _flat(name: str, value: Any) -> dict[str, Any]:
-    array = tensors.as_float32(name, value)
-    if not np.isfinite(array).all():
+def _parameter(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if value and not value.keys() & _OWN_FORM:
+            raise TypeError(arrays.nested(name, value))
+        return value
+    return _encoded(name, value)
+
+
+def _encoded(name: str, value: Any) -> dict[str, Any]:
+    """Base64, which is made and read thirty times as fast as decimals and keeps the bits."""
+    array = arrays.real(name, value)
+    if not np.isfinite(array.widened() if isinstance(array, Brain) else array).all():
         raise ValueError(f"`{name}` holds NaN, infinity or a number beyond float32")
-    return {"shape": list(array.shape), "data": _plain(array.reshape(-1))}
+    dtype, array = tensors.packed(array)
+    return {"dtype": dtype, "shape": list(array.shape), "b64": base64.b64encode(array.data).decode()}
 
 
 def _plain(value: Any) -> Any:
@@ -48,4 +63,6 @@ def _plain(value: Any) -> Any:
         return float(str(value))
     if isinstance(value, np.generic):
         return value.item()
+    if hasattr(value, "tolist"):  # a tensor of a framework, as a rate or an array of rates
+        return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON: {value!r:.100}")

@@ -18,6 +18,20 @@ class BadAnswer(ParamdError):
     """The answer is not what the API promises: most likely something else listens at that address."""
 
 
+class ProxyAnswer(BadAnswer):
+    """An answer of a proxy in front of paramd, or of something else at its address, with its `status`.
+
+    Whether a push was applied is unknown where the status is 500 or more.
+    """
+
+    def __init__(self, status: int, sentence: str) -> None:
+        self.status = status
+        super().__init__(sentence)
+
+    def __reduce__(self) -> tuple[type[ProxyAnswer], tuple[int, str], dict[str, Any]]:
+        return type(self), (self.status, str(self)), self.__dict__
+
+
 class Problem(ParamdError):
     """A refusal, with what the server says about it (RFC 9457).
 
@@ -36,6 +50,9 @@ class Problem(ParamdError):
         self.exception: str | None = document.get("exception")
         self.retry_after: float | None = document.get("retry_after")
         super().__init__(self._sentence())
+
+    def __reduce__(self) -> tuple[type[Problem], tuple[int, dict[str, Any]], dict[str, Any]]:
+        return type(self), (self.status, self.document), self.__dict__
 
     def _sentence(self) -> str:
         title = "" if self.detail.startswith(self.title) else f"{self.title}: "
@@ -67,6 +84,13 @@ class Fenced(Conflict):
     """
 
 
+class CursorUnknown(Conflict):
+    """The version to wait beyond is not one of this model, which was replaced or deleted and created since.
+
+    Pull without `since` to go on with the model that is there now.
+    """
+
+
 class Stale(Conflict):
     """The gradient was computed too many updates ago: pull, and compute it again."""
 
@@ -90,6 +114,7 @@ class Unavailable(Problem):
 _BY_SLUG: dict[str, type[Problem]] = {
     "fenced": Fenced,
     "stale": Stale,
+    "cursor-unknown": CursorUnknown,
     "lr-schedule-exhausted": ScheduleExhausted,
     "diverged": Diverged,
 }
@@ -102,22 +127,25 @@ _BY_STATUS: dict[int, type[Problem]] = {
     413: TooLarge,
 }
 
+#: Refusals of a push that say that its number was used before.
+_UNDECIDED = ("in-flight", "key-reused", "receipt-forgotten")
 
-def problem(status: int, body: bytes) -> ParamdError:
-    """The exception for an answer outside 2xx and 304."""
+
+def problem(status: int, body: bytes | bytearray) -> Problem | None:
+    """The exception for an answer outside 2xx and 304; None if it is not paramd's."""
     try:
         document = json.loads(body)
     except ValueError:
         document = None
-    if not isinstance(document, dict):
-        return BadAnswer(f"status {status} without a problem document; is this a paramd? It said {body[:200]!r}")
+    if not isinstance(document, dict) or not document.keys() >= {"type", "detail"}:
+        return None
     slug = str(document.get("type", "")).rpartition("/")[2]
     return _BY_SLUG.get(slug, _BY_STATUS.get(status, Problem))(status, document)
 
 
 def may_have_been_applied(problem: Problem) -> bool:
     """Whether a refused push may have happened all the same: its number must not be given to another."""
-    return isinstance(problem, Unavailable) or problem.slug in ("in-flight", "key-reused", "receipt-forgotten")
+    return problem.status >= 500 or problem.status in (408, 429) or problem.slug in _UNDECIDED
 
 
 def _place(error: dict[str, Any]) -> str:

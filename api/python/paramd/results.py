@@ -1,31 +1,75 @@
-"""What a server answers: parameters, receipts, curves."""
+"""What a server answers: parameters, state, receipts, curves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import tensors
+from .arrays import Array
+from .connections import Answer
 from .errors import BadAnswer
-from .tensors import Array
-from .transport import Answer
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """One consistent version of the parameters. The arrays are read-only: copy what you want to change."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(Mapping[str, Array]):
+    """One consistent version of the parameters: a mapping of names to arrays, which are the caller's own.
+
+    `dict(snapshot)` is what `load_state_dict` and `load_param_into_net` take once the arrays are made tensors.
+    """
 
     parameters: dict[str, Array]
     step: int
     version: int
-    etag: str = field(default="", repr=False)
+    etag: str = field(default="")
     #: After `push_pull`: whether the step was taken; false for an overflow.
     applied: bool = True
     #: After `push_pull`: the scale to multiply the next gradient by.
     loss_scale: float | None = None
+    #: Which version of which life of the model this is; empty if the server does not tell.
+    cursor: str = ""
 
     def __getitem__(self, name: str) -> Array:
         return self.parameters[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    # Two snapshots are one only if they are the same object: a comparison of arrays has no single answer.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"Snapshot({_shapes(self)}, step={self.step}, version={self.version})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class State(Mapping[str, Array]):
+    """The optimizer's state: a mapping of `NAME#slot` to arrays, which are the caller's own, and its scalars."""
+
+    slots: dict[str, Array]
+    scalars: dict[str, float]
+    step: int
+    version: int
+
+    def __getitem__(self, name: str) -> Array:
+        return self.slots[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.slots)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"State({_shapes(self)}, scalars={self.scalars}, step={self.step}, version={self.version})"
 
 
 @dataclass(frozen=True)
@@ -50,6 +94,11 @@ class Receipt:
         return int(self.fields["version"])
 
     @property
+    def cursor(self) -> str:
+        """That version and the life of the model that it is of; empty if the server does not tell."""
+        return str(self.fields.get("cursor", ""))
+
+    @property
     def lr(self) -> dict[str, float]:
         """The learning rate that the update used, by group."""
         return dict(self.fields["lr"])
@@ -65,7 +114,7 @@ class Receipt:
         return bool(self.fields["replayed"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """Values by group over a range of steps."""
 
@@ -75,17 +124,37 @@ class Curve:
 
 def snapshot(answer: Answer) -> Snapshot:
     """The parameters that an answer holds."""
-    try:
-        parameters, _ = tensors.load(answer.body)
-        step, version = (int(answer.headers[f"x-paramd-{key}"]) for key in ("step", "version"))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BadAnswer(f"these are not parameters; is it a paramd? {answer.body[:200]!r}") from error
+    parameters, _, step, version = _read(answer)
     scale = answer.headers.get("x-paramd-loss-scale")
     return Snapshot(
         parameters,
         step,
         version,
-        answer.headers.get("etag", ""),
+        # A proxy that compresses weakens the tag; what it is compared with is the server's own.
+        answer.headers.get("etag", "").removeprefix("W/"),
         applied=answer.headers.get("x-paramd-applied") != "false",
         loss_scale=None if scale is None else float(scale),
+        cursor=answer.headers.get("x-paramd-cursor", ""),
     )
+
+
+def state(answer: Answer) -> State:
+    """The optimizer's state that an answer holds."""
+    slots, metadata, step, version = _read(answer)
+    scalars = {name: text for name, text in metadata.items() if name != "format" and not name.startswith("paramd.")}
+    return State(slots, {name: float(text) for name, text in scalars.items()}, step, version)
+
+
+def _read(answer: Answer) -> tuple[dict[str, Array], dict[str, str], int, int]:
+    try:
+        arrays, metadata = tensors.load(answer.body)
+        step, version = (int(answer.headers[f"x-paramd-{key}"]) for key in ("step", "version"))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BadAnswer(f"these are not parameters; is it a paramd? {bytes(answer.body[:200])!r}") from error
+    return arrays, metadata, step, version
+
+
+def _shapes(arrays: Mapping[str, Array]) -> str:
+    """The first few names, each with its shape."""
+    shown = [f"{name!r}: {list(array.shape)}" for name, array in list(arrays.items())[:4]]
+    return f"{{{', '.join(shown)}}}" if len(arrays) <= 4 else f"{{{', '.join(shown)}, ... {len(arrays)} in all}}"

@@ -5,56 +5,57 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
-T = TypeVar("T")
+from . import arrays
+from .arrays import Array, Brain, Rows
 
-#: In the order in which the reference implementation writes them: widest first.
+#: In the order in which the reference implementation writes them.
 _DTYPES: dict[str, np.dtype[Any]] = {
+    "U64": np.dtype("<u8"),
     "I64": np.dtype("<i8"),
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
+    "U32": np.dtype("<u4"),
     "I32": np.dtype("<i4"),
     "BF16": np.dtype("<u2"),
     "F16": np.dtype("<f2"),
+    "U16": np.dtype("<u2"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("<i1"),
+    "U8": np.dtype("<u1"),
+    "BOOL": np.dtype("?"),
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items() if name != "BF16"}
-_ORDER = list(_NAMES)
-
-
-class Rows(NamedTuple):
-    """The gradient of an embedding: `values[i]` belongs to row `indices[i]`; rows not named have none."""
-
-    indices: ArrayLike
-    values: ArrayLike
-
+_ORDER = list(_DTYPES)
 
 Gradient = ArrayLike | Rows
 
 
-def dump(tensors: Mapping[str, ArrayLike], metadata: Mapping[str, str] | None = None) -> bytes:
+def dump(tensors: Mapping[str, ArrayLike | Brain], metadata: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file: widest dtype first, then by name, as the reference implementation writes it."""
-    arrays = {name: _little_endian(value) for name, value in tensors.items()}
-    order = sorted(arrays, key=lambda name: (_ORDER.index(arrays[name].dtype), name))
+    ready = {name: packed(value) for name, value in tensors.items()}
+    order = sorted(ready, key=lambda name: (_ORDER.index(ready[name][0]), name))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for name in order:
-        begin, end = end, end + arrays[name].nbytes
-        dtype, shape = _NAMES[arrays[name].dtype], list(arrays[name].shape)
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+        dtype, array = ready[name]
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return b"".join([len(text).to_bytes(8, "little"), text, *(arrays[name].tobytes() for name in order)])
+    data = (ready[name][1].reshape(-1).view("u1").data for name in order)
+    return b"".join([len(text).to_bytes(8, "little"), text, *data])
 
 
-def load(data: bytes) -> tuple[dict[str, Array], dict[str, str]]:
-    """Tensors and metadata of a safetensors file, in the order of its header; arrays are read-only views of `data`.
+def load(data: bytes | bytearray) -> tuple[dict[str, Array], dict[str, str]]:
+    """Tensors and metadata of a safetensors file, in the order of its header; arrays are views of `data`.
 
-    Raises ValueError where the file breaks the format: the tensors must tile the bytes behind the header.
+    They can be written to where `data` can. Raises ValueError where the file breaks the format: the tensors must tile
+    the bytes behind the header.
     """
     start = 8 + int.from_bytes(data[:8], "little")
     if len(data) < 8 or start > len(data):
@@ -65,59 +66,39 @@ def load(data: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     return {name: _view(data, start, entry) for name, entry in header.items()}, metadata
 
 
-def with_rows(gradients: Mapping[str, Gradient]) -> dict[str, Array]:
+def with_rows(gradients: Mapping[str, Gradient]) -> dict[str, Array | Brain]:
     """Sparse gradients become two tensors each, `NAME#indices` and `NAME#values`."""
-    tensors: dict[str, Array] = {}
-    for name, gradient in _by_name(gradients, "gradients").items():
+    tensors: dict[str, Array | Brain] = {}
+    for name, given in arrays.by_name(gradients, "gradients").items():
+        gradient = arrays.gradient(name, given)
         if isinstance(gradient, Rows):
-            tensors[f"{name}#indices"] = _as_indices(name, gradient.indices)
-            tensors[f"{name}#values"] = as_float32(name, gradient.values)
+            tensors[f"{name}#indices"] = arrays.whole(name, gradient.indices)
+            tensors[f"{name}#values"] = arrays.real(name, gradient.values)
         else:
-            tensors[name] = as_float32(name, gradient)
+            tensors[name] = arrays.real(name, gradient)
     return tensors
 
 
-def dense(values: Mapping[str, ArrayLike], what: str) -> dict[str, Array]:
-    """Arrays by name as float32."""
-    return {name: as_float32(name, value) for name, value in _by_name(values, what).items()}
+def dense(values: Mapping[str, ArrayLike], what: str) -> dict[str, Array | Brain]:
+    """Arrays by name."""
+    return {name: arrays.real(name, value) for name, value in arrays.by_name(values, what).items()}
 
 
-def as_float32(name: str, value: ArrayLike) -> Array:
-    """An array of real numbers; TypeError or ValueError with the name for anything that NumPy would bend into one."""
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind in "cOSUmM":
-            raise TypeError(f"an array of {array.dtype} holds no real numbers")
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which the server refuses
-            return np.asarray(array, dtype="<f4")
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"`{name}`: {error}") from None
-
-
-def _as_indices(name: str, value: ArrayLike) -> Array:
-    array = np.asarray(value)
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"`{name}`: indices of rows are whole numbers, not {array.dtype}")
-    return np.asarray(array, dtype="<i8")
-
-
-def _by_name(values: Mapping[str, T], what: str) -> Mapping[str, T]:
-    if not isinstance(values, Mapping):
-        raise TypeError(f"{what} are a dictionary of arrays by name, not {type(values).__name__}")
-    return values
-
-
-def _little_endian(value: ArrayLike) -> Array:
+def packed(value: ArrayLike | Brain) -> tuple[str, Array]:
+    """The wire's name of an array's type, and its numbers in row-major order with the lowest byte first."""
+    if isinstance(value, Brain):
+        return "BF16", np.ascontiguousarray(value.bits, "<u2").reshape(value.bits.shape)
     array = np.asarray(value)
     dtype = array.dtype.newbyteorder("<")
-    return np.ascontiguousarray(array, dtype if dtype in _NAMES else "<f4").reshape(array.shape)
+    known = dtype if dtype in _NAMES else np.dtype("<f4")
+    return _NAMES[known], np.ascontiguousarray(array, known).reshape(array.shape)
 
 
 def _check_tiling(header: Mapping[str, Any], length: int) -> None:
     end = 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, stop = entry["data_offsets"]
-        size = math.prod(entry["shape"]) * _DTYPES[entry["dtype"]].itemsize
+        size = math.prod(entry["shape"]) * _dtype(entry).itemsize
         if begin != end or stop - begin != size:
             raise ValueError(f"not safetensors: the offsets of {name} do not fit its shape and its neighbours")
         end = stop
@@ -125,9 +106,16 @@ def _check_tiling(header: Mapping[str, Any], length: int) -> None:
         raise ValueError("not safetensors: the data is longer or shorter than the header says")
 
 
-def _view(data: bytes, start: int, entry: Mapping[str, Any]) -> Array:
-    dtype, shape = _DTYPES[entry["dtype"]], entry["shape"]
-    flat: Array = np.frombuffer(data, dtype, math.prod(shape), start + entry["data_offsets"][0])
+def _dtype(entry: Mapping[str, Any]) -> np.dtype[Any]:
+    try:
+        return _DTYPES[entry["dtype"]]
+    except KeyError:
+        raise ValueError(f"tensors of {entry.get('dtype')} are not known here, only {', '.join(_DTYPES)}") from None
+
+
+def _view(data: bytes | bytearray, start: int, entry: Mapping[str, Any]) -> Array:
+    shape = entry["shape"]
+    flat: Array = np.frombuffer(data, _dtype(entry), math.prod(shape), start + entry["data_offsets"][0])
     if entry["dtype"] == "BF16":
-        flat = (flat.astype("<u4") << 16).view("<f4")
+        flat = Brain(flat).widened()
     return flat.reshape(shape)

@@ -1,62 +1,71 @@
-"""One kept-alive connection to a server, and the patience to try again when that is safe."""
+"""Requests and their answers, and the patience to ask again when that is safe."""
 
 from __future__ import annotations
 
 import http.client
-import json
-import random
-import ssl
+import logging
+import os
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from .errors import BadAnswer, Unreachable, problem
+from . import failures
+from .address import address
+from .connections import Answer, Connections, NoConnectionError
+from .errors import Unreachable
+from .failures import Failure
+from .patience import Patience
 
-#: Answers that mean "the same request again, later"; 502 and 504 are a proxy's, while the server starts again.
-_LATER = {408, 429, 502, 503, 504}
-#: Answers that leave open whether the server has seen the request.
-_FROM_PROXIES = {502, 504}
+_log = logging.getLogger("paramd")
 
-
-@dataclass(frozen=True)
-class Answer:
-    """Status, headers with names in lower case, body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> dict[str, Any]:
-        """The body as a JSON object."""
-        try:
-            document = json.loads(self.body)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise BadAnswer(f"this is not JSON as paramd writes it; is it a paramd? {self.body[:200]!r}")
-        return document
+#: Seconds for which a request is repeated, unless told otherwise: where no server was met yet, and in an outage.
+_FIRST_CONTACT, _OUTAGE = 1.0, 300.0
+#: Seconds of an outage after which a line in the log tells of it.
+_TELL_AFTER = 2.0
+#: Seconds that one answer is waited for; proxies cut what is silent for a minute.
+_LONGEST_PART = 50.0
+#: Seconds between a wait that was cut and the next, in case it is cut at once.
+_BREATH = 0.2
 
 
 class Transport:
-    """Sends requests one after another over one connection; not for several threads at once.
+    """Sends requests, from any number of threads, and repeats them when that is safe.
 
-    A request is repeated, `retries` times at most, when no answer came or the answer asks for it: waits grow from
-    50 ms by doubling, with jitter, and last at least as long as `Retry-After` says; a server that says more than
-    `timeout` is not asked again. That is safe because the requests of this package are idempotent: a push carries a
-    key. One that is not is sent with `once`, and not repeated when its answer may have been lost.
+    It is safe because the requests of this package are idempotent: a push carries a key. One that is not is sent with
+    `once`, and not repeated when its answer may have been lost. A server that was not met yet is tried for one
+    second, an outage is sat out for 300, a busy or full server is asked for `timeout` seconds; `retry_for`, where it
+    is given, holds for all three.
     """
 
-    def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
-        if not (timeout > 0 and retries >= 0):
-            raise ValueError(f"timeout is more than 0 seconds and retries are at least 0, not {timeout} and {retries}")
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout: float = 30,
+        retry_for: float | None = None,
+        cafile: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if not timeout > 0 or not (retry_for is None or retry_for >= 0):
+            raise ValueError(f"timeout is more than 0 seconds and retry_for at least 0, not {timeout} and {retry_for}")
         if token is not None and not (token.isascii() and token.isprintable()):
             raise ValueError("a token is printable ASCII on one line; is there a line break at its end?")
-        self._make, self._host, self._port, self._prefix = _address(url)
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._timeout, self._retries = timeout, retries
-        self._connection: http.client.HTTPConnection | None = None
+        self._made_of = {"url": url, "token": token, "timeout": timeout, "retry_for": retry_for, "cafile": cafile}
+        self.address = address(url, cafile)
+        if token and self.address.basic:
+            raise ValueError("a token and a user in the address cannot both be sent; leave one of them out")
+        authorization = f"Bearer {token}" if token else self.address.basic
+        self._headers = {"Authorization": authorization} if authorization else {}
+        self._timeout, self._retry_for = timeout, retry_for
+        self._connections = Connections(self.address)
+        self._has_met = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to make one of its own."""
+        return self._made_of
+
+    def __setstate__(self, made_of: dict[str, Any]) -> None:
+        self.__init__(**made_of)  # type: ignore[misc]
 
     def send(
         self,
@@ -65,96 +74,75 @@ class Transport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         *,
-        patience: float = 0,
         once: bool = False,
     ) -> Answer:
-        """The answer, if it is 2xx or 304; any other is raised. The server may hold it for `patience` seconds."""
-        headers = {**self._headers, **(headers or {})}
-        failure: Exception = Unreachable("nothing was sent")
+        """The answer, if it is 2xx or 304; any other is raised."""
         if once:
-            # A kept connection may have ended, and then nobody knows whether the request was seen.
+            # A kept connection may have ended, and then it is not known whether the request was seen.
             self.close()
-        least = 0.0
-        for pause in self._pauses():
-            time.sleep(max(pause, least))
-            try:
-                answer = self._once(method, self._prefix + target, body, headers, self._timeout + patience)
-            except (OSError, http.client.HTTPException) as error:
-                self.close()
-                failure, least = self._unreachable(error, self._timeout + patience, once), 0.0
-                if not _may_be_repeated(error, once):
-                    break
-                continue
-            if 200 <= answer.status < 300 or answer.status == 304:
-                return answer
-            failure, least = problem(answer.status, answer.body), _retry_after(answer)
-            if not _asks_to_repeat(answer, once) or least > self._timeout:
-                break
-        raise failure
+        patience = Patience()
+        while isinstance(answer := self._try(method, target, body, headers, self._timeout), Failure):
+            if once and answer.may_have_arrived:
+                raise Unreachable(f"{answer.error}; the server may have done it: look before you try again")
+            self._pause_or_raise(answer, patience)
+        self._tell_end(patience)
+        return answer
 
-    def _unreachable(self, error: Exception, timeout: float, once: bool) -> Unreachable:
-        reason, hint = f"{error}" or type(error).__name__, "is paramd running there?"
-        if isinstance(error, TimeoutError):
-            reason = f"{timeout:g} s are over"
-        if isinstance(error, ssl.SSLError):
-            hint = "a server without TLS is reached by http://"
-        elif once and _may_have_arrived(error):
-            hint = "the server may have done it: look before you try again"
-        return Unreachable(f"no answer from {self._host}:{self._port} ({reason}); {hint}")
+    def wait(self, target: str, headers: Mapping[str, str], seconds: float) -> Answer:
+        """The answer to a GET that the server may hold for that long; 304 when there is none in time.
 
-    def _pauses(self) -> Iterator[float]:
-        yield 0
-        for attempt in range(self._retries):
-            yield min(5.0, 0.05 * 2**attempt) * random.uniform(0.5, 1.5)
-
-    def _once(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
-        connection = self._connection or self._make(self._host, self._port)
-        self._connection = connection
-        connection.timeout = timeout
-        if connection.sock:
-            connection.sock.settimeout(timeout)
-        # Names may be any Unicode; http.client takes text as Latin-1.
-        connection.request(method, target, body, {name: value.encode() for name, value in headers.items()})
-        response = connection.getresponse()
-        fields = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, fields, response.read())
+        The seconds are counted here, whatever is in between: a proxy that cuts a wait does not begin it again.
+        """
+        until, left, patience = time.monotonic() + seconds, seconds, Patience()
+        while True:
+            part = min(left, _LONGEST_PART)
+            answer = self._try("GET", f"{target}&wait={part * 1000:.0f}ms", None, headers, self._timeout + part)
+            if isinstance(answer, Answer):
+                self._tell_end(patience)
+                if answer.status not in (202, 304) or left <= part:
+                    return answer
+            elif not (answer.is_cut and self._has_met):
+                self._pause_or_raise(answer, patience)
+            elif not left:
+                return Answer(304, {}, b"")
+            else:
+                time.sleep(min(left, _BREATH))
+            left = max(0.0, until - time.monotonic())
 
     def close(self) -> None:
-        """Closes the connection; the next request opens another."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        """Closes the connections; the next request opens another."""
+        self._connections.close()
 
+    def _try(
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str] | None, timeout: float
+    ) -> Answer | Failure:
+        try:
+            answer = self._connections.exchange(method, target, body, {**self._headers, **(headers or {})}, timeout)
+        except (OSError, http.client.HTTPException, NoConnectionError) as error:
+            return failures.of_connection(error, self.address, timeout)
+        if 200 <= answer.status < 300 or answer.status == 304:
+            self._has_met = True
+            return answer
+        failure = failures.of_answer(answer)
+        self._has_met = self._has_met or failure.is_known
+        return failure
 
-def _address(url: str) -> tuple[type[http.client.HTTPConnection], str, int, str]:
-    """The kind of connection, host, port and the path in front of every target."""
-    try:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        host, port = parts.hostname, parts.port
-    except (ValueError, TypeError):
-        host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError(f"{url!r} is no address of a server; http://127.0.0.1:8470 is one")
-    is_secure = parts.scheme == "https"
-    make = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
-    return make, host, port or (443 if is_secure else 80), parts.path.rstrip("/")
+    def _pause_or_raise(self, failure: Failure, patience: Patience) -> None:
+        limit = self._limit(failure)
+        if not failure.may_be_repeated or not patience.pause(limit, failure.retry_after):
+            raise failure.error
+        if patience.spent > _TELL_AFTER and not patience.is_told:
+            patience.is_told = True
+            _log.warning("%s; trying again for up to %g s", failure.error, limit)
 
+    def _tell_end(self, patience: Patience) -> None:
+        if patience.is_told:
+            _log.warning("%s answers again, after %.0f s", self.address, patience.spent)
+        patience.end()
 
-def _may_have_arrived(error: Exception) -> bool:
-    return not isinstance(error, ConnectionRefusedError | ssl.SSLError)
-
-
-def _may_be_repeated(error: Exception, once: bool) -> bool:
-    return not isinstance(error, ssl.SSLError) and not (once and _may_have_arrived(error))
-
-
-def _asks_to_repeat(answer: Answer, once: bool) -> bool:
-    """Busy or draining; or a 409 with Retry-After, which says that the same push is still in flight."""
-    if once and answer.status in _FROM_PROXIES:
-        return False
-    return answer.status in _LATER or (answer.status == 409 and "retry-after" in answer.headers)
-
-
-def _retry_after(answer: Answer) -> float:
-    text = answer.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else 0.0
+    def _limit(self, failure: Failure) -> float:
+        if self._retry_for is not None:
+            return self._retry_for
+        if not self._has_met:
+            return _FIRST_CONTACT
+        return _OUTAGE if failure.is_outage else self._timeout

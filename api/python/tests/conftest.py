@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -43,17 +44,18 @@ Script = list[Callable[[bytes], bytes | None]]
 class ScriptedServer:
     """Answers each request by the next line of a script; None closes the connection without an answer."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, port: int = 0) -> None:
         self.requests: list[bytes] = []
         self._script = script
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         while self._script:
             connection, _ = self._listener.accept()
-            with connection:
+            with connection, contextlib.suppress(ConnectionError):
                 self._converse(connection)
         self._listener.close()
 
@@ -83,4 +85,4 @@ def _read_request(connection: socket.socket) -> bytes:
 @pytest.fixture
 def scripted() -> Callable[..., ScriptedServer]:
     """Makes servers that follow a script."""
-    return lambda *script: ScriptedServer(list(script))
+    return lambda *script, port=0: ScriptedServer(list(script), port)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,9 +43,11 @@ def test_push_pull(model: Model) -> None:
 
 
 def test_unchanged_model_is_not_sent_again(model: Model) -> None:
-    """The very same snapshot."""
-    first = model.pull()
-    assert model.pull() is first
+    """What is kept is given again, in arrays that are the caller's own: what became of the first is not seen."""
+    for _ in range(3):
+        values = model.latest()["w"]
+        np.testing.assert_array_equal(values, [0, 0])
+        values += 1
     model.push({"w": [1, 0]})
     assert model.latest().version == 2
 
@@ -121,6 +125,81 @@ def test_import_and_export(model: Model, tmp_path: Path) -> None:
     model.import_({"w": [0, 0]})
     model.import_(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(model.latest()["w"], [1, 2])
+
+
+def test_state(client: Client) -> None:
+    """Slots by name, and scalars."""
+    model = client.model("state")
+    model.create({"w": [0, 0]}, {"type": "momentum", "momentum": 0.5}, learning_rate=0.5)
+    model.push({"w": [1, -2]})
+    state = model.state()
+    np.testing.assert_array_equal(state["w#moments"], [1, -2])
+    assert (state.step, state.version) == (1, 2)
+    state["w#moments"][:] = 0  # the caller's own
+    assert all(isinstance(value, float) for value in state.scalars.values())
+    model.delete()
+
+
+def test_checkpoints(model: Model) -> None:
+    """Saved, listed, restored by what was answered or by its id."""
+    saved = model.checkpoint()
+    assert [each["id"] for each in model.checkpoints()] == [saved["id"]]
+    for which in (saved, saved["id"]):
+        model.push({"w": [1, 0]})
+        assert model.restore(which)["step"] == 0
+        np.testing.assert_array_equal(model.latest()["w"], [0, 0])
+
+
+def test_workers(model: Model) -> None:
+    """Who has pushed."""
+    model.push({"w": [1, 0]})
+    assert [(each["worker"], each["last_seq"]) for each in model.workers()] == [(model.worker, 1)]
+
+
+def test_snapshot_is_a_mapping(model: Model) -> None:
+    """What `load_state_dict` takes, and what a loop over layers expects."""
+    snapshot = model.latest()
+    assert isinstance(snapshot, Mapping)
+    assert list(dict(snapshot)) == list(snapshot) == ["w", "m"]
+    assert (len(snapshot), "w" in snapshot, snapshot.get("x")) == (2, True, None)
+    assert [array.shape for array in snapshot.values()] == [(2,), (2, 2)]
+    assert snapshot != model.latest()
+    assert {snapshot: 1}[snapshot] == 1
+    assert repr(snapshot) == "Snapshot({'w': [2], 'm': [2, 2]}, step=0, version=1)"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "arrives"),
+    [(np.float16, "float16"), ("bfloat16", "float32"), (np.dtype("float32"), "float32"), ("F16", "float16")],
+)
+def test_types_that_travel(model: Model, dtype: Any, arrives: str) -> None:
+    """Half the bytes."""
+    snapshot = model.latest(dtype=dtype)
+    assert snapshot["m"].dtype == arrives
+    np.testing.assert_array_equal(snapshot["m"], [[1, 2], [3, 4]])
+    snapshot["m"][0, 0] = 7
+
+
+def test_min_step(model: Model) -> None:
+    """None until that many updates are done."""
+    assert model.pull(min_step=1) is None
+    assert model.pull(min_step=1, wait=0.1) is None
+    model.push({"w": [1, 0]})
+    snapshot = model.pull(min_step=1, wait=100)
+    assert snapshot is not None
+    assert snapshot.step == 1
+
+
+def test_snapshots_in_place_of_numbers(model: Model) -> None:
+    """As `since` and as `based_on`; a receipt too."""
+    snapshot = model.latest()
+    receipt = model.push({"w": [1, 0]}, based_on=snapshot)
+    assert receipt.staleness == 0
+    newer = model.pull(since=snapshot, wait=100)
+    assert newer is not None
+    assert newer.version == receipt.version
+    assert model.pull(since=newer) is None
+    assert model.pull(since=receipt) is None
 
 
 def test_rows(client: Client) -> None:

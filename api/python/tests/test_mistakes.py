@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from paramd import Client, Fenced, Invalid, Model, Rows, Unreachable
+from paramd import Client, Fenced, Invalid, Model, NotFound, Rows, Unreachable
 from support.daemon import Daemon
 
 MISTAKES: dict[str, tuple[type[Exception], str, Callable[[Model], Any]]] = {
@@ -29,6 +29,16 @@ MISTAKES: dict[str, tuple[type[Exception], str, Callable[[Model], Any]]] = {
     "NaN as a rate": (ValueError, "NaN", lambda model: model.patch(learning_rate=float("nan"))),
     "object as a rate": (TypeError, "JSON", lambda model: model.patch(learning_rate=object())),
     "shape": (Invalid, r"\[2\].*\[3\]", lambda model: model.push({"w": [1, 2, 3]})),
+    "no gradient": (TypeError, "`w`: None.*p.grad.*leave `w` out", lambda model: model.push({"w": None})),
+    "objects": (TypeError, "`w`.*Python objects", lambda model: model.push({"w": np.array([{}, 1], object)})),
+    "tree of gradients": (TypeError, "'w.b'", lambda model: model.push({"w": {"b": [1, 2]}})),
+    "tree of values": (TypeError, "'w.b'", lambda model: model.import_({"w": {"b": [1, 2]}})),
+    "tree of parameters": (TypeError, "'w.b'", lambda model: model.create({"w": {"b": [1, 2]}}, "sgd")),
+    "numbers as names": (TypeError, "text", lambda model: model.push({0: [1, 2]})),
+    "no such parameter": (NotFound, "`typo`", lambda model: model.pull(names="typo")),
+    "glob that matches nothing": (LookupError, r"`typo\*`", lambda model: model.pull(names=["w", "typo*"])),
+    "wait for nothing": (ValueError, "since", lambda model: model.pull(wait=1)),
+    "type": (ValueError, "bfloat16", lambda model: model.pull(dtype="int8")),
     "no file": (FileNotFoundError, "nowhere", lambda model: model.import_("/nowhere.safetensors")),
 }
 
@@ -82,6 +92,38 @@ def test_files_by_either_kind_of_path(model: Model, tmp_path: Path, make: Callab
     model.push({"w": [1, 0]})
     model.import_(file)
     np.testing.assert_array_equal(model.latest()["w"], [0, 0])
+
+
+FILES: dict[str, tuple[bytes, str]] = {
+    "m.npz": (b"PK\x03\x04", r"import_\(numpy.load\("),
+    "m.pt": (b"PK\x03\x04", r"import_\(torch.load\("),
+    "m.npy": (b"\x93NUMPY", r"'NAME': numpy.load\("),
+    "m.pkl": (b"\x80\x04", r"torch.load\("),
+    "m.h5": (b"\x89HDF", "h5py"),
+    "m.json": (b'{"w": [1, 2]}', "json.load"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_other_kinds(model: Model, tmp_path: Path, name: str) -> None:
+    """The line to write."""
+    start, words = FILES[name]
+    (tmp_path / name).write_bytes(start + b"\0" * 20)
+    with pytest.raises(ValueError, match=words):
+        model.import_(tmp_path / name)
+
+
+def test_archive_of_numpy(model: Model, tmp_path: Path) -> None:
+    """The line that the message says."""
+    np.savez(tmp_path / "m.npz", w=np.float32([1, 2]))
+    model.import_(np.load(tmp_path / "m.npz"))
+    np.testing.assert_array_equal(model.latest()["w"], [1, 2])
+
+
+def test_representations(client: Client, model: Model) -> None:
+    """What a notebook shows."""
+    assert repr(client) == f"Client('http://{client._transport.address.host}:{client._transport.address.port}')"
+    assert model.name in repr(model) and model.worker in repr(model)
 
 
 def test_one_glob(model: Model) -> None:

@@ -1,0 +1,88 @@
+"""What one try may come to, other than an answer: whether to try again, and what is raised at last."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from dataclasses import dataclass
+
+from .address import Address
+from .connections import Answer, NoConnectionError
+from .errors import BadAnswer, Problem, Unreachable, problem
+from .proxies import foreign
+
+#: Answers that mean "the same request again, later"; 502 and 504 are a proxy's, while the server starts again.
+_LATER = {408, 429, 502, 503, 504}
+#: What a server says that will come back; one that is only busy or full is not asked for as long.
+_OUTAGES = {"stopping", "storage-failed"}
+
+
+@dataclass
+class Failure:
+    """One try that failed."""
+
+    error: BadAnswer | Problem | Unreachable
+    #: Whether the same request may succeed later.
+    may_be_repeated: bool
+    #: Whether the server is away, rather than busy.
+    is_outage: bool
+    #: Whether a proxy may have cut short what the server was still at.
+    is_cut: bool = False
+    #: Whether the server may have seen the request.
+    may_have_arrived: bool = True
+    #: Whether this is paramd speaking.
+    is_known: bool = False
+    #: Seconds that the answer asks to wait.
+    retry_after: float = 0
+
+
+def of_answer(answer: Answer) -> Failure:
+    """A refusal, or the answer of somebody in between."""
+    refusal = problem(answer.status, answer.body)
+    if refusal is None:
+        error = foreign(answer.status, answer.headers, answer.body)
+        return Failure(error, answer.status in _LATER, True, is_cut=answer.status == 504, retry_after=_pause(answer))
+    # A 409 with Retry-After says that the same request is still under way.
+    may_be_repeated = answer.status in _LATER or (answer.status == 409 and "retry-after" in answer.headers)
+    return Failure(
+        refusal,
+        may_be_repeated,
+        refusal.slug in _OUTAGES,
+        may_have_arrived=False,
+        is_known=True,
+        retry_after=_pause(answer),
+    )
+
+
+def of_connection(
+    error: OSError | http.client.HTTPException | NoConnectionError, to: Address, timeout: float
+) -> Failure:
+    """No answer."""
+    cause = error.error if isinstance(error, NoConnectionError) else error
+    is_sent = not isinstance(error, NoConnectionError)
+    reason, hint = f"{cause}" or type(cause).__name__, "is paramd running there?"
+    if isinstance(cause, TimeoutError):
+        reason = f"{timeout:g} s are over" if is_sent else "no connection within the time for it"
+    if isinstance(cause, ssl.SSLError):
+        hint = _of_encryption(cause)
+    unreachable = Unreachable(f"no answer from {to.host}:{to.port} ({reason}); {hint}")
+    return Failure(
+        unreachable,
+        not isinstance(cause, ssl.SSLError) or is_sent,
+        True,
+        is_cut=is_sent and not isinstance(cause, TimeoutError),
+        may_have_arrived=is_sent,
+    )
+
+
+def _of_encryption(error: ssl.SSLError) -> str:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return "does it speak TLS? A server without it is reached by http://"
+    if "mismatch" in error.verify_message:
+        return "write the address with the name that its certificate is for"
+    return "its certificate is not trusted here: give Client the certificate of its authority, cafile='FILE.pem'"
+
+
+def _pause(answer: Answer) -> float:
+    text: str = answer.headers.get("retry-after", "")
+    return float(text) if text.isdigit() else 0.0

@@ -1,0 +1,39 @@
+"""How long a request is repeated, and the pauses in between."""
+
+from __future__ import annotations
+
+import random
+import time
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 5.0
+
+
+class Patience:
+    """Pauses grow from 50 ms by doubling to 5 s, with jitter, so that many workers do not come back at one moment."""
+
+    def __init__(self) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """An answer came: the next failure is the first of another outage."""
+        self._began: float | None = None
+        self._pause = _FIRST_PAUSE
+        #: Whether a line in the log tells of this outage.
+        self.is_told = False
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the first failure."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    def pause(self, limit: float, least: float = 0) -> bool:
+        """Sleeps for at least `least` seconds; false, at once, if `limit` seconds would be over before that."""
+        if self._began is None:
+            self._began = time.monotonic()
+        left = limit - self.spent
+        if left <= 0 or least > left:
+            return False
+        time.sleep(min(left, max(least, self._pause * random.uniform(0.5, 1.5))))
+        self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
+        return True

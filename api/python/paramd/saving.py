@@ -1,0 +1,48 @@
+"""Values in and out, the optimizer's state, and checkpoints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from . import files, tensors
+from .files import File
+from .resource import SAFETENSORS, Resource
+from .results import State, state
+
+
+class Saving(Resource):
+    """The part of a model that is about keeping it."""
+
+    def import_(self, parameters: Mapping[str, ArrayLike] | File) -> dict[str, Any]:
+        """Sets values, all of them or none: arrays by name, or the path of a safetensors file."""
+        if isinstance(parameters, str | os.PathLike):
+            body = files.read(parameters)
+        else:
+            body = tensors.dump(tensors.dense(parameters, "parameters"))
+        return self._change("PUT", "/parameters", body, SAFETENSORS).json()
+
+    def export(self, path: File) -> None:
+        """Writes the parameters to a safetensors file, which NumPy and PyTorch open."""
+        Path(path).write_bytes(self._get("/parameters.safetensors").body)
+
+    def state(self) -> State:
+        """The optimizer's slots, as arrays by `NAME#slot`, and its scalars."""
+        return state(self._get("/state.safetensors"))
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Saves parameters, state and step on the server; answers `id`, `step`, `version` and more."""
+        return self._change("POST", "/checkpoints", once=True).json()
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """What has been saved, as `checkpoint` answered it."""
+        return list(self._get("/checkpoints").json()["checkpoints"])
+
+    def restore(self, checkpoint: int | Mapping[str, Any]) -> dict[str, Any]:
+        """Goes back to a checkpoint, by its id or as `checkpoint` answered it; the step goes back, the version on."""
+        number = checkpoint["id"] if isinstance(checkpoint, Mapping) else checkpoint
+        return self._change("POST", f"/checkpoints/{int(number)}/restore", once=True).json()
