@@ -73,13 +73,21 @@ def gradient(name: str, value: Any) -> Any:
 def by_name(values: Mapping[str, T], what: str) -> Mapping[str, T]:
     """A dictionary of arrays, and not of dictionaries."""
     if not isinstance(values, Mapping):
-        raise TypeError(f"{what} are a dictionary of arrays by name, not {type(values).__name__}")
+        raise TypeError(no_names(what, values))
     for name, value in values.items():
         if not isinstance(name, str):
             raise TypeError(f"{what} have names that are text, not {name!r}")
         if isinstance(value, Mapping):
             raise TypeError(nested(name, value))
     return values
+
+
+def no_names(what: str, values: object) -> str:
+    """What to do with a list of tensors, or with one."""
+    return (
+        f"{what} are a dictionary of arrays by name, not {type(values).__name__}; write "
+        "dict(net.named_parameters()) in PyTorch, {p.name: p for p in net.get_parameters()} in MindSpore"
+    )
 
 
 def nested(name: str, value: Mapping[Any, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,11 +84,11 @@ class Connections:
             connection.close()
 
     def _take(self, timeout: float) -> http.client.HTTPConnection:
-        with self._lock:
-            if self._idle:
-                connection = self._idle.pop()
+        while connection := self._idle_one():
+            if not _has_ended(connection):
                 connection.sock.settimeout(timeout)
                 return connection
+            self._give_back(connection, is_usable=False)
         connection = self._address.connection(min(timeout, _OPENING))
         try:
             connection.connect()
@@ -99,6 +100,10 @@ class Connections:
             self._open.add(connection)
         return connection
 
+    def _idle_one(self) -> http.client.HTTPConnection | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
     def _give_back(self, connection: http.client.HTTPConnection, is_usable: bool) -> None:
         with self._lock:
             if is_usable and connection in self._open and len(self._idle) < _MOST_IDLE:
@@ -106,6 +111,14 @@ class Connections:
                 return
             self._open.discard(connection)
         connection.close()
+
+
+def _has_ended(connection: http.client.HTTPConnection) -> bool:
+    """Whether the server has closed an idle connection: nothing else can be there to be read."""
+    try:
+        return bool(select.select([connection.sock], [], [], 0)[0])
+    except (OSError, ValueError):  # select takes no more than 1024 files; the request will tell
+        return False
 
 
 def _exchange(

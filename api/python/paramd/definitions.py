@@ -27,7 +27,7 @@ def dump(body: Mapping[str, Any]) -> bytes:
 def parameters(values: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a definition; dictionaries are in the API's own form already."""
     if not isinstance(values, Mapping):
-        raise TypeError(f"parameters are a dictionary of arrays by name, not {type(values).__name__}")
+        raise TypeError(arrays.no_names("parameters", values))
     return {name: _parameter(name, value) for name, value in values.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -143,7 +144,8 @@ class Model(Rates, Saving):
             return snapshot(_copy(kept)) if kept else None
         pulled = snapshot(answer)
         selection.check(self.name, pulled)
-        self._keep(selection.key, answer)
+        if not conditions:
+            self._keep(selection.key, answer)
         return pulled
 
     def latest(self, *, names: str | Sequence[str] = (), group: str | None = None, dtype: Any = None) -> Snapshot:
@@ -192,9 +194,12 @@ class Model(Rates, Saving):
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         body = tensors.dump(tensors.with_rows(gradients))
+        loss = loss if loss is None else float(loss)  # also where it is a framework's tensor
         base = (based_on.cursor or based_on.step) if isinstance(based_on, Snapshot) else based_on
-        worker = self._worker
+        worker, began = self._worker, time.monotonic()
         with worker.turn:
+            # Threads that queue behind an outage have sat out a part of it.
+            queued = time.monotonic() - began
             if worker.epoch is None:
                 self.register()
             # The number is used up unless the server says that it refused the push: after a lost answer it may
@@ -204,7 +209,7 @@ class Model(Rates, Saving):
             key = {f"X-Paramd-{name}": str(value) for name, value in fields.items() if value is not None}
             named = {"Content-Type": SAFETENSORS, **key, **(headers or {})}
             try:
-                return self._transport.send("POST", self._target("/gradients", query), body, named)
+                return self._transport.send("POST", self._target("/gradients", query), body, named, spent=queued)
             except Problem as problem:
                 if not may_have_been_applied(problem):
                     worker.seq -= 1

@@ -12,7 +12,9 @@ _LONGEST_PAUSE = 5.0
 class Patience:
     """Pauses grow from 50 ms by doubling to 5 s, with jitter, so that many workers do not come back at one moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, spent: float = 0) -> None:
+        #: Seconds that were waited before the first try: they count too.
+        self._spent_before = spent
         self.end()
 
     def end(self) -> None:
@@ -30,7 +32,7 @@ class Patience:
     def pause(self, limit: float, least: float = 0) -> bool:
         """Sleeps for at least `least` seconds; false, at once, if `limit` seconds would be over before that."""
         if self._began is None:
-            self._began = time.monotonic()
+            self._began = time.monotonic() - self._spent_before
         left = limit - self.spent
         if left <= 0 or least > left:
             return False

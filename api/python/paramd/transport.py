@@ -75,12 +75,13 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         *,
         once: bool = False,
+        spent: float = 0,
     ) -> Answer:
-        """The answer, if it is 2xx or 304; any other is raised."""
+        """The answer, if it is 2xx or 304; any other is raised. `spent` seconds of its patience are over already."""
         if once:
             # A kept connection may have ended, and then it is not known whether the request was seen.
             self.close()
-        patience = Patience()
+        patience = Patience(spent)
         while isinstance(answer := self._try(method, target, body, headers, self._timeout), Failure):
             if once and answer.may_have_arrived:
                 raise Unreachable(f"{answer.error}; the server may have done it: look before you try again")

@@ -46,6 +46,8 @@ class ScriptedServer:
 
     def __init__(self, script: Script, port: int = 0) -> None:
         self.requests: list[bytes] = []
+        #: Set when a connection is closed, be it after an answer that says `X-Then: close`.
+        self.has_closed = threading.Event()
         self._script = script
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
@@ -57,6 +59,7 @@ class ScriptedServer:
             connection, _ = self._listener.accept()
             with connection, contextlib.suppress(ConnectionError):
                 self._converse(connection)
+            self.has_closed.set()
         self._listener.close()
 
     def _converse(self, connection: socket.socket) -> None:
@@ -66,6 +69,8 @@ class ScriptedServer:
             if answer is None:
                 return
             connection.sendall(answer)
+            if b"X-Then: close" in answer:
+                return
 
 
 def _read_request(connection: socket.socket) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from answers import RECEIPT, REGISTERED, answer
 from paramd import Client, Rows, arrays, definitions, tensors
 
 
@@ -166,6 +168,18 @@ def test_tensors_of_torch(client: Client) -> None:
     with pytest.raises(TypeError, match="`bias`: None"):
         model.push({"bias": torch.nn.Linear(1, 1).bias.grad})
     model.delete()
+
+
+def test_loss_may_be_a_tensor(scripted: Callable) -> None:
+    """What a training loop has at hand."""
+
+    class Scalar(_TorchTensor):
+        def __float__(self) -> float:
+            return 0.25
+
+    server = scripted(REGISTERED, answer(200, RECEIPT))
+    Client(server.url).model("m").push({"w": [1]}, loss=Scalar(0.25))
+    assert b"X-Paramd-Loss: 0.25\r\n" in server.requests[1]
 
 
 def test_rates_may_be_tensors() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from answers import answer, refusal
+from answers import REGISTERED, answer, refusal
 from paramd import Client, Unavailable, Unreachable
 
 
@@ -35,6 +36,27 @@ def test_first_contact_is_tried_as_long_as_one_asks_for(scripted: Callable) -> N
     Client(f"http://127.0.0.1:{port}").version()
     threading.Timer(1.5, scripted, [answer(200, {"version": "1"})], {"port": port}).start()
     assert Client(f"http://127.0.0.1:{port}", retry_for=100).version() == {"version": "1"}
+
+
+def test_threads_that_queue_sit_out_one_outage(scripted: Callable) -> None:
+    """And not one after another, each for as long again."""
+    server = scripted(REGISTERED, *[refusal(503, "stopping", "Retry-After: 0")] * 1000)
+    model = Client(server.url, retry_for=1).model("m")
+    model.register()
+    began = time.monotonic()
+    with ThreadPoolExecutor(16) as pool:
+        pushes = [pool.submit(model.push, {"w": [1]}) for _ in range(16)]
+        assert all(isinstance(push.exception(), Unavailable) for push in pushes)
+    assert time.monotonic() - began < 10
+
+
+def test_connection_that_ended_while_idle_is_not_used(scripted: Callable) -> None:
+    """Its end is no outage, and nothing is lost on it."""
+    server = scripted(answer(200, {"n": 1}, "X-Then: close"), answer(200, {"n": 2}))
+    client = Client(server.url, retry_for=0)
+    assert client.version() == {"n": 1}
+    assert server.has_closed.wait(20)
+    assert client.version() == {"n": 2}
 
 
 def test_outage_is_told(scripted: Callable, caplog: pytest.LogCaptureFixture) -> None:
