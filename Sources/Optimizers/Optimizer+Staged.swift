@@ -11,10 +11,7 @@ extension Optimizer {
         for tensor in tensors { count(gradient: tensor) }
         unscaleFirst(tensors)
         try construct(tensors)
-        for tensor in tensors {
-            if !isStarted[tensor.index], starts(tensor.index) { isStarted[tensor.index] = true }
-            count(change: layout.parameters[tensor.index].range)
-        }
+        for tensor in tensors { count(change: layout.parameters[tensor.index].range) }
     }
 
     /// Multiplies gradients by what comes before weight decay, as MindSpore's training cell does.

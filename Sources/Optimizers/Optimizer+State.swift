@@ -21,6 +21,10 @@ public struct OptimizerState: Sendable {
     public var step: Int
     /// By parameter index: whether it has had a gradient.
     public var isStarted: [Bool]
+    /// By parameter index: updates that it has had, empty where the framework counts the model's alone.
+    ///
+    /// nil in states that were written before there were counts: then the step for each that has had a gradient.
+    public var counts: [Int]?
     /// Numbers per parameter by name.
     public var parameterScalars: [String: [Double]]
     /// The loss scale, steps seen, mark and overflows in a row; empty without loss scaling.
@@ -30,10 +34,12 @@ public struct OptimizerState: Sendable {
 
     /// Makes a state from what was exported.
     public init(
-        step: Int, isStarted: [Bool], parameterScalars: [String: [Double]], lossScaler: [Double], slots: [SlotMemory]
+        step: Int, isStarted: [Bool], counts: [Int]?, parameterScalars: [String: [Double]], lossScaler: [Double],
+        slots: [SlotMemory]
     ) {
         self.step = step
         self.isStarted = isStarted
+        self.counts = counts
         self.parameterScalars = parameterScalars
         self.lossScaler = lossScaler
         self.slots = slots
@@ -44,7 +50,7 @@ extension Optimizer {
     /// The state; its slots are this optimizer's memory.
     public func exportState() -> OptimizerState {
         OptimizerState(
-            step: step, isStarted: isStarted, parameterScalars: parameterScalars,
+            step: step, isStarted: isStarted, counts: counts, parameterScalars: parameterScalars,
             lossScaler: lossScaler.map { [$0.scale, Double($0.current), Double($0.mark), Double($0.overflows)] } ?? [],
             slots: slots.map { OptimizerState.SlotMemory(name: $0.name, buffer: $0.buffer) })
     }
@@ -52,6 +58,8 @@ extension Optimizer {
     /// Whether a state belongs to this layout, class and way of loss scaling.
     public func accepts(_ state: OptimizerState) -> Bool {
         (0..<1 << 53).contains(state.step) && state.isStarted.count == isStarted.count
+            && (state.counts?.count ?? counts.count) == counts.count
+            && (state.counts ?? []).allSatisfy((0..<1 << 53).contains)
             && state.slots.count == slots.count
             && zip(state.slots, slots).allSatisfy { $0.name == $1.name && $0.buffer.count == $1.buffer.count }
             && state.lossScaler.count == (lossScaler == nil ? 0 : 4)
@@ -75,6 +83,7 @@ extension Optimizer {
     func adoptScalars(_ state: OptimizerState) {
         step = state.step
         isStarted = state.isStarted
+        counts = counts.isEmpty ? [] : state.counts ?? isStarted.map { $0 ? step : 0 }
         parameterScalars = state.parameterScalars
         guard lossScaler != nil, state.lossScaler.count == 4 else { return }
         lossScaler?.scale = state.lossScaler[0]
@@ -83,10 +92,11 @@ extension Optimizer {
         lossScaler?.overflows = Int(state.lossScaler[3])
     }
 
-    /// Sets slots, started flags and scalars back to what a new optimizer has; step and loss scale stay.
+    /// Sets slots, counts, started flags and scalars back to what a new optimizer has; step and loss scale stay.
     public func resetSlots() {
         allocateSlots()
         isStarted = Array(repeating: false, count: isStarted.count)
+        counts = counts.map { _ in 0 }
         parameterScalars = parameterScalars.mapValues { $0.map { _ in 0 } }
     }
 }

@@ -27,6 +27,7 @@ extension Optimizer {
         pass?.held = held
         defer { pass = nil }
         try runUpdate(&gradients)
+        note(gradients)
         let sums = pass?.sums ?? pk_sums()
         if sums.nonfinite != 0 { throw .diverged(parameter: firstNonFinite(in: next)) }
         step += 1
@@ -41,7 +42,7 @@ extension Optimizer {
         let scale = decayFactor
         let unscale = lossScale / scale
         return UpdatePass(
-            current: current, next: next, gradients: gradients.dense.base, t: step + 1,
+            current: current, next: next, gradients: gradients.dense.base,
             rates: rates.map { $0 ?? .nan }, decays: weightDecay(at: step),
             unscale: unscale == 1 ? nil : Float(1 / unscale), scaleAfter: scale == 1 ? nil : Float(1 / scale),
             lossScale: Float(scale))
@@ -85,6 +86,15 @@ extension Optimizer {
             throw .invalid(
                 "\(pointer)/indices", .valueError, "Row \(stranger) is outside of the \(limit) rows of the parameter.",
                 expected: "0 to \(limit - 1)", got: "\(stranger)")
+        }
+    }
+
+    /// Counts the parameters that had a gradient; their slots have moved, whatever becomes of the update.
+    private func note(_ gradients: Gradients) {
+        for (index, parameter) in layout.parameters.enumerated() where parameter.isTrainable {
+            guard gradients.isDense[index] || gradients.sparse[index] != nil else { continue }
+            if !counts.isEmpty { counts[index] += 1 }
+            if !isStarted[index], starts(index) { isStarted[index] = true }
         }
     }
 

@@ -28,6 +28,8 @@ open class Optimizer {
     ///
     /// What a rule sets up at its first update hangs on it.
     public internal(set) var isStarted: [Bool]
+    /// By parameter index: updates that it has had, where the framework counts them so; else empty.
+    public internal(set) var counts: [Int]
     /// Where the loss scale stands; nil without loss scaling.
     public internal(set) var lossScaler: LossScaler?
     /// The update under way.
@@ -40,11 +42,18 @@ open class Optimizer {
         self.plan = plan
         step = plan.step
         isStarted = Array(repeating: false, count: plan.layout.parameters.count)
+        counts = Self.traits.framework.countsPerParameter ? isStarted.map { _ in 0 } : []
         lossScaler = plan.lossScaling.map(LossScaler.init)
     }
 
     /// Whether an update of this parameter sets up what `isStarted` is about.
     func starts(_ parameter: Int) -> Bool { true }
+
+    /// t of the formulas for a parameter in the update under way, or in the next one: 1 on the first.
+    ///
+    /// MindSpore's rules count the model's updates. torch's count those of the parameter, so that one whose first
+    /// gradient comes late begins at 1; so does a user's class whose `traits.framework` is `.torch`.
+    public final func t(of parameter: Int) -> Int { counts.isEmpty ? step + 1 : counts[parameter] + 1 }
 
     /// The slots that this optimizer keeps, by its arguments.
     open var slotDefinitions: [SlotDefinition] { [] }
@@ -60,7 +69,8 @@ open class Optimizer {
 
     /// Updates `parameters` by gradients that are present; called once per update, never for a skipped one.
     ///
-    /// `parameters` hold the present values and are changed in place; the step and the loss scale are the caller's.
+    /// `parameters` hold the present values and are changed in place; the step, the counts and the loss scale are the
+    /// caller's. `t(of: gradient.index)` is t of the formula.
     /// - Throws: whatever makes the update impossible; it must not have changed anything then.
     open func construct(_ gradients: [Tensor]) throws(OptimizerError) {
         throw .invalid(

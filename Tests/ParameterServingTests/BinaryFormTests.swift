@@ -98,7 +98,8 @@ struct BinaryFormTests {
     @Test("sizes that no memory holds are errors", arguments: [Int.max, Int.max / 4, Int.max / 64, -1, 1 << 40])
     func impossibleSizes(count: Int) throws {
         var state = ByteWriter()
-        state.write(OptimizerState(step: 0, isStarted: [], parameterScalars: [:], lossScaler: [], slots: []))
+        state.write(
+            OptimizerState(step: 0, isStarted: [], counts: [], parameterScalars: [:], lossScaler: [], slots: []))
         var bytes = Array(state.bytes.dropLast(8))
         var slots = ByteWriter()
         slots.write(1)
@@ -108,6 +109,29 @@ struct BinaryFormTests {
         #expect(throws: FormatError.self) {
             try parse(bytes) { reader throws(FormatError) in try reader.readOptimizerState(slotBytes: 1 << 20) }
         }
+    }
+
+    @Test("counts per parameter come back; a state from before there were any has none")
+    func counts() throws {
+        var state = OptimizerState(
+            step: 9, isStarted: [true, false], counts: [4, 0], parameterScalars: [:], lossScaler: [], slots: [])
+        #expect(try roundTrip(state).counts == [4, 0])
+        #expect(try roundTrip(state).step == 9)
+        state.counts = nil
+        var old = ByteWriter()
+        old.write(9)
+        old.write([true, false]) { $0.write($1) }
+        for _ in 0..<3 { old.write(0) }
+        var now = ByteWriter()
+        now.write(state)
+        #expect(now.bytes == old.bytes)
+        #expect(try roundTrip(state).counts == nil)
+    }
+
+    private func roundTrip(_ state: OptimizerState) throws -> OptimizerState {
+        var writer = ByteWriter()
+        writer.write(state)
+        return try parse(writer.bytes) { reader throws(FormatError) in try reader.readOptimizerState(slotBytes: 0) }
     }
 
     @Test("an uploaded loss scale that no count can hold is refused", arguments: [Double.nan, .infinity, 1e300, -1])

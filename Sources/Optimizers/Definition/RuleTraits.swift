@@ -6,6 +6,9 @@ public enum Framework: String, CaseIterable, Sendable {
     case mindSpore = "mindspore"
     /// torch.optim
     case torch
+
+    /// Whether each parameter counts its own updates; the learning rate follows the model's in any case.
+    public var countsPerParameter: Bool { self == .torch }
 }
 
 /// What an optimizer's class takes from the base class.

@@ -5,15 +5,15 @@ import CKernels
 
 /// A built-in rule: a kernel and its constants per group.
 class FusedOptimizer: Optimizer {
-    /// The group and step that constants are asked for.
+    /// The group and the update that constants are asked for.
     struct Moment {
         let group: Int
         /// The group's rate; NaN where the rule makes its own.
         let rate: Double
         /// The group's weight decay as configured.
         let decay: Double
-        /// 1 on the first update.
-        let t: Int
+        /// 1 on the first update: the model's or the parameter's, as the framework counts.
+        var t: Int
     }
 
     /// What a sparse gradient does to the rows that it names, and to the others.
@@ -50,10 +50,10 @@ class FusedOptimizer: Optimizer {
     func constants(_ moment: Moment) -> pk_constants { pk_constants() }
 
     /// The numbers for one parameter, where they depend on it (its first update, its own scalars).
-    func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants { constants }
+    func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants { constants }
 
     /// Called once per update of a parameter, after its constants were made and before it counts as started.
-    func didUpdate(_ parameter: Int) {}
+    func didUpdate(_ parameter: Int, at moment: Moment) {}
 
     /// Updates a range of the arena from conditioned or unconditioned gradients.
     func apply(_ update: inout RangeUpdate) { update.run(kernel, slots: slots) }
@@ -84,24 +84,27 @@ class FusedOptimizer: Optimizer {
         return gradients.isDense.indices.map { gradients.isDense[$0] || gradients.sparse[$0] != nil }
     }
 
-    /// Computes the constants of each group once per step.
+    /// Takes the rates of the step; the constants are made when the first parameter of a group asks for them.
     func prepare() {
         guard let pass else { return }
-        moments.removeAll(keepingCapacity: true)
-        groupConstants.removeAll(keepingCapacity: true)
-        for group in plan.groups.indices {
-            let moment = Moment(
-                group: group, rate: Double(pass.rates[group]), decay: Double(pass.decays[group]), t: pass.t)
-            moments.append(moment)
-            groupConstants.append(constants(moment))
+        moments = plan.groups.indices.map { group in
+            Moment(group: group, rate: Double(pass.rates[group]), decay: Double(pass.decays[group]), t: 0)
         }
+        groupConstants = moments.map { _ in pk_constants() }
     }
 
     /// The constants of a parameter in this step; asks for them once per update.
+    ///
+    /// Those of a group are made again only where the count of a parameter differs from its neighbour's, so that equal
+    /// counts cost nothing and leave neighbours in one range.
     func numbers(of parameter: Int, group: Int) -> pk_constants {
-        let numbers = constants(of: parameter, groupConstants[group])
-        didUpdate(parameter)
-        if !isStarted[parameter], starts(parameter) { isStarted[parameter] = true }
+        let t = t(of: parameter)
+        if moments[group].t != t {
+            moments[group].t = t
+            groupConstants[group] = constants(moments[group])
+        }
+        let numbers = constants(of: parameter, groupConstants[group], at: moments[group])
+        didUpdate(parameter, at: moments[group])
         return numbers
     }
 

@@ -8,8 +8,6 @@ struct UpdatePass {
     let current: UnsafePointer<Float>
     let next: UnsafeMutablePointer<Float>
     let gradients: UnsafeMutablePointer<Float>
-    /// t of the formulas: 1 on the first update.
-    let t: Int
     /// Per group; NaN where the rule makes its own.
     let rates: [Float]
     /// Per group, as configured.

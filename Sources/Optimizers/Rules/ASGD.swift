@@ -53,19 +53,17 @@ class ASGD: FusedOptimizer {
 
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
-        guard let group = layout.parameters[parameter].groupIndex else { return constants }
-        if !isStarted[parameter] { (eta[parameter], mu[parameter]) = (Double(Float(moments[group].rate)), 1) }
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
+        if !isStarted[parameter] { (eta[parameter], mu[parameter]) = (Double(Float(moment.rate)), 1) }
         var numbers = constants
         numbers.rate = Float(eta[parameter])
-        numbers.shrink = Float(1 - arguments[group].lambd * eta[parameter])
+        numbers.shrink = Float(1 - arguments[moment.group].lambd * eta[parameter])
         numbers.extra = Float(mu[parameter])
         return numbers.with(PK_FIRST, mu[parameter] == 1)
     }
 
-    override func didUpdate(_ parameter: Int) {
-        guard let group = layout.parameters[parameter].groupIndex else { return }
-        let (own, moment) = (arguments[group], moments[group])
+    override func didUpdate(_ parameter: Int, at moment: Moment) {
+        let own = arguments[moment.group]
         let lagged = moment.rate / pow(1 + own.lambd * moment.rate * Double(moment.t), own.alpha)
         eta[parameter] = Double(Float(lagged))
         mu[parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))

@@ -74,11 +74,12 @@ final class AdaFactor: FusedOptimizer {
     }
 
     override func apply(_ update: inout RangeUpdate) {
-        guard !update.range.isEmpty, let pass else { return }
+        guard !update.range.isEmpty else { return }
         let count = Double(update.range.count)
         let weights = update.weights + update.range.lowerBound
         let rmsOfWeights = (VectorMath.sumOfSquares(weights, count: update.range.count) / count).squareRoot()
-        let rate = arguments.rate(given: moments.first?.rate ?? 0, t: pass.t, rmsOfWeights: rmsOfWeights)
+        let rate = arguments.rate(
+            given: moments.first?.rate ?? 0, t: t(of: update.parameter), rmsOfWeights: rmsOfWeights)
         let gradientSquares = direct(&update)
         let rms = (VectorMath.sumOfSquares(update.gradients, count: update.range.count) / count).squareRoot()
         var call = update.call(slots: slots)

@@ -36,7 +36,7 @@ final class AdamWeightDecay: FusedOptimizer {
         return numbers
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
         var numbers = constants
         if !layout.parameters[parameter].decays { numbers.extra = 0 }
         return numbers

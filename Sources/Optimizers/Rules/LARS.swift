@@ -68,11 +68,11 @@ final class LARS: FusedOptimizer {
 
     override func constants(_ moment: Moment) -> pk_constants { inner.constants(moment) }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
-        inner.constants(of: parameter, constants)
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
+        inner.constants(of: parameter, constants, at: moment)
     }
 
-    override func didUpdate(_ parameter: Int) { inner.didUpdate(parameter) }
+    override func didUpdate(_ parameter: Int, at moment: Moment) { inner.didUpdate(parameter, at: moment) }
 
     override func apply(_ update: inout RangeUpdate) { inner.apply(&update) }
 

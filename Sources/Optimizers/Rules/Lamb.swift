@@ -42,7 +42,7 @@ final class Lamb: FusedOptimizer {
     /// beta^t, rounded once: Lamb's kernel has the step and no running product.
     private static func power(_ beta: Float, _ t: Int) -> Double { Double(Float(pow(Double(beta), Double(t)))) }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
         var numbers = constants
         if !layout.parameters[parameter].decays { numbers.extra = 0 }
         return numbers

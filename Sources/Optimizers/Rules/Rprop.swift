@@ -68,7 +68,7 @@ class Rprop: FusedOptimizer {
         return numbers
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
         var numbers = constants.with(PK_FIRST, !isStarted[parameter])
         if isStarted[parameter] { numbers.rate = 0 }
         return numbers

@@ -53,7 +53,7 @@ final class SGD: FusedOptimizer {
         return numbers.with(PK_NESTEROV, nesterov)
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
         constants.with(PK_FIRST, !isStarted[parameter])
     }
 }

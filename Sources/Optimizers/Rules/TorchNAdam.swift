@@ -60,9 +60,8 @@ final class TorchNAdam: FusedOptimizer {
         return numbers
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
-        guard let group = layout.parameters[parameter].groupIndex else { return constants }
-        let (own, moment) = (arguments[group], moments[group])
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
+        let own = arguments[moment.group]
         let (mu, following) = (own.mu(moment.t), own.mu(moment.t + 1))
         let product = (isStarted[parameter] ? muProducts[parameter] : 1) * mu
         muProducts[parameter] = product

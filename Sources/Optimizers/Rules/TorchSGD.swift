@@ -59,7 +59,7 @@ final class TorchSGD: FusedOptimizer {
         layout.parameters[parameter].groupIndex.map { arguments[$0].momentum != 0 } ?? false
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants) -> pk_constants {
+    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
         constants.with(PK_FIRST, !isStarted[parameter])
     }
 }

@@ -49,6 +49,16 @@ private func stateDocument(
         writer.endObject()
         writer.key("slots")
         writer.beginObject()
+        for (name, count) in export.counts {
+            writer.key(name)
+            writer.beginObject()
+            writer.member("dtype", ElementType.int64.rawValue)
+            writer.key("shape")
+            writer.integers([])
+            writer.key("data")
+            writer.integers([count])
+            writer.endObject()
+        }
         for slot in export.slots {
             writer.key(slot.name)
             writer.beginObject()
@@ -64,13 +74,16 @@ private func stateDocument(
 }
 
 private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: String)]) -> Response {
-    let tensors = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
+    let counts = export.counts.map { (name: $0.name, type: ElementType.int64, shape: [Int]()) }
+    let slots = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
     let metadata = versionMetadata(export.version) + export.scalars.map { ($0.name, "\($0.value)") }
-    let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: metadata)).segment
+    // Counts first: eight bytes each, so that they are aligned wherever the file is mapped.
+    let head = SafetensorsHeader.encode(counts + slots, metadata: metadata)
+    let steps = export.counts.flatMap { withUnsafeBytes(of: Int64($0.value).littleEndian, Array.init) }
     let data = export.slots.map { Response.Segment(owner: export, bytes: UnsafeRawBufferPointer($0.values)) }
     return Response(
         status: 200, headers: headers + safetensorsHeaders(export.version.facts.name + "-state"),
-        body: .segments([head] + data))
+        body: .segments([SharedBytes(head + steps).segment] + data))
 }
 
 /// What every safetensors file says of where it comes from.

@@ -18,6 +18,8 @@ public final class ModelExport: @unchecked Sendable {
     public let version: PublishedVersion
     /// Every slot of every parameter, in update order.
     public let slots: [SlotValues]
+    /// Updates that each parameter has had as `PARAMETER#step`, where the framework counts them; else empty.
+    public let counts: [(name: String, value: Int)]
     /// Scalars of the model, and of parameters as `PARAMETER#NAME`.
     public let scalars: [(name: String, value: Double)]
     /// What `paramd replay` prints for the same state.
@@ -40,6 +42,9 @@ public final class ModelExport: @unchecked Sendable {
             }
         }
         self.slots = slots
+        counts = zip(layout.parameters, optimizer.counts).compactMap { parameter, count in
+            parameter.isTrainable ? (name: "\(parameter.name)#step", value: count) : nil
+        }
         scalars =
             [(name: "global_step", value: Double(optimizer.step))] + optimizer.modelScalars
             + optimizer.parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in

@@ -1,11 +1,18 @@
-// The optimizer's scalars on disk. The slots' values follow the head; here are only their names and counts.
+// The optimizer's scalars on disk: in images, restore records and creations from a file. The slots' values follow
+// elsewhere; here are only their names and sizes. A form with counts begins with a number that no step can be.
 
 import Optimizers
 
+/// Stands in front of the step where counts per parameter follow the flags; the first form had neither.
+private let formWithCounts = -2
+
 extension ByteWriter {
     mutating func write(_ state: OptimizerState) {
+        let counts = state.counts ?? []
+        if !counts.isEmpty { write(formWithCounts) }
         write(state.step)
         write(state.isStarted) { $0.write($1) }
+        if !counts.isEmpty { write(counts) { $0.write($1) } }
         write(state.parameterScalars.sorted { $0.key < $1.key }) { writer, scalar in
             writer.write(scalar.key)
             writer.write(scalar.value) { $0.write($1) }
@@ -24,8 +31,11 @@ extension ByteReader {
     /// - Parameter slotBytes: the bytes, wherever they lie, that the values of all slots are going to be read from.
     mutating func readOptimizerState(slotBytes: Int) throws(FormatError) -> OptimizerState {
         var room = slotBytes / MemoryLayout<Float>.stride
-        let step = try readInt()
+        let first = try readInt()
+        let step = first == formWithCounts ? try readInt() : first
         let isStarted = try readArray { reader throws(FormatError) in try reader.readBool() }
+        let counts =
+            first == formWithCounts ? try readArray { reader throws(FormatError) in try reader.readInt() } : nil
         let scalars = try readArray { reader throws(FormatError) in
             (
                 try reader.readString(),
@@ -43,7 +53,8 @@ extension ByteReader {
             return OptimizerState.SlotMemory(name: name, buffer: FloatBuffer(count: count))
         }
         return OptimizerState(
-            step: step, isStarted: isStarted, parameterScalars: Dictionary(scalars, uniquingKeysWith: { a, _ in a }),
-            lossScaler: lossScaler, slots: slots)
+            step: step, isStarted: isStarted, counts: counts,
+            parameterScalars: Dictionary(scalars, uniquingKeysWith: { a, _ in a }), lossScaler: lossScaler, slots: slots
+        )
     }
 }

@@ -102,6 +102,6 @@ extension Replay {
     var bits: [[UInt32]] {
         [all.map(\.bitPattern)] + optimizer.slots.map { $0.buffer[0..<$0.buffer.count].map(\.bitPattern) }
             + optimizer.parameterScalars.sorted { $0.key < $1.key }.map { $0.value.map { Float($0).bitPattern } }
-            + [[UInt32(optimizer.step)], optimizer.isStarted.map { $0 ? 1 : 0 }]
+            + [[UInt32(optimizer.step)], optimizer.isStarted.map { $0 ? 1 : 0 }, optimizer.counts.map(UInt32.init)]
     }
 }
