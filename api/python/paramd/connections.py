@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import select
@@ -58,7 +59,8 @@ class Connections:
     def after_fork(self) -> None:
         """Closes the child's copies of the parent's sockets, which says nothing to the server."""
         for connection in getattr(self, "_open", ()):
-            connection.close()
+            with contextlib.suppress(OSError):
+                connection.close()
         self._open: set[http.client.HTTPConnection] = set()
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()

@@ -64,7 +64,7 @@ def test_push_in_flight_is_asked_for_again(scripted: Callable) -> None:
 
 @pytest.mark.parametrize(("status", "slug"), [(409, "in-flight"), (422, "key-reused")])
 def test_number_of_a_push_that_may_have_been_applied_is_used_up(scripted: Callable, status: int, slug: str) -> None:
-    """Else the next push, which has another body, would be refused for ever."""
+    """Else the next push, which has another body, would always be refused."""
     server = scripted(REGISTERED, refusal(status, slug, "Retry-After: 0"), answer(200, RECEIPT))
     model = Client(server.url, retry_for=0).model("m")
     with pytest.raises(Problem):
