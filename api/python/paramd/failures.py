@@ -34,6 +34,8 @@ class Failure:
     is_known: bool = False
     #: Seconds that the answer asks to wait.
     retry_after: float = 0
+    #: Seconds that the try took, without those that the server was asked to wait.
+    took: float = 0
 
 
 def of_answer(answer: Answer) -> Failure:

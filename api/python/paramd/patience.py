@@ -12,9 +12,7 @@ _LONGEST_PAUSE = 5.0
 class Patience:
     """Pauses grow from 50 ms by doubling to 5 s, with jitter, so that many workers do not come back at one moment."""
 
-    def __init__(self, spent: float = 0) -> None:
-        #: Seconds that were waited before the first try: they count too.
-        self._spent_before = spent
+    def __init__(self) -> None:
         self.end()
 
     def end(self) -> None:
@@ -26,13 +24,16 @@ class Patience:
 
     @property
     def spent(self) -> float:
-        """Seconds since the first failure."""
+        """Seconds since the first try that failed began."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
-    def pause(self, limit: float, least: float = 0) -> bool:
-        """Sleeps for at least `least` seconds; false, at once, if `limit` seconds would be over before that."""
+    def pause(self, limit: float, least: float, took: float) -> bool:
+        """Sleeps for at least `least` seconds; false, at once, if `limit` seconds would be over before that.
+
+        `took` is how many seconds the first failure came after.
+        """
         if self._began is None:
-            self._began = time.monotonic() - self._spent_before
+            self._began = time.monotonic() - took
         left = limit - self.spent
         if left <= 0 or least > left:
             return False

@@ -81,10 +81,11 @@ class Transport:
         if once:
             # A kept connection may have ended, and then it is not known whether the request was seen.
             self.close()
-        patience = Patience(spent)
-        while isinstance(answer := self._try(method, target, body, headers, self._timeout), Failure):
+        patience = Patience()
+        while isinstance(answer := self._try(method, target, body, headers), Failure):
             if once and answer.may_have_arrived:
                 raise Unreachable(f"{answer.error}; the server may have done it: look before you try again")
+            answer.took += spent
             self._pause_or_raise(answer, patience)
         self._tell_end(patience)
         return answer
@@ -97,7 +98,7 @@ class Transport:
         until, left, patience = time.monotonic() + seconds, seconds, Patience()
         while True:
             part = min(left, _LONGEST_PART)
-            answer = self._try("GET", f"{target}&wait={part * 1000:.0f}ms", None, headers, self._timeout + part)
+            answer = self._try("GET", f"{target}&wait={part * 1000:.0f}ms", None, headers, held=part)
             if isinstance(answer, Answer):
                 self._tell_end(patience)
                 if answer.status not in (202, 304) or left <= part:
@@ -115,22 +116,25 @@ class Transport:
         self._connections.close()
 
     def _try(
-        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str] | None, timeout: float
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str] | None, held: float = 0
     ) -> Answer | Failure:
+        began, timeout = time.monotonic(), self._timeout + held
         try:
             answer = self._connections.exchange(method, target, body, {**self._headers, **(headers or {})}, timeout)
         except (OSError, http.client.HTTPException, NoConnectionError) as error:
-            return failures.of_connection(error, self.address, timeout)
-        if 200 <= answer.status < 300 or answer.status == 304:
-            self._has_met = True
-            return answer
-        failure = failures.of_answer(answer)
-        self._has_met = self._has_met or failure.is_known
+            failure = failures.of_connection(error, self.address, timeout)
+        else:
+            if 200 <= answer.status < 300 or answer.status == 304:
+                self._has_met = True
+                return answer
+            failure = failures.of_answer(answer)
+            self._has_met = self._has_met or failure.is_known
+        failure.took = max(0.0, time.monotonic() - began - held)
         return failure
 
     def _pause_or_raise(self, failure: Failure, patience: Patience) -> None:
         limit = self._limit(failure)
-        if not failure.may_be_repeated or not patience.pause(limit, failure.retry_after):
+        if not failure.may_be_repeated or not patience.pause(limit, failure.retry_after, failure.took):
             raise failure.error
         if patience.spent > _TELL_AFTER and not patience.is_told:
             patience.is_told = True

@@ -38,6 +38,14 @@ def test_first_contact_is_tried_as_long_as_one_asks_for(scripted: Callable) -> N
     assert Client(f"http://127.0.0.1:{port}", retry_for=100).version() == {"version": "1"}
 
 
+def test_silence_at_first_contact_is_waited_for_once(scripted: Callable) -> None:
+    """The time of the first try counts."""
+    server = scripted(lambda _: time.sleep(1.2), answer(200, {}))
+    with pytest.raises(Unreachable, match=r"1\.1 s are over"):
+        Client(server.url, timeout=1.1).version()
+    assert len(server.requests) == 1
+
+
 def test_threads_that_queue_sit_out_one_outage(scripted: Callable) -> None:
     """And not one after another, each for as long again."""
     server = scripted(REGISTERED, *[refusal(503, "stopping", "Retry-After: 0")] * 1000)
