@@ -1,5 +1,6 @@
 """Client of paramd, a parameter server over HTTP: push gradients, pull parameters. NumPy is all it needs."""
 
+from .aio import in_thread
 from .arrays import Rows
 from .client import Client
 from .errors import (
@@ -47,4 +48,5 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Unreachable",
+    "in_thread",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 from . import forks
 from .address import Address
 from .errors import BadAnswer
+from .interruption import Interruption
 
 #: Seconds that opening a connection may take; a longer timeout is for answers.
 _OPENING = 10.0
@@ -66,13 +67,20 @@ class Connections:
         self._lock = threading.Lock()
 
     def exchange(
-        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float,
+        interruption: Interruption | None = None,
     ) -> Answer:
         """Sends one request and reads its answer; NoConnectionError, OSError or HTTPException if there is none."""
         connection = self._take(timeout)
         is_usable = False
         try:
-            answer, is_usable = _exchange(connection, method, self._address.prefix + target, body, headers)
+            with interruption.watching(connection.sock) if interruption else contextlib.nullcontext():
+                answer, is_usable = _exchange(connection, method, self._address.prefix + target, body, headers)
             return answer
         finally:
             # Also after KeyboardInterrupt: the next request must not read this one's answer.

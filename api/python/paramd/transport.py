@@ -9,11 +9,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from . import failures
+from . import failures, interruption
 from .address import address
 from .connections import Answer, Connections, NoConnectionError
 from .errors import Unreachable
 from .failures import Failure
+from .interruption import Interruption
 from .patience import Patience
 
 _log = logging.getLogger("paramd")
@@ -96,13 +97,16 @@ class Transport:
         The seconds are counted here, whatever is in between: a proxy that cuts a wait does not begin it again.
         """
         until, left, patience = time.monotonic() + seconds, seconds, Patience()
+        cancelled = interruption.current.get()
         while True:
             part = min(left, _LONGEST_PART)
-            answer = self._try("GET", f"{target}&wait={part * 1000:.0f}ms", None, headers, held=part)
+            answer = self._try("GET", f"{target}&wait={part * 1000:.0f}ms", None, headers, part, cancelled)
             if isinstance(answer, Answer):
                 self._tell_end(patience)
                 if answer.status not in (202, 304) or left <= part:
                     return answer
+            elif cancelled and cancelled.is_set:
+                raise answer.error
             elif not (answer.is_cut and self._has_met):
                 self._pause_or_raise(answer, patience)
             elif not left:
@@ -116,11 +120,18 @@ class Transport:
         self._connections.close()
 
     def _try(
-        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str] | None, held: float = 0
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        held: float = 0,
+        cancelled: Interruption | None = None,
     ) -> Answer | Failure:
         began, timeout = time.monotonic(), self._timeout + held
+        fields = {**self._headers, **(headers or {})}
         try:
-            answer = self._connections.exchange(method, target, body, {**self._headers, **(headers or {})}, timeout)
+            answer = self._connections.exchange(method, target, body, fields, timeout, cancelled)
         except (OSError, http.client.HTTPException, NoConnectionError) as error:
             failure = failures.of_connection(error, self.address, timeout)
         else:
