@@ -26,6 +26,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case lossScaleStuck(overflows: Int)
     /// The gradient claims to come from a step that the model has not reached.
     case basedOnFuture(basedOn: Int, step: Int)
+    /// The cursor belongs to another life of the model, or to a version that it has not reached.
+    case cursorUnknown(cursor: String, newest: String)
     /// The worker was registered anew; this epoch no longer counts.
     case fenced(worker: String, epoch: Int, current: Int)
     /// The key's receipt has left the window.

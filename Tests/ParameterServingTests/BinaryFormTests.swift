@@ -55,7 +55,7 @@ struct BinaryFormTests {
         #expect(head.name == "sample" && head.uid == image.uid && head.fingerprint == image.fingerprint)
         #expect(head.settings == image.settings && head.parameters == image.parameters)
         #expect(head.version == 3 && head.divergence == nil && head.position == image.position)
-        #expect(head.ledger.workers == image.ledger.workers)
+        #expect(head.ledger.workers == image.ledger.workers && head.history == image.history)
         #expect(head.optimizer.step == 2 && head.optimizer.slots.map(\.name) == image.optimizer.slots.map(\.name))
     }
 

@@ -92,9 +92,9 @@ struct ModelTests {
     func basedOn(place: Place) throws {
         try place.withRegistry { registry in
             let model = try registry.make(Self.sgd, [("w", [0, 0])])
-            #expect(try model.push(["w": [1, 1]], basedOn: 0).staleness == 0)
-            #expect(try model.push(["w": [1, 1]], basedOn: 0).staleness == 1)
-            try model.refuses(.basedOnFuture(basedOn: 3, step: 2)) { try model.push(["w": [1, 1]], basedOn: 3) }
+            #expect(try model.push(["w": [1, 1]], basedOn: .step(0)).staleness == 0)
+            #expect(try model.push(["w": [1, 1]], basedOn: .step(0)).staleness == 1)
+            try model.refuses(.basedOnFuture(basedOn: 3, step: 2)) { try model.push(["w": [1, 1]], basedOn: .step(3)) }
         }
     }
 

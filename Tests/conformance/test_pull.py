@@ -219,11 +219,6 @@ def test_prefer_wait(api: Api, model: str) -> None:
     assert time.monotonic() - began > 0.5
 
 
-def test_since_beyond_the_version_waits(api: Api, model: str) -> None:
-    """A cursor ahead of the model (kept from before it was made anew) is not an error."""
-    api("GET", f"/v1/models/{model}/parameters?since=99&wait=100ms").expect(304)
-
-
 def test_min_step(api: Api, model: str) -> None:
     """Waits for a step; 202 when the time is up."""
     api("GET", f"/v1/models/{model}/parameters?min_step=1&wait=100ms").expect(202)

@@ -10,7 +10,7 @@ import TensorCoding
 /// The fields of a push.
 struct PushFields {
     private(set) var key: PushKey?
-    private(set) var basedOn: Int?
+    private(set) var basedOn: Basis?
     private(set) var loss: Double?
     private(set) var isComplete = false
     private(set) var complaints: [Complaint] = []
@@ -35,12 +35,24 @@ struct PushFields {
         for (field, header) in Self.headers {
             if let text = headers[header] { values[field] = Self.value(of: text, for: field) }
         }
-        basedOn = integer("based_on", atLeast: 0)
+        basedOn = readBasis()
         loss = number("loss")
         _ = integer("num_examples", atLeast: 1)
         isComplete = boolean("complete")
         checkMetrics()
         key = readKey(idempotencyKey: headers["Idempotency-Key"])
+    }
+
+    private mutating func readBasis() -> Basis? {
+        guard let text = values["based_on"]?.string else { return integer("based_on", atLeast: 0).map(Basis.step) }
+        guard let cursor = Cursor(text) else {
+            complain(
+                "based_on", .valueError,
+                "`based_on` is a step or the cursor of a pull, such as \"0f3a5c71-12\", not \"\(text.prefix(40))\""
+            )
+            return nil
+        }
+        return .cursor(cursor)
     }
 
     /// What a text of a header or of safetensors metadata says about a field.

@@ -15,7 +15,7 @@ import TensorCoding
             case .success(let facts):
                 let location = "/v1/models/\(model.name)/checkpoints/\(facts.id)"
                 call.answer(exchange, status: 201, headers: [(name: "Location", value: location)]) {
-                    $0.checkpoint(facts)
+                    $0.checkpoint(facts, of: model)
                 }
             case .failure(let error): call.answer(exchange, Problem(error))
             }
@@ -35,7 +35,7 @@ import TensorCoding
                     writer.beginObject()
                     writer.key("checkpoints")
                     writer.beginArray()
-                    for facts in list { writer.checkpoint(facts) }
+                    for facts in list { writer.checkpoint(facts, of: model) }
                     writer.endArray()
                     writer.endObject()
                 }
@@ -56,7 +56,7 @@ import TensorCoding
             case .success(let file?) where call.suffix == "safetensors":
                 let answer = Result { () throws(Problem) in try CheckpointDownload(file, model).response(call) }
                 exchange.complete { answer.orProblem(for: call.request) }
-            case .success(let file?): call.answer(exchange) { $0.checkpoint(file.facts) }
+            case .success(let file?): call.answer(exchange) { $0.checkpoint(file.facts, of: model) }
             case .success(nil): call.answer(exchange, noCheckpoint(id, model))
             case .failure(let error): call.answer(exchange, Problem(error))
             }
@@ -147,11 +147,12 @@ extension Result<Response, Problem> {
 
 extension JSONWriter {
     /// Writes what is known of a checkpoint.
-    fileprivate mutating func checkpoint(_ facts: CheckpointFacts) {
+    fileprivate mutating func checkpoint(_ facts: CheckpointFacts, of model: Model) {
         beginObject()
         member("id", Int(facts.id))
         member("step", facts.step)
         member("version", facts.version)
+        member("cursor", "\(Cursor(uid: model.uid, version: facts.version))")
         member("created", facts.created)
         member("bytes", facts.bytes)
         endObject()

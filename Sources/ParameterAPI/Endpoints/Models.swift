@@ -20,8 +20,7 @@ import ParameterServing
                 writer.beginObject()
                 writer.member("model", model.name)
                 writer.member("uid", model.uid.description)
-                writer.member("step", version.step)
-                writer.member("version", version.version)
+                writer.members(of: version)
                 writer.member("parameter_count", version.facts.layout.count)
                 writer.endObject()
             }
@@ -106,7 +105,15 @@ func answerPage(of model: Model, status: Int, _ call: Call, _ exchange: Exchange
 
 /// The headers that every answer about a version carries.
 func versionHeaders(_ version: PublishedVersion) -> [(name: String, value: String)] {
-    [(name: "X-Paramd-Step", value: "\(version.step)"), (name: "X-Paramd-Version", value: "\(version.version)")]
+    versionHeaders(version.cursor, step: version.step)
+}
+
+/// The same for a version that is known by its cursor alone.
+func versionHeaders(_ cursor: Cursor, step: Int) -> [(name: String, value: String)] {
+    [
+        (name: "X-Paramd-Step", value: "\(step)"), (name: "X-Paramd-Version", value: "\(cursor.version)"),
+        (name: "X-Paramd-Cursor", value: "\(cursor)"),
+    ]
 }
 
 private func checkModelName(_ name: String) throws(Problem) {

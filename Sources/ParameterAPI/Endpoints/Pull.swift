@@ -10,7 +10,7 @@ import ParameterServing
     let model = try call.model()
     let selection = try Selection(call, layout: model.publication.current.facts.layout)
     let condition = PullCondition(
-        since: try call.integer("since"), minStep: try call.integer("min_step"), group: selection.group)
+        since: try since(call, model), minStep: try call.integer("min_step"), group: selection.group)
     let wait = try call.waitTime()
     return .answer { exchange in
         guard let wait else { return answerNow(call, model, selection, condition, exchange) }
@@ -18,10 +18,23 @@ import ParameterServing
     }
 }
 
+/// The version that `since` names, by a cursor or a bare number.
+///
+/// - Throws: `cursorUnknown` for a cursor of another life of the model.
+private func since(_ call: Call, _ model: Model) throws(Problem) -> Int? {
+    guard let cursor = call.query("since").flatMap({ Cursor($0) }) else { return try call.integer("since") }
+    guard cursor.uid == model.uid else {
+        let newest = model.publication.current.cursor
+        throw Problem(ServingError.cursorUnknown(cursor: "\(cursor)", newest: "\(newest)"))
+    }
+    return cursor.version
+}
+
 private func answerNow(
     _ call: Call, _ model: Model, _ selection: Selection, _ condition: PullCondition, _ exchange: Exchange
 ) {
     let version = model.publication.current
+    if let refusal = condition.refusal(at: version) { return call.answer(exchange, Problem(refusal)) }
     let answer = PullAnswer(call, version, selection)
     if condition.isMet(by: version) { return answer.complete(exchange) }
     exchange.complete { answer.unmet(condition) }

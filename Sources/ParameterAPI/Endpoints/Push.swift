@@ -62,9 +62,6 @@ private func answer(
 ) {
     let version = model.publication.current
     if let selection { return PullAnswer(call, version, selection).complete(exchange, receipt: receipt) }
-    let headers = [
-        (name: "X-Paramd-Step", value: "\(receipt.step)"), (name: "X-Paramd-Version", value: "\(receipt.version)"),
-    ]
-    let groups = version.facts.layout.groups.map(\.name)
-    call.answer(exchange, headers: headers) { $0.receipt(receipt, groups: groups) }
+    let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
+    call.answer(exchange, headers: headers) { $0.receipt(receipt, of: version.facts) }
 }

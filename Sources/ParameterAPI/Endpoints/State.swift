@@ -40,8 +40,7 @@ private func stateDocument(
     .json(indented: indented, headers: headers) { writer in
         writer.beginObject()
         writer.member("model", export.version.facts.name)
-        writer.member("step", export.version.step)
-        writer.member("version", export.version.version)
+        writer.members(of: export.version)
         writer.member("digest", export.digest)
         writer.key("scalars")
         writer.beginObject()
@@ -90,7 +89,7 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
 func versionMetadata(_ version: PublishedVersion) -> [(String, String)] {
     [
         ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),
-        ("paramd.version", "\(version.version)"),
+        ("paramd.version", "\(version.version)"), ("paramd.cursor", "\(version.cursor)"),
     ]
 }
 

@@ -15,14 +15,12 @@ import ParameterServing
 }
 
 private func retainedVersion(_ wanted: String, of model: Model) throws(Problem) -> PublishedVersion {
-    let parts = wanted.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 2, let uid = ModelUID(parts[0]), let number = Int(parts[1]), wanted == "\(uid)-\(number)"
-    else {
+    guard let cursor = Cursor(wanted) else {
         throw Problem(.notFound, "A version is written UID-NUMBER, such as 0f3a5c71-12, not `\(wanted.prefix(40))`.")
     }
-    guard uid == model.uid, let version = model.publication.version(number) else {
-        let newest = model.publication.current
-        throw Problem(.gone, "Version \(wanted) is not retained; \(newest.uid)-\(newest.version) is the newest.")
+    guard cursor.uid == model.uid, let version = model.publication.version(cursor.version) else {
+        let newest = model.publication.current.cursor
+        throw Problem(.gone, "Version \(wanted) is not retained; \(newest) is the newest.")
     }
     return version
 }

@@ -69,7 +69,7 @@ import TensorCoding
     let epoch = try call.integer("epoch")
     return .answer { exchange in
         model.outcome(ofPush: seq, worker: worker, epoch: epoch) { outcome in
-            let groups = model.layout.groups.map(\.name)
+            let facts = model.publication.current.facts
             call.answer(exchange) { writer in
                 writer.beginObject()
                 writer.member("worker", worker)
@@ -77,7 +77,7 @@ import TensorCoding
                 writer.member("outcome", outcome.word)
                 if case .applied(let receipt) = outcome {
                     writer.key("receipt")
-                    writer.receipt(receipt, groups: groups)
+                    writer.receipt(receipt, of: facts)
                 }
                 writer.endObject()
             }

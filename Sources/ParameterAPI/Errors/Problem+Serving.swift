@@ -49,6 +49,11 @@ extension Problem {
         case .basedOnFuture(let basedOn, let step):
             self.init(
                 .stale, "based_on \(basedOn) lies ahead of the model's step \(step); pull again. Nothing was applied.")
+        case .cursorUnknown(let cursor, let newest):
+            self.init(
+                .cursorUnknown,
+                "`\(cursor)` is not a version that this model has had; its newest is `\(newest)`. The model was created again, or has not reached that version: pull without `since` and go on from there."
+            )
         case .fenced(let worker, let epoch, let current):
             self.init(
                 .fenced,

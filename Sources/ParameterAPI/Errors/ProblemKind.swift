@@ -14,6 +14,7 @@ enum ProblemKind: String, CaseIterable {
     case modelExists = "model-exists"
     case modelReplaced = "model-replaced"
     case inFlight = "in-flight"
+    case cursorUnknown = "cursor-unknown"
     case fenced = "fenced"
     case receiptForgotten = "receipt-forgotten"
     case stale = "stale"

@@ -72,6 +72,11 @@ extension ProblemKind {
             Row(
                 409, "The first request with this key is still under way",
                 "Send the same request again after Retry-After.")
+        case .cursorUnknown:
+            Row(
+                409, "The cursor names no version of this model",
+                "A cursor belongs to one life of a model; it ends when the model is deleted or created again. A bare number must be one that the model has reached. Pull without `since` and go on with the cursor of that answer."
+            )
         case .fenced:
             Row(
                 409, "The worker was registered anew",

@@ -11,8 +11,7 @@ extension JSONWriter {
         beginObject()
         member("model", facts.name)
         member("uid", version.uid.description)
-        member("step", version.step)
-        member("version", version.version)
+        members(of: version)
         member("status", divergence == nil ? "ready" : "diverged")
         if let divergence { member("diverged_parameter", divergence) }
         member("parameter_count", facts.layout.count)

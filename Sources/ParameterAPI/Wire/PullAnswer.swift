@@ -120,8 +120,7 @@ struct PullAnswer: Sendable {
         }
         return .json(indented: call.isIndented, status: 202, headers: ownHeaders) { writer in
             writer.beginObject()
-            writer.member("step", version.step)
-            writer.member("version", version.version)
+            writer.members(of: version)
             writer.member("waiting_for", minStep)
             writer.endObject()
         }
@@ -159,11 +158,10 @@ struct PullAnswer: Sendable {
         var writer = JSONWriter(indented: isIndented)
         writer.beginObject()
         writer.member("model", version.facts.name)
-        writer.member("step", version.step)
-        writer.member("version", version.version)
+        writer.members(of: version)
         if let receipt {
             writer.key("receipt")
-            writer.receipt(receipt, groups: version.facts.layout.groups.map(\.name))
+            writer.receipt(receipt, of: version.facts)
         }
         writer.key("parameters")
         writer.beginObject()

@@ -4,17 +4,26 @@ import ParameterServing
 import TensorCoding
 
 extension JSONWriter {
-    /// Writes a receipt; `groups` are the names that its rates belong to.
-    mutating func receipt(_ receipt: Receipt, groups: [String]) {
+    /// Writes which version of which model an answer is about.
+    mutating func members(of version: PublishedVersion) {
+        member("step", version.step)
+        member("version", version.version)
+        member("cursor", "\(version.cursor)")
+    }
+
+    /// Writes a receipt of the model that `facts` are of.
+    mutating func receipt(_ receipt: Receipt, of facts: ModelFacts) {
         beginObject()
         member("applied", receipt.applied)
         member("step", receipt.step)
         member("version", receipt.version)
+        member("cursor", "\(Cursor(uid: facts.uid, version: receipt.version))")
         key("lr")
         beginObject()
-        for (group, rate) in zip(groups, receipt.learningRates) { member(group, rate) }
+        for (group, rate) in zip(facts.layout.groups, receipt.learningRates) { member(group.name, rate) }
         endObject()
         member("staleness", receipt.staleness)
+        if receipt.isFromLeftBranch { member("branch_left", true) }
         member("grad_norm", receipt.gradientNorm)
         member("update_ratio", receipt.updateRatio)
         if receipt.overflow { member("overflow", true) }

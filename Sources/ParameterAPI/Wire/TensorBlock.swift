@@ -74,8 +74,7 @@ struct TensorBlock: Sendable {
         var response = Response.json(indented: indented, headers: headers) { writer in
             writer.beginObject()
             writer.member("name", parameter.name)
-            writer.member("step", loan.version.step)
-            writer.member("version", loan.version.version)
+            writer.members(of: loan.version)
             if let rows {
                 writer.key("rows")
                 writer.integers(rows)

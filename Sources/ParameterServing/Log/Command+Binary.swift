@@ -25,7 +25,28 @@ extension Command {
         case .register(let worker): head.write(worker)
         }
         head.pad(to: 4)
-        return Record(type: kind.rawValue, model: uid.number, payload: [Bytes(copying: head.bytes)] + values)
+        let payload = [Bytes(copying: head.bytes)] + values + tail.bytes
+        return Record(type: kind.rawValue, model: uid.number, payload: payload)
+    }
+
+    private var tail: RecordTail {
+        switch self {
+        case .push(let push): RecordTail(basis: push.basedOn?.cursor)
+        case .restore(let restoration): RecordTail(source: restoration.version)
+        case .importValues, .reconfigure, .register: RecordTail()
+        }
+    }
+
+    private mutating func add(_ tail: RecordTail) {
+        switch self {
+        case .push(var push):
+            if let basis = tail.basis { push.basedOn = .cursor(basis) }
+            self = .push(push)
+        case .restore(var restoration):
+            restoration.version = tail.source
+            self = .restore(restoration)
+        case .importValues, .reconfigure, .register: break
+        }
     }
 
     private var kind: CommandKind {
@@ -71,6 +92,7 @@ extension Command {
         case .create, .createFromImage, .delete, .salvage:
             throw FormatError(expected: "a command of a model", offset: reader.offset)
         }
+        add(try RecordTail(reading: &reader))
     }
 }
 
@@ -79,7 +101,7 @@ extension Push {
         head.write(optional: key) { $0.write($1) }
         head.write(fingerprint.high)
         head.write(fingerprint.low)
-        head.write(optional: basedOn) { $0.write($1) }
+        head.write(optional: basedOn?.step) { $0.write($1) }
         head.write(optional: loss) { $0.write($1) }
         head.write(nonFinite != nil)
         head.write(gradients.isDense) { $0.write($1) }
@@ -120,7 +142,7 @@ extension Push {
         gradients.isFinite = !isNonFinite
         self.init(
             gradients: gradients, arena: arena, key: key,
-            fingerprint: fingerprint, basedOn: basedOn, loss: loss,
+            fingerprint: fingerprint, basedOn: basedOn.map(Basis.step), loss: loss,
             nonFinite: isNonFinite ? Complaint(pointer: "/gradients", exception: nil, detail: "non-finite") : nil)
     }
 }

@@ -17,6 +17,7 @@ struct ModelState {
     private(set) var optimizer: Optimizer
     private(set) var facts: ModelFacts
     private(set) var version: Int
+    private(set) var history: VersionHistory
     private(set) var arena: Arena
     private(set) var ledger: WorkerLedger
     /// The parameter that an update made non-finite; no push is taken until values are imported or restored.
@@ -37,6 +38,7 @@ struct ModelState {
         self.optimizer = optimizer
         self.facts = facts
         self.version = 1
+        self.history = VersionHistory(version: 1, step: optimizer.step)
         self.arena = arena
         self.ledger = WorkerLedger(window: receiptWindow)
         self.pool = pool
@@ -50,6 +52,7 @@ struct ModelState {
         self.arena = arena
         facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
         version = head.version
+        history = head.history
         divergence = head.divergence
         position = head.position
         ledger.restore(workers: head.ledger.workers, tokens: head.ledger.tokens)
@@ -102,10 +105,18 @@ struct ModelState {
         if !push.complaints.isEmpty { throw .invalid(push.complaints) }
         if let nonFinite = push.nonFinite, !optimizer.plan.skipsOverflow { throw .invalid([nonFinite]) }
         if let divergence { throw .diverged(parameter: divergence) }
-        if let basedOn = push.basedOn, basedOn > optimizer.step + stepsUnderWay {
-            throw .basedOnFuture(basedOn: basedOn, step: optimizer.step)
-        }
+        try judge(push.basedOn)
         _ = try facts.learningRates(at: optimizer.step + stepsUnderWay)
+    }
+
+    private func judge(_ basis: Basis?) throws(ServingError) {
+        switch basis {
+        case .step(let step) where step > optimizer.step + stepsUnderWay:
+            throw .basedOnFuture(basedOn: step, step: optimizer.step)
+        case .cursor(let cursor) where cursor.uid != facts.uid || cursor.version > version:
+            throw .cursorUnknown(cursor: "\(cursor)", newest: "\(published.cursor)")
+        case .step, .cursor, nil: break
+        }
     }
 
     private func check(_ ifVersion: [Int]?) throws(ServingError) {
@@ -144,7 +155,10 @@ struct ModelState {
     mutating func advance(past position: UInt64) { self.position = position + 1 }
 
     /// Leaves out versions that somebody may have seen before a salvage.
-    mutating func skip(versions: Int) { version += versions }
+    mutating func skip(versions: Int) {
+        version += versions
+        history.note(version: version, step: optimizer.step)
+    }
 
     /// Carries a logged command out.
     ///
@@ -169,7 +183,7 @@ struct ModelState {
             addedSlots = nil
             addedSlots = try? pool.budget.reserve(added)
             facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
-            version += 1
+            advanceVersion()
             return .changed(published)
         }
     }
@@ -206,12 +220,29 @@ struct ModelState {
             throw ServingError(error)
         }
         if report.applied { replaceArena(with: next, written: written) }
-        if report.applied || optimizer.lossScale != scaleBefore { version += 1 }
+        let base = base(of: push, before: before)
+        if report.applied || optimizer.lossScale != scaleBefore { advanceVersion() }
         return Receipt(
             applied: report.applied, step: optimizer.step, version: version, learningRates: report.learningRates,
-            staleness: max(0, before - (push.basedOn ?? before)), gradientNorm: report.gradientNorm,
+            staleness: base.staleness, isFromLeftBranch: base.isLeft, gradientNorm: report.gradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
             nextLossScale: optimizer.lossScaler == nil ? nil : optimizer.lossScale, gap: gap)
+    }
+
+    private mutating func advanceVersion() {
+        version += 1
+        history.note(version: version, step: optimizer.step)
+    }
+
+    /// How far a gradient's origin lies behind the step `before`; one of a branch that was left is stale in any case.
+    private func base(of push: Push, before: Int) -> (staleness: Int, isLeft: Bool) {
+        switch push.basedOn {
+        case nil: return (0, false)
+        case .step(let step): return (max(0, before - step), false)
+        case .cursor(let cursor):
+            let isLeft = history.hasLeft(cursor.version, current: version)
+            return (max(isLeft ? 1 : 0, before - history.step(of: cursor.version)), isLeft)
+        }
     }
 
     private func check(_ restoration: Restoration) throws(ServingError) {
@@ -229,6 +260,7 @@ struct ModelState {
         replaceArena(with: restoration.arena, written: nil)
         divergence = nil
         version += 1
+        history.noteReturn(version: version, step: optimizer.step, source: restoration.version)
         return published
     }
 
@@ -246,7 +278,7 @@ struct ModelState {
         if divergence != nil { optimizer.resetSlots() }
         divergence = nil
         replaceArena(with: next, written: present)
-        version += 1
+        advanceVersion()
         return published
     }
 

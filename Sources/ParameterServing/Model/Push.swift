@@ -12,8 +12,8 @@ public struct Push: Sendable {
     public var key: PushKey?
     /// Tells other gradients under the same key from a retry.
     public var fingerprint: Fingerprint
-    /// The step at which the gradient was computed.
-    public var basedOn: Int?
+    /// The step or the version at which the gradient was computed.
+    public var basedOn: Basis?
     /// The training loss that the worker saw, for charts.
     public var loss: Double?
     /// The first non-finite gradient, which is an overflow or an error, as the model's settings say.
@@ -25,7 +25,7 @@ public struct Push: Sendable {
 
     /// Makes a push of its parts.
     public init(
-        gradients: Gradients, arena: Arena, key: PushKey?, fingerprint: Fingerprint, basedOn: Int? = nil,
+        gradients: Gradients, arena: Arena, key: PushKey?, fingerprint: Fingerprint, basedOn: Basis? = nil,
         loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = []
     ) {
         self.gradients = gradients

@@ -8,4 +8,6 @@ public struct Restoration: Sendable {
     var arena: Arena
     /// Step, slots and scalars.
     var optimizer: OptimizerState
+    /// The version that the state had; nil where a record of an earlier release does not tell.
+    var version: Int?
 }

@@ -5,7 +5,7 @@ import Journal
 import Optimizers
 
 extension ModelImage {
-    private static let formatVersion: UInt8 = 1
+    private static let formatVersion: UInt8 = 2
 
     /// The head with its length in front, padded so that the floats behind it are aligned.
     var head: [UInt8] {
@@ -26,6 +26,7 @@ extension ModelImage {
         writer.write(position)
         writer.write(ledger)
         writer.write(optimizer)
+        writer.write(history)
         writer.pad(to: 8)
         var framed = ByteWriter()
         framed.write(writer.bytes.count)
@@ -43,6 +44,7 @@ struct ImageHead {
     var version: Int
     var divergence: String?
     var position: UInt64
+    var history: VersionHistory
     var ledger: (workers: [String: WorkerLedger.Worker], tokens: [(token: String, entry: WorkerLedger.Entry)])
     var optimizer: OptimizerState
 
@@ -50,8 +52,9 @@ struct ImageHead {
     ///
     /// - Parameter floatBytes: the bytes of all values that belong to the head.
     init(reading reader: inout ByteReader, floatBytes: Int) throws(FormatError) {
-        guard try reader.readByte() == 1 else {
-            throw FormatError(expected: "an image of format 1", offset: reader.offset - 1)
+        let format = try reader.readByte()
+        guard (1...2).contains(format) else {
+            throw FormatError(expected: "an image of format 1 or 2", offset: reader.offset - 1)
         }
         name = try reader.readString()
         uid = ModelUID(number: try reader.readUInt32())
@@ -68,5 +71,7 @@ struct ImageHead {
         position = try reader.readUInt64()
         ledger = try reader.readLedger()
         optimizer = try reader.readOptimizerState(slotBytes: floatBytes)
+        history =
+            format >= 2 ? try reader.readHistory() : VersionHistory(version: version, step: optimizer.step)
     }
 }

@@ -17,6 +17,8 @@ struct ModelImage: Sendable {
     var parameters: [ParameterDefinition]
     /// The version cursor.
     var version: Int
+    /// The step of each version before.
+    var history: VersionHistory
     /// The parameter that diverged, until a restore or an import.
     var divergence: String?
     /// The journal position that the image covers: it holds the effect of every record before.

@@ -87,7 +87,8 @@ extension ModelRegistry {
                 case .failure(let error): reply(.failure(error))
                 case .success(nil): reply(.success(nil))
                 case .success(let image?):
-                    let restoration = Restoration(arena: image.arena, optimizer: image.optimizer)
+                    let restoration = Restoration(
+                        arena: image.arena, optimizer: image.optimizer, version: image.version)
                     model.submit(.restore(restoration)) { result in
                         reply(result.map { if case .changed(let version) = $0 { version } else { nil } })
                     }

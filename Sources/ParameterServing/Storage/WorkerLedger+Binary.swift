@@ -23,7 +23,8 @@ extension ByteWriter {
         write(entry.fingerprint.high)
         write(entry.fingerprint.low)
         let receipt = entry.receipt
-        write(receipt.applied)
+        // One byte with two flags, so that a receipt without the second looks as in format 1.
+        write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0))
         write(receipt.step)
         write(receipt.version)
         write(receipt.learningRates) { writer, rate in writer.write(optional: rate) { $0.write($1) } }
@@ -55,14 +56,17 @@ extension ByteReader {
     }
 
     private mutating func readEntry() throws(FormatError) -> WorkerLedger.Entry {
-        WorkerLedger.Entry(
-            seq: try readInt(), fingerprint: Fingerprint(high: try readUInt64(), low: try readUInt64()),
+        let seq = try readInt()
+        let fingerprint = Fingerprint(high: try readUInt64(), low: try readUInt64())
+        let flags = try readByte()
+        return WorkerLedger.Entry(
+            seq: seq, fingerprint: fingerprint,
             receipt: Receipt(
-                applied: try readBool(), step: try readInt(), version: try readInt(),
+                applied: flags & 1 != 0, step: try readInt(), version: try readInt(),
                 learningRates: try readArray { reader throws(FormatError) in
                     try reader.readOptional { reader throws(FormatError) in try reader.readFloat() }
                 },
-                staleness: try readInt(), gradientNorm: try readDouble(),
+                staleness: try readInt(), isFromLeftBranch: flags & 2 != 0, gradientNorm: try readDouble(),
                 updateRatio: try readOptional { reader throws(FormatError) in try reader.readDouble() },
                 overflow: try readBool(),
                 nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },

@@ -95,7 +95,7 @@ public final class Publication: Sendable {
     ) -> WaitToken? {
         enum Turn { case answer(PullResult), parked(WaitToken) }
         let turn: Turn = state.withLock { state in
-            if let end = state.end { return .answer(.ended(end)) }
+            if let end = state.end ?? condition.refusal(at: state.current) { return .answer(.ended(end)) }
             if condition.isMet(by: state.current) { return .answer(.version(state.current)) }
             let token = WaitToken(number: state.nextToken)
             state.nextToken += 1

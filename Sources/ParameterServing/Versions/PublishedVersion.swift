@@ -9,6 +9,8 @@ public final class PublishedVersion: Sendable {
     public let uid: ModelUID
     /// The cache cursor: rises by one with every visible change.
     public let version: Int
+    /// The version with the model that it belongs to.
+    public var cursor: Cursor { Cursor(uid: uid, version: version) }
     /// Updates applied so far.
     public let step: Int
     /// All parameters in update order.

@@ -17,6 +17,12 @@ public struct PullCondition: Sendable {
         self.group = group
     }
 
+    /// Why a pull cannot be answered by a model that is at `version`; nil where it can, now or later.
+    public func refusal(at version: PublishedVersion) -> ServingError? {
+        guard let since, since > version.version else { return nil }
+        return .cursorUnknown(cursor: "\(Cursor(uid: version.uid, version: since))", newest: "\(version.cursor)")
+    }
+
     /// Whether `version` answers the pull.
     public func isMet(by version: PublishedVersion) -> Bool {
         version.version > (since ?? -1) && version.step >= (minStep ?? 0)
@@ -27,7 +33,7 @@ public struct PullCondition: Sendable {
 public enum PullResult: Sendable {
     /// A version that meets the condition.
     case version(PublishedVersion)
-    /// The model was deleted, or the daemon is stopping.
+    /// The model was deleted, the daemon is stopping, or what the pull waits for cannot come.
     case ended(ServingError)
 }
 

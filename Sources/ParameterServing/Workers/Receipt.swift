@@ -13,6 +13,8 @@ public struct Receipt: Sendable, Equatable {
     public var learningRates: [Float?]
     /// Updates between the step that the gradient was computed at and this one.
     public var staleness: Int
+    /// Whether the gradient was computed on a branch that a restore has left.
+    public var isFromLeftBranch = false
     /// Euclidean norm of the gradient, unscaled, before decay.
     public var gradientNorm: Double
     /// Norm of the update over the norm of the parameters; nil where the latter is 0.

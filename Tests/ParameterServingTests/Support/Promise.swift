@@ -69,14 +69,14 @@ extension Model {
     }
 
     @discardableResult
-    func push(_ gradients: [String: [Float]], _ key: PushKey? = nil, basedOn: Int? = nil) throws -> Receipt {
+    func push(_ gradients: [String: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Receipt {
         let push = try makePush(gradients, key, basedOn: basedOn)
         guard case .receipt(let receipt) = try perform(.push(push)) else { throw ServingError.stopping }
         return receipt
     }
 
     /// The push as a network thread would hand it over.
-    func makePush(_ values: [String: [Float]], _ key: PushKey? = nil, basedOn: Int? = nil) throws -> Push {
+    func makePush(_ values: [String: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Push {
         let arena = try takeArena()
         var gradients = Gradients(dense: arena.buffer, parameterCount: layout.parameters.count)
         for (name, numbers) in values {

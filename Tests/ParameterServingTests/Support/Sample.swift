@@ -44,7 +44,7 @@ enum Sample {
         let model = try assembly.assemble("sample", ModelUID(number: 0xCAFE_F00D), .definition(definition))
         model.begin(at: 1)
         for number in 1...2 {
-            let push = try model.makePush(["w": [4, 8, -4], "v": [Float(number)]], seq(number), basedOn: 0)
+            let push = try model.makePush(["w": [4, 8, -4], "v": [Float(number)]], seq(number), basedOn: .step(0))
             model.applyNow(.push(push), at: UInt64(number) + 1)
         }
         return model
@@ -104,7 +104,7 @@ extension Sample.Form {
 
     /// One parameter dense, one by rows, every optional field there.
     private func push(_ model: Model) throws -> Push {
-        var push = try model.makePush(["w": [1, 2, 3]], seq(3, epoch: 0), basedOn: 1)
+        var push = try model.makePush(["w": [1, 2, 3]], seq(3, epoch: 0), basedOn: .step(1))
         let rows = FloatBuffer(count: 2)
         rows.fill(0.5)
         push.gradients.sparse[1] = SparseRows(indices: [0, 0], values: rows)
