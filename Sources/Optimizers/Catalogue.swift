@@ -149,7 +149,9 @@ public struct Catalogue: Sendable {
     }
 
     func scheduleHint(_ name: String) -> String {
-        NearestNames.hint(name, among: Array(Set(scheduleNames + ["sequence"])))
+        let names = Array(Set(scheduleNames + ["sequence"])).sorted()
+        let example = NearestNames.of(name, among: names).lazy.compactMap(Aliases.exampleOfSchedule).first
+        return NearestNames.hint(name, among: names) + (example.map { " Write `\($0)`." } ?? "")
     }
 }
 

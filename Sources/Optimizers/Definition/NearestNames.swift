@@ -2,17 +2,35 @@
 
 /// Suggestions for a name that does not exist.
 public enum NearestNames {
-    /// Up to three of `candidates`, nearest first, that are near enough to be what was meant.
+    /// Up to three of `candidates` that may be meant: what another library calls so, else the nearest in spelling, else
+    /// those that begin so, or that follow a prefix such as `module.`.
     public static func of(_ name: String, among candidates: some Sequence<String>) -> [String] {
+        let known = candidates.prefix(10_000)
+        let meant = Aliases.meanings(of: name)
+        let aliases = meant.flatMap { meaning in known.filter { $0.folded == meaning || $0.foldedSchedule == meaning } }
+        if !aliases.isEmpty { return Array(aliases.prefix(3)) }
+        let near = nearest(name, among: known)
+        return near.isEmpty ? related(name, among: known) : near
+    }
+
+    private static func nearest(_ name: String, among candidates: some Sequence<String>) -> [String] {
         let wanted = Array(name.lowercased().utf8.prefix(64))
-        let limit = max(2, wanted.count / 3)
+        // Between names of one or two letters a distance of two says nothing.
+        let limit = wanted.count < 3 ? 1 : max(2, wanted.count / 3)
         var near: [(distance: Int, name: String)] = []
-        for candidate in candidates.prefix(10_000) where abs(candidate.utf8.count - name.utf8.count) <= limit {
+        for candidate in candidates where abs(candidate.utf8.count - name.utf8.count) <= limit {
             let apart = distance(wanted, Array(candidate.lowercased().utf8.prefix(64)))
             if apart <= limit { near.append((apart, candidate)) }
         }
         near.sort { $0.distance == $1.distance ? $0.name < $1.name : $0.distance < $1.distance }
         return near.prefix(3).map { $0.name }
+    }
+
+    private static func related(_ name: String, among candidates: some Sequence<String>) -> [String] {
+        let wanted = name.folded
+        guard wanted.utf8.count >= 3 else { return [] }
+        let alike = candidates.filter { $0.folded.hasPrefix(wanted) || wanted.hasSuffix(".\($0.folded)") }
+        return Array(alike.sorted().prefix(3))
     }
 
     /// "did you mean `momentum`?", or the list of names where none is near and there are few.

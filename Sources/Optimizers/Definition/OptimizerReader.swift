@@ -35,8 +35,7 @@ struct OptimizerReader {
         }
         let (name, object) = try name(setting, pointer: pointer)
         let settings = Settings(object, pointer: pointer, owner: name, known: ["type", "framework"])
-        let framework: Framework = try settings.choice("framework", default: .mindSpore)
-        let type = try find(name, framework: framework, pointer: pointer)
+        let type = try find(try OptimizerName(name, settings, pointer: pointer), pointer: pointer)
         if type == LARS.self { return try wrapped(object, pointer: pointer) }
         let named = Settings(object, pointer: pointer, owner: type.traits.name, known: ["type", "framework"])
         return OptimizerSubject(type: type, traits: type.traits, settings: named, inner: nil, decider: (type, named))
@@ -76,7 +75,8 @@ struct OptimizerReader {
         return (name, setting)
     }
 
-    private func find(_ name: String, framework: Framework, pointer: String) throws(OptimizerError) -> Optimizer.Type {
+    private func find(_ wanted: OptimizerName, pointer: String) throws(OptimizerError) -> Optimizer.Type {
+        let (name, framework) = (wanted.name, wanted.framework)
         let candidates = catalogue.optimizers.filter { $0.traits.framework == framework }
         if let type = candidates.first(where: { $0.traits.name.folded == name.folded }) { return type }
         if name.folded == "thor" {
@@ -88,7 +88,38 @@ struct OptimizerReader {
         let names = candidates.map { $0.traits.name }
         throw .invalid(
             pointer, .valueError,
-            "There is no optimizer `\(name)` in \(framework.rawValue); \(NearestNames.hint(name, among: names))",
+            "There is no optimizer `\(name)` in \(framework.rawValue); \(elsewhere(name) ?? NearestNames.hint(name, among: names))",
             expected: names.joined(separator: ", "), got: name)
+    }
+
+    /// The line to write where only another framework has the name.
+    private func elsewhere(_ name: String) -> String? {
+        let last = name.split(separator: ".").last.map(String.init) ?? name
+        let traits = catalogue.optimizers.lazy.map { $0.traits }.first { $0.name.folded == last.folded }
+        guard let traits else { return nil }
+        let framework = traits.framework.rawValue
+        return #"\#(framework) has it. Write `"optimizer":{"type":"\#(traits.name)","framework":"\#(framework)"}`."#
+    }
+}
+
+/// The name of a class and whose it is: `framework` beside `type`, or both in one word, as in `torch.AdamW`.
+private struct OptimizerName {
+    let name: String
+    let framework: Framework
+
+    init(_ text: String, _ settings: Settings, pointer: String) throws(OptimizerError) {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let stated: Framework = try settings.choice("framework", default: .mindSpore)
+        guard parts.count == 2, let prefix = Framework(rawValue: parts[0].lowercased()) else {
+            (name, framework) = (text, stated)
+            return
+        }
+        guard !settings.has("framework") || stated == prefix else {
+            throw settings.complaint(
+                "framework", .valueError,
+                "`\(text)` is \(prefix.rawValue)'s; write `\"framework\":\"\(prefix.rawValue)\"`, or leave it out.",
+                prefix.rawValue, stated.rawValue)
+        }
+        (name, framework) = (String(parts[1]), prefix)
     }
 }

@@ -144,7 +144,9 @@ extension Settings {
             throw complaint(key, .typeError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
         }
         guard let choice = Choice(rawValue: text) else {
-            throw complaint(key, .valueError, "`\(key)` must be \(words); got \"\(text)\".", words, text)
+            let near = NearestNames.of(text, among: names).map { "`\"\(key)\":\"\($0)\"`" }
+            let hint = near.isEmpty ? "" : " Write \(near.joined(separator: " or "))."
+            throw complaint(key, .valueError, "`\(key)` must be \(words); got \"\(text)\".\(hint)", words, text)
         }
         return choice
     }

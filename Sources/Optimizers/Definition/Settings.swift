@@ -173,9 +173,26 @@ public final class Settings {
         guard let stranger = entries.first(where: { !asked.contains($0.key) }) else { return }
         throw .invalid(
             "\(pointer)/\(stranger.key.pointerEscaped)", exception,
-            "\(owner) has no `\(stranger.key)`; \(NearestNames.hint(stranger.key, among: asked))",
+            "\(owner) has no `\(stranger.key)`; \(NearestNames.hint(stranger.key, among: asked))\(correction(of: stranger))",
             expected: asked.sorted().joined(separator: ", "), got: stranger.key)
     }
+
+    /// " Write `"learning_rate":0.1`.": the member under the name that it has here, with the value that was sent.
+    private func correction(of entry: Setting.Entry) -> String {
+        let names = NearestNames.of(entry.key, among: asked)
+        var line = names.first.flatMap { Setting.member($0, entry.value) }
+        if let values = entry.value.elements, values.count > 1, values.count == names.count {
+            let members = zip(names, values).compactMap { Setting.member($0, $1) }
+            line = members.count == names.count ? members.joined(separator: ",") : nil
+        } else if names == ["betas"] {
+            // Two numbers of MindSpore's are one pair of torch's.
+            let pair = [("beta1", 0.9), ("beta2", 0.999)].map { self[$0.0]?.numberValue ?? $0.1 }
+            line = Setting.member("betas", .numbers(pair))
+        }
+        return line.map { " Write `\($0)`." } ?? ""
+    }
+
+    private subscript(key: String) -> Setting? { entries.first { $0.key == key }?.value }
 
     /// An error about the member `key`.
     public func complaint(

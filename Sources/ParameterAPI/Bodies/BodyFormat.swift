@@ -37,10 +37,14 @@ enum BodyFormat {
 
 extension Request {
     /// The command that sends this request with a JSON body.
-    fileprivate func curlLine(_ body: String) -> String {
+    func curlLine(_ body: String) -> String {
         // curl says POST by itself when it has a body.
         let way = method == .post ? "" : "-X \(method.rawValue) "
-        let address = "http://\(headers["Host"] ?? "127.0.0.1:8470")\(target)"
-        return "curl \(way)--json '\(body)' '\(address.replacing("'", with: "%27"))'"
+        return "curl \(way)--json '\(body)' '\(address(target[...]))'"
+    }
+
+    /// The address of a target on this server, as it stands between single quotes.
+    func address(_ target: some StringProtocol) -> String {
+        "http://\(headers["Host"] ?? "127.0.0.1:8470")\(target)".replacing("'", with: "%27")
     }
 }

@@ -1,5 +1,6 @@
 // One face for the two forms in which tensors arrive.
 
+import HTTPServing
 import Optimizers
 import TensorCoding
 
@@ -19,21 +20,30 @@ final class BodyReader {
     private var json: JSONBodyReader
     private var safetensors: SafetensorsReader
     private let format: BodyFormat
+    private let request: Request
+    private var head = BodyHead()
 
     /// Makes a reader for one body.
     ///
     /// - Parameters:
     ///   - format: the form of the body.
+    ///   - request: whose body it is.
     ///   - section: the member of a JSON body that holds the tensors.
     ///   - sink: where their numbers go.
-    init(_ format: BodyFormat, section: String, sink: any TensorSink) {
+    init(_ format: BodyFormat, of request: Request, section: String, sink: any TensorSink) {
         self.format = format
+        self.request = request
         json = JSONBodyReader(tensorKeys: [section], sink: sink)
         safetensors = SafetensorsReader(sink: sink)
     }
 
     /// Takes the next bytes.
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+        head.note(bytes)
+        do throws(Problem) { try take(bytes) } catch { throw head.explain(error, of: request) }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
         switch format {
         case .json: do throws(JSONError) { try json.read(bytes) } catch { throw Problem(error) }
         case .safetensors:
@@ -43,6 +53,10 @@ final class BodyReader {
 
     /// What the body says, after its last byte.
     func finish() throws(Problem) -> TensorBody {
+        do throws(Problem) { return try end() } catch { throw head.explain(error, of: request) }
+    }
+
+    private func end() throws(Problem) -> TensorBody {
         switch format {
         case .json:
             let body: JSONBody

@@ -86,10 +86,18 @@ struct DefinitionReading {
             }
             return .values(Floats(owner: buffer, values: UnsafeBufferPointer(buffer.values)))
         case .none:
-            guard tensor.shape != nil else {
+            guard let shape = tensor.shape else {
                 throw Problem([complaint(tensor.pointer, .valueError, "a parameter without values needs a `shape`")])
             }
-            return .initializer(initializer.map { Setting($0.value) } ?? .string("zeros"))
+            guard let initializer else {
+                throw Problem([
+                    complaint(
+                        tensor.pointer, .valueError,
+                        "`\(tensor.name)` has a shape and no values; write `{\"shape\":\(shape.text),\"init\":\"zeros\"}`, or give it `data`, `b64` or another initializer"
+                    )
+                ])
+            }
+            return .initializer(Setting(initializer.value))
         case .rows, .dense(nil):
             throw Problem([
                 complaint(tensor.pointer, .typeError, "sparse rows are for gradients; give the whole tensor")
@@ -109,6 +117,7 @@ struct DefinitionReading {
     }
 
     private func checkFields(_ tensor: DecodedTensor) throws(Problem) {
+        if let advice = tensor.typedArrayAdvice { throw Problem([complaint(tensor.pointer, .typeError, advice)]) }
         let known = ["init", "trainable"]
         for field in tensor.fields where !known.contains(field.key) {
             let hint = NearestNames.hint(field.key, among: known + ["shape", "data", "dtype", "b64"])
@@ -153,6 +162,11 @@ struct DefinitionReading {
             ])
         }
     }
+}
+
+extension [Int] {
+    /// The shape as JSON writes it.
+    fileprivate var text: String { "[\(map(String.init).joined(separator: ","))]" }
 }
 
 private func complaint(_ pointer: String, _ exception: ExceptionClass?, _ detail: String) -> Complaint {

@@ -9,6 +9,7 @@ final class DefinitionReceiver: BodyReceiver {
     private let call: Call
     private let done: (ModelSource, Exchange) -> Void
     private var reader: JSONBodyReader
+    private var head = BodyHead()
 
     init(_ call: Call, then done: @escaping (ModelSource, Exchange) -> Void) {
         self.call = call
@@ -17,11 +18,12 @@ final class DefinitionReceiver: BodyReceiver {
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        head.note(bytes)
         do throws(JSONError) {
             try reader.read(bytes)
             return nil
         } catch {
-            return Problem(error).response(for: call.request)
+            return head.explain(Problem(error), of: call.request).response(for: call.request)
         }
     }
 

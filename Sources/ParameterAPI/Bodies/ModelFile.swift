@@ -14,6 +14,7 @@ final class ModelFile: BodyReceiver {
     private let call: Call
     private let done: (ModelSource, Exchange) -> Void
     private var reader: SafetensorsReader
+    private var head = BodyHead()
 
     init(_ call: Call, then done: @escaping (ModelSource, Exchange) -> Void) {
         self.call = call
@@ -22,11 +23,12 @@ final class ModelFile: BodyReceiver {
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        head.note(bytes)
         do throws(SafetensorsError) {
             try reader.read(bytes)
             return nil
         } catch {
-            return Problem(error).response(for: call.request)
+            return head.explain(Problem(error), of: call.request).response(for: call.request)
         }
     }
 

@@ -27,11 +27,9 @@ struct PushFields {
     private var values: [String: JSONValue] = [:]
 
     /// Reads the fields of a body and of its request's headers.
-    init(_ body: TensorBody, headers: Headers) {
-        for member in body.fields {
-            values[member.key] = member.value
-            if !body.isMetadata, !Self.known.contains(member.key) { complainUnknown(member.key) }
-        }
+    init(_ body: TensorBody, headers: Headers, layout: ArenaLayout) {
+        for member in body.fields { values[member.key] = member.value }
+        if !body.isMetadata { complainUnknown(body.fields.filter { !Self.known.contains($0.key) }, layout) }
         for (field, header) in Self.headers {
             if let text = headers[header] { values[field] = Self.value(of: text, for: field) }
         }
@@ -144,8 +142,28 @@ struct PushFields {
         return flag
     }
 
-    private mutating func complainUnknown(_ field: String) {
-        complain(field, .keyError, "a push has no field `\(field)`; \(NearestNames.hint(field, among: Self.known))")
+    private mutating func complainUnknown(_ members: [JSONMember], _ layout: ArenaLayout) {
+        let misplaced = members.filter { layout.index(of: $0.key) != nil }
+        for member in members {
+            guard layout.index(of: member.key) == nil else {
+                complain(
+                    member.key, .keyError,
+                    "`\(member.key)` is a parameter, and gradients are sent under `gradients`; write \(Self.line(misplaced))"
+                )
+                continue
+            }
+            let near = NearestNames.of(member.key, among: Self.known)
+            let line = near.first == "gradients" ? " Write \(Self.line(member.value.members ?? []))." : ""
+            complain(
+                member.key, .keyError,
+                "a push has no field `\(member.key)`; \(NearestNames.hint(member.key, among: Self.known))\(line)")
+        }
+    }
+
+    /// The body of a push with these gradients, or with others where they are long.
+    private static func line(_ gradients: [JSONMember]) -> String {
+        let entry = Setting.Entry(key: "gradients", value: Setting(.object(gradients)))
+        return "`\(Setting.object([entry]).line ?? #"{"gradients":{"NAME":[...]}}"#)`"
     }
 
     private mutating func complain(_ field: String, _ exception: ExceptionClass, _ detail: String) {

@@ -22,7 +22,7 @@ final class PushReceiver: BodyReceiver {
         self.model = model
         self.done = done
         sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: false)
-        reader = BodyReader(format, section: "gradients", sink: sink)
+        reader = BodyReader(format, of: call.request, section: "gradients", sink: sink)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
@@ -37,7 +37,7 @@ final class PushReceiver: BodyReceiver {
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
             let body = try reader.finish()
-            done(try push(body, PushFields(body, headers: call.request.headers)), exchange)
+            done(try push(body, PushFields(body, headers: call.request.headers, layout: sink.layout)), exchange)
         } catch {
             call.answer(exchange, error)
         }

@@ -47,6 +47,7 @@ struct TensorChecking {
             return complain(
                 tensor, .valueError, "`\(tensor.name)` is not trained and takes no gradient; set it by import")
         }
+        if let advice = tensor.typedArrayAdvice { return complain(tensor, .typeError, advice) }
         if let field = tensor.fields.first {
             let hint = NearestNames.hint(field.key, among: ["shape", "data", "dtype", "b64", "indices", "values"])
             return complain(tensor, .keyError, "a tensor has no field `\(field.key)`; \(hint)")

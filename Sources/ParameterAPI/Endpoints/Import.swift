@@ -27,7 +27,7 @@ final class ImportReceiver: BodyReceiver {
         self.model = model
         ifVersion = try call.condition(on: model)?.versions
         sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
-        reader = BodyReader(format, section: "parameters", sink: sink)
+        reader = BodyReader(format, of: call.request, section: "parameters", sink: sink)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {

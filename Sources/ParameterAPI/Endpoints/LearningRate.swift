@@ -15,7 +15,7 @@ import TensorCoding
     if let steps = try call.stepRange(for: model, as: form) {
         let groups = names.isEmpty ? nil : Set(parameters.map(\.group))
         return answerCurve(
-            call, model, form, Curve.Subject("lr", "learning rate", steps, groups: groups), learningRates)
+            call, model, form, Curve.Subject("lr", "learning rate", steps, groups: groups), plottedRates)
     }
     let step = try call.integer("step")
     return .answer { exchange in
@@ -48,6 +48,15 @@ private typealias Evaluate = @Sendable (ModelFacts, Int) throws(Problem) -> [Flo
         return try facts.learningRates(at: step)
     } catch {
         throw Problem(error)
+    }
+}
+
+/// As `learningRates`; past the end of an array it says how far a range may go.
+@Sendable private func plottedRates(_ facts: ModelFacts, _ step: Int) throws(Problem) -> [Float?] {
+    do throws(ServingError) {
+        return try facts.learningRates(at: step)
+    } catch {
+        throw Problem(plotting: error)
     }
 }
 

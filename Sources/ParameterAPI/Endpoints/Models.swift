@@ -116,12 +116,17 @@ func versionHeaders(_ cursor: Cursor, step: Int) -> [(name: String, value: Strin
     ]
 }
 
-private func checkModelName(_ name: String) throws(Problem) {
+/// Whether a model may have that name.
+func isModelName(_ name: String) -> Bool {
     let isClean = name.utf8.allSatisfy {
         $0 == 0x5f || $0 == 0x2e || $0 == 0x2d || (0x30...0x39).contains($0) || (0x41...0x5a).contains($0)
             || (0x61...0x7a).contains($0)
     }
-    guard isClean, (1...128).contains(name.utf8.count), name != ".", name != ".." else {
+    return isClean && (1...128).contains(name.utf8.count) && name != "." && name != ".."
+}
+
+private func checkModelName(_ name: String) throws(Problem) {
+    guard isModelName(name) else {
         throw Problem([
             Complaint(
                 pointer: "", exception: .valueError,

@@ -59,7 +59,7 @@ private struct Preview {
         try Curve("lr", steps, names: [""]) { step throws(Problem) in
             guard let value = rate.value(at: step, past: pastEnd) else {
                 throw Problem(
-                    ServingError.learningRateExhausted(group: "preview", step: step, length: rate.length ?? 0))
+                    plotting: .learningRateExhausted(group: "preview", step: step, length: rate.length ?? 0))
             }
             return [value]
         }

@@ -106,6 +106,14 @@ extension Problem {
         }
     }
 
+    /// A refusal met while a range of steps is evaluated: there the remedy is a shorter range.
+    init(plotting error: ServingError) {
+        self.init(error)
+        guard case .learningRateExhausted(let group, _, let length) = error else { return }
+        detail =
+            "The learning rate of group `\(group)` is an array of \(length), so its last step is \(length - 1); ask for to=\(length - 1), or set past_end to hold."
+    }
+
     /// Wrong content: one item per place, the first one's text as the detail.
     init(_ complaints: [Complaint]) {
         let first = complaints.first?.detail ?? "The content is wrong"

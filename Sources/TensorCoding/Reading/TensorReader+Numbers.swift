@@ -68,7 +68,8 @@ extension TensorReader {
             nesting.add(numbers: 1)
         default:
             reportElement(
-                of: member, .notANumber, "numbers are wanted here, not \(token.noun)", got: token.noun, &issues)
+                of: member, .notANumber, "numbers are wanted here, not \(token.noun)\(token.origin)", got: token.noun,
+                &issues)
             nesting.add(numbers: 1)
             guard token == .beginObject else { break }
             // What the object holds is no longer looked at, nor the lists around it.

@@ -99,7 +99,9 @@ struct TensorReader {
         default:
             report(
                 .notANumber,
-                "a tensor is a number, nested lists of numbers or an object; \(token.noun) is none of them",
+                token == .null
+                    ? "null is not a tensor (Python sends None so, where p.grad is None); leave `\(tensor.name)` out"
+                    : "a tensor is a number, nested lists of numbers or an object, not \(token.noun)",
                 got: token.noun, &issues)
             return finish(&issues)
         }
@@ -220,19 +222,10 @@ extension JSONToken {
     }
 }
 
-/// JSON pointers (RFC 6901).
-public enum JSONPointer {
-    /// A key as one part of a pointer: `~` becomes `~0`, `/` becomes `~1`.
-    public static func escape(_ key: String) -> String {
-        guard key.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return key }
-        var pointer = ""
-        for scalar in key.unicodeScalars {
-            switch scalar {
-            case "~": pointer += "~0"
-            case "/": pointer += "~1"
-            default: pointer.unicodeScalars.append(scalar)
-            }
-        }
-        return pointer
+extension JSONToken {
+    /// Where such a value among numbers comes from, for a message; empty where that is not known.
+    var origin: String {
+        self == .null
+            ? ": JSON.stringify writes NaN and Infinity so; look for where the values stop being finite" : ""
     }
 }

@@ -1,0 +1,67 @@
+// Files of other formats, known by their first bytes: what is wrong with an .npz as JSON or as safetensors does not help
+// its sender. The receivers of bodies ask `BodyHead` when reading has failed.
+
+import HTTPServing
+
+/// The first bytes of a body, kept for the case that it cannot be read.
+struct BodyHead {
+    private var bytes: [UInt8] = []
+
+    /// Takes the next bytes of the body; only the first eight are kept.
+    mutating func note(_ more: UnsafeRawBufferPointer) {
+        if bytes.count < 8 { bytes.append(contentsOf: more.prefix(8 - bytes.count)) }
+    }
+
+    /// The problem of a body that could not be read, or what its first bytes say of it.
+    func explain(_ problem: Problem, of request: Request) -> Problem {
+        guard let file = ForeignFile.allCases.first(where: { bytes.starts(with: $0.signature) }) else { return problem }
+        return Problem(.malformedTensors, file.advice(for: request))
+    }
+}
+
+/// A format that people have their arrays in.
+private enum ForeignFile: CaseIterable {
+    case zip, npy, pickle, hdf5, gguf
+
+    var signature: [UInt8] {
+        switch self {
+        case .zip: Array("PK\u{3}\u{4}".utf8)
+        case .npy: [0x93] + Array("NUMPY".utf8)
+        case .pickle: [0x80]
+        case .hdf5: [0x89] + Array("HDF".utf8)
+        case .gguf: Array("GGUF".utf8)
+        }
+    }
+
+    private var name: String {
+        switch self {
+        case .zip: "a zip archive, as numpy.savez and torch.save write them"
+        case .npy: "one array in NumPy's format"
+        case .pickle: "a pickle of Python"
+        case .hdf5: "an HDF5 file"
+        case .gguf: "a GGUF file"
+        }
+    }
+
+    /// Python that writes the same arrays as safetensors; nil where that takes more than a line.
+    private var conversion: String? {
+        switch self {
+        case .zip: #"save_file(dict(np.load("FILE.npz")), "FILE.safetensors")"#
+        case .npy: #"save_file({"w": np.load("FILE.npy")}, "FILE.safetensors")"#
+        case .pickle: #"save_file(np.load("FILE.pkl", allow_pickle=True), "FILE.safetensors")"#
+        case .hdf5, .gguf: nil
+        }
+    }
+
+    /// What to do instead; a model is created by JSON, so that a file of weights goes to its parameters.
+    func advice(for request: Request) -> String {
+        let isCreation = request.method == .put && request.path.count == 3
+        let target = request.target.prefix { $0 != "?" } + (isCreation ? "/parameters" : "")
+        let imports = "import numpy as np; from safetensors.numpy import save_file"
+        let how = conversion.map { ", in Python: \(imports); \($0)" } ?? ""
+        let first = isCreation ? " The model itself is created by JSON, with the shapes." : ""
+        let way = isCreation ? "-X PUT " : request.method == .post ? "" : "-X \(request.method.rawValue) "
+        return "The body is \(name); send safetensors\(how).\(first) Nothing was applied. With curl: curl \(way)"
+            + "-H 'Content-Type: application/vnd.safetensors' --data-binary @FILE.safetensors '\(request.address(target))'"
+    }
+}
