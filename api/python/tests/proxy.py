@@ -24,6 +24,8 @@ class Proxy(socketserver.ThreadingTCPServer):
         #: Seconds that it waits for an answer, and whether it then closes the connection without a word.
         self.patience, self.cuts = 60.0, False
         self.longest_body = 1 << 40
+        #: Of how many requests it passes one on and loses the answer, and loses one itself; 0 for none.
+        self.loses_answers, self.loses_requests = 0, 0
         self.requests: list[bytes] = []
         #: What it answers, instead of passing on: statuses, one after another.
         self.answers: list[int] = []
@@ -59,9 +61,12 @@ class _Handler(socketserver.BaseRequestHandler):
             return page(self.server.answers.pop(0))
         if _length(head) > self.server.longest_body:
             return page(413)
-        body = stream.read(_length(head))
+        body, number = stream.read(_length(head)), len(self.server.requests)
+        if self.server.loses_requests and number % self.server.loses_requests == 0:
+            return b""
         try:
-            return self._pass_on(head + body)
+            answer = self._pass_on(head + body)
+            return b"" if self.server.loses_answers and number % self.server.loses_answers == 0 else answer
         except TimeoutError:
             return b"" if self.server.cuts else page(504)
         except OSError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from paramd import BadAnswer, Client, Model, ProxyAnswer
 from proxy import Proxy, page, proxy
@@ -99,6 +102,30 @@ def test_outage_behind_a_proxy_is_sat_out(between: Proxy, behind: Model) -> None
     """A 502 comes from a server that starts again."""
     between.answers = [502, 503, 504]
     assert behind.push({"w": [1, 0]}).step == 1
+
+
+def test_losses_of_threads_and_processes(between: Proxy, behind: Model) -> None:
+    """A tenth of the answers and of the requests is lost, and every push is applied once."""
+    between.loses_answers, between.loses_requests = 11, 13
+
+    def push_some() -> None:
+        for _ in range(20):
+            behind.push({"w": [-1, 0]})
+
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=push_some) for _ in range(2)]
+    for child in children:
+        child.start()
+    with ThreadPoolExecutor(4) as pool:
+        pushed = [pool.submit(push_some) for _ in range(4)]
+        assert [each.result() for each in pushed] == [None] * 4
+    for child in children:
+        child.join()
+    snapshot = behind.latest()
+    assert [child.exitcode for child in children] == [0, 0]
+    assert snapshot.step == 120
+    np.testing.assert_array_equal(snapshot["w"], [60, 0])
+    assert sorted(each["last_seq"] for each in behind.workers()) == [20, 20, 80]
 
 
 def test_number_of_a_push_that_a_proxy_refused(between: Proxy, behind: Model) -> None:
