@@ -1,4 +1,7 @@
-"""Cursors: which version of which life of a model is meant, and what is said when it is another life."""
+"""Cursors: which version of which life of a model is meant, and what is said when it is another life.
+
+First what is sent, then what the daemon makes of it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import pytest
 from answers import RECEIPT, REGISTERED, answer, refusal
-from paramd import Client, Conflict, CursorUnknown
+from paramd import Client, Conflict, CursorUnknown, Model
 
 EMPTY = b"\x08\0\0\0\0\0\0\0{}      "
 CURSOR = "b0d30dc6-2"
@@ -85,3 +88,47 @@ def test_join(scripted: Callable) -> None:
     server = scripted(answer(200, {}))
     Client(server.url).model("m").create({"w": [1]}, "sgd", join=True)
     assert first_line(server.requests[0]) == "PUT /v1/models/m?join=1 HTTP/1.1"
+
+
+@pytest.mark.parametrize("wait", [0, 100])
+def test_model_that_was_replaced(client: Client, model: Model, wait: float) -> None:
+    """A worker that waits on is told, and goes on with a pull without `since`."""
+    reader = client.model(model.name)
+    snapshot = reader.latest()
+    model.create({"w": [1, 1]}, "sgd", learning_rate=0.5, replace=True)
+    with pytest.raises(CursorUnknown, match="since"):
+        reader.pull(since=snapshot, wait=wait)
+    newer = reader.latest()
+    assert newer.cursor.split("-")[0] != snapshot.cursor.split("-")[0]
+    assert reader.pull(since=newer, wait=0.1) is None
+
+
+def test_gradient_of_a_model_that_was_replaced(client: Client, model: Model) -> None:
+    """It does not move the new one."""
+    snapshot = model.latest()
+    model.create({"w": [1, 1]}, "sgd", learning_rate=0.5, replace=True)
+    with pytest.raises(CursorUnknown):
+        client.model(model.name).push({"w": [1, 0]}, based_on=snapshot)
+    assert model.info()["step"] == 0
+
+
+def test_version_that_is_not_reached(model: Model) -> None:
+    """A number alone is not waited for."""
+    with pytest.raises(CursorUnknown):
+        model.pull(since=99, wait=100)
+
+
+def test_branch_that_a_restore_left(model: Model) -> None:
+    """A gradient of what was given up counts as stale."""
+    saved = model.checkpoint()
+    model.push({"w": [1, 0]})
+    left = model.latest()
+    model.restore(saved)
+    assert model.push({"w": [1, 0]}, based_on=left).staleness >= 1
+    assert model.push({"w": [1, 0]}, based_on=model.latest()).staleness == 0
+
+
+def test_receipts_and_pulls_name_one_version(model: Model) -> None:
+    """In the same words."""
+    assert model.push({"w": [1, 0]}).cursor == model.latest().cursor
+    assert model.push_pull({"w": [1, 0]}).cursor == model.latest().cursor
