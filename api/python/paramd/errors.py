@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 
@@ -45,7 +46,8 @@ class Problem(ParamdError):
         self.document = document
         self.slug: str = str(document.get("type", "")).rpartition("/")[2]
         self.title: str = document.get("title", "")
-        self.detail: str = document.get("detail", "")
+        # What a URL writes as ?replace=1 is an argument here.
+        self.detail: str = re.sub(r"\?(\w+)=1\b", r"\1=True", document.get("detail", ""))
         self.errors: list[dict[str, Any]] = document.get("errors", [])
         self.exception: str | None = document.get("exception")
         self.retry_after: float | None = document.get("retry_after")

@@ -19,7 +19,7 @@ def test_create_is_idempotent(model: Model) -> None:
     uid = model.info()["uid"]
     definition = {"w": [0, 0], "m": np.array([[1, 2], [3, 4]])}
     assert model.create(definition, "sgd", learning_rate=0.5)["uid"] == uid
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match=r"add replace=True"):
         model.create(definition, "sgd", learning_rate=0.25)
     assert model.create(definition, "sgd", learning_rate=0.25, replace=True)["uid"] != uid
 
