@@ -19,6 +19,7 @@ let package = Package(
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .target(name: "CHTTPFailures"),
         .target(name: "CKernels"),
         .target(name: "Threading", swiftSettings: strict),
         .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strict),
@@ -27,7 +28,8 @@ let package = Package(
         .target(
             name: "ParameterServing", dependencies: ["Optimizers", "Journal", "Threading", "CXXHash"],
             swiftSettings: strict),
-        .target(name: "HTTPServing", dependencies: ["CMicroHTTPD", "Threading"], swiftSettings: strict),
+        .target(
+            name: "HTTPServing", dependencies: ["CMicroHTTPD", "CHTTPFailures", "Threading"], swiftSettings: strict),
         .target(
             name: "ParameterAPI",
             dependencies: ["ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],

@@ -15,13 +15,17 @@ final class Acceptor: Sendable {
     private let listener: Listener
     private let loops: [EventLoop]
     private let census: ConnectionCensus
+    private let slowBodies: SlowBodies
     private let refusal: Response
     private let bell: Int32
 
-    init(listener: Listener, loops: [EventLoop], census: ConnectionCensus, refusal: Response) throws(HTTPServerError) {
+    init(
+        listener: Listener, loops: [EventLoop], census: ConnectionCensus, slowBodies: SlowBodies, refusal: Response
+    ) throws(HTTPServerError) {
         self.listener = listener
         self.loops = loops
         self.census = census
+        self.slowBodies = slowBodies
         self.refusal = refusal
         bell = eventfd(0, Int32(EFD_CLOEXEC))
         guard bell >= 0 else { throw .loopUnavailable(errno) }
@@ -73,9 +77,15 @@ final class Acceptor: Sendable {
             }
             let accepted = Accepted(descriptor: descriptor, remote: Remote(SocketAddress(address, length: length)))
             if census.enter(accepted.remote) { return prepared(accepted) }
-            EarlyAnswer(refusal).send(to: descriptor)
-            close(descriptor)
+            turnAway(accepted)
         }
+    }
+
+    /// There is no room: the loop with the slowest body may make some.
+    private func turnAway(_ accepted: Accepted) {
+        if census.isFull, let loop = slowBodies.loop { return loop.post(.contested(prepared(accepted))) }
+        EarlyAnswer(refusal).send(to: accepted.descriptor)
+        close(accepted.descriptor)
     }
 
     private func prepared(_ accepted: Accepted) -> Accepted {

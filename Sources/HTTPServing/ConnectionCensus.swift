@@ -6,7 +6,12 @@ import Threading
 final class ConnectionCensus: Sendable {
     private let limit: Int
     private let limitPerAddress: Int
-    private let state = Locked((total: 0, byAddress: [String: Int]()))
+    private let state = Locked(Counts())
+
+    private struct Counts {
+        var total = 0
+        var byAddress: [String: Int] = [:]
+    }
 
     init(limit: Int, limitPerAddress: Int) {
         self.limit = limit
@@ -18,10 +23,22 @@ final class ConnectionCensus: Sendable {
         state.withLock { state in
             let ofAddress = state.byAddress[remote.name, default: 0]
             guard state.total < limit, remote.isLocal || ofAddress < limitPerAddress else { return false }
-            state.total += 1
-            if !remote.isLocal { state.byAddress[remote.name] = ofAddress + 1 }
+            Self.add(remote, to: &state)
             return true
         }
+    }
+
+    /// Whether there is no room for another connection, whoever asks.
+    var isFull: Bool { state.withLock { $0.total >= limit } }
+
+    /// Counts a connection in that takes the place of one which is about to leave.
+    func enterBeyondLimit(_ remote: Remote) {
+        state.withLock { Self.add(remote, to: &$0) }
+    }
+
+    private static func add(_ remote: Remote, to state: inout Counts) {
+        state.total += 1
+        if !remote.isLocal { state.byAddress[remote.name, default: 0] += 1 }
     }
 
     /// Counts a connection out that was counted in.

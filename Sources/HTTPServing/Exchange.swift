@@ -35,7 +35,9 @@ public final class Exchange: Sendable {
     /// Calls `body` if the client leaves while the request is parked; at once if it has left already.
     ///
     /// Only an exchange with such a closure is watched. One without it stays parked until it is completed, and its
-    /// answer still reaches a client that has closed its sending side alone.
+    /// answer still reaches a client that has closed its sending side alone. Such a client cannot be told from one that
+    /// has left: with a deadline too (`expire`) the exchange waits on for a short while, and is then answered as at its
+    /// deadline; without one it counts as abandoned.
     public func onAbandon(_ body: @escaping @Sendable () -> Void) {
         if !adjust({ $0.abandonment = body }), isAbandoned { body() }
     }

@@ -10,8 +10,11 @@ public struct HTTPConfiguration: Sendable {
     public var address: ListenAddress
     /// Number of event loops, one thread each; default: one per core.
     public var loopCount: Int
-    /// Hosts that requests may name besides `localhost`, `127.0.0.1`, `[::1]` and the listening address.
+    /// Hosts that requests may name besides `localhost`, `127.0.0.1`, `[::1]` and the listening address; `*.example.org`
+    /// stands for every name that ends so.
     public var allowedHosts: [String] = []
+    /// Paths that are read under any Host: supervisors ask for them by whatever address they have.
+    public var openPaths: Set<String> = []
     /// The largest number of open connections; beyond it a new one is answered 503 and closed.
     public var maximumConnections = 20_000
     /// The largest number of open connections of one address; loopback, where proxies live, is exempt.
@@ -30,10 +33,16 @@ public struct HTTPConfiguration: Sendable {
     public var headDeadline: Duration = .seconds(10)
     /// The longest time that a kept connection may stay without a request.
     public var idleDeadline: Duration = .seconds(75)
-    /// The least rate at which a body must arrive and an answer be taken, in bytes per second.
-    public var minimumRate = 65_536
-    /// The time over which the least rate is measured.
-    public var rateWindow: Duration = .seconds(5)
+    /// The least rate at which a body must arrive and an answer be taken, in bytes per second: a slow link is honest.
+    public var minimumRate = 240
+    /// The time over which the least rate is measured; shorter gaps do no harm.
+    public var rateWindow: Duration = .seconds(30)
+    /// The rate of a body, in bytes per second, below which it may be cut to make room for others.
+    public var pressureRate = 65_536
+    /// The longest time for which a body is not judged by that rate, since it has only begun.
+    public var pressureGrace: Duration = .seconds(5)
+    /// The longest time for which a parked exchange waits on after its client has finished sending: it may have left.
+    public var halfClosedPatience: Duration = .seconds(10)
     /// The longest time for which bytes that follow an early answer are still taken, so that the client can read it.
     public var lingerDeadline: Duration = .seconds(5)
     /// Turns the server's own refusals into answers.

@@ -43,8 +43,14 @@ public enum Refusal: Error, Sendable, Equatable {
     case bodyTooLarge(limit: Int)
     /// The head took longer than its deadline.
     case headTimedOut
-    /// The body arrived slower than the least rate.
-    case bodyTimedOut
+    /// The body arrived slower than the least rate in bytes per second.
+    case bodyTimedOut(rate: Int)
+    /// Room was needed, and this body was the slowest of those below a rate in bytes per second.
+    case outpaced(rate: Int)
+    /// What arrived cannot be read as HTTP/1.1: its first line, a header without a colon, a length, a chunk.
+    case unreadable
+    /// The body, or a chunk of it, announces more bytes than can be counted.
+    case uncountable
     /// As many connections as the limit are open.
     case tooManyConnections
     /// The server is stopping.
@@ -56,11 +62,11 @@ extension Refusal {
     public var status: Int {
         switch self {
         case .malformedMethod, .malformedTarget, .malformedHeader, .missingHost, .repeatedHost, .malformedHost,
-            .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody:
+            .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody, .unreadable:
             400
-        case .headTimedOut, .bodyTimedOut: 408
+        case .headTimedOut, .bodyTimedOut, .outpaced: 408
         case .lengthRequired: 411
-        case .bodyTooLarge: 413
+        case .bodyTooLarge, .uncountable: 413
         case .targetTooLong: 414
         case .unknownExpectation: 417
         case .foreignHost: 421
@@ -100,7 +106,13 @@ extension Refusal {
             "The request has no body of known length; send Content-Length or Transfer-Encoding: chunked."
         case .bodyTooLarge(let limit): "The body is longer than the \(limit) bytes that are accepted here."
         case .headTimedOut: "The head of the request took too long to arrive."
-        case .bodyTimedOut: "The body of the request arrived too slowly."
+        case .bodyTimedOut(let rate):
+            "The body of the request came to a halt: fewer than \(rate) bytes a second arrived. Send it again."
+        case .outpaced(let rate):
+            "The server needed room, and this body was the slowest of those below \(rate) bytes a second. Send it again."
+        case .unreadable:
+            "The request is not HTTP/1.1: the first line is 'METHOD /path HTTP/1.1', each header 'Name: value', Content-Length one decimal number, and a chunk begins with its length in hexadecimal digits."
+        case .uncountable: "The body, or a chunk of it, announces more bytes than can be counted; send fewer."
         case .tooManyConnections: "Too many connections are open; close idle ones and try again."
         case .draining: "The server is stopping; try again after the time in Retry-After."
         }

@@ -5,9 +5,10 @@
 public struct Request: Sendable {
     /// The request method.
     public let method: Method
-    /// The request target as received: path and query, still percent-encoded.
+    /// The request target: path and query as received, still percent-encoded, or `*`.
     public let target: String
-    /// The segments of the path, each percent-decoded once; `/` is one empty segment, `%2F` lies inside a segment.
+    /// The segments of the path, each percent-decoded once; `/` is one empty segment, `%2F` lies inside a segment, `*` has
+    /// none.
     public let path: [String]
     /// The arguments of the query in the order received, percent-decoded, `+` read as a space.
     public let query: [(name: String, value: String)]
@@ -27,7 +28,7 @@ public struct Request: Sendable {
         method: Method, target: String, headers: Headers = Headers(), contentLength: Int? = nil,
         isChunked: Bool = false, remote: String = "local"
     ) throws(Refusal) {
-        let decoded = try RequestTarget(target)
+        let decoded = method == .options && target == "*" ? RequestTarget.asterisk : try RequestTarget(target)
         self.method = method
         self.target = target
         self.path = decoded.path

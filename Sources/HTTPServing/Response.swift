@@ -12,6 +12,8 @@ public struct Response: Sendable {
     public var body: Body
     /// Whether the connection ends after this answer.
     public var closesConnection = false
+    /// Whether the request failed for want of memory, so that the server had better let go of its slowest body.
+    public var asksForRoom = false
 
     /// Makes an answer.
     public init(status: Int, headers: [(name: String, value: String)] = [], body: Body = .empty) {

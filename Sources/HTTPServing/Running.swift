@@ -13,17 +13,23 @@ struct Running: Sendable {
     init(
         _ configuration: HTTPConfiguration, _ application: any Application, _ listener: Listener
     ) throws(HTTPServerError) {
-        let hosts = HostRule(listening: configuration.address.urlHost, configured: configuration.allowedHosts)
+        let hosts = HostRule(
+            listening: configuration.address.urlHost, configured: configuration.allowedHosts,
+            allowsAddresses: !configuration.address.isLoopback)
         let gate = Gate(configuration: configuration, hosts: hosts)
         let census = ConnectionCensus(
             limit: configuration.maximumConnections, limitPerAddress: configuration.maximumConnectionsPerAddress)
+        let slowBodies = SlowBodies()
         var loops: [EventLoop] = []
         for _ in 0..<max(1, configuration.loopCount) {
             loops.append(
-                try EventLoop(configuration: configuration, application: application, gate: gate, census: census))
+                try EventLoop(
+                    configuration: configuration, application: application, gate: gate, census: census,
+                    slowBodies: slowBodies))
         }
         let acceptor = try Acceptor(
-            listener: listener, loops: loops, census: census, refusal: configuration.render(.tooManyConnections))
+            listener: listener, loops: loops, census: census, slowBodies: slowBodies,
+            refusal: configuration.render(.tooManyConnections))
         self.loops = loops
         self.acceptor = acceptor
         loopThreads = loops.compactMap { loop in Thread { loop.run() } }

@@ -48,18 +48,26 @@ public final class ParameterAPI: Application {
         }
     }
 
+    /// The probes: read under any Host, since supervisors ask by the address of the day.
+    public static let openPaths: Set<String> = ["/livez", "/healthz", "/readyz", "/version"]
+
     /// Turns the HTTP layer's own refusals into problems.
     public static func render(_ refusal: Refusal) -> Response { Problem(refusal).response(for: nil) }
 
     private func options(_ request: Request) throws(Problem) -> Admission {
         var allow = ["OPTIONS"]
         do {
+            if request.target == "*" { return options(allowing: router.methods) }
             _ = try router.find(request)
         } catch {
             guard error.kind == .methodNotAllowed else { throw error }
             allow = error.allow
         }
-        let response = Response(status: 204, headers: [("Allow", allow.joined(separator: ", "))])
+        return options(allowing: allow)
+    }
+
+    private func options(allowing methods: [String]) -> Admission {
+        let response = Response(status: 204, headers: [("Allow", methods.joined(separator: ", "))])
         return .answer { exchange in exchange.complete { response } }
     }
 

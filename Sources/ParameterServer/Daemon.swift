@@ -29,6 +29,7 @@ struct Daemon: Service {
         var configuration = options.layers.http
         configuration.address = address
         configuration.allowedHosts = options.allowedHosts
+        configuration.openPaths = ParameterAPI.openPaths
         configuration.render = ParameterAPI.render
         let (connections, room) = (configuration.maximumConnections, HTTPServer.connectionRoom())
         if room < connections {

@@ -19,7 +19,7 @@ struct CorpusTests {
         "te_xchunked": [501], "te_chunked_identity": [501], "te_cow_cl": [501], "te_tab": [200], "te_vtab": [400],
         "sp_before_colon": [400], "obs_fold": [200], "obs_fold_te": [400], "bare_lf": [200], "bare_cr_only": [],
         "nul_in_hname": [400], "pct00_url": [400], "dotdot_url": [400], "no_host": [400], "bad_host": [400],
-        "evil_host": [421], "asterisk": [400], "no_version": [400], "http1_9": [505], "http11junk": [400],
+        "evil_host": [421], "asterisk": [200], "no_version": [400], "http1_9": [505], "http11junk": [400],
         "two_sp": [400], "bad_method": [400], "no_colon_hdr": [400], "bad_hname": [400], "lead_crlf": [200],
         "chunk_ext_lf": [200], "chunk_0x": [400], "chunk_sp": [400], "chunk_overflow": [413], "chunk_nocrlf": [400],
         "chunk_empty": [400], "trailer": [200], "chunk_partial_close": [408], "get_body": [400],
@@ -39,6 +39,7 @@ struct CorpusTests {
         for (item, client) in zip(cases, clients) {
             #expect(statuses(from: client) == Self.wanted[item.name], "\(item.name)")
             #expect(client.isClosed, "\(item.name) hangs")
+            #expect(!client.hasMarkup, "\(item.name): the library's own page")
         }
         #expect(Set(cases.map(\.name)) == Set(Self.wanted.keys))
         #expect(server.hub.seen.requests.allSatisfy { $0.path != ["smuggled"] })
@@ -60,6 +61,7 @@ struct CorpusTests {
             let allowed = Self.hidden[item.file] == nil ? item.messages : 1
             #expect(successes <= allowed, "\(item.file): \(item.title)")
             #expect(client.isClosed, "\(item.file) hangs")
+            #expect(!client.hasMarkup, "\(item.file): the library's own page")
         }
         try expectAlive(server)
     }
@@ -81,7 +83,10 @@ struct CorpusTests {
 
     private func statuses(from client: Client) -> [Int] {
         var statuses: [Int] = []
-        while let answer = client.answer() { statuses.append(answer.status) }
+        while let answer = client.answer() {
+            #expect(answer["Content-Type"] != "text/html", "the library's own page")
+            statuses.append(answer.status)
+        }
         return statuses
     }
 

@@ -64,6 +64,28 @@ struct DeadlineTests {
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
     }
 
+    @Test("the least rate by default is one that the slowest link has, over a time that bridges gaps")
+    func defaults() {
+        let configuration = HTTPConfiguration(address: .tcp(host: "127.0.0.1", port: 0))
+        #expect(configuration.minimumRate == 240 && configuration.rateWindow == .seconds(30))
+    }
+
+    @Test("a body that moves at the least rate may take its time")
+    func slowBody() throws {
+        let server = try server {
+            $0.minimumRate = 240
+            $0.rateWindow = .seconds(1)
+        }
+        let client = server.client()
+        client.request("POST", "/echo", headers: "Content-Length: 30000\r\n")
+        // Forty times the least rate, for three windows.
+        for _ in 0..<30 {
+            client.send(String(repeating: "a", count: 1_000))
+            usleep(100_000)
+        }
+        #expect(client.answer()?.text == "30000 2910000\n")
+    }
+
     @Test("a client that does not take its answer is cut")
     func reader() throws {
         let server = try server()

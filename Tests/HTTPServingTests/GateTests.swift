@@ -57,6 +57,78 @@ struct GateTests {
         }
     }
 
+    @Test("HTTP/1.0 needs no Host, but one that it sends counts")
+    func oldVersionHost() {
+        #expect(refusal(version: "HTTP/1.0", host: nil) == nil)
+        #expect(refusal(version: "HTTP/1.0", host: "evil.example") == .foreignHost("evil.example"))
+    }
+
+    @Test("the authority of an absolute target counts in place of Host")
+    func absoluteTarget() {
+        #expect(refusal("GET", "http://localhost:8470/livez?x=1") == nil)
+        #expect(refusal("GET", "http://localhost", host: "evil.example") == nil)
+        #expect(refusal("GET", "http://evil.example/livez") == .foreignHost("evil.example"))
+        #expect(refusal("GET", "http://a@localhost/") == .malformedHost)
+        #expect(refusal("GET", "http:///") == .malformedHost)
+        #expect(refusal("GET", "http://localhost/", host: nil) == .missingHost)
+        #expect(refusal("GET", "http://localhost/", host: "a b") == .malformedHost)
+        #expect(refusal("GET", "ftp://localhost/") != nil)
+    }
+
+    @Test("an absolute target reaches the application as path and query")
+    func absoluteTargetDecoded() throws {
+        let fields = [(name: "Host", value: "localhost")]
+        let head = Head(method: "GET", target: "http://localhost/a%2Fb?c=d", version: "HTTP/1.1", fields: fields)
+        let request = try gate.admit(head, from: "local")
+        #expect(request.target == "/a%2Fb?c=d" && request.path == ["a/b"] && request.query.map(\.value) == ["d"])
+    }
+
+    @Test("OPTIONS alone asks for the server as a whole")
+    func asterisk() {
+        #expect(refusal("OPTIONS", "*") == nil)
+        #expect(refusal("GET", "*") != nil)
+        #expect(refusal("OPTIONS", "*", host: "evil.example") == .foreignHost("evil.example"))
+    }
+
+    @Test("a pattern allows every name below it, and nothing else")
+    func pattern() {
+        let hosts = HostRule(listening: "127.0.0.1", configured: ["*.Example.org"])
+        for host in ["a.example.org", "A.b.EXAMPLE.org:80"] { #expect(throws: Never.self) { try hosts.check(host) } }
+        for host in ["example.org", ".example.org", "aexample.org", "a.example.org.evil"] {
+            #expect(throws: Refusal.foreignHost(host)) { try hosts.check(host) }
+        }
+    }
+
+    @Test("address literals are allowed where others can reach the server, names are not")
+    func addresses() {
+        let near = HostRule(listening: "127.0.0.1", configured: [])
+        let far = HostRule(listening: "0.0.0.0", configured: [], allowsAddresses: true)
+        for host in ["10.0.0.7", "192.0.2.1:8470", "[2001:db8::7]:1"] {
+            #expect(throws: Never.self) { try far.check(host) }
+            #expect(throws: Refusal.self) { try near.check(host) }
+        }
+        for host in ["1", "127.1", "0x7f000001", "10.0.0.7.evil.example", "[::g]", "10.0.0"] {
+            #expect(throws: Refusal.self, "\(host)") { try far.check(host) }
+        }
+    }
+
+    @Test("open paths are read under any Host, and only read")
+    func openPaths() {
+        var configuration = HTTPConfiguration(address: .tcp(host: "127.0.0.1", port: 0))
+        configuration.openPaths = ["/livez"]
+        let gate = Gate(configuration: configuration, hosts: HostRule(listening: "127.0.0.1", configured: []))
+        func passes(_ method: String, _ target: String, host: String = "10.1.2.3:8470") -> Bool {
+            let fields = [(name: "Host", value: host)]
+            return
+                (try? gate.admit(Head(method: method, target: target, version: "HTTP/1.1", fields: fields), from: ""))
+                != nil
+        }
+        #expect(passes("GET", "/livez") && passes("HEAD", "/livez?x=1", host: "up"))
+        #expect(passes("GET", "http://10.1.2.3/livez"))
+        #expect(
+            !passes("POST", "/livez") && !passes("GET", "/livez/") && !passes("GET", "/livezz") && !passes("GET", "/"))
+    }
+
     @Test("the length of a body has one reading or none")
     func length() {
         func length(_ fields: (String, String)..., version: String = "HTTP/1.1") -> Refusal? {

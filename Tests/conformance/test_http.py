@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 import pytest
 from support.wire import Answer, Api, raw_answer, raw_socket
@@ -198,8 +200,113 @@ def test_framing(api: Api, demo: str, headers: str, status: int) -> None:
 def test_host(api: Api, host: str, status: int) -> None:
     """A foreign Host is DNS rebinding or a wrong proxy; only its name is compared."""
     with raw_socket(api) as connection:
-        connection.sendall(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        connection.sendall(f"GET /v1/models HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         raw_answer(connection).expect(status)
+
+
+@pytest.mark.parametrize("target", ["/livez", "/healthz", "/readyz", "/version"])
+@pytest.mark.parametrize("host", ["10.1.2.3:8470", "up", "evil.example"])
+def test_probes_whatever_the_host(api: Api, target: str, host: str) -> None:
+    """A supervisor asks by the address of the day; there is nothing to steal."""
+    api.get(target, Host=host)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "fields", "status"),
+    [
+        ("GET http://{host}/v1/models HTTP/1.1", "Host: {host}", 200),
+        ("GET HTTP://localhost HTTP/1.1", "Host: elsewhere.example", 200),
+        ("GET http://evil.example/v1/models HTTP/1.1", "Host: localhost", 421),
+        ("GET /v1/models HTTP/1.0", "X: y", 200),
+        ("GET http://{host}/v1/models HTTP/1.0", "X: y", 200),
+        ("GET /v1/models HTTP/1.0", "Host: evil.example", 421),
+        ("GET /v1/models HTTP/1.1", "X: y", 400),
+        ("OPTIONS * HTTP/1.1", "Host: localhost", 204),
+        ("GET * HTTP/1.1", "Host: localhost", 400),
+    ],
+)
+def test_forms_of_a_request(api: Api, request_line: str, fields: str, status: int) -> None:
+    """Absolute targets, the server as a whole, HTTP/1.0 without Host: RFC 9112, sections 3.2 and 3.2.2."""
+    with raw_socket(api) as connection:
+        head = f"{request_line}\r\n{fields}\r\n\r\n".format(host=f"{api.host}:{api.port}")
+        connection.sendall(head.encode())
+        answer = raw_answer(connection).expect(status)
+    if status == 204:
+        assert {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} == set(answer.headers["allow"].split(", "))
+
+
+UNREADABLE = {
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    "HTTP/0.9": (b"GET /livez\r\n\r\n", 400),
+    "no colon": (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", 400),
+    "length": (b"POST /v1/lr_preview HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
+    "chunk": (b"POST /v1/lr_preview HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    "head": (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", 431),
+    "target": (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+}
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_cannot_be_read_gets_a_problem(api: Api, kind: str, before: bytes) -> None:
+    """Never a page of the library's own, also behind a request that was fine."""
+    request, status = UNREADABLE[kind]
+    with raw_socket(api) as connection:
+        if before:
+            connection.sendall(before)
+            raw_answer(connection).expect(200)
+        connection.sendall(request)
+        problem(raw_answer(connection), status)
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("target", ["/livez", "/v1/models/{demo}/parameters?since=1&wait=1s"])
+def test_half_closed(api: Api, demo: str, target: str) -> None:
+    """A client that closes its side is answered, and then let go of: long before an idle connection is."""
+    with raw_socket(api) as connection:
+        connection.settimeout(30)
+        connection.sendall(f"GET {target.format(demo=demo)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while piece := connection.recv(4096):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 304" if "wait" in target else b"HTTP/1.1 200")
+
+
+def test_slow_body(api: Api, demo: str) -> None:
+    """A push that takes 8 s at 30 KB/s is a slow link, not an attack."""
+    body = b'{"gradients":{"w":[1,1]}}'.ljust(240_000)
+    head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with raw_socket(api) as connection:
+        connection.sendall(head.encode())
+        for start in range(0, len(body), 3_000):
+            connection.sendall(body[start : start + 3_000])
+            time.sleep(0.1)
+        raw_answer(connection).expect(200)
+
+
+@pytest.fixture
+def checkpoint(api: Api, demo: str) -> str:
+    """The address of a checkpoint's file."""
+    number = api("POST", f"/v1/models/{demo}/checkpoints").expect(201).json()["id"]
+    return f"/v1/models/{demo}/checkpoints/{number}.safetensors"
+
+
+def test_head_knows_no_range(api: Api, checkpoint: str) -> None:
+    """RFC 9110, section 14.2: a range means something in a GET alone."""
+    size = len(api.get(checkpoint).body)
+    part = api("GET", checkpoint, Range="bytes=0-7").expect(206)
+    assert part.headers["content-range"] == f"bytes 0-7/{size}" and len(part.body) == 8
+    whole = api("HEAD", checkpoint, Range="bytes=0-7").expect(200)
+    assert whole.headers["content-length"] == str(size) and "content-range" not in whole.headers
+
+
+def test_range_beyond_the_end_names_the_size(api: Api, checkpoint: str) -> None:
+    """RFC 9110, section 15.5.17: a download that is resumed learns that it is complete."""
+    size = len(api.get(checkpoint).body)
+    answer = api("GET", checkpoint, Range=f"bytes={size}-")
+    problem(answer, 416)
+    assert answer.headers["content-range"] == f"bytes */{size}"
 
 
 def test_too_large_is_answered_before_the_body_is_read(api: Api, demo: str) -> None:

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from support.wire import SAFETENSORS, Answer, Api
+from support.wire import SAFETENSORS, Answer, Api, raw_answer, raw_socket
 
 PARAMETERS = {"conv/kernel:0": [[1, 2], [3, 4], [5, 6]], "bias": [0.1, -0.0, 1e-45]}
 
@@ -217,6 +217,35 @@ def test_prefer_wait(api: Api, model: str) -> None:
     began = time.monotonic()
     api("GET", f"/v1/models/{model}/parameters?since=1", Prefer="wait=1").expect(304)
     assert time.monotonic() - began > 0.5
+
+
+@pytest.mark.parametrize(
+    ("wish", "applied"),
+    [
+        ("wait=1000", "wait=300"),
+        ('wait="20"', "wait=20"),
+        ("wait = 20", "wait=20"),
+        ("WAIT=20; foo=bar", "wait=20"),
+        ('respond-async, x="a,wait=1;b", wait=20, wait=30', "wait=20"),
+        ("wait=soon", None),
+        ("wait=-1", None),
+        ("wait", None),
+        (";,=,", None),
+        ("handling=lenient", None),
+    ],
+)
+def test_prefer_is_a_wish(api: Api, model: str, wish: str, applied: str | None) -> None:
+    """RFC 7240, section 2: what cannot be honoured is passed over or shortened, and the answer says what was."""
+    answer = api.get(f"/v1/models/{model}/parameters", Prefer=wish)
+    assert answer.headers.get("preference-applied") == applied
+
+
+def test_prefer_on_several_lines(api: Api, model: str) -> None:
+    """One list, however it is folded."""
+    with raw_socket(api) as connection:
+        head = f"GET /v1/models/{model}/parameters?since=1 HTTP/1.1\r\nHost: localhost\r\n"
+        connection.sendall(f"{head}Prefer: respond-async\r\nPrefer: foo, wait=0\r\n\r\n".encode())
+        assert raw_answer(connection).expect(304).headers["preference-applied"] == "wait=0"
 
 
 def test_min_step(api: Api, model: str) -> None:

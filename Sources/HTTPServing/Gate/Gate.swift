@@ -36,13 +36,14 @@ struct Gate: Sendable {
         for field in head.fields { try check(field) }
         let headers = Headers(head.fields)
         let length = try bodyLength(headers, version: head.version)
-        try checkHost(headers)
+        let form = TargetForm(head.target)
+        try checkHost(headers, form, head)
         try checkExpectation(headers)
         if method == .get || method == .head, length != .announced(0), length != .none {
             throw .unexpectedBody(method)
         }
         return try Request(
-            method: method, target: head.target, headers: headers, contentLength: length.announcement,
+            method: method, target: form.origin, headers: headers, contentLength: length.announcement,
             isChunked: length == .chunked, remote: remote)
     }
 
@@ -83,11 +84,22 @@ struct Gate: Sendable {
         }
     }
 
-    private func checkHost(_ headers: Headers) throws(Refusal) {
+    /// Checks the host that a request is meant for: the target's own where it has one, else that of the Host header.
+    ///
+    /// Source: RFC 9112, sections 3.2 and 3.2.2; HTTP/1.0 knows no Host, and no browser that could be misled speaks it.
+    private func checkHost(_ headers: Headers, _ form: TargetForm, _ head: Head) throws(Refusal) {
         let values = headers.values(of: "Host")
-        guard let value = values.first else { throw .missingHost }
-        guard values.count == 1 else { throw .repeatedHost }
-        try hosts.check(value)
+        guard values.count <= 1 else { throw .repeatedHost }
+        if values.isEmpty, head.version != "HTTP/1.0" { throw .missingHost }
+        if let value = values.first, HostRule.name(of: value) == nil { throw .malformedHost }
+        guard let host = form.authority ?? values.first, !isOpen(form, head.method) else { return }
+        try hosts.check(host)
+    }
+
+    /// Whether whoever asks may name any host.
+    private func isOpen(_ form: TargetForm, _ method: String) -> Bool {
+        guard method == Method.get.rawValue || method == Method.head.rawValue else { return false }
+        return configuration.openPaths.contains(String(form.origin.prefix { $0 != "?" }))
     }
 
     private func checkExpectation(_ headers: Headers) throws(Refusal) {

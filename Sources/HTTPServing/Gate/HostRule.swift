@@ -1,24 +1,49 @@
 // Which Host headers this server answers to. A page of another site whose name was made to point here (DNS rebinding)
 // sends its own name, and is refused. Used by the gate.
 
+import Glibc
+
 /// The names under which a server may be asked; ports are not compared.
 struct HostRule: Sendable {
     private let allowed: Set<String>
+    /// Ends of allowed names, each with its leading dot.
+    private let suffixes: [String]
+    private let allowsAddresses: Bool
 
     /// Allows the loopback names, `listening` and the configured hosts.
-    init(listening: String, configured: [String]) {
+    ///
+    /// - `allowsAddresses`: every address literal too. A page cannot make a browser send one but by asking that address
+    ///   itself, so there is nothing to rebind; and a server that others reach has addresses that it does not know.
+    init(listening: String, configured: [String], allowsAddresses: Bool = false) {
+        let patterns = configured.map { $0.lowercased() }.filter { $0.hasPrefix("*.") }
         let names = ["localhost", "127.0.0.1", "[::1]", listening] + configured
         allowed = Set(names.map { Self.bracketed($0.lowercased()) })
+        suffixes = patterns.map { String($0.dropFirst()) }
+        self.allowsAddresses = allowsAddresses
     }
 
-    /// Checks the one Host header of a request.
+    /// Checks the host that a request is meant for, as in its Host header.
     func check(_ value: String) throws(Refusal) {
         guard let name = Self.name(of: value) else { throw .malformedHost }
-        guard allowed.contains(name.lowercased()) else { throw .foreignHost(name) }
+        guard allows(name.lowercased()) else { throw .foreignHost(name) }
+    }
+
+    private func allows(_ name: String) -> Bool {
+        allowed.contains(name) || isBelowSuffix(name) || (allowsAddresses && Self.isAddress(name))
+    }
+
+    private func isBelowSuffix(_ name: String) -> Bool {
+        suffixes.contains { name.hasSuffix($0) && name.utf8.count > $0.utf8.count }
+    }
+
+    private static func isAddress(_ name: String) -> Bool {
+        var (four, six) = (in_addr(), in6_addr())
+        guard name.hasPrefix("[") else { return inet_pton(AF_INET, name, &four) == 1 }
+        return inet_pton(AF_INET6, String(name.dropFirst().dropLast()), &six) == 1
     }
 
     /// The host's name without its port; nil where `value` is not `name` or `name:port`.
-    private static func name(of value: String) -> String? {
+    static func name(of value: String) -> String? {
         let bytes = value.utf8
         let end: String.Index
         if value.hasPrefix("[") {

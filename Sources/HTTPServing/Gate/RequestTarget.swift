@@ -6,6 +6,14 @@ struct RequestTarget {
     let path: [String]
     let query: [(name: String, value: String)]
 
+    /// The target that means the server as a whole (RFC 9112, 3.2.4), which `OPTIONS` alone takes.
+    static let asterisk = RequestTarget(path: [], query: [])
+
+    private init(path: [String], query: [(name: String, value: String)]) {
+        self.path = path
+        self.query = query
+    }
+
     /// Decodes an origin-form target (RFC 9112, 3.2.1).
     init(_ target: String) throws(Refusal) {
         let bytes = Array(target.utf8)

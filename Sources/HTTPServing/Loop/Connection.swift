@@ -31,6 +31,10 @@ final class Connection {
     let descriptor: Int32
     let remote: Remote
     var stage: Stage
+    /// When the body that arrives began, in nanoseconds of the monotonic clock.
+    var bodyStart: UInt64 = 0
+    /// Whether the client sends nothing more: it has closed its side, or left.
+    var hasFinishedSending = false
     var transaction: Transaction?
     var seat: Seat?
 
@@ -43,6 +47,18 @@ final class Connection {
     /// Ends both directions; libmicrohttpd notices, and reports the end as that of any connection.
     func cut() {
         shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// Whether something that the client sent has not been read yet.
+    var hasUnreadBytes: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+    }
+
+    /// Throws away what has arrived, at most 1 MiB: closing a socket with unread bytes destroys the answer on its way.
+    func discardUnread() {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        for _ in 0..<16 where recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT)) <= 0 { return }
     }
 
     /// Bytes of ours that the peer has acknowledged; nil where the kernel does not tell.
@@ -59,7 +75,6 @@ final class Seat: Expiring {
     let transaction: Transaction
     var deadline = UInt64.max
     var place: Int?
-    var isWatched = false
 
     init(exchange: Exchange, connection: Connection, transaction: Transaction) {
         self.exchange = exchange

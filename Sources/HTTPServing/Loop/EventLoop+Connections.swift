@@ -13,6 +13,7 @@ extension EventLoop {
         let connection = Connection(
             descriptor: accepted.descriptor, remote: accepted.remote, stage: .idle(deadline: deadline))
         connections[accepted.descriptor] = connection
+        poller.watch(accepted.descriptor)
         counters.accepted += 1
         let isTaken = accepted.remote.address.withPointer { address, length in
             MHD_add_connection(daemon, accepted.descriptor, address, length) == .YES
@@ -29,6 +30,7 @@ extension EventLoop {
     /// Looks at every connection and cuts those that take longer than they may.
     func sweep() {
         for connection in connections.values { check(connection) }
+        slowBodies.report(slowestBody?.rate, of: self)
         nextSweep = now + configuration.sweepInterval
     }
 
@@ -41,7 +43,9 @@ extension EventLoop {
             if now >= deadline { refuse(connection, .headTimedOut) }
         case .body(let window):
             let received = connection.transaction?.receivedBytes ?? 0
-            guard let next = following(window, bytes: received) else { return refuse(connection, .bodyTimedOut) }
+            guard let next = following(window, bytes: received) else {
+                return refuse(connection, .bodyTimedOut(rate: configuration.minimumRate))
+            }
             connection.stage = .body(next)
         case .answer(let window):
             guard let taken = connection.acknowledgedBytes else { return }
@@ -60,10 +64,25 @@ extension EventLoop {
         return Double(bytes - window.bytes) < least ? nil : Connection.Window(start: now, bytes: bytes)
     }
 
-    private func refuse(_ connection: Connection, _ refusal: Refusal) {
+    /// Answers before the request is complete, and cuts the connection.
+    func refuse(_ connection: Connection, _ refusal: Refusal) {
         EarlyAnswer(configuration.render(refusal)).send(to: connection.descriptor)
+        connection.discardUnread()
         connection.cut()
         connection.stage = .held
+    }
+
+    /// Lets go of connections whose clients send nothing more, once all they sent is read and answered.
+    func releaseFinished() {
+        let candidates = finished
+        finished = []
+        for connection in candidates where connections[connection.descriptor] === connection {
+            switch connection.stage {
+            case .held, .answer: break
+            case .idle, .head, .body, .lingering:
+                if connection.hasUnreadBytes { finished.append(connection) } else { connection.cut() }
+            }
+        }
     }
 
     /// Refuses new requests from now on, and closes what is idle.

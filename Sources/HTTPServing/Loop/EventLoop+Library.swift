@@ -107,7 +107,7 @@ extension EventLoop {
             watchPace(of: transaction)
         case .answer(let response):
             connection.stage = .answer(nil)
-            counters.count(response)
+            note(response)
             return queue(response, on: transaction.handle, closing: isDraining) ? .YES : .NO
         case .park(let exchange):
             connection.stage = .held
@@ -124,13 +124,21 @@ extension EventLoop {
     /// The reaper's clock for a body runs from the end of its head.
     private func watchPace(of transaction: Transaction) {
         switch transaction.connection.stage {
-        case .head: transaction.connection.stage = .body(Connection.Window(start: now, bytes: 0))
+        case .head:
+            transaction.connection.stage = .body(Connection.Window(start: now, bytes: 0))
+            transaction.connection.bodyStart = now
         case .idle, .body, .held, .answer, .lingering: break
         }
     }
 
-    private func interrupt(_ connection: Connection, with response: Response) {
+    /// Counts an answer; one that says that memory is short makes the slowest body give up its own.
+    private func note(_ response: Response) {
         counters.count(response)
+        if response.asksForRoom { slowBodies.loop?.post(.relieve) }
+    }
+
+    private func interrupt(_ connection: Connection, with response: Response) {
+        note(response)
         EarlyAnswer(response).send(to: connection.descriptor)
         connection.stage = .lingering(deadline: now + configuration.lingerDeadline.nanoseconds)
     }
@@ -141,6 +149,7 @@ extension EventLoop {
         transaction.connection.transaction = nil
         transaction.connection.stage = .idle(deadline: now + configuration.idleDeadline.nanoseconds)
         if isDraining { transaction.connection.cut() }
+        if transaction.connection.hasFinishedSending { finished.append(transaction.connection) }
     }
 
     private func forget(_ descriptor: Int32) {

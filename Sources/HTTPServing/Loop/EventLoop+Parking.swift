@@ -18,13 +18,13 @@ extension EventLoop {
     func refresh(_ seat: Seat) {
         let wishes = seat.exchange.wishes
         deadlines.remove(seat)
-        if let deadline = wishes.deadline {
-            seat.deadline = deadline
-            deadlines.insert(seat)
+        let hurries = wishes.isWatched && seat.connection.hasFinishedSending
+        guard let deadline = wishes.deadline else {
+            if hurries { leave(seat) }
+            return
         }
-        if wishes.isWatched, !seat.isWatched {
-            seat.isWatched = poller.add(seat.connection.descriptor, events: EPOLLRDHUP.rawValue)
-        }
+        seat.deadline = hurries ? min(deadline, now + configuration.halfClosedPatience.nanoseconds) : deadline
+        deadlines.insert(seat)
     }
 
     /// Wakes the connection of a settled exchange; the library calls the handler again in its next run.
@@ -32,7 +32,6 @@ extension EventLoop {
         seats[ObjectIdentifier(seat.exchange)] = nil
         seat.connection.seat = nil
         deadlines.remove(seat)
-        if seat.isWatched { poller.remove(seat.connection.descriptor) }
         MHD_resume_connection(seat.transaction.handle)
     }
 
@@ -44,9 +43,20 @@ extension EventLoop {
         }
     }
 
+    /// A client sends nothing more: it has finished, or it has left.
+    ///
+    /// Which of the two is not to be known before something is sent, so a watched exchange that has a deadline is answered
+    /// when that is reached, but soon; one without is given up.
+    func ended(_ ending: Poller.Ending) {
+        guard let connection = connections[ending.descriptor] else { return }
+        connection.hasFinishedSending = true
+        finished.append(connection)
+        guard let seat = connection.seat else { return }
+        if ending.isGone, seat.exchange.wishes.isWatched { leave(seat) } else { refresh(seat) }
+    }
+
     /// The client of a watched exchange has left.
-    func departed(_ descriptor: Int32) {
-        guard let seat = connections[descriptor]?.seat else { return }
+    private func leave(_ seat: Seat) {
         seat.exchange.abandon()
         resume(seat)
     }

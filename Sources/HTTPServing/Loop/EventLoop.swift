@@ -13,6 +13,10 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     enum Message {
         /// Take over a connection.
         case accepted(Accepted)
+        /// Take over a connection that is one too many, in place of the slowest body, or refuse it.
+        case contested(Accepted)
+        /// Let go of the slowest body.
+        case relieve
         /// A parked exchange has its outcome.
         case settled(Exchange)
         /// A parked exchange wants another deadline, or to be watched.
@@ -28,12 +32,15 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     let configuration: HTTPConfiguration
     let application: any Application
     let census: ConnectionCensus
+    let slowBodies: SlowBodies
     let gate: Gate
     let poller: Poller
     var daemon: OpaquePointer?
     var connections: [Int32: Connection] = [:]
     var seats: [ObjectIdentifier: Seat] = [:]
     var deadlines = DeadlineHeap<Seat>()
+    /// Connections whose clients send nothing more, to be let go of as soon as nothing of them is left to do.
+    var finished: [Connection] = []
     var counters = HTTPCounters()
     var now = Clock.now
     var nextSweep: UInt64 = 0
@@ -44,12 +51,14 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     private let published = Locked((counters: HTTPCounters(), isDraining: false))
 
     init(
-        configuration: HTTPConfiguration, application: any Application, gate: Gate, census: ConnectionCensus
+        configuration: HTTPConfiguration, application: any Application, gate: Gate, census: ConnectionCensus,
+        slowBodies: SlowBodies
     ) throws(HTTPServerError) {
         self.configuration = configuration
         self.application = application
         self.gate = gate
         self.census = census
+        self.slowBodies = slowBodies
         poller = try Poller()
         daemon = startDaemon()
         let descriptor = http_daemon_descriptor(daemon)
@@ -78,25 +87,29 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
 
     /// Runs until it is told to stop and nothing is parked.
     func run() {
+        watchFailures()
         while !isStopping || !seats.isEmpty {
             turn()
         }
         for message in takeMessages() {
             if case .accepted(let accepted) = message { discard(accepted) }
+            if case .contested(let accepted) = message { refuse(accepted) }
         }
+        slowBodies.report(nil, of: self)
         if let daemon { MHD_stop_daemon(daemon) }
         daemon = nil
         publish()
     }
 
     private func turn() {
-        let gone = poller.wait(milliseconds: patience)
+        let endings = poller.wait(milliseconds: patience)
         now = Clock.now
-        for descriptor in gone { departed(descriptor) }
+        for ending in endings { ended(ending) }
         expireDeadlines()
         if now >= nextSweep { sweep() }
         for message in takeMessages() { receive(message) }
         MHD_run(daemon)
+        releaseFinished()
         publish()
     }
 
@@ -124,6 +137,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     private func receive(_ message: Message) {
         switch message {
         case .accepted(let accepted): take(accepted)
+        case .contested(let accepted): contest(accepted)
+        case .relieve: _ = cutSlowestBody()
         case .settled(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { resume(seat) }
         case .changed(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { refresh(seat) }
         case .drain: drain()

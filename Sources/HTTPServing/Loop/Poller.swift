@@ -26,33 +26,40 @@ final class Poller: @unchecked Sendable {
         return epoll_ctl(set, EPOLL_CTL_ADD, descriptor, &event) == 0
     }
 
-    /// Takes a descriptor out.
-    func remove(_ descriptor: Int32) {
-        var event = epoll_event()
-        epoll_ctl(set, EPOLL_CTL_DEL, descriptor, &event)
-    }
-
     /// Ends the present or the next wait; callable from any thread.
     func wake() {
         var one: UInt64 = 1
         write(bell, &one, MemoryLayout<UInt64>.size)
     }
 
+    /// Adds a connection, of which only the end of its peer is told, once; it leaves the set when it is closed.
+    func watch(_ descriptor: Int32) {
+        _ = add(descriptor, events: EPOLLRDHUP.rawValue | EPOLLET.rawValue)
+    }
+
+    /// What has become of a peer.
+    struct Ending {
+        let descriptor: Int32
+        /// Whether it can take no answer either.
+        let isGone: Bool
+    }
+
     /// Waits for events.
     ///
-    /// - Returns: the descriptors with events other than plain readability: their peers have left.
-    func wait(milliseconds: Int32) -> [Int32] {
+    /// - Returns: the connections whose peers send nothing more.
+    func wait(milliseconds: Int32) -> [Ending] {
         let count = epoll_wait(set, &events, Int32(events.count), milliseconds)
         guard count > 0 else { return [] }
-        var gone: [Int32] = []
+        var endings: [Ending] = []
         for event in events.prefix(Int(count)) {
             if event.data.fd == bell {
                 var value: UInt64 = 0
                 read(bell, &value, MemoryLayout<UInt64>.size)
             } else if event.events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
-                gone.append(event.data.fd)
+                let isGone = event.events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
+                endings.append(Ending(descriptor: event.data.fd, isGone: isGone))
             }
         }
-        return gone
+        return endings
     }
 }

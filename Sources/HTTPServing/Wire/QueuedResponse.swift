@@ -1,6 +1,7 @@
 // A `Response` as libmicrohttpd takes it. Segments are handed over where they lie and their owners kept until the
 // library frees the answer. Used by the loop's handler.
 
+import CHTTPFailures
 import CMicroHTTPD
 import Glibc
 
@@ -16,7 +17,7 @@ func queue(_ response: Response, on connection: OpaquePointer, closing: Bool) ->
     defer { MHD_destroy_response(made) }
     for field in response.headers { _ = MHD_add_response_header(made, field.name, field.value) }
     if closing || response.closesConnection { _ = MHD_add_response_header(made, "Connection", "close") }
-    return MHD_queue_response(connection, UInt32(response.status), made) == .YES
+    return http_queue_response(connection, UInt32(response.status), made) == .YES
 }
 
 private func makeResponse(_ body: Response.Body) -> OpaquePointer? {

@@ -23,7 +23,9 @@ extension Refusal {
         case .headTooLarge: "\(detail) The daemon's --limit header-bytes=SIZE changes that."
         case .targetTooLong: "\(detail) The daemon's --limit target-bytes=SIZE changes that."
         case .bodyTimedOut:
-            "\(detail) Send it again, faster or in smaller parts; the daemon's --limit minimum-rate=SIZE changes what it accepts."
+            "\(detail) The daemon's --limit minimum-rate=SIZE and rate-window=TIME change what it accepts."
+        case .outpaced:
+            "\(detail) The daemon's --limit connections=COUNT and --memory change how much room it has, pressure-rate=SIZE whom it cuts."
         case .tooManyConnections: "\(detail) The daemon's --limit connections=COUNT changes how many may be."
         default: detail
         }
@@ -34,11 +36,11 @@ extension ProblemKind {
     fileprivate init(_ refusal: Refusal) {
         switch refusal {
         case .malformedMethod, .malformedTarget, .malformedHeader, .missingHost, .repeatedHost, .malformedHost,
-            .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody:
+            .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody, .unreadable:
             self = .malformedRequest
-        case .headTimedOut, .bodyTimedOut: self = .requestTimeout
+        case .headTimedOut, .bodyTimedOut, .outpaced: self = .requestTimeout
         case .lengthRequired: self = .lengthRequired
-        case .bodyTooLarge: self = .tooLarge
+        case .bodyTooLarge, .uncountable: self = .tooLarge
         case .targetTooLong: self = .targetTooLong
         case .unknownExpectation: self = .expectationFailed
         case .foreignHost: self = .wrongHost

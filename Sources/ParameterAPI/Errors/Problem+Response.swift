@@ -10,10 +10,13 @@ extension Problem {
         var headers: [(name: String, value: String)] = [(name: "Cache-Control", value: "no-store")]
         if let retryAfter { headers.append((name: "Retry-After", value: "\(retryAfter)")) }
         if !allow.isEmpty { headers.append((name: "Allow", value: allow.joined(separator: ", "))) }
+        if let fileSize { headers.append((name: "Content-Range", value: "bytes */\(fileSize)")) }
         let told = request.map { telling($0) } ?? self
         let indented = request?.headers["User-Agent"]?.hasPrefix("curl/") ?? false
-        return .json(
+        var response = Response.json(
             indented: indented, status: kind.status, type: "application/problem+json", headers: headers, told.write)
+        response.asksForRoom = kind == .outOfMemory
+        return response
     }
 
     /// The problem with a word on what became of a request that meant to change something, unless it says so already.

@@ -23,6 +23,8 @@ struct Problem: Error {
     var retryAfter: Int?
     /// Methods that the path knows, for 405.
     var allow: [String] = []
+    /// The size of the file that was asked for, for 416.
+    var fileSize: Int?
 
     init(_ kind: ProblemKind, _ detail: String) {
         self.kind = kind

@@ -56,7 +56,7 @@ extension ProblemKind {
         case .requestTimeout:
             Row(
                 408, "The request arrived too slowly",
-                "A request's head must arrive within its deadline and its body at the least rate. Nothing was applied; send it again."
+                "A request's head must arrive within its deadline and its body at the least rate, which only a stalled link is below. When connections or memory run out, the slowest bodies make room for others. Nothing was applied; send it again."
             )
         case .modelExists:
             Row(

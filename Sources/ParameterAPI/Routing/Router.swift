@@ -7,6 +7,11 @@ import HTTPServing
 struct Router: Sendable {
     let routes: [Route]
 
+    /// Every method that some path knows.
+    var methods: [String] {
+        Set(routes.map(\.method.rawValue) + [Method.head.rawValue, Method.options.rawValue]).sorted()
+    }
+
     /// The endpoint for a request.
     ///
     /// - Throws: `notFound` for an unknown path; `methodNotAllowed`, with the methods that the path knows.

@@ -1,46 +1,37 @@
-// How long a request is willing to wait: `wait=30s`, `wait=500ms`, `wait=30`, or `Prefer: wait=30`.
+// How long a request is willing to wait: `wait=30s`, `wait=500ms`, `wait=30`, or `Prefer: wait=30`. The query is an order,
+// which is followed or refused; the header is a wish, which is followed as far as possible.
 
 import HTTPServing
 
 extension Call {
     /// The time to wait; nil when the client does not want to.
     ///
-    /// - Throws: `invalidQuery` for what is no duration, and beyond five minutes.
-    /// - Source: RFC 7240, section 4.3, for `Prefer: wait`.
+    /// - Throws: `invalidQuery` for a query that is no duration, or longer than five minutes.
     func waitTime() throws(Problem) -> Duration? {
-        if let text = query("wait") { return try duration(text, of: "wait") }
-        guard let seconds = preferredWait else { return nil }
-        return try duration(seconds, of: "Prefer: wait")
-    }
-
-    /// Whether the wait came from a `Prefer` header, which the answer then has to confirm.
-    var preferredWait: String? {
-        guard query("wait") == nil else { return nil }
-        for value in request.headers.values(of: "Prefer") {
-            for preference in value.split(separator: ",") {
-                let parts = preference.split(separator: "=", maxSplits: 1).map { $0.trimmingSpaces() }
-                if parts.count == 2, parts[0].lowercased() == "wait" { return parts[1] }
-            }
-        }
-        return nil
-    }
-
-    private func duration(_ text: String, of name: String) throws(Problem) -> Duration? {
-        let milliseconds: Double? =
-            if text.hasSuffix("ms") {
-                Double(text.dropLast(2))
-            } else if text.hasSuffix("s") {
-                Double(text.dropLast()).map { $0 * 1000 }
-            } else {
-                Double(text).map { $0 * 1000 }
-            }
-        guard let milliseconds, milliseconds >= 0, milliseconds <= Double(FixedLimits.longestWait) * 1000 else {
+        guard let text = query("wait") else { return preferredWait.flatMap { $0 == .zero ? nil : $0 } }
+        let longest = FixedLimits.longestWait
+        guard let wait = Self.duration(text), wait <= .seconds(longest) else {
             throw Problem(
                 .invalidQuery,
-                "`\(name)` is a time such as 30s, 500ms or 30, at most \(FixedLimits.longestWait)s, not `\(text.prefix(40))`."
-            )
+                "`wait` is a time such as 30s, 500ms or 30, at most \(longest)s, not `\(text.prefix(40))`.")
         }
-        return milliseconds == 0 ? nil : .milliseconds(Int64(milliseconds))
+        return wait == .zero ? nil : wait
+    }
+
+    /// The wait that a `Prefer` header wishes for, cut to the longest, which the answer has to confirm.
+    ///
+    /// - Returns: nil where no wish is readable, or the query says how long.
+    /// - Source: RFC 7240, sections 2 and 4.3.
+    var preferredWait: Duration? {
+        guard query("wait") == nil, let text = Preferences(request.headers)["wait"] else { return nil }
+        return Self.duration(text).map { min($0, .seconds(FixedLimits.longestWait)) }
+    }
+
+    private static func duration(_ text: String) -> Duration? {
+        let isMilliseconds = text.hasSuffix("ms")
+        let digits = text.dropLast(isMilliseconds ? 2 : text.hasSuffix("s") ? 1 : 0)
+        guard let number = Double(digits), number >= 0, number < 1e9 else { return nil }
+        return .milliseconds(Int64(isMilliseconds ? number : number * 1000))
     }
 }
 

@@ -41,11 +41,13 @@ struct CheckpointDownload {
                 (name: "ETag", value: tag), (name: "Accept-Ranges", value: "bytes"),
             ]
         let isStale = call.request.headers["If-Range"].map { $0 != tag } ?? false
-        guard !isStale, let wanted = try ByteRange(call.request.headers["Range"], of: count)?.bytes else {
+        // A range means something in a GET alone: RFC 9110, section 14.2.
+        let range = isStale || call.request.method == .head ? nil : call.request.headers["Range"]
+        guard let wanted = try ByteRange(range, of: count)?.bytes else {
             return Response(status: 200, headers: headers, body: .segments([try segment(0..<count, call).segment]))
         }
-        let range = (name: "Content-Range", value: "bytes \(wanted.lowerBound)-\(wanted.upperBound - 1)/\(count)")
-        return Response(status: 206, headers: headers + [range], body: .segments([try segment(wanted, call).segment]))
+        let part = (name: "Content-Range", value: "bytes \(wanted.lowerBound)-\(wanted.upperBound - 1)/\(count)")
+        return Response(status: 206, headers: headers + [part], body: .segments([try segment(wanted, call).segment]))
     }
 
     private func segment(_ range: Range<Int>, _ call: Call) throws(Problem) -> SharedBytes {
@@ -94,6 +96,9 @@ struct ByteRange {
         case (nil, let suffix?) where parts[0].isEmpty: bytes = max(0, count - suffix)..<count
         default: return nil
         }
-        if bytes.isEmpty { throw Problem(.rangeNotSatisfiable, "The file has \(count) bytes; ask for a range within.") }
+        guard bytes.isEmpty else { return }
+        var problem = Problem(.rangeNotSatisfiable, "The file has \(count) bytes; ask for a range within.")
+        problem.fileSize = count
+        throw problem
     }
 }

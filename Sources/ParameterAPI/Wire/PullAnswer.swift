@@ -90,7 +90,9 @@ struct PullAnswer: Sendable {
     }
 
     private var preferenceApplied: [(name: String, value: String)] {
-        call.preferredWait.map { [(name: "Preference-Applied", value: "wait=\($0)")] } ?? []
+        guard let wait = call.preferredWait else { return [] }
+        let (seconds, rest) = wait.components
+        return [(name: "Preference-Applied", value: "wait=\(rest == 0 ? "\(seconds)" : "\(wait / .seconds(1))")")]
     }
 
     /// Completes the exchange with the parameters, or with 304 when the client has them.

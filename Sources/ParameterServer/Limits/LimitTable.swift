@@ -17,6 +17,7 @@ extension Limit {
         Limit("idle-deadline", .time(\.http.idleDeadline), "Time between requests of a connection"),
         Limit("minimum-rate", .bytes(\.http.minimumRate), "Least bytes per second, body and answer"),
         Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
+        Limit("pressure-rate", .bytes(\.http.pressureRate), "Slower bodies make room when there is none"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),
         Limit("versions", .count(\.serving.versions), "Versions of a model that stay readable"),
         Limit("workers", .fixed("\(ServingConfiguration.mostWorkers)"), "Workers that a model remembers"),

@@ -86,6 +86,8 @@ final class Client {
     }
 
     private(set) var isClosed = false
+    /// Whether anything that came looks like a page.
+    private(set) var hasMarkup = false
 
     private func fill() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -93,6 +95,7 @@ final class Client {
         if count == 0 || (count < 0 && errno != EAGAIN) { isClosed = true }
         guard count > 0 else { return false }
         unread += buffer.prefix(count)
+        hasMarkup = hasMarkup || String(decoding: unread.prefix(1_000), as: UTF8.self).lowercased().contains("<html")
         return true
     }
 }

@@ -60,6 +60,13 @@ final class Hub: Sendable {
 }
 
 extension Response {
+    /// What a request gets for which there was no memory.
+    static var wantingRoom: Response {
+        var response = text("no room\n", status: 503)
+        response.asksForRoom = true
+        return response
+    }
+
     static func text(_ text: String, status: Int = 200) -> Response {
         Response(status: status, headers: [(name: "Content-Type", value: "text/plain")], body: .bytes(Array(text.utf8)))
     }
@@ -78,6 +85,8 @@ struct TestApplication: Application {
         case "early": return .read(EarlyRefuser(hub: hub), limit: 1 << 30)
         case "park": return .answer(park)
         case "expire": return .answer(expire)
+        case "wait": return .answer(wait)
+        case "room": return .answer { exchange in exchange.complete { .wantingRoom } }
         case "slow-push": return .read(SlowPush(hub: hub), limit: 1 << 20)
         case "status":
             let status = Int(request.path.last ?? "") ?? 500
@@ -98,6 +107,12 @@ struct TestApplication: Application {
 
     private func expire(_ exchange: Exchange) {
         exchange.expire(after: .milliseconds(50)) { .text("too late\n", status: 202) }
+    }
+
+    /// As a pull waits: given up when the client leaves, and answered at its deadline, far away.
+    private func wait(_ exchange: Exchange) {
+        park(exchange)
+        exchange.expire(after: .seconds(1_000)) { .text("time is up\n", status: 202) }
     }
 
     /// Bytes 2 to 6 of a file that has no name any more.

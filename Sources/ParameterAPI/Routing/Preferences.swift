@@ -1,0 +1,48 @@
+// The wishes of a request's `Prefer` headers (RFC 7240). What cannot be read as one is passed over: a wish is no order.
+// Used by endpoints that can honour one.
+
+import HTTPServing
+
+/// The preferences of a request; of two with one name the first counts.
+struct Preferences {
+    private let values: [(name: String, value: String)]
+
+    /// Reads every `Prefer` header, parameters behind `;` left out.
+    init(_ headers: Headers) {
+        let wishes = headers.values(of: "Prefer").flatMap { Self.parts(of: $0, between: ",") }
+        values = wishes.compactMap { wish in
+            guard let preference = Self.parts(of: wish, between: ";").first else { return nil }
+            let sides = preference.split(separator: "=", maxSplits: 1).map { $0.trimmingSpaces() }
+            guard let name = sides.first else { return nil }
+            return (name.lowercased(), sides.count == 2 ? Self.unquoted(sides[1]) : "")
+        }
+    }
+
+    /// The value of a preference; empty where it has none.
+    subscript(name: String) -> String? { values.first { $0.name == name }?.value }
+
+    /// The parts of a text between separators that are not quoted.
+    private static func parts(of text: String, between separator: Character) -> [Substring] {
+        var (isQuoted, isEscaped) = (false, false)
+        return text.split { character in
+            defer { isEscaped = isQuoted && character == "\\" && !isEscaped }
+            if character == "\"", !isEscaped { isQuoted.toggle() }
+            return character == separator && !isQuoted
+        }
+    }
+
+    /// A word without its quotes and the backslashes inside them.
+    private static func unquoted(_ word: String) -> String {
+        guard word.count >= 2, word.hasPrefix("\""), word.hasSuffix("\"") else { return word }
+        var (text, isEscaped) = ("", false)
+        for character in word.dropFirst().dropLast() {
+            isEscaped = character == "\\" && !isEscaped
+            if !isEscaped { text.append(character) }
+        }
+        return text
+    }
+
+    private static func parts(of text: Substring, between separator: Character) -> [Substring] {
+        parts(of: String(text), between: separator)
+    }
+}

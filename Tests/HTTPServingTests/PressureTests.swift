@@ -1,0 +1,73 @@
+// Room for newcomers: where connections or memory run out, the slowest body goes first, and only a slow one.
+
+import Glibc
+import Testing
+
+@testable import HTTPServing
+
+@Suite("Pressure")
+struct PressureTests {
+    private func server(_ adjust: (inout HTTPConfiguration) -> Void = { _ in }) throws -> TestServer {
+        try TestServer { configuration in
+            configuration.maximumConnections = 3
+            configuration.pressureGrace = .milliseconds(20)
+            configuration.headDeadline = .milliseconds(400)
+            adjust(&configuration)
+        }
+    }
+
+    /// A client in the middle of a body of which so many bytes have arrived.
+    private func sender(of count: Int, to server: TestServer) -> Client {
+        let client = server.client()
+        let before = server.server.counters.receivedBytes
+        client.request("POST", "/unlimited", headers: "Content-Length: 1000000000\r\n")
+        client.send([UInt8](repeating: 97, count: count))
+        #expect(eventually { server.server.counters.receivedBytes == before + count })
+        return client
+    }
+
+    @Test("the slowest of the slow bodies makes room for a connection")
+    func connection() throws {
+        let server = try server { $0.pressureRate = 1 << 40 }
+        let quick = sender(of: 3 << 20, to: server)
+        let slow = sender(of: 10, to: server)
+        let middle = sender(of: 1 << 20, to: server)
+        // The loops tell of their slowest bodies when they look at them, a few times a second.
+        usleep(1_000_000)
+        let newcomer = server.client()
+        newcomer.request("GET", "/new")
+        #expect(newcomer.answer()?.text == "GET new\n")
+        let answer = try #require(slow.answer())
+        #expect(answer.status == 408 && answer.text.contains("needed room"))
+        #expect(eventually { server.hub.seen.abandonedBodies == 1 })
+        #expect(quick.send("x") && middle.send("x"))
+        #expect(server.server.counters.connections == 3)
+    }
+
+    @Test("a body that is quick enough, or has only begun, is left alone", arguments: [false, true])
+    func spared(isYoung: Bool) throws {
+        let server = try server {
+            $0.pressureRate = isYoung ? 1 << 40 : 1
+            $0.pressureGrace = isYoung ? .seconds(1_000) : .milliseconds(20)
+        }
+        let senders = (0..<3).map { _ in sender(of: 1_000, to: server) }
+        usleep(1_000_000)
+        #expect(server.client().answer()?.status == 503)
+        #expect(server.hub.seen.abandonedBodies == 0)
+        withExtendedLifetime(senders) {}
+    }
+
+    @Test("an answer that tells of want of memory makes the slowest body give up its own")
+    func memory() throws {
+        let server = try server { $0.pressureRate = 1 << 40 }
+        let slow = sender(of: 10, to: server)
+        let quick = sender(of: 1 << 20, to: server)
+        usleep(1_000_000)
+        let newcomer = server.client()
+        newcomer.request("GET", "/room")
+        #expect(newcomer.answer()?.status == 503)
+        #expect(slow.answer()?.status == 408)
+        #expect(eventually { server.hub.seen.abandonedBodies == 1 })
+        #expect(quick.send("x"))
+    }
+}
