@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from . import tensors
 from .arrays import Array
@@ -126,6 +128,7 @@ def snapshot(answer: Answer) -> Snapshot:
     """The parameters that an answer holds."""
     parameters, _, step, version = _read(answer)
     scale = answer.headers.get("x-paramd-loss-scale")
+    _warn_of_infinities(answer.headers.get("x-paramd-beyond-range", ""))
     return Snapshot(
         parameters,
         step,
@@ -152,6 +155,14 @@ def _read(answer: Answer) -> tuple[dict[str, Array], dict[str, str], int, int]:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadAnswer(f"these are not parameters; is it a paramd? {bytes(answer.body[:200])!r}") from error
     return arrays, metadata, step, version
+
+
+def _warn_of_infinities(names: str) -> None:
+    """As NumPy warns of a cast that overflows."""
+    if names:
+        listed = ", ".join(f"`{unquote(name)}`" for name in names.split(","))
+        sentence = f"values of {listed} are beyond the dtype of this pull and arrive as infinity; pull them as float32"
+        warnings.warn(sentence, RuntimeWarning, stacklevel=4)
 
 
 def _shapes(arrays: Mapping[str, Array]) -> str:

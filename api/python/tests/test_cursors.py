@@ -16,9 +16,9 @@ EMPTY = b"\x08\0\0\0\0\0\0\0{}      "
 CURSOR = "b0d30dc6-2"
 
 
-def pulled(cursor: str = CURSOR) -> Callable[[bytes], bytes]:
+def pulled(cursor: str = CURSOR, *headers: str) -> Callable[[bytes], bytes]:
     """A script line that answers a pull."""
-    head = ["HTTP/1.1 200 X", "X-Paramd-Step: 1", "X-Paramd-Version: 2", f"X-Paramd-Cursor: {cursor}"]
+    head = ["HTTP/1.1 200 X", "X-Paramd-Step: 1", "X-Paramd-Version: 2", f"X-Paramd-Cursor: {cursor}", *headers]
     return lambda _: ("\r\n".join(head) + "\r\nContent-Length: 16\r\n\r\n").encode() + EMPTY
 
 
@@ -81,6 +81,15 @@ def test_gradient_names_what_it_was_computed_from(scripted: Callable) -> None:
     model = Client(server.url).model("m")
     model.push({"w": [1]}, based_on=model.latest())
     assert f"X-Paramd-Based-On: {CURSOR}\r\n".encode() in server.requests[2]
+
+
+def test_values_that_the_type_cannot_hold(scripted: Callable) -> None:
+    """Named, as NumPy warns of a cast that overflows."""
+    server = scripted(pulled(CURSOR, "X-Paramd-Beyond-Range: fc.weight,caf%C3%A9"))
+    model = Client(server.url).model("m")
+    with pytest.warns(RuntimeWarning, match="`fc.weight`, `café`.*float32") as warned:
+        model.pull(dtype="float16")
+    assert [each.filename for each in warned if each.category is RuntimeWarning] == [__file__]
 
 
 def test_join(scripted: Callable) -> None:
