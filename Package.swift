@@ -21,18 +21,19 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CHTTPFailures"),
         .target(name: "CKernels"),
+        .target(name: "Names", swiftSettings: strict),
         .target(name: "Threading", swiftSettings: strict),
-        .target(name: "Optimizers", dependencies: ["CKernels"], swiftSettings: strict),
-        .target(name: "TensorCoding", dependencies: ["CJansson"], swiftSettings: strict),
+        .target(name: "Optimizers", dependencies: ["CKernels", "Names"], swiftSettings: strict),
+        .target(name: "TensorCoding", dependencies: ["CJansson", "Names"], swiftSettings: strict),
         .target(name: "Journal", dependencies: ["CKernels", "Threading"], swiftSettings: strict),
         .target(
-            name: "ParameterServing", dependencies: ["Optimizers", "Journal", "Threading", "CXXHash"],
+            name: "ParameterServing", dependencies: ["Names", "Optimizers", "Journal", "Threading", "CXXHash"],
             swiftSettings: strict),
         .target(
             name: "HTTPServing", dependencies: ["CMicroHTTPD", "CHTTPFailures", "Threading"], swiftSettings: strict),
         .target(
             name: "ParameterAPI",
-            dependencies: ["ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
+            dependencies: ["Names", "ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
             resources: [.embedInCode("Resources/openapi.json")], swiftSettings: strict),
         .target(
             name: "ParameterServer",
@@ -49,12 +50,14 @@ let package = Package(
         .executableTarget(
             name: "own-daemon", dependencies: ["ParameterServer", "MyMomentum"], path: "Tests/OwnDaemon",
             swiftSettings: strict),
+        .testTarget(name: "NamesTests", dependencies: ["Names"], swiftSettings: strict),
         .testTarget(
-            name: "OptimizersTests", dependencies: ["Optimizers", "CKernels", "MyMomentum"], exclude: ["Reference"],
+            name: "OptimizersTests", dependencies: ["Names", "Optimizers", "CKernels", "MyMomentum"],
+            exclude: ["Reference"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(
-            name: "TensorCodingTests", dependencies: ["TensorCoding"], resources: [.copy("Corpora")],
+            name: "TensorCodingTests", dependencies: ["Names", "TensorCoding"], resources: [.copy("Corpora")],
             swiftSettings: strict),
         .testTarget(
             name: "HTTPServingTests", dependencies: ["HTTPServing", "Threading"], resources: [.copy("Corpora")],
@@ -64,7 +67,7 @@ let package = Package(
             resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(
-            name: "ParameterServingTests", dependencies: ["ParameterServing", "Threading"],
+            name: "ParameterServingTests", dependencies: ["Names", "ParameterServing", "Threading"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
     ]

@@ -1,5 +1,7 @@
 // The optimizers and schedules that exist, found by name. One line each; a user's daemon adds its own.
 
+import Names
+
 /// The optimizers and schedules by name.
 public struct Catalogue: Sendable {
     /// The rules of mindspore.nn and torch.optim that paramd has.
@@ -143,15 +145,15 @@ public struct Catalogue: Sendable {
             guard (try? type.init(corrected)) != nil, (try? corrected.finish()) != nil else { continue }
             return .invalid(
                 "\(settings.pointer)/\(name.pointerEscaped)", .typeError,
-                "\(type.name) has no `\(name)`; did you mean `\(missing)`?", expected: missing, got: name)
+                "\(type.name) has no `\(name)`; did you mean `\(missing)`?", expected: missing.text, got: name.text)
         }
         return nil
     }
 
     func scheduleHint(_ name: String) -> String {
-        let names = Array(Set(scheduleNames + ["sequence"])).sorted()
-        let example = NearestNames.of(name, among: names).lazy.compactMap(Aliases.exampleOfSchedule).first
-        return NearestNames.hint(name, among: names) + (example.map { " Write `\($0)`." } ?? "")
+        let names = Set((scheduleNames + ["sequence"]).map { Name($0) }).sorted()
+        let example = NearestNames.of(Name(name), among: names).lazy.compactMap { Aliases.exampleOfSchedule($0.text) }.first
+        return NearestNames.hint(Name(name), among: names) + (example.map { " Write `\($0)`." } ?? "")
     }
 }
 

@@ -2,6 +2,7 @@
 // own number, so order and chunking do not matter; log and cos are taken in double and rounded once.
 
 import Glibc
+import Names
 
 /// How a parameter's first values are made.
 ///
@@ -67,7 +68,7 @@ public struct Initializer: Sendable, Equatable {
     ///   - values: As many as the shape has.
     ///   - name: The parameter's name, so that two parameters of one seed differ.
     ///   - shape: The extents, of which the fans are taken.
-    public func fill(_ values: UnsafeMutableBufferPointer<Float>, name: String, shape: Shape) {
+    public func fill(_ values: UnsafeMutableBufferPointer<Float>, name: Name, shape: Shape) {
         switch kind {
         case .zeros: values.update(repeating: 0)
         case .ones: values.update(repeating: 1)
@@ -92,13 +93,13 @@ public struct Initializer: Sendable, Equatable {
         }
     }
 
-    private func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, _ name: String, limit: Double) {
+    private func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, _ name: Name, limit: Double) {
         let stream = CounterGenerator(seed: seed, name: name)
         for i in values.indices { values[i] = Float((2 * stream.unit(UInt64(i)) - 1) * limit) }
     }
 
     /// Box and Muller's transform: two numbers make two values.
-    private func fillNormal(_ values: UnsafeMutableBufferPointer<Float>, _ name: String, deviation: Double) {
+    private func fillNormal(_ values: UnsafeMutableBufferPointer<Float>, _ name: Name, deviation: Double) {
         let stream = CounterGenerator(seed: seed, name: name)
         for i in values.indices {
             let pair = UInt64(i) & ~1
@@ -114,7 +115,7 @@ struct CounterGenerator {
     private let key: UInt64
 
     /// The stream of a seed and a name; the name enters by FNV-1a.
-    init(seed: UInt64, name: String) {
+    init(seed: UInt64, name: Name) {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         key = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15) ^ hash

@@ -21,7 +21,7 @@ extension Optimizer {
                 continue
             }
             guard let rate = group.learningRate.value(at: step, past: plan.pastEnd) else {
-                throw .learningRateExhausted(group: group.name, step: step, length: group.learningRate.length ?? 0)
+                throw .learningRateExhausted(group: group.name.text, step: step, length: group.learningRate.length ?? 0)
             }
             rates.append(rate)
         }

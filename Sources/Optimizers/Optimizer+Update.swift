@@ -52,7 +52,7 @@ extension Optimizer {
     private func overflowed(_ gradients: Gradients, rates: [Float?]) throws(OptimizerError) -> UpdateReport? {
         let skips = lossScaler?.dropsOverflow ?? false || plan.onNonFinite == .skip
         guard skips else {
-            throw .nonFiniteGradient(parameter: gradients.firstNonFinite(in: layout) ?? "")
+            throw .nonFiniteGradient(parameter: gradients.firstNonFinite(in: layout)?.text ?? "")
         }
         try lossScaler?.advance(overflow: true)
         return UpdateReport(
@@ -102,7 +102,7 @@ extension Optimizer {
         let stray = layout.parameters.first {
             !VectorMath.allFinite(UnsafeMutableBufferPointer(start: next + $0.range.lowerBound, count: $0.range.count))
         }
-        return stray?.name ?? ""
+        return stray?.name.text ?? ""
     }
 
     private func report(rates: [Float?], sums: pk_sums) -> UpdateReport {

@@ -2,6 +2,7 @@
 // are subclasses; the server holds one per model and calls `update`.
 
 import CKernels
+import Names
 
 /// An optimizer with its state; one instance serves one model and one thread at a time.
 ///
@@ -13,7 +14,7 @@ open class Optimizer {
     open class var traits: RuleTraits { RuleTraits("Optimizer") }
 
     /// Why weight decay leaves a parameter out, beside the rules of groups and names; nil where it does not.
-    open class func exemption(_ name: String, settings: Settings) -> String? { nil }
+    open class func exemption(_ name: Name, settings: Settings) -> String? { nil }
 
     /// Whether `grad_centralization` reaches the gradients.
     open class func centralizes(_ settings: Settings) -> Bool { traits.centralizes }

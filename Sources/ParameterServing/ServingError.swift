@@ -1,6 +1,7 @@
 // Everything a model or the registry can refuse. ParameterAPI maps each case to a status and a help page; the compiler
 // demands a row there for every case here.
 
+import Names
 import Optimizers
 
 /// Why the serving layer refused.
@@ -29,9 +30,9 @@ public enum ServingError: Error, Sendable, Equatable {
     /// The cursor belongs to another life of the model, or to a version that it has not reached.
     case cursorUnknown(cursor: String, newest: String)
     /// The worker was registered anew; this epoch no longer counts.
-    case fenced(worker: String, epoch: Int, current: Int)
+    case fenced(worker: Name, epoch: Int, current: Int)
     /// The key's receipt has left the window.
-    case receiptForgotten(worker: String, seq: Int, oldest: Int)
+    case receiptForgotten(worker: Name, seq: Int, oldest: Int)
     /// The key was used for other gradients.
     case keyReused(key: String)
     /// The first push with this key has not been answered yet.

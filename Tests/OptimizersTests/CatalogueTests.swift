@@ -1,5 +1,6 @@
 // What the catalogue promises: recorded runs for each rule, names in any spelling, memory counted before it is taken.
 
+import Names
 import Testing
 
 @testable import Optimizers
@@ -71,7 +72,7 @@ struct CatalogueTests {
         let definition = try SettingJSON.read(#"{"optimizer":"adam"}"#)
         func needed(_ dimensions: [[Int]]) throws -> Int {
             let shapes = dimensions.compactMap { Shape($0) }
-            let parameters = shapes.enumerated().map { ParameterDefinition(name: "w\($0)", shape: $1) }
+            let parameters = shapes.enumerated().map { ParameterDefinition(name: Name("w\($0)"), shape: $1) }
             return try Catalogue.builtin.memoryNeeded(definition: definition, parameters: parameters)
         }
         #expect(try needed([[10, 5]]) == 2 * 50 * 4)

@@ -1,6 +1,7 @@
 // Every recorded run of MindSpore and PyTorch, replayed in this process: each element of each parameter after each step,
 // and the slots after the last.
 
+import Names
 import Testing
 
 @testable import Optimizers
@@ -39,7 +40,7 @@ extension Replay {
     func takeNotes(of record: Setting, _ golden: GoldenCase) throws {
         guard golden.isTorch, let rates = record["lr"], !rates.entries.isEmpty else { return }
         let groups = (optimizer.definition["groups"]?.elements ?? []).map { group in
-            group.setting("lr", to: group["name"]?.stringValue.flatMap { rates[$0] })
+            group.setting("lr", to: group["name"]?.stringValue.flatMap { rates[Name($0)] })
         }
         optimizer = try optimizer.reconfigured(with: optimizer.definition.setting("groups", to: .array(groups)))
     }

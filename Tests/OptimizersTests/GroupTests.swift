@@ -1,12 +1,13 @@
 // Groups, weight decay and centralization as MindSpore's base class has them; each title is a sentence of its rules.
 
+import Names
 import Testing
 
 @testable import Optimizers
 
 @Suite("Groups")
 struct GroupTests {
-    static let values: [String: [Float]] = ["a": [1], "b": [1], "c.weight": [1]]
+    static let values: [Name: [Float]] = ["a": [1], "b": [1], "c.weight": [1]]
 
     static func model(_ members: String, optimizer: String = "sgd") throws -> Replay {
         try Replay(#"{"optimizer":"\#(optimizer)","learning_rate":1,\#(members)}"#, values)
@@ -119,7 +120,7 @@ struct WeightDecayTests {
             ("layer_gammas", false),
             ("Beta", true), ("GAMMA", true), ("bet", true), ("bias", true),
         ])
-    func names(_ name: String, _ decays: Bool) throws {
+    func names(_ name: Name, _ decays: Bool) throws {
         let model = try Replay(#"{"optimizer":"sgd","learning_rate":1,"weight_decay":0.5}"#, [name: [2]])
         #expect(model.optimizer.layout.parameters[0].decays == decays)
         try model.push([name: [0]])
@@ -182,7 +183,7 @@ struct CentralizationTests {
     static func isCentralized(_ shape: [Int], rule: String) throws -> Bool {
         let json =
             #"{"optimizer":"sgd","groups":[{"params":["w"],"grad_centralization":true}],"centralization_rule":"\#(rule)"}"#
-        let values = ["w": [Float](repeating: 1, count: shape.reduce(1, *))]
+        let values: [Name: [Float]] = ["w": [Float](repeating: 1, count: shape.reduce(1, *))]
         return try Replay(json, values, shapes: ["w": shape]).optimizer.layout.parameters[0].isCentralized
     }
 

@@ -1,12 +1,13 @@
 // First values: the same on every machine, by seed and name, with the moments that their kind promises.
 
+import Names
 import Testing
 
 @testable import Optimizers
 
 @Suite("Initializers")
 struct InitializerTests {
-    static func values(_ kind: Initializer.Kind, seed: UInt64 = 0, name: String = "w", _ dimensions: [Int]) throws
+    static func values(_ kind: Initializer.Kind, seed: UInt64 = 0, name: Name = "w", _ dimensions: [Int]) throws
         -> [Float]
     {
         let shape = try #require(Shape(dimensions))

@@ -1,5 +1,6 @@
 // Loss scaling, overflow and divergence: what is skipped, what is refused, and what must not be published.
 
+import Names
 import Testing
 
 @testable import Optimizers
@@ -110,7 +111,7 @@ struct DivergenceTests {
         gradients.dense.base[model.optimizer.layout.parameters[2].range.lowerBound] = .nan
         gradients.isFinite = false
         let name = model.optimizer.layout.parameters[2].name
-        #expect(throws: OptimizerError.nonFiniteGradient(parameter: name)) { try model.push(gradients) }
+        #expect(throws: OptimizerError.nonFiniteGradient(parameter: name.text)) { try model.push(gradients) }
         #expect(model.bits == before)
     }
 

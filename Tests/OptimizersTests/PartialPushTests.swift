@@ -2,6 +2,7 @@
 // did, and what NumPy makes of torch's formulas for the rules and options beside (Reference/partial_torch.py).
 
 import CKernels
+import Names
 import Testing
 
 @testable import Optimizers
@@ -102,7 +103,7 @@ struct PartialPushTests {
     @Test("parameters with equal counts are one range; others are not")
     func ranges() throws {
         let body = #"{"optimizer":{"type":"CountingCalls","framework":"torch"},"learning_rate":0.1}"#
-        let all: [String: [Float]] = ["a": [1], "b": [1], "c": [1]]
+        let all: [Name: [Float]] = ["a": [1], "b": [1], "c": [1]]
         let model = try Replay(body, all, catalogue: Catalogue(adding: [CountingCalls.self]))
         let optimizer = try #require(model.optimizer as? CountingCalls)
         for _ in 0..<3 { try model.push(all) }

@@ -1,5 +1,6 @@
 // Live changes: what a patch does to a definition, and what the model keeps.
 
+import Names
 import Testing
 
 @testable import Optimizers
@@ -16,7 +17,7 @@ struct ReconfigurationTests {
         model.optimizer = try model.optimizer.reconfigured(with: definition)
     }
 
-    static func patch(_ model: Replay, group: String, _ json: String) throws {
+    static func patch(_ model: Replay, group: Name, _ json: String) throws {
         let definition = try MergePatch.apply(
             try SettingJSON.read(json), toGroup: group, of: model.optimizer.definition, layout: model.optimizer.layout)
         model.optimizer = try model.optimizer.reconfigured(with: definition)

@@ -2,6 +2,7 @@
 // paramd does with it is driven here in process and by the conformance tests over HTTP.
 
 import Foundation
+import Names
 import Testing
 
 @testable import Optimizers
@@ -58,8 +59,8 @@ struct RefusalTests {
         return try Replay(body.setting("parameters", to: nil), parameters, values: values)
     }
 
-    private static func values(_ object: Setting?) -> [String: [Float]] {
-        var values: [String: [Float]] = [:]
+    private static func values(_ object: Setting?) -> [Name: [Float]] {
+        var values: [Name: [Float]] = [:]
         for entry in object?.entries ?? [] {
             if case .numbers(let list) = entry.value { values[entry.key] = list.map { Float($0) } }
         }
@@ -68,7 +69,9 @@ struct RefusalTests {
 
     private static func compare(_ model: Replay, _ expected: Setting, name: String) {
         if let order = expected["parameter_order"]?.elements {
-            #expect(model.optimizer.layout.parameters.map(\.name) == order.compactMap(\.stringValue), "\(name)")
+            #expect(
+                model.optimizer.layout.parameters.map(\.name) == order.compactMap(\.stringValue).map { Name($0) },
+                "\(name)")
         }
         if let rate = expected["first_lr"]?.numberValue {
             #expect((try? model.optimizer.learningRate) == [Float(rate)], "\(name)")

@@ -52,14 +52,14 @@ struct StateTests {
             if case .object = entry.value {
                 try compare(entry, replay, golden)
             } else if entry.key != "global_step" {
-                let value = try #require(replay.optimizer.modelScalars.first { $0.name == entry.key }?.value)
+                let value = try #require(replay.optimizer.modelScalars.first { $0.name == entry.key.text }?.value)
                 #expect(GoldenTests.isNear(Float(value), Float(entry.value.numberValue ?? .nan)))
             }
         }
     }
 
     private func compare(_ entry: Setting.Entry, _ replay: Replay, _ golden: GoldenCase) throws {
-        let slotName = Self.attributes[entry.key] ?? entry.key
+        let slotName = Self.attributes[entry.key.text] ?? entry.key.text
         for tensor in entry.value.entries {
             let index = try #require(replay.optimizer.layout.index(of: tensor.key))
             let reference = GoldenCase.values(tensor.value)

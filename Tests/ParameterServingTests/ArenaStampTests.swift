@@ -1,6 +1,7 @@
 // A version's buffer is used again for a later version, and what it still holds is not copied. Whatever comes in between,
 // every parameter must have the value that plain arithmetic gives it: SGD by hand, w - lr * g.
 
+import Names
 import Optimizers
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 
 @Suite("Recycled arenas")
 struct ArenaStampTests {
-    private static let names = ["a", "b", "c"]
+    private static let names: [Name] = ["a", "b", "c"]
     private static let sgd: Setting = ["optimizer": "sgd", "learning_rate": 0.5]
     private static let start = names.map { ($0, [Float](repeating: 1, count: 2)) }
 
@@ -18,7 +19,7 @@ struct ArenaStampTests {
             let model = try registry.make(Self.sgd, Self.start)
             var random = seed &* 0x9E37_79B9_7F4A_7C15
             var expected = Dictionary(uniqueKeysWithValues: Self.start)
-            var kept: [(PublishedVersion, [String: [Float]])] = []
+            var kept: [(PublishedVersion, [Name: [Float]])] = []
             for step in 1...60 {
                 random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 let choice = random >> 60
@@ -42,7 +43,7 @@ struct ArenaStampTests {
         }
     }
 
-    private static func values(of version: PublishedVersion) -> [String: [Float]] {
+    private static func values(of version: PublishedVersion) -> [Name: [Float]] {
         Dictionary(uniqueKeysWithValues: names.enumerated().map { ($0.element, Array(version.values(at: $0.offset))) })
     }
 

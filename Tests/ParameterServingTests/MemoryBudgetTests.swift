@@ -2,6 +2,7 @@
 // overflow.
 
 import Glibc
+import Names
 import Optimizers
 import Testing
 
@@ -13,7 +14,7 @@ struct MemoryBudgetTests {
         let shape = try #require(Shape(dimensions))
         let parameters = (0..<copies).map {
             InitialParameter(
-                definition: ParameterDefinition(name: "w\($0)", shape: shape, isTrainable: true),
+                definition: ParameterDefinition(name: Name("w\($0)"), shape: shape, isTrainable: true),
                 value: .initializer("zeros"))
         }
         return .definition(ModelDefinition(settings: ["optimizer": optimizer], parameters: parameters))
@@ -75,7 +76,7 @@ struct MemoryBudgetTests {
 
     @Test("a patch that adds a slot asks the budget, so that what runs can also be opened again")
     func patchedSlot() throws {
-        let values = [("w", [Float](repeating: 1, count: 1000))]
+        let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 1000))]
         let directory = try TemporaryDirectory()
         // The values of the first version, Adam's two slots, and no third.
         var registry = try directory.open(memoryLimit: 14_000)
@@ -100,7 +101,7 @@ struct MemoryBudgetTests {
     @Test("records that wait in a recovery leave room for the models that were created after them")
     func recovery() throws {
         let directory = try TemporaryDirectory()
-        let values = [("w", [Float](repeating: 1, count: 1000)), ("v", [1])]
+        let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 1000)), ("v", [1])]
         var registry = try directory.open(memoryLimit: 64_000)
         let model = try registry.make(["optimizer": "sgd"], values)
         for number in 1...300 { try model.push(["v": [Float(number)]]) }
@@ -117,7 +118,7 @@ struct MemoryBudgetTests {
     @Test("models that were deleted need no room when the daemon comes back", arguments: 0..<3)
     func deletedModels(_: Int) throws {
         let directory = try TemporaryDirectory()
-        let values = [("w", [Float](repeating: 1, count: 1000))]
+        let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 1000))]
         var registry = try directory.open(memoryLimit: 64_000)
         for number in 1...20 {
             try registry.make(["optimizer": "adam"], values, name: "m").push(["w": values[0].1])

@@ -3,6 +3,7 @@
 
 import Glibc
 import Journal
+import Names
 import Optimizers
 import Testing
 
@@ -13,10 +14,10 @@ struct RecoveryTests {
     static let momentum: Setting = [
         "optimizer": ["type": "momentum", "momentum": 0.9], "learning_rate": 0.01, "weight_decay": 0.001,
     ]
-    static let parameters: [(String, [Float])] = [("w", [1, -2, 0.5]), ("v", [4])]
+    static let parameters: [(Name, [Float])] = [("w", [1, -2, 0.5]), ("v", [4])]
 
     /// Different numbers for each push.
-    static func gradients(_ number: Int) -> [String: [Float]] {
+    static func gradients(_ number: Int) -> [Name: [Float]] {
         let value = Float(number)
         return number.isMultiple(of: 3)
             ? ["v": [value / 7]] : ["w": [value / 3, -value / 5, 1 / value], "v": [0.1 * value]]

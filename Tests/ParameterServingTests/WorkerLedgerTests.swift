@@ -1,5 +1,6 @@
 // Exactly once, as the table of pushes sees it: api.md's paragraph of that name, sentence by sentence.
 
+import Names
 import Testing
 
 @testable import ParameterServing
@@ -96,8 +97,8 @@ struct WorkerLedgerTests {
     func tokens() throws {
         var ledger = WorkerLedger(window: 2)
         for (index, token) in ["x", "y", "z"].enumerated() {
-            #expect(try ledger.find(.token(token)) == .new(gap: 0))
-            ledger.finish(.token(token), print1, receipt(index + 1))
+            #expect(try ledger.find(.token(Name(token))) == .new(gap: 0))
+            ledger.finish(.token(Name(token)), print1, receipt(index + 1))
         }
         #expect(try ledger.find(.token("x")) == .new(gap: 0))
         #expect(try ledger.find(.token("y")) == .applied(receipt(2), print1))

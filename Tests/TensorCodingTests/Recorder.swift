@@ -1,15 +1,16 @@
 // What the tests read bodies with: a sink that knows some tensors, and a way to feed a body in chunks of a given size.
 
+import Names
 import TensorCoding
 
 /// A sink with room for named tensors; all others grow or go nowhere.
 final class Recorder: TensorSink {
-    var memory: [String: UnsafeMutableBufferPointer<Float>] = [:]
+    var memory: [Name: UnsafeMutableBufferPointer<Float>] = [:]
     var budget = Int.max
     var growsOthers = true
-    private(set) var asked: [String] = []
+    private(set) var asked: [Name] = []
 
-    init(_ capacities: [String: Int] = [:]) {
+    init(_ capacities: [Name: Int] = [:]) {
         for (name, capacity) in capacities {
             let block = UnsafeMutableBufferPointer<Float>.allocate(capacity: capacity)
             block.initialize(repeating: .nan)
@@ -21,7 +22,7 @@ final class Recorder: TensorSink {
         for block in memory.values { block.deallocate() }
     }
 
-    func destination(for name: String, in section: String) -> TensorDestination {
+    func destination(for name: Name, in section: Name) -> TensorDestination {
         asked.append(name)
         if let block = memory[name] { return .memory(block) }
         return growsOthers ? .growing : .nowhere
@@ -33,12 +34,12 @@ final class Recorder: TensorSink {
         return true
     }
 
-    func values(_ name: String) -> [Float] { memory[name].map(Array.init) ?? [] }
+    func values(_ name: Name) -> [Float] { memory[name].map(Array.init) ?? [] }
 }
 
 /// Reads `text` in chunks of `size` bytes.
 func readBody(
-    _ text: some Collection<UInt8>, chunk size: Int = .max, keys: Set<String> = ["gradients", "parameters"],
+    _ text: some Collection<UInt8>, chunk size: Int = .max, keys: Set<Name> = ["gradients", "parameters"],
     sink: any TensorSink = Recorder(), limits: JSONLimits = JSONLimits()
 ) throws(JSONError) -> JSONBody {
     var reader = JSONBodyReader(tensorKeys: keys, sink: sink, limits: limits)
@@ -57,7 +58,7 @@ func readBody(
 }
 
 func readBody(
-    _ text: String, chunk size: Int = .max, keys: Set<String> = ["gradients", "parameters"],
+    _ text: String, chunk size: Int = .max, keys: Set<Name> = ["gradients", "parameters"],
     sink: any TensorSink = Recorder(), limits: JSONLimits = JSONLimits()
 ) throws(JSONError) -> JSONBody {
     try readBody(text.utf8, chunk: size, keys: keys, sink: sink, limits: limits)

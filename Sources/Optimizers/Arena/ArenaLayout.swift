@@ -1,6 +1,8 @@
 // Where each parameter lies in the arena, and what the definition says about it. Made by `PlanBuilder` once; the server
 // cuts answers and checks pushes by it, the rules update by it.
 
+import Names
+
 /// The parameters of a model in update order, contiguous and without padding.
 public struct ArenaLayout: Sendable {
     /// Every parameter, trainable or not, in update order.
@@ -9,7 +11,7 @@ public struct ArenaLayout: Sendable {
     public let groups: [GroupLayout]
     /// Values in the arena.
     public let count: Int
-    private let indexByName: [String: Int]
+    private let indexByName: [Name: Int]
 
     init(parameters: [ParameterLayout], groups: [GroupLayout]) {
         self.parameters = parameters
@@ -19,7 +21,7 @@ public struct ArenaLayout: Sendable {
     }
 
     /// The place of a parameter in `parameters`; nil for a stranger.
-    public func index(of name: String) -> Int? { indexByName[name] }
+    public func index(of name: Name) -> Int? { indexByName[name] }
 
     /// Whether both place the same parameters, in the same groups, at the same ranges.
     func places(like other: ArenaLayout) -> Bool {
@@ -34,7 +36,7 @@ public struct ArenaLayout: Sendable {
 /// One parameter of the arena.
 public struct ParameterLayout: Sendable {
     /// Its name.
-    public let name: String
+    public let name: Name
     /// Its extents.
     public let shape: Shape
     /// Whether it takes gradients.
@@ -56,7 +58,7 @@ public struct ParameterLayout: Sendable {
 /// One group of the arena.
 public struct GroupLayout: Sendable {
     /// Its name, unique in the model.
-    public let name: String
+    public let name: Name
     /// Its parameters' places in `ArenaLayout.parameters`, ascending.
     public let parameterIndices: [Int]
     /// JSON pointer of the object that defines it; empty for the implicit group.

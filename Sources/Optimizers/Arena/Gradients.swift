@@ -1,6 +1,7 @@
 // One decoded push, as the optimizer takes it. The network layer fills it; the optimizer may use it as scratch.
 
 import CKernels
+import Names
 
 /// The gradients of one push.
 ///
@@ -26,7 +27,7 @@ public struct Gradients: Sendable {
     }
 
     /// The name of the first parameter, in update order, whose gradient holds NaN or infinity; nil where none does.
-    public func firstNonFinite(in layout: ArenaLayout) -> String? {
+    public func firstNonFinite(in layout: ArenaLayout) -> Name? {
         for (index, parameter) in layout.parameters.enumerated() {
             if isDense[index], !VectorMath.allFinite(dense[parameter.range]) { return parameter.name }
             if let rows = sparse[index], !VectorMath.allFinite(rows.values[0..<rows.values.count]) {

@@ -1,5 +1,7 @@
 // Shapes and parameters as a definition names them. Every count is overflow-checked here, before anything is allocated.
 
+import Names
+
 /// The extents of a tensor, row-major; no extents for a scalar.
 public struct Shape: Sendable, Hashable {
     /// The extents, outermost first.
@@ -36,14 +38,14 @@ public struct Shape: Sendable, Hashable {
 /// A parameter before it has a place: its name, its shape and whether it is trained.
 public struct ParameterDefinition: Sendable, Equatable {
     /// Its name, unique in the model.
-    public var name: String
+    public var name: Name
     /// Its extents.
     public var shape: Shape
     /// False for values that take no gradient and are set by import (running statistics).
     public var isTrainable: Bool
 
     /// Makes a parameter's definition.
-    public init(name: String, shape: Shape, isTrainable: Bool = true) {
+    public init(name: Name, shape: Shape, isTrainable: Bool = true) {
         self.name = name
         self.shape = shape
         self.isTrainable = isTrainable

@@ -40,7 +40,7 @@ extension GroupReader {
             guard seen.insert(parameter).inserted else {
                 throw .invalid(
                     "\(pointer)/order_params/\(place)", .valueError, "`\(name)` comes twice in `order_params`.",
-                    expected: "each name once", got: name)
+                    expected: "each name once", got: name.text)
             }
             places.append(parameter)
         }

@@ -1,10 +1,12 @@
 // Reads `groups`: who is in which group, and in which order all are updated. `PlanBuilder` then reads the rates.
 
+import Names
+
 /// The members of the groups, before their settings are read.
 struct GroupMembership {
     /// One group: its name, its object's place in `groups`, its members in order.
     struct Group {
-        let name: String
+        let name: Name
         let pointer: String
         let setting: Setting
         var members: [Int]
@@ -20,8 +22,8 @@ struct GroupMembership {
 struct GroupReader {
     let parameters: [ParameterDefinition]
     let framework: Framework
-    let placeByName: [String: Int]
-    static let keys = ["name", "params", "lr", "weight_decay", "grad_centralization", "order_params"]
+    let placeByName: [Name: Int]
+    static let keys: [Name] = ["name", "params", "lr", "weight_decay", "grad_centralization", "order_params"]
 
     init(parameters: [ParameterDefinition], framework: Framework) {
         self.parameters = parameters
@@ -82,7 +84,7 @@ struct GroupReader {
                 throw .invalid(
                     "\(pointer)/\(entry.key.pointerEscaped)", .keyError,
                     "A group has no `\(entry.key)`; \(NearestNames.hint(entry.key, among: Self.keys))",
-                    expected: Self.keys.joined(separator: ", "), got: entry.key)
+                    expected: Self.keys.map(\.text).joined(separator: ", "), got: entry.key.text)
             }
         }
         let name = setting["name"] ?? .string("group\(place)")
@@ -94,38 +96,38 @@ struct GroupReader {
         guard !name.isEmpty, name.utf8.count <= 256 else {
             throw .invalid("\(pointer)/name", .valueError, "A group's `name` must have 1 to 256 bytes.")
         }
-        return GroupMembership.Group(name: name, pointer: pointer, setting: setting, members: [])
+        return GroupMembership.Group(name: Name(name), pointer: pointer, setting: setting, members: [])
     }
 
     /// The strings of `params` or `order_params`.
-    func names(_ setting: Setting, pointer: String, key: String) throws(OptimizerError) -> [String] {
+    func names(_ setting: Setting, pointer: String, key: Name) throws(OptimizerError) -> [Name] {
         guard let elements = setting.elements else {
             throw .invalid(
                 "\(pointer)/\(key)", .typeError, "`\(key)` must be an array of names; got \(setting.kind).",
                 expected: "an array of names", got: setting.kind)
         }
-        var names: [String] = []
+        var names: [Name] = []
         for (place, element) in elements.enumerated() {
             guard let name = element.stringValue else {
                 throw .invalid(
                     "\(pointer)/\(key)/\(place)", .typeError, "`\(key)` holds names; got \(element.kind).",
                     expected: "a name", got: element.kind)
             }
-            names.append(name)
+            names.append(Name(name))
         }
         return names
     }
 
     /// Gives each parameter to the first group that names it; a literal name beats every glob.
     private func assign(_ membership: inout GroupMembership) throws(OptimizerError) {
-        var entries: [[String]] = []
-        var taken = Set<String>()
+        var entries: [[Name]] = []
+        var taken = Set<Name>()
         var owner = [Int?](repeating: nil, count: parameters.count)
         for (index, group) in membership.groups.enumerated() {
             guard taken.insert(group.name).inserted else {
                 throw .invalid(
                     "\(group.pointer)/name", .valueError, "Two groups are called `\(group.name)`; names must differ.",
-                    expected: "a name of its own", got: group.name)
+                    expected: "a name of its own", got: group.name.text)
             }
             let entry = try params(of: group)
             for (place, name) in entry.enumerated() {
@@ -133,7 +135,8 @@ struct GroupReader {
                 guard owner[parameter] == nil else {
                     throw .invalid(
                         "\(group.pointer)/params/\(place)", .runtimeError,
-                        "`\(name)` is named twice in `groups`; name it once.", expected: "each name once", got: name)
+                        "`\(name)` is named twice in `groups`; name it once.", expected: "each name once",
+                        got: name.text)
                 }
                 owner[parameter] = index
             }
@@ -145,7 +148,7 @@ struct GroupReader {
         }
     }
 
-    private func params(of group: GroupMembership.Group) throws(OptimizerError) -> [String] {
+    private func params(of group: GroupMembership.Group) throws(OptimizerError) -> [Name] {
         guard let setting = group.setting["params"] else {
             throw .invalid(
                 "\(group.pointer)/params", .keyError, "A group needs `params`, an array of names or globs.",
@@ -161,7 +164,7 @@ struct GroupReader {
     }
 
     private func members(
-        _ entry: [String], of group: GroupMembership.Group, index: Int, owner: inout [Int?]
+        _ entry: [Name], of group: GroupMembership.Group, index: Int, owner: inout [Int?]
     ) throws(OptimizerError) -> [Int] {
         var members: [Int] = []
         for (place, name) in entry.enumerated() {
@@ -192,10 +195,10 @@ struct GroupReader {
         return members
     }
 
-    func stranger(_ name: String, pointer: String) -> OptimizerError {
+    func stranger(_ name: Name, pointer: String) -> OptimizerError {
         .invalid(
             pointer, .valueError,
             "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.map(\.name)))",
-            expected: "the name of a parameter, or a glob that matches one", got: name)
+            expected: "the name of a parameter, or a glob that matches one", got: name.text)
     }
 }

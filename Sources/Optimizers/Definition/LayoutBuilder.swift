@@ -1,5 +1,7 @@
 // Places the parameters in the arena and decides, for each, whether it decays and is centralized, and why.
 
+import Names
+
 /// Which gradients `grad_centralization` reaches.
 enum CentralizationRule: String, CaseIterable, Sendable {
     /// Rank 2 and more.
@@ -63,7 +65,7 @@ struct LayoutBuilder {
         if let reason = subject.type.exemption(parameter.name, settings: subject.settings) { return (false, reason) }
         if isGrouped { return (true, "the weight_decay of group `\(groups[group].name)` is above 0") }
         if subject.traits.filtersNames {
-            for word in ["beta", "gamma"] where parameter.name.containsBytes(of: word) {
+            for word: Name in ["beta", "gamma"] where parameter.name.contains(word) {
                 return (false, "without groups, a name that holds \"\(word)\" does not decay")
             }
         }
@@ -105,14 +107,5 @@ struct LayoutBuilder {
             return (false, "its second extent is no multiple of 16, and centralization_rule is mindspore")
         default: return (true, "grad_centralization is true for its group")
         }
-    }
-}
-
-extension String {
-    /// Whether the UTF-8 of `word` occurs in this name.
-    func containsBytes(of word: String) -> Bool {
-        let (text, word) = (Array(utf8), Array(word.utf8))
-        guard text.count >= word.count else { return false }
-        return (0...(text.count - word.count)).contains { text[$0..<($0 + word.count)].elementsEqual(word) }
     }
 }

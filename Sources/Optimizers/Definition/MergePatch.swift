@@ -1,10 +1,12 @@
 // Live changes as the wire has them: RFC 7396 over a definition, with the rates replaced whole and arrays extended by
 // `append`. The result goes to `Optimizer.reconfigured(with:)`.
 
+import Names
+
 /// Merge patches of definitions.
 public enum MergePatch {
     /// Values that a patch replaces whole: merging a schedule into another would mix their arguments.
-    static let replacedWhole: Set<String> = ["learning_rate", "lr", "weight_decay", "loss_scaling"]
+    static let replacedWhole: Set<Name> = ["learning_rate", "lr", "weight_decay", "loss_scaling"]
 
     /// The definition under a patch; null returns a member to its default.
     ///
@@ -22,17 +24,17 @@ public enum MergePatch {
     ///
     /// - Throws: `.invalid` for members that a group cannot change.
     public static func apply(
-        _ patch: Setting, toGroup name: String, of definition: Setting, layout: ArenaLayout
+        _ patch: Setting, toGroup name: Name, of definition: Setting, layout: ArenaLayout
     ) throws(OptimizerError) -> Setting {
         guard let place = layout.groups.firstIndex(where: { $0.name == name }) else {
             throw .invalid(
                 "/groups/\(name.pointerEscaped)", .keyError,
                 "There is no group `\(name)`; \(NearestNames.hint(name, among: layout.groups.map(\.name)))")
         }
-        for key in ["name", "params", "order_params"] where patch[key] != nil {
+        for key: Name in ["name", "params", "order_params"] where patch[key] != nil {
             throw .invalid(
                 "/\(key)", .valueError, "`\(key)` of a running model cannot change; create another model.",
-                expected: "lr, weight_decay, grad_centralization", got: key)
+                expected: "lr, weight_decay, grad_centralization", got: key.text)
         }
         guard let elements = definition["groups"]?.elements else {
             return try applyToImplicitGroup(patch, of: definition)
@@ -42,18 +44,18 @@ public enum MergePatch {
             groups[written] = try apply(patch, to: groups[written])
             return definition.setting("groups", to: .array(groups))
         }
-        let names = layout.groups[place].parameterIndices.map { Setting.string(layout.parameters[$0].name) }
+        let names = layout.groups[place].parameterIndices.map { Setting.string(layout.parameters[$0].name.text) }
         let group = Setting.object([
-            Setting.Entry(key: "name", value: .string(name)), Setting.Entry(key: "params", value: .array(names)),
+            Setting.Entry(key: "name", value: .string(name.text)), Setting.Entry(key: "params", value: .array(names)),
         ])
         let order = groups.firstIndex { $0["order_params"] != nil } ?? groups.count
         groups.insert(try apply(patch, to: group), at: order)
         return definition.setting("groups", to: .array(groups)).setting("default_group", to: nil)
     }
 
-    private static func name(of group: Setting, at place: Int) -> String? {
+    private static func name(of group: Setting, at place: Int) -> Name? {
         if group["order_params"] != nil { return nil }
-        return group["name"]?.stringValue ?? "group\(place)"
+        return Name(group["name"]?.stringValue ?? "group\(place)")
     }
 
     private static func applyToImplicitGroup(_ patch: Setting, of definition: Setting) throws(OptimizerError) -> Setting
@@ -64,7 +66,7 @@ public enum MergePatch {
                 throw .invalid(
                     "/\(entry.key.pointerEscaped)", .keyError,
                     "The group of a model without `groups` can change `lr` and `weight_decay` only.",
-                    expected: "lr, weight_decay", got: entry.key)
+                    expected: "lr, weight_decay", got: entry.key.text)
             }
             renamed.append(Setting.Entry(key: entry.key == "lr" ? "learning_rate" : entry.key, value: entry.value))
         }

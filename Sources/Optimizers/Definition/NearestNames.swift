@@ -1,40 +1,45 @@
 // The names nearest to one that does not exist, so that every refusal can say what was probably meant.
 
+import Names
+
 /// Suggestions for a name that does not exist.
 public enum NearestNames {
     /// Up to three of `candidates` that may be meant: what another library calls so, else the nearest in spelling, else
     /// those that begin so, or that follow a prefix such as `module.`.
-    public static func of(_ name: String, among candidates: some Sequence<String>) -> [String] {
+    public static func of(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
         let known = candidates.prefix(10_000)
-        let meant = Aliases.meanings(of: name)
-        let aliases = meant.flatMap { meaning in known.filter { $0.folded == meaning || $0.foldedSchedule == meaning } }
+        let meant = Aliases.meanings(of: name.text)
+        let aliases = meant.flatMap { meaning in known.filter { [$0.text.folded, $0.text.foldedSchedule].contains(meaning) } }
         if !aliases.isEmpty { return Array(aliases.prefix(3)) }
         let near = nearest(name, among: known)
         return near.isEmpty ? related(name, among: known) : near
     }
 
-    private static func nearest(_ name: String, among candidates: some Sequence<String>) -> [String] {
-        let wanted = Array(name.lowercased().utf8.prefix(64))
+    private static func nearest(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
+        let wanted = Array(name.text.lowercased().utf8.prefix(64))
         // Between names of one or two letters a distance of two says nothing.
         let limit = wanted.count < 3 ? 1 : max(2, wanted.count / 3)
-        var near: [(distance: Int, name: String)] = []
+        var near: [(distance: Int, name: Name)] = []
         for candidate in candidates where abs(candidate.utf8.count - name.utf8.count) <= limit {
-            let apart = distance(wanted, Array(candidate.lowercased().utf8.prefix(64)))
+            let apart = distance(wanted, Array(candidate.text.lowercased().utf8.prefix(64)))
             if apart <= limit { near.append((apart, candidate)) }
         }
         near.sort { $0.distance == $1.distance ? $0.name < $1.name : $0.distance < $1.distance }
         return near.prefix(3).map { $0.name }
     }
 
-    private static func related(_ name: String, among candidates: some Sequence<String>) -> [String] {
-        let wanted = name.folded
+    private static func related(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
+        let wanted = Name(name.text.folded)
         guard wanted.utf8.count >= 3 else { return [] }
-        let alike = candidates.filter { $0.folded.hasPrefix(wanted) || wanted.hasSuffix(".\($0.folded)") }
+        let alike = candidates.filter {
+            let folded = Name($0.text.folded)
+            return folded.hasPrefix(wanted) || wanted.dropping(suffix: Name(".\(folded)")) != nil
+        }
         return Array(alike.sorted().prefix(3))
     }
 
     /// "did you mean `momentum`?", or the list of names where none is near and there are few.
-    public static func hint(_ name: String, among candidates: some Sequence<String>) -> String {
+    public static func hint(_ name: Name, among candidates: some Sequence<Name>) -> String {
         let near = of(name, among: candidates)
         if !near.isEmpty { return "did you mean " + near.map { "`\($0)`" }.joined(separator: " or ") + "?" }
         return "it knows " + candidates.sorted().prefix(24).map { "`\($0)`" }.joined(separator: ", ") + "."

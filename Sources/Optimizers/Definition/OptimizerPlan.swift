@@ -1,5 +1,7 @@
 // A definition after all of its rules were applied: what an optimizer's initialiser starts from.
 
+import Names
+
 /// What happens to a push whose gradients hold NaN or infinity.
 public enum NonFinitePolicy: String, CaseIterable, Sendable {
     /// The push is refused.
@@ -11,7 +13,7 @@ public enum NonFinitePolicy: String, CaseIterable, Sendable {
 /// A group with its settings resolved.
 public struct GroupPlan: Sendable {
     /// Its name.
-    public let name: String
+    public let name: Name
     /// Its rate: its own or the model's.
     public let learningRate: LearningRate
     /// Whether it has a rate of its own.

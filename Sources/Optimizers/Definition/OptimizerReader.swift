@@ -1,5 +1,7 @@
 // Reads `optimizer`: which class it names, and where its arguments are.
 
+import Names
+
 /// The class that a definition names, with its arguments unread.
 struct OptimizerSubject {
     let type: Optimizer.Type
@@ -88,7 +90,7 @@ struct OptimizerReader {
         let names = candidates.map { $0.traits.name }
         throw .invalid(
             pointer, .valueError,
-            "There is no optimizer `\(name)` in \(framework.rawValue); \(elsewhere(name) ?? NearestNames.hint(name, among: names))",
+            "There is no optimizer `\(name)` in \(framework.rawValue); \(elsewhere(name) ?? NearestNames.hint(Name(name), among: names.map { Name($0) }))",
             expected: names.joined(separator: ", "), got: name)
     }
 

@@ -1,13 +1,15 @@
 // From a definition to a plan, in the order in which MindSpore checks: parameters, loss_scale, learning_rate, groups,
 // weight_decay; the rule's own arguments are read by the rule. Nothing is allocated here.
 
+import Names
+
 /// Resolves a definition.
 struct PlanBuilder {
     let definition: Setting
     let parameters: [ParameterDefinition]
     let catalogue: Catalogue
 
-    static let keys = [
+    static let keys: [Name] = [
         "optimizer", "learning_rate", "weight_decay", "loss_scale", "loss_scaling", "groups", "default_group",
         "centralization_rule", "target", "unique", "past_end", "on_nonfinite", "step",
     ]
@@ -47,7 +49,7 @@ struct PlanBuilder {
         guard !parameters.isEmpty else {
             throw .invalid("/parameters", .valueError, "A model needs at least one parameter.")
         }
-        var names = Set<String>()
+        var names = Set<Name>()
         var count = 0
         for parameter in parameters {
             guard names.insert(parameter.name).inserted else {
@@ -57,7 +59,7 @@ struct PlanBuilder {
             guard !overflow, sum <= Int.max / 64 else {
                 throw .invalid(
                     "/parameters", .valueError, "The parameters are too large for any machine's memory.",
-                    expected: "fewer elements", got: parameter.name)
+                    expected: "fewer elements", got: parameter.name.text)
             }
             count = sum
         }
@@ -135,7 +137,7 @@ struct PlanBuilder {
 extension Settings {
     /// One of the names of an enumeration; `fallback` where absent.
     func choice<Choice: RawRepresentable & CaseIterable>(
-        _ key: String, default fallback: Choice
+        _ key: Name, default fallback: Choice
     ) throws(OptimizerError) -> Choice where Choice.RawValue == String {
         guard let setting = raw(key) else { return fallback }
         let names = Choice.allCases.map(\.rawValue)
@@ -144,7 +146,7 @@ extension Settings {
             throw complaint(key, .typeError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
         }
         guard let choice = Choice(rawValue: text) else {
-            let near = NearestNames.of(text, among: names).map { "`\"\(key)\":\"\($0)\"`" }
+            let near = NearestNames.of(Name(text), among: names.map { Name($0) }).map { "`\"\(key)\":\"\($0)\"`" }
             let hint = near.isEmpty ? "" : " Write \(near.joined(separator: " or "))."
             throw complaint(key, .valueError, "`\(key)` must be \(words); got \"\(text)\".\(hint)", words, text)
         }

@@ -1,5 +1,7 @@
 // A setting as the text that one would write: refusals show the line that is right, with the values that were sent.
 
+import Names
+
 extension Setting {
     /// A longer text does not fit in a sentence.
     private static let longestLine = 160
@@ -29,8 +31,8 @@ extension Setting {
     }
 
     /// `"key":value`, or nil as `line`.
-    static func member(_ key: String, _ value: Setting) -> String? {
-        guard let name = quoted(key), let text = value.line else { return nil }
+    static func member(_ key: Name, _ value: Setting) -> String? {
+        guard let name = quoted(key.text), let text = value.line else { return nil }
         return "\(name):\(text)"
     }
 

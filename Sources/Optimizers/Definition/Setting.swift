@@ -1,6 +1,8 @@
 // The data of a definition, in the order written: what JSON can say, without being JSON. The API layer makes it from a
 // request body, the rules and schedules read it through `Settings`, the journal stores it.
 
+import Names
+
 /// A value of a definition, as JSON-like data in the order written.
 public indirect enum Setting: Sendable, Equatable {
     /// JSON's null.
@@ -23,19 +25,19 @@ public indirect enum Setting: Sendable, Equatable {
     /// One member of an object.
     public struct Entry: Sendable, Equatable {
         /// The member's name.
-        public var key: String
+        public var key: Name
         /// The member's value.
         public var value: Setting
 
         /// Makes a member.
-        public init(key: String, value: Setting) {
+        public init(key: Name, value: Setting) {
             self.key = key
             self.value = value
         }
     }
 
     /// The value of an object's member; nil where there is none or this is not an object.
-    public subscript(key: String) -> Setting? {
+    public subscript(key: Name) -> Setting? {
         guard case .object(let entries) = self else { return nil }
         return entries.first { $0.key == key }?.value
     }
@@ -95,7 +97,7 @@ public indirect enum Setting: Sendable, Equatable {
     }
 
     /// This object with a member replaced in its place, added at the end, or (nil) removed.
-    public func setting(_ key: String, to value: Setting?) -> Setting {
+    public func setting(_ key: Name, to value: Setting?) -> Setting {
         var entries = entries
         let place = entries.firstIndex { $0.key == key }
         switch (place, value) {

@@ -1,6 +1,8 @@
 // Reads the members of one object of a definition with MindSpore's checks: the right kind (TypeError), the right range
 // (ValueError), no member that nobody asked for. Rules, schedules and loss scaling are written in terms of it.
 
+import Names
+
 /// The range of a number, with the words for it.
 public struct Bounds: Sendable {
     let words: String
@@ -34,11 +36,11 @@ public final class Settings {
     public let owner: String
     let entries: [Setting.Entry]
     private let parent: Settings?
-    private var asked: [String]
+    private var asked: [Name]
 
     /// A reader of `setting`, which must be an object, at `pointer`; `known` names are read elsewhere, and what the
     /// object lacks is looked up in `parent` (a torch group over its optimizer).
-    public init(_ setting: Setting, pointer: String, owner: String, known: [String] = [], parent: Settings? = nil) {
+    public init(_ setting: Setting, pointer: String, owner: String, known: [Name] = [], parent: Settings? = nil) {
         entries = setting.entries
         self.pointer = pointer
         self.owner = owner
@@ -47,7 +49,7 @@ public final class Settings {
     }
 
     /// The member's value as written, nil if it is absent; null counts as a value.
-    public func raw(_ key: String) -> Setting? {
+    public func raw(_ key: Name) -> Setting? {
         if !asked.contains(key) { asked.append(key) }
         // The parent is asked in any case: an argument that every group overrides is known all the same.
         let inherited = parent?.raw(key)
@@ -55,15 +57,15 @@ public final class Settings {
     }
 
     /// The member asked for last, if it was not there: what stopped the reading when something required is missing.
-    var missing: String? { asked.last.flatMap { has($0) ? nil : $0 } }
+    var missing: Name? { asked.last.flatMap { has($0) ? nil : $0 } }
 
     /// Whether the object, or its parent, has the member.
-    public func has(_ key: String) -> Bool { holds(key) || (parent?.has(key) ?? false) }
+    public func has(_ key: Name) -> Bool { holds(key) || (parent?.has(key) ?? false) }
 
-    private func holds(_ key: String) -> Bool { entries.contains { $0.key == key } }
+    private func holds(_ key: Name) -> Bool { entries.contains { $0.key == key } }
 
     /// Where a member is, or would be written.
-    func place(of key: String) -> String {
+    func place(of key: Name) -> String {
         if let parent, !holds(key), parent.has(key) { return parent.place(of: key) }
         return "\(pointer)/\(key.pointerEscaped)"
     }
@@ -74,7 +76,7 @@ public final class Settings {
     ///
     /// - Throws: TypeError where it is no number or is absent without a fallback, ValueError out of bounds.
     public func number(
-        _ key: String, default fallback: Double? = nil, _ bounds: Bounds = .any
+        _ key: Name, default fallback: Double? = nil, _ bounds: Bounds = .any
     ) throws(OptimizerError) -> Double {
         guard let setting = raw(key) else {
             if let fallback { return fallback }
@@ -109,7 +111,7 @@ public final class Settings {
     /// An integer of at least `least`; `fallback` where absent.
     ///
     /// - Throws: TypeError for a fraction, a boolean or absence, ValueError below `least`.
-    public func integer(_ key: String, default fallback: Int? = nil, atLeast least: Int) throws(OptimizerError) -> Int {
+    public func integer(_ key: Name, default fallback: Int? = nil, atLeast least: Int) throws(OptimizerError) -> Int {
         let words = "an integer >= \(least)"
         guard let setting = raw(key) else {
             if let fallback { return fallback }
@@ -127,7 +129,7 @@ public final class Settings {
     /// true or false; `fallback` where absent.
     ///
     /// - Throws: TypeError for anything else, 0 and 1 included.
-    public func boolean(_ key: String, default fallback: Bool) throws(OptimizerError) -> Bool {
+    public func boolean(_ key: Name, default fallback: Bool) throws(OptimizerError) -> Bool {
         guard let setting = raw(key) else { return fallback }
         guard case .boolean(let value) = setting else {
             throw complaint(
@@ -139,7 +141,7 @@ public final class Settings {
     /// Two numbers; `fallback` where absent.
     ///
     /// - Throws: TypeError where it is no array of numbers, ValueError where it has not exactly two.
-    public func pair(_ key: String, default fallback: (Double, Double)) throws(OptimizerError) -> (Double, Double) {
+    public func pair(_ key: Name, default fallback: (Double, Double)) throws(OptimizerError) -> (Double, Double) {
         guard let setting = raw(key) else { return fallback }
         let words = "an array of two numbers"
         guard let elements = setting.elements else {
@@ -157,7 +159,7 @@ public final class Settings {
     /// An array of numbers.
     ///
     /// - Throws: TypeError for anything else, and where it is absent.
-    public func numbers(_ key: String) throws(OptimizerError) -> [Double] {
+    public func numbers(_ key: Name) throws(OptimizerError) -> [Double] {
         switch raw(key) {
         case .numbers(let values)?: return values
         case .array(let elements)? where elements.isEmpty: return []
@@ -174,7 +176,7 @@ public final class Settings {
         throw .invalid(
             "\(pointer)/\(stranger.key.pointerEscaped)", exception,
             "\(owner) has no `\(stranger.key)`; \(NearestNames.hint(stranger.key, among: asked))\(correction(of: stranger))",
-            expected: asked.sorted().joined(separator: ", "), got: stranger.key)
+            expected: asked.sorted().map(\.text).joined(separator: ", "), got: stranger.key.text)
     }
 
     /// " Write `"learning_rate":0.1`.": the member under the name that it has here, with the value that was sent.
@@ -186,33 +188,18 @@ public final class Settings {
             line = members.count == names.count ? members.joined(separator: ",") : nil
         } else if names == ["betas"] {
             // Two numbers of MindSpore's are one pair of torch's.
-            let pair = [("beta1", 0.9), ("beta2", 0.999)].map { self[$0.0]?.numberValue ?? $0.1 }
+            let pair = [("beta1" as Name, 0.9), ("beta2", 0.999)].map { self[$0.0]?.numberValue ?? $0.1 }
             line = Setting.member("betas", .numbers(pair))
         }
         return line.map { " Write `\($0)`." } ?? ""
     }
 
-    private subscript(key: String) -> Setting? { entries.first { $0.key == key }?.value }
+    private subscript(key: Name) -> Setting? { entries.first { $0.key == key }?.value }
 
     /// An error about the member `key`.
     public func complaint(
-        _ key: String, _ exception: ExceptionClass, _ detail: String, _ expected: String? = nil, _ got: String? = nil
+        _ key: Name, _ exception: ExceptionClass, _ detail: String, _ expected: String? = nil, _ got: String? = nil
     ) -> OptimizerError {
         .invalid(place(of: key), exception, detail, expected: expected, got: got)
-    }
-}
-
-extension String {
-    /// This name as one token of a JSON pointer (RFC 6901).
-    var pointerEscaped: String {
-        var escaped = ""
-        for character in self {
-            switch character {
-            case "~": escaped += "~0"
-            case "/": escaped += "~1"
-            default: escaped.append(character)
-            }
-        }
-        return escaped
     }
 }

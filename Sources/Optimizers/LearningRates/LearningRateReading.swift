@@ -1,5 +1,7 @@
 // Reads learning rates and weight decays from a definition, with the exception MindSpore raises for each mistake.
 
+import Names
+
 extension LearningRate {
     /// Reads a number, an array or a schedule object.
     ///
@@ -116,7 +118,7 @@ extension LearningRate {
             let rest = setting.setting("steps", to: nil)
             return Piece(steps: steps, rate: try LearningRate(rest, pointer: pointer, catalogue: catalogue))
         }
-        let key = settings.has("learning_rate") ? "learning_rate" : "lr"
+        let key: Name = settings.has("learning_rate") ? "learning_rate" : "lr"
         guard let rate = settings.raw(key) else {
             throw settings.complaint("lr", .typeError, "A piece of a sequence needs `lr` or `schedule`.")
         }

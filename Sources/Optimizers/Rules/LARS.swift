@@ -1,6 +1,7 @@
 // mindspore.nn.LARS, a wrapper around any of MindSpore's optimizers. It takes over weight decay and unscaling.
 
 import CKernels
+import Names
 
 /// Layer-wise adaptive rate scaling around an inner optimizer.
 ///
@@ -20,9 +21,9 @@ final class LARS: FusedOptimizer {
         return traits
     }
 
-    override class func exemption(_ name: String, settings: Settings) -> String? {
+    override class func exemption(_ name: Name, settings: Settings) -> String? {
         let filter = (try? LARSInner.filter(settings)) ?? []
-        return filter.first(where: name.containsBytes(of:)).map { "lars_filter leaves out names that hold \"\($0)\"" }
+        return filter.first { name.contains(Name($0)) }.map { "lars_filter leaves out names that hold \"\($0)\"" }
     }
 
     private let inner: FusedOptimizer
@@ -96,7 +97,7 @@ final class LARS: FusedOptimizer {
         let count = tensor.values.count
         if let unscale = pass.unscale, !isUnscaled { VectorMath.scale(base, by: unscale, count: count) }
         if let factor = pass.scaleAfter { VectorMath.scale(base, by: factor, count: count) }
-        guard !filter.contains(where: parameter.name.containsBytes(of:)) else { return }
+        guard !filter.contains(where: { parameter.name.contains(Name($0)) }) else { return }
         let decay = parameter.decays ? pass.decays[group] : 0
         let weights = pass.current + parameter.range.lowerBound
         let weightNorm = VectorMath.sumOfSquares(weights, count: count).squareRoot()

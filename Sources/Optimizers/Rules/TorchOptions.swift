@@ -1,5 +1,7 @@
 // What the optimizers of torch.optim share: their traits, `maximize`, and options that change speed but not numbers.
 
+import Names
+
 /// Helpers of the torch rules.
 enum TorchOptions {
     /// torch has no loss scale, no centralization and no name filter, and decays every parameter.
@@ -15,7 +17,7 @@ enum TorchOptions {
 
     /// Reads `maximize`, and accepts the options that only choose an implementation.
     static func maximize(_ settings: Settings) throws(OptimizerError) -> Bool {
-        for option in ["foreach", "fused", "capturable", "differentiable"] {
+        for option: Name in ["foreach", "fused", "capturable", "differentiable"] {
             _ = try settings.boolean(option, default: false)
         }
         return try settings.boolean("maximize", default: false)

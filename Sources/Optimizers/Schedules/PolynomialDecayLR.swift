@@ -1,6 +1,7 @@
 // PolynomialDecayLR; the function of the same name is PolynomialDecayFunction.
 
 import Glibc
+import Names
 
 /// A polynomial from `learning_rate` to `end_learning_rate`.
 ///
@@ -27,7 +28,7 @@ struct Polynomial: Sendable {
     let stretches: Bool
 
     /// Reads the arguments; `flag` names the one that stretches the curve.
-    init(_ settings: Settings, flag: String) throws(OptimizerError) {
+    init(_ settings: Settings, flag: Name) throws(OptimizerError) {
         start = try settings.number("learning_rate", .positive)
         end = try settings.number("end_learning_rate", .nonNegative)
         power = try settings.number("power", .positive)

@@ -1,6 +1,7 @@
 // One face for the two forms in which tensors arrive.
 
 import HTTPServing
+import Names
 import Optimizers
 import TensorCoding
 
@@ -30,7 +31,7 @@ final class BodyReader {
     ///   - request: whose body it is.
     ///   - section: the member of a JSON body that holds the tensors.
     ///   - sink: where their numbers go.
-    init(_ format: BodyFormat, of request: Request, section: String, sink: any TensorSink) {
+    init(_ format: BodyFormat, of request: Request, section: Name, sink: any TensorSink) {
         self.format = format
         self.request = request
         json = JSONBodyReader(tensorKeys: [section], sink: sink)

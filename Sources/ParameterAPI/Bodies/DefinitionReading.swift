@@ -1,6 +1,7 @@
 // From a create request's document to a ModelDefinition. What belongs to the optimizer is passed on as it is and judged
 // there; what is judged here is what only the server knows: parameters, their first values, consistency.
 
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -9,7 +10,7 @@ import TensorCoding
 struct DefinitionReading {
     let body: JSONBody
     /// Keys that are the server's; all others are the optimizer's.
-    private static let ownKeys = ["parameters", "consistency"]
+    private static let ownKeys: [Name] = ["parameters", "consistency"]
 
     func definition() throws(Problem) -> ModelDefinition {
         guard let members = body.document.members else {
@@ -43,7 +44,8 @@ struct DefinitionReading {
             guard case .tensor(let index) = member.value, body.tensors.indices.contains(index) else {
                 throw Problem([
                     complaint(
-                        "/parameters/\(member.key)", .typeError, "a parameter is a tensor, not \(member.value.kind)")
+                        "/parameters/\(member.key.pointerEscaped)", .typeError,
+                        "a parameter is a tensor, not \(member.value.kind)")
                 ])
             }
             parameters.append(try parameter(body.tensors[index]))
@@ -118,22 +120,23 @@ struct DefinitionReading {
 
     private func checkFields(_ tensor: DecodedTensor) throws(Problem) {
         if let advice = tensor.typedArrayAdvice { throw Problem([complaint(tensor.pointer, .typeError, advice)]) }
-        let known = ["init", "trainable"]
+        let known: [Name] = ["init", "trainable"]
         for field in tensor.fields where !known.contains(field.key) {
             let hint = NearestNames.hint(field.key, among: known + ["shape", "data", "dtype", "b64"])
             throw Problem([
                 complaint(
-                    "\(tensor.pointer)/\(field.key)", .keyError, "a parameter has no field `\(field.key)`; \(hint)")
+                    "\(tensor.pointer)/\(field.key.pointerEscaped)", .keyError,
+                    "a parameter has no field `\(field.key)`; \(hint)")
             ])
         }
     }
 
     private func checkName(_ tensor: DecodedTensor) throws(Problem) {
         let name = tensor.name
-        let isClean = name.unicodeScalars.allSatisfy {
+        let isClean = name.text.unicodeScalars.allSatisfy {
             $0.value >= 0x20 && $0.value != 0x7f && $0 != "#" && !(0x80...0x9f).contains($0.value)
         }
-        guard isClean, (1...256).contains(name.unicodeScalars.count), name != "__metadata__" else {
+        guard isClean, (1...256).contains(name.text.unicodeScalars.count), name != "__metadata__" else {
             throw Problem([
                 complaint(
                     "/parameters", .valueError,
@@ -152,7 +155,7 @@ struct DefinitionReading {
         for member in members where member.key != "mode" {
             throw Problem([
                 complaint(
-                    "/consistency/\(member.key)", .keyError,
+                    "/consistency/\(member.key.pointerEscaped)", .keyError,
                     "`consistency` has no field `\(member.key)`; it knows `mode`")
             ])
         }

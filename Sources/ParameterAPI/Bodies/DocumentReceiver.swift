@@ -1,6 +1,7 @@
 // Small JSON bodies without tensors.
 
 import HTTPServing
+import Names
 import TensorCoding
 
 /// Collects a JSON document.
@@ -10,7 +11,7 @@ final class DocumentReceiver: BodyReceiver {
 
     /// Takes no tensors; what the document itself needs is bounded by `limit`.
     private final class NoSink: TensorSink {
-        func destination(for name: String, in section: String) -> TensorDestination { .nowhere }
+        func destination(for name: Name, in section: Name) -> TensorDestination { .nowhere }
         func allowGrowth(bytes: Int) -> Bool { true }
     }
 

@@ -2,6 +2,7 @@
 // pool when the first dense value is near, so that a client that only sends a head holds no memory. Sparse rows have no
 // place there and grow apart, within the budget.
 
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -29,7 +30,7 @@ final class GradientSink: TensorSink {
         self.takesUntrained = takesUntrained
     }
 
-    func destination(for name: String, in section: String) -> TensorDestination {
+    func destination(for name: Name, in section: Name) -> TensorDestination {
         guard let index = layout.index(of: name) else { return .nowhere }
         let parameter = layout.parameters[index]
         guard parameter.isTrainable || takesUntrained else { return .nowhere }

@@ -2,6 +2,7 @@
 // model again.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -9,7 +10,7 @@ import TensorCoding
 /// Collects an uploaded model file.
 final class ModelFile: BodyReceiver {
     /// The metadata's key of everything beside the values.
-    static let imageKey = "paramd.image"
+    static let imageKey: Name = "paramd.image"
 
     private let call: Call
     private let done: (ModelSource, Exchange) -> Void
@@ -52,7 +53,7 @@ final class ModelFile: BodyReceiver {
                 "The file is no checkpoint of this server: its metadata lack `\(Self.imageKey)`. Create the model with JSON, then PUT .../parameters."
             )
         }
-        var values: [String: Floats] = [:]
+        var values: [Name: Floats] = [:]
         for tensor in body.tensors {
             guard case .dense(let buffer?) = tensor.content else { continue }
             values[tensor.name] = Floats(owner: buffer, values: UnsafeBufferPointer(buffer.values))
@@ -74,7 +75,7 @@ final class GrowingSink: TensorSink {
         self.budget = budget
     }
 
-    func destination(for name: String, in section: String) -> TensorDestination { .growing }
+    func destination(for name: Name, in section: Name) -> TensorDestination { .growing }
 
     func allowGrowth(bytes: Int) -> Bool {
         do throws(ServingError) {

@@ -31,7 +31,7 @@ extension Call {
             throw Problem(
                 members.map { member in
                     Complaint(
-                        pointer: "/\(JSONPointer.escape(member.key))", exception: .keyError,
+                        pointer: "/\(member.key.pointerEscaped)", exception: .keyError,
                         detail: "nothing is read here, so there is no field `\(member.key)`; send {} or no body")
                 })
         }

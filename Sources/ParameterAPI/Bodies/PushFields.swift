@@ -3,6 +3,7 @@
 // looks like: `7` and `007` are two workers.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -16,15 +17,15 @@ struct PushFields {
     private(set) var complaints: [Complaint] = []
 
     /// Every member that a JSON push may have.
-    private static let known = [
+    private static let known: [Name] = [
         "gradients", "worker", "epoch", "seq", "based_on", "num_examples", "loss", "metrics", "complete",
     ]
-    private static let headers = [
+    private static let headers: [Name: String] = [
         "worker": "X-Paramd-Worker", "epoch": "X-Paramd-Epoch", "seq": "X-Paramd-Seq",
         "based_on": "X-Paramd-Based-On", "loss": "X-Paramd-Loss",
     ]
 
-    private var values: [String: JSONValue] = [:]
+    private var values: [Name: JSONValue] = [:]
 
     /// Reads the fields of a body and of its request's headers.
     init(_ body: TensorBody, headers: Headers, layout: ArenaLayout) {
@@ -54,7 +55,7 @@ struct PushFields {
     }
 
     /// What a text of a header or of safetensors metadata says about a field.
-    static func value(of text: String, for field: String) -> JSONValue {
+    static func value(of text: String, for field: Name) -> JSONValue {
         guard known.contains(field), field != "worker" else { return .string(text) }
         do throws(JSONError) { return try JSONValue(parsing: text.utf8) } catch { return .string(text) }
     }
@@ -84,17 +85,17 @@ struct PushFields {
             complain("", .valueError, "Idempotency-Key has 1 to 256 characters")
             return nil
         }
-        return .token(inner)
+        return .token(Name(inner))
     }
 
-    private mutating func workerName() -> String? {
+    private mutating func workerName() -> Name? {
         guard let value = values["worker"] else { return nil }
         guard let name = value.string, WorkerName.isValid(name) else {
             let exception: ExceptionClass = value.string == nil ? .typeError : .valueError
             complain("worker", exception, "`worker` is \(WorkerName.rule), not \(Self.words(for: value))")
             return nil
         }
-        return name
+        return Name(name)
     }
 
     private mutating func checkMetrics() {
@@ -104,7 +105,7 @@ struct PushFields {
         }
         for member in members where member.value.number == nil {
             complain(
-                "metrics/\(JSONPointer.escape(member.key))", .typeError,
+                "metrics/\(member.key.pointerEscaped)", .typeError,
                 "a metric is a number, and `\(member.key)` is \(Self.words(for: member.value))")
         }
     }
@@ -114,29 +115,30 @@ struct PushFields {
         value.string.map { "the text \"\($0.prefix(40))\"" } ?? value.kind
     }
 
-    private mutating func integer(_ field: String, atLeast least: Int) -> Int? {
+    private mutating func integer(_ field: Name, atLeast least: Int) -> Int? {
         guard let value = values[field] else { return nil }
         guard let integer = value.integer.map(Int.init), (least...FixedLimits.largestInteger).contains(integer) else {
             let exception: ExceptionClass = value.integer == nil ? .typeError : .valueError
-            complain(field, exception, "`\(field)` is a whole number from \(least) to \(FixedLimits.largestInteger)")
+            complain(
+                field.text, exception, "`\(field)` is a whole number from \(least) to \(FixedLimits.largestInteger)")
             return nil
         }
         return integer
     }
 
-    private mutating func number(_ field: String) -> Double? {
+    private mutating func number(_ field: Name) -> Double? {
         guard let value = values[field] else { return nil }
         guard let number = value.number, number.isFinite else {
-            complain(field, .typeError, "`\(field)` is a finite number, not \(Self.words(for: value))")
+            complain(field.text, .typeError, "`\(field)` is a finite number, not \(Self.words(for: value))")
             return nil
         }
         return number
     }
 
-    private mutating func boolean(_ field: String) -> Bool {
+    private mutating func boolean(_ field: Name) -> Bool {
         guard let value = values[field] else { return false }
         guard let flag = value.bool else {
-            complain(field, .typeError, "`\(field)` is true or false, not \(value.kind)")
+            complain(field.text, .typeError, "`\(field)` is true or false, not \(value.kind)")
             return false
         }
         return flag
@@ -147,7 +149,7 @@ struct PushFields {
         for member in members {
             guard layout.index(of: member.key) == nil else {
                 complain(
-                    member.key, .keyError,
+                    member.key.pointerEscaped, .keyError,
                     "`\(member.key)` is a parameter, and gradients are sent under `gradients`; write \(Self.line(misplaced))"
                 )
                 continue
@@ -155,7 +157,7 @@ struct PushFields {
             let near = NearestNames.of(member.key, among: Self.known)
             let line = near.first == "gradients" ? " Write \(Self.line(member.value.members ?? []))." : ""
             complain(
-                member.key, .keyError,
+                member.key.pointerEscaped, .keyError,
                 "a push has no field `\(member.key)`; \(NearestNames.hint(member.key, among: Self.known))\(line)")
         }
     }

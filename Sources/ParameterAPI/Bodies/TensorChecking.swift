@@ -1,6 +1,7 @@
 // Holds decoded tensors against the model: names, shapes, rows. All mistakes are collected, so that one answer tells
 // them all, and a push is judged as a whole.
 
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -28,7 +29,7 @@ struct TensorChecking {
         where parameter.isTrainable && !isDense[index] && sparse[index] == nil {
             complaints.append(
                 Complaint(
-                    pointer: "/\(section)/\(JSONPointer.escape(parameter.name))", exception: .runtimeError,
+                    pointer: "/\(section)/\(parameter.name.pointerEscaped)", exception: .runtimeError,
                     detail: "`\(parameter.name)` has no gradient, and the push says it is complete"))
         }
     }
@@ -41,7 +42,7 @@ struct TensorChecking {
     mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) {
         guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
         // A tensor that could not be read has been complained of; its shape says nothing.
-        if complaints.contains(where: { $0.pointer.hasPrefix(tensor.pointer) }) { return }
+        if complaints.contains(where: { Self.concerns($0, tensor) }) { return }
         let parameter = layout.parameters[index]
         if !parameter.isTrainable, !takesUntrained {
             return complain(
@@ -63,6 +64,12 @@ struct TensorChecking {
         case .rows: complain(tensor, .typeError, "give the whole tensor; sparse rows are for gradients")
         case .none: complain(tensor, .valueError, "the tensor has no values; write `data`, `b64` or nested lists")
         }
+    }
+
+    /// Whether a complaint is about this tensor or a member of it, and not about one whose name begins like it.
+    private static func concerns(_ complaint: Complaint, _ tensor: DecodedTensor) -> Bool {
+        let (pointer, own) = (Name(complaint.pointer), Name(tensor.pointer))
+        return pointer == own || pointer.hasPrefix(Name("\(own)/"))
     }
 
     private mutating func unknown(_ tensor: DecodedTensor) {
@@ -120,5 +127,5 @@ struct TensorChecking {
     }
 
     /// Where the tensor stands in a JSON body; a safetensors file has one level only, and the same words help there.
-    private func pointer(of tensor: DecodedTensor) -> String { "/\(section)/\(JSONPointer.escape(tensor.name))" }
+    private func pointer(of tensor: DecodedTensor) -> String { "/\(section)/\(tensor.name.pointerEscaped)" }
 }

@@ -1,20 +1,21 @@
 // A tensor that came as {"0":1,"1":-2}: JavaScript writes its typed arrays so.
 
+import Names
 import Optimizers
 import TensorCoding
 
 extension DecodedTensor {
     /// What to write instead, where the tensor is an object of numbered members.
     var typedArrayAdvice: String? {
-        guard !fields.isEmpty, fields.enumerated().allSatisfy({ $1.key == "\($0)" }) else { return nil }
+        guard !fields.isEmpty, fields.enumerated().allSatisfy({ $1.key == Name("\($0)") }) else { return nil }
         let line = Setting.object([Setting.Entry(key: name, value: Setting(.array(fields.map(\.value))))]).line
         let written = line.map { ", so `\($0)`" } ?? ""
         return
-            "`\(name)` is an object of numbered members, as JSON.stringify writes a Float32Array; send Array.from(\(name.isIdentifier ? name : "array"))\(written)"
+            "`\(name)` is an object of numbered members, as JSON.stringify writes a Float32Array; send Array.from(\(name.isIdentifier ? name.text : "array"))\(written)"
     }
 }
 
-extension String {
+extension Name {
     fileprivate var isIdentifier: Bool {
         !isEmpty && utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || $0 == 0x5f }
     }

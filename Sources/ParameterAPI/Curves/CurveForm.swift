@@ -1,6 +1,7 @@
 // The forms of a curve: chosen by the path's suffix, or else by the Accept header; JSON without either.
 
 import HTTPServing
+import Names
 import TensorCoding
 
 /// How a curve is answered.
@@ -42,13 +43,13 @@ extension JSONWriter {
         beginObject()
         key("steps")
         integers(curve.steps)
-        key(curve.quantity)
+        key(Name(curve.quantity))
         if let only = curve.series.first, only.name.isEmpty {
             optionalNumbers(only.values)
         } else {
             beginObject()
             for series in curve.series {
-                key(series.name)
+                key(Name(series.name))
                 optionalNumbers(series.values)
             }
             endObject()

@@ -1,6 +1,7 @@
 // Parameter groups in update order.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 
@@ -27,7 +28,7 @@ import ParameterServing
 @Sendable func getGroup(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
-    let index = try groupIndex(call.argument("g"), model.publication.current)
+    let index = try groupIndex(Name(call.argument("g")), model.publication.current)
     return .answer { exchange in
         let version = model.publication.current
         let validators = call.validators(version, "group\(index)")
@@ -39,7 +40,7 @@ import ParameterServing
 /// The place of a group in update order.
 ///
 /// - Throws: `notFound` with the nearest names.
-func groupIndex(_ name: String, _ version: PublishedVersion) throws(Problem) -> Int {
+func groupIndex(_ name: Name, _ version: PublishedVersion) throws(Problem) -> Int {
     let names = version.facts.layout.groups.map(\.name)
     guard let index = names.firstIndex(of: name) else {
         throw Problem(.notFound, "The model has no group `\(name)`; \(NearestNames.hint(name, among: names))")

@@ -65,7 +65,7 @@ final class ImportReceiver: BodyReceiver {
             let hint = NearestNames.hint(field.key, among: ["parameters"])
             checking.add(
                 Complaint(
-                    pointer: "/\(field.key)", exception: .keyError,
+                    pointer: "/\(field.key.pointerEscaped)", exception: .keyError,
                     detail: "an import has no field `\(field.key)`; \(hint)"))
         }
         if let nonFinite = checking.nonFinite { checking.add(nonFinite) }

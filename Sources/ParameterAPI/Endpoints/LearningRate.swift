@@ -1,6 +1,7 @@
 // Asking for rates: get_lr, get_lr_parameter and get_weight_decay, at any step. A question never moves the step.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -10,7 +11,7 @@ import TensorCoding
     try call.allowQueries("step", "from", "to", "every", "param")
     let model = try call.model()
     let form = try CurveForm(call)
-    let names = call.queries("param")
+    let names = call.queries("param").map { Name($0) }
     let parameters = try parameters(names, of: model.layout)
     if let steps = try call.stepRange(for: model, as: form) {
         let groups = names.isEmpty ? nil : Set(parameters.map(\.group))
@@ -89,7 +90,7 @@ private func answerCurve(
         call.answer(exchange) { () throws(Problem) in
             let facts = model.publication.current.facts
             let shown = facts.layout.groups.indices.filter { subject.groups?.contains($0) ?? true }
-            let names = shown.map { facts.layout.groups[$0].name }
+            let names = shown.map { facts.layout.groups[$0].name.text }
             let curve = try Curve(subject.quantity, subject.steps, names: names) { step throws(Problem) in
                 let values = try evaluate(facts, step)
                 return shown.map { values[$0] }
@@ -101,7 +102,7 @@ private func answerCurve(
 
 /// One value per group, at one step.
 private func answerValues(
-    _ call: Call, _ exchange: Exchange, _ version: PublishedVersion, _ quantity: String, _ step: Int,
+    _ call: Call, _ exchange: Exchange, _ version: PublishedVersion, _ quantity: Name, _ step: Int,
     _ evaluate: Evaluate
 ) {
     call.answer(exchange) { () throws(Problem) in
@@ -123,9 +124,9 @@ private func answerValues(
 
 /// The parameters that the query names, with the groups that rule their rates.
 private func parameters(
-    _ names: [String], of layout: ArenaLayout
-) throws(Problem) -> [(name: String, group: Int)] {
-    var rows: [(name: String, group: Int)] = []
+    _ names: [Name], of layout: ArenaLayout
+) throws(Problem) -> [(name: Name, group: Int)] {
+    var rows: [(name: Name, group: Int)] = []
     for name in names {
         guard let index = layout.index(of: name) else {
             let hint = NearestNames.hint(name, among: layout.parameters.map(\.name))
@@ -141,7 +142,7 @@ private func parameters(
 
 /// The rate of each parameter asked for, with the definition it comes from.
 private func parameterRates(
-    _ call: Call, _ version: PublishedVersion, _ step: Int, _ rows: [(name: String, group: Int)]
+    _ call: Call, _ version: PublishedVersion, _ step: Int, _ rows: [(name: Name, group: Int)]
 ) throws(Problem) -> Response {
     let layout = version.facts.layout
     let entries = rows.reduce(0) { $0 + version.facts.learningRateDefinitionCount(ofGroup: $1.group) }
@@ -173,7 +174,7 @@ private func parameterRates(
 
 extension JSONWriter {
     /// Writes `"quantity":{name: value, ...}`.
-    mutating func values(_ quantity: String, _ values: some Sequence<(String, Float?)>) {
+    mutating func values(_ quantity: Name, _ values: some Sequence<(Name, Float?)>) {
         key(quantity)
         beginObject()
         for (name, value) in values { member(name, value) }

@@ -1,6 +1,7 @@
 // Live changes of hyperparameters: merge patches for a model or for one of its groups.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -13,12 +14,12 @@ import TensorCoding
 /// `PATCH /v1/models/{m}/groups/{g}`.
 @Sendable func patchGroup(_ call: Call) throws(Problem) -> Action {
     let model = try call.model()
-    let group = call.argument("g")
+    let group = Name(call.argument("g"))
     _ = try groupIndex(group, model.publication.current)
     return try patch(call, group: group)
 }
 
-private func patch(_ call: Call, group: String?) throws(Problem) -> Action {
+private func patch(_ call: Call, group: Name?) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
     _ = try BodyFormat(call.request, takesTensors: false)

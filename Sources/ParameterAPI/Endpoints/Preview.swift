@@ -1,6 +1,7 @@
 // A schedule evaluated without a model: to look at a rate before training with it.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -20,7 +21,7 @@ import TensorCoding
 
 /// What a preview asks for.
 private struct Preview {
-    private static let known = ["learning_rate", "from", "to", "every", "past_end"]
+    private static let known: [Name] = ["learning_rate", "from", "to", "every", "past_end"]
     private let rate: LearningRate
     private let pastEnd: PastEnd
     private let steps: [Int]
@@ -33,7 +34,7 @@ private struct Preview {
             let hint = NearestNames.hint(member.key, among: Self.known)
             throw Problem([
                 Complaint(
-                    pointer: "/\(member.key)", exception: .keyError,
+                    pointer: "/\(member.key.pointerEscaped)", exception: .keyError,
                     detail: "a preview has no field `\(member.key)`; \(hint)")
             ])
         }

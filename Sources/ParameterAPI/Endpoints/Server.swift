@@ -1,6 +1,7 @@
 // The daemon's effective configuration: each setting and limit, and whether the command line gave it.
 
 import HTTPServing
+import Names
 import ParameterServing
 import TensorCoding
 
@@ -67,11 +68,11 @@ public struct EffectiveConfiguration: Sendable {
     }
 }
 
-private func write(_ rows: [EffectiveSetting], under key: String, to writer: inout JSONWriter) {
+private func write(_ rows: [EffectiveSetting], under key: Name, to writer: inout JSONWriter) {
     writer.key(key)
     writer.beginObject()
     for row in rows {
-        writer.key(row.name)
+        writer.key(Name(row.name))
         writer.beginObject()
         writer.member("value", row.value)
         writer.member("origin", row.origin)

@@ -1,6 +1,7 @@
 // The optimizer's state as it is: slots under MindSpore's names, and the scalars beside them.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -44,7 +45,7 @@ private func stateDocument(
         writer.member("digest", export.digest)
         writer.key("scalars")
         writer.beginObject()
-        for (name, value) in export.scalars { writer.member(name, value) }
+        for (name, value) in export.scalars { writer.member(Name(name), value) }
         writer.endObject()
         writer.key("slots")
         writer.beginObject()
@@ -75,7 +76,7 @@ private func stateDocument(
 private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: String)]) -> Response {
     let counts = export.counts.map { (name: $0.name, type: ElementType.int64, shape: [Int]()) }
     let slots = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
-    let metadata = versionMetadata(export.version) + export.scalars.map { ($0.name, "\($0.value)") }
+    let metadata = versionMetadata(export.version) + export.scalars.map { (Name($0.name), "\($0.value)") }
     // Counts first: eight bytes each, so that they are aligned wherever the file is mapped.
     let head = SafetensorsHeader.encode(counts + slots, metadata: metadata)
     let steps = export.counts.flatMap { withUnsafeBytes(of: Int64($0.value).littleEndian, Array.init) }
@@ -86,7 +87,7 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
 }
 
 /// What every safetensors file says of where it comes from.
-func versionMetadata(_ version: PublishedVersion) -> [(String, String)] {
+func versionMetadata(_ version: PublishedVersion) -> [(Name, String)] {
     [
         ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),
         ("paramd.version", "\(version.version)"), ("paramd.cursor", "\(version.cursor)"),

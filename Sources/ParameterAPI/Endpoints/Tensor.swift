@@ -2,6 +2,7 @@
 // pull wants.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -32,7 +33,7 @@ import TensorCoding
 @Sendable func lookUpRows(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries("dtype", "encoding")
     let model = try call.model()
-    let index = try parameterIndex(call.argument("p"), model.layout)
+    let index = try parameterIndex(Name(call.argument("p")), model.layout)
     _ = try BodyFormat(call.request, takesTensors: false)
     let form = try TensorForm(call)
     let encoding = try form.encoding(call)
@@ -49,15 +50,15 @@ import TensorCoding
 ///
 /// A name may end in `.npy` itself: where there is such a parameter, the path means it and no file.
 private func tensor(_ call: Call, _ layout: ArenaLayout) throws(Problem) -> (Int, TensorForm) {
-    let name = call.argument("p")
+    let name = Name(call.argument("p"))
     guard let suffix = call.suffix, let form = TensorForm(rawValue: suffix) else {
         return (try parameterIndex(name, layout), try TensorForm(call))
     }
-    if let index = layout.index(of: "\(name).\(suffix)") { return (index, try TensorForm(call)) }
+    if let index = layout.index(of: Name("\(name).\(suffix)")) { return (index, try TensorForm(call)) }
     return (try parameterIndex(name, layout), form)
 }
 
-private func parameterIndex(_ name: String, _ layout: ArenaLayout) throws(Problem) -> Int {
+private func parameterIndex(_ name: Name, _ layout: ArenaLayout) throws(Problem) -> Int {
     guard let index = layout.index(of: name) else {
         throw Problem(
             .notFound,

@@ -1,6 +1,7 @@
 // Workers and what became of their pushes: what a worker needs to go on after a crash, its own or the daemon's.
 
 import HTTPServing
+import Names
 import ParameterServing
 import TensorCoding
 
@@ -85,17 +86,17 @@ import TensorCoding
     }
 }
 
-private func answer(_ call: Call, _ exchange: Exchange, _ worker: String, _ facts: WorkerFacts) {
+private func answer(_ call: Call, _ exchange: Exchange, _ worker: Name, _ facts: WorkerFacts) {
     call.answer(exchange) { $0.worker(worker, facts) }
 }
 
 /// The worker that the path names.
-private func workerName(_ call: Call) throws(Problem) -> String {
+private func workerName(_ call: Call) throws(Problem) -> Name {
     let name = call.argument("w")
     guard WorkerName.isValid(name) else {
         throw Problem(.invalidQuery, "A worker's name is \(WorkerName.rule).")
     }
-    return name
+    return Name(name)
 }
 
 extension PushOutcome {
@@ -110,7 +111,7 @@ extension PushOutcome {
 
 extension JSONWriter {
     /// Writes what is known of a worker.
-    fileprivate mutating func worker(_ name: String, _ facts: WorkerFacts) {
+    fileprivate mutating func worker(_ name: Name, _ facts: WorkerFacts) {
         beginObject()
         member("worker", name)
         member("epoch", facts.epoch)

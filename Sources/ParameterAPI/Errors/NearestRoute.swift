@@ -2,6 +2,7 @@
 // misspelt, the prefix left out and an empty segment (a trailing slash) dropped. Wagner and Fischer's table, over segments.
 
 import HTTPServing
+import Names
 import Optimizers
 
 /// Suggestions for a path that does not exist.
@@ -59,7 +60,7 @@ enum NearestRoute {
     private static func taken(_ segment: String, as names: [String], after alignment: Alignment) -> Alignment? {
         if names[0].hasPrefix("{") { return segment.isEmpty ? nil : alignment.adding(segment, cost: 1) }
         if names.contains(segment) { return alignment.adding(segment, cost: 0) }
-        guard !segment.isEmpty, let near = NearestNames.of(segment, among: names).first,
+        guard !segment.isEmpty, let near = NearestNames.of(Name(segment), among: names.map { Name($0) }).first?.text,
             !Set(segment.lowercased()).isDisjoint(with: near)
         else { return nil }
         return alignment.adding(near, cost: 2)

@@ -1,6 +1,7 @@
 // Problems as bytes.
 
 import HTTPServing
+import Names
 import Optimizers
 import TensorCoding
 
@@ -60,7 +61,7 @@ extension Problem {
 
 extension JSONWriter {
     /// Writes a text, but a shape such as `[2, 3]` as the array that it is.
-    fileprivate mutating func shapeOrText(_ name: String, _ text: String) {
+    fileprivate mutating func shapeOrText(_ name: Name, _ text: String) {
         key(name)
         let inner = text.dropFirst().dropLast().split(separator: ",").map { Int($0.trimmingSpaces()) }
         if text.hasPrefix("["), text.hasSuffix("]"), !inner.contains(nil) {

@@ -1,6 +1,7 @@
 // One row per endpoint. The row's path is the one in the contract; a test compares the two.
 
 import HTTPServing
+import Names
 
 /// What an endpoint wants to do with a request, decided from the head alone.
 enum Action {
@@ -41,12 +42,14 @@ struct Route: Sendable {
         for (position, (pattern, segment)) in zip(template, path).enumerated() {
             if pattern.hasPrefix("{") {
                 guard !segment.isEmpty else { return nil }
-                var value = segment[...]
-                if position == template.count - 1, let found = suffixes.first(where: { segment.hasSuffix(".\($0)") }) {
-                    suffix = found
-                    value = value.dropLast(found.count + 1)
+                var value = Name(segment)
+                if position == template.count - 1 {
+                    for candidate in suffixes where suffix == nil {
+                        guard let rest = value.dropping(suffix: Name(".\(candidate)")) else { continue }
+                        (suffix, value) = (candidate, rest)
+                    }
                 }
-                arguments[String(pattern.dropFirst().dropLast())] = String(value)
+                arguments[String(pattern.dropFirst().dropLast())] = value.text
             } else if pattern != segment {
                 guard position == template.count - 1, let found = suffixOf(segment, after: pattern) else { return nil }
                 suffix = found

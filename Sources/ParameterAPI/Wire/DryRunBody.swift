@@ -1,5 +1,6 @@
 // The answer to a dry run: the receipt that the push would get, each stage's gradients, and the update.
 
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -20,7 +21,7 @@ extension JSONWriter {
             key("stages")
             beginObject()
             for stage in run.stages {
-                key(stage.name)
+                key(Name(stage.name))
                 tensors(stage.gradients, layout)
             }
             endObject()

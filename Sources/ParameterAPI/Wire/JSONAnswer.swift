@@ -1,6 +1,7 @@
 // Answers in JSON: built in one buffer, indented when a person at a terminal asks, ended by a newline.
 
 import HTTPServing
+import Names
 import TensorCoding
 
 extension Response {
@@ -57,29 +58,34 @@ extension Call {
 }
 
 extension JSONWriter {
-    mutating func member(_ name: String, _ value: String) {
+    mutating func member(_ name: Name, _ value: String) {
         key(name)
         string(value)
     }
 
-    mutating func member(_ name: String, _ value: Int) {
+    mutating func member(_ name: Name, _ value: Name) {
+        key(name)
+        string(value.text)
+    }
+
+    mutating func member(_ name: Name, _ value: Int) {
         key(name)
         integer(value)
     }
 
-    mutating func member(_ name: String, _ value: Bool) {
+    mutating func member(_ name: Name, _ value: Bool) {
         key(name)
         bool(value)
     }
 
     /// A double; null for none.
-    mutating func member(_ name: String, _ value: Double?) {
+    mutating func member(_ name: Name, _ value: Double?) {
         key(name)
         if let value { number(value) } else { null() }
     }
 
     /// A float32; null for none.
-    mutating func member(_ name: String, _ value: Float?) {
+    mutating func member(_ name: Name, _ value: Float?) {
         key(name)
         if let value { number(value) } else { null() }
     }

@@ -51,7 +51,7 @@ extension JSONWriter {
         member("name", layout.groups[index].name)
         key("params")
         beginArray()
-        for parameter in layout.groups[index].parameterIndices { string(layout.parameters[parameter].name) }
+        for parameter in layout.groups[index].parameterIndices { string(layout.parameters[parameter].name.text) }
         endArray()
         member("lr", (try? facts.learningRates(at: version.step)[index]) ?? nil)
         if repeatsRate(of: index, facts) {

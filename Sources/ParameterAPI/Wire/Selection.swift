@@ -1,6 +1,7 @@
 // Which parameters a pull wants, and how they are written.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -60,8 +61,8 @@ struct Selection {
     init(_ call: Call, layout: ArenaLayout) throws(Problem) {
         representation = try Representation(call)
         try representation.check(call)
-        let groups = try call.queries("group").map { name throws(Problem) in try Self.group(name, layout) }
-        let names = call.queries("name")
+        let groups = try call.queries("group").map { name throws(Problem) in try Self.group(Name(name), layout) }
+        let names = call.queries("name").map { Name($0) }
         indices = try Self.indices(groups, names, layout)
         group = groups.count == 1 ? groups[0] : nil
         encoding = try TensorEncoding(call)
@@ -71,7 +72,7 @@ struct Selection {
         key = isAll ? form : "\(form)-\(digest(of: indices.map(String.init).joined(separator: ",")))"
     }
 
-    private static func group(_ name: String, _ layout: ArenaLayout) throws(Problem) -> Int {
+    private static func group(_ name: Name, _ layout: ArenaLayout) throws(Problem) -> Int {
         guard let index = layout.groups.firstIndex(where: { $0.name == name }) else {
             throw Problem(
                 .notFound,
@@ -80,7 +81,7 @@ struct Selection {
         return index
     }
 
-    private static func indices(_ groups: [Int], _ names: [String], _ layout: ArenaLayout) throws(Problem) -> [Int] {
+    private static func indices(_ groups: [Int], _ names: [Name], _ layout: ArenaLayout) throws(Problem) -> [Int] {
         for name in names where !Glob.isPattern(name) && layout.index(of: name) == nil {
             throw Problem(
                 .notFound,

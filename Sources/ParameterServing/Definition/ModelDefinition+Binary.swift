@@ -60,7 +60,7 @@ extension ModelDefinition {
 extension InitialParameter {
     /// Reads the head of a parameter; literal values get a buffer that is still to be filled.
     fileprivate init(reading reader: inout ByteReader) throws(FormatError) {
-        let name = try reader.readString()
+        let name = try reader.readName()
         let dimensions = try reader.readArray { reader throws(FormatError) in try reader.readInt() }
         guard let shape = Shape(dimensions) else { throw FormatError(expected: "a shape", offset: reader.offset) }
         definition = ParameterDefinition(name: name, shape: shape, isTrainable: try reader.readBool())

@@ -53,7 +53,7 @@ extension ByteReader {
         case 7:
             return .object(
                 try readArray { reader throws(FormatError) in
-                    Setting.Entry(key: try reader.readString(), value: try reader.readSetting(nested: depth + 1))
+                    Setting.Entry(key: try reader.readName(), value: try reader.readSetting(nested: depth + 1))
                 })
         default: throw FormatError(expected: "a setting's tag", offset: offset - 1)
         }

@@ -1,23 +1,24 @@
 // A live change of hyperparameters on its way to a model: a merge patch for the whole of it or for one group. How a
 // patch merges is `MergePatch`; here is only where its parts go.
 
+import Names
 import Optimizers
 
 /// A merge patch for a model's settings, or for one of its groups.
 public struct SettingsPatch: Sendable, Equatable {
     /// The group that the patch is for; nil for the whole model.
-    public var group: String?
+    public var group: Name?
     /// The patch: null removes, an object merges, anything else replaces.
     public var patch: Setting
 
     /// Makes a patch of its parts.
-    public init(group: String? = nil, patch: Setting) {
+    public init(group: Name? = nil, patch: Setting) {
         self.group = group
         self.patch = patch
     }
 
     /// Keys that say what a model is made of and cannot change while it lives.
-    private static let fixedKeys = ["parameters", "default_group", "step", "centralization_rule"]
+    private static let fixedKeys: [Name] = ["parameters", "default_group", "step", "centralization_rule"]
 
     /// The settings after the patch.
     ///
@@ -42,14 +43,14 @@ public struct SettingsPatch: Sendable, Equatable {
         return try MergePatch.apply(rest, to: result)
     }
 
-    private static func named(_ groups: Setting) throws(OptimizerError) -> [(name: String, changes: Setting)] {
+    private static func named(_ groups: Setting) throws(OptimizerError) -> [(name: Name, changes: Setting)] {
         if case .object(let entries) = groups { return entries.map { ($0.key, $0.value) } }
-        var found: [(String, Setting)] = []
+        var found: [(Name, Setting)] = []
         for element in groups.elements ?? [.null] {
             guard case .string(let name)? = element["name"] else {
                 throw complaint("/groups", "name each group: {\"groups\":{\"NAME\":{\"lr\":0.01}}}")
             }
-            found.append((name, .object(element.entries.filter { $0.key != "name" })))
+            found.append((Name(name), .object(element.entries.filter { $0.key != "name" })))
         }
         return found
     }

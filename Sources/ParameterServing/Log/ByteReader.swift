@@ -1,6 +1,8 @@
 // Reads what ByteWriter wrote. The bytes have passed a checksum, so a failure here means a format of another time or a
 // mistake of ours; either way it is an error with a place, never a trap.
 
+import Names
+
 /// What is wrong with a binary form.
 public struct FormatError: Error, Sendable, Equatable {
     /// What was expected.
@@ -50,6 +52,8 @@ struct ByteReader {
     mutating func readString() throws(FormatError) -> String {
         String(decoding: try take(try readCount(1), "a text"), as: UTF8.self)
     }
+
+    mutating func readName() throws(FormatError) -> Name { Name(try readString()) }
 
     /// A count of things of at least `size` bytes each; more than could lie in the rest is an error, not an allocation.
     mutating func readCount(_ size: Int) throws(FormatError) -> Int {

@@ -1,5 +1,6 @@
 // The binary form of everything that goes to disk beside raw floats: little-endian, counted strings, no padding.
 
+import Names
 import Optimizers
 
 /// Appends values to a growing array of bytes.
@@ -24,6 +25,8 @@ struct ByteWriter {
         write(text.utf8.count)
         bytes.append(contentsOf: text.utf8)
     }
+
+    mutating func write(_ name: Name) { write(name.text) }
 
     /// Writes the count, then each element.
     mutating func write<Element>(_ elements: [Element], _ body: (inout ByteWriter, Element) -> Void) {

@@ -74,13 +74,13 @@ extension Command {
             try arena.read(present, from: &reader, in: layout)
             self = .importValues(arena, present: present, ifVersion: ifVersion)
         case .reconfigure:
-            let group = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
+            let group = try reader.readOptional { reader throws(FormatError) in try reader.readName() }
             let patch = try reader.readSetting()
             let ifVersion = try reader.readCondition()
             try reader.skipPadding(to: 4)
             self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
         case .register:
-            self = .register(worker: try reader.readString())
+            self = .register(worker: try reader.readName())
             try reader.skipPadding(to: 4)
         case .restore:
             let arena = pool.takeRegardless()
@@ -226,8 +226,8 @@ extension ByteReader {
     /// Reads a push's key.
     mutating func readKey() throws(FormatError) -> PushKey {
         switch try readByte() {
-        case 0: return .sequence(worker: try readString(), epoch: try readInt(), seq: try readInt())
-        case 1: return .token(try readString())
+        case 0: return .sequence(worker: try readName(), epoch: try readInt(), seq: try readInt())
+        case 1: return .token(try readName())
         default: throw FormatError(expected: "the kind of a key", offset: offset - 1)
         }
     }

@@ -1,6 +1,7 @@
 // All that can change a model, as values. A command is checked, logged, and then applied; replaying the logged
 // commands in order gives the same model to the bit.
 
+import Names
 import Optimizers
 
 /// A change of one model.
@@ -14,7 +15,7 @@ public enum Command: Sendable {
     /// Go back to an earlier state; the version goes forward, and what workers have pushed stays known.
     case restore(Restoration)
     /// Give a worker a new epoch.
-    case register(worker: String)
+    case register(worker: Name)
 }
 
 /// What a command came to.

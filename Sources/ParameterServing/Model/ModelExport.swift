@@ -1,5 +1,6 @@
 // A model's slots and scalars for people and tools, under the names that MindSpore gives them.
 
+import Names
 import Optimizers
 
 /// A copy of a model's optimizer state at one version.
@@ -7,7 +8,7 @@ public final class ModelExport: @unchecked Sendable {
     /// One parameter's values of one slot.
     public struct SlotValues {
         /// `PARAMETER#SLOT`.
-        public let name: String
+        public let name: Name
         /// The slot's shape for this parameter.
         public let shape: Shape
         /// The values, valid as long as the export lives.
@@ -19,7 +20,7 @@ public final class ModelExport: @unchecked Sendable {
     /// Every slot of every parameter, in update order.
     public let slots: [SlotValues]
     /// Updates that each parameter has had as `PARAMETER#step`, where the framework counts them; else empty.
-    public let counts: [(name: String, value: Int)]
+    public let counts: [(name: Name, value: Int)]
     /// Scalars of the model, and of parameters as `PARAMETER#NAME`.
     public let scalars: [(name: String, value: Double)]
     /// What `paramd replay` prints for the same state.
@@ -38,12 +39,12 @@ public final class ModelExport: @unchecked Sendable {
             for (index, parameter) in layout.parameters.enumerated() {
                 guard parameter.isTrainable, let shape = slot.shapes[index] else { continue }
                 let values = UnsafeBufferPointer(copy[slot.ranges[index]])
-                slots.append(SlotValues(name: "\(parameter.name)#\(slot.name)", shape: shape, values: values))
+                slots.append(SlotValues(name: Name("\(parameter.name)#\(slot.name)"), shape: shape, values: values))
             }
         }
         self.slots = slots
         counts = zip(layout.parameters, optimizer.counts).compactMap { parameter, count in
-            parameter.isTrainable ? (name: "\(parameter.name)#step", value: count) : nil
+            parameter.isTrainable ? (name: Name("\(parameter.name)#step"), value: count) : nil
         }
         scalars =
             [(name: "global_step", value: Double(optimizer.step))] + optimizer.modelScalars

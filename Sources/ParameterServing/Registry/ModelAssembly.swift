@@ -2,6 +2,7 @@
 // fill.
 
 import Journal
+import Names
 import Optimizers
 
 /// Builds models.
@@ -70,7 +71,7 @@ struct ModelAssembly {
             return parameters.map { CheckpointFile.Tensor(name: $0.name, shape: $0.shape) }
                 + optimizer.slots.flatMap { slot in
                     zip(parameters, slot.shapes).compactMap { parameter, shape in
-                        shape.map { CheckpointFile.Tensor(name: "\(parameter.name)#\(slot.name)", shape: $0) }
+                        shape.map { CheckpointFile.Tensor(name: Name("\(parameter.name)#\(slot.name)"), shape: $0) }
                     }
                 }
         } catch {
@@ -153,7 +154,7 @@ extension InitialParameter {
     fileprivate var initializer: Initializer? {
         get throws(OptimizerError) {
             guard case .initializer(let setting) = value else { return nil }
-            return try Initializer(setting, pointer: "/parameters/\(definition.name)/init")
+            return try Initializer(setting, pointer: "/parameters/\(definition.name.pointerEscaped)/init")
         }
     }
 }

@@ -1,5 +1,6 @@
 // Creating a model: look, build, log, and only then let others see it.
 
+import Names
 import Optimizers
 
 extension ModelRegistry {
@@ -34,8 +35,9 @@ extension ModelRegistry {
     }
 
     func create(_ creation: Creation) {
-        if waiting[creation.name] != nil {
-            waiting[creation.name, default: []].append(creation)
+        let name = Name(creation.name)
+        if waiting[name] != nil {
+            waiting[name, default: []].append(creation)
             return
         }
         do throws(ServingError) {
@@ -50,7 +52,7 @@ extension ModelRegistry {
     private func existing(_ creation: Creation) throws(ServingError) -> Model? {
         if let reason = closed { throw reason }
         let (found, count) = models.withLock { models in
-            (models[creation.name], models.count + waiting.keys.count { models[$0] == nil })
+            (models[Name(creation.name)], models.count + waiting.keys.count { models[$0] == nil })
         }
         try creation.condition?.check(found)
         guard let model = found else {
@@ -73,7 +75,7 @@ extension ModelRegistry {
         let model = try assembly.assemble(creation.name, uids.next(), creation.source)
         keeper?.note(uids)
         keeper?.expect(model.uid)
-        waiting[creation.name] = []
+        waiting[Name(creation.name)] = []
         log.append(creation.source.record(of: model, count: uids.count)) { [self] result in
             post(.created(model, creation, result))
         }
@@ -83,7 +85,7 @@ extension ModelRegistry {
         switch result {
         case .success(let logged):
             model.begin(at: logged.position)
-            let replaced = models.withLock { $0.updateValue(model, forKey: model.name) }
+            let replaced = models.withLock { $0.updateValue(model, forKey: Name(model.name)) }
             if let replaced { retire(replaced, .modelReplaced(model.name)) }
             keeper?.watch(model)
             creation.reply(.success(.new(model)))
@@ -91,7 +93,7 @@ extension ModelRegistry {
             keeper?.forget(model.uid)
             creation.reply(.failure(error))
         }
-        for next in waiting.removeValue(forKey: creation.name) ?? [] { create(next) }
+        for next in waiting.removeValue(forKey: Name(creation.name)) ?? [] { create(next) }
     }
 
     /// Lets go of a model that has lost its name.

@@ -1,6 +1,7 @@
 // Deleting a model: log it, then take the name away.
 
 import Journal
+import Names
 
 extension ModelRegistry {
     /// A request to delete a model.
@@ -36,7 +37,8 @@ extension ModelRegistry {
 
     func finish(_ deletion: Deletion, _ model: Model, _ result: Result<Logged, ServingError>) {
         if case .failure(let error) = result { return deletion.reply(error) }
-        models.withLock { if $0[model.name] === model { $0[model.name] = nil } }
+        let name = Name(model.name)
+        models.withLock { if $0[name] === model { $0[name] = nil } }
         retire(model, .unknownModel(model.name, nearest: []))
         deletion.reply(nil)
     }

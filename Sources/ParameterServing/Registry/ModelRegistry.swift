@@ -2,6 +2,7 @@
 // so that they happen in one order, off the network threads.
 
 import Journal
+import Names
 import Optimizers
 import Threading
 
@@ -30,7 +31,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     public let configuration: ServingConfiguration
     let executor: Executor
     let inbox = Inbox<Message>()
-    let models = Locked<[String: Model]>([:])
+    let models = Locked<[Name: Model]>([:])
     let log: CommandLog
     let keeper: SnapshotKeeper?
     private let isStopping = Locked(false)
@@ -39,7 +40,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// Creations that wait for one of the same name that is being logged.
     ///
     /// Only touched by the mailbox.
-    var waiting: [String: [Creation]] = [:]
+    var waiting: [Name: [Creation]] = [:]
 
     /// Makes a registry, with what recovery found in a data directory or with nothing.
     init(
@@ -53,7 +54,9 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         self.uids = uids
         self.log = log
         self.keeper = keeper
-        self.models.withLock { $0 = Dictionary(models.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last }) }
+        self.models.withLock {
+            $0 = Dictionary(models.map { (Name($0.name), $0) }, uniquingKeysWith: { _, last in last })
+        }
     }
 
     /// A registry that keeps everything in memory and nothing on disk.
@@ -68,14 +71,15 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     ///
     /// - Throws: `unknownModel` with the names that look alike.
     public func model(named name: String) throws(ServingError) -> Model {
-        let found = models.withLock { models in models[name].map { ($0, []) } ?? (nil, Array(models.keys)) }
-        guard let model = found.0 else { throw .unknownModel(name, nearest: NearestNames.of(name, among: found.1)) }
-        return model
+        let key = Name(name)
+        let found = models.withLock { models in models[key].map { ($0, []) } ?? (nil, Array(models.keys)) }
+        if let model = found.0 { return model }
+        throw .unknownModel(name, nearest: NearestNames.of(key, among: found.1).map(\.text))
     }
 
     /// All models whose name starts with `prefix`, by name.
     public func list(prefix: String = "") -> [Model] {
-        models.withLock { $0.values.filter { $0.name.hasPrefix(prefix) } }.sorted { $0.name < $1.name }
+        models.withLock { $0.filter { $0.key.hasPrefix(Name(prefix)) } }.sorted { $0.key < $1.key }.map(\.value)
     }
 
     /// Why pushes cannot be taken now; nil when they can.

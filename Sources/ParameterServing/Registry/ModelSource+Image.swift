@@ -1,12 +1,13 @@
 // A model from an uploaded file: the head of an image, and the values by name.
 
+import Names
 import Optimizers
 
 extension ModelSource {
     /// Reads the head of an image and takes its values from `values`: parameters by name, slots as `PARAMETER#SLOT`.
     ///
     /// - Throws: `invalid` for a head that cannot be read, for values that are missing or of another size.
-    public init(image: [UInt8], values: [String: Floats]) throws(ServingError) {
+    public init(image: [UInt8], values: [Name: Floats]) throws(ServingError) {
         let head = try Self.head(
             image, floatBytes: values.values.reduce(0) { $0 + $1.values.count * MemoryLayout<Float>.stride })
         var parameters: [InitialParameter] = []
@@ -34,11 +35,11 @@ extension ModelSource {
 
     /// A slot's values lie parameter after parameter, those without the slot left out.
     private static func fill(
-        _ slot: OptimizerState.SlotMemory, _ parameters: [ParameterDefinition], _ values: [String: Floats]
+        _ slot: OptimizerState.SlotMemory, _ parameters: [ParameterDefinition], _ values: [Name: Floats]
     ) throws(ServingError) {
         var offset = 0
         for parameter in parameters {
-            guard let floats = values["\(parameter.name)#\(slot.name)"] else { continue }
+            guard let floats = values[Name("\(parameter.name)#\(slot.name)")] else { continue }
             guard floats.values.count <= slot.buffer.count - offset else { break }
             _ = slot.buffer[offset..<offset + floats.values.count].update(fromContentsOf: floats.values)
             offset += floats.values.count

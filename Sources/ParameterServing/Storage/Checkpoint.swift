@@ -3,6 +3,7 @@
 
 import Glibc
 import Journal
+import Names
 import Optimizers
 
 /// What is known of a checkpoint without opening it.
@@ -49,7 +50,7 @@ public final class CheckpointFile: @unchecked Sendable {
     /// One tensor of the file: a parameter, or `PARAMETER#SLOT`.
     public struct Tensor: Sendable {
         /// Its name.
-        public let name: String
+        public let name: Name
         /// Its shape.
         public let shape: Shape
     }

@@ -2,6 +2,7 @@
 // they lie in memory. A reader must understand every format number that was ever written.
 
 import Journal
+import Names
 import Optimizers
 
 extension ModelImage {
@@ -45,7 +46,7 @@ struct ImageHead {
     var divergence: String?
     var position: UInt64
     var history: VersionHistory
-    var ledger: (workers: [String: WorkerLedger.Worker], tokens: [(token: String, entry: WorkerLedger.Entry)])
+    var ledger: (workers: [Name: WorkerLedger.Worker], tokens: [(token: Name, entry: WorkerLedger.Entry)])
     var optimizer: OptimizerState
 
     /// Reads a head without the length in front of it; the slots' buffers are still to be filled.
@@ -61,7 +62,7 @@ struct ImageHead {
         fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
         settings = try reader.readSetting()
         parameters = try reader.readArray { reader throws(FormatError) in
-            let name = try reader.readString()
+            let name = try reader.readName()
             let dimensions = try reader.readArray { reader throws(FormatError) in try reader.readInt() }
             guard let shape = Shape(dimensions) else { throw FormatError(expected: "a shape", offset: reader.offset) }
             return ParameterDefinition(name: name, shape: shape, isTrainable: try reader.readBool())

@@ -1,5 +1,6 @@
 // The dedup table on disk: without it a snapshot would forget what a retry needs.
 
+import Names
 import Optimizers
 
 extension ByteWriter {
@@ -40,17 +41,17 @@ extension ByteWriter {
 extension ByteReader {
     /// Reads what `write(_: WorkerLedger)` wrote.
     mutating func readLedger() throws(FormatError) -> (
-        workers: [String: WorkerLedger.Worker], tokens: [(token: String, entry: WorkerLedger.Entry)]
+        workers: [Name: WorkerLedger.Worker], tokens: [(token: Name, entry: WorkerLedger.Entry)]
     ) {
         let workers = try readArray { reader throws(FormatError) in
-            let name = try reader.readString()
+            let name = try reader.readName()
             let worker = WorkerLedger.Worker(
                 epoch: try reader.readInt(), lastSeq: try reader.readInt(), forgottenThrough: try reader.readInt(),
                 entries: try reader.readArray { reader throws(FormatError) in try reader.readEntry() })
             return (name, worker)
         }
         let tokens = try readArray { reader throws(FormatError) in
-            (token: try reader.readString(), entry: try reader.readEntry())
+            (token: try reader.readName(), entry: try reader.readEntry())
         }
         return (Dictionary(workers, uniquingKeysWith: { first, _ in first }), tokens)
     }

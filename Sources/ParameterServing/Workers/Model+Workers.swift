@@ -1,5 +1,7 @@
 // Asking a model about its workers. The table belongs to the executor, so an answer comes by a callback.
 
+import Names
+
 /// What a model knows of a worker.
 public struct WorkerFacts: Sendable {
     /// The registration that counts; 0 for a worker that never registered.
@@ -26,7 +28,7 @@ public enum PushOutcome: Sendable {
 
 extension Model {
     /// Gives every worker that the model remembers to `body`, on an executor thread.
-    public func workers(_ body: @escaping @Sendable ([String: WorkerFacts]) -> Void) {
+    public func workers(_ body: @escaping @Sendable ([Name: WorkerFacts]) -> Void) {
         inspect { state in
             body(state.ledger.workers.mapValues { WorkerFacts(epoch: $0.epoch, lastSeq: $0.lastSeq) })
         }
@@ -40,7 +42,7 @@ extension Model {
     ///   - epoch: the worker's registration; nil for its current one.
     ///   - body: called once.
     public func outcome(
-        ofPush seq: Int, worker: String, epoch: Int?, _ body: @escaping @Sendable (PushOutcome) -> Void
+        ofPush seq: Int, worker: Name, epoch: Int?, _ body: @escaping @Sendable (PushOutcome) -> Void
     ) {
         inspect { [isDurable] state in
             let epoch = epoch ?? state.ledger.workers[worker]?.epoch ?? 0

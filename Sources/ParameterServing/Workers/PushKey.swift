@@ -1,17 +1,19 @@
 // What makes a repeated push recognisable: the worker's counter, or a token that a client chose.
 
+import Names
+
 /// The identity of a push, for exactly-once application.
 public enum PushKey: Sendable, Hashable {
     /// A worker's own count within one registration; `seq` starts at 1, `epoch` is 0 for a worker that never registered.
-    case sequence(worker: String, epoch: Int, seq: Int)
+    case sequence(worker: Name, epoch: Int, seq: Int)
     /// An `Idempotency-Key`.
-    case token(String)
+    case token(Name)
 
     /// How the key is named in messages.
     var text: String {
         switch self {
         case .sequence(let worker, let epoch, let seq): "\(worker)/\(epoch)/\(seq)"
-        case .token(let token): token
+        case .token(let token): token.text
         }
     }
 }

@@ -1,6 +1,8 @@
 // Exactly once: the table of what each worker has pushed. A key passes three stages: unknown, in flight (in the
 // journal, not yet applied) and applied (its receipt is here). Only the model's executor touches the table.
 
+import Names
+
 /// The pushes that a model remembers, by worker and by token.
 struct WorkerLedger {
     /// What the ledger knows of a key.
@@ -41,8 +43,8 @@ struct WorkerLedger {
     let window: Int
     /// The most workers a model remembers.
     let mostWorkers: Int
-    private(set) var workers: [String: Worker] = [:]
-    private(set) var tokens: [(token: String, entry: Entry)] = []
+    private(set) var workers: [Name: Worker] = [:]
+    private(set) var tokens: [(token: Name, entry: Entry)] = []
     private var inFlight: [PushKey: Fingerprint] = [:]
 
     init(window: Int, mostWorkers: Int = ServingConfiguration.mostWorkers) {
@@ -65,7 +67,7 @@ struct WorkerLedger {
         }
     }
 
-    private func find(worker name: String, epoch: Int, seq: Int) throws(ServingError) -> Finding {
+    private func find(worker name: Name, epoch: Int, seq: Int) throws(ServingError) -> Finding {
         let gap = try gap(worker: name, epoch: epoch, before: seq)
         guard let worker = workers[name] else {
             try checkRoom(for: name)
@@ -95,7 +97,7 @@ struct WorkerLedger {
     }
 
     /// How many numbers were left out before `seq`.
-    private func gap(worker name: String, epoch: Int, before seq: Int) throws(ServingError) -> Int {
+    private func gap(worker name: Name, epoch: Int, before seq: Int) throws(ServingError) -> Int {
         let worker = workers[name] ?? Worker()
         if epoch != worker.epoch { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
         return max(0, seq - worker.lastSeq - 1)
@@ -128,19 +130,19 @@ struct WorkerLedger {
     }
 
     /// Refuses a worker that is one too many.
-    func checkRoom(for name: String) throws(ServingError) {
+    func checkRoom(for name: Name) throws(ServingError) {
         if workers[name] == nil, workers.count >= mostWorkers { throw .tooManyWorkers(limit: mostWorkers) }
     }
 
     /// Gives `name` a new epoch whose numbers start at 1.
-    mutating func register(_ name: String) -> Int {
+    mutating func register(_ name: Name) -> Int {
         let epoch = (workers[name]?.epoch ?? 0) + 1
         workers[name] = Worker(epoch: epoch)
         return epoch
     }
 
     /// Puts back what a snapshot held; a window that has become smaller since holds at once.
-    mutating func restore(workers: [String: Worker], tokens: [(token: String, entry: Entry)]) {
+    mutating func restore(workers: [Name: Worker], tokens: [(token: Name, entry: Entry)]) {
         self.workers = workers.mapValues { worker in
             var worker = worker
             worker.forget(beyond: window)

@@ -1,5 +1,7 @@
 // Small documents that hold no tensors: the same reader, the same errors, one call.
 
+import Names
+
 extension JSONValue {
     /// Reads a whole document.
     ///
@@ -29,6 +31,6 @@ extension JSONValue {
 
 /// The sink of a document without tensors, read where there is no budget.
 final class BudgetlessSink: TensorSink {
-    func destination(for name: String, in section: String) -> TensorDestination { .nowhere }
+    func destination(for name: Name, in section: Name) -> TensorDestination { .nowhere }
     func allowGrowth(bytes: Int) -> Bool { true }
 }

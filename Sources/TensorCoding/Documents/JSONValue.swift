@@ -1,6 +1,8 @@
 // A JSON document as a Swift value: what remains of a body once its tensors have gone to memory of their own.
 // Made by `JSONBodyReader` and `JSONValue(parsing:)` through jansson; read by whoever turns documents into definitions.
 
+import Names
+
 /// A JSON value; objects keep the order in which they were written.
 ///
 /// Keys of an object are unique: a text with a duplicate key never becomes a value.
@@ -26,12 +28,12 @@ public indirect enum JSONValue: Sendable, Equatable {
 /// One `key: value` of an object.
 public struct JSONMember: Sendable, Equatable {
     /// The key, escapes resolved.
-    public var key: String
+    public var key: Name
     /// Its value.
     public var value: JSONValue
 
     /// Makes a member.
-    public init(_ key: String, _ value: JSONValue) {
+    public init(_ key: Name, _ value: JSONValue) {
         self.key = key
         self.value = value
     }
@@ -41,7 +43,7 @@ extension JSONValue {
     /// The member of an object called `key`; nil where there is none and for all other values.
     ///
     /// Complexity: O(members).
-    public subscript(key: String) -> JSONValue? {
+    public subscript(key: Name) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
     }

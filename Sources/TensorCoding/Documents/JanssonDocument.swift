@@ -2,6 +2,7 @@
 // are duplicate keys and numbers beyond a double.
 
 import CJansson
+import Names
 
 /// jansson's reading of a text that the lexer has validated.
 enum JanssonDocument {
@@ -40,7 +41,7 @@ enum JanssonDocument {
         while let current = iterator {
             if let node = json_object_iter_value(current) {
                 let key = text(json_object_iter_key(current), json_object_iter_key_len(current))
-                members.append(JSONMember(key, value(node)))
+                members.append(JSONMember(Name(key), value(node)))
             }
             iterator = json_object_iter_next(object, current)
         }

@@ -1,5 +1,7 @@
 // What a reader knows of one tensor once it has passed: name, shape, where its numbers lie.
 
+import Names
+
 /// A tensor of a body, from JSON or safetensors alike.
 public struct DecodedTensor: Sendable {
     /// Where its numbers are.
@@ -13,7 +15,7 @@ public struct DecodedTensor: Sendable {
     }
 
     /// Its name, escapes resolved.
-    public internal(set) var name: String
+    public internal(set) var name: Name
     /// A JSON pointer to it (`/gradients/fc3.bias`).
     public internal(set) var pointer: String
     /// Its dimensions as stated, or else as its lists are nested.

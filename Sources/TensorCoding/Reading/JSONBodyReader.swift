@@ -1,6 +1,8 @@
 // A JSON body in chunks -> tensors at their destination and a small document. The way of a push: `HTTPServing` hands
 // chunks in, `TensorReader` writes float32 to the sink's memory, and jansson sees only the envelope.
 
+import Names
+
 /// Reads one JSON body.
 ///
 /// The lexer validates every byte (RFC 8259, UTF-8, escapes, depth, NUL). Members of the objects under `tensorKeys` are
@@ -29,12 +31,12 @@ public struct JSONBodyReader: ~Copyable {
     private var issues: IssueList
     private var tensors: [DecodedTensor] = []
     private var place = Place.envelope
-    private var section = ""
+    private var section: Name = ""
     private var hasFields = false  // of the tensor being read
     // What a value costs for a moment, in jansson and as `JSONValue`; an empty object is the dearest.
     private static let bytesPerValue = 320
 
-    private let tensorKeys: Set<String>
+    private let tensorKeys: Set<Name>
     private let limits: JSONLimits
 
     private var envelopeValues = 0  // that jansson will make
@@ -46,7 +48,7 @@ public struct JSONBodyReader: ~Copyable {
     /// - Parameters:
     ///   - tensorKeys: top-level keys whose members are tensors, such as `gradients`; empty for a plain document.
     ///   - sink: where the numbers go.
-    public init(tensorKeys: Set<String>, sink: any TensorSink, limits: JSONLimits = JSONLimits()) {
+    public init(tensorKeys: Set<Name>, sink: any TensorSink, limits: JSONLimits = JSONLimits()) {
         self.tensorKeys = tensorKeys
         self.limits = limits
         lexer = JSONLexer(depthLimit: limits.depth)
@@ -108,7 +110,7 @@ extension JSONBodyReader {
             envelope.mark(lexer.place)
         }
         guard token == .key, lexer.depth == 1, !tensorKeys.isEmpty else { return }
-        let key = String(decoding: lexer.text, as: UTF8.self)
+        let key = Name(String(decoding: lexer.text, as: UTF8.self))
         guard tensorKeys.contains(key) else { return }
         section = key
         place = .section
@@ -125,7 +127,7 @@ extension JSONBodyReader {
         envelope.write("null", at: lexer.place)
         issues.add(
             TensorIssue(
-                .form, at: "/" + JSONPointer.escape(section), "\(section) has to be an object of name: tensor",
+                .form, at: "/" + section.pointerEscaped, "\(section) has to be an object of name: tensor",
                 expected: "an object", got: token.noun))
         if token == .beginArray { place = .passing } else { endSection() }
     }
@@ -142,7 +144,7 @@ extension JSONBodyReader {
         }
         guard tensors.count < limits.tensors else { throw lexer.error(.tooManyTensors(limit: limits.tensors)) }
         place = .tensor
-        reader.begin(name: String(decoding: lexer.text, as: UTF8.self), section: section)
+        reader.begin(name: Name(String(decoding: lexer.text, as: UTF8.self)), section: section)
         try stopCopying()
         envelope.write("[\(tensors.count)", at: lexer.place)
     }
@@ -194,7 +196,7 @@ extension JSONBodyReader {
 extension JSONBodyReader {
     // In the envelope every tensor is [index] or [index, {its other fields}]. Nothing that a client writes can stand at
     // these places, so the stand-ins need no mark of their own.
-    private mutating func moveFields(from section: String, of document: inout JSONValue) {
+    private mutating func moveFields(from section: Name, of document: inout JSONValue) {
         guard case .object(var members) = document,
             let place = members.firstIndex(where: { $0.key == section }),
             case .object(var names) = members[place].value

@@ -1,6 +1,8 @@
 // One tensor of a JSON body, in whichever form it comes. `JSONBodyReader` passes the tokens of the tensor's subtree;
 // numbers go to the sink's memory, and members that are not the tensor's business are handed back to be copied.
 
+import Names
+
 /// Reads the tensors of a body one after the other.
 struct TensorReader {
     /// The members of a tensor's object that say its values.
@@ -37,7 +39,7 @@ struct TensorReader {
     let sink: any TensorSink
     var stage = Stage.tensor
     var tensor = DecodedTensor(name: "", pointer: "")
-    var section = ""
+    var section: Name = ""
     var nesting = NestedShape()
     var output = TensorOutput(.nowhere)
     var hasOutput = false
@@ -55,11 +57,11 @@ struct TensorReader {
     }
 
     /// Starts a tensor: its key has been read.
-    mutating func begin(name: String, section: String) {
+    mutating func begin(name: Name, section: Name) {
         self = TensorReader(sink: sink)
         self.section = section
         tensor.name = name
-        tensor.pointer = "/" + JSONPointer.escape(section) + "/" + JSONPointer.escape(name)
+        tensor.pointer = "/" + section.pointerEscaped + "/" + name.pointerEscaped
     }
 
     /// Whether numbers are what the next token should be, so that a run of them may be read at once.

@@ -1,6 +1,8 @@
 // Where the numbers of a body go. The readers of JSON and safetensors ask; a push answers with its arena, a definition
 // with growing buffers.
 
+import Names
+
 /// Where the values of one tensor are written.
 public enum TensorDestination {
     /// Memory of the caller's, valid until reading ends. Values past its end are counted, not stored.
@@ -18,7 +20,7 @@ public protocol TensorSink: AnyObject {
     /// - Parameters:
     ///   - name: the tensor's name, not yet known to exist.
     ///   - section: the top-level key that holds it (`gradients`); empty in safetensors.
-    func destination(for name: String, in section: String) -> TensorDestination
+    func destination(for name: Name, in section: Name) -> TensorDestination
 
     /// Whether a growing buffer or index list may take `bytes` more. Counting and giving back is the sink's affair.
     func allowGrowth(bytes: Int) -> Bool

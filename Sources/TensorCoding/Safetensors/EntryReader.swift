@@ -1,5 +1,7 @@
 // The bytes of one safetensors entry: floats to a destination, indices to a list, anything else to nowhere.
 
+import Names
+
 /// Reads the data of one entry.
 struct EntryReader {
     /// What the entry is to us.
@@ -30,7 +32,7 @@ struct EntryReader {
 
     /// The record of the tensor.
     var result: DecodedTensor {
-        var tensor = DecodedTensor(name: entry.name, pointer: "/" + JSONPointer.escape(entry.name))
+        var tensor = DecodedTensor(name: entry.name, pointer: "/" + entry.name.pointerEscaped)
         tensor.shape = entry.shape
         tensor.elementCount = entry.elementCount
         tensor.isFinite = stream.isFinite
@@ -75,6 +77,6 @@ struct EntryReader {
 
     private mutating func report(_ kind: TensorIssue.Kind, _ detail: String, got: String? = nil) {
         guard issue == nil else { return }
-        issue = TensorIssue(kind, at: "/" + JSONPointer.escape(entry.name), detail, got: got)
+        issue = TensorIssue(kind, at: "/" + entry.name.pointerEscaped, detail, got: got)
     }
 }

@@ -1,5 +1,7 @@
 // Why a file is not safetensors: one sentence each that names the tensor and says what to change.
 
+import Names
+
 /// A file that is refused as a whole.
 public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The file ends before its header or its data do; so many bytes are missing.
@@ -13,15 +15,15 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
     /// `__metadata__` is not an object of strings.
     case metadata
     /// A tensor without `dtype`, `shape` or `data_offsets` of the right kind.
-    case entry(name: String)
+    case entry(name: Name)
     /// An element type that the format does not have, or not yet.
-    case unknownType(name: String, type: String)
+    case unknownType(name: Name, type: String)
     /// A shape whose size in bytes is beyond 64 bits.
-    case overflow(name: String)
+    case overflow(name: Name)
     /// Offsets that do not span what the shape needs.
-    case size(name: String, expected: Int, got: Int)
+    case size(name: Name, expected: Int, got: Int)
     /// Offsets that leave a gap, overlap another tensor or run backwards.
-    case offsets(name: String)
+    case offsets(name: Name)
     /// Bytes after the last tensor.
     case trailingBytes
     /// The budget leaves no room for the header.

@@ -1,10 +1,12 @@
 // The header of a safetensors file, read strictly and written as the reference writer does. Format:
 // https://github.com/huggingface/safetensors#format. `SafetensorsReader` streams what follows it.
 
+import Names
+
 /// One tensor of a file.
 public struct SafetensorsEntry: Sendable, Equatable {
     /// The tensor's name.
-    public let name: String
+    public let name: Name
     /// Its element type.
     public let type: ElementType
     /// Its dimensions; empty for a scalar.
@@ -21,7 +23,7 @@ public struct SafetensorsHeader: Sendable, Equatable {
     /// The tensors, in the order of their data; they tile it without gap or overlap.
     public let entries: [SafetensorsEntry]
     /// `__metadata__`, in the order written.
-    public let metadata: [String: String]
+    public let metadata: [Name: String]
 
     /// Bytes that follow the header.
     public var dataCount: Int { entries.last?.range.upperBound ?? 0 }
@@ -45,7 +47,7 @@ public struct SafetensorsHeader: Sendable, Equatable {
             throw error.reason == .overBudget ? .overBudget : .header(error)
         }
         var entries: [SafetensorsEntry] = []
-        var metadata: [String: String] = [:]
+        var metadata: [Name: String] = [:]
         for member in document.members ?? [] {
             if member.key == "__metadata__" {
                 metadata = try Self.metadata(member.value)
@@ -60,9 +62,9 @@ public struct SafetensorsHeader: Sendable, Equatable {
         try checkTiling()
     }
 
-    private static func metadata(_ value: JSONValue) throws(SafetensorsError) -> [String: String] {
+    private static func metadata(_ value: JSONValue) throws(SafetensorsError) -> [Name: String] {
         guard let members = value.members else { throw .metadata }
-        var metadata: [String: String] = [:]
+        var metadata: [Name: String] = [:]
         for member in members {
             guard let text = member.value.string else { throw .metadata }
             metadata[member.key] = text
@@ -118,7 +120,7 @@ extension SafetensorsHeader {
     /// name within one type; the format only asks that they tile the data. Callers who send an arena keep its update
     /// order instead, so that the data needs no copying.
     public static func encode(
-        _ tensors: [(name: String, type: ElementType, shape: [Int])], metadata: [(key: String, value: String)] = []
+        _ tensors: [(name: Name, type: ElementType, shape: [Int])], metadata: [(key: Name, value: String)] = []
     ) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
@@ -143,7 +145,7 @@ extension SafetensorsHeader {
     }
 
     private static func append(
-        _ tensor: (name: String, type: ElementType, shape: [Int]), at range: Range<Int>, to writer: inout JSONWriter
+        _ tensor: (name: Name, type: ElementType, shape: [Int]), at range: Range<Int>, to writer: inout JSONWriter
     ) {
         writer.beginObject()
         writer.key("dtype")

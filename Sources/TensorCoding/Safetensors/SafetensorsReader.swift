@@ -1,10 +1,12 @@
 // A safetensors body in chunks -> tensors at their destination: the binary twin of `JSONBodyReader`, with the same sink
 // and the same records.
 
+import Names
+
 /// A safetensors body that has been read to its end.
 public struct SafetensorsBody: Sendable {
     /// `__metadata__`.
-    public var metadata: [String: String]
+    public var metadata: [Name: String]
     /// The tensors in the order of their data; `NAME#indices` and `NAME#values` are one tensor `NAME` of rows.
     public var tensors: [DecodedTensor]
     /// What is wrong with them; the first ones.
@@ -32,8 +34,8 @@ public struct SafetensorsReader: ~Copyable {
     private var remaining = 0  // bytes of it
     private var tensor: EntryReader?
     private var finished: [DecodedTensor] = []
-    private var indices: [String: [Int]] = [:]
-    private var pairs: Set<String> = []  // names that have #indices and #values
+    private var indices: [Name: [Int]] = [:]
+    private var pairs: Set<Name> = []  // names that have #indices and #values
     private var issues: IssueList
 
     /// A reader at the start of a body.
@@ -106,12 +108,11 @@ extension SafetensorsReader {
         let header = try parsed.get()
         let names = Set(header.entries.map(\.name))
         pairs = Set(
-            names.filter { $0.hasSuffix("#indices") }.map { String($0.dropLast(8)) }
-                .filter { names.contains($0 + "#values") })
+            names.compactMap { $0.dropping(suffix: "#indices") }.filter { names.contains(Name("\($0)#values")) })
         for name in pairs.intersection(names).sorted() {
             issues.add(
                 TensorIssue(
-                    .form, at: "/" + JSONPointer.escape(name), "it comes whole and as rows; send one of the two"))
+                    .form, at: "/" + name.pointerEscaped, "it comes whole and as rows; send one of the two"))
         }
         self.header = header
     }
@@ -148,8 +149,8 @@ extension SafetensorsReader {
     }
 
     private func role(of entry: SafetensorsEntry) -> EntryReader.Role {
-        if entry.name.hasSuffix("#indices"), pairs.contains(String(entry.name.dropLast(8))) { return .indices }
-        if entry.name.hasSuffix("#values"), pairs.contains(String(entry.name.dropLast(7))) { return .rows }
+        if let name = entry.name.dropping(suffix: "#indices"), pairs.contains(name) { return .indices }
+        if let name = entry.name.dropping(suffix: "#values"), pairs.contains(name) { return .rows }
         return .dense
     }
 
@@ -157,8 +158,8 @@ extension SafetensorsReader {
         guard let reader = tensor else { return }
         tensor = nil
         if let issue = reader.issue { issues.add(issue) }
-        if reader.role == .indices {
-            indices[String(reader.entry.name.dropLast(8))] = reader.indices
+        if reader.role == .indices, let name = reader.entry.name.dropping(suffix: "#indices") {
+            indices[name] = reader.indices
         } else {
             finished.append(reader.result)
         }
@@ -166,9 +167,10 @@ extension SafetensorsReader {
 
     /// Makes one tensor of `NAME#indices` and `NAME#values`.
     private mutating func joinRows() {
-        for place in finished.indices where finished[place].name.hasSuffix("#values") {
-            let name = String(finished[place].name.dropLast(7))
-            guard let rows = indices[name], case .dense(let buffer) = finished[place].content else { continue }
+        for place in finished.indices {
+            guard let name = finished[place].name.dropping(suffix: "#values"), let rows = indices[name],
+                case .dense(let buffer) = finished[place].content
+            else { continue }
             let shape = finished[place].shape ?? []
             finished[place].name = name
             finished[place].rowsShape = shape

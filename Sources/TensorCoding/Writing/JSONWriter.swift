@@ -1,5 +1,7 @@
 // Answers as JSON bytes. `JSONText` escapes, `DecimalText` prints numbers; indentation is for people who use curl.
 
+import Names
+
 /// An append-only writer of one JSON document.
 ///
 /// Calls follow the document: `beginObject`, `key`, a value, ..., `endObject`. Commas, colons and line breaks come by
@@ -44,7 +46,7 @@ extension JSONWriter {
     public mutating func endArray() { end(UInt8(ascii: "]")) }
 
     /// Writes a member's key; its value has to follow.
-    public mutating func key(_ key: String) {
+    public mutating func key(_ key: Name) {
         separate()
         JSONText.appendQuoted(key.utf8, to: &bytes)
         bytes.append(UInt8(ascii: ":"))

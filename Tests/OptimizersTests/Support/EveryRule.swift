@@ -1,5 +1,7 @@
 // One table of definitions through which every rule and option goes, so that a general test is written once.
 
+import Names
+
 @testable import Optimizers
 
 enum EveryRule {
@@ -52,7 +54,9 @@ enum EveryRule {
         #"{"type":"RAdam","framework":"torch"}"#,
     ]
 
-    static let shapes = ["a.weight": [3, 16, 2], "b.beta": [5], "c.weight": [7, 33], "d.bias": [1], "e.bias": [64]]
+    static let shapes: [Name: [Int]] = [
+        "a.weight": [3, 16, 2], "b.beta": [5], "c.weight": [7, 33], "d.bias": [1], "e.bias": [64],
+    ]
 
     /// A model of the rule that uses as much of the pipeline as the rule takes.
     static func model(_ optimizer: String, catalogue: Catalogue = .builtin) throws -> Replay {

@@ -2,6 +2,7 @@
 // of them. Golden/README.md says where the files come from.
 
 import Foundation
+import Names
 import Testing
 
 @testable import Optimizers
@@ -43,7 +44,7 @@ struct GoldenCase {
     var order: [String] { (json["parameter_order"]?.elements ?? []).compactMap(\.stringValue) }
 
     var parameters: [ParameterDefinition] {
-        order.compactMap { name in
+        order.map { Name($0) }.compactMap { name in
             json["params"]?[name].flatMap(Self.shape).map { ParameterDefinition(name: name, shape: $0) }
         }
     }
@@ -60,7 +61,7 @@ struct GoldenCase {
     /// The definition of the case as a request would hold it.
     var definition: Setting {
         var entries: [Setting.Entry] = []
-        func add(_ key: String, _ value: Setting?) {
+        func add(_ key: Name, _ value: Setting?) {
             if let value { entries.append(Setting.Entry(key: key, value: value)) }
         }
         add("optimizer", Self.definition(ofOptimizer: json["optimizer"] ?? .null, isTorch: isTorch))

@@ -1,5 +1,7 @@
 // A model in miniature: an optimizer with two arenas that take turns, for tests.
 
+import Names
+
 @testable import Optimizers
 
 /// An optimizer and its parameters.
@@ -9,7 +11,7 @@ final class Replay {
     var next: FloatBuffer
 
     init(
-        _ definition: Setting, _ parameters: [ParameterDefinition], values: [String: [Float]] = [:],
+        _ definition: Setting, _ parameters: [ParameterDefinition], values: [Name: [Float]] = [:],
         catalogue: Catalogue = .builtin
     ) throws {
         optimizer = try catalogue.makeOptimizer(definition: definition, parameters: parameters)
@@ -20,7 +22,7 @@ final class Replay {
 
     /// `Replay("{...}", ["w": [1, 2]])`: parameters of rank 1 in alphabetical order.
     convenience init(
-        _ json: String, _ values: [String: [Float]], shapes: [String: [Int]] = [:], catalogue: Catalogue = .builtin
+        _ json: String, _ values: [Name: [Float]], shapes: [Name: [Int]] = [:], catalogue: Catalogue = .builtin
     ) throws {
         let parameters = values.sorted { $0.key < $1.key }.compactMap { name, list in
             Shape(shapes[name] ?? [list.count]).map { ParameterDefinition(name: name, shape: $0) }
@@ -28,12 +30,12 @@ final class Replay {
         try self.init(try SettingJSON.read(json), parameters, values: values, catalogue: catalogue)
     }
 
-    func set(_ name: String, _ values: [Float]) {
+    func set(_ name: Name, _ values: [Float]) {
         guard let index = optimizer.layout.index(of: name) else { return }
         for (i, value) in zip(optimizer.layout.parameters[index].range, values) { current.base[i] = value }
     }
 
-    subscript(name: String) -> [Float] {
+    subscript(name: Name) -> [Float] {
         guard let index = optimizer.layout.index(of: name) else { return [] }
         return Array(current[optimizer.layout.parameters[index].range])
     }
@@ -41,7 +43,7 @@ final class Replay {
     var all: [Float] { Array(current[0..<current.count]) }
 
     /// Dense gradients by name.
-    func gradients(_ values: [String: [Float]]) -> Gradients {
+    func gradients(_ values: [Name: [Float]]) -> Gradients {
         var gradients = Gradients(
             dense: FloatBuffer(count: optimizer.layout.count), parameterCount: optimizer.layout.parameters.count)
         gradients.dense.fill(.nan)
@@ -55,7 +57,7 @@ final class Replay {
     }
 
     @discardableResult
-    func push(_ values: [String: [Float]]) throws -> UpdateReport { try push(gradients(values)) }
+    func push(_ values: [Name: [Float]]) throws -> UpdateReport { try push(gradients(values)) }
 
     @discardableResult
     func push(_ gradients: Gradients) throws -> UpdateReport {
@@ -68,7 +70,7 @@ final class Replay {
 
     /// The gradients of one step of a golden file, dense or sparse.
     func gradients(golden: Setting) -> Gradients {
-        var dense: [String: [Float]] = [:]
+        var dense: [Name: [Float]] = [:]
         for entry in golden.entries where entry.value["indices"] == nil {
             dense[entry.key] = GoldenCase.values(entry.value)
         }

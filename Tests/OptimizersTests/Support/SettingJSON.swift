@@ -2,6 +2,7 @@
 // reader would make.
 
 import Glibc
+import Names
 
 @testable import Optimizers
 
@@ -109,7 +110,7 @@ struct SettingJSON {
             _ = next()
             let key = try string()
             try take(UInt8(ascii: ":"))
-            entries.append(Setting.Entry(key: key, value: try value()))
+            entries.append(Setting.Entry(key: Name(key), value: try value()))
         }
         position += 1
         return .object(entries)

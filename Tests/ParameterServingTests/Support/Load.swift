@@ -1,5 +1,6 @@
 // Workers that push as fast as they are answered, and a list of what was acknowledged to them.
 
+import Names
 import Optimizers
 import Threading
 
@@ -24,7 +25,7 @@ final class Load: Sendable {
         for worker in 0..<workers {
             Thread { [self] in
                 for number in 1...pushes {
-                    let key = seq(number, "worker \(worker)")
+                    let key = seq(number, Name("worker \(worker)"))
                     guard let receipt = try? model.push(RecoveryTests.gradients(number), key) else { break }
                     acknowledged.add(Acknowledged(number: number, key: key, receipt: receipt))
                 }

@@ -1,5 +1,6 @@
 // Blocking calls over the module's callbacks, for tests alone.
 
+import Names
 import Optimizers
 import Threading
 
@@ -41,7 +42,7 @@ extension ModelRegistry {
 
     /// Creates a model that must be new.
     @discardableResult
-    func make(_ settings: Setting, _ values: [(String, [Float])], name: String = "m") throws -> Model {
+    func make(_ settings: Setting, _ values: [(Name, [Float])], name: String = "m") throws -> Model {
         guard case .new(let model) = try create(name, .definition(.of(settings, values)), replacing: true) else {
             throw ServingError.modelExists(name)
         }
@@ -69,18 +70,18 @@ extension Model {
     }
 
     @discardableResult
-    func push(_ gradients: [String: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Receipt {
+    func push(_ gradients: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Receipt {
         let push = try makePush(gradients, key, basedOn: basedOn)
         guard case .receipt(let receipt) = try perform(.push(push)) else { throw ServingError.stopping }
         return receipt
     }
 
     /// The push as a network thread would hand it over.
-    func makePush(_ values: [String: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Push {
+    func makePush(_ values: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Push {
         let arena = try takeArena()
         var gradients = Gradients(dense: arena.buffer, parameterCount: layout.parameters.count)
         for (name, numbers) in values {
-            guard let index = layout.index(of: name) else { throw ServingError.unknownModel(name, nearest: []) }
+            guard let index = layout.index(of: name) else { throw ServingError.unknownModel(name.text, nearest: []) }
             _ = arena.buffer[layout.parameters[index].range].update(fromContentsOf: numbers)
             gradients.isDense[index] = true
         }
@@ -94,17 +95,17 @@ extension Model {
 
     /// Sets values from outside.
     @discardableResult
-    func load(_ values: [String: [Float]], ifVersion: [Int]? = nil) throws -> PublishedVersion {
+    func load(_ values: [Name: [Float]], ifVersion: [Int]? = nil) throws -> PublishedVersion {
         let push = try makePush(values)
         return try change(.importValues(push.arena, present: push.gradients.isDense, ifVersion: ifVersion))
     }
 
     @discardableResult
-    func patch(_ patch: Setting, group: String? = nil, ifVersion: [Int]? = nil) throws -> PublishedVersion {
+    func patch(_ patch: Setting, group: Name? = nil, ifVersion: [Int]? = nil) throws -> PublishedVersion {
         try change(.reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion))
     }
 
-    func register(_ worker: String) throws -> Int {
+    func register(_ worker: Name) throws -> Int {
         guard case .registered(let epoch, _) = try perform(.register(worker: worker)) else {
             throw ServingError.stopping
         }
@@ -117,7 +118,7 @@ extension Model {
     }
 
     /// The values of a parameter in the newest version.
-    func values(_ name: String = "w") -> [Float] {
+    func values(_ name: Name = "w") -> [Float] {
         let version = publication.current
         return layout.index(of: name).map { Array(version.values(at: $0)) } ?? []
     }
@@ -128,7 +129,7 @@ extension Model {
 
 extension ModelDefinition {
     /// Parameters as vectors with first values.
-    static func of(_ settings: Setting, _ values: [(String, [Float])]) -> ModelDefinition {
+    static func of(_ settings: Setting, _ values: [(Name, [Float])]) -> ModelDefinition {
         ModelDefinition(
             settings: settings,
             parameters: values.compactMap { name, numbers in
@@ -144,6 +145,6 @@ extension ModelDefinition {
 }
 
 /// The key of a worker's push.
-func seq(_ seq: Int, _ worker: String = "a", epoch: Int = 0) -> PushKey {
+func seq(_ seq: Int, _ worker: Name = "a", epoch: Int = 0) -> PushKey {
     .sequence(worker: worker, epoch: epoch, seq: seq)
 }

@@ -1,5 +1,6 @@
 // One small example of each binary form, the same in every run: for round trips, for cuts, and as the golden files.
 
+import Names
 import Optimizers
 
 @testable import Journal
@@ -17,7 +18,7 @@ enum Sample {
         "optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": [0.5, 0.25, 0.125, 0.0625],
         "loss_scaling": ["type": "dynamic", "init_loss_scale": 4],
     ]
-    static let parameters: [(String, [Float])] = [("w", [1, -2, 0.5]), ("v", [4])]
+    static let parameters: [(Name, [Float])] = [("w", [1, -2, 0.5]), ("v", [4])]
     static let definition = ModelDefinition.of(settings, parameters)
 
     static var ledger: WorkerLedger {

@@ -1,5 +1,6 @@
 // Settings as Swift literals, so that a test's definition reads like the JSON of a create request.
 
+import Names
 import Optimizers
 
 extension Setting: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
@@ -36,6 +37,6 @@ extension Setting: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
 
     /// An object with its members in the order written.
     public init(dictionaryLiteral elements: (String, Setting)...) {
-        self = .object(elements.map { Setting.Entry(key: $0.0, value: $0.1) })
+        self = .object(elements.map { Setting.Entry(key: Name($0.0), value: $0.1) })
     }
 }

@@ -1,11 +1,13 @@
 // What six of the seven functions share: how many steps there are, and which epoch a step lies in.
 
+import Names
+
 /// The steps and epochs of a schedule function.
 struct EpochClock: Sendable {
     let totalSteps, stepsPerEpoch, decayEpochs: Int
 
     /// Reads `total_step`, `step_per_epoch` and the argument that `span` names, each an integer above 0.
-    init(_ settings: Settings, span: String = "decay_epoch") throws(OptimizerError) {
+    init(_ settings: Settings, span: Name = "decay_epoch") throws(OptimizerError) {
         totalSteps = try settings.integer("total_step", atLeast: 1)
         stepsPerEpoch = try settings.integer("step_per_epoch", atLeast: 1)
         decayEpochs = try settings.integer(span, atLeast: 1)

@@ -1,0 +1,38 @@
+// No `String` is the key of a dictionary or a set on the path of a name: it would hash two spellings alike.
+
+import Foundation
+import Testing
+
+@Suite("Keys of dictionaries and sets")
+struct KeyTests {
+    /// Files whose `String` keys are words of this project or of the host, never a client's names.
+    static let words: Set<String> = [
+        "ConnectionCensus.swift",  // addresses in digits
+        "HostRule.swift",  // host names, folded to lower-case ASCII
+        "Call.swift", "Route.swift", "Router.swift",  // what the templates of routes call their arguments
+        "ElementType.swift",  // element types
+        "EncodingCache.swift",  // keys that selections make of numbers
+        "Optimizer.swift", "Optimizer+State.swift", "LARS.swift",  // what rules call their numbers
+        "ASGD.swift", "TorchNAdam.swift", "SGD.swift",  // the same
+        "Aliases.swift",  // words of other libraries
+        "Recovery.swift",  // models' names as the directory has them, which are ASCII
+    ]
+
+    static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "Sources")
+
+    @Test("are names wherever a client chooses them")
+    func noStrings() throws {
+        let files = try #require(FileManager.default.enumerator(at: Self.sources, includingPropertiesForKeys: nil))
+        var seen = 0
+        for case let file as URL in files where file.pathExtension == "swift" {
+            seen += 1
+            guard !Self.words.contains(file.lastPathComponent) else { continue }
+            let text = try String(contentsOf: file, encoding: .utf8)
+            for key in ["[String:", "Set<String>"] where text.contains(key) {
+                Issue.record("\(file.lastPathComponent) has a \(key); use `Name`, or say here why it is no name")
+            }
+        }
+        #expect(seen > 300)
+    }
+}
