@@ -152,7 +152,8 @@ public struct Catalogue: Sendable {
 
     func scheduleHint(_ name: String) -> String {
         let names = Set((scheduleNames + ["sequence"]).map { Name($0) }).sorted()
-        let example = NearestNames.of(Name(name), among: names).lazy.compactMap { Aliases.exampleOfSchedule($0.text) }.first
+        let example = NearestNames.of(Name(name), among: names).lazy.compactMap { Aliases.exampleOfSchedule($0.text) }
+            .first
         return NearestNames.hint(Name(name), among: names) + (example.map { " Write `\($0)`." } ?? "")
     }
 }

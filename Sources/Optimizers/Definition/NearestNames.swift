@@ -9,7 +9,9 @@ public enum NearestNames {
     public static func of(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
         let known = candidates.prefix(10_000)
         let meant = Aliases.meanings(of: name.text)
-        let aliases = meant.flatMap { meaning in known.filter { [$0.text.folded, $0.text.foldedSchedule].contains(meaning) } }
+        let aliases = meant.flatMap { meaning in
+            known.filter { [$0.text.folded, $0.text.foldedSchedule].contains(meaning) }
+        }
         if !aliases.isEmpty { return Array(aliases.prefix(3)) }
         let near = nearest(name, among: known)
         return near.isEmpty ? related(name, among: known) : near
