@@ -52,7 +52,7 @@ extension Optimizer {
 
     /// The weight decay of each group at a step times the loss scale, as MindSpore reports it.
     public func scaledWeightDecay(at step: Int) -> [Float] {
-        weightDecay(at: step).map { $0 * Float(decayFactor) }
+        weightDecay(at: step).map { min($0 * Float(decayFactor), .greatestFiniteMagnitude) }
     }
 
     /// What gradients must arrive multiplied by: the fixed `loss_scale`, or where the loss scaling stands.

@@ -86,7 +86,8 @@ extension Optimizer {
         counts = counts.isEmpty ? [] : state.counts ?? isStarted.map { $0 ? step : 0 }
         parameterScalars = state.parameterScalars
         guard lossScaler != nil, state.lossScaler.count == 4 else { return }
-        lossScaler?.scale = state.lossScaler[0]
+        // States from before the scale had an end may hold one beyond float32.
+        lossScaler?.scale = min(state.lossScaler[0], Double(Float.greatestFiniteMagnitude))
         lossScaler?.current = Int(state.lossScaler[1])
         lossScaler?.mark = Int(state.lossScaler[2])
         lossScaler?.overflows = Int(state.lossScaler[3])

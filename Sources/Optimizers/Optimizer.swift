@@ -86,6 +86,9 @@ open class Optimizer {
     /// By parameter, whether an update with these gradients writes it; nil where it may write any.
     public func written(by gradients: Gradients) -> [Bool]? { nil }
 
+    /// What the definition said that is ignored, in sentences.
+    public var warnings: [String] { plan.warnings }
+
     /// Whether sparse gradients are defined for this optimizer.
     open var takesSparseGradients: Bool { false }
 

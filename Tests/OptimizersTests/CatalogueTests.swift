@@ -51,7 +51,7 @@ struct CatalogueTests {
             ("3", .typeError, "name"),
             (#"{"type":"adam","framework":"tensorflow"}"#, .valueError, "torch"),
             (#"{"type":"momentum","momentum":0.9,"nesterov":true}"#, .typeError, "`use_nesterov`"),
-            (#"{"type":"adam","lr":0.1}"#, .keyError, "`beta1`"),
+            (#"{"type":"adam","lr":0.1}"#, .keyError, "top level"),
             (#"{"type":"lars","optimizer":{"type":"lars","optimizer":"sgd"}}"#, .valueError, "LARS"),
             (#"{"type":"lars"}"#, .typeError, "optimizer"),
             (#"{"type":"lars","optimizer":{"type":"adam","beta3":1}}"#, .keyError, "`beta1`"),

@@ -52,6 +52,53 @@ struct LossScalingTests {
         #expect(try model.push(["w": [1]]).nextLossScale == 8)
     }
 
+    @Test(
+        "stops where the next scale, or what it divides by, is beyond float32",
+        arguments: [
+            (#""init_loss_scale":1e38,"scale_factor":10,"scale_window":1"#, false, 1e38),
+            (#""init_loss_scale":1e38,"scale_factor":2,"scale_window":1"#, false, 2e38),
+            (#""init_loss_scale":2e38,"scale_factor":2,"scale_window":1"#, false, 2e38),
+            (#""init_loss_scale":1e38,"scale_factor":0.1,"scale_window":9"#, true, 1e38),
+            (#""init_loss_scale":1,"scale_factor":1e-38,"scale_window":1"#, false, 1e-38),
+            (#""init_loss_scale":1,"scale_factor":1e-39,"scale_window":1"#, false, 1),
+            (#""scale_value":1e38,"scale_factor":10,"scale_window":1"#, false, 1e38),
+        ])
+    func end(_ arguments: String, overflow: Bool, next: Double) throws {
+        let body = #"{"optimizer":"sgd","learning_rate":1,"loss_scaling":{"type":"dynamic",\#(arguments)}}"#
+        let model = try Replay(body, ["w": [0]])
+        let report = try model.push(["w": [overflow ? .infinity : 0]])
+        #expect(report.nextLossScale == next)
+    }
+
+    @Test("a state from before there was an end comes down to it")
+    func oldState() throws {
+        let model = try Replay(Self.dynamic, ["w": [0]])
+        var state = model.optimizer.exportState()
+        state.lossScaler[0] = 1e300
+        try model.optimizer.importState(state)
+        #expect(model.optimizer.lossScale == 0x1.fffffep127)
+    }
+
+    @Test("a loss scale whose inverse is beyond float32 is refused; a scaled decay never is infinite")
+    func extremes() throws {
+        #expect(throws: OptimizerError.self) {
+            try Replay(#"{"optimizer":"sgd","learning_rate":1,"loss_scale":1e-40}"#, ["w": [0]])
+        }
+        let model = try Replay(
+            #"{"optimizer":"sgd","learning_rate":1,"loss_scale":1e38,"weight_decay":100}"#, ["w": [0]])
+        #expect(model.optimizer.scaledWeightDecay(at: 0) == [0x1.fffffep127])
+    }
+
+    @Test("a rate that grows beyond float32 stays at its largest number")
+    func growingRate() throws {
+        let model = try Replay(
+            #"{"optimizer":"sgd","learning_rate":{"schedule":"exponential_decay_lr","learning_rate":1,"decay_rate":10,"decay_steps":1}}"#,
+            ["w": [0]])
+        let last = try model.optimizer.learningRate(at: 38)[0] ?? 0
+        #expect(abs(last - 1e38) < 1e32)
+        #expect(try model.optimizer.learningRate(at: 39) == [0x1.fffffep127])
+    }
+
     @Test("fixed with drop_overflow_update false is the optimizer's own loss scale and looks for no overflow")
     func fixedWithoutDropping() throws {
         let body = #"{"optimizer":"SGD","learning_rate":1,"weight_decay":0.5,"SCALE"}"#

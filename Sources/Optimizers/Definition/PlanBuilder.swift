@@ -73,6 +73,12 @@ struct PlanBuilder {
             throw top.complaint(
                 "loss_scale", .typeError, "\(traits.name) has no loss scale; leave `loss_scale` out.", "1", "\(scale)")
         }
+        guard LossScaling.isUsable(scale) else {
+            throw top.complaint(
+                "loss_scale", .valueError,
+                "`loss_scale` \(scale) is too small: gradients are divided by it, and 1 / loss_scale is beyond float32.",
+                "a number >= 3e-39", "\(scale)")
+        }
         guard let setting = top.raw("loss_scaling") else { return (scale, nil) }
         guard !top.has("loss_scale") else {
             throw top.complaint(

@@ -35,6 +35,11 @@ public final class Settings {
     /// What the object describes, for the sentences ("Adam", "CosineDecayLR").
     public let owner: String
     let entries: [Setting.Entry]
+    /// What a framework's constructor takes and a definition has beside `optimizer`.
+    private static let topLevel: [Name: Name] = [
+        "lr": "learning_rate", "learning_rate": "learning_rate", "weight_decay": "weight_decay",
+    ]
+
     private let parent: Settings?
     private var asked: [Name]
 
@@ -62,7 +67,11 @@ public final class Settings {
     /// Whether the object, or its parent, has the member.
     public func has(_ key: Name) -> Bool { holds(key) || (parent?.has(key) ?? false) }
 
-    private func holds(_ key: Name) -> Bool { entries.contains { $0.key == key } }
+    /// Whether the object itself has the member.
+    func holds(_ key: Name) -> Bool { entries.contains { $0.key == key } }
+
+    /// Whether the object is the optimizer's own, and no group's over it.
+    var isOutermost: Bool { parent == nil }
 
     /// Where a member is, or would be written.
     func place(of key: Name) -> String {
@@ -173,6 +182,12 @@ public final class Settings {
     /// Refuses members that nobody read, naming the nearest one that exists.
     public func finish(_ exception: ExceptionClass = .typeError) throws(OptimizerError) {
         guard let stranger = entries.first(where: { !asked.contains($0.key) }) else { return }
+        if let top = Self.topLevel[stranger.key], pointer.hasPrefix("/optimizer") {
+            throw .invalid(
+                "\(pointer)/\(stranger.key.pointerEscaped)", exception,
+                "`\(stranger.key)` belongs at the top level: write \"\(top)\" beside \"optimizer\", not inside of it.",
+                expected: "\(top) at the top level", got: stranger.key.text)
+        }
         throw .invalid(
             "\(pointer)/\(stranger.key.pointerEscaped)", exception,
             "\(owner) has no `\(stranger.key)`; \(NearestNames.hint(stranger.key, among: asked))\(correction(of: stranger))",

@@ -68,7 +68,7 @@ public indirect enum LearningRate: Sendable {
         switch self {
         case .constant(let rate): return rate
         case .table(let values): return values[step]
-        case .schedule(let schedule): return schedule.value(at: step)
+        case .schedule(let schedule): return schedule.finiteValue(at: step)
         case .sequence(let pieces): return Self.value(of: pieces, at: step)
         case .relative: return nil
         }

@@ -21,4 +21,7 @@ public protocol LearningRateSchedule: Sendable {
 extension LearningRateSchedule {
     /// Class schedules go on for ever.
     public var length: Int? { nil }
+
+    /// The value, or the largest float32 where a schedule that grows has left float32.
+    func finiteValue(at step: Int) -> Float { min(value(at: step), .greatestFiniteMagnitude) }
 }

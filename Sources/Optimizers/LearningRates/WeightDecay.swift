@@ -13,7 +13,7 @@ public enum WeightDecay: Sendable {
     public func value(at step: Int) -> Float {
         switch self {
         case .constant(let value): return value
-        case .schedule(let schedule): return schedule.value(at: step)
+        case .schedule(let schedule): return schedule.finiteValue(at: step)
         }
     }
 

@@ -20,6 +20,9 @@ public struct LossScaling: Sendable, Equatable {
     /// The scale of the first gradients.
     public let initial: Double
 
+    /// Whether a scale and what it divides by are both finite in float32.
+    static func isUsable(_ scale: Double) -> Bool { Float(scale).isFinite && Float(1 / scale).isFinite }
+
     /// Reads `{"type":"fixed",...}` or `{"type":"dynamic",...}`; the arguments' names tell MindSpore's classes apart:
     /// `loss_scale` and `init_loss_scale` belong to the managers, `scale_value` to the scalers of `amp`.
     ///
@@ -99,20 +102,28 @@ public struct LossScaler: Sendable, Equatable {
         case .manager(let factor, let window):
             if overflow {
                 guard overflows < 1000 else { throw .lossScaleStuck(overflows: overflows + 1) }
-                (scale, mark, overflows) = (max(scale / factor, 1), current, overflows + 1)
+                move(to: max(scale / factor, 1))
+                (mark, overflows) = (current, overflows + 1)
             } else {
                 overflows = 0
-                // MindSpore has no upper end: its scale becomes infinite, and no state with that could be loaded again.
-                if (current - mark) % window == 0, (scale * factor).isFinite { scale *= factor }
+                if (current - mark) % window == 0 { move(to: scale * factor) }
             }
             current += 1
         case .scaler(let factor, let window):
             if overflow {
-                (scale, mark) = (max(1, scale / factor), 0)
+                move(to: max(1, scale / factor))
+                mark = 0
             } else {
-                if mark == window - 1, Float(scale * factor).isFinite { scale *= factor }
+                if mark == window - 1 { move(to: scale * factor) }
                 mark = (mark + 1) % window
             }
         }
+    }
+
+    /// Takes the next scale, unless it has left float32: clients multiply a loss by it, the server divides by it.
+    ///
+    /// DynamicLossScaler stops there too; DynamicLossScaleManager goes on to infinity, where every gradient is lost.
+    private mutating func move(to next: Double) {
+        if LossScaling.isUsable(next) { scale = next }
     }
 }

@@ -33,7 +33,8 @@ class ASGD: FusedOptimizer {
         let isTorch = Self.traits.framework == .torch
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
-                lambd: try settings.number("lambd", default: 1e-4), alpha: try settings.number("alpha", default: 0.75),
+                lambd: try settings.number("lambd", default: 1e-4, isTorch ? .nonNegative : .any),
+                alpha: try settings.number("alpha", default: 0.75, isTorch ? .nonNegative : .any),
                 t0: try settings.number("t0", default: 1e6),
                 maximizes: isTorch ? try TorchOptions.maximize(settings) : false)
         }
@@ -72,6 +73,7 @@ class ASGD: FusedOptimizer {
 
 /// torch.optim.ASGD: the same rule with torch's defaults; a group may override every argument.
 ///
+/// - Throws: ValueError for a negative lambd or alpha.
 /// - Source: torch.optim.ASGD.
 final class TorchASGD: ASGD {
     override class var traits: RuleTraits { TorchOptions.traits("ASGD", learningRate: 1e-2) }

@@ -7,31 +7,41 @@ import CKernels
 ///     a += g g;   w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(a) + eps)
 ///
 /// - Throws: ValueError for a negative lr_decay, initial_accumulator_value or eps.
-/// - Source: torch.optim.Adagrad. Slot `sum`, from initial_accumulator_value.
+/// - Source: torch.optim.Adagrad. Slot `sum`, from initial_accumulator_value of the optimizer, not of a group.
 final class TorchAdagrad: FusedOptimizer {
     override class var traits: RuleTraits { TorchOptions.traits("Adagrad", learningRate: 1e-2) }
 
     private struct Arguments {
-        let rateDecay, initial, epsilon: Double
+        let rateDecay, epsilon: Double
         let maximizes: Bool
     }
 
     private let arguments: [Arguments]
+    private let initial: Float
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        initial = Float(try Self.initial(plan.hyperparameters))
         arguments = try plan.perGroup { settings throws(OptimizerError) in
-            Arguments(
+            _ = try Self.initial(settings)
+            return Arguments(
                 rateDecay: try settings.number("lr_decay", default: 0, .nonNegative),
-                initial: try settings.number("initial_accumulator_value", default: 0, .nonNegative),
                 epsilon: try settings.number("eps", default: 1e-10, .nonNegative),
                 maximizes: try TorchOptions.maximize(settings))
         }
         try super.init(plan)
     }
 
-    override var slotDefinitions: [SlotDefinition] {
-        let initial = arguments.map { Float($0.initial) }
-        return [SlotDefinition("sum", initial: { $0.groupIndex.map { initial[$0] } ?? 0 })]
+    private static func initial(_ settings: Settings) throws(OptimizerError) -> Double {
+        try settings.number("initial_accumulator_value", default: 0, .nonNegative)
+    }
+
+    override var slotDefinitions: [SlotDefinition] { [SlotDefinition("sum", initial: initial)] }
+
+    override var warnings: [String] {
+        super.warnings
+            + plan.groupHyperparameters.filter { $0.holds("initial_accumulator_value") && !$0.isOutermost }.map {
+                "\($0.pointer)/initial_accumulator_value is ignored, as in PyTorch: sums begin before there are groups."
+            }
     }
 
     override var kernel: pk_rule { PK_RULE_ADAGRAD }

@@ -15,7 +15,7 @@ import Glibc
 class TorchAdam: FusedOptimizer {
     override class var traits: RuleTraits { TorchOptions.traits("Adam", learningRate: 1e-3) }
 
-    /// Whether the class decays the parameter and not the gradient, whatever the argument says.
+    /// Whether the class decays the parameter and not the gradient where a group says nothing.
     class var isDecoupled: Bool { false }
 
     private struct Arguments {
@@ -32,10 +32,19 @@ class TorchAdam: FusedOptimizer {
                 betas: try TorchOptions.betas(settings),
                 epsilon: try settings.number("eps", default: 1e-8, .nonNegative),
                 amsgrad: try settings.boolean("amsgrad", default: false),
-                decoupled: Self.isDecoupled ? true : try settings.boolean("decoupled_weight_decay", default: false),
+                decoupled: try settings.boolean("decoupled_weight_decay", default: Self.isDecoupled),
                 maximizes: try TorchOptions.maximize(settings))
         }
+        try Self.check(plan.hyperparameters)
         try super.init(plan)
+    }
+
+    /// torch's AdamW takes no `decoupled_weight_decay`; its defaults and groups hold it.
+    private static func check(_ settings: Settings) throws(OptimizerError) {
+        guard isDecoupled, try !settings.boolean("decoupled_weight_decay", default: true) else { return }
+        throw settings.complaint(
+            "decoupled_weight_decay", .valueError,
+            "AdamW is Adam with `decoupled_weight_decay`; leave it out, or set `type` to \"Adam\".", "true", "false")
     }
 
     private var hasAmsgrad: Bool { arguments.contains { $0.amsgrad } }
@@ -63,6 +72,7 @@ class TorchAdam: FusedOptimizer {
 
 /// torch's AdamW: Adam with decoupled weight decay, 0.01 unless given.
 ///
+/// - Throws: ValueError for a `decoupled_weight_decay` of false outside of a group.
 /// - Source: torch.optim.AdamW.
 final class TorchAdamW: TorchAdam {
     override class var traits: RuleTraits {

@@ -15,9 +15,10 @@ enum TorchOptions {
         return traits
     }
 
-    /// Reads `maximize`, and accepts the options that only choose an implementation.
+    /// Reads `maximize`, and accepts the options that only choose an implementation; null is torch's own default of them.
     static func maximize(_ settings: Settings) throws(OptimizerError) -> Bool {
-        for option: Name in ["foreach", "fused", "capturable", "differentiable"] {
+        let options: [Name] = ["foreach", "fused", "capturable", "differentiable"]
+        for option in options where settings.raw(option) != .null {
             _ = try settings.boolean(option, default: false)
         }
         return try settings.boolean("maximize", default: false)

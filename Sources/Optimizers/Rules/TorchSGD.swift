@@ -7,7 +7,7 @@ import CKernels
 ///     g = g + weight_decay w  (maximize: -g + ...)
 ///     first update: b = g;   later: b = momentum b + (1 - dampening) g;   w -= lr (nesterov ? g + momentum b : b)
 ///
-/// - Throws: ValueError for a negative momentum, and for nesterov without momentum or with dampening.
+/// - Throws: ValueError for a negative momentum, and outside of groups for nesterov without momentum or with dampening.
 /// - Source: torch.optim.SGD. Slot `momentum_buffer`, where any group has momentum.
 final class TorchSGD: FusedOptimizer {
     override class var traits: RuleTraits { TorchOptions.traits("SGD", learningRate: 1e-3) }
@@ -21,19 +21,24 @@ final class TorchSGD: FusedOptimizer {
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try plan.perGroup { settings throws(OptimizerError) in
-            let own = Arguments(
+            Arguments(
                 momentum: try settings.number("momentum", default: 0, .nonNegative),
                 dampening: try settings.number("dampening", default: 0),
                 nesterov: try settings.boolean("nesterov", default: false),
                 maximizes: try TorchOptions.maximize(settings))
-            if own.nesterov && (own.momentum == 0 || own.dampening != 0) {
-                throw settings.complaint(
-                    "nesterov", .valueError, "`nesterov` needs a momentum above 0 and a dampening of 0.",
-                    "momentum > 0 and dampening = 0", "momentum \(own.momentum), dampening \(own.dampening)")
-            }
-            return own
         }
+        try Self.check(plan.hyperparameters)
         try super.init(plan)
+    }
+
+    /// torch looks at its constructor's arguments alone: a group without momentum is followed as one without nesterov.
+    private static func check(_ settings: Settings) throws(OptimizerError) {
+        let momentum = try settings.number("momentum", default: 0)
+        let dampening = try settings.number("dampening", default: 0)
+        guard try settings.boolean("nesterov", default: false), momentum == 0 || dampening != 0 else { return }
+        throw settings.complaint(
+            "nesterov", .valueError, "`nesterov` needs a momentum above 0 and a dampening of 0.",
+            "momentum > 0 and dampening = 0", "momentum \(momentum), dampening \(dampening)")
     }
 
     private var hasMomentum: Bool { arguments.contains { $0.momentum != 0 } }

@@ -9,9 +9,11 @@ import TensorCoding
 /// Bytes of an answer with whatever keeps them alive.
 final class EncodedBody: Encoding {
     let body: Response.Body
+    let beyond: BeyondRange
 
-    init(_ body: Response.Body) {
+    init(_ body: Response.Body, _ beyond: BeyondRange) {
         self.body = body
+        self.beyond = beyond
     }
 }
 
@@ -108,7 +110,7 @@ struct PullAnswer: Sendable {
                     isShared
                     ? try version.encodings.encoding(key) { () throws(ServingError) in try encode(nil) }
                     : try encode(receipt)
-                return Response(status: 200, headers: fields, body: encoded.body)
+                return Response(status: 200, headers: fields + encoded.beyond.headers, body: encoded.body)
             } catch {
                 return Problem(error).response(for: call.request)
             }
@@ -140,11 +142,12 @@ struct PullAnswer: Sendable {
     private func encode(_ receipt: Receipt?) throws(ServingError) -> EncodedBody {
         let budget = call.api.registry.budget
         let memory = try budget.reserve(largestBody)
+        let beyond = BeyondRange(version, selection)
         switch selection.representation {
         case .json:
-            let text = json(receipt)
-            return EncodedBody(.segments([SharedBytes(text, memory: try budget.reserve(text.count)).segment]))
-        case .safetensors: return EncodedBody(.segments(safetensors(memory)))
+            let text = json(receipt, beyond)
+            return EncodedBody(.segments([SharedBytes(text, memory: try budget.reserve(text.count)).segment]), beyond)
+        case .safetensors: return EncodedBody(.segments(safetensors(memory)), beyond)
         }
     }
 
@@ -156,7 +159,7 @@ struct PullAnswer: Sendable {
         return parameters.reduce(0) { $0 + 256 + $1.name.utf8.count + $1.range.count * perNumber }
     }
 
-    private func json(_ receipt: Receipt?) -> [UInt8] {
+    private func json(_ receipt: Receipt?, _ beyond: BeyondRange) -> [UInt8] {
         var writer = JSONWriter(indented: isIndented)
         writer.beginObject()
         writer.member("model", version.facts.name)
@@ -169,6 +172,7 @@ struct PullAnswer: Sendable {
         writer.beginObject()
         for index in selection.indices { write(index, to: &writer) }
         writer.endObject()
+        writer.warnings(beyond)
         writer.endObject()
         return writer.finish()
     }

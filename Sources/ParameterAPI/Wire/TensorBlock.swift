@@ -54,8 +54,11 @@ struct TensorBlock: Sendable {
 
     /// The answer; `headers` are those of the version.
     func response(_ call: Call, headers: [(name: String, value: String)]) -> Response {
+        var beyond = BeyondRange(encoding)
+        for piece in pieces { beyond.note(parameter.name, piece) }
+        let headers = headers + beyond.headers
         switch form {
-        case .json: return document(indented: call.isIndented, headers)
+        case .json: return document(indented: call.isIndented, headers, beyond)
         case .safetensors:
             let tensor = (name: parameter.name, type: encoding.elementType, shape: shape)
             let head = SafetensorsHeader.encode([tensor], metadata: versionMetadata(loan.version))
@@ -70,7 +73,9 @@ struct TensorBlock: Sendable {
         Response(status: 200, headers: headers, body: .segments([SharedBytes(head).segment] + data))
     }
 
-    private func document(indented: Bool, _ headers: [(name: String, value: String)]) -> Response {
+    private func document(
+        indented: Bool, _ headers: [(name: String, value: String)], _ beyond: BeyondRange
+    ) -> Response {
         var response = Response.json(indented: indented, headers: headers) { writer in
             writer.beginObject()
             writer.member("name", parameter.name)
@@ -80,6 +85,7 @@ struct TensorBlock: Sendable {
                 writer.integers(rows)
             }
             values.withUnsafeBufferPointer { writer.members(of: $0, shape, encoding) }
+            writer.warnings(beyond)
             writer.endObject()
         }
         if case .bytes(let bytes) = response.body {

@@ -26,7 +26,7 @@ public final class ModelFacts: @unchecked Sendable {
     public var settings: Setting { optimizer.definition }
 
     /// What the definition said that was ignored, in sentences.
-    public var warnings: [String] { optimizer.plan.warnings }
+    public var warnings: [String] { optimizer.warnings }
 
     /// The rate of each group at a step; nil where the rule makes its own.
     ///

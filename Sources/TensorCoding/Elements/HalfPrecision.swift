@@ -18,6 +18,19 @@ public enum BFloat16 {
 
 /// Blocks of float32 values as 16-bit floats, for answers.
 public enum HalfPrecision {
+    /// The least magnitudes that round to infinity: half a step above the largest number of the type.
+    private static let float16End: Float = 65_520
+    private static let bfloat16End = Float(bitPattern: 0x7F7F_8000)
+
+    /// Whether `encode` would make any of the values infinite; never for other types than F16 and BF16.
+    public static func overflows(_ values: UnsafeBufferPointer<Float>, as type: ElementType) -> Bool {
+        switch type {
+        case .float16: values.contains { $0.magnitude >= float16End }
+        case .bfloat16: values.contains { $0.magnitude >= bfloat16End }
+        default: false
+        }
+    }
+
     /// Writes `values` as little-endian `type`, which is F16 or BF16; other types are left to the caller.
     ///
     /// Rounds to nearest, ties to even; what is beyond F16 becomes infinite.

@@ -1,0 +1,82 @@
+// What a 16-bit answer cannot hold: such values go out as infinities, and the answer says so in its head and, where it
+// is JSON, in `warnings`. Used by PullAnswer and TensorBlock.
+
+import Names
+import ParameterServing
+import TensorCoding
+
+/// The parameters with values that are infinite in the element type of an answer.
+struct BeyondRange {
+    /// How much of the names an answer tells.
+    private static let mostBytes = 1000
+    private static let mostNames = 20
+
+    private let type: ElementType
+    private(set) var names: [Name] = []
+
+    /// Looks at nothing yet.
+    init(_ encoding: TensorEncoding) {
+        type = encoding.isMetaOnly ? .float32 : encoding.elementType
+    }
+
+    /// Looks at the selected parameters of a version.
+    init(_ version: PublishedVersion, _ selection: Selection) {
+        self.init(selection.encoding)
+        for index in selection.indices {
+            note(version.facts.layout.parameters[index].name, version.values(at: index))
+        }
+    }
+
+    /// Looks at the values that are sent of a parameter.
+    mutating func note(_ name: Name, _ values: UnsafeBufferPointer<Float>) {
+        if names.last != name, HalfPrecision.overflows(values, as: type) { names.append(name) }
+    }
+
+    /// `X-Paramd-Beyond-Range: NAME,NAME,...`, percent-encoded, `...` for more than fit; nothing where all is well.
+    var headers: [(name: String, value: String)] {
+        if names.isEmpty { return [] }
+        var value = ""
+        for name in names {
+            let part = (value.isEmpty ? "" : ",") + name.percentEncoded
+            guard value.utf8.count + part.utf8.count <= Self.mostBytes else {
+                value += value.isEmpty ? "..." : ",..."
+                break
+            }
+            value += part
+        }
+        return [(name: "X-Paramd-Beyond-Range", value: value)]
+    }
+
+    /// One sentence for people; nil where all is well.
+    var warning: String? {
+        if names.isEmpty { return nil }
+        let list = names.prefix(Self.mostNames).map { "`\($0)`" }.joined(separator: ", ")
+        let more = names.count > Self.mostNames ? " and \(names.count - Self.mostNames) more" : ""
+        let wider = type == .float16 ? "BF16 or F32" : "F32"
+        return "Values of \(list)\(more) are beyond \(type.rawValue) and were sent as infinity; pull them as \(wider)."
+    }
+}
+
+extension JSONWriter {
+    /// Writes `warnings` where there is one.
+    mutating func warnings(_ beyond: BeyondRange) {
+        guard let warning = beyond.warning else { return }
+        key("warnings")
+        beginArray()
+        string(warning)
+        endArray()
+    }
+}
+
+extension Name {
+    /// The name as it may stand in a header: all but letters, digits and `-._~` as `%XX`.
+    fileprivate var percentEncoded: String {
+        utf8.reduce(into: "") { text, byte in
+            let isPlain =
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "-._~".utf8.contains(byte)
+                || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+            let digits = String(byte, radix: 16, uppercase: true)
+            text += isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + digits
+        }
+    }
+}
