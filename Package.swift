@@ -13,7 +13,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
@@ -38,11 +37,9 @@ let package = Package(
         .target(
             name: "ParameterServer",
             dependencies: [
-                "ParameterAPI", "Journal",
+                "ParameterAPI", "Journal", "Threading",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         .executableTarget(name: "paramd", dependencies: ["ParameterServer"], swiftSettings: strict),
@@ -66,6 +63,7 @@ let package = Package(
             name: "JournalTests", dependencies: ["Journal", "Threading"], exclude: ["Reference"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
+        .testTarget(name: "ParameterServerTests", dependencies: ["ParameterServer"], swiftSettings: strict),
         .testTarget(
             name: "ParameterServingTests", dependencies: ["Names", "ParameterServing", "Threading"],
             resources: [.copy("Golden")],

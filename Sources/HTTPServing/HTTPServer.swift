@@ -17,20 +17,23 @@ public final class HTTPServer: Sendable {
         self.application = application
     }
 
-    /// Opens the listening socket and starts every thread.
+    /// Starts every thread and listens.
+    ///
+    /// - `reserved`: the address, if it has been taken before; it is closed with the server, and where the start fails.
     ///
     /// In the whole process SIGPIPE is ignored from here on, and the limit of open descriptors raised as far as allowed.
     ///
     /// - Returns: the TCP port, or 0 for other sockets.
     /// - Throws: `HTTPServerError`; nothing is left running then.
     @discardableResult
-    public func start() throws(HTTPServerError) -> Int {
+    public func start(on reserved: Listener? = nil) throws(HTTPServerError) -> Int {
         guard case .new = state.withLock({ $0 }) else { throw .alreadyStarted }
         signal(SIGPIPE, SIG_IGN)
         var configuration = configuration
         configuration.maximumConnections = min(configuration.maximumConnections, Self.connectionRoom())
-        let listener = try Listener(configuration.address)
+        let listener = if let reserved { reserved } else { try Listener(configuration.address) }
         do throws(HTTPServerError) {
+            try listener.listen()
             let running = try Running(configuration, application, listener)
             state.withLock { $0 = .running(running) }
         } catch {

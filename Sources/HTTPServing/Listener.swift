@@ -1,18 +1,23 @@
-// The listening socket of a server. Made before any thread, so that a bad address is an error of `start`.
+// The socket of a server: taken first, so that an address that is in use stops a start before it has changed anything, and
+// listening only once there is somebody to answer.
 
 import CMicroHTTPD
 import Glibc
 
-/// A socket that listens.
-struct Listener: Sendable {
+/// A socket that has its address.
+public struct Listener: Sendable {
     let descriptor: Int32
     /// The TCP port, or 0 for other sockets.
     let port: Int
+    /// The address, with the port that the system chose.
+    public let address: ListenAddress
     /// The file that a Unix socket of our own leaves behind.
     private let path: String?
 
-    /// Opens a socket that listens on `address`.
-    init(_ address: ListenAddress) throws(HTTPServerError) {
+    /// Takes an address; nobody can connect yet.
+    ///
+    /// - Throws: `invalidAddress`, or `cannotListen` where something else has it.
+    public init(_ address: ListenAddress) throws(HTTPServerError) {
         path = if case .unix(let path) = address { path } else { nil }
         switch address {
         case .inherited(let inherited):
@@ -20,17 +25,27 @@ struct Listener: Sendable {
             _ = fcntl(inherited, F_SETFL, fcntl(inherited, F_GETFL) | O_NONBLOCK)
         case .tcp(let host, let port):
             guard let socketAddress = SocketAddress(host: host, port: port) else { throw .invalidAddress(host) }
-            descriptor = try Self.listen(on: socketAddress)
+            descriptor = try Self.bound(to: socketAddress)
         case .unix(let path):
             guard let socketAddress = SocketAddress(path: path) else { throw .invalidAddress(path) }
             Self.removeAbandoned(path, socketAddress)
-            descriptor = try Self.listen(on: socketAddress)
+            descriptor = try Self.bound(to: socketAddress)
         }
         port = SocketAddress(of: descriptor)?.port ?? 0
+        if case .tcp(let host, _) = address {
+            self.address = .tcp(host: host, port: UInt16(truncatingIfNeeded: port))
+        } else {
+            self.address = address
+        }
     }
 
-    /// Stops listening.
-    func close() {
+    /// Lets clients connect.
+    func listen() throws(HTTPServerError) {
+        guard Glibc.listen(descriptor, SOMAXCONN) == 0 else { throw .cannotListen(errno) }
+    }
+
+    /// Gives the address up.
+    public func close() {
         Glibc.close(descriptor)
         if let path { unlink(path) }
     }
@@ -45,14 +60,14 @@ struct Listener: Sendable {
         if address.withPointer({ connect(probe, $0, $1) }) != 0, errno == ECONNREFUSED { unlink(path) }
     }
 
-    private static func listen(on address: SocketAddress) throws(HTTPServerError) -> Int32 {
+    private static func bound(to address: SocketAddress) throws(HTTPServerError) -> Int32 {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let descriptor = socket(address.family, type, 0)
         guard descriptor >= 0 else { throw .cannotListen(errno) }
         var one: Int32 = 1
         fchmod(descriptor, S_IRUSR | S_IWUSR)
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
-        guard address.withPointer({ bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, SOMAXCONN) == 0 else {
+        guard address.withPointer({ bind(descriptor, $0, $1) }) == 0 else {
             let reason = errno
             Glibc.close(descriptor)
             throw .cannotListen(reason)

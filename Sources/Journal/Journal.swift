@@ -107,7 +107,12 @@ public final class Journal: Sendable {
     public var failure: JournalError? { status.withLock { $0.failure } }
 
     /// Why the last append was refused, or `nil` while the next one may hope; it goes by itself.
-    public var obstacle: JournalError? { status.withLock { $0.failure ?? $0.obstacle } }
+    public var obstacle: JournalError? { status.withLock { $0.trouble } }
+
+    /// Has `body` told, on the journal thread, when appends begin to be refused and why, and when that is over (`nil`).
+    public func watchObstacle(_ body: @escaping @Sendable (JournalError?) -> Void) {
+        status.withLock { $0.watcher = body }
+    }
 
     /// Writes and syncs what is queued, seals the journal and lets go of the directory.
     ///

@@ -65,7 +65,7 @@ extension JournalError {
     }
 
     /// Whether later appends can succeed without opening the journal afresh.
-    var heals: Bool {
+    public var heals: Bool {
         switch self {
         case .outOfSpace, .readOnlyFileSystem, .outOfResources: true
         default: false

@@ -1,9 +1,8 @@
 // Sizes as people write them.
 
 import ArgumentParser
-import Glibc
 
-/// A number of bytes: `1073741824`, `512M`, `2G`.
+/// A number of bytes: `1073741824`, `512M`, `2G`, `2GB`, `2GiB`; every unit is a power of 1024.
 struct ByteCount: ExpressibleByArgument, Sendable {
     let bytes: Int
 
@@ -12,12 +11,20 @@ struct ByteCount: ExpressibleByArgument, Sendable {
     }
 
     init?(argument: String) {
-        let units: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
-        let unit = argument.last.flatMap { units[Character($0.uppercased())] }
-        guard let number = Int(unit == nil ? argument : String(argument.dropLast())), number > 0 else { return nil }
-        let (bytes, overflows) = number.multipliedReportingOverflow(by: 1 << (unit ?? 0))
+        let digits = argument.prefix { ("0"..."9").contains($0) }
+        let unit = argument.dropFirst(digits.count).uppercased()
+        guard let number = Int(digits), number > 0, let shift = Self.shift(of: unit) else { return nil }
+        let (bytes, overflows) = number.multipliedReportingOverflow(by: 1 << shift)
         guard !overflows else { return nil }
         self.bytes = bytes
+    }
+
+    /// The power of two that a unit stands for: `K`, `KB` and `KIB` are the same.
+    private static func shift(of unit: String) -> Int? {
+        let shifts = ["": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40]
+        if let shift = shifts[unit] { return shift }
+        guard unit.count > 1, let letter = unit.first, ["B", "IB"].contains(unit.dropFirst()) else { return nil }
+        return shifts[String(letter)]
     }
 
     /// In the largest unit that divides it.
@@ -28,8 +35,12 @@ struct ByteCount: ExpressibleByArgument, Sendable {
         return "\(bytes)"
     }
 
-    /// Half of the machine's memory.
-    static var halfOfMachine: ByteCount {
-        ByteCount(bytes: sysconf(Int32(_SC_PHYS_PAGES)) / 2 * sysconf(Int32(_SC_PAGESIZE)))
+    /// For people: three digits and a unit.
+    var rounded: String {
+        for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] where bytes >= 1 << shift {
+            let tenths = (bytes * 10) >> shift
+            return tenths % 10 == 0 || tenths >= 1000 ? "\(tenths / 10)\(unit)" : "\(tenths / 10).\(tenths % 10)\(unit)"
+        }
+        return "\(bytes)"
     }
 }

@@ -1,5 +1,5 @@
-// The daemon as a service: it puts the layers together, listens, and on a graceful shutdown lets go in the right order:
-// waiting pulls first, then connections, then models.
+// The daemon: it takes its address, puts the layers together, listens, and at the end lets go in the right order: waiting
+// pulls first, then connections, then models.
 
 import Glibc
 import HTTPServing
@@ -8,80 +8,91 @@ import Logging
 import Optimizers
 import ParameterAPI
 import ParameterServing
-import ServiceLifecycle
 
 /// A configured daemon.
-struct Daemon: Service {
+struct Daemon {
     private let server: HTTPServer
     private let registry: ModelRegistry
-    private let host: String
-    private let address: String
+    private let listener: Listener
+    private let recovery: RecoverySummary
+    private let options: Options
     private let logger: Logger
 
-    /// Checks the options and puts the layers together; nothing listens yet.
+    /// Checks the options, takes the address and opens the data directory; nothing listens yet.
+    ///
+    /// The address comes first: where it is taken, no directory is made.
     ///
     /// - Throws: `StartFailure` that says which option to change.
-    init(_ options: Options, optimizers: [Optimizer.Type], logger: Logger) throws {
+    init(_ options: Options, optimizers: [Optimizer.Type], logger: Logger) throws(StartFailure) {
         let address = try Self.address(options)
-        host = address.urlHost
-        self.address = options.listen
-        registry = try Self.registry(options, Catalogue(adding: optimizers), logger)
+        listener = try Self.listener(address, options)
+        do throws(StartFailure) {
+            (registry, recovery) = try Self.registry(options, Catalogue(adding: optimizers), logger)
+        } catch {
+            listener.close()
+            throw error
+        }
+        self.options = options
         var configuration = options.layers.http
         configuration.address = address
         configuration.allowedHosts = options.allowedHosts
         configuration.openPaths = ParameterAPI.openPaths
         configuration.render = ParameterAPI.render
-        let (connections, room) = (configuration.maximumConnections, HTTPServer.connectionRoom())
-        if room < connections {
-            logger.warning("too few open files for all connections; raise ulimit -n", metadata: ["limit": "\(room)"])
-        }
         server = HTTPServer(
             configuration: configuration,
             application: ParameterAPI(registry: registry, version: release, configuration: options.effective))
         self.logger = logger
     }
 
-    /// Serves until a graceful shutdown, then drains.
-    func run() async throws {
-        let port: Int
+    /// Starts to serve, and tells so.
+    func start() throws(StartFailure) {
         do throws(HTTPServerError) {
-            port = try server.start()
+            try server.start(on: listener)
         } catch {
-            throw StartFailure(error, address: address)
+            throw StartFailure(error, address: options.listen)
         }
-        let bound = "\(host):\(port)"
-        write("listening on http://\(bound)\n", to: STDOUT_FILENO)
-        logger.info("started", metadata: ["address": "\(bound)", "version": "\(release)"])
-        try? await gracefulShutdown()
+        let report = StartReport(options: options, address: listener.address, recovery: recovery)
+        if logger.logLevel <= .info { write(report.text, to: STDERR_FILENO) }
+        write("listening on \(report.location)\n", to: STDOUT_FILENO)
+    }
+
+    /// Drains and closes everything.
+    func stop() {
         server.drain(within: .seconds(1)) { registry.stop() }
         registry.close()
         logger.info("stopped")
     }
 
+    private static func listener(_ address: ListenAddress, _ options: Options) throws(StartFailure) -> Listener {
+        do throws(HTTPServerError) { return try Listener(address) } catch {
+            throw StartFailure(error, address: options.listen)
+        }
+    }
+
     /// Opens the data directory and brings back what is in it.
-    private static func registry(_ options: Options, _ catalogue: Catalogue, _ logger: Logger) throws -> ModelRegistry {
-        let memory = options.memory ?? .halfOfMachine
+    private static func registry(
+        _ options: Options, _ catalogue: Catalogue, _ logger: Logger
+    ) throws(StartFailure) -> (ModelRegistry, RecoverySummary) {
         var configuration = options.layers.serving
-        configuration.memoryLimit = memory.bytes
+        configuration.memoryLimit = options.effectiveMemory.bytes
         configuration.receiptWindow = options.receiptWindow
         configuration.threads = HTTPConfiguration.coreCount
         configuration.snapshotAllowance = options.snapshotAfter.bytes
-        // Only whole segments can be deleted: two of them are to fit into what may pile up.
-        let settings = JournalSettings(
-            mode: options.durability.mode, segmentBytes: min(64 << 20, options.snapshotAfter.bytes / 2))
+        let settings = JournalSettings(mode: options.durability.mode, segmentBytes: options.segmentBytes)
+        let storage = StorageLog(logger)
         do throws(JournalError) {
             let directory = try DataDirectory(options.dataDir, settings: settings)
             let (registry, summary) = try ModelRegistry.open(
                 directory, configuration: configuration, catalogue: catalogue
-            ) { event in logger.log(event) }
-            logger.log(summary)
-            return registry
+            ) { event in storage.log(event) }
+            storage.log(summary)
+            return (registry, summary)
         } catch {
-            throw StartFailure(error, directory: options.dataDir)
+            throw StartFailure(error, directory: options.dataDir, segmentBytes: options.segmentBytes)
         }
     }
 
-    private static func address(_ options: Options) throws -> ListenAddress {
+    private static func address(_ options: Options) throws(StartFailure) -> ListenAddress {
         guard let address = ListenAddress(options.listen) else {
             throw StartFailure(
                 status: .configuration, message: "--listen \(options.listen): \(mistake(inAddress: options.listen))")

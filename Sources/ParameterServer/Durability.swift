@@ -32,4 +32,13 @@ struct Durability: ExpressibleByArgument, Sendable {
     }
 
     var defaultValueDescription: String { text }
+
+    /// What the answer to a push promises.
+    var meaning: String {
+        switch mode {
+        case .group, .sync: "a push is answered once it is on the disk"
+        case .interval(let milliseconds): "a power cut may take the last \(milliseconds) ms of answered pushes"
+        case .none: "a power cut may take answered pushes; the end of the daemon alone takes none"
+        }
+    }
 }

@@ -4,6 +4,12 @@ import Glibc
 
 /// Checks host names.
 enum HostName {
+    /// Whether the text is a name, an address, or `*.` and a name.
+    static func isPattern(_ text: String) -> Bool {
+        guard text.hasPrefix("*.") else { return isOne(text) }
+        return !text.contains(":") && isOne(String(text.dropFirst(2)))
+    }
+
     /// Whether the text is a name or an address, an IPv6 address with or without its brackets.
     static func isOne(_ text: String) -> Bool {
         if text.contains(":") {

@@ -17,11 +17,10 @@ extension Options {
     }
 
     private var settings: [EffectiveSetting] {
-        let memory = (memory ?? .halfOfMachine).bytes
-        return [
+        [
             EffectiveSetting("listen", listen, origin: origin(listen == "127.0.0.1:8470")),
-            EffectiveSetting("data-dir", dataDir, origin: origin(dataDir == "./paramd-data")),
-            EffectiveSetting("memory", "\(memory)", origin: origin(self.memory == nil)),
+            EffectiveSetting("data-dir", absolutePath(of: dataDir), origin: origin(dataDir == "./paramd-data")),
+            EffectiveSetting("memory", "\(effectiveMemory.bytes)", origin: origin(memory == nil)),
             EffectiveSetting("durability", durability.text, origin: origin(durability.text == "group")),
             EffectiveSetting("receipt-window", "\(receiptWindow)", origin: origin(receiptWindow == 256)),
             EffectiveSetting(

@@ -12,7 +12,8 @@ struct Options: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The memory for models and requests: bytes, or with K, M, G or T. Default: half of this machine's.",
+            "The memory for models and requests: bytes, or with K, M, G or T. Default: half of this machine's, or of its "
+                + "control group's.",
             valueName: "size"))
     var memory: ByteCount?
 
@@ -35,7 +36,9 @@ struct Options: ParsableArguments {
             valueName: "size"))
     var snapshotAfter = ByteCount(bytes: 64 << 20)
 
-    @Option(name: .customLong("allow-host"), help: "Answer requests for this host name too; may be repeated.")
+    @Option(
+        name: .customLong("allow-host"),
+        help: "Answer requests for this host name too, or for all below *.example.org; may be repeated.")
     var allowedHosts: [String] = []
 
     @Option(
@@ -58,11 +61,35 @@ struct Options: ParsableArguments {
             )
         }
         guard !dataDir.isEmpty else { throw ValidationError("--data-dir names a directory, such as ./paramd-data.") }
-        for host in allowedHosts where !HostName.isOne(host) {
+        for host in allowedHosts where !HostName.isPattern(host) {
             throw ValidationError(
-                "--allow-host is a name without port and path, such as paramd.example.org, not `\(host)`.")
+                "--allow-host is a name without port and path, such as paramd.example.org or *.example.org, not `\(host)`."
+            )
+        }
+        try checkMemory()
+    }
+
+    private func checkMemory() throws {
+        guard let memory else { return }
+        let all = MachineMemory.current
+        guard memory.bytes >= Self.leastMemory else {
+            throw ValidationError(
+                "--memory is at least 1M, not \(memory.rounded): smaller models than that need it too.")
+        }
+        guard memory.bytes <= all.bytes else {
+            throw ValidationError(
+                "--memory \(memory.rounded) is more than \(all.owner) \(ByteCount(bytes: all.bytes).rounded); write less, or leave it out for half of that."
+            )
         }
     }
+
+    private static let leastMemory = 1 << 20
+
+    /// The memory that holds.
+    var effectiveMemory: ByteCount { memory ?? MachineMemory.current.half }
+
+    /// Bytes of one segment of the journal: only whole ones can be deleted, and two are to fit into what may pile up.
+    var segmentBytes: Int { min(64 << 20, snapshotAfter.bytes / 2) }
 }
 
 /// The command and its subcommands, for `--help` and `--version`.

@@ -4,7 +4,6 @@ import ArgumentParser
 import Glibc
 import Logging
 import Optimizers
-import ServiceLifecycle
 
 /// Runs the daemon until a signal ends it; does not return.
 ///
@@ -18,13 +17,11 @@ public func run(
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "paramd")
     logger.logLevel = options.logLevel.level
-    do {
-        try await serve(options, optimizers, logger)
-    } catch let failure as StartFailure {
-        fail(failure)
+    SignalWatch.ignoreOthers()
+    do throws(StartFailure) {
+        try serve(options, optimizers, logger)
     } catch {
-        logger.error("stopped", metadata: ["reason": "\(error)"])
-        Glibc.exit(ExitStatus.inputOutput.rawValue)
+        fail(error)
     }
     Glibc.exit(0)
 }
@@ -47,13 +44,14 @@ private func parse(_ arguments: [String], _ optimizers: [Optimizer.Type]) -> Opt
     }
 }
 
-private func serve(_ options: Options, _ optimizers: [Optimizer.Type], _ logger: Logger) async throws {
+private func serve(
+    _ options: Options, _ optimizers: [Optimizer.Type], _ logger: Logger
+) throws(StartFailure) {
     let daemon = try Daemon(options, optimizers: optimizers, logger: logger)
-    let group = ServiceGroup(services: [daemon], logger: logger)
-    let watch = await SignalWatch(group: group, logger: logger)
-    let watching = Task { await watch.run() }
-    defer { watching.cancel() }
-    try await group.run()
+    let signals = SignalWatch(logger: logger)
+    try daemon.start()
+    signals.wait()
+    daemon.stop()
 }
 
 /// Tells the reason on standard error and exits.

@@ -1,31 +1,67 @@
-// The first SIGTERM or SIGINT drains, the second exits at once: whoever presses Ctrl-C twice means it.
+// Signals, read from a pipe. The first SIGTERM or SIGINT drains; another one cuts the drain short, but only a second later:
+// wrappers send two at once. SIGHUP, SIGUSR1 and SIGUSR2 end other programs; here they are told of and change nothing.
 
 import Glibc
 import Logging
-import ServiceLifecycle
-import UnixSignals
+import Threading
+
+/// The way from a handler, which may do next to nothing, to a thread that may do anything.
+private let pipeEnds: (reading: Int32, writing: Int32) = {
+    var ends: [Int32] = [-1, -1]
+    pipe(&ends)
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return (ends[0], ends[1])
+}()
 
 /// Turns signals into an orderly stop.
 struct SignalWatch {
-    private let signals: UnixSignalsSequence
-    private let group: ServiceGroup
+    private static let endings = [SIGTERM, SIGINT]
+    private static let others = [SIGHUP: "SIGHUP", SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"]
+    /// The time in which a further signal is taken for the same one.
+    private static let sameSignal: UInt64 = 1_000_000_000
+
     private let logger: Logger
 
-    /// Catches signals from now on: before anybody can read the listening line and send one.
-    init(group: ServiceGroup, logger: Logger) async {
-        signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        self.group = group
-        self.logger = logger
+    /// Makes signals that would end the process harmless, but those that ask it to end.
+    static func ignoreOthers() {
+        for number in others.keys { signal(number, SIG_IGN) }
     }
 
-    /// Acts on signals until the task is cancelled.
-    func run() async {
-        var isDraining = false
-        for await signal in signals {
-            if isDraining { Glibc.exit(ExitStatus.forced.rawValue) }
-            isDraining = true
-            logger.notice("draining", metadata: ["signal": "\(signal)"])
-            await group.triggerGracefulShutdown()
+    /// Catches signals from now on: before anybody can read the listening line and send one.
+    init(logger: Logger) {
+        self.logger = logger
+        _ = pipeEnds
+        for number in Self.endings + Array(Self.others.keys) {
+            signal(number) { number in
+                let before = errno
+                var byte = UInt8(truncatingIfNeeded: number)
+                _ = Glibc.write(pipeEnds.writing, &byte, 1)
+                errno = before
+            }
+        }
+    }
+
+    /// Waits for a signal that asks the daemon to end; one that follows later than a second after ends the process.
+    func wait() {
+        let number = nextEnding()
+        let first = Clock.now
+        logger.notice("draining", metadata: ["signal": "\(number == SIGINT ? "SIGINT" : "SIGTERM")"])
+        let watch = Thread {
+            while true {
+                _ = nextEnding()
+                if Clock.now - first >= Self.sameSignal { Glibc.exit(ExitStatus.forced.rawValue) }
+            }
+        }
+        watch?.detach()
+    }
+
+    private func nextEnding() -> Int32 {
+        while true {
+            var byte: UInt8 = 0
+            guard read(pipeEnds.reading, &byte, 1) == 1 else { continue }
+            let number = Int32(byte)
+            guard let name = Self.others[number] else { return number }
+            logger.notice("a signal without meaning here", metadata: ["signal": "\(name)"])
         }
     }
 }

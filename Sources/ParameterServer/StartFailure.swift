@@ -14,7 +14,9 @@ struct StartFailure: Error, CustomStringConvertible {
 
 extension StartFailure {
     /// What a data directory that cannot be opened means, with the way out.
-    init(_ error: JournalError, directory: String) {
+    ///
+    /// - `segmentBytes`: what the journal takes for each of its files, where one is to be written.
+    init(_ error: JournalError, directory: String, segmentBytes: Int? = nil) {
         switch error {
         case .inUse:
             self.init(
@@ -31,7 +33,8 @@ extension StartFailure {
                 message:
                     "\(directory): \(error) A model may need more --memory, or an optimizer that this daemon lacks.")
         case .outOfSpace:
-            self.init(status: .inputOutput, message: "\(directory): \(error) Make room, or choose another directory.")
+            let room = segmentBytes.map { "Make room for \(ByteCount(bytes: 2 * $0).rounded) at least" } ?? "Make room"
+            self.init(status: .inputOutput, message: "\(directory): \(error) \(room), or choose another directory.")
         case .readOnlyFileSystem:
             self.init(
                 status: .inputOutput, message: "\(directory): \(error) Mount it writable, or choose another directory.")

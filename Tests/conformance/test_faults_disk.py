@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -85,6 +87,29 @@ def test_full_disk(small_disk: Path) -> None:
     daemon = Victim(small_disk / "data", "--snapshot-after", "128K")
     check_sums(daemon.api(), "m", {0: seq + 5})
     assert daemon.stop() == 0
+
+
+def test_full_disk_is_two_lines_of_the_log(small_disk: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One when pushes begin to be refused and one when they are taken again, however many came in between."""
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(400_000))
+    daemon = Victim(small_disk / "data", "--snapshot-after", "128K")
+    api = daemon.api()
+    api.create("m", definition(4096))
+    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    answers = [api("POST", "/v1/models/m/gradients", pushed(seq)) for seq in range(1, 60)]
+    refused = [answer for answer in answers if answer.status == 507]
+    assert len(refused) > 20
+    assert re.search(r"needs \d+ MiB", refused[-1].json()["detail"])
+    filler.unlink()
+    deadline = time.monotonic() + 30
+    while api("GET", "/readyz").status != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert daemon.stop() == 0
+    log = capfd.readouterr().err
+    assert log.count("pushes are refused until") == 1 and log.count("pushes are taken again") == 1, log
 
 
 def pushed(seq: int) -> dict:

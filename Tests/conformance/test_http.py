@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import subprocess
 import time
 
 import pytest
@@ -32,6 +34,22 @@ def test_root_is_a_guide_for_curl(api: Api) -> None:
     assert b"curl" in guide.body
     page = api.get("/", Accept="text/html,application/xhtml+xml")
     assert page.headers["content-type"].startswith("text/html")
+
+
+def test_guide_can_be_pasted_from_top_to_bottom(api: Api) -> None:
+    """Twice, and no line of it hangs or prints nothing."""
+    commands = re.findall(r"^  (curl .*)$", api.get("/", User_Agent="curl/7.88.1").body.decode(), re.MULTILINE)
+    assert len(commands) == 6
+    began = time.monotonic()
+    for command in commands * 2:
+        line = command.replace("curl", "curl -sS --fail", 1)
+        assert subprocess.run(["bash", "-c", line], capture_output=True, check=True, timeout=60).stdout, command
+    assert time.monotonic() - began < 30
+
+
+def test_kept_versions_are_told_right(api: Api) -> None:
+    """The help page of 410 knows how many there are."""
+    assert b"4 unless" in api.get("/problems/gone").body
 
 
 def test_problem_pages(api: Api) -> None:
@@ -104,7 +122,8 @@ def test_wrong_method(api: Api, method: str, target: str, allowed: set[str]) -> 
 def test_wrong_type(api: Api, demo: str, content_type: str) -> None:
     """415, whose text prints the `curl --json` line: plain `curl -d` sends a form type."""
     answer = api("POST", f"/v1/models/{demo}/gradients", b'{"gradients":{"w":[1,1]}}', Content_Type=content_type)
-    assert "curl --json" in str(problem(answer, 415)["detail"])
+    detail = str(problem(answer, 415)["detail"])
+    assert "curl --json" in detail and "-H 'Content-Type: application/json' -d" in detail
 
 
 PUSHES = {

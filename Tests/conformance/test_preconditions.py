@@ -48,6 +48,13 @@ def test_stale_tags(api: Api, moved: tuple[str, str, str], kind: str) -> None:
     assert api.get(f"/v1/models/{model}").json() == page
 
 
+def test_a_weak_tag_says_where_it_comes_from(api: Api, moved: tuple[str, str, str]) -> None:
+    """If-Match compares strongly, If-None-Match weakly: RFC 9110, section 8.8.3.2."""
+    model, _, new = moved
+    assert "a proxy that compresses" in write(api, model, "patch", f"W/{new}").expect(412).json()["detail"]
+    api("GET", f"/v1/models/{model}/parameters", If_None_Match=f"W/{new}").expect(304)
+
+
 @pytest.mark.parametrize("kind", WRITES)
 def test_one_tag_of_a_list_is_enough(api: Api, moved: tuple[str, str, str], kind: str) -> None:
     """In any place of the list, and whatever representation it was seen on."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.daemon import BINARY, REPOSITORY, Daemon, launch, read_line
-from support.wire import Answer, Api, raw_socket, state_of
+from support.wire import Answer, Api, raw_answer, raw_socket, state_of
 
 BODY = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
 
@@ -47,9 +50,154 @@ def test_public_address_with_the_word(tmp_path: Path) -> None:
     """The flag allows it."""
     process = launch("--listen", "0.0.0.0:0", "--data-dir", str(tmp_path), "--insecure-no-auth")
     line = process.stdout.readline().decode()
+    # Others ask by addresses that the daemon cannot know; a name is another matter.
+    api = Api("127.0.0.1", int(line.rpartition(":")[2]))
+    statuses = [api("GET", "/v1/models", Host=host).status for host in ("10.0.0.7:8470", "[2001:db8::7]", "up")]
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert line.startswith("listening on http://")
+    assert statuses == [200, 200, 421]
+
+
+@dataclass
+class Started:
+    """A daemon whose standard error is read by the test."""
+
+    process: subprocess.Popen[bytes]
+    line: str
+
+    def end(self) -> str:
+        """Ends it in good order; what it wrote on standard error."""
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, errors
+        return errors.decode()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    """Starts daemons in an empty working directory."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def begin(*arguments: str) -> Started:
+        process = subprocess.Popen(
+            [str(BINARY), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, "SWIFT_BACKTRACE": "enable=no"},
+        )
+        processes.append(process)
+        return Started(process, read_line(process, within=30))
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_start_ends_in_one_block(started: Callable[..., Started], tmp_path: Path) -> None:
+    """Where, what, how safe, how much, for whom: in this order, and nothing else."""
+    daemon = started("--listen", "127.0.0.1:0", "--allow-host", "*.example.org")
+    url = daemon.line.removeprefix("listening on ")
+    Api("127.0.0.1", int(url.rpartition(":")[2])).create("m", BODY)
+    daemon.end()
+    again = started("--listen", "127.0.0.1:0", "--memory", "64MB", "--durability", "interval:50")
+    block = again.end().split("\n")
+    address = again.line.removeprefix("listening on ")
+    assert block[0] == f"paramd {run('--version').stdout.strip()} listens on {address}"
+    if block[1].startswith("  connections"):
+        del block[1]
+    assert [line.split()[0] for line in block[1:5]] == ["data", "durability", "memory", "open"]
+    assert f"{tmp_path}/paramd-data: 1 model, " in block[1]
+    assert "interval:50" in block[2] and "last 50 ms" in block[2]
+    assert "64M for models" in block[3]
+    assert "localhost, 127.0.0.1, [::1]" in block[4] and "--allow-host" in block[4]
+    assert all("draining" in line or "stopped" in line or not line for line in block[5:]), block
+
+
+def test_effective_directory_is_absolute(started: Callable[..., Started], tmp_path: Path) -> None:
+    """Whoever asks is elsewhere."""
+    daemon = started("--listen", "127.0.0.1:0")
+    settings = Api("127.0.0.1", int(daemon.line.rpartition(":")[2])).get("/v1/server").json()["settings"]
+    assert settings["data-dir"]["value"] == f"{tmp_path}/paramd-data"
+    daemon.end()
+
+
+def test_taken_port_leaves_nothing_behind(daemon: Daemon, started: Callable[..., Started], tmp_path: Path) -> None:
+    """The address is taken before the directory is made."""
+    refused = started("--listen", f"127.0.0.1:{daemon.port}")
+    assert refused.process.wait(30) == 69 and not refused.line
+    assert not list(tmp_path.iterdir())
+
+
+def test_failed_start_leaves_no_socket(started: Callable[..., Started], tmp_path: Path) -> None:
+    """The address is given back where the directory cannot be opened."""
+    (tmp_path / "file").write_text("")
+    refused = started("--listen", "unix:socket", "--data-dir", "file")
+    assert refused.process.wait(30) == 74
+    assert not (tmp_path / "socket").exists()
+
+
+def test_unix_socket(started: Callable[..., Started], tmp_path: Path) -> None:
+    """The listening line names the socket, and the block how to ask."""
+    daemon = started("--listen", "unix:socket")
+    assert daemon.line == f"listening on unix:{tmp_path}/socket"
+    asked = ["curl", "-sS", "--unix-socket", f"{tmp_path}/socket", "http://localhost/livez"]
+    assert subprocess.run(asked, capture_output=True, check=True, timeout=30).stdout == b"ok\n"
+    assert "curl --unix-socket" in daemon.end()
+    assert not (tmp_path / "socket").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_other_signals_change_nothing(start: Callable[..., Daemon], number: int) -> None:
+    """A terminal that closes, a reload that means nothing here."""
+    daemon = start()
+    for _ in range(3):
+        daemon.signal(number)
+    Api(daemon.host, daemon.port).get("/livez")
+    assert daemon.stop() == 0
+
+
+def test_two_signals_at_once_drain(start: Callable[..., Daemon]) -> None:
+    """Wrappers send a second one within milliseconds: what waits is answered all the same."""
+    for _ in range(5):
+        daemon = start()
+        api = Api(daemon.host, daemon.port)
+        api.create("m", BODY)
+        with raw_socket(api) as connection:
+            connection.sendall(b"GET /v1/models/m/parameters?since=1&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(0.1)
+            for _ in range(3):
+                daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+            raw_answer(connection).expect(503)
+
+
+README_LINES = re.findall(r"^curl .*$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)[:3]
+
+
+def test_readme_works_at_every_start(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """The same lines, the same answers, on the first day and on the fourth."""
+    for _ in range(4):
+        daemon = start(data_dir=tmp_path)
+        outputs = []
+        for line in README_LINES:
+            command = line.replace("localhost:8470", f"localhost:{daemon.port}").replace("curl", "curl -sS", 1)
+            outputs.append(subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=30).stdout)
+        assert json.loads(outputs[1])["lr"] == {"default": 0.5}
+        decoder = json.JSONDecoder()
+        pulled, end = decoder.raw_decode(outputs[2].decode())
+        rates, _ = decoder.raw_decode(outputs[2].decode()[end:].lstrip())
+        assert pulled["parameters"]["w"]["data"] == [-0.5, 1] and rates["lr"] == {"default": 0.25}
+        assert daemon.stop() == 0
+
+
+def test_script_prints_the_lines_of_the_readme() -> None:
+    """With the address of the daemon that it has started."""
+    script = (REPOSITORY / "deploy/run").read_text().replace("$1", "localhost:8470").replace("$2", "")
+    assert re.findall(r"^  (curl .*)$", script, re.MULTILINE) == README_LINES
 
 
 @pytest.mark.parametrize("arguments", [["--listen", "nonsense"], ["--no-such-flag"], ["--listen", "127.0.0.1:99999"]])
@@ -71,6 +219,10 @@ BAD_STARTS = {
     "no receipts": (["--receipt-window", "0"], 64, "at least 1"),
     "fewer than none": (["--receipt-window", "-5"], 64, "at least 1"),
     "host with port": (["--allow-host", "example.org:80"], 64, "without port"),
+    "every host": (["--allow-host", "*"], 64, "*.example.org"),
+    "pattern in the middle": (["--allow-host", "a.*.org"], 64, "*.example.org"),
+    "little memory": (["--memory", "1"], 64, "at least 1M"),
+    "memory of nowhere": (["--memory", "900T"], 64, "is more than this"),
     "no directory": (["--data-dir", ""], 64, "--data-dir names a directory"),
     "directory nowhere": (["--data-dir", "/proc/nowhere/data"], 74, "directory above it must exist"),
     "file as directory": (["--data-dir", __file__], 74, "move it away"),
@@ -98,11 +250,13 @@ def test_directory_of_somebody_else(tmp_path: Path) -> None:
 
 def test_allowed_hosts(start: Callable[..., Daemon]) -> None:
     """They are answered, and `/v1/server` lists them like every other setting."""
-    daemon = start("--allow-host", "a.example", "--allow-host", "fe80::1")
+    daemon = start("--allow-host", "a.example", "--allow-host", "fe80::1", "--allow-host", "*.example.org")
     api = Api(daemon.host, daemon.port)
     settings = api.get("/v1/server", Host="a.example:80").json()["settings"]
-    assert settings["allow-host"] == {"value": "a.example, fe80::1", "origin": "flag"}
-    api.get("/livez", Host="[fe80::1]")
+    assert settings["allow-host"] == {"value": "a.example, fe80::1, *.example.org", "origin": "flag"}
+    api.get("/v1/models", Host="[fe80::1]")
+    api.get("/v1/models", Host="x.y.example.org:8470")
+    api("GET", "/v1/models", Host="example.org").expect(421)
     flags = set(re.findall(r"^  --([a-z-]+)", run("--help").stdout, re.MULTILINE))
     assert flags - set(settings) == {"limit", "version"}
 
@@ -162,7 +316,7 @@ def test_bad_limits(argument: str, words: list[str]) -> None:
 
 
 def test_too_few_open_files_for_the_connections(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The daemon serves as many as it may, and says so."""
+    """The daemon serves as many as it may, and says so in the block that it starts with."""
     command = ("--nofile=600:600", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
     process = launch(*command, binary=Path("/usr/bin/prlimit"))
     assert read_line(process, within=30).startswith("listening on")
@@ -170,6 +324,18 @@ def test_too_few_open_files_for_the_connections(tmp_path: Path, capfd: pytest.Ca
     assert process.wait(20) == 0
     log = capfd.readouterr().err
     assert "ulimit -n" in log and "344" in log, log
+
+
+def test_open_files_are_raised(tmp_path: Path) -> None:
+    """As far as is allowed, without being told."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    command = (f"--nofile=600:{most}", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    process = launch(*command, binary=Path("/usr/bin/prlimit"))
+    assert read_line(process, within=30).startswith("listening on")
+    limits = Path(f"/proc/{process.pid}/limits").read_text()
+    process.terminate()
+    assert process.wait(20) == 0
+    assert re.search(rf"Max open files +{most} ", limits)
 
 
 def test_address_in_use(daemon: Daemon, tmp_path: Path) -> None:
@@ -306,6 +472,16 @@ def test_memory_budget(start: Callable[..., Daemon]) -> None:
     assert answers[-1].status in (413, 422, 503, 507)
     assert "memory" in answers[-1].json()["detail"]
     api.get("/v1/models/m0")
+
+
+def test_what_never_fits_is_no_want_of_memory(start: Callable[..., Daemon]) -> None:
+    """8 MB of slots fit into 8M, 4 MB of values beside them do not: trying again would not help."""
+    api_of = start("--memory", "8M")
+    api = Api(api_of.host, api_of.port)
+    body = {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}}
+    refused = api("PUT", "/v1/models/m", body).expect(422)
+    assert refused.json()["type"].endswith("exceeds-memory") and "retry-after" not in refused.headers
+    assert "12000000" in refused.json()["detail"] and "8388608" in refused.json()["detail"]
 
 
 def resident(daemon: Daemon) -> float:

@@ -1,7 +1,7 @@
-// One network thread: an epoll set that holds libmicrohttpd's own epoll descriptor, an eventfd and the sockets of
-// watched exchanges. libmicrohttpd is only ever called on this thread, and only ever with a zero timeout: left to wait
-// by itself it freezes when exactly 128 of its connections are ready at once, and it reports neither deadlines nor
-// departures of suspended connections. Fed by the acceptor, woken by exchanges.
+// One network thread: an epoll set that holds libmicrohttpd's own epoll descriptor, an eventfd and, for the end of their
+// peers alone, the sockets of all connections. libmicrohttpd is only ever called on this thread, and only ever with a zero
+// timeout: left to wait by itself it freezes when exactly 128 of its connections are ready at once, and it reports neither
+// deadlines nor departures of suspended connections. Fed by the acceptor, woken by exchanges.
 
 import CMicroHTTPD
 import Glibc

@@ -9,6 +9,11 @@ struct CommitStatus: Sendable {
     var syncedPosition: UInt64
     var failure: JournalError?
     var obstacle: JournalError?
+    /// Told, on the journal thread, when appends begin to be refused, when that is over, and when it has become final.
+    var watcher: (@Sendable (JournalError?) -> Void)?
+
+    /// Why the next append would be refused, or `nil`.
+    var trouble: JournalError? { failure ?? obstacle }
 }
 
 /// Turns items into writes, syncs and callbacks.
@@ -155,9 +160,14 @@ final class CommitLoop {
     }
 
     private func publish() {
-        let now = CommitStatus(
+        var now = CommitStatus(
             nextPosition: log.nextPosition, syncedPosition: log.syncedPosition, failure: failure,
             obstacle: obstacle)
-        status.withLock { $0 = now }
+        let before = status.withLock { status in
+            defer { status = now }
+            now.watcher = status.watcher
+            return status.trouble
+        }
+        if before?.heals != now.trouble?.heals { now.watcher?(now.trouble) }
     }
 }

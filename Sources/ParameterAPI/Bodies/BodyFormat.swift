@@ -30,7 +30,8 @@ enum BodyFormat {
             let more = takesTensors ? ", or tensors as application/vnd.safetensors" : ""
             throw Problem(
                 .unsupportedMediaType,
-                "`\(type.prefix(80))` is not read here: send JSON\(more). With curl: \(request.curlLine(example))")
+                "`\(type.prefix(80))` is not read here: send JSON\(more). Before curl 7.82 write -H 'Content-Type: application/json' -d for --json. With curl: \(request.curlLine(example))"
+            )
         }
     }
 }

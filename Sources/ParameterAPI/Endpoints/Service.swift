@@ -82,21 +82,23 @@ private func guide(for host: String, version: String) -> String {
     """
     paramd \(version): a parameter server that you can use with curl
 
-    Create a model: SGD, and a learning rate for each of three steps
-      curl -X PUT --json '{"optimizer":"sgd","learning_rate":[0.5,0.25,0.1],"parameters":{"w":[0,0]}}' \(host)/v1/models/demo
+    Create a model, or start it over: SGD, and a learning rate for each of three steps
+      curl -X PUT --json '{"optimizer":"sgd","learning_rate":[0.5,0.25,0.1],"parameters":{"w":[0,0]}}' '\(host)/v1/models/demo?replace=1'
 
     Push a gradient; the answer tells the rate that was used
       curl --json '{"gradients":{"w":[1,-2]}}' \(host)/v1/models/demo/gradients
 
-    Pull the parameters, or wait for the next version
+    Pull the parameters, or as soon as there is a version after the first; with the newest one as since, this waits for the
+    next push, and prints nothing (304) when none comes in time
       curl \(host)/v1/models/demo/parameters
-      curl '\(host)/v1/models/demo/parameters?since=2&wait=30s'
+      curl '\(host)/v1/models/demo/parameters?since=1&wait=30s'
 
     The rate of the next update, and of all of them
       curl \(host)/v1/models/demo/lr
       curl '\(host)/v1/models/demo/lr?from=0&to=2'
 
     The contract: \(host)/openapi.json   Models: \(host)/v1/models
+    Before curl 7.82 write -H 'Content-Type: application/json' -d in place of --json.
 
     """
 }

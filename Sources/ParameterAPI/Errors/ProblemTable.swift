@@ -107,7 +107,10 @@ extension ProblemKind {
                 "A checkpoint fits a model with the same parameters, groups and optimizer. Create a model from the file instead."
             )
         case .gone:
-            Row(410, "No longer kept", "Only the newest version is kept; pull .../parameters and go on from there.")
+            Row(
+                410, "No longer kept",
+                "The newest versions are kept, 4 unless the daemon's --limit versions says otherwise; pull .../parameters and go on from there."
+            )
         case .lengthRequired:
             Row(411, "The body has no length", "Send Content-Length, or Transfer-Encoding: chunked.")
         case .preconditionFailed:
@@ -134,7 +137,7 @@ extension ProblemKind {
         case .wrongHost:
             Row(
                 421, "The request names another host",
-                "Host must be localhost, 127.0.0.1, [::1] or the address that the daemon listens on; --allow-host NAME adds another. This keeps web pages of strangers out."
+                "Host must be localhost, 127.0.0.1, [::1], the address that the daemon listens on or, where it listens on more than loopback, any address; --allow-host NAME or *.DOMAIN adds others. The probes answer under every Host. This keeps pages of other sites out."
             )
         case .invalidContent:
             Row(

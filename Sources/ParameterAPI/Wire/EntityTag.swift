@@ -31,6 +31,15 @@ struct EntityTagList {
         tags = values.flatMap { $0.split(separator: ",") }.map { $0.trimmingSpaces() }
     }
 
+    /// How to get a tag that can match.
+    ///
+    /// Source: RFC 9110, section 8.8.3.2 (strong comparison).
+    var advice: String {
+        guard tags.contains(where: { $0.hasPrefix("W/") }) else { return "GET it for the current tag." }
+        return
+            "a weak tag (W/...) never matches: a proxy that compresses answers makes tags weak. GET it with Accept-Encoding: identity, or send the tag without W/ if nothing but compression lies in between."
+    }
+
     /// The versions of the model `uid` that the tags name.
     ///
     /// Whatever the representation: who has seen any of them has seen the version. A weak tag matches nothing. Source:
@@ -90,7 +99,7 @@ extension Call {
         guard !versions.isEmpty else {
             throw Problem(
                 .preconditionFailed,
-                "If-Match \(values.joined(separator: ", ").prefix(200)) names no version that `\(model.name)` can have now; GET it for the current tag. Nothing was applied."
+                "If-Match \(values.joined(separator: ", ").prefix(200)) names no version that `\(model.name)` can have now; \(list.advice) Nothing was applied."
             )
         }
         return ModelCondition(uid: model.uid, versions: Array(versions))

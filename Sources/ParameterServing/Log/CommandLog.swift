@@ -18,12 +18,15 @@ final class CommandLog: @unchecked Sendable {
     private var keeper: SnapshotKeeper?
     /// Whether an acknowledged record survives a power cut.
     private(set) var isDurable = false
+    /// Bytes of one file of the journal.
+    private var segmentBytes = 0
 
     /// Connects the log with an open journal.
-    func attach(_ journal: Journal, _ keeper: SnapshotKeeper, mode: JournalMode) {
+    func attach(_ journal: Journal, _ keeper: SnapshotKeeper, settings: JournalSettings) {
         self.journal = journal
         self.keeper = keeper
-        isDurable = mode == .group || mode == .sync
+        isDurable = settings.mode == .group || settings.mode == .sync
+        segmentBytes = settings.segmentBytes
     }
 
     /// Logs a record.
@@ -38,10 +41,10 @@ final class CommandLog: @unchecked Sendable {
         let record = record()
         Failpoint.reach(.beforeLog)
         keeper?.note(record.payload.reduce(0) { $0 + $1.count })
-        journal.append(record) { result in
+        journal.append(record) { [self] result in
             switch result {
             case .success(let done): then(.success(Logged(position: done.position, isDurable: done.isDurable)))
-            case .failure(let error): then(.failure(ServingError(error)))
+            case .failure(let error): then(.failure(explained(error)))
             }
         }
     }
@@ -54,10 +57,17 @@ final class CommandLog: @unchecked Sendable {
     }
 
     /// Why nothing is logged any more; nil while all is well.
-    var failure: ServingError? { journal?.failure.map { ServingError($0) } }
+    var failure: ServingError? { journal?.failure.map(explained) }
 
     /// Why the last record was refused, while the next one would be too; goes by itself.
-    var obstacle: ServingError? { journal?.obstacle.map { ServingError($0) } }
+    var obstacle: ServingError? { journal?.obstacle.map(explained) }
+
+    /// A failure with the room that would mend it.
+    private func explained(_ error: JournalError) -> ServingError {
+        guard case .outOfSpace = error else { return ServingError(error) }
+        return .storageFull(
+            reason: "\(error) The journal needs \((segmentBytes + 1 << 20 - 1) >> 20) MiB for its next file.")
+    }
 
     /// Writes what is under way and closes the journal.
     func close() { journal?.close() }

@@ -110,7 +110,18 @@ struct ModelAssembly {
         } catch {
             throw ServingError(error)
         }
+        try checkLimit(bytes, parameters)
         return try budget.reserve(bytes)
+    }
+
+    /// Refuses what could never fit, slots and values together, as too large and not as out of memory for now.
+    private func checkLimit(_ slotBytes: Int, _ parameters: [ParameterDefinition]) throws(ServingError) {
+        let needed = parameters.reduce(slotBytes) { sum, parameter in
+            let (next, overflows) = sum.addingReportingOverflow(
+                parameter.shape.elementCount * MemoryLayout<Float>.stride)
+            return overflows ? .max : next
+        }
+        guard needed <= budget.limit else { throw .outOfMemory(needed: needed, limit: budget.limit) }
     }
 
     private func optimizer(

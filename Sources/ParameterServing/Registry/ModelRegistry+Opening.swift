@@ -30,7 +30,10 @@ extension ModelRegistry {
             directory, journal, uids: uids, logged: recovery.logged, leastAllowance: configuration.snapshotAllowance,
             report: report)
         if recovery.uids == nil { try keeper.write(Census(), covering: 0) }
-        log.attach(journal, keeper, mode: directory.settings.mode)
+        log.attach(journal, keeper, settings: directory.settings)
+        journal.watchObstacle { error in
+            report(error.map { .obstructed($0, heals: $0.heals) } ?? .healed)
+        }
         for model in recovery.models.values {
             keeper.watch(
                 model, coveredTo: recovery.covered[model.uid] ?? model.firstPosition, mark: recovery.mark(of: model))

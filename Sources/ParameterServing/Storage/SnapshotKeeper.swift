@@ -206,4 +206,8 @@ public enum StorageEvent: Sendable {
     case snapshot(model: String, step: Int, bytes: Int)
     /// Something could not be written; the journal still holds everything.
     case failed(String, JournalError)
+    /// The journal refuses records from now on; whether that can end by itself.
+    case obstructed(JournalError, heals: Bool)
+    /// The journal takes records again.
+    case healed
 }

@@ -1,0 +1,62 @@
+// How much memory there is for this process: the machine's, or less where a control group (a container, a systemd unit)
+// says so. Read once, for the default of --memory and for what it may be at most.
+
+import Glibc
+
+/// The memory that this process may use at most.
+struct MachineMemory: Sendable {
+    /// Number of bytes.
+    let bytes: Int
+    /// Whether a control group sets it and not the machine.
+    let isLimited: Bool
+
+    /// What holds for this process.
+    static let current = MachineMemory(
+        machine: sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)), root: "")
+
+    /// The smaller of a machine's memory and the least limit of the process's control groups; `root` is where `/proc` and
+    /// `/sys` are.
+    init(machine: Int, root: String) {
+        let limit = Self.limitFiles(root).compactMap { Self.text(root + $0).flatMap(Int.init) }.filter { $0 > 0 }.min()
+        bytes = min(machine, limit ?? machine)
+        isLimited = bytes < machine
+    }
+
+    /// Half of it: the other half is for what the budget does not count, and for the system's cache of files.
+    var half: ByteCount { ByteCount(bytes: bytes / 2) }
+
+    /// Where it comes from, for people.
+    var owner: String { isLimited ? "this control group's" : "this machine's" }
+
+    /// The files with limits of this process's groups and of all groups above them, version 2 or 1.
+    private static func limitFiles(_ root: String) -> [String] {
+        let lines = text(root + "/proc/self/cgroup")?.split(separator: "\n") ?? []
+        return lines.flatMap { line -> [String] in
+            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3 else { return [] }
+            let isOld = parts[1].split(separator: ",").contains("memory")
+            guard isOld || (parts[0] == "0" && parts[1].isEmpty) else { return [] }
+            let (mount, file) =
+                isOld ? ("/sys/fs/cgroup/memory", "memory.limit_in_bytes") : ("/sys/fs/cgroup", "memory.max")
+            return groups(parts[2]).map { "\(mount)\($0)/\(file)" }
+        }
+    }
+
+    /// A group's path and those above it, up to the empty one.
+    private static func groups(_ path: Substring) -> [String] {
+        let names = path.split(separator: "/")
+        return (0...names.count).map { names.prefix($0).map { "/" + $0 }.joined() }
+    }
+
+    /// The content of a small file without its line end; nil where there is none.
+    private static func text(_ path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = read(file, &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        let text = String(decoding: buffer.prefix(count), as: UTF8.self)
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+}

@@ -1,0 +1,66 @@
+// What whoever starts the daemon wants to know, in one block on standard error: where it listens, where the data is, what
+// a push's answer promises, how much memory there is, who may connect. Written once, before the listening line.
+
+import HTTPServing
+import ParameterServing
+
+/// The block that ends a start.
+struct StartReport {
+    let options: Options
+    /// The address with the port that was picked.
+    let address: ListenAddress
+    let recovery: RecoverySummary
+
+    /// Where the daemon listens, as a client writes it.
+    var location: String {
+        switch address {
+        case .unix(let path): "unix:\(absolutePath(of: path))"
+        case .tcp(_, let port): "http://\(address.urlHost):\(port)"
+        case .inherited: "http://\(address.urlHost)"
+        }
+    }
+
+    /// The block, one line each.
+    var text: String {
+        """
+        paramd \(release) listens on \(location)\(hint)\(shortage)
+          data        \(absolutePath(of: options.dataDir)): \(content)
+          durability  \(options.durability.text): \(options.durability.meaning)
+          memory      \(memory)
+          open to     \(audience)
+
+        """
+    }
+
+    private var hint: String {
+        guard case .unix(let path) = address else { return "" }
+        return " (curl --unix-socket \(absolutePath(of: path)) http://localhost/)"
+    }
+
+    /// A line of its own where the system allows fewer connections than the daemon would.
+    private var shortage: String {
+        let room = HTTPServer.connectionRoom()
+        guard room < options.layers.http.maximumConnections else { return "" }
+        return "\n  connections \(room) at a time, as many as open files allow; ulimit -n raises that"
+    }
+
+    private var content: String {
+        let models = recovery.models == 1 ? "1 model" : "\(recovery.models) models"
+        let work = "\(recovery.snapshots) snapshots and \(recovery.records) records"
+        return "\(models), read in \(Int(recovery.duration / .milliseconds(1))) ms from \(work)"
+    }
+
+    private var memory: String {
+        let bytes = options.effectiveMemory.rounded
+        guard options.memory == nil else { return "\(bytes) for models and requests" }
+        return "\(bytes) for models and requests, half of \(MachineMemory.current.owner); --memory changes it"
+    }
+
+    private var audience: String {
+        if case .unix = address { return "programs of this user; chmod the socket to admit others" }
+        let hosts = ["localhost", "127.0.0.1", "[::1]"] + options.allowedHosts
+        let known = "as \(hosts.joined(separator: ", "))"
+        guard !address.isLoopback else { return "programs on this machine, \(known); --allow-host adds names" }
+        return "everyone who reaches it, without authentication, \(known) or any address; --allow-host adds names"
+    }
+}

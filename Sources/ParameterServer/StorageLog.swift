@@ -1,0 +1,61 @@
+// What the storage tells, as log lines: one when something goes wrong and one when it is right again, however many pushes
+// meet it in between.
+
+import Journal
+import Logging
+import ParameterServing
+import Threading
+
+/// Writes events of the storage into the log.
+final class StorageLog: Sendable {
+    private let logger: Logger
+    /// What has been told and not been mended since.
+    private let told = Locked(Set<String>())
+
+    init(_ logger: Logger) { self.logger = logger }
+
+    /// One line for an event, unless the log has it already.
+    func log(_ event: StorageEvent) {
+        switch event {
+        case .snapshot(let model, let step, let bytes):
+            told.withLock { _ = $0.remove(model) }
+            logger.debug("snapshot", metadata: ["model": "\(model)", "step": "\(step)", "bytes": "\(bytes)"])
+        case .failed(let what, let failure):
+            guard isNews("\(what): \(failure)") else { return }
+            logger.error("\(what) failed; the journal keeps everything", metadata: ["reason": "\(failure)"])
+        case .obstructed(let failure, let heals):
+            logger.error(
+                heals
+                    ? "pushes are refused until this is over; pulls go on"
+                    : "nothing is written until the next start; pulls go on",
+                metadata: ["reason": "\(failure)"])
+        case .healed:
+            told.withLock { $0 = [] }
+            logger.notice("pushes are taken again")
+        }
+    }
+
+    private func isNews(_ text: String) -> Bool { told.withLock { $0.insert(text).inserted } }
+
+    /// What a recovery found that somebody should look at.
+    func log(_ summary: RecoverySummary) {
+        if summary.tornBytes > 0 {
+            logger.notice(
+                "a crash cut the last record short, it was never acknowledged",
+                metadata: ["torn_bytes": "\(summary.tornBytes)"])
+        }
+        if summary.lostPositions > 0 {
+            logger.warning(
+                "the journal ends before what snapshots cover: records are lost",
+                metadata: ["lost_positions": "\(summary.lostPositions)"])
+        }
+        for damage in summary.damaged {
+            logger.warning("damaged snapshot, an older one was used", metadata: ["reason": "\(damage)"])
+        }
+        for model in summary.missing {
+            logger.error(
+                "a salvage gave this model up: no snapshot of it is left, and the journal does not begin with it",
+                metadata: ["model": "\(model)"])
+        }
+    }
+}
