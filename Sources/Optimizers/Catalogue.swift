@@ -112,6 +112,23 @@ public struct Catalogue: Sendable {
         try makeUnallocated(definition: definition, parameters: parameters).memoryNeeded()
     }
 
+    /// The names and shapes of all that a model of this definition is made of.
+    ///
+    /// In the order in which the values lie: parameters, then each slot as `PARAMETER#SLOT`. Nothing is allocated.
+    /// - Throws: `.invalid` as `makeOptimizer`.
+    public func stateTensors(
+        definition: Setting, parameters: [ParameterDefinition]
+    ) throws(OptimizerError) -> [(name: Name, shape: Shape)] {
+        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
+        let layouts = optimizer.layout.parameters
+        return layouts.map { (name: $0.name, shape: $0.shape) }
+            + optimizer.slotDefinitions.flatMap { slot in
+                layouts.compactMap { layout in
+                    slot.shape(layout).map { (name: Name("\(layout.name)#\(slot.name)"), shape: $0) }
+                }
+            }
+    }
+
     /// The schedule that `setting` describes, its arguments read and checked.
     func makeSchedule(
         _ setting: Setting, name: String, pointer: String

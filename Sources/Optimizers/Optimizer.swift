@@ -65,6 +65,12 @@ open class Optimizer {
         set {}
     }
 
+    /// Those of `parameterScalars` that follow from the rest of the state and need not be in a file.
+    var derivedScalars: Set<String> { [] }
+
+    /// Whether the rule's numbers depend on the counts of parameters, where there are any.
+    var readsCounts: Bool { true }
+
     /// Scalars of the whole model by MindSpore's names (`beta1_power`), computed from the step.
     open var modelScalars: [(name: String, value: Double)] { [] }
 

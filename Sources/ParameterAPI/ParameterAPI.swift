@@ -13,6 +13,7 @@ public final class ParameterAPI: Application {
     /// What `/v1/server` says of the command line.
     let configuration: EffectiveConfiguration
     let router = Router(routes: Route.all)
+    let checksums = ChecksumCache()
 
     /// Makes the API of a registry.
     ///

@@ -51,6 +51,7 @@ final class LARS: FusedOptimizer {
     override var slots: [Slot] { didSet { inner.slots = slots } }
     override var isStarted: [Bool] { didSet { inner.isStarted = isStarted } }
     override var slotDefinitions: [SlotDefinition] { inner.slotDefinitions }
+    override var derivedScalars: Set<String> { inner.derivedScalars }
     override var modelScalars: [(name: String, value: Double)] { inner.modelScalars }
     override var parameterScalars: [String: [Double]] {
         get { inner.parameterScalars }

@@ -43,6 +43,8 @@ final class SGD: FusedOptimizer {
         set {}
     }
 
+    override var derivedScalars: Set<String> { ["stat"] }
+
     override var kernel: pk_rule { momentum == 0 ? PK_RULE_SGD : PK_RULE_SGD_MOMENTUM }
 
     override func constants(_ moment: Moment) -> pk_constants {

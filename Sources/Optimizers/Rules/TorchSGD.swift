@@ -45,6 +45,9 @@ final class TorchSGD: FusedOptimizer {
 
     override var slotDefinitions: [SlotDefinition] { hasMomentum ? [SlotDefinition("momentum_buffer")] : [] }
 
+    /// torch's SGD keeps no `step`.
+    override var readsCounts: Bool { false }
+
     override var kernel: pk_rule { hasMomentum ? PK_RULE_SGD_MOMENTUM : PK_RULE_SGD }
 
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }

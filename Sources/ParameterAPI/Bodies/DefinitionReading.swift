@@ -100,7 +100,7 @@ struct DefinitionReading {
                 ])
             }
             return .initializer(Setting(initializer.value))
-        case .rows, .dense(nil):
+        case .rows, .count, .dense(nil):
             throw Problem([
                 complaint(tensor.pointer, .typeError, "sparse rows are for gradients; give the whole tensor")
             ])

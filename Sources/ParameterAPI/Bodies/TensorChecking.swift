@@ -61,6 +61,7 @@ struct TensorChecking {
         switch tensor.content {
         case .dense: checkDense(tensor, parameter, index)
         case .rows(let indices, let values) where takesRows: checkRows(tensor, indices, values, parameter, index)
+        case .count: complain(tensor, .typeError, "a count belongs to the optimizer's state: PUT .../state")
         case .rows: complain(tensor, .typeError, "give the whole tensor; sparse rows are for gradients")
         case .none: complain(tensor, .valueError, "the tensor has no values; write `data`, `b64` or nested lists")
         }

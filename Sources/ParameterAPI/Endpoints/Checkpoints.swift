@@ -54,7 +54,7 @@ import TensorCoding
         call.api.registry.openCheckpoint(id, of: model) { result in
             switch result {
             case .success(let file?) where call.suffix == "safetensors":
-                let answer = Result { () throws(Problem) in try CheckpointDownload(file, model).response(call) }
+                let answer = Result { () throws(Problem) in try CheckpointDownload(file, model, call).response(call) }
                 exchange.complete { answer.orProblem(for: call.request) }
             case .success(let file?): call.answer(exchange) { $0.checkpoint(file.facts, of: model) }
             case .success(nil): call.answer(exchange, noCheckpoint(id, model))

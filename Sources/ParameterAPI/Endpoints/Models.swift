@@ -55,7 +55,11 @@ import ParameterServing
         }
     }
     let receiver: any BodyReceiver =
-        format == .json ? DefinitionReceiver(call, then: create) : ModelFile(call, then: create)
+        format == .json
+        ? DefinitionReceiver(call, then: create)
+        : FileReceiver(call) { file, exchange throws(Problem) in
+            create(try ModelFile.source(file, call.api.registry), exchange)
+        }
     return .read(receiver, limit: call.api.definitionLimit)
 }
 

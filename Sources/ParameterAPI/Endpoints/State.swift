@@ -76,7 +76,8 @@ private func stateDocument(
 private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: String)]) -> Response {
     let counts = export.counts.map { (name: $0.name, type: ElementType.int64, shape: [Int]()) }
     let slots = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
-    let metadata = versionMetadata(export.version) + export.scalars.map { (Name($0.name), "\($0.value)") }
+    let known = versionMetadata(export.version) + export.scalars.map { (Name($0.name), "\($0.value)") }
+    let metadata = known + [(FileChecksum.key, FileChecksum.text(metadata: known, tensors: export.checked))]
     // Counts first: eight bytes each, so that they are aligned wherever the file is mapped.
     let head = SafetensorsHeader.encode(counts + slots, metadata: metadata)
     let steps = export.counts.flatMap { withUnsafeBytes(of: Int64($0.value).littleEndian, Array.init) }
@@ -84,6 +85,19 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
     return Response(
         status: 200, headers: headers + safetensorsHeaders(export.version.facts.name + "-state"),
         body: .segments([SharedBytes(head + steps).segment] + data))
+}
+
+extension ModelExport {
+    /// What the checksum of the file covers.
+    fileprivate var checked: [FileChecksum.Tensor] {
+        counts.map { (name: $0.name, shape: [], fingerprint: Fingerprint(of: $0.value)) }
+            + slots.map { slot in
+                (
+                    name: slot.name, shape: slot.shape.dimensions,
+                    fingerprint: Fingerprint(of: UnsafeRawBufferPointer(slot.values))
+                )
+            }
+    }
 }
 
 /// What every safetensors file says of where it comes from.

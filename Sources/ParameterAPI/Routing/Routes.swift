@@ -29,6 +29,7 @@ extension Route {
         Route(
             .get, "/v1/models/{m}/versions/{v}/parameters", suffixes: ["json", "safetensors"], getVersionedParameters),
         Route(.get, "/v1/models/{m}/state", suffixes: ["json", "safetensors"], getState),
+        Route(.put, "/v1/models/{m}/state", suffixes: ["safetensors"], importState),
         Route(.get, "/v1/models/{m}/workers", listWorkers),
         Route(.put, "/v1/models/{m}/workers/{w}", registerWorker),
         Route(.get, "/v1/models/{m}/workers/{w}", getWorker),

@@ -2,6 +2,8 @@
 // read alone, so that a tool can look at the header of a large file without fetching the rest.
 
 import HTTPServing
+import Names
+import Optimizers
 import ParameterServing
 import TensorCoding
 
@@ -10,20 +12,50 @@ struct CheckpointDownload {
     private let file: CheckpointFile
     private let header: [UInt8]
     private let name: String
+    private let tag: String
 
-    init(_ file: CheckpointFile, _ model: Model) {
+    /// Makes the header; the checksum in it is made of all values, once.
+    init(_ file: CheckpointFile, _ model: Model, _ call: Call) throws(Problem) {
         self.file = file
+        let facts = file.facts
+        // A number may come again when the newest checkpoint is deleted before a restart, but not with the same version in
+        // the same second.
+        tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\""
         name = "\(model.name)-\(file.facts.step)"
         var image: [UInt8] = []
         file.head.withUnsafeBytes { Base64.encode($0, into: &image) }
         let tensors = file.tensors.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
-        header = SafetensorsHeader.encode(
-            tensors,
-            metadata: [
-                ("format", "pt"), ("paramd.model", model.name), ("paramd.step", "\(file.facts.step)"),
-                ("paramd.version", "\(file.facts.version)"),
-                (ModelFile.imageKey, String(decoding: image, as: UTF8.self)),
-            ])
+        let metadata: [(Name, String)] = [
+            ("format", "pt"), ("paramd.model", model.name), ("paramd.step", "\(facts.step)"),
+            ("paramd.version", "\(facts.version)"), (ModelFile.imageKey, String(decoding: image, as: UTF8.self)),
+        ]
+        do throws(ServingError) {
+            let checksum = try call.api.checksums.value("\(model.uid) \(tag)") { () throws(ServingError) in
+                FileChecksum.text(metadata: metadata, tensors: try Self.checked(file))
+            }
+            header = SafetensorsHeader.encode(tensors, metadata: metadata + [(FileChecksum.key, checksum)])
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    /// What the checksum covers of the values, read in pieces.
+    private static func checked(_ file: CheckpointFile) throws(ServingError) -> [FileChecksum.Tensor] {
+        let window = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { window.deallocate() }
+        var (offset, tensors): (Int, [FileChecksum.Tensor]) = (0, [])
+        for tensor in file.tensors {
+            let builder = Fingerprint.Builder()
+            let end = offset + tensor.shape.elementCount * MemoryLayout<Float>.stride
+            while offset < end {
+                let piece = UnsafeMutableRawBufferPointer(rebasing: window[..<min(window.count, end - offset)])
+                do { try file.read(into: piece, at: offset) } catch { throw ServingError(storage: error) }
+                builder.add(UnsafeRawBufferPointer(piece))
+                offset += piece.count
+            }
+            tensors.append((tensor.name, tensor.shape.dimensions, builder.fingerprint))
+        }
+        return tensors
     }
 
     private var count: Int { header.count + file.valueBytes }
@@ -32,10 +64,6 @@ struct CheckpointDownload {
     ///
     /// - Throws: `rangeNotSatisfiable` for a range outside the file. Source: RFC 9110, section 14.
     func response(_ call: Call) throws(Problem) -> Response {
-        // A number may come again when the newest checkpoint is deleted before a restart, but not with the same version in
-        // the same second.
-        let facts = file.facts
-        let tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\""
         let headers =
             safetensorsHeaders(name) + [
                 (name: "ETag", value: tag), (name: "Accept-Ranges", value: "bytes"),

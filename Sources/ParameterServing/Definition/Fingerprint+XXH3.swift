@@ -13,6 +13,20 @@ extension Fingerprint: CustomStringConvertible {
         }.joined()
     }
 
+    /// The fingerprint of some bytes.
+    public init(of bytes: UnsafeRawBufferPointer) {
+        let builder = Builder()
+        builder.add(bytes)
+        self = builder.fingerprint
+    }
+
+    /// The fingerprint of a number.
+    public init(of number: Int) {
+        let builder = Builder()
+        builder.add(number)
+        self = builder.fingerprint
+    }
+
     /// Feeds bytes in pieces; the pieces' borders do not matter.
     public final class Builder {
         private let state = XXH3_createState()

@@ -20,6 +20,7 @@ extension Command {
             head.write(patch.patch)
             head.write(condition: ifVersion)
         case .restore(let restoration):
+            if restoration.arena == nil { head.write(Restoration.valuesStay) }
             head.write(restoration.optimizer)
             values = restoration.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
         case .register(let worker): head.write(worker)
@@ -83,9 +84,11 @@ extension Command {
             self = .register(worker: try reader.readName())
             try reader.skipPadding(to: 4)
         case .restore:
-            let arena = pool.takeRegardless()
+            var ahead = reader
+            let valuesStay = try ahead.readInt() == Restoration.valuesStay
+            if valuesStay { reader = ahead }
             let state = try reader.readOptimizerState(slotBytes: reader.bytesLeft)
-            let restoration = Restoration(arena: arena, optimizer: state)
+            let restoration = Restoration(arena: valuesStay ? nil : pool.takeRegardless(), optimizer: state)
             try reader.skipPadding(to: 4)
             for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
             self = .restore(restoration)
@@ -234,6 +237,9 @@ extension ByteReader {
 }
 
 extension Restoration {
+    /// Stands in front of a state without the parameters' values; no state begins with it.
+    fileprivate static let valuesStay = -3
+
     /// The floats in the order in which they are stored: the arena, then each slot.
-    fileprivate var buffers: [FloatBuffer] { [arena.buffer] + optimizer.slots.map(\.buffer) }
+    fileprivate var buffers: [FloatBuffer] { (arena.map { [$0.buffer] } ?? []) + optimizer.slots.map(\.buffer) }
 }

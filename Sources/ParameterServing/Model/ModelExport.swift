@@ -46,11 +46,7 @@ public final class ModelExport: @unchecked Sendable {
         counts = zip(layout.parameters, optimizer.counts).compactMap { parameter, count in
             parameter.isTrainable ? (name: Name("\(parameter.name)#step"), value: count) : nil
         }
-        scalars =
-            [(name: "global_step", value: Double(optimizer.step))] + optimizer.modelScalars
-            + optimizer.parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
-                zip(layout.parameters, values).map { (name: "\($0.name)#\(name)", value: $1) }
-            }
+        scalars = optimizer.exportedScalars
     }
 }
 

@@ -246,8 +246,10 @@ struct ModelState {
     }
 
     private func check(_ restoration: Restoration) throws(ServingError) {
-        let fits = restoration.arena.buffer.count == facts.layout.count && optimizer.accepts(restoration.optimizer)
-        if !fits { throw .stateMismatch(facts.name) }
+        let count = restoration.arena?.buffer.count ?? facts.layout.count
+        guard count == facts.layout.count, optimizer.accepts(restoration.optimizer) else {
+            throw .stateMismatch(facts.name)
+        }
     }
 
     private mutating func restoring(_ restoration: Restoration) throws(ServingError) -> PublishedVersion {
@@ -257,7 +259,7 @@ struct ModelState {
         } catch {
             throw ServingError(error)
         }
-        replaceArena(with: restoration.arena, written: nil)
+        if let arena = restoration.arena { replaceArena(with: arena, written: nil) }
         divergence = nil
         version += 1
         history.noteReturn(version: version, step: optimizer.step, source: restoration.version)

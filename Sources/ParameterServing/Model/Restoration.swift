@@ -2,10 +2,10 @@
 
 import Optimizers
 
-/// The values, slots and step to go back to.
+/// The slots and step to go back to, with the values or without them.
 public struct Restoration: Sendable {
-    /// The parameters' values in update order.
-    var arena: Arena
+    /// The parameters' values in update order; nil where they stay as they are.
+    var arena: Arena?
     /// Step, slots and scalars.
     var optimizer: OptimizerState
     /// The version that the state had; nil where a record of an earlier release does not tell.

@@ -66,14 +66,9 @@ struct ModelAssembly {
     /// The tensors of an image in the order in which their values lie.
     func tensors(of head: ImageHead) throws(JournalError) -> [CheckpointFile.Tensor] {
         do throws(OptimizerError) {
-            let optimizer = try catalogue.makeOptimizer(definition: head.settings, parameters: head.parameters)
-            let parameters = optimizer.layout.parameters
-            return parameters.map { CheckpointFile.Tensor(name: $0.name, shape: $0.shape) }
-                + optimizer.slots.flatMap { slot in
-                    zip(parameters, slot.shapes).compactMap { parameter, shape in
-                        shape.map { CheckpointFile.Tensor(name: Name("\(parameter.name)#\(slot.name)"), shape: $0) }
-                    }
-                }
+            return try catalogue.stateTensors(definition: head.settings, parameters: head.parameters).map {
+                CheckpointFile.Tensor(name: $0.name, shape: $0.shape)
+            }
         } catch {
             throw .corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
         }

@@ -10,6 +10,8 @@ public struct DecodedTensor: Sendable {
         case dense(buffer: TensorBuffer?)
         /// Rows of a larger tensor: `values` holds one row for each index, in the order given.
         case rows(indices: [Int], values: TensorBuffer)
+        /// One integer, `PARAMETER#step` of a state's file.
+        case count(Int)
         /// None: a definition with a shape and an initializer.
         case none
     }

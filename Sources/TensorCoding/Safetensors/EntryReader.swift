@@ -6,7 +6,7 @@ import Names
 struct EntryReader {
     /// What the entry is to us.
     enum Role {
-        case dense, rows, indices
+        case dense, rows, indices, count
     }
 
     let entry: SafetensorsEntry
@@ -24,6 +24,7 @@ struct EntryReader {
         output = TensorOutput(.nowhere)
         switch role {
         case .indices: prepareIndices(sink)
+        case .count: break
         case .dense where entry.type.isFloating: output = TensorOutput(sink.destination(for: entry.name, in: ""))
         case .rows where entry.type.isFloating: output = TensorOutput(.growing)
         default: report(.elementType, "dtype has to be F32, F16, BF16 or F64", got: entry.type.rawValue)
@@ -36,12 +37,12 @@ struct EntryReader {
         tensor.shape = entry.shape
         tensor.elementCount = entry.elementCount
         tensor.isFinite = stream.isFinite
-        tensor.content = .dense(buffer: output.buffer)
+        tensor.content = role == .count ? .count(indices.first ?? 0) : .dense(buffer: output.buffer)
         return tensor
     }
 
     mutating func read(_ bytes: UnsafeRawBufferPointer, sink: any TensorSink) {
-        if role == .indices {
+        if role == .indices || role == .count {
             readIndices(bytes)
         } else if entry.type.isFloating {
             stream.decode(bytes, into: &output, sink: sink)

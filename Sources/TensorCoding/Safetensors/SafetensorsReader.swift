@@ -17,7 +17,8 @@ public struct SafetensorsBody: Sendable {
 
 /// Reads one safetensors body.
 ///
-/// F32, F16, BF16 and F64 become float32 (nearest, ties to even); `#indices` may be I32 or I64. Other types are issues.
+/// F32, F16, BF16 and F64 become float32 (nearest, ties to even); `#indices`, and a single `#step`, may be I32 or I64.
+/// Other types are issues.
 /// Values are not refused for being NaN or infinite, but `DecodedTensor.isFinite` tells.
 public struct SafetensorsReader: ~Copyable {
     private enum Stage {
@@ -151,6 +152,8 @@ extension SafetensorsReader {
     private func role(of entry: SafetensorsEntry) -> EntryReader.Role {
         if let name = entry.name.dropping(suffix: "#indices"), pairs.contains(name) { return .indices }
         if let name = entry.name.dropping(suffix: "#values"), pairs.contains(name) { return .rows }
+        let isInteger = entry.type == .int64 || entry.type == .int32
+        if isInteger, entry.elementCount == 1, entry.name.dropping(suffix: "#step") != nil { return .count }
         return .dense
     }
 

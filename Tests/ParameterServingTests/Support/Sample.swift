@@ -144,10 +144,10 @@ extension Sample.Form {
         _ = try assembly.assemble(source)
         _ = try ModelSource(
             image: Array(bytes[8..<source.head().floats]),
-            values: [
-                "w": Sample.floats(3), "v": Sample.floats(1), "w#moments": Sample.floats(3),
-                "v#moments": Sample.floats(1),
-            ])
+            tensors: [
+                "w": ([3], Sample.floats(3)), "v": ([1], Sample.floats(1)), "w#moments": ([3], Sample.floats(3)),
+                "v#moments": ([1], Sample.floats(1)),
+            ], catalogue: .builtin)
     }
 
     var kind: CommandKind {

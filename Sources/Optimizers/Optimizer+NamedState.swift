@@ -1,0 +1,74 @@
+// A state as files write it, by the names that exports use: taken over whole, or refused with what is wrong. The server
+// reads one into a fresh optimizer and restores a model from that.
+
+import Names
+
+/// Slots, counts and scalars by name.
+public struct NamedState {
+    /// Values with the shape that they came in.
+    public struct Values {
+        /// The extents.
+        public let shape: [Int]
+        /// The numbers, row-major; whoever made this keeps them alive.
+        public let values: UnsafeBufferPointer<Float>
+
+        /// Names a shape and its numbers.
+        public init(shape: [Int], values: UnsafeBufferPointer<Float>) {
+            self.shape = shape
+            self.values = values
+        }
+    }
+
+    /// `PARAMETER#SLOT`, and scalars of parameters that other tools write as tensors.
+    public var tensors: [Name: Values]
+    /// `PARAMETER#step`.
+    public var counts: [Name: Int]
+    /// `global_step`, `loss_scale`, `PARAMETER#SCALAR`.
+    public var scalars: [Name: Double]
+
+    /// Makes a state of its parts.
+    public init(tensors: [Name: Values], counts: [Name: Int], scalars: [Name: Double]) {
+        self.tensors = tensors
+        self.counts = counts
+        self.scalars = scalars
+    }
+}
+
+extension Optimizer {
+    /// Names of the loss scaler's numbers in exports, in the order of `OptimizerState.lossScaler`.
+    static let lossScaleNames: [Name] = ["loss_scale", "loss_scale#steps", "loss_scale#mark", "loss_scale#overflows"]
+
+    /// Scalars by the names that exports use, those of `NamedState` among them.
+    public var exportedScalars: [(name: String, value: Double)] {
+        let state = exportState()
+        var scalars = [(name: "global_step", value: Double(step))] + modelScalars
+        scalars += zip(Self.lossScaleNames, state.lossScaler).map { (name: $0.text, value: $1) }
+        scalars += parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
+            ofTrained(values).map { (name: "\($0.name)#\(name)", value: $1) }
+        }
+        return scalars + ofTrained(isStarted).map { (name: "\($0.name)#started", value: $1 ? 1 : 0) }
+    }
+
+    private func ofTrained<Value>(_ values: [Value]) -> [(ParameterLayout, Value)] {
+        zip(layout.parameters, values).filter { $0.0.isTrainable }
+    }
+
+    /// Takes over a state; this optimizer must be new.
+    ///
+    /// A parameter of which the state has nothing stays as it is: without a gradient so far.
+    /// - Throws: `.invalid` for what is missing, unknown, of another shape or out of range; the optimizer is then not to
+    ///   be used.
+    public func adopt(_ named: NamedState) throws(OptimizerError) {
+        var reading = NamedStateReading(named, optimizer: self)
+        var state = exportState()
+        for (index, parameter) in layout.parameters.enumerated() where parameter.isTrainable {
+            try reading.take(index, parameter, into: &state)
+        }
+        try reading.takeModel(into: &state)
+        try reading.finish()
+        guard accepts(state) else {
+            throw .invalid("", .valueError, "A count or the loss scale of this state is out of range.")
+        }
+        adoptScalars(state)
+    }
+}

@@ -1,0 +1,55 @@
+// The state of an optimizer as a file: what `GET .../state.safetensors` gives, or what a script makes of another
+// framework's state.
+
+import HTTPServing
+import Names
+import Optimizers
+import ParameterServing
+
+/// `PUT /v1/models/{m}/state`: slots, counts and scalars, all of them or nothing; the parameters' values stay.
+@Sendable func importState(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    try call.checkMatch(model)
+    let isNamed = call.suffix == "safetensors" && call.request.headers["Content-Type"] == nil
+    let isFile = isNamed ? true : try BodyFormat(call.request) == .safetensors
+    guard isFile else {
+        throw Problem(
+            .unsupportedMediaType,
+            "A state is a safetensors file: send it with Content-Type: application/vnd.safetensors, as GET .../state.safetensors gives it."
+        )
+    }
+    let receiver = FileReceiver(call) { file, exchange throws(Problem) in
+        call.api.registry.importState(try NamedState(file), of: model) { result in
+            switch result {
+            case .success: answerPage(of: model, status: 200, call, exchange)
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+    // A state has no more than a few slots for each number of the model; the budget decides about the rest.
+    return .read(receiver, limit: call.api.definitionLimit)
+}
+
+extension NamedState {
+    /// The state in a file.
+    ///
+    /// - Throws: `invalidContent` for a scalar that is not a finite number.
+    fileprivate init(_ file: UploadedFile) throws(Problem) {
+        var scalars: [Name: Double] = [:]
+        for (key, text) in file.metadata where key == "global_step" || key == "loss_scale" || key.contains("#") {
+            guard let value = Double(text), value.isFinite else {
+                throw Problem([
+                    Complaint(
+                        pointer: "/__metadata__/\(key)", exception: .valueError,
+                        detail: "`\(key)` in the metadata must be a number", expected: "a finite number",
+                        got: "\(text.prefix(40))")
+                ])
+            }
+            scalars[key] = value
+        }
+        self.init(
+            tensors: file.tensors.mapValues { Values(shape: $0.shape, values: $0.values.values) }, counts: file.counts,
+            scalars: scalars)
+    }
+}

@@ -1,0 +1,120 @@
+// A safetensors file that is sent as a whole: a model or the state of its optimizer. Whatever is wrong with it, one bit
+// included, is 422 and nothing has been done. ModelFile and StateFile make of it what they are about.
+
+import HTTPServing
+import Names
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// A file that was read to its end and is intact, as far as it can tell.
+struct UploadedFile {
+    let metadata: [Name: String]
+    /// Tensors of numbers by name; all finite.
+    let tensors: [Name: (shape: [Int], values: Floats)]
+    /// Counts by name: `PARAMETER#step`.
+    let counts: [Name: Int]
+
+    /// Checks what was read.
+    ///
+    /// - Throws: `invalidContent` for tensors that cannot be read or hold NaN or infinity, and for a wrong checksum.
+    init(_ body: SafetensorsBody) throws(Problem) {
+        if !body.issues.isEmpty { throw Problem(body.issues) }
+        try FileChecksum.check(body)
+        if let stray = body.tensors.first(where: { !$0.isFinite }) {
+            throw Problem([
+                Complaint(
+                    pointer: stray.pointer, exception: .valueError, detail: "`\(stray.name)` holds NaN or infinity",
+                    expected: "finite numbers")
+            ])
+        }
+        var tensors: [Name: (shape: [Int], values: Floats)] = [:]
+        var counts: [Name: Int] = [:]
+        for tensor in body.tensors {
+            switch tensor.content {
+            case .dense(let buffer?):
+                let values = Floats(owner: buffer, values: UnsafeBufferPointer(buffer.values))
+                tensors[tensor.name] = (tensor.shape ?? [], values)
+            case .count(let count): counts[tensor.name] = count
+            default: throw Problem([Complaint(pointer: tensor.pointer, exception: .typeError, detail: Self.noRows)])
+            }
+        }
+        (metadata, self.tensors, self.counts) = (body.metadata, tensors, counts)
+    }
+
+    private static let noRows = "a file holds whole tensors; rows are for gradients"
+}
+
+/// Collects an uploaded file.
+final class FileReceiver: BodyReceiver {
+    private let call: Call
+    private let done: (UploadedFile, Exchange) throws(Problem) -> Void
+    private var reader: SafetensorsReader
+    private var head = BodyHead()
+
+    /// - Parameter done: called with the file once it is there and intact; what it throws is the answer.
+    init(_ call: Call, then done: @escaping (UploadedFile, Exchange) throws(Problem) -> Void) {
+        self.call = call
+        self.done = done
+        reader = SafetensorsReader(sink: GrowingSink(call.api.registry.budget))
+    }
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        head.note(bytes)
+        do throws(SafetensorsError) {
+            try reader.read(bytes)
+            return nil
+        } catch .headerTooLarge(let length, let limit) {
+            // The first bytes of a file of another format say a length that no header has.
+            let problem = Self.problem(.headerTooLarge(length: length, limit: limit))
+            return head.explain(problem, of: call.request).response(for: call.request)
+        } catch {
+            return Self.problem(error).response(for: call.request)
+        }
+    }
+
+    func finish(_ exchange: Exchange) {
+        do throws(Problem) {
+            try done(UploadedFile(try body()), exchange)
+        } catch {
+            call.answer(exchange, error)
+        }
+    }
+
+    func abandon() {}
+
+    private func body() throws(Problem) -> SafetensorsBody {
+        do throws(SafetensorsError) { return try reader.finish() } catch { throw Self.problem(error) }
+    }
+
+    /// A damaged header is damaged content like any other here, and no mistake of a program that writes bodies.
+    private static func problem(_ error: SafetensorsError) -> Problem {
+        if error == .overBudget { return Problem(error) }
+        return Problem([
+            Complaint(
+                pointer: "", exception: .valueError,
+                detail: "the file is damaged, or not a safetensors file: \(error); send it again from its source")
+        ])
+    }
+}
+
+/// Lets tensors grow as far as the budget goes.
+final class GrowingSink: TensorSink {
+    private let budget: MemoryBudget
+    private var reservations: [Reservation] = []
+
+    init(_ budget: MemoryBudget) {
+        self.budget = budget
+    }
+
+    func destination(for name: Name, in section: Name) -> TensorDestination { .growing }
+
+    func allowGrowth(bytes: Int) -> Bool {
+        do throws(ServingError) {
+            reservations.append(try budget.reserve(bytes))
+            return true
+        } catch {
+            return false
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// Slots, counts and scalars from a file into a live model. They go in as a restore that leaves the parameters' values
+// as they are, so that the journal knows them like any other.
+
+import Optimizers
+
+extension ModelRegistry {
+    /// Replaces the optimizer's state of a model, all of it or nothing; its values stay.
+    ///
+    /// - Parameter reply: called once.
+    public func importState(_ named: NamedState, of model: Model, reply: @escaping Reply) {
+        do throws(ServingError) {
+            let (state, memory) = try freshState(of: named, like: model.publication.current.facts)
+            model.submit(.restore(Restoration(arena: nil, optimizer: state))) { result in
+                withExtendedLifetime(memory) { reply(result) }
+            }
+        } catch {
+            reply(.failure(error))
+        }
+    }
+
+    /// The state in memory of its own, which the budget lends until it has been copied into the model.
+    private func freshState(
+        of named: NamedState, like facts: ModelFacts
+    ) throws(ServingError) -> (OptimizerState, Reservation) {
+        let parameters = facts.layout.parameters.map {
+            ParameterDefinition(name: $0.name, shape: $0.shape, isTrainable: $0.isTrainable)
+        }
+        do {
+            let bytes = try catalogue.memoryNeeded(definition: facts.settings, parameters: parameters)
+            let memory = try budget.reserve(bytes)
+            let optimizer = try catalogue.makeOptimizer(definition: facts.settings, parameters: parameters)
+            try optimizer.adopt(named)
+            return (optimizer.exportState(), memory)
+        } catch let error as OptimizerError {
+            throw ServingError(error)
+        } catch let error as ServingError {
+            throw error
+        } catch {
+            throw .stateMismatch(facts.name)
+        }
+    }
+}

@@ -1,0 +1,289 @@
+"""Files that come back: a damaged one makes nothing, and a state goes into another model as it came out of one."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from support.daemon import Daemon
+from support.faults import run
+from support.wire import SAFETENSORS, Api
+
+HEADERS = {"Content-Type": SAFETENSORS}
+SHAPES = {"a.weight": (3, 4), "b": (5,)}
+#: Optimizers with every kind of state: slots of other shapes, counts, scalars per parameter, a loss scale.
+DEFINITIONS: dict[str, dict[str, Any]] = {
+    "momentum": {"optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": 0.1},
+    "sgd": {"optimizer": {"type": "sgd", "momentum": 0.9}, "learning_rate": 0.1},
+    "adam": {"optimizer": "adam", "loss_scaling": {"type": "dynamic", "init_loss_scale": 4, "scale_window": 2}},
+    "asgd": {"optimizer": {"type": "asgd", "t0": 2.0}},
+    "adafactor": {"optimizer": {"type": "adafactor", "relative_step": False}, "learning_rate": 0.1},
+    "torch.adam": {"optimizer": {"type": "adam", "framework": "torch", "amsgrad": True}},
+    "torch.nadam": {"optimizer": {"type": "nadam", "framework": "torch"}},
+    "torch.sgd": {"optimizer": {"type": "sgd", "framework": "torch", "momentum": 0.9}},
+    "torch.plain": {"optimizer": {"type": "sgd", "framework": "torch"}},
+}
+
+
+def definition(kind: str) -> dict[str, Any]:
+    """A definition of the kind, with its first values."""
+    return {**DEFINITIONS[kind], "parameters": {name: np.full(shape, 0.5).tolist() for name, shape in SHAPES.items()}}
+
+
+def gradients(seed: int, *names: str) -> dict[str, Any]:
+    """Gradients that look random."""
+    noise = np.random.default_rng(seed)
+    return {
+        name: noise.normal(size=shape).astype(np.float32).tolist() for name, shape in SHAPES.items() if name in names
+    }
+
+
+def trained(api: Api, name: str, kind: str) -> None:
+    """A model after five pushes, of which four leave `b` out."""
+    api.create(name, definition(kind))
+    for seed in range(5):
+        api.push(name, gradients(seed, "a.weight", *(["b"] if seed == 3 else [])))
+
+
+def checkpoint(api: Api, name: str) -> bytes:
+    """The file of a new checkpoint."""
+    number = api("POST", f"/v1/models/{name}/checkpoints", {}).expect(201).json()["id"]
+    return api.get(f"/v1/models/{name}/checkpoints/{number}.safetensors").expect(200).body
+
+
+def metadata(file: bytes) -> dict[str, str]:
+    """The metadata of a file."""
+    return json.loads(file[8 : 8 + struct.unpack("<Q", file[:8])[0]])["__metadata__"]
+
+
+def flipped(file: bytes, bit: int) -> bytes:
+    """The file with one bit changed."""
+    changed = bytearray(file)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def bits_to_flip(file: bytes) -> list[int]:
+    """Every bit of the length, then a sample all over the file, and more of its header's readable part."""
+    header = 8 + struct.unpack("<Q", file[:8])[0]
+    readable = file.index(b"paramd.image") if b"paramd.image" in file else header
+    some = random.Random(7)
+    return [
+        *range(64),
+        *some.sample(range(64, 8 * readable), min(400, 8 * readable - 64)),
+        *some.sample(range(64, 8 * len(file)), 400),
+    ]
+
+
+def test_one_flipped_bit_makes_no_model(api: Api, name: str) -> None:
+    """Anywhere in a checkpoint's file: 422, and no model."""
+    trained(api, name, "torch.adam")
+    file = checkpoint(api, name)
+    for bit in bits_to_flip(file):
+        answer = api("PUT", f"/v1/models/{name}-b", flipped(file, bit), **HEADERS)
+        assert answer.status == 422, f"bit {bit} of byte {bit // 8}: {answer.status} {answer.body[:300]!r}"
+    api("GET", f"/v1/models/{name}-b").expect(404)
+    api("PUT", f"/v1/models/{name}-b", file, **HEADERS).expect(201)
+
+
+def test_every_bit_of_the_checksum_and_its_name(api: Api, name: str) -> None:
+    """The key cannot be lost by one bit, which would make the file one without a checksum."""
+    trained(api, name, "momentum")
+    file = checkpoint(api, name)
+    start = file.index(b"paramd.checksum")
+    end = file.index(b'"', start + len(b'paramd.checksum":"'))
+    for bit in range(8 * start, 8 * end):
+        api("PUT", f"/v1/models/{name}-b", flipped(file, bit), **HEADERS).expect(422)
+
+
+def test_one_flipped_bit_changes_no_state(api: Api, name: str) -> None:
+    """Anywhere in a state's file: 422, and the model is as it was."""
+    trained(api, name, "torch.nadam")
+    before = api.get(f"/v1/models/{name}/state").json()["digest"]
+    file = api.get(f"/v1/models/{name}/state.safetensors").body
+    for bit in bits_to_flip(file)[::3]:
+        answer = api("PUT", f"/v1/models/{name}/state", flipped(file, bit), **HEADERS)
+        assert answer.status == 422, f"bit {bit} of byte {bit // 8}: {answer.status} {answer.body[:300]!r}"
+    assert api.get(f"/v1/models/{name}/state").json()["digest"] == before
+
+
+def test_a_tool_may_write_the_file_anew(api: Api, name: str) -> None:
+    """The safetensors package orders tensors its own way; values that it changed need the checksum left out."""
+    trained(api, name, "adam")
+    file = checkpoint(api, name)
+    tensors, known = safetensors.numpy.load(file), metadata(file)
+    again = safetensors.numpy.save(tensors, known)
+    api("PUT", f"/v1/models/{name}-b", again, **HEADERS).expect(201)
+    tensors["b"] = tensors["b"] * 2
+    refused = api("PUT", f"/v1/models/{name}-c", safetensors.numpy.save(tensors, known), **HEADERS).expect(422)
+    assert "checksum" in refused.json()["detail"]
+    del known["paramd.checksum"]
+    api("PUT", f"/v1/models/{name}-c", safetensors.numpy.save(tensors, known), **HEADERS).expect(201)
+    np.testing.assert_array_equal(api.pull(f"{name}-c")["b"], tensors["b"])
+
+
+def drop(tensors: dict[str, np.ndarray]) -> None:
+    """A slot that is missing."""
+    del tensors["b#moments"]
+
+
+def add(tensors: dict[str, np.ndarray]) -> None:
+    """A tensor of nothing."""
+    tensors["c"] = np.zeros(3, np.float32)
+
+
+def reshape(tensors: dict[str, np.ndarray]) -> None:
+    """As many values in another shape."""
+    tensors["a.weight#moments"] = tensors["a.weight#moments"].reshape(4, 3)
+
+
+def spoil(tensors: dict[str, np.ndarray]) -> None:
+    """An infinite value."""
+    tensors["b"] = tensors["b"] * np.float32(np.inf)
+
+
+def spoil_slot(tensors: dict[str, np.ndarray]) -> None:
+    """A slot with NaN."""
+    tensors["b#moments"] = np.full(5, np.nan, np.float32)
+
+
+@pytest.mark.parametrize("change", [drop, add, reshape, spoil, spoil_slot])
+def test_a_file_without_a_checksum_is_checked_too(
+    api: Api, name: str, change: Callable[[dict[str, np.ndarray]], None]
+) -> None:
+    """Finite values, all tensors and no others, shapes that fit; the answer names the tensor."""
+    trained(api, name, "momentum")
+    file = checkpoint(api, name)
+    tensors, known = safetensors.numpy.load(file), metadata(file)
+    before = set(tensors)
+    del known["paramd.checksum"]
+    change(tensors)
+    answer = api("PUT", f"/v1/models/{name}-b", safetensors.numpy.save(tensors, known), **HEADERS).expect(422)
+    suspects = (before ^ set(tensors)) or {"a.weight#moments", "b", "b#moments"}
+    assert any(f"`{suspect}`" in answer.json()["detail"] for suspect in suspects)
+    api("GET", f"/v1/models/{name}-b").expect(404)
+
+
+@pytest.mark.parametrize("kind", DEFINITIONS)
+def test_state_goes_into_another_model(api: Api, name: str, kind: str) -> None:
+    """State and parameters of one model make another its equal: the same digest, the same next updates."""
+    trained(api, name, kind)
+    api.create(f"{name}-b", definition(kind))
+    state = api.get(f"/v1/models/{name}/state.safetensors").expect(200).body
+    page = api("PUT", f"/v1/models/{name}-b/state", state, **HEADERS).expect(200).json()
+    assert page["step"] == 5
+    values = api.get(f"/v1/models/{name}/parameters.safetensors").body
+    api("PUT", f"/v1/models/{name}-b/parameters", values, **HEADERS).expect(200)
+    for seed in (10, 11):
+        one, other = (api.get(f"/v1/models/{model}/state").json() for model in (name, f"{name}-b"))
+        assert (one["digest"], one["scalars"], one["slots"]) == (other["digest"], other["scalars"], other["slots"])
+        for model in (name, f"{name}-b"):
+            api.push(model, gradients(seed, "a.weight", "b"))
+        assert {key: value.tobytes() for key, value in api.pull(name).items()} == {
+            key: value.tobytes() for key, value in api.pull(f"{name}-b").items()
+        }
+
+
+def test_values_stay_and_the_version_goes_on(api: Api, name: str) -> None:
+    """An import of a state moves no parameter; a suffix in the path names the type."""
+    trained(api, name, "adam")
+    api.create(f"{name}-b", definition("adam"))
+    state = api.get(f"/v1/models/{name}/state.safetensors").body
+    before = api.get(f"/v1/models/{name}-b/parameters").json()
+    api("PUT", f"/v1/models/{name}-b/state.safetensors", state).expect(200)
+    after = api.get(f"/v1/models/{name}-b/parameters").json()
+    assert after["parameters"] == before["parameters"]
+    assert (before["step"], after["step"]) == (0, 5) and after["version"] == before["version"] + 1
+
+
+def torch_state() -> dict[str, np.ndarray]:
+    """What a script makes of `optimizer.state_dict()`: torch keeps `step` as a float32 scalar."""
+    return {
+        "b#step": np.array(3, np.float32),
+        "b#exp_avg": np.full(5, 0.1, np.float32),
+        "b#exp_avg_sq": np.full(5, 0.01, np.float32),
+    }
+
+
+def test_a_torch_state(api: Api, name: str) -> None:
+    """A parameter of which nothing is said has had no gradient; the next update follows torch's formula."""
+    body = {"optimizer": {"type": "adam", "framework": "torch"}, "learning_rate": 0.1}
+    api.create(name, {**definition("torch.adam"), **body})
+    page = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(torch_state()), **HEADERS).expect(200).json()
+    assert page["step"] == 3
+    slots = api.get(f"/v1/models/{name}/state").json()["slots"]
+    assert slots["b#step"]["data"] == [3] and slots["a.weight#step"]["data"] == [0]
+    api.push(name, gradients(0, "a.weight", "b"))
+    gradient = np.array(gradients(0, "a.weight", "b")["b"])
+    m, v = 0.9 * 0.1 + 0.1 * gradient, 0.999 * 0.01 + 0.001 * gradient**2
+    wanted = 0.5 - 0.1 / (1 - 0.9**4) * m / (np.sqrt(v) / np.sqrt(1 - 0.999**4) + 1e-8)
+    np.testing.assert_allclose(api.pull(name)["b"], wanted, rtol=1e-5, atol=1e-6)
+
+
+WRONG: list[tuple[str, dict[str, np.ndarray | None], dict[str, str], str]] = [
+    ("a slot is missing", {"b#exp_avg": None}, {}, "b#exp_avg"),
+    ("a count is missing", {"b#step": None}, {}, "b#step"),
+    ("a fraction", {"b#step": np.array(2.5, np.float32)}, {}, "b#step"),
+    ("a negative count", {"b#step": np.array(-1, np.int64)}, {}, "b#step"),
+    ("a shape", {"b#exp_avg": np.zeros((5, 1), np.float32)}, {}, "b#exp_avg"),
+    ("a stranger", {"c#exp_avg": np.zeros(5, np.float32)}, {}, "c#exp_avg"),
+    ("a slot of another rule", {"b#moment1": np.zeros(5, np.float32)}, {}, "b#moment1"),
+    ("NaN", {"b#exp_avg": np.full(5, np.nan, np.float32)}, {}, "b#exp_avg"),
+    ("no number", {}, {"global_step": "three"}, "global_step"),
+    ("half a step", {}, {"global_step": "2.5"}, "global_step"),
+    ("an infinite scalar", {}, {"b#started": "inf"}, "b#started"),
+]
+
+
+@pytest.mark.parametrize(("_what", "tensors", "scalars", "named"), WRONG, ids=[row[0] for row in WRONG])
+def test_what_is_wrong_with_a_state_is_named(
+    api: Api, name: str, _what: str, tensors: dict[str, np.ndarray | None], scalars: dict[str, str], named: str
+) -> None:
+    """All or nothing: the detail names the tensor, and the model is as it was."""
+    trained(api, name, "torch.adam")
+    api("PATCH", f"/v1/models/{name}", {"optimizer": {"amsgrad": False}}).expect(200)
+    before = api.get(f"/v1/models/{name}/state").body
+    state = {key: value for key, value in {**torch_state(), **tensors}.items() if value is not None}
+    answer = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(state, scalars), **HEADERS).expect(422)
+    assert named in answer.json()["detail"]
+    assert api.get(f"/v1/models/{name}/state").body == before
+
+
+def test_a_state_is_a_file(api: Api, name: str) -> None:
+    """JSON is told what to send."""
+    trained(api, name, "adam")
+    answer = api("PUT", f"/v1/models/{name}/state", {"slots": {}}).expect(415)
+    assert "application/vnd.safetensors" in answer.json()["detail"]
+
+
+def test_if_match(api: Api, name: str) -> None:
+    """A state meant for another version is not imported."""
+    trained(api, name, "adam")
+    state = api.get(f"/v1/models/{name}/state.safetensors").body
+    tag = api.get(f"/v1/models/{name}").headers["etag"]
+    api.push(name, gradients(9, "b"))
+    api("PUT", f"/v1/models/{name}/state", state, **HEADERS, If_Match=tag).expect(412)
+
+
+def test_an_import_survives_a_restart(tmp_path: Path) -> None:
+    """It is in the journal; `paramd replay` comes to the same digest."""
+    with Daemon(data_dir=tmp_path) as daemon:
+        api = Api(daemon.host, daemon.port)
+        trained(api, "m", "torch.nadam")
+        state = api.get("/v1/models/m/state.safetensors").body
+        api.create("n", definition("torch.nadam"))
+        api.push("n", gradients(20, "b"))
+        api("PUT", "/v1/models/n/state", state, **HEADERS).expect(200)
+        api.push("n", gradients(21, "a.weight", "b"))
+        before = api.get("/v1/models/n/state").json()
+    with Daemon(data_dir=tmp_path) as daemon:
+        after = Api(daemon.host, daemon.port).get("/v1/models/n/state").json()
+    assert after == before
+    assert before["digest"] in run("replay", tmp_path, "--model", "n").stdout
