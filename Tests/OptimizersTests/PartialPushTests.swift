@@ -114,6 +114,45 @@ struct PartialPushTests {
     }
 }
 
+extension PartialPushTests {
+    @Test("a user's class sees the parameter's t under torch and the model's else, sparse pushes counted too")
+    func subclass() throws {
+        let catalogue = Catalogue(adding: [TorchT.self, ModelT.self])
+        for (name, first, second) in [("TorchT", Float(1), Float(2)), ("ModelT", 4, 5)] {
+            let model = try Replay(
+                #"{"optimizer":{"type":"\#(name)"\#(name == "TorchT" ? #","framework":"torch""# : "")},"learning_rate":1}"#,
+                ["a": [0], "b": [0]], catalogue: catalogue)
+            for _ in 0..<3 { try model.push(["a": [1]]) }
+            for t in [first, second] {
+                var gradients = model.gradients([:])
+                let values = FloatBuffer(count: 1)
+                values.base[0] = 1
+                gradients.sparse[1] = SparseRows(indices: [0], values: values)
+                try model.push(gradients)
+                #expect(model["b"] == [t], "\(name)")
+            }
+        }
+    }
+}
+
+/// A user's rule that writes t into the parameter.
+private class ModelT: Optimizer {
+    override class var traits: RuleTraits { RuleTraits("ModelT", learningRate: 1) }
+    override var takesSparseGradients: Bool { true }
+
+    override func construct(_ gradients: [Tensor]) throws(OptimizerError) {
+        for gradient in gradients { parameter(of: gradient)[0] = Float(t(of: gradient.index)) }
+    }
+}
+
+private final class TorchT: ModelT {
+    override class var traits: RuleTraits {
+        var traits = RuleTraits("TorchT", learningRate: 1)
+        traits.framework = .torch
+        return traits
+    }
+}
+
 /// A rule whose numbers depend on t, which notes how many values each kernel call gets.
 private final class CountingCalls: FusedOptimizer {
     override class var traits: RuleTraits { TorchOptions.traits("CountingCalls", learningRate: 0.1) }

@@ -32,6 +32,9 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
 }
 
 
+FIXED = {"type": "fixed", "loss_scale": 1}
+
+
 def definition(kind: str) -> dict[str, Any]:
     """A definition of the kind, with its first values."""
     return {**DEFINITIONS[kind], "parameters": {name: np.full(shape, 0.5).tolist() for name, shape in SHAPES.items()}}
@@ -224,6 +227,31 @@ def test_a_torch_state(api: Api, name: str) -> None:
     gradient = np.array(gradients(0, "a.weight", "b")["b"])
     m, v = 0.9 * 0.1 + 0.1 * gradient, 0.999 * 0.01 + 0.001 * gradient**2
     wanted = 0.5 - 0.1 / (1 - 0.9**4) * m / (np.sqrt(v) / np.sqrt(1 - 0.999**4) + 1e-8)
+    np.testing.assert_allclose(api.pull(name)["b"], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_scalars_as_torch_keeps_them(api: Api, name: str) -> None:
+    """NAdam's product is a tensor of one value in torch's state."""
+    api.create(name, definition("torch.nadam"))
+    refused = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(torch_state()), **HEADERS).expect(422)
+    assert "b#mu_product" in refused.json()["detail"]
+    state = {**torch_state(), "b#mu_product": np.array(0.25, np.float32)}
+    api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(state), **HEADERS).expect(200)
+    assert api.get(f"/v1/models/{name}/state").json()["scalars"]["b#mu_product"] == 0.25
+
+
+def test_a_mindspore_state(api: Api, name: str) -> None:
+    """`moment1.b` of a checkpoint is `b#moment1`; the step is told in the metadata, and its powers follow from it."""
+    api.create(name, {**definition("adam"), "optimizer": "adam", "learning_rate": 0.1, "loss_scaling": FIXED})
+    state = {"b#moment1": np.full(5, 0.1, np.float32), "b#moment2": np.full(5, 0.01, np.float32)}
+    nameless = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(state), **HEADERS).expect(422)
+    assert "global_step" in nameless.json()["detail"]
+    file = safetensors.numpy.save(state, {"global_step": "3"})
+    assert api("PUT", f"/v1/models/{name}/state", file, **HEADERS).expect(200).json()["step"] == 3
+    api.push(name, gradients(0, "b"))
+    gradient = np.array(gradients(0, "b")["b"])
+    m, v = 0.9 * 0.1 + 0.1 * gradient, 0.999 * 0.01 + 0.001 * gradient**2
+    wanted = 0.5 - 0.1 * np.sqrt(1 - 0.999**4) / (1 - 0.9**4) * m / (np.sqrt(v) + 1e-8)
     np.testing.assert_allclose(api.pull(name)["b"], wanted, rtol=1e-5, atol=1e-6)
 
 
