@@ -18,10 +18,12 @@ final class StorageLog: Sendable {
     func log(_ event: StorageEvent) {
         switch event {
         case .snapshot(let model, let step, let bytes):
-            told.withLock { _ = $0.remove(model) }
+            if told.withLock({ $0.remove("snapshot of \(model)") }) != nil {
+                logger.notice("snapshot of \(model) is written again")
+            }
             logger.debug("snapshot", metadata: ["model": "\(model)", "step": "\(step)", "bytes": "\(bytes)"])
         case .failed(let what, let failure):
-            guard isNews("\(what): \(failure)") else { return }
+            guard told.withLock({ $0.insert(what).inserted }) else { return }
             logger.error("\(what) failed; the journal keeps everything", metadata: ["reason": "\(failure)"])
         case .obstructed(let failure, let heals):
             logger.error(
@@ -30,12 +32,9 @@ final class StorageLog: Sendable {
                     : "nothing is written until the next start; pulls go on",
                 metadata: ["reason": "\(failure)"])
         case .healed:
-            told.withLock { $0 = [] }
             logger.notice("pushes are taken again")
         }
     }
-
-    private func isNews(_ text: String) -> Bool { told.withLock { $0.insert(text).inserted } }
 
     /// What a recovery found that somebody should look at.
     func log(_ summary: RecoverySummary) {

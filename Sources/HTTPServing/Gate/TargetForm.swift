@@ -10,7 +10,9 @@ struct TargetForm {
 
     /// Takes a target apart.
     init(_ target: String) {
-        guard let scheme = ["http://", "https://"].first(where: { Headers.begins(target, with: $0) }) else {
+        let isOrigin = target.utf8.first == UInt8(ascii: "/")
+        let schemes = isOrigin ? [] : ["http://", "https://"]
+        guard let scheme = schemes.first(where: { Headers.begins(target, with: $0) }) else {
             (authority, origin) = (nil, target)
             return
         }
