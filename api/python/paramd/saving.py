@@ -34,6 +34,20 @@ class Saving(Resource):
         """The optimizer's slots, as arrays by `NAME#slot`, and its scalars."""
         return state(self._get("/state.safetensors"))
 
+    def import_state(self, state: State | Mapping[str, ArrayLike] | File) -> dict[str, Any]:
+        """Replaces the optimizer's state, all of it or nothing; the values stay.
+
+        Takes what `state` answered, here or of another model of the same definition; arrays by `NAME#slot`, with counts
+        as `NAME#step`; or the path of a safetensors file.
+        """
+        if isinstance(state, str | os.PathLike):
+            body = files.read(state)
+        else:
+            scalars = state.scalars if isinstance(state, State) else {}
+            metadata = {name: f"{value:.17g}" for name, value in scalars.items()}
+            body = tensors.dump(tensors.dense(state, "slots"), metadata)
+        return self._change("PUT", "/state", body, SAFETENSORS).json()
+
     def checkpoint(self) -> dict[str, Any]:
         """Saves parameters, state and step on the server; answers `id`, `step`, `version` and more."""
         return self._change("POST", "/checkpoints", once=True).json()

@@ -140,6 +140,22 @@ def test_state(client: Client) -> None:
     model.delete()
 
 
+def test_state_of_another_model(client: Client) -> None:
+    """With its values, the other goes on as this one does."""
+    one, other = client.model("one"), client.model("other")
+    for model in (one, other):
+        model.create({"w": [0, 0]}, {"type": "AdamW", "framework": "torch"}, learning_rate=0.5, replace=True)
+    one.push({"w": [1, -2]})
+    other.import_(one.latest())
+    assert other.import_state(one.state())["step"] == 1
+    for model in (one, other):
+        model.push({"w": [3, 1]})
+    assert one.latest()["w"].tobytes() == other.latest()["w"].tobytes()
+    assert one.state().keys() == other.state().keys()
+    one.delete()
+    other.delete()
+
+
 def test_checkpoints(model: Model) -> None:
     """Saved, listed, restored by what was answered or by its id."""
     saved = model.checkpoint()
