@@ -1,4 +1,4 @@
-"""Names are their bytes: two texts that look alike, or that Unicode calls equivalent, are two names wherever one goes."""
+"""Names are their bytes: two texts that Unicode calls equivalent are two names wherever one goes."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def test_two_members_of_an_object(api: Api, demo: str, one: str, other: str) -> 
 def test_equivalent_name_of_a_model(api: Api, name: str) -> None:
     """A model of ASCII is not reached by a sign that is canonically equivalent to one of its letters."""
     api.create(f"K{name}", defined("w"))
-    api("GET", f"/v1/models/{quoted(chr(0x212a))}{name}").expect(404)
-    assert api.get(f"/v1/models?prefix={quoted(chr(0x212a))}{name}").json()["models"] == []
+    api("GET", f"/v1/models/{quoted(chr(0x212A))}{name}").expect(404)
+    assert api.get(f"/v1/models?prefix={quoted(chr(0x212A))}{name}").json()["models"] == []
 
 
 def test_a_mark_of_a_glob_is_one_code_point(api: Api, name: str) -> None:
