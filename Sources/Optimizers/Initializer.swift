@@ -58,7 +58,7 @@ public struct Initializer: Sendable, Equatable {
                 "type", .typeError, "`init` needs `type`.", "the name of an initializer", "nothing")
         }
         kind = try settings.choice("type", default: .zeros)
-        seed = UInt64(try settings.integer("seed", default: 0, atLeast: 0))
+        seed = UInt64(try settings.wholeNumber("seed", default: 0, atLeast: 0))
         try settings.finish(.keyError)
     }
 

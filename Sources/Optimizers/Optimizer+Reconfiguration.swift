@@ -42,6 +42,7 @@ extension Optimizer {
 
 extension ParameterDefinition {
     init(_ layout: ParameterLayout) {
-        self.init(name: layout.name, shape: layout.shape, isTrainable: layout.isTrainable)
+        self.init(
+            name: layout.name, shape: layout.shape, isTrainable: layout.isTrainable, wireType: layout.wireType)
     }
 }

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from openapi_spec_validator import validate
+from support import contract
+from support.contract import CONTRACT, OPERATIONS
 from support.daemon import REPOSITORY, Daemon
 from support.wire import Api
 
 HERE = Path(__file__).parent
-CONTRACT = yaml.safe_load((REPOSITORY / "api/openapi.yaml").read_text())
-OPERATIONS = [
-    (method, path)
-    for path, item in CONTRACT["paths"].items()
-    for method in item
-    if method in ("get", "put", "post", "patch", "delete")
-]
+IDS = [f"{method} {path}" for method, path in OPERATIONS]
 
 
 def test_contract_is_valid() -> None:
@@ -41,15 +38,46 @@ def test_daemon_serves_it(api: Api) -> None:
     assert api.get("/openapi.json").json() == json.loads(json.dumps(CONTRACT))
 
 
-@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{m} {p}" for m, p in OPERATIONS])
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=IDS)
 def test_every_operation_is_served(api: Api, demo: str, method: str, path: str) -> None:
     """None answers that there is nothing at this path, or 405."""
-    named = {"model": demo, "group": "default", "parameter": "w", "slug": "not-found", "worker": "w1", "seq": "1"}
-    named |= {"version": "00000000-1", "checkpoint": "1"}
-    answer = api(method.upper(), path.format(**named))
+    answer = api(method.upper(), contract.named(path, demo))
     assert answer.status != 405
     if answer.status == 404:
         assert "There is nothing at" not in answer.json()["detail"]
+
+
+def test_every_route_is_in_the_contract() -> None:
+    """And the reverse: the two name the same operations."""
+    documented = {(method, contract.anonymous(path)) for method, path in OPERATIONS}
+    routed = contract.routes()
+    assert len(routed) > 40
+    assert sorted(routed - documented) == [], "served, but not in the contract"
+    assert sorted(documented - routed) == [], "in the contract, but not in the route table"
+
+
+@pytest.mark.parametrize("path", CONTRACT["paths"])
+def test_methods_of_every_path(api: Api, demo: str, path: str) -> None:
+    """The running daemon allows the methods that the contract has, and no others."""
+    allowed = set(api("OPTIONS", contract.named(path, demo)).expect(204).headers["allow"].split(", "))
+    documented = {method.upper() for method in CONTRACT["paths"][path] if method in contract.METHODS}
+    assert allowed - {"HEAD", "OPTIONS"} == documented
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=IDS)
+def test_query_arguments(api: Api, demo: str, method: str, path: str) -> None:
+    """An unknown argument is refused with the list of those that there are: the contract's."""
+    answer = api(method.upper(), contract.named(path, demo) + "?no-such-argument=1")
+    if answer.status < 300:
+        assert not contract.query_arguments(method, path), "arguments that are ignored"
+        return
+    detail = answer.expect(422).json()["detail"]
+    listed = re.search(r"it takes (.*?)\. Nothing|it takes (.*?)\.$", detail)
+    assert listed, detail
+    names = next(part for part in listed.groups() if part)
+    taken = {*names.split(", ")} if names != "none" else set()
+    # One endpoint answers a tensor in every form; a file of numbers takes no encoding of numbers as text.
+    assert taken - ({"encoding"} if path.endswith(".npy") else set()) == contract.query_arguments(method, path)
 
 
 def test_operations_have_names_and_summaries() -> None:
@@ -58,6 +86,145 @@ def test_operations_have_names_and_summaries() -> None:
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
     assert all(operation["summary"] and operation["tags"] for operation in operations)
+
+
+B64 = {"dtype": "F32", "shape": [2], "b64": "AACAPwAAAMA="}
+COSINE = {"schedule": "cosine_decay_lr", "min_lr": 0.001, "max_lr": 0.1, "decay_steps": 2000}
+PARAMETERS = {
+    "scalar": 1,
+    "list": [1, 2],
+    "nested": [[1, 2], [3, 4]],
+    "flat": {"shape": [2], "data": [1, 2], "dtype": "F32"},
+    "init": {"shape": [2, 2], "init": "zeros"},
+    "seeded": {"shape": [2, 2], "init": {"type": "he_uniform", "seed": 1}},
+    "b64": B64,
+    "count": {"shape": [], "dtype": "I64", "data": [0], "trainable": False},
+    "flags": {"shape": [2], "dtype": "BOOL", "init": "ones", "trainable": False},
+}
+GROUPS = [{"name": "one", "params": ["list"], "lr": 0.1}, {"params": ["*"], "weight_decay": 0.1}]
+LISTED = ["list", "scalar", "nested", "flat", "init", "seeded", "b64", "count", "flags"]
+MODEL = "/v1/models/{model}"
+SGD = {
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "parameters": {"scalar": 1, "list": [1, 2], "nested": [[1, 2], [3, 4]]},
+}
+TORCH = {"optimizer": {"type": "adam", "framework": "torch"}, "parameters": {"w": [0]}, "groups": [{"params": ["w"]}]}
+
+#: For every alternative that a body may have, one that takes it: method, path of the contract, body.
+BODIES: list[tuple[str, str, Any]] = [
+    ("put", MODEL, {"optimizer": "sgd", "learning_rate": 0.1, "parameters": PARAMETERS}),
+    ("put", MODEL, {**SGD, "learning_rate": [0.2, 0.1], "loss_scaling": {"type": "fixed", "loss_scale": 128}}),
+    ("put", MODEL, {**SGD, "optimizer": "adam", "weight_decay": COSINE, "loss_scaling": {"type": "dynamic"}}),
+    ("put", MODEL, {**SGD, "parameters": PARAMETERS, "groups": [*GROUPS, {"order_params": LISTED}]}),
+    ("patch", MODEL, {"groups": {"one": {"lr": 0.2, "weight_decay": 0.2}}}),
+    ("patch", MODEL, {"groups": [{"name": "one", "lr": None, "weight_decay": None}]}),
+    ("put", MODEL, {**SGD, "optimizer": {"type": "momentum", "momentum": 0.9}, "weight_decay": 0.1}),
+    ("patch", MODEL, {"learning_rate": COSINE, "weight_decay": None, "past_end": "hold"}),
+    ("patch", MODEL, {"learning_rate": [0.2, 0.1], "weight_decay": 0.2, "past_end": None}),
+    ("patch", MODEL, {"learning_rate": {"append": [0.05]}}),
+    ("patch", MODEL + "/groups/{group}", {"lr": {"append": [0.05]}}),
+    ("put", MODEL, {**SGD, "optimizer": "lazy_adam"}),
+    ("patch", MODEL, {"learning_rate": None}),
+    ("post", MODEL + "/gradients", {"gradients": {"scalar": 1, "list": {"data": [1, 2]}, "nested": [[1, 2], [3, 4]]}}),
+    ("post", MODEL + "/gradients", {"gradients": {"list": B64, "nested": {"indices": [1], "values": [[1, 2]]}}}),
+    ("post", MODEL + "/gradients", {"gradients": {"list": {"indices": [1, 0], "values": [1, 2]}}, "based_on": 0}),
+    ("post", MODEL + "/gradients", {"gradients": {"list": [1, 2]}, "based_on": "CURSOR"}),
+    ("put", MODEL + "/parameters", {"parameters": {"list": [1, 2], "scalar": 2}}),
+    ("put", MODEL, {**TORCH, "groups": [{"params": ["w"], "lr": 0.1}]}),
+    ("patch", MODEL, {"groups": {"group0": {"betas": [0.8, 0.9]}}}),
+    ("patch", MODEL, {"groups": {"group0": {"betas": None}}}),
+    ("post", "/v1/lr_preview", {"learning_rate": COSINE, "to": 3}),
+]
+
+
+def test_every_alternative_has_an_example(api: Api, name: str) -> None:
+    """Every branch of an anyOf or oneOf of a body is taken by a body that is valid, sent and accepted."""
+    covered: set[tuple[int, int]] = set()
+    for method, path, template in BODIES:
+        cursor = api("GET", f"/v1/models/{name}").json().get("cursor", "")
+        body = json.loads(json.dumps(template).replace("CURSOR", cursor))
+        schema = contract.body_schema(method, path)
+        assert contract.is_valid(schema, body), body
+        replacing = "?replace=1" if (method, path) == ("put", MODEL) else ""
+        answer = api(method.upper(), contract.named(path, name) + replacing, body)
+        assert answer.status in (200, 201), (body, answer.body)
+        covered |= set(contract.taken(schema, body))
+    seen: set[int] = set()
+    for method, path in OPERATIONS:
+        if "application/json" in CONTRACT["paths"][path][method].get("requestBody", {}).get("content", {}):
+            for key, index, place in contract.alternatives(contract.body_schema(method, path), path, seen):
+                assert (key, index) in covered, f"no body takes {place}"
+
+
+def test_patch_of_a_group_knows_all_hyperparameters(api: Api, name: str) -> None:
+    """Those that a refusal lists, for every optimizer of torch, are those of the contract."""
+    known: set[str] = set()
+    for optimizer in api.get("/v1/server").json()["optimizers"]:
+        if not optimizer.startswith("torch."):
+            continue
+        definition = {**TORCH, "optimizer": {"type": optimizer}, "learning_rate": 0.1}
+        api("PUT", f"/v1/models/{name}?replace=1", definition)
+        refused = api("PATCH", f"/v1/models/{name}/groups/group0", {"no_such": 1}).expect(422).json()
+        known |= set(refused["errors"][0]["expected"].split(", "))
+    own = {"name", "params", "type", "framework", "optimizer"}
+    common = {"lr", "weight_decay", "grad_centralization"}
+    assert known - own - common == set(CONTRACT["components"]["schemas"]["GroupPatch"]["properties"]) - common
+
+
+WHOLE = ["1", "1.0", "1e0", "10e-1", "0.1e1"]
+
+
+@pytest.mark.parametrize("one", WHOLE)
+def test_a_whole_number_is_one_however_it_is_written(api: Api, name: str, one: str) -> None:
+    """JSON Schema 2020-12: an integer is any number without a fractional part. Julia, Lua and Ruby write 1.0."""
+    parameters = '{"w":{"shape":[ONE],"data":[0]},"e":{"shape":[2,2],"init":{"type":"he_normal","seed":ONE}}}'
+    create = '{"optimizer":"lazy_adam","learning_rate":ONE,"step":ONE,"parameters":' + parameters + "}"
+    numbers = '"worker":"a","seq":ONE,"epoch":0,"based_on":ONE,"num_examples":ONE'
+    requests = [
+        ("PUT", "", create),
+        ("POST", "/gradients", '{"gradients":{"w":[1]},' + numbers + "}"),
+        ("POST", "/gradients", '{"gradients":{"e":{"indices":[ONE],"values":[[1,1]],"shape":[2,2]}}}'),
+        ("POST", "/parameters/e/lookup", '{"rows":[ONE,0]}'),
+        ("POST", "/rollback", '{"step":ONE}'),
+    ]
+    for method, target, text in requests:
+        answer = api(method, f"/v1/models/{name}{target}", text.replace("ONE", one).encode())
+        assert answer.status in (200, 201), (text, answer.body)
+    preview = '{"learning_rate":[1,0.5,0.25],"from":ONE,"to":2,"every":ONE}'.replace("ONE", one).encode()
+    assert api("POST", "/v1/lr_preview", preview).expect(200).json()["steps"] == [1, 2]
+
+
+@pytest.mark.parametrize("fraction", ["1.5", "0.5e0", "1e-1", "true", '"1"'])
+def test_a_fraction_is_not_whole(api: Api, demo: str, fraction: str) -> None:
+    """Nor is a text or a boolean."""
+    for target, text in (
+        ("/gradients", '{"gradients":{"w":[1,1]},"worker":"a","seq":ONE}'),
+        ("/gradients", '{"gradients":{"w":{"shape":[ONE],"data":[1,1]}}}'),
+        ("/rollback", '{"step":ONE}'),
+    ):
+        api("POST", f"/v1/models/{demo}{target}", text.replace("ONE", fraction).encode()).expect(422)
+
+
+WAITS = ["30s", "500ms", "2.5", "0", "0.001s", "1e1", "0x1", "inf", "nan", "-1", "+1", ".5", "1.", "5 s"]
+NAMES = ["a", ".a", "..a", "...", "-", "_", "a.", "A-9_.", "x" * 128, "x" * 129, "a%20b", "%C3%A9", ".x" * 64]
+
+
+@pytest.mark.parametrize("text", WAITS)
+def test_wait_is_what_its_pattern_says(api: Api, demo: str, text: str) -> None:
+    """What the pattern has is taken, what it has not is 422; the step is there, so that nothing waits."""
+    answer = api("GET", f"/v1/models/{demo}/parameters?min_step=0&wait={text.replace(' ', '%20').replace('+', '%2B')}")
+    assert answer.status == (
+        200 if contract.is_valid(CONTRACT["components"]["parameters"]["wait"]["schema"], text) else 422
+    )
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_model_names_are_what_their_pattern_says(api: Api, model: str) -> None:
+    """A name that the contract has creates a model, one that it has not is 422."""
+    answer = api("PUT", f"/v1/models/{model}?replace=1", SGD)
+    valid = contract.is_valid(CONTRACT["components"]["schemas"]["ModelName"], urllib.parse.unquote(model))
+    assert answer.status in ((200, 201) if valid else (422,)), answer.body
 
 
 @pytest.mark.timeout(400)

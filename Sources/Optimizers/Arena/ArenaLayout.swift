@@ -41,6 +41,8 @@ public struct ParameterLayout: Sendable {
     public let shape: Shape
     /// Whether it takes gradients.
     public let isTrainable: Bool
+    /// The integers as which it travels; nil for floats.
+    public let wireType: WireType?
     /// Its values in the arena.
     public let range: Range<Int>
     /// Its group; nil for an untrained parameter that no group names.

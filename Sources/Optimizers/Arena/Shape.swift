@@ -43,11 +43,14 @@ public struct ParameterDefinition: Sendable, Equatable {
     public var shape: Shape
     /// False for values that take no gradient and are set by import (running statistics).
     public var isTrainable: Bool
+    /// The integers as which it travels; nil for floats, as all that is trained.
+    public var wireType: WireType?
 
     /// Makes a parameter's definition.
-    public init(name: Name, shape: Shape, isTrainable: Bool = true) {
+    public init(name: Name, shape: Shape, isTrainable: Bool = true, wireType: WireType? = nil) {
         self.name = name
         self.shape = shape
         self.isTrainable = isTrainable
+        self.wireType = wireType
     }
 }

@@ -52,8 +52,9 @@ struct LayoutBuilder {
         let decay = decay(of: parameter, group: group)
         let centralization = try centralization(of: parameter, group: group)
         return ParameterLayout(
-            name: parameter.name, shape: parameter.shape, isTrainable: parameter.isTrainable, range: range,
-            groupIndex: group, decays: decay.0, decayReason: decay.1, isCentralized: centralization.0,
+            name: parameter.name, shape: parameter.shape, isTrainable: parameter.isTrainable,
+            wireType: parameter.wireType, range: range, groupIndex: group, decays: decay.0, decayReason: decay.1,
+            isCentralized: centralization.0,
             centralizationReason: centralization.1)
     }
 

@@ -135,6 +135,14 @@ public final class Settings {
         return value
     }
 
+    /// As `integer`, but for what is not an argument of MindSpore's: a whole number is one however it is written.
+    public func wholeNumber(
+        _ key: Name, default fallback: Int? = nil, atLeast least: Int
+    ) throws(OptimizerError) -> Int {
+        if case .number(let value)? = raw(key), let whole = Int(exactly: value), whole >= least { return whole }
+        return try integer(key, default: fallback, atLeast: least)
+    }
+
     /// true or false; `fallback` where absent.
     ///
     /// - Throws: TypeError for anything else, 0 and 1 included.

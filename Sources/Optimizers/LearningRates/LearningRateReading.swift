@@ -113,7 +113,11 @@ extension LearningRate {
         }
         let settings = Settings(setting, pointer: pointer, owner: "a piece of a sequence")
         let steps: Int?
-        if isLast && !settings.has("steps") { steps = nil } else { steps = try settings.integer("steps", atLeast: 1) }
+        if isLast && !settings.has("steps") {
+            steps = nil
+        } else {
+            steps = try settings.wholeNumber("steps", atLeast: 1)
+        }
         if settings.has("schedule") {
             let rest = setting.setting("steps", to: nil)
             return Piece(steps: steps, rate: try LearningRate(rest, pointer: pointer, catalogue: catalogue))

@@ -62,12 +62,12 @@ public struct LossScaling: Sendable, Equatable {
         if settings.has("scale_value") {
             let initial = try settings.number("scale_value", .atLeastOne)
             let factor = try settings.integer("scale_factor", atLeast: 1)
-            let window = try settings.integer("scale_window", atLeast: 1)
+            let window = try settings.wholeNumber("scale_window", atLeast: 1)
             return (.scaler(factor: Double(factor), window: window), initial)
         }
         let initial = try settings.number("init_loss_scale", default: 16_777_216, .atLeastOne)
         let factor = try settings.number("scale_factor", default: 2, .positive)
-        let window = try settings.integer("scale_window", default: 2000, atLeast: 1)
+        let window = try settings.wholeNumber("scale_window", default: 2000, atLeast: 1)
         return (.manager(factor: factor, window: window), initial)
     }
 }

@@ -73,8 +73,10 @@ struct DefinitionReading {
             ])
         }
         let isTrainable = try trainable(tensor)
+        let type = try IntegerReading(tensor: tensor, isTrainable: isTrainable, value: value).wireType()
         return InitialParameter(
-            definition: ParameterDefinition(name: tensor.name, shape: shape, isTrainable: isTrainable), value: value)
+            definition: ParameterDefinition(
+                name: tensor.name, shape: shape, isTrainable: isTrainable, wireType: type), value: value)
     }
 
     private func initialValue(_ tensor: DecodedTensor) throws(Problem) -> InitialValue {

@@ -14,7 +14,8 @@ final class DefinitionReceiver: BodyReceiver {
     init(_ call: Call, then done: @escaping (ModelSource, Exchange) -> Void) {
         self.call = call
         self.done = done
-        reader = JSONBodyReader(tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget))
+        reader = JSONBodyReader(
+            tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget, takesIntegers: true))
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {

@@ -30,6 +30,14 @@ final class GradientSink: TensorSink {
         self.takesUntrained = takesUntrained
     }
 
+    func integers(for name: Name) -> IntegerUse {
+        guard takesUntrained else { return .refused }
+        // That there is no such parameter is complained of later, and is all there is to say about it.
+        guard let index = layout.index(of: name) else { return .taken }
+        if layout.parameters[index].isTrainable { return .refused }
+        return layout.parameters[index].wireType == nil ? .taken : .wanted
+    }
+
     func destination(for name: Name, in section: Name) -> TensorDestination {
         guard let index = layout.index(of: name) else { return .nowhere }
         let parameter = layout.parameters[index]

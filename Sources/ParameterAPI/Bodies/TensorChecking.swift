@@ -41,8 +41,11 @@ struct TensorChecking {
     /// parameters may be set.
     mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) {
         guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
-        // A tensor that could not be read has been complained of; its shape says nothing.
-        if complaints.contains(where: { Self.concerns($0, tensor) }) { return }
+        // A tensor that could not be read has been complained of, unless there were many; its shape says nothing.
+        guard tensor.isRead else {
+            if complaints.contains(where: { Self.concerns($0, tensor) }) { return }
+            return complain(tensor, .valueError, "`\(tensor.name)` cannot be read for a reason as above")
+        }
         let parameter = layout.parameters[index]
         if !parameter.isTrainable, !takesUntrained {
             return complain(
@@ -53,10 +56,13 @@ struct TensorChecking {
             let hint = NearestNames.hint(field.key, among: ["shape", "data", "dtype", "b64", "indices", "values"])
             return complain(tensor, .keyError, "a tensor has no field `\(field.key)`; \(hint)")
         }
-        if !tensor.isFinite, nonFinite == nil {
-            nonFinite = Complaint(
-                pointer: pointer(of: tensor), exception: .valueError, detail: "`\(tensor.name)` holds NaN or infinity",
-                expected: "finite numbers", got: nil)
+        if !tensor.isFinite {
+            let detail = "`\(tensor.name)` holds NaN or infinity"
+            if takesUntrained { return complain(tensor, .valueError, detail, expected: "finite numbers") }
+            nonFinite =
+                nonFinite
+                ?? Complaint(
+                    pointer: pointer(of: tensor), exception: .valueError, detail: detail, expected: "finite numbers")
         }
         switch tensor.content {
         case .dense: checkDense(tensor, parameter, index)
@@ -71,6 +77,19 @@ struct TensorChecking {
     private static func concerns(_ complaint: Complaint, _ tensor: DecodedTensor) -> Bool {
         let (pointer, own) = (Name(complaint.pointer), Name(tensor.pointer))
         return pointer == own || pointer.hasPrefix(Name("\(own)/"))
+    }
+
+    /// Takes out dense values that their parameter cannot hold: in one that travels as integers, all others.
+    mutating func checkIntegers(_ arena: FloatBuffer) {
+        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
+            guard let type = parameter.wireType else { continue }
+            guard let stray = arena[parameter.range].first(where: { !type.holds($0) }) else { continue }
+            isDense[index] = false
+            complaints.append(
+                Complaint(
+                    pointer: "/\(section)/\(parameter.name.pointerEscaped)", exception: .valueError,
+                    detail: type.refusal(of: stray, in: parameter.name), expected: type.rawValue, got: "\(stray)"))
+        }
     }
 
     private mutating func unknown(_ tensor: DecodedTensor) {

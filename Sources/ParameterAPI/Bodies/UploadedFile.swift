@@ -101,11 +101,15 @@ final class FileReceiver: BodyReceiver {
 /// Lets tensors grow as far as the budget goes.
 final class GrowingSink: TensorSink {
     private let budget: MemoryBudget
+    private let takesIntegers: Bool
     private var reservations: [Reservation] = []
 
-    init(_ budget: MemoryBudget) {
+    init(_ budget: MemoryBudget, takesIntegers: Bool = false) {
         self.budget = budget
+        self.takesIntegers = takesIntegers
     }
+
+    func integers(for name: Name) -> IntegerUse { takesIntegers ? .taken : .refused }
 
     func destination(for name: Name, in section: Name) -> TensorDestination { .growing }
 

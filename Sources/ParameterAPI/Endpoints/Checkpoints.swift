@@ -100,7 +100,9 @@ import TensorCoding
     try call.checkMatch(model)
     _ = try BodyFormat(call.request, takesTensors: false)
     let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
-        guard document.members?.count == 1, let step = document["step"]?.integer, step >= 0 else {
+        guard document.members?.count == 1, let step = document["step"]?.integer,
+            (0...Int64(FixedLimits.largestInteger)).contains(step)
+        else {
             throw Problem([Complaint(pointer: "/step", exception: .typeError, detail: "write {\"step\":120}")])
         }
         call.api.registry.rollback(model, toStep: Int(step)) { result in

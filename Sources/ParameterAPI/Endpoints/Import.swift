@@ -1,13 +1,14 @@
-// Setting values from outside: all of the named parameters or none.
+// Setting values from outside: all of the named parameters or none, unless the request says that a part is enough.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
 
 /// `PUT /v1/models/{m}/parameters`.
 @Sendable func importParameters(_ call: Call) throws(Problem) -> Action {
-    try call.allowQueries()
+    try call.allowQueries("partial")
     let model = try call.model()
     let format = try BodyFormat(call.request)
     let receiver = try ImportReceiver(call, model, format)
@@ -21,11 +22,14 @@ final class ImportReceiver: BodyReceiver {
     private let sink: GradientSink
     private let reader: BodyReader
     private let ifVersion: [Int]?
+    /// Whether the tensors that fit are taken though others do not.
+    private let isPartial: Bool
 
     init(_ call: Call, _ model: Model, _ format: BodyFormat) throws(Problem) {
         self.call = call
         self.model = model
         ifVersion = try call.condition(on: model)?.versions
+        isPartial = try call.flag("partial")
         sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
         reader = BodyReader(format, of: call.request, section: "parameters", sink: sink)
     }
@@ -41,11 +45,11 @@ final class ImportReceiver: BodyReceiver {
 
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
-            let present = try checked(try reader.finish())
             let arena = try sink.arena()
-            model.submit(.importValues(arena, present: present, ifVersion: ifVersion)) { [call, model] result in
+            let checked = try checked(try reader.finish(), arena)
+            model.submit(.importValues(arena, present: checked.isDense, ifVersion: ifVersion)) { [call, model] result in
                 switch result {
-                case .success: answerPage(of: model, status: 200, call, exchange)
+                case .success: answerPage(of: model, status: 200, call, exchange, skipped: checked.complaints)
                 case .failure(let error): call.answer(exchange, Problem(error))
                 }
             }
@@ -56,25 +60,33 @@ final class ImportReceiver: BodyReceiver {
 
     func abandon() {}
 
-    private func checked(_ body: TensorBody) throws(Problem) -> [Bool] {
+    /// What fits; the complaints are about what does not, which is nothing unless a part is enough.
+    private func checked(_ body: TensorBody, _ arena: Arena) throws(Problem) -> TensorChecking {
+        try checkFields(body)
         var checking = TensorChecking(layout: sink.layout, section: "parameters")
         for complaint in body.complaints { checking.add(complaint) }
         for tensor in body.tensors { checking.check(tensor, takesRows: false, takesUntrained: true) }
-        for field in body.fields
-        where !["parameters", "model", "step", "version"].contains(field.key) && !body.isMetadata {
-            let hint = NearestNames.hint(field.key, among: ["parameters"])
-            checking.add(
-                Complaint(
-                    pointer: "/\(field.key.pointerEscaped)", exception: .keyError,
-                    detail: "an import has no field `\(field.key)`; \(hint)"))
-        }
-        if let nonFinite = checking.nonFinite { checking.add(nonFinite) }
+        checking.checkIntegers(arena.buffer)
         if body.tensors.isEmpty {
             checking.add(
                 Complaint(
                     pointer: "/parameters", exception: .valueError, detail: "`parameters` is empty; name at least one"))
         }
-        guard checking.complaints.isEmpty else { throw Problem(checking.complaints) }
-        return checking.isDense
+        let isEnough = isPartial && checking.isDense.contains(true)
+        guard checking.complaints.isEmpty || isEnough else { throw Problem(checking.complaints) }
+        return checking
+    }
+
+    private func checkFields(_ body: TensorBody) throws(Problem) {
+        let known: [Name] = ["parameters", "model", "step", "version"]
+        let unknown = body.isMetadata ? [] : body.fields.filter { !known.contains($0.key) }
+        guard !unknown.isEmpty else { return }
+        throw Problem(
+            unknown.map { field in
+                Complaint(
+                    pointer: "/\(field.key.pointerEscaped)", exception: .keyError,
+                    detail:
+                        "an import has no field `\(field.key)`; \(NearestNames.hint(field.key, among: ["parameters"]))")
+            })
     }
 }

@@ -97,14 +97,20 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 }
 
 /// Answers with the page of `model` as it is now.
-func answerPage(of model: Model, status: Int, _ call: Call, _ exchange: Exchange) {
+///
+/// `skipped` is what a partial import left out.
+func answerPage(
+    of model: Model, status: Int, _ call: Call, _ exchange: Exchange, skipped: [Complaint] = []
+) {
     let version = model.publication.current
     let divergence = model.publication.divergence
     let validators = call.validators(version, divergence == nil ? "page" : "page-diverged")
     if validators.hold { return exchange.complete { validators.notModified } }
     var headers = validators.headers
     if status == 201 { headers.append((name: "Location", value: "/v1/models/\(model.name)")) }
-    call.answer(exchange, status: status, headers: headers) { $0.modelPage(version, divergence: divergence) }
+    call.answer(exchange, status: status, headers: headers) {
+        $0.modelPage(version, divergence: divergence, skipped: skipped)
+    }
 }
 
 /// The headers that every answer about a version carries.

@@ -37,7 +37,7 @@ extension Complaint {
         let exception: ExceptionClass =
             switch issue.kind {
             case .notANumber, .form, .elementType: .typeError
-            case .beyondFloat32, .ragged, .shape, .base64, .indices: .valueError
+            case .beyondFloat32, .inexact, .ragged, .shape, .base64, .indices: .valueError
             case .budget: .runtimeError
             }
         self.init(

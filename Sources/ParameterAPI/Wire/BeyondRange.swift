@@ -22,7 +22,7 @@ struct BeyondRange {
     /// Looks at the selected parameters of a version.
     init(_ version: PublishedVersion, _ selection: Selection) {
         self.init(selection.encoding)
-        for index in selection.indices {
+        for index in selection.indices where version.facts.layout.parameters[index].wireType == nil {
             note(version.facts.layout.parameters[index].name, version.values(at: index))
         }
     }

@@ -6,7 +6,7 @@ import TensorCoding
 
 extension JSONWriter {
     /// Writes the answer of GET, PUT and PATCH for a model.
-    mutating func modelPage(_ version: PublishedVersion, divergence: String?) {
+    mutating func modelPage(_ version: PublishedVersion, divergence: String?, skipped: [Complaint] = []) {
         let facts = version.facts
         beginObject()
         member("model", facts.name)
@@ -27,6 +27,17 @@ extension JSONWriter {
             key("warnings")
             beginArray()
             for warning in facts.warnings { string(warning) }
+            endArray()
+        }
+        if !skipped.isEmpty {
+            key("skipped")
+            beginArray()
+            for complaint in skipped {
+                beginObject()
+                member("pointer", complaint.pointer)
+                member("detail", complaint.detail)
+                endObject()
+            }
             endArray()
         }
         endObject()
@@ -77,6 +88,7 @@ extension JSONWriter {
             key("shape")
             integers(parameter.shape.dimensions)
             member("trainable", parameter.isTrainable)
+            if let type = parameter.wireType { member("dtype", type.rawValue) }
             if let group = parameter.groupIndex { member("group", layout.groups[group].name) }
             member("decays", parameter.decays)
             member("decay_reason", parameter.decayReason)

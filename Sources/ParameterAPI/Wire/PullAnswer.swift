@@ -154,7 +154,9 @@ struct PullAnswer: Sendable {
     /// The most bytes that the body takes, the copy that is made on the way included.
     private var largestBody: Int {
         let parameters = selection.indices.map { version.facts.layout.parameters[$0] }
-        let isArena = selection.representation == .safetensors && selection.encoding.elementType == .float32
+        let isArena =
+            selection.representation == .safetensors
+            && parameters.allSatisfy { selection.encoding.type(of: $0) == .float32 }
         let perNumber = selection.representation == .json ? 32 : isArena ? 0 : 8
         return parameters.reduce(0) { $0 + 256 + $1.name.utf8.count + $1.range.count * perNumber }
     }
@@ -181,7 +183,7 @@ struct PullAnswer: Sendable {
         let parameter = version.facts.layout.parameters[index]
         writer.key(parameter.name)
         writer.beginObject()
-        writer.members(of: version.values(at: index), parameter.shape.dimensions, selection.encoding)
+        writer.members(of: version.values(at: index), parameter, parameter.shape.dimensions, selection.encoding)
         writer.endObject()
     }
 
@@ -190,7 +192,7 @@ struct PullAnswer: Sendable {
         let layout = version.facts.layout
         let tensors = selection.indices.map { index in
             (
-                name: layout.parameters[index].name, type: selection.encoding.elementType,
+                name: layout.parameters[index].name, type: selection.encoding.type(of: layout.parameters[index]),
                 shape: layout.parameters[index].shape.dimensions
             )
         }
@@ -201,23 +203,27 @@ struct PullAnswer: Sendable {
 
     /// The values: the arena itself where they go out as they are.
     private func data() -> [Response.Segment] {
-        guard selection.encoding.elementType == .float32 else {
-            return selection.indices.map { index in
-                SharedBytes(version.values(at: index).encoded(as: selection.encoding.elementType)).segment
-            }
-        }
         let layout = version.facts.layout
-        var ranges: [Range<Int>] = []
+        var segments: [Response.Segment] = []
+        var range = 0..<0
+        func flush() {
+            guard !range.isEmpty else { return }
+            segments.append(
+                Response.Segment(owner: version, bytes: UnsafeRawBufferPointer(version.arena.buffer[range])))
+            range = 0..<0
+        }
         for index in selection.indices {
-            let range = layout.parameters[index].range
-            if let last = ranges.last, last.upperBound == range.lowerBound {
-                ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+            let parameter = layout.parameters[index]
+            let type = selection.encoding.type(of: parameter)
+            if type == .float32 {
+                if range.upperBound != parameter.range.lowerBound { flush() }
+                range = (range.isEmpty ? parameter.range.lowerBound : range.lowerBound)..<parameter.range.upperBound
             } else {
-                ranges.append(range)
+                flush()
+                segments.append(SharedBytes(version.values(at: index).encoded(as: type)).segment)
             }
         }
-        return ranges.map { range in
-            Response.Segment(owner: version, bytes: UnsafeRawBufferPointer(version.arena.buffer[range]))
-        }
+        flush()
+        return segments
     }
 }

@@ -40,32 +40,33 @@ struct TensorBlock: Sendable {
         let count = rows?.count ?? 1
         let width = rows == nil ? parameter.range.count : parameter.shape.rowCount
         do throws(ServingError) {
-            loan = Loan(version, try budget.reserve(Self.bytes(rows: count, width: width, form, encoding)))
+            let bytes = Self.bytes(rows: count, width: width, form, encoding.type(of: parameter))
+            loan = Loan(version, try budget.reserve(bytes))
         } catch {
             throw Problem(error)
         }
     }
 
     /// What the answer takes at its largest, with the copies that are made on the way.
-    private static func bytes(rows: Int, width: Int, _ form: TensorForm, _ encoding: TensorEncoding) -> Int {
-        let perNumber = form == .json ? 48 : encoding.elementType == .float32 ? 0 : 8
+    private static func bytes(rows: Int, width: Int, _ form: TensorForm, _ type: ElementType) -> Int {
+        let perNumber = form == .json ? 48 : type == .float32 ? 0 : 8
         return rows * (96 + width * perNumber)
     }
 
     /// The answer; `headers` are those of the version.
     func response(_ call: Call, headers: [(name: String, value: String)]) -> Response {
         var beyond = BeyondRange(encoding)
-        for piece in pieces { beyond.note(parameter.name, piece) }
+        for piece in pieces where !type.isInteger { beyond.note(parameter.name, piece) }
         let headers = headers + beyond.headers
         switch form {
         case .json: return document(indented: call.isIndented, headers, beyond)
         case .safetensors:
-            let tensor = (name: parameter.name, type: encoding.elementType, shape: shape)
+            let tensor = (name: parameter.name, type: type, shape: shape)
             let head = SafetensorsHeader.encode([tensor], metadata: versionMetadata(loan.version))
             return binary(head, headers + safetensorsHeaders(loan.version.facts.name))
         case .npy:
-            let type = (name: "Content-Type", value: "application/octet-stream")
-            return binary(NPY.header(shape: shape, type: encoding.elementType), headers + [type])
+            let media = (name: "Content-Type", value: "application/octet-stream")
+            return binary(NPY.header(shape: shape, type: type), headers + [media])
         }
     }
 
@@ -84,7 +85,7 @@ struct TensorBlock: Sendable {
                 writer.key("rows")
                 writer.integers(rows)
             }
-            values.withUnsafeBufferPointer { writer.members(of: $0, shape, encoding) }
+            values.withUnsafeBufferPointer { writer.members(of: $0, parameter, shape, encoding) }
             writer.warnings(beyond)
             writer.endObject()
         }
@@ -94,6 +95,8 @@ struct TensorBlock: Sendable {
         return response
     }
 
+    private var type: ElementType { encoding.type(of: parameter) }
+
     private var shape: [Int] {
         guard let rows else { return parameter.shape.dimensions }
         return [rows.count] + parameter.shape.dimensions.dropFirst()
@@ -101,8 +104,8 @@ struct TensorBlock: Sendable {
 
     /// The values in binary: where they lie, where they go out as they are.
     private var data: [Response.Segment] {
-        guard encoding.elementType == .float32 else {
-            let bytes = values.withUnsafeBufferPointer { $0.encoded(as: encoding.elementType) }
+        guard type == .float32 else {
+            let bytes = values.withUnsafeBufferPointer { $0.encoded(as: type) }
             return [SharedBytes(bytes, memory: loan.memory).segment]
         }
         return pieces.map { Response.Segment(owner: loan, bytes: UnsafeRawBufferPointer($0)) }

@@ -1,5 +1,6 @@
 // How the numbers of a tensor are written in JSON: flat and readable, or base64 of some element type.
 
+import Optimizers
 import TensorCoding
 
 /// The encoding that a request asks for.
@@ -21,6 +22,9 @@ struct TensorEncoding: Sendable {
     var key: String {
         (elementType == .float32 ? "" : "-\(elementType.rawValue)") + (isBase64 ? "-b" : "") + (isMetaOnly ? "-m" : "")
     }
+
+    /// The type in which a parameter is written: integers keep theirs.
+    func type(of parameter: ParameterLayout) -> ElementType { parameter.elementType ?? elementType }
 
     private static func elementType(_ text: String?) throws(Problem) -> ElementType {
         guard let text else { return .float32 }
@@ -44,7 +48,15 @@ struct TensorEncoding: Sendable {
 extension UnsafeBufferPointer<Float> {
     /// The values in the bytes of `type`, little-endian.
     func encoded(as type: ElementType) -> [UInt8] {
-        guard type != .float32 else { return Array(UnsafeRawBufferPointer(self)) }
+        switch type {
+        case .float16, .bfloat16: break
+        case .int8: return bytes { Int8(clamping: $0) }
+        case .int16: return bytes { Int16(clamping: $0) }
+        case .int32: return bytes { Int32(clamping: $0) }
+        case .int64: return bytes { $0 }
+        case .uint8, .bool: return bytes { UInt8(clamping: $0) }
+        default: return Array(UnsafeRawBufferPointer(self))
+        }
         return [UInt8](unsafeUninitializedCapacity: count * type.size) { target, written in
             if let base = target.baseAddress { HalfPrecision.encode(self, as: type, into: base) }
             written = count * type.size
@@ -52,20 +64,38 @@ extension UnsafeBufferPointer<Float> {
     }
 }
 
+extension UnsafeBufferPointer<Float> {
+    /// The values as integers; an import lets nothing else into a parameter that travels as integers.
+    fileprivate var integers: [Int] { map { Int(exactly: $0) ?? 0 } }
+
+    private func bytes<Integer: FixedWidthInteger>(_ convert: (Int) -> Integer) -> [UInt8] {
+        integers.flatMap { value in withUnsafeBytes(of: convert(value).littleEndian) { Array($0) } }
+    }
+}
+
+extension ParameterLayout {
+    /// The type of its integers; nil for floats, whose type the request chooses.
+    var elementType: ElementType? { wireType.flatMap { ElementType(rawValue: $0.rawValue) } }
+}
+
 extension JSONWriter {
-    /// Writes the members that say a tensor: `shape` and `data`, or `dtype`, `shape` and `b64`.
-    mutating func members(of values: UnsafeBufferPointer<Float>, _ shape: [Int], _ encoding: TensorEncoding) {
-        let isPlain = encoding.elementType == .float32 && !encoding.isBase64
-        if !isPlain || encoding.isMetaOnly { member("dtype", encoding.elementType.rawValue) }
+    /// Writes the members that say a tensor: `shape` and `data`, or `dtype`, `shape` and `b64`; integers have a `dtype`
+    /// and `data`.
+    mutating func members(
+        of values: UnsafeBufferPointer<Float>, _ parameter: ParameterLayout, _ shape: [Int], _ encoding: TensorEncoding
+    ) {
+        let type = encoding.type(of: parameter)
+        let isPlain = (type == .float32 || type.isInteger) && !encoding.isBase64
+        if type != .float32 || !isPlain || encoding.isMetaOnly { member("dtype", type.rawValue) }
         key("shape")
         integers(shape)
         if encoding.isMetaOnly { return }
         if isPlain {
             key("data")
-            numbers(values)
+            if type.isInteger { integers(values.integers) } else { numbers(values) }
         } else {
             key("b64")
-            values.encoded(as: encoding.elementType).withUnsafeBytes { base64($0) }
+            values.encoded(as: type).withUnsafeBytes { base64($0) }
         }
     }
 }

@@ -14,9 +14,7 @@ extension ModelDefinition {
         head.write(Self.formatVersion)
         head.write(settings)
         head.write(parameters) { head, parameter in
-            head.write(parameter.definition.name)
-            head.write(parameter.definition.shape.dimensions) { $0.write($1) }
-            head.write(parameter.definition.isTrainable)
+            head.write(parameter.definition)
             switch parameter.value {
             case .initializer(let setting):
                 head.write(UInt8(0))
@@ -60,15 +58,12 @@ extension ModelDefinition {
 extension InitialParameter {
     /// Reads the head of a parameter; literal values get a buffer that is still to be filled.
     fileprivate init(reading reader: inout ByteReader) throws(FormatError) {
-        let name = try reader.readName()
-        let dimensions = try reader.readArray { reader throws(FormatError) in try reader.readInt() }
-        guard let shape = Shape(dimensions) else { throw FormatError(expected: "a shape", offset: reader.offset) }
-        definition = ParameterDefinition(name: name, shape: shape, isTrainable: try reader.readBool())
+        definition = try reader.readParameter()
         switch try reader.readByte() {
         case 0: value = .initializer(try reader.readSetting())
         case 1:
-            try reader.checkFloats(shape.elementCount)
-            value = .values(Floats(FloatBuffer(count: shape.elementCount)))
+            try reader.checkFloats(definition.shape.elementCount)
+            value = .values(Floats(FloatBuffer(count: definition.shape.elementCount)))
         default: throw FormatError(expected: "the kind of the first values", offset: reader.offset - 1)
         }
     }

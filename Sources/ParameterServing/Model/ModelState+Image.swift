@@ -21,7 +21,8 @@ extension ModelState {
 
     private var parameterDefinitions: [ParameterDefinition] {
         facts.layout.parameters.map {
-            ParameterDefinition(name: $0.name, shape: $0.shape, isTrainable: $0.isTrainable)
+            ParameterDefinition(
+                name: $0.name, shape: $0.shape, isTrainable: $0.isTrainable, wireType: $0.wireType)
         }
     }
 }

@@ -18,9 +18,7 @@ extension ModelImage {
         writer.write(fingerprint.low)
         writer.write(settings)
         writer.write(parameters) { writer, parameter in
-            writer.write(parameter.name)
-            writer.write(parameter.shape.dimensions) { $0.write($1) }
-            writer.write(parameter.isTrainable)
+            writer.write(parameter)
         }
         writer.write(version)
         writer.write(optional: divergence) { $0.write($1) }
@@ -62,10 +60,7 @@ struct ImageHead {
         fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
         settings = try reader.readSetting()
         parameters = try reader.readArray { reader throws(FormatError) in
-            let name = try reader.readName()
-            let dimensions = try reader.readArray { reader throws(FormatError) in try reader.readInt() }
-            guard let shape = Shape(dimensions) else { throw FormatError(expected: "a shape", offset: reader.offset) }
-            return ParameterDefinition(name: name, shape: shape, isTrainable: try reader.readBool())
+            try reader.readParameter()
         }
         version = try reader.readInt()
         divergence = try reader.readOptional { reader throws(FormatError) in try reader.readString() }

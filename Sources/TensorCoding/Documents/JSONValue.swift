@@ -72,10 +72,16 @@ extension JSONValue {
         return text
     }
 
-    /// The value of an integer; nil for all other values, `1.0` included.
+    /// The value of a whole number, however it is written: `1`, `1.0` and `1e0` are one; nil for all other values.
+    ///
+    /// Source: JSON Schema 2020-12, section 6.1.1 of the validation vocabulary: an integer is any number with a zero
+    /// fractional part.
     public var integer: Int64? {
-        guard case .integer(let value) = self else { return nil }
-        return value
+        switch self {
+        case .integer(let value): value
+        case .real(let value): Int64(exactly: value)
+        default: nil
+        }
     }
 
     /// The value of any number; nil for all other values.

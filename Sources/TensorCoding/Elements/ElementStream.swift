@@ -2,13 +2,15 @@
 
 import Glibc
 
-/// A converter of a stream of floating-point elements.
+/// A converter of a stream of elements.
 struct ElementStream {
     let type: ElementType
     /// Whether all values so far are neither NaN nor infinite, as float32.
     private(set) var isFinite = true
     /// Whether a finite F64 has become infinite as float32.
     private(set) var isBeyondFloat32 = false
+    /// The first integer that float32 would round, as text.
+    private(set) var inexact: String?
 
     private var carry: (UInt64, count: Int) = (0, 0)  // bytes of an element that a piece's end has cut
 
@@ -73,7 +75,15 @@ struct ElementStream {
             for index in 0..<count { room[index] = BFloat16.decode(load(bytes, index, UInt16.self)) }
         case .float64:
             convertDoubles(bytes, count: count, into: room)
-        default:
+        case .bool, .uint8: convertIntegers(bytes, count, UInt8.self, into: room)
+        case .int8: convertIntegers(bytes, count, Int8.self, into: room)
+        case .int16: convertIntegers(bytes, count, Int16.self, into: room)
+        case .uint16: convertIntegers(bytes, count, UInt16.self, into: room)
+        case .int32: convertIntegers(bytes, count, Int32.self, into: room)
+        case .uint32: convertIntegers(bytes, count, UInt32.self, into: room)
+        case .int64: convertIntegers(bytes, count, Int64.self, into: room)
+        case .uint64: convertIntegers(bytes, count, UInt64.self, into: room)
+        case .float32, .float8e5m2, .float8e4m3, .float8e8m0, .complex64:
             for index in 0..<count { room[index] = Float(bitPattern: load(bytes, index, UInt32.self)) }
         }
         if !Self.areFinite(room, count: count) { isFinite = false }
@@ -86,6 +96,17 @@ struct ElementStream {
             let value = Double(bitPattern: load(bytes, index, UInt64.self))
             room[index] = Float(value)
             if value.isFinite, !room[index].isFinite { isBeyondFloat32 = true }
+        }
+    }
+
+    private mutating func convertIntegers<Integer: FixedWidthInteger & BitwiseCopyable>(
+        _ bytes: UnsafeRawBufferPointer, _ count: Int, _ type: Integer.Type,
+        into room: UnsafeMutableBufferPointer<Float>
+    ) {
+        for index in 0..<count {
+            let value = load(bytes, index, type)
+            room[index] = Float(value)
+            if inexact == nil, Integer(exactly: room[index]) != value { inexact = "\(value)" }
         }
     }
 

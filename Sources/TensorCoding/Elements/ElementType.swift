@@ -9,6 +9,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     case int8 = "I8"
     case float8e5m2 = "F8_E5M2"
     case float8e4m3 = "F8_E4M3"
+    case float8e8m0 = "F8_E8M0"
     case int16 = "I16"
     case uint16 = "U16"
     case float16 = "F16"
@@ -19,6 +20,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     case float64 = "F64"
     case int64 = "I64"
     case uint64 = "U64"
+    case complex64 = "C64"
 
     /// The type of that name; `FP32 FP16 FP64 INT32 INT64 ...` are aliases.
     public init?(name: String) {
@@ -39,10 +41,10 @@ public enum ElementType: String, Sendable, CaseIterable {
     /// Bytes of one element.
     public var size: Int {
         switch self {
-        case .bool, .uint8, .int8, .float8e5m2, .float8e4m3: 1
+        case .bool, .uint8, .int8, .float8e5m2, .float8e4m3, .float8e8m0: 1
         case .int16, .uint16, .float16, .bfloat16: 2
         case .int32, .uint32, .float32: 4
-        case .float64, .int64, .uint64: 8
+        case .float64, .int64, .uint64, .complex64: 8
         }
     }
 
@@ -50,6 +52,14 @@ public enum ElementType: String, Sendable, CaseIterable {
     public var isFloating: Bool {
         switch self {
         case .float16, .bfloat16, .float32, .float64: true
+        default: false
+        }
+    }
+
+    /// Whether values of this type are integers, which are read where a parameter is not trained.
+    public var isInteger: Bool {
+        switch self {
+        case .bool, .uint8, .int8, .int16, .uint16, .int32, .uint32, .int64, .uint64: true
         default: false
         }
     }

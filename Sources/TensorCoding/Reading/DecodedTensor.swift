@@ -32,8 +32,12 @@ public struct DecodedTensor: Sendable {
     ///
     /// JSON numbers always are finite; base64 and safetensors may not be.
     public internal(set) var isFinite = true
+    /// False where something is wrong with it, which is an issue of the body; its values are not to be used.
+    public internal(set) var isRead = true
     /// Where its numbers are.
     public internal(set) var content = Content.none
+    /// Its element type, where the body states one.
+    public internal(set) var type: ElementType?
     /// Members of the tensor's object beside those that say its values: `init`, `trainable`, or mistakes.
     public internal(set) var fields: [JSONMember] = []
 }

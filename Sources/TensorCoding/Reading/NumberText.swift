@@ -132,11 +132,14 @@ struct NumberText {
         append(0)
     }
 
-    /// The value of a number without fraction and exponent, nil beyond 64 bits.
+    /// The value of a whole number, however it is written, nil for a fraction and beyond 64 bits.
     var integer: Int? {
-        guard isInteger, scale == 0 else { return nil }
+        let power = scale + (isExponentNegative ? -exponent : exponent)
+        let zeros = max(0, -power)
+        guard isComplete, !isDigitDropped, !digits.isEmpty else { return isComplete && digits.isEmpty ? 0 : nil }
+        guard zeros < digits.count, digits.suffix(zeros).allSatisfy({ $0 == 0 }), power < 20 else { return nil }
         var value = 0
-        for digit in digits {
+        for digit in digits.dropLast(zeros) + repeatElement(0, count: max(0, power)) {
             let (tens, tooLarge) = value.multipliedReportingOverflow(by: 10)
             let (sum, overflow) = tens.subtractingReportingOverflow(Int(digit))
             if tooLarge || overflow { return nil }

@@ -18,6 +18,8 @@ public struct TensorIssue: Sendable, Equatable {
         case base64
         /// An element type that is not offered here.
         case elementType
+        /// An integer that float32 would round.
+        case inexact
         /// Row indices that are no list of integers, or not one for each row.
         case indices
         /// An object without values, with two kinds of values, or a value of another type than a tensor has.

@@ -17,13 +17,21 @@ struct EncodedValues {
 extension TensorReader {
     mutating func takeElementType(_ name: [UInt8], _ issues: inout IssueList) {
         let name = String(decoding: name, as: UTF8.self)
-        guard let type = ElementType(name: name), type.isFloating else {
+        let takesIntegers = use != .refused
+        guard let type = ElementType(name: name), type.isFloating || type.isInteger && takesIntegers else {
+            let known = ElementType(name: name)?.refusal(of: tensor.name, sink)
             report(
-                .elementType, at: "dtype", "dtype has to be one of F32, F16, BF16, F64",
+                .elementType, at: "dtype",
+                known ?? ElementType.refusal(of: name, tensor.name, takesIntegers: takesIntegers),
                 expected: "F32, F16, BF16 or F64", got: name, &issues)
             return
         }
         encoded.type = type
+        tensor.type = type
+        // What came before was read as floats: only where that cannot have rounded it is it the same.
+        let isSmall = output.buffer.map { $0.values.allSatisfy { abs($0) < 16_777_216 } } ?? false
+        guard type.isInteger, use != .wanted, seen.contains(.data), !isSmall else { return }
+        report(.form, at: "dtype", "write dtype before data, so that every integer is read exactly", &issues)
     }
 
     mutating func takeBase64(_ text: [UInt8]) {
@@ -77,6 +85,8 @@ extension TensorReader {
             report(
                 .base64, at: "b64", "b64 ends inside an element; \(type.rawValue) takes \(type.size) bytes each",
                 &issues)
+        } else if let value = stream.inexact {
+            report(.inexact, at: "b64", tensor.name.inexact(value), &issues)
         } else if stream.isBeyondFloat32 {
             report(.beyondFloat32, at: "b64", "an F64 value is beyond the range of float32", &issues)
         }

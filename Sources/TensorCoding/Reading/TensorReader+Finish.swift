@@ -13,6 +13,7 @@ extension TensorReader {
         if output.isOverBudget || rows.isOverBudget {
             report(.budget, "no memory is left for its values; send fewer at a time", &issues)
         }
+        tensor.isRead = !hasIssue
         return .done
     }
 

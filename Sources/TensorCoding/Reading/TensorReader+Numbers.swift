@@ -64,6 +64,9 @@ extension TensorReader {
         case .beginArray: nesting.open()
         case .endArray: nesting.close()
         case .number:
+            if checksIntegers, let value = lexer.number.integer, Int(exactly: Float(value)) != value {
+                reportElement(of: member, .inexact, tensor.name.inexact("\(value)"), &issues)
+            }
             append(lexer.number.float, of: member, &issues)
             nesting.add(numbers: 1)
         default:
@@ -128,7 +131,7 @@ extension TensorReader {
             let place = member == .shape ? stated?.count : indices?.count
             report(
                 member.issueKind, at: "\(member.rawValue)/\(place ?? 0)",
-                "\(member.rawValue) holds integers, written without fraction or exponent", got: token.noun, &issues)
+                "\(member.rawValue) holds integers", got: token.noun, &issues)
             let opens = token == .beginArray || token == .beginObject
             stage = .passing(depth: lexer.depth - (opens ? 2 : 1), next: .object)
             return .none

@@ -51,6 +51,8 @@ struct TensorReader {
     var inferred: [Int]?
     var seen: Set<Member> = []
     var hasIssue = false
+    /// Whether the tensor may consist of integers.
+    private(set) var use = IntegerUse.refused
 
     init(sink: any TensorSink) {
         self.sink = sink
@@ -62,12 +64,16 @@ struct TensorReader {
         self.section = section
         tensor.name = name
         tensor.pointer = "/" + section.pointerEscaped + "/" + name.pointerEscaped
+        use = sink.integers(for: name)
     }
 
     /// Whether numbers are what the next token should be, so that a run of them may be read at once.
     var isAmongNumbers: Bool {
-        if case .numbers = stage { true } else { false }
+        if case .numbers = stage { !checksIntegers } else { false }
     }
+
+    /// Whether the values are integers, each of which is looked at.
+    var checksIntegers: Bool { use == .wanted || encoded.type?.isInteger ?? false }
 
     /// Takes the next token of the subtree.
     mutating func take(

@@ -13,6 +13,16 @@ public enum TensorDestination {
     case nowhere
 }
 
+/// Whether a tensor may consist of integers.
+public enum IntegerUse: Sendable {
+    /// Only floats are read.
+    case refused
+    /// Integer types are read too.
+    case taken
+    /// The values are integers whatever type they come in, so that none may be rounded.
+    case wanted
+}
+
 /// The receiver of a body's tensors; called on the thread that reads.
 public protocol TensorSink: AnyObject {
     /// Where the dense values of `name` go, asked when the first of them is near.
@@ -22,6 +32,14 @@ public protocol TensorSink: AnyObject {
     ///   - section: the top-level key that holds it (`gradients`); empty in safetensors.
     func destination(for name: Name, in section: Name) -> TensorDestination
 
+    /// Whether the tensor `name` may consist of integers.
+    func integers(for name: Name) -> IntegerUse
+
     /// Whether a growing buffer or index list may take `bytes` more. Counting and giving back is the sink's affair.
     func allowGrowth(bytes: Int) -> Bool
+}
+
+extension TensorSink {
+    /// Floats only, as gradients are.
+    public func integers(for name: Name) -> IntegerUse { .refused }
 }

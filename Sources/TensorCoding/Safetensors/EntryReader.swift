@@ -13,6 +13,7 @@ struct EntryReader {
     let role: Role
     private(set) var indices: [Int] = []
     private(set) var issue: TensorIssue?
+    private var isSkipped = false
     private var stream: ElementStream
     private var output: TensorOutput
     private var cut: [UInt8] = []  // bytes of an index that a chunk's end has cut
@@ -25,18 +26,26 @@ struct EntryReader {
         switch role {
         case .indices: prepareIndices(sink)
         case .count: break
-        case .dense where entry.type.isFloating: output = TensorOutput(sink.destination(for: entry.name, in: ""))
+        case .dense where isRead(sink): output = TensorOutput(sink.destination(for: entry.name, in: ""))
         case .rows where entry.type.isFloating: output = TensorOutput(.growing)
-        default: report(.elementType, "dtype has to be F32, F16, BF16 or F64", got: entry.type.rawValue)
+        default:
+            isSkipped = true
+            report(.elementType, entry.type.refusal(of: entry.name, sink), got: entry.type.rawValue)
         }
+    }
+
+    private func isRead(_ sink: any TensorSink) -> Bool {
+        entry.type.isFloating || entry.type.isInteger && sink.integers(for: entry.name) != .refused
     }
 
     /// The record of the tensor.
     var result: DecodedTensor {
         var tensor = DecodedTensor(name: entry.name, pointer: "/" + entry.name.pointerEscaped)
         tensor.shape = entry.shape
+        tensor.type = entry.type
         tensor.elementCount = entry.elementCount
         tensor.isFinite = stream.isFinite
+        tensor.isRead = issue == nil
         tensor.content = role == .count ? .count(indices.first ?? 0) : .dense(buffer: output.buffer)
         return tensor
     }
@@ -44,10 +53,11 @@ struct EntryReader {
     mutating func read(_ bytes: UnsafeRawBufferPointer, sink: any TensorSink) {
         if role == .indices || role == .count {
             readIndices(bytes)
-        } else if entry.type.isFloating {
+        } else if !isSkipped {
             stream.decode(bytes, into: &output, sink: sink)
             if output.isOverBudget { report(.budget, "no memory is left for its values; send fewer at a time") }
             if stream.isBeyondFloat32 { report(.beyondFloat32, "an F64 value is beyond the range of float32") }
+            if let value = stream.inexact { report(.inexact, entry.name.inexact(value)) }
         }
     }
 
@@ -79,5 +89,26 @@ struct EntryReader {
     private mutating func report(_ kind: TensorIssue.Kind, _ detail: String, got: String? = nil) {
         guard issue == nil else { return }
         issue = TensorIssue(kind, at: "/" + entry.name.pointerEscaped, detail, got: got)
+    }
+}
+
+extension ElementType {
+    /// Why a tensor of this type is not read, and which types are.
+    func refusal(of name: Name, _ sink: any TensorSink) -> String {
+        Self.refusal(of: rawValue, name, takesIntegers: sink.integers(for: name) != .refused)
+            + (isInteger ? " (integers are taken in imports of parameters with \"trainable\":false)" : "")
+    }
+
+    /// As above, for a type that may not be known here.
+    static func refusal(of type: String, _ name: Name, takesIntegers: Bool) -> String {
+        "`\(name)` has the dtype \(type.prefix(40)); send F32, F16, BF16 or F64"
+            + (takesIntegers ? ", or I8, I16, I32, I64, U8, U16, U32, U64 or BOOL" : "")
+    }
+}
+
+extension Name {
+    /// That the tensor of this name holds an integer that would be rounded.
+    func inexact(_ value: String) -> String {
+        "`\(self)` holds \(value), which float32 would round; values are stored as float32, whose integers are exact up to 16777216"
     }
 }

@@ -39,7 +39,8 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
         case .metadata: "__metadata__ has to be an object of strings"
         case .entry(let name):
             "the tensor \"\(name)\" needs dtype (a string), shape (integers >= 0) and data_offsets (two integers >= 0)"
-        case .unknownType(let name, let type): "the tensor \"\(name)\" has the dtype \"\(type)\", which is unknown here"
+        case .unknownType(let name, let type):
+            "the tensor \"\(name)\" has the dtype \"\(type)\", which cannot be read here; send it as F32, F16, BF16 or F64"
         case .overflow(let name): "the shape of the tensor \"\(name)\" is too large to count its bytes"
         case .size(let name, let expected, let got):
             "the tensor \"\(name)\" spans \(got) bytes, but its shape and dtype need \(expected)"

@@ -104,7 +104,8 @@ extension SafetensorsEntry {
         guard let elements = value?.elements else { return nil }
         var sizes: [Int] = []
         for element in elements {
-            guard let size = element.integer, size >= 0 else { return nil }
+            // The format knows integers by their digits only, unlike JSON Schema.
+            guard case .integer(let size) = element, size >= 0 else { return nil }
             sizes.append(Int(size))
         }
         return sizes

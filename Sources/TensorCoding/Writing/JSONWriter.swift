@@ -171,7 +171,7 @@ extension JSONWriter {
     private mutating func array(_ elements: [JSONValue]) {
         if elements.allSatisfy({ $0.number != nil }) {
             list(elements) { element, bytes in
-                if let integer = element.integer {
+                if case .integer(let integer) = element {
                     bytes.append(contentsOf: String(integer).utf8)
                 } else {
                     DecimalText.append(element.number ?? .nan, to: &bytes)

@@ -1,0 +1,53 @@
+// The `dtype` of a definition's parameter: floats are read whatever their type and forgotten, integers are remembered,
+// so that pulls give them back as such.
+
+import Names
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// Reads the integer type of a parameter.
+struct IntegerReading {
+    let tensor: DecodedTensor
+    let isTrainable: Bool
+    let value: InitialValue
+
+    /// The type under which the parameter travels; nil for floats.
+    func wireType() throws(Problem) -> WireType? {
+        guard let stated = tensor.type, stated.isInteger else { return nil }
+        guard !isTrainable else {
+            throw complaint(
+                "`\(tensor.name)` is trained, and gradients make floats of it; add `\"trainable\":false`, or leave out `dtype`"
+            )
+        }
+        guard let type = WireType(rawValue: stated.rawValue) else {
+            let names = WireType.allCases.map(\.rawValue).joined(separator: ", ")
+            throw complaint("a parameter cannot be \(stated.rawValue); write one of \(names)")
+        }
+        try check(type)
+        return type
+    }
+
+    private func check(_ type: WireType) throws(Problem) {
+        switch value {
+        case .values(let floats):
+            guard let stray = floats.values.first(where: { !type.holds($0) }) else { return }
+            throw complaint(type.refusal(of: stray, in: tensor.name))
+        case .initializer(let setting):
+            let name = setting.stringValue ?? setting["type"]?.stringValue
+            guard name != "zeros", name != "ones" else { return }
+            throw complaint("integers are initialized by `zeros` or `ones`, or given as values")
+        }
+    }
+
+    private func complaint(_ detail: String) -> Problem {
+        Problem([Complaint(pointer: "\(tensor.pointer)/dtype", exception: .valueError, detail: detail)])
+    }
+}
+
+extension WireType {
+    /// That a parameter of this type cannot hold `value`.
+    func refusal(of value: Float, in name: Name) -> String {
+        "`\(name)` has the dtype \(rawValue), which does not hold \(value)"
+    }
+}

@@ -1,0 +1,119 @@
+"""What the contract says and what the sources route, as data that tests compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from .daemon import REPOSITORY
+
+CONTRACT: dict[str, Any] = yaml.safe_load((REPOSITORY / "api/openapi.yaml").read_text())
+METHODS = ("get", "put", "post", "patch", "delete")
+
+#: Every operation as (method, path).
+OPERATIONS = [(method, path) for path, item in CONTRACT["paths"].items() for method in item if method in METHODS]
+
+_ROUTE = re.compile(r'Route\(\s*\.(\w+),\s*"([^"]+)"(?:,\s*suffixes:\s*(\[[^\]]*\]|[\w.]+))?')
+
+
+def named(path: str, model: str) -> str:
+    """The path with values that a test's model has."""
+    values = {"model": model, "group": "default", "parameter": "w", "slug": "not-found", "worker": "w1", "seq": "1"}
+    return path.format(**values, version="00000000-1", checkpoint="1")
+
+
+def anonymous(path: str) -> str:
+    """The path without the names of its arguments, which differ between the contract and the sources."""
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def routes() -> set[tuple[str, str]]:
+    """Every row of the route table, each suffix as an operation of its own."""
+    sources = REPOSITORY / "Sources/ParameterAPI"
+    found = _ROUTE.findall((sources / "Routing/Routes.swift").read_text())
+    forms = re.findall(r"^    case (\w+)$", (sources / "Curves/CurveForm.swift").read_text(), re.MULTILINE)
+    rows = set()
+    for method, path, suffixes in found:
+        endings = forms if suffixes == "CurveForm.suffixes" else re.findall(r'"(\w+)"', suffixes)
+        rows |= {(method, anonymous(path) + ending) for ending in ("", *(f".{ending}" for ending in endings))}
+    return rows
+
+
+def query_arguments(method: str, path: str) -> set[str]:
+    """The query arguments of an operation."""
+    item = CONTRACT["paths"][path]
+    parameters = [resolve(each) for each in (*item.get("parameters", ()), *item[method].get("parameters", ()))]
+    return {each["name"] for each in parameters if each["in"] == "query"}
+
+
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a `$ref` stands for."""
+    while "$ref" in schema:
+        _, _, section, name = schema["$ref"].split("/")
+        schema = CONTRACT["components"][section][name]
+    return schema
+
+
+def body_schema(method: str, path: str) -> dict[str, Any]:
+    """The schema of an operation's JSON body."""
+    return CONTRACT["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+
+
+def is_valid(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value is one of the schema."""
+    return Draft202012Validator({**schema, "components": CONTRACT["components"]}).is_valid(value)
+
+
+def alternatives(schema: dict[str, Any], place: str, seen: set[int]) -> Iterator[tuple[int, int, str]]:
+    """Every branch of every anyOf and oneOf that a body may meet, with its place in words."""
+    if "$ref" in schema:
+        place = schema["$ref"].rsplit("/", 1)[1]
+    schema = resolve(schema)
+    if id(schema) in seen:
+        return
+    seen.add(id(schema))
+    for keyword in ("anyOf", "oneOf"):
+        for index, _ in enumerate(schema.get(keyword, ())):
+            yield id(schema[keyword]), index, f"{place} {keyword}[{index}]"
+    for inner, name in _inner(schema):
+        yield from alternatives(inner, f"{place}/{name}", seen)
+
+
+def _inner(schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        for index, each in enumerate(schema.get(keyword, ())):
+            yield each, f"{keyword}[{index}]"
+    for name, each in schema.get("properties", {}).items():
+        yield each, name
+    for keyword in ("additionalProperties", "items"):
+        if isinstance(schema.get(keyword), dict):
+            yield schema[keyword], keyword
+
+
+def taken(schema: dict[str, Any], value: Any) -> Iterator[tuple[int, int]]:
+    """The branches that a value takes."""
+    schema = resolve(schema)
+    for keyword in ("anyOf", "oneOf"):
+        for index, branch in enumerate(schema.get(keyword, ())):
+            if is_valid(branch, value):
+                yield id(schema[keyword]), index
+                yield from taken(branch, value)
+    for branch in schema.get("allOf", ()):
+        yield from taken(branch, value)
+    for inner, member in _members(schema, value):
+        yield from taken(inner, member)
+
+
+def _members(schema: dict[str, Any], value: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            inner = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
+            if isinstance(inner, dict):
+                yield inner, member
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for element in value:
+            yield schema["items"], element
