@@ -18,7 +18,7 @@ enum ModelFile {
         guard let text = file.metadata[imageKey], let image = Base64.decode(Array(text.utf8)) else {
             throw Problem(
                 .invalidContent,
-                "The file is no checkpoint of this server: its metadata lack `\(imageKey)`. Create the model with JSON, then PUT .../parameters."
+                "The file is not a checkpoint of this server, because its metadata lack `\(imageKey)`. Create the model with JSON, then PUT .../parameters."
             )
         }
         if let name = file.counts.keys.min() {

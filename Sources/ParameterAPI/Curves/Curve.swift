@@ -48,7 +48,9 @@ extension Call {
 
     /// The steps from `from` to `to`, both included, `every` apart.
     func steps(from: Int, to: Int, every: Int) throws(Problem) -> [Int] {
-        guard from <= to else { throw Problem(.invalidQuery, "`from` \(from) lies behind `to` \(to).") }
+        guard from <= to else {
+            throw Problem(.invalidQuery, "`from` \(from) is greater than `to` \(to); exchange them.")
+        }
         guard (to - from) / every < FixedLimits.curvePoints else {
             throw Problem(
                 .invalidQuery,

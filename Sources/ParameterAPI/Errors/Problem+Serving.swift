@@ -16,7 +16,7 @@ extension Problem {
                 .modelExists, "`\(name)` exists and was created by another definition; add ?replace=1 to start over.")
         case .modelReplaced(let name):
             self.init(
-                .modelReplaced, "`\(name)` was deleted or created anew meanwhile; pull it again. Nothing was applied.")
+                .modelReplaced, "`\(name)` was deleted or replaced meanwhile; pull it again. Nothing was applied.")
         case .outOfMemory(let needed, let limit) where needed > limit:
             self.init(
                 .exceedsMemory,
@@ -48,7 +48,7 @@ extension Problem {
             exception = "RuntimeError"
         case .basedOnFuture(let basedOn, let step):
             self.init(
-                .stale, "based_on \(basedOn) lies ahead of the model's step \(step); pull again. Nothing was applied.")
+                .stale, "based_on \(basedOn) is beyond the model's step \(step); pull again. Nothing was applied.")
         case .cursorUnknown(let cursor, let newest):
             self.init(
                 .cursorUnknown,
@@ -74,7 +74,7 @@ extension Problem {
             retryAfter = 1
         case .tooManyWorkers(let limit):
             self.init(
-                .tooMany, "The model remembers at most \(limit) workers; reuse names of workers. Nothing was applied.")
+                .tooMany, "The model remembers at most \(limit) workers; use an earlier name. Nothing was applied.")
             retryAfter = 60
         case .tooManyModels(let limit):
             self.init(.tooMany, "The daemon holds at most \(limit) models; delete some. Nothing was applied.")
@@ -82,12 +82,12 @@ extension Problem {
         case .stateMismatch(let name):
             self.init(
                 .stateMismatch,
-                "The state belongs to another optimizer or other parameters than `\(name)` has; create a model by it instead. Nothing was applied."
+                "The state belongs to another optimizer or other parameters than `\(name)` has; create a new model from the file instead. Nothing was applied."
             )
         case .preconditionFailed(let expected, let current):
             self.init(
                 .preconditionFailed,
-                "The precondition names \(expected), the model is at \(current); read it again and decide anew. Nothing was applied."
+                "The precondition names \(expected), the model is at \(current); read it again before you retry. Nothing was applied."
             )
         case .storageFull(let reason):
             self.init(.storageFull, "\(reason) Nothing was applied; pushes resume by themselves once there is room.")

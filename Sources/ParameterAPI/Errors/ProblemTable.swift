@@ -66,7 +66,7 @@ extension ProblemKind {
         case .modelReplaced:
             Row(
                 409, "The model was replaced meanwhile",
-                "The model that the request was meant for has been deleted or created anew. Pull, then go on with the new one."
+                "The model that the request was meant for has been deleted or replaced. Pull, then go on with the new one."
             )
         case .inFlight:
             Row(
@@ -79,7 +79,7 @@ extension ProblemKind {
             )
         case .fenced:
             Row(
-                409, "The worker was registered anew",
+                409, "The worker was registered again",
                 "Another process registered the same worker later, and its epoch counts now. Stop this one, or register again."
             )
         case .receiptForgotten:
@@ -131,7 +131,7 @@ extension ProblemKind {
                 "Send JSON (curl --json '{...}') or safetensors (Content-Type: application/vnd.safetensors), without Content-Encoding."
             )
         case .rangeNotSatisfiable:
-            Row(416, "The range lies outside the file", "HEAD tells the file's length; ask for bytes below it.")
+            Row(416, "The range is outside the file", "HEAD tells the file's length; ask for bytes below it.")
         case .expectationFailed:
             Row(417, "The expectation cannot be met", "The only Expect that is known is 100-continue.")
         case .wrongHost:

@@ -17,7 +17,7 @@ struct LimitOption: Sendable {
         var settings = LayerSettings()
         let example = limit.text(in: settings)
         guard limit.set(parts[1], in: &settings) else {
-            throw ValidationError("`\(parts[1])` is no value of \(limit.name); write one such as \(example)")
+            throw ValidationError("Unknown limit value `\(parts[1])` for \(limit.name). Use one such as \(example)")
         }
         self.limit = limit
         value = parts[1]
