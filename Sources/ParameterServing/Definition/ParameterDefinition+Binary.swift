@@ -1,5 +1,5 @@
 // A parameter on disk, in definitions and in images: its name, its shape and what it is. Daemons before there were
-// integers wrote 0 or 1 in the last place, and refuse to read what has another number there.
+// integers wrote 0 or 1 in the last place; they would read any other number there as "trained".
 
 import Optimizers
 
