@@ -34,19 +34,24 @@ def real(name: str, value: Any) -> Array | Brain:
 
     TypeError or ValueError with the name for anything that NumPy would bend into numbers.
     """
-    try:
-        array = np.asarray(_on_host(value))
-        if array.dtype.name == "bfloat16":  # of the package ml_dtypes, which JAX and TensorFlow use
-            return Brain(np.ascontiguousarray(array).view("<u2").reshape(array.shape))
-        if array.dtype.kind in "cOSUmM":
-            raise TypeError(_no_numbers(array, value))
-        if array.dtype == np.float16:
-            return array
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which the server refuses
-            return np.asarray(array, dtype="<f4")
-    except (TypeError, ValueError, RuntimeError) as error:
-        kind = type(error) if type(error) in (TypeError, ValueError) else TypeError
-        raise kind(f"`{name}`: {error}") from None
+    return _narrowed(_numbers(name, value))
+
+
+def kept(name: str, value: Any) -> Array | Brain:
+    """As `real`, for values that are stored.
+
+    Whole numbers stay whole in the tensor of a framework, which counts something then, and where float32 would round
+    them, which the server refuses.
+    """
+    array = _numbers(name, value)
+    if isinstance(array, Brain) or array.dtype.kind not in "iub":
+        return _narrowed(array)
+    return array if is_tensor(value) or _is_rounded(array) else _narrowed(array)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether this is the tensor of a framework that has a type for what is trained and types for what is counted."""
+    return (hasattr(value, "detach") and hasattr(value, "cpu")) or hasattr(value, "asnumpy")
 
 
 def whole(name: str, value: Any) -> Array:
@@ -99,6 +104,26 @@ def nested(name: str, value: Mapping[Any, Any]) -> str:
     )
 
 
+def _numbers(name: str, value: Any) -> Array | Brain:
+    try:
+        array = np.asarray(_on_host(value))
+        if array.dtype.name == "bfloat16":  # of the package ml_dtypes, which JAX and TensorFlow use
+            return Brain(np.ascontiguousarray(array).view("<u2").reshape(array.shape))
+        if array.dtype.kind in "cOSUmM":
+            raise TypeError(_no_numbers(array, value))
+        return array
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(error) if type(error) in (TypeError, ValueError) else TypeError
+        raise kind(f"`{name}`: {error}") from None
+
+
+def _narrowed(array: Array | Brain) -> Array | Brain:
+    if isinstance(array, Brain) or array.dtype == np.float16:
+        return array
+    with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which the server refuses
+        return np.asarray(array, dtype="<f4")
+
+
 def _on_host(value: Any) -> Any:
     """Tensors leave their graph and their device; what NumPy understands stays as it is."""
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # PyTorch
@@ -114,6 +139,11 @@ def _widened(tensor: Any) -> Any:
     """A tensor of a float type that NumPy does not have, as float32."""
     kind = str(tensor.dtype).lower()
     return tensor.float() if "bfloat" in kind or "float8" in kind else tensor
+
+
+def _is_rounded(array: Array) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((array.astype("<f4").astype(array.dtype) != array).any())
 
 
 def _no_numbers(array: Array, value: Any) -> str:

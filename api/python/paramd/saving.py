@@ -18,13 +18,16 @@ from .results import State, state
 class Saving(Resource):
     """The part of a model that is about keeping it."""
 
-    def import_(self, parameters: Mapping[str, ArrayLike] | File) -> dict[str, Any]:
-        """Sets values, all of them or none: arrays by name, or the path of a safetensors file."""
+    def import_(self, parameters: Mapping[str, ArrayLike] | File, *, partial: bool = False) -> dict[str, Any]:
+        """Sets values, all of them or none: arrays by name, or the path of a safetensors file.
+
+        With `partial`, takes what fits the model and answers the rest as `skipped`, each with its reason.
+        """
         if isinstance(parameters, str | os.PathLike):
             body = files.read(parameters)
         else:
             body = tensors.dump(tensors.dense(parameters, "parameters"))
-        return self._change("PUT", "/parameters", body, SAFETENSORS).json()
+        return self._change("PUT", "/parameters", body, SAFETENSORS, [("partial", 1)] if partial else []).json()
 
     def export(self, path: File) -> None:
         """Writes the parameters to a safetensors file, which NumPy and PyTorch open."""

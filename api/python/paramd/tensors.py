@@ -81,7 +81,7 @@ def with_rows(gradients: Mapping[str, Gradient]) -> dict[str, Array | Brain]:
 
 def dense(values: Mapping[str, ArrayLike], what: str) -> dict[str, Array | Brain]:
     """Arrays by name."""
-    return {name: arrays.real(name, value) for name, value in arrays.by_name(values, what).items()}
+    return {name: arrays.kept(name, value) for name, value in arrays.by_name(values, what).items()}
 
 
 def packed(value: ArrayLike | Brain) -> tuple[str, Array]:

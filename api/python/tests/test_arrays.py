@@ -123,6 +123,30 @@ def test_taken_as_it_is(client: Client, kind: str) -> None:
     model.delete()
 
 
+def test_counters_of_a_framework() -> None:
+    """A BatchNorm's number of batches is no parameter to train, and stays whole."""
+
+    class Counter(_TorchTensor):
+        def detach(self) -> Counter:
+            return self
+
+        def cpu(self) -> Counter:
+            return self
+
+        def numpy(self) -> np.ndarray:
+            return np.array(7)
+
+    entry = {"dtype": "I64", "shape": [], "b64": "BwAAAAAAAAA=", "trainable": False}
+    assert definitions.parameters({"n": Counter(0, "int64")}) == {"n": entry}
+    assert b'"dtype":"I64"' in tensors.dump(tensors.dense({"n": Counter(0, "int64")}, "parameters"))
+
+
+@pytest.mark.parametrize(("number", "dtype"), [(2**24, b"F32"), (2**24 + 1, b"I64"), (2**63 - 1, b"I64")])
+def test_whole_numbers_are_not_rounded(number: int, dtype: bytes) -> None:
+    """What float32 does not hold is sent as it is, for the server to refuse or to keep."""
+    assert b'"dtype":"' + dtype in tensors.dump(tensors.dense({"n": np.array([number])}, "parameters"))
+
+
 def test_sparse_tensor() -> None:
     """Becomes rows."""
     sparse = tensors.with_rows({"e": _SparseTensor()})

@@ -218,6 +218,27 @@ def test_snapshots_in_place_of_numbers(model: Model) -> None:
     assert model.pull(since=receipt) is None
 
 
+def test_import_of_what_fits(model: Model) -> None:
+    """The rest is listed, with its reason."""
+    answer = model.import_({"w": [1, 2], "m": [1], "x": [1]}, partial=True)
+    assert sorted(each["pointer"] for each in answer["skipped"]) == ["/parameters/m", "/parameters/x"]
+    np.testing.assert_array_equal(model.latest()["w"], [1, 2])
+    np.testing.assert_array_equal(model.latest()["m"], [[1, 2], [3, 4]])
+
+
+def test_counters(client: Client) -> None:
+    """Pulled as they were given, in whole numbers."""
+    model = client.model("counters")
+    counter = {"shape": [], "dtype": "I64", "data": [7], "trainable": False}
+    model.create({"w": [0, 0], "n": counter}, "sgd", replace=True)
+    assert (model.latest()["n"].dtype, model.latest()["n"]) == (np.int64, 7)
+    model.import_({"n": np.int64(8)})
+    assert (model.latest()["n"].dtype, model.latest()["n"]) == (np.int64, 8)
+    with pytest.raises(Invalid, match="16777217"):
+        model.import_({"n": np.int64(2**24 + 1)})
+    model.delete()
+
+
 def test_rows(client: Client) -> None:
     """An embedding's gradient."""
     model = client.model("rows")
