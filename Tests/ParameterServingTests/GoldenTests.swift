@@ -12,9 +12,22 @@ struct GoldenTests {
     /// The digest of the model in Golden/v1/directory, after 40 pushes.
     private static let digest = "24961eb2a5d320b2dc2558bce2ced43a"
 
-    private static func golden(_ name: String) throws -> [UInt8] {
+    private static func golden(_ name: String, of version: String = "v1") throws -> [UInt8] {
         let root = try #require(Bundle.module.resourcePath)
-        return try Array(Data(contentsOf: URL(fileURLWithPath: "\(root)/Golden/v1/\(name)")))
+        return try Array(Data(contentsOf: URL(fileURLWithPath: "\(root)/Golden/\(version)/\(name)")))
+    }
+
+    /// A golden directory, to be opened.
+    static func copy(of version: String) throws -> TemporaryDirectory {
+        let copy = try TemporaryDirectory()
+        let root = try #require(Bundle.module.resourcePath) + "/Golden/\(version)/directory"
+        for part in ["journal", "snapshots", "checkpoints"] {
+            mkdir("\(copy.path)/\(part)", 0o700)
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(part)")) ?? [] {
+                try copy.write(try golden("directory/\(part)/\(name)", of: version), to: "\(part)/\(name)")
+            }
+        }
+        return copy
     }
 
     @Test("version 1: every form loads, and is still what this release writes", arguments: Sample.Form.allCases)
@@ -57,14 +70,7 @@ struct GoldenTests {
 
     @Test("version 1: a directory opens with the digest that it was closed with")
     func directory() throws {
-        let copy = try TemporaryDirectory()
-        let root = try #require(Bundle.module.resourcePath) + "/Golden/v1/directory"
-        for part in ["journal", "snapshots", "checkpoints"] {
-            mkdir("\(copy.path)/\(part)", 0o700)
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(part)")) ?? [] {
-                try copy.write(try Self.golden("directory/\(part)/\(name)"), to: "\(part)/\(name)")
-            }
-        }
+        let copy = try Self.copy(of: "v1")
         let registry = try copy.open(segmentBytes: 4096, snapshotAllowance: 8192)
         defer { registry.shutDown() }
         let model = try registry.model(named: "m")

@@ -72,22 +72,22 @@ extension ModelRegistry {
     }
 
     private func build(_ creation: Creation) throws(ServingError) {
-        let model = try assembly.assemble(creation.name, uids.next(), creation.source)
+        let (uid, uids) = directory.nextUID()
+        let model = try assembly.assemble(creation.name, uid, creation.source)
         keeper?.note(uids)
-        keeper?.expect(model.uid)
+        keeper?.expect(uid)
         waiting[Name(creation.name)] = []
+        let head = RecordHead.create(uid, name: Name(creation.name), count: uids.count)
         log.append(creation.source.record(of: model, count: uids.count)) { [self] result in
-            post(.created(model, creation, result))
+            post(.created(model, head, creation, result))
         }
     }
 
-    func finish(_ creation: Creation, _ model: Model, _ result: Result<Logged, ServingError>) {
+    func finish(_ creation: Creation, _ model: Model, _ head: RecordHead, _ result: Result<Logged, ServingError>) {
         switch result {
         case .success(let logged):
             model.begin(at: logged.position)
-            let replaced = models.withLock { $0.updateValue(model, forKey: Name(model.name)) }
-            if let replaced { retire(replaced, .modelReplaced(model.name)) }
-            keeper?.watch(model)
+            carryOut(directory.apply(head, at: logged.position), on: model)
             creation.reply(.success(.new(model)))
         case .failure(let error):
             keeper?.forget(model.uid)
@@ -96,8 +96,23 @@ extension ModelRegistry {
         for next in waiting.removeValue(forKey: Name(creation.name)) ?? [] { create(next) }
     }
 
+    /// Does to the live models what a record does to the directory.
+    func carryOut(_ effect: DirectoryState.Effect, on model: Model) {
+        switch effect {
+        case .create(_, let retiring):
+            let replaced = models.withLock { $0.updateValue(model, forKey: Name(model.name)) }
+            assert(replaced.map { [$0.uid] } ?? [] == retiring, "a name belongs to one model")
+            if let replaced { retire(replaced, .modelReplaced(model.name)) }
+            keeper?.watch(model)
+        case .retire:
+            models.withLock { $0[Name(model.name)] = nil }
+            retire(model, .unknownModel(model.name, nearest: []))
+        case .command, .skip, .none: break
+        }
+    }
+
     /// Lets go of a model that has lost its name.
-    func retire(_ model: Model, _ reason: ServingError) {
+    private func retire(_ model: Model, _ reason: ServingError) {
         model.end(reason)
         keeper?.forget([model.uid])
     }

@@ -1,7 +1,6 @@
 // Deleting a model: log it, then take the name away.
 
 import Journal
-import Names
 
 extension ModelRegistry {
     /// A request to delete a model.
@@ -36,10 +35,11 @@ extension ModelRegistry {
     }
 
     func finish(_ deletion: Deletion, _ model: Model, _ result: Result<Logged, ServingError>) {
-        if case .failure(let error) = result { return deletion.reply(error) }
-        let name = Name(model.name)
-        models.withLock { if $0[name] === model { $0[name] = nil } }
-        retire(model, .unknownModel(model.name, nearest: []))
-        deletion.reply(nil)
+        switch result {
+        case .success(let logged):
+            carryOut(directory.apply(.delete(model.uid), at: logged.position), on: model)
+            deletion.reply(nil)
+        case .failure(let error): deletion.reply(error)
+        }
     }
 }

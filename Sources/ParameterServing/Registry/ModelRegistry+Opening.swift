@@ -25,11 +25,12 @@ extension ModelRegistry {
         let recovery = Recovery(directory, assembly)
         let journal = try recovery.run()
         Failpoint.reach(.recovered)
-        let uids = recovery.uids ?? UIDSource()
+        var state = recovery.state
+        let uids = state.beginUIDs()
         let keeper = try SnapshotKeeper(
             directory, journal, uids: uids, logged: recovery.logged, leastAllowance: configuration.snapshotAllowance,
             report: report)
-        if recovery.uids == nil { try keeper.write(Census(), covering: 0) }
+        if recovery.state.uids == nil { try keeper.write(Census(), covering: 0) }
         log.attach(journal, keeper, settings: directory.settings)
         journal.watchObstacle { error in
             report(error.map { .obstructed($0, heals: $0.heals) } ?? .healed)
@@ -40,8 +41,8 @@ extension ModelRegistry {
         }
         keeper.forget(recovery.retired)
         let registry = ModelRegistry(
-            configuration: configuration, catalogue: catalogue, budget: budget, executor: executor, uids: uids,
-            log: log, keeper: keeper, models: Array(recovery.models.values))
+            configuration: configuration, catalogue: catalogue, budget: budget, executor: executor,
+            directory: state, log: log, keeper: keeper, models: Array(recovery.models.values))
         return (registry, recovery.summary)
     }
 }

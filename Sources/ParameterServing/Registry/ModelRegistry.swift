@@ -10,7 +10,7 @@ import Threading
 public final class ModelRegistry: Runnable, @unchecked Sendable {
     enum Message {
         case create(Creation)
-        case created(Model, Creation, Result<Logged, ServingError>)
+        case created(Model, RecordHead, Creation, Result<Logged, ServingError>)
         case delete(Deletion)
         case deleted(Model, Deletion, Result<Logged, ServingError>)
     }
@@ -36,7 +36,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     let keeper: SnapshotKeeper?
     private let isStopping = Locked(false)
     /// Only touched by the mailbox.
-    var uids: UIDSource
+    var directory: DirectoryState
     /// Creations that wait for one of the same name that is being logged.
     ///
     /// Only touched by the mailbox.
@@ -45,13 +45,13 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// Makes a registry, with what recovery found in a data directory or with nothing.
     init(
         configuration: ServingConfiguration, catalogue: Catalogue, budget: MemoryBudget, executor: Executor,
-        uids: UIDSource, log: CommandLog, keeper: SnapshotKeeper?, models: [Model]
+        directory: DirectoryState, log: CommandLog, keeper: SnapshotKeeper?, models: [Model]
     ) {
         self.configuration = configuration
         self.catalogue = catalogue
         self.budget = budget
         self.executor = executor
-        self.uids = uids
+        self.directory = directory
         self.log = log
         self.keeper = keeper
         self.models.withLock {
@@ -63,7 +63,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     public convenience init(configuration: ServingConfiguration, catalogue: Catalogue) {
         self.init(
             configuration: configuration, catalogue: catalogue, budget: MemoryBudget(limit: configuration.memoryLimit),
-            executor: Executor(threads: configuration.threads), uids: UIDSource(),
+            executor: Executor(threads: configuration.threads), directory: DirectoryState(),
             log: CommandLog(), keeper: nil, models: [])
     }
 
@@ -115,7 +115,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private func handle(_ message: Message) {
         switch message {
         case .create(let creation): create(creation)
-        case .created(let model, let creation, let result): finish(creation, model, result)
+        case .created(let model, let head, let creation, let result): finish(creation, model, head, result)
         case .delete(let deletion): delete(deletion)
         case .deleted(let model, let deletion, let result): finish(deletion, model, result)
         }

@@ -1,7 +1,9 @@
 // What the files of a directory speak of, read without building a model: for salvage, which has to tell what is missing.
 // Recovery judges by the same rules while it replays.
 
+import Glibc
 import Journal
+import Names
 
 /// The models that snapshots, journal and the list of models know.
 struct Contents {
@@ -12,77 +14,58 @@ struct Contents {
     /// The first position that no snapshot covers.
     private(set) var end: UInt64 = 1
     private(set) var firstSegment: (number: UInt64, position: UInt64)?
-    private var census: (id: UInt64, names: [ModelUID: String])?
-    private var source: UIDSource?
-    /// By uid, the position of the newest snapshot.
-    private var covered: [ModelUID: UInt64] = [:]
-    private var created: [ModelUID: String] = [:]
-    private var deleted: Set<ModelUID> = []
-    private var trusted: UInt64 = 0
+    private(set) var state = DirectoryState()
 
     init() {}
 
-    /// Reads a directory whose damaged files are out of the way.
+    /// Reads a directory, passing over damaged snapshots of models.
     init(_ directory: DataDirectory) throws(JournalError) {
+        try self.init(directory) { from, end, body throws(JournalError) in
+            try Journal.read(directory: directory.journalPath, from: from, upTo: end, body)
+        }
+    }
+
+    /// The same, with the journal's records from `read`.
+    init(_ directory: DataDirectory, read: Rewind.Read) throws(JournalError) {
         snapshots = try directory.snapshots.list().snapshots
         for info in snapshots { try note(info, in: directory) }
         firstSegment = try Journal.firstSegment(directory: directory.journalPath)
-        try Journal.read(directory: directory.journalPath, from: firstSegment?.position ?? 1) { record in
-            try note(record)
+        try read(firstSegment?.position ?? 1, nil) { record in
+            _ = state.apply(try RecordHead(of: record), at: record.position)
         }
+        _ = state.finish()
     }
 
     private mutating func note(_ info: SnapshotInfo, in directory: DataDirectory) throws(JournalError) {
         nextSnapshot = max(nextSnapshot, info.id + 1)
         end = max(end, info.position)
         switch DataDirectory.Kind(rawValue: info.kind) {
-        case .model: covered[ModelUID(number: info.model), default: 0].raise(to: info.position)
+        case .model:
+            guard let head = try directory.head(of: info) else { return }
+            state.add(head.uid, name: Name(head.name), position: head.position)
         case .registry:
-            if let label = UIDSource(label: info.label) { source = label }
-            census = (info.id, try ImageSource(try directory.snapshots.open(info.id)).census().names)
+            let names = try ImageSource(try directory.snapshots.open(info.id)).census().names.mapValues { Name($0) }
+            state.add(list: info.id, names, uids: UIDSource(label: info.label))
         case .checkpoint, nil: break
-        }
-    }
-
-    private mutating func note(_ record: StoredRecord) throws {
-        var reader = ByteReader(record.payload)
-        switch CommandKind(rawValue: record.type) {
-        case .create, .createFromImage:
-            let uid = ModelUID(number: record.model)
-            let count = try reader.readUInt64()
-            source = source ?? UIDSource(seed: uid.number &- UInt32(truncatingIfNeeded: count))
-            source?.note(count)
-            created[uid] = try reader.readString()
-        case .delete: deleted.insert(ModelUID(number: record.model))
-        case .salvage:
-            let salvage = try SalvageRecord(reading: &reader)
-            trusted = salvage.firstTrustedSnapshot
-            source = source ?? salvage.uids
-            source?.note(salvage.uids.count)
-        default: break
         }
     }
 
     /// Why the journal cannot continue a snapshot, in a few words; nil where it can.
     var hole: String? {
         guard let first = firstSegment, first.number > 1 else { return nil }
-        guard let (uid, position) = covered.first(where: { $0.value < first.position }) else { return nil }
-        return "model \(uid) needs the records from \(position) on, and it begins with \(first.position)"
+        return state.modelNeedingRecords(before: first.position).map { uid, model in
+            "model \(uid) needs the records from \(model.position) on, and it begins with \(first.position)"
+        }
     }
 
     /// Whether there are snapshots, which are never without a journal.
     var lacksJournal: Bool { firstSegment == nil && !snapshots.isEmpty }
 
     /// Whether a part of the journal has been deleted and nothing says which models there were by then.
-    var lacksCensus: Bool { (firstSegment?.number ?? 1) > 1 && census == nil && trusted == 0 }
+    var lacksCensus: Bool { (firstSegment?.number ?? 1) > 1 && state.lacksList }
 
     /// Models of the list that are not there, and whose end the journal does not tell.
-    var missing: [String] {
-        guard let census, census.id >= trusted else { return [] }
-        return census.names.filter { uid, name in
-            covered[uid] == nil && created[uid] == nil && !deleted.contains(uid) && !created.values.contains(name)
-        }.map { "\($0.value) (\($0.key))" }.sorted()
-    }
+    var missing: [String] { state.isListTrusted ? state.missing : [] }
 
     /// All of the above, in words.
     var gaps: [String] {
@@ -95,12 +78,24 @@ struct Contents {
 
     /// Where uids go on when up to `lost` creations are gone; nil for an unknown number of them.
     func uids(adding lost: UInt64?) -> UIDSource {
-        let known = source ?? UIDSource()
+        let known = state.uids ?? UIDSource()
         return UIDSource(seed: known.seed, count: known.count + (lost ?? SalvageRecord.unknownModels))
     }
 }
 
 extension DataDirectory {
+    /// The head of a model's snapshot; nil for one that is damaged or that a daemon has removed meanwhile.
+    fileprivate func head(of info: SnapshotInfo) throws(JournalError) -> ImageHead? {
+        do {
+            return try ImageSource(try snapshots.open(info.id)).head().head
+        } catch {
+            switch error {
+            case .corrupted, .inaccessible(_, _, ENOENT): return nil
+            default: throw error
+            }
+        }
+    }
+
     /// What a start would miss, in words, though every byte that is there is intact; empty where nothing is missing.
     ///
     /// A daemon that has the directory open may delete files between two looks, so that it takes two to tell.
@@ -111,8 +106,4 @@ extension DataDirectory {
         let gaps = try Contents(self).gaps
         return gaps.isEmpty ? [] : try Contents(self).gaps
     }
-}
-
-extension UInt64 {
-    fileprivate mutating func raise(to other: UInt64) { self = Swift.max(self, other) }
 }

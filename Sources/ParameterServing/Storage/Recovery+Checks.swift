@@ -8,8 +8,7 @@ extension Recovery {
     ///
     /// Those of a model that nobody knows stay: they may be all that is left of it.
     func removeOrphans() throws(JournalError) {
-        let gone = deleted.union(retired).subtracting(models.keys)
-        for info in try directory.checkpoints.list().snapshots where gone.contains(ModelUID(number: info.model)) {
+        for info in try directory.checkpoints.list().snapshots where state.gone.contains(ModelUID(number: info.model)) {
             try directory.checkpoints.delete(info.id)
         }
     }
@@ -19,16 +18,15 @@ extension Recovery {
         guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath), number > 1 else {
             return
         }
-        for model in models.values where model.firstPosition < first {
-            throw .corrupted(
-                file: "the journal", offset: 0,
-                reason: "\(model.name) needs the records from \(model.firstPosition) on; it begins with \(first)")
-        }
+        guard let (_, model) = state.modelNeedingRecords(before: first) else { return }
+        throw .corrupted(
+            file: "the journal", offset: 0,
+            reason: "\(model.name) needs the records from \(model.position) on; it begins with \(first)")
     }
 
     /// A journal always has a segment: snapshots without one mean that somebody took it away.
     func checkPresence() throws(JournalError) {
-        guard endOfSnapshots > 1 || census != nil || firstDamage != nil else { return }
+        guard endOfSnapshots > 1 || state.hasList || firstDamage != nil else { return }
         guard try Journal.firstSegment(directory: directory.journalPath) == nil else { return }
         throw .corrupted(file: "the journal", offset: 0, reason: "no segment is left, and there are snapshots")
     }
@@ -37,15 +35,12 @@ extension Recovery {
     ///
     /// - Returns: The models that a salvage gave up.
     func checkCensus() throws(JournalError) -> [String] {
-        guard let census else {
+        guard state.hasList else {
             try checkWhole()
             return []
         }
-        let gone = deleted.union(retired)
-        let missing = census.names.filter { uid, name in
-            models[uid] == nil && !gone.contains(uid) && !created.contains(name)
-        }.map { "\($0.value) (\($0.key))" }.sorted()
-        guard let first = missing.first, census.id >= firstTrusted else { return missing }
+        let missing = state.missing
+        guard let first = missing.first, state.isListTrusted else { return missing }
         throw firstDamage
             ?? .corrupted(
                 file: "the directory", offset: 0,
@@ -54,7 +49,7 @@ extension Recovery {
 
     /// Without a list of models, only a journal from the beginning tells of all of them.
     private func checkWhole() throws(JournalError) {
-        guard firstTrusted == 0, let first = try Journal.firstSegment(directory: directory.journalPath),
+        guard state.lacksList, let first = try Journal.firstSegment(directory: directory.journalPath),
             first.number > 1
         else { return }
         throw firstDamage
@@ -62,7 +57,7 @@ extension Recovery {
                 file: "the directory", offset: 0,
                 reason: """
                     the journal begins with record \(first.position), \
-                    \(stranger.map { "which model \($0) needs from its start, " } ?? "")\
+                    \(state.unexplained.map { "which model \($0) needs from its start, " } ?? "")\
                     and no snapshot says which models there were
                     """)
     }

@@ -4,6 +4,7 @@
 
 import Glibc
 import Journal
+import Names
 import Optimizers
 import Threading
 
@@ -39,7 +40,8 @@ final class Recovery {
     private(set) var models: [ModelUID: Model] = [:]
     /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
     private(set) var covered: [ModelUID: UInt64] = [:]
-    private(set) var uids: UIDSource?
+    /// What snapshots and records say of the models; `models` follows it.
+    private(set) var state = DirectoryState()
     private(set) var retired: [ModelUID] = []
     private(set) var summary = RecoverySummary()
     /// Bytes of all records that were read.
@@ -49,14 +51,7 @@ final class Recovery {
     /// Positions of snapshots that have no mark yet, the last one first.
     private var unmarked: [UInt64] = []
     private(set) var endOfSnapshots: UInt64 = 1
-    private(set) var census: (id: UInt64, names: [ModelUID: String])?
-    /// Lists of models in snapshot files before this number speak of models that a salvage gave up.
-    private(set) var firstTrusted: UInt64 = 0
     private(set) var firstDamage: JournalError?
-    private(set) var deleted: Set<ModelUID> = []
-    /// A model that the journal has records of and that nothing else knows.
-    private(set) var stranger: ModelUID?
-    private(set) var created: Set<String> = []
 
     init(_ directory: DataDirectory, _ assembly: ModelAssembly) {
         self.directory = directory
@@ -76,7 +71,7 @@ final class Recovery {
         try directory.snapshots.removeLeftovers()
         try directory.checkpoints.removeLeftovers()
         waitUntilApplied(keeping: 0)
-        dropNamesakes()
+        for uid in state.finish() { retire(uid) }
         try checkBeginning()
         summary.missing = try checkCensus()
         try removeOrphans()
@@ -119,9 +114,8 @@ final class Recovery {
     }
 
     private func loadCensus(_ info: SnapshotInfo) throws(JournalError) {
-        if uids == nil { uids = UIDSource(label: info.label) }
-        guard census == nil else { return }
-        census = (info.id, try ImageSource(try directory.snapshots.open(info.id)).census().names)
+        let names = try ImageSource(try directory.snapshots.open(info.id)).census().names.mapValues { Name($0) }
+        state.add(list: info.id, names, uids: UIDSource(label: info.label))
     }
 
     /// Loads a model's snapshot unless a newer one of it has been loaded.
@@ -129,7 +123,9 @@ final class Recovery {
         let uid = ModelUID(number: info.model)
         covered[uid] = min(covered[uid] ?? .max, info.position)
         guard models[uid] == nil else { return }
-        models[uid] = try assemble(info)
+        let model = try assemble(info)
+        models[uid] = model
+        state.add(uid, name: Name(model.name), position: model.firstPosition)
         summary.snapshots += 1
     }
 
@@ -146,30 +142,14 @@ final class Recovery {
     // MARK: Records
 
     private func replay(_ record: StoredRecord) throws {
-        guard let kind = CommandKind(rawValue: record.type) else {
-            throw FormatError(expected: "a record type that this release knows, not \(record.type)", offset: 0)
-        }
-        var reader = ByteReader(record.payload)
-        let uid = ModelUID(number: record.model)
         measure(record)
-        switch kind {
-        case .create, .createFromImage: try create(kind, uid, &reader, record.position)
-        case .delete:
-            deleted.insert(uid)
-            if let model = models[uid] { retire(model) }
-        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
-            guard let model = models[uid] else { return stranger = stranger ?? uid }
-            try apply(kind, model, &reader, record)
-        case .salvage: try salvage(SalvageRecord(reading: &reader), record.position)
-        }
-    }
-
-    private func salvage(_ salvage: SalvageRecord, _ position: UInt64) {
-        firstTrusted = salvage.firstTrustedSnapshot
-        uids = uids ?? salvage.uids
-        uids?.note(salvage.uids.count)
-        for model in models.values where position >= model.firstPosition {
-            model.skip(versions: salvage.versions, at: position)
+        switch state.apply(try RecordHead(of: record), at: record.position) {
+        case .create(let uid, let retiring): try create(uid, retiring, record)
+        case .retire(let uid): retire(uid)
+        case .command(let uid, let kind): try apply(kind, models[uid], record)
+        case .skip(let versions, let uids):
+            for uid in uids { models[uid]?.skip(versions: versions, at: record.position) }
+        case .none: break
         }
     }
 
@@ -178,29 +158,15 @@ final class Recovery {
         logged += record.payload.count
     }
 
-    private func create(
-        _ kind: CommandKind, _ uid: ModelUID, _ reader: inout ByteReader, _ position: UInt64
-    ) throws {
-        let record = try CreationRecord(kind, reading: &reader)
-        uids = uids ?? UIDSource(seed: uid.number &- UInt32(truncatingIfNeeded: record.count))
-        uids?.note(record.count)
-        created.insert(record.name)
-        guard models[uid] == nil else { return }
-        // The journal may go back to before the name was given to the model that a snapshot holds.
-        let namesakes = models.values.filter { $0.name == record.name }
-        if namesakes.contains(where: { age(of: $0.uid) > age(of: uid) }) {
-            deleted.insert(uid)
-            return
-        }
-        for older in namesakes { retire(older) }
-        let model = try assembleWithRoom(record, uid)
-        model.begin(at: position)
-        marks[position] = logged
+    private func create(_ uid: ModelUID, _ retiring: [ModelUID], _ record: StoredRecord) throws {
+        var reader = ByteReader(record.payload)
+        let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
+        for older in retiring { retire(older) }
+        let model = try assembleWithRoom(creation, uid)
+        model.begin(at: record.position)
+        marks[record.position] = logged
         models[uid] = model
     }
-
-    /// The how manieth model of the directory it is.
-    private func age(of uid: ModelUID) -> UInt32 { uid.number &- (uids?.seed ?? 0) }
 
     /// Builds a model, if need be after giving back what other models' records have taken: it fitted once.
     private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> Model {
@@ -225,10 +191,9 @@ final class Recovery {
         for model in models.values { model.pool.releaseFree() }
     }
 
-    private func apply(
-        _ kind: CommandKind, _ model: Model, _ reader: inout ByteReader, _ record: StoredRecord
-    ) throws {
-        guard record.position >= model.firstPosition else { return }
+    private func apply(_ kind: CommandKind, _ model: Model?, _ record: StoredRecord) throws {
+        guard let model else { return }
+        var reader = ByteReader(record.payload)
         waitUntilApplied(keeping: Self.mostBytesAhead)
         let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
         let bytes = record.payload.count + model.layout.count * MemoryLayout<Float>.stride
@@ -245,16 +210,9 @@ final class Recovery {
 
     // MARK: The end
 
-    /// A crash can leave the snapshot of a model whose name was given away: the later creation has the name.
-    private func dropNamesakes() {
-        let byAge = models.values.sorted { age(of: $0.uid) > age(of: $1.uid) }
-        var names: Set<String> = []
-        for model in byAge where !names.insert(model.name).inserted { retire(model) }
-    }
-
-    private func retire(_ model: Model) {
-        models[model.uid] = nil
-        retired.append(model.uid)
+    private func retire(_ uid: ModelUID) {
+        models[uid] = nil
+        retired.append(uid)
     }
 
     /// Waits for all records and for what `begin` starts.

@@ -2,6 +2,7 @@
 // to a state that nobody else sees. The same code as recovery decides what each record does.
 
 import Journal
+import Names
 import Optimizers
 
 /// Rebuilds earlier states of models from a data directory.
@@ -95,12 +96,14 @@ public struct Rewind {
         from start: UInt64, upTo end: UInt64?, _ uid: ModelUID, _ model: Model?, to step: Int?
     ) throws -> ModelImage? {
         var model = model
+        var state = DirectoryState()
+        if let model { state.add(uid, name: Name(model.name), position: model.firstPosition) }
         var found = model?.image(ifAt: step)
         var refusal: ServingError?
         do throws(JournalError) {
             try read(start, end) { record in
                 do {
-                    guard try apply(record, of: uid, to: &model) else { return }
+                    guard try apply(record, of: uid, to: &model, &state) else { return }
                 } catch let error as ServingError {
                     refusal = error
                     throw error
@@ -113,51 +116,30 @@ public struct Rewind {
         return step == nil ? model?.image : found
     }
 
-    /// Applies a record; false when it is not one of this model.
-    private func apply(_ record: StoredRecord, of uid: ModelUID, to model: inout Model?) throws -> Bool {
-        guard let kind = CommandKind(rawValue: record.type), kind == .salvage || record.model == uid.number else {
-            return false
-        }
+    /// Applies a record; false when it changes nothing about this model.
+    private func apply(
+        _ record: StoredRecord, of uid: ModelUID, to model: inout Model?, _ state: inout DirectoryState
+    ) throws -> Bool {
+        let head = try RecordHead(of: record)
+        guard head.concerns(uid) else { return false }
         var reader = ByteReader(record.payload)
-        switch kind {
-        case .create, .createFromImage:
-            guard model == nil else { return false }
-            let creation = try CreationRecord(kind, reading: &reader)
+        switch state.apply(head, at: record.position) {
+        case .create:
+            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
             model = try assembly.assemble(creation.name, uid, creation.source)
             model?.begin(at: record.position)
-        case .delete: return false
-        case .salvage:
-            model?.skipNow(versions: try SalvageRecord(reading: &reader).versions, at: record.position)
-        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
+        case .command(_, let kind):
             guard let model else { return false }
             model.applyNow(
                 try Command(kind, reading: &reader, layout: model.layout, pool: model.pool), at: record.position)
+        case .skip(let versions, _): model?.skipNow(versions: versions, at: record.position)
+        case .retire, .none: return false
         }
         return true
     }
 
     /// The newest creation of a name that snapshots or journal tell of.
-    private func newest(called name: String) throws -> (uid: ModelUID, isDeleted: Bool)? {
-        var newest: ModelUID?
-        for info in try snapshots() where try self.name(info) == name { newest = ModelUID(number: info.model) }
-        var deleted: Set<ModelUID> = []
-        let first = try Journal.firstSegment(directory: directory.journalPath)?.position ?? 1
-        try read(first, nil) { record in
-            guard let kind = CommandKind(rawValue: record.type) else { return }
-            var reader = ByteReader(record.payload)
-            if kind == .delete { deleted.insert(ModelUID(number: record.model)) }
-            guard kind == .create || kind == .createFromImage else { return }
-            if try CreationRecord(kind, reading: &reader).name == name { newest = ModelUID(number: record.model) }
-        }
-        return newest.map { ($0, deleted.contains($0)) }
-    }
-
-    /// The name in a snapshot; nil in a damaged one.
-    private func name(_ info: SnapshotInfo) throws -> String? {
-        do {
-            return try ImageSource(try directory.snapshots.open(info.id)).head().head.name
-        } catch JournalError.corrupted {
-            return nil
-        }
+    func newest(called name: String) throws -> (uid: ModelUID, isDeleted: Bool)? {
+        try Contents(directory, read: read).state.newest(called: Name(name))
     }
 }

@@ -1,0 +1,184 @@
+// Which models a directory holds, and what each record of its journal changes about that. Every reader of records drives
+// this one value: the live registry, a start (Recovery), a rollback (Rewind), and verify and salvage (Contents).
+
+import Names
+
+/// The models of a directory: no clock, no file, no lock, no tensors.
+///
+/// 1. A name belongs to one model at most, once the records have been read: the one that was created last.
+/// 2. A model that is gone, by a deletion or because a later one took its name, never comes back.
+/// 3. A model's records count from its position on; what comes before is part of it already.
+/// 4. The count of models ever created never falls, so that a uid is never given twice.
+struct DirectoryState {
+    /// A model that is there.
+    struct Entry: Equatable {
+        let name: Name
+        /// The first record that the model does not hold yet.
+        var position: UInt64
+    }
+
+    /// What a record makes its reader do.
+    enum Effect: Equatable {
+        /// Build the model; those in `retiring` have lost their name to it.
+        case create(ModelUID, retiring: [ModelUID])
+        /// Let go of the model.
+        case retire(ModelUID)
+        /// Hand the record to the model.
+        case command(ModelUID, CommandKind)
+        /// Leave out versions of the models.
+        case skip(versions: Int, of: [ModelUID])
+        /// Nothing: the record is part of a snapshot, or its model is gone.
+        case none
+    }
+
+    /// A list of models that was written when a part of the journal was deleted.
+    private struct List {
+        var id: UInt64
+        var names: [ModelUID: Name]
+    }
+
+    /// The models that are there.
+    private(set) var models: [ModelUID: Entry] = [:]
+    /// Seed and count of the directory's uids; nil before anything tells them.
+    private(set) var uids: UIDSource?
+    /// Models whose deletion or replacement is known.
+    private(set) var gone: Set<ModelUID> = []
+    /// A model that has records and that nothing else tells of.
+    private(set) var unexplained: ModelUID?
+    private var list: List?
+    /// The names of all creations that are known, of models that are gone too.
+    private var names: [ModelUID: Name] = [:]
+    private var created: Set<Name> = []
+    private var deleted: Set<ModelUID> = []
+    /// Lists before the snapshot file of this number speak of models that a salvage gave up.
+    private var firstTrusted: UInt64 = 0
+
+    /// Makes the state of an empty directory.
+    init(uids: UIDSource? = nil) { self.uids = uids }
+
+    // MARK: Snapshots, before the records
+
+    /// Adds a model of which a snapshot is left; of several, the newest counts.
+    mutating func add(_ uid: ModelUID, name: Name, position: UInt64) {
+        names[uid] = name
+        models[uid] = Entry(name: name, position: max(position, models[uid]?.position ?? 0))
+    }
+
+    /// Adds a list of models; of several, the newest counts.
+    mutating func add(list id: UInt64, _ names: [ModelUID: Name], uids: UIDSource?) {
+        if let uids, self.uids.map({ $0.count < uids.count }) ?? true { self.uids = uids }
+        if list.map({ $0.id < id }) ?? true { list = List(id: id, names: names) }
+    }
+
+    // MARK: Records
+
+    /// Takes in a record.
+    ///
+    /// - Returns: What the reader has to do.
+    mutating func apply(_ head: RecordHead, at position: UInt64) -> Effect {
+        switch head {
+        case .create(let uid, let name, let count): return create(uid, name, count, at: position)
+        case .delete(let uid):
+            deleted.insert(uid)
+            return retire(uid) ? .retire(uid) : .none
+        case .command(let uid, let kind):
+            guard let entry = models[uid] else {
+                if !gone.contains(uid) { unexplained = unexplained ?? uid }
+                return .none
+            }
+            return position >= entry.position ? .command(uid, kind) : .none
+        case .salvage(let salvage):
+            firstTrusted = salvage.firstTrustedSnapshot
+            note(salvage.uids.count, orElse: salvage.uids)
+            let touched = models.filter { position >= $0.value.position }
+            return .skip(versions: salvage.versions, of: touched.keys.sorted(by: isOlder))
+        }
+    }
+
+    /// The journal may go back to before the name was given to the model that a snapshot holds.
+    private mutating func create(_ uid: ModelUID, _ name: Name, _ count: UInt64, at position: UInt64) -> Effect {
+        note(count, orElse: UIDSource(seed: uid.number &- UInt32(truncatingIfNeeded: count)))
+        names[uid] = name
+        created.insert(name)
+        guard models[uid] == nil else { return .none }
+        let namesakes = models.filter { $0.value.name == name }.keys.sorted(by: isOlder)
+        if namesakes.contains(where: { isOlder(uid, $0) }) {
+            gone.insert(uid)
+            return .none
+        }
+        for older in namesakes { _ = retire(older) }
+        models[uid] = Entry(name: name, position: position)
+        return .create(uid, retiring: namesakes)
+    }
+
+    /// Ends the reading: a crash can leave the snapshot of a model whose name was given away.
+    ///
+    /// - Returns: The models that have lost their name.
+    mutating func finish() -> [ModelUID] {
+        var taken: Set<Name> = []
+        let older = models.keys.sorted(by: isOlder).reversed().filter { !taken.insert(models[$0]?.name ?? "").inserted }
+        for uid in older { _ = retire(uid) }
+        return older
+    }
+
+    private mutating func retire(_ uid: ModelUID) -> Bool {
+        gone.insert(uid)
+        return models.removeValue(forKey: uid) != nil
+    }
+
+    private func isOlder(_ one: ModelUID, _ other: ModelUID) -> Bool { age(one) < age(other) }
+
+    /// How many models of the directory had been created with this one.
+    private func age(_ uid: ModelUID) -> UInt32 { uid.number &- (uids?.seed ?? 0) }
+
+    // MARK: Uids
+
+    /// Where uids have come to; a directory that nothing tells of begins here.
+    mutating func beginUIDs() -> UIDSource {
+        let source = uids ?? UIDSource()
+        uids = source
+        return source
+    }
+
+    /// The uid of the next creation, and how many there have been with it.
+    mutating func nextUID() -> (uid: ModelUID, source: UIDSource) {
+        var source = beginUIDs()
+        defer { uids = source }
+        return (source.next(), source)
+    }
+
+    private mutating func note(_ count: UInt64, orElse source: UIDSource) {
+        uids = uids ?? source
+        uids?.note(count)
+    }
+}
+
+// MARK: Questions
+
+extension DirectoryState {
+    /// The newest creation of a name that is known, and whether it was deleted.
+    func newest(called name: Name) -> (uid: ModelUID, isDeleted: Bool)? {
+        names.filter { $0.value == name }.keys.max(by: isOlder).map { ($0, deleted.contains($0)) }
+    }
+
+    /// Models of the list that are not there and whose end is not known, in words.
+    var missing: [String] {
+        (list?.names ?? [:]).filter { uid, name in
+            models[uid] == nil && !gone.contains(uid) && !created.contains(name)
+        }.map { "\($0.value) (\($0.key))" }.sorted()
+    }
+
+    /// Whether there is a list of models.
+    var hasList: Bool { list != nil }
+
+    /// Whether the list speaks of nothing that a salvage gave up.
+    var isListTrusted: Bool { list.map { $0.id >= firstTrusted } ?? false }
+
+    /// Whether a journal that has lost its beginning leaves open which models there were.
+    var lacksList: Bool { list == nil && firstTrusted == 0 }
+
+    /// A model that needs records from before `first`, where the journal begins.
+    func modelNeedingRecords(before first: UInt64) -> (uid: ModelUID, entry: Entry)? {
+        models.filter { $0.value.position < first }.min { isOlder($0.key, $1.key) }.map { ($0.key, $0.value) }
+    }
+}
