@@ -46,20 +46,25 @@ public final class Journal: Sendable {
     ) throws(JournalError) -> Journal {
         let directory = Directory(path, on: disk)
         let claim = if let claim { claim } else { try DirectoryClaim(directory) }
+        let mark = try PositionMark(directory)
         var recovery = Recovery(directory, settings: settings, from: start, resumingAt: resume)
         let log = try recovery.run(replay)
-        return try Journal(directory, claim, log, settings, recovery.report)
+        var report = recovery.report
+        // Positions that were lost although a snapshot covers them were acknowledged too.
+        let end = log.nextPosition - report.lostPositions
+        report.unprovenPositions = mark.bound > end ? mark.bound - end : 0
+        return try Journal(directory, claim, log, mark, settings, report)
     }
 
     private init(
-        _ directory: Directory, _ claim: DirectoryClaim, _ log: SegmentLog, _ settings: JournalSettings,
-        _ recovery: RecoveryReport
+        _ directory: Directory, _ claim: DirectoryClaim, _ log: SegmentLog, _ mark: PositionMark,
+        _ settings: JournalSettings, _ recovery: RecoveryReport
     ) throws(JournalError) {
         self.directory = directory
         self.recovery = recovery
         queue = CommitQueue()
         status = Locked(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
-        nonisolated(unsafe) let loop = CommitLoop(log, settings: settings, queue: queue, status: status)
+        nonisolated(unsafe) let loop = CommitLoop(log, mark: mark, settings: settings, queue: queue, status: status)
         guard
             let thread = Thread({
                 loop.run()

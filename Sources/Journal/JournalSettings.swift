@@ -10,6 +10,9 @@ public enum JournalMode: Sendable, Equatable {
     case interval(milliseconds: Int)
     /// After the write; the system syncs when it likes. Only a crash of the process is survived.
     case none
+
+    /// Whether an acknowledged record survives a power cut.
+    var waitsForSync: Bool { self == .group || self == .sync }
 }
 
 /// How the journal writes.

@@ -21,6 +21,7 @@ struct CommitStatus: Sendable {
 /// Owned by the journal thread.
 final class CommitLoop {
     private let log: SegmentLog
+    private var mark: PositionMark
     private let settings: JournalSettings
     private let queue: CommitQueue
     private let status: Locked<CommitStatus>
@@ -31,8 +32,9 @@ final class CommitLoop {
     /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
     private var deadline: UInt64?
 
-    init(_ log: SegmentLog, settings: JournalSettings, queue: CommitQueue, status: Locked<CommitStatus>) {
+    init(_ log: SegmentLog, mark: PositionMark, settings: JournalSettings, queue: CommitQueue, status: Locked<CommitStatus>) {
         self.log = log
+        self.mark = mark
         self.settings = settings
         self.queue = queue
         self.status = status
@@ -96,10 +98,14 @@ final class CommitLoop {
     }
 
     private func store(_ batch: ArraySlice<Submission>) throws(JournalError) {
+        if !settings.mode.waitsForSync { try mark.cover(before: log.nextPosition + UInt64(batch.count)) }
         try log.write(batch)
         Failpoint.reach(.afterWrite)
         switch settings.mode {
-        case .group, .sync: try log.synchronize()
+        case .group, .sync:
+            try log.synchronize()
+            // A bound that stays too high only leaves out numbers once more.
+            try? mark.settle(at: log.syncedPosition)
         case .interval(let milliseconds):
             deadline = deadline ?? Clock.now + UInt64(max(0, milliseconds)) * 1_000_000
         case .none: break
@@ -132,7 +138,7 @@ final class CommitLoop {
     ///
     /// It makes syncs cheaper, so it is for the modes in which an append waits for one.
     private func prepareOnce() -> Bool {
-        guard settings.mode == .group || settings.mode == .sync else { return false }
+        guard settings.mode.waitsForSync else { return false }
         var more = false
         _ = attempt { () throws(JournalError) in more = try log.prepare() }
         publish()
@@ -143,6 +149,7 @@ final class CommitLoop {
         _ = attempt { () throws(JournalError) in
             try log.synchronize()
             try log.seal()
+            try? mark.settle(at: log.syncedPosition)
         }
         publish()
         log.close()

@@ -6,6 +6,8 @@ struct FileName: Sendable {
     static let snapshot = FileName(prefix: "state-", suffix: ".snapshot")
     /// Held by the process that has the directory open.
     static let lock = "LOCK"
+    /// How far positions may have been acknowledged without a sync.
+    static let mark = "MARK"
     /// The segment being prepared; it gets its number when it is taken into use.
     static let ahead = "next.journal.tmp"
     /// Marks a file that is not finished: it has never been announced and the next open removes it.

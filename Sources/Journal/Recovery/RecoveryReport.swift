@@ -15,6 +15,11 @@ public struct RecoveryReport: Sendable, Equatable {
     /// Positions that snapshots cover and the journal lost; more than 0 only after a power cut in a mode that does
     /// not wait for the sync.
     public internal(set) var lostPositions: UInt64 = 0
+    /// Positions behind the last record that may have been acknowledged before a power cut took them; more than 0 only
+    /// after a crash in a mode that does not wait for the sync.
+    ///
+    /// Whoever shows numbers that count records leaves out as many, and notes that with the first record it appends.
+    public internal(set) var unprovenPositions: UInt64 = 0
 
     /// Where bytes were dropped.
     public struct TornTail: Sendable, Equatable {

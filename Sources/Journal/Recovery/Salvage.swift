@@ -67,6 +67,20 @@ private struct Salvage {
     }
 
     func run() throws(JournalError) -> SalvageReport? {
+        let cut = try cutSegments()
+        do {
+            _ = try PositionMark(directory)
+            return cut
+        } catch {
+            guard case .corrupted = error else { throw error }
+            // Without it, how much was lost cannot be known.
+            return SalvageReport(
+                problem: cut?.problem ?? error, end: cut?.end ?? 1,
+                movedAside: ((cut?.movedAside ?? []) + [try moveAside(FileName.mark)]).sorted(), bytes: nil)
+        }
+    }
+
+    private func cutSegments() throws(JournalError) -> SalvageReport? {
         let names = try directory.fileNames().filter(FileName.segment.isMember)
         var previous: SegmentReader?
         for (index, name) in names.enumerated() {

@@ -70,6 +70,8 @@ private struct Verification {
                 check(segment: name, isLast: name == last)
             } else if let id = FileName.snapshot.number(of: name) {
                 check(snapshot: name, id: id)
+            } else if name == FileName.mark {
+                checkMark()
             } else if name != FileName.lock {
                 report.others.append(name)
             }
@@ -106,6 +108,14 @@ private struct Verification {
             try SegmentChain.check(reader, continues: previous)
         } catch {
             report.problems.append(error)
+        }
+    }
+
+    private mutating func checkMark() {
+        do throws(JournalError) {
+            _ = try PositionMark(directory)
+        } catch {
+            if !isGone(error) { report.problems.append(error) }
         }
     }
 
