@@ -43,6 +43,11 @@ final class StorageLog: Sendable {
                 "a crash cut the last record short, it was never acknowledged",
                 metadata: ["torn_bytes": "\(summary.tornBytes)"])
         }
+        if summary.skippedVersions > 0 {
+            logger.warning(
+                "the last run ended in a crash before everything was synced: all models go on at higher versions",
+                metadata: ["skipped_versions": "\(summary.skippedVersions)"])
+        }
         if summary.lostPositions > 0 {
             logger.warning(
                 "the journal ends before what snapshots cover: records are lost",

@@ -32,7 +32,10 @@ final class CommitLoop {
     /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
     private var deadline: UInt64?
 
-    init(_ log: SegmentLog, mark: PositionMark, settings: JournalSettings, queue: CommitQueue, status: Locked<CommitStatus>) {
+    init(
+        _ log: SegmentLog, mark: PositionMark, settings: JournalSettings, queue: CommitQueue,
+        status: Locked<CommitStatus>
+    ) {
         self.log = log
         self.mark = mark
         self.settings = settings

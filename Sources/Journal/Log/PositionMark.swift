@@ -27,7 +27,7 @@ struct PositionMark {
         self.directory = directory
         guard try directory.fileNames().contains(FileName.mark) else { return }
         let window = try ReadWindow(FileName.mark, in: directory, capacity: 4096)
-        guard window.size == Self.size else { throw Self.damaged("the file has \(window.size) bytes, not \(Self.size)") }
+        guard window.size == Self.size else { throw Self.damaged("the file is \(window.size) bytes long") }
         bound = try Self.decode(try window.bytes(0..<Self.size))
     }
 

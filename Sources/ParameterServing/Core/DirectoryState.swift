@@ -147,6 +147,14 @@ struct DirectoryState {
         return (source.next(), source)
     }
 
+    /// What the journal has to say where that many records may have been shown and lost: none of them can have raised a
+    /// version, or the count of models, by more than one.
+    mutating func gap(of records: UInt64) -> SalvageRecord {
+        var uids = beginUIDs()
+        uids.note(uids.count + records)
+        return SalvageRecord(versions: Int(clamping: records), uids: uids, firstTrustedSnapshot: firstTrusted)
+    }
+
     private mutating func note(_ count: UInt64, orElse source: UIDSource) {
         uids = uids ?? source
         uids?.note(count)

@@ -1,5 +1,6 @@
-// What a salvage leaves in the journal. Clients may have seen versions and uids that are gone now; the same ETag must
-// never stand for other content, so everything goes on beyond whatever was given up. A replay decides the same.
+// What a salvage leaves in the journal, and a start after a crash that may have taken acknowledged records. Clients may
+// have seen versions and uids that are gone now; the same ETag must never name other content, so everything goes on
+// beyond whatever was lost. A replay decides the same.
 
 import Journal
 import Optimizers

@@ -154,10 +154,12 @@ struct ModelState {
     /// Notes that the record at `position` has been applied.
     mutating func advance(past position: UInt64) { self.position = position + 1 }
 
-    /// Leaves out versions that somebody may have seen before a salvage.
+    /// Leaves out versions that clients may have seen and that are lost: as after a restore, they are another branch.
     mutating func skip(versions: Int) {
+        guard versions > 0 else { return }
+        let source = version
         version += versions
-        history.note(version: version, step: optimizer.step)
+        history.noteReturn(version: version, step: optimizer.step, source: source)
     }
 
     /// Carries a logged command out.

@@ -20,6 +20,8 @@ public struct RecoverySummary: Sendable {
     public var tornBytes = 0
     /// Positions that snapshots cover and the journal has lost.
     public var lostPositions = 0
+    /// Version numbers that every model leaves out, since a crash may have taken what they stood for.
+    public var skippedVersions = 0
     /// How long it all took.
     public var duration = Duration.zero
     /// Snapshots that were damaged, so that an older one was used.
@@ -75,6 +77,7 @@ final class Recovery {
         try checkBeginning()
         summary.missing = try checkCensus()
         try removeOrphans()
+        try leaveOut(journal.recovery.unprovenPositions, in: journal)
         for model in models.values { settle { model.finishRecovery(then: $0) } }
         summary.models = models.count
         summary.records = Int(journal.recovery.records)
@@ -147,10 +150,13 @@ final class Recovery {
         case .create(let uid, let retiring): try create(uid, retiring, record)
         case .retire(let uid): retire(uid)
         case .command(let uid, let kind): try apply(kind, models[uid], record)
-        case .skip(let versions, let uids):
-            for uid in uids { models[uid]?.skip(versions: versions, at: record.position) }
+        case .skip(let versions, let uids): skip(versions, of: uids, at: record.position)
         case .none: break
         }
+    }
+
+    private func skip(_ versions: Int, of uids: [ModelUID], at position: UInt64) {
+        for uid in uids { models[uid]?.skip(versions: versions, at: position) }
     }
 
     private func measure(_ record: StoredRecord) {
@@ -209,6 +215,16 @@ final class Recovery {
     }
 
     // MARK: The end
+
+    /// Goes on above every version and uid that lost records may have shown, and has the journal say so first.
+    private func leaveOut(_ positions: UInt64, in journal: Journal) throws(JournalError) {
+        guard positions > 0 else { return }
+        let gap = state.gap(of: positions)
+        let position = try journal.appendDurably(gap.record)
+        guard case .skip(let versions, let uids) = state.apply(.salvage(gap), at: position) else { return }
+        skip(versions, of: uids, at: position)
+        summary.skippedVersions = versions
+    }
 
     private func retire(_ uid: ModelUID) {
         models[uid] = nil

@@ -3,7 +3,6 @@
 
 import Glibc
 import Journal
-import Threading
 
 /// Makes a damaged directory usable again.
 public struct Salvage {
@@ -94,12 +93,6 @@ public struct Salvage {
             resumingAt: contents.end
         ) { _ in }
         defer { journal.close() }
-        let result = Locked<Result<Acknowledgement, JournalError>?>(nil)
-        let done = Condition()
-        journal.append(record) { outcome in
-            result.withLock { $0 = outcome }
-            done.signal()
-        }
-        _ = try result.wait(for: done) { $0 }.get()
+        _ = try journal.appendDurably(record)
     }
 }

@@ -1,0 +1,29 @@
+// Appending for callers that cannot go on without the record: starts and salvages. Whatever serves requests hands over
+// a callback instead.
+
+import Threading
+
+extension Journal {
+    /// Appends a record and waits until it is durable, in any mode.
+    ///
+    /// Not to be called from a callback.
+    ///
+    /// - Returns: The record's position.
+    public func appendDurably(_ record: Record) throws(JournalError) -> UInt64 {
+        let result = Locked<Result<UInt64, JournalError>?>(nil)
+        let done = Condition()
+        append(record) { [self] appended in
+            switch appended {
+            case .failure(let error): give(.failure(error))
+            case .success(let acknowledgement):
+                flush { flushed in give(flushed.map { _ in acknowledgement.position }) }
+            }
+        }
+        return try result.wait(for: done) { $0 }.get()
+
+        @Sendable func give(_ outcome: Result<UInt64, JournalError>) {
+            result.withLock { $0 = outcome }
+            done.signal()
+        }
+    }
+}
