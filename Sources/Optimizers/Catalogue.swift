@@ -133,6 +133,13 @@ public struct Catalogue: Sendable {
     func makeSchedule(
         _ setting: Setting, name: String, pointer: String
     ) throws(OptimizerError) -> any LearningRateSchedule {
+        try readSchedule(setting, name: name, pointer: pointer).schedule
+    }
+
+    /// The schedule that `setting` describes, with the reader of its arguments.
+    func readSchedule(
+        _ setting: Setting, name: String, pointer: String
+    ) throws(OptimizerError) -> (schedule: any LearningRateSchedule, settings: Settings) {
         let isFunction = setting["total_step"] != nil || setting["milestone"] != nil
         let candidates = isFunction ? functions : schedules + functions
         guard let type = candidates.first(where: { $0.name.foldedSchedule == name.foldedSchedule }) else {
@@ -144,7 +151,7 @@ public struct Catalogue: Sendable {
         do throws(OptimizerError) {
             let schedule = try type.init(settings)
             try settings.finish()
-            return schedule
+            return (schedule, settings)
         } catch {
             throw Self.misspelling(in: setting, settings, type) ?? error
         }

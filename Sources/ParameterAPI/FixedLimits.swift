@@ -16,6 +16,8 @@ public enum FixedLimits {
     public static let largestInteger = (1 << 53) - 1
     /// The most rows of one answer.
     public static let rows = 100_000
+    /// What a JSON body with arrays of rates may hold: a million of them, written in full.
+    public static let rates = JSONLimits(documentBytes: 64 << 20)
     /// What a JSON body may hold.
     public static let json = JSONLimits()
 }

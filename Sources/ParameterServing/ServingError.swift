@@ -15,6 +15,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case unknownModel(String, nearest: [String])
     /// A model of that name exists and was created by another definition.
     case modelExists(String)
+    /// A model of that name exists, and its parameters are others; what differs.
+    case modelDiffers(String, [Complaint])
     /// The model that the request was admitted for has been deleted or created anew.
     case modelReplaced(String)
     /// The memory budget has no room, in bytes.

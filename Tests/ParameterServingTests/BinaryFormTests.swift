@@ -34,7 +34,7 @@ struct BinaryFormTests {
             return #expect(Bool(false), "the values are gone")
         }
         #expect(source.values.map(\.bitPattern) == values.map(\.bitPattern))
-        #expect(copy.fingerprint == definition.fingerprint)
+        #expect(copy.writtenFingerprint == definition.writtenFingerprint)
     }
 
     @Test("a ledger comes back entry for entry")

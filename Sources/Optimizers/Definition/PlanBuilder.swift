@@ -145,7 +145,7 @@ extension Settings {
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: Name, default fallback: Choice
     ) throws(OptimizerError) -> Choice where Choice.RawValue == String {
-        guard let setting = raw(key) else { return fallback }
+        guard let setting = raw(key) else { return note(key, fallback) { .string($0.rawValue) } }
         let names = Choice.allCases.map(\.rawValue)
         let words = names.map { "\"\($0)\"" }.joined(separator: " or ")
         guard let text = setting.stringValue else {
@@ -156,6 +156,6 @@ extension Settings {
             let hint = near.isEmpty ? "" : " Write \(near.joined(separator: " or "))."
             throw complaint(key, .valueError, "`\(key)` must be \(words); got \"\(text)\".\(hint)", words, text)
         }
-        return choice
+        return note(key, choice) { .string($0.rawValue) }
     }
 }

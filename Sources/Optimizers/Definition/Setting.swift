@@ -67,6 +67,16 @@ public indirect enum Setting: Sendable, Equatable {
         }
     }
 
+    /// The bytes that the arrays of numbers in it take, with the float32 copies that rates are looked up in.
+    public var arrayBytes: Int {
+        switch self {
+        case .numbers(let values): values.count * 16
+        case .array(let elements): elements.reduce(0) { $0 + $1.arrayBytes }
+        case .object(let entries): entries.reduce(0) { $0 + $1.value.arrayBytes }
+        default: 0
+        }
+    }
+
     /// The value of a number, integer or not; nil for anything else.
     public var numberValue: Double? {
         switch self {

@@ -42,6 +42,10 @@ public final class Settings {
 
     private let parent: Settings?
     private var asked: [Name]
+    /// What was read, defaults included, as numbers are compared: two objects that read alike mean the same.
+    private var readings: [Name: Setting] = [:]
+    /// Members that are read, and compared, elsewhere.
+    private let known: [Name]
 
     /// A reader of `setting`, which must be an object, at `pointer`; `known` names are read elsewhere, and what the
     /// object lacks is looked up in `parent` (a torch group over its optimizer).
@@ -50,6 +54,7 @@ public final class Settings {
         self.pointer = pointer
         self.owner = owner
         self.parent = parent
+        self.known = known
         asked = known
     }
 
@@ -88,11 +93,11 @@ public final class Settings {
         _ key: Name, default fallback: Double? = nil, _ bounds: Bounds = .any
     ) throws(OptimizerError) -> Double {
         guard let setting = raw(key) else {
-            if let fallback { return fallback }
+            if let fallback { return note(key, fallback) { .number($0 + 0) } }
             throw complaint(
                 key, .typeError, "\(owner) needs `\(key)`; give it \(bounds.words).", bounds.words, "nothing")
         }
-        return try Self.number(setting, bounds, at: place(of: key), of: "`\(key)`")
+        return note(key, try Self.number(setting, bounds, at: place(of: key), of: "`\(key)`")) { .number($0 + 0) }
     }
 
     /// The number that `setting` is, checked.
@@ -123,7 +128,7 @@ public final class Settings {
     public func integer(_ key: Name, default fallback: Int? = nil, atLeast least: Int) throws(OptimizerError) -> Int {
         let words = "an integer >= \(least)"
         guard let setting = raw(key) else {
-            if let fallback { return fallback }
+            if let fallback { return note(key, fallback) { .integer($0) } }
             throw complaint(key, .typeError, "\(owner) needs `\(key)`; give it \(words).", words, "nothing")
         }
         guard case .integer(let value) = setting else {
@@ -132,7 +137,7 @@ public final class Settings {
         guard value >= least else {
             throw complaint(key, .valueError, "`\(key)` must be \(words); got \(value).", words, setting.kind)
         }
-        return value
+        return note(key, value) { .integer($0) }
     }
 
     /// As `integer`, but for what is not an argument of MindSpore's: a whole number is one however it is written.
@@ -147,19 +152,19 @@ public final class Settings {
     ///
     /// - Throws: TypeError for anything else, 0 and 1 included.
     public func boolean(_ key: Name, default fallback: Bool) throws(OptimizerError) -> Bool {
-        guard let setting = raw(key) else { return fallback }
+        guard let setting = raw(key) else { return note(key, fallback) { .boolean($0) } }
         guard case .boolean(let value) = setting else {
             throw complaint(
                 key, .typeError, "`\(key)` must be true or false; got \(setting.kind).", "true or false", setting.kind)
         }
-        return value
+        return note(key, value) { .boolean($0) }
     }
 
     /// Two numbers; `fallback` where absent.
     ///
     /// - Throws: TypeError where it is no array of numbers, ValueError where it has not exactly two.
     public func pair(_ key: Name, default fallback: (Double, Double)) throws(OptimizerError) -> (Double, Double) {
-        guard let setting = raw(key) else { return fallback }
+        guard let setting = raw(key) else { return note(key, fallback) { .numbers([$0.0 + 0, $0.1 + 0]) } }
         let words = "an array of two numbers"
         guard let elements = setting.elements else {
             throw complaint(key, .typeError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
@@ -167,10 +172,11 @@ public final class Settings {
         guard elements.count == 2 else {
             throw complaint(key, .valueError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
         }
-        return (
+        let pair = (
             try Self.number(elements[0], .any, at: "\(place(of: key))/0", of: "`\(key)[0]`"),
             try Self.number(elements[1], .any, at: "\(place(of: key))/1", of: "`\(key)[1]`")
         )
+        return note(key, pair) { .numbers([$0.0 + 0, $0.1 + 0]) }
     }
 
     /// An array of numbers.
@@ -185,6 +191,23 @@ public final class Settings {
             let words = "an array of numbers"
             throw complaint(key, .typeError, "`\(key)` must be \(words); got \(kind).", words, kind)
         }
+    }
+
+    /// Remembers what the member `key` was read as.
+    func note<Value>(_ key: Name, _ value: Value, as setting: (Value) -> Setting) -> Value {
+        readings[key] = setting(value)
+        return value
+    }
+
+    /// What was read, by name: as it was read, or as it was written where a rule reads it by itself.
+    var canonical: Setting {
+        var members = readings.filter { !known.contains($0.key) }
+        for key in asked where members[key] == nil && !known.contains(key) {
+            if let entry = entries.first(where: { $0.key == key }) {
+                members[key] = (key == "optimizer" ? entry.value.typed : entry.value).canonical
+            }
+        }
+        return .object(members.sorted { $0.key < $1.key }.map { Setting.Entry(key: $0.key, value: $0.value) })
     }
 
     /// Refuses members that nobody read, naming the nearest one that exists.

@@ -17,7 +17,11 @@ struct DefinitionReading {
             throw Problem([complaint("", .typeError, "the body must be an object, not \(body.document.kind)")])
         }
         if !body.issues.isEmpty { throw Problem(body.issues) }
-        try checkConsistency(body.document["consistency"])
+        if let consistency = body.document["consistency"] {
+            do throws(OptimizerError) { try Consistency.check(Setting(consistency)) } catch {
+                throw Problem(ServingError(error))
+            }
+        }
         let settings = members.filter { !Self.ownKeys.contains($0.key) }
         return ModelDefinition(
             settings: .object(settings.map { Setting.Entry(key: $0.key, value: Setting($0.value)) }),
@@ -134,37 +138,8 @@ struct DefinitionReading {
     }
 
     private func checkName(_ tensor: DecodedTensor) throws(Problem) {
-        let name = tensor.name
-        let isClean = name.text.unicodeScalars.allSatisfy {
-            $0.value >= 0x20 && $0.value != 0x7f && $0 != "#" && !(0x80...0x9f).contains($0.value)
-        }
-        guard isClean, (1...256).contains(name.text.unicodeScalars.count), name != "__metadata__" else {
-            throw Problem([
-                complaint(
-                    "/parameters", .valueError,
-                    "a parameter's name is 1 to 256 characters without # or control characters, and not __metadata__")
-            ])
-        }
-    }
-
-    private func checkConsistency(_ value: JSONValue?) throws(Problem) {
-        guard let value else { return }
-        guard let members = value.members else {
-            throw Problem([
-                complaint("/consistency", .typeError, "`consistency` is an object such as {\"mode\":\"async\"}")
-            ])
-        }
-        for member in members where member.key != "mode" {
-            throw Problem([
-                complaint(
-                    "/consistency/\(member.key.pointerEscaped)", .keyError,
-                    "`consistency` has no field `\(member.key)`; it knows `mode`")
-            ])
-        }
-        guard value["mode"]?.string == "async" else {
-            throw Problem([
-                complaint("/consistency/mode", .valueError, "the only mode is \"async\": each push is applied at once")
-            ])
+        guard tensor.name.isParameter else {
+            throw Problem([complaint("/parameters", .valueError, Name.parameterRule)])
         }
     }
 }

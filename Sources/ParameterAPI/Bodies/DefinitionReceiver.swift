@@ -15,7 +15,8 @@ final class DefinitionReceiver: BodyReceiver {
         self.call = call
         self.done = done
         reader = JSONBodyReader(
-            tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget, takesIntegers: true))
+            tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget, takesIntegers: true),
+            limits: FixedLimits.rates)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {

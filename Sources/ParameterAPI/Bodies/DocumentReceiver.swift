@@ -6,7 +6,7 @@ import TensorCoding
 
 /// Collects a JSON document.
 final class DocumentReceiver: BodyReceiver {
-    /// The largest document in bytes: a learning-rate array of 100,000 entries fits.
+    /// The largest document without rates, in bytes.
     static let limit = FixedLimits.json.documentBytes
 
     /// Takes no tensors; what the document itself needs is bounded by `limit`.
@@ -17,11 +17,15 @@ final class DocumentReceiver: BodyReceiver {
 
     private let call: Call
     private let done: (JSONValue, Exchange) throws(Problem) -> Void
-    private var reader = JSONBodyReader(tensorKeys: [], sink: NoSink(), limits: FixedLimits.json)
+    private var reader: JSONBodyReader
 
-    init(_ call: Call, then done: @escaping (JSONValue, Exchange) throws(Problem) -> Void) {
+    /// Makes a receiver; a document that `holdsRates` may be long, and asks the memory budget.
+    init(_ call: Call, holdsRates: Bool = false, then done: @escaping (JSONValue, Exchange) throws(Problem) -> Void) {
         self.call = call
         self.done = done
+        reader = JSONBodyReader(
+            tensorKeys: [], sink: holdsRates ? GrowingSink(call.api.registry.budget) : NoSink(),
+            limits: holdsRates ? FixedLimits.rates : FixedLimits.json)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {

@@ -33,8 +33,13 @@ import ParameterServing
 
 /// `PUT /v1/models/{m}`: create.
 @Sendable func createModel(_ call: Call) throws(Problem) -> Action {
-    try call.allowQueries("replace")
+    try call.allowQueries("replace", "join")
     let replacing = try call.flag("replace")
+    let joining = try call.flag("join")
+    if joining, replacing {
+        throw Problem(
+            .conflictingQuery, "`join` takes the model that is there and `replace` starts over; keep one of them.")
+    }
     let name = call.argument("m")
     try checkModelName(name)
     let format = try BodyFormat(call.request)
@@ -45,7 +50,8 @@ import ParameterServing
     let condition = try replacedModel(call)
     let create = { (source: ModelSource, exchange: Exchange) in
         call.api.registry.create(
-            name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent, condition: condition
+            name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent, joining: joining,
+            condition: condition
         ) { result in
             switch result {
             case .success(.new(let model)): answerPage(of: model, status: 201, call, exchange)

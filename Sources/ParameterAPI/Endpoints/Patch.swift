@@ -24,8 +24,9 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Action {
     let model = try call.model()
     _ = try BodyFormat(call.request, takesTensors: false)
     let ifVersion = try call.condition(on: model)?.versions
-    let receiver = DocumentReceiver(call) { document, exchange in
+    let receiver = DocumentReceiver(call, holdsRates: true) { document, exchange throws(Problem) in
         let patch = SettingsPatch(group: group, patch: Setting(document))
+        do throws(OptimizerError) { try patch.check() } catch { throw Problem(ServingError(error)) }
         model.submit(.reconfigure(patch, ifVersion: ifVersion)) { result in
             switch result {
             case .success: answerPage(of: model, status: 200, call, exchange)
@@ -33,5 +34,5 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Action {
             }
         }
     }
-    return .read(receiver, limit: DocumentReceiver.limit)
+    return .read(receiver, limit: FixedLimits.rates.documentBytes)
 }

@@ -11,12 +11,12 @@ import TensorCoding
     try call.allowQueries()
     _ = try BodyFormat(call.request, takesTensors: false)
     let form = try CurveForm(call)
-    let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
+    let receiver = DocumentReceiver(call, holdsRates: true) { document, exchange throws(Problem) in
         let preview = try Preview(document, call)
         let curve = try preview.curve(call)
         exchange.complete { form.response(for: curve, title: "learning rate", call) }
     }
-    return .read(receiver, limit: DocumentReceiver.limit)
+    return .read(receiver, limit: FixedLimits.rates.documentBytes)
 }
 
 /// What a preview asks for.

@@ -11,6 +11,10 @@ extension Problem {
             self.init([Complaint(pointer: "", exception: .valueError, detail: "\(error)")])
             return
         }
+        if error.reason == .overBudget {
+            self.init(.exceedsMemory, "The body at \(error). Nothing was applied.")
+            return
+        }
         self.init(.malformedJSON, "The body is not JSON: \(error). Nothing was applied.")
     }
 

@@ -14,6 +14,14 @@ extension Problem {
         case .modelExists(let name):
             self.init(
                 .modelExists, "`\(name)` exists and was created by another definition; add ?replace=1 to start over.")
+        case .modelDiffers(let name, let differences):
+            self.init(
+                .modelExists,
+                "`\(name)` exists with other parameters, so it cannot be joined; see errors for what differs, or add ?replace=1 to start over."
+            )
+            items = differences.prefix(100).map {
+                Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
+            }
         case .modelReplaced(let name):
             self.init(
                 .modelReplaced, "`\(name)` was deleted or replaced meanwhile; pull it again. Nothing was applied.")

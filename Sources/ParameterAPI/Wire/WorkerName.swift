@@ -1,15 +1,17 @@
 // What a worker may be called, in a path, a header or a body.
 
+import Names
+
 /// The rule for names of workers.
 enum WorkerName {
     /// The rule in words.
-    static let rule = "a text of 1 to 128 bytes of UTF-8 without spaces and control characters"
+    static let rule = "a text of 1 to 128 bytes of UTF-8 without spaces and control characters, and not . or .."
 
     /// Whether `name` keeps the rule.
     ///
     /// Bytes that are no UTF-8 have become U+FFFD by now.
     static func isValid(_ name: String) -> Bool {
-        (1...128).contains(name.utf8.count)
+        (1...128).contains(name.utf8.count) && !Name(name).isPathStep
             && name.unicodeScalars.allSatisfy { scalar in
                 scalar.value > 0x20 && !(0x7f...0xa0).contains(scalar.value) && scalar.value != 0xfffd
             }

@@ -30,6 +30,9 @@ extension Limit {
         Limit(
             "json-envelope", .fixed(ByteCount(bytes: FixedLimits.json.documentBytes).defaultValueDescription),
             "A JSON body without its tensors"),
+        Limit(
+            "json-rates", .fixed(ByteCount(bytes: FixedLimits.rates.documentBytes).defaultValueDescription),
+            "A JSON body with arrays of rates"),
         Limit("tensors", .fixed("\(FixedLimits.json.tensors)"), "Tensors of one body"),
     ]
 

@@ -44,8 +44,8 @@ extension ModelDefinition {
         }
     }
 
-    /// Equal for definitions that say the same.
-    var fingerprint: Fingerprint {
+    /// Equal for definitions that are written alike.
+    var writtenFingerprint: Fingerprint {
         var head = ByteWriter()
         let values = encoded(into: &head)
         let builder = Fingerprint.Builder()

@@ -20,6 +20,21 @@ public struct SettingsPatch: Sendable, Equatable {
     /// Keys that say what a model is made of and cannot change while it lives.
     private static let fixedKeys: [Name] = ["parameters", "default_group", "step", "centralization_rule"]
 
+    /// Refuses what cannot be merged and must not be stored, before the patch is logged.
+    ///
+    /// Asked of requests only: a journal may hold patches that earlier releases took.
+    /// - Throws: `.invalid` for a `consistency` that a definition could not have, and for a group named twice.
+    public func check() throws(OptimizerError) {
+        if group == nil, let consistency = patch["consistency"], consistency != .null {
+            try Consistency.check(consistency)
+        }
+        guard group == nil, let groups = patch["groups"] else { return }
+        var seen: Set<Name> = []
+        for (name, _) in try Self.named(groups) where !seen.insert(name).inserted {
+            throw Self.complaint("/groups", "group `\(name)` is named twice; put its changes into one object")
+        }
+    }
+
     /// The settings after the patch.
     ///
     /// In a patch of the whole model, `groups` names each group to change: as an object by name, or as an array of
@@ -32,10 +47,10 @@ public struct SettingsPatch: Sendable, Equatable {
         for key in Self.fixedKeys where patch[key] != nil {
             throw Self.complaint("/\(key)", "`\(key)` is fixed when the model is created; create another model")
         }
-        var rest = patch
+        var rest = patch["consistency"] == nil ? patch : patch.setting("consistency", to: nil)
         var result = settings
         if let groups = patch["groups"] {
-            rest = .object(patch.entries.filter { $0.key != "groups" })
+            rest = rest.setting("groups", to: nil)
             for (name, changes) in try Self.named(groups) {
                 result = try MergePatch.apply(changes, toGroup: name, of: result, layout: layout)
             }

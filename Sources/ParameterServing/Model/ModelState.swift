@@ -131,7 +131,9 @@ struct ModelState {
     }
 
     private func slotBytesAdded(by settings: Setting) throws(ServingError) -> Int {
-        try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
+        try wrapping { () throws(OptimizerError) in
+            max(0, try optimizer.memoryNeeded(with: settings) + settings.arrayBytes - slotBytes)
+        }
     }
 
     private func reconfigured(with settings: Setting) throws(ServingError) -> Optimizer {

@@ -25,7 +25,12 @@ struct ModelAssembly {
         let arena = try pool.take()
         try fill(arena, with: definition, layout: optimizer.layout)
         if case .state(_, let state) = source { try adopt(state, optimizer) }
-        return model(name, uid, source.fingerprint, optimizer, arena, pool, memory)
+        return model(name, uid, try fingerprint(of: source), optimizer, arena, pool, memory)
+    }
+
+    /// Equal for sources that mean the same.
+    func fingerprint(of source: ModelSource) throws(ServingError) -> Fingerprint {
+        do throws(OptimizerError) { return try source.fingerprint(catalogue) } catch { throw ServingError(error) }
     }
 
     /// Says what is wrong with a definition, without building anything.
@@ -97,11 +102,11 @@ struct ModelAssembly {
             retainedVersions: configuration.versions - 1)
     }
 
-    /// The bytes of the slots; the arenas are counted one by one as the pool makes them.
+    /// The bytes of the slots and of arrays of rates; the arenas are counted one by one as the pool makes them.
     private func reserve(_ settings: Setting, _ parameters: [ParameterDefinition]) throws(ServingError) -> Reservation {
         let bytes: Int
         do throws(OptimizerError) {
-            bytes = try catalogue.memoryNeeded(definition: settings, parameters: parameters)
+            bytes = try catalogue.memoryNeeded(definition: settings, parameters: parameters) + settings.arrayBytes
         } catch {
             throw ServingError(error)
         }

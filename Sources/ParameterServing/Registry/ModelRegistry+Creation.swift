@@ -10,6 +10,7 @@ extension ModelRegistry {
         var source: ModelSource
         var replacing: Bool
         var onlyIfAbsent: Bool
+        var joining: Bool
         var condition: ModelCondition?
         var reply: @Sendable (Result<Created, ServingError>) -> Void
     }
@@ -21,17 +22,19 @@ extension ModelRegistry {
     ///   - source: what to create; a model of that name made of the same is a success.
     ///   - replacing: whether a model of that name is to give way and start over.
     ///   - onlyIfAbsent: whether any model of that name is an error, whatever made it.
+    ///   - joining: whether a model of that name will do if its parameters and shapes are the same, whatever made it.
     ///   - condition: what a model of that name must be for anything to happen.
     ///   - reply: called once, on an executor thread.
     public func create(
         _ name: String, _ source: ModelSource, replacing: Bool = false, onlyIfAbsent: Bool = false,
+        joining: Bool = false,
         condition: ModelCondition? = nil, reply: @escaping @Sendable (Result<Created, ServingError>) -> Void
     ) {
         post(
             .create(
                 Creation(
                     name: name, source: source, replacing: replacing, onlyIfAbsent: onlyIfAbsent,
-                    condition: condition, reply: reply)))
+                    joining: joining, condition: condition, reply: reply)))
     }
 
     func create(_ creation: Creation) {
@@ -51,6 +54,7 @@ extension ModelRegistry {
     /// The model that already is what the request asks for; nil when one has to be made.
     private func existing(_ creation: Creation) throws(ServingError) -> Model? {
         if let reason = closed { throw reason }
+        try creation.source.definition.checkNames()
         let (found, count) = models.withLock { models in
             (models[Name(creation.name)], models.count + waiting.keys.count { models[$0] == nil })
         }
@@ -61,10 +65,16 @@ extension ModelRegistry {
         }
         if creation.onlyIfAbsent { throw .preconditionFailed(expected: "*", current: "\(model.uid)") }
         if creation.replacing { return nil }
-        if model.fingerprint == creation.source.fingerprint { return model }
         // A definition that is wrong in itself differs from everything: what is wrong with it helps more.
         try assembly.check(creation.source.definition)
-        throw .modelExists(creation.name)
+        if creation.joining {
+            let differences = creation.source.definition.differences(from: model.layout)
+            if differences.isEmpty { return model }
+            throw .modelDiffers(creation.name, differences)
+        }
+        let fingerprints = [try assembly.fingerprint(of: creation.source), creation.source.writtenFingerprint]
+        guard fingerprints.contains(model.fingerprint) else { throw .modelExists(creation.name) }
+        return model
     }
 
     private var assembly: ModelAssembly {

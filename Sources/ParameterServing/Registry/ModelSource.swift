@@ -10,10 +10,18 @@ public enum ModelSource: Sendable {
     /// A definition together with the state to start from.
     case state(ModelDefinition, OptimizerState)
 
-    /// Equal for sources that say the same.
-    var fingerprint: Fingerprint {
+    /// Equal for sources that mean the same, however they are written.
+    ///
+    /// - Throws: `.invalid` for a definition that is wrong.
+    func fingerprint(_ catalogue: Catalogue) throws(OptimizerError) -> Fingerprint {
+        guard case .definition(let definition) = self else { return writtenFingerprint }
+        return try definition.fingerprint(catalogue)
+    }
+
+    /// Equal for sources that are written alike; what images of earlier releases hold.
+    var writtenFingerprint: Fingerprint {
         switch self {
-        case .definition(let definition): return definition.fingerprint
+        case .definition(let definition): return definition.writtenFingerprint
         case .state(let definition, let state):
             let builder = Fingerprint.Builder()
             var head = ByteWriter()

@@ -58,7 +58,8 @@ struct ImageHead {
         name = try reader.readString()
         uid = ModelUID(number: try reader.readUInt32())
         fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
-        settings = try reader.readSetting()
+        // Earlier releases let a patch store any `consistency`, which meant nothing.
+        settings = try reader.readSetting().setting("consistency", to: nil)
         parameters = try reader.readArray { reader throws(FormatError) in
             try reader.readParameter()
         }

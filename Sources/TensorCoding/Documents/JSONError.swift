@@ -90,9 +90,11 @@ extension JSONError.Reason {
         case .duplicateKey(let key): "the key \"\(key)\" appears twice in one object; keep one of them"
         case .tooDeep(let limit): "nesting deeper than \(limit) levels; flatten the document"
         case .keyTooLong(let limit): "a name of more than \(limit) bytes; shorten it"
-        case .documentTooLarge(let limit): "more than \(limit) bytes beside the tensors; shorten names and extra fields"
+        case .documentTooLarge(let limit):
+            "more than \(limit) bytes beside the tensors; shorten names and extra fields, and append to long arrays of rates with PATCH"
         case .tooManyTensors(let limit): "more than \(limit) tensors in one body; send them in several"
-        case .overBudget: "no memory is left for the document; try again later, or with a smaller one"
+        case .overBudget:
+            "no memory is left for the document; send fewer values (each rate of an array takes memory), or try again later"
         case .refused(let text): text
         }
     }

@@ -34,12 +34,15 @@ public struct JSONBodyReader: ~Copyable {
     private var section: Name = ""
     private var hasFields = false  // of the tensor being read
     // What a value costs for a moment, in jansson and as `JSONValue`; an empty object is the dearest.
-    private static let bytesPerValue = 320
+    private static let (bytesPerNumber, bytesPerValue) = (112, 320)
+    // Bytes of the envelope that are free; beyond them the sink is asked, piece by piece.
+    private static let envelopePiece = 4 << 20
 
     private let tensorKeys: Set<Name>
     private let limits: JSONLimits
 
-    private var envelopeValues = 0  // that jansson will make
+    private var valueBytes = 0  // of the values that jansson will make
+    private var envelopeAllowance = Self.envelopePiece
     private var isCopying = true
     private var copied: UnsafePointer<UInt8>?  // bytes of this chunk before it are in the envelope
 
@@ -79,7 +82,7 @@ public struct JSONBodyReader: ~Copyable {
         lexer.load(UnsafeRawBufferPointer(start: nil, count: 0))
         copied = lexer.position
         if let token = try lexer.finish() { try take(token) }
-        guard reader.sink.allowGrowth(bytes: envelopeValues * Self.bytesPerValue) else {
+        guard reader.sink.allowGrowth(bytes: valueBytes) else {
             throw lexer.error(.overBudget)
         }
         var document = try envelope.parse()
@@ -92,7 +95,7 @@ public struct JSONBodyReader: ~Copyable {
 
 extension JSONBodyReader {
     private mutating func take(_ token: JSONToken) throws(JSONError) {
-        if isCopying { envelopeValues += 1 }
+        if isCopying { valueBytes += token == .number ? Self.bytesPerNumber : Self.bytesPerValue }
         switch place {
         case .envelope: try takeInEnvelope(token)
         case .section: try takeSection(token)
@@ -186,6 +189,11 @@ extension JSONBodyReader {
     private mutating func copyUpToHere() throws(JSONError) {
         guard let start = copied else { return }
         let bytes = UnsafeBufferPointer(start: start, count: lexer.position - start)
+        while envelope.text.count + bytes.count > envelopeAllowance, envelopeAllowance < limits.documentBytes {
+            // Twice: a growing array holds the old bytes beside the new ones.
+            guard reader.sink.allowGrowth(bytes: 2 * Self.envelopePiece) else { throw lexer.error(.overBudget) }
+            envelopeAllowance += Self.envelopePiece
+        }
         try envelope.copy(bytes, at: lexer.place)
         copied = lexer.position
     }

@@ -1,0 +1,28 @@
+// When a push is applied. One reader for PUT and PATCH: there is one mode so far, so nothing of it is stored.
+
+import Names
+import Optimizers
+
+/// The member `consistency` of a definition or a patch.
+public enum Consistency {
+    /// Refuses what this server does not do.
+    ///
+    /// - Throws: `.invalid`.
+    public static func check(_ setting: Setting) throws(OptimizerError) {
+        guard case .object(let entries) = setting else {
+            throw complaint("", .typeError, "`consistency` is an object such as {\"mode\":\"async\"}")
+        }
+        for entry in entries where entry.key != "mode" {
+            throw complaint(
+                "/\(entry.key.pointerEscaped)", .keyError,
+                "`consistency` has no field `\(entry.key)`; it knows `mode`")
+        }
+        guard setting["mode"]?.stringValue == "async" else {
+            throw complaint("/mode", .valueError, "the only mode is \"async\": each push is applied at once")
+        }
+    }
+
+    private static func complaint(_ place: String, _ exception: ExceptionClass, _ detail: String) -> OptimizerError {
+        .invalid(Complaint(pointer: "/consistency\(place)", exception: exception, detail: detail))
+    }
+}

@@ -1,0 +1,80 @@
+// Whether two create requests ask for the same model: by what was read of them, not by their text.
+
+import Names
+import Optimizers
+
+extension ModelDefinition {
+    /// Equal for definitions that mean the same, whatever the order of their members, the spelling of names, the form of
+    /// values; defaults may be written out or not.
+    ///
+    /// - Throws: `.invalid` for a definition that is wrong.
+    func fingerprint(_ catalogue: Catalogue) throws(OptimizerError) -> Fingerprint {
+        let builder = Fingerprint.Builder()
+        var writer = ByteWriter()
+        writer.write(try catalogue.canonical(settings, parameters: parameters.map(\.definition)))
+        writer.bytes.withUnsafeBytes { builder.add($0) }
+        for parameter in parameters.sorted(by: { $0.definition.name < $1.definition.name }) {
+            builder.add(parameter.definition.name.text)
+            builder.add(parameter.definition.shape.dimensions.count)
+            for extent in parameter.definition.shape.dimensions { builder.add(extent) }
+            builder.add(parameter.definition.isTrainable ? 1 : 0)
+            builder.add(parameter.definition.wireType?.rawValue ?? "")
+            try parameter.add(to: builder)
+        }
+        return builder.fingerprint
+    }
+
+    /// What keeps a worker that defines this model from using one with `layout`: names and shapes, not values.
+    func differences(from layout: ArenaLayout) -> [Complaint] {
+        var found: [Complaint] = []
+        for parameter in parameters.map(\.definition) {
+            let pointer = "/parameters/\(parameter.name.pointerEscaped)"
+            guard let index = layout.index(of: parameter.name) else {
+                found.append(
+                    Complaint(pointer: pointer, exception: .valueError, detail: "the model has no `\(parameter.name)`"))
+                continue
+            }
+            let present = layout.parameters[index]
+            if present.shape != parameter.shape {
+                found.append(
+                    Complaint(
+                        pointer: pointer, exception: .valueError,
+                        detail: "`\(parameter.name)` of the model has another shape",
+                        expected: "\(present.shape.dimensions)", got: "\(parameter.shape.dimensions)"))
+            } else if present.isTrainable != parameter.isTrainable {
+                found.append(
+                    Complaint(
+                        pointer: "\(pointer)/trainable", exception: .valueError,
+                        detail: "`\(parameter.name)` of the model is \(present.isTrainable ? "" : "not ")trained",
+                        expected: "\(present.isTrainable)", got: "\(parameter.isTrainable)"))
+            }
+        }
+        let named = Set(parameters.map(\.definition.name))
+        for parameter in layout.parameters where !named.contains(parameter.name) {
+            found.append(
+                Complaint(
+                    pointer: "/parameters/\(parameter.name.pointerEscaped)", exception: .valueError,
+                    detail: "the model also has `\(parameter.name)`"))
+        }
+        return found
+    }
+}
+
+extension InitialParameter {
+    /// Adds the first values: an initializer as it was read, numbers with -0 as 0.
+    fileprivate func add(to builder: Fingerprint.Builder) throws(OptimizerError) {
+        switch value {
+        case .initializer(let setting):
+            let initializer = try Initializer(setting, pointer: "/parameters/\(definition.name.pointerEscaped)/init")
+            builder.add(initializer.kind.rawValue)
+            builder.add(Int(truncatingIfNeeded: initializer.seed))
+        case .values(let source):
+            var rest = source.values[...]
+            while !rest.isEmpty {
+                let piece = rest.prefix(4096).map { $0 + 0 }
+                piece.withUnsafeBytes { builder.add($0) }
+                rest = rest.dropFirst(piece.count)
+            }
+        }
+    }
+}
