@@ -6,6 +6,10 @@ public struct ServingConfiguration: Sendable {
     public var memoryLimit: Int
     /// Receipts that are kept per worker for retries.
     public var receiptWindow: Int
+    /// Answers of requests with a key that are kept for retries, per model and for the daemon.
+    public var requestKeys = 256
+    /// How long they are kept.
+    public var keyLifetime = Duration.seconds(86_400)
     /// Threads that run models.
     public var threads: Int
     /// The most models at a time.

@@ -44,8 +44,7 @@ struct BinaryFormTests {
         writer.write(ledger)
         let copy = try parse(writer.bytes) { reader throws(FormatError) in try reader.readLedger() }
         #expect(copy.workers == ledger.workers)
-        #expect(copy.tokens.map(\.token) == ledger.tokens.map(\.token))
-        #expect(copy.tokens.map(\.entry) == ledger.tokens.map(\.entry))
+        #expect(copy.keys.isEmpty)
     }
 
     @Test("an image's head comes back with every field")
@@ -55,7 +54,7 @@ struct BinaryFormTests {
         #expect(head.name == "sample" && head.uid == image.uid && head.fingerprint == image.fingerprint)
         #expect(head.settings == image.settings && head.parameters == image.parameters)
         #expect(head.version == 3 && head.divergence == nil && head.position == image.position)
-        #expect(head.ledger.workers == image.ledger.workers && head.history == image.history)
+        #expect(head.workers == image.ledger.workers && head.history == image.history)
         #expect(head.optimizer.step == 2 && head.optimizer.slots.map(\.name) == image.optimizer.slots.map(\.name))
     }
 

@@ -48,7 +48,7 @@ struct FlagTests {
         let receipt = try #require(Sample.ledger.workers["wörker"]?.entries.first?.receipt)
         for number in 1...50 { large.finish(seq(number), push.fingerprint, receipt) }
         var small = WorkerLedger(window: 4)
-        small.restore(workers: large.workers, tokens: large.tokens)
+        small.restore(workers: large.workers)
         #expect(small.workers["a"]?.entries.map(\.seq) == [47, 48, 49, 50])
         #expect(small.workers["a"]?.forgottenThrough == 46)
     }

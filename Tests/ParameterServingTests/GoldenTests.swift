@@ -47,7 +47,7 @@ struct GoldenTests {
         #expect(head.history.turns == [.init(version: 3, step: 2)])
         #expect(head.version == 3 && head.optimizer.step == 2 && head.position == 4)
         #expect(head.optimizer.slots.map(\.name) == ["moments"] && head.optimizer.slots.map(\.buffer.count) == [4])
-        let worker = try #require(head.ledger.workers["a"])
+        let worker = try #require(head.workers["a"])
         #expect(worker.lastSeq == 2 && worker.entries.map(\.receipt.step) == [1, 2])
         #expect(worker.entries.map(\.receipt.learningRates) == [[0.5], [0.25]])
     }

@@ -27,7 +27,7 @@ struct ModelTests {
     func exactlyOnce(place: Place) throws {
         try place.withRegistry { registry in
             let model = try registry.make(Self.sgd, [("w", [0, 0])])
-            for key in [seq(1), .token("t")] {
+            for key in [seq(1), seq(1, "b")] {
                 let first = try model.push(["w": [1, 1]], key)
                 let before = model.digest
                 var again = try model.push(["w": [1, 1]], key)

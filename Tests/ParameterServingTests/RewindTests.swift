@@ -205,9 +205,9 @@ struct RewindTests {
 
 extension ModelRegistry {
     fileprivate func rollback(_ model: Model, toStep step: Int) throws -> PublishedVersion? {
-        let answer = Promise<Result<PublishedVersion?, ServingError>>()
+        let answer = Promise<Result<Outcome?, ServingError>>()
         rollback(model, toStep: step) { answer.fulfil($0) }
-        return try answer.wait().get()
+        return try answer.wait().get()?.version
     }
 
     func saved(_ model: Model) throws -> [CheckpointFacts] {
@@ -217,14 +217,19 @@ extension ModelRegistry {
     }
 
     func save(_ model: Model) throws -> CheckpointFacts {
-        let answer = Promise<Result<CheckpointFacts, ServingError>>()
+        let answer = Promise<Result<Outcome, ServingError>>()
         saveCheckpoint(of: model) { answer.fulfil($0) }
-        return try answer.wait().get()
+        guard case .noted(.saved(let facts)) = try answer.wait().get() else { throw ServingError.stopping }
+        return facts
     }
 
     func restore(_ model: Model, _ id: UInt64) throws -> PublishedVersion? {
-        let answer = Promise<Result<PublishedVersion?, ServingError>>()
+        let answer = Promise<Result<Outcome?, ServingError>>()
         restore(model, toCheckpoint: id) { answer.fulfil($0) }
-        return try answer.wait().get()
+        return try answer.wait().get()?.version
     }
+}
+
+extension Outcome {
+    fileprivate var version: PublishedVersion? { if case .changed(let version) = self { version } else { nil } }
 }

@@ -93,18 +93,6 @@ struct WorkerLedgerTests {
         #expect(throws: ServingError.self) { try ledger.find(seq(2)) }
     }
 
-    @Test("tokens are remembered up to the window, the oldest going first")
-    func tokens() throws {
-        var ledger = WorkerLedger(window: 2)
-        for (index, token) in ["x", "y", "z"].enumerated() {
-            #expect(try ledger.find(.token(Name(token))) == .new(gap: 0))
-            ledger.finish(.token(Name(token)), print1, receipt(index + 1))
-        }
-        #expect(try ledger.find(.token("x")) == .new(gap: 0))
-        #expect(try ledger.find(.token("y")) == .applied(receipt(2), print1))
-        #expect(try ledger.find(.token("z")) == .applied(receipt(3), print1))
-    }
-
     @Test("workers beyond the limit are refused, those that are known are not")
     func mostWorkers() throws {
         var ledger = WorkerLedger(window: 4, mostWorkers: 2)

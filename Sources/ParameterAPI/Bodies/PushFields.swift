@@ -27,8 +27,8 @@ struct PushFields {
 
     private var values: [Name: JSONValue] = [:]
 
-    /// Reads the fields of a body and of its request's headers.
-    init(_ body: TensorBody, headers: Headers, layout: ArenaLayout) {
+    /// Reads the fields of a body and of its request's headers; a request with a key of its own needs no number.
+    init(_ body: TensorBody, headers: Headers, layout: ArenaLayout, hasRequestKey: Bool) {
         for member in body.fields { values[member.key] = member.value }
         if !body.isMetadata { complainUnknown(body.fields.filter { !Self.known.contains($0.key) }, layout) }
         for (field, header) in Self.headers {
@@ -39,7 +39,7 @@ struct PushFields {
         _ = integer("num_examples", atLeast: 1)
         isComplete = boolean("complete")
         checkMetrics()
-        key = readKey(idempotencyKey: headers["Idempotency-Key"])
+        key = readKey(hasRequestKey: hasRequestKey)
     }
 
     private mutating func readBasis() -> Basis? {
@@ -60,7 +60,7 @@ struct PushFields {
         do throws(JSONError) { return try JSONValue(parsing: text.utf8) } catch { return .string(text) }
     }
 
-    private mutating func readKey(idempotencyKey: String?) -> PushKey? {
+    private mutating func readKey(hasRequestKey: Bool) -> PushKey? {
         let worker = workerName()
         let seq = integer("seq", atLeast: 1)
         let epoch = integer("epoch", atLeast: 0) ?? 0
@@ -68,7 +68,7 @@ struct PushFields {
             guard let worker, let seq else { return nil }
             return .sequence(worker: worker, epoch: epoch, seq: seq)
         }
-        if let idempotencyKey { return token(idempotencyKey) }
+        if hasRequestKey { return nil }
         if values["seq"] != nil {
             complain("worker", .valueError, "`seq` counts a worker's pushes: name the `worker` too")
         }
@@ -76,16 +76,6 @@ struct PushFields {
             complain("seq", .valueError, "a push of a `worker` needs its `seq`, so that a retry is not applied twice")
         }
         return nil
-    }
-
-    private mutating func token(_ text: String) -> PushKey? {
-        let inner =
-            text.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"") ? String(text.dropFirst().dropLast()) : text
-        guard (1...256).contains(inner.utf8.count) else {
-            complain("", .valueError, "Idempotency-Key has 1 to 256 characters")
-            return nil
-        }
-        return .token(Name(inner))
     }
 
     private mutating func workerName() -> Name? {

@@ -37,7 +37,9 @@ final class PushReceiver: BodyReceiver {
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
             let body = try reader.finish()
-            done(try push(body, PushFields(body, headers: call.request.headers, layout: sink.layout)), exchange)
+            let fields = PushFields(
+                body, headers: call.request.headers, layout: sink.layout, hasRequestKey: call.isKeyed)
+            done(try push(body, fields), exchange)
         } catch {
             call.answer(exchange, error)
         }
@@ -63,7 +65,7 @@ final class PushReceiver: BodyReceiver {
         gradients.isFinite = checking.nonFinite == nil
         return Push(
             gradients: gradients, arena: arena, key: fields.key,
-            fingerprint: fields.key == nil ? Fingerprint(high: 0, low: 0) : gradients.fingerprint(in: sink.layout),
+            fingerprint: fields.key == nil && !call.isKeyed ? .nothing : gradients.fingerprint(in: sink.layout),
             basedOn: fields.basedOn,
             loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints)
     }

@@ -10,7 +10,8 @@ import ParameterServing
 @Sendable func importState(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
-    try call.checkMatch(model)
+    let ifVersion = try call.checkMatch(model)
+    let key = try call.requestKey()
     let isNamed = call.suffix == "safetensors" && call.request.headers["Content-Type"] == nil
     let isFile = isNamed ? true : try BodyFormat(call.request) == .safetensors
     guard isFile else {
@@ -20,11 +21,8 @@ import ParameterServing
         )
     }
     let receiver = FileReceiver(call) { file, exchange throws(Problem) in
-        call.api.registry.importState(try NamedState(file), of: model) { result in
-            switch result {
-            case .success: answerPage(of: model, status: 200, call, exchange)
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+        call.api.registry.importState(try NamedState(file), of: model, key: key, ifVersion: ifVersion) { result in
+            answerPage(of: model, after: result, call, exchange)
         }
     }
     // A state has no more than a few slots for each number of the model; the budget decides about the rest.

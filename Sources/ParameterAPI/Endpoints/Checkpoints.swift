@@ -9,17 +9,23 @@ import TensorCoding
 @Sendable func saveCheckpoint(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
+    let key = try call.requestKey()
     return try call.readNothing { exchange in
-        call.api.registry.saveCheckpoint(of: model) { result in
+        call.api.registry.saveCheckpoint(of: model, key: key) { result in
             switch result {
-            case .success(let facts):
-                let location = "/v1/models/\(model.name)/checkpoints/\(facts.id)"
-                call.answer(exchange, status: 201, headers: [(name: "Location", value: location)]) {
-                    $0.checkpoint(facts, of: model)
-                }
+            case .success(.noted(.saved(let facts))): answer(facts, of: model, call, exchange)
+            case .success(.repeated(.saved(let facts))): answer(facts, of: model, call.replaying, exchange)
+            case .success: break
             case .failure(let error): call.answer(exchange, Problem(error))
             }
         }
+    }
+}
+
+private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ exchange: Exchange) {
+    let location = "/v1/models/\(model.name)/checkpoints/\(facts.id)"
+    call.answer(exchange, status: 201, headers: [(name: "Location", value: location)]) {
+        $0.checkpoint(facts, of: model)
     }
 }
 
@@ -69,11 +75,13 @@ import TensorCoding
     try call.allowQueries()
     let model = try call.model()
     let id = try checkpointID(call)
+    let key = try call.requestKey()
     return try call.readNothing { exchange in
-        call.api.registry.deleteCheckpoint(id, of: model) { result in
+        call.api.registry.deleteCheckpoint(id, of: model, key: key) { result in
             switch result {
-            case .success(true): exchange.complete { Response(status: 204) }
-            case .success(false): call.answer(exchange, noCheckpoint(id, model))
+            case .success(.repeated): call.replaying.answerNothing(exchange)
+            case .success(nil): call.answer(exchange, noCheckpoint(id, model))
+            case .success: call.answerNothing(exchange)
             case .failure(let error): call.answer(exchange, Problem(error))
             }
         }
@@ -84,10 +92,11 @@ import TensorCoding
 @Sendable func restoreCheckpoint(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
-    try call.checkMatch(model)
+    let ifVersion = try call.checkMatch(model)
     let id = try checkpointID(call)
+    let key = try call.requestKey()
     return try call.readNothing { exchange in
-        call.api.registry.restore(model, toCheckpoint: id) { result in
+        call.api.registry.restore(model, toCheckpoint: id, key: key, ifVersion: ifVersion) { result in
             answer(call, exchange, model, result, absent: noCheckpoint(id, model))
         }
     }
@@ -97,7 +106,8 @@ import TensorCoding
 @Sendable func rollbackModel(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let model = try call.model()
-    try call.checkMatch(model)
+    let ifVersion = try call.checkMatch(model)
+    let key = try call.requestKey()
     _ = try BodyFormat(call.request, takesTensors: false)
     let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
         guard document.members?.count == 1, let step = document["step"]?.integer,
@@ -105,7 +115,8 @@ import TensorCoding
         else {
             throw Problem([Complaint(pointer: "/step", exception: .typeError, detail: "write {\"step\":120}")])
         }
-        call.api.registry.rollback(model, toStep: Int(step)) { result in
+        let requestKey = key?.with(Setting(document).fingerprint)
+        call.api.registry.rollback(model, toStep: Int(step), key: requestKey, ifVersion: ifVersion) { result in
             let absent = Problem(
                 .notFound,
                 "Step \(step) of `\(model.name)` is not covered any more; GET .../checkpoints lists what is kept.")
@@ -116,12 +127,11 @@ import TensorCoding
 }
 
 private func answer(
-    _ call: Call, _ exchange: Exchange, _ model: Model, _ result: Result<PublishedVersion?, ServingError>,
-    absent: Problem
+    _ call: Call, _ exchange: Exchange, _ model: Model, _ result: Result<Outcome?, ServingError>, absent: Problem
 ) {
     switch result {
     case .success(nil): call.answer(exchange, absent)
-    case .success: answerPage(of: model, status: 200, call, exchange)
+    case .success(let outcome?): answerPage(of: model, after: .success(outcome), call, exchange)
     case .failure(let error): call.answer(exchange, Problem(error))
     }
 }

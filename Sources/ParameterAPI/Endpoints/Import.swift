@@ -24,12 +24,14 @@ final class ImportReceiver: BodyReceiver {
     private let ifVersion: [Int]?
     /// Whether the tensors that fit are taken though others do not.
     private let isPartial: Bool
+    private let key: RequestKey?
 
     init(_ call: Call, _ model: Model, _ format: BodyFormat) throws(Problem) {
         self.call = call
         self.model = model
         ifVersion = try call.condition(on: model)?.versions
         isPartial = try call.flag("partial")
+        key = try call.requestKey()
         sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
         reader = BodyReader(format, of: call.request, section: "parameters", sink: sink)
     }
@@ -47,11 +49,9 @@ final class ImportReceiver: BodyReceiver {
         do throws(Problem) {
             let arena = try sink.arena()
             let checked = try checked(try reader.finish(), arena)
-            model.submit(.importValues(arena, present: checked.isDense, ifVersion: ifVersion)) { [call, model] result in
-                switch result {
-                case .success: answerPage(of: model, status: 200, call, exchange, skipped: checked.complaints)
-                case .failure(let error): call.answer(exchange, Problem(error))
-                }
+            let command = Command.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
+            model.submit(command.under(key?.with(fingerprint(arena, checked.isDense)))) { [call, model] result in
+                answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
             }
         } catch {
             call.answer(exchange, error)
@@ -59,6 +59,12 @@ final class ImportReceiver: BodyReceiver {
     }
 
     func abandon() {}
+
+    private func fingerprint(_ arena: Arena, _ present: [Bool]) -> Fingerprint {
+        var values = Gradients(dense: arena.buffer, parameterCount: present.count)
+        values.isDense = present
+        return values.fingerprint(in: sink.layout)
+    }
 
     /// What fits; the complaints are about what does not, which is nothing unless a part is enough.
     private func checked(_ body: TensorBody, _ arena: Arena) throws(Problem) -> TensorChecking {

@@ -44,21 +44,16 @@ import ParameterServing
     try checkModelName(name)
     let format = try BodyFormat(call.request)
     let onlyIfAbsent = call.request.headers["If-None-Match"] == "*"
-    if onlyIfAbsent, (try? call.model()) != nil {
+    let key = try call.requestKey()
+    if onlyIfAbsent, key == nil, (try? call.model()) != nil {
         throw Problem(.preconditionFailed, "`\(name)` exists, and If-None-Match: * asks for a new model.")
     }
     let condition = try replacedModel(call)
     let create = { (source: ModelSource, exchange: Exchange) in
         call.api.registry.create(
-            name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent, joining: joining,
-            condition: condition
-        ) { result in
-            switch result {
-            case .success(.new(let model)): answerPage(of: model, status: 201, call, exchange)
-            case .success(.existing(let model)): answerPage(of: model, status: 200, call, exchange)
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
-        }
+            name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent, joining: joining, condition: condition,
+            key: key?.with(source.writtenFingerprint)
+        ) { result in answer(result, call, exchange) }
     }
     let receiver: any BodyReceiver =
         format == .json
@@ -69,12 +64,43 @@ import ParameterServing
     return .read(receiver, limit: call.api.definitionLimit)
 }
 
-/// What `If-Match` demands of the model that a PUT finds.
+private func answer(_ result: Result<ModelRegistry.Created, ServingError>, _ call: Call, _ exchange: Exchange) {
+    switch result {
+    case .success(.new(let model)): answerPage(of: model, status: 201, call, exchange)
+    case .success(.existing(let model)): answerPage(of: model, status: 200, call, exchange)
+    case .success(.repeated(let uid, let step)): answerAgain(uid, step: step, call.replaying, exchange)
+    case .failure(let error): call.answer(exchange, Problem(error))
+    }
+}
+
+/// The answer of an earlier creation; all that is known of a model that has gone since is in its cursor.
+private func answerAgain(_ uid: ModelUID, step: Int, _ call: Call, _ exchange: Exchange) {
+    if let model = try? call.model(), model.uid == uid {
+        return answerPage(of: model, at: (step, 1), status: 201, call, exchange)
+    }
+    let (first, name) = (Cursor(uid: uid, version: 1), call.argument("m"))
+    call.answer(exchange, status: 201, headers: versionHeaders(first, step: step)) { writer in
+        writer.beginObject()
+        writer.member("model", name)
+        writer.member("uid", "\(uid)")
+        writer.member("step", step)
+        writer.member("version", first.version)
+        writer.member("cursor", "\(first)")
+        writer.member("status", "gone")
+        writer.key("parameters")
+        writer.beginObject()
+        writer.endObject()
+        writer.endObject()
+    }
+}
+
+/// What `If-Match` demands of the model that a PUT or a DELETE finds.
 ///
 /// - Throws: `preconditionFailed` also where there is no model.
 private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
     guard call.request.headers["If-Match"] != nil else { return nil }
     guard let model = try? call.model() else {
+        if call.isKeyed { return ModelCondition(uid: ModelUID(number: 0), versions: []) }
         throw Problem(
             .preconditionFailed,
             "There is no model `\(call.argument("m"))` that If-Match could name; nothing was applied.")
@@ -92,14 +118,46 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 /// `DELETE /v1/models/{m}`.
 @Sendable func deleteModel(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
-    let model = try call.model()
-    let condition = try call.condition(on: model) ?? ModelCondition(uid: model.uid)
+    let key = try call.requestKey()
+    let condition: ModelCondition?
+    // A retry finds the model gone, or another one in its place.
+    if key != nil, (try? call.model()) == nil {
+        condition = try replacedModel(call)
+    } else {
+        let model = try call.model()
+        condition = try call.condition(on: model) ?? ModelCondition(uid: model.uid)
+    }
     return try call.readNothing { exchange in
-        call.api.registry.delete(model.name, condition: condition) { error in
-            if let error { return call.answer(exchange, Problem(error)) }
-            exchange.complete { Response(status: 204) }
+        call.api.registry.delete(call.argument("m"), condition: condition, key: key) { result in
+            switch result {
+            case .success(.repeated): call.replaying.answerNothing(exchange)
+            case .success: call.answerNothing(exchange)
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
         }
     }
+}
+
+/// Answers a change with the page of `model`: as it is now, or, to a retry, as the first request left it.
+func answerPage(
+    of model: Model, after result: Result<Outcome, ServingError>, _ call: Call, _ exchange: Exchange,
+    skipped: [Complaint] = []
+) {
+    switch result {
+    case .success(.repeated(.changed(let step, let version))):
+        answerPage(of: model, at: (step, version), status: 200, call.replaying, exchange)
+    case .success: answerPage(of: model, status: 200, call, exchange, skipped: skipped)
+    case .failure(let error): call.answer(exchange, Problem(error))
+    }
+}
+
+/// Answers with the page of `model` as it was at a version; definition and rates are those of now where it is not kept.
+private func answerPage(
+    of model: Model, at place: (step: Int, version: Int), status: Int, _ call: Call, _ exchange: Exchange
+) {
+    let now = model.publication.current
+    let version = model.publication.version(place.version) ?? now.told(at: place.version, step: place.step)
+    answerPage(of: model, version, divergence: nil, status: status, call, exchange)
 }
 
 /// Answers with the page of `model` as it is now.
@@ -108,8 +166,15 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 func answerPage(
     of model: Model, status: Int, _ call: Call, _ exchange: Exchange, skipped: [Complaint] = []
 ) {
-    let version = model.publication.current
-    let divergence = model.publication.divergence
+    answerPage(
+        of: model, model.publication.current, divergence: model.publication.divergence, status: status, call, exchange,
+        skipped: skipped)
+}
+
+private func answerPage(
+    of model: Model, _ version: PublishedVersion, divergence: String?, status: Int, _ call: Call, _ exchange: Exchange,
+    skipped: [Complaint] = []
+) {
     let validators = call.validators(version, divergence == nil ? "page" : "page-diverged")
     if validators.hold { return exchange.complete { validators.notModified } }
     var headers = validators.headers

@@ -24,14 +24,14 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Action {
     let model = try call.model()
     _ = try BodyFormat(call.request, takesTensors: false)
     let ifVersion = try call.condition(on: model)?.versions
+    let key = try call.requestKey()
     let receiver = DocumentReceiver(call, holdsRates: true) { document, exchange throws(Problem) in
-        let patch = SettingsPatch(group: group, patch: Setting(document))
+        let setting = Setting(document)
+        let patch = SettingsPatch(group: group, patch: setting)
         do throws(OptimizerError) { try patch.check() } catch { throw Problem(ServingError(error)) }
-        model.submit(.reconfigure(patch, ifVersion: ifVersion)) { result in
-            switch result {
-            case .success: answerPage(of: model, status: 200, call, exchange)
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+        let command = Command.reconfigure(patch, ifVersion: ifVersion)
+        model.submit(command.under(key?.with(setting.fingerprint))) { result in
+            answerPage(of: model, after: result, call, exchange)
         }
     }
     return .read(receiver, limit: FixedLimits.rates.documentBytes)

@@ -10,7 +10,8 @@ import TensorCoding
     try call.allowQueries("wait", "pull", "dry_run", "stages", "group", "name", "dtype", "encoding", "meta_only")
     _ = try call.waitTime()
     let model = try call.model()
-    try call.checkMatch(model)
+    let ifVersion = try call.checkMatch(model)
+    let key = try call.requestKey()
     let format = try BodyFormat(call.request)
     let answersPull = try call.flag("pull")
     let showsStages = try call.flag("stages")
@@ -24,10 +25,14 @@ import TensorCoding
     if !answersPull { try forbidSelection(call) }
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
     let receiver = PushReceiver(call, model, format) { push, exchange in
-        model.submit(.push(push)) { result in
+        // A worker's own number decides where there are both.
+        let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
+        model.submit(Command.push(push).under(requestKey, ifVersion: ifVersion)) { result in
             switch result {
             case .success(.receipt(let receipt)):
                 answer(receipt, of: model, selection, call, exchange)
+            case .success(.repeated(.receipt(let receipt))):
+                answer(receipt, of: model, selection, call.replaying, exchange)
             case .success: break
             case .failure(let error): call.answer(exchange, Problem(error))
             }

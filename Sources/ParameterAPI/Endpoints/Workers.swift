@@ -10,11 +10,14 @@ import TensorCoding
     try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
+    let key = try call.requestKey()
     return try call.readNothing { exchange in
-        model.submit(.register(worker: worker)) { result in
+        model.submit(Command.register(worker: worker).under(key)) { result in
             switch result {
             case .success(.registered(let epoch, let lastSeq)):
                 answer(call, exchange, worker, WorkerFacts(epoch: epoch, lastSeq: lastSeq))
+            case .success(.repeated(.registered(let epoch, let lastSeq))):
+                answer(call.replaying, exchange, worker, WorkerFacts(epoch: epoch, lastSeq: lastSeq))
             case .success: break
             case .failure(let error): call.answer(exchange, Problem(error))
             }

@@ -75,10 +75,10 @@ extension Problem {
         case .keyReused(let key):
             self.init(
                 .keyReused,
-                "`\(key)` was used for other gradients; use a new seq or Idempotency-Key, or register the worker for a new epoch. Nothing was applied."
+                "`\(key)` was used for other gradients or another request; use a new seq or Idempotency-Key, or register the worker for a new epoch. Nothing was applied."
             )
         case .inFlight(let key):
-            self.init(.inFlight, "`\(key)` is still under way; send the same push again.")
+            self.init(.inFlight, "`\(key)` is still under way; send the same request again.")
             retryAfter = 1
         case .tooManyWorkers(let limit):
             self.init(

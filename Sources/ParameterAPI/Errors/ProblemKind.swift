@@ -32,6 +32,7 @@ enum ProblemKind: String, CaseIterable {
     case wrongHost = "wrong-host"
     case invalidContent = "invalid-content"
     case conflictingQuery = "conflicting-query"
+    case conflictingKeys = "conflicting-keys"
     case invalidQuery = "invalid-query"
     case exceedsMemory = "exceeds-memory"
     case keyReused = "key-reused"

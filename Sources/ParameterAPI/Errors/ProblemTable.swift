@@ -149,6 +149,11 @@ extension ProblemKind {
                 400, "Query arguments do not go together",
                 "An argument is written twice, or means nothing beside the others. The detail says which one to leave out or to add."
             )
+        case .conflictingKeys:
+            Row(
+                400, "Two keys for one request",
+                "Idempotency-Key and X-Idempotency-Key are the same header under two names. Send one of them, or the same value in both."
+            )
         case .invalidQuery:
             Row(422, "A query argument is wrong", "The detail names the argument and the values that it takes.")
         case .exceedsMemory:
@@ -158,8 +163,8 @@ extension ProblemKind {
             )
         case .keyReused:
             Row(
-                422, "The key was used for another body",
-                "A sequence number or Idempotency-Key stands for one push. After a restart of a worker, register it (PUT .../workers/NAME) for a new epoch."
+                422, "The key was used for another request",
+                "A sequence number stands for one push, an Idempotency-Key for one request: method, path, query and body. Choose a new key for a new request; after a restart of a worker, register it (PUT .../workers/NAME) for a new epoch."
             )
         case .tooMany:
             Row(429, "A limit is reached", "Wait for Retry-After, or use fewer of what the detail names.")

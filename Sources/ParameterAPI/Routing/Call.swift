@@ -11,6 +11,20 @@ struct Call: Sendable {
     /// The representation that the path's suffix asks for.
     let suffix: String?
     let api: ParameterAPI
+    /// Whether the answer is that of an earlier arrival of the request.
+    var isReplay = false
+
+    /// The call whose answer says that it is given again.
+    var replaying: Call {
+        var call = self
+        call.isReplay = true
+        return call
+    }
+
+    /// What an answer says in its head of being given again.
+    var replayHeaders: [(name: String, value: String)] {
+        isReplay ? [(name: "Idempotency-Replayed", value: "true")] : []
+    }
 
     /// The value of a path's argument.
     func argument(_ name: String) -> String { arguments[name] ?? "" }

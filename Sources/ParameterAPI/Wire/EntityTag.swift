@@ -79,10 +79,15 @@ extension Call {
 
     /// Refuses a request whose `If-Match` the model does not meet as the head arrives.
     ///
+    /// - Returns: the versions that are still to be checked: a request with a key may have been answered before, and then
+    ///   its precondition was met.
     /// - Throws: `preconditionFailed`.
-    func checkMatch(_ model: Model) throws(Problem) {
-        guard let condition = try condition(on: model) else { return }
+    @discardableResult
+    func checkMatch(_ model: Model) throws(Problem) -> [Int]? {
+        guard let condition = try condition(on: model) else { return nil }
+        if isKeyed { return condition.versions }
         do throws(ServingError) { try condition.check(model) } catch { throw Problem(error) }
+        return nil
     }
 
     /// What `If-Match` demands of the model; nil without the header.
@@ -96,7 +101,8 @@ extension Call {
         let current = model.publication.current.version
         // A version never comes back, so what lies behind need not be looked at again.
         let versions = Set(list.versions(of: model.uid)).filter { $0 >= current }.sorted().prefix(Self.mostVersions)
-        guard !versions.isEmpty else {
+        // With a key the model decides: the request may be a retry, which names the version that it has changed.
+        guard !versions.isEmpty || isKeyed else {
             throw Problem(
                 .preconditionFailed,
                 "If-Match \(values.joined(separator: ", ").prefix(200)) names no version that `\(model.name)` can have now; \(list.advice) Nothing was applied."

@@ -37,7 +37,14 @@ extension Call {
         _ write: @escaping @Sendable (inout JSONWriter) -> Void
     ) {
         let indented = isIndented
+        let headers = headers + replayHeaders
         exchange.complete { .json(indented: indented, status: status, headers: headers, write) }
+    }
+
+    /// Completes the exchange with the answer of what leaves nothing to tell.
+    func answerNothing(_ exchange: Exchange) {
+        let headers = replayHeaders
+        exchange.complete { Response(status: 204, headers: headers) }
     }
 
     /// Completes the exchange with a problem.

@@ -71,7 +71,7 @@ struct PullAnswer: Sendable {
             (name: "Cache-Control", value: isImmutable ? "public, max-age=31536000, immutable" : "no-cache"),
             (name: "Vary", value: "Accept, User-Agent"),
             (name: "Content-Location", value: path + (selection.representation == .json ? "" : ".safetensors") + query),
-        ] + versionHeaders(version) + preferenceApplied
+        ] + versionHeaders(version) + preferenceApplied + call.replayHeaders
     }
 
     /// What an answer says in its head that is not the pull that its address names.

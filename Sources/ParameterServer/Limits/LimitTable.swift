@@ -20,6 +20,8 @@ extension Limit {
         Limit("pressure-rate", .bytes(\.http.pressureRate), "Slower bodies make room when there is none"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),
         Limit("versions", .count(\.serving.versions), "Versions of a model that stay readable"),
+        Limit("keys", .count(\.serving.requestKeys), "Answers kept for Idempotency-Key, per model"),
+        Limit("key-lifetime", .time(\.serving.keyLifetime), "Time that they are kept"),
         Limit("workers", .fixed("\(ServingConfiguration.mostWorkers)"), "Workers that a model remembers"),
         Limit("wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Limit("curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),

@@ -7,6 +7,11 @@ import Optimizers
 extension Command {
     /// The record that replays to this command.
     func record(of uid: ModelUID, in layout: ArenaLayout) -> Record {
+        if case .keyed(let key, _, let command) = self { return command.record(of: uid, in: layout, key: key) }
+        return record(of: uid, in: layout, key: nil)
+    }
+
+    private func record(of uid: ModelUID, in layout: ArenaLayout, key: RequestKey?) -> Record {
         var head = ByteWriter()
         var values: [Bytes] = []
         switch self {
@@ -24,17 +29,19 @@ extension Command {
             head.write(restoration.optimizer)
             values = restoration.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
         case .register(let worker): head.write(worker)
+        case .note(let answer): head.write(answer)
+        case .keyed: break
         }
         head.pad(to: 4)
-        let payload = [Bytes(copying: head.bytes)] + values + tail.bytes
+        let payload = [Bytes(copying: head.bytes)] + values + tail(key).bytes
         return Record(type: kind.rawValue, model: uid.number, payload: payload)
     }
 
-    private var tail: RecordTail {
+    private func tail(_ key: RequestKey?) -> RecordTail {
         switch self {
-        case .push(let push): RecordTail(basis: push.basedOn?.cursor)
-        case .restore(let restoration): RecordTail(source: restoration.version)
-        case .importValues, .reconfigure, .register: RecordTail()
+        case .push(let push): RecordTail(basis: push.basedOn?.cursor, key: key)
+        case .restore(let restoration): RecordTail(source: restoration.version, key: key)
+        case .importValues, .reconfigure, .register, .note, .keyed: RecordTail(key: key)
         }
     }
 
@@ -46,8 +53,9 @@ extension Command {
         case .restore(var restoration):
             restoration.version = tail.source
             self = .restore(restoration)
-        case .importValues, .reconfigure, .register: break
+        case .importValues, .reconfigure, .register, .note, .keyed: break
         }
+        self = under(tail.key)
     }
 
     private var kind: CommandKind {
@@ -58,6 +66,8 @@ extension Command {
         case .reconfigure: .reconfigure
         case .restore: .restore
         case .register: .register
+        case .note: .note
+        case .keyed(_, _, let command): command.kind
         }
     }
 
@@ -66,7 +76,7 @@ extension Command {
         _ kind: CommandKind, reading reader: inout ByteReader, layout: ArenaLayout, pool: ArenaPool
     ) throws(FormatError) {
         switch kind {
-        case .push: self = .push(try Push(reading: &reader, layout: layout, arena: pool.takeRegardless()))
+        case .push: self = try .push(reading: &reader, layout: layout, arena: pool.takeRegardless())
         case .importValues, .importIfVersion:
             let ifVersion = kind == .importIfVersion ? try reader.readCondition() : nil
             let present = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
@@ -92,10 +102,35 @@ extension Command {
             try reader.skipPadding(to: 4)
             for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
             self = .restore(restoration)
+        case .note:
+            self = .note(try reader.readStoredAnswer())
+            try reader.skipPadding(to: 4)
         case .create, .createFromImage, .delete, .salvage:
             throw FormatError(expected: "a command of a model", offset: reader.offset)
         }
         add(try RecordTail(reading: &reader))
+    }
+}
+
+extension Command {
+    /// Reads a push; one with a token is from the first release, whose other requests had no key.
+    private static func push(
+        reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena
+    ) throws(FormatError) -> Command {
+        guard try reader.readBool() else {
+            return .push(try Push(nil, reading: &reader, layout: layout, arena: arena))
+        }
+        switch try reader.readByte() {
+        case 0:
+            let key = try reader.readPushKey()
+            return .push(try Push(key, reading: &reader, layout: layout, arena: arena))
+        case 1:
+            let text = try reader.readName()
+            let push = try Push(nil, reading: &reader, layout: layout, arena: arena)
+            let key = RequestKey(text: text, target: nil, body: push.fingerprint, time: RequestKey.always)
+            return .keyed(key, ifVersion: nil, .push(push))
+        default: throw FormatError(expected: "the kind of a key", offset: reader.offset - 1)
+        }
     }
 }
 
@@ -120,8 +155,9 @@ extension Push {
             }
     }
 
-    fileprivate init(reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena) throws(FormatError) {
-        let key = try reader.readOptional { reader throws(FormatError) in try reader.readKey() }
+    fileprivate init(
+        _ key: PushKey?, reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena
+    ) throws(FormatError) {
         let fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
         let basedOn = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
         let loss = try reader.readOptional { reader throws(FormatError) in try reader.readDouble() }
@@ -186,16 +222,11 @@ extension ByteWriter {
 
     /// Writes a push's key.
     mutating func write(_ key: PushKey) {
-        switch key {
-        case .sequence(let worker, let epoch, let seq):
-            write(UInt8(0))
-            write(worker)
-            write(epoch)
-            write(seq)
-        case .token(let token):
-            write(UInt8(1))
-            write(token)
-        }
+        // 1 is a token of the first release.
+        write(UInt8(0))
+        write(key.worker)
+        write(key.epoch)
+        write(key.seq)
     }
 }
 
@@ -227,12 +258,8 @@ extension ByteReader {
     }
 
     /// Reads a push's key.
-    mutating func readKey() throws(FormatError) -> PushKey {
-        switch try readByte() {
-        case 0: return .sequence(worker: try readName(), epoch: try readInt(), seq: try readInt())
-        case 1: return .token(try readName())
-        default: throw FormatError(expected: "the kind of a key", offset: offset - 1)
-        }
+    fileprivate mutating func readPushKey() throws(FormatError) -> PushKey {
+        PushKey(worker: try readName(), epoch: try readInt(), seq: try readInt())
     }
 }
 

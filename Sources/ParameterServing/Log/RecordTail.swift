@@ -11,9 +11,14 @@ struct RecordTail: Equatable {
     var basis: Cursor?
     /// The version whose state a restore brings back.
     var source: Int?
+    /// The key of the request.
+    var key: RequestKey?
 
-    /// The bytes; none where there is nothing to say.
-    var bytes: [Bytes] {
+    /// The tail as a piece of a record; none where there is nothing to say.
+    var bytes: [Bytes] { encoded.isEmpty ? [] : [Bytes(copying: encoded)] }
+
+    /// The tail; empty where there is nothing to say.
+    var encoded: [UInt8] {
         if self == RecordTail() { return [] }
         var writer = ByteWriter()
         writer.write(Self.formatVersion)
@@ -22,7 +27,8 @@ struct RecordTail: Equatable {
             writer.write(cursor.version)
         }
         writer.write(optional: source) { $0.write($1) }
-        return [Bytes(copying: writer.bytes)]
+        writer.write(optional: key) { $0.write($1) }
+        return writer.bytes
     }
 }
 
@@ -37,5 +43,6 @@ extension RecordTail {
             Cursor(uid: ModelUID(number: try reader.readUInt32()), version: try reader.readInt())
         }
         source = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
+        key = try reader.readOptional { reader throws(FormatError) in try reader.readRequestKey() }
     }
 }

@@ -16,6 +16,16 @@ public enum Command: Sendable {
     case restore(Restoration)
     /// Give a worker a new epoch.
     case register(worker: Name)
+    /// Keep the answer of a request that changed files and not the model.
+    case note(StoredAnswer)
+    /// Carry a command out once, however often its request arrives; with versions, only if the model is at one of them
+    /// as the first one arrives.
+    indirect case keyed(RequestKey, ifVersion: [Int]?, Command)
+
+    /// The command under a key; the command itself where the request has none.
+    public func under(_ key: RequestKey?, ifVersion: [Int]? = nil) -> Command {
+        key.map { .keyed($0, ifVersion: ifVersion, self) } ?? self
+    }
 }
 
 /// What a command came to.
@@ -26,6 +36,10 @@ public enum Outcome: Sendable {
     case changed(PublishedVersion)
     /// The worker's new epoch, and the highest number of the one before.
     case registered(epoch: Int, lastSeq: Int)
+    /// The answer is kept.
+    case noted(StoredAnswer)
+    /// The request was carried out before; this was its answer.
+    case repeated(StoredAnswer)
 }
 
 /// Receives the outcome of a command, on an executor thread.

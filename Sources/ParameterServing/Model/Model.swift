@@ -57,6 +57,15 @@ public final class Model: Runnable, @unchecked Sendable {
         post(.submit(command, reply))
     }
 
+    /// Gives the stored answer of a request to `reply`, on an executor thread; nil for one that has not been seen.
+    func recall(
+        _ key: RequestKey, reply: @escaping @Sendable (Result<StoredAnswer?, ServingError>) -> Void
+    ) {
+        inspect { state in
+            do throws(ServingError) { reply(.success(try state.keys.find(key))) } catch { reply(.failure(error)) }
+        }
+    }
+
     /// Runs `body` with the state between two commands.
     func inspect(_ body: @escaping @Sendable (ModelState) -> Void) {
         post(.inspect(body))
@@ -144,10 +153,7 @@ public final class Model: Runnable, @unchecked Sendable {
         if let end { return reply(.failure(end)) }
         do {
             switch try state.admit(command) {
-            case .repeated(var receipt):
-                receipt.replayed = true
-                receipt.durable = log.isDurable
-                reply(.success(.receipt(receipt)))
+            case .repeated(let answer): reply(.success(.repeated(answer.replayed(isDurable: log.isDurable))))
             case .proceed:
                 log.append(command.record(of: uid, in: state.facts.layout)) { [self] result in
                     post(.logged(command, reply, result))

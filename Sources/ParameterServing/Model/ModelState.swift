@@ -11,7 +11,7 @@ struct ModelState {
         /// To be logged and applied.
         case proceed
         /// Applied before; this is the answer.
-        case repeated(Receipt)
+        case repeated(StoredAnswer)
     }
 
     private(set) var optimizer: Optimizer
@@ -20,6 +20,7 @@ struct ModelState {
     private(set) var history: VersionHistory
     private(set) var arena: Arena
     private(set) var ledger: WorkerLedger
+    private(set) var keys: KeyLedger
     /// The parameter that an update made non-finite; no push is taken until values are imported or restored.
     private(set) var divergence: String?
     /// The journal position up to which, exclusive, commands have been applied.
@@ -34,13 +35,17 @@ struct ModelState {
     private var writes = 0
 
     /// A new model.
-    init(facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, slotBytes: Int, receiptWindow: Int) {
+    init(
+        facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, slotBytes: Int,
+        configuration: ServingConfiguration
+    ) {
         self.optimizer = optimizer
         self.facts = facts
         self.version = 1
         self.history = VersionHistory(version: 1, step: optimizer.step)
         self.arena = arena
-        self.ledger = WorkerLedger(window: receiptWindow)
+        self.ledger = WorkerLedger(window: configuration.receiptWindow)
+        self.keys = KeyLedger(configuration)
         self.pool = pool
         self.slotBytes = slotBytes
         self.position = 0
@@ -55,7 +60,8 @@ struct ModelState {
         history = head.history
         divergence = head.divergence
         position = head.position
-        ledger.restore(workers: head.ledger.workers, tokens: head.ledger.tokens)
+        ledger.restore(workers: head.workers)
+        keys.restore(head.keys)
     }
 
     /// The state as pulls may see it.
@@ -74,6 +80,13 @@ struct ModelState {
         case .importValues(_, _, let ifVersion): try check(ifVersion)
         case .restore(let restoration): try check(restoration)
         case .register(let worker): try ledger.checkRoom(for: worker)
+        case .note: break
+        case .keyed(let key, let ifVersion, let command):
+            if let answer = try keys.find(key) { return .repeated(answer) }
+            try check(ifVersion)
+            let admission = try admit(command)
+            keys.begin(key)
+            return admission
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
@@ -88,7 +101,7 @@ struct ModelState {
             switch try ledger.find(key) {
             case .applied(let receipt, let fingerprint):
                 guard fingerprint == push.fingerprint else { throw .keyReused(key: key.text) }
-                return .repeated(receipt)
+                return .repeated(.receipt(receipt))
             case .pending(let fingerprint):
                 throw fingerprint == push.fingerprint ? .inFlight(key: key.text) : .keyReused(key: key.text)
             case .new: break
@@ -146,9 +159,15 @@ struct ModelState {
 
     /// Takes back what `admit` noted, for a command that could not be logged.
     mutating func forget(_ command: Command) {
-        guard case .push(let push) = command else { return }
-        stepsUnderWay -= 1
-        if let key = push.key { ledger.abandon(key) }
+        switch command {
+        case .push(let push):
+            stepsUnderWay -= 1
+            if let key = push.key { ledger.abandon(key) }
+        case .keyed(let key, _, let command):
+            keys.abandon(key)
+            forget(command)
+        case .importValues, .reconfigure, .restore, .register, .note: break
+        }
     }
 
     // MARK: After the log
@@ -177,6 +196,8 @@ struct ModelState {
         case .register(let worker):
             let lastSeq = ledger.workers[worker]?.lastSeq ?? 0
             return .registered(epoch: ledger.register(worker), lastSeq: lastSeq)
+        case .note(let answer): return .noted(answer)
+        case .keyed(let key, _, let command): return try apply(command, under: key)
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let added = try slotBytesAdded(by: settings)
@@ -190,6 +211,14 @@ struct ModelState {
             advanceVersion()
             return .changed(published)
         }
+    }
+
+    /// A command that is refused leaves its key free.
+    private mutating func apply(_ command: Command, under key: RequestKey) throws(ServingError) -> Outcome {
+        keys.abandon(key)
+        let outcome = try apply(command)
+        if let answer = StoredAnswer(outcome) { keys.finish(key, answer) }
+        return outcome
     }
 
     private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {

@@ -96,7 +96,7 @@ struct ModelAssembly {
         let facts = ModelFacts(name: name, uid: uid, optimizer: optimizer)
         let state = ModelState(
             facts: facts, optimizer: optimizer, arena: arena, pool: pool, slotBytes: memory.bytes,
-            receiptWindow: configuration.receiptWindow)
+            configuration: configuration)
         return Model(
             state: state, fingerprint: fingerprint, pool: pool, memory: memory, executor: executor, log: log,
             retainedVersions: configuration.versions - 1)

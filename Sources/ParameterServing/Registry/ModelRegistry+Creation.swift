@@ -12,6 +12,7 @@ extension ModelRegistry {
         var onlyIfAbsent: Bool
         var joining: Bool
         var condition: ModelCondition?
+        var key: RequestKey?
         var reply: @Sendable (Result<Created, ServingError>) -> Void
     }
 
@@ -24,17 +25,18 @@ extension ModelRegistry {
     ///   - onlyIfAbsent: whether any model of that name is an error, whatever made it.
     ///   - joining: whether a model of that name will do if its parameters and shapes are the same, whatever made it.
     ///   - condition: what a model of that name must be for anything to happen.
+    ///   - key: tells a retry from another request; a creation that has changed nothing leaves it free.
     ///   - reply: called once, on an executor thread.
     public func create(
         _ name: String, _ source: ModelSource, replacing: Bool = false, onlyIfAbsent: Bool = false,
-        joining: Bool = false,
-        condition: ModelCondition? = nil, reply: @escaping @Sendable (Result<Created, ServingError>) -> Void
+        joining: Bool = false, condition: ModelCondition? = nil, key: RequestKey? = nil,
+        reply: @escaping @Sendable (Result<Created, ServingError>) -> Void
     ) {
         post(
             .create(
                 Creation(
                     name: name, source: source, replacing: replacing, onlyIfAbsent: onlyIfAbsent,
-                    joining: joining, condition: condition, reply: reply)))
+                    joining: joining, condition: condition, key: key, reply: reply)))
     }
 
     func create(_ creation: Creation) {
@@ -44,11 +46,27 @@ extension ModelRegistry {
             return
         }
         do throws(ServingError) {
+            if case .created(let uid, let step)? = try recall(creation.key) {
+                return creation.reply(.success(.repeated(uid, step: step)))
+            }
             if let existing = try existing(creation) { return creation.reply(.success(.existing(existing))) }
             try build(creation)
         } catch {
             creation.reply(.failure(error))
         }
+    }
+
+    /// The stored answer of a request; nil for one without a key, or that has not been seen.
+    func recall(_ key: RequestKey?) throws(ServingError) -> StoredAnswer? {
+        guard let key else { return nil }
+        return try keys.find(key)
+    }
+
+    /// Keeps the answer of a request with a key, here and for the list of models.
+    func remember(_ key: RequestKey?, _ answer: StoredAnswer, at position: UInt64) {
+        guard let key else { return }
+        keys.finish(key, answer, at: position)
+        keeper?.note(keys.entries)
     }
 
     /// The model that already is what the request asks for; nil when one has to be made.
@@ -88,7 +106,8 @@ extension ModelRegistry {
         keeper?.expect(uid)
         waiting[Name(creation.name)] = []
         let head = RecordHead.create(uid, name: Name(creation.name), count: uids.count)
-        log.append(creation.source.record(of: model, count: uids.count)) { [self] result in
+        if let key = creation.key { keys.begin(key) }
+        log.append(creation.source.record(of: model, count: uids.count, key: creation.key)) { [self] result in
             post(.created(model, head, creation, result))
         }
     }
@@ -98,9 +117,11 @@ extension ModelRegistry {
         case .success(let logged):
             model.begin(at: logged.position)
             carryOut(directory.apply(head, at: logged.position), on: model)
+            remember(creation.key, .created(model.uid, step: model.publication.current.step), at: logged.position)
             creation.reply(.success(.new(model)))
         case .failure(let error):
             keeper?.forget(model.uid)
+            if let key = creation.key { keys.abandon(key) }
             creation.reply(.failure(error))
         }
         for next in waiting.removeValue(forKey: Name(creation.name)) ?? [] { create(next) }

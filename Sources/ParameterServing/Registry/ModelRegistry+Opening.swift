@@ -28,7 +28,8 @@ extension ModelRegistry {
         var state = recovery.state
         let uids = state.beginUIDs()
         let keeper = try SnapshotKeeper(
-            directory, journal, uids: uids, logged: recovery.logged, leastAllowance: configuration.snapshotAllowance,
+            directory, journal, uids: uids, keys: recovery.keys.entries, logged: recovery.logged,
+            leastAllowance: configuration.snapshotAllowance,
             report: report)
         if recovery.state.uids == nil { try keeper.write(Census(), covering: 0) }
         log.attach(journal, keeper, settings: directory.settings)
@@ -41,8 +42,8 @@ extension ModelRegistry {
         }
         keeper.forget(recovery.retired)
         let registry = ModelRegistry(
-            configuration: configuration, catalogue: catalogue, budget: budget, executor: executor,
-            directory: state, log: log, keeper: keeper, models: Array(recovery.models.values))
+            configuration: configuration, catalogue: catalogue, budget: budget, executor: executor, directory: state,
+            keys: recovery.keys, log: log, keeper: keeper, models: Array(recovery.models.values))
         return (registry, recovery.summary)
     }
 }

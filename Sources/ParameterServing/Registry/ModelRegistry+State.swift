@@ -7,10 +7,15 @@ extension ModelRegistry {
     /// Replaces the optimizer's state of a model, all of it or nothing; its values stay.
     ///
     /// - Parameter reply: called once.
-    public func importState(_ named: NamedState, of model: Model, reply: @escaping Reply) {
+    public func importState(
+        _ named: NamedState, of model: Model, key: RequestKey? = nil, ifVersion: [Int]? = nil, reply: @escaping Reply
+    ) {
         do throws(ServingError) {
             let (state, memory) = try freshState(of: named, like: model.publication.current.facts)
-            model.submit(.restore(Restoration(arena: nil, optimizer: state))) { result in
+            var key = key
+            key?.body = state.fingerprint
+            let command = Command.restore(Restoration(arena: nil, optimizer: state))
+            model.submit(command.under(key, ifVersion: ifVersion)) { result in
                 withExtendedLifetime(memory) { reply(result) }
             }
         } catch {
@@ -38,5 +43,17 @@ extension ModelRegistry {
         } catch {
             throw .stateMismatch(facts.name)
         }
+    }
+}
+
+extension OptimizerState {
+    /// Equal for states that are equal to the bit.
+    fileprivate var fingerprint: Fingerprint {
+        let builder = Fingerprint.Builder()
+        var head = ByteWriter()
+        head.write(self)
+        head.bytes.withUnsafeBytes { builder.add($0) }
+        for slot in slots { builder.add(UnsafeRawBufferPointer(slot.buffer[0..<slot.buffer.count])) }
+        return builder.fingerprint
     }
 }

@@ -21,6 +21,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         case new(Model)
         /// It was there already, created by the same definition.
         case existing(Model)
+        /// The request was carried out before; this is what it created.
+        case repeated(ModelUID, step: Int)
     }
 
     /// The memory that models and requests share.
@@ -37,6 +39,10 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private let isStopping = Locked(false)
     /// Only touched by the mailbox.
     var directory: DirectoryState
+    /// The answers of creations and deletions that came with a key.
+    ///
+    /// Only touched by the mailbox.
+    var keys: KeyLedger
     /// Creations that wait for one of the same name that is being logged.
     ///
     /// Only touched by the mailbox.
@@ -45,13 +51,14 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// Makes a registry, with what recovery found in a data directory or with nothing.
     init(
         configuration: ServingConfiguration, catalogue: Catalogue, budget: MemoryBudget, executor: Executor,
-        directory: DirectoryState, log: CommandLog, keeper: SnapshotKeeper?, models: [Model]
+        directory: DirectoryState, keys: KeyLedger, log: CommandLog, keeper: SnapshotKeeper?, models: [Model]
     ) {
         self.configuration = configuration
         self.catalogue = catalogue
         self.budget = budget
         self.executor = executor
         self.directory = directory
+        self.keys = keys
         self.log = log
         self.keeper = keeper
         self.models.withLock {
@@ -64,7 +71,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         self.init(
             configuration: configuration, catalogue: catalogue, budget: MemoryBudget(limit: configuration.memoryLimit),
             executor: Executor(threads: configuration.threads), directory: DirectoryState(),
-            log: CommandLog(), keeper: nil, models: [])
+            keys: KeyLedger(configuration), log: CommandLog(), keeper: nil, models: [])
     }
 
     /// The model called `name`.

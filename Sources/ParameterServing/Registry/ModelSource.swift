@@ -18,8 +18,8 @@ public enum ModelSource: Sendable {
         return try definition.fingerprint(catalogue)
     }
 
-    /// Equal for sources that are written alike; what images of earlier releases hold.
-    var writtenFingerprint: Fingerprint {
+    /// Equal for sources that are written alike: tells a repeated request, and is what images of earlier releases hold.
+    public var writtenFingerprint: Fingerprint {
         switch self {
         case .definition(let definition): return definition.writtenFingerprint
         case .state(let definition, let state):
@@ -33,6 +33,14 @@ public enum ModelSource: Sendable {
         }
     }
 
+    /// The step that the model begins at.
+    var step: Int {
+        switch self {
+        case .definition(let definition): if case .integer(let step)? = definition.settings["step"] { step } else { 0 }
+        case .state(_, let state): state.step
+        }
+    }
+
     /// The definition, without the state.
     var definition: ModelDefinition {
         switch self {
@@ -41,7 +49,7 @@ public enum ModelSource: Sendable {
     }
 
     /// The record that replays to the creation of `model`, the `count`-th of this directory.
-    func record(of model: Model, count: UInt64) -> Record {
+    func record(of model: Model, count: UInt64, key: RequestKey? = nil) -> Record {
         var head = ByteWriter()
         head.write(count)
         head.write(model.name)
@@ -59,7 +67,8 @@ public enum ModelSource: Sendable {
                 Bytes(UnsafeRawBufferPointer($0.buffer[0..<$0.buffer.count]), owner: $0.buffer)
             }
         }
-        return Record(type: kind.rawValue, model: model.uid.number, payload: [Bytes(copying: head.bytes)] + floats)
+        let payload = [Bytes(copying: head.bytes)] + floats + RecordTail(key: key).bytes
+        return Record(type: kind.rawValue, model: model.uid.number, payload: payload)
     }
 
     private static func write(_ definition: ModelDefinition, to head: inout ByteWriter) -> [Bytes] {
@@ -73,6 +82,8 @@ struct CreationRecord {
     let count: UInt64
     let name: String
     let source: ModelSource
+    /// The key of the request.
+    let key: RequestKey?
 
     init(_ kind: CommandKind, reading reader: inout ByteReader) throws(FormatError) {
         count = try reader.readUInt64()
@@ -81,11 +92,10 @@ struct CreationRecord {
             kind == .createFromImage ? try reader.readOptimizerState(slotBytes: reader.bytesLeft) : nil
         try reader.skipPadding(to: 8)
         let definition = try ModelDefinition(reading: &reader)
-        guard let state else {
-            source = .definition(definition)
-            return
+        for slot in state?.slots ?? [] {
+            try reader.readRawFloats(into: slot.buffer.base, count: slot.buffer.count)
         }
-        for slot in state.slots { try reader.readRawFloats(into: slot.buffer.base, count: slot.buffer.count) }
-        source = .state(definition, state)
+        source = state.map { .state(definition, $0) } ?? .definition(definition)
+        key = try RecordTail(reading: &reader).key
     }
 }

@@ -2,11 +2,13 @@
 // are all damaged would be missing after a restart, and nobody would know that it had ever been there.
 
 /// The models of a directory at one moment.
-struct Census: Equatable {
-    private static let formatVersion: UInt8 = 1
+struct Census {
+    private static let formatVersion: UInt8 = 2
 
     /// Name by uid.
     var names: [ModelUID: String] = [:]
+    /// The answers of creations and deletions that came with a key.
+    var keys: [KeyLedger.Entry] = []
 
     /// The content of the registry's snapshot.
     var bytes: [UInt8] {
@@ -16,6 +18,7 @@ struct Census: Equatable {
             writer.write(entry.key.number)
             writer.write(entry.value)
         }
+        writer.write(keys)
         return writer.bytes
     }
 }
@@ -24,12 +27,14 @@ extension Census {
     /// Reads what `bytes` gives; nothing at all is a directory's first, empty census.
     init(reading reader: inout ByteReader) throws(FormatError) {
         guard reader.bytesLeft > 0 else { return }
-        guard try reader.readByte() == Self.formatVersion else {
-            throw FormatError(expected: "a census of format \(Self.formatVersion)", offset: reader.offset - 1)
+        let format = try reader.readByte()
+        guard (1...Self.formatVersion).contains(format) else {
+            throw FormatError(expected: "a census of format 1 or 2", offset: reader.offset - 1)
         }
         let entries = try reader.readArray { reader throws(FormatError) in
             (ModelUID(number: try reader.readUInt32()), try reader.readString())
         }
         names = Dictionary(entries, uniquingKeysWith: { first, _ in first })
+        if format >= 2 { keys = try reader.readKeys() }
     }
 }

@@ -7,7 +7,7 @@ import Names
 import Optimizers
 
 /// What is known of a checkpoint without opening it.
-public struct CheckpointFacts: Sendable {
+public struct CheckpointFacts: Sendable, Equatable {
     /// Its number, unique among the checkpoints that there are.
     public let id: UInt64
     /// The step it was taken at.
@@ -18,6 +18,14 @@ public struct CheckpointFacts: Sendable {
     public let created: Int
     /// Size on disk in bytes, without checksums.
     public let bytes: Int
+
+    init(id: UInt64, step: Int, version: Int, created: Int, bytes: Int) {
+        self.id = id
+        self.step = step
+        self.version = version
+        self.created = created
+        self.bytes = bytes
+    }
 
     init?(_ info: SnapshotInfo) {
         let fields = info.label.withUnsafeBytes { bytes -> [Int]? in
@@ -36,12 +44,25 @@ public struct CheckpointFacts: Sendable {
         bytes = info.length
     }
 
-    static func label(_ image: ModelImage) -> [UInt8] {
+    /// The key of the request that saved a checkpoint: the file itself tells of it, before the journal does.
+    static func key(in info: SnapshotInfo) -> RequestKey? {
+        info.label.withUnsafeBytes { bytes -> RequestKey? in
+            var reader = ByteReader(bytes)
+            do throws(FormatError) {
+                for _ in 0..<3 { _ = try reader.readInt() }
+                return try RecordTail(reading: &reader).key
+            } catch {
+                return nil
+            }
+        }
+    }
+
+    static func label(_ image: ModelImage, _ key: RequestKey?) -> [UInt8] {
         var writer = ByteWriter()
         writer.write(image.optimizer.step)
         writer.write(image.version)
         writer.write(time(nil))
-        return writer.bytes
+        return writer.bytes + RecordTail(key: key).encoded
     }
 }
 

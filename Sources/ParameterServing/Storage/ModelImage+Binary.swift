@@ -26,6 +26,7 @@ extension ModelImage {
         writer.write(ledger)
         writer.write(optimizer)
         writer.write(history)
+        writer.write(keys)
         writer.pad(to: 8)
         var framed = ByteWriter()
         framed.write(writer.bytes.count)
@@ -44,7 +45,8 @@ struct ImageHead {
     var divergence: String?
     var position: UInt64
     var history: VersionHistory
-    var ledger: (workers: [Name: WorkerLedger.Worker], tokens: [(token: Name, entry: WorkerLedger.Entry)])
+    var workers: [Name: WorkerLedger.Worker]
+    var keys: [KeyLedger.Entry]
     var optimizer: OptimizerState
 
     /// Reads a head without the length in front of it; the slots' buffers are still to be filled.
@@ -66,9 +68,10 @@ struct ImageHead {
         version = try reader.readInt()
         divergence = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
         position = try reader.readUInt64()
-        ledger = try reader.readLedger()
+        (workers, keys) = try reader.readLedger()
         optimizer = try reader.readOptimizerState(slotBytes: floatBytes)
         history =
             format >= 2 ? try reader.readHistory() : VersionHistory(version: version, step: optimizer.step)
+        if format >= 2 { keys = try reader.readKeys() }
     }
 }

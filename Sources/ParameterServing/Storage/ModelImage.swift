@@ -25,6 +25,8 @@ struct ModelImage: Sendable {
     var position: UInt64
     /// What each worker has pushed.
     var ledger: WorkerLedger
+    /// The answers of requests that came with a key.
+    var keys: [KeyLedger.Entry]
     /// Step, slots and scalars of the optimizer.
     var optimizer: OptimizerState
     /// The parameters' values in update order.
@@ -41,6 +43,11 @@ struct ModelImage: Sendable {
         var writer = ByteWriter()
         writer.write(optimizer)
         writer.write(ledger)
+        // When a request arrived is no part of what the model is.
+        for entry in keys {
+            writer.write(entry.key.text)
+            writer.write(entry.answer)
+        }
         writer.bytes.withUnsafeBytes { builder.add($0) }
         for buffer in values { builder.add(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
         return builder.fingerprint

@@ -5,19 +5,62 @@ import Journal
 import Optimizers
 
 extension ModelRegistry {
-    /// Saves the state of a model as a checkpoint.
-    public func saveCheckpoint(
-        of model: Model, reply: @escaping @Sendable (Result<CheckpointFacts, ServingError>) -> Void
+    /// Saves the state of a model as a checkpoint; replies with `saved`.
+    public func saveCheckpoint(of model: Model, key: RequestKey? = nil, reply: @escaping Reply) {
+        recall(model, key, reply) { [self] in
+            let saved: @Sendable (Result<CheckpointFacts, ServingError>) -> Void = { [self] result in
+                switch result {
+                case .failure(let error): reply(.failure(error))
+                case .success(let facts): note(.saved(facts), key, model, reply)
+                }
+            }
+            onDisk(saved) { [self] directory in
+                if let key, let known = try found(under: key, of: model, in: directory) { return known }
+                return try save(model, key, in: directory)
+            }
+        }
+    }
+
+    /// What a request saved whose end a crash has cut off.
+    private func found(
+        under key: RequestKey, of model: Model, in directory: DataDirectory
+    ) throws -> CheckpointFacts? {
+        for info in try directory.checkpoints.list().snapshots where info.model == model.uid.number {
+            guard let known = CheckpointFacts.key(in: info), known.text == key.text else { continue }
+            if known.isSameRequest(as: key) { return CheckpointFacts(info) }
+        }
+        return nil
+    }
+
+    private func save(_ model: Model, _ key: RequestKey?, in directory: DataDirectory) throws -> CheckpointFacts {
+        let image = model.waitForImage()
+        if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
+        // No power cut may leave a checkpoint of a model, or of a step, that the journal does not know.
+        try keeper?.flush()
+        let info = try ParameterServing.save(
+            image, in: directory.checkpoints, kind: .checkpoint, label: CheckpointFacts.label(image, key))
+        Failpoint.reach(.beforeLog)
+        guard let facts = CheckpointFacts(info) else { throw JournalError.closed }
+        return facts
+    }
+
+    /// Keeps the answer of a request with a key, then gives it.
+    private func note(_ answer: StoredAnswer, _ key: RequestKey?, _ model: Model, _ reply: @escaping Reply) {
+        guard let key else { return reply(.success(.noted(answer))) }
+        model.submit(.keyed(key, ifVersion: nil, .note(answer)), reply: reply)
+    }
+
+    /// Gives the stored answer of a request that has been seen, or goes on with `first`.
+    private func recall(
+        _ model: Model, _ key: RequestKey?, _ reply: @escaping Reply, _ first: @escaping @Sendable () -> Void
     ) {
-        onDisk(reply) { [keeper] directory in
-            let image = model.waitForImage()
-            if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
-            // No power cut may leave a checkpoint of a model, or of a step, that the journal does not know.
-            try keeper?.flush()
-            let info = try save(
-                image, in: directory.checkpoints, kind: .checkpoint, label: CheckpointFacts.label(image))
-            guard let facts = CheckpointFacts(info) else { throw JournalError.closed }
-            return facts
+        guard let key else { return first() }
+        model.recall(key) { result in
+            switch result {
+            case .failure(let error): reply(.failure(error))
+            case .success(let answer?): reply(.success(.repeated(answer)))
+            case .success(nil): first()
+            }
         }
     }
 
@@ -42,23 +85,51 @@ extension ModelRegistry {
         }
     }
 
-    /// Deletes a checkpoint; false when there is none of that number.
+    /// Deletes a checkpoint; replies with `removed`, or with nil when there is none of that number.
+    ///
+    /// With a key the answer is logged before the file goes: a retry finds it and ends what a crash has cut off.
     public func deleteCheckpoint(
-        _ id: UInt64, of model: Model, reply: @escaping @Sendable (Result<Bool, ServingError>) -> Void
+        _ id: UInt64, of model: Model, key: RequestKey? = nil,
+        reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
+    ) {
+        let noted: Reply = { [self] result in
+            switch result {
+            case .success(let outcome): removeFile(outcome, of: model, reply)
+            case .failure(let error): reply(.failure(error))
+            }
+        }
+        recall(model, key, noted) { [self] in
+            let found: @Sendable (Result<CheckpointFacts?, ServingError>) -> Void = { [self] result in
+                switch result {
+                case .failure(let error): reply(.failure(error))
+                case .success(nil): reply(.success(nil))
+                case .success(let facts?): note(.removed(facts), key, model, noted)
+                }
+            }
+            onDisk(found) { [self] directory in try find(id, of: model, in: directory) }
+        }
+    }
+
+    /// Removes the file that an outcome tells of, unless it is gone already.
+    private func removeFile(
+        _ outcome: Outcome, of model: Model, _ reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
     ) {
         onDisk(reply) { [self] directory in
-            guard try find(id, of: model, in: directory) != nil else { return false }
-            try directory.checkpoints.delete(id)
-            return true
+            if case .removed(let facts)? = StoredAnswer(told: outcome),
+                try find(facts.id, of: model, in: directory) == facts
+            {
+                try directory.checkpoints.delete(facts.id)
+            }
+            return outcome
         }
     }
 
     /// Brings a model back to a checkpoint; nil when there is none of that number.
     public func restore(
-        _ model: Model, toCheckpoint id: UInt64,
-        reply: @escaping @Sendable (Result<PublishedVersion?, ServingError>) -> Void
+        _ model: Model, toCheckpoint id: UInt64, key: RequestKey? = nil, ifVersion: [Int]? = nil,
+        reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
     ) {
-        restoring(model, reply) { [self] directory in
+        restoring(model, key, ifVersion, reply) { [self] directory in
             guard try find(id, of: model, in: directory) != nil else { return nil }
             return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).image
         }
@@ -66,10 +137,10 @@ extension ModelRegistry {
 
     /// Brings a model back to a step that snapshots and journal still cover; nil when they do not.
     public func rollback(
-        _ model: Model, toStep step: Int,
-        reply: @escaping @Sendable (Result<PublishedVersion?, ServingError>) -> Void
+        _ model: Model, toStep step: Int, key: RequestKey? = nil, ifVersion: [Int]? = nil,
+        reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
     ) {
-        restoring(model, reply) { [self] directory in
+        restoring(model, key, ifVersion, reply) { [self] directory in
             let rewind = Rewind(directory, assembly) { [log] from, end, body throws(JournalError) in
                 try log.read(from: from, upTo: end, body)
             }
@@ -78,22 +149,24 @@ extension ModelRegistry {
     }
 
     private func restoring(
-        _ model: Model, _ reply: @escaping @Sendable (Result<PublishedVersion?, ServingError>) -> Void,
+        _ model: Model, _ key: RequestKey?, _ ifVersion: [Int]?,
+        _ reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void,
         _ find: @escaping @Sendable (DataDirectory) throws -> ModelImage?
     ) {
-        onDisk(
-            { (result: Result<ModelImage?, ServingError>) in
-                switch result {
-                case .failure(let error): reply(.failure(error))
-                case .success(nil): reply(.success(nil))
-                case .success(let image?):
-                    let restoration = Restoration(
-                        arena: image.arena, optimizer: image.optimizer, version: image.version)
-                    model.submit(.restore(restoration)) { result in
-                        reply(result.map { if case .changed(let version) = $0 { version } else { nil } })
+        let done: Reply = { reply($0.map { $0 }) }
+        recall(model, key, done) { [self] in
+            onDisk(
+                { (result: Result<ModelImage?, ServingError>) in
+                    switch result {
+                    case .failure(let error): reply(.failure(error))
+                    case .success(nil): reply(.success(nil))
+                    case .success(let image?):
+                        let restoration = Restoration(
+                            arena: image.arena, optimizer: image.optimizer, version: image.version)
+                        model.submit(.restore(restoration).under(key, ifVersion: ifVersion), reply: done)
                     }
-                }
-            }, find)
+                }, find)
+        }
     }
 
     private func find(

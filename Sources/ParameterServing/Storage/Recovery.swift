@@ -44,6 +44,8 @@ final class Recovery {
     private(set) var covered: [ModelUID: UInt64] = [:]
     /// What snapshots and records say of the models; `models` follows it.
     private(set) var state = DirectoryState()
+    /// The answers of creations and deletions that came with a key.
+    private(set) var keys: KeyLedger
     private(set) var retired: [ModelUID] = []
     private(set) var summary = RecoverySummary()
     /// Bytes of all records that were read.
@@ -58,6 +60,7 @@ final class Recovery {
     init(_ directory: DataDirectory, _ assembly: ModelAssembly) {
         self.directory = directory
         self.assembly = assembly
+        keys = KeyLedger(assembly.configuration)
     }
 
     /// Loads the snapshots, replays the journal and leaves it open.
@@ -117,8 +120,10 @@ final class Recovery {
     }
 
     private func loadCensus(_ info: SnapshotInfo) throws(JournalError) {
-        let names = try ImageSource(try directory.snapshots.open(info.id)).census().names.mapValues { Name($0) }
-        state.add(list: info.id, names, uids: UIDSource(label: info.label))
+        let listed = try ImageSource(try directory.snapshots.open(info.id)).census()
+        // The newest list is read first; what older ones know of keys is part of it.
+        if !state.hasList { keys.restore(listed.keys) }
+        state.add(list: info.id, listed.names.mapValues { Name($0) }, uids: UIDSource(label: info.label))
     }
 
     /// Loads a model's snapshot unless a newer one of it has been loaded.
@@ -146,7 +151,9 @@ final class Recovery {
 
     private func replay(_ record: StoredRecord) throws {
         measure(record)
-        switch state.apply(try RecordHead(of: record), at: record.position) {
+        let head = try RecordHead(of: record)
+        try noteKey(of: record, head)
+        switch state.apply(head, at: record.position) {
         case .create(let uid, let retiring): try create(uid, retiring, record)
         case .retire(let uid): retire(uid)
         case .command(let uid, let kind): try apply(kind, models[uid], record)
@@ -162,6 +169,21 @@ final class Recovery {
     private func measure(_ record: StoredRecord) {
         while let position = unmarked.last, position <= record.position { marks[unmarked.removeLast()] = logged }
         logged += record.payload.count
+    }
+
+    /// Keeps the answer of a creation or deletion with a key, of models too that are gone by now.
+    private func noteKey(of record: StoredRecord, _ head: RecordHead) throws {
+        var reader = ByteReader(record.payload)
+        switch head {
+        case .create(let uid, _, _):
+            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
+            guard let key = creation.key else { return }
+            keys.finish(key, .created(uid, step: creation.source.step), at: record.position)
+        case .delete:
+            guard let key = try RecordTail(reading: &reader).key else { return }
+            keys.finish(key, .deleted, at: record.position)
+        case .command, .salvage: break
+        }
     }
 
     private func create(_ uid: ModelUID, _ retiring: [ModelUID], _ record: StoredRecord) throws {

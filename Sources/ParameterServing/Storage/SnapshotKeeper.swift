@@ -14,6 +14,7 @@ final class SnapshotKeeper: Sendable {
     private let journal: Journal
     private let report: @Sendable (StorageEvent) -> Void
     private let uids: Locked<UIDSource>
+    private let keys: Locked<[KeyLedger.Entry]>
 
     /// Starts the thread.
     ///
@@ -23,12 +24,14 @@ final class SnapshotKeeper: Sendable {
     ///   - report: told of each snapshot and of each failure.
     /// - Throws: `outOfResources` where the system has no thread left.
     init(
-        _ directory: DataDirectory, _ journal: Journal, uids: UIDSource, logged: Int, leastAllowance: Int,
+        _ directory: DataDirectory, _ journal: Journal, uids: UIDSource, keys: [KeyLedger.Entry], logged: Int,
+        leastAllowance: Int,
         report: @escaping @Sendable (StorageEvent) -> Void
     ) throws(JournalError) {
         self.directory = directory
         self.journal = journal
         self.uids = Locked(uids)
+        self.keys = Locked(keys)
         self.report = report
         state = Locked(KeeperState(logged: logged, leastAllowance: leastAllowance))
         guard let thread = Thread({ self.run() }) else {
@@ -78,6 +81,9 @@ final class SnapshotKeeper: Sendable {
 
     /// Notes how many models have been created.
     func note(_ uids: UIDSource) { self.uids.withLock { $0 = uids } }
+
+    /// Notes the answers of creations and deletions that came with a key.
+    func note(_ keys: [KeyLedger.Entry]) { self.keys.withLock { $0 = keys } }
 
     // MARK: The thread
 
@@ -162,9 +168,11 @@ final class SnapshotKeeper: Sendable {
     /// Deletes the segments that no model needs, after noting which models there are.
     private func shorten() throws(JournalError) {
         let end = try flush()
-        let (needed, census) = state.withLock {
+        var (needed, census) = state.withLock {
             ($0.retired.isEmpty ? $0.needed(before: end) : 0, $0.census(before: end))
         }
+        // As with the models: what is not on disk yet must not be told of.
+        census.keys = keys.withLock { $0.filter { $0.position < end } }
         // The snapshots of a retired model would bring it back if the record of its deletion went first.
         guard needed > 0 else { return }
         try write(census, covering: needed)

@@ -4,7 +4,7 @@ import Names
 import Optimizers
 
 extension ByteWriter {
-    /// Writes all that is remembered of workers and tokens, in an order that does not depend on hashing.
+    /// Writes all that is remembered of workers, in an order that does not depend on hashing.
     mutating func write(_ ledger: WorkerLedger) {
         write(ledger.workers.sorted { $0.key < $1.key }) { writer, worker in
             writer.write(worker.key)
@@ -13,17 +13,17 @@ extension ByteWriter {
             writer.write(worker.value.forgottenThrough)
             writer.write(worker.value.entries) { $0.write($1) }
         }
-        write(ledger.tokens) { writer, token in
-            writer.write(token.token)
-            writer.write(token.entry)
-        }
+        // The first format had pushes with a key here; they are in the ledger of keys since.
+        write(0)
     }
 
     private mutating func write(_ entry: WorkerLedger.Entry) {
         write(entry.seq)
-        write(entry.fingerprint.high)
-        write(entry.fingerprint.low)
-        let receipt = entry.receipt
+        write(entry.fingerprint)
+        write(entry.receipt)
+    }
+
+    mutating func write(_ receipt: Receipt) {
         // One byte with two flags, so that a receipt without the second looks as in format 1.
         write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0))
         write(receipt.step)
@@ -39,10 +39,8 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Reads what `write(_: WorkerLedger)` wrote.
-    mutating func readLedger() throws(FormatError) -> (
-        workers: [Name: WorkerLedger.Worker], tokens: [(token: Name, entry: WorkerLedger.Entry)]
-    ) {
+    /// Reads what `write(_: WorkerLedger)` wrote, and the pushes with a key that the first format had behind it.
+    mutating func readLedger() throws(FormatError) -> (workers: [Name: WorkerLedger.Worker], keys: [KeyLedger.Entry]) {
         let workers = try readArray { reader throws(FormatError) in
             let name = try reader.readName()
             let worker = WorkerLedger.Worker(
@@ -50,27 +48,30 @@ extension ByteReader {
                 entries: try reader.readArray { reader throws(FormatError) in try reader.readEntry() })
             return (name, worker)
         }
-        let tokens = try readArray { reader throws(FormatError) in
-            (token: try reader.readName(), entry: try reader.readEntry())
+        let keys = try readArray { reader throws(FormatError) in
+            let text = try reader.readName()
+            let entry = try reader.readEntry()
+            let key = RequestKey(text: text, target: nil, body: entry.fingerprint, time: RequestKey.always)
+            return KeyLedger.Entry(key: key, answer: .receipt(entry.receipt))
         }
-        return (Dictionary(workers, uniquingKeysWith: { first, _ in first }), tokens)
+        return (Dictionary(workers, uniquingKeysWith: { first, _ in first }), keys)
     }
 
     private mutating func readEntry() throws(FormatError) -> WorkerLedger.Entry {
-        let seq = try readInt()
-        let fingerprint = Fingerprint(high: try readUInt64(), low: try readUInt64())
+        WorkerLedger.Entry(seq: try readInt(), fingerprint: try readFingerprint(), receipt: try readReceipt())
+    }
+
+    mutating func readReceipt() throws(FormatError) -> Receipt {
         let flags = try readByte()
-        return WorkerLedger.Entry(
-            seq: seq, fingerprint: fingerprint,
-            receipt: Receipt(
-                applied: flags & 1 != 0, step: try readInt(), version: try readInt(),
-                learningRates: try readArray { reader throws(FormatError) in
-                    try reader.readOptional { reader throws(FormatError) in try reader.readFloat() }
-                },
-                staleness: try readInt(), isFromLeftBranch: flags & 2 != 0, gradientNorm: try readDouble(),
-                updateRatio: try readOptional { reader throws(FormatError) in try reader.readDouble() },
-                overflow: try readBool(),
-                nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },
-                gap: try readInt()))
+        return Receipt(
+            applied: flags & 1 != 0, step: try readInt(), version: try readInt(),
+            learningRates: try readArray { reader throws(FormatError) in
+                try reader.readOptional { reader throws(FormatError) in try reader.readFloat() }
+            },
+            staleness: try readInt(), isFromLeftBranch: flags & 2 != 0, gradientNorm: try readDouble(),
+            updateRatio: try readOptional { reader throws(FormatError) in try reader.readDouble() },
+            overflow: try readBool(),
+            nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },
+            gap: try readInt())
     }
 }

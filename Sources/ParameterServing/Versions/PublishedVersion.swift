@@ -31,6 +31,11 @@ public final class PublishedVersion: Sendable {
         self.lossScale = lossScale
     }
 
+    /// What is known now, told of an earlier version that is no longer kept.
+    public func told(at version: Int, step: Int) -> PublishedVersion {
+        PublishedVersion(uid: uid, version: version, step: step, arena: arena, facts: facts, lossScale: lossScale)
+    }
+
     /// The values of the parameter at `index` in update order.
     public func values(at index: Int) -> UnsafeBufferPointer<Float> {
         let range = facts.layout.parameters[index].range

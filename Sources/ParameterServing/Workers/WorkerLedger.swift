@@ -3,7 +3,7 @@
 
 import Names
 
-/// The pushes that a model remembers, by worker and by token.
+/// The pushes that a model remembers, by worker.
 struct WorkerLedger {
     /// What the ledger knows of a key.
     enum Finding: Equatable {
@@ -39,12 +39,11 @@ struct WorkerLedger {
         }
     }
 
-    /// Receipts kept per worker, and tokens kept per model.
+    /// Receipts kept per worker.
     let window: Int
     /// The most workers a model remembers.
     let mostWorkers: Int
     private(set) var workers: [Name: Worker] = [:]
-    private(set) var tokens: [(token: Name, entry: Entry)] = []
     private var inFlight: [PushKey: Fingerprint] = [:]
 
     init(window: Int, mostWorkers: Int = ServingConfiguration.mostWorkers) {
@@ -58,13 +57,7 @@ struct WorkerLedger {
     ///   the window, `tooManyWorkers` for a new worker beyond the limit.
     func find(_ key: PushKey) throws(ServingError) -> Finding {
         if let fingerprint = inFlight[key] { return .pending(fingerprint) }
-        switch key {
-        case .token(let token):
-            guard let known = tokens.last(where: { $0.token == token }) else { return .new(gap: 0) }
-            return .applied(known.entry.receipt, known.entry.fingerprint)
-        case .sequence(let name, let epoch, let seq):
-            return try find(worker: name, epoch: epoch, seq: seq)
-        }
+        return try find(worker: key.worker, epoch: key.epoch, seq: key.seq)
     }
 
     private func find(worker name: Name, epoch: Int, seq: Int) throws(ServingError) -> Finding {
@@ -84,11 +77,11 @@ struct WorkerLedger {
     /// What a push that has been logged finds: its gap, or the receipt where a sequence number stands in the log twice.
     ///
     /// Knows no window and no limit, which are settings and may differ from the run that logged the push: what it
-    /// acknowledged would be lost. A token leaves the window in the end, and may then be in the log again rightly.
+    /// acknowledged would be lost.
     ///
     /// - Throws: `fenced` alone, which the log decides.
     func findLogged(_ key: PushKey) throws(ServingError) -> Finding {
-        guard case .sequence(let name, let epoch, let seq) = key else { return .new(gap: 0) }
+        let (name, epoch, seq) = (key.worker, key.epoch, key.seq)
         let gap = try gap(worker: name, epoch: epoch, before: seq)
         if let entry = workers[name]?.entries.last(where: { $0.seq == seq }) {
             return .applied(entry.receipt, entry.fingerprint)
@@ -116,17 +109,11 @@ struct WorkerLedger {
     /// Stores the receipt of an applied push.
     mutating func finish(_ key: PushKey, _ fingerprint: Fingerprint, _ receipt: Receipt) {
         inFlight[key] = nil
-        switch key {
-        case .token(let token):
-            tokens.append((token, Entry(seq: 0, fingerprint: fingerprint, receipt: receipt)))
-            if tokens.count > window { tokens.removeFirst() }
-        case .sequence(let name, _, let seq):
-            var worker = workers[name] ?? Worker()
-            worker.lastSeq = max(worker.lastSeq, seq)
-            worker.entries.append(Entry(seq: seq, fingerprint: fingerprint, receipt: receipt))
-            worker.forget(beyond: window)
-            workers[name] = worker
-        }
+        var worker = workers[key.worker] ?? Worker()
+        worker.lastSeq = max(worker.lastSeq, key.seq)
+        worker.entries.append(Entry(seq: key.seq, fingerprint: fingerprint, receipt: receipt))
+        worker.forget(beyond: window)
+        workers[key.worker] = worker
     }
 
     /// Refuses a worker that is one too many.
@@ -142,12 +129,11 @@ struct WorkerLedger {
     }
 
     /// Puts back what a snapshot held; a window that has become smaller since holds at once.
-    mutating func restore(workers: [Name: Worker], tokens: [(token: Name, entry: Entry)]) {
+    mutating func restore(workers: [Name: Worker]) {
         self.workers = workers.mapValues { worker in
             var worker = worker
             worker.forget(beyond: window)
             return worker
         }
-        self.tokens = tokens.suffix(window)
     }
 }

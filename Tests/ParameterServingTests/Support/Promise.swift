@@ -50,9 +50,9 @@ extension ModelRegistry {
     }
 
     func delete(_ name: String) throws(ServingError) {
-        let answer = Promise<ServingError?>()
+        let answer = Promise<Result<Outcome, ServingError>>()
         delete(name) { answer.fulfil($0) }
-        if let error = answer.wait() { throw error }
+        _ = try answer.wait().get()
     }
 
     /// Ends like the daemon does after its last answer.
@@ -72,8 +72,10 @@ extension Model {
     @discardableResult
     func push(_ gradients: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Receipt {
         let push = try makePush(gradients, key, basedOn: basedOn)
-        guard case .receipt(let receipt) = try perform(.push(push)) else { throw ServingError.stopping }
-        return receipt
+        switch try perform(.push(push)) {
+        case .receipt(let receipt), .repeated(.receipt(let receipt)): return receipt
+        default: throw ServingError.stopping
+        }
     }
 
     /// The push as a network thread would hand it over.

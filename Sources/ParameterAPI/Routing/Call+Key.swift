@@ -1,0 +1,62 @@
+// `Idempotency-Key`: with it a request that changes something can be sent again until its answer arrives. Go's client
+// resends by itself what has `X-Idempotency-Key`, so that is the same header here.
+
+import Glibc
+import HTTPServing
+import Names
+import Optimizers
+import ParameterServing
+
+extension Call {
+    /// Whether the request has a key, so that what looks like a conflict may be its own earlier arrival.
+    var isKeyed: Bool { !keyValues.isEmpty }
+
+    private var keyValues: [String] {
+        request.headers.values(of: "Idempotency-Key") + request.headers.values(of: "X-Idempotency-Key")
+    }
+
+    /// The request's key; its body is still to be added.
+    ///
+    /// - Throws: `conflictingKeys` for two that differ, `invalidContent` for what is no key.
+    func requestKey() throws(Problem) -> RequestKey? {
+        let keys = Set(keyValues.map { Array(Self.unquoted($0).utf8) })
+        guard let text = keys.first else { return nil }
+        guard keys.count == 1 else {
+            throw Problem(
+                .conflictingKeys, "Idempotency-Key and X-Idempotency-Key differ; send one of them, or the same in both."
+            )
+        }
+        guard (1...RequestKey.longest).contains(text.count), text.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) visible ASCII characters, without spaces"
+            throw Problem([Complaint(pointer: "", exception: .valueError, detail: detail)])
+        }
+        return RequestKey(text: Name(String(decoding: text, as: UTF8.self)), target: target, time: time(nil))
+    }
+
+    /// Structured headers write a text in quotes; most clients leave them out.
+    private static func unquoted(_ text: String) -> String {
+        text.utf8.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
+            ? String(text.dropFirst().dropLast()) : text
+    }
+
+    /// Equal for requests of the same method, path and query.
+    private var target: Fingerprint {
+        let builder = Fingerprint.Builder()
+        builder.add(request.method.rawValue)
+        for segment in request.path { builder.add(segment) }
+        for (name, value) in request.query {
+            builder.add(name)
+            builder.add(value)
+        }
+        return builder.fingerprint
+    }
+}
+
+extension RequestKey {
+    /// The key with what the body means.
+    func with(_ body: Fingerprint) -> RequestKey {
+        var key = self
+        key.body = body
+        return key
+    }
+}

@@ -1,0 +1,66 @@
+// What makes a repeated request recognisable: the key that its client chose, and fingerprints of what it asks for. A
+// key stands for one request; another one under it is a mistake of the client, not a retry.
+
+import Names
+import Optimizers
+
+/// An `Idempotency-Key` with the request that it stands for.
+public struct RequestKey: Sendable, Equatable {
+    /// The longest key, in bytes.
+    public static let longest = 256
+
+    /// The time of a key whose record does not tell it: its answer does not age.
+    static let always = Int.max
+
+    /// What the client chose.
+    public var text: Name
+    /// Method, path and query; nil for a push of the first release, which stored its gradients alone.
+    public var target: Fingerprint?
+    /// What the body means.
+    public var body: Fingerprint
+    /// Seconds since 1970 when the request arrived: how long its answer is kept counts from here.
+    public var time: Int
+
+    /// Makes a key of its parts.
+    public init(text: Name, target: Fingerprint?, body: Fingerprint = .nothing, time: Int) {
+        self.text = text
+        self.target = target
+        self.body = body
+        self.time = time
+    }
+
+    /// Whether both stand for the same request.
+    func isSameRequest(as other: RequestKey) -> Bool {
+        text == other.text && body == other.body
+            && (target == nil || other.target == nil || target == other.target)
+    }
+}
+
+extension Fingerprint {
+    /// Of an empty body.
+    public static let nothing = Fingerprint(high: 0, low: 0)
+}
+
+extension Setting {
+    /// Equal for settings that say the same, in whatever order they name the members of an object.
+    public var fingerprint: Fingerprint {
+        var writer = ByteWriter()
+        writer.write(ordered)
+        let builder = Fingerprint.Builder()
+        writer.bytes.withUnsafeBytes { builder.add($0) }
+        return builder.fingerprint
+    }
+
+    /// The same with the members of every object in order, and every number of one kind.
+    private var ordered: Setting {
+        switch self {
+        case .integer(let value): .number(Double(value))
+        case .array(let elements): .array(elements.map(\.ordered))
+        case .object(let entries):
+            .object(
+                entries.map { Entry(key: $0.key, value: $0.value.ordered) }
+                    .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
+        case .null, .boolean, .number, .string, .numbers: self
+        }
+    }
+}
