@@ -1,4 +1,4 @@
-"""What a definition means: names that URLs reach, when two definitions are one, what PATCH takes, how many rates fit."""
+"""What a definition means: names that URLs reach, when two definitions are one, what PATCH takes, how many rates."""
 
 from __future__ import annotations
 

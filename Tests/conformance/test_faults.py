@@ -46,7 +46,9 @@ def kill_loop(place: Path, kills: int, *arguments: str) -> None:
     check_sums(daemon.api(), "m", pushes)
     ordered = check_steps(load.acknowledged)
     assert daemon.stop() == 0
-    assert digest(place, "m") == reference_digest("m", ordered)
+    # Without syncs a start after a kill leaves versions out, and receipts, which the digest counts, tell versions.
+    if "none" not in arguments:
+        assert digest(place, "m") == reference_digest("m", ordered)
 
 
 def test_kill_loop(tmp_path: Path) -> None:

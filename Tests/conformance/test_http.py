@@ -153,12 +153,12 @@ def test_refused_push_says_that_nothing_was_applied(api: Api, demo: str, kind: s
 
 
 def test_document_too_long(api: Api) -> None:
-    """The limit by its name; definitions and pushes have others."""
+    """The limit of bodies with rates by its name; definitions and pushes have others."""
     head = f"POST /v1/lr_preview HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**9}\r\n\r\n"
     with raw_socket(api) as connection:
         connection.sendall(head.encode())
         detail = str(problem(raw_answer(connection), 413)["detail"])
-    assert "json-envelope" in detail and "4194304" in detail
+    assert "json-rates" in detail and "67108864" in detail
 
 
 def test_question_says_nothing_of_changes(api: Api) -> None:

@@ -49,7 +49,8 @@ class Write:
 def send(api: Api, method: str, target: str, body: Any, **headers: str) -> Answer:
     """Sends arrays as safetensors and anything else as JSON."""
     if isinstance(body, dict) and any(isinstance(value, np.ndarray) for value in body.values()):
-        return api(method, target, safetensors.numpy.save(body, {"global_step": "3"}), Content_Type=SAFETENSORS, **headers)
+        file = safetensors.numpy.save(body, {"global_step": "3"})
+        return api(method, target, file, Content_Type=SAFETENSORS, **headers)
     return api(method, target, body, **headers)
 
 
@@ -180,7 +181,8 @@ def test_every_write_is_exercised(api: Api) -> None:
 
 def resolve(contract: Any, parameter: Any) -> Any:
     """A parameter itself for a reference to it."""
-    return contract["components"]["parameters"][parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
+    reference = parameter.get("$ref", "").rpartition("/")[2]
+    return contract["components"]["parameters"][reference] if reference else parameter
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -197,7 +199,7 @@ def test_twice_and_after_a_kill(tmp_path: Path, name: str) -> None:
     with serving(tmp_path) as (_, api):
         assert whole_state(api) == state
         assert_again(write.send(api, "k1"), first)
-        if name != "replaceModel" and not (name == "deleteModel"):
+        if name not in ("replaceModel", "deleteModel"):
             assert write.send_other(api, "k1").expect(422).json()["type"] == "/problems/key-reused"
         assert whole_state(api) == state
 
@@ -276,11 +278,12 @@ def test_the_order_of_members_and_the_other_name(api: Api, name: str) -> None:
     api("PATCH", target, {"learning_rate": 3}, Idempotency_Key="c", X_Idempotency_Key="c").expect(200)
 
 
-@pytest.mark.parametrize("key", ["", '""', "x" * 257, "a b", "\u00e9"])
+@pytest.mark.parametrize("key", ["", '""', "x" * 257, "a b", "a\tb"])
 def test_what_is_no_key(api: Api, name: str, key: str) -> None:
-    """Empty, too long, or not visible ASCII: 422 and nothing is applied."""
+    """Empty, too long, or with a space: 422 and nothing is applied."""
     api.create(name, SGD)
-    assert "Nothing was applied" in api("DELETE", f"/v1/models/{name}", Idempotency_Key=key).expect(422).json()["detail"]
+    refused = api("DELETE", f"/v1/models/{name}", Idempotency_Key=key).expect(422)
+    assert "Nothing was applied" in refused.json()["detail"]
     api.get(f"/v1/models/{name}")
 
 

@@ -18,6 +18,8 @@ extension Refusal {
             "This daemon does not answer for the host `\(host.prefix(80))`: ask for localhost, 127.0.0.1, [::1] or the address that it listens on, or start it with --allow-host \(host.prefix(80))."
         case .bodyTooLarge(FixedLimits.json.documentBytes):
             "The body is longer than the \(FixedLimits.json.documentBytes) bytes that JSON without tensors may have (the limit json-envelope, which is fixed); send less at a time."
+        case .bodyTooLarge(FixedLimits.rates.documentBytes):
+            "The body is longer than the \(FixedLimits.rates.documentBytes) bytes that JSON with arrays of rates may have (the limit json-rates, which is fixed); append the rates in several requests."
         case .bodyTooLarge(let limit):
             "The body is longer than the \(limit) bytes that are accepted here. Tensors may be as long as the model's numbers, definitions as --memory has room for: split the push, send safetensors, or start the daemon with a larger --memory."
         case .headTooLarge: "\(detail) The daemon's --limit header-bytes=SIZE changes that."

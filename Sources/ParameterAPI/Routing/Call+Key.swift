@@ -26,8 +26,8 @@ extension Call {
                 .conflictingKeys, "Idempotency-Key and X-Idempotency-Key differ; send one of them, or the same in both."
             )
         }
-        guard (1...RequestKey.longest).contains(text.count), text.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) visible ASCII characters, without spaces"
+        guard (1...RequestKey.longest).contains(text.count), text.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
+            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) bytes, without spaces and control characters"
             throw Problem([Complaint(pointer: "", exception: .valueError, detail: detail)])
         }
         return RequestKey(text: Name(String(decoding: text, as: UTF8.self)), target: target, time: time(nil))

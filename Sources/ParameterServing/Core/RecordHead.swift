@@ -27,7 +27,8 @@ enum RecordHead: Equatable {
             let count = try reader.readUInt64()
             self = .create(uid, name: try reader.readName(), count: count)
         case .delete: self = .delete(uid)
-        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore, .note: self = .command(uid, kind)
+        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore, .note:
+            self = .command(uid, kind)
         case .salvage: self = .salvage(try SalvageRecord(reading: &reader))
         }
     }
