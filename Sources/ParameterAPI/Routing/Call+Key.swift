@@ -20,17 +20,19 @@ extension Call {
     /// - Throws: `conflictingKeys` for two that differ, `invalidContent` for what is no key.
     func requestKey() throws(Problem) -> RequestKey? {
         let keys = Set(keyValues.map { Array(Self.unquoted($0).utf8) })
-        guard let text = keys.first else { return nil }
+        guard let bytes = keys.first else { return nil }
+        let text = String(decoding: bytes, as: UTF8.self)
         guard keys.count == 1 else {
             throw Problem(
                 .conflictingKeys, "Idempotency-Key and X-Idempotency-Key differ; send one of them, or the same in both."
             )
         }
-        guard (1...RequestKey.longest).contains(text.count), text.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
-            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) bytes, without spaces and control characters"
+        let length = text.unicodeScalars.count
+        guard (1...RequestKey.longest).contains(length), bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
+            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) characters, without spaces and control characters"
             throw Problem([Complaint(pointer: "", exception: .valueError, detail: detail)])
         }
-        return RequestKey(text: Name(String(decoding: text, as: UTF8.self)), target: target, time: time(nil))
+        return RequestKey(text: Name(text), target: target, time: time(nil))
     }
 
     /// Structured headers write a text in quotes; most clients leave them out.

@@ -6,7 +6,7 @@ import Optimizers
 
 /// An `Idempotency-Key` with the request that it stands for.
 public struct RequestKey: Sendable, Equatable {
-    /// The longest key, in bytes.
+    /// The longest key, in code points.
     public static let longest = 256
 
     /// The time of a key whose record does not tell it: its answer does not age.
