@@ -29,7 +29,7 @@ extension Call {
         }
         let length = text.unicodeScalars.count
         guard (1...RequestKey.longest).contains(length), bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
-            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) characters, without spaces and control characters"
+            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) characters, without spaces"
             throw Problem([Complaint(pointer: "", exception: .valueError, detail: detail)])
         }
         return RequestKey(text: Name(text), target: target, time: time(nil))
