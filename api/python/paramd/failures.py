@@ -28,8 +28,6 @@ class Failure:
     is_outage: bool
     #: Whether a proxy may have cut short what the server was still at.
     is_cut: bool = False
-    #: Whether the server may have seen the request.
-    may_have_arrived: bool = True
     #: Whether this is paramd speaking.
     is_known: bool = False
     #: Seconds that the answer asks to wait.
@@ -50,7 +48,6 @@ def of_answer(answer: Answer) -> Failure:
         refusal,
         may_be_repeated,
         refusal.slug in _OUTAGES,
-        may_have_arrived=False,
         is_known=True,
         retry_after=_pause(answer),
     )
@@ -73,7 +70,6 @@ def of_connection(
         not isinstance(cause, ssl.SSLError) or is_sent,
         True,
         is_cut=is_sent and not isinstance(cause, TimeoutError),
-        may_have_arrived=is_sent,
     )
 
 

@@ -81,7 +81,7 @@ class Model(Rates, Saving):
         query = [(name, 1) for name, is_set in (("replace", replace), ("join", join)) if is_set]
         with self._worker.turn:
             self._forget()
-            return self._change_by_json("PUT", "", body, query, once=replace)
+            return self._change_by_json("PUT", "", body, query)
 
     def info(self) -> dict[str, Any]:
         """Definition, step, version, and the facts about each parameter."""
@@ -89,11 +89,11 @@ class Model(Rates, Saving):
 
     def patch(self, **changes: Any) -> dict[str, Any]:
         """Changes hyperparameters in mid-training: `patch(learning_rate={"append": [0.01]})`; None means default."""
-        return self._change_by_json("PATCH", "", changes, once=_appends(changes))
+        return self._change_by_json("PATCH", "", changes)
 
     def patch_group(self, group: str, **changes: Any) -> dict[str, Any]:
         """Changes one group: `patch_group("conv", lr=0.01)`."""
-        return self._change_by_json("PATCH", f"/groups/{quote(group, safe='')}", changes, once=_appends(changes))
+        return self._change_by_json("PATCH", f"/groups/{quote(group, safe='')}", changes)
 
     def delete(self) -> None:
         """Removes the model; waiting pulls end with NotFound."""
@@ -234,8 +234,3 @@ def _since(given: Snapshot | Receipt | str | int | None) -> str | int | None:
 
 def _copy(answer: Answer) -> Answer:
     return Answer(answer.status, answer.headers, bytearray(answer.body))
-
-
-def _appends(changes: Any) -> bool:
-    """Whether a patch adds to what is there, so that it must not be sent twice."""
-    return isinstance(changes, Mapping) and ("append" in changes or any(map(_appends, changes.values())))

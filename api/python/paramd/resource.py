@@ -34,20 +34,11 @@ class Resource:
         return self._transport.send("GET", self._target(path, query), None, headers)
 
     def _change(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        kind: str = "application/json",
-        query: Query = (),
-        *,
-        once: bool = False,
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json", query: Query = ()
     ) -> Answer:
-        """A write under a key of its own; `once`, if a server that knows no keys must not get it twice."""
+        """A write under a key of its own: sent again after a lost answer, it is done once."""
         headers = {"Idempotency-Key": secrets.token_hex(16)} | ({} if body is None else {"Content-Type": kind})
-        return self._transport.send(method, self._target(path, query), body, headers, once=once)
+        return self._transport.send(method, self._target(path, query), body, headers)
 
-    def _change_by_json(
-        self, method: str, path: str, body: Any, query: Query = (), *, once: bool = False
-    ) -> dict[str, Any]:
-        return self._change(method, path, definitions.dump(body), query=query, once=once).json()
+    def _change_by_json(self, method: str, path: str, body: Any, query: Query = ()) -> dict[str, Any]:
+        return self._change(method, path, definitions.dump(body), query=query).json()

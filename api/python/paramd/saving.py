@@ -53,7 +53,7 @@ class Saving(Resource):
 
     def checkpoint(self) -> dict[str, Any]:
         """Saves parameters, state and step on the server; answers `id`, `step`, `version` and more."""
-        return self._change("POST", "/checkpoints", once=True).json()
+        return self._change("POST", "/checkpoints").json()
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """What has been saved, as `checkpoint` answered it."""
@@ -62,4 +62,4 @@ class Saving(Resource):
     def restore(self, checkpoint: int | Mapping[str, Any]) -> dict[str, Any]:
         """Goes back to a checkpoint, by its id or as `checkpoint` answered it; the step goes back, the version on."""
         number = checkpoint["id"] if isinstance(checkpoint, Mapping) else checkpoint
-        return self._change("POST", f"/checkpoints/{int(number)}/restore", once=True).json()
+        return self._change("POST", f"/checkpoints/{int(number)}/restore").json()

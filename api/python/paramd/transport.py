@@ -12,7 +12,6 @@ from typing import Any
 from . import failures, interruption
 from .address import address
 from .connections import Answer, Connections, NoConnectionError
-from .errors import Unreachable
 from .failures import Failure
 from .interruption import Interruption
 from .patience import Patience
@@ -32,10 +31,9 @@ _BREATH = 0.2
 class Transport:
     """Sends requests, from any number of threads, and repeats them when that is safe.
 
-    It is safe because the requests of this package are idempotent: a push carries a key. One that is not is sent with
-    `once`, and not repeated when its answer may have been lost. A server that was not met yet is tried for one
-    second, an outage is sat out for 300, a busy or full server is asked for `timeout` seconds; `retry_for`, where it
-    is given, holds for all three.
+    It is safe because the requests of this package can be told apart: a push carries its number, any other write a
+    key. A server that was not met yet is tried for one second, an outage is sat out for 300, a busy or full server is
+    asked for `timeout` seconds; `retry_for`, where it is given, holds for all three.
     """
 
     def __init__(
@@ -75,17 +73,11 @@ class Transport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         *,
-        once: bool = False,
         spent: float = 0,
     ) -> Answer:
         """The answer, if it is 2xx or 304; any other is raised. `spent` seconds of its patience are over already."""
-        if once:
-            # A kept connection may have ended, and then it is not known whether the request was seen.
-            self.close()
         patience = Patience()
         while isinstance(answer := self._try(method, target, body, headers), Failure):
-            if once and answer.may_have_arrived:
-                raise Unreachable(f"{answer.error}; the server may have done it: look before you try again")
             answer.took += spent
             self._pause_or_raise(answer, patience)
         self._tell_end(patience)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from answers import RECEIPT, REGISTERED, answer, drop, refusal
-from paramd import BadAnswer, Client, Fenced, Invalid, Model, Problem, Unreachable
+from paramd import BadAnswer, Client, Fenced, Invalid, Problem, Unreachable
 
 
 def keys(requests: list[bytes]) -> list[tuple[bytes, bytes]]:
@@ -133,31 +133,6 @@ def test_token_is_sent(scripted: Callable) -> None:
     server = scripted(answer(200, {}))
     Client(server.url, token="secret").version()
     assert b"Authorization: Bearer secret\r\n" in server.requests[0]
-
-
-ONCE: dict[str, Callable[[Model], object]] = {
-    "append": lambda model: model.patch(learning_rate={"append": [0.1]}),
-    "append in a group": lambda model: model.patch_group("g", lr={"append": [0.1]}),
-    "replace": lambda model: model.create({"w": [1.0]}, "sgd", replace=True),
-}
-
-
-@pytest.mark.parametrize("change", ONCE)
-def test_what_must_not_be_done_twice_is_not_sent_twice(scripted: Callable, change: str) -> None:
-    """The answer was lost: the caller decides."""
-    server = scripted(drop, answer(200, {}), answer(200, {}))
-    model = Client(server.url).model("m")
-    with pytest.raises(Unreachable, match="look before"):
-        ONCE[change](model)
-    assert len(server.requests) == 1
-    model.patch(learning_rate=0.1)
-    assert len(server.requests) == 2
-
-
-def test_busy_server_is_asked_again_even_then(scripted: Callable) -> None:
-    """A server that says that it is busy has done nothing."""
-    server = scripted(refusal(503, "draining", "Retry-After: 0"), answer(200, {"step": 1}))
-    assert Client(server.url).model("m").patch(learning_rate={"append": [0.1]}) == {"step": 1}
 
 
 def test_scaled_decay_has_no_range(scripted: Callable) -> None:
