@@ -69,3 +69,21 @@ def test_loss_that_is_no_number(api: Api, demo: str, loss: str) -> None:
     """The sentence shows what came."""
     problem = api.push_binary(demo, GRADIENT, X_Paramd_Loss=loss).expect(422).json()
     assert "finite number" in problem["detail"] and f'"{loss}"' in problem["detail"]
+
+
+@pytest.mark.parametrize("epoch", [1.5, -1, "q", [1], 2**53])
+def test_an_epoch_that_cannot_be_read_is_not_another_push(api: Api, demo: str, epoch: object) -> None:
+    """It is refused, though the same worker and seq without it have a receipt."""
+    push = {"gradients": {"w": [1, 0]}, "worker": "x", "seq": 1}
+    api("POST", f"/v1/models/{demo}/gradients", push).expect(200)
+    refused = api("POST", f"/v1/models/{demo}/gradients", {**push, "epoch": epoch}).expect(422).json()
+    assert refused["errors"][0]["pointer"] == "/epoch"
+
+
+def test_thousands_of_unknown_tensors(api: Api, name: str) -> None:
+    """Each is named; only the first are compared with the thousands that the model has."""
+    api.create(name, {"optimizer": "sgd", "parameters": {f"p{i:04}": [1] for i in range(2000)}})
+    gradients = {f"q{i:04}": [1] for i in range(2000)}
+    errors = api("POST", f"/v1/models/{name}/gradients", {"gradients": gradients}).expect(422).json()["errors"]
+    assert len(errors) == 2000
+    assert sum("did you mean" in error["detail"] for error in errors) == 8

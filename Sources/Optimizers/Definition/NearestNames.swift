@@ -7,6 +7,8 @@ public enum NearestNames {
     /// Up to three of `candidates` that may be meant: what another library calls so, else the nearest in spelling, else
     /// those that begin so, or that follow a prefix such as `module.`.
     public static func of(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
+        // A longer name is not a slip of the keyboard, and each step below takes the longer, the longer the name is.
+        guard name.utf8.count <= 1024 else { return [] }
         let known = candidates.prefix(10_000)
         let meant = Aliases.meanings(of: name.text)
         let aliases = meant.flatMap { meaning in

@@ -63,10 +63,11 @@ struct PushFields {
     private mutating func readKey(hasRequestKey: Bool) -> PushKey? {
         let worker = workerName()
         let seq = integer("seq", atLeast: 1)
-        let epoch = integer("epoch", atLeast: 0) ?? 0
+        let epoch = integer("epoch", atLeast: 0)
         if values["worker"] != nil, values["seq"] != nil {
-            guard let worker, let seq else { return nil }
-            return .sequence(worker: worker, epoch: epoch, seq: seq)
+            // An epoch that cannot be read is not epoch 0: the push would be taken for another one.
+            guard let worker, let seq, epoch != nil || values["epoch"] == nil else { return nil }
+            return .sequence(worker: worker, epoch: epoch ?? 0, seq: seq)
         }
         if hasRequestKey { return nil }
         if values["seq"] != nil {

@@ -92,10 +92,16 @@ struct TensorChecking {
         }
     }
 
+    /// The first unknown tensors are told what they may be called; a search through all names for each of thousands
+    /// would keep the network thread for minutes.
     private mutating func unknown(_ tensor: DecodedTensor) {
+        let plain = "the model has no parameter `\(tensor.name)`"
+        guard complaints.count < Self.mostHints else { return complain(tensor, .keyError, plain) }
         let hint = NearestNames.hint(tensor.name, among: layout.parameters.map(\.name))
-        complain(tensor, .keyError, "the model has no parameter `\(tensor.name)`; \(hint)")
+        complain(tensor, .keyError, "\(plain); \(hint)")
     }
+
+    private static let mostHints = 8
 
     private mutating func checkDense(_ tensor: DecodedTensor, _ parameter: ParameterLayout, _ index: Int) {
         let shape = tensor.shape ?? [tensor.elementCount]
