@@ -81,7 +81,7 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// There is no room: the loop with the slowest body may make some.
+    /// Refuses the connection, or hands it to the loop whose slowest body can be closed in its place.
     private func turnAway(_ accepted: Accepted) {
         if census.isFull, let loop = slowBodies.loop { return loop.post(.contested(prepared(accepted))) }
         EarlyAnswer(refusal).send(to: accepted.descriptor)

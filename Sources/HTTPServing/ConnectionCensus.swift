@@ -28,7 +28,7 @@ final class ConnectionCensus: Sendable {
         }
     }
 
-    /// Whether there is no room for another connection, whoever asks.
+    /// Whether the limit of all connections is reached.
     var isFull: Bool { state.withLock { $0.total >= limit } }
 
     /// Counts a connection in that takes the place of one which is about to leave.

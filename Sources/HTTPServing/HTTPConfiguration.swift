@@ -11,7 +11,7 @@ public struct HTTPConfiguration: Sendable {
     /// Number of event loops, one thread each; default: one per core.
     public var loopCount: Int
     /// Hosts that requests may name besides `localhost`, `127.0.0.1`, `[::1]` and the listening address; `*.example.org`
-    /// stands for every name that ends so.
+    /// matches every name with that ending.
     public var allowedHosts: [String] = []
     /// Paths that are read under any Host: supervisors ask for them by whatever address they have.
     public var openPaths: Set<String> = []

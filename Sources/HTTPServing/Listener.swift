@@ -14,7 +14,7 @@ public struct Listener: Sendable {
     /// The file that a Unix socket of our own leaves behind.
     private let path: String?
 
-    /// Takes an address; nobody can connect yet.
+    /// Binds the address; connections are refused until it listens.
     ///
     /// - Throws: `invalidAddress`, or `cannotListen` where something else has it.
     public init(_ address: ListenAddress) throws(HTTPServerError) {

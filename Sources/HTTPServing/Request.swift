@@ -7,7 +7,7 @@ public struct Request: Sendable {
     public let method: Method
     /// The request target: path and query as received, still percent-encoded, or `*`.
     public let target: String
-    /// The segments of the path, each percent-decoded once; `/` is one empty segment, `%2F` lies inside a segment, `*` has
+    /// The segments of the path, each percent-decoded once; `/` is one empty segment, `%2F` is part of a segment, `*` has
     /// none.
     public let path: [String]
     /// The arguments of the query in the order received, percent-decoded, `+` read as a space.

@@ -89,7 +89,7 @@ struct KeyLedgerTests {
     @Test("requests that arrive one to three times, with restarts between, come to what each of them once comes to")
     func property() throws {
         for seed in 1...8 as ClosedRange<UInt64> {
-            var random = SplitMix(seed)
+            var random = SeededGenerator(state: seed)
             let directory = try TemporaryDirectory()
             var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
             let settings: Setting = [
@@ -141,20 +141,5 @@ struct KeyLedgerTests {
         guard case .receipt(var receipt) = outcome else { return try #require(StoredAnswer(outcome)) }
         receipt.woken = 0
         return .receipt(receipt)
-    }
-}
-
-/// Sebastiano Vigna's splitmix64, so that a seed gives the same requests everywhere.
-private struct SplitMix {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -361,3 +362,15 @@ def test_limits(start: Callable[..., Daemon]) -> None:
     for key in ("a", "b", "c"):
         api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key=key).expect(200)
     assert api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key="a").json()["step"] == 4
+
+
+def test_the_key_of_a_checkpoint_expires(start: Callable[..., Daemon]) -> None:
+    """The file that an expired key saved is no answer: the state of today is saved under a number of its own."""
+    daemon = start("--limit", "key-lifetime=1s")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", SGD)
+    first = api("POST", f"{MODEL}/checkpoints", Idempotency_Key="k").expect(201).json()
+    api("POST", f"{MODEL}/gradients", gradients(1)).expect(200)
+    time.sleep(2.5)
+    second = api("POST", f"{MODEL}/checkpoints", Idempotency_Key="k").expect(201).json()
+    assert (second["id"], second["step"]) == (first["id"] + 1, first["step"] + 1)

@@ -96,7 +96,7 @@ struct Gate: Sendable {
         try hosts.check(host)
     }
 
-    /// Whether whoever asks may name any host.
+    /// Whether the request may name any host.
     private func isOpen(_ form: TargetForm, _ method: String) -> Bool {
         guard method == Method.get.rawValue || method == Method.head.rawValue else { return false }
         return configuration.openPaths.contains(String(form.origin.prefix { $0 != "?" }))

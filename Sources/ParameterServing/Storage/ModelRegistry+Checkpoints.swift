@@ -21,13 +21,16 @@ extension ModelRegistry {
         }
     }
 
-    /// What a request saved whose end a crash has cut off.
+    /// What a request saved whose end a crash has cut off, as long as its key is kept.
+    ///
+    /// Judged by time alone: a file may tell of its key after other requests have taken the place of the stored answer.
     private func found(
         under key: RequestKey, of model: Model, in directory: DataDirectory
     ) throws -> CheckpointFacts? {
         for info in try directory.checkpoints.list().snapshots where info.model == model.uid.number {
             guard let known = CheckpointFacts.key(in: info), known.text == key.text else { continue }
-            if known.isSameRequest(as: key) { return CheckpointFacts(info) }
+            let isKept = known.time >= key.time - Int(configuration.keyLifetime.components.seconds)
+            if isKept, known.isSameRequest(as: key) { return CheckpointFacts(info) }
         }
         return nil
     }
