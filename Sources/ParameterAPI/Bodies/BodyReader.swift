@@ -31,11 +31,15 @@ final class BodyReader {
     ///   - request: whose body it is.
     ///   - section: the member of a JSON body that holds the tensors.
     ///   - sink: where their numbers go.
-    init(_ format: BodyFormat, of request: Request, section: Name, sink: any TensorSink) {
+    ///   - passesUnknownTypes: whether a file is read though it has tensors of types that are not known here.
+    init(
+        _ format: BodyFormat, of request: Request, section: Name, sink: any TensorSink, passesUnknownTypes: Bool = false
+    ) {
         self.format = format
         self.request = request
         json = JSONBodyReader(tensorKeys: [section], sink: sink)
-        safetensors = SafetensorsReader(sink: sink)
+        safetensors = SafetensorsReader(
+            sink: sink, limits: SafetensorsLimits(passesUnknownTypes: passesUnknownTypes))
     }
 
     /// Takes the next bytes.

@@ -35,7 +35,7 @@ final class GradientSink: TensorSink {
         // That there is no such parameter is complained of later, and is all there is to say about it.
         guard let index = layout.index(of: name) else { return .taken }
         if layout.parameters[index].isTrainable { return .refused }
-        return layout.parameters[index].wireType == nil ? .taken : .wanted
+        return layout.parameters[index].elementType.map(IntegerUse.wanted) ?? .taken
     }
 
     func destination(for name: Name, in section: Name) -> TensorDestination {

@@ -24,30 +24,19 @@ struct IntegerReading {
             let names = WireType.allCases.map(\.rawValue).joined(separator: ", ")
             throw complaint("a parameter cannot be \(stated.rawValue); write one of \(names)")
         }
-        try check(type)
+        try checkInitializer()
         return type
     }
 
-    private func check(_ type: WireType) throws(Problem) {
-        switch value {
-        case .values(let floats):
-            guard let stray = floats.values.first(where: { !type.holds($0) }) else { return }
-            throw complaint(type.refusal(of: stray, in: tensor.name))
-        case .initializer(let setting):
-            let name = setting.stringValue ?? setting["type"]?.stringValue
-            guard name != "zeros", name != "ones" else { return }
-            throw complaint("integers are initialized by `zeros` or `ones`, or given as values")
-        }
+    /// Values have been checked as they were read.
+    private func checkInitializer() throws(Problem) {
+        guard case .initializer(let setting) = value else { return }
+        let name = setting.stringValue ?? setting["type"]?.stringValue
+        guard name != "zeros", name != "ones" else { return }
+        throw complaint("integers are initialized by `zeros` or `ones`, or given as values")
     }
 
     private func complaint(_ detail: String) -> Problem {
         Problem([Complaint(pointer: "\(tensor.pointer)/dtype", exception: .valueError, detail: detail)])
-    }
-}
-
-extension WireType {
-    /// That a parameter of this type cannot hold `value`.
-    func refusal(of value: Float, in name: Name) -> String {
-        "`\(name)` has the dtype \(rawValue), which does not hold \(value)"
     }
 }

@@ -79,19 +79,6 @@ struct TensorChecking {
         return pointer == own || pointer.hasPrefix(Name("\(own)/"))
     }
 
-    /// Takes out dense values that their parameter cannot hold: in one that travels as integers, all others.
-    mutating func checkIntegers(_ arena: FloatBuffer) {
-        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
-            guard let type = parameter.wireType else { continue }
-            guard let stray = arena[parameter.range].first(where: { !type.holds($0) }) else { continue }
-            isDense[index] = false
-            complaints.append(
-                Complaint(
-                    pointer: "/\(section)/\(parameter.name.pointerEscaped)", exception: .valueError,
-                    detail: type.refusal(of: stray, in: parameter.name), expected: type.rawValue, got: "\(stray)"))
-        }
-    }
-
     /// The first unknown tensors are told what they may be called; a search through all names for each of thousands
     /// would keep the network thread for minutes.
     private mutating func unknown(_ tensor: DecodedTensor) {

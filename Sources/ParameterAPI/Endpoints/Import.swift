@@ -33,7 +33,8 @@ final class ImportReceiver: BodyReceiver {
         isPartial = try call.flag("partial")
         key = try call.requestKey()
         sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
-        reader = BodyReader(format, of: call.request, section: "parameters", sink: sink)
+        reader = BodyReader(
+            format, of: call.request, section: "parameters", sink: sink, passesUnknownTypes: isPartial)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
@@ -48,7 +49,7 @@ final class ImportReceiver: BodyReceiver {
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
             let arena = try sink.arena()
-            let checked = try checked(try reader.finish(), arena)
+            let checked = try checked(try reader.finish())
             let command = Command.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
             model.submit(command.under(key?.with(fingerprint(arena, checked.isDense)))) { [call, model] result in
                 answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
@@ -67,12 +68,11 @@ final class ImportReceiver: BodyReceiver {
     }
 
     /// What fits; the complaints are about what does not, which is nothing unless a part is enough.
-    private func checked(_ body: TensorBody, _ arena: Arena) throws(Problem) -> TensorChecking {
+    private func checked(_ body: TensorBody) throws(Problem) -> TensorChecking {
         try checkFields(body)
         var checking = TensorChecking(layout: sink.layout, section: "parameters")
         for complaint in body.complaints { checking.add(complaint) }
         for tensor in body.tensors { checking.check(tensor, takesRows: false, takesUntrained: true) }
-        checking.checkIntegers(arena.buffer)
         if body.tensors.isEmpty {
             checking.add(
                 Complaint(

@@ -21,10 +21,24 @@ extension ModelSource {
             throw Self.complaint("", "the file's scalars are not all finite")
         }
         for slot in state.slots { try Self.fill(slot, head.parameters, tensors) }
+        for definition in head.parameters { try Self.checkIntegers(definition, tensors) }
         let parameters = head.parameters.compactMap { definition in
             tensors[definition.name].map { InitialParameter(definition: definition, value: .values($0.values)) }
         }
         self = .state(ModelDefinition(settings: head.settings, parameters: parameters), state)
+    }
+
+    private static func checkIntegers(
+        _ definition: ParameterDefinition, _ tensors: [Name: FileTensor]
+    ) throws(ServingError) {
+        guard let type = definition.wireType, let values = tensors[definition.name]?.values.values,
+            let index = values.firstIndex(where: { !type.holds($0) })
+        else { return }
+        let name = definition.name
+        throw complaint(
+            name,
+            "`\(name)` holds \(values[index]), its value \(index), which \(type.rawValue) does not hold; download the file again"
+        )
     }
 
     private static func head(_ bytes: [UInt8], floatBytes: Int) throws(ServingError) -> ImageHead {

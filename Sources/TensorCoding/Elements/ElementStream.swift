@@ -9,13 +9,17 @@ struct ElementStream {
     private(set) var isFinite = true
     /// Whether a finite F64 has become infinite as float32.
     private(set) var isBeyondFloat32 = false
-    /// The first integer that float32 would round, as text.
-    private(set) var inexact: String?
+    /// The first number that may not stand where it does.
+    private(set) var stray: StrayInteger?
 
+    private let rule: IntegerRule
+    private var count = 0  // elements converted
     private var carry: (UInt64, count: Int) = (0, 0)  // bytes of an element that a piece's end has cut
 
-    init(type: ElementType) {
+    /// A stream of elements; those of an integer type, or that have to be integers of the type `wanted`, are looked at.
+    init(type: ElementType, wanted: ElementType? = nil) {
         self.type = type
+        rule = IntegerRule(type, wanted)
     }
 
     /// Whether no element is cut.
@@ -86,6 +90,8 @@ struct ElementStream {
         case .float32, .float8e5m2, .float8e4m3, .float8e8m0, .complex64:
             for index in 0..<count { room[index] = Float(bitPattern: load(bytes, index, UInt32.self)) }
         }
+        if type.isFloating, type != .float64 { checkFloats(room, count: count) }
+        self.count += count
         if !Self.areFinite(room, count: count) { isFinite = false }
     }
 
@@ -96,6 +102,9 @@ struct ElementStream {
             let value = Double(bitPattern: load(bytes, index, UInt64.self))
             room[index] = Float(value)
             if value.isFinite, !room[index].isFinite { isBeyondFloat32 = true }
+            check(
+                room[index], isExact: Double(room[index]) == value, isWhole: value == value.rounded(.towardZero),
+                at: index, value.plainText)
         }
     }
 
@@ -106,8 +115,26 @@ struct ElementStream {
         for index in 0..<count {
             let value = load(bytes, index, type)
             room[index] = Float(value)
-            if inexact == nil, Integer(exactly: room[index]) != value { inexact = "\(value)" }
+            check(
+                room[index], isExact: Integer(exactly: room[index]) == value, isWhole: true, at: index, "\(value)")
         }
+    }
+
+    private mutating func checkFloats(_ values: UnsafeMutableBufferPointer<Float>, count: Int) {
+        guard !rule.isEmpty, stray == nil else { return }
+        for index in 0..<count {
+            let value = values[index]
+            check(value, isExact: true, isWhole: value == value.rounded(.towardZero), at: index, value.plainText)
+        }
+    }
+
+    /// Notes the first number that breaks the rule; `index` counts from the first element of the piece.
+    @inline(__always)
+    private mutating func check(
+        _ value: Float, isExact: Bool, isWhole: Bool, at index: Int, _ text: @autoclosure () -> String
+    ) {
+        guard !rule.isEmpty, stray == nil else { return }
+        stray = rule.stray(value, isExact: isExact, isWhole: isWhole, at: count + index, text())
     }
 
     @inline(__always)

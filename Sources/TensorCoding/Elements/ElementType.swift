@@ -57,10 +57,5 @@ public enum ElementType: String, Sendable, CaseIterable {
     }
 
     /// Whether values of this type are integers, which are read where a parameter is not trained.
-    public var isInteger: Bool {
-        switch self {
-        case .bool, .uint8, .int8, .int16, .uint16, .int32, .uint32, .int64, .uint64: true
-        default: false
-        }
-    }
+    public var isInteger: Bool { integers != nil }
 }

@@ -13,6 +13,11 @@ struct NestedShape {
     /// The dimensions, once all lists are closed.
     var dimensions: [Int] { lengths }
 
+    /// The indices of the number that comes next.
+    ///
+    /// An outer count includes the list that is open in it.
+    var place: [Int] { counts.dropLast().map { $0 - 1 } + counts.suffix(1) }
+
     /// Open lists.
     var level: Int { counts.count }
 
@@ -54,6 +59,17 @@ enum Dimensions {
             product = next
         }
         return dimensions.contains(0) ? 0 : product
+    }
+
+    /// The indices of the element that lies at `offset`, row-major.
+    static func place(of offset: Int, in dimensions: [Int]) -> [Int] {
+        var rest = offset
+        var place: [Int] = []
+        for dimension in dimensions.reversed() where dimension > 0 {
+            place.append(rest % dimension)
+            rest /= dimension
+        }
+        return place.reversed()
     }
 
     /// As an error message shows them: `[2,3]`.

@@ -20,8 +20,8 @@ struct NumberText {
 
     private(set) var step = Step.start
     private(set) var isNegative = false
-    private var digits: [UInt8] = []
-    private var isDigitDropped = false
+    private(set) var digits: [UInt8] = []
+    private(set) var isDigitDropped = false
     private var scale = 0  // decimal exponent that the digits' places add
     private var exponent = 0
     private var isExponentNegative = false
@@ -35,6 +35,9 @@ struct NumberText {
         exponent = 0
         isExponentNegative = false
     }
+
+    /// The power of ten that the digits are multiplied by.
+    var power: Int { scale + (isExponentNegative ? -exponent : exponent) }
 
     /// Whether the number has neither fraction nor exponent.
     var isInteger: Bool { step == .zero || step == .integer }
@@ -100,7 +103,7 @@ struct NumberText {
     /// The nearest float32, ties to even; infinite where that is beyond float32.
     var float: Float {
         guard !digits.isEmpty else { return isNegative ? -0.0 : 0 }
-        let power = scale + (isExponentNegative ? -exponent : exponent)
+        let power = power
         let magnitude = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.digitLimit + 16) { text -> Float in
             guard let start = text.baseAddress else { return .nan }
             writeText(power: max(-9_999_999, min(9_999_999, power)), into: start)
@@ -132,29 +135,6 @@ struct NumberText {
         append(0)
     }
 
-    /// The value of a whole number, however it is written, nil for a fraction and beyond 64 bits.
-    var integer: Int? {
-        let power = scale + (isExponentNegative ? -exponent : exponent)
-        let zeros = max(0, -power)
-        guard isComplete, !isDigitDropped, !digits.isEmpty else { return isComplete && digits.isEmpty ? 0 : nil }
-        guard zeros < digits.count, digits.suffix(zeros).allSatisfy({ $0 == 0 }), power < 20 else { return nil }
-        var value = 0
-        for digit in digits.dropLast(zeros) + repeatElement(0, count: max(0, power)) {
-            let (tens, tooLarge) = value.multipliedReportingOverflow(by: 10)
-            let (sum, overflow) = tens.subtractingReportingOverflow(Int(digit))
-            if tooLarge || overflow { return nil }
-            value = sum
-        }
-        if isNegative { return value }
-        return value == .min ? nil : -value
-    }
-}
-
-extension NumberText {
-    /// Whether an integer keeps its value, and a zero its sign, as a 64-bit integer.
-    var fitsInteger: Bool {
-        isNegative && digits.isEmpty ? false : integer != nil
-    }
 }
 
 extension JSONLexer {

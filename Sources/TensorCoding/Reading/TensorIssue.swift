@@ -18,7 +18,7 @@ public struct TensorIssue: Sendable, Equatable {
         case base64
         /// An element type that is not offered here.
         case elementType
-        /// An integer that float32 would round.
+        /// An integer that float32 would round, or a number that is not an integer of the type that is meant.
         case inexact
         /// Row indices that are no list of integers, or not one for each row.
         case indices

@@ -28,6 +28,12 @@ struct TensorOutput {
         }
     }
 
+    /// What has been written, as far as there was room.
+    var written: UnsafeBufferPointer<Float> {
+        if let buffer { return UnsafeBufferPointer(buffer.values) }
+        return UnsafeBufferPointer(rebasing: memory.prefix(count))
+    }
+
     /// Lets `write` fill the next stretch of the destination, or a window that is thrown away where there is no room.
     ///
     /// - Parameters:

@@ -28,16 +28,26 @@ extension TensorReader {
         }
         encoded.type = type
         tensor.type = type
-        // What came before was read as floats: only where that cannot have rounded it is it the same.
-        let isSmall = output.buffer.map { $0.values.allSatisfy { abs($0) < 16_777_216 } } ?? false
-        guard type.isInteger, use != .wanted, seen.contains(.data), !isSmall else { return }
-        report(.form, at: "dtype", "write dtype before data, so that every integer is read exactly", &issues)
+        if type.isInteger, seen.contains(.data) { checkEarlier(&issues) }
+    }
+
+    /// Checks numbers that came before their type, and so were read as floats, which may have rounded them.
+    private mutating func checkEarlier(_ issues: inout IssueList) {
+        let values = output.written
+        let isExact = use.type != nil || !hasFraction && values.allSatisfy { abs($0) < 16_777_216 }
+        guard isExact, values.count == output.count else {
+            let detail = "write dtype before data in `\(tensor.name)`, so that every integer is read exactly"
+            return report(.form, at: "dtype", detail, &issues)
+        }
+        guard let stray = rule.stray(among: values) else { return }
+        let detail = stray.detail(in: tensor.name, shape: inferred)
+        report(.inexact, at: "data", detail, expected: stray.type?.rawValue, got: stray.value, &issues)
     }
 
     mutating func takeBase64(_ text: [UInt8]) {
         if !encoded.isPresent {
             encoded.isPresent = true
-            encoded.stream = encoded.type.map(ElementStream.init)
+            encoded.stream = encoded.type.map(stream(of:))
             prepareOutput(for: .b64)
         }
         text.withUnsafeBufferPointer { text in
@@ -72,7 +82,7 @@ extension TensorReader {
             }
             return
         }
-        var stream = encoded.stream ?? ElementStream(type: type)
+        var stream = encoded.stream ?? stream(of: type)
         if encoded.stream == nil {
             encoded.early.withUnsafeBytes { stream.decode($0, into: &output, sink: sink) }
         }
@@ -85,10 +95,13 @@ extension TensorReader {
             report(
                 .base64, at: "b64", "b64 ends inside an element; \(type.rawValue) takes \(type.size) bytes each",
                 &issues)
-        } else if let value = stream.inexact {
-            report(.inexact, at: "b64", tensor.name.inexact(value), &issues)
+        } else if let stray = stream.stray {
+            let detail = stray.detail(in: tensor.name, shape: stated)
+            report(.inexact, at: "b64", detail, expected: stray.type?.rawValue, got: stray.value, &issues)
         } else if stream.isBeyondFloat32 {
             report(.beyondFloat32, at: "b64", "an F64 value is beyond the range of float32", &issues)
         }
     }
+
+    private func stream(of type: ElementType) -> ElementStream { ElementStream(type: type, wanted: use.type) }
 }

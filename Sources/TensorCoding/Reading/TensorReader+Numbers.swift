@@ -44,6 +44,9 @@ extension TensorReader {
             count += step.count
         } while step.count > 0 && step.next == .value && run.hasMore
         guard count > 0 else { return false }
+        if use != .refused, !hasFraction {
+            hasFraction = NumberText.hasFraction(from: lexer.position, to: run.position)
+        }
         nesting.add(numbers: count)
         lexer.resume(at: run.position, afterValue: step.next == .separator)
         return true
@@ -64,9 +67,7 @@ extension TensorReader {
         case .beginArray: nesting.open()
         case .endArray: nesting.close()
         case .number:
-            if checksIntegers, let value = lexer.number.integer, Int(exactly: Float(value)) != value {
-                reportElement(of: member, .inexact, tensor.name.inexact("\(value)"), &issues)
-            }
+            checkInteger(lexer.number, of: member, &issues)
             append(lexer.number.float, of: member, &issues)
             nesting.add(numbers: 1)
         default:
@@ -81,6 +82,18 @@ extension TensorReader {
         }
         guard nesting.level == 0 else { return .none }
         return endNumbers(of: member, &issues)
+    }
+
+    private mutating func checkInteger(_ number: NumberText, of member: Member?, _ issues: inout IssueList) {
+        let isWhole = number.isWhole
+        hasFraction = hasFraction || !isWhole || number.step == .exponent
+        let value = number.float
+        guard checksIntegers, value.isFinite else { return }
+        let stray = rule.stray(value, isExact: number.equals(value), isWhole: isWhole, at: 0, number.text)
+        guard let stray else { return }
+        reportElement(
+            of: member, .inexact, stray.detail(in: tensor.name, at: nesting.place), expected: stray.type?.rawValue,
+            got: stray.value, &issues)
     }
 
     private mutating func append(_ value: Float, of member: Member?, _ issues: inout IssueList) {
@@ -109,11 +122,12 @@ extension TensorReader {
 
     /// Notes a mistake at the element that comes next.
     private mutating func reportElement(
-        of member: Member?, _ kind: TensorIssue.Kind, _ detail: String, got: String? = nil, _ issues: inout IssueList
+        of member: Member?, _ kind: TensorIssue.Kind, _ detail: String, expected: String? = nil, got: String? = nil,
+        _ issues: inout IssueList
     ) {
         hasIssue = true
         let place = tensor.pointer + (member.map { "/" + $0.rawValue } ?? "") + nesting.pointer
-        issues.add(TensorIssue(kind, at: place, detail, got: got))
+        issues.add(TensorIssue(kind, at: place, detail, expected: expected, got: got))
     }
 }
 
@@ -172,8 +186,5 @@ extension TensorReader {
 
 extension NestedShape {
     /// The place of the member that comes next, as the end of a JSON pointer: `/0/3`.
-    var pointer: String {
-        // An outer count includes the list that is open in it.
-        counts.dropLast().map { "/\($0 - 1)" }.joined() + (counts.last.map { "/\($0)" } ?? "")
-    }
+    var pointer: String { place.map { "/\($0)" }.joined() }
 }

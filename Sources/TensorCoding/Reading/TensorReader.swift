@@ -53,6 +53,8 @@ struct TensorReader {
     var hasIssue = false
     /// Whether the tensor may consist of integers.
     private(set) var use = IntegerUse.refused
+    /// Whether a number so far has a fraction, however small, or an exponent; matters where a type of integers follows.
+    var hasFraction = false
 
     init(sink: any TensorSink) {
         self.sink = sink
@@ -72,8 +74,11 @@ struct TensorReader {
         if case .numbers = stage { !checksIntegers } else { false }
     }
 
-    /// Whether the values are integers, each of which is looked at.
-    var checksIntegers: Bool { use == .wanted || encoded.type?.isInteger ?? false }
+    /// What each number has to be.
+    var rule: IntegerRule { IntegerRule(encoded.type, use.type) }
+
+    /// Whether each number is looked at.
+    var checksIntegers: Bool { use.type != nil || encoded.type?.isInteger ?? false }
 
     /// Takes the next token of the subtree.
     mutating func take(

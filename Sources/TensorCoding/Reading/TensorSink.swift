@@ -14,13 +14,16 @@ public enum TensorDestination {
 }
 
 /// Whether a tensor may consist of integers.
-public enum IntegerUse: Sendable {
+public enum IntegerUse: Sendable, Equatable {
     /// Only floats are read.
     case refused
     /// Integer types are read too.
     case taken
-    /// The values are integers whatever type they come in, so that none may be rounded.
-    case wanted
+    /// The values have to be integers of this type, whatever type they come in, and none may be rounded.
+    case wanted(ElementType)
+
+    /// The type that the values have to belong to.
+    var type: ElementType? { if case .wanted(let type) = self { type } else { nil } }
 }
 
 /// The receiver of a body's tensors; called on the thread that reads.

@@ -13,29 +13,31 @@ struct EntryReader {
     let role: Role
     private(set) var indices: [Int] = []
     private(set) var issue: TensorIssue?
-    private var isSkipped = false
-    private var stream: ElementStream
+    private var stream: ElementStream?  // nil where the values are not read
     private var output: TensorOutput
     private var cut: [UInt8] = []  // bytes of an index that a chunk's end has cut
 
     init(_ entry: SafetensorsEntry, role: Role, sink: any TensorSink) {
         self.entry = entry
         self.role = role
-        stream = ElementStream(type: entry.type)
         output = TensorOutput(.nowhere)
         switch role {
         case .indices: prepareIndices(sink)
         case .count: break
-        case .dense where isRead(sink): output = TensorOutput(sink.destination(for: entry.name, in: ""))
-        case .rows where entry.type.isFloating: output = TensorOutput(.growing)
-        default:
-            isSkipped = true
-            report(.elementType, entry.type.refusal(of: entry.name, sink), got: entry.type.rawValue)
+        case .dense, .rows: prepareValues(sink)
         }
     }
 
-    private func isRead(_ sink: any TensorSink) -> Bool {
-        entry.type.isFloating || entry.type.isInteger && sink.integers(for: entry.name) != .refused
+    private mutating func prepareValues(_ sink: any TensorSink) {
+        let use = role == .dense ? sink.integers(for: entry.name) : .refused
+        guard let type = entry.type, type.isFloating || type.isInteger && use != .refused else {
+            let detail =
+                entry.type?.refusal(of: entry.name, sink)
+                ?? ElementType.refusal(of: entry.typeName, entry.name, takesIntegers: use != .refused)
+            return report(.elementType, detail, got: entry.typeName)
+        }
+        stream = ElementStream(type: type, wanted: use.type)
+        output = TensorOutput(role == .rows ? .growing : sink.destination(for: entry.name, in: ""))
     }
 
     /// The record of the tensor.
@@ -44,7 +46,7 @@ struct EntryReader {
         tensor.shape = entry.shape
         tensor.type = entry.type
         tensor.elementCount = entry.elementCount
-        tensor.isFinite = stream.isFinite
+        tensor.isFinite = stream?.isFinite ?? true
         tensor.isRead = issue == nil
         tensor.content = role == .count ? .count(indices.first ?? 0) : .dense(buffer: output.buffer)
         return tensor
@@ -53,17 +55,24 @@ struct EntryReader {
     mutating func read(_ bytes: UnsafeRawBufferPointer, sink: any TensorSink) {
         if role == .indices || role == .count {
             readIndices(bytes)
-        } else if !isSkipped {
-            stream.decode(bytes, into: &output, sink: sink)
+        } else if stream != nil {
+            stream?.decode(bytes, into: &output, sink: sink)
             if output.isOverBudget { report(.budget, "no memory is left for its values; send fewer at a time") }
-            if stream.isBeyondFloat32 { report(.beyondFloat32, "an F64 value is beyond the range of float32") }
-            if let value = stream.inexact { report(.inexact, entry.name.inexact(value)) }
+            reportValues()
         }
+    }
+
+    private mutating func reportValues() {
+        if let stray = stream?.stray {
+            let detail = stray.detail(in: entry.name, shape: entry.shape)
+            report(.inexact, detail, expected: stray.type?.rawValue, got: stray.value)
+        }
+        if stream?.isBeyondFloat32 ?? false { report(.beyondFloat32, "an F64 value is beyond the range of float32") }
     }
 
     private mutating func prepareIndices(_ sink: any TensorSink) {
         guard entry.type == .int32 || entry.type == .int64, entry.shape.count == 1 else {
-            report(.indices, "indices are a list of I32 or I64", got: entry.type.rawValue)
+            report(.indices, "indices are a list of I32 or I64", got: entry.typeName)
             return
         }
         let (bytes, overflow) = entry.elementCount.multipliedReportingOverflow(by: MemoryLayout<Int>.stride)
@@ -75,8 +84,7 @@ struct EntryReader {
     }
 
     private mutating func readIndices(_ bytes: UnsafeRawBufferPointer) {
-        guard issue == nil else { return }
-        let size = entry.type.size
+        guard issue == nil, let size = entry.type?.size else { return }
         for byte in bytes {
             cut.append(byte)
             guard cut.count == size else { continue }
@@ -86,9 +94,11 @@ struct EntryReader {
         }
     }
 
-    private mutating func report(_ kind: TensorIssue.Kind, _ detail: String, got: String? = nil) {
+    private mutating func report(
+        _ kind: TensorIssue.Kind, _ detail: @autoclosure () -> String, expected: String? = nil, got: String? = nil
+    ) {
         guard issue == nil else { return }
-        issue = TensorIssue(kind, at: "/" + entry.name.pointerEscaped, detail, got: got)
+        issue = TensorIssue(kind, at: "/" + entry.name.pointerEscaped, detail(), expected: expected, got: got)
     }
 }
 
@@ -103,12 +113,5 @@ extension ElementType {
     static func refusal(of type: String, _ name: Name, takesIntegers: Bool) -> String {
         "`\(name)` has the dtype \(type.prefix(40)); send F32, F16, BF16 or F64"
             + (takesIntegers ? ", or I8, I16, I32, I64, U8, U16, U32, U64 or BOOL" : "")
-    }
-}
-
-extension Name {
-    /// That the tensor of this name holds an integer that would be rounded.
-    func inexact(_ value: String) -> String {
-        "`\(self)` holds \(value), which float32 would round; values are stored as float32, whose integers are exact up to 16777216"
     }
 }

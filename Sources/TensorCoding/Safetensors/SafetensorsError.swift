@@ -59,11 +59,14 @@ public struct SafetensorsLimits: Sendable, Equatable {
     public var headerBytes: Int
     /// Issues described in full; further ones are counted only.
     public var issues: Int
+    /// Whether a tensor of a type that is not known here is an issue, and the others are read; else it ends the reading.
+    public var passesUnknownTypes: Bool
 
     /// Limits that suit a model: 16 MiB of header, 16 issues.
-    public init(headerBytes: Int = 16 << 20, issues: Int = 16) {
+    public init(headerBytes: Int = 16 << 20, issues: Int = 16, passesUnknownTypes: Bool = false) {
         self.headerBytes = headerBytes
         self.issues = issues
+        self.passesUnknownTypes = passesUnknownTypes
     }
 
     /// A header is an object of objects with short lists.

@@ -7,15 +7,17 @@ import Names
 public struct SafetensorsEntry: Sendable, Equatable {
     /// The tensor's name.
     public let name: Name
-    /// Its element type.
-    public let type: ElementType
+    /// Its element type; nil for one that is not known here.
+    public let type: ElementType?
+    /// The name of its element type.
+    public let typeName: String
     /// Its dimensions; empty for a scalar.
     public let shape: [Int]
     /// Its bytes, counted from the end of the header.
     public let range: Range<Int>
 
-    /// Elements of the tensor.
-    public var elementCount: Int { range.count / type.size }
+    /// Elements of the tensor; 0 where the size of one is not known.
+    public var elementCount: Int { type.map { range.count / $0.size } ?? 0 }
 }
 
 /// The parsed header: tensors in the order of their data, and the metadata.
@@ -30,8 +32,8 @@ public struct SafetensorsHeader: Sendable, Equatable {
 
     /// Reads the JSON of a header, without the eight bytes of its length.
     ///
-    /// - Throws: `SafetensorsError` where the JSON is malformed, a name appears twice, a type is unknown, a size does not
-    ///   match its shape (or overflows), or the tensors do not tile the data.
+    /// - Throws: `SafetensorsError` where the JSON is malformed, a name appears twice, a type is unknown (unless `limits`
+    ///   pass over those), a size does not match its shape (or overflows), or the tensors do not tile the data.
     public init(parsing text: UnsafeRawBufferPointer, limits: SafetensorsLimits = .init()) throws(SafetensorsError) {
         try self.init(parsing: text, limits: limits, sink: BudgetlessSink())
     }
@@ -52,7 +54,7 @@ public struct SafetensorsHeader: Sendable, Equatable {
             if member.key == "__metadata__" {
                 metadata = try Self.metadata(member.value)
             } else {
-                entries.append(try SafetensorsEntry(member))
+                entries.append(try SafetensorsEntry(member, passesUnknown: limits.passesUnknownTypes))
             }
         }
         self.metadata = metadata
@@ -82,21 +84,25 @@ public struct SafetensorsHeader: Sendable, Equatable {
 }
 
 extension SafetensorsEntry {
-    init(_ member: JSONMember) throws(SafetensorsError) {
+    init(_ member: JSONMember, passesUnknown: Bool) throws(SafetensorsError) {
         let name = member.key
         guard let typeName = member.value["dtype"]?.string,
             let shape = Self.sizes(member.value["shape"]),
             let offsets = Self.sizes(member.value["data_offsets"]), offsets.count == 2
         else { throw .entry(name: name) }
-        guard let type = ElementType(rawValue: typeName) else { throw .unknownType(name: name, type: typeName) }
+        let type = ElementType(rawValue: typeName)
+        guard type != nil || passesUnknown else { throw .unknownType(name: name, type: typeName) }
+        guard offsets[0] <= offsets[1] else { throw .offsets(name: name) }
+        self.init(name: name, type: type, typeName: typeName, shape: shape, range: offsets[0]..<offsets[1])
+        try checkSize()
+    }
+
+    private func checkSize() throws(SafetensorsError) {
         guard let count = Dimensions.product(shape) else { throw .overflow(name: name) }
+        guard let type else { return }
         let (size, overflow) = count.multipliedReportingOverflow(by: type.size)
         if overflow { throw .overflow(name: name) }
-        guard offsets[0] <= offsets[1] else { throw .offsets(name: name) }
-        guard offsets[1] - offsets[0] == size else {
-            throw .size(name: name, expected: size, got: offsets[1] - offsets[0])
-        }
-        self.init(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
+        guard range.count == size else { throw .size(name: name, expected: size, got: range.count) }
     }
 
     /// A list of integers >= 0, nil for anything else.

@@ -1,0 +1,121 @@
+// What numbers have to be where integers are meant: whole, within their types and exact in float32, which stores them.
+// ElementStream asks for each element of a file or of base64, TensorReader for each number of JSON.
+
+import Names
+
+extension ElementType {
+    /// The integers that the type holds; nil for types of other numbers.
+    ///
+    /// All ends are powers of two, so that float32 tells exactly what is inside.
+    var integers: Range<Float>? {
+        switch self {
+        case .bool: 0..<2
+        case .uint8: 0..<0x1p8
+        case .uint16: 0..<0x1p16
+        case .uint32: 0..<0x1p32
+        case .uint64: 0..<0x1p64
+        case .int8: -0x1p7..<0x1p7
+        case .int16: -0x1p15..<0x1p15
+        case .int32: -0x1p31..<0x1p31
+        case .int64: -0x1p63..<0x1p63
+        case .float8e5m2, .float8e4m3, .float8e8m0, .float16, .bfloat16, .float32, .float64, .complex64: nil
+        }
+    }
+
+    /// The integers of the type, in the words of an advice.
+    fileprivate var range: String {
+        switch self {
+        case .bool: "0 or 1"
+        case .uint8: "whole numbers from 0 to 255"
+        case .uint16: "whole numbers from 0 to 65535"
+        case .uint32: "whole numbers from 0 to 4294967295"
+        case .uint64: "whole numbers from 0 to 2^64 - 1"
+        case .int8: "whole numbers from -128 to 127"
+        case .int16: "whole numbers from -32768 to 32767"
+        case .int32: "whole numbers from -2147483648 to 2147483647"
+        default: "whole numbers from -2^63 to 2^63 - 1"
+        }
+    }
+}
+
+/// A number that may not stand where it does.
+struct StrayInteger: Equatable {
+    /// The number, as text.
+    let value: String
+    /// Its place among the tensor's values.
+    let index: Int
+    /// The type that does not hold it; nil where float32 would round it.
+    let type: ElementType?
+
+    /// What is wrong with it, and what to send.
+    ///
+    /// - Parameter place: its indices; empty for the value of a scalar.
+    func detail(in name: Name, at place: [Int]) -> String {
+        let at = place.isEmpty ? "" : " at \(Dimensions.text(place))"
+        guard let type else {
+            return
+                "`\(name)` holds \(value)\(at), which float32 would round; values are stored as float32, whose integers are exact up to 16777216: send the nearest one that it has"
+        }
+        return "`\(name)` holds \(value)\(at), which \(type.rawValue) does not hold; send \(type.range)"
+    }
+
+    /// As above, for a number of which only the index in a tensor of `shape` is known.
+    func detail(in name: Name, shape: [Int]?) -> String {
+        detail(in: name, at: shape.map { Dimensions.place(of: index, in: $0) } ?? [index])
+    }
+}
+
+/// The types that a tensor's numbers have to belong to: the one that the body states, and that of the parameter.
+struct IntegerRule {
+    private let types: [ElementType]
+
+    /// - Parameter types: all of them have to hold each number; those that are not of integers ask for nothing.
+    init(_ types: ElementType?...) {
+        self.types = types.compactMap { $0 }.filter(\.isInteger)
+    }
+
+    /// Whether any number will do.
+    var isEmpty: Bool { types.isEmpty }
+
+    /// The number at `index`, if it breaks the rule.
+    ///
+    /// - Parameters:
+    ///   - value: the number as float32.
+    ///   - isExact: whether it is the number that was sent.
+    ///   - isWhole: whether the number that was sent has no fraction.
+    ///   - text: the number that was sent.
+    func stray(
+        _ value: Float, isExact: Bool, isWhole: Bool, at index: Int, _ text: @autoclosure () -> String
+    ) -> StrayInteger? {
+        for type in types {
+            guard let range = type.integers, !isWhole || !range.contains(value) else { continue }
+            // A number that only rounding has moved out of the range is told so.
+            let isRounded = isWhole && !isExact && range.contains(value.towardZero)
+            return StrayInteger(value: text(), index: index, type: isRounded ? nil : type)
+        }
+        return isExact || isEmpty ? nil : StrayInteger(value: text(), index: index, type: nil)
+    }
+
+    /// The first of these values that breaks the rule.
+    func stray(among values: UnsafeBufferPointer<Float>) -> StrayInteger? {
+        for (index, value) in values.enumerated() {
+            let isWhole = value == value.rounded(.towardZero)
+            let found = stray(value, isExact: true, isWhole: isWhole, at: index, value.plainText)
+            if let found { return found }
+        }
+        return nil
+    }
+}
+
+extension BinaryFloatingPoint where Self: LosslessStringConvertible {
+    /// The number without the `.0` of a whole one.
+    var plainText: String {
+        let text = String(self)
+        return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    }
+}
+
+extension Float {
+    /// The next number in the direction of 0.
+    fileprivate var towardZero: Float { self < 0 ? nextUp : nextDown }
+}
