@@ -45,8 +45,8 @@ let package = Package(
         .executableTarget(name: "paramd", dependencies: ["ParameterServer"], swiftSettings: strict),
         .target(name: "MyMomentum", dependencies: ["Optimizers"], path: "Tests/MyMomentum", swiftSettings: strict),
         .executableTarget(
-            name: "own-daemon", dependencies: ["ParameterServer", "MyMomentum"], path: "Tests/OwnDaemon",
-            swiftSettings: strict),
+            name: "own-daemon", dependencies: ["ParameterServer", "MyMomentum", "Optimizers"],
+            path: "Tests/OwnDaemon", swiftSettings: strict),
         .testTarget(name: "NamesTests", dependencies: ["Names"], swiftSettings: strict),
         .testTarget(
             name: "OptimizersTests", dependencies: ["Names", "Optimizers", "CKernels", "MyMomentum"],

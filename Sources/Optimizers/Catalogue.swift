@@ -74,6 +74,11 @@ public struct Catalogue: Sendable {
             functions: Self.builtin.functions)
     }
 
+    /// Whether there are optimizers or schedules beside those of paramd.
+    public var hasOwnCode: Bool {
+        optimizers.count > Self.builtin.optimizers.count || schedules.count > Self.builtin.schedules.count
+    }
+
     /// The optimizers' names, MindSpore's first; torch's as "torch.Adam".
     public var names: [String] {
         optimizers.map { $0.traits.framework == .torch ? "torch.\($0.traits.name)" : $0.traits.name }
@@ -127,6 +132,20 @@ public struct Catalogue: Sendable {
                     slot.shape(layout).map { (name: Name("\(layout.name)#\(slot.name)"), shape: $0) }
                 }
             }
+    }
+
+    /// A schedule that `setting` or a part of it names and that is not there; nil for none.
+    public func unknownSchedule(in setting: Setting) -> String? {
+        if let name = setting["schedule"]?.stringValue, !knowsSchedule(name) { return name }
+        switch setting {
+        case .array(let elements): return elements.lazy.compactMap { unknownSchedule(in: $0) }.first
+        case .object(let entries): return entries.lazy.compactMap { unknownSchedule(in: $0.value) }.first
+        default: return nil
+        }
+    }
+
+    private func knowsSchedule(_ name: String) -> Bool {
+        (scheduleNames + ["sequence"]).contains { $0.foldedSchedule == name.foldedSchedule }
     }
 
     /// The schedule that `setting` describes, its arguments read and checked.

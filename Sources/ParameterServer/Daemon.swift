@@ -5,6 +5,7 @@ import Glibc
 import HTTPServing
 import Journal
 import Logging
+import Names
 import Optimizers
 import ParameterAPI
 import ParameterServing
@@ -23,11 +24,11 @@ struct Daemon {
     /// The address comes first: where it is taken, no directory is made.
     ///
     /// - Throws: `StartFailure` that says which option to change.
-    init(_ options: Options, optimizers: [Optimizer.Type], logger: Logger) throws(StartFailure) {
+    init(_ options: Options, _ catalogue: Catalogue, logger: Logger) throws(StartFailure) {
         let address = try Self.address(options)
         listener = try Self.listener(address, options)
         do throws(StartFailure) {
-            (registry, recovery) = try Self.registry(options, Catalogue(adding: optimizers), logger)
+            (registry, recovery) = try Self.registry(options, catalogue, logger)
         } catch {
             listener.close()
             throw error
@@ -76,6 +77,7 @@ struct Daemon {
         var configuration = options.layers.serving
         configuration.memoryLimit = options.effectiveMemory.bytes
         configuration.receiptWindow = options.receiptWindow
+        configuration.withoutModels = Set(options.withoutModels.map { Name($0) })
         configuration.threads = HTTPConfiguration.coreCount
         configuration.snapshotAllowance = options.snapshotAfter.bytes
         let settings = JournalSettings(mode: options.durability.mode, segmentBytes: options.segmentBytes)
@@ -86,6 +88,10 @@ struct Daemon {
                 directory, configuration: configuration, catalogue: catalogue
             ) { event in storage.log(event) }
             storage.log(summary)
+            storage.warn(
+                of: configuration.withoutModels.filter { name in
+                    !summary.unavailable.contains { Name($0.name) == name }
+                })
             return (registry, summary)
         } catch {
             throw StartFailure(error, directory: options.dataDir, segmentBytes: options.segmentBytes)

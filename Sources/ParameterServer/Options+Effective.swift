@@ -27,6 +27,8 @@ extension Options {
                 "snapshot-after", "\(snapshotAfter.bytes)", origin: origin(snapshotAfter.bytes == 64 << 20)),
             EffectiveSetting(
                 "allow-host", allowedHosts.joined(separator: ", "), origin: origin(allowedHosts.isEmpty)),
+            EffectiveSetting(
+                "without-model", withoutModels.joined(separator: ", "), origin: origin(withoutModels.isEmpty)),
             EffectiveSetting("log-level", logLevel.rawValue, origin: origin(logLevel == .info)),
             EffectiveSetting("insecure-no-auth", "\(insecureNoAuth)", origin: origin(!insecureNoAuth)),
         ]

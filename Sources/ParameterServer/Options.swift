@@ -42,6 +42,13 @@ struct Options: ParsableArguments {
     var allowedHosts: [String] = []
 
     @Option(
+        name: .customLong("without-model"),
+        help: ArgumentHelp(
+            "Do not serve this model, whose files are kept for a start without the option; may be repeated.",
+            valueName: "name"))
+    var withoutModels: [String] = []
+
+    @Option(
         name: .customLong("limit"),
         help: ArgumentHelp("Change a limit of the table above; may be repeated.", valueName: "name=value"),
         transform: LimitOption.init(parsing:))

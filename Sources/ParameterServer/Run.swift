@@ -10,16 +10,19 @@ import Optimizers
 /// - Parameters:
 ///   - arguments: the command line without the program's name.
 ///   - optimizers: optimizers beside the built-in ones; each is served under its name.
+///   - schedules: learning-rate schedules beside the built-in ones; likewise.
 public func run(
-    arguments: [String] = Array(CommandLine.arguments.dropFirst()), optimizers: [Optimizer.Type] = []
+    arguments: [String] = Array(CommandLine.arguments.dropFirst()), optimizers: [Optimizer.Type] = [],
+    schedules: [any LearningRateSchedule.Type] = []
 ) async -> Never {
-    let options = parse(arguments, optimizers)
+    let catalogue = Catalogue(adding: optimizers, schedules: schedules)
+    let options = parse(arguments, catalogue)
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "paramd")
     logger.logLevel = options.logLevel.level
     SignalWatch.ignoreOthers()
     do throws(StartFailure) {
-        try serve(options, optimizers, logger)
+        try serve(options, catalogue, logger)
     } catch {
         fail(error)
     }
@@ -27,12 +30,12 @@ public func run(
 }
 
 /// The options of the daemon; subcommands run here and do not come back.
-private func parse(_ arguments: [String], _ optimizers: [Optimizer.Type]) -> Options {
+private func parse(_ arguments: [String], _ catalogue: Catalogue) -> Options {
     do {
         var command = try Command.parseAsRoot(arguments)
         if let daemon = command as? Command { return daemon.options }
         if let replay = command as? Replay {
-            try replay.run(Catalogue(adding: optimizers))
+            try replay.run(catalogue)
         } else {
             try command.run()
         }
@@ -44,10 +47,8 @@ private func parse(_ arguments: [String], _ optimizers: [Optimizer.Type]) -> Opt
     }
 }
 
-private func serve(
-    _ options: Options, _ optimizers: [Optimizer.Type], _ logger: Logger
-) throws(StartFailure) {
-    let daemon = try Daemon(options, optimizers: optimizers, logger: logger)
+private func serve(_ options: Options, _ catalogue: Catalogue, _ logger: Logger) throws(StartFailure) {
+    let daemon = try Daemon(options, catalogue, logger: logger)
     let signals = SignalWatch(logger: logger)
     try daemon.start()
     signals.wait()

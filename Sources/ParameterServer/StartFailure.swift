@@ -31,7 +31,7 @@ extension StartFailure {
             self.init(
                 status: .dataDamaged,
                 message:
-                    "\(directory): \(error) A model may need more --memory, or an optimizer that this daemon lacks.")
+                    "\(directory): \(error) A model may need more --memory.")
         case .outOfSpace:
             let room = segmentBytes.map { "Make room for \(ByteCount(bytes: 2 * $0).rounded) at least" } ?? "Make room"
             self.init(status: .inputOutput, message: "\(directory): \(error) \(room), or choose another directory.")

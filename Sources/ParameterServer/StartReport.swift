@@ -47,7 +47,8 @@ struct StartReport {
     private var content: String {
         let models = recovery.models == 1 ? "1 model" : "\(recovery.models) models"
         let work = "\(recovery.snapshots) snapshots and \(recovery.records) records"
-        return "\(models), read in \(Int(recovery.duration / .milliseconds(1))) ms from \(work)"
+        let rest = recovery.unavailable.isEmpty ? "" : " served and \(recovery.unavailable.count) not, see above"
+        return "\(models)\(rest), read in \(Int(recovery.duration / .milliseconds(1))) ms from \(work)"
     }
 
     private var memory: String {

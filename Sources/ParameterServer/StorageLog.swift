@@ -3,6 +3,7 @@
 
 import Journal
 import Logging
+import Names
 import ParameterServing
 import Threading
 
@@ -56,10 +57,22 @@ final class StorageLog: Sendable {
         for damage in summary.damaged {
             logger.warning("damaged snapshot, an older one was used", metadata: ["reason": "\(damage)"])
         }
+        for model in summary.unavailable {
+            logger.error(
+                "the model \(model.name) is not served; its files are kept, and all other models are served",
+                metadata: ["uid": "\(model.uid)", "reason": "\(model.explanation)"])
+        }
         for model in summary.missing {
             logger.error(
                 "a salvage gave this model up: no snapshot of it is left, and the journal does not begin with it",
                 metadata: ["model": "\(model)"])
+        }
+    }
+
+    /// Names of --without-model that leave nothing out.
+    func warn(of unknown: Set<Name>) {
+        for name in unknown.sorted() {
+            logger.warning("--without-model \(name) leaves nothing out: the directory has no model of that name")
         }
     }
 }

@@ -38,7 +38,13 @@ struct Verify: ParsableCommand {
 
     private func isComplete() throws -> Bool {
         do {
-            let gaps = try DataDirectory(reading: directory).gaps()
+            let data = DataDirectory(reading: directory)
+            for crash in data.ruleCrashes {
+                print(
+                    "the rule \(crash.rule) crashed in the update of model \(crash.uid) to step \(crash.step): that program starts without the model"
+                )
+            }
+            let gaps = try data.gaps()
             for gap in gaps { print("missing: \(gap)") }
             return gaps.isEmpty
         } catch {

@@ -1,5 +1,7 @@
 // The numbers that bound the serving layer, in one value.
 
+import Names
+
 /// Settings of the registry and its models.
 public struct ServingConfiguration: Sendable {
     /// Bytes that models and requests may use together.
@@ -10,6 +12,8 @@ public struct ServingConfiguration: Sendable {
     public var requestKeys = 256
     /// How long they are kept.
     public var keyLifetime = Duration.seconds(86_400)
+    /// Models of the directory that are not to be served.
+    public var withoutModels: Set<Name> = []
     /// Threads that run models.
     public var threads: Int
     /// The most models at a time.

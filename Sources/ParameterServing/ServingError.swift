@@ -13,6 +13,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case invalid([Complaint])
     /// No model of that name; `nearest` are names that look alike.
     case unknownModel(String, nearest: [String])
+    /// A model of that name is in the directory and cannot be served.
+    case modelUnavailable(UnavailableModel)
     /// A model of that name exists and was created by another definition.
     case modelExists(String)
     /// A model of that name exists, and its parameters are others; what differs.

@@ -39,11 +39,15 @@ public struct Thread: @unchecked Sendable {
     /// Lets the thread run on by itself; to be called instead of `join`.
     public func detach() { pthread_detach(handle) }
 
-    /// Runs `body` with every signal blocked: a thread made there leaves signals to those who wait for them.
+    /// The signals that a thread raises by what it does itself: blocked ones would end the process past every handler.
+    public static let faults = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
+
+    /// Runs `body` with all other signals blocked: a thread made there leaves them to those who wait for them.
     private static func blockingSignals(_ body: () -> Int32) -> Int32 {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
+        for fault in faults { sigdelset(&all, fault) }
         pthread_sigmask(SIG_SETMASK, &all, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         return body()

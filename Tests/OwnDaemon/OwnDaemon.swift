@@ -1,4 +1,4 @@
-// A user's own daemon: paramd with an optimizer of theirs.
+// A user's own daemon: paramd with optimizers and a schedule of theirs.
 
 import MyMomentum
 import ParameterServer
@@ -6,6 +6,6 @@ import ParameterServer
 @main
 enum OwnDaemon {
     static func main() async {
-        await ParameterServer.run(optimizers: [MyMomentum.self])
+        await ParameterServer.run(optimizers: [MyMomentum.self, Touchy.self], schedules: [HalvingLR.self])
     }
 }

@@ -1,35 +1,8 @@
-// Creating, reading, changing and deleting models.
+// Creating, reading and deleting models.
 
 import HTTPServing
 import Optimizers
 import ParameterServing
-
-/// `GET /v1/models`: names by page.
-@Sendable func listModels(_ call: Call) throws(Problem) -> Action {
-    try call.allowQueries("prefix", "page_size", "page_token")
-    let size = min(try call.integer("page_size", in: 1...Int.max) ?? 100, 1000)
-    let after = call.query("page_token")
-    return .answer { exchange in
-        let models = call.api.registry.list(prefix: call.query("prefix") ?? "").filter { $0.name > after ?? "" }
-        call.answer(exchange) { writer in
-            writer.beginObject()
-            writer.key("models")
-            writer.beginArray()
-            for model in models.prefix(size) {
-                let version = model.publication.current
-                writer.beginObject()
-                writer.member("model", model.name)
-                writer.member("uid", model.uid.description)
-                writer.members(of: version)
-                writer.member("parameter_count", version.facts.layout.count)
-                writer.endObject()
-            }
-            writer.endArray()
-            if models.count > size { writer.member("next_page_token", models[size - 1].name) }
-            writer.endObject()
-        }
-    }
-}
 
 /// `PUT /v1/models/{m}`: create.
 @Sendable func createModel(_ call: Call) throws(Problem) -> Action {
@@ -99,7 +72,11 @@ private func answerAgain(_ uid: ModelUID, step: Int, _ call: Call, _ exchange: E
 /// - Throws: `preconditionFailed` also where there is no model.
 private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
     guard call.request.headers["If-Match"] != nil else { return nil }
-    guard let model = try? call.model() else {
+    let model: Model
+    do throws(Problem) {
+        model = try call.model()
+    } catch {
+        guard error.kind == .unknownModel else { throw error }
         if call.isKeyed { return ModelCondition(uid: ModelUID(number: 0), versions: []) }
         throw Problem(
             .preconditionFailed,
@@ -119,14 +96,7 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 @Sendable func deleteModel(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()
     let key = try call.requestKey()
-    let condition: ModelCondition?
-    // A retry finds the model gone, or another one in its place.
-    if key != nil, (try? call.model()) == nil {
-        condition = try replacedModel(call)
-    } else {
-        let model = try call.model()
-        condition = try call.condition(on: model) ?? ModelCondition(uid: model.uid)
-    }
+    let condition = try deletedModel(call)
     return try call.readNothing { exchange in
         call.api.registry.delete(call.argument("m"), condition: condition, key: key) { result in
             switch result {
@@ -136,6 +106,19 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
             }
         }
     }
+}
+
+/// Which model a DELETE means: one that is not served too, where nothing is asked of it by If-Match.
+private func deletedModel(_ call: Call) throws(Problem) -> ModelCondition? {
+    if let model = call.api.registry.unavailableModel(named: call.argument("m")),
+        call.request.headers["If-Match"] == nil
+    {
+        return ModelCondition(uid: model.uid)
+    }
+    // A retry finds the model gone, or another one in its place.
+    if call.isKeyed, (try? call.model()) == nil { return try replacedModel(call) }
+    let model = try call.model()
+    return try call.condition(on: model) ?? ModelCondition(uid: model.uid)
 }
 
 /// Answers a change with the page of `model`: as it is now, or, to a retry, as the first request left it.

@@ -11,6 +11,11 @@ extension Problem {
         case .invalid(let complaints): self.init(complaints)
         case .unknownModel(let name, let nearest):
             self.init(.unknownModel, "There is no model `\(name)`.\(Self.suggestion(nearest))")
+        case .modelUnavailable(let model):
+            self.init(
+                .modelUnavailable,
+                "`\(model.name)` is in the data directory and is not served. \(model.explanation) Its files are kept; nothing was applied."
+            )
         case .modelExists(let name):
             self.init(
                 .modelExists, "`\(name)` exists and was created by another definition; add ?replace=1 to start over.")

@@ -42,6 +42,7 @@ enum ProblemKind: String, CaseIterable {
     case notImplemented = "not-implemented"
     case outOfMemory = "out-of-memory"
     case stopping = "stopping"
+    case modelUnavailable = "model-unavailable"
     case storageFailed = "storage-failed"
     case versionNotSupported = "http-version-not-supported"
     case storageFull = "storage-full"

@@ -186,6 +186,11 @@ extension ProblemKind {
             )
         case .stopping:
             Row(503, "The daemon is stopping", "Try again after Retry-After; what was acknowledged is kept.")
+        case .modelUnavailable:
+            Row(
+                503, "The model cannot be served",
+                "It is in the data directory, and this daemon does not run it: it lacks the optimizer or a schedule, a rule of the user's own crashed, or the daemon was started with --without-model. The detail says which, and what to do. The model's files are kept, and the other models are served."
+            )
         case .storageFailed:
             Row(
                 503, "The journal has failed",

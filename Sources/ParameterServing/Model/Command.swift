@@ -26,6 +26,15 @@ public enum Command: Sendable {
     public func under(_ key: RequestKey?, ifVersion: [Int]? = nil) -> Command {
         key.map { .keyed($0, ifVersion: ifVersion, self) } ?? self
     }
+
+    /// What the command merges into the settings; nil for one that leaves them alone.
+    var patch: Setting? {
+        switch self {
+        case .reconfigure(let change, _): change.patch
+        case .keyed(_, _, let command): command.patch
+        case .push, .importValues, .restore, .register, .note: nil
+        }
+    }
 }
 
 /// What a command came to.

@@ -31,12 +31,13 @@ public final class Model: Runnable, @unchecked Sendable {
     private let inbox = Inbox<Message>()
     private let executor: Executor
     private let log: CommandLog
+    private let watch: RuleWatch?
     private var state: ModelState
     private var end: ServingError?
 
     init(
         state: ModelState, fingerprint: Fingerprint, pool: ArenaPool, memory: Reservation, executor: Executor,
-        log: CommandLog, retainedVersions: Int
+        log: CommandLog, watch: RuleWatch?, retainedVersions: Int
     ) {
         self.name = state.facts.name
         self.uid = state.facts.uid
@@ -46,6 +47,7 @@ public final class Model: Runnable, @unchecked Sendable {
         self.memory = memory
         self.executor = executor
         self.log = log
+        self.watch = watch
         self.state = state
     }
 
@@ -170,7 +172,7 @@ public final class Model: Runnable, @unchecked Sendable {
         Failpoint.reach(.beforeApply)
         let versionBefore = state.version
         do {
-            var outcome = try state.apply(command)
+            var outcome = try applyNoted(command)
             let woken = publication.broadcastParams(
                 optimResult: state.version > versionBefore, state.published, divergence: state.divergence)
             if case .receipt(var receipt) = outcome {
@@ -208,7 +210,14 @@ public final class Model: Runnable, @unchecked Sendable {
     /// Decides as the first time: what was refused then is refused now.
     private func replay(_ command: Command, at position: UInt64) {
         guard position >= state.position else { return }
-        _ = try? state.apply(command)
+        _ = try? applyNoted(command)
         state.advance(past: position)
+    }
+
+    /// Carries a command out, noted in the directory where a rule of a user's may end the process.
+    private func applyNoted(_ command: Command) throws(ServingError) -> Outcome {
+        guard let watch else { return try state.apply(command) }
+        let (rule, step) = (type(of: state.optimizer).traits.name, state.optimizer.step + 1)
+        return try watch.run(rule, on: uid, step: step) { () throws(ServingError) in try state.apply(command) }
     }
 }

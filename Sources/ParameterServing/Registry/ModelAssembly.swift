@@ -12,6 +12,18 @@ struct ModelAssembly {
     let budget: MemoryBudget
     let executor: Executor
     let log: CommandLog
+    /// Notes what runs of a user's own code; nil where there is none.
+    let watch: RuleWatch?
+
+    /// Makes what a registry needs of memory and threads.
+    init(_ configuration: ServingConfiguration, _ catalogue: Catalogue, watch: RuleWatch? = nil) {
+        self.catalogue = catalogue
+        self.configuration = configuration
+        self.watch = watch
+        budget = MemoryBudget(limit: configuration.memoryLimit)
+        executor = Executor(threads: configuration.threads)
+        log = CommandLog()
+    }
 
     /// Builds a model at its first version.
     ///
@@ -43,6 +55,17 @@ struct ModelAssembly {
             for parameter in definition.parameters { _ = try parameter.initializer }
         } catch {
             throw ServingError(error)
+        }
+    }
+
+    /// Why no model can be built of a definition that was good once; nil where one can.
+    func refusal(_ settings: Setting, _ parameters: [ParameterDefinition]) -> String? {
+        do throws(OptimizerError) {
+            _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters)
+            return nil
+        } catch {
+            guard case .invalid(let complaint) = error else { return "\(error)" }
+            return complaint.detail
         }
     }
 
@@ -99,7 +122,7 @@ struct ModelAssembly {
             configuration: configuration)
         return Model(
             state: state, fingerprint: fingerprint, pool: pool, memory: memory, executor: executor, log: log,
-            retainedVersions: configuration.versions - 1)
+            watch: watch, retainedVersions: configuration.versions - 1)
     }
 
     /// The bytes of the slots and of arrays of rates; the arenas are counted one by one as the pool makes them.

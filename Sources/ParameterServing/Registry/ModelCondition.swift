@@ -22,4 +22,12 @@ public struct ModelCondition: Sendable {
         let version = model.publication.current.version
         if let versions, !versions.contains(version) { throw .preconditionFailed(versions, current: version) }
     }
+
+    /// Checks a model that is not served: its version is not known.
+    ///
+    /// - Throws: `modelReplaced`, and `modelUnavailable` where a version is asked for.
+    func check(_ model: UnavailableModel) throws(ServingError) {
+        guard model.uid == uid else { throw .modelReplaced(model.name) }
+        if versions != nil { throw .modelUnavailable(model) }
+    }
 }

@@ -73,11 +73,17 @@ extension ModelRegistry {
     private func existing(_ creation: Creation) throws(ServingError) -> Model? {
         if let reason = closed { throw reason }
         try creation.source.definition.checkNames()
+        if let taken = unavailableModel(named: creation.name) {
+            try creation.condition?.check(taken)
+            guard creation.replacing, !creation.onlyIfAbsent else { throw .modelUnavailable(taken) }
+            return nil
+        }
         let (found, count) = models.withLock { models in
             (models[Name(creation.name)], models.count + waiting.keys.count { models[$0] == nil })
         }
         try creation.condition?.check(found)
         guard let model = found else {
+            let count = count + unavailable.withLock(\.count)
             if count >= configuration.mostModels { throw .tooManyModels(limit: configuration.mostModels) }
             return nil
         }
@@ -93,10 +99,6 @@ extension ModelRegistry {
         let fingerprints = [try assembly.fingerprint(of: creation.source), creation.source.writtenFingerprint]
         guard fingerprints.contains(model.fingerprint) else { throw .modelExists(creation.name) }
         return model
-    }
-
-    private var assembly: ModelAssembly {
-        ModelAssembly(catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
     }
 
     private func build(_ creation: Creation) throws(ServingError) {
@@ -116,7 +118,7 @@ extension ModelRegistry {
         switch result {
         case .success(let logged):
             model.begin(at: logged.position)
-            carryOut(directory.apply(head, at: logged.position), on: model)
+            replaceModels(directory.apply(head, at: logged.position), by: model)
             remember(creation.key, .created(model.uid, step: model.publication.current.step), at: logged.position)
             creation.reply(.success(.new(model)))
         case .failure(let error):
@@ -127,24 +129,24 @@ extension ModelRegistry {
         for next in waiting.removeValue(forKey: Name(creation.name)) ?? [] { create(next) }
     }
 
-    /// Does to the live models what a record does to the directory.
-    func carryOut(_ effect: DirectoryState.Effect, on model: Model) {
-        switch effect {
-        case .create(_, let retiring):
-            let replaced = models.withLock { $0.updateValue(model, forKey: Name(model.name)) }
-            assert(replaced.map { [$0.uid] } ?? [] == retiring, "a name belongs to one model")
-            if let replaced { retire(replaced, .modelReplaced(model.name)) }
-            keeper?.watch(model)
-        case .retire:
-            models.withLock { $0[Name(model.name)] = nil }
-            retire(model, .unknownModel(model.name, nearest: []))
-        case .command, .skip, .none: break
-        }
+    /// Does to the live models what the record of the creation does to the directory.
+    private func replaceModels(_ effect: DirectoryState.Effect, by model: Model) {
+        guard case .create(_, let retiring) = effect else { return }
+        let (replaced, givenUp) = takeName(Name(model.name), for: model)
+        assert([replaced?.uid, givenUp?.uid].compactMap(\.self) == retiring, "a name belongs to one model")
+        replaced?.end(.modelReplaced(model.name))
+        keeper?.forget(retiring)
+        keeper?.watch(model)
     }
 
-    /// Lets go of a model that has lost its name.
-    private func retire(_ model: Model, _ reason: ServingError) {
-        model.end(reason)
-        keeper?.forget([model.uid])
+    /// Gives a name to a model, or to none.
+    ///
+    /// - Returns: What had it.
+    func takeName(_ name: Name, for model: Model? = nil) -> (Model?, UnavailableModel?) {
+        let served = models.withLock { models in
+            defer { models[name] = model }
+            return models[name]
+        }
+        return (served, unavailable.withLock { $0.removeValue(forKey: name) })
     }
 }

@@ -1,6 +1,7 @@
 // Deleting a model: log it, then take the name away.
 
 import Journal
+import Names
 
 extension ModelRegistry {
     /// A request to delete a model.
@@ -29,26 +30,46 @@ extension ModelRegistry {
         do throws(ServingError) {
             if let answer = try recall(deletion.key) { return deletion.reply(.success(.repeated(answer))) }
             if let reason = closed { throw reason }
-            let model = try model(named: deletion.name)
-            try deletion.condition?.check(model)
+            let uid = try findDeleted(deletion)
             let tail = RecordTail(key: deletion.key)
-            let record = Record(type: CommandKind.delete.rawValue, model: model.uid.number, payload: tail.bytes)
+            let record = Record(type: CommandKind.delete.rawValue, model: uid.number, payload: tail.bytes)
             if let key = deletion.key { keys.begin(key) }
-            log.append(record) { [self] result in post(.deleted(model, deletion, result)) }
+            log.append(record) { [self] result in post(.deleted(uid, deletion, result)) }
         } catch {
             deletion.reply(.failure(error))
         }
     }
 
-    func finish(_ deletion: Deletion, _ model: Model, _ result: Result<Logged, ServingError>) {
+    /// The model that is to go.
+    private func findDeleted(_ deletion: Deletion) throws(ServingError) -> ModelUID {
+        if let model = unavailableModel(named: deletion.name) {
+            try deletion.condition?.check(model)
+            return model.uid
+        }
+        let model = try model(named: deletion.name)
+        try deletion.condition?.check(model)
+        return model.uid
+    }
+
+    func finish(_ deletion: Deletion, _ uid: ModelUID, _ result: Result<Logged, ServingError>) {
         switch result {
         case .success(let logged):
             remember(deletion.key, .deleted, at: logged.position)
-            carryOut(directory.apply(.delete(model.uid), at: logged.position), on: model)
+            if directory.apply(.delete(uid), at: logged.position) == .retire(uid) {
+                letGo(of: Name(deletion.name), uid)
+            }
             deletion.reply(.success(.noted(.deleted)))
         case .failure(let error):
             if let key = deletion.key { keys.abandon(key) }
             deletion.reply(.failure(error))
         }
+    }
+
+    /// Takes the name from the model, ends what waits for it and deletes its files.
+    private func letGo(of name: Name, _ uid: ModelUID) {
+        let (served, givenUp) = takeName(name)
+        assert((served?.uid ?? givenUp?.uid) == uid, "a name belongs to one model")
+        served?.end(.unknownModel(name.text, nearest: []))
+        keeper?.forget([uid])
     }
 }

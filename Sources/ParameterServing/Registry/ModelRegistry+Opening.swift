@@ -9,7 +9,7 @@ extension ModelRegistry {
     /// - Parameters:
     ///   - directory: where journal, snapshots and checkpoints lie.
     ///   - configuration: the bounds.
-    ///   - catalogue: the optimizers that may be asked for; those of the models on disk must be among them.
+    ///   - catalogue: the optimizers that may be asked for; a model on disk of another one is not served.
     ///   - report: told of snapshots and failures, on the keeper's thread.
     /// - Returns: the registry and what recovery found.
     /// - Throws: `inUse` where another daemon has the directory, `corrupted` with file and offset where it is damaged.
@@ -17,11 +17,8 @@ extension ModelRegistry {
         _ directory: DataDirectory, configuration: ServingConfiguration, catalogue: Catalogue,
         report: @escaping @Sendable (StorageEvent) -> Void
     ) throws(JournalError) -> (ModelRegistry, RecoverySummary) {
-        let budget = MemoryBudget(limit: configuration.memoryLimit)
-        let executor = Executor(threads: configuration.threads)
-        let log = CommandLog()
-        let assembly = ModelAssembly(
-            catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
+        let watch = catalogue.hasOwnCode ? try RuleWatch(directory.path) : nil
+        let assembly = ModelAssembly(configuration, catalogue, watch: watch)
         let recovery = Recovery(directory, assembly)
         let journal = try recovery.run()
         Failpoint.reach(.recovered)
@@ -32,7 +29,7 @@ extension ModelRegistry {
             leastAllowance: configuration.snapshotAllowance,
             report: report)
         if recovery.state.uids == nil { try keeper.write(Census(), covering: 0) }
-        log.attach(journal, keeper, settings: directory.settings)
+        assembly.log.attach(journal, keeper, settings: directory.settings)
         journal.watchObstacle { error in
             report(error.map { .obstructed($0, heals: $0.heals) } ?? .healed)
         }
@@ -40,10 +37,14 @@ extension ModelRegistry {
             keeper.watch(
                 model, coveredTo: recovery.covered[model.uid] ?? model.firstPosition, mark: recovery.mark(of: model))
         }
+        for model in recovery.summary.unavailable {
+            keeper.shelve(model, from: recovery.firstRecordNeeded(by: model))
+        }
+        watch?.forget(except: Set(recovery.state.models.keys))
         keeper.forget(recovery.retired)
         let registry = ModelRegistry(
-            configuration: configuration, catalogue: catalogue, budget: budget, executor: executor, directory: state,
-            keys: recovery.keys, log: log, keeper: keeper, models: Array(recovery.models.values))
+            assembly, directory: state, keys: recovery.keys, keeper: keeper, models: Array(recovery.models.values),
+            unavailable: recovery.summary.unavailable)
         return (registry, recovery.summary)
     }
 }

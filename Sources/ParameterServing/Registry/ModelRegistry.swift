@@ -12,7 +12,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         case create(Creation)
         case created(Model, RecordHead, Creation, Result<Logged, ServingError>)
         case delete(Deletion)
-        case deleted(Model, Deletion, Result<Logged, ServingError>)
+        case deleted(ModelUID, Deletion, Result<Logged, ServingError>)
     }
 
     /// How a creation ended.
@@ -25,16 +25,11 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         case repeated(ModelUID, step: Int)
     }
 
-    /// The memory that models and requests share.
-    public let budget: MemoryBudget
-    /// The optimizers that may be asked for.
-    public let catalogue: Catalogue
-    /// The settings that hold for every model.
-    public let configuration: ServingConfiguration
-    let executor: Executor
+    let assembly: ModelAssembly
     let inbox = Inbox<Message>()
-    let models = Locked<[Name: Model]>([:])
-    let log: CommandLog
+    let models: Locked<[Name: Model]>
+    /// Models of the directory that are not served.
+    let unavailable: Locked<[Name: UnavailableModel]>
     let keeper: SnapshotKeeper?
     private let isStopping = Locked(false)
     /// Only touched by the mailbox.
@@ -50,43 +45,57 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// Makes a registry, with what recovery found in a data directory or with nothing.
     init(
-        configuration: ServingConfiguration, catalogue: Catalogue, budget: MemoryBudget, executor: Executor,
-        directory: DirectoryState, keys: KeyLedger, log: CommandLog, keeper: SnapshotKeeper?, models: [Model]
+        _ assembly: ModelAssembly, directory: DirectoryState = DirectoryState(), keys: KeyLedger,
+        keeper: SnapshotKeeper? = nil, models: [Model] = [], unavailable: [UnavailableModel] = []
     ) {
-        self.configuration = configuration
-        self.catalogue = catalogue
-        self.budget = budget
-        self.executor = executor
+        self.assembly = assembly
         self.directory = directory
         self.keys = keys
-        self.log = log
         self.keeper = keeper
-        self.models.withLock {
-            $0 = Dictionary(models.map { (Name($0.name), $0) }, uniquingKeysWith: { _, last in last })
-        }
+        self.models = Locked(
+            Dictionary(models.map { (Name($0.name), $0) }, uniquingKeysWith: { _, last in last }))
+        self.unavailable = Locked(
+            Dictionary(unavailable.map { (Name($0.name), $0) }, uniquingKeysWith: { _, last in last }))
     }
 
     /// A registry that keeps everything in memory and nothing on disk.
     public convenience init(configuration: ServingConfiguration, catalogue: Catalogue) {
-        self.init(
-            configuration: configuration, catalogue: catalogue, budget: MemoryBudget(limit: configuration.memoryLimit),
-            executor: Executor(threads: configuration.threads), directory: DirectoryState(),
-            keys: KeyLedger(configuration), log: CommandLog(), keeper: nil, models: [])
+        self.init(ModelAssembly(configuration, catalogue), keys: KeyLedger(configuration))
     }
+
+    /// The memory that models and requests share.
+    public var budget: MemoryBudget { assembly.budget }
+    /// The optimizers that may be asked for.
+    public var catalogue: Catalogue { assembly.catalogue }
+    /// The settings that hold for every model.
+    public var configuration: ServingConfiguration { assembly.configuration }
+    var log: CommandLog { assembly.log }
+    private var executor: Executor { assembly.executor }
 
     /// The model called `name`.
     ///
-    /// - Throws: `unknownModel` with the names that look alike.
+    /// - Throws: `unknownModel` with the names that look alike, `modelUnavailable`.
     public func model(named name: String) throws(ServingError) -> Model {
         let key = Name(name)
         let found = models.withLock { models in models[key].map { ($0, []) } ?? (nil, Array(models.keys)) }
         if let model = found.0 { return model }
+        if let model = unavailableModel(named: name) { throw .modelUnavailable(model) }
         throw .unknownModel(name, nearest: NearestNames.of(key, among: found.1).map(\.text))
+    }
+
+    /// The model of that name that is in the directory and is not served; nil for none.
+    public func unavailableModel(named name: String) -> UnavailableModel? {
+        unavailable.withLock { $0[Name(name)] }
     }
 
     /// All models whose name starts with `prefix`, by name.
     public func list(prefix: String = "") -> [Model] {
         models.withLock { $0.filter { $0.key.hasPrefix(Name(prefix)) } }.sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    /// The models of the directory that are not served and whose name starts with `prefix`, by name.
+    public func listUnavailable(prefix: String = "") -> [UnavailableModel] {
+        unavailable.withLock { $0.filter { $0.key.hasPrefix(Name(prefix)) } }.sorted { $0.key < $1.key }.map(\.value)
     }
 
     /// Why pushes cannot be taken now; nil when they can.
@@ -124,7 +133,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         case .create(let creation): create(creation)
         case .created(let model, let head, let creation, let result): finish(creation, model, head, result)
         case .delete(let deletion): delete(deletion)
-        case .deleted(let model, let deletion, let result): finish(deletion, model, result)
+        case .deleted(let uid, let deletion, let result): finish(deletion, uid, result)
         }
     }
 }

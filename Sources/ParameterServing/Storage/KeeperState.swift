@@ -22,6 +22,8 @@ struct KeeperState {
     private var watches: [ModelUID: Watch] = [:]
     /// Creations that are being logged, each with a position that its record cannot be before.
     var arriving: [ModelUID: UInt64] = [:]
+    /// Models that are not served and whose files stay: the name, and the first record that is needed.
+    private var shelved: [ModelUID: (name: String, position: UInt64)] = [:]
     /// Models that are gone and whose snapshots are not gone yet.
     private(set) var retired: [ModelUID] = []
     var jobs: [@Sendable (DataDirectory) -> Void] = []
@@ -73,6 +75,10 @@ struct KeeperState {
         weight += model.bytes
     }
 
+    mutating func shelve(_ model: UnavailableModel, from position: UInt64) {
+        shelved[model.uid] = (model.name, position)
+    }
+
     mutating func cover(_ uid: ModelUID, to position: UInt64, mark: Int) {
         watches[uid]?.coveredTo = position
         watches[uid]?.mark = mark
@@ -81,6 +87,7 @@ struct KeeperState {
 
     mutating func retire(_ uids: [ModelUID]) {
         retired += uids
+        for uid in uids { shelved[uid] = nil }
         for uid in uids { weight -= watches.removeValue(forKey: uid)?.model.bytes ?? 0 }
         oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
     }
@@ -93,12 +100,13 @@ struct KeeperState {
 
     /// The first position of the journal that somebody needs.
     func needed(before end: UInt64) -> UInt64 {
-        let covered = watches.values.reduce(end) { min($0, $1.coveredTo) }
+        let covered = watches.values.reduce(shelved.values.map(\.position).min() ?? end) { min($0, $1.coveredTo) }
         return arriving.values.reduce(covered) { min($0, $1) }
     }
 
     /// Which models there are, by the records before `end`: later ones may not survive a power cut.
     func census(before end: UInt64) -> Census {
-        Census(names: watches.filter { $0.value.model.firstPosition < end }.mapValues(\.model.name))
+        let served = watches.filter { $0.value.model.firstPosition < end }.mapValues(\.model.name)
+        return Census(names: served.merging(shelved.mapValues(\.name)) { name, _ in name })
     }
 }

@@ -193,8 +193,4 @@ extension ModelRegistry {
             }
         }
     }
-
-    private var assembly: ModelAssembly {
-        ModelAssembly(catalogue: catalogue, configuration: configuration, budget: budget, executor: executor, log: log)
-    }
 }

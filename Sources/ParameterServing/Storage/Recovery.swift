@@ -26,6 +26,8 @@ public struct RecoverySummary: Sendable {
     public var duration = Duration.zero
     /// Snapshots that were damaged, so that an older one was used.
     public var damaged: [String] = []
+    /// Models that are in the directory and are not served, by name.
+    public var unavailable: [UnavailableModel] = []
     /// Models that a salvage gave up.
     public var missing: [String] = []
 }
@@ -47,6 +49,10 @@ final class Recovery {
     /// The answers of creations and deletions that came with a key.
     private(set) var keys: KeyLedger
     private(set) var retired: [ModelUID] = []
+    /// Models that are there and are not served.
+    private(set) var unavailable: [ModelUID: UnavailableModel] = [:]
+    /// The rules of this very program that ended it, by model.
+    private let crashes: [ModelUID: RuleCrash]
     private(set) var summary = RecoverySummary()
     /// Bytes of all records that were read.
     private(set) var logged = 0
@@ -61,6 +67,8 @@ final class Recovery {
         self.directory = directory
         self.assembly = assembly
         keys = KeyLedger(assembly.configuration)
+        let crashes = directory.ruleCrashes.filter(\.isOfThisBuild).map { ($0.uid, $0) }
+        self.crashes = Dictionary(crashes, uniquingKeysWith: { _, last in last })
     }
 
     /// Loads the snapshots, replays the journal and leaves it open.
@@ -83,11 +91,17 @@ final class Recovery {
         try leaveOut(journal.recovery.unprovenPositions, in: journal)
         for model in models.values { settle { model.finishRecovery(then: $0) } }
         summary.models = models.count
+        summary.unavailable = unavailable.values.sorted { Name($0.name) < Name($1.name) }
         summary.records = Int(journal.recovery.records)
         summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
         summary.lostPositions = Int(journal.recovery.lostPositions)
         summary.duration = ContinuousClock.now - start
         return journal
+    }
+
+    /// Where the journal begins to matter to a model that is not served.
+    func firstRecordNeeded(by model: UnavailableModel) -> UInt64 {
+        min(covered[model.uid] ?? .max, state.models[model.uid]?.position ?? 1)
     }
 
     /// What had been logged when the model's newest snapshot was taken, in bytes.
@@ -130,11 +144,31 @@ final class Recovery {
     private func loadModel(_ info: SnapshotInfo) throws(JournalError) {
         let uid = ModelUID(number: info.model)
         covered[uid] = min(covered[uid] ?? .max, info.position)
-        guard models[uid] == nil else { return }
-        let model = try assemble(info)
-        models[uid] = model
-        state.add(uid, name: Name(model.name), position: model.firstPosition)
-        summary.snapshots += 1
+        guard state.models[uid] == nil else { return }
+        let head = try ImageSource(try directory.snapshots.open(info.id)).head().head
+        if isServed(head.name, uid, head.settings, head.parameters) {
+            models[uid] = try assemble(info)
+            summary.snapshots += 1
+        }
+        state.add(uid, name: Name(head.name), position: head.position)
+    }
+
+    /// Whether a model can be built and updated; notes why where it cannot.
+    private func isServed(
+        _ name: String, _ uid: ModelUID, _ settings: Setting, _ parameters: [ParameterDefinition]
+    ) -> Bool {
+        let reason: UnavailableModel.Reason
+        if assembly.configuration.withoutModels.contains(Name(name)) {
+            reason = .leftOut
+        } else if let crash = crashes[uid] {
+            reason = .crashed(crash)
+        } else if let refusal = assembly.refusal(settings, parameters) {
+            reason = .refused(refusal)
+        } else {
+            return true
+        }
+        unavailable[uid] = UnavailableModel(name: name, uid: uid, reason: reason)
+        return false
     }
 
     private func assemble(_ info: SnapshotInfo) throws(JournalError) -> Model {
@@ -190,6 +224,8 @@ final class Recovery {
         var reader = ByteReader(record.payload)
         let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
         for older in retiring { retire(older) }
+        let definition = creation.source.definition
+        guard isServed(creation.name, uid, definition.settings, definition.parameters.map(\.definition)) else { return }
         let model = try assembleWithRoom(creation, uid)
         model.begin(at: record.position)
         marks[record.position] = logged
@@ -224,12 +260,21 @@ final class Recovery {
         var reader = ByteReader(record.payload)
         waitUntilApplied(keeping: Self.mostBytesAhead)
         let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
+        if let name = command.patch.flatMap({ assembly.catalogue.unknownSchedule(in: $0) }) {
+            return shelve(model, .refused("There is no schedule `\(name)`."))
+        }
         let bytes = record.payload.count + model.layout.count * MemoryLayout<Float>.stride
         bytesAhead.withLock { $0 += bytes }
         model.replay(command, at: record.position) { [bytesAhead, progress] in
             bytesAhead.withLock { $0 -= bytes }
             progress.signal()
         }
+    }
+
+    /// Stops serving a model that later records have made what this daemon cannot build.
+    private func shelve(_ model: Model, _ reason: UnavailableModel.Reason) {
+        models[model.uid] = nil
+        unavailable[model.uid] = UnavailableModel(name: model.name, uid: model.uid, reason: reason)
     }
 
     private func waitUntilApplied(keeping bytes: Int) {
@@ -250,6 +295,7 @@ final class Recovery {
 
     private func retire(_ uid: ModelUID) {
         models[uid] = nil
+        unavailable[uid] = nil
         retired.append(uid)
     }
 

@@ -20,10 +20,8 @@ public struct Rewind {
     ///   - catalogue: the optimizers that its models may use.
     ///   - receiptWindow: the receipts that the daemon keeps; they count for the digest, and for nothing else.
     public init(_ directory: DataDirectory, catalogue: Catalogue, receiptWindow: Int = 256) {
-        let configuration = ServingConfiguration(memoryLimit: .max, receiptWindow: receiptWindow)
-        let assembly = ModelAssembly(
-            catalogue: catalogue, configuration: configuration, budget: MemoryBudget(limit: .max),
-            executor: Executor(threads: 0), log: CommandLog())
+        let configuration = ServingConfiguration(memoryLimit: .max, receiptWindow: receiptWindow, threads: 0)
+        let assembly = ModelAssembly(configuration, catalogue)
         self.init(directory, assembly) { from, end, body throws(JournalError) in
             try Journal.read(directory: directory.journalPath, from: from, upTo: end, body)
         }

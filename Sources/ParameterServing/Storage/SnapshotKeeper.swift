@@ -58,6 +58,11 @@ final class SnapshotKeeper: Sendable {
         state.withLock { $0.watch(model, coveredTo: position, mark: mark) }
     }
 
+    /// Keeps the files and records of a model that is not served.
+    func shelve(_ model: UnavailableModel, from position: UInt64) {
+        state.withLock { $0.shelve(model, from: position) }
+    }
+
     /// Lets go of a model that could not be created.
     func forget(_ uid: ModelUID) {
         state.withLock { $0.arriving[uid] = nil }

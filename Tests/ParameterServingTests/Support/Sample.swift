@@ -38,9 +38,7 @@ enum Sample {
 
     /// A model of the sample definition after two pushes, with fixed numbers where a registry would draw random ones.
     static func model() throws -> Model {
-        let assembly = ModelAssembly(
-            catalogue: .builtin, configuration: ServingConfiguration(memoryLimit: 1 << 20),
-            budget: MemoryBudget(limit: 1 << 20), executor: Executor(threads: 0), log: CommandLog())
+        let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
         let model = try assembly.assemble("sample", ModelUID(number: 0xCAFE_F00D), .definition(definition))
         model.begin(at: 1)
         for number in 1...2 {
@@ -137,9 +135,7 @@ extension Sample.Form {
 
     private func readImage(_ bytes: [UInt8]) throws {
         let source = ImageSource.of(bytes)
-        let assembly = ModelAssembly(
-            catalogue: .builtin, configuration: ServingConfiguration(memoryLimit: 1 << 20),
-            budget: MemoryBudget(limit: 1 << 20), executor: Executor(threads: 0), log: CommandLog())
+        let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
         _ = try assembly.assemble(source)
         _ = try ModelSource(
             image: Array(bytes[8..<source.head().floats]),

@@ -1,0 +1,58 @@
+// The signals by which a program ends that did something impossible, such as a trap in a user's rule. All that the handler
+// does is to mark the notes of its thread; then the signal does what it would have done.
+
+import Glibc
+import Threading
+
+/// Marks what runs on a thread that gets a fatal signal.
+enum FatalSignals {
+    private static let stackSize = 1 << 16
+    /// Read by the handler: set before it is installed, and for the next directory of the same process.
+    nonisolated(unsafe) fileprivate static var notes: UnsafeMutableRawPointer?
+    /// What was done about each signal before, by its number.
+    nonisolated(unsafe) fileprivate static var previous: UnsafeMutablePointer<sigaction>?
+
+    /// Marks notes in `memory` from now on.
+    static func watch(_ memory: UnsafeMutableRawPointer) {
+        notes = memory
+        guard previous == nil else { return }
+        let actions = UnsafeMutablePointer<sigaction>.allocate(capacity: 65)
+        actions.initialize(repeating: sigaction(), count: 65)
+        previous = actions
+        var action = sigaction()
+        action.__sigaction_handler.sa_sigaction = markAndGiveOn
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK
+        for number in Thread.faults { sigaction(number, &action, actions + Int(number)) }
+    }
+
+    /// Ends the watch over `memory`, which is about to go.
+    static func stop(_ memory: UnsafeMutableRawPointer) {
+        if notes == memory { notes = nil }
+    }
+
+    /// Gives this thread a stack for the handler, since a rule may end by using up the thread's own.
+    static func prepareThread() {
+        var stack = stack_t()
+        guard sigaltstack(nil, &stack) == 0, stack.ss_flags & Int32(SS_DISABLE) != 0 else { return }
+        stack = stack_t(ss_sp: malloc(stackSize), ss_flags: 0, ss_size: stackSize)
+        if stack.ss_sp != nil { sigaltstack(&stack, nil) }
+    }
+}
+
+/// Marks what runs on this thread.
+///
+/// The instruction that failed runs again and meets the action that there was before; a signal that another process sent is
+/// sent again.
+private func markAndGiveOn(
+    _ number: Int32, _ facts: UnsafeMutablePointer<siginfo_t>?, _ context: UnsafeMutableRawPointer?
+) {
+    if let notes = FatalSignals.notes {
+        let thread = pthread_self()
+        for slot in 0..<RuleNote.count {
+            let note = RuleNote(notes, slot)
+            if note.isRunning(on: thread) { note.state = .crashed }
+        }
+    }
+    if let previous = FatalSignals.previous { sigaction(number, previous + Int(number), nil) }
+    if let facts, facts.pointee.si_code <= 0 { raise(number) }
+}

@@ -1,0 +1,17 @@
+// A schedule as a user would write it.
+
+import Optimizers
+
+/// learning_rate / 2^step.
+struct HalvingLR: LearningRateSchedule {
+    static let name = "HalvingLR"
+    let rate: Double
+
+    init(_ settings: Settings) throws(OptimizerError) {
+        rate = try settings.number("learning_rate")
+    }
+
+    func value(at step: Int) -> Float {
+        Float((0..<min(step, 1100)).reduce(rate) { rate, _ in rate / 2 })
+    }
+}
