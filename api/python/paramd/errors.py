@@ -110,7 +110,7 @@ class TooLarge(Problem):
 
 
 class Unavailable(Problem):
-    """408, 429, 503 or 507: too slow, busy, draining or full, also after every retry."""
+    """408, 429, 503 or 507: too slow, busy, draining or full, also after every retry; or a model that is not served."""
 
 
 _BY_SLUG: dict[str, type[Problem]] = {

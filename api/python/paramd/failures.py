@@ -15,6 +15,8 @@ from .proxies import foreign
 _LATER = {408, 429, 502, 503, 504}
 #: What a server says that will come back; one that is only busy or full is not asked for as long.
 _OUTAGES = {"stopping", "storage-failed"}
+#: What comes to the same until somebody starts another server.
+_LASTING = {"model-unavailable"}
 
 
 @dataclass
@@ -46,7 +48,7 @@ def of_answer(answer: Answer) -> Failure:
     may_be_repeated = answer.status in _LATER or (answer.status == 409 and "retry-after" in answer.headers)
     return Failure(
         refusal,
-        may_be_repeated,
+        may_be_repeated and refusal.slug not in _LASTING,
         refusal.slug in _OUTAGES,
         is_known=True,
         retry_after=_pause(answer),
