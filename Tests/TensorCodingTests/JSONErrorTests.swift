@@ -89,6 +89,30 @@ struct JSONErrorTests {
         #expect(many?.reason == .tooManyTensors(limit: 2))
     }
 
+    @Test("a string beside the tensors is bounded, one of a tensor is not")
+    func boundedTexts() throws {
+        for size in [1, 7, 100_000] {
+            let fits = String(repeating: "x", count: 4096)
+            #expect(try readBody("{\"a\":\"\(fits)\"}", chunk: size).document["a"]?.string == fits)
+            for text in ["{\"a\":\"\(fits)x\"}", "[[\"\(fits)x\",1]]", "{\"gradients\":{\"w\":{\"a\":\"\(fits)x\"}}}"] {
+                let error = #expect(throws: JSONError.self) { try readBody(text, chunk: size) }
+                #expect(error?.reason == .textTooLong(limit: 4096))
+            }
+            let zeros = String(repeating: "AAAAAAAAAAAAAAAA", count: 512)
+            let tensor = "{\"gradients\":{\"w\":{\"dtype\":\"F32\",\"shape\":[1536],\"b64\":\"\(zeros)\"}}}"
+            #expect(try readBody(tensor, chunk: size).issues.isEmpty)
+        }
+    }
+
+    @Test("the metadata of a file may hold long texts")
+    func metadata() throws {
+        let long = String(repeating: "x", count: 10_000)
+        let header = try Array("{\"__metadata__\":{\"a\":\"\(long)\"}}".utf8).withUnsafeBytes {
+            try SafetensorsHeader(parsing: $0)
+        }
+        #expect(header.metadata["a"] == long)
+    }
+
     @Test("the limit of nesting is the deepest that is taken")
     func depth() throws {
         let limits = JSONLimits(depth: 3)

@@ -15,22 +15,24 @@ extension Catalogue {
         _ definition: Setting, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> Setting {
         let ordered = parameters.sorted { $0.name < $1.name }
-        return try CanonicalForm(plan: try makeUnallocated(definition: definition, parameters: ordered).plan).setting
+        let plan = try makeUnallocated(definition: definition, parameters: ordered).plan
+        let subject = try OptimizerReader(catalogue: self).read(definition["optimizer"])
+        return try CanonicalForm(plan: plan, traits: subject.traits).setting
     }
 }
 
 /// Writes the canonical form of a plan.
 private struct CanonicalForm {
     let plan: OptimizerPlan
+    /// Whose defaults hold: the class's, or those of the optimizer inside of LARS.
+    let traits: RuleTraits
 
     var setting: Setting {
         get throws(OptimizerError) {
-            let traits = plan.type.traits
             var groups: [Setting] = []
             for index in plan.groups.indices { groups.append(try group(index)) }
             return .object([
-                Setting.Entry(key: "type", value: .string("\(traits.framework.rawValue).\(traits.name)")),
-                Setting.Entry(key: "arguments", value: plan.hyperparameters.canonical),
+                Setting.Entry(key: "optimizer", value: plan.canonicalOptimizer),
                 Setting.Entry(key: "groups", value: .array(groups)),
                 Setting.Entry(key: "parameters", value: .array(plan.layout.parameters.map(parameter))),
                 Setting.Entry(key: "lr", value: try rate(modelRate)),
@@ -49,10 +51,10 @@ private struct CanonicalForm {
 
     /// The rate of the model, though every group may have its own.
     private var modelRate: Setting {
-        plan.definition["learning_rate"] ?? plan.type.traits.learningRate.map(Setting.number) ?? .null
+        plan.definition["learning_rate"] ?? traits.learningRate.map(Setting.number) ?? .null
     }
 
-    private var modelDecay: Setting { plan.definition["weight_decay"] ?? .number(plan.type.traits.weightDecay) }
+    private var modelDecay: Setting { plan.definition["weight_decay"] ?? .number(traits.weightDecay) }
 
     private func group(_ index: Int) throws(OptimizerError) -> Setting {
         let group = plan.groups[index]
@@ -92,7 +94,8 @@ private struct CanonicalForm {
     private func piece(_ piece: Setting) throws(OptimizerError) -> Setting {
         let written = piece["schedule"] == nil ? piece["learning_rate"] ?? piece["lr"] ?? .null : piece
         return .array([
-            piece["steps"] ?? .null, try rate(piece["schedule"] == nil ? written : written.setting("steps", to: nil)),
+            piece["steps"]?.canonical ?? .null,
+            try rate(piece["schedule"] == nil ? written : written.setting("steps", to: nil)),
         ])
     }
 
@@ -115,8 +118,15 @@ private struct CanonicalForm {
     }
 }
 
+extension OptimizerPlan {
+    /// The class, and its arguments as they were read.
+    var canonicalOptimizer: Setting {
+        .array([.string("\(type.traits.framework.rawValue).\(type.traits.name)"), hyperparameters.canonical])
+    }
+}
+
 extension Setting {
-    /// The value with members sorted and numbers of one kind; an optimizer inside another by the folded name of its type.
+    /// The value with members sorted and numbers of one kind.
     var canonical: Setting {
         switch self {
         case .integer(let value): return .number(Double(value))
@@ -124,17 +134,9 @@ extension Setting {
         case .numbers(let values): return .numbers(values.map { $0 + 0 })
         case .array(let elements): return .array(elements.map(\.canonical))
         case .object(let entries):
-            let members = entries.map { Entry(key: $0.key, value: $0.key == "optimizer" ? $0.value.typed : $0.value) }
             return .object(
-                members.sorted { $0.key < $1.key }.map { Entry(key: $0.key, value: $0.value.canonical) })
+                entries.sorted { $0.key < $1.key }.map { Entry(key: $0.key, value: $0.value.canonical) })
         case .null, .boolean, .string: return self
         }
-    }
-
-    /// `"sgd"`, `"SGD"` and `{"type":"sgd"}` as one.
-    var typed: Setting {
-        let object = stringValue.map { Setting.object([Entry(key: "type", value: .string($0))]) } ?? self
-        guard let type = object["type"]?.stringValue else { return self }
-        return object.setting("type", to: .string(type.folded))
     }
 }

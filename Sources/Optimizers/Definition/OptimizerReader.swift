@@ -80,8 +80,9 @@ struct OptimizerReader {
     private func find(_ wanted: OptimizerName, pointer: String) throws(OptimizerError) -> Optimizer.Type {
         let (name, framework) = (wanted.name, wanted.framework)
         let candidates = catalogue.optimizers.filter { $0.traits.framework == framework }
-        if let type = candidates.first(where: { $0.traits.name.folded == name.folded }) { return type }
-        if name.folded == "thor" {
+        let folded = name.folded
+        if let type = candidates.first(where: { $0.traits.name.folded == folded }) { return type }
+        if folded == "thor" {
             throw .invalid(
                 "\(pointer)", .valueError,
                 "thor needs the activations of each layer, and a server sees gradients only; choose another optimizer.",
@@ -96,8 +97,8 @@ struct OptimizerReader {
 
     /// The line to write where only another framework has the name.
     private func elsewhere(_ name: String) -> String? {
-        let last = name.split(separator: ".").last.map(String.init) ?? name
-        let traits = catalogue.optimizers.lazy.map { $0.traits }.first { $0.name.folded == last.folded }
+        let last = (name.split(separator: ".").last.map(String.init) ?? name).folded
+        let traits = catalogue.optimizers.lazy.map { $0.traits }.first { $0.name.folded == last }
         guard let traits else { return nil }
         let framework = traits.framework.rawValue
         return #"\#(framework) has it. Write `"optimizer":{"type":"\#(traits.name)","framework":"\#(framework)"}`."#

@@ -160,6 +160,14 @@ public final class Settings {
         return note(key, value) { .boolean($0) }
     }
 
+    /// Reads a switch that changes no number here: definitions are the same with it, without it, and whatever it says.
+    ///
+    /// - Throws: TypeError for anything but true and false, and null where it is allowed.
+    func ignore(_ key: Name, orNull allowsNull: Bool = false) throws(OptimizerError) {
+        if !allowsNull || raw(key) != .null { _ = try boolean(key, default: false) }
+        _ = note(key, false) { .boolean($0) }
+    }
+
     /// Two numbers; `fallback` where absent.
     ///
     /// - Throws: TypeError where it is no array of numbers, ValueError where it has not exactly two.
@@ -204,7 +212,7 @@ public final class Settings {
         var members = readings.filter { !known.contains($0.key) }
         for key in asked where members[key] == nil && !known.contains(key) {
             if let entry = entries.first(where: { $0.key == key }) {
-                members[key] = (key == "optimizer" ? entry.value.typed : entry.value).canonical
+                members[key] = entry.value.canonical
             }
         }
         return .object(members.sorted { $0.key < $1.key }.map { Setting.Entry(key: $0.key, value: $0.value) })

@@ -20,7 +20,7 @@ struct AdaFactorArguments {
         clipThreshold = try settings.number("clip_threshold", default: 1, .nonNegative)
         decayRate = try settings.number("decay_rate", default: 0.8, .insideUnit)
         beta1 = Float(try settings.number("beta1", default: 0.9, .belowOne))
-        _ = try settings.boolean("compression", default: false)
+        try settings.ignore("compression")
         let isFixed = plan.groups.first.map { !$0.learningRate.isDynamic } ?? true
         scalesByParameter = try settings.boolean("scale_parameter", default: true) && isFixed
         weightDecay = try Self.readWeightDecay(plan)

@@ -48,7 +48,7 @@ class Adam: FusedOptimizer {
         let settings = plan.hyperparameters
         arguments = try AdamArguments(settings)
         nesterov = try settings.boolean("use_nesterov", default: false)
-        _ = try settings.boolean("use_locking", default: false)
+        try settings.ignore("use_locking")
         (amsgrad, lazy, offload) = (flags.amsgrad, flags.lazy, flags.offload)
         if [amsgrad, lazy, offload].filter({ $0 }).count > 1 {
             throw settings.complaint(

@@ -29,7 +29,7 @@ final class FTRL: FusedOptimizer {
         power = try settings.number("lr_power", default: -0.5, .nonPositive)
         l1 = try settings.number("l1", default: 0, .nonNegative)
         l2 = try settings.number("l2", default: 0, .nonNegative)
-        _ = try settings.boolean("use_locking", default: false)
+        try settings.ignore("use_locking")
         try super.init(plan)
     }
 

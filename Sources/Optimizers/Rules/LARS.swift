@@ -33,8 +33,7 @@ final class LARS: FusedOptimizer {
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         let settings = plan.hyperparameters
-        _ = settings.raw("optimizer")
-        inner = try LARSInner.make(plan)
+        inner = settings.note("optimizer", try LARSInner.make(plan)) { $0.plan.canonicalOptimizer }
         epsilon = try settings.number("epsilon", default: 1e-5)
         coefficient = try settings.number("coefficient", default: 0.001)
         clips = try settings.boolean("use_clip", default: false)
@@ -145,6 +144,10 @@ enum LARSInner {
 
     /// `lars_filter`: parts of names that leave a parameter out.
     static func filter(_ settings: Settings) throws(OptimizerError) -> [String] {
+        settings.note("lars_filter", try words(settings)) { .array($0.map(Setting.string)) }
+    }
+
+    private static func words(_ settings: Settings) throws(OptimizerError) -> [String] {
         guard let setting = settings.raw("lars_filter") else { return ["LayerNorm", "bias"] }
         let words = "an array of strings, parts of names that are left out"
         guard let elements = setting.elements else {

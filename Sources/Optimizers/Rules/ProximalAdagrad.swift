@@ -19,7 +19,7 @@ final class ProximalAdagrad: FusedOptimizer {
         accum = try settings.number("accum", default: 0.1, .nonNegative)
         l1 = try settings.number("l1", default: 0, .nonNegative)
         l2 = try settings.number("l2", default: 0, .nonNegative)
-        _ = try settings.boolean("use_locking", default: false)
+        try settings.ignore("use_locking")
         try super.init(plan)
     }
 

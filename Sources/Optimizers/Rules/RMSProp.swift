@@ -23,7 +23,7 @@ final class RMSProp: FusedOptimizer {
         momentum = Float(try settings.number("momentum", default: 0, .nonNegative))
         epsilon = Float(try settings.number("epsilon", default: 1e-10, .positive))
         centered = try settings.boolean("centered", default: false)
-        _ = try settings.boolean("use_locking", default: false)
+        try settings.ignore("use_locking")
         try super.init(plan)
     }
 

@@ -18,9 +18,7 @@ enum TorchOptions {
     /// Reads `maximize`, and accepts the options that only choose an implementation; null is torch's own default of them.
     static func maximize(_ settings: Settings) throws(OptimizerError) -> Bool {
         let options: [Name] = ["foreach", "fused", "capturable", "differentiable"]
-        for option in options where settings.raw(option) != .null {
-            _ = try settings.boolean(option, default: false)
-        }
+        for option in options { try settings.ignore(option, orNull: true) }
         return try settings.boolean("maximize", default: false)
     }
 

@@ -11,7 +11,9 @@ import ParameterServing
     let joining = try call.flag("join")
     if joining, replacing {
         throw Problem(
-            .conflictingQuery, "`join` takes the model that is there and `replace` starts over; keep one of them.")
+            .conflictingQuery,
+            "`join` takes the model that is there and `replace` starts over. Write ?join=1 to go on with it, or ?replace=1 to start over."
+        )
     }
     let name = call.argument("m")
     try checkModelName(name)

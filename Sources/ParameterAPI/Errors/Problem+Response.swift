@@ -37,7 +37,7 @@ extension Problem {
         writer.member("type", kind.type)
         writer.member("title", kind.title)
         writer.member("status", kind.status)
-        writer.member("detail", detail)
+        writer.member("detail", detail.quotingShortly)
         if let exception { writer.member("exception", exception) }
         if let retryAfter { writer.member("retry_after", retryAfter) }
         if !items.isEmpty {
@@ -52,7 +52,7 @@ extension Problem {
     private func write(_ item: Item, to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("pointer", item.pointer)
-        writer.member("detail", item.detail)
+        writer.member("detail", item.detail.quotingShortly)
         if let expected = item.expected { writer.shapeOrText("expected", expected) }
         if let got = item.got { writer.shapeOrText("got", got) }
         writer.endObject()
@@ -67,7 +67,22 @@ extension JSONWriter {
         if text.hasPrefix("["), text.hasSuffix("]"), !inner.contains(nil) {
             integers(inner.compactMap { $0 })
         } else {
-            string(text)
+            string(text.quotingShortly)
         }
     }
+}
+
+extension String {
+    /// The sentence with its long words cut in the middle: what a client sent need not come back whole to be recognized.
+    ///
+    /// The name of a parameter, with up to 256 characters, stays as it is.
+    fileprivate var quotingShortly: String {
+        guard utf8.count > Self.longestWord else { return self }
+        let words = unicodeScalars.split(separator: " ", omittingEmptySubsequences: false).map { word in
+            word.count > Self.longestWord ? "\(String(word.prefix(64)))...\(String(word.suffix(16)))" : String(word)
+        }
+        return words.joined(separator: " ")
+    }
+
+    private static var longestWord: Int { 300 }
 }

@@ -18,11 +18,13 @@ extension Problem {
             )
         case .modelExists(let name):
             self.init(
-                .modelExists, "`\(name)` exists and was created by another definition; add ?replace=1 to start over.")
+                .modelExists,
+                "`\(name)` exists and was created by another definition; add ?join=1 to use it as it is, if its parameters have the same names and shapes, or ?replace=1 to start over."
+            )
         case .modelDiffers(let name, let differences):
             self.init(
                 .modelExists,
-                "`\(name)` exists with other parameters, so it cannot be joined; see errors for what differs, or add ?replace=1 to start over."
+                "`\(name)` exists with other parameters, so it cannot be joined: \(Self.first(of: differences)). Send those, take another name, or write ?replace=1 instead of ?join=1 to start over."
             )
             items = differences.prefix(100).map {
                 Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
@@ -134,6 +136,14 @@ extension Problem {
         self.init(.invalidContent, "\(Self.sentence(first))\(more.isEmpty ? "" : more + ".") Nothing was applied.")
         items = complaints.map { Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got) }
         exception = complaints.first?.exception?.rawValue
+    }
+
+    /// The first of several differences with both values, and how many more there are.
+    private static func first(of differences: [Complaint]) -> String {
+        guard let first = differences.first else { return "see errors" }
+        let values = first.expected.flatMap { expected in first.got.map { ", \(expected), not \($0)" } } ?? ""
+        let more = differences.count > 1 ? " (and \(differences.count - 1) more, see errors)" : ""
+        return first.detail + values + more
     }
 
     /// " Did you mean `a` or `b`?", or nothing.

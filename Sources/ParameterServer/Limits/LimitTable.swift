@@ -35,6 +35,9 @@ extension Limit {
         Limit(
             "json-rates", .fixed(ByteCount(bytes: FixedLimits.rates.documentBytes).defaultValueDescription),
             "A JSON body with arrays of rates"),
+        Limit(
+            "json-text", .fixed(ByteCount(bytes: FixedLimits.json.textBytes).defaultValueDescription),
+            "A name or a word of a JSON body"),
         Limit("tensors", .fixed("\(FixedLimits.json.tensors)"), "Tensors of one body"),
     ]
 

@@ -62,19 +62,38 @@ extension ModelDefinition {
 
 extension InitialParameter {
     /// Adds the first values: an initializer as it was read, numbers with -0 as 0.
+    ///
+    /// Zeros and ones are the same however they are given.
     fileprivate func add(to builder: Fingerprint.Builder) throws(OptimizerError) {
         switch value {
         case .initializer(let setting):
             let initializer = try Initializer(setting, pointer: "/parameters/\(definition.name.pointerEscaped)/init")
             builder.add(initializer.kind.rawValue)
-            builder.add(Int(truncatingIfNeeded: initializer.seed))
+            // A constant takes nothing from its seed.
+            let isDrawn = ![.zeros, .ones].contains(initializer.kind)
+            builder.add(isDrawn ? Int(truncatingIfNeeded: initializer.seed) : 0)
         case .values(let source):
+            if let constant = source.values.constant {
+                builder.add(constant.rawValue)
+                return builder.add(0)
+            }
             var rest = source.values[...]
             while !rest.isEmpty {
                 let piece = rest.prefix(4096).map { $0 + 0 }
                 piece.withUnsafeBytes { builder.add($0) }
                 rest = rest.dropFirst(piece.count)
             }
+        }
+    }
+}
+
+extension UnsafeBufferPointer<Float> {
+    /// The initializer that makes the same values without drawing any.
+    fileprivate var constant: Initializer.Kind? {
+        switch first {
+        case 0?: allSatisfy { $0 == 0 } ? .zeros : nil
+        case 1?: allSatisfy { $0 == 1 } ? .ones : nil
+        default: nil
         }
     }
 }

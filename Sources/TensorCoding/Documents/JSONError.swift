@@ -50,8 +50,8 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case duplicateKey(String)
         /// Deeper nesting than the limit.
         case tooDeep(limit: Int)
-        /// A key, or another text that has to be short, longer than the limit, in bytes.
-        case keyTooLong(limit: Int)
+        /// A key, or a string beside the tensors, longer than the limit, in bytes.
+        case textTooLong(limit: Int)
         /// The document without its numbers is larger than the limit, in bytes.
         case documentTooLarge(limit: Int)
         /// More tensors than the limit.
@@ -89,7 +89,7 @@ extension JSONError.Reason {
         case .unexpected(let byte, let wanted): "\(character(byte)) cannot stand here; \(wanted)"
         case .duplicateKey(let key): "the key \"\(key)\" appears twice in one object; keep one of them"
         case .tooDeep(let limit): "nesting deeper than \(limit) levels; flatten the document"
-        case .keyTooLong(let limit): "a name of more than \(limit) bytes; shorten it"
+        case .textTooLong(let limit): "a text of more than \(limit) bytes where a name or a word is wanted; shorten it"
         case .documentTooLarge(let limit):
             "more than \(limit) bytes beside the tensors; shorten names and extra fields, and append to long arrays of rates with PATCH"
         case .tooManyTensors(let limit): "more than \(limit) tensors in one body; send them in several"

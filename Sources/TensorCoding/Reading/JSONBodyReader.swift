@@ -69,9 +69,18 @@ public struct JSONBodyReader: ~Copyable {
         while true {
             if place == .tensor, reader.isAmongNumbers { reader.takeRuns(&lexer) }
             guard let token = try lexer.next() else { break }
+            if token == .string { try checkLength() }
             try take(token)
         }
+        if lexer.partial == .string { try checkLength() }
         if isCopying { try copyUpToHere() }
+    }
+
+    /// Refuses a long string beside the tensors, where only names and words are: whoever looks one up may take the time
+    /// that its length asks for.
+    private func checkLength() throws(JSONError) {
+        guard isCopying, lexer.stringLength > limits.textBytes else { return }
+        throw lexer.error(.textTooLong(limit: limits.textBytes))
     }
 
     /// Ends the body.

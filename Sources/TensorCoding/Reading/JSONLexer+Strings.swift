@@ -22,6 +22,7 @@ struct StringState {
 
     var step = Step.plain
     var isKey = false
+    var start = 0  // offset of its first byte
     var unit: UInt32 = 0  // the \u escape being read
     var highSurrogate: UInt32 = 0  // 0 where none waits for its partner
 }
@@ -30,11 +31,15 @@ extension JSONLexer {
     /// Keys longer than this are refused, and streamed strings are handed out in pieces of about this size.
     static let textLimit = 4096
 
+    /// Bytes of the string being read, or of the last one, as written and without the quotes.
+    var stringLength: Int { offset - string.start - (partial == .string ? 0 : 1) }
+
     mutating func beginString(isKey: Bool) throws(JSONError) -> JSONToken? {
         position += 1
         text.removeAll(keepingCapacity: true)
         string = StringState()
         string.isKey = isKey
+        string.start = offset
         partial = .string
         return try continueString()
     }
@@ -74,7 +79,7 @@ extension JSONLexer {
 
     private func isTextFull() throws(JSONError) -> Bool {
         guard text.count >= Self.textLimit else { return false }
-        if string.isKey || stringMode == .keep { throw error(.keyTooLong(limit: Self.textLimit)) }
+        if string.isKey || stringMode == .keep { throw error(.textTooLong(limit: Self.textLimit)) }
         return stringMode == .stream
     }
 

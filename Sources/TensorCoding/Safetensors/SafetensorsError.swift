@@ -69,6 +69,6 @@ public struct SafetensorsLimits: Sendable, Equatable {
         self.passesUnknownTypes = passesUnknownTypes
     }
 
-    /// A header is an object of objects with short lists.
-    var document: JSONLimits { JSONLimits(depth: 4, documentBytes: headerBytes) }
+    /// A header is an object of objects with short lists; its metadata may hold whole documents.
+    var document: JSONLimits { JSONLimits(depth: 4, documentBytes: headerBytes, textBytes: headerBytes) }
 }
