@@ -20,6 +20,8 @@ from support.wire import Api
 
 HERE = Path(__file__).parent
 IDS = [f"{method} {path}" for method, path in OPERATIONS]
+SGD = {"optimizer": "sgd", "learning_rate": 0.1, "parameters": {"w": [0, 0]}}
+TORCH = {"optimizer": {"type": "adam", "framework": "torch"}, "parameters": {"w": [0]}, "groups": [{"params": ["w"]}]}
 
 
 def test_contract_is_valid() -> None:
@@ -86,75 +88,6 @@ def test_operations_have_names_and_summaries() -> None:
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
     assert all(operation["summary"] and operation["tags"] for operation in operations)
-
-
-B64 = {"dtype": "F32", "shape": [2], "b64": "AACAPwAAAMA="}
-COSINE = {"schedule": "cosine_decay_lr", "min_lr": 0.001, "max_lr": 0.1, "decay_steps": 2000}
-PARAMETERS = {
-    "scalar": 1,
-    "list": [1, 2],
-    "nested": [[1, 2], [3, 4]],
-    "flat": {"shape": [2], "data": [1, 2], "dtype": "F32"},
-    "init": {"shape": [2, 2], "init": "zeros"},
-    "seeded": {"shape": [2, 2], "init": {"type": "he_uniform", "seed": 1}},
-    "b64": B64,
-    "count": {"shape": [], "dtype": "I64", "data": [0], "trainable": False},
-    "flags": {"shape": [2], "dtype": "BOOL", "init": "ones", "trainable": False},
-}
-GROUPS = [{"name": "one", "params": ["list"], "lr": 0.1}, {"params": ["*"], "weight_decay": 0.1}]
-LISTED = ["list", "scalar", "nested", "flat", "init", "seeded", "b64", "count", "flags"]
-MODEL = "/v1/models/{model}"
-SGD = {
-    "optimizer": "sgd",
-    "learning_rate": 0.1,
-    "parameters": {"scalar": 1, "list": [1, 2], "nested": [[1, 2], [3, 4]]},
-}
-TORCH = {"optimizer": {"type": "adam", "framework": "torch"}, "parameters": {"w": [0]}, "groups": [{"params": ["w"]}]}
-
-#: For every alternative that a body may have, one that takes it: method, path of the contract, body.
-BODIES: list[tuple[str, str, Any]] = [
-    ("put", MODEL, {"optimizer": "sgd", "learning_rate": 0.1, "parameters": PARAMETERS}),
-    ("put", MODEL, {**SGD, "learning_rate": [0.2, 0.1], "loss_scaling": {"type": "fixed", "loss_scale": 128}}),
-    ("put", MODEL, {**SGD, "optimizer": "adam", "weight_decay": COSINE, "loss_scaling": {"type": "dynamic"}}),
-    ("put", MODEL, {**SGD, "parameters": PARAMETERS, "groups": [*GROUPS, {"order_params": LISTED}]}),
-    ("patch", MODEL, {"groups": {"one": {"lr": 0.2, "weight_decay": 0.2}}}),
-    ("patch", MODEL, {"groups": [{"name": "one", "lr": None, "weight_decay": None}]}),
-    ("put", MODEL, {**SGD, "optimizer": {"type": "momentum", "momentum": 0.9}, "weight_decay": 0.1}),
-    ("patch", MODEL, {"learning_rate": COSINE, "weight_decay": None, "past_end": "hold"}),
-    ("patch", MODEL, {"learning_rate": [0.2, 0.1], "weight_decay": 0.2, "past_end": None}),
-    ("patch", MODEL, {"learning_rate": {"append": [0.05]}}),
-    ("patch", MODEL + "/groups/{group}", {"lr": {"append": [0.05]}}),
-    ("put", MODEL, {**SGD, "optimizer": "lazy_adam"}),
-    ("patch", MODEL, {"learning_rate": None}),
-    ("post", MODEL + "/gradients", {"gradients": {"scalar": 1, "list": {"data": [1, 2]}, "nested": [[1, 2], [3, 4]]}}),
-    ("post", MODEL + "/gradients", {"gradients": {"list": B64, "nested": {"indices": [1], "values": [[1, 2]]}}}),
-    ("post", MODEL + "/gradients", {"gradients": {"list": {"indices": [1, 0], "values": [1, 2]}}, "based_on": 0}),
-    ("post", MODEL + "/gradients", {"gradients": {"list": [1, 2]}, "based_on": "CURSOR"}),
-    ("put", MODEL + "/parameters", {"parameters": {"list": [1, 2], "scalar": 2}}),
-    ("put", MODEL, {**TORCH, "groups": [{"params": ["w"], "lr": 0.1}]}),
-    ("patch", MODEL, {"groups": {"group0": {"betas": [0.8, 0.9]}}}),
-    ("patch", MODEL, {"groups": {"group0": {"betas": None}}}),
-    ("post", "/v1/lr_preview", {"learning_rate": COSINE, "to": 3}),
-]
-
-
-def test_every_alternative_has_an_example(api: Api, name: str) -> None:
-    """Every branch of an anyOf or oneOf of a body is taken by a body that is valid, sent and accepted."""
-    covered: set[tuple[int, int]] = set()
-    for method, path, template in BODIES:
-        cursor = api("GET", f"/v1/models/{name}").json().get("cursor", "")
-        body = json.loads(json.dumps(template).replace("CURSOR", cursor))
-        schema = contract.body_schema(method, path)
-        assert contract.is_valid(schema, body), body
-        replacing = "?replace=1" if (method, path) == ("put", MODEL) else ""
-        answer = api(method.upper(), contract.named(path, name) + replacing, body)
-        assert answer.status in (200, 201), (body, answer.body)
-        covered |= set(contract.taken(schema, body))
-    seen: set[int] = set()
-    for method, path in OPERATIONS:
-        if "application/json" in CONTRACT["paths"][path][method].get("requestBody", {}).get("content", {}):
-            for key, index, place in contract.alternatives(contract.body_schema(method, path), path, seen):
-                assert (key, index) in covered, f"no body takes {place}"
 
 
 def test_patch_of_a_group_knows_all_hyperparameters(api: Api, name: str) -> None:

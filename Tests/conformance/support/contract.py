@@ -43,11 +43,21 @@ def routes() -> set[tuple[str, str]]:
     return rows
 
 
-def query_arguments(method: str, path: str) -> set[str]:
-    """The query arguments of an operation."""
+def arguments(method: str, path: str) -> dict[str, dict[str, Any]]:
+    """What an operation takes beside its body, by name."""
     item = CONTRACT["paths"][path]
     parameters = [resolve(each) for each in (*item.get("parameters", ()), *item[method].get("parameters", ()))]
-    return {each["name"] for each in parameters if each["in"] == "query"}
+    return {each["name"]: each for each in parameters}
+
+
+def query_arguments(method: str, path: str) -> set[str]:
+    """The query arguments of an operation."""
+    return {name for name, each in arguments(method, path).items() if each["in"] == "query"}
+
+
+def unsuffixed(path: str) -> str:
+    """The path without the ending that only chooses a form of the answer."""
+    return re.sub(r"\.\w+$", "", path)
 
 
 def resolve(schema: dict[str, Any]) -> dict[str, Any]:

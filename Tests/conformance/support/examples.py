@@ -1,4 +1,4 @@
-"""The exchanges under api/examples: read, sent again, written anew.
+"""The exchanges under api/examples: read, sent again, recorded.
 
 PARAMD_BIN=.build/debug/paramd .venv/bin/python -m support.examples     (in Tests/conformance) records every answer
 """
@@ -14,7 +14,16 @@ from .wire import Answer, Api
 FOLDER = REPOSITORY / "api/examples"
 
 #: The headers that belong to the contract; others (dates, lengths) are the transport's.
-KEPT = ("allow", "cache-control", "content-location", "content-type", "etag", "location", "retry-after")
+KEPT = (
+    "allow",
+    "cache-control",
+    "content-location",
+    "content-type",
+    "etag",
+    "idempotency-replayed",
+    "location",
+    "retry-after",
+)
 
 
 def requests() -> list[Path]:
@@ -24,12 +33,13 @@ def requests() -> list[Path]:
 
 def send(api: Api, path: Path, uids: dict[str, str]) -> str:
     """Sends one request file; the answer as text, with `{uid}` for what differs from run to run."""
-    head, _, body = path.read_text().partition("\n\n")
-    first, *fields = head.splitlines()
+    head, _, body = path.read_bytes().partition(b"\n\n")
+    first, *fields = head.decode().splitlines()
     method, target, _ = first.split(" ")
     model = target.split("/")[3].partition("?")[0] if target.startswith("/v1/models/") else ""
     headers = dict(field.replace("{uid}", uids.get(model, "")).split(": ", 1) for field in fields)
-    answer = api(method, target, body.rstrip("\n").encode() if body else None, **headers)
+    body = body.rstrip(b"\n").replace(b"{uid}", uids.get(model, "").encode())
+    answer = api(method, target, body or None, **headers)
     if found := re.search(rb'"uid": "([0-9a-f]{8})"', answer.body):
         uids.setdefault(model, found[1].decode())
     return neutral(as_text(answer), uids)
