@@ -59,7 +59,7 @@ extension Optimizer {
     /// - Throws: `.invalid` for what is missing, unknown, of another shape or out of range; the optimizer is then not to
     ///   be used.
     public func adopt(_ named: NamedState) throws(OptimizerError) {
-        var reading = NamedStateReading(named, optimizer: self)
+        var reading = try NamedStateReading(named, optimizer: self)
         var state = exportState()
         for (index, parameter) in layout.parameters.enumerated() where parameter.isTrainable {
             try reading.take(index, parameter, into: &state)

@@ -57,9 +57,9 @@ extension Optimizer {
 
     /// Whether a state belongs to this layout, class and way of loss scaling.
     public func accepts(_ state: OptimizerState) -> Bool {
-        (0..<1 << 53).contains(state.step) && state.isStarted.count == isStarted.count
+        Self.steps.contains(state.step) && state.isStarted.count == isStarted.count
             && (state.counts?.count ?? counts.count) == counts.count
-            && (state.counts ?? []).allSatisfy((0..<1 << 53).contains)
+            && (state.counts ?? []).allSatisfy(Self.steps.contains)
             && state.slots.count == slots.count
             && zip(state.slots, slots).allSatisfy { $0.name == $1.name && $0.buffer.count == $1.buffer.count }
             && state.lossScaler.count == (lossScaler == nil ? 0 : 4)

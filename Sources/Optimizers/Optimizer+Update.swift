@@ -13,8 +13,8 @@ extension Optimizer {
     ///   - next: The arena after it; must not overlap `current`.
     ///   - held: By parameter, whether `next` holds the values of `current`; empty where nothing is known.
     /// - Returns: What happened. A skipped overflow changes nothing but the loss scale; `next` is then untouched.
-    /// - Throws: `.learningRateExhausted`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`: nothing moved. `.diverged`:
-    ///   slots have moved, `next` must not be published and the step did not advance; continue from a checkpoint, or
+    /// - Throws: `.learningRateExhausted`, `.stepsUsedUp`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`: nothing
+    ///   moved. `.diverged`: slots have moved, `next` must not be published and the step did not advance; continue from a checkpoint, or
     ///   `resetSlots()`.
     public final func update(
         _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
@@ -22,6 +22,7 @@ extension Optimizer {
     ) throws(OptimizerError) -> UpdateReport {
         let rates = try learningRate(at: step)
         try check(gradients)
+        try checkSteps(for: gradients)
         if !gradients.isFinite, let skipped = try overflowed(gradients, rates: rates) { return skipped }
         pass = makePass(gradients, from: current, to: next, rates: rates)
         pass?.held = held

@@ -68,6 +68,11 @@ open class Optimizer {
     /// Those of `parameterScalars` that follow from the rest of the state and need not be in a file.
     var derivedScalars: Set<String> { [] }
 
+    /// Whether the framework keeps a slot for the parameters of a group.
+    ///
+    /// A slot that only other groups use is there for all parameters here, and may be missing from a file.
+    func keeps(_ slot: String, group: Int) -> Bool { true }
+
     /// Whether the rule's numbers depend on the counts of parameters, where there are any.
     var readsCounts: Bool { true }
 

@@ -29,6 +29,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case diverged(parameter: String)
     /// Every gradient overflows, however small the loss scale.
     case lossScaleStuck(overflows: Int)
+    /// A number of the state that the push would raise is the last that can be counted.
+    case stepsUsedUp(count: Name)
     /// The gradient claims to come from a step that the model has not reached.
     case basedOnFuture(basedOn: Int, step: Int)
     /// The cursor belongs to another life of the model, or to a version that it has not reached.
@@ -80,6 +82,7 @@ extension ServingError {
                     detail: "`\(parameter)` holds NaN or infinity", expected: "finite numbers")
             ])
         case .lossScaleStuck(let overflows): self = .lossScaleStuck(overflows: overflows)
+        case .stepsUsedUp(let count): self = .stepsUsedUp(count: count)
         }
     }
 }

@@ -267,6 +267,20 @@ WRONG: list[tuple[str, dict[str, np.ndarray | None], dict[str, str], str]] = [
     ("no number", {}, {"global_step": "three"}, "global_step"),
     ("half a step", {}, {"global_step": "2.5"}, "global_step"),
     ("an infinite scalar", {}, {"b#started": "inf"}, "b#started"),
+    ("a flag of seven", {}, {"b#started": "7"}, "b#started"),
+    ("half a flag", {}, {"b#started": "0.5"}, "b#started"),
+    ("a flag of seven as a tensor", {"b#started": np.array(7, np.float32)}, {}, "b#started"),
+    ("a count that float32 would round", {"b#step": np.array(16777217.0)}, {}, "b#step"),
+    ("a fraction that float32 would lose", {"b#step": np.array(3.00000001)}, {}, "b#step"),
+    ("a fraction in the metadata", {"b#step": None}, {"b#step": "2.5"}, "b#step"),
+    ("a negative step", {}, {"global_step": "-1"}, "global_step"),
+    ("a step beyond all numbers", {}, {"global_step": "1e300"}, "global_step"),
+    ("a negative average of squares", {"b#exp_avg_sq": np.float32([0, 0, -1, 0, 0])}, {}, "b#exp_avg_sq"),
+    ("a power that is no number", {}, {"beta1_power": "nan"}, "beta1_power"),
+    ("a power above one", {}, {"beta2_power": "1.5"}, "beta2_power"),
+    ("a loss scale of zero", {}, {"loss_scale": "0"}, "loss_scale"),
+    ("a loss scale beyond float32", {}, {"loss_scale": "1e39"}, "loss_scale"),
+    ("half an overflow", {}, {"loss_scale#overflows": "0.5"}, "loss_scale#overflows"),
 ]
 
 
@@ -282,6 +296,47 @@ def test_what_is_wrong_with_a_state_is_named(
     answer = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(state, scalars), **HEADERS).expect(422)
     assert named in answer.json()["detail"]
     assert api.get(f"/v1/models/{name}/state").body == before
+
+
+#: Groups of one optimizer of torch that keep different things: what torch's own state_dict has of `a.weight` and `b`.
+GROUPS: list[tuple[dict[str, Any], dict[str, Any], dict[str, list[str]]]] = [
+    (
+        {"type": "adam", "amsgrad": False},
+        {"amsgrad": True},
+        {"a.weight": ["exp_avg", "exp_avg_sq"], "b": ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"]},
+    ),
+    (
+        {"type": "rmsprop", "centered": True},
+        {"momentum": 0.9, "centered": False},
+        {"a.weight": ["square_avg", "grad_avg"], "b": ["square_avg", "momentum_buffer"]},
+    ),
+    ({"type": "sgd", "momentum": 0.9}, {"momentum": 0.0}, {"a.weight": ["momentum_buffer"], "b": []}),
+]
+
+
+@pytest.mark.parametrize(("rule", "group", "slots"), GROUPS, ids=[row[0]["type"] for row in GROUPS])
+def test_a_torch_state_of_groups(
+    api: Api, name: str, rule: dict[str, Any], group: dict[str, Any], slots: dict[str, list[str]]
+) -> None:
+    """Each parameter has what its own group keeps; what that is remains demanded."""
+    optimizer = {**rule, "framework": "torch"}
+    groups = [{"params": ["a.weight"]}, {"params": ["b"], **group}]
+    api.create(name, {**definition("torch.adam"), "optimizer": optimizer, "groups": groups})
+    state = {f"{key}#{slot}": np.full(SHAPES[key], 0.25, np.float32) for key, kept in slots.items() for slot in kept}
+    counts = {} if rule["type"] == "sgd" else {f"{key}#step": np.array(3, np.float32) for key in SHAPES}
+    for slot in state:
+        lacking = {key: value for key, value in {**state, **counts}.items() if key != slot}
+        if sum(key.split("#")[0] == slot.split("#")[0] for key in lacking if "#step" not in key) == 0:
+            continue
+        body = safetensors.numpy.save(lacking, {"global_step": "3"})
+        assert slot in api("PUT", f"/v1/models/{name}/state", body, **HEADERS).expect(422).json()["detail"]
+    body = safetensors.numpy.save({**state, **counts}, {"global_step": "3"})
+    assert api("PUT", f"/v1/models/{name}/state", body, **HEADERS).expect(200).json()["step"] == 3
+    tensors = api.get(f"/v1/models/{name}/state").json()["slots"]
+    for key, shape in SHAPES.items():
+        for kept in slots[key]:
+            assert np.array(tensors[f"{key}#{kept}"]["data"]).tolist() == [0.25] * int(np.prod(shape))
+    api.push(name, gradients(0, "a.weight", "b"))
 
 
 def test_a_state_is_a_file(api: Api, name: str) -> None:

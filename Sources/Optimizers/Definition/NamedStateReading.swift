@@ -7,52 +7,60 @@ struct NamedStateReading {
     private let named: NamedState
     private let optimizer: Optimizer
     private var unread: Set<Name>
+    private let globalStep: Int?
     private var largestCount = 0
 
-    init(_ named: NamedState, optimizer: Optimizer) {
+    /// - Throws: `.invalid` for a number of the whole model that no state has.
+    init(_ named: NamedState, optimizer: Optimizer) throws(OptimizerError) {
         self.named = named
         self.optimizer = optimizer
         let scalars = named.scalars.keys.filter { $0.contains("#") && !Optimizer.lossScaleNames.contains($0) }
         unread = Set(named.tensors.keys).union(named.counts.keys).union(scalars)
+        globalStep = named.scalars["global_step"].flatMap(Int.init(exactly:))
+        for (name, value) in named.scalars.sorted(by: { $0.key < $1.key }) {
+            try StateNumber.ofModel(name)?.check(value, name)
+        }
     }
 
     /// Reads what belongs to a parameter: slots into their memory, the rest into `state`.
     mutating func take(
         _ index: Int, _ parameter: ParameterLayout, into state: inout OptimizerState
     ) throws(OptimizerError) {
-        let slots = optimizer.slots.filter { $0.shapes[index] != nil }
-        let found = slots.filter { named.tensors[key(parameter, $0.name)] != nil }
-        if let missing = slots.first(where: { slot in !found.contains { $0.name == slot.name } }), !found.isEmpty {
-            throw Self.missing(key(parameter, missing.name))
-        }
-        for slot in found { try copy(slot, index, parameter) }
-        let isThere = !found.isEmpty
+        let isThere = try takeSlots(index, parameter)
         let count = try count(of: parameter, isThere: isThere)
         if state.counts?.isEmpty == false { state.counts?[index] = count ?? 0 }
         largestCount = max(largestCount, count ?? 0)
-        let started = try scalar(key(parameter, "started"))
+        let started = try scalar("started", of: parameter)
         state.isStarted[index] = started.map { $0 != 0 } ?? (count.map { $0 > 0 } ?? (isThere && globalStep != 0))
         for name in state.parameterScalars.keys.sorted() {
-            let key = key(parameter, name)
-            if let value = try scalar(key) {
+            if let value = try scalar(name, of: parameter) {
                 state.parameterScalars[name]?[index] = value
             } else if state.isStarted[index], !optimizer.derivedScalars.contains(name) {
-                throw Self.missing(key)
+                throw Self.missing(key(parameter, name))
             }
         }
     }
 
+    /// Reads the slots of a parameter: all that its group uses, or none.
+    private mutating func takeSlots(_ index: Int, _ parameter: ParameterLayout) throws(OptimizerError) -> Bool {
+        let slots = optimizer.slots.filter { $0.shapes[index] != nil }
+        let found = slots.filter { named.tensors[key(parameter, $0.name)] != nil }
+        guard !found.isEmpty else { return false }
+        for slot in slots where named.tensors[key(parameter, slot.name)] == nil {
+            guard let group = parameter.groupIndex, !optimizer.keeps(slot.name, group: group) else {
+                throw Self.missing(key(parameter, slot.name))
+            }
+        }
+        for slot in found { try copy(slot, index, parameter) }
+        return true
+    }
+
     /// Reads what belongs to the model: its step and its loss scale.
     func takeModel(into state: inout OptimizerState) throws(OptimizerError) {
-        guard let step = globalStep ?? (optimizer.counts.isEmpty ? nil : Double(largestCount)) else {
+        guard let step = globalStep ?? (optimizer.counts.isEmpty ? nil : largestCount) else {
             throw Self.missing("global_step")
         }
-        guard let whole = Int(exactly: step), (0..<1 << 53).contains(whole) else {
-            throw .invalid(
-                "/global_step", .valueError, "`global_step` must be a whole number from 0 to 2^53 - 1.",
-                expected: "a whole number", got: "\(step)")
-        }
-        state.step = whole
+        state.step = step
         for (place, name) in Optimizer.lossScaleNames.enumerated() where place < state.lossScaler.count {
             if let value = named.scalars[name] { state.lossScaler[place] = value }
         }
@@ -72,8 +80,6 @@ struct NamedStateReading {
     /// The name under which a file has something of a parameter.
     private func key(_ parameter: ParameterLayout, _ part: String) -> Name { Name("\(parameter.name)#\(part)") }
 
-    private var globalStep: Double? { named.scalars["global_step"] }
-
     private mutating func copy(_ slot: Slot, _ index: Int, _ parameter: ParameterLayout) throws(OptimizerError) {
         let name = key(parameter, slot.name)
         unread.remove(name)
@@ -83,6 +89,10 @@ struct NamedStateReading {
                 "/\(name.pointerEscaped)", .valueError, "`\(name)` has shape \(shape.dimensions), not \(values.shape).",
                 expected: "\(shape.dimensions)", got: "\(values.shape)")
         }
+        let allowed = StateNumber.ofParameter(slot.name, optimizer)
+        if let stray = values.values.firstIndex(where: { !allowed.holds(Double($0)) }) {
+            try allowed.check(Double(values.values[stray]), name, at: stray)
+        }
         _ = slot[index].update(fromContentsOf: values.values)
     }
 
@@ -90,30 +100,23 @@ struct NamedStateReading {
     private mutating func count(of parameter: ParameterLayout, isThere: Bool) throws(OptimizerError) -> Int? {
         let name = key(parameter, "step")
         guard !optimizer.counts.isEmpty else { return nil }
-        if let count = named.counts[name] {
-            unread.remove(name)
-            return try checked(count, name)
-        }
-        guard let value = try scalar(name) else {
-            if isThere, optimizer.readsCounts { throw Self.missing(name) }
-            return isThere ? Int(exactly: globalStep ?? 1) : nil
-        }
-        return try checked(Int(exactly: value), name)
+        if let value = try scalar("step", of: parameter) { return Int(value) }
+        if isThere, optimizer.readsCounts { throw Self.missing(name) }
+        return isThere ? globalStep ?? 1 : nil
     }
 
-    private func checked(_ count: Int?, _ name: Name) throws(OptimizerError) -> Int {
-        guard let count, (0..<1 << 53).contains(count) else {
-            throw .invalid(
-                "/\(name.pointerEscaped)", .valueError, "`\(name)` must be a whole number from 0 to 2^53 - 1.",
-                expected: "a whole number", got: count.map { "\($0)" } ?? "a fraction")
-        }
-        return count
-    }
-
-    /// A scalar from the metadata, or from a tensor of one value.
-    private mutating func scalar(_ name: Name) throws(OptimizerError) -> Double? {
+    /// A number of a parameter: a count, a scalar from the metadata, or a tensor of one value.
+    private mutating func scalar(_ part: String, of parameter: ParameterLayout) throws(OptimizerError) -> Double? {
+        let name = key(parameter, part)
         unread.remove(name)
-        if let value = named.scalars[name] { return value }
+        var found = named.counts[name].map(Double.init) ?? named.scalars[name]
+        if found == nil { found = try value(of: name) }
+        guard let value = found else { return nil }
+        try StateNumber.ofParameter(part, optimizer).check(value, name)
+        return value
+    }
+
+    private func value(of name: Name) throws(OptimizerError) -> Double? {
         guard let tensor = named.tensors[name] else { return nil }
         guard tensor.values.count == 1 else {
             throw .invalid(

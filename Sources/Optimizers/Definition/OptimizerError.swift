@@ -1,6 +1,8 @@
 // Everything that can be wrong with a definition or a step. The API layer's error map is the only reader that knows
 // statuses; this module knows the exception that MindSpore would have raised.
 
+import Names
+
 /// The exception that MindSpore or the document behind it raises for the same mistake.
 public enum ExceptionClass: String, Sendable, Equatable {
     /// A value of the wrong kind.
@@ -50,6 +52,8 @@ public enum OptimizerError: Error, Sendable, Equatable {
     case diverged(parameter: String)
     /// More than a thousand overflows in a row: the loss scale cannot be lowered further.
     case lossScaleStuck(overflows: Int)
+    /// A number of the state that this update would raise is the last that can be counted; nothing changed.
+    case stepsUsedUp(count: Name)
 }
 
 extension OptimizerError {
@@ -58,7 +62,7 @@ extension OptimizerError {
         switch self {
         case .invalid(let complaint): return complaint.exception
         case .nonFiniteGradient: return .valueError
-        case .learningRateExhausted, .lossScaleStuck: return .runtimeError
+        case .learningRateExhausted, .lossScaleStuck, .stepsUsedUp: return .runtimeError
         case .diverged: return nil
         }
     }

@@ -109,7 +109,7 @@ struct PlanBuilder {
     /// The first step; below 2^53, so that it is exact wherever it is computed with.
     private func readStep(_ top: Settings) throws(OptimizerError) -> Int {
         let step = try top.wholeNumber("step", default: 0, atLeast: 0)
-        guard step < 1 << 53 else {
+        guard Optimizer.steps.contains(step) else {
             throw top.complaint("step", .valueError, "`step` must be below 2^53.", "an integer below 2^53", "\(step)")
         }
         return step

@@ -54,6 +54,8 @@ class TorchAdam: FusedOptimizer {
         return hasAmsgrad ? moments + [SlotDefinition("max_exp_avg_sq")] : moments
     }
 
+    override func keeps(_ slot: String, group: Int) -> Bool { slot != "max_exp_avg_sq" || arguments[group].amsgrad }
+
     override var kernel: pk_rule { hasAmsgrad ? PK_RULE_ADAM_AMSGRAD : PK_RULE_ADAM }
 
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }

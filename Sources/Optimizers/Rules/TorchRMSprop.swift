@@ -42,6 +42,14 @@ final class TorchRMSprop: FusedOptimizer {
         return slots
     }
 
+    override func keeps(_ slot: String, group: Int) -> Bool {
+        switch slot {
+        case "momentum_buffer": arguments[group].momentum > 0
+        case "grad_avg": arguments[group].centered
+        default: true
+        }
+    }
+
     override var kernel: pk_rule {
         if isCentered { return PK_RULE_TORCH_RMSPROP_CENTERED }
         return isBuffered ? PK_RULE_TORCH_RMSPROP_BUFFERED : PK_RULE_TORCH_RMSPROP

@@ -15,7 +15,7 @@ final class DefinitionReceiver: BodyReceiver {
         self.call = call
         self.done = done
         reader = JSONBodyReader(
-            tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget, takesIntegers: true),
+            tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget, integers: { _ in .taken }),
             limits: FixedLimits.rates)
     }
 

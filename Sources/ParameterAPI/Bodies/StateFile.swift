@@ -5,6 +5,7 @@ import HTTPServing
 import Names
 import Optimizers
 import ParameterServing
+import TensorCoding
 
 /// `PUT /v1/models/{m}/state`: slots, counts and scalars, all of them or nothing; the parameters' values stay.
 @Sendable func importState(_ call: Call) throws(Problem) -> Action {
@@ -20,7 +21,7 @@ import ParameterServing
             "A state is a safetensors file: send it with Content-Type: application/vnd.safetensors, as GET .../state.safetensors gives it."
         )
     }
-    let receiver = FileReceiver(call) { file, exchange throws(Problem) in
+    let receiver = FileReceiver(call, integers: NamedState.integers) { file, exchange throws(Problem) in
         call.api.registry.importState(try NamedState(file), of: model, key: key, ifVersion: ifVersion) { result in
             answerPage(of: model, after: result, call, exchange)
         }
@@ -30,16 +31,22 @@ import ParameterServing
 }
 
 extension NamedState {
+    /// Numbers of a state that are integers, in whatever type they come: torch writes `step` as F32.
+    fileprivate static func integers(_ name: Name) -> IntegerUse {
+        if name.dropping(suffix: "#step") != nil { return .wanted(.int64) }
+        return name.dropping(suffix: "#started") == nil ? .refused : .wanted(.bool)
+    }
+
     /// The state in a file.
     ///
     /// - Throws: `invalidContent` for a scalar that is not a finite number.
     fileprivate init(_ file: UploadedFile) throws(Problem) {
         var scalars: [Name: Double] = [:]
-        for (key, text) in file.metadata where key == "global_step" || key == "loss_scale" || key.contains("#") {
+        for (key, text) in file.metadata where NamedState.isScalar(key) {
             guard let value = Double(text), value.isFinite else {
                 throw Problem([
                     Complaint(
-                        pointer: "/__metadata__/\(key)", exception: .valueError,
+                        pointer: "/__metadata__/\(key.pointerEscaped)", exception: .valueError,
                         detail: "`\(key)` in the metadata must be a number", expected: "a finite number",
                         got: "\(text.prefix(40))")
                 ])

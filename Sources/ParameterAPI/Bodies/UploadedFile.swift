@@ -52,11 +52,16 @@ final class FileReceiver: BodyReceiver {
     private var reader: SafetensorsReader
     private var head = BodyHead()
 
-    /// - Parameter done: called with the file once it is there and intact; what it throws is the answer.
-    init(_ call: Call, then done: @escaping (UploadedFile, Exchange) throws(Problem) -> Void) {
+    /// - Parameters:
+    ///   - integers: tells which tensors may, or have to, consist of integers.
+    ///   - done: called with the file once it is there and intact; what it throws is the answer.
+    init(
+        _ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused },
+        then done: @escaping (UploadedFile, Exchange) throws(Problem) -> Void
+    ) {
         self.call = call
         self.done = done
-        reader = SafetensorsReader(sink: GrowingSink(call.api.registry.budget))
+        reader = SafetensorsReader(sink: GrowingSink(call.api.registry.budget, integers: integers))
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
@@ -101,15 +106,15 @@ final class FileReceiver: BodyReceiver {
 /// Lets tensors grow as far as the budget goes.
 final class GrowingSink: TensorSink {
     private let budget: MemoryBudget
-    private let takesIntegers: Bool
+    private let integerUse: (Name) -> IntegerUse
     private var reservations: [Reservation] = []
 
-    init(_ budget: MemoryBudget, takesIntegers: Bool = false) {
+    init(_ budget: MemoryBudget, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
         self.budget = budget
-        self.takesIntegers = takesIntegers
+        integerUse = integers
     }
 
-    func integers(for name: Name) -> IntegerUse { takesIntegers ? .taken : .refused }
+    func integers(for name: Name) -> IntegerUse { integerUse(name) }
 
     func destination(for name: Name, in section: Name) -> TensorDestination { .growing }
 

@@ -61,6 +61,12 @@ extension Problem {
                 "\(overflows) gradients in a row overflowed, so the loss scale cannot help; check the model. Nothing was applied."
             )
             exception = "RuntimeError"
+        case .stepsUsedUp(let count):
+            self.init(
+                .stepsUsedUp,
+                "The model's steps are used up: its `\(count)` is \(Optimizer.steps.upperBound), the last that can be counted. Restore a checkpoint of an earlier step, or PUT .../state with a smaller `\(count)`. Nothing was applied."
+            )
+            exception = "RuntimeError"
         case .basedOnFuture(let basedOn, let step):
             self.init(
                 .stale, "based_on \(basedOn) is beyond the model's step \(step); pull again. Nothing was applied.")

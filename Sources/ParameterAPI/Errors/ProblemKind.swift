@@ -19,6 +19,7 @@ enum ProblemKind: String, CaseIterable {
     case receiptForgotten = "receipt-forgotten"
     case stale = "stale"
     case learningRateExhausted = "lr-schedule-exhausted"
+    case stepsUsedUp = "steps-used-up"
     case diverged = "diverged"
     case stateMismatch = "state-mismatch"
     case gone = "gone"

@@ -96,6 +96,11 @@ extension ProblemKind {
                 409, "The learning-rate array has no entry for this step",
                 "An array gives its i-th entry to the i-th update. Append entries with PATCH {\"learning_rate\":{\"append\":[...]}}, or create the model with \"past_end\":\"hold\"."
             )
+        case .stepsUsedUp:
+            Row(
+                409, "The steps of the model are used up",
+                "Steps, and the counts of parameters under `framework: torch`, are counted up to 2^53 - 1, as far as every JSON library counts exactly. Restore a checkpoint of an earlier step, or send a state with smaller counts: GET .../state.safetensors, change them, PUT .../state."
+            )
         case .diverged:
             Row(
                 409, "An update made a parameter non-finite",

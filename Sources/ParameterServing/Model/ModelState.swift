@@ -119,6 +119,9 @@ struct ModelState {
         if let nonFinite = push.nonFinite, !optimizer.plan.skipsOverflow { throw .invalid([nonFinite]) }
         if let divergence { throw .diverged(parameter: divergence) }
         try judge(push.basedOn)
+        try wrapping { () throws(OptimizerError) in
+            try optimizer.checkSteps(underWay: stepsUnderWay, for: push.gradients)
+        }
         _ = try facts.learningRates(at: optimizer.step + stepsUnderWay)
     }
 
