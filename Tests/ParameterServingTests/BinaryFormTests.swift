@@ -146,16 +146,3 @@ struct BinaryFormTests {
         }
     }
 }
-
-private func parse<Value>(_ bytes: [UInt8], _ body: (inout ByteReader) throws(FormatError) -> Value) throws -> Value {
-    try bytes.withUnsafeBytes { bytes in
-        var reader = ByteReader(bytes)
-        return try body(&reader)
-    }
-}
-
-private func bytes(of definition: ModelDefinition) -> [UInt8] {
-    var head = ByteWriter()
-    let values = definition.encoded(into: &head)
-    return head.bytes + values.flatMap { Array(UnsafeRawBufferPointer($0.values)) }
-}

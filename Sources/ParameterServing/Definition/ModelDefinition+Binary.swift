@@ -6,12 +6,24 @@ import Journal
 import Optimizers
 
 extension ModelDefinition {
-    private static let formatVersion: UInt8 = 1
+    /// The number in front of the head.
+    enum Format: UInt8 {
+        /// Parameters are trained or not.
+        case first = 1
+        /// They may be integers too, which a reader of the first format would take for trained.
+        case integers = 2
+    }
 
-    /// The head, and the values that follow it.
+    /// The head, and the values that follow it; as earlier releases write it where they know all of it.
     func encoded(into head: inout ByteWriter) -> [Floats] {
+        let hasIntegers = parameters.contains { $0.definition.wireType != nil }
+        return encoded(into: &head, as: hasIntegers ? .integers : .first)
+    }
+
+    /// As above, with the number of a format that is told: fingerprints are made of the first, whatever is written.
+    func encoded(into head: inout ByteWriter, as format: Format) -> [Floats] {
         var values: [Floats] = []
-        head.write(Self.formatVersion)
+        head.write(format.rawValue)
         head.write(settings)
         head.write(parameters) { head, parameter in
             head.write(parameter.definition)
@@ -30,8 +42,8 @@ extension ModelDefinition {
 
     /// Reads what `encoded(into:)` wrote, values included.
     init(reading reader: inout ByteReader) throws(FormatError) {
-        guard try reader.readByte() == Self.formatVersion else {
-            throw FormatError(expected: "a definition of format \(Self.formatVersion)", offset: reader.offset - 1)
+        guard Format(rawValue: try reader.readByte()) != nil else {
+            throw FormatError(expected: "a definition of format 1 or 2", offset: reader.offset - 1)
         }
         settings = try reader.readSetting()
         parameters = try reader.readArray { reader throws(FormatError) in try InitialParameter(reading: &reader) }
@@ -47,7 +59,7 @@ extension ModelDefinition {
     /// Equal for definitions that are written alike.
     var writtenFingerprint: Fingerprint {
         var head = ByteWriter()
-        let values = encoded(into: &head)
+        let values = encoded(into: &head, as: .first)
         let builder = Fingerprint.Builder()
         head.bytes.withUnsafeBytes { builder.add($0) }
         for source in values { builder.add(UnsafeRawBufferPointer(source.values)) }

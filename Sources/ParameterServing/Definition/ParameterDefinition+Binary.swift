@@ -1,5 +1,5 @@
 // A parameter on disk, in definitions and in images: its name, its shape and what it is. Daemons before there were
-// integers wrote 0 or 1 in the last place; they would read any other number there as "trained".
+// integers would read any number but 0 in the last place as "trained"; format 2 of both keeps them from reading it.
 
 import Optimizers
 

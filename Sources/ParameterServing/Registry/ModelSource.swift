@@ -25,7 +25,8 @@ public enum ModelSource: Sendable {
         case .state(let definition, let state):
             let builder = Fingerprint.Builder()
             var head = ByteWriter()
-            for source in definition.encoded(into: &head) { builder.add(UnsafeRawBufferPointer(source.values)) }
+            let values = definition.encoded(into: &head, as: .first)
+            for source in values { builder.add(UnsafeRawBufferPointer(source.values)) }
             head.write(state)
             head.bytes.withUnsafeBytes { builder.add($0) }
             for slot in state.slots { builder.add(UnsafeRawBufferPointer(slot.buffer[0..<slot.buffer.count])) }

@@ -52,6 +52,33 @@ enum Sample {
         versions: 1000, uids: UIDSource(seed: 0xCAFE_F00D, count: 17), firstTrustedSnapshot: 5)
 
     static func image() throws -> ModelImage { try model().image }
+
+    /// A definition with a parameter of every type of integers beside a trained and an untrained one.
+    static var integers: ModelDefinition {
+        let values = ModelDefinition.of(
+            ["optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": 0.5],
+            [
+                ("w", [1, -2, 0.5]), ("mean", [4]), ("i8", [-128]), ("i16", [-32768]), ("i32", [16_777_216]),
+                ("i64", [7]), ("u8", [255]), ("bool", [1]),
+            ])
+        var definition = values
+        for index in definition.parameters.indices.dropFirst() {
+            definition.parameters[index].definition.isTrainable = false
+        }
+        for (index, type) in zip(2..., WireType.allCases) { definition.parameters[index].definition.wireType = type }
+        return definition
+    }
+
+    /// An image of a model of `integers` after a push under a request's key.
+    static func imageOfIntegers() throws -> ModelImage {
+        let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
+        let model = try assembly.assemble("integers", ModelUID(number: 0xCAFE_F00D), .definition(integers))
+        model.begin(at: 1)
+        let key = RequestKey(
+            text: "kéy", target: Fingerprint(high: 1, low: 2), body: Fingerprint(high: 3, low: 4), time: 1_700_000_000)
+        model.applyNow(.keyed(key, ifVersion: nil, .push(try model.makePush(["w": [4, 8, -4]]))), at: 2)
+        return model.image
+    }
 }
 
 extension ModelImage {
@@ -162,4 +189,19 @@ extension Sample.Form {
 
 extension Sample {
     static func floats(_ count: Int) -> Floats { Floats(FloatBuffer(count: count)) }
+}
+
+/// Reads a value from bytes.
+func parse<Value>(_ bytes: [UInt8], _ body: (inout ByteReader) throws(FormatError) -> Value) throws -> Value {
+    try bytes.withUnsafeBytes { bytes in
+        var reader = ByteReader(bytes)
+        return try body(&reader)
+    }
+}
+
+/// A definition as it is written.
+func bytes(of definition: ModelDefinition) -> [UInt8] {
+    var head = ByteWriter()
+    let values = definition.encoded(into: &head)
+    return head.bytes + values.flatMap { Array(UnsafeRawBufferPointer($0.values)) }
 }
