@@ -117,21 +117,13 @@ public struct Catalogue: Sendable {
         try makeUnallocated(definition: definition, parameters: parameters).memoryNeeded()
     }
 
-    /// The names and shapes of all that a model of this definition is made of.
+    /// What a model of this definition is made of; nothing is allocated.
     ///
-    /// In the order in which the values lie: parameters, then each slot as `PARAMETER#SLOT`. Nothing is allocated.
     /// - Throws: `.invalid` as `makeOptimizer`.
-    public func stateTensors(
+    public func stateForm(
         definition: Setting, parameters: [ParameterDefinition]
-    ) throws(OptimizerError) -> [(name: Name, shape: Shape)] {
-        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
-        let layouts = optimizer.layout.parameters
-        return layouts.map { (name: $0.name, shape: $0.shape) }
-            + optimizer.slotDefinitions.flatMap { slot in
-                layouts.compactMap { layout in
-                    slot.shape(layout).map { (name: Name("\(layout.name)#\(slot.name)"), shape: $0) }
-                }
-            }
+    ) throws(OptimizerError) -> StateForm {
+        StateForm(try makeUnallocated(definition: definition, parameters: parameters))
     }
 
     /// A schedule that `setting` or a part of it names and that is not there; nil for none.

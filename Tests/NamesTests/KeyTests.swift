@@ -13,7 +13,7 @@ struct KeyTests {
         "ElementType.swift",  // element types
         "EncodingCache.swift",  // keys that selections make of numbers
         "Optimizer.swift", "Optimizer+State.swift", "LARS.swift",  // what rules call their numbers
-        "ASGD.swift", "TorchNAdam.swift", "SGD.swift", "StateNumber.swift",  // the same
+        "ASGD.swift", "TorchNAdam.swift", "SGD.swift", "StateNumber.swift", "StateForm.swift",  // the same
         "Aliases.swift",  // words of other libraries
         "HTTPConfiguration.swift", "ParameterAPI.swift",  // paths of this project
         "FileChecksum.swift", "StorageLog.swift",  // files and events of the storage

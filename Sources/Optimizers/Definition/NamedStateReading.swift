@@ -89,10 +89,7 @@ struct NamedStateReading {
                 "/\(name.pointerEscaped)", .valueError, "`\(name)` has shape \(shape.dimensions), not \(values.shape).",
                 expected: "\(shape.dimensions)", got: "\(values.shape)")
         }
-        let allowed = StateNumber.ofParameter(slot.name, optimizer)
-        if let stray = values.values.firstIndex(where: { !allowed.holds(Double($0)) }) {
-            try allowed.check(Double(values.values[stray]), name, at: stray)
-        }
+        try StateNumber.ofParameter(slot.name, optimizer).check(values.values, name)
         _ = slot[index].update(fromContentsOf: values.values)
     }
 

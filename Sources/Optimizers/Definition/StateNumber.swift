@@ -15,6 +15,8 @@ enum StateNumber {
     case scale
     /// A square, a root of one, or a sum of them.
     case notNegative
+    /// An integer of a parameter that is not trained.
+    case integer(WireType)
     /// Anything else.
     case any
 
@@ -52,8 +54,9 @@ enum StateNumber {
         case .count: Int(exactly: value).map(Optimizer.steps.contains) ?? false
         case .flag: value == 0 || value == 1
         case .share: (0...1).contains(value)
-        case .scale: value > 0 && Float(value).isFinite
+        case .scale: value > 0 && LossScaling.isUsable(value)
         case .notNegative: value >= 0 && value.isFinite
+        case .integer(let type): type.holds(Float(value))
         case .any: value.isFinite
         }
     }
@@ -64,10 +67,17 @@ enum StateNumber {
         case .count: "a whole number from 0 to 2^53 - 1"
         case .flag: "0 or 1"
         case .share: "a number from 0 to 1"
-        case .scale: "a number above 0 that float32 holds"
+        case .scale: "a number above 0 that float32 holds, as well as 1 divided by it"
         case .notNegative: "0 or a finite number above it"
+        case .integer(let type): "a number of the type \(type.rawValue)"
         case .any: "a finite number"
         }
+    }
+
+    /// Refuses values of a tensor of which one is none of them.
+    func check(_ values: UnsafeBufferPointer<Float>, _ name: Name) throws(OptimizerError) {
+        guard let stray = values.firstIndex(where: { !holds(Double($0)) }) else { return }
+        try check(Double(values[stray]), name, at: stray)
     }
 
     /// Refuses another value; `place` is where in a tensor it is, for the message.

@@ -94,7 +94,7 @@ struct ModelAssembly {
     /// The tensors of an image in the order in which their values lie.
     func tensors(of head: ImageHead) throws(JournalError) -> [CheckpointFile.Tensor] {
         do throws(OptimizerError) {
-            return try catalogue.stateTensors(definition: head.settings, parameters: head.parameters).map {
+            return try catalogue.stateForm(definition: head.settings, parameters: head.parameters).tensors.map {
                 CheckpointFile.Tensor(name: $0.name, shape: $0.shape)
             }
         } catch {

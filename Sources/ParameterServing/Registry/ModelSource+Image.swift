@@ -17,28 +17,11 @@ extension ModelSource {
         let head = try Self.head(image, floatBytes: bytes)
         try Self.check(tensors, head, catalogue)
         let state = head.optimizer
-        guard state.parameterScalars.values.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
-            throw Self.complaint("", "the file's scalars are not all finite")
-        }
         for slot in state.slots { try Self.fill(slot, head.parameters, tensors) }
-        for definition in head.parameters { try Self.checkIntegers(definition, tensors) }
         let parameters = head.parameters.compactMap { definition in
             tensors[definition.name].map { InitialParameter(definition: definition, value: .values($0.values)) }
         }
         self = .state(ModelDefinition(settings: head.settings, parameters: parameters), state)
-    }
-
-    private static func checkIntegers(
-        _ definition: ParameterDefinition, _ tensors: [Name: FileTensor]
-    ) throws(ServingError) {
-        guard let type = definition.wireType, let values = tensors[definition.name]?.values.values,
-            let index = values.firstIndex(where: { !type.holds($0) })
-        else { return }
-        let name = definition.name
-        throw complaint(
-            name,
-            "`\(name)` holds \(values[index]), its value \(index), which \(type.rawValue) does not hold; download the file again"
-        )
     }
 
     private static func head(_ bytes: [UInt8], floatBytes: Int) throws(ServingError) -> ImageHead {
@@ -49,7 +32,7 @@ extension ModelSource {
             }
         }
         guard let head else {
-            throw complaint("", "the file's metadata cannot be read; it may come from another release")
+            throw ServingError(complaint("", "the file's metadata cannot be read; it may come from another release"))
         }
         return head
     }
@@ -58,22 +41,24 @@ extension ModelSource {
     private static func check(
         _ tensors: [Name: FileTensor], _ head: ImageHead, _ catalogue: Catalogue
     ) throws(ServingError) {
-        let wanted: [(name: Name, shape: Shape)]
         do throws(OptimizerError) {
-            wanted = try catalogue.stateTensors(definition: head.settings, parameters: head.parameters)
+            let form = try catalogue.stateForm(definition: head.settings, parameters: head.parameters)
+            for tensor in form.tensors { try check(tensors[tensor.name], tensor) }
+            try form.check(head.optimizer.parameterScalars)
+            let known = Set(form.tensors.map(\.name))
+            guard let stranger = tensors.keys.filter({ !known.contains($0) }).min() else { return }
+            throw complaint(stranger, "the model of the file has no tensor `\(stranger)`; leave it out")
         } catch {
             throw ServingError(error)
         }
-        for (name, shape) in wanted {
-            guard let found = tensors[name] else { throw complaint(name, "the file has no tensor `\(name)`") }
-            guard found.shape == shape.dimensions, found.values.values.count == shape.elementCount else {
-                throw complaint(name, "`\(name)` has shape \(shape.dimensions), not \(found.shape)")
-            }
+    }
+
+    private static func check(_ found: FileTensor?, _ wanted: StateForm.Tensor) throws(OptimizerError) {
+        guard let found else { throw complaint(wanted.name, "the file has no tensor `\(wanted.name)`") }
+        guard found.shape == wanted.shape.dimensions, found.values.values.count == wanted.shape.elementCount else {
+            throw complaint(wanted.name, "`\(wanted.name)` has shape \(wanted.shape.dimensions), not \(found.shape)")
         }
-        guard tensors.count > wanted.count else { return }
-        let known = Set(wanted.map(\.name))
-        let stranger: Name = tensors.keys.filter { !known.contains($0) }.min() ?? ""
-        throw complaint(stranger, "the model of the file has no tensor `\(stranger)`; leave it out")
+        try wanted.check(found.values.values)
     }
 
     /// A slot's values lie parameter after parameter, those without the slot left out.
@@ -88,12 +73,12 @@ extension ModelSource {
             offset += floats.values.count
         }
         guard offset == slot.buffer.count else {
-            throw complaint("", "the file's values of slot `\(slot.name)` do not fill it")
+            throw ServingError(complaint("", "the file's values of slot `\(slot.name)` do not fill it"))
         }
     }
 
-    private static func complaint(_ name: Name, _ detail: String) -> ServingError {
+    private static func complaint(_ name: Name, _ detail: String) -> OptimizerError {
         let pointer = name.text.isEmpty ? "" : "/\(name.pointerEscaped)"
-        return .invalid([Complaint(pointer: pointer, exception: .valueError, detail: detail)])
+        return .invalid(Complaint(pointer: pointer, exception: .valueError, detail: detail))
     }
 }
