@@ -15,6 +15,7 @@ struct Verify: ParsableCommand {
     var directory: String
 
     func run() throws {
+        try checkIsDataDirectory(directory)
         var isIntact = true
         for part in ["journal", "snapshots", "checkpoints"] {
             do {
@@ -72,6 +73,7 @@ struct Recover: ParsableCommand {
     }
 
     func run() throws {
+        try checkIsDataDirectory(directory)
         do {
             let report = try Salvage.run(directory)
             if let problem = report.problem { print("kept everything before: \(problem)") }
@@ -82,4 +84,16 @@ struct Recover: ParsableCommand {
             throw StartFailure(error, directory: directory)
         }
     }
+}
+
+/// Refuses what no daemon has written to: there is nothing to check, and nothing to make there either.
+///
+/// - Throws: `StartFailure` where there is no journal.
+private func checkIsDataDirectory(_ directory: String) throws {
+    guard access("\(directory)/journal", F_OK) != 0, errno == ENOENT || errno == ENOTDIR else { return }
+    throw StartFailure(
+        status: .inputOutput,
+        message:
+            "\(directory): this is not a data directory of paramd, for it has no `journal` inside. Write the directory that --data-dir named."
+    )
 }

@@ -51,7 +51,9 @@ DEFINITIONS: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
     "epsilon": (without("optimizer", optimizer={"type": "adam", "epsilon": 1e-6}), ['`"eps":1e-06`'], ("optimizer",)),
     "AdamW": (without("optimizer", optimizer="AdamW"), ["torch has it", '"framework":"torch"'], ()),
     "AdamW as an object": (without("optimizer", optimizer={"type": "adamw"}), ["torch has it"], ()),
-    "torch.optim.AdamW": (without("optimizer", optimizer="torch.optim.AdamW"), ["torch has it"], ()),
+    "torch.optim.AdamW": (without("optimizer", optimizer="torch.optim.AdamW"), ["it is called `AdamW`"], ()),
+    "optim.SGD": (without("optimizer", optimizer="optim.SGD"), ["torch has it", '"framework":"torch"'], ()),
+    "nn.Adam": (without("optimizer", optimizer="mindspore.nn.Adam"), ["it is called `Adam`"], ()),
     "Lamb of torch": (without("optimizer", optimizer="torch.Lamb"), ["mindspore has it"], ()),
     "cosine": (
         without("learning_rate", learning_rate={"schedule": "cosine", "T_max": 100}),

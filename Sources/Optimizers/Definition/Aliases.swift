@@ -18,6 +18,9 @@ enum Aliases {
         "statedict": ["parameters"], "model": ["parameters"], "opt": ["optimizer"], "paramgroups": ["groups"],
         "workerid": ["worker"], "rank": ["worker"], "sequence": ["seq"], "batchsize": ["num_examples"],
         "centralize": ["grad_centralization"], "lossscaler": ["loss_scaling"],
+        // Paths below a model.
+        "push": ["gradients"], "update": ["gradients"], "train": ["gradients"], "pull": ["parameters"],
+        "snapshot": ["checkpoints"], "snapshots": ["checkpoints"], "slots": ["state"], "moments": ["state"],
         // Hyperparameters.
         "betas": ["beta1", "beta2"], "beta": ["beta1", "betas"], "b1": ["beta1", "betas"], "b2": ["beta2", "betas"],
         "beta1": ["betas"], "beta2": ["betas"], "epsilon": ["eps"], "nesterov": ["use_nesterov"],

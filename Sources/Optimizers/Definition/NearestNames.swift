@@ -46,7 +46,12 @@ public enum NearestNames {
     public static func hint(_ name: Name, among candidates: some Sequence<Name>) -> String {
         let near = of(name, among: candidates)
         if !near.isEmpty { return "did you mean " + near.map { "`\($0)`" }.joined(separator: " or ") + "?" }
-        return "it knows " + candidates.sorted().prefix(24).map { "`\($0)`" }.joined(separator: ", ") + "."
+        return list(candidates)
+    }
+
+    /// "it knows `a`, `b`.": the names that there are, as many as fit in a sentence.
+    public static func list(_ candidates: some Sequence<Name>) -> String {
+        "it knows " + candidates.sorted().prefix(24).map { "`\($0)`" }.joined(separator: ", ") + "."
     }
 
     /// Levenshtein's distance: insertions, deletions and replacements between two names.

@@ -91,17 +91,20 @@ struct OptimizerReader {
         let names = candidates.map { $0.traits.name }
         throw .invalid(
             pointer, .valueError,
-            "There is no optimizer `\(name)` in \(framework.rawValue); \(elsewhere(name) ?? NearestNames.hint(Name(name), among: names.map { Name($0) }))",
+            "There is no optimizer `\(name)` in \(framework.rawValue); \(elsewhere(name, not: framework) ?? NearestNames.hint(Name(name), among: names.map { Name($0) }))",
             expected: names.joined(separator: ", "), got: name)
     }
 
-    /// The line to write where only another framework has the name.
-    private func elsewhere(_ name: String) -> String? {
-        let last = (name.split(separator: ".").last.map(String.init) ?? name).folded
-        let traits = catalogue.optimizers.lazy.map { $0.traits }.first { $0.name.folded == last }
-        guard let traits else { return nil }
-        let framework = traits.framework.rawValue
-        return #"\#(framework) has it. Write `"optimizer":{"type":"\#(traits.name)","framework":"\#(framework)"}`."#
+    /// The line to write where another framework has the name, or the name has a module before it.
+    private func elsewhere(_ name: String, not framework: Framework) -> String? {
+        let parts = name.split(separator: ".")
+        let last = (parts.last.map(String.init) ?? name).folded
+        let known = catalogue.optimizers.map { $0.traits }.filter { $0.name.folded == last }
+        let stated: Framework = parts.dropLast().contains("optim") ? .torch : framework
+        guard let traits = known.first(where: { $0.framework == stated }) ?? known.first else { return nil }
+        let name = traits.framework.rawValue
+        let reason = traits.framework == framework ? "it is called `\(traits.name)`." : "\(name) has it."
+        return #"\#(reason) Write `"optimizer":{"type":"\#(traits.name)","framework":"\#(name)"}`."#
     }
 }
 

@@ -39,6 +39,11 @@ public final class Settings {
     private static let topLevel: [Name: Name] = [
         "lr": "learning_rate", "learning_rate": "learning_rate", "weight_decay": "weight_decay",
     ]
+    /// What belongs to an optimizer, under the names of either framework, and is often written beside it.
+    private static let hyperparameters: Set<Name> = [
+        "momentum", "dampening", "nesterov", "use_nesterov", "betas", "beta1", "beta2", "eps", "epsilon", "amsgrad",
+        "use_amsgrad", "rho", "centered", "lr_decay", "momentum_decay", "maximize", "foreach", "fused", "framework",
+    ]
 
     private let parent: Settings?
     private var asked: [Name]
@@ -226,6 +231,13 @@ public final class Settings {
                 "\(pointer)/\(stranger.key.pointerEscaped)", exception,
                 "`\(stranger.key)` belongs at the top level: write \"\(top)\" beside \"optimizer\", not inside of it.",
                 expected: "\(top) at the top level", got: stranger.key.text)
+        }
+        if pointer.isEmpty, Self.hyperparameters.contains(stranger.key) {
+            let line = Setting.member(stranger.key, stranger.value) ?? "\"\(stranger.key)\":..."
+            throw .invalid(
+                "/\(stranger.key.pointerEscaped)", exception,
+                "`\(stranger.key)` belongs to the optimizer; write it beside its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",
+                expected: "\(stranger.key) inside of optimizer", got: stranger.key.text)
         }
         throw .invalid(
             "\(pointer)/\(stranger.key.pointerEscaped)", exception,

@@ -137,20 +137,23 @@ struct PushFields {
 
     private mutating func complainUnknown(_ members: [JSONMember], _ layout: ArenaLayout) {
         let misplaced = members.filter { layout.index(of: $0.key) != nil }
-        for member in members {
-            guard layout.index(of: member.key) == nil else {
-                complain(
-                    member.key.pointerEscaped, .keyError,
-                    "`\(member.key)` is a parameter, and gradients are sent under `gradients`; write \(Self.line(misplaced))"
-                )
-                continue
-            }
-            let near = NearestNames.of(member.key, among: Self.known)
-            let line = near.first == "gradients" ? " Write \(Self.line(member.value.members ?? []))." : ""
-            complain(
-                member.key.pointerEscaped, .keyError,
-                "a push has no field `\(member.key)`; \(NearestNames.hint(member.key, among: Self.known))\(line)")
+        let line = misplaced.isEmpty ? "" : Self.line(misplaced)
+        for (place, member) in members.enumerated() {
+            let detail =
+                layout.index(of: member.key) != nil
+                ? "`\(member.key)` is a parameter, and gradients are sent under `gradients`; write \(line)"
+                : "a push has no field `\(member.key)`" + (place < Self.mostHints ? "; \(Self.hint(for: member))" : "")
+            complain(member.key.pointerEscaped, .keyError, detail)
         }
+    }
+
+    /// Further unknown fields are named only: a search for each of thousands would keep the network thread for seconds.
+    private static let mostHints = 8
+
+    private static func hint(for member: JSONMember) -> String {
+        let isGradients = NearestNames.of(member.key, among: known).first == "gradients"
+        return NearestNames.hint(member.key, among: known)
+            + (isGradients ? " Write \(line(member.value.members ?? []))." : "")
     }
 
     /// The body of a push with these gradients, or with others where they are long.

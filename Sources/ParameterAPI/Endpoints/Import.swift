@@ -87,12 +87,18 @@ final class ImportReceiver: BodyReceiver {
         let known: [Name] = ["parameters", "model", "step", "version"]
         let unknown = body.isMetadata ? [] : body.fields.filter { !known.contains($0.key) }
         guard !unknown.isEmpty else { return }
+        let misplaced = unknown.filter { sink.layout.index(of: $0.key) != nil }
+        let entry = Setting.Entry(key: "parameters", value: Setting(.object(misplaced)))
+        let line = misplaced.isEmpty ? nil : Setting.object([entry]).line
         throw Problem(
             unknown.map { field in
-                Complaint(
+                let isParameter = sink.layout.index(of: field.key) != nil
+                let reason = isParameter ? "`\(field.key)` is a parameter" : "an import has no field `\(field.key)`"
+                return Complaint(
                     pointer: "/\(field.key.pointerEscaped)", exception: .keyError,
                     detail:
-                        "an import has no field `\(field.key)`; \(NearestNames.hint(field.key, among: ["parameters"]))")
+                        "\(reason), and values are sent under `parameters`; write `\(line ?? #"{"parameters":{"NAME":[...]}}"#)`"
+                )
             })
     }
 }

@@ -26,7 +26,7 @@ extension Problem {
                 .modelExists,
                 "`\(name)` exists with other parameters, so it cannot be joined: \(Self.first(of: differences)). Send those, take another name, or write ?replace=1 instead of ?join=1 to start over."
             )
-            items = differences.prefix(100).map {
+            items = differences.prefix(Self.mostItems).map {
                 Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
             }
         case .modelReplaced(let name):
@@ -140,9 +140,14 @@ extension Problem {
         let first = complaints.first?.detail ?? "The content is wrong"
         let more = complaints.count > 1 ? " (and \(complaints.count - 1) more, see errors)" : ""
         self.init(.invalidContent, "\(Self.sentence(first))\(more.isEmpty ? "" : more + ".") Nothing was applied.")
-        items = complaints.map { Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got) }
+        items = complaints.prefix(Self.mostItems).map {
+            Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
+        }
         exception = complaints.first?.exception?.rawValue
     }
+
+    /// The most mistakes that one answer lists; the detail counts all.
+    private static let mostItems = 4096
 
     /// The first of several differences with both values, and how many more there are.
     private static func first(of differences: [Complaint]) -> String {

@@ -29,7 +29,7 @@ struct Router: Sendable {
         }
         allowed.insert(Method.options.rawValue)
         let list = allowed.sorted().joined(separator: ", ")
-        let creation = request.creation.map { " PUT creates a model. With curl: \($0)" } ?? ""
+        let creation = request.creation.map { " \($0)" } ?? ""
         var problem = Problem(
             .methodNotAllowed, "\(request.method.rawValue) is not known here; use \(list).\(creation)")
         problem.allow = allowed.sorted()
@@ -38,11 +38,12 @@ struct Router: Sendable {
 }
 
 extension Request {
-    /// The line that creates a model, for a POST at the place of one or of all.
+    /// What a POST at the place of a model, or of all, may have meant, with the line that creates one.
     fileprivate var creation: String? {
         guard method == .post, (2...3).contains(path.count), path[0] == "v1", path[1] == "models" else { return nil }
         let model = path.count == 3 && isModelName(path[2]) ? path[2] : "demo"
         let definition = #"{"optimizer":"sgd","learning_rate":0.1,"parameters":{"w":[0,0]}}"#
-        return "curl -X PUT --json '\(definition)' '\(address("/v1/models/\(model)"))'"
+        let line = "curl -X PUT --json '\(definition)' '\(address("/v1/models/\(model)"))'"
+        return "PUT creates a model; gradients are pushed to POST /v1/models/\(model)/gradients. With curl: \(line)"
     }
 }

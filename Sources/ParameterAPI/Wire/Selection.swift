@@ -88,6 +88,13 @@ struct Selection {
                 "The model has no parameter `\(name)`; \(NearestNames.hint(name, among: layout.parameters.map(\.name)))"
             )
         }
+        for name in names where Glob.isPattern(name) {
+            let glob = Glob(name)
+            if layout.parameters.contains(where: { glob.matches($0.name) }) { continue }
+            throw Problem(
+                .notFound,
+                "The pattern `\(name)` matches no parameter; \(NearestNames.list(layout.parameters.map(\.name)))")
+        }
         return layout.parameters.indices.filter { index in
             let parameter = layout.parameters[index]
             let isInGroup = groups.isEmpty || groups.contains { $0 == parameter.groupIndex }
