@@ -162,3 +162,13 @@ def test_part_of_an_import(api: Api, name: str) -> None:
     import_(api, name, {"fc.weight": np.float32([1])}, 422, "?partial=1")
     many = {f"x{index}": np.array(1, np.int64) for index in range(40)} | {"bn.weight": np.float32([6])}
     assert len(import_(api, name, many, query="?partial=1")["skipped"]) == 40
+
+
+def test_part_of_a_file_much_larger_than_the_model(api: Api, name: str) -> None:
+    """Of the file of a large model a small one takes its part; without `partial=1` such a body is too large."""
+    api.create(name, definition(data=[0]))
+    body = safetensors.numpy.save({"backbone": np.zeros(1_000_000, np.float32), "bn.weight": np.float32([5])})
+    api("PUT", f"/v1/models/{name}/parameters", body, Content_Type=SAFETENSORS).expect(413)
+    answer = api("PUT", f"/v1/models/{name}/parameters?partial=1", body, Content_Type=SAFETENSORS).expect(200).json()
+    assert [row["pointer"] for row in answer["skipped"]] == ["/parameters/backbone"]
+    assert api.pull_binary(name)["bn.weight"] == [5]

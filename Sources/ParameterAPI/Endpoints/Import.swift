@@ -12,7 +12,9 @@ import TensorCoding
     let model = try call.model()
     let format = try BodyFormat(call.request)
     let receiver = try ImportReceiver(call, model, format)
-    return .read(receiver, limit: call.api.tensorLimit(model, format))
+    // Of a part's file most may belong to another model; what is passed over takes no memory.
+    let isPart = try call.flag("partial")
+    return .read(receiver, limit: isPart ? call.api.definitionLimit : call.api.tensorLimit(model, format))
 }
 
 /// Collects the body of an import.

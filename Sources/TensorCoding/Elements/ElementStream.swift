@@ -102,6 +102,7 @@ struct ElementStream {
             let value = Double(bitPattern: load(bytes, index, UInt64.self))
             room[index] = Float(value)
             if value.isFinite, !room[index].isFinite { isBeyondFloat32 = true }
+            guard !rule.isEmpty else { continue }
             check(
                 room[index], isExact: Double(room[index]) == value, isWhole: value == value.rounded(.towardZero),
                 at: index, value.plainText)

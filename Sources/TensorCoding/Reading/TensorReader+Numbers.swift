@@ -85,10 +85,12 @@ extension TensorReader {
     }
 
     private mutating func checkInteger(_ number: NumberText, of member: Member?, _ issues: inout IssueList) {
+        guard use != .refused else { return }
         let isWhole = number.isWhole
         hasFraction = hasFraction || !isWhole || number.step == .exponent
+        guard checksIntegers else { return }
         let value = number.float
-        guard checksIntegers, value.isFinite else { return }
+        guard value.isFinite else { return }
         let stray = rule.stray(value, isExact: number.equals(value), isWhole: isWhole, at: 0, number.text)
         guard let stray else { return }
         reportElement(
