@@ -18,9 +18,9 @@ public enum ListenAddress: Sendable, Equatable {
             self = .unix(path: String(text.dropFirst("unix:".count)))
             return
         }
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
+        guard let colon = text.lastIndex(of: ":"), let number = Int(digits: text[text.index(after: colon)...]),
+            let port = UInt16(exactly: number)
+        else { return nil }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())

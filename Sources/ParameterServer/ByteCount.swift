@@ -1,6 +1,7 @@
 // Sizes as people write them.
 
 import ArgumentParser
+import HTTPServing
 
 /// A number of bytes: `1073741824`, `512M`, `2G`, `2GB`, `2GiB`; every unit is a power of 1024.
 struct ByteCount: ExpressibleByArgument, Sendable {
@@ -11,9 +12,9 @@ struct ByteCount: ExpressibleByArgument, Sendable {
     }
 
     init?(argument: String) {
-        let digits = argument.prefix { ("0"..."9").contains($0) }
+        let digits = argument.prefix { $0.isASCII && $0.isWholeNumber }
         let unit = argument.dropFirst(digits.count).uppercased()
-        guard let number = Int(digits), number > 0, let shift = Self.shift(of: unit) else { return nil }
+        guard let number = Int(digits: digits), number > 0, let shift = Self.shift(of: unit) else { return nil }
         let (bytes, overflows) = number.multipliedReportingOverflow(by: 1 << shift)
         guard !overflows else { return nil }
         self.bytes = bytes

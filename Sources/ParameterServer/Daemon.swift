@@ -120,7 +120,9 @@ struct Daemon {
         guard let colon = text.lastIndex(of: ":") else { return form }
         let (host, port) = (text[..<colon], text[text.index(after: colon)...])
         guard !host.isEmpty, !port.isEmpty, !host.contains(":") || host.hasPrefix("[") else { return form }
-        guard UInt16(port) != nil else { return "\(port) is no port: write a number from 0, which picks one, to 65535" }
+        guard Int(digits: port).flatMap(UInt16.init(exactly:)) != nil else {
+            return "\(port) is no port: write a number from 0, which picks one, to 65535"
+        }
         return "\(host) is no IP address: write one of this machine, such as 127.0.0.1; names are not looked up"
     }
 }

@@ -1,6 +1,7 @@
 // The journal's modes as the value of a flag.
 
 import ArgumentParser
+import HTTPServing
 import Journal
 
 /// When a push counts as done.
@@ -24,9 +25,8 @@ struct Durability: ExpressibleByArgument, Sendable {
         case "none": mode = .none
         default:
             let parts = argument.split(separator: ":")
-            guard parts.count == 2, parts[0] == "interval", let milliseconds = Int(parts[1]), milliseconds > 0 else {
-                return nil
-            }
+            guard parts.count == 2, parts[0] == "interval", let milliseconds = Int(digits: parts[1]), milliseconds > 0
+            else { return nil }
             mode = .interval(milliseconds: milliseconds)
         }
     }

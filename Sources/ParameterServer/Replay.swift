@@ -24,11 +24,22 @@ struct Replay: ParsableCommand {
             "The daemon's --receipt-window: the digest counts the receipts that it keeps.", valueName: "count"))
     var receipts = 256
 
+    @Option(
+        help: ArgumentHelp(
+            "The daemon's --limit keys: the digest counts the answers that it keeps.", valueName: "count"))
+    var keys = 256
+
+    func validate() throws {
+        guard receipts > 0, keys > 0 else {
+            throw ValidationError("--receipts and --keys are at least 1, as they are for the daemon.")
+        }
+    }
+
     /// Rebuilds the model by the optimizers that the daemon of this program knows.
     func run(_ catalogue: Catalogue) throws {
         do {
             let rewind = Rewind(
-                DataDirectory(reading: directory), catalogue: catalogue, receiptWindow: receipts)
+                DataDirectory(reading: directory), catalogue: catalogue, receiptWindow: receipts, requestKeys: keys)
             guard let found = try rewind.image(of: model, atStep: to) else {
                 throw StartFailure(
                     status: .inputOutput,

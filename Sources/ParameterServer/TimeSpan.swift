@@ -1,6 +1,7 @@
 // Times as people write them.
 
 import ArgumentParser
+import HTTPServing
 
 /// A time: `10s`, `500ms`.
 struct TimeSpan: ExpressibleByArgument, Sendable {
@@ -12,7 +13,7 @@ struct TimeSpan: ExpressibleByArgument, Sendable {
 
     init?(argument: String) {
         let isMilliseconds = argument.hasSuffix("ms")
-        guard argument.hasSuffix("s"), let number = Int(argument.dropLast(isMilliseconds ? 2 : 1)),
+        guard argument.hasSuffix("s"), let number = Int(digits: argument.dropLast(isMilliseconds ? 2 : 1)),
             (1...86_400_000).contains(number)
         else { return nil }
         duration = isMilliseconds ? .milliseconds(number) : .seconds(number)

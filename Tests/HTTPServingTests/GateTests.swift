@@ -68,8 +68,12 @@ struct GateTests {
         #expect(refusal("GET", "http://localhost:8470/livez?x=1") == nil)
         #expect(refusal("GET", "http://localhost", host: "evil.example") == nil)
         #expect(refusal("GET", "http://evil.example/livez") == .foreignHost("evil.example"))
-        #expect(refusal("GET", "http://a@localhost/") == .malformedHost)
-        #expect(refusal("GET", "http:///") == .malformedHost)
+        for target in ["http://a@localhost/", "http:///", "http://[::1/", "http://localhost:+80/", "http://?a=b"] {
+            guard case .malformedTarget(let reason)? = refusal("GET", target) else {
+                return #expect(Bool(false), "\(target): \(String(describing: refusal("GET", target)))")
+            }
+            #expect(reason.contains("host"))
+        }
         #expect(refusal("GET", "http://localhost/", host: nil) == .missingHost)
         #expect(refusal("GET", "http://localhost/", host: "a b") == .malformedHost)
         #expect(refusal("GET", "ftp://localhost/") != nil)

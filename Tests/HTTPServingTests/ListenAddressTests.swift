@@ -19,6 +19,7 @@ struct ListenAddressTests {
         "everything else is not an address",
         arguments: [
             "", ":", "80", "localhost", "localhost:", "localhost:65536", "::1:80", "a b:80", "[::1]", "[x]:1", ":80",
+            "localhost:+80", "localhost:-0", "localhost: 80",
         ])
     func invalid(text: String) {
         #expect(ListenAddress(text) == nil)

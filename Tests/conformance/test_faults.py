@@ -225,6 +225,22 @@ def test_replay_counts_the_receipts_of_the_daemon(tmp_path: Path) -> None:
     assert [count for count in "456" if live in found[count]] == ["4"]
 
 
+def test_replay_counts_the_keys_of_the_daemon(tmp_path: Path) -> None:
+    """The same for the answers of requests with a key and `--keys`."""
+    with Daemon("--limit", "keys=4", data_dir=tmp_path / "data") as daemon:
+        api = Api(daemon.host, daemon.port)
+        api.create("m", definition())
+        for seq in range(1, 11):
+            body = {"gradients": {"w": gradient(0, seq)}}
+            api("POST", "/v1/models/m/gradients", body, Idempotency_Key=f"k{seq}").expect(200)
+        live = api.get("/v1/models/m/state").json()["digest"]
+    found = {count: run("replay", tmp_path / "data", "--model", "m", "--keys", count).stdout for count in "345"}
+    assert [count for count in "345" if live in found[count]] == ["4"]
+    for option in ("--keys", "--receipts"):
+        ended = run("replay", tmp_path / "data", "--model", "m", f"{option}=-1")
+        assert ended.returncode == 64 and option in ended.stderr
+
+
 def test_replay_looks_only(tmp_path: Path) -> None:
     """A mistyped directory is told, and not made; so is a step that nothing leads to."""
     nowhere = tmp_path / "nowhere"

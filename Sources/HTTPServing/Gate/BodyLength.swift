@@ -27,9 +27,7 @@ extension Gate {
     private func announcedLength(_ lengths: [String]) throws(Refusal) -> BodyLength {
         guard let text = lengths.first else { return .none }
         guard lengths.count == 1 else { throw .repeatedContentLength }
-        guard !text.isEmpty, text.utf8.allSatisfy(\.isDigit), let count = Int(text) else {
-            throw .malformedContentLength
-        }
+        guard let count = Int(digits: text) else { throw .malformedContentLength }
         return .announced(count)
     }
 }

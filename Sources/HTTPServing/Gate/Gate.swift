@@ -92,6 +92,9 @@ struct Gate: Sendable {
         guard values.count <= 1 else { throw .repeatedHost }
         if values.isEmpty, head.version != "HTTP/1.0" { throw .missingHost }
         if let value = values.first, HostRule.name(of: value) == nil { throw .malformedHost }
+        if let authority = form.authority, HostRule.name(of: authority) == nil {
+            throw .malformedTarget(reason: "behind the scheme comes no host of the form name or name:port")
+        }
         guard let host = form.authority ?? values.first, !isOpen(form, head.method) else { return }
         try hosts.check(host)
     }

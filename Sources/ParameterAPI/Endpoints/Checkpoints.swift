@@ -137,10 +137,10 @@ private func answer(
 }
 
 private func checkpointID(_ call: Call) throws(Problem) -> UInt64 {
-    guard let id = UInt64(call.argument("id")) else {
+    guard let id = Int(digits: call.argument("id")) else {
         throw Problem(.notFound, "A checkpoint has a number, not `\(call.argument("id").prefix(40))`.")
     }
-    return id
+    return UInt64(id)
 }
 
 private func noCheckpoint(_ id: UInt64, _ model: Model) -> Problem {

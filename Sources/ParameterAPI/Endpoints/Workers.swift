@@ -66,7 +66,7 @@ import TensorCoding
     try call.allowQueries("epoch")
     let model = try call.model()
     let worker = try workerName(call)
-    guard let seq = Int(call.argument("seq")), (1...FixedLimits.largestInteger).contains(seq) else {
+    guard let seq = Int(digits: call.argument("seq")), (1...FixedLimits.largestInteger).contains(seq) else {
         let got = call.argument("seq").prefix(40)
         throw Problem(.notFound, "A push has a number from 1 to \(FixedLimits.largestInteger), not `\(got)`.")
     }

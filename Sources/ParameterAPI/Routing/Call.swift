@@ -72,7 +72,7 @@ struct Call: Sendable {
     /// A whole number of the query.
     func integer(_ name: String, in range: ClosedRange<Int> = 0...FixedLimits.largestInteger) throws(Problem) -> Int? {
         guard let text = query(name) else { return nil }
-        guard let value = Int(text), range.contains(value) else {
+        guard let value = Int(clampingDigits: text), range.contains(value) else {
             let bounds = "from \(range.lowerBound) to \(range.upperBound)"
             throw Problem(.invalidQuery, "`\(name)` is a whole number \(bounds), not `\(text.prefix(40))`.")
         }

@@ -30,23 +30,13 @@ extension Call {
     private static func duration(_ text: String) -> Duration? {
         let isMilliseconds = text.hasSuffix("ms")
         let digits = text.dropLast(isMilliseconds ? 2 : text.hasSuffix("s") ? 1 : 0)
-        guard let number = digits.decimal else { return nil }
-        return .milliseconds(Int64(isMilliseconds ? number : number * 1000))
+        guard let number = Double(decimalDigits: digits) else { return nil }
+        let longest = Double(FixedLimits.longestWait + 1) * 1000
+        return .milliseconds(Int64(min(isMilliseconds ? number : number * 1000, longest)))
     }
 }
 
 extension Substring {
-    /// The number that digits and perhaps a fraction say, and nothing else: the pattern of the contract.
-    fileprivate var decimal: Double? {
-        let parts = split(separator: ".", omittingEmptySubsequences: false)
-        let isPlain =
-            parts.count <= 2
-            && parts.allSatisfy { part in
-                !part.isEmpty && part.count <= 9 && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
-            }
-        return isPlain ? Double(self) : nil
-    }
-
     /// Without spaces and tabs at both ends.
     func trimmingSpaces() -> String {
         String(self.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())

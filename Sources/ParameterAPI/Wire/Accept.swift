@@ -47,7 +47,7 @@ private struct MediaRange {
         guard let type = parts.first, !type.isEmpty else { return nil }
         self.type = type
         let quality = parts.dropFirst().first { $0.hasPrefix("q=") }
-        self.quality = quality.flatMap { Double($0.dropFirst(2)) } ?? 1
+        self.quality = quality.flatMap { Double(decimalDigits: $0.dropFirst(2)) } ?? 1
     }
 
     /// How well the client likes any of `types`, by its most specific entry, and that entry's place; nil for not at all.

@@ -113,12 +113,11 @@ struct ByteRange {
     ///
     /// - Throws: `rangeNotSatisfiable` where it lies outside.
     init?(_ header: String?, of count: Int) throws(Problem) {
-        guard let header, header.hasPrefix("bytes="), !header.contains(",") else { return nil }
-        let parts = header.dropFirst(6).split(separator: "-", omittingEmptySubsequences: false).map {
-            $0.trimmingSpaces()
-        }
+        guard let header, header.lowercased().hasPrefix("bytes="), !header.contains(",") else { return nil }
+        let range = header.dropFirst(6).trimmingSpaces()
+        let parts = range.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
-        switch (Int(parts[0]), Int(parts[1])) {
+        switch (Int(clampingDigits: parts[0]), Int(clampingDigits: parts[1])) {
         case (let first?, let last?) where last >= first: bytes = min(first, count)..<min(last, count - 1) + 1
         case (let first?, nil) where parts[1].isEmpty: bytes = min(first, count)..<count
         case (nil, let suffix?) where parts[0].isEmpty: bytes = max(0, count - suffix)..<count

@@ -47,7 +47,7 @@ struct EntityTagList {
     func versions(of uid: ModelUID) -> [Int] {
         tags.compactMap { tag in
             let parts = tag.drop { $0 == "\"" }.split(separator: ".")
-            return parts.count >= 2 && parts[0] == uid.description ? Int(parts[1]) : nil
+            return parts.count >= 2 && parts[0] == uid.description ? Int(digits: parts[1]) : nil
         }
     }
 }

@@ -1,5 +1,6 @@
 // Some rows of a parameter: `rows=0,5,9`, `rows=10-19`, or a list in a body.
 
+import HTTPServing
 import Optimizers
 import TensorCoding
 
@@ -11,7 +12,7 @@ struct RowSelection {
     init(_ text: String, of parameter: ParameterLayout) throws(Problem) {
         var rows: [Int] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int(digits: $0) }
             guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last,
                 last - first <= parameter.range.count
             else {

@@ -49,7 +49,7 @@ struct Limit: Sendable {
     func set(_ text: String, in settings: inout LayerSettings) -> Bool {
         switch place {
         case .count(let path):
-            guard let count = Int(text), count > 0 else { return false }
+            guard let count = Int(digits: text), count > 0 else { return false }
             settings[keyPath: path] = count
         case .bytes(let path):
             guard let count = ByteCount(argument: text) else { return false }

@@ -7,8 +7,12 @@ import Threading
 
 /// A live model: push, pull and change it from any thread.
 public final class Model: Runnable, @unchecked Sendable {
+    typealias Recalled = @Sendable (Result<StoredAnswer?, ServingError>) -> Void
+
     enum Message {
-        case submit(Command, Reply)
+        case reserve(RequestKey, Recalled)
+        case release(RequestKey)
+        case submit(Command, Reply, reserved: RequestKey?)
         case logged(Command, Reply, Result<Logged, ServingError>)
         case inspect(@Sendable (ModelState) -> Void)
         case replay(Command, UInt64, @Sendable () -> Void)
@@ -56,16 +60,22 @@ public final class Model: Runnable, @unchecked Sendable {
 
     /// Hands a command to the model; `reply` is called once, on an executor thread.
     public func submit(_ command: Command, reply: @escaping Reply) {
-        post(.submit(command, reply))
+        post(.submit(command, reply, reserved: nil))
+    }
+
+    /// The same for a command whose request has reserved its key.
+    func submit(_ command: Command, reserved key: RequestKey?, reply: @escaping Reply) {
+        post(.submit(command, reply, reserved: key))
     }
 
     /// Gives the stored answer of a request to `reply`, on an executor thread; nil for one that has not been seen.
-    func recall(
-        _ key: RequestKey, reply: @escaping @Sendable (Result<StoredAnswer?, ServingError>) -> Void
-    ) {
-        inspect { state in
-            do throws(ServingError) { reply(.success(try state.keys.find(key))) } catch { reply(.failure(error)) }
-        }
+    ///
+    /// Its key is then under way until `submit` or `release`.
+    func reserve(_ key: RequestKey, reply: @escaping Recalled) { post(.reserve(key, reply)) }
+
+    /// Leaves free what `reserve` took, for a request that has come to nothing.
+    func release(_ key: RequestKey?) {
+        if let key { post(.release(key)) }
     }
 
     /// Runs `body` with the state between two commands.
@@ -132,7 +142,11 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func handle(_ message: Message) {
         switch message {
-        case .submit(let command, let reply): admit(command, reply)
+        case .reserve(let key, let reply): reserveNow(key, reply)
+        case .release(let key): state.keys.abandon(key)
+        case .submit(let command, let reply, let reserved):
+            if let reserved { state.keys.abandon(reserved) }
+            admit(command, reply)
         case .logged(let command, let reply, .success(let logged)): apply(command, reply, logged)
         case .logged(let command, let reply, .failure(let error)):
             state.forget(command)
@@ -149,6 +163,11 @@ public final class Model: Runnable, @unchecked Sendable {
             end = reason
             publication.end(reason)
         }
+    }
+
+    private func reserveNow(_ key: RequestKey, _ reply: Recalled) {
+        if let end { return reply(.failure(end)) }
+        do throws(ServingError) { reply(.success(try state.keys.reserve(key))) } catch { reply(.failure(error)) }
     }
 
     private func admit(_ command: Command, _ reply: @escaping Reply) {

@@ -20,7 +20,7 @@ struct ModelState {
     private(set) var history: VersionHistory
     private(set) var arena: Arena
     private(set) var ledger: WorkerLedger
-    private(set) var keys: KeyLedger
+    var keys: KeyLedger
     /// The parameter that an update made non-finite; no push is taken until values are imported or restored.
     private(set) var divergence: String?
     /// The journal position up to which, exclusive, commands have been applied.

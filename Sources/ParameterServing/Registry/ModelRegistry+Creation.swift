@@ -40,15 +40,11 @@ extension ModelRegistry {
     }
 
     func create(_ creation: Creation) {
-        let name = Name(creation.name)
-        if waiting[name] != nil {
-            waiting[name, default: []].append(creation)
-            return
-        }
         do throws(ServingError) {
             if case .created(let uid, let step)? = try recall(creation.key) {
                 return creation.reply(.success(.repeated(uid, step: step)))
             }
+            if waiting[Name(creation.name)]?.append(creation) != nil { return }
             if let existing = try existing(creation) { return creation.reply(.success(.existing(existing))) }
             try build(creation)
         } catch {

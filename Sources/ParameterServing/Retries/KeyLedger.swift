@@ -1,5 +1,5 @@
 // The answers of requests that came with a key: those of one model, or of the daemon for models that come and go. A key
-// is unknown, in flight (logged, not yet applied) or answered. Only the executor of its owner touches a ledger.
+// is unknown, in flight (on disk work or logged, not yet applied) or answered. Only the executor of its owner touches a ledger.
 
 import Names
 
@@ -47,7 +47,14 @@ struct KeyLedger {
         return known?.answer
     }
 
-    /// Marks the key as logged.
+    /// The same, and marks a key that has not been seen as under way: its request does other work before it is logged.
+    mutating func reserve(_ key: RequestKey) throws(ServingError) -> StoredAnswer? {
+        if let answer = try find(key) { return answer }
+        begin(key)
+        return nil
+    }
+
+    /// Marks the key as under way.
     mutating func begin(_ key: RequestKey) { inFlight[key.text] = key }
 
     /// Forgets that the key is under way.

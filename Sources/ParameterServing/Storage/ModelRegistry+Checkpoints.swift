@@ -7,10 +7,12 @@ import Optimizers
 extension ModelRegistry {
     /// Saves the state of a model as a checkpoint; replies with `saved`.
     public func saveCheckpoint(of model: Model, key: RequestKey? = nil, reply: @escaping Reply) {
-        recall(model, key, reply) { [self] in
+        reserve(key, of: model, reply) { [self] in
             let saved: @Sendable (Result<CheckpointFacts, ServingError>) -> Void = { [self] result in
                 switch result {
-                case .failure(let error): reply(.failure(error))
+                case .failure(let error):
+                    model.release(key)
+                    reply(.failure(error))
                 case .success(let facts): note(.saved(facts), key, model, reply)
                 }
             }
@@ -50,15 +52,15 @@ extension ModelRegistry {
     /// Keeps the answer of a request with a key, then gives it.
     private func note(_ answer: StoredAnswer, _ key: RequestKey?, _ model: Model, _ reply: @escaping Reply) {
         guard let key else { return reply(.success(.noted(answer))) }
-        model.submit(.keyed(key, ifVersion: nil, .note(answer)), reply: reply)
+        model.submit(.keyed(key, ifVersion: nil, .note(answer)), reserved: key, reply: reply)
     }
 
-    /// Gives the stored answer of a request that has been seen, or goes on with `first`.
-    private func recall(
-        _ model: Model, _ key: RequestKey?, _ reply: @escaping Reply, _ first: @escaping @Sendable () -> Void
+    /// Gives the stored answer of a request that has been seen, or goes on with `first`, whose end frees the key.
+    private func reserve(
+        _ key: RequestKey?, of model: Model, _ reply: @escaping Reply, _ first: @escaping @Sendable () -> Void
     ) {
         guard let key else { return first() }
-        model.recall(key) { result in
+        model.reserve(key) { result in
             switch result {
             case .failure(let error): reply(.failure(error))
             case .success(let answer?): reply(.success(.repeated(answer)))
@@ -101,13 +103,11 @@ extension ModelRegistry {
             case .failure(let error): reply(.failure(error))
             }
         }
-        recall(model, key, noted) { [self] in
+        reserve(key, of: model, noted) { [self] in
             let found: @Sendable (Result<CheckpointFacts?, ServingError>) -> Void = { [self] result in
-                switch result {
-                case .failure(let error): reply(.failure(error))
-                case .success(nil): reply(.success(nil))
-                case .success(let facts?): note(.removed(facts), key, model, noted)
-                }
+                if case .success(let facts?) = result { return note(.removed(facts), key, model, noted) }
+                model.release(key)
+                reply(result.map { _ in nil })
             }
             onDisk(found) { [self] directory in try find(id, of: model, in: directory) }
         }
@@ -157,19 +157,15 @@ extension ModelRegistry {
         _ find: @escaping @Sendable (DataDirectory) throws -> ModelImage?
     ) {
         let done: Reply = { reply($0.map { $0 }) }
-        recall(model, key, done) { [self] in
-            onDisk(
-                { (result: Result<ModelImage?, ServingError>) in
-                    switch result {
-                    case .failure(let error): reply(.failure(error))
-                    case .success(nil): reply(.success(nil))
-                    case .success(let image?):
-                        let restoration = Restoration(
-                            arena: image.arena, optimizer: image.optimizer, version: image.version)
-                        model.submit(.restore(restoration).under(key, ifVersion: ifVersion), reply: done)
-                    }
-                }, find)
+        let found: @Sendable (Result<ModelImage?, ServingError>) -> Void = { result in
+            guard case .success(let image?) = result else {
+                model.release(key)
+                return reply(result.map { _ in nil })
+            }
+            let restoration = Restoration(arena: image.arena, optimizer: image.optimizer, version: image.version)
+            model.submit(.restore(restoration).under(key, ifVersion: ifVersion), reserved: key, reply: done)
         }
+        reserve(key, of: model, done) { [self] in onDisk(found, find) }
     }
 
     private func find(

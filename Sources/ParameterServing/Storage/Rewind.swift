@@ -19,8 +19,12 @@ public struct Rewind {
     ///   - directory: the directory.
     ///   - catalogue: the optimizers that its models may use.
     ///   - receiptWindow: the receipts that the daemon keeps; they count for the digest, and for nothing else.
-    public init(_ directory: DataDirectory, catalogue: Catalogue, receiptWindow: Int = 256) {
-        let configuration = ServingConfiguration(memoryLimit: .max, receiptWindow: receiptWindow, threads: 0)
+    ///   - requestKeys: the answers that it keeps for requests with a key; likewise.
+    public init(
+        _ directory: DataDirectory, catalogue: Catalogue, receiptWindow: Int = 256, requestKeys: Int = 256
+    ) {
+        var configuration = ServingConfiguration(memoryLimit: .max, receiptWindow: receiptWindow, threads: 0)
+        configuration.requestKeys = requestKeys
         let assembly = ModelAssembly(configuration, catalogue)
         self.init(directory, assembly) { from, end, body throws(JournalError) in
             try Journal.read(directory: directory.journalPath, from: from, upTo: end, body)
