@@ -41,7 +41,7 @@ public enum ListenAddress: Sendable, Equatable {
         }
     }
 
-    /// The host as it stands in a URL: an IPv6 address in brackets.
+    /// The host as it is in a URL: an IPv6 address in brackets.
     public var urlHost: String {
         guard case .tcp(let host, _) = self else { return "localhost" }
         return host.contains(":") ? "[\(host)]" : host

@@ -28,7 +28,7 @@ public struct Response: Sendable {
         case empty
         /// Bytes that are copied once when the answer is queued; meant for small answers.
         case bytes([UInt8])
-        /// Memory sent where it lies; each segment's owner is kept until the last byte has left.
+        /// Memory sent where it is; each segment's owner is kept until the last byte has left.
         case segments([Segment])
         /// A range of an open file, which is closed after the answer.
         case file(FileRange)

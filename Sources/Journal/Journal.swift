@@ -28,7 +28,7 @@ public final class Journal: Sendable {
     ///   - replay: Called with each record in order, on this thread, before `open` returns.
     /// - Throws: `.inUse`; `.corrupted` and `.unsupportedFormat` with file and offset (nothing is changed: see
     ///   `salvage`); `.replayRefused` when `replay` throws; `.inaccessible`, `.outOfSpace`, `.readOnlyFileSystem` and
-    ///   `.failed` from the disk. A torn tail is no error: it is dropped and told in `recovery`.
+    ///   `.failed` from the disk. A torn tail is not an error: it is dropped and told in `recovery`.
     public static func open(
         directory: String, holding claim: DirectoryClaim? = nil, settings: JournalSettings = JournalSettings(),
         from start: UInt64 = 1, resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
@@ -83,7 +83,7 @@ public final class Journal: Sendable {
 
     /// Appends a record; `then` hears where it went once the mode's promise holds, or why it did not.
     ///
-    /// The payload is checksummed here and written later from where it lies. Callbacks come on the journal thread in
+    /// The payload is checksummed here and written later from where it is. Callbacks come on the journal thread in
     /// the order of the appends; the next sync waits for them, so they only hand over. Of concurrent appends, the
     /// order is that in which they entered the queue. The queue has no bound of its own: its bytes are the caller's.
     ///

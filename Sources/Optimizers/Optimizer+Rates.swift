@@ -55,7 +55,7 @@ extension Optimizer {
         weightDecay(at: step).map { min($0 * Float(decayFactor), .greatestFiniteMagnitude) }
     }
 
-    /// What gradients must arrive multiplied by: the fixed `loss_scale`, or where the loss scaling stands.
+    /// What gradients must arrive multiplied by: the fixed `loss_scale`, or the current scale of the loss scaling.
     public var lossScale: Double { lossScaler?.scale ?? plan.lossScale }
 
     /// What weight decay is multiplied by before the gradients are unscaled: 1 where they are unscaled first.

@@ -4,7 +4,7 @@ extension Optimizer {
     /// This optimizer under another definition: same layout, slots, step and loss scale carried over.
     ///
     /// Slots are shared, not copied, so the old instance must not be used again once the new one has stepped. A changed
-    /// `loss_scaling` starts anew; slots that only the new definition has start at their initial values.
+    /// `loss_scaling` starts over; slots that only the new definition has start at their initial values.
     /// - Throws: `.invalid` for whatever is wrong with the definition, and where it would move parameters between groups
     ///   or name another optimizer.
     public func reconfigured(with definition: Setting) throws(OptimizerError) -> Optimizer {

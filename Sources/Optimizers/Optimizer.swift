@@ -31,7 +31,7 @@ open class Optimizer {
     public internal(set) var isStarted: [Bool]
     /// By parameter index: updates that it has had, where the framework counts them so; else empty.
     public internal(set) var counts: [Int]
-    /// Where the loss scale stands; nil without loss scaling.
+    /// The current loss scale; nil without loss scaling.
     public internal(set) var lossScaler: LossScaler?
     /// The update under way.
     var pass: UpdatePass?
@@ -112,7 +112,7 @@ open class Optimizer {
     /// Memory that updates need beside the slots; taken at the first update that needs it.
     var scratchByteCount: Int { 0 }
 
-    /// Where each parameter lies, and what the definition says about it.
+    /// Where each parameter is, and what the definition says about it.
     public var layout: ArenaLayout { plan.layout }
     /// The definition as given, merge patches applied.
     public var definition: Setting { plan.definition }

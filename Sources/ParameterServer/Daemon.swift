@@ -121,8 +121,8 @@ struct Daemon {
         let (host, port) = (text[..<colon], text[text.index(after: colon)...])
         guard !host.isEmpty, !port.isEmpty, !host.contains(":") || host.hasPrefix("[") else { return form }
         guard Int(digits: port).flatMap(UInt16.init(exactly:)) != nil else {
-            return "\(port) is no port: write a number from 0, which picks one, to 65535"
+            return "\(port) is not a port: write a number from 0, which picks one, to 65535"
         }
-        return "\(host) is no IP address: write one of this machine, such as 127.0.0.1; names are not looked up"
+        return "\(host) is not an IP address: write one of this machine, such as 127.0.0.1; names are not looked up"
     }
 }

@@ -76,7 +76,7 @@ extension StartFailure {
         switch code {
         case EADDRINUSE: "Another program listens there: stop it, or choose another port; 0 picks a free one."
         case EADDRNOTAVAIL:
-            "The host is no address of this machine: write one that `ip address` shows, 127.0.0.1 for this machine only, or 0.0.0.0 for all."
+            "The host is not an address of this machine: write one that `ip address` shows, 127.0.0.1 for this machine only, or 0.0.0.0 for all."
         case EACCES, EPERM: "Ports below 1024 and directories of others need a privilege: choose another, such as 8470."
         case ENOENT, ENOTDIR: "The socket's directory must exist: create it."
         case EAFNOSUPPORT: "This machine has no addresses of that kind; write an IPv4 address."

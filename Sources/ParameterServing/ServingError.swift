@@ -19,7 +19,7 @@ public enum ServingError: Error, Sendable, Equatable {
     case modelExists(String)
     /// A model of that name exists, and its parameters are others; what differs.
     case modelDiffers(String, [Complaint])
-    /// The model that the request was admitted for has been deleted or created anew.
+    /// The model that the request was admitted for has been deleted or created again.
     case modelReplaced(String)
     /// The memory budget has no room, in bytes.
     case outOfMemory(needed: Int, limit: Int)

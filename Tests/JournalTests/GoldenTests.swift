@@ -1,4 +1,4 @@
-// Files of every released format load for ever. The golden ones were written by Reference/make_golden.py, which
+// Files of every released format load forever. The golden ones were written by Reference/make_golden.py, which
 // shares no code with the journal.
 
 import Foundation

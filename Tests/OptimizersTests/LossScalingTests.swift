@@ -182,7 +182,7 @@ struct DivergenceTests {
         #expect(throws: OptimizerError.diverged(parameter: "w")) { try model.push(["w": [0, 1]]) }
     }
 
-    @Test("slots start anew after resetSlots, and the model trains on")
+    @Test("slots start over after resetSlots, and the model trains on")
     func reset() throws {
         let model = try Replay(#"{"optimizer":{"type":"Momentum","momentum":0.9},"learning_rate":3}"#, ["w": [1]])
         #expect(throws: OptimizerError.self) { try model.push(["w": [3e38]]) }

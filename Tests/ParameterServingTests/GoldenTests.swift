@@ -1,4 +1,4 @@
-// Files of every released format load for ever. Golden/v1 was written by this release's code when format 1 was made;
+// Files of every released format load forever. Golden/v1 was written by this release's code when format 1 was made;
 // PARAMD_RECORD_GOLDEN=DIR writes such files anew, which is only right for a new format, under a new name.
 
 import Foundation

@@ -266,7 +266,7 @@ struct RecoveryTests {
         #expect(throws: JournalError.inUse(processID: Int(getpid()))) { try directory.data() }
     }
 
-    @Test("a model that nobody pushes to does not hold old segments for ever")
+    @Test("a model that nobody pushes to does not hold old segments forever")
     func idleModel() throws {
         let directory = try TemporaryDirectory()
         var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)

@@ -59,7 +59,7 @@ struct WorkerLedgerTests {
         #expect(ledger.workers["a"]?.lastSeq == 4)
     }
 
-    @Test("a number older than the window is refused for ever, applied or not")
+    @Test("a number older than the window is refused forever, applied or not")
     func olderThanWindow() throws {
         let ledger = ledger(window: 4, pushed: 10)
         #expect(try ledger.find(seq(7)) == .applied(receipt(7), print1))

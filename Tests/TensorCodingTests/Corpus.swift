@@ -1,4 +1,4 @@
-// Where the test data from elsewhere lies, and how it is read.
+// Where the test data from elsewhere is, and how it is read.
 
 import Foundation
 

@@ -67,7 +67,7 @@ struct TensorIssueTests {
     }
 
     @Test(
-        "a section that is no object is an issue, and what follows is read",
+        "a section that is not an object is an issue, and what follows is read",
         arguments: ["[1,[2]]", "null", "\"x\"", "3"])
     func section(value: String) throws {
         let body = try readBody("{\"gradients\":\(value),\"seq\":3}", chunk: 1)

@@ -107,7 +107,7 @@ NOT_A_PUSH = {
 
 @pytest.mark.parametrize("kind", NOT_A_PUSH)
 def test_not_a_push(api: Api, model: str, kind: str) -> None:
-    """422 with a pointer, or 400 where the text is no JSON number at all."""
+    """422 with a pointer, or 400 where the text is not a JSON number at all."""
     problem = refused(api, model, NOT_A_PUSH[kind].encode(), {422})
     assert problem["detail"]
 
@@ -133,7 +133,7 @@ NOT_SAFETENSORS = {
     "empty": b"",
     "short": b"\x08\0\0\0",
     "length of 2^63": struct.pack("<Q", 2**63) + b"{}",
-    "header is no JSON": header("{nope}"),
+    "header is not JSON": header("{nope}"),
     "gap": header('{"bias":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}', bytes(12)),
     "trailing bytes": header('{"bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', bytes(9)),
     "cut data": header('{"bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', bytes(7)),

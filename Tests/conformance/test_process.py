@@ -209,11 +209,11 @@ def test_bad_arguments(arguments: list[str]) -> None:
 
 
 BAD_STARTS = {
-    "name": (["--listen", "nosuchhost:0"], 78, "nosuchhost is no IP address"),
-    "port": (["--listen", "127.0.0.1:99999"], 78, "99999 is no port"),
+    "name": (["--listen", "nosuchhost:0"], 78, "nosuchhost is not an IP address"),
+    "port": (["--listen", "127.0.0.1:99999"], 78, "99999 is not a port"),
     "no port": (["--listen", "127.0.0.1"], 78, "HOST:PORT"),
     "bare IPv6": (["--listen", "::1:0"], 78, "[::1]:0"),
-    "foreign address": (["--listen", "192.0.2.1:0", "--insecure-no-auth"], 69, "no address of this machine"),
+    "foreign address": (["--listen", "192.0.2.1:0", "--insecure-no-auth"], 69, "not an address of this machine"),
     "path too long": (["--listen", "unix:/tmp/" + "x" * 120], 69, "107 bytes"),
     "socket nowhere": (["--listen", "unix:/nowhere/socket"], 69, "directory must exist"),
     "no receipts": (["--receipt-window", "0"], 64, "at least 1"),

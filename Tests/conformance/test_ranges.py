@@ -107,7 +107,7 @@ def test_loss_scale_stays_in_float32(api: Api, name: str) -> None:
 
 
 def test_growing_rate_stays_in_float32(api: Api, name: str) -> None:
-    """A schedule that grows for ever ends at the largest float32, in every form of a curve."""
+    """A schedule that grows forever ends at the largest float32, in every form of a curve."""
     schedule = {"schedule": "exponential_decay_lr", "learning_rate": 1.0, "decay_rate": 10.0, "decay_steps": 1}
     api.create(name, {"optimizer": "sgd", "learning_rate": schedule, "parameters": {"w": [0]}})
     curve = api.get(f"/v1/models/{name}/lr?from=37&to=40").json()["lr"]["default"]

@@ -119,7 +119,7 @@ WRONG: list[tuple[str, dict[str, np.ndarray | None], dict[str, str], str]] = [
     ("a negative step", {}, {"global_step": "-1"}, "global_step"),
     ("a step beyond all numbers", {}, {"global_step": "1e300"}, "global_step"),
     ("a negative average of squares", {"b#exp_avg_sq": np.float32([0, 0, -1, 0, 0])}, {}, "b#exp_avg_sq"),
-    ("a power that is no number", {}, {"beta1_power": "nan"}, "beta1_power"),
+    ("a power that is not a number", {}, {"beta1_power": "nan"}, "beta1_power"),
     ("a power above one", {}, {"beta2_power": "1.5"}, "beta2_power"),
     ("a loss scale of zero", {}, {"loss_scale": "0"}, "loss_scale"),
     ("a loss scale beyond float32", {}, {"loss_scale": "1e39"}, "loss_scale"),

@@ -7,7 +7,7 @@ struct Head {
     var target: String
     var version: String
     var fields: [(name: String, value: String)]
-    /// Whether something lies between target and version that a C string does not show: a NUL and what follows it.
+    /// Whether something is between target and version that a C string does not show: a NUL and what follows it.
     var hidesBytes = false
 
     /// Whether a body follows at once, as far as a head that may be malformed tells.

@@ -86,7 +86,7 @@ struct RecordHeader: Equatable {
         self.payloadChecksum = payloadChecksum
     }
 
-    /// The checksum as it lies in the header's last field.
+    /// The checksum as it is in the header's last field.
     static func checksum(at memory: UnsafeRawPointer) -> UInt32 { memory.integer(at: 44) }
 }
 

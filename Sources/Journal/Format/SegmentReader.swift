@@ -1,12 +1,12 @@
 // Walks over the records of one segment file, checking each byte it passes. Recovery, replay, verify and salvage are
 // all loops over this; what a damaged record means (torn tail or hole) is decided in SegmentTail.
 
-/// What lies at the reader's offset.
+/// What is at the reader's offset.
 enum SegmentStep {
     case record(StoredRecord)
     /// A length of zero, or the end of the file: no more records.
     case end
-    /// Bytes that are no intact record in this place.
+    /// Bytes that are not an intact record in this place.
     case damaged(reason: String)
 }
 

@@ -1,4 +1,4 @@
-// What lies behind a segment's last intact record: nothing, the remains of an unfinished batch, or proof that
+// What is behind a segment's last intact record: nothing, the remains of an unfinished batch, or proof that
 // acknowledged records were damaged. Recovery and verify decide by it.
 
 import Glibc
@@ -7,7 +7,7 @@ import Glibc
 enum SegmentTail: Equatable {
     /// Zeros only.
     case clean
-    /// Remains of a batch that was never acknowledged; the last byte that is not zero lies before `end`.
+    /// Remains of a batch that was never acknowledged; the last byte that is not zero is before `end`.
     case torn(end: Int)
     /// The record at `witness` was written after those before it had become durable: they are damaged, not torn.
     case hole(witness: Int)

@@ -11,7 +11,7 @@ struct SegmentFile {
     var end: Int
     /// Up to here the file has been written at least once.
     ///
-    /// What lies behind is only reserved: the first sync of it costs the file system a change of its own books.
+    /// What is behind is only reserved: the first sync of it costs the file system a change of its own books.
     private(set) var filled: Int
     let descriptor: Int32
     private let directory: Directory

@@ -212,7 +212,7 @@ final class SegmentLog {
         return true
     }
 
-    /// Runs the work; a full or read-only disk is no failure yet, since nobody waits for this.
+    /// Runs the work; a full or read-only disk is not a failure yet, since nobody waits for this.
     private func attempt(_ work: () throws(SystemError) -> Bool) throws(JournalError) -> Bool {
         do {
             return try work()

@@ -19,7 +19,7 @@ extension Journal {
     /// Acknowledged records may be among what is moved: the caller decides, having seen the error of `open`.
     ///
     /// - Parameters:
-    ///   - directory: Where the journal lies.
+    ///   - directory: Where the journal is.
     ///   - claim: The claim to the directory; without one it is claimed here.
     /// - Returns: `nil` if there is nothing to salvage: nothing was changed then.
     /// - Throws: `.inUse`, and what reading and writing throw.
@@ -162,7 +162,7 @@ private struct Salvage {
         return end - start
     }
 
-    /// Copies what lies behind the reader's last good record into a file of its own, then cuts it off.
+    /// Copies what is behind the reader's last good record into a file of its own, then cuts it off.
     private func copyOut(_ reader: SegmentReader) throws(JournalError) -> String {
         let name = reader.window.name
         let target = try freeName("\(FileName.salvaged)\(name)-from-\(reader.offset)")

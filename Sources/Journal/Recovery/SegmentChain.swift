@@ -57,7 +57,7 @@ struct SegmentChain {
         }
     }
 
-    /// Hands the records before position `end` to `body`, then looks at what lies behind them.
+    /// Hands the records before position `end` to `body`, then looks at what is behind them.
     ///
     /// - Returns: The tail; clean when `end` was reached.
     /// - Throws: `.corrupted` for anything but a torn tail of the last segment.
@@ -92,7 +92,7 @@ struct SegmentChain {
     }
 }
 
-/// How the reading of a segment ended: what lies behind the last record, and what is wrong with it.
+/// How the reading of a segment ended: what is behind the last record, and what is wrong with it.
 struct SegmentEnd {
     let tail: SegmentTail
     let reason: String

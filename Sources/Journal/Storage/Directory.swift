@@ -1,4 +1,4 @@
-// A directory and the disk it lies on: what every reader and writer of journal files is handed. Keeps the path out
+// A directory and the disk it is on: what every reader and writer of journal files is handed. Keeps the path out
 // of everything else, so that errors can only name files.
 
 /// Where the files are.
@@ -63,7 +63,7 @@ struct Directory: Sendable {
 
     /// Names of the files, sorted; not those of directories.
     ///
-    /// A listing is no single moment: one taken while a live journal rolls or deletes can miss a segment between
+    /// A listing is not a single moment: one taken while a live journal rolls or deletes can miss a segment between
     /// others. It is taken again until the segments are consecutive or twice the same.
     func fileNames() throws(JournalError) -> [String] {
         var names = try listOnce()

@@ -44,7 +44,7 @@ final class ReadWindow {
         forget()
     }
 
-    /// Reads everything anew from here on: another thread may have written meanwhile.
+    /// Reads everything again from here on: another thread may have written meanwhile.
     func reload() {
         loaded = 0..<0
     }

@@ -1,4 +1,4 @@
-// Where each parameter lies in the arena, and what the definition says about it. Made by `PlanBuilder` once; the server
+// Where each parameter is in the arena, and what the definition says about it. Made by `PlanBuilder` once; the server
 // cuts answers and checks pushes by it, the rules update by it.
 
 import Names
@@ -20,7 +20,7 @@ public struct ArenaLayout: Sendable {
         indexByName = Dictionary(parameters.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The place of a parameter in `parameters`; nil for a stranger.
+    /// The place of a parameter in `parameters`; nil where it is not one of them.
     public func index(of name: Name) -> Int? { indexByName[name] }
 
     /// Whether both place the same parameters, in the same groups, at the same ranges.

@@ -105,7 +105,7 @@ struct LayoutBuilder {
         case .conv where shape.rank < 3: return (false, "its rank is below 3, and centralization_rule is conv")
         case .mindspore where shape.rank < 2: return (false, "its rank is below 2")
         case .mindspore where shape.dimensions[1] % 16 != 0:
-            return (false, "its second extent is no multiple of 16, and centralization_rule is mindspore")
+            return (false, "its second extent is not a multiple of 16, and centralization_rule is mindspore")
         default: return (true, "grad_centralization is true for its group")
         }
     }

@@ -10,7 +10,7 @@ public enum MergePatch {
 
     /// The definition under a patch; null returns a member to its default.
     ///
-    /// - Throws: `.invalid` where the patch is no object, or appends to what is no array.
+    /// - Throws: `.invalid` where the patch is not an object, or appends to what is not an array.
     public static func apply(_ patch: Setting, to definition: Setting) throws(OptimizerError) -> Setting {
         guard case .object(let entries) = patch else {
             throw .invalid("", .typeError, "A patch is an object; got \(patch.kind).")

@@ -30,7 +30,7 @@ public struct OptimizerPlan {
     public let definition: Setting
     /// The optimizer's class.
     public let type: Optimizer.Type
-    /// Where each parameter lies.
+    /// Where each parameter is.
     public let layout: ArenaLayout
     /// The groups, parallel to `layout.groups`.
     public let groups: [GroupPlan]

@@ -93,7 +93,7 @@ public final class Settings {
     ///
     /// Integers are taken as floats.
     ///
-    /// - Throws: TypeError where it is no number or is absent without a fallback, ValueError out of bounds.
+    /// - Throws: TypeError where it is not a number or is absent without a fallback, ValueError out of bounds.
     public func number(
         _ key: Name, default fallback: Double? = nil, _ bounds: Bounds = .any
     ) throws(OptimizerError) -> Double {
@@ -175,7 +175,7 @@ public final class Settings {
 
     /// Two numbers; `fallback` where absent.
     ///
-    /// - Throws: TypeError where it is no array of numbers, ValueError where it has not exactly two.
+    /// - Throws: TypeError where it is not an array of numbers, ValueError where it has not exactly two.
     public func pair(_ key: Name, default fallback: (Double, Double)) throws(OptimizerError) -> (Double, Double) {
         guard let setting = raw(key) else { return note(key, fallback) { .numbers([$0.0 + 0, $0.1 + 0]) } }
         let words = "an array of two numbers"

@@ -26,13 +26,13 @@ public indirect enum LearningRate: Sendable {
 
     /// A part of a sequence.
     public struct Piece: Sendable {
-        /// How many steps it lasts; nil: for ever.
+        /// How many steps it lasts; nil: forever.
         public let steps: Int?
         /// Its rate.
         public let rate: LearningRate
     }
 
-    /// How many steps it describes; nil where it goes on for ever.
+    /// How many steps it describes; nil where it goes on forever.
     public var length: Int? {
         switch self {
         case .constant, .relative: return nil

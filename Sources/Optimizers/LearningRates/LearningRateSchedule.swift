@@ -9,7 +9,7 @@ public protocol LearningRateSchedule: Sendable {
     /// Reads the arguments; the caller refuses whatever was not read.
     init(_ settings: Settings) throws(OptimizerError)
 
-    /// How many steps it describes; nil where it goes on for ever.
+    /// How many steps it describes; nil where it goes on forever.
     var length: Int? { get }
 
     /// The rate of the update that follows `step` updates; `step` is below `length`. The first update asks for 0.
@@ -19,7 +19,7 @@ public protocol LearningRateSchedule: Sendable {
 }
 
 extension LearningRateSchedule {
-    /// Class schedules go on for ever.
+    /// Class schedules go on forever.
     public var length: Int? { nil }
 
     /// The value, or the largest float32 where a schedule that grows has left float32.

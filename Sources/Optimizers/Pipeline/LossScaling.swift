@@ -1,5 +1,5 @@
 // Loss scaling: gradients arrive multiplied by a factor that keeps small ones above zero in half precision. What the
-// definition says is a `LossScaling`; where it stands is a `LossScaler`, part of the optimizer's state.
+// definition says is a `LossScaling`; the current scale is a `LossScaler`, part of the optimizer's state.
 
 /// How the loss scale behaves, as the definition says.
 ///
@@ -72,7 +72,7 @@ public struct LossScaling: Sendable, Equatable {
     }
 }
 
-/// Where a loss scale stands.
+/// The current loss scale, and what it goes by.
 public struct LossScaler: Sendable, Equatable {
     /// The rule it follows.
     public let scaling: LossScaling

@@ -44,7 +44,7 @@ extension Request {
         return "curl \(way)--json '\(body)' '\(address(target[...]))'"
     }
 
-    /// The address of a target on this server, as it stands between single quotes.
+    /// The address of a target on this server, as it is between single quotes.
     func address(_ target: some StringProtocol) -> String {
         "http://\(headers["Host"] ?? "127.0.0.1:8470")\(target)".replacing("'", with: "%27")
     }

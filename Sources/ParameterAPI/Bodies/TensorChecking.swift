@@ -139,6 +139,6 @@ struct TensorChecking {
             Complaint(pointer: pointer(of: tensor), exception: exception, detail: detail, expected: expected, got: got))
     }
 
-    /// Where the tensor stands in a JSON body; a safetensors file has one level only, and the same words help there.
+    /// Where the tensor is in a JSON body; a safetensors file has one level only, and the same words help there.
     private func pointer(of tensor: DecodedTensor) -> String { "/\(section)/\(tensor.name.pointerEscaped)" }
 }

@@ -43,7 +43,7 @@ struct Axis {
         return ([1.0, 2, 5, 10].first { $0 * power >= rough } ?? 10) * power
     }
 
-    /// Where a value lies: 0 at the low end, 1 at the high one.
+    /// Where a value is: 0 at the low end, 1 at the high one.
     func position(_ value: Double) -> Double { (value - low) / (high - low) }
 
     /// A tick's text, without the noise of binary fractions; large round numbers as powers of ten.

@@ -1,6 +1,7 @@
 // The list of models: those that are served, and those of the data directory that are not.
 
 import HTTPServing
+import Names
 import ParameterServing
 import TensorCoding
 
@@ -11,7 +12,7 @@ import TensorCoding
     let after = call.query("page_token")
     let prefix = call.query("prefix") ?? ""
     return .answer { exchange in
-        let models = call.api.registry.list(prefix: prefix).filter { $0.name > after ?? "" }
+        let models = call.api.registry.list(prefix: prefix).filter { Name($0.name) > Name(after ?? "") }
         call.answer(exchange) { writer in
             writer.beginObject()
             writer.key("models")

@@ -1,4 +1,4 @@
-// What a stranger and a supervisor ask first: the guide, the probes, the version, the contract, the help pages.
+// What a newcomer and a supervisor ask first: the guide, the probes, the version, the contract, the help pages.
 
 import HTTPServing
 

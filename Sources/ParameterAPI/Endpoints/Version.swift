@@ -1,4 +1,4 @@
-// A version by its uid and number: what it names never changes, so caches may keep it for ever.
+// A version by its uid and number: what it names never changes, so caches may keep it forever.
 
 import HTTPServing
 import ParameterServing

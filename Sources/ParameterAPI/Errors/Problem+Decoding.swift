@@ -5,7 +5,7 @@ import ParameterServing
 import TensorCoding
 
 extension Problem {
-    /// A text that is no JSON, or JSON with a number that nothing here can hold: line, column, and what to change.
+    /// A text that is not JSON, or JSON with a number that nothing here can hold: line, column, and what to change.
     init(_ error: JSONError) {
         if error.reason == .numberOutOfRange {
             self.init([Complaint(pointer: "", exception: .valueError, detail: "\(error)")])
@@ -18,7 +18,7 @@ extension Problem {
         self.init(.malformedJSON, "The body is not JSON: \(error). Nothing was applied.")
     }
 
-    /// A file that is no safetensors file.
+    /// A file that is not a safetensors file.
     init(_ error: SafetensorsError) {
         self.init(.malformedTensors, "The body is not a safetensors file: \(error). Nothing was applied.")
     }

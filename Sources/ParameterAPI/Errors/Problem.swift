@@ -1,4 +1,4 @@
-// Every answer that is no success is one of these: RFC 9457 problem details. The text says what to change.
+// Every answer that is not a success is one of these: RFC 9457 problem details. The text says what to change.
 
 /// An error as the client sees it.
 struct Problem: Error {

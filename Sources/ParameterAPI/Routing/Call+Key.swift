@@ -17,7 +17,7 @@ extension Call {
 
     /// The request's key; its body is still to be added.
     ///
-    /// - Throws: `conflictingKeys` for two that differ, `invalidContent` for what is no key.
+    /// - Throws: `conflictingKeys` for two that differ, `invalidContent` for what is not a key.
     func requestKey() throws(Problem) -> RequestKey? {
         let keys = Set(keyValues.map { Array(Self.unquoted($0).utf8) })
         guard let bytes = keys.first else { return nil }

@@ -1,4 +1,4 @@
-// The wishes of a request's `Prefer` headers (RFC 7240). What cannot be read as one is passed over: a wish is no order.
+// The wishes of a request's `Prefer` headers (RFC 7240). What cannot be read as one is passed over: a wish is not an order.
 // Used by endpoints that can honour one.
 
 import HTTPServing

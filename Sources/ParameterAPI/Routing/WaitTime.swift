@@ -6,7 +6,7 @@ import HTTPServing
 extension Call {
     /// The time to wait; nil when the client does not want to.
     ///
-    /// - Throws: `invalidQuery` for a query that is no duration, or longer than five minutes.
+    /// - Throws: `invalidQuery` for a query that is not a duration, or longer than five minutes.
     func waitTime() throws(Problem) -> Duration? {
         guard let text = query("wait") else { return preferredWait.flatMap { $0 == .zero ? nil : $0 } }
         let longest = FixedLimits.longestWait

@@ -111,7 +111,7 @@ struct ByteRange {
 
     /// Reads the header; nil where there is none or where it is to be ignored, as more than one range is.
     ///
-    /// - Throws: `rangeNotSatisfiable` where it lies outside.
+    /// - Throws: `rangeNotSatisfiable` where it is outside.
     init?(_ header: String?, of count: Int) throws(Problem) {
         guard let header, header.lowercased().hasPrefix("bytes="), !header.contains(",") else { return nil }
         let range = header.dropFirst(6).trimmingSpaces()

@@ -1,4 +1,4 @@
-// Strong ETags: uid, version and representation. A model that is created anew has another uid, so that an old tag can
+// Strong ETags: uid, version and representation. A model that is created again has another uid, so that an old tag can
 // never match it; two representations or selections of one version have two tags.
 
 import HTTPServing
@@ -99,7 +99,7 @@ extension Call {
         let list = EntityTagList(values)
         if list.tags == ["*"] { return ModelCondition(uid: model.uid) }
         let current = model.publication.current.version
-        // A version never comes back, so what lies behind need not be looked at again.
+        // A version never comes back, so what is behind need not be looked at again.
         let versions = Set(list.versions(of: model.uid)).filter { $0 >= current }.sorted().prefix(Self.mostVersions)
         // With a key the model decides: the request may be a retry, which names the version that it has changed.
         guard !versions.isEmpty || isKeyed else {

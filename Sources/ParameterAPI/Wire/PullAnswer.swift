@@ -48,7 +48,7 @@ struct PullAnswer: Sendable {
     private let isIndented: Bool
     private let isImmutable: Bool
 
-    /// Makes the answer for one selection of one version; under its permanent name it may be cached for ever.
+    /// Makes the answer for one selection of one version; under its permanent name it may be cached forever.
     init(_ call: Call, _ version: PublishedVersion, _ selection: Selection, isImmutable: Bool = false) {
         self.isImmutable = isImmutable
         self.call = call

@@ -9,7 +9,7 @@ enum WorkerName {
 
     /// Whether `name` keeps the rule.
     ///
-    /// Bytes that are no UTF-8 have become U+FFFD by now.
+    /// Bytes that are not UTF-8 have become U+FFFD by now.
     static func isValid(_ name: String) -> Bool {
         (1...128).contains(name.utf8.count) && !Name(name).isPathStep
             && name.unicodeScalars.allSatisfy { scalar in

@@ -1,4 +1,4 @@
-// A name can be deleted and created anew; a uid never comes back. It stands in ETags and cacheable URLs, so that no
+// A name can be deleted and created again; a uid never comes back. It stands in ETags and cacheable URLs, so that no
 // cache can mistake one model for another.
 
 /// The number of one creation of a model, written as 8 hex digits.

@@ -4,7 +4,7 @@
 import Optimizers
 
 extension WireType {
-    /// What stands in the last place for each type; never given to another.
+    /// What is in the last place for each type; never given to another.
     private static let codes: [(type: WireType, code: UInt8)] = [
         (.int8, 2), (.int16, 3), (.int32, 4), (.int64, 5), (.uint8, 6), (.boolean, 7),
     ]

@@ -39,7 +39,7 @@ public struct SettingsPatch: Sendable, Equatable {
     ///
     /// In a patch of the whole model, `groups` names each group to change: as an object by name, or as an array of
     /// objects with a `name`. So one patch can extend the arrays of the model and of all groups.
-    /// - Throws: `invalid` for an unknown group, for a key that cannot change, for an append to what is no array.
+    /// - Throws: `invalid` for an unknown group, for a key that cannot change, for an append to what is not an array.
     func applied(to settings: Setting, layout: ArenaLayout) throws(OptimizerError) -> Setting {
         if let group {
             return try MergePatch.apply(patch, toGroup: group, of: settings, layout: layout)

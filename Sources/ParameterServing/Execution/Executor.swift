@@ -1,5 +1,5 @@
 // The threads that run the models: as many as there are cores, never blocked by a model. A model that has something
-// to do lies in the ready queue once; the thread that takes it runs what had arrived, then moves on to the next one,
+// to do is in the ready queue once; the thread that takes it runs what had arrived, then moves on to the next one,
 // so that a busy model cannot hold up a quiet one.
 
 import Glibc

@@ -1,4 +1,4 @@
-// What records of later releases say beside what the first format knew. It lies behind everything else, so that a record
+// What records of later releases say beside what the first format knew. It is behind everything else, so that a record
 // without it has the bytes that it always had; readers of all kinds of records take it from here.
 
 import Journal

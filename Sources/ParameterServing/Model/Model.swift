@@ -88,7 +88,7 @@ public final class Model: Runnable, @unchecked Sendable {
         post(.end(reason))
     }
 
-    /// Notes where the model's first record lies; to be called before anybody else knows the model.
+    /// Notes where the model's first record is; to be called before anybody else knows the model.
     func begin(at position: UInt64) {
         firstPosition = position
         state.advance(past: position)
@@ -103,7 +103,7 @@ public final class Model: Runnable, @unchecked Sendable {
     /// Whether what is acknowledged survives a power cut.
     var isDurable: Bool { log.isDurable }
 
-    /// Where each parameter lies; never changes.
+    /// Where each parameter is; never changes.
     public var layout: ArenaLayout { publication.current.facts.layout }
 
     /// Bytes of its state: what a snapshot writes.

@@ -19,7 +19,7 @@ public final class ModelFacts: @unchecked Sendable {
         self.optimizer = optimizer
     }
 
-    /// Where each parameter lies, and its group.
+    /// Where each parameter is, and its group.
     public var layout: ArenaLayout { optimizer.layout }
 
     /// The settings as they hold now.

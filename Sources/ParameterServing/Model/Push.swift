@@ -4,7 +4,7 @@ import Optimizers
 
 /// Gradients with everything that came beside them.
 public struct Push: Sendable {
-    /// The gradients; their dense part lies in `arena`.
+    /// The gradients; their dense part is in `arena`.
     public var gradients: Gradients
     /// Keeps the gradient's memory on loan until the push is done.
     public var arena: Arena

@@ -72,7 +72,7 @@ struct ModelAssembly {
     /// Builds the model of an image.
     ///
     /// - Throws: `JournalError.corrupted` where the image does not fit what its own settings say;
-    ///   `ServingError.outOfMemory`, which is no damage.
+    ///   `ServingError.outOfMemory`, which is not damage.
     func assemble(_ source: ImageSource) throws -> Model {
         let (head, floats) = try source.head()
         do throws(ServingError) {

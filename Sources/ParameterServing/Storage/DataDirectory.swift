@@ -42,6 +42,6 @@ public final class DataDirectory: Sendable {
         checkpoints = SnapshotStore(reading: path + "/checkpoints")
     }
 
-    /// Where the journal lies.
+    /// Where the journal is.
     var journalPath: String { path + "/journal" }
 }

@@ -43,7 +43,7 @@ struct ModelImage: Sendable {
         var writer = ByteWriter()
         writer.write(optimizer)
         writer.write(ledger)
-        // When a request arrived is no part of what the model is.
+        // When a request arrived is not part of what the model is.
         for entry in keys {
             writer.write(entry.key.text)
             writer.write(entry.answer)

@@ -66,7 +66,7 @@ public struct Rewind {
     /// The whole state of one creation of a model, at a step or at the journal's end.
     ///
     /// Each snapshot leads up to the next one. The last is tried first; a damaged one leaves its stretch to the one
-    /// before, and so does one from after a restore, whose steps begin anew.
+    /// before, and so does one from after a restore, whose steps begin again.
     func wholeImage(atStep step: Int?, uid: ModelUID) throws -> ModelImage? {
         let first = try Journal.firstSegment(directory: directory.journalPath)?.position ?? 1
         var end: UInt64?

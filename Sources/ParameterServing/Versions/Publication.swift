@@ -1,4 +1,4 @@
-// The one place where parameters become visible: broadcast_params. The reference to the newest version lies behind
+// The one place where parameters become visible: broadcast_params. The reference to the newest version is behind
 // one short lock, beside the pulls that wait for a newer one. A pull never waits for an update: it takes the reference.
 
 import Threading

@@ -46,13 +46,13 @@ struct VersionHistory: Equatable {
         turns.removeFirst(max(0, turns.count - Self.mostTurns))
     }
 
-    /// The step of a version; that of the oldest turn for what lies before it.
+    /// The step of a version; that of the oldest turn for what is before it.
     func step(of version: Int) -> Int {
         guard let turn = turns.last(where: { $0.version <= version }) else { return turns[0].step }
         return turn.step + (version - turn.version)
     }
 
-    /// Whether a restore has left the branch that a version lies on; `current` is the newest version.
+    /// Whether a restore has left the branch that a version is on; `current` is the newest version.
     func hasLeft(_ version: Int, current: Int) -> Bool {
         var newest = current
         for turn in turns.reversed() {

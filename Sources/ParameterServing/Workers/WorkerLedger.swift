@@ -74,7 +74,7 @@ struct WorkerLedger {
         throw .receiptForgotten(worker: name, seq: seq, oldest: worker.forgottenThrough + 1)
     }
 
-    /// What a push that has been logged finds: its gap, or the receipt where a sequence number stands in the log twice.
+    /// What a push that has been logged finds: its gap, or the receipt where a sequence number is in the log twice.
     ///
     /// Knows no window and no limit, which are settings and may differ from the run that logged the push: what it
     /// acknowledged would be lost.

@@ -21,7 +21,7 @@ public indirect enum JSONValue: Sendable, Equatable {
     case array([JSONValue])
     /// An object, in the order written.
     case object([JSONMember])
-    /// A tensor that lies outside the document: its place in `JSONBody.tensors`.
+    /// A tensor that is outside the document: its place in `JSONBody.tensors`.
     case tensor(Int)
 }
 

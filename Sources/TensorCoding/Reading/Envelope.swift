@@ -17,7 +17,7 @@ struct Envelope {
         self.limit = limit
     }
 
-    /// Notes that the next byte copied lies at `place` of the body.
+    /// Notes that the next byte copied is at `place` of the body.
     mutating func mark(_ place: JSONPosition) {
         cuts.append(Cut(offset: text.count, place: place))
     }

@@ -21,7 +21,7 @@ public struct JSONBodyReader: ~Copyable {
         case names
         /// A tensor.
         case tensor
-        /// A section that is no object.
+        /// A section that is not an object.
         case passing
     }
 

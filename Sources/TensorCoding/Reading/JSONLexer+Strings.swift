@@ -10,7 +10,7 @@ enum StringMode {
     case stream
 }
 
-/// Where inside a string the lexer stands.
+/// How far inside a string the lexer is.
 struct StringState {
     enum Step {
         case plain, escape

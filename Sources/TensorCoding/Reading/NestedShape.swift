@@ -61,7 +61,7 @@ enum Dimensions {
         return dimensions.contains(0) ? 0 : product
     }
 
-    /// The indices of the element that lies at `offset`, row-major.
+    /// The indices of the element that is at `offset`, row-major.
     static func place(of offset: Int, in dimensions: [Int]) -> [Int] {
         var rest = offset
         var place: [Int] = []

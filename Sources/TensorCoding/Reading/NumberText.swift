@@ -5,7 +5,7 @@ import Glibc
 
 /// A number as it is read: grammar state, the digits that can matter, and the decimal exponent.
 struct NumberText {
-    /// Where in the grammar `-? int frac? exp?` the text stands.
+    /// Where in the grammar `-? int frac? exp?` the text is.
     enum Step {
         case start, minus, zero, integer, point, fraction, e, exponentSign, exponent
     }

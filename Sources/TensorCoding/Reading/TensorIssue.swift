@@ -20,7 +20,7 @@ public struct TensorIssue: Sendable, Equatable {
         case elementType
         /// An integer that float32 would round, or a number that is not an integer of the type that is meant.
         case inexact
-        /// Row indices that are no list of integers, or not one for each row.
+        /// Row indices that are not a list of integers, or not one for each row.
         case indices
         /// An object without values, with two kinds of values, or a value of another type than a tensor has.
         case form

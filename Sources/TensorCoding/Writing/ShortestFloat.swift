@@ -39,7 +39,7 @@ enum ShortestFloat {
         let middle = roundToOdd(factor, center << shift)
         let whole = middle / 4
 
-        // One digit fewer, if exactly one of the two candidates lies inside.
+        // One digit fewer, if exactly one of the two candidates is inside.
         let tens = whole / 10
         let isTensBelowInside = lower <= 40 * tens
         let isTensAboveInside = 40 * tens + 40 <= upper

@@ -1,4 +1,4 @@
-// What six of the seven functions share: how many steps there are, and which epoch a step lies in.
+// What six of the seven functions share: how many steps there are, and which epoch a step is in.
 
 import Names
 
