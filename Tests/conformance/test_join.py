@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
+from support.daemon import Daemon
 from support.wire import Api
 
 PLAIN = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 1], "v": [[1, 2]]}}
@@ -68,3 +72,22 @@ def test_join_under_a_key(api: Api, name: str) -> None:
     assert (again.json()["uid"], again.headers["idempotency-replayed"]) == (uid, "true")
     api("PUT", path, seeded, Idempotency_Key=f"{name}-a").expect(422)
     np.testing.assert_array_equal(api.pull(name)["w"], np.float32([0, 1]))
+
+
+def test_join_of_a_model_that_is_not_served(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """The name is taken: a worker neither joins the model nor creates another in its place, and is told why."""
+    first = start(data_dir=tmp_path)
+    api = Api(first.host, first.port)
+    uid = api.create("m", PLAIN).json()["uid"]
+    api.close()
+    assert first.stop() == 0
+    second = start("--without-model", "m", data_dir=tmp_path)
+    api = Api(second.host, second.port)
+    problem = api("PUT", "/v1/models/m?join=1", PLAIN).expect(503).json()
+    assert problem["type"] == "/problems/model-unavailable" and "--without-model" in problem["detail"]
+    api.close()
+    assert second.stop() == 0
+    third = start(data_dir=tmp_path)
+    api = Api(third.host, third.port)
+    assert api("PUT", "/v1/models/m?join=1", PLAIN).expect(200).json()["uid"] == uid
+    api.close()
