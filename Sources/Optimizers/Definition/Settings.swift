@@ -223,26 +223,31 @@ public final class Settings {
         return .object(members.sorted { $0.key < $1.key }.map { Setting.Entry(key: $0.key, value: $0.value) })
     }
 
-    /// Refuses members that nobody read, naming the nearest one that exists.
+    /// Refuses members that were not read, naming the nearest one that exists.
     public func finish(_ exception: ExceptionClass = .typeError) throws(OptimizerError) {
-        guard let stranger = entries.first(where: { !asked.contains($0.key) }) else { return }
-        if let top = Self.topLevel[stranger.key], pointer.hasPrefix("/optimizer") {
-            throw .invalid(
-                "\(pointer)/\(stranger.key.pointerEscaped)", exception,
-                "`\(stranger.key)` belongs at the top level: write \"\(top)\" beside \"optimizer\", not inside of it.",
-                expected: "\(top) at the top level", got: stranger.key.text)
-        }
-        if pointer.isEmpty, Self.hyperparameters.contains(stranger.key) {
-            let line = Setting.member(stranger.key, stranger.value) ?? "\"\(stranger.key)\":..."
-            throw .invalid(
-                "/\(stranger.key.pointerEscaped)", exception,
-                "`\(stranger.key)` belongs to the optimizer; write it beside its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",
-                expected: "\(stranger.key) inside of optimizer", got: stranger.key.text)
-        }
+        guard let unread = entries.first(where: { !asked.contains($0.key) }) else { return }
+        if let misplaced = misplaced(unread, exception) { throw misplaced }
         throw .invalid(
-            "\(pointer)/\(stranger.key.pointerEscaped)", exception,
-            "\(owner) has no `\(stranger.key)`; \(NearestNames.hint(stranger.key, among: asked))\(correction(of: stranger))",
-            expected: asked.sorted().map(\.text).joined(separator: ", "), got: stranger.key.text)
+            "\(pointer)/\(unread.key.pointerEscaped)", exception,
+            "\(owner) has no `\(unread.key)`; \(NearestNames.hint(unread.key, among: asked))\(correction(of: unread))",
+            expected: asked.sorted().map(\.text).joined(separator: ", "), got: unread.key.text)
+    }
+
+    /// What is wrong with a member that has its place on the other side of `optimizer`; nil for any other.
+    private func misplaced(_ entry: Setting.Entry, _ exception: ExceptionClass) -> OptimizerError? {
+        let place = "\(pointer)/\(entry.key.pointerEscaped)"
+        if let top = Self.topLevel[entry.key], pointer.hasPrefix("/optimizer") {
+            return .invalid(
+                place, exception,
+                "`\(entry.key)` belongs at the top level: write \"\(top)\" beside \"optimizer\", not inside of it.",
+                expected: "\(top) at the top level", got: entry.key.text)
+        }
+        guard pointer.isEmpty, Self.hyperparameters.contains(entry.key) else { return nil }
+        let line = Setting.member(entry.key, entry.value) ?? "\"\(entry.key)\":..."
+        return .invalid(
+            place, exception,
+            "`\(entry.key)` belongs to the optimizer; write it beside its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",
+            expected: "\(entry.key) inside of optimizer", got: entry.key.text)
     }
 
     /// " Write `"learning_rate":0.1`.": the member under the name that it has here, with the value that was sent.

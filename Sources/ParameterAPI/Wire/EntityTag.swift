@@ -37,7 +37,7 @@ struct EntityTagList {
     var advice: String {
         guard tags.contains(where: { $0.hasPrefix("W/") }) else { return "GET it for the current tag." }
         return
-            "a weak tag (W/...) never matches: a proxy that compresses answers makes tags weak. GET it with Accept-Encoding: identity, or send the tag without W/ if nothing but compression lies in between."
+            "a weak tag (W/...) never matches: a proxy that compresses answers makes tags weak. GET it with Accept-Encoding: identity, or send the tag without W/ if the proxy does nothing but compress."
     }
 
     /// The versions of the model `uid` that the tags name.
