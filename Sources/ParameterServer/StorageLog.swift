@@ -19,13 +19,12 @@ final class StorageLog: Sendable {
     func log(_ event: StorageEvent) {
         switch event {
         case .snapshot(let model, let step, let bytes):
-            if told.withLock({ $0.remove("snapshot of \(model)") }) != nil {
-                logger.notice("snapshot of \(model) is written again")
-            }
             logger.debug("snapshot", metadata: ["model": "\(model)", "step": "\(step)", "bytes": "\(bytes)"])
         case .failed(let what, let failure):
             guard told.withLock({ $0.insert(what).inserted }) else { return }
             logger.error("\(what) failed; the journal keeps everything", metadata: ["reason": "\(failure)"])
+        case .done(let what):
+            if told.withLock({ $0.remove(what) }) != nil { logger.notice("\(what) works again") }
         case .obstructed(let failure, let heals):
             logger.error(
                 heals

@@ -26,9 +26,12 @@ struct PressureTests {
         return client
     }
 
-    @Test("the slowest of the slow bodies makes room for a connection")
-    func connection() throws {
-        let server = try server { $0.pressureRate = 1 << 40 }
+    @Test("the slowest of the slow bodies makes room for a connection", arguments: 2...3)
+    func connection(loops: Int) throws {
+        let server = try server {
+            $0.pressureRate = 1 << 40
+            $0.loopCount = loops
+        }
         let quick = sender(of: 3 << 20, to: server)
         let slow = sender(of: 10, to: server)
         let middle = sender(of: 1 << 20, to: server)
@@ -57,9 +60,12 @@ struct PressureTests {
         withExtendedLifetime(senders) {}
     }
 
-    @Test("an answer that tells of want of memory makes the slowest body give up its own")
-    func memory() throws {
-        let server = try server { $0.pressureRate = 1 << 40 }
+    @Test("an answer that tells of want of memory makes the slowest body give up its own", arguments: 2...3)
+    func memory(loops: Int) throws {
+        let server = try server {
+            $0.pressureRate = 1 << 40
+            $0.loopCount = loops
+        }
         let slow = sender(of: 10, to: server)
         let quick = sender(of: 1 << 20, to: server)
         usleep(1_000_000)

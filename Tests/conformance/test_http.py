@@ -304,6 +304,20 @@ def test_slow_body(api: Api, demo: str) -> None:
         raw_answer(connection).expect(200)
 
 
+def test_gap_in_a_body(api: Api, demo: str) -> None:
+    """Longer than the time over which the rate is measured, with 10 s of silence in it, at a few KB/s otherwise."""
+    window = api.get("/v1/server").json()["limits"]["rate-window"]["value"]
+    seconds, gap = int(window.removesuffix("s")) + 4, 10
+    body = b'{"gradients":{"w":[1,1]}}'.ljust(4_000 * (seconds - gap))
+    head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with raw_socket(api) as connection:
+        connection.sendall(head.encode())
+        for start in range(0, len(body), 4_000):
+            connection.sendall(body[start : start + 4_000])
+            time.sleep(1 + gap * (start == 40_000))
+        raw_answer(connection).expect(200)
+
+
 @pytest.fixture
 def checkpoint(api: Api, demo: str) -> str:
     """The address of a checkpoint's file."""

@@ -124,6 +124,7 @@ final class SnapshotKeeper: Sendable {
     private func attempt(_ what: String, of retired: [ModelUID] = [], _ body: () throws(JournalError) -> Void) {
         do throws(JournalError) {
             try body()
+            report(.done(what))
         } catch {
             state.withLock { $0.pause(retired) }
             report(.failed(what, error))
@@ -219,6 +220,8 @@ public enum StorageEvent: Sendable {
     case snapshot(model: String, step: Int, bytes: Int)
     /// Something could not be written; the journal still holds everything.
     case failed(String, JournalError)
+    /// The same has been done now.
+    case done(String)
     /// The journal refuses records from now on; whether that can end by itself.
     case obstructed(JournalError, heals: Bool)
     /// The journal takes records again.

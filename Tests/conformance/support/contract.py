@@ -34,7 +34,9 @@ def anonymous(path: str) -> str:
 def routes() -> set[tuple[str, str]]:
     """Every row of the route table, each suffix as an operation of its own."""
     sources = REPOSITORY / "Sources/ParameterAPI"
-    found = _ROUTE.findall((sources / "Routing/Routes.swift").read_text())
+    table = (sources / "Routing/Routes.swift").read_text()
+    found = _ROUTE.findall(table)
+    assert len(found) == table.count("Route("), "a row of the route table is written in a way that is not read here"
     forms = re.findall(r"^    case (\w+)$", (sources / "Curves/CurveForm.swift").read_text(), re.MULTILINE)
     rows = set()
     for method, path, suffixes in found:
