@@ -57,6 +57,8 @@ struct IntegerTests {
         Case("[0.5]", .wanted(.uint8), "/0", "holds 0.5 at [0]"),
         Case("[2.5]", .wanted(.uint8), "/0", "holds 2.5 at [0]"),
         Case("[1e20]", .wanted(.uint64), "/0", "holds 1.0e20 at [0], which U64 does not hold"),
+        Case("[[1],[1e39]]", .refused, "/1/0", "holds 1.0e39 at [1,0], which is beyond the range of float32; send"),
+        Case("{\"dtype\":\"F64\",\"b64\":\"////////738=\"}", .refused, "/b64", "at [0], which is beyond the range"),
         Case("[-1]", .wanted(.uint16), "/0", "holds -1 at [0], which U16 does not hold; send whole numbers from 0"),
         Case("{\"dtype\":\"I8\",\"data\":[[1],[128]]}", .taken, "/data/1/0", "holds 128 at [1,0], which I8"),
         Case("{\"data\":[[1],[128]],\"dtype\":\"I8\"}", .taken, "/data", "holds 128 at [1,0], which I8"),

@@ -89,6 +89,8 @@ def test_a_mindspore_state(api: Api, name: str) -> None:
     state = {"b#moment1": np.full(5, 0.1, np.float32), "b#moment2": np.full(5, 0.01, np.float32)}
     nameless = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(state), **HEADERS).expect(422)
     assert "global_step" in nameless.json()["detail"]
+    tensor = safetensors.numpy.save({**state, "global_step": np.array([2], np.int32)})
+    assert api("PUT", f"/v1/models/{name}/state", tensor, **HEADERS).expect(200).json()["step"] == 2
     file = safetensors.numpy.save(state, {"global_step": "3"})
     assert api("PUT", f"/v1/models/{name}/state", file, **HEADERS).expect(200).json()["step"] == 3
     api.push(name, gradients(0, "b"))
@@ -116,6 +118,8 @@ WRONG: list[tuple[str, dict[str, np.ndarray | None], dict[str, str], str]] = [
     ("a count that float32 would round", {"b#step": np.array(16777217.0)}, {}, "b#step"),
     ("a fraction that float32 would lose", {"b#step": np.array(3.00000001)}, {}, "b#step"),
     ("a fraction in the metadata", {"b#step": None}, {"b#step": "2.5"}, "b#step"),
+    ("a negative step as a tensor", {"global_step": np.array([-1], np.int32)}, {}, "global_step"),
+    ("two steps", {"global_step": np.array([1, 2], np.int32)}, {}, "global_step"),
     ("a negative step", {}, {"global_step": "-1"}, "global_step"),
     ("a step beyond all numbers", {}, {"global_step": "1e300"}, "global_step"),
     ("a negative average of squares", {"b#exp_avg_sq": np.float32([0, 0, -1, 0, 0])}, {}, "b#exp_avg_sq"),

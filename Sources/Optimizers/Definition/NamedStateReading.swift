@@ -16,10 +16,22 @@ struct NamedStateReading {
         self.optimizer = optimizer
         let scalars = named.scalars.keys.filter { $0.contains("#") && !Optimizer.lossScaleNames.contains($0) }
         unread = Set(named.tensors.keys).union(named.counts.keys).union(scalars)
-        globalStep = named.scalars["global_step"].flatMap(Int.init(exactly:))
         for (name, value) in named.scalars.sorted(by: { $0.key < $1.key }) {
             try StateNumber.ofModel(name)?.check(value, name)
         }
+        globalStep = try Self.globalStep(of: named)
+        unread.remove(Self.stepName)
+    }
+
+    private static let stepName: Name = "global_step"
+
+    /// The model's step, from the metadata or from a tensor of one value.
+    private static func globalStep(of named: NamedState) throws(OptimizerError) -> Int? {
+        var found = named.scalars[stepName]
+        if found == nil { found = try value(of: stepName, in: named) }
+        guard let step = found else { return nil }
+        try StateNumber.ofModel(stepName)?.check(step, stepName)
+        return Int(exactly: step)
     }
 
     /// Reads what belongs to a parameter: slots into their memory, the rest into `state`.
@@ -58,7 +70,7 @@ struct NamedStateReading {
     /// Reads what belongs to the model: its step and its loss scale.
     func takeModel(into state: inout OptimizerState) throws(OptimizerError) {
         guard let step = globalStep ?? (optimizer.counts.isEmpty ? nil : largestCount) else {
-            throw Self.missing("global_step")
+            throw Self.missing(Self.stepName)
         }
         state.step = step
         for (place, name) in Optimizer.lossScaleNames.enumerated() where place < state.lossScaler.count {
@@ -107,13 +119,13 @@ struct NamedStateReading {
         let name = key(parameter, part)
         unread.remove(name)
         var found = named.counts[name].map(Double.init) ?? named.scalars[name]
-        if found == nil { found = try value(of: name) }
+        if found == nil { found = try Self.value(of: name, in: named) }
         guard let value = found else { return nil }
         try StateNumber.ofParameter(part, optimizer).check(value, name)
         return value
     }
 
-    private func value(of name: Name) throws(OptimizerError) -> Double? {
+    private static func value(of name: Name, in named: NamedState) throws(OptimizerError) -> Double? {
         guard let tensor = named.tensors[name] else { return nil }
         guard tensor.values.count == 1 else {
             throw .invalid(

@@ -31,9 +31,10 @@ import TensorCoding
 }
 
 extension NamedState {
-    /// Numbers of a state that are integers, in whatever type they come: torch writes `step` as F32.
+    /// Numbers of a state that are integers, in whatever type they come: torch writes `step` as F32, MindSpore
+    /// `global_step` as I32.
     fileprivate static func integers(_ name: Name) -> IntegerUse {
-        if name.dropping(suffix: "#step") != nil { return .wanted(.int64) }
+        if name == "global_step" || name.dropping(suffix: "#step") != nil { return .wanted(.int64) }
         return name.dropping(suffix: "#started") == nil ? .refused : .wanted(.bool)
     }
 

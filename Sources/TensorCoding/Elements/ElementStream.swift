@@ -7,10 +7,8 @@ struct ElementStream {
     let type: ElementType
     /// Whether all values so far are neither NaN nor infinite, as float32.
     private(set) var isFinite = true
-    /// Whether a finite F64 has become infinite as float32.
-    private(set) var isBeyondFloat32 = false
     /// The first number that may not stand where it does.
-    private(set) var stray: StrayInteger?
+    private(set) var stray: StrayNumber?
 
     private let rule: IntegerRule
     private var count = 0  // elements converted
@@ -101,7 +99,9 @@ struct ElementStream {
         for index in 0..<count {
             let value = Double(bitPattern: load(bytes, index, UInt64.self))
             room[index] = Float(value)
-            if value.isFinite, !room[index].isFinite { isBeyondFloat32 = true }
+            if value.isFinite, !room[index].isFinite, stray == nil {
+                stray = StrayNumber(value: value.plainText, index: self.count + index, fault: .beyondFloat32)
+            }
             guard !rule.isEmpty else { continue }
             check(
                 room[index], isExact: Double(room[index]) == value, isWhole: value == value.rounded(.towardZero),

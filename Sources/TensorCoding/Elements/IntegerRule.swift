@@ -39,24 +39,43 @@ extension ElementType {
 }
 
 /// A number that may not stand where it does.
-struct StrayInteger: Equatable {
+struct StrayNumber: Equatable {
+    /// What is wrong with a number.
+    enum Fault: Equatable {
+        /// Its nearest float32 is infinite.
+        case beyondFloat32
+        /// It is an integer that float32 would round.
+        case rounded
+        /// It is no integer of this type.
+        case outside(ElementType)
+    }
+
     /// The number, as text.
     let value: String
     /// Its place among the tensor's values.
     let index: Int
-    /// The type that does not hold it; nil where float32 would round it.
-    let type: ElementType?
+    /// What is wrong with it.
+    let fault: Fault
+
+    /// The kind of mistake that it is.
+    var kind: TensorIssue.Kind { fault == .beyondFloat32 ? .beyondFloat32 : .inexact }
+
+    /// What would have been right, in short.
+    var expected: String? { if case .outside(let type) = fault { type.rawValue } else { nil } }
 
     /// What is wrong with it, and what to send.
     ///
     /// - Parameter place: its indices; empty for the value of a scalar.
     func detail(in name: Name, at place: [Int]) -> String {
         let at = place.isEmpty ? "" : " at \(Dimensions.text(place))"
-        guard let type else {
+        let found = "`\(name)` holds \(value)\(at), which"
+        switch fault {
+        case .beyondFloat32: return "\(found) is beyond the range of float32; send numbers up to 3.4e38 in size"
+        case .outside(let type): return "\(found) \(type.rawValue) does not hold; send \(type.range)"
+        case .rounded:
             return
-                "`\(name)` holds \(value)\(at), which float32 would round; values are stored as float32, whose integers are exact up to 16777216: send the nearest one that it has"
+                "\(found) float32 would round; values are stored as float32, whose integers are exact up to 16777216: send the nearest one that it has"
         }
-        return "`\(name)` holds \(value)\(at), which \(type.rawValue) does not hold; send \(type.range)"
     }
 
     /// As above, for a number of which only the index in a tensor of `shape` is known.
@@ -86,18 +105,18 @@ struct IntegerRule {
     ///   - text: the number that was sent.
     func stray(
         _ value: Float, isExact: Bool, isWhole: Bool, at index: Int, _ text: @autoclosure () -> String
-    ) -> StrayInteger? {
+    ) -> StrayNumber? {
         for type in types {
             guard let range = type.integers, !isWhole || !range.contains(value) else { continue }
             // A number that only rounding has moved out of the range is told so.
             let isRounded = isWhole && !isExact && range.contains(value.towardZero)
-            return StrayInteger(value: text(), index: index, type: isRounded ? nil : type)
+            return StrayNumber(value: text(), index: index, fault: isRounded ? .rounded : .outside(type))
         }
-        return isExact || isEmpty ? nil : StrayInteger(value: text(), index: index, type: nil)
+        return isExact || isEmpty ? nil : StrayNumber(value: text(), index: index, fault: .rounded)
     }
 
     /// The first of these values that breaks the rule.
-    func stray(among values: UnsafeBufferPointer<Float>) -> StrayInteger? {
+    func stray(among values: UnsafeBufferPointer<Float>) -> StrayNumber? {
         for (index, value) in values.enumerated() {
             let isWhole = value == value.rounded(.towardZero)
             let found = stray(value, isExact: true, isWhole: isWhole, at: index, value.plainText)

@@ -41,7 +41,7 @@ extension TensorReader {
         }
         guard let stray = rule.stray(among: values) else { return }
         let detail = stray.detail(in: tensor.name, shape: inferred)
-        report(.inexact, at: "data", detail, expected: stray.type?.rawValue, got: stray.value, &issues)
+        report(stray.kind, at: "data", detail, expected: stray.expected, got: stray.value, &issues)
     }
 
     mutating func takeBase64(_ text: [UInt8]) {
@@ -97,9 +97,7 @@ extension TensorReader {
                 &issues)
         } else if let stray = stream.stray {
             let detail = stray.detail(in: tensor.name, shape: stated)
-            report(.inexact, at: "b64", detail, expected: stray.type?.rawValue, got: stray.value, &issues)
-        } else if stream.isBeyondFloat32 {
-            report(.beyondFloat32, at: "b64", "an F64 value is beyond the range of float32", &issues)
+            report(stray.kind, at: "b64", detail, expected: stray.expected, got: stray.value, &issues)
         }
     }
 

@@ -68,7 +68,7 @@ extension TensorReader {
         case .endArray: nesting.close()
         case .number:
             checkInteger(lexer.number, of: member, &issues)
-            append(lexer.number.float, of: member, &issues)
+            append(lexer.number, of: member, &issues)
             nesting.add(numbers: 1)
         default:
             reportElement(
@@ -92,15 +92,13 @@ extension TensorReader {
         let value = number.float
         guard value.isFinite else { return }
         let stray = rule.stray(value, isExact: number.equals(value), isWhole: isWhole, at: 0, number.text)
-        guard let stray else { return }
-        reportElement(
-            of: member, .inexact, stray.detail(in: tensor.name, at: nesting.place), expected: stray.type?.rawValue,
-            got: stray.value, &issues)
+        if let stray { reportElement(stray, of: member, &issues) }
     }
 
-    private mutating func append(_ value: Float, of member: Member?, _ issues: inout IssueList) {
+    private mutating func append(_ number: NumberText, of member: Member?, _ issues: inout IssueList) {
+        let value = number.float
         if !value.isFinite {
-            reportElement(of: member, .beyondFloat32, "the number is beyond the range of float32", &issues)
+            reportElement(StrayNumber(value: number.text, index: 0, fault: .beyondFloat32), of: member, &issues)
         }
         fill(member) { room in
             room[0] = value
@@ -120,6 +118,12 @@ extension TensorReader {
             inferred = nesting.dimensions
         }
         return member == nil ? finish(&issues) : resumeObject()
+    }
+
+    private mutating func reportElement(_ stray: StrayNumber, of member: Member?, _ issues: inout IssueList) {
+        reportElement(
+            of: member, stray.kind, stray.detail(in: tensor.name, at: nesting.place), expected: stray.expected,
+            got: stray.value, &issues)
     }
 
     /// Notes a mistake at the element that comes next.

@@ -65,9 +65,8 @@ struct EntryReader {
     private mutating func reportValues() {
         if let stray = stream?.stray {
             let detail = stray.detail(in: entry.name, shape: entry.shape)
-            report(.inexact, detail, expected: stray.type?.rawValue, got: stray.value)
+            report(stray.kind, detail, expected: stray.expected, got: stray.value)
         }
-        if stream?.isBeyondFloat32 ?? false { report(.beyondFloat32, "an F64 value is beyond the range of float32") }
     }
 
     private mutating func prepareIndices(_ sink: any TensorSink) {
