@@ -26,7 +26,7 @@ struct PressureTests {
         return client
     }
 
-    @Test("the slowest of the slow bodies makes room for a connection", arguments: 2...3)
+    @Test("the slowest of the slow bodies makes room for a connection, in one loop and among several", arguments: 1...3)
     func connection(loops: Int) throws {
         let server = try server {
             $0.pressureRate = 1 << 40
@@ -60,7 +60,7 @@ struct PressureTests {
         withExtendedLifetime(senders) {}
     }
 
-    @Test("an answer that tells of want of memory makes the slowest body give up its own", arguments: 2...3)
+    @Test("an answer that tells of want of memory makes the slowest body give up its own", arguments: 1...3)
     func memory(loops: Int) throws {
         let server = try server {
             $0.pressureRate = 1 << 40

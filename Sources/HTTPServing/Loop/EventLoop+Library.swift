@@ -30,9 +30,11 @@ extension EventLoop {
                 guard event == .CONNECTION_NOTIFY_CLOSED else { return }
                 EventLoop.borrowed(context)?.forget(http_connection_descriptor(handle))
             },
-            Unmanaged.passUnretained(self).toOpaque(), configuration.connectionMemory,
-            UInt32(clamping: configuration.maximumConnections))
+            Unmanaged.passUnretained(self).toOpaque(), configuration.connectionMemory, roomInLibrary)
     }
+
+    /// Twice the limit, which the census keeps: the library still counts a body that has just been cut for a newcomer.
+    private var roomInLibrary: UInt32 { UInt32(clamping: min(configuration.maximumConnections, 1 << 30) * 2) }
 
     private static func borrowed(_ context: UnsafeMutableRawPointer?) -> EventLoop? {
         context.map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
