@@ -16,6 +16,8 @@ public enum JournalError: Error, Sendable, Equatable {
     case outOfResources(file: String, call: String, code: Int32)
     /// A write or sync failed. Final: nothing more is written until the journal is opened afresh.
     case failed(file: String, call: String, code: Int32)
+    /// A file was removed, moved or replaced while it was open. Final: what is written to it now, no start would find.
+    case displaced(file: String)
     /// Bytes on disk are not those written, at `offset` of `file`.
     case corrupted(file: String, offset: Int, reason: String)
     /// The file comes from a later version of this format.
@@ -39,6 +41,8 @@ extension JournalError: CustomStringConvertible {
         case .outOfResources(let file, let call, let code): "\(call) of \(file) failed (\(message(code)))."
         case .failed(let file, let call, let code):
             "\(call) of \(file) failed (\(message(code))); nothing more is written until a restart."
+        case .displaced(let file):
+            "\(file) was removed, moved or replaced while it was open; nothing more is written until a restart."
         case .corrupted(let file, let offset, let reason): "\(file) is damaged at offset \(offset): \(reason)."
         case .unsupportedFormat(let file, let version): "\(file) has format version \(version), which is too new."
         case .inaccessible(let file, let call, let code): "\(call) of \(file) failed (\(message(code)))."

@@ -42,7 +42,7 @@ extension StartFailure {
             .outOfResources(let file, let call, let code):
             let reason = "\(call) of \(file) failed (\(String(cString: strerror(code))))"
             self.init(status: .inputOutput, message: "\(directory): \(reason). \(Self.advice(onFiles: code))")
-        case .closed: self.init(status: .inputOutput, message: "\(directory): \(error)")
+        case .closed, .displaced: self.init(status: .inputOutput, message: "\(directory): \(error)")
         }
     }
 
@@ -67,6 +67,7 @@ extension StartFailure {
         case ENOENT: "The directory above it must exist: create it, or choose another directory."
         case ENOTDIR, EEXIST, EISDIR: "Something else has that name: move it away, or choose another directory."
         case EMFILE, ENFILE: "Raise the number of open files (ulimit -n)."
+        case ELOOP: "It is a symbolic link, and files that are written are not reached through one: replace it by the file."
         case EFBIG: "Raise the size that files may have (ulimit -f)."
         default: "Check the disk and its mount, or choose another directory."
         }

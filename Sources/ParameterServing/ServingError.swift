@@ -6,8 +6,8 @@ import Optimizers
 
 /// Why the serving layer refused.
 ///
-/// Whatever the case but `diverged`: nothing was applied. There nothing was published; the slots hold what broke it until
-/// a restore or an import.
+/// Whatever the case but two, nothing was applied. After `diverged` nothing was published; the slots hold what broke it
+/// until a restore or an import. After `outcomeUnknown` the next start decides.
 public enum ServingError: Error, Sendable, Equatable {
     /// The definition, the gradients or the values are wrong; all complaints at once.
     case invalid([Complaint])
@@ -55,6 +55,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case storageFull(reason: String)
     /// The journal failed; the daemon answers reads only until it is started anew.
     case storageFailed(reason: String)
+    /// The journal failed while it wrote this: the next start tells whether it is there.
+    case outcomeUnknown(reason: String)
     /// A file that was to be read does not hold what was written; everything else goes on.
     case fileDamaged(reason: String)
     /// The daemon is stopping.

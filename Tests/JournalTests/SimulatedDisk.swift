@@ -307,6 +307,10 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         try call("fstat") { state, _ in state.open[descriptor]?.file.content.count ?? 0 }
     }
 
+    func isNamed(_ descriptor: Int32, _ path: String) -> Bool? {
+        try? call("stat") { state, _ in state.open[descriptor]?.file === state.names[path] }
+    }
+
     func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {
         try call("readdir") { state, _ in
             state.names.keys.sorted().filter { $0.hasPrefix(directory + "/") }.map {

@@ -93,6 +93,9 @@ struct SegmentFile {
         try directory.disk.synchronize(descriptor)
     }
 
+    /// Whether a start would find the file under its name.
+    var isInPlace: Bool { directory.disk.isNamed(descriptor, directory.path(of: name)) ?? true }
+
     func close() {
         directory.disk.close(descriptor)
     }

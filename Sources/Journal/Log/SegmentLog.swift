@@ -77,6 +77,7 @@ final class SegmentLog {
             // Final whatever the code: the kernel may have dropped the pages, a second try would lie.
             throw .failed(file: current.name, call: error.call, code: error.code)
         }
+        guard current.isInPlace else { throw .displaced(file: current.name) }
         syncedPosition = nextPosition
     }
 

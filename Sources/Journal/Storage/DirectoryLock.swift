@@ -1,27 +1,33 @@
-// One journal per directory: an advisory lock that the kernel drops with the process, however it ends.
+// One journal per directory: an advisory lock on the directory itself, which the kernel drops with the process, however it
+// ends. A file could be removed, and a second process would lock another one of the same name.
 
 import Glibc
 
-/// The lock file, held until `release`.
+/// The lock, held until `release`.
 struct DirectoryLock: Sendable {
-    private let file: Int32
+    private let held: Int32
     private let disk: any FileSystem
 
-    /// Takes the lock and leaves the process's id in the file for whoever is refused.
+    /// Takes the lock and leaves the process's id in a file for whoever is refused.
     init(_ directory: Directory) throws(JournalError) {
         disk = directory.disk
-        let path = directory.path(of: FileName.lock)
         let disk = disk
-        let taken = try directory.writing(FileName.lock) { () throws(SystemError) in try disk.lock(path) }
+        let taken = try directory.writing("the directory") { () throws(SystemError) in
+            try disk.lock(directory.path)
+        }
         guard let taken else { throw .inUse(processID: DirectoryLock.holder(directory)) }
-        file = taken
-        var note = Array("\(getpid())\n".utf8)
-        note += [UInt8](repeating: 0x20, count: max(0, 16 - note.count))
-        try? disk.writeAll(note, to: taken, at: 0)
+        held = taken
+        try? DirectoryLock.note(directory)
     }
 
     func release() {
-        disk.close(file)
+        disk.close(held)
+    }
+
+    private static func note(_ directory: Directory) throws(SystemError) {
+        let file = try directory.open(FileName.lock, .create)
+        defer { directory.disk.close(file) }
+        try directory.disk.writeAll(Array("\(getpid())\n".utf8), to: file, at: 0)
     }
 
     private static func holder(_ directory: Directory) -> Int? {

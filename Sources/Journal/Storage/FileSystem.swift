@@ -3,7 +3,7 @@
 
 import Glibc
 
-/// How a file is opened.
+/// How a file is opened; one that is written is never reached through a symbolic link.
 package enum OpenMode: Sendable {
     /// For reading; it must exist.
     case read
@@ -29,8 +29,8 @@ package struct DirectoryEntry: Sendable, Equatable {
 package protocol FileSystem: Sendable {
     /// Makes the directory and its parents where they are missing.
     func createDirectory(_ path: String) throws(SystemError)
-    /// Takes the lock file for this process until `close`; `nil` if another holder has it.
-    func lock(_ path: String) throws(SystemError) -> Int32?
+    /// Takes the directory for this process until `close`; `nil` if another holder has it.
+    func lock(_ directory: String) throws(SystemError) -> Int32?
     func open(_ path: String, _ mode: OpenMode) throws(SystemError) -> Int32
     func close(_ file: Int32)
     /// Writes a prefix of the buffers at the offset; returns its length in bytes, at least 1.
@@ -50,6 +50,8 @@ package protocol FileSystem: Sendable {
     func allocate(_ file: Int32, size: Int) throws(SystemError)
     func truncate(_ file: Int32, size: Int) throws(SystemError)
     func size(_ file: Int32) throws(SystemError) -> Int
+    /// Whether the name still leads to the open file; `nil` where the system does not say.
+    func isNamed(_ file: Int32, _ path: String) -> Bool?
     func list(_ directory: String) throws(SystemError) -> [DirectoryEntry]
     /// Asks that later reads come from the disk, not from memory; what it cannot forget it ignores.
     func discardCache(_ file: Int32)

@@ -19,8 +19,8 @@ package struct POSIXFileSystem: FileSystem {
         }
     }
 
-    package func lock(_ path: String) throws(SystemError) -> Int32? {
-        let file = try Self.check("open") { Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
+    package func lock(_ directory: String) throws(SystemError) -> Int32? {
+        let file = try openDirectory(directory)
         while flock(file, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
             if code == EINTR { continue }
@@ -35,8 +35,8 @@ package struct POSIXFileSystem: FileSystem {
         let flags =
             switch mode {
             case .read: O_RDONLY
-            case .update: O_RDWR
-            case .create: O_RDWR | O_CREAT | O_TRUNC
+            case .update: O_RDWR | O_NOFOLLOW
+            case .create: O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW
             }
         return try Self.check("open") { Glibc.open(path, flags | O_CLOEXEC, 0o600) }
     }
@@ -92,6 +92,13 @@ package struct POSIXFileSystem: FileSystem {
         var status = stat()
         _ = try Self.check("fstat") { fstat(file, &status) }
         return Int(status.st_size)
+    }
+
+    package func isNamed(_ file: Int32, _ path: String) -> Bool? {
+        var (one, other) = (stat(), stat())
+        guard fstat(file, &one) == 0 else { return nil }
+        guard stat(path, &other) == 0 else { return errno == ENOENT || errno == ENOTDIR ? false : nil }
+        return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
     }
 
     package func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {

@@ -116,6 +116,12 @@ extension Problem {
         case .storageFailed(let reason):
             self.init(.storageFailed, "\(reason) Nothing was applied; check the disk and start the daemon again.")
             retryAfter = 60
+        case .outcomeUnknown(let reason):
+            self.init(
+                .outcomeUnknown,
+                "\(reason) This request may or may not be kept: check the disk, start the daemon again, and send the same request again with the same seq or Idempotency-Key, or ask for the push by GET .../pushes/WORKER/SEQ."
+            )
+            retryAfter = 60
         case .fileDamaged(let reason):
             self.init(
                 .fileDamaged,

@@ -45,6 +45,7 @@ enum ProblemKind: String, CaseIterable {
     case stopping = "stopping"
     case modelUnavailable = "model-unavailable"
     case storageFailed = "storage-failed"
+    case outcomeUnknown = "outcome-unknown"
     case versionNotSupported = "http-version-not-supported"
     case storageFull = "storage-full"
 
@@ -61,5 +62,5 @@ enum ProblemKind: String, CaseIterable {
     var help: String { row.help }
 
     /// Whether a write that ends like this certainly had no effect: the one that is under way may have.
-    var changesNothing: Bool { self != .inFlight && self != .diverged }
+    var changesNothing: Bool { ![.inFlight, .diverged, .outcomeUnknown].contains(self) }
 }

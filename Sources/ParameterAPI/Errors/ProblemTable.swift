@@ -201,6 +201,11 @@ extension ProblemKind {
                 503, "The journal has failed",
                 "A write to the disk failed, so nothing more is acknowledged; reads still work. Check the disk, then start the daemon again."
             )
+        case .outcomeUnknown:
+            Row(
+                503, "The journal failed while it wrote this",
+                "The record was handed to the disk, and the disk did not say that it kept it. The next start of the daemon reads what is there. Check the disk, start the daemon again, then send the same request with the same seq or Idempotency-Key: what was kept is not applied twice."
+            )
         case .versionNotSupported:
             Row(505, "That HTTP version is not spoken here", "Speak HTTP/1.1.")
         case .storageFull:

@@ -38,13 +38,14 @@ final class CommandLog: @unchecked Sendable {
         _ record: @autoclosure () -> Record, then: @escaping @Sendable (Result<Logged, ServingError>) -> Void
     ) {
         guard let journal else { return then(.success(Logged(position: 0, isDurable: false))) }
+        if let failure { return then(.failure(failure)) }
         let record = record()
         Failpoint.reach(.beforeLog)
         keeper?.note(record.payload.reduce(0) { $0 + $1.count })
         journal.append(record) { [self] result in
             switch result {
             case .success(let done): then(.success(Logged(position: done.position, isDurable: done.isDurable)))
-            case .failure(let error): then(.failure(explained(error)))
+            case .failure(let error): then(.failure(outcome(error)))
             }
         }
     }
@@ -61,6 +62,14 @@ final class CommandLog: @unchecked Sendable {
 
     /// Why the last record was refused, while the next one would be too; goes by itself.
     var obstacle: ServingError? { journal?.obstacle.map(explained) }
+
+    /// What a failure means to a record that was handed to the disk: it may be there after all, and a start reads it.
+    private func outcome(_ error: JournalError) -> ServingError {
+        switch error {
+        case .failed, .displaced: .outcomeUnknown(reason: error.description)
+        default: explained(error)
+        }
+    }
 
     /// A failure with the room that would mend it.
     private func explained(_ error: JournalError) -> ServingError {
@@ -89,7 +98,7 @@ extension ServingError {
         switch error {
         case .outOfSpace, .readOnlyFileSystem, .outOfResources: self = .storageFull(reason: error.description)
         case .closed: self = .stopping
-        case .inUse, .failed, .corrupted, .unsupportedFormat, .inaccessible, .replayRefused:
+        case .inUse, .failed, .displaced, .corrupted, .unsupportedFormat, .inaccessible, .replayRefused:
             self = .storageFailed(reason: error.description)
         }
     }

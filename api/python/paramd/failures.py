@@ -14,7 +14,7 @@ from .proxies import foreign
 #: Answers that mean "the same request again, later"; 502 and 504 are a proxy's, while the server starts again.
 _LATER = {408, 429, 502, 503, 504}
 #: What a server says that will come back; one that is only busy or full is not asked for as long.
-_OUTAGES = {"stopping", "storage-failed"}
+_OUTAGES = {"stopping", "storage-failed", "outcome-unknown"}
 #: What comes to the same until somebody starts another server.
 _LASTING = {"model-unavailable"}
 

@@ -1,0 +1,65 @@
+// What others do to the files while the journal is open: removed, moved and replaced segments, a lock file that is gone,
+// symbolic links where files are to be written.
+
+import Glibc
+import Testing
+
+@testable import Journal
+
+@Suite("Displaced files")
+struct DisplacedTests {
+    private static let segment = "segment-000000000001.journal"
+
+    /// What happens to the segment while the journal is open.
+    enum Mishap: CaseIterable {
+        case removed, moved, replacedByCopy, directoryMoved
+
+        func befall(_ directory: TemporaryDirectory) throws {
+            let path = "\(directory.path)/\(DisplacedTests.segment)"
+            switch self {
+            case .removed: try #require(unlink(path) == 0)
+            case .moved: try #require(rename(path, path + ".away") == 0)
+            case .replacedByCopy:
+                let bytes = try directory.read(DisplacedTests.segment)
+                try #require(unlink(path) == 0)
+                try directory.write(bytes, to: DisplacedTests.segment)
+            case .directoryMoved:
+                try #require(rename(directory.path, directory.path + ".away") == 0)
+            }
+        }
+    }
+
+    @Test("nothing is acknowledged that no start would find", arguments: Mishap.allCases)
+    func displaced(mishap: Mishap) throws {
+        let directory = try TemporaryDirectory()
+        let journal = try directory.open()
+        #expect(try journal.appendAndWait(Record([1])).isDurable)
+        try mishap.befall(directory)
+        let expected = JournalError.displaced(file: Self.segment)
+        #expect(throws: expected) { try journal.appendAndWait(Record([2])) }
+        #expect(throws: expected) { try journal.appendAndWait(Record([3])) }
+        #expect(journal.failure == expected)
+        journal.close()
+        if mishap == .directoryMoved { try #require(rename(directory.path + ".away", directory.path) == 0) }
+    }
+
+    @Test("a lock file that is removed lets nobody in")
+    func lock() throws {
+        let directory = try TemporaryDirectory()
+        let journal = try directory.open()
+        #expect(throws: JournalError.inUse(processID: Int(getpid()))) { try directory.open() }
+        try #require(unlink("\(directory.path)/LOCK") == 0)
+        #expect(throws: JournalError.inUse(processID: nil)) { try directory.open() }
+        journal.close()
+        try directory.open().close()
+    }
+
+    @Test("files that are written are not reached through symbolic links", arguments: ["LOCK", "next.journal.tmp"])
+    func links(name: String) throws {
+        let (directory, elsewhere) = (try TemporaryDirectory(), try TemporaryDirectory())
+        try elsewhere.write([1, 2, 3], to: "precious")
+        try #require(symlink("\(elsewhere.path)/precious", "\(directory.path)/\(name)") == 0)
+        try? directory.open().close()
+        #expect(try elsewhere.read("precious") == [1, 2, 3])
+    }
+}
