@@ -18,6 +18,7 @@ let package = Package(
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .target(name: "CArguments"),
         .target(name: "CHTTPFailures"),
         .target(name: "CKernels"),
         .target(name: "Names", swiftSettings: strict),
@@ -37,7 +38,7 @@ let package = Package(
         .target(
             name: "ParameterServer",
             dependencies: [
-                "ParameterAPI", "Journal", "Threading",
+                "CArguments", "ParameterAPI", "Journal", "Threading",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,6 +1,7 @@
 // From the command line to a running daemon and back: parse, check, start, wait for a signal, drain, exit.
 
 import ArgumentParser
+import CArguments
 import Glibc
 import Logging
 import Optimizers
@@ -8,15 +9,15 @@ import Optimizers
 /// Runs the daemon until a signal ends it; does not return.
 ///
 /// - Parameters:
-///   - arguments: the command line without the program's name.
+///   - arguments: the command line without the program's name; nil for that of the process.
 ///   - optimizers: optimizers beside the built-in ones; each is served under its name.
 ///   - schedules: learning-rate schedules beside the built-in ones; likewise.
 public func run(
-    arguments: [String] = Array(CommandLine.arguments.dropFirst()), optimizers: [Optimizer.Type] = [],
+    arguments: [String]? = nil, optimizers: [Optimizer.Type] = [],
     schedules: [any LearningRateSchedule.Type] = []
 ) async -> Never {
     let catalogue = Catalogue(adding: optimizers, schedules: schedules)
-    let options = parse(arguments, catalogue)
+    let options = parse(arguments ?? ownArguments(), catalogue)
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "paramd")
     logger.logLevel = options.logLevel.level
@@ -27,6 +28,17 @@ public func run(
         fail(error)
     }
     Glibc.exit(0)
+}
+
+/// What the process was started with: a daemon that does not know would serve what nobody asked for.
+private func ownArguments() -> [String] {
+    guard arguments_count() > 0, let values = arguments_values() else {
+        fail(
+            StartFailure(
+                status: .configuration,
+                message: "this system does not tell a program its arguments: call run(arguments:) with them"))
+    }
+    return (1..<max(1, Int(arguments_count()))).compactMap { values[$0].map { String(cString: $0) } }
 }
 
 /// The options of the daemon; subcommands run here and do not come back.

@@ -1,5 +1,5 @@
-// Signals, read from a pipe. The first SIGTERM or SIGINT drains; another one cuts the drain short, but only a second later:
-// wrappers send two at once. SIGHUP, SIGUSR1 and SIGUSR2 end other programs; here they are told of and change nothing.
+// Signals, read from a pipe. The first SIGTERM, SIGINT or SIGQUIT drains; another one cuts the drain short, but only a
+// second later: wrappers send two at once. SIGHUP, SIGUSR1 and SIGUSR2 end other programs; here they are told of and change nothing.
 
 import Glibc
 import Logging
@@ -15,7 +15,7 @@ private let pipeEnds: (reading: Int32, writing: Int32) = {
 
 /// Turns signals into an orderly stop.
 struct SignalWatch {
-    private static let endings = [SIGTERM, SIGINT]
+    private static let endings = [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT"]
     private static let others = [SIGHUP: "SIGHUP", SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"]
     /// The time in which a further signal is taken for the same one.
     private static let sameSignal: UInt64 = 1_000_000_000
@@ -31,7 +31,7 @@ struct SignalWatch {
     init(logger: Logger) {
         self.logger = logger
         _ = pipeEnds
-        for number in Self.endings + Array(Self.others.keys) {
+        for number in Array(Self.endings.keys) + Array(Self.others.keys) {
             signal(number) { number in
                 let before = errno
                 var byte = UInt8(truncatingIfNeeded: number)
@@ -45,7 +45,7 @@ struct SignalWatch {
     func wait() {
         let number = nextEnding()
         let first = Clock.now
-        logger.notice("draining", metadata: ["signal": "\(number == SIGINT ? "SIGINT" : "SIGTERM")"])
+        logger.notice("draining", metadata: ["signal": "\(Self.endings[number] ?? "\(number)")"])
         let watch = Thread {
             while true {
                 _ = nextEnding()

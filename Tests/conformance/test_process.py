@@ -160,6 +160,48 @@ def test_other_signals_change_nothing(start: Callable[..., Daemon], number: int)
     assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_signals_that_end_it_drain(start: Callable[..., Daemon], number: int) -> None:
+    """What waits is answered, and the exit code is 0."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    api.create("m", BODY)
+    with raw_socket(api) as connection:
+        connection.sendall(b"GET /v1/models/m/parameters?since=1&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.1)
+        daemon.signal(number)
+        assert daemon.wait() == 0
+        raw_answer(connection).expect(503)
+
+
+def test_arguments_without_proc(tmp_path: Path) -> None:
+    """A container may have no /proc, from which Swift would read them."""
+    hidden = 'mount -t tmpfs none /proc && exec "$@"'
+    if (
+        os.getuid() != 0
+        or subprocess.run(["unshare", "--mount", "sh", "-c", hidden, "sh", "true"], check=False).returncode
+    ):
+        pytest.skip("hiding /proc needs root")
+    arguments = [
+        "--mount",
+        "sh",
+        "-c",
+        hidden,
+        "sh",
+        str(BINARY),
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        f"{tmp_path}/d",
+    ]
+    process = launch(*arguments, binary=Path("/usr/bin/unshare"))
+    line = read_line(process, within=30)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert line.startswith("listening on http://127.0.0.1:") and not line.endswith(":8470")
+    assert (tmp_path / "d/journal").is_dir()
+
+
 def test_two_signals_at_once_drain(start: Callable[..., Daemon]) -> None:
     """Wrappers send a second one within milliseconds: what waits is answered all the same."""
     for _ in range(5):

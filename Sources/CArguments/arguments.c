@@ -1,0 +1,14 @@
+#include "arguments.h"
+
+static int count;
+static char **values;
+
+// glibc hands main's own arguments to every constructor.
+__attribute__((constructor)) static void keep(int argc, char **argv) {
+    count = argc;
+    values = argv;
+}
+
+int arguments_count(void) { return count; }
+
+char **arguments_values(void) { return values; }
