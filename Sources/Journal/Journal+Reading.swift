@@ -31,6 +31,11 @@ extension Journal {
         return (first, try SegmentReader(FileName.segment(first), in: directory).header.firstPosition)
     }
 
+    /// Whether there are segments that hold only records before `position` and are not the newest.
+    public func hasSegments(before position: UInt64) throws(JournalError) -> Bool {
+        try !SegmentChain(directory).obsolete(before: position).isEmpty
+    }
+
     /// Deletes the segments that hold only records before `position`; the newest always stays.
     ///
     /// - Returns: How many segments were deleted.

@@ -67,7 +67,7 @@ extension StartFailure {
         case ENOENT: "The directory above it must exist: create it, or choose another directory."
         case ENOTDIR, EEXIST, EISDIR: "Something else has that name: move it away, or choose another directory."
         case EMFILE, ENFILE: "Raise the number of open files (ulimit -n)."
-        case ELOOP: "It is a symbolic link, and files that are written are not reached through one: replace it by the file."
+        case ELOOP: "It is a symbolic link, and the daemon writes through none: replace it by the file."
         case EFBIG: "Raise the size that files may have (ulimit -f)."
         default: "Check the disk and its mount, or choose another directory."
         }

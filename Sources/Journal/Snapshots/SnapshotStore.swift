@@ -9,6 +9,8 @@ import Threading
 public final class SnapshotStore: Sendable {
     private let directory: Directory
     private let nextID: Locked<UInt64>
+    /// Headers that have been read: files are never changed once they have a name.
+    private let known = Locked<[UInt64: SnapshotInfo]>([:])
 
     /// Opens the store, making the directory if it is missing.
     public convenience init(directory: String) throws(JournalError) {
@@ -91,18 +93,29 @@ public final class SnapshotStore: Sendable {
     }
 
     /// What is there, judged by the headers; contents are checked as they are read.
+    ///
+    /// Only files that are new since the last listing are opened.
     public func list() throws(JournalError) -> SnapshotListing {
+        let before = known.withLock { $0 }
         var listing = SnapshotListing()
         for id in try directory.fileNames().compactMap(FileName.snapshot.number).sorted() {
-            do {
-                let name = FileName.snapshot(id)
-                let reader = try SnapshotReader(name, id: id, in: directory, capacity: SnapshotHeader.size)
-                listing.snapshots.append(reader.info)
+            if let info = before[id] {
+                listing.snapshots.append(info)
+                continue
+            }
+            do throws(JournalError) {
+                listing.snapshots.append(try header(of: id))
             } catch {
                 listing.damaged[id] = error
             }
         }
+        let now = Dictionary(listing.snapshots.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
+        known.withLock { $0 = now }
         return listing
+    }
+
+    private func header(of id: UInt64) throws(JournalError) -> SnapshotInfo {
+        try SnapshotReader(FileName.snapshot(id), id: id, in: directory, capacity: SnapshotHeader.size).info
     }
 
     /// Opens a snapshot for reading.

@@ -114,7 +114,7 @@ extension ModelRegistry {
         switch result {
         case .success(let logged):
             model.begin(at: logged.position)
-            replaceModels(directory.apply(head, at: logged.position), by: model)
+            replaceModels(directory.apply(head, at: logged.position), by: model, at: logged.position)
             remember(creation.key, .created(model.uid, step: model.publication.current.step), at: logged.position)
             creation.reply(.success(.new(model)))
         case .failure(let error):
@@ -126,12 +126,12 @@ extension ModelRegistry {
     }
 
     /// Does to the live models what the record of the creation does to the directory.
-    private func replaceModels(_ effect: DirectoryState.Effect, by model: Model) {
+    private func replaceModels(_ effect: DirectoryState.Effect, by model: Model, at position: UInt64) {
         guard case .create(_, let retiring) = effect else { return }
         let (replaced, givenUp) = takeName(Name(model.name), for: model)
         assert([replaced?.uid, givenUp?.uid].compactMap(\.self) == retiring, "a name belongs to one model")
         replaced?.end(.modelReplaced(model.name))
-        keeper?.forget(retiring)
+        keeper?.forget(retiring, at: position)
         keeper?.watch(model)
     }
 

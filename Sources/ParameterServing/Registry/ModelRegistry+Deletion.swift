@@ -56,7 +56,7 @@ extension ModelRegistry {
         case .success(let logged):
             remember(deletion.key, .deleted, at: logged.position)
             if directory.apply(.delete(uid), at: logged.position) == .retire(uid) {
-                letGo(of: Name(deletion.name), uid)
+                letGo(of: Name(deletion.name), uid, at: logged.position)
             }
             deletion.reply(.success(.noted(.deleted)))
         case .failure(let error):
@@ -66,10 +66,10 @@ extension ModelRegistry {
     }
 
     /// Takes the name from the model, ends what waits for it and deletes its files.
-    private func letGo(of name: Name, _ uid: ModelUID) {
+    private func letGo(of name: Name, _ uid: ModelUID, at position: UInt64) {
         let (served, givenUp) = takeName(name)
         assert((served?.uid ?? givenUp?.uid) == uid, "a name belongs to one model")
         served?.end(.unknownModel(name.text, nearest: []))
-        keeper?.forget([uid])
+        keeper?.forget([uid], at: position)
     }
 }

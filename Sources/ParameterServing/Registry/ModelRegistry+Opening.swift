@@ -41,7 +41,8 @@ extension ModelRegistry {
             keeper.shelve(model, from: recovery.firstRecordNeeded(by: model))
         }
         watch?.forget(except: Set(recovery.state.models.keys))
-        keeper.forget(recovery.retired)
+        // Where the journal tells of their end is not known any more; all of it stays until their files are gone.
+        keeper.forget(recovery.retired, at: 0)
         let registry = ModelRegistry(
             assembly, directory: state, keys: recovery.keys, keeper: keeper, models: Array(recovery.models.values),
             unavailable: recovery.summary.unavailable)

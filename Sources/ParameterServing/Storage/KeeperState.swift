@@ -24,8 +24,9 @@ struct KeeperState {
     var arriving: [ModelUID: UInt64] = [:]
     /// Models that are not served and whose files stay: the name, and the first record that is needed.
     private var shelved: [ModelUID: (name: String, position: UInt64)] = [:]
-    /// Models that are gone and whose snapshots are not gone yet.
-    private(set) var retired: [ModelUID] = []
+    /// Models that are gone and whose files are not gone yet, each with a position that the record of its end cannot be
+    /// before: if that record went first, the files would bring the model back.
+    private var retired: [ModelUID: UInt64] = [:]
     var jobs: [@Sendable (DataDirectory) -> Void] = []
     /// Bytes of all records, as far as they are still in the journal or have been logged since the start.
     var logged: Int
@@ -37,6 +38,7 @@ struct KeeperState {
     /// After a failure nothing is tried before this many bytes have been logged.
     private var resumeAt = 0
     private var lastWasJob = false
+    private var lastWasDeletion = false
     var isStopping = false
     var isRunning = true
 
@@ -49,9 +51,9 @@ struct KeeperState {
     private var allowance: Int { max(leastAllowance, 2 * weight) }
 
     /// Whether there is a snapshot to write, or some to delete.
-    var isDue: Bool {
-        logged >= resumeAt && (!retired.isEmpty || !watches.isEmpty && logged - oldestMark > allowance)
-    }
+    var isDue: Bool { logged >= resumeAt && (!retired.isEmpty || isSnapshotDue) }
+
+    private var isSnapshotDue: Bool { !watches.isEmpty && logged - oldestMark > allowance }
 
     /// What to do now; nil for nothing.
     mutating func nextWork() -> Work? {
@@ -61,10 +63,9 @@ struct KeeperState {
         if lastWasJob { return .job(jobs.removeFirst()) }
         if isStopping { return .stop }
         guard isDue else { return nil }
-        if !retired.isEmpty {
-            defer { retired = [] }
-            return .delete(retired)
-        }
+        // Models that keep going must not keep the others from being written out either.
+        lastWasDeletion = !retired.isEmpty && !(lastWasDeletion && isSnapshotDue)
+        if lastWasDeletion { return .delete(Array(retired.keys)) }
         return watches.values.min { $0.mark < $1.mark }.map { .snapshot($0.model) }
     }
 
@@ -85,23 +86,28 @@ struct KeeperState {
         oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
     }
 
-    mutating func retire(_ uids: [ModelUID]) {
-        retired += uids
+    mutating func retire(_ uids: [ModelUID], at position: UInt64) {
+        for uid in uids { retired[uid] = position }
         for uid in uids { shelved[uid] = nil }
         for uid in uids { weight -= watches.removeValue(forKey: uid)?.model.bytes ?? 0 }
         oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
     }
 
+    /// Notes that the files of models are gone.
+    mutating func remove(_ uids: [ModelUID]) {
+        for uid in uids { retired[uid] = nil }
+    }
+
     /// Notes a failure: the next try waits for a tenth of what makes a snapshot due.
-    mutating func pause(_ undone: [ModelUID]) {
-        retired += undone
+    mutating func pause() {
         resumeAt = logged + allowance / 10
     }
 
     /// The first position of the journal that somebody needs.
     func needed(before end: UInt64) -> UInt64 {
-        let covered = watches.values.reduce(shelved.values.map(\.position).min() ?? end) { min($0, $1.coveredTo) }
-        return arriving.values.reduce(covered) { min($0, $1) }
+        let served = watches.values.reduce(end) { min($0, $1.coveredTo) }
+        let others = [arriving.values.min(), retired.values.min(), shelved.values.map(\.position).min()]
+        return others.compactMap(\.self).reduce(served, min)
     }
 
     /// Which models there are, by the records before `end`: later ones may not survive a power cut.

@@ -69,8 +69,10 @@ final class SnapshotKeeper: Sendable {
     }
 
     /// Deletes what is kept of models that are gone.
-    func forget(_ uids: [ModelUID]) {
-        state.withLock { $0.retire(uids) }
+    ///
+    /// `position` is that of the record which tells of it, or one before.
+    func forget(_ uids: [ModelUID], at position: UInt64) {
+        state.withLock { $0.retire(uids, at: position) }
         wakeUp.broadcast()
     }
 
@@ -115,18 +117,18 @@ final class SnapshotKeeper: Sendable {
             case .snapshot(let model):
                 attempt("snapshot of \(model.name)") { () throws(JournalError) in try write(model) }
             case .delete(let uids):
-                attempt("removing snapshots", of: uids) { () throws(JournalError) in try remove(uids) }
+                attempt("removing snapshots") { () throws(JournalError) in try remove(uids) }
             }
         }
     }
 
     /// Runs the work; after a failure the journal still holds everything, and a later record tries again.
-    private func attempt(_ what: String, of retired: [ModelUID] = [], _ body: () throws(JournalError) -> Void) {
+    private func attempt(_ what: String, _ body: () throws(JournalError) -> Void) {
         do throws(JournalError) {
             try body()
             report(.done(what))
         } catch {
-            state.withLock { $0.pause(retired) }
+            state.withLock { $0.pause() }
             report(.failed(what, error))
         }
     }
@@ -146,14 +148,16 @@ final class SnapshotKeeper: Sendable {
     }
 
     private func remove(_ uids: [ModelUID]) throws(JournalError) {
-        // A power cut must not bring the model back without them.
-        try flush()
+        let gone = Set(uids)
         for store in [directory.checkpoints, directory.snapshots] {
-            for info in try store.list().snapshots
-            where info.kind != DataDirectory.Kind.registry.rawValue && uids.contains(ModelUID(number: info.model)) {
-                try store.delete(info.id)
+            let files = try store.list().snapshots.filter { info in
+                info.kind != DataDirectory.Kind.registry.rawValue && gone.contains(ModelUID(number: info.model))
             }
+            // A power cut must not bring the model back without them.
+            if !files.isEmpty { try flush() }
+            for info in files { try store.delete(info.id) }
         }
+        state.withLock { $0.remove(uids) }
         try shorten()
     }
 
@@ -174,13 +178,10 @@ final class SnapshotKeeper: Sendable {
     /// Deletes the segments that no model needs, after noting which models there are.
     private func shorten() throws(JournalError) {
         let end = try flush()
-        var (needed, census) = state.withLock {
-            ($0.retired.isEmpty ? $0.needed(before: end) : 0, $0.census(before: end))
-        }
+        var (needed, census) = state.withLock { ($0.needed(before: end), $0.census(before: end)) }
         // As with the models: what is not on disk yet must not be told of.
         census.keys = keys.withLock { $0.filter { $0.position < end } }
-        // The snapshots of a retired model would bring it back if the record of its deletion went first.
-        guard needed > 0 else { return }
+        guard try journal.hasSegments(before: needed) else { return }
         try write(census, covering: needed)
         _ = try journal.deleteSegments(before: needed)
     }
