@@ -48,6 +48,8 @@ struct Replay: ParsableCommand {
             }
             let remark = found.isDeleted ? "  (deleted later)" : ""
             print("model \(model)  step \(found.step)  version \(found.version)  digest \(found.digest)\(remark)")
+        } catch let error as ServingError {
+            throw StartFailure(status: .dataDamaged, message: "\(directory): model `\(model)`: \(error.reason)")
         } catch let error as JournalError {
             throw StartFailure(error, directory: directory)
         }

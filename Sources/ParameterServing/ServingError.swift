@@ -70,6 +70,12 @@ extension ServingError {
         return .preconditionFailed(expected: expected, current: "version \(current)")
     }
 
+    /// What is wrong, for a log: the details of complaints, or the case.
+    public var reason: String {
+        guard case .invalid(let complaints) = self else { return "\(self)" }
+        return complaints.map(\.detail).joined(separator: " ")
+    }
+
     /// What an optimizer's refusal means here.
     public init(_ error: OptimizerError) {
         switch error {

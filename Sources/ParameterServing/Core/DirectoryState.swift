@@ -176,6 +176,9 @@ extension DirectoryState {
         }.map { "\($0.value) (\($0.key))" }.sorted()
     }
 
+    /// The name of a model on the list.
+    func listedName(of uid: ModelUID) -> Name? { list?.names[uid] }
+
     /// Whether there is a list of models.
     var hasList: Bool { list != nil }
 

@@ -64,31 +64,25 @@ struct ModelAssembly {
             _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters)
             return nil
         } catch {
-            guard case .invalid(let complaint) = error else { return "\(error)" }
-            return complaint.detail
+            return ServingError(error).reason
         }
     }
 
     /// Builds the model of an image.
     ///
-    /// - Throws: `JournalError.corrupted` where the image does not fit what its own settings say;
-    ///   `ServingError.outOfMemory`, which is not damage.
+    /// - Throws: `JournalError` where the bytes are damaged; `ServingError.outOfMemory`; another `ServingError` where the
+    ///   image does not fit what its own settings say.
     func assemble(_ source: ImageSource) throws -> Model {
         let (head, floats) = try source.head()
-        do throws(ServingError) {
-            let memory = try reserve(head.settings, head.parameters)
-            let optimizer = try optimizer(head.settings, head.parameters)
-            let pool = ArenaPool(count: optimizer.layout.count, budget: budget)
-            let arena = try pool.take()
-            try adopt(head.optimizer, optimizer)
-            let model = model(head.name, head.uid, head.fingerprint, optimizer, arena, pool, memory)
-            try load(source, floats, arena, optimizer)
-            model.adopt(head, arena, optimizer: optimizer)
-            return model
-        } catch {
-            if case .outOfMemory = error { throw error }
-            throw JournalError.corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
-        }
+        let memory = try reserve(head.settings, head.parameters)
+        let optimizer = try optimizer(head.settings, head.parameters)
+        let pool = ArenaPool(count: optimizer.layout.count, budget: budget)
+        let arena = try pool.take()
+        try adopt(head.optimizer, optimizer)
+        let model = model(head.name, head.uid, head.fingerprint, optimizer, arena, pool, memory)
+        try source.floats(into: [arena.buffer] + optimizer.slots.map(\.buffer), at: floats)
+        model.adopt(head, arena, optimizer: optimizer)
+        return model
     }
 
     /// The tensors of an image in the order in which their values lie.
@@ -99,16 +93,6 @@ struct ModelAssembly {
             }
         } catch {
             throw .corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
-        }
-    }
-
-    private func load(
-        _ source: ImageSource, _ start: Int, _ arena: Arena, _ optimizer: Optimizer
-    ) throws(ServingError) {
-        do throws(JournalError) {
-            try source.floats(into: [arena.buffer] + optimizer.slots.map(\.buffer), at: start)
-        } catch {
-            throw ServingError(error)
         }
     }
 

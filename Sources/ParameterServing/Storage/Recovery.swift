@@ -38,21 +38,23 @@ final class Recovery {
     private static let mostBytesAhead = 256 << 20
 
     let directory: DataDirectory
-    private let assembly: ModelAssembly
+    let assembly: ModelAssembly
     private let bytesAhead = Locked(0)
     private let progress = Condition()
-    private(set) var models: [ModelUID: Model] = [:]
+    var models: [ModelUID: Model] = [:]
     /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
     private(set) var covered: [ModelUID: UInt64] = [:]
     /// What snapshots and records say of the models; `models` follows it.
-    private(set) var state = DirectoryState()
+    var state = DirectoryState()
     /// The answers of creations and deletions that came with a key.
     private(set) var keys: KeyLedger
     private(set) var retired: [ModelUID] = []
     /// Models that are there and are not served.
-    private(set) var unavailable: [ModelUID: UnavailableModel] = [:]
+    var unavailable: [ModelUID: UnavailableModel] = [:]
+    /// Snapshots whose bytes are intact and mean no model.
+    var unreadable: [ModelUID: (info: SnapshotInfo, reason: String)] = [:]
     /// The rules of this very program that ended it, by model.
-    private let crashes: [ModelUID: RuleCrash]
+    let crashes: [ModelUID: RuleCrash]
     private(set) var summary = RecoverySummary()
     /// Bytes of all records that were read.
     private(set) var logged = 0
@@ -99,11 +101,6 @@ final class Recovery {
         return journal
     }
 
-    /// Where the journal begins to matter to a model that is not served.
-    func firstRecordNeeded(by model: UnavailableModel) -> UInt64 {
-        min(covered[model.uid] ?? .max, state.models[model.uid]?.position ?? 1)
-    }
-
     /// What had been logged when the model's newest snapshot was taken, in bytes.
     func mark(of model: Model) -> Int { marks[model.firstPosition] ?? logged }
 
@@ -121,10 +118,14 @@ final class Recovery {
                 case .checkpoint, nil: break
                 }
             } catch {
-                guard case .corrupted = error else { throw error }
+                guard case .corrupted(_, _, let reason) = error else { throw error }
                 note(error)
+                if (try? directory.snapshots.open(info.id).verify()) != nil {
+                    unreadable[ModelUID(number: info.model)] = (info, reason)
+                }
             }
         }
+        shelveUnreadable()
         unmarked = models.values.map(\.firstPosition).sorted(by: >)
     }
 
@@ -146,36 +147,27 @@ final class Recovery {
         covered[uid] = min(covered[uid] ?? .max, info.position)
         guard state.models[uid] == nil else { return }
         let head = try ImageSource(try directory.snapshots.open(info.id)).head().head
-        if isServed(head.name, uid, head.settings, head.parameters) {
-            models[uid] = try assemble(info)
+        if isServed(head.name, uid, head.settings, head.parameters), let model = try assemble(info, head.name, uid) {
+            models[uid] = model
             summary.snapshots += 1
         }
         state.add(uid, name: Name(head.name), position: head.position)
     }
 
-    /// Whether a model can be built and updated; notes why where it cannot.
-    private func isServed(
-        _ name: String, _ uid: ModelUID, _ settings: Setting, _ parameters: [ParameterDefinition]
-    ) -> Bool {
-        let reason: UnavailableModel.Reason
-        if assembly.configuration.withoutModels.contains(Name(name)) {
-            reason = .leftOut
-        } else if let crash = crashes[uid] {
-            reason = .crashed(crash)
-        } else if let refusal = assembly.refusal(settings, parameters) {
-            reason = .refused(refusal)
-        } else {
-            return true
-        }
-        unavailable[uid] = UnavailableModel(name: name, uid: uid, reason: reason)
-        return false
-    }
-
-    private func assemble(_ info: SnapshotInfo) throws(JournalError) -> Model {
+    /// The model of a snapshot; nil, noted, for one that does not fit together.
+    private func assemble(
+        _ info: SnapshotInfo, _ name: String, _ uid: ModelUID
+    ) throws(JournalError) -> Model? {
         do {
             return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
         } catch let error as JournalError {
             throw error
+        } catch let error as ServingError {
+            guard case .outOfMemory = error else {
+                shelve(name, uid, .refused("Snapshot \(info.id) does not fit: \(error.reason)"))
+                return nil
+            }
+            throw .replayRefused(position: info.position, reason: "snapshot \(info.id): \(error)")
         } catch {
             throw .replayRefused(position: info.position, reason: "snapshot \(info.id): \(error)")
         }
@@ -190,7 +182,7 @@ final class Recovery {
         switch state.apply(head, at: record.position) {
         case .create(let uid, let retiring): try create(uid, retiring, record)
         case .retire(let uid): retire(uid)
-        case .command(let uid, let kind): try apply(kind, models[uid], record)
+        case .command(let uid, let kind): apply(kind, models[uid], record)
         case .skip(let versions, let uids): skip(versions, of: uids, at: record.position)
         case .none: break
         }
@@ -255,8 +247,17 @@ final class Recovery {
         for model in models.values { model.pool.releaseFree() }
     }
 
-    private func apply(_ kind: CommandKind, _ model: Model?, _ record: StoredRecord) throws {
+    private func apply(_ kind: CommandKind, _ model: Model?, _ record: StoredRecord) {
         guard let model else { return }
+        do throws(FormatError) {
+            try submit(kind, model, record)
+        } catch {
+            let place = "Record \(record.position) of the journal"
+            shelve(model, .refused("\(place) does not fit it: expected \(error.expected)."))
+        }
+    }
+
+    private func submit(_ kind: CommandKind, _ model: Model, _ record: StoredRecord) throws(FormatError) {
         var reader = ByteReader(record.payload)
         waitUntilApplied(keeping: Self.mostBytesAhead)
         let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
@@ -269,12 +270,6 @@ final class Recovery {
             bytesAhead.withLock { $0 -= bytes }
             progress.signal()
         }
-    }
-
-    /// Stops serving a model that later records have made what this daemon cannot build.
-    private func shelve(_ model: Model, _ reason: UnavailableModel.Reason) {
-        models[model.uid] = nil
-        unavailable[model.uid] = UnavailableModel(name: model.name, uid: model.uid, reason: reason)
     }
 
     private func waitUntilApplied(keeping bytes: Int) {

@@ -1,0 +1,49 @@
+// Models that are in the directory and cannot be served: left out on purpose, crashed by their rule, or not to be built by
+// this daemon. They keep their names, their files and the records that they need.
+
+import Names
+import Optimizers
+
+extension Recovery {
+    /// Whether a model can be built and updated; notes why where it cannot.
+    func isServed(
+        _ name: String, _ uid: ModelUID, _ settings: Setting, _ parameters: [ParameterDefinition]
+    ) -> Bool {
+        let reason: UnavailableModel.Reason
+        if assembly.configuration.withoutModels.contains(Name(name)) {
+            reason = .leftOut
+        } else if let crash = crashes[uid] {
+            reason = .crashed(crash)
+        } else if let refusal = assembly.refusal(settings, parameters) {
+            reason = .refused(refusal)
+        } else {
+            return true
+        }
+        shelve(name, uid, reason)
+        return false
+    }
+
+    /// Keeps models of which only a snapshot is left that an earlier release wrote and this one cannot read.
+    func shelveUnreadable() {
+        for (uid, snapshot) in unreadable where state.models[uid] == nil {
+            guard let name = state.listedName(of: uid) else { continue }
+            shelve(name.text, uid, .refused("Snapshot \(snapshot.info.id): \(snapshot.reason)."))
+            state.add(uid, name: name, position: snapshot.info.position)
+        }
+    }
+
+    /// Stops serving a model that later records have made what this daemon cannot build.
+    func shelve(_ model: Model, _ reason: UnavailableModel.Reason) {
+        models[model.uid] = nil
+        shelve(model.name, model.uid, reason)
+    }
+
+    func shelve(_ name: String, _ uid: ModelUID, _ reason: UnavailableModel.Reason) {
+        unavailable[uid] = UnavailableModel(name: name, uid: uid, reason: reason)
+    }
+
+    /// Where the journal begins to matter to a model that is not served.
+    func firstRecordNeeded(by model: UnavailableModel) -> UInt64 {
+        min(covered[model.uid] ?? .max, state.models[model.uid]?.position ?? 1)
+    }
+}

@@ -1,0 +1,86 @@
+// A model that cannot be brought back is named and kept, and the others come back: snapshots whose bytes are intact and
+// whose content this release cannot use, as another release might have left them.
+
+import Journal
+import Names
+import Optimizers
+import Testing
+
+@testable import ParameterServing
+
+@Suite("Unavailable models")
+struct UnavailableModelTests {
+    /// What is wrong with the snapshots of a model.
+    enum Fault: CaseIterable {
+        case stateOfAnother, noImage
+
+        /// Writes such a snapshot that covers the same as `info`.
+        func write(_ image: ModelImage, in store: SnapshotStore, like info: SnapshotInfo) throws {
+            switch self {
+            case .stateOfAnother:
+                var other = image
+                other.position = info.position
+                other.optimizer.isStarted = []
+                _ = try save(other, in: store, kind: .model, label: [])
+            case .noImage:
+                let writer = try store.create(kind: info.kind, model: info.model, position: info.position)
+                try writer.write([8, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0xFF, count: 64))
+                _ = try writer.finish()
+            }
+        }
+    }
+
+    private func open(_ directory: TemporaryDirectory) throws(JournalError) -> ModelRegistry {
+        try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
+    }
+
+    /// Replaces the snapshots of a model by what `write` makes of each.
+    private func replaceSnapshots(
+        of uid: ModelUID, in directory: TemporaryDirectory, _ write: (SnapshotStore, SnapshotInfo) throws -> Void
+    ) throws {
+        let store = try SnapshotStore(directory: "\(directory.path)/snapshots")
+        for info in try store.list().snapshots where info.model == uid.number {
+            try write(store, info)
+            try store.delete(info.id)
+        }
+    }
+
+    @Test("one that cannot be read is named, its files stay, the others are served", arguments: Fault.allCases)
+    func unreadable(fault: Fault) throws {
+        let directory = try TemporaryDirectory()
+        var registry = try open(directory)
+        for name in ["hurt", "sane"] { try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: name) }
+        for number in 1...300 {
+            for model in registry.list() { try model.push(RecoveryTests.gradients(number), seq(number)) }
+            registry.waitForKeeper()
+        }
+        let (hurt, sane) = (try registry.model(named: "hurt"), try registry.model(named: "sane"))
+        let digests = (hurt: hurt.digest, sane: sane.digest)
+        let image = hurt.waitForImage()
+        registry.shutDown()
+        try replaceSnapshots(of: hurt.uid, in: directory) { try fault.write(image, in: $0, like: $1) }
+
+        // Long enough for the journal to be cut: what the model needs is not.
+        registry = try open(directory)
+        for number in 301...500 {
+            try registry.model(named: "sane").push(RecoveryTests.gradients(number), seq(number))
+            registry.waitForKeeper()
+        }
+        #expect(registry.list().map(\.name) == ["sane"])
+        #expect(registry.listUnavailable().map(\.uid) == [hurt.uid])
+        #expect(throws: ServingError.self) { try registry.model(named: "hurt") }
+        registry.shutDown()
+
+        try replaceSnapshots(of: hurt.uid, in: directory) { store, info in
+            var whole = image
+            // It holds all that was ever logged of the model.
+            whole.position = max(image.position, info.position)
+            _ = try save(whole, in: store, kind: .model, label: [])
+        }
+        registry = try open(directory)
+        #expect(try registry.model(named: "hurt").digest == digests.hurt)
+        #expect(try registry.model(named: "sane").digest != digests.sane)
+        #expect(registry.listUnavailable().isEmpty)
+        registry.shutDown()
+    }
+}
