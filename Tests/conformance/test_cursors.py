@@ -70,6 +70,13 @@ def test_every_change_names_its_cursor(api: Api, name: str) -> None:
     assert [m["cursor"] for m in api.get(f"/v1/models?prefix={name}").json()["models"]] == [f"{uid}-7"]
 
 
+@pytest.mark.parametrize("text", ["xyz", "-1", "1.5", "+1", "9007199254740992", "0a0b0c0d-", "-1-1"])
+def test_since_is_a_cursor_or_a_version(api: Api, model: str, text: str) -> None:
+    """Anything else is told both."""
+    problem = api("GET", f"/v1/models/{model}/parameters?since={text.replace('+', '%2B')}").expect(422).json()
+    assert "`cursor`" in problem["detail"] and "version" in problem["detail"]
+
+
 def test_since_takes_a_cursor(api: Api, model: str) -> None:
     """As it takes the number in it; a 304 and the 202 of a wait name the cursor too."""
     cursor = cursor_of(api, model)

@@ -224,7 +224,7 @@ def test_host(api: Api, host: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("target", ["/livez", "/healthz", "/readyz", "/version"])
-@pytest.mark.parametrize("host", ["10.1.2.3:8470", "up", "evil.example"])
+@pytest.mark.parametrize("host", ["10.1.2.3:8470", "up", "evil.example", ""])
 def test_probes_whatever_the_host(api: Api, target: str, host: str) -> None:
     """A supervisor asks by the address of the day; there is nothing to steal."""
     api.get(target, Host=host)

@@ -54,6 +54,12 @@ DEFINITIONS: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
     "torch.optim.AdamW": (without("optimizer", optimizer="torch.optim.AdamW"), ["it is called `AdamW`"], ()),
     "optim.SGD": (without("optimizer", optimizer="optim.SGD"), ["torch has it", '"framework":"torch"'], ()),
     "nn.Adam": (without("optimizer", optimizer="mindspore.nn.Adam"), ["it is called `Adam`"], ()),
+    "LARS alone": (without("optimizer", optimizer={"type": "LARS"}), ["LARS wraps another optimizer"], ("optimizer",)),
+    "AdaFactor with a rate": (
+        without("optimizer", optimizer={"type": "AdaFactor"}),
+        ["exactly one of `learning_rate` and `relative_step`"],
+        ("optimizer",),
+    ),
     "Lamb of torch": (without("optimizer", optimizer="torch.Lamb"), ["mindspore has it"], ()),
     "cosine": (
         without("learning_rate", learning_rate={"schedule": "cosine", "T_max": 100}),

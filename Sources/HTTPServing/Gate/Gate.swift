@@ -91,7 +91,11 @@ struct Gate: Sendable {
         let values = headers.values(of: "Host")
         guard values.count <= 1 else { throw .repeatedHost }
         if values.isEmpty, head.version != "HTTP/1.0" { throw .missingHost }
-        if let value = values.first, HostRule.name(of: value) == nil { throw .malformedHost }
+        // Supervisors may have no name to send.
+        let isNamed = values.first.map { !$0.isEmpty } ?? false
+        if let value = values.first, HostRule.name(of: value) == nil, isNamed || !isOpen(form, head.method) {
+            throw .malformedHost
+        }
         if let authority = form.authority, HostRule.name(of: authority) == nil {
             throw .malformedTarget(reason: "behind the scheme comes no host of the form name or name:port")
         }

@@ -46,7 +46,13 @@ struct OptimizerReader {
     /// LARS: the pipeline goes by what the optimizer inside takes, but decays and unscales itself.
     private func wrapped(_ object: Setting, pointer: String) throws(OptimizerError) -> OptimizerSubject {
         let settings = Settings(object, pointer: pointer, owner: "LARS", known: ["type", "framework"])
-        let inner = try read(settings.raw("optimizer"), pointer: "\(pointer)/optimizer")
+        guard let wrapped = settings.raw("optimizer") else {
+            throw .invalid(
+                "\(pointer)/optimizer", .typeError,
+                "LARS wraps another optimizer; write `{\"type\":\"LARS\",\"optimizer\":\"SGD\"}`.",
+                expected: "an optimizer", got: "nothing")
+        }
+        let inner = try read(wrapped, pointer: "\(pointer)/optimizer")
         guard inner.traits.framework == .mindSpore, inner.type != LARS.self else {
             throw .invalid(
                 "\(pointer)/optimizer", .valueError, "LARS wraps one of the other optimizers of MindSpore.",

@@ -33,7 +33,10 @@ struct AdaFactorArguments {
         if hasRate == isRelative {
             throw .invalid(
                 hasRate ? "/learning_rate" : "/optimizer/relative_step", .valueError,
-                "AdaFactor takes exactly one of `learning_rate` and `relative_step` (true by default).",
+                """
+                AdaFactor takes exactly one of `learning_rate` and `relative_step` (true by default): leave out \
+                `learning_rate`, or write `{"type":"AdaFactor","relative_step":false}` beside it.
+                """,
                 expected: "one of them", got: hasRate ? "both" : "neither")
         }
         if warmsUp && !isRelative {

@@ -22,7 +22,12 @@ import ParameterServing
 ///
 /// - Throws: `cursorUnknown` for a cursor of another life of the model.
 private func since(_ call: Call, _ model: Model) throws(Problem) -> Int? {
-    guard let cursor = call.query("since").flatMap({ Cursor($0) }) else { return try call.integer("since") }
+    guard let text = call.query("since") else { return nil }
+    guard let cursor = Cursor(text) else {
+        if let version = Int(clampingDigits: text), version <= FixedLimits.largestInteger { return version }
+        throw Problem(
+            .invalidQuery, "`since` is the `cursor` of an earlier answer, or a bare version, not `\(text.prefix(40))`.")
+    }
     guard cursor.uid == model.uid else {
         let newest = model.publication.current.cursor
         throw Problem(ServingError.cursorUnknown(cursor: "\(cursor)", newest: "\(newest)"))

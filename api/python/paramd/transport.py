@@ -12,6 +12,7 @@ from typing import Any
 from . import failures, interruption
 from .address import address
 from .connections import Answer, Connections, NoConnectionError
+from .errors import BadAnswer
 from .failures import Failure
 from .interruption import Interruption
 from .patience import Patience
@@ -99,9 +100,11 @@ class Transport:
                     return answer
             elif cancelled and cancelled.is_set:
                 raise answer.error
-            elif not (answer.is_cut and self._has_met):
+            elif not (answer.is_cut and (self._has_met or isinstance(answer.error, BadAnswer))):
                 self._pause_or_raise(answer, patience)
             elif not left:
+                if not self._has_met:
+                    raise answer.error
                 return Answer(304, {}, b"")
             else:
                 time.sleep(min(left, _BREATH))

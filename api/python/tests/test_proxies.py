@@ -41,6 +41,14 @@ def test_wait_has_one_budget(between: Proxy, behind: Model, cuts: bool) -> None:
     assert 2 <= len(waits) <= 12
 
 
+def test_wait_has_its_budget_at_first_contact(between: Proxy, model: Model) -> None:
+    """A 504 to a wait tells nothing of the daemon: what answers at once at the end decides."""
+    between.patience = 0.05
+    assert Client(between.url).model(model.name).pull(since=1, wait=3) is None
+    waits = between.waits()
+    assert waits[0] == 3000 and len(waits) > 6
+
+
 @pytest.mark.parametrize("cuts", [False, True])
 def test_wait_goes_on_after_a_cut(between: Proxy, behind: Model, model: Model, cuts: bool) -> None:
     """What is published after the first cut is seen."""
