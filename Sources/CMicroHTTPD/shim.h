@@ -50,6 +50,12 @@ static inline int http_connection_descriptor(struct MHD_Connection *connection) 
     return info ? info->connect_fd : -1;
 }
 
+// Bytes from the start of the method to the end of the head; 0 where the library does not tell.
+static inline size_t http_head_size(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info ? info->header_size : 0;
+}
+
 // glibc declares it under _GNU_SOURCE alone, which changes types that Swift's Glibc module knows without it.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 

@@ -15,6 +15,8 @@ public enum Refusal: Error, Sendable, Equatable {
     case targetTooLong(limit: Int)
     /// A header's name or value holds a character that may not stand there.
     case malformedHeader(name: String)
+    /// A line of the head does not end with CR LF, has an empty name, is folded or holds a NUL.
+    case inexactHead
     /// The headers together exceed the limit in bytes.
     case headTooLarge(limit: Int)
     /// No Host.
@@ -61,7 +63,8 @@ extension Refusal {
     /// The status code that says it.
     public var status: Int {
         switch self {
-        case .malformedMethod, .malformedTarget, .malformedHeader, .missingHost, .repeatedHost, .malformedHost,
+        case .malformedMethod, .malformedTarget, .malformedHeader, .inexactHead, .missingHost, .repeatedHost,
+            .malformedHost,
             .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody, .unreadable:
             400
         case .headTimedOut, .bodyTimedOut, .outpaced: 408
@@ -88,6 +91,8 @@ extension Refusal {
         case .targetTooLong(let limit):
             "The request target is too long; keep it below \(limit) bytes and \(Gate.maximumArguments) arguments."
         case .malformedHeader(let name): "The header '\(name)' holds a character that may not stand in a name or value."
+        case .inexactHead:
+            "A line of the head is not 'Name: value' that ends with CR LF; send each header on one line, without NUL."
         case .headTooLarge(let limit): "The headers are too large; keep them below \(limit) bytes together."
         case .missingHost: "The request has no Host header; send exactly one."
         case .repeatedHost: "The request has more than one Host header; send exactly one."

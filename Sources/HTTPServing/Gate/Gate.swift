@@ -9,6 +9,8 @@ struct Head {
     var fields: [(name: String, value: String)]
     /// Whether something is between target and version that a C string does not show: a NUL and what follows it.
     var hidesBytes = false
+    /// Whether its lines are exactly what names and values show, and end where the library says that the head ends.
+    var isExact = true
 
     /// Whether a body follows at once, as far as a head that may be malformed tells.
     var sendsBody: Bool {
@@ -33,6 +35,7 @@ struct Gate: Sendable {
         let method = try method(named: head.method)
         guard !head.hidesBytes else { throw .malformedTarget(reason: "it holds a NUL or more than one space") }
         try checkSizes(head)
+        guard head.isExact else { throw .inexactHead }
         for field in head.fields { try check(field) }
         let headers = Headers(head.fields)
         let length = try bodyLength(headers, version: head.version)

@@ -72,9 +72,7 @@ extension EventLoop {
         upload: UnsafeRawBufferPointer
     ) -> MHD_Result {
         if transaction.awaitsHead {
-            let head = Head(
-                method: String(cString: method), target: transaction.target, version: String(cString: version),
-                fields: fields(of: transaction.handle), hidesBytes: version != transaction.targetEnd + 1)
+            let head = head(of: transaction, method: method, version: version)
             let admitted = admit(head, from: transaction.connection.remote)
             return perform(transaction.begin(admitted, sendsBody: head.sendsBody), of: transaction)
         }
@@ -88,18 +86,29 @@ extension EventLoop {
         return Result { () throws(Refusal) in try gate.admit(head, from: remote.name) }
     }
 
-    private func fields(of handle: OpaquePointer) -> [(name: String, value: String)] {
-        var fields: [(name: String, value: String)] = []
-        withUnsafeMutablePointer(to: &fields) { list in
+    private func head(
+        of transaction: Transaction, method: UnsafePointer<CChar>, version: UnsafePointer<CChar>
+    ) -> Head {
+        let start = UInt(bitPattern: method)
+        let layout = HeadLayout(
+            whole: start..<start + UInt(http_head_size(transaction.handle)),
+            versionEnd: UInt(bitPattern: version + strlen(version)))
+        var lines = (fields: [(name: String, value: String)](), layout: layout)
+        withUnsafeMutablePointer(to: &lines) { lines in
             _ = MHD_get_connection_values_n(
-                handle, .HEADER_KIND,
+                transaction.handle, .HEADER_KIND,
                 { context, _, name, nameCount, value, valueCount in
-                    let list = context?.assumingMemoryBound(to: [(name: String, value: String)].self)
-                    list?.pointee.append((name: text(name, nameCount), value: text(value, valueCount)))
+                    let lines = context?.assumingMemoryBound(
+                        to: (fields: [(name: String, value: String)], layout: HeadLayout).self)
+                    lines?.pointee.fields.append((name: text(name, nameCount), value: text(value, valueCount)))
+                    let place = value.map { (UInt(bitPattern: name), UInt(bitPattern: $0) + UInt(valueCount)) }
+                    lines?.pointee.layout.fields.append(place)
                     return .YES
-                }, list)
+                }, lines)
         }
-        return fields
+        return Head(
+            method: String(cString: method), target: transaction.target, version: String(cString: version),
+            fields: lines.fields, hidesBytes: version != transaction.targetEnd + 1, isExact: lines.layout.isExact)
     }
 
     private func perform(_ move: Transaction.Move, of transaction: Transaction) -> MHD_Result {

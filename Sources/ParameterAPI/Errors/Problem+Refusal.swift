@@ -37,7 +37,8 @@ extension Refusal {
 extension ProblemKind {
     fileprivate init(_ refusal: Refusal) {
         switch refusal {
-        case .malformedMethod, .malformedTarget, .malformedHeader, .missingHost, .repeatedHost, .malformedHost,
+        case .malformedMethod, .malformedTarget, .malformedHeader, .inexactHead, .missingHost, .repeatedHost,
+            .malformedHost,
             .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody, .unreadable:
             self = .malformedRequest
         case .headTimedOut, .bodyTimedOut, .outpaced: self = .requestTimeout
