@@ -27,6 +27,8 @@ public enum Refusal: Error, Sendable, Equatable {
     case malformedHost
     /// Host names a server that this one is not: a page of another site may be behind the request.
     case foreignHost(String)
+    /// A page of another site has made a browser send a write; the header that says so.
+    case foreignSite(String)
     /// Content-Length is not a decimal number that fits.
     case malformedContentLength
     /// More than one Content-Length.
@@ -67,6 +69,7 @@ extension Refusal {
             .malformedHost,
             .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody, .unreadable:
             400
+        case .foreignSite: 403
         case .headTimedOut, .bodyTimedOut, .outpaced: 408
         case .lengthRequired: 411
         case .bodyTooLarge, .uncountable: 413
@@ -98,6 +101,8 @@ extension Refusal {
         case .repeatedHost: "The request has more than one Host header; send exactly one."
         case .malformedHost: "The Host header is not of the form name or name:port."
         case .foreignHost(let host): "This server does not answer for the host '\(host)'; add it to the allowed hosts."
+        case .foreignSite(let header):
+            "A page of another site may not write here (\(header.prefix(80))); serve the page from this address, or send the request from a program."
         case .malformedContentLength: "Content-Length is not a decimal number of bytes."
         case .repeatedContentLength: "The request has more than one Content-Length; send exactly one."
         case .ambiguousLength:

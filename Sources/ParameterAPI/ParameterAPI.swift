@@ -34,7 +34,6 @@ public final class ParameterAPI: Application {
         do {
             if request.method == .options { return try options(request) }
             let found = try router.find(request)
-            try checkOrigin(request)
             let call = Call(request: request, arguments: found.arguments, suffix: found.suffix, api: self)
             switch try found.route.endpoint(call) {
             case .answer(let body): return .answer(body)
@@ -70,21 +69,6 @@ public final class ParameterAPI: Application {
     private func options(allowing methods: [String]) -> Admission {
         let response = Response(status: 204, headers: [("Allow", methods.joined(separator: ", "))])
         return .answer { exchange in exchange.complete { response } }
-    }
-
-    /// Refuses what a page of another site makes a browser send: it cannot read answers, but a write is done without.
-    ///
-    /// Source: Fetch Metadata Request Headers, `Sec-Fetch-Site`; only browsers send it, and pages cannot set it.
-    private func checkOrigin(_ request: Request) throws(Problem) {
-        guard request.method != .get, request.method != .head, let site = request.headers["Sec-Fetch-Site"] else {
-            return
-        }
-        guard ["same-origin", "none"].contains(site.lowercased()) else {
-            throw Problem(
-                .crossSite,
-                "A page of another site may not write here (Sec-Fetch-Site is \(site.prefix(40))); nothing was applied. Serve the page from this address, or send the request from a program."
-            )
-        }
     }
 
     private func checkContentCoding(_ request: Request) throws(Problem) {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Callable
 
 import pytest
+from support.daemon import Daemon
 from support.wire import Api, raw_answer, raw_socket
 
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
@@ -55,6 +57,57 @@ def test_pages_of_other_sites_cannot_write(api: Api, demo: str, method: str, pat
     problem = api(method, f"/v1/models/{demo}{path}", {}, Sec_Fetch_Site=site).expect(403).json()
     assert problem["type"] == "/problems/cross-site" and site in problem["detail"]
     assert api.get(f"/v1/models/{demo}").json()["version"] == 1
+
+
+FOREIGN = (
+    "http://evil.example",
+    "http://localhost:1",
+    "null",
+    "",
+    "http://",
+    "{host}",
+    "http://{host}.evil.example",
+    "http://user@{host}",
+)
+
+
+@pytest.mark.parametrize(("method", "path"), BARE + READING)
+@pytest.mark.parametrize("origin", FOREIGN)
+def test_pages_of_other_origins_cannot_write(api: Api, demo: str, method: str, path: str, origin: str) -> None:
+    """Browsers tell the origin of every write, also where they send no `Sec-Fetch-Site`."""
+    headers = {"Origin": origin.format(host=f"{api.host}:{api.port}")}
+    problem = api(method, f"/v1/models/{demo}{path}", {}, **headers).expect(403).json()
+    assert problem["type"] == "/problems/cross-site" and "--allow-host" in problem["detail"]
+    assert api.get(f"/v1/models/{demo}").json()["version"] == 1
+
+
+def test_pages_of_allowed_hosts_write(start: Callable[..., Daemon]) -> None:
+    """A dashboard behind a proxy, which may ask under another name."""
+    daemon = start("--allow-host", "dash.example", "--allow-host", "*.example.org")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {"optimizer": "sgd", "parameters": {"w": [0]}})
+    for origin in ("https://dash.example", "http://dash.example:3000", "https://a.example.org"):
+        api("POST", "/v1/models/m/gradients", {"gradients": {"w": [1]}}, Origin=origin).expect(200)
+    for origin in ("https://dash.example.evil", "https://example.org"):
+        api("POST", "/v1/models/m/gradients", {"gradients": {"w": [1]}}, Origin=origin).expect(403)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("{host}", "http://{host}"),
+        ("localhost", "http://localhost"),
+        ("LOCALHOST:80", "http://localhost"),
+        ("localhost:443", "https://localhost"),
+        ("localhost", "https://LOCALHOST:443"),
+        ("[::1]:7", "http://[::1]:7"),
+    ],
+)
+def test_pages_of_the_host_that_is_asked_write(api: Api, demo: str, host: str, origin: str) -> None:
+    """Whatever its case, its default port and the scheme of the proxy in front."""
+    address = f"{api.host}:{api.port}"
+    headers = {"Host": host.format(host=address), "Origin": origin.format(host=address)}
+    api("POST", f"/v1/models/{demo}/gradients", {"gradients": {"w": [1, 1]}}, **headers).expect(200)
 
 
 def test_own_pages_write_and_all_pages_read(api: Api, demo: str) -> None:

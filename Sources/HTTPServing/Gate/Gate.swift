@@ -41,6 +41,7 @@ struct Gate: Sendable {
         let length = try bodyLength(headers, version: head.version)
         let form = TargetForm(head.target)
         try checkHost(headers, form, head)
+        try SiteRule(hosts: hosts).check(headers, asking: form.authority ?? headers["Host"], by: method)
         try checkExpectation(headers)
         if method == .get || method == .head, length != .announced(0), length != .none {
             throw .unexpectedBody(method)

@@ -6,6 +6,7 @@ import Glibc
 /// The names under which a server may be asked; ports are not compared.
 struct HostRule: Sendable {
     private let allowed: Set<String>
+    private let listed: Set<String>
     /// Ends of allowed names, each with its leading dot.
     private let suffixes: [String]
     private let allowsAddresses: Bool
@@ -17,6 +18,7 @@ struct HostRule: Sendable {
     init(listening: String, configured: [String], allowsAddresses: Bool = false) {
         let patterns = configured.map { $0.lowercased() }.filter { $0.hasPrefix("*.") }
         let names = ["localhost", "127.0.0.1", "[::1]", listening] + configured
+        listed = Set(configured.map { Self.bracketed($0.lowercased()) })
         allowed = Set(names.map { Self.bracketed($0.lowercased()) })
         suffixes = patterns.map { String($0.dropFirst()) }
         self.allowsAddresses = allowsAddresses
@@ -27,6 +29,9 @@ struct HostRule: Sendable {
         guard let name = Self.name(of: value) else { throw .malformedHost }
         guard allows(name.lowercased()) else { throw .foreignHost(name) }
     }
+
+    /// Whether the name is one of the configured, and not of those that every server has.
+    func isListed(_ name: String) -> Bool { listed.contains(name) || isBelowSuffix(name) }
 
     private func allows(_ name: String) -> Bool {
         allowed.contains(name) || isBelowSuffix(name) || (allowsAddresses && Self.isAddress(name))

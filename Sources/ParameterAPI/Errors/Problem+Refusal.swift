@@ -16,6 +16,7 @@ extension Refusal {
         switch self {
         case .foreignHost(let host):
             "This daemon does not answer for the host `\(host.prefix(80))`: ask for localhost, 127.0.0.1, [::1] or the address that it listens on, or start it with --allow-host \(host.prefix(80))."
+        case .foreignSite: "\(detail) --allow-host NAME admits the pages of a host."
         case .bodyTooLarge(FixedLimits.json.documentBytes):
             "The body is longer than the \(FixedLimits.json.documentBytes) bytes that JSON without tensors may have (the limit json-envelope, which is fixed); send less at a time."
         case .bodyTooLarge(FixedLimits.rates.documentBytes):
@@ -41,6 +42,7 @@ extension ProblemKind {
             .malformedHost,
             .malformedContentLength, .repeatedContentLength, .ambiguousLength, .unexpectedBody, .unreadable:
             self = .malformedRequest
+        case .foreignSite: self = .crossSite
         case .headTimedOut, .bodyTimedOut, .outpaced: self = .requestTimeout
         case .lengthRequired: self = .lengthRequired
         case .bodyTooLarge, .uncountable: self = .tooLarge

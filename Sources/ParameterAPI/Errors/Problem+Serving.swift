@@ -19,7 +19,7 @@ extension Problem {
         case .modelExists(let name):
             self.init(
                 .modelExists,
-                "`\(name)` exists and was created by another definition; add ?join=1 to use it as it is, if its parameters have the same names and shapes, or ?replace=1 to start over."
+                "`\(name)` exists and was created by another definition; add ?replace=1 to start over, or ?join=1 to use it as it is if its parameters have the same names and shapes."
             )
         case .modelDiffers(let name, let differences):
             self.init(

@@ -34,7 +34,7 @@ extension ProblemKind {
         case .crossSite:
             Row(
                 403, "A page of another site may not write here",
-                "A browser says by Sec-Fetch-Site that another site's page sent the request. Only pages of this address may write; programs such as curl send no such header."
+                "A browser says by Origin or Sec-Fetch-Site that another site's page sent the request. Only pages of this address may write, and those of the hosts that --allow-host names; programs such as curl send no such header."
             )
         case .notFound:
             Row(
