@@ -43,27 +43,27 @@ final class Recovery {
     private let progress = Condition()
     var models: [ModelUID: Model] = [:]
     /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
-    private(set) var covered: [ModelUID: UInt64] = [:]
+    var covered: [ModelUID: UInt64] = [:]
     /// What snapshots and records say of the models; `models` follows it.
     var state = DirectoryState()
     /// The answers of creations and deletions that came with a key.
-    private(set) var keys: KeyLedger
-    private(set) var retired: [ModelUID] = []
+    var keys: KeyLedger
+    var retired: [ModelUID] = []
     /// Models that are there and are not served.
     var unavailable: [ModelUID: UnavailableModel] = [:]
     /// Snapshots whose bytes are intact and mean no model.
     var unreadable: [ModelUID: (info: SnapshotInfo, reason: String)] = [:]
     /// The rules of this very program that ended it, by model.
     let crashes: [ModelUID: RuleCrash]
-    private(set) var summary = RecoverySummary()
+    var summary = RecoverySummary()
     /// Bytes of all records that were read.
-    private(set) var logged = 0
+    var logged = 0
     /// Bytes of the records before each creation and each snapshot, by position.
     private var marks: [UInt64: Int] = [:]
     /// Positions of snapshots that have no mark yet, the last one first.
-    private var unmarked: [UInt64] = []
-    private(set) var endOfSnapshots: UInt64 = 1
-    private(set) var firstDamage: JournalError?
+    var unmarked: [UInt64] = []
+    var endOfSnapshots: UInt64 = 1
+    var firstDamage: JournalError?
 
     init(_ directory: DataDirectory, _ assembly: ModelAssembly) {
         self.directory = directory
@@ -103,75 +103,6 @@ final class Recovery {
 
     /// What had been logged when the model's newest snapshot was taken, in bytes.
     func mark(of model: Model) -> Int { marks[model.firstPosition] ?? logged }
-
-    // MARK: Snapshots
-
-    private func loadSnapshots() throws(JournalError) {
-        let listing = try directory.snapshots.list()
-        for (id, error) in listing.damaged.sorted(by: { $0.key < $1.key }) { note(error, "snapshot \(id): ") }
-        for info in listing.snapshots.reversed() {
-            endOfSnapshots = max(endOfSnapshots, info.position)
-            do throws(JournalError) {
-                switch DataDirectory.Kind(rawValue: info.kind) {
-                case .registry: try loadCensus(info)
-                case .model: try loadModel(info)
-                case .checkpoint, nil: break
-                }
-            } catch {
-                guard case .corrupted(_, _, let reason) = error else { throw error }
-                note(error)
-                if (try? directory.snapshots.open(info.id).verify()) != nil {
-                    unreadable[ModelUID(number: info.model)] = (info, reason)
-                }
-            }
-        }
-        shelveUnreadable()
-        unmarked = models.values.map(\.firstPosition).sorted(by: >)
-    }
-
-    private func note(_ damage: JournalError, _ prefix: String = "") {
-        summary.damaged.append("\(prefix)\(damage)")
-        firstDamage = firstDamage ?? damage
-    }
-
-    private func loadCensus(_ info: SnapshotInfo) throws(JournalError) {
-        let listed = try ImageSource(try directory.snapshots.open(info.id)).census()
-        // The newest list is read first; what older ones know of keys is part of it.
-        if !state.hasList { keys.restore(listed.keys) }
-        state.add(list: info.id, listed.names.mapValues { Name($0) }, uids: UIDSource(label: info.label))
-    }
-
-    /// Loads a model's snapshot unless a newer one of it has been loaded.
-    private func loadModel(_ info: SnapshotInfo) throws(JournalError) {
-        let uid = ModelUID(number: info.model)
-        covered[uid] = min(covered[uid] ?? .max, info.position)
-        guard state.models[uid] == nil else { return }
-        let head = try ImageSource(try directory.snapshots.open(info.id)).head().head
-        if isServed(head.name, uid, head.settings, head.parameters), let model = try assemble(info, head.name, uid) {
-            models[uid] = model
-            summary.snapshots += 1
-        }
-        state.add(uid, name: Name(head.name), position: head.position)
-    }
-
-    /// The model of a snapshot; nil, noted, for one that does not fit together.
-    private func assemble(
-        _ info: SnapshotInfo, _ name: String, _ uid: ModelUID
-    ) throws(JournalError) -> Model? {
-        do {
-            return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
-        } catch let error as JournalError {
-            throw error
-        } catch let error as ServingError {
-            guard case .outOfMemory = error else {
-                shelve(name, uid, .refused("Snapshot \(info.id) does not fit: \(error.reason)"))
-                return nil
-            }
-            throw .replayRefused(position: info.position, reason: "snapshot \(info.id): \(error)")
-        } catch {
-            throw .replayRefused(position: info.position, reason: "snapshot \(info.id): \(error)")
-        }
-    }
 
     // MARK: Records
 

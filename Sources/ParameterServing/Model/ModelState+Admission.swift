@@ -1,0 +1,115 @@
+// What a model refuses before a command is logged, and what it notes of those that are on their way to the log: keys that are
+// taken, and steps that will have been counted.
+
+import Optimizers
+
+extension ModelState {
+    /// Judges a command, in the order: its key, then its content, then the state.
+    mutating func admit(_ command: Command) throws(ServingError) -> Admission {
+        switch command {
+        case .push(let push): return try admit(push)
+        case .importValues(_, _, let ifVersion): try check(ifVersion)
+        case .restore(let restoration): try check(restoration)
+        case .register(let worker): try ledger.checkRoom(for: worker)
+        case .note: break
+        case .keyed(let key, let ifVersion, let command):
+            if let answer = try keys.find(key) { return .repeated(answer) }
+            try check(ifVersion)
+            let admission = try admit(command)
+            keys.begin(key)
+            return admission
+        case .reconfigure(let patch, let ifVersion):
+            let settings = try patched(by: patch, ifVersion: ifVersion)
+            let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
+            _ = try pool.budget.reserve(max(0, more))
+            _ = try reconfigured(with: settings)
+        }
+        return .proceed
+    }
+
+    private mutating func admit(_ push: Push) throws(ServingError) -> Admission {
+        if let key = push.key {
+            switch try ledger.find(key) {
+            case .applied(let receipt, let fingerprint):
+                guard fingerprint == push.fingerprint else { throw .keyReused(key: key.text) }
+                return .repeated(.receipt(receipt))
+            case .pending(let fingerprint):
+                throw fingerprint == push.fingerprint ? .inFlight(key: key.text) : .keyReused(key: key.text)
+            case .new: break
+            }
+        }
+        try judge(push)
+        if let key = push.key { ledger.begin(key, push.fingerprint) }
+        stepsUnderWay += 1
+        return .proceed
+    }
+
+    /// The content (422), then the state (409).
+    func judge(_ push: Push) throws(ServingError) {
+        if !push.complaints.isEmpty { throw .invalid(push.complaints) }
+        if let nonFinite = push.nonFinite, !optimizer.plan.skipsOverflow { throw .invalid([nonFinite]) }
+        if let divergence { throw .diverged(parameter: divergence) }
+        try judge(push.basedOn)
+        try wrapping { () throws(OptimizerError) in
+            try optimizer.checkSteps(underWay: stepsUnderWay, for: push.gradients)
+        }
+        _ = try facts.learningRates(at: optimizer.step + stepsUnderWay)
+    }
+
+    private func judge(_ basis: Basis?) throws(ServingError) {
+        switch basis {
+        case .step(let step) where step > optimizer.step + stepsUnderWay:
+            throw .basedOnFuture(basedOn: step, step: optimizer.step)
+        case .cursor(let cursor) where cursor.uid != facts.uid || cursor.version > version:
+            throw .cursorUnknown(cursor: "\(cursor)", newest: "\(published.cursor)")
+        case .step, .cursor, nil: break
+        }
+    }
+
+    func check(_ ifVersion: [Int]?) throws(ServingError) {
+        if let ifVersion, !ifVersion.contains(version) { throw .preconditionFailed(ifVersion, current: version) }
+    }
+
+    func patched(by patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) -> Setting {
+        try check(ifVersion)
+        return try wrapping { () throws(OptimizerError) in
+            try patch.applied(to: optimizer.definition, layout: optimizer.layout)
+        }
+    }
+
+    func slotBytesAdded(by settings: Setting) throws(ServingError) -> Int {
+        try wrapping { () throws(OptimizerError) in
+            max(0, try optimizer.memoryNeeded(with: settings) + settings.arrayBytes - slotBytes)
+        }
+    }
+
+    func reconfigured(with settings: Setting) throws(ServingError) -> Optimizer {
+        try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings) }
+    }
+
+    private func wrapping<Result>(_ body: () throws(OptimizerError) -> Result) throws(ServingError) -> Result {
+        do throws(OptimizerError) { return try body() } catch { throw ServingError(error) }
+    }
+
+    /// Takes back what `admit` noted, for a command that could not be logged.
+    mutating func forget(_ command: Command) {
+        switch command {
+        case .push(let push):
+            stepsUnderWay -= 1
+            if let key = push.key { ledger.abandon(key) }
+        case .keyed(let key, _, let command):
+            keys.abandon(key)
+            forget(command)
+        case .importValues, .reconfigure, .restore, .register, .note: break
+        }
+    }
+}
+
+extension OptimizerPlan {
+    /// Whether a gradient with NaN or infinity skips the update instead of being refused.
+    fileprivate var skipsOverflow: Bool {
+        if onNonFinite == .skip { return true }
+        guard let lossScaling else { return false }
+        return lossScaling.rule != .fixed(dropsOverflow: false)
+    }
+}

@@ -1,0 +1,73 @@
+// The first half of a start: the newest intact snapshot of each model, and the newest list of models.
+
+import Journal
+import Names
+
+extension Recovery {
+    func loadSnapshots() throws(JournalError) {
+        let listing = try directory.snapshots.list()
+        for (id, error) in listing.damaged.sorted(by: { $0.key < $1.key }) { note(error, "snapshot \(id): ") }
+        for info in listing.snapshots.reversed() {
+            endOfSnapshots = max(endOfSnapshots, info.position)
+            do throws(JournalError) {
+                switch DataDirectory.Kind(rawValue: info.kind) {
+                case .registry: try loadCensus(info)
+                case .model: try loadModel(info)
+                case .checkpoint, nil: break
+                }
+            } catch {
+                guard case .corrupted(_, _, let reason) = error else { throw error }
+                note(error)
+                if (try? directory.snapshots.open(info.id).verify()) != nil {
+                    unreadable[ModelUID(number: info.model)] = (info, reason)
+                }
+            }
+        }
+        shelveUnreadable()
+        unmarked = models.values.map(\.firstPosition).sorted(by: >)
+    }
+
+    private func note(_ damage: JournalError, _ prefix: String = "") {
+        summary.damaged.append("\(prefix)\(damage)")
+        firstDamage = firstDamage ?? damage
+    }
+
+    private func loadCensus(_ info: SnapshotInfo) throws(JournalError) {
+        let listed = try ImageSource(try directory.snapshots.open(info.id)).census()
+        // The newest list is read first; what older ones know of keys is part of it.
+        if !state.hasList { keys.restore(listed.keys) }
+        state.add(list: info.id, listed.names.mapValues { Name($0) }, uids: UIDSource(label: info.label))
+    }
+
+    /// Loads a model's snapshot unless a newer one of it has been loaded.
+    private func loadModel(_ info: SnapshotInfo) throws(JournalError) {
+        let uid = ModelUID(number: info.model)
+        covered[uid] = min(covered[uid] ?? .max, info.position)
+        guard state.models[uid] == nil else { return }
+        let head = try ImageSource(try directory.snapshots.open(info.id)).head().head
+        if isServed(head.name, uid, head.settings, head.parameters), let model = try assemble(info, head.name, uid) {
+            models[uid] = model
+            summary.snapshots += 1
+        }
+        state.add(uid, name: Name(head.name), position: head.position)
+    }
+
+    /// The model of a snapshot; nil, noted, for one that does not fit together.
+    private func assemble(
+        _ info: SnapshotInfo, _ name: String, _ uid: ModelUID
+    ) throws(JournalError) -> Model? {
+        do {
+            return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
+        } catch let error as JournalError {
+            throw error
+        } catch let error as ServingError {
+            guard case .outOfMemory = error else {
+                shelve(name, uid, .refused("Snapshot \(info.id) does not fit: \(error.reason)"))
+                return nil
+            }
+            throw .replayRefused(position: info.position, reason: "snapshot \(info.id): \(error)")
+        } catch {
+            throw .replayRefused(position: info.position, reason: "snapshot \(info.id): \(error)")
+        }
+    }
+}
