@@ -174,6 +174,7 @@ def test_signals_that_end_it_drain(start: Callable[..., Daemon], number: int) ->
         raw_answer(connection).expect(503)
 
 
+@pytest.mark.unsanitized
 def test_arguments_without_proc(tmp_path: Path) -> None:
     """A container may have no /proc, from which Swift would read them."""
     hidden = 'mount -t tmpfs none /proc && exec "$@"'
