@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import itertools
+import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -15,6 +20,7 @@ from support.wire import Api, state_of
 
 KEPT = ("first", "second")
 ALLOWANCE = 256 << 10
+SMALL = {"optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": 1, "parameters": {"w": [0] * 50}}
 BODY = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0.5] * 2000}}
 
 
@@ -68,3 +74,80 @@ def test_journal_is_cut_while_models_come_and_go(start: Callable[..., Daemon], t
     assert api.get("/v1/models/first").json()["step"] == count
     assert size < 16 * ALLOWANCE
     assert len(list((tmp_path / "snapshots").iterdir())) < 30
+
+
+@dataclass
+class Kept:
+    """What is known of a model from outside: whether it is there, if that is known, and bounds of its step."""
+
+    is_there: bool | None = None
+    least: int = 0
+    most: int = 0
+
+
+class Churn:
+    """A client that creates, trains and deletes its own models until the daemon dies, and keeps account."""
+
+    def __init__(self, number: int, seed: int) -> None:
+        self.models: dict[str, Kept] = {}
+        self._number, self._random = number, random.Random(seed)
+
+    def run(self, daemon: Daemon) -> None:
+        """Works until the connection breaks."""
+        api = Api(daemon.host, daemon.port)
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):
+            while True:
+                self._change(api)
+
+    def _change(self, api: Api) -> None:
+        there = [name for name, kept in self.models.items() if kept.is_there]
+        kind = self._random.random()
+        if kind < 0.25 or not there:
+            # Some names come back.
+            name = f"c{self._number}-{self._random.randrange(200)}"
+            if name not in there:
+                kept = self.models[name] = Kept()
+                api.create(name, SMALL)
+                kept.is_there = True
+        elif kind < 0.45:
+            kept = self.models[name := self._random.choice(there)]
+            kept.is_there = None
+            api("DELETE", f"/v1/models/{name}").expect(204)
+            kept.is_there = False
+        else:
+            kept = self.models[name := self._random.choice(there)]
+            kept.most += 1
+            api.push(name, {"w": [1] * 50})
+            kept.least += 1
+
+    def check(self, steps: dict[str, int]) -> None:
+        """Holds the account against the models that a start has brought back, and goes on from those."""
+        for name, kept in self.models.items():
+            if kept.is_there is not None:
+                assert (name in steps) == kept.is_there, name
+            if name in steps:
+                assert kept.least <= steps[name] <= kept.most, name
+            kept.is_there = name in steps
+            kept.least = kept.most = steps.get(name, 0)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(2))
+def test_kills_while_models_come_and_go(start: Callable[..., Daemon], tmp_path: Path, seed: int) -> None:
+    """Ten kills: nothing that was acknowledged is lost, nothing that was deleted comes back, the files stay few."""
+    chance = random.Random(seed)
+    clients = [Churn(number, chance.getrandbits(32)) for number in range(4)]
+    for _ in range(11):
+        daemon = start("--snapshot-after", chance.choice(["8K", "16K", "64K"]), data_dir=tmp_path)
+        listed = Api(daemon.host, daemon.port).get("/v1/models?page_size=1000").json()["models"]
+        for client in clients:
+            client.check({model["model"]: model["step"] for model in listed})
+        with ThreadPoolExecutor(len(clients)) as pool:
+            work = [pool.submit(client.run, daemon) for client in clients]
+            time.sleep(chance.uniform(0.2, 1.5))
+            daemon.process.kill()
+            daemon.process.wait(20)
+            for part in work:
+                part.result()
+    assert sum(kept.most for client in clients for kept in client.models.values()) > 0
+    assert journal_size(tmp_path) < 64 * (64 << 10)
