@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +33,6 @@ def push(api: Api, first: int, last: int, width: int = 8) -> None:
     """Pushes of one worker."""
     for seq in range(first, last + 1):
         api.push("m", {"w": gradient(0, seq, width)}, worker="w0", seq=seq)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    if os.getuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=False).returncode:
-        pytest.skip("this system does not let root mount a tmpfs")
-    yield tmp_path
-    subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 def test_full_disk(small_disk: Path) -> None:

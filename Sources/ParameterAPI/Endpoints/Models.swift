@@ -61,7 +61,8 @@ private func answerAgain(_ uid: ModelUID, step: Int, _ call: Call, _ exchange: E
         writer.member("step", step)
         writer.member("version", first.version)
         writer.member("cursor", "\(first)")
-        writer.member("status", "gone")
+        let isUnavailable = call.api.registry.unavailableModel(named: name)?.uid == uid
+        writer.member("status", isUnavailable ? "unavailable" : "gone")
         writer.key("parameters")
         writer.beginObject()
         writer.endObject()

@@ -17,7 +17,7 @@ extension ModelRegistry {
         _ directory: DataDirectory, configuration: ServingConfiguration, catalogue: Catalogue,
         report: @escaping @Sendable (StorageEvent) -> Void
     ) throws(JournalError) -> (ModelRegistry, RecoverySummary) {
-        let watch = catalogue.hasOwnCode ? try RuleWatch(directory.path) : nil
+        let watch = catalogue.hasOwnCode ? try watchRules(directory, report) : nil
         let assembly = ModelAssembly(configuration, catalogue, watch: watch)
         let recovery = Recovery(directory, assembly)
         let journal = try recovery.run()
@@ -40,12 +40,26 @@ extension ModelRegistry {
         for model in recovery.summary.unavailable {
             keeper.shelve(model, from: recovery.firstRecordNeeded(by: model))
         }
-        watch?.forget(except: Set(recovery.state.models.keys))
+        // The records of a model that is gone are replayed as long as the journal has them.
+        watch?.forget(except: recovery.state.gone.union(recovery.state.models.keys))
         // Where the journal tells of their end is not known any more; all of it stays until their files are gone.
         keeper.forget(recovery.retired, at: 0)
         let registry = ModelRegistry(
             assembly, directory: state, keys: recovery.keys, keeper: keeper, models: Array(recovery.models.values),
             unavailable: recovery.summary.unavailable)
         return (registry, recovery.summary)
+    }
+
+    /// A watch over users' rules; nil on a full disk, which must not keep a daemon from starting to serve pulls.
+    private static func watchRules(
+        _ directory: DataDirectory, _ report: (StorageEvent) -> Void
+    ) throws(JournalError) -> RuleWatch? {
+        do throws(JournalError) {
+            return try RuleWatch(directory)
+        } catch {
+            guard error.heals else { throw error }
+            report(.failed("noting which rules run", error))
+            return nil
+        }
     }
 }

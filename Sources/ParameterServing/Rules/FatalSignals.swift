@@ -8,12 +8,12 @@ import Threading
 enum FatalSignals {
     private static let stackSize = 1 << 16
     /// Read by the handler: set before it is installed, and for the next directory of the same process.
-    nonisolated(unsafe) fileprivate static var notes: UnsafeMutableRawPointer?
+    nonisolated(unsafe) fileprivate static var notes: UnsafeMutableRawBufferPointer?
     /// What was done about each signal before, by its number.
     nonisolated(unsafe) fileprivate static var previous: UnsafeMutablePointer<sigaction>?
 
     /// Marks notes in `memory` from now on.
-    static func watch(_ memory: UnsafeMutableRawPointer) {
+    static func watch(_ memory: UnsafeMutableRawBufferPointer) {
         notes = memory
         guard previous == nil else { return }
         let actions = UnsafeMutablePointer<sigaction>.allocate(capacity: 65)
@@ -26,8 +26,8 @@ enum FatalSignals {
     }
 
     /// Ends the watch over `memory`, which is about to go.
-    static func stop(_ memory: UnsafeMutableRawPointer) {
-        if notes == memory { notes = nil }
+    static func stop(_ memory: UnsafeMutableRawBufferPointer) {
+        if notes?.baseAddress == memory.baseAddress { notes = nil }
     }
 
     /// Gives this thread a stack for the handler, since a rule may end by using up the thread's own.
@@ -46,10 +46,10 @@ enum FatalSignals {
 private func markAndGiveOn(
     _ number: Int32, _ facts: UnsafeMutablePointer<siginfo_t>?, _ context: UnsafeMutableRawPointer?
 ) {
-    if let notes = FatalSignals.notes {
+    if let notes = FatalSignals.notes, let base = notes.baseAddress {
         let thread = pthread_self()
-        for slot in 0..<RuleNote.count {
-            let note = RuleNote(notes, slot)
+        for slot in 0..<notes.count / RuleNote.size {
+            let note = RuleNote(base, slot)
             if note.isRunning(on: thread) { note.state = .crashed }
         }
     }

@@ -11,8 +11,6 @@ struct RuleNote {
         case crashed = 2
     }
 
-    /// How many notes a file has: more updates than that do not run at a time.
-    static let count = 64
     static let size = 128
     private static let longestName = size - 33
     private let base: UnsafeMutableRawPointer

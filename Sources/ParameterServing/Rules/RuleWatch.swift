@@ -6,54 +6,61 @@ import Glibc
 import Journal
 import Threading
 
-/// The notes of the updates that are running; an update costs a few writes to memory more.
+/// The notes of the updates that are running, and of those that crashed; an update costs a few writes to memory more.
 final class RuleWatch: @unchecked Sendable {
     fileprivate static let fileName = "RULES"
-    private let memory: UnsafeMutableRawPointer
+    /// Notes beside those of crashes: more updates than that do not run at a time.
+    static let room = 64
+    private let memory: UnsafeMutableRawBufferPointer
+    private let base: UnsafeMutableRawPointer
     private let free: Locked<[Int]>
 
     /// Maps the file of a directory and watches for fatal signals from now on.
     ///
     /// Crashes of this very program stay noted; another build of it is to be tried.
-    /// - Throws: `inaccessible` where the file cannot be made.
-    init(_ directory: String) throws(JournalError) {
-        let size = RuleNote.size * RuleNote.count
-        let file = open("\(directory)/\(Self.fileName)", O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0 else { throw Self.failure("open") }
+    /// - Throws: what `JournalError(writing:)` makes of a file that cannot be made.
+    init(_ directory: DataDirectory) throws(JournalError) {
+        let crashes = directory.ruleCrashes.count
+        let file = open("\(directory.path)/\(Self.fileName)", O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { throw .inaccessible(file: Self.fileName, call: "open", code: errno) }
         defer { close(file) }
+        let size = RuleNote.size * (crashes + Self.room)
         // Taken up at once: a disk that is full by then must not end an update.
-        guard posix_fallocate(file, 0, off_t(size)) == 0 else { throw Self.failure("posix_fallocate") }
-        guard let mapped = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), mapped != MAP_FAILED else {
-            throw Self.failure("mmap")
+        let code = posix_fallocate(file, 0, off_t(size))
+        guard code == 0 else { throw .unnoted(code) }
+        let end = Int(lseek(file, 0, SEEK_END)) / RuleNote.size * RuleNote.size
+        guard let mapped = mmap(nil, end, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), mapped != MAP_FAILED else {
+            throw .unnoted(errno)
         }
-        memory = mapped
-        let slots = (0..<RuleNote.count).filter { RuleNote(mapped, $0).crash?.isOfThisBuild != true }
+        base = mapped
+        memory = UnsafeMutableRawBufferPointer(start: mapped, count: end)
+        let slots = (0..<end / RuleNote.size).filter { RuleNote(mapped, $0).crash?.isOfThisBuild != true }
         for slot in slots { RuleNote(mapped, slot).state = .free }
         free = Locked(slots)
-        FatalSignals.watch(mapped)
+        FatalSignals.watch(memory)
     }
 
     deinit {
         FatalSignals.stop(memory)
-        munmap(memory, RuleNote.size * RuleNote.count)
+        munmap(base, memory.count)
     }
 
-    /// Forgets the crashes of models that are gone.
+    /// Forgets the crashes of models that neither files nor records tell of any more.
     func forget(except uids: Set<ModelUID>) {
-        for slot in 0..<RuleNote.count {
-            guard let crash = RuleNote(memory, slot).crash, !uids.contains(crash.uid) else { continue }
-            RuleNote(memory, slot).state = .free
+        for slot in 0..<memory.count / RuleNote.size {
+            guard let crash = RuleNote(base, slot).crash, !uids.contains(crash.uid) else { continue }
+            RuleNote(base, slot).state = .free
             free.withLock { $0.append(slot) }
         }
     }
 
-    /// Runs an update with a note of it; without one where all notes tell of crashes.
+    /// Runs an update with a note of it; without one where all notes are taken.
     func run<Result, Failure>(
         _ rule: String, on uid: ModelUID, step: Int, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
         guard let slot = free.withLock({ $0.popLast() }) else { return try body() }
         FatalSignals.prepareThread()
-        let note = RuleNote(memory, slot)
+        let note = RuleNote(base, slot)
         note.begin(rule, uid, step: step)
         defer {
             note.state = .free
@@ -61,23 +68,29 @@ final class RuleWatch: @unchecked Sendable {
         }
         return try body()
     }
+}
 
-    private static func failure(_ call: String) -> JournalError {
-        .inaccessible(file: fileName, call: call, code: errno)
+extension JournalError {
+    /// What it means that no note of rules can be kept.
+    fileprivate static func unnoted(_ code: Int32) -> JournalError {
+        code == ENOSPC || code == EDQUOT
+            ? .outOfSpace(file: RuleWatch.fileName)
+            : .inaccessible(file: RuleWatch.fileName, call: "posix_fallocate", code: code)
     }
 }
 
 extension DataDirectory {
     /// The crashes of rules that are noted in the directory.
     public var ruleCrashes: [RuleCrash] {
-        let file = Glibc.open("\(path)/\(RuleWatch.fileName)", O_RDONLY | O_CLOEXEC)
+        // A pipe of that name would keep the opening waiting.
+        let file = Glibc.open("\(path)/\(RuleWatch.fileName)", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { return [] }
         defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: RuleNote.size * RuleNote.count)
+        var bytes = [UInt8](repeating: 0, count: max(0, Int(lseek(file, 0, SEEK_END))) / RuleNote.size * RuleNote.size)
         guard pread(file, &bytes, bytes.count, 0) == bytes.count else { return [] }
         return bytes.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return [] }
-            return (0..<RuleNote.count).compactMap { RuleNote(base, $0).crash }
+            return (0..<bytes.count / RuleNote.size).compactMap { RuleNote(base, $0).crash }
         }
     }
 }
