@@ -50,6 +50,12 @@ static inline int http_connection_descriptor(struct MHD_Connection *connection) 
     return info ? info->connect_fd : -1;
 }
 
+// Has the library look at a connection in its next run without reading from it first, or, with 0, no longer. It does so with
+// connections whose timeout is not the daemon's, which is 0 here: a number of seconds that is never reached.
+static inline void http_visit(struct MHD_Connection *connection, int every_run) {
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, every_run ? 1u << 20 : 0u);
+}
+
 // Bytes from the start of the method to the end of the head; 0 where the library does not tell.
 static inline size_t http_head_size(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);

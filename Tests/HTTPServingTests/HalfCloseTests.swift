@@ -69,11 +69,17 @@ struct HalfCloseTests {
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
     }
 
-    @Test("a waiting exchange is completed as if the client were still sending")
-    func woken() throws {
+    /// The library looks first at the connection that has been quiet for longest.
+    @Test("a waiting exchange is completed as if the client were still sending", arguments: [0, 1, 8])
+    func woken(others: Int) throws {
         let server = try TestServer {
             $0.idleDeadline = .seconds(1_000)
             $0.halfClosedPatience = .seconds(1_000)
+        }
+        let idle = (0..<others).map { _ in server.client() }
+        for client in idle {
+            client.request("GET", "/one")
+            #expect(client.answer()?.status == 200)
         }
         let client = server.client()
         client.request("GET", "/wait")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -290,6 +291,22 @@ def test_half_closed(api: Api, demo: str, target: str) -> None:
         while piece := connection.recv(4096):
             received += piece
     assert received.startswith(b"HTTP/1.1 304" if "wait" in target else b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("idle", [0, 1, 2, 5])
+def test_half_closed_after_a_write(api: Api, demo: str, idle: int) -> None:
+    """Every write has its answer, whatever other connections there are."""
+    body = b'{"gradients":{"w":[1,1]}}'
+    head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        for _ in range(idle):
+            other = stack.enter_context(contextlib.closing(Api(api.host, api.port)))
+            other.get("/livez")
+        for step in range(1, 21):
+            with raw_socket(api) as connection:
+                connection.sendall(head.encode() + body)
+                connection.shutdown(socket.SHUT_WR)
+                assert raw_answer(connection).expect(200).json()["step"] == step
 
 
 def test_slow_body(api: Api, demo: str) -> None:

@@ -118,6 +118,7 @@ extension EventLoop {
             watchPace(of: transaction)
         case .answer(let response):
             connection.stage = .answer(nil)
+            http_visit(transaction.handle, 0)
             note(response)
             return queue(response, on: transaction.handle, closing: isDraining) ? .YES : .NO
         case .park(let exchange):

@@ -32,6 +32,8 @@ extension EventLoop {
         seats[ObjectIdentifier(seat.exchange)] = nil
         seat.connection.seat = nil
         deadlines.remove(seat)
+        // A client that has closed its side would be read to that end first, and dropped without its answer.
+        http_visit(seat.transaction.handle, 1)
         MHD_resume_connection(seat.transaction.handle)
     }
 
