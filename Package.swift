@@ -27,7 +27,8 @@ let package = Package(
         .target(name: "TensorCoding", dependencies: ["CJansson", "Names"], swiftSettings: strict),
         .target(name: "Journal", dependencies: ["CKernels", "Threading"], swiftSettings: strict),
         .target(
-            name: "ParameterServing", dependencies: ["Names", "Optimizers", "Journal", "Threading", "CXXHash"],
+            name: "ParameterServing",
+            dependencies: ["CArguments", "Names", "Optimizers", "Journal", "Threading", "CXXHash"],
             swiftSettings: strict),
         .target(
             name: "HTTPServing", dependencies: ["CMicroHTTPD", "CHTTPFailures", "Threading"], swiftSettings: strict),

@@ -1,4 +1,5 @@
 #include "arguments.h"
+#include <sys/auxv.h>
 
 static int count;
 static char **values;
@@ -12,3 +13,5 @@ __attribute__((constructor)) static void keep(int argc, char **argv) {
 int arguments_count(void) { return count; }
 
 char **arguments_values(void) { return values; }
+
+const char *arguments_program(void) { return (const char *)getauxval(AT_EXECFN); }

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.daemon import BINARY, Daemon, launch
+from support.daemon import BINARY, Daemon, launch, read_line
 from support.wire import Answer, Api, state_of
 
 OWN = BINARY.with_name("own-daemon")
@@ -100,6 +100,36 @@ def test_other_build_tries_the_update_again(start: Start, tmp_path: Path) -> Non
     assert again.wait(60) == -signal.SIGILL
     _, api = own(start, tmp_path / "data", binary=copy)
     unavailable(api("GET", "/v1/models/hurt"), "Touchy")
+
+
+@pytest.mark.unsanitized
+def test_other_build_is_known_without_proc(tmp_path: Path) -> None:
+    """A container may have no /proc; the first build starts without the model, a corrected one tries the update."""
+    hidden = 'mount -t tmpfs none /proc && exec "$@"'
+    shell = ["unshare", "--mount", "sh", "-c", hidden, "sh"]
+    if os.getuid() != 0 or subprocess.run([*shell, "true"], check=False).returncode:
+        pytest.skip("hiding /proc needs root")
+    copy = Path(shutil.copy(OWN, tmp_path / "own-daemon"))
+
+    def begin() -> tuple[subprocess.Popen[bytes], str]:
+        arguments = [str(copy), "--listen", "127.0.0.1:0", "--data-dir", f"{tmp_path}/data"]
+        process = launch(*shell[1:], *arguments, binary=Path("/usr/bin/unshare"))
+        return process, read_line(process, within=30).removeprefix("listening on http://").strip()
+
+    process, address = begin()
+    host, port = address.split(":")
+    api = Api(host, int(port))
+    create(api, "hurt", "touchy")
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        api.push("hurt", {"w": [42, 0]})
+    assert process.wait(60) == -signal.SIGILL
+    process, address = begin()
+    process.kill()
+    process.wait(20)
+    assert address
+    os.utime(copy, ns=(1, 1))
+    process, address = begin()
+    assert process.wait(60) == -signal.SIGILL and not address
 
 
 @pytest.mark.unsanitized

@@ -1,6 +1,7 @@
 // One note of RuleWatch, as it lies in the file: which model is about to be updated by which rule. The handler of a fatal
 // signal reads and writes it too, so it is memory and nothing else.
 
+import CArguments
 import Glibc
 
 /// A note of 128 bytes: state, uid, step, thread, build, and the rule's name with its length in front.
@@ -53,7 +54,10 @@ struct RuleNote {
     /// Tells this program's file from others: another build has another time or size.
     private static let build: UInt64 = {
         var facts = stat()
-        guard stat("/proc/self/exe", &facts) == 0 else { return 0 }
+        // A container may have no /proc.
+        guard stat("/proc/self/exe", &facts) == 0 || arguments_program().map({ stat($0, &facts) }) == 0 else {
+            return 0
+        }
         let time = UInt64(bitPattern: Int64(facts.st_mtim.tv_sec)) &* 1_000_000_000
         return (time &+ UInt64(bitPattern: Int64(facts.st_mtim.tv_nsec))) &* 31
             &+ UInt64(bitPattern: Int64(facts.st_size))
