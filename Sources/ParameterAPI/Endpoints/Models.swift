@@ -118,10 +118,14 @@ private func deletedModel(_ call: Call) throws(Problem) -> ModelCondition? {
     {
         return ModelCondition(uid: model.uid)
     }
-    // A retry finds the model gone, or another one in its place.
-    if call.isKeyed, (try? call.model()) == nil { return try replacedModel(call) }
-    let model = try call.model()
-    return try call.condition(on: model) ?? ModelCondition(uid: model.uid)
+    do throws(Problem) {
+        let model = try call.model()
+        return try call.condition(on: model) ?? ModelCondition(uid: model.uid)
+    } catch {
+        // A retry finds the model gone, or another one in its place.
+        guard call.isKeyed, error.kind == .unknownModel else { throw error }
+        return try replacedModel(call)
+    }
 }
 
 /// Answers a change with the page of `model`: as it is now, or, to a retry, as the first request left it.
