@@ -8,6 +8,8 @@ import Optimizers
 
 /// Runs the daemon until a signal ends it; does not return.
 ///
+/// Not async: the threads that Swift would start for that need /proc, which a container may not have.
+///
 /// - Parameters:
 ///   - arguments: the command line without the program's name; nil for that of the process.
 ///   - optimizers: optimizers beside the built-in ones; each is served under its name.
@@ -15,7 +17,7 @@ import Optimizers
 public func run(
     arguments: [String]? = nil, optimizers: [Optimizer.Type] = [],
     schedules: [any LearningRateSchedule.Type] = []
-) async -> Never {
+) -> Never {
     let catalogue = Catalogue(adding: optimizers, schedules: schedules)
     let options = parse(arguments ?? ownArguments(), catalogue)
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }

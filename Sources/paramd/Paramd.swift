@@ -4,7 +4,7 @@ import ParameterServer
 
 @main
 enum Paramd {
-    static func main() async {
-        await ParameterServer.run()
+    static func main() {
+        ParameterServer.run()
     }
 }

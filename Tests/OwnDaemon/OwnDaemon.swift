@@ -5,7 +5,7 @@ import ParameterServer
 
 @main
 enum OwnDaemon {
-    static func main() async {
-        await ParameterServer.run(optimizers: [MyMomentum.self, Touchy.self], schedules: [HalvingLR.self])
+    static func main() {
+        ParameterServer.run(optimizers: [MyMomentum.self, Touchy.self], schedules: [HalvingLR.self])
     }
 }
