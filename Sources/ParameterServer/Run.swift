@@ -32,7 +32,9 @@ public func run(
     Glibc.exit(0)
 }
 
-/// What the process was started with: a daemon that does not know would serve what nobody asked for.
+/// The arguments of the process.
+///
+/// A daemon that ignored them would open the default directory and listen on the default port.
 private func ownArguments() -> [String] {
     guard arguments_count() > 0, let values = arguments_values() else {
         fail(

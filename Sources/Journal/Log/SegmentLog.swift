@@ -213,7 +213,7 @@ final class SegmentLog {
         return true
     }
 
-    /// Runs the work; a full or read-only disk is not a failure yet, since nobody waits for this.
+    /// Runs work ahead of need; a full or read-only disk is not a failure here, because no append waits for it.
     private func attempt(_ work: () throws(SystemError) -> Bool) throws(JournalError) -> Bool {
         do {
             return try work()
