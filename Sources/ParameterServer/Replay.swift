@@ -6,7 +6,7 @@ import Optimizers
 import ParameterServing
 
 /// `paramd replay DIR --model NAME [--to STEP]`.
-struct Replay: ParsableCommand {
+struct Replay: DirectoryCommand {
     static let configuration = CommandConfiguration(
         abstract: "Rebuild a model from a data directory, without changing anything, and print its digest.")
 

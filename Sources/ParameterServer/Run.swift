@@ -50,8 +50,8 @@ private func parse(_ arguments: [String], _ catalogue: Catalogue) -> Options {
     do {
         var command = try Command.parseAsRoot(arguments)
         if let daemon = command as? Command { return daemon.options }
-        if let replay = command as? Replay {
-            try replay.run(catalogue)
+        if let command = command as? any DirectoryCommand {
+            try command.run(catalogue)
         } else {
             try command.run()
         }

@@ -1,20 +1,27 @@
-// Looking after a data directory that no daemon has open: check every byte, and cut off what is damaged when told to.
+// Whether a data directory is whole: every byte, then all that a start would make of it. Changes nothing, and works beside
+// a daemon that has the directory open.
 
 import ArgumentParser
 import Glibc
 import Journal
+import Optimizers
 import ParameterServing
 
 /// `paramd verify DIR`.
-struct Verify: ParsableCommand {
+struct Verify: DirectoryCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check every byte of a data directory.",
-        discussion: "Exits with 0 when all is intact and with 65 when something is damaged or missing.")
+        abstract: "Check every byte of a data directory, and build every model in it as a start would.",
+        discussion: """
+            Exits with 0 when all is intact and with 65 when something is damaged or missing, or when a model cannot be \
+            built. The models are in memory meanwhile; --memory bounds what they take, as it does for a start.
+            """)
 
     @Argument(help: "The data directory.")
     var directory: String
 
-    func run() throws {
+    @ParentCommand var daemon: Command
+
+    func run(_ catalogue: Catalogue) throws {
         try checkIsDataDirectory(directory)
         var isIntact = true
         for part in ["journal", "snapshots", "checkpoints"] {
@@ -32,7 +39,7 @@ struct Verify: ParsableCommand {
                 throw StartFailure(error, directory: "\(directory)/\(part)")
             }
         }
-        if isIntact { isIntact = try isComplete() }
+        if isIntact { isIntact = try isComplete() && canBeServed(catalogue) }
         if !isIntact { throw ArgumentParser.ExitCode(ExitStatus.dataDamaged.rawValue) }
         print("all intact")
     }
@@ -52,48 +59,11 @@ struct Verify: ParsableCommand {
             throw StartFailure(error, directory: directory)
         }
     }
-}
 
-/// `paramd recover --salvage DIR`.
-struct Recover: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Make a damaged directory usable again by giving up what is damaged and what follows it.")
-
-    @Argument(help: "The data directory.")
-    var directory: String
-
-    @Flag(
-        help:
-            "Keep the records before the damage and move the rest aside, damaged snapshots too; give up what is missing."
-    )
-    var salvage = false
-
-    func validate() throws {
-        if !salvage { throw ValidationError("Nothing is given up unless you say --salvage.") }
+    private func canBeServed(_ catalogue: Catalogue) throws -> Bool {
+        let rehearsal = try Rehearsal(directory, daemon.options, catalogue)
+        let noun = rehearsal.models == 1 ? "model" : "models"
+        print("\(rehearsal.models) \(noun) built as a start would build them")
+        return rehearsal.tellUnavailable()
     }
-
-    func run() throws {
-        try checkIsDataDirectory(directory)
-        do {
-            let report = try Salvage.run(directory)
-            if let problem = report.problem { print("kept everything before: \(problem)") }
-            for what in report.givenUp { print("given up: \(what)") }
-            for file in report.movedAside { print("moved aside: \(file)") }
-            if report.isIntact { print("nothing to do: the directory is intact") }
-        } catch {
-            throw StartFailure(error, directory: directory)
-        }
-    }
-}
-
-/// Refuses what no daemon has written to: there is nothing to check, and nothing to make there either.
-///
-/// - Throws: `StartFailure` where there is no journal.
-private func checkIsDataDirectory(_ directory: String) throws {
-    guard access("\(directory)/journal", F_OK) != 0, errno == ENOENT || errno == ENOTDIR else { return }
-    throw StartFailure(
-        status: .inputOutput,
-        message:
-            "\(directory): this is not a data directory of paramd, for it has no `journal` inside. Write the directory that --data-dir named."
-    )
 }

@@ -83,4 +83,44 @@ struct UnavailableModelTests {
         #expect(registry.listUnavailable().isEmpty)
         registry.shutDown()
     }
+
+    @Test(
+        "one whose creation cannot be read is named too, by a start and by a rehearsal of it", arguments: [true, false])
+    func unreadableCreation(isCut: Bool) throws {
+        let directory = try TemporaryDirectory()
+        var registry = try open(directory)
+        try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: "sane")
+        registry.shutDown()
+        let uid = ModelUID(number: 4711)
+        let journal = try Journal.open(directory: "\(directory.path)/journal") { _ in }
+        _ = try journal.appendDurably(creation("hurt", uid, isCut: isCut))
+        journal.close()
+
+        let rehearsal = try Rehearsal(directory.reading, catalogue: .builtin, memory: 1 << 20)
+        registry = try open(directory)
+        for found in [registry.listUnavailable(), rehearsal.unavailable] {
+            #expect(found.map(\.name) == ["hurt"] && found.map(\.uid) == [uid])
+            #expect(found.first?.explanation.contains("of the journal does not fit it") == true)
+        }
+        #expect(rehearsal.models == 1 && registry.list().map(\.name) == ["sane"])
+        registry.shutDown()
+    }
+
+    /// A creation that ends in its definition, or one with a state that no optimizer has.
+    private func creation(_ name: String, _ uid: ModelUID, isCut: Bool) throws -> Record {
+        var head = ByteWriter()
+        head.write(UInt64(2))
+        head.write(name)
+        if isCut {
+            head.write(UInt64.max)
+            return Record(type: CommandKind.create.rawValue, model: uid.number, payload: [Bytes(copying: head.bytes)])
+        }
+        head.write(
+            OptimizerState(step: 1, isStarted: [], counts: nil, parameterScalars: [:], lossScaler: [], slots: []))
+        head.pad(to: 8)
+        let values = ModelDefinition.of(RecoveryTests.momentum, RecoveryTests.parameters).encoded(into: &head)
+        let payload =
+            [Bytes(copying: head.bytes)] + values.map { Bytes(UnsafeRawBufferPointer($0.values), owner: $0.owner) }
+        return Record(type: CommandKind.createFromImage.rawValue, model: uid.number, payload: payload)
+    }
 }

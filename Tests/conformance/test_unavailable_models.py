@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import BINARY, Daemon, launch, read_line
+from support.faults import run
 from support.wire import Answer, Api, state_of
 
 OWN = BINARY.with_name("own-daemon")
@@ -86,6 +87,37 @@ def assert_verify_names_it(directory: Path) -> None:
     """`verify` is content with the files and says which rule crashed."""
     ended = subprocess.run([OWN, "verify", directory], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0 and "Touchy crashed" in ended.stdout and "step 2" in ended.stdout, ended
+
+
+def test_verify_and_salvage_build_the_models(start: Start, tmp_path: Path) -> None:
+    """A program without the rule cannot serve the model, and says so before a start does; nothing is given up."""
+    daemon, api = own(start, tmp_path)
+    create(api, "sane", "sgd")
+    create(api, "hurt", "touchy")
+    before = state_of(api, "hurt")
+    daemon.stop()
+    verified = run("verify", tmp_path)
+    assert verified.returncode == 65 and "1 model built" in verified.stdout, verified
+    salvaged = run("recover", "--salvage", tmp_path)
+    assert salvaged.returncode == 0 and "nothing to do" in salvaged.stdout, salvaged
+    for told in (verified.stdout, salvaged.stdout):
+        assert "not served: model hurt" in told and "Its files are kept" in told and "intact" not in told, told
+    ended = subprocess.run([OWN, "verify", tmp_path], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0 and "2 models built" in ended.stdout, ended
+    _, api = own(start, tmp_path)
+    assert state_of(api, "hurt") == before
+
+
+def test_verify_takes_the_memory_of_a_start(tmp_path: Path) -> None:
+    """A directory whose models need more than --memory is refused by both."""
+    with Daemon(data_dir=tmp_path) as daemon:
+        Api(daemon.host, daemon.port).create(
+            "m", {"optimizer": "sgd", "parameters": {"w": {"shape": [1 << 20], "init": "zeros"}}}
+        )
+    for arguments in (["verify", tmp_path, "--memory", "2M"], ["--data-dir", tmp_path, "--memory", "2M"]):
+        ended = run(*arguments)
+        assert ended.returncode == 65 and "--memory" in ended.stderr, ended
+    assert run("verify", tmp_path).returncode == 0
 
 
 @pytest.mark.unsanitized

@@ -76,29 +76,50 @@ final class Recovery {
     /// Loads the snapshots, replays the journal and leaves it open.
     func run() throws(JournalError) -> Journal {
         let start = ContinuousClock.now
-        try SalvageMarker(directory.path).checkClear()
-        try loadSnapshots()
-        try checkPresence()
+        try begin()
         let journal = try Journal.open(
             directory: directory.journalPath, holding: directory.claim, settings: directory.settings,
             resumingAt: endOfSnapshots
         ) { record in try self.replay(record) }
         try directory.snapshots.removeLeftovers()
         try directory.checkpoints.removeLeftovers()
-        waitUntilApplied(keeping: 0)
-        for uid in state.finish() { retire(uid) }
-        try checkBeginning()
-        summary.missing = try checkCensus()
+        try finish()
         try removeOrphans()
         try leaveOut(journal.recovery.unprovenPositions, in: journal)
-        for model in models.values { settle { model.finishRecovery(then: $0) } }
-        summary.models = models.count
-        summary.unavailable = unavailable.values.sorted { Name($0.name) < Name($1.name) }
+        publish()
         summary.records = Int(journal.recovery.records)
         summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
         summary.lostPositions = Int(journal.recovery.lostPositions)
         summary.duration = ContinuousClock.now - start
         return journal
+    }
+
+    /// Builds all that `run` would build, and changes nothing on disk.
+    func rehearse() throws(JournalError) {
+        try begin()
+        try Journal.read(directory: directory.journalPath) { record in try self.replay(record) }
+        try finish()
+        publish()
+    }
+
+    private func begin() throws(JournalError) {
+        try SalvageMarker(directory.path).checkClear()
+        try loadSnapshots()
+        try checkPresence()
+    }
+
+    /// Ends the replay, and judges whether all is there.
+    private func finish() throws(JournalError) {
+        waitUntilApplied(keeping: 0)
+        for uid in state.finish() { retire(uid) }
+        try checkBeginning()
+        summary.missing = try checkCensus()
+    }
+
+    private func publish() {
+        for model in models.values { settle { model.finishRecovery(then: $0) } }
+        summary.models = models.count
+        summary.unavailable = unavailable.values.sorted { Name($0.name) < Name($1.name) }
     }
 
     /// What had been logged when the model's newest snapshot was taken, in bytes.
@@ -111,7 +132,9 @@ final class Recovery {
         let head = try RecordHead(of: record)
         try noteKey(of: record, head)
         switch state.apply(head, at: record.position) {
-        case .create(let uid, let retiring): try create(uid, retiring, record)
+        case .create(let uid, let retiring):
+            for older in retiring { retire(older) }
+            try create(uid, head, record)
         case .retire(let uid): retire(uid)
         case .command(let uid, let kind): apply(kind, models[uid], record)
         case .skip(let versions, let uids): skip(versions, of: uids, at: record.position)
@@ -133,8 +156,10 @@ final class Recovery {
         var reader = ByteReader(record.payload)
         switch head {
         case .create(let uid, _, _):
-            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
-            guard let key = creation.key else { return }
+            // One that cannot be read makes its model unavailable, and no key is known of it.
+            guard let creation = try? CreationRecord(try CommandKind(of: record), reading: &reader),
+                let key = creation.key
+            else { return }
             keys.finish(key, .created(uid, step: creation.source.step), at: record.position)
         case .delete:
             guard let key = try RecordTail(reading: &reader).key else { return }
@@ -143,16 +168,29 @@ final class Recovery {
         }
     }
 
-    private func create(_ uid: ModelUID, _ retiring: [ModelUID], _ record: StoredRecord) throws {
-        var reader = ByteReader(record.payload)
-        let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
-        for older in retiring { retire(older) }
-        let definition = creation.source.definition
-        guard isServed(creation.name, uid, definition.settings, definition.parameters.map(\.definition)) else { return }
-        let model = try assembleWithRoom(creation, uid)
-        model.begin(at: record.position)
-        marks[record.position] = logged
-        models[uid] = model
+    /// Builds the model of a record; one that cannot be built of it keeps its name and its files.
+    private func create(_ uid: ModelUID, _ head: RecordHead, _ record: StoredRecord) throws {
+        guard case .create(_, let name, _) = head else { return }
+        do {
+            var reader = ByteReader(record.payload)
+            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
+            let definition = creation.source.definition
+            let parameters = definition.parameters.map(\.definition)
+            guard isServed(creation.name, uid, definition.settings, parameters) else { return }
+            let model = try assembleWithRoom(creation, uid)
+            model.begin(at: record.position)
+            marks[record.position] = logged
+            models[uid] = model
+        } catch let error as FormatError {
+            shelve(name.text, uid, .refused(Self.misfit(record, "expected \(error.expected)")))
+        } catch let error as ServingError {
+            if case .outOfMemory = error { throw error }
+            shelve(name.text, uid, .refused(Self.misfit(record, error.reason)))
+        }
+    }
+
+    private static func misfit(_ record: StoredRecord, _ reason: String) -> String {
+        "Record \(record.position) of the journal does not fit it: \(reason)."
     }
 
     /// Builds a model, if need be after giving back what other models' records have taken: it fitted once.
@@ -183,8 +221,7 @@ final class Recovery {
         do throws(FormatError) {
             try submit(kind, model, record)
         } catch {
-            let place = "Record \(record.position) of the journal"
-            shelve(model, .refused("\(place) does not fit it: expected \(error.expected)."))
+            shelve(model, .refused(Self.misfit(record, "expected \(error.expected)")))
         }
     }
 

@@ -1,0 +1,52 @@
+// What the commands that look after a data directory have in common: they know the optimizers of this program, and they
+// build the models as a start would.
+
+import ArgumentParser
+import Glibc
+import Journal
+import Optimizers
+import ParameterServing
+
+/// A subcommand that works on a data directory with the optimizers that the daemon of this program knows.
+protocol DirectoryCommand: ParsableCommand {
+    func run(_ catalogue: Catalogue) throws
+}
+
+extension Rehearsal {
+    /// Builds every model of a directory as a start with these options would.
+    ///
+    /// - Throws: `StartFailure` where a start would be refused.
+    init(_ directory: String, _ options: Options, _ catalogue: Catalogue) throws(StartFailure) {
+        do throws(JournalError) {
+            try self.init(
+                DataDirectory(reading: directory), catalogue: catalogue, memory: options.effectiveMemory.bytes)
+        } catch {
+            throw StartFailure(error, directory: directory)
+        }
+    }
+
+    /// Prints which models a start would not serve.
+    ///
+    /// A rule that crashed says nothing against the files: `verify` tells of it elsewhere.
+    ///
+    /// - Returns: Whether every model can be built.
+    func tellUnavailable() -> Bool {
+        let refused = unavailable.filter { if case .refused = $0.reason { true } else { false } }
+        for model in refused {
+            print("not served: model \(model.name) (\(model.uid)). \(model.explanation) Its files are kept.")
+        }
+        return refused.isEmpty
+    }
+}
+
+/// Refuses what no daemon has written to: there is nothing to check, and nothing to make there either.
+///
+/// - Throws: `StartFailure` where there is no journal.
+func checkIsDataDirectory(_ directory: String) throws {
+    guard access("\(directory)/journal", F_OK) != 0, errno == ENOENT || errno == ENOTDIR else { return }
+    throw StartFailure(
+        status: .inputOutput,
+        message:
+            "\(directory): this is not a data directory of paramd, for it has no `journal` inside. Write the directory that --data-dir named."
+    )
+}

@@ -1,0 +1,42 @@
+// The explicit way out of a directory that does not open: what is damaged is moved aside, and what is left is tried as a
+// start would try it.
+
+import ArgumentParser
+import Journal
+import Optimizers
+import ParameterServing
+
+/// `paramd recover --salvage DIR`.
+struct Recover: DirectoryCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make a damaged directory usable again by giving up what is damaged and what follows it.")
+
+    @Argument(help: "The data directory.")
+    var directory: String
+
+    @Flag(
+        help:
+            "Keep the records before the damage and move the rest aside, damaged snapshots too; give up what is missing."
+    )
+    var salvage = false
+
+    @ParentCommand var daemon: Command
+
+    func validate() throws {
+        if !salvage { throw ValidationError("Nothing is given up unless you say --salvage.") }
+    }
+
+    func run(_ catalogue: Catalogue) throws {
+        try checkIsDataDirectory(directory)
+        do {
+            let report = try Salvage.run(directory)
+            if let problem = report.problem { print("kept everything before: \(problem)") }
+            for what in report.givenUp { print("given up: \(what)") }
+            for file in report.movedAside { print("moved aside: \(file)") }
+            let isServed = try Rehearsal(directory, daemon.options, catalogue).tellUnavailable()
+            if report.isIntact { print("nothing to do: the directory is \(isServed ? "intact" : "not damaged")") }
+        } catch let error as JournalError {
+            throw StartFailure(error, directory: directory)
+        }
+    }
+}
