@@ -185,13 +185,14 @@ def test_body_without_a_type_is_json(api: Api, demo: str) -> None:
 
 
 def test_chunked_body(api: Api, demo: str) -> None:
-    """Accepted, in chunks of any size."""
+    """Accepted, in chunks of any size; the connection ends with it."""
     body = b'{"gradients":{"w":[1,1]}}'
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with raw_socket(api) as connection:
         connection.sendall(head.encode() + chunks)
-        raw_answer(connection).expect(200)
+        assert raw_answer(connection).expect(200).headers["connection"] == "close"
+        assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize(

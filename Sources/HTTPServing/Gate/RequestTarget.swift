@@ -96,7 +96,7 @@ struct RequestTarget {
 
 extension UInt8 {
     /// The value of this ASCII hexadecimal digit, or nil.
-    fileprivate var hexadecimalValue: UInt8? {
+    var hexadecimalValue: UInt8? {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10

@@ -76,7 +76,9 @@ extension EventLoop {
             let admitted = admit(head, from: transaction.connection.remote)
             return perform(transaction.begin(admitted, sendsBody: head.sendsBody), of: transaction)
         }
-        guard !upload.isEmpty else { return perform(transaction.advance(), of: transaction) }
+        guard upload.baseAddress != nil else { return perform(transaction.advance(), of: transaction) }
+        // Of a body of no bytes, behind which something lies already; the request is complete at the next call.
+        guard !upload.isEmpty else { return .YES }
         counters.receivedBytes += upload.count
         return perform(transaction.receive(upload), of: transaction)
     }
@@ -120,7 +122,9 @@ extension EventLoop {
             connection.stage = .answer(nil)
             http_visit(transaction.handle, 0)
             note(response)
-            return queue(response, on: transaction.handle, closing: isDraining) ? .YES : .NO
+            // Where the library saw a chunked body end is hidden from us, and may not be where a proxy did.
+            let closing = isDraining || transaction.isChunked
+            return queue(response, on: transaction.handle, closing: closing) ? .YES : .NO
         case .park(let exchange):
             connection.stage = .held
             MHD_suspend_connection(transaction.handle)

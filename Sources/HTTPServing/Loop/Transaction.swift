@@ -38,6 +38,8 @@ final class Transaction {
     let connection: Connection
     /// Bytes of the body that have arrived.
     private(set) var receivedBytes = 0
+    /// Whether the body comes in chunks.
+    private(set) var isChunked = false
     private var phase = Phase.opened
     private var announcedBytes: Int?
     private var sendsBody = false
@@ -68,6 +70,7 @@ final class Transaction {
             return refuse(with: context.render(refusal))
         case .success(let request):
             announcedBytes = request.contentLength
+            isChunked = request.isChunked
             return begin(request, context.application.admit(request))
         }
     }
@@ -118,16 +121,22 @@ final class Transaction {
 extension Transaction {
     /// The next bytes of the body.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Move {
+        let chunk = isChunked ? ChunkLine.size(before: bytes) ?? 0 : 0
+        let before = receivedBytes
         receivedBytes += bytes.count
         switch phase {
         case .streaming(let receiver, let limit):
+            if chunk == .max || chunk > limit - before {
+                receiver.abandon()
+                return interrupt(with: context.render(chunk == .max ? .uncountable : .bodyTooLarge(limit: limit)))
+            }
             if receivedBytes > limit {
                 receiver.abandon()
                 return stopReading(context.render(.bodyTooLarge(limit: limit)))
             }
             return receiver.receive(bytes).map(stopReading) ?? .proceed
         case .ignoring(let response, let allowance):
-            guard bytes.count <= allowance else { return interrupt(with: response) }
+            guard max(chunk, bytes.count) <= allowance else { return interrupt(with: response) }
             return proceed(to: .ignoring(then: response, allowance: allowance - bytes.count))
         case .lingering:
             return .proceed
