@@ -1,0 +1,1 @@
+"""Proofs that run as long as one likes: kills, failing system calls, recorded histories. `deploy/prove` starts them."""
