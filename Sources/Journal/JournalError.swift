@@ -68,6 +68,18 @@ extension JournalError {
         self = .inaccessible(file: file, call: error.call, code: error.code)
     }
 
+    /// Whether a file was not there any more when it was to be read.
+    var isGone: Bool {
+        guard case .inaccessible(_, _, let code) = self else { return false }
+        return code == ENOENT
+    }
+
+    /// Whether the process or the system lacked what it takes to read a file.
+    var isWant: Bool {
+        guard case .inaccessible(_, _, let code) = self else { return false }
+        return [EMFILE, ENFILE, ENOMEM].contains(code)
+    }
+
     /// Whether later appends can succeed without opening the journal afresh.
     public var heals: Bool {
         switch self {

@@ -53,9 +53,10 @@ final class StorageLog: Sendable {
                 "the journal ends before what snapshots cover: records are lost",
                 metadata: ["lost_positions": "\(summary.lostPositions)"])
         }
-        for damage in summary.damaged {
-            logger.warning("damaged snapshot, an older one was used", metadata: ["reason": "\(damage)"])
-        }
+        warn("damaged snapshot, an older one was used", of: summary.damaged)
+        warn(
+            "damaged checkpoint: it cannot be restored; GET .../checkpoints lists it, DELETE removes it",
+            of: summary.damagedCheckpoints.map { "\($0.file): \($0.reason)" })
         for model in summary.unavailable {
             logger.error(
                 "the model \(model.name) is not served; its files are kept, and all other models are served",
@@ -66,6 +67,15 @@ final class StorageLog: Sendable {
                 "a salvage gave this model up: no snapshot of it is left, and the journal does not begin with it",
                 metadata: ["model": "\(model)"])
         }
+    }
+
+    /// The most lines about damage of one kind.
+    private static let mostLines = 10
+
+    private func warn(_ what: String, of damage: [String]) {
+        for reason in damage.prefix(Self.mostLines) { logger.warning("\(what)", metadata: ["reason": "\(reason)"]) }
+        guard damage.count > Self.mostLines else { return }
+        logger.warning("\(what); `paramd verify` names all", metadata: ["more": "\(damage.count - Self.mostLines)"])
     }
 
     /// Names of --without-model that leave nothing out.

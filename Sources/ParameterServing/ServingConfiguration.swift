@@ -18,6 +18,10 @@ public struct ServingConfiguration: Sendable {
     public var threads: Int
     /// The most models at a time.
     public var mostModels: Int
+    /// The most checkpoints of a model.
+    public var mostCheckpoints = 1000
+    /// The most checkpoints of all models together.
+    public var mostCheckpointsInAll = 10_000
     /// The most workers that a model remembers.
     public static let mostWorkers = 10_000
     /// The most versions of a model that can be read, the newest among them; fewer when memory is short.

@@ -49,6 +49,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case stateMismatch(String)
     /// The daemon holds as many models as it may.
     case tooManyModels(limit: Int)
+    /// There are as many checkpoints as there may be.
+    case tooManyCheckpoints(TooManyCheckpoints)
     /// The version in `If-Match` is not the current one.
     case preconditionFailed(expected: String, current: String)
     /// The disk has no room or takes no writes; heals by itself.

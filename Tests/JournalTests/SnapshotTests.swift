@@ -115,6 +115,56 @@ struct SnapshotTests {
         }
     }
 
+    @Test("a damaged header hides no file, and what is left of it tells the model")
+    func damagedHeaderIsListed() throws {
+        let disk = SimulatedDisk()
+        let info = try write(content(1000), to: try SnapshotStore(directory: "/s", on: disk))
+        let path = try #require(disk.paths.first)
+        let bytes = try #require(disk.bytes(of: path))
+        let flips = (0..<SnapshotHeader.size).map { offset in
+            var damaged = bytes
+            damaged[offset] ^= 1
+            return damaged
+        }
+        for (number, variant) in (flips + (0..<bytes.count).map { Array(bytes.prefix($0)) }).enumerated() {
+            disk.put(path, variant)
+            let listing = try SnapshotStore(directory: "/s", on: disk).list()
+            #expect(listing.snapshots.isEmpty && Array(listing.damaged.keys) == [info.id], "\(number)")
+            let damage = try #require(listing.damaged[info.id])
+            #expect(damage.bytes == variant.count && damage.file == info.file, "\(number)")
+            let isModelKept = variant.count >= 44 && Array(variant[40..<44]) == Array(bytes[40..<44])
+            #expect((damage.model == info.model) == isModelKept, "\(number)")
+            #expect(damage.isModelCertain == (variant.prefix(4096) == bytes.prefix(4096)), "\(number)")
+            #expect(damage.beginning == Array(variant.dropFirst(4096).prefix(4096)), "\(number)")
+        }
+    }
+
+    @Test("damage that a reader meets behind an intact header is listed from then on")
+    func metDamageIsListed() throws {
+        let disk = SimulatedDisk()
+        let store = try SnapshotStore(directory: "/s", on: disk)
+        let info = try write(content(1000), to: store)
+        disk.damage(try #require(disk.paths.first), at: 4500)
+        #expect(try store.list() == SnapshotListing(snapshots: [info]))
+        #expect(throws: JournalError.self) { try store.open(info.id).verify() }
+        let listing = try store.list()
+        #expect(listing.snapshots.isEmpty)
+        #expect(listing.damaged[info.id]?.model == info.model && listing.damaged[info.id]?.isModelCertain == true)
+        try store.delete(info.id)
+        #expect(try store.list() == SnapshotListing())
+    }
+
+    @Test("a listing that lacks descriptors fails instead of taking files for damaged")
+    func noDescriptors() throws {
+        let disk = SimulatedDisk()
+        let info = try write(content(1000), to: try SnapshotStore(directory: "/s", on: disk))
+        let store = try SnapshotStore(directory: "/s", on: disk)
+        // The first call lists the directory, the second opens the file.
+        disk.plan(.error(EMFILE), at: disk.calls + 2)
+        #expect(throws: JournalError.self) { try store.list() }
+        #expect(try store.list() == SnapshotListing(snapshots: [info]))
+    }
+
     @Test("flips, cuts and swapped blocks of a larger snapshot are found")
     func damageLarger() throws {
         let disk = SimulatedDisk()

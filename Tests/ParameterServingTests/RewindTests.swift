@@ -211,9 +211,9 @@ extension ModelRegistry {
     }
 
     func saved(_ model: Model) throws -> [CheckpointFacts] {
-        let answer = Promise<Result<[CheckpointFacts], ServingError>>()
+        let answer = Promise<Result<CheckpointList, ServingError>>()
         checkpoints(of: model) { answer.fulfil($0) }
-        return try answer.wait().get()
+        return try answer.wait().get().intact
     }
 
     func save(_ model: Model) throws -> CheckpointFacts {

@@ -90,7 +90,7 @@ private struct Verification {
             report.tornTail = end.torn(in: reader)
             intact = reader
         } catch {
-            if isGone(error) { return previous = nil }
+            if error.isGone { return previous = nil }
             report.problems.append(error)
         }
         previous = intact
@@ -115,7 +115,7 @@ private struct Verification {
         do throws(JournalError) {
             _ = try PositionMark(directory)
         } catch {
-            if !isGone(error) { report.problems.append(error) }
+            if !error.isGone { report.problems.append(error) }
         }
     }
 
@@ -126,15 +126,9 @@ private struct Verification {
             file.bytes = SnapshotBlock.fileSize(content: reader.info.length)
             try reader.forEachBlock { _ in file.entries += 1 }
         } catch {
-            if isGone(error) { return }
+            if error.isGone { return }
             report.problems.append(error)
         }
         report.files.append(file)
-    }
-
-    /// Whether the file was deleted after the directory had been listed, as a live journal does.
-    private func isGone(_ error: JournalError) -> Bool {
-        guard case .inaccessible(_, _, let code) = error else { return false }
-        return code == ENOENT
     }
 }

@@ -21,6 +21,8 @@
 ///       4092      4  CRC32C of the 4092 bytes above
 struct SnapshotHeader: Equatable {
     static let size = 4096
+    /// Where the model's number ends.
+    static let modelEnd = 44
     static let magic = Array("PARAMSNP".utf8)
     static let version: UInt32 = 1
 

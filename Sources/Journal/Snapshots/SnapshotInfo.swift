@@ -15,6 +15,9 @@ public struct SnapshotInfo: Sendable, Equatable {
     /// Length of the content in bytes.
     public internal(set) var length: Int
 
+    /// The file's name in the store's directory.
+    public var file: String { FileName.snapshot(id) }
+
     /// Longest label in bytes.
     public static let maximumLabel = 3072
 }
@@ -23,6 +26,6 @@ public struct SnapshotInfo: Sendable, Equatable {
 public struct SnapshotListing: Sendable, Equatable {
     /// Those with an intact header, oldest first.
     public var snapshots: [SnapshotInfo] = []
-    /// Why others cannot be listed, by id.
-    public var damaged: [UInt64: JournalError] = [:]
+    /// The others, by id.
+    public var damaged: [UInt64: DamagedSnapshot] = [:]
 }

@@ -10,11 +10,18 @@ public final class SnapshotReader {
     public let info: SnapshotInfo
     private let window: ReadWindow
     private let salt: UInt32
+    private let noteDamage: (JournalError) -> Void
 
-    /// Opens the file `name`; `fromDisk` reads what the disk has instead of what memory holds of it.
+    /// Opens the file `name`.
+    ///
+    /// - Parameters:
+    ///   - fromDisk: whether to read what the disk has instead of what memory holds of it.
+    ///   - noteDamage: told of each block that does not hold what was written.
     init(
-        _ name: String, id: UInt64, in directory: Directory, fromDisk: Bool = false, capacity: Int = 1 << 20
+        _ name: String, id: UInt64, in directory: Directory, fromDisk: Bool = false, capacity: Int = 1 << 20,
+        noteDamage: @escaping (JournalError) -> Void = { _ in }
     ) throws(JournalError) {
+        self.noteDamage = noteDamage
         window = try ReadWindow(name, in: directory, capacity: capacity)
         if fromDisk { window.forget() }
         let bytes = try window.bytes(0..<min(SnapshotHeader.size, window.size))
@@ -61,6 +68,15 @@ public final class SnapshotReader {
 
     /// The content of a block, verified.
     private func block(_ number: Int) throws(JournalError) -> UnsafeRawBufferPointer {
+        do {
+            return try verified(number)
+        } catch {
+            if case .corrupted = error { noteDamage(error) }
+            throw error
+        }
+    }
+
+    private func verified(_ number: Int) throws(JournalError) -> UnsafeRawBufferPointer {
         let count = min(SnapshotBlock.content, info.length - number * SnapshotBlock.content)
         let offset = SnapshotBlock.offset(of: number)
         let bytes = try window.bytes(offset..<offset + count + SnapshotBlock.trailer)

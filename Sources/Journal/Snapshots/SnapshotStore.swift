@@ -11,6 +11,8 @@ public final class SnapshotStore: Sendable {
     private let nextID: Locked<UInt64>
     /// Headers that have been read: files are never changed once they have a name.
     private let known = Locked<[UInt64: SnapshotInfo]>([:])
+    /// Damage behind an intact header, as far as somebody has met it.
+    private let met = Locked<[UInt64: JournalError]>([:])
 
     /// Opens the store, making the directory if it is missing.
     public convenience init(directory: String) throws(JournalError) {
@@ -92,21 +94,22 @@ public final class SnapshotStore: Sendable {
             info: SnapshotInfo(id: id, kind: kind, model: model, position: position, label: label, length: 0))
     }
 
-    /// What is there, judged by the headers; contents are checked as they are read.
+    /// What is there, judged by the headers and by what reading the contents has met so far.
     ///
-    /// Only files that are new since the last listing are opened.
+    /// Only files that are new since the last listing are opened, and damaged ones.
     public func list() throws(JournalError) -> SnapshotListing {
-        let before = known.withLock { $0 }
+        let (before, met) = (known.withLock { $0 }, met.withLock { $0 })
         var listing = SnapshotListing()
         for id in try directory.fileNames().compactMap(FileName.snapshot.number).sorted() {
-            if let info = before[id] {
-                listing.snapshots.append(info)
-                continue
-            }
             do throws(JournalError) {
-                listing.snapshots.append(try header(of: id))
+                if let damage = met[id] { throw damage }
+                let info = if let known = before[id] { known } else { try header(of: id) }
+                listing.snapshots.append(info)
             } catch {
-                listing.damaged[id] = error
+                if error.isGone { continue }
+                // Whoever lacks descriptors or memory for a look knows nothing about the file.
+                guard !error.isWant else { throw error }
+                listing.damaged[id] = DamagedSnapshot(id, error, in: directory)
             }
         }
         let now = Dictionary(listing.snapshots.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
@@ -118,9 +121,15 @@ public final class SnapshotStore: Sendable {
         try SnapshotReader(FileName.snapshot(id), id: id, in: directory, capacity: SnapshotHeader.size).info
     }
 
-    /// Opens a snapshot for reading.
+    /// Opens a snapshot for reading; damage that is met there is listed from then on.
     public func open(_ id: UInt64) throws(JournalError) -> SnapshotReader {
-        try SnapshotReader(FileName.snapshot(id), id: id, in: directory)
+        let note: (JournalError) -> Void = { [met] damage in met.withLock { $0[id] = damage } }
+        do {
+            return try SnapshotReader(FileName.snapshot(id), id: id, in: directory, noteDamage: note)
+        } catch {
+            if case .corrupted = error { note(error) }
+            throw error
+        }
     }
 
     /// Deletes a snapshot, durably.
@@ -130,6 +139,7 @@ public final class SnapshotStore: Sendable {
             try directory.remove(name)
             try directory.synchronize()
         }
+        met.withLock { $0[id] = nil }
         Failpoint.reach(.snapshotDeleted)
     }
 

@@ -41,7 +41,11 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
                     writer.beginObject()
                     writer.key("checkpoints")
                     writer.beginArray()
-                    for facts in list { writer.checkpoint(facts, of: model) }
+                    for facts in list.intact { writer.checkpoint(facts, of: model) }
+                    writer.endArray()
+                    writer.key("damaged")
+                    writer.beginArray()
+                    for damage in list.damaged { writer.damage(damage) }
                     writer.endArray()
                     writer.endObject()
                 }
@@ -167,6 +171,16 @@ extension JSONWriter {
         member("cursor", "\(Cursor(uid: model.uid, version: facts.version))")
         member("created", facts.created)
         member("bytes", facts.bytes)
+        endObject()
+    }
+
+    /// Writes what is wrong with a checkpoint.
+    fileprivate mutating func damage(_ checkpoint: DamagedCheckpoint) {
+        beginObject()
+        member("id", Int(checkpoint.id))
+        member("file", checkpoint.file)
+        member("reason", checkpoint.reason)
+        member("bytes", checkpoint.bytes)
         endObject()
     }
 }

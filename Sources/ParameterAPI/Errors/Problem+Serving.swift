@@ -100,6 +100,7 @@ extension Problem {
         case .tooManyModels(let limit):
             self.init(.tooMany, "The daemon holds at most \(limit) models; delete some. Nothing was applied.")
             retryAfter = 60
+        case .tooManyCheckpoints(let refusal): self.init(refusal)
         case .stateMismatch(let name):
             self.init(
                 .stateMismatch,
@@ -131,6 +132,19 @@ extension Problem {
             self.init(.stopping, "The daemon is stopping; nothing was applied. Try again.")
             retryAfter = 1
         }
+    }
+
+    /// A checkpoint too many: which one to delete.
+    private init(_ refusal: TooManyCheckpoints) {
+        let address = "/v1/models/\(refusal.model)/checkpoints"
+        let bound =
+            refusal.isOfAll
+            ? "The daemon keeps \(refusal.limit) checkpoints of all models together (limit checkpoints-in-all)."
+            : "`\(refusal.model)` has \(refusal.limit) checkpoints (limit checkpoints)."
+        let way =
+            refusal.oldest.map { "DELETE \(address)/\($0), its oldest, or another that GET \(address) lists." }
+            ?? "`\(refusal.model)` has none: delete some of other models."
+        self.init(.tooManyCheckpoints, "\(bound) \(way) Nothing was saved.")
     }
 
     /// A refusal met while a range of steps is evaluated: there the remedy is a shorter range.

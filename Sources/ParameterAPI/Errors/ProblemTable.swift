@@ -106,6 +106,11 @@ extension ProblemKind {
                 409, "An update made a parameter non-finite",
                 "The step was not published and pulls keep the last good version. Restore a checkpoint or import values, with a lower learning rate."
             )
+        case .tooManyCheckpoints:
+            Row(
+                409, "There are as many checkpoints as there may be",
+                "A model keeps as many checkpoints as the limit `checkpoints` says, all models together as many as `checkpoints-in-all`; damaged ones count. DELETE one that is not needed any more, the detail names the oldest, or start the daemon with a higher --limit. Nothing was saved."
+            )
         case .stateMismatch:
             Row(
                 409, "The state does not fit the model",

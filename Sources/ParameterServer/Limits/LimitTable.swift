@@ -19,6 +19,8 @@ extension Limit {
         Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
         Limit("pressure-rate", .bytes(\.http.pressureRate), "Slower bodies make room when there is none"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),
+        Limit("checkpoints", .count(\.serving.mostCheckpoints), "Checkpoints of a model"),
+        Limit("checkpoints-in-all", .count(\.serving.mostCheckpointsInAll), "Those of all models"),
         Limit("versions", .count(\.serving.versions), "Versions of a model that stay readable"),
         Limit("keys", .count(\.serving.requestKeys), "Answers kept for Idempotency-Key, per model"),
         Limit("key-lifetime", .time(\.serving.keyLifetime), "Time that they are kept"),

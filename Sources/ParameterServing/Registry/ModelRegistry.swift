@@ -98,6 +98,12 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         unavailable.withLock { $0.filter { $0.key.hasPrefix(Name(prefix)) } }.sorted { $0.key < $1.key }.map(\.value)
     }
 
+    /// The models that there are, served or not.
+    var knownUIDs: Set<ModelUID> {
+        let served = models.withLock { $0.values.map(\.uid) }
+        return Set(served).union(unavailable.withLock { $0.values.map(\.uid) })
+    }
+
     /// Why pushes cannot be taken now; nil when they can.
     public var notReady: ServingError? { closed ?? log.obstacle }
 

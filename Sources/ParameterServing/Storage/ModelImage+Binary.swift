@@ -53,12 +53,8 @@ struct ImageHead {
     ///
     /// - Parameter floatBytes: the bytes of all values that belong to the head.
     init(reading reader: inout ByteReader, floatBytes: Int) throws(FormatError) {
-        let format = try reader.readByte()
-        guard (1...2).contains(format) else {
-            throw FormatError(expected: "an image of format 1 or 2", offset: reader.offset - 1)
-        }
-        name = try reader.readString()
-        uid = ModelUID(number: try reader.readUInt32())
+        let format: UInt8
+        (format, name, uid) = try Self.identity(reading: &reader)
         fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
         // Earlier releases let a patch store any `consistency`, which meant nothing.
         settings = try reader.readSetting().setting("consistency", to: nil)
@@ -73,5 +69,16 @@ struct ImageHead {
         history =
             format >= 2 ? try reader.readHistory() : VersionHistory(version: version, step: optimizer.step)
         if format >= 2 { keys = try reader.readKeys() }
+    }
+
+    /// Reads what a head begins with: its format, and which model it is of.
+    static func identity(
+        reading reader: inout ByteReader
+    ) throws(FormatError) -> (format: UInt8, name: String, uid: ModelUID) {
+        let format = try reader.readByte()
+        guard (1...2).contains(format) else {
+            throw FormatError(expected: "an image of format 1 or 2", offset: reader.offset - 1)
+        }
+        return (format, try reader.readString(), ModelUID(number: try reader.readUInt32()))
     }
 }

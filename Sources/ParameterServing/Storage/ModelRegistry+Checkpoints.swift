@@ -18,6 +18,7 @@ extension ModelRegistry {
             }
             onDisk(saved) { [self] directory in
                 if let key, let known = try found(under: key, of: model, in: directory) { return known }
+                try checkRoom(for: model, in: directory)
                 return try save(model, key, in: directory)
             }
         }
@@ -69,15 +70,29 @@ extension ModelRegistry {
         }
     }
 
-    /// The checkpoints of a model, oldest first.
-    public func checkpoints(
-        of model: Model, reply: @escaping @Sendable (Result<[CheckpointFacts], ServingError>) -> Void
-    ) {
-        onDisk(reply) { directory in
-            try directory.checkpoints.list().snapshots.filter { $0.model == model.uid.number }.compactMap {
-                CheckpointFacts($0)
-            }
+    /// Refuses one more checkpoint of a model that has as many as it may.
+    private func checkRoom(for model: Model, in directory: DataDirectory) throws {
+        let listing = try directory.checkpoints.list()
+        let list = CheckpointList(of: model.uid, in: listing) { knownUIDs }
+        let bounds = [
+            (list.count, configuration.mostCheckpoints, false),
+            (listing.count, configuration.mostCheckpointsInAll, true),
+        ]
+        for (count, limit, isOfAll) in bounds where count >= limit {
+            throw ServingError.tooManyCheckpoints(
+                TooManyCheckpoints(model: model.name, oldest: list.oldest, limit: limit, isOfAll: isOfAll))
         }
+    }
+
+    /// The checkpoints of a model.
+    public func checkpoints(
+        of model: Model, reply: @escaping @Sendable (Result<CheckpointList, ServingError>) -> Void
+    ) {
+        onDisk(reply) { [self] directory in try list(of: model, in: directory) }
+    }
+
+    private func list(of model: Model, in directory: DataDirectory) throws(JournalError) -> CheckpointList {
+        CheckpointList(of: model.uid, in: try directory.checkpoints.list()) { knownUIDs }
     }
 
     /// Opens a checkpoint of a model; nil when there is none of that number.
@@ -85,7 +100,7 @@ extension ModelRegistry {
         _ id: UInt64, of model: Model, reply: @escaping @Sendable (Result<CheckpointFile?, ServingError>) -> Void
     ) {
         onDisk(reply) { [self] directory in
-            guard let facts = try find(id, of: model, in: directory) else { return nil }
+            guard let facts = try list(of: model, in: directory).intact(id) else { return nil }
             return try CheckpointFile(try directory.checkpoints.open(id), facts, assembly)
         }
     }
@@ -109,7 +124,7 @@ extension ModelRegistry {
                 model.release(key)
                 reply(result.map { _ in nil })
             }
-            onDisk(found) { [self] directory in try find(id, of: model, in: directory) }
+            onDisk(found) { [self] directory in try list(of: model, in: directory).facts(id) }
         }
     }
 
@@ -119,7 +134,7 @@ extension ModelRegistry {
     ) {
         onDisk(reply) { [self] directory in
             if case .removed(let facts)? = StoredAnswer(told: outcome),
-                try find(facts.id, of: model, in: directory) == facts
+                try list(of: model, in: directory).facts(facts.id) == facts
             {
                 try directory.checkpoints.delete(facts.id)
             }
@@ -133,7 +148,7 @@ extension ModelRegistry {
         reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
-            guard try find(id, of: model, in: directory) != nil else { return nil }
+            guard try list(of: model, in: directory).intact(id) != nil else { return nil }
             return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).image
         }
     }
@@ -166,13 +181,6 @@ extension ModelRegistry {
             model.submit(.restore(restoration).under(key, ifVersion: ifVersion), reserved: key, reply: done)
         }
         reserve(key, of: model, done) { [self] in onDisk(found, find) }
-    }
-
-    private func find(
-        _ id: UInt64, of model: Model, in directory: DataDirectory
-    ) throws(JournalError) -> CheckpointFacts? {
-        let listed = try directory.checkpoints.list().snapshots
-        return listed.first { $0.id == id && $0.model == model.uid.number }.flatMap { CheckpointFacts($0) }
     }
 
     /// Runs `body` on the storage thread.

@@ -4,13 +4,14 @@
 import Journal
 
 extension Recovery {
-    /// Removes the checkpoints that a crash has left behind a model whose end the journal tells.
+    /// Removes the checkpoints that a crash has left behind a model whose end the journal tells, and notes which of the
+    /// others are damaged.
     ///
     /// Those of a model that nobody knows stay: they may be all that is left of it.
     func removeOrphans() throws(JournalError) {
-        for info in try directory.checkpoints.list().snapshots where state.gone.contains(ModelUID(number: info.model)) {
-            try directory.checkpoints.delete(info.id)
-        }
+        for id in try directory.checkpoints.list().files(of: state.gone) { try directory.checkpoints.delete(id) }
+        let damaged = try directory.checkpoints.list().damaged.values.sorted { $0.id < $1.id }
+        summary.damagedCheckpoints = damaged.map { DamagedCheckpoint($0) }
     }
 
     /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.

@@ -6,7 +6,7 @@ import Names
 extension Recovery {
     func loadSnapshots() throws(JournalError) {
         let listing = try directory.snapshots.list()
-        for (id, error) in listing.damaged.sorted(by: { $0.key < $1.key }) { note(error, "snapshot \(id): ") }
+        for damage in listing.damaged.values.sorted(by: { $0.id < $1.id }) { note(damage.reason, "snapshots/") }
         for info in listing.snapshots.reversed() {
             endOfSnapshots = max(endOfSnapshots, info.position)
             do throws(JournalError) {
@@ -17,7 +17,7 @@ extension Recovery {
                 }
             } catch {
                 guard case .corrupted(_, _, let reason) = error else { throw error }
-                note(error)
+                note(error, "snapshots/")
                 if (try? directory.snapshots.open(info.id).verify()) != nil {
                     unreadable[ModelUID(number: info.model)] = (info, reason)
                 }

@@ -26,6 +26,8 @@ public struct RecoverySummary: Sendable {
     public var duration = Duration.zero
     /// Snapshots that were damaged, so that an older one was used.
     public var damaged: [String] = []
+    /// Checkpoints that are damaged, as far as their headers tell.
+    public var damagedCheckpoints: [DamagedCheckpoint] = []
     /// Models that are in the directory and are not served, by name.
     public var unavailable: [UnavailableModel] = []
     /// Models that a salvage gave up.

@@ -150,12 +150,10 @@ final class SnapshotKeeper: Sendable {
     private func remove(_ uids: [ModelUID]) throws(JournalError) {
         let gone = Set(uids)
         for store in [directory.checkpoints, directory.snapshots] {
-            let files = try store.list().snapshots.filter { info in
-                info.kind != DataDirectory.Kind.registry.rawValue && gone.contains(ModelUID(number: info.model))
-            }
+            let files = try store.list().files(of: gone)
             // A power cut must not bring the model back without them.
             if !files.isEmpty { try flush() }
-            for info in files { try store.delete(info.id) }
+            for id in files { try store.delete(id) }
         }
         state.withLock { $0.remove(uids) }
         try shorten()
