@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -62,8 +63,12 @@ static inline size_t http_head_size(struct MHD_Connection *connection) {
     return info ? info->header_size : 0;
 }
 
-// glibc declares it under _GNU_SOURCE alone, which changes types that Swift's Glibc module knows without it.
+// glibc declares them under _GNU_SOURCE alone, which changes types that Swift's Glibc module knows without it.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int pthread_setname_np(pthread_t, const char *);
+
+// Names the calling thread, for `top` and whoever looks into /proc.
+static inline void http_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 // The next waiting connection as a socket that never blocks, or -1.
 static inline int http_accept(int listener, struct sockaddr *address, socklen_t *length) {

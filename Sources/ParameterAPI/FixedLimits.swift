@@ -8,6 +8,14 @@ public enum FixedLimits {
     public static let longestWait = 300
     /// The most points of a curve.
     public static let curvePoints = 100_000
+    /// The most values of all curves of one answer: points times groups.
+    public static let curveValues = 1_000_000
+    /// The most comparisons of a pull: its patterns times the model's parameters.
+    public static let pullMatches = 200_000
+    /// The most mistakes that one answer lists; it counts all.
+    public static let listedMistakes = 4096
+    /// The most unknown names of one body that are told what they may be called.
+    public static let suggestions = 8
     /// The most entries of rate arrays that a page repeats for groups or parameters that share them.
     public static let repeatedRates = 100_000
     /// The largest whole number that a request may count with: beyond it, JSON libraries round.

@@ -87,6 +87,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
 
     /// Runs until it is told to stop and nothing is parked.
     func run() {
+        http_name_thread("network")
         watchFailures()
         while !isStopping || !seats.isEmpty {
             turn()

@@ -12,16 +12,21 @@ public struct ArenaLayout: Sendable {
     /// Values in the arena.
     public let count: Int
     private let indexByName: [Name: Int]
+    private let groupByName: [Name: Int]
 
     init(parameters: [ParameterLayout], groups: [GroupLayout]) {
         self.parameters = parameters
         self.groups = groups
         count = parameters.last?.range.upperBound ?? 0
         indexByName = Dictionary(parameters.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        groupByName = Dictionary(groups.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The place of a parameter in `parameters`; nil where it is not one of them.
     public func index(of name: Name) -> Int? { indexByName[name] }
+
+    /// The place of a group in `groups`; nil where it is not one of them.
+    public func groupIndex(of name: Name) -> Int? { groupByName[name] }
 
     /// Whether both place the same parameters, in the same groups, at the same ranges.
     func places(like other: ArenaLayout) -> Bool {

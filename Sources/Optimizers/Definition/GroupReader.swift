@@ -198,7 +198,7 @@ struct GroupReader {
     func stranger(_ name: Name, pointer: String) -> OptimizerError {
         .invalid(
             pointer, .valueError,
-            "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.map(\.name)))",
+            "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.lazy.map(\.name)))",
             expected: "the name of a parameter, or a glob that matches one", got: name.text)
     }
 }

@@ -26,7 +26,7 @@ public enum MergePatch {
     public static func apply(
         _ patch: Setting, toGroup name: Name, of definition: Setting, layout: ArenaLayout
     ) throws(OptimizerError) -> Setting {
-        guard let place = layout.groups.firstIndex(where: { $0.name == name }) else {
+        guard let place = layout.groupIndex(of: name) else {
             throw .invalid(
                 "/groups/\(name.pointerEscaped)", .keyError,
                 "There is no group `\(name)`; \(NearestNames.hint(name, among: layout.groups.map(\.name)))")

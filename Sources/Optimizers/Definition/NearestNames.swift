@@ -4,42 +4,55 @@ import Names
 
 /// Suggestions for a name that does not exist.
 public enum NearestNames {
+    /// Names that are looked at; each takes a step for each of its first bytes.
+    private static let mostCandidates = 10_000
+
     /// Up to three of `candidates` that may be meant: what another library calls so, else the nearest in spelling, else
     /// those that begin so, or that follow a prefix such as `module.`.
     public static func of(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
         // A longer name is not a slip of the keyboard, and each step below takes the longer, the longer the name is.
         guard name.utf8.count <= 1024 else { return [] }
-        let known = candidates.prefix(10_000)
-        let meant = Aliases.meanings(of: name.text)
-        let aliases = meant.flatMap { meaning in
-            known.filter { [$0.text.folded, $0.text.foldedSchedule].contains(meaning) }
+        let known = Array(candidates.prefix(mostCandidates))
+        let aliases = Aliases.meanings(of: name.text).flatMap { meaning in
+            // A schedule is called so with "lr" at its end, too.
+            let forms = [FoldedName(meaning), FoldedName(meaning + "lr")]
+            return known.filter { candidate in forms.contains { $0.equals(candidate) } }
         }
         if !aliases.isEmpty { return Array(aliases.prefix(3)) }
         let near = nearest(name, among: known)
         return near.isEmpty ? related(name, among: known) : near
     }
 
-    private static func nearest(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
-        let wanted = Array(name.text.lowercased().utf8.prefix(64))
+    private static func nearest(_ name: Name, among candidates: [Name]) -> [Name] {
+        let spelling = SpellingDistance(from: name)
         // Between names of one or two letters a distance of two says nothing.
-        let limit = wanted.count < 3 ? 1 : max(2, wanted.count / 3)
+        let limit = spelling.count < 3 ? 1 : max(2, spelling.count / 3)
         var near: [(distance: Int, name: Name)] = []
         for candidate in candidates where abs(candidate.utf8.count - name.utf8.count) <= limit {
-            let apart = distance(wanted, Array(candidate.text.lowercased().utf8.prefix(64)))
+            let apart = spelling.distance(to: candidate)
             if apart <= limit { near.append((apart, candidate)) }
         }
-        near.sort { $0.distance == $1.distance ? $0.name < $1.name : $0.distance < $1.distance }
-        return near.prefix(3).map { $0.name }
+        return first(3, of: near) { $0.distance == $1.distance ? $0.name < $1.name : $0.distance < $1.distance }
+            .map(\.name)
     }
 
-    private static func related(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
-        let wanted = Name(name.text.folded)
-        guard wanted.utf8.count >= 3 else { return [] }
-        let alike = candidates.filter {
-            let folded = Name($0.text.folded)
-            return folded.hasPrefix(wanted) || wanted.dropping(suffix: Name(".\(folded)")) != nil
+    private static func related(_ name: Name, among candidates: [Name]) -> [Name] {
+        let wanted = FoldedName(name.text)
+        guard wanted.count >= 3 else { return [] }
+        return first(3, of: candidates.filter { wanted.begins($0) != .none || wanted.ends(with: $0) }, <)
+    }
+
+    /// The first of all in order, without sorting all.
+    private static func first<Element>(
+        _ count: Int, of elements: some Sequence<Element>, _ precedes: (Element, Element) -> Bool
+    ) -> [Element] {
+        var first: [Element] = []
+        for element in elements {
+            if first.count == count, let last = first.last, !precedes(element, last) { continue }
+            if first.count == count { first.removeLast() }
+            first.insert(element, at: first.firstIndex { precedes(element, $0) } ?? first.count)
         }
-        return Array(alike.sorted().prefix(3))
+        return first
     }
 
     /// "did you mean `momentum`?", or the list of names where none is near and there are few.
@@ -51,22 +64,7 @@ public enum NearestNames {
 
     /// "it knows `a`, `b`.": the names that there are, as many as fit in a sentence.
     public static func list(_ candidates: some Sequence<Name>) -> String {
-        "it knows " + candidates.sorted().prefix(24).map { "`\($0)`" }.joined(separator: ", ") + "."
-    }
-
-    /// Levenshtein's distance: insertions, deletions and replacements between two names.
-    static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let replaced = diagonal + (x == y ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-            }
-        }
-        return row[b.count]
+        "it knows " + first(24, of: candidates, <).map { "`\($0)`" }.joined(separator: ", ") + "."
     }
 }
 

@@ -27,6 +27,8 @@ public struct Complaint: Sendable, Equatable {
     public var expected: String?
     /// What was there instead.
     public var got: String?
+    /// How many mistakes it stands for: more than one where further ones are only counted.
+    public var count = 1
 
     /// Makes a complaint.
     public init(

@@ -20,17 +20,9 @@ public indirect enum LearningRate: Sendable {
     /// Computed from the step.
     case schedule(any LearningRateSchedule)
     /// One after another, each counting its steps from 0.
-    case sequence([Piece])
+    case sequence(Pieces)
     /// AdaFactor's relative step: the rule makes its own rate.
     case relative
-
-    /// A part of a sequence.
-    public struct Piece: Sendable {
-        /// How many steps it lasts; nil: forever.
-        public let steps: Int?
-        /// Its rate.
-        public let rate: LearningRate
-    }
 
     /// How many steps it describes; nil where it goes on forever.
     public var length: Int? {
@@ -38,13 +30,7 @@ public indirect enum LearningRate: Sendable {
         case .constant, .relative: return nil
         case .table(let values): return values.count
         case .schedule(let schedule): return schedule.length
-        case .sequence(let pieces):
-            var total = 0
-            for piece in pieces {
-                guard let steps = piece.steps else { return nil }
-                total += steps
-            }
-            return total
+        case .sequence(let pieces): return pieces.length
         }
     }
 
@@ -69,18 +55,8 @@ public indirect enum LearningRate: Sendable {
         case .constant(let rate): return rate
         case .table(let values): return values[step]
         case .schedule(let schedule): return schedule.finiteValue(at: step)
-        case .sequence(let pieces): return Self.value(of: pieces, at: step)
+        case .sequence(let pieces): return pieces.value(at: step)
         case .relative: return nil
         }
-    }
-
-    /// A piece shorter than its `steps` holds its last value, so that a sequence has no holes.
-    private static func value(of pieces: [Piece], at step: Int) -> Float? {
-        var step = step
-        for piece in pieces {
-            guard let steps = piece.steps, step >= steps else { return piece.rate.value(at: step, past: .hold) }
-            step -= steps
-        }
-        return nil
     }
 }

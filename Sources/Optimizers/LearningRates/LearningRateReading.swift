@@ -99,7 +99,7 @@ extension LearningRate {
             total = sum
             pieces.append(piece)
         }
-        return .sequence(pieces)
+        return .sequence(Pieces(pieces))
     }
 
     /// `{"steps": n, "lr": rate}` or `{"steps": n, "schedule": ..., arguments}`; the last may leave out `steps`.

@@ -14,7 +14,7 @@ struct PushFields {
     private(set) var basedOn: Basis?
     private(set) var loss: Double?
     private(set) var isComplete = false
-    private(set) var complaints: [Complaint] = []
+    private var list = ComplaintList(section: "")
 
     /// Every member that a JSON push may have.
     private static let known: [Name] = [
@@ -26,6 +26,9 @@ struct PushFields {
     ]
 
     private var values: [Name: JSONValue] = [:]
+
+    /// What is wrong with them, the first mistakes in full.
+    var complaints: [Complaint] { list.complaints }
 
     /// Reads the fields of a body and of its request's headers; a request with a key of its own needs no number.
     init(_ body: TensorBody, headers: Headers, layout: ArenaLayout, hasRequestKey: Bool) {
@@ -163,6 +166,6 @@ struct PushFields {
     }
 
     private mutating func complain(_ field: String, _ exception: ExceptionClass, _ detail: String) {
-        complaints.append(Complaint(pointer: field.isEmpty ? "" : "/\(field)", exception: exception, detail: detail))
+        list.add(Complaint(pointer: field.isEmpty ? "" : "/\(field)", exception: exception, detail: detail))
     }
 }

@@ -51,7 +51,7 @@ final class PushReceiver: BodyReceiver {
         let arena = try sink.arena()
         var checking = TensorChecking(layout: sink.layout, section: "gradients")
         for complaint in fields.complaints + body.complaints { checking.add(complaint) }
-        for tensor in body.tensors { checking.check(tensor, takesRows: true, takesUntrained: false) }
+        checking.check(body.tensors, takesRows: true, takesUntrained: false)
         if body.tensors.isEmpty, checking.complaints.isEmpty {
             checking.add(
                 Complaint(

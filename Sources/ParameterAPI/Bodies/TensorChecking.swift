@@ -11,7 +11,13 @@ struct TensorChecking {
     let layout: ArenaLayout
     /// The body's section, for pointers: `gradients` or `parameters`.
     let section: String
-    private(set) var complaints: [Complaint] = []
+    private var list: ComplaintList
+    /// The tensors that are complained of already, by name.
+    private var accused: Set<Name> = []
+    /// Unknown names that have been told what they may be called.
+    private var hints = 0
+    /// What all unknown names have in common, once it has been told.
+    private var affix: CommonAffix?
     /// The first tensor that holds NaN or infinity.
     private(set) var nonFinite: Complaint?
     private(set) var isDense: [Bool]
@@ -20,6 +26,7 @@ struct TensorChecking {
     init(layout: ArenaLayout, section: String) {
         self.layout = layout
         self.section = section
+        list = ComplaintList(section: "/\(section)")
         self.isDense = Array(repeating: false, count: layout.parameters.count)
     }
 
@@ -27,23 +34,42 @@ struct TensorChecking {
     mutating func demandAll() {
         for (index, parameter) in layout.parameters.enumerated()
         where parameter.isTrainable && !isDense[index] && sparse[index] == nil {
-            complaints.append(
+            list.add(
                 Complaint(
                     pointer: "/\(section)/\(parameter.name.pointerEscaped)", exception: .runtimeError,
                     detail: "`\(parameter.name)` has no gradient, and the push says it is complete"))
         }
     }
 
-    /// Adds a mistake found elsewhere in the same body.
-    mutating func add(_ complaint: Complaint) { complaints.append(complaint) }
+    /// The mistakes, the first ones in full.
+    var complaints: [Complaint] { list.complaints }
 
-    /// Checks one tensor; `takesRows` says whether sparse rows are allowed, `takesUntrained` whether untrained
+    /// Adds a mistake found elsewhere in the same body.
+    mutating func add(_ complaint: Complaint) {
+        let parts = complaint.pointer.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        if parts.count > 2 { accused.insert(Name(Substring(parts[2]))) }
+        list.add(complaint)
+    }
+
+    /// Checks all tensors; `takesRows` says whether sparse rows are allowed, `takesUntrained` whether untrained
     /// parameters may be set.
-    mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) {
+    mutating func check(_ tensors: [DecodedTensor], takesRows: Bool, takesUntrained: Bool) {
+        let unknown = tensors.map(\.name).filter { layout.index(of: $0) == nil }
+        affix = CommonAffix(of: unknown, in: layout)
+        if let affix {
+            list.add(
+                Complaint(
+                    pointer: "/\(section)", exception: .keyError,
+                    detail: affix.advice(count: unknown.count, isAll: unknown.count == tensors.count)))
+        }
+        for tensor in tensors { check(tensor, takesRows: takesRows, takesUntrained: takesUntrained) }
+    }
+
+    private mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) {
         guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
         // A tensor that could not be read has been complained of, unless there were many; its shape says nothing.
         guard tensor.isRead else {
-            if complaints.contains(where: { Self.concerns($0, tensor) }) { return }
+            if accused.contains(Name(tensor.name.pointerEscaped)) { return }
             return complain(tensor, .valueError, "`\(tensor.name)` cannot be read for a reason as above")
         }
         let parameter = layout.parameters[index]
@@ -73,22 +99,15 @@ struct TensorChecking {
         }
     }
 
-    /// Whether a complaint is about this tensor or a member of it, and not about one whose name begins like it.
-    private static func concerns(_ complaint: Complaint, _ tensor: DecodedTensor) -> Bool {
-        let (pointer, own) = (Name(complaint.pointer), Name(tensor.pointer))
-        return pointer == own || pointer.hasPrefix(Name("\(own)/"))
-    }
-
-    /// The first unknown tensors are told what they may be called; a search through all names for each of thousands
-    /// would keep the network thread for minutes.
+    /// The first unknown tensors are told what they may be called: each is compared with thousands of names.
     private mutating func unknown(_ tensor: DecodedTensor) {
+        if affix != nil { return }
         let plain = "the model has no parameter `\(tensor.name)`"
-        guard complaints.count < Self.mostHints else { return complain(tensor, .keyError, plain) }
-        let hint = NearestNames.hint(tensor.name, among: layout.parameters.map(\.name))
+        guard hints < FixedLimits.suggestions else { return complain(tensor, .keyError, plain) }
+        hints += 1
+        let hint = NearestNames.hint(tensor.name, among: layout.parameters.lazy.map(\.name))
         complain(tensor, .keyError, "\(plain); \(hint)")
     }
-
-    private static let mostHints = 8
 
     private mutating func checkDense(_ tensor: DecodedTensor, _ parameter: ParameterLayout, _ index: Int) {
         let shape = tensor.shape ?? [tensor.elementCount]
@@ -132,11 +151,12 @@ struct TensorChecking {
     }
 
     private mutating func complain(
-        _ tensor: DecodedTensor, _ exception: ExceptionClass, _ detail: String, expected: String? = nil,
-        got: String? = nil
+        _ tensor: DecodedTensor, _ exception: ExceptionClass, _ detail: @autoclosure () -> String,
+        expected: @autoclosure () -> String? = nil, got: @autoclosure () -> String? = nil
     ) {
-        complaints.append(
-            Complaint(pointer: pointer(of: tensor), exception: exception, detail: detail, expected: expected, got: got))
+        let pointer = pointer(of: tensor)
+        list.add(
+            Complaint(pointer: pointer, exception: exception, detail: detail(), expected: expected(), got: got()))
     }
 
     /// Where the tensor is in a JSON body; a safetensors file has one level only, and the same words help there.

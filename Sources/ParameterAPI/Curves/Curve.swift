@@ -59,6 +59,15 @@ extension Call {
         }
         return Array(stride(from: from, through: to, by: every))
     }
+
+    /// Refuses a curve of too many groups at too many steps.
+    func check(points: Int, ofGroups groups: Int) throws(Problem) {
+        guard points > FixedLimits.curveValues / max(1, groups), points > 1 else { return }
+        throw Problem(
+            .invalidQuery,
+            "\(points) points of \(groups) groups are more than the \(FixedLimits.curveValues) values of one answer; take a larger `every`, or ask for single parameters by `param`."
+        )
+    }
 }
 
 extension PublishedVersion {

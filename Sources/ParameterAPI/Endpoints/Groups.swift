@@ -41,9 +41,10 @@ import ParameterServing
 ///
 /// - Throws: `notFound` with the nearest names.
 func groupIndex(_ name: Name, _ version: PublishedVersion) throws(Problem) -> Int {
-    let names = version.facts.layout.groups.map(\.name)
-    guard let index = names.firstIndex(of: name) else {
-        throw Problem(.notFound, "The model has no group `\(name)`; \(NearestNames.hint(name, among: names))")
+    let layout = version.facts.layout
+    guard let index = layout.groupIndex(of: name) else {
+        let hint = NearestNames.hint(name, among: layout.groups.lazy.map(\.name))
+        throw Problem(.notFound, "The model has no group `\(name)`; \(hint)")
     }
     return index
 }

@@ -74,7 +74,7 @@ final class ImportReceiver: BodyReceiver {
         try checkFields(body)
         var checking = TensorChecking(layout: sink.layout, section: "parameters")
         for complaint in body.complaints { checking.add(complaint) }
-        for tensor in body.tensors { checking.check(tensor, takesRows: false, takesUntrained: true) }
+        checking.check(body.tensors, takesRows: false, takesUntrained: true)
         if body.tensors.isEmpty {
             checking.add(
                 Complaint(
@@ -92,15 +92,17 @@ final class ImportReceiver: BodyReceiver {
         let misplaced = unknown.filter { sink.layout.index(of: $0.key) != nil }
         let entry = Setting.Entry(key: "parameters", value: Setting(.object(misplaced)))
         let line = misplaced.isEmpty ? nil : Setting.object([entry]).line
-        throw Problem(
-            unknown.map { field in
-                let isParameter = sink.layout.index(of: field.key) != nil
-                let reason = isParameter ? "`\(field.key)` is a parameter" : "an import has no field `\(field.key)`"
-                return Complaint(
+        var list = ComplaintList(section: "")
+        for field in unknown {
+            let isParameter = sink.layout.index(of: field.key) != nil
+            let reason = isParameter ? "`\(field.key)` is a parameter" : "an import has no field `\(field.key)`"
+            list.add(
+                Complaint(
                     pointer: "/\(field.key.pointerEscaped)", exception: .keyError,
                     detail:
                         "\(reason), and values are sent under `parameters`; write `\(line ?? #"{"parameters":{"NAME":[...]}}"#)`"
-                )
-            })
+                ))
+        }
+        throw Problem(list.complaints)
     }
 }

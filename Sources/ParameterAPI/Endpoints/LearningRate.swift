@@ -15,6 +15,7 @@ import TensorCoding
     let parameters = try parameters(names, of: model.layout)
     if let steps = try call.stepRange(for: model, as: form) {
         let groups = names.isEmpty ? nil : Set(parameters.map(\.group))
+        try call.check(points: steps.count, ofGroups: groups?.count ?? model.layout.groups.count)
         return answerCurve(
             call, model, form, Curve.Subject("lr", "learning rate", steps, groups: groups), plottedRates)
     }
@@ -33,6 +34,7 @@ import TensorCoding
     let model = try call.model()
     let form = try CurveForm(call)
     if let steps = try call.stepRange(for: model, as: form) {
+        try call.check(points: steps.count, ofGroups: model.layout.groups.count)
         return answerCurve(call, model, form, Curve.Subject("weight_decay", "weight decay", steps), weightDecays)
     }
     let step = try call.integer("step")
@@ -87,7 +89,7 @@ private func answerCurve(
     _ call: Call, _ model: Model, _ form: CurveForm, _ subject: Curve.Subject, _ evaluate: @escaping Evaluate
 ) -> Action {
     .answer { exchange in
-        call.answer(exchange) { () throws(Problem) in
+        call.answerLater(exchange) { () throws(Problem) in
             let facts = model.publication.current.facts
             let shown = facts.layout.groups.indices.filter { subject.groups?.contains($0) ?? true }
             let names = shown.map { facts.layout.groups[$0].name.text }
@@ -131,7 +133,7 @@ private func parameters(
     var rows: [(name: Name, group: Int)] = []
     for name in names {
         guard let index = layout.index(of: name) else {
-            let hint = NearestNames.hint(name, among: layout.parameters.map(\.name))
+            let hint = NearestNames.hint(name, among: layout.parameters.lazy.map(\.name))
             throw Problem(.notFound, "The model has no parameter `\(name)`; \(hint)")
         }
         guard let group = layout.parameters[index].groupIndex else {

@@ -28,7 +28,9 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Action {
     let receiver = DocumentReceiver(call, holdsRates: true) { document, exchange throws(Problem) in
         let setting = Setting(document)
         let patch = SettingsPatch(group: group, patch: setting)
-        do throws(OptimizerError) { try patch.check() } catch { throw Problem(ServingError(error)) }
+        do throws(OptimizerError) { try patch.check(against: model.layout) } catch {
+            throw Problem(ServingError(error))
+        }
         let command = Command.reconfigure(patch, ifVersion: ifVersion)
         model.submit(command.under(key?.with(setting.fingerprint))) { result in
             answerPage(of: model, after: result, call, exchange)

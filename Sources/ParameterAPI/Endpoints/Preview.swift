@@ -11,10 +11,11 @@ import TensorCoding
     try call.allowQueries()
     _ = try BodyFormat(call.request, takesTensors: false)
     let form = try CurveForm(call)
-    let receiver = DocumentReceiver(call, holdsRates: true) { document, exchange throws(Problem) in
-        let preview = try Preview(document, call)
-        let curve = try preview.curve(call)
-        exchange.complete { form.response(for: curve, title: "learning rate", call) }
+    let receiver = DocumentReceiver(call, holdsRates: true) { document, exchange in
+        call.answerLater(exchange) { () throws(Problem) in
+            let preview = try Preview(document, call)
+            return form.response(for: try preview.curve(call), title: "learning rate", call)
+        }
     }
     return .read(receiver, limit: FixedLimits.rates.documentBytes)
 }
@@ -44,8 +45,10 @@ private struct Preview {
             ])
         }
         do throws(OptimizerError) {
+            let setting = Setting(definition)
+            try DefinitionLimits.checkSequences(setting)
             rate = try LearningRate(
-                Setting(definition), pointer: "/learning_rate", catalogue: call.api.registry.catalogue)
+                setting, pointer: "/learning_rate", catalogue: call.api.registry.catalogue)
         } catch {
             throw Problem(ServingError(error))
         }

@@ -60,9 +60,8 @@ private func tensor(_ call: Call, _ layout: ArenaLayout) throws(Problem) -> (Int
 
 private func parameterIndex(_ name: Name, _ layout: ArenaLayout) throws(Problem) -> Int {
     guard let index = layout.index(of: name) else {
-        throw Problem(
-            .notFound,
-            "The model has no parameter `\(name)`; \(NearestNames.hint(name, among: layout.parameters.map(\.name)))")
+        let hint = NearestNames.hint(name, among: layout.parameters.lazy.map(\.name))
+        throw Problem(.notFound, "The model has no parameter `\(name)`; \(hint)")
     }
     return index
 }

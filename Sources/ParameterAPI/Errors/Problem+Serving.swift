@@ -26,7 +26,7 @@ extension Problem {
                 .modelExists,
                 "`\(name)` exists with other parameters, so it cannot be joined: \(Self.first(of: differences)). Send those, take another name, or write ?replace=1 instead of ?join=1 to start over."
             )
-            items = differences.prefix(Self.mostItems).map {
+            items = differences.prefix(FixedLimits.listedMistakes).map {
                 Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
             }
         case .modelReplaced(let name):
@@ -158,16 +158,14 @@ extension Problem {
     /// Wrong content: one item per place, the first one's text as the detail.
     init(_ complaints: [Complaint]) {
         let first = complaints.first?.detail ?? "The content is wrong"
-        let more = complaints.count > 1 ? " (and \(complaints.count - 1) more, see errors)" : ""
+        let count = complaints.reduce(0) { $0 + $1.count }
+        let more = count > 1 ? " (and \(count - 1) more, see errors)" : ""
         self.init(.invalidContent, "\(Self.sentence(first))\(more.isEmpty ? "" : more + ".") Nothing was applied.")
-        items = complaints.prefix(Self.mostItems).map {
+        items = complaints.map {
             Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
         }
         exception = complaints.first?.exception?.rawValue
     }
-
-    /// The most mistakes that one answer lists; the detail counts all.
-    private static let mostItems = 4096
 
     /// The first of several differences with both values, and how many more there are.
     private static func first(of differences: [Complaint]) -> String {

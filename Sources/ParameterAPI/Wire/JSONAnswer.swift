@@ -53,6 +53,11 @@ extension Call {
         exchange.complete { problem.response(for: request) }
     }
 
+    /// The same, but `make` takes its time, and a thread of its own.
+    func answerLater(_ exchange: Exchange, _ make: @escaping @Sendable () throws(Problem) -> Response) {
+        api.registry.work { answer(exchange, make) }
+    }
+
     /// Completes the exchange with the result of `make`, which may refuse.
     func answer(_ exchange: Exchange, _ make: () throws(Problem) -> Response) {
         do throws(Problem) {

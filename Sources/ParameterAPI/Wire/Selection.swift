@@ -73,32 +73,55 @@ struct Selection {
     }
 
     private static func group(_ name: Name, _ layout: ArenaLayout) throws(Problem) -> Int {
-        guard let index = layout.groups.firstIndex(where: { $0.name == name }) else {
-            throw Problem(
-                .notFound,
-                "The model has no group `\(name)`; \(NearestNames.hint(name, among: layout.groups.map(\.name)))")
+        guard let index = layout.groupIndex(of: name) else {
+            let hint = NearestNames.hint(name, among: layout.groups.lazy.map(\.name))
+            throw Problem(.notFound, "The model has no group `\(name)`; \(hint)")
         }
         return index
     }
 
     private static func indices(_ groups: [Int], _ names: [Name], _ layout: ArenaLayout) throws(Problem) -> [Int] {
-        for name in names where !Glob.isPattern(name) && layout.index(of: name) == nil {
-            throw Problem(
-                .notFound,
-                "The model has no parameter `\(name)`; \(NearestNames.hint(name, among: layout.parameters.map(\.name)))"
-            )
-        }
-        for name in names where Glob.isPattern(name) {
-            let glob = Glob(name)
-            if layout.parameters.contains(where: { glob.matches($0.name) }) { continue }
-            throw Problem(
-                .notFound,
-                "The pattern `\(name)` matches no parameter; \(NearestNames.list(layout.parameters.map(\.name)))")
-        }
+        let isInGroup = groups.isEmpty ? nil : Set(groups)
+        let named = names.isEmpty ? nil : try places(of: names, layout)
         return layout.parameters.indices.filter { index in
-            let parameter = layout.parameters[index]
-            let isInGroup = groups.isEmpty || groups.contains { $0 == parameter.groupIndex }
-            return isInGroup && (names.isEmpty || names.contains { Glob($0).matches(parameter.name) })
+            let group = layout.parameters[index].groupIndex
+            return (isInGroup.map { set in group.map(set.contains) ?? false } ?? true) && named?.contains(index) ?? true
         }
+    }
+
+    /// The places that names and patterns stand for.
+    private static func places(of names: [Name], _ layout: ArenaLayout) throws(Problem) -> Set<Int> {
+        var places = Set<Int>()
+        for name in names where !Glob.isPattern(name) { places.insert(try place(of: name, layout)) }
+        let patterns = names.filter(Glob.isPattern)
+        try check(patterns.count, layout)
+        for pattern in patterns {
+            let glob = Glob(pattern)
+            let matching = layout.parameters.indices.filter { glob.matches(layout.parameters[$0].name) }
+            if matching.isEmpty {
+                let known = NearestNames.list(layout.parameters.lazy.map(\.name))
+                throw Problem(.notFound, "The pattern `\(pattern)` matches no parameter; \(known)")
+            }
+            places.formUnion(matching)
+        }
+        return places
+    }
+
+    private static func place(of name: Name, _ layout: ArenaLayout) throws(Problem) -> Int {
+        guard let index = layout.index(of: name) else {
+            let hint = NearestNames.hint(name, among: layout.parameters.lazy.map(\.name))
+            throw Problem(.notFound, "The model has no parameter `\(name)`; \(hint)")
+        }
+        return index
+    }
+
+    /// A pattern is held against every parameter, on a thread that other clients wait for.
+    private static func check(_ patterns: Int, _ layout: ArenaLayout) throws(Problem) {
+        let most = FixedLimits.pullMatches / max(1, layout.parameters.count)
+        guard patterns > max(1, most) else { return }
+        throw Problem(
+            .invalidQuery,
+            "The model has \(layout.parameters.count) parameters, so that a pull takes at most \(max(1, most)) patterns, not \(patterns); ask by `group`, or in several requests."
+        )
     }
 }

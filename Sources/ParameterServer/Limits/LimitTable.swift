@@ -27,6 +27,16 @@ extension Limit {
         Limit("workers", .fixed("\(ServingConfiguration.mostWorkers)"), "Workers that a model remembers"),
         Limit("wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Limit("curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
+        Limit("curve-values", .fixed("\(FixedLimits.curveValues)"), "Points times groups of one answer"),
+        Limit(
+            "sequence-parts", .fixed("\(DefinitionLimits.sequenceParts)"), "Parts of a definition's sequences of rates"),
+        Limit(
+            "group-matches", .fixed("\(DefinitionLimits.groupMatches)"),
+            "Patterns of a definition times its parameters"),
+        Limit(
+            "pull-matches", .fixed("\(FixedLimits.pullMatches)"), "Patterns of a pull times the model's parameters"),
+        Limit("mistakes", .fixed("\(FixedLimits.listedMistakes)"), "Mistakes that an answer lists; it counts all"),
+        Limit("suggestions", .fixed("\(FixedLimits.suggestions)"), "Unknown names of a body that get suggestions"),
         Limit(
             "repeated-rates", .fixed("\(FixedLimits.repeatedRates)"), "Shared rate entries of one answer"),
         Limit("rows", .fixed("\(FixedLimits.rows)"), "Rows of a tensor in one answer"),

@@ -23,14 +23,19 @@ public struct SettingsPatch: Sendable, Equatable {
     /// Refuses what cannot be merged and must not be stored, before the patch is logged.
     ///
     /// Asked of requests only: a journal may hold patches that earlier releases took.
-    /// - Throws: `.invalid` for a `consistency` that a definition could not have, and for a group named twice.
-    public func check() throws(OptimizerError) {
+    /// - Throws: `.invalid` for a `consistency` that a definition could not have, for a group named twice, and for what
+    ///   takes too long to merge.
+    public func check(against layout: ArenaLayout) throws(OptimizerError) {
+        try DefinitionLimits.checkSequences(patch)
         if group == nil, let consistency = patch["consistency"], consistency != .null {
             try Consistency.check(consistency)
         }
         guard group == nil, let groups = patch["groups"] else { return }
+        let named = try Self.named(groups)
+        try DefinitionLimits.check(
+            named.count, times: layout.groups.count, "changed groups", "groups", "send several patches")
         var seen: Set<Name> = []
-        for (name, _) in try Self.named(groups) where !seen.insert(name).inserted {
+        for (name, _) in named where !seen.insert(name).inserted {
             throw Self.complaint("/groups", "group `\(name)` is named twice; put its changes into one object")
         }
     }

@@ -64,3 +64,12 @@ public protocol Runnable: AnyObject, Sendable {
     /// Handles what has arrived. One thread at a time calls it.
     func run()
 }
+
+/// Something to be run once.
+final class Errand: Runnable {
+    private let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+    func run() { body() }
+}

@@ -69,6 +69,7 @@ extension ModelRegistry {
     private func existing(_ creation: Creation) throws(ServingError) -> Model? {
         if let reason = closed { throw reason }
         try creation.source.definition.checkNames()
+        try creation.source.definition.checkLimits()
         if let taken = unavailableModel(named: creation.name) {
             try creation.condition?.check(taken)
             guard creation.replacing, !creation.onlyIfAbsent else { throw .modelUnavailable(taken) }

@@ -32,6 +32,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     let unavailable: Locked<[Name: UnavailableModel]>
     let keeper: SnapshotKeeper?
     private let isStopping = Locked(false)
+    /// Computes answers, one after another: neither the network nor the models wait for it.
+    private let desk = Executor(threads: 1)
     /// Only touched by the mailbox.
     var directory: DirectoryState
     /// The answers of creations and deletions that came with a key.
@@ -123,7 +125,11 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         keeper?.stop()
         log.close()
         executor.stop()
+        desk.stop()
     }
+
+    /// Runs `body`, which changes nothing, on a thread that computes long answers.
+    public func work(_ body: @escaping @Sendable () -> Void) { desk.schedule(Errand(body)) }
 
     /// Handles what has arrived; called by the executor.
     public func run() {
