@@ -29,14 +29,14 @@ extension Limit {
         Limit("curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
         Limit("curve-values", .fixed("\(FixedLimits.curveValues)"), "Points times groups of one answer"),
         Limit(
-            "sequence-parts", .fixed("\(DefinitionLimits.sequenceParts)"), "Parts of a definition's sequences of rates"),
+            "sequence-parts", .fixed("\(DefinitionLimits.sequenceParts)"), "Parts of all sequences of rates"),
         Limit(
             "group-matches", .fixed("\(DefinitionLimits.groupMatches)"),
-            "Patterns of a definition times its parameters"),
+            "Patterns of groups times parameters"),
         Limit(
-            "pull-matches", .fixed("\(FixedLimits.pullMatches)"), "Patterns of a pull times the model's parameters"),
-        Limit("mistakes", .fixed("\(FixedLimits.listedMistakes)"), "Mistakes that an answer lists; it counts all"),
-        Limit("suggestions", .fixed("\(FixedLimits.suggestions)"), "Unknown names of a body that get suggestions"),
+            "pull-matches", .fixed("\(FixedLimits.pullMatches)"), "Patterns of a pull times parameters"),
+        Limit("mistakes", .fixed("\(FixedLimits.listedMistakes)"), "Mistakes that an answer lists"),
+        Limit("suggestions", .fixed("\(FixedLimits.suggestions)"), "Unknown names that get suggestions"),
         Limit(
             "repeated-rates", .fixed("\(FixedLimits.repeatedRates)"), "Shared rate entries of one answer"),
         Limit("rows", .fixed("\(FixedLimits.rows)"), "Rows of a tensor in one answer"),
