@@ -12,13 +12,17 @@ extension Optimizer {
     ///   - current: The arena before the update, not changed.
     ///   - next: The arena after it; must not overlap `current`.
     ///   - held: By parameter, whether `next` holds the values of `current`; empty where nothing is known.
+    ///   - areModest: What the report of the update before said, if nothing but it has written `current` and the slots;
+    ///     saves a copy of the slots.
+    ///   - keepsSlots: Whether an update that is refused leaves the slots as they were, and one that makes a slot
+    ///     non-finite is refused too. Without it, an update is what it was in logs of the first releases.
     /// - Returns: What happened. A skipped overflow changes nothing but the loss scale; `next` is then untouched.
-    /// - Throws: `.learningRateExhausted`, `.stepsUsedUp`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`: nothing
-    ///   moved. `.diverged`: slots have moved, `next` must not be published and the step did not advance; continue from a checkpoint, or
-    ///   `resetSlots()`.
+    /// - Throws: `.learningRateExhausted`, `.stepsUsedUp`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`,
+    ///   `.diverged`: nothing moved, and `next` must not be published. Without `keepsSlots`, `.diverged` leaves slots and
+    ///   counts moved: continue from a checkpoint, or `resetSlots()`.
     public final func update(
         _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
-        held: [Bool] = []
+        held: [Bool] = [], areModest: Bool = false, keepsSlots: Bool = true
     ) throws(OptimizerError) -> UpdateReport {
         let rates = try learningRate(at: step)
         try check(gradients)
@@ -27,13 +31,35 @@ extension Optimizer {
         pass = makePass(gradients, from: current, to: next, rates: rates)
         pass?.held = held
         defer { pass = nil }
-        try runUpdate(&gradients)
-        note(gradients)
+        let isBounded = areModest && staysFinite(with: gradients)
+        let kept = keepsSlots && !isBounded ? KeptSlots(of: self, touchedBy: gradients) : nil
+        do throws(OptimizerError) {
+            try runUpdate(&gradients)
+        } catch {
+            kept?.putBack(into: self)
+            throw error
+        }
+        if !keepsSlots { note(gradients) }
         let sums = pass?.sums ?? pk_sums()
-        if sums.nonfinite != 0 { throw .diverged(parameter: firstNonFinite(in: next)) }
+        if let refusal = divergence(in: next, sums, kept) {
+            kept?.putBack(into: self)
+            throw refusal
+        }
+        if keepsSlots { note(gradients) }
         step += 1
         try lossScaler?.advance(overflow: false)
-        return report(rates: rates, sums: sums)
+        var report = report(rates: rates, sums: sums)
+        report.areModest = isBounded ? sums.large == 0 : keepsSlots && isModest(next)
+        return report
+    }
+
+    /// Why an update must not be published; nil for a sound one.
+    private func divergence(
+        in next: UnsafeMutablePointer<Float>, _ sums: pk_sums, _ kept: KeptSlots?
+    ) -> OptimizerError? {
+        if sums.nonfinite != 0 { return .diverged(parameter: firstNonFinite(in: next)) }
+        guard let stray = kept?.firstNonFinite(in: self) else { return nil }
+        return .diverged(parameter: stray.parameter, slot: stray.slot)
     }
 
     func makePass(
@@ -90,7 +116,7 @@ extension Optimizer {
         }
     }
 
-    /// Counts the parameters that had a gradient; their slots have moved, whatever becomes of the update.
+    /// Counts the parameters that had a gradient.
     private func note(_ gradients: Gradients) {
         for (index, parameter) in layout.parameters.enumerated() where parameter.isTrainable {
             guard gradients.isDense[index] || gradients.sparse[index] != nil else { continue }

@@ -97,6 +97,20 @@ open class Optimizer {
     /// By parameter, whether an update with these gradients writes it; nil where it may write any.
     public func written(by gradients: Gradients) -> [Bool]? { nil }
 
+    /// The places of slots under a root, of a rule that cannot overflow while all numbers are modest; nil for others.
+    ///
+    /// The rule's loops have to count what they write to slots, as those of `CKernels` do.
+    var modestRoots: [Int]? { nil }
+
+    /// Whether this update, from weights and slots that are modest, leaves all of them finite.
+    func staysFinite(with gradients: Gradients) -> Bool {
+        guard modestRoots != nil, let pass, pass.lossScale <= 0x1p30 else { return false }
+        guard pass.rates.allSatisfy({ abs($0) <= Float(Modesty.mostFactor) }), pass.decays.allSatisfy({ $0 <= 1 }),
+            abs(pass.unscale ?? 1) <= 1, abs(pass.scaleAfter ?? 1) <= 1
+        else { return false }
+        return gradients.areModest(in: layout)
+    }
+
     /// What the definition said that is ignored, in sentences.
     public var warnings: [String] { plan.warnings }
 

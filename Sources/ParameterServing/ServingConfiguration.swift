@@ -1,5 +1,6 @@
 // The numbers that bound the serving layer, in one value.
 
+import Glibc
 import Names
 
 /// Settings of the registry and its models.
@@ -12,6 +13,8 @@ public struct ServingConfiguration: Sendable {
     public var requestKeys = 256
     /// How long they are kept.
     public var keyLifetime = Duration.seconds(86_400)
+    /// Seconds since 1970.
+    public var clock: @Sendable () -> Int = { time(nil) }
     /// Models of the directory that are not to be served.
     public var withoutModels: Set<Name> = []
     /// Threads that run models.

@@ -6,8 +6,7 @@ import Optimizers
 
 /// Why the serving layer refused.
 ///
-/// Whatever the case but two, nothing was applied. After `diverged` nothing was published; the slots hold what broke it
-/// until a restore or an import. After `outcomeUnknown` the next start decides.
+/// Whatever the case but one, nothing was applied. After `outcomeUnknown` the next start decides.
 public enum ServingError: Error, Sendable, Equatable {
     /// The definition, the gradients or the values are wrong; all complaints at once.
     case invalid([Complaint])
@@ -25,8 +24,9 @@ public enum ServingError: Error, Sendable, Equatable {
     case outOfMemory(needed: Int, limit: Int)
     /// A learning-rate array has no entry for the step.
     case learningRateExhausted(group: String, step: Int, length: Int)
-    /// An update made a parameter non-finite; pushes wait for a restore or an import.
-    case diverged(parameter: String)
+    /// An update would make a parameter non-finite, and pushes wait for a restore or an import; or, with `slot`, that
+    /// slot of it, and nothing waits.
+    case diverged(parameter: String, slot: String? = nil)
     /// Every gradient overflows, however small the loss scale.
     case lossScaleStuck(overflows: Int)
     /// A number of the state that the push would raise is the last that can be counted.
@@ -84,7 +84,7 @@ extension ServingError {
         case .invalid(let complaint): self = .invalid([complaint])
         case .learningRateExhausted(let group, let step, let length):
             self = .learningRateExhausted(group: group, step: step, length: length)
-        case .diverged(let parameter): self = .diverged(parameter: parameter)
+        case .diverged(let parameter, let slot): self = .diverged(parameter: parameter, slot: slot)
         case .nonFiniteGradient(let parameter):
             self = .invalid([
                 Complaint(

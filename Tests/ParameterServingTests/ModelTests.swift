@@ -301,7 +301,7 @@ struct ModelTests {
 
 extension Model {
     /// Expects `error`, and that nothing changed.
-    fileprivate func refuses(_ error: ServingError, _ body: () throws -> Void) throws {
+    func refuses(_ error: ServingError, _ body: () throws -> Void) throws {
         let before = (digest, publication.current.version)
         #expect(throws: error) { try body() }
         #expect((digest, publication.current.version) == before)

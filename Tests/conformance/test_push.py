@@ -189,6 +189,41 @@ def test_divergence_is_not_published(api: Api, demo: str) -> None:
     np.testing.assert_array_equal(api.pull(demo)["w"], [0, 0])
 
 
+def test_overflow_of_a_slot(api: Api, name: str) -> None:
+    """A gradient whose square is beyond float32 is refused alone: the state stays, and the next push is taken."""
+    reference = f"{name}-reference"
+    for each in (name, reference):
+        api.create(each, {"optimizer": "adam", "learning_rate": 0.5, "parameters": {"w": [1, 2], "v": [3]}})
+        api.push(each, {"w": [1, 1], "v": [1]})
+    before = api.get(f"/v1/models/{name}/state").json()
+    problem = api.push(name, {"w": [3e38, 0]}, 409, worker="a", seq=1).json()
+    assert problem["type"].endswith("/problems/diverged")
+    assert "moment2" in problem["detail"]
+    assert "Nothing was applied" in problem["detail"]
+    assert api.get(f"/v1/models/{name}/state").json() == before
+    assert api.get(f"/v1/models/{name}").json()["status"] == "ready"
+    for each in (name, reference):
+        api.push(each, {"w": [1, -1]}, worker="a", seq=1)
+    digests = {api.get(f"/v1/models/{each}/state").json()["digest"] for each in (name, reference)}
+    assert len(digests) == 1
+
+
+def test_slots_after_a_divergence(api: Api, name: str) -> None:
+    """A parameter that would overflow leaves the slots; an import goes on with them."""
+    body = {"optimizer": {"type": "momentum", "momentum": 0.5}, "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
+    api.create(name, body)
+    api.push(name, {"w": [1, 1]})
+    before = api.get(f"/v1/models/{name}/state").json()["digest"]
+    api("PATCH", f"/v1/models/{name}", {"learning_rate": 1e30}).expect(200)
+    api.push(name, {"w": [1e30, 0]}, 409)
+    assert api.get(f"/v1/models/{name}").json()["status"] == "diverged"
+    assert api.get(f"/v1/models/{name}/state").json()["digest"] == before
+    api("PATCH", f"/v1/models/{name}", {"learning_rate": 0.5}).expect(200)
+    api("PUT", f"/v1/models/{name}/parameters", {"parameters": {"w": [0, 0]}}).expect(200)
+    api.push(name, {"w": [1, 1]})
+    np.testing.assert_array_equal(api.pull(name)["w"], [-0.75, -0.75])
+
+
 def test_skip_on_nonfinite(api: Api, name: str) -> None:
     """`on_nonfinite: skip` answers 200 and leaves the step; the default refuses."""
     body = {"optimizer": "sgd", "on_nonfinite": "skip", "parameters": {"w": [0]}}

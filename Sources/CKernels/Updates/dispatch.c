@@ -46,6 +46,10 @@ void pk_compare(pk_isa isa, const float *weights, const float *next, size_t coun
 
 int pk_all_finite(pk_isa isa, const float *values, size_t count) { return tables[isa]->all_finite(values, count); }
 
+int pk_all_within(pk_isa isa, const float *values, size_t count, float low, float high) {
+    return tables[isa]->all_within(values, count, low, high);
+}
+
 void pk_adam_entry(
     pk_isa isa, const pk_constants *constants, float *m, float *s, const float *values, size_t count) {
     tables[isa]->adam_entry(constants, m, s, values, count);

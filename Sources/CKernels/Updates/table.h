@@ -9,6 +9,7 @@ typedef struct pk_table {
     double (*sum_of_squares)(const float *, size_t);
     void (*compare)(const float *, const float *, size_t, pk_sums *);
     int (*all_finite)(const float *, size_t);
+    int (*all_within)(const float *, size_t, float, float);
     void (*adam_entry)(const pk_constants *, float *, float *, const float *, size_t);
     void (*adafactor_matrix)(float *, size_t, size_t, float *, float *, float, float, double *);
     void (*add)(float *, const float *, size_t);

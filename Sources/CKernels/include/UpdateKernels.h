@@ -55,12 +55,16 @@ typedef struct pk_update {
     pk_constants constants;
 } pk_update;
 
+/// The bits of the float32 values 2^30 and 2^62, from which on `pk_sums.large` counts weights and slots.
+enum { PK_LARGE_WEIGHT = 0x4e800000, PK_LARGE_SLOT = 0x5e800000 };
+
 /// What a range contributed, added to by each call; lanes and blocks are fixed, so the bits are those of any machine.
 typedef struct pk_sums {
     double gradient_squares;  ///< of the gradients as given
     double change_squares;    ///< of next - weights
     double weight_squares;
-    uint64_t nonfinite;       ///< calls that produced a weight which is not finite
+    uint64_t nonfinite;       ///< blocks that produced a weight which is not finite
+    uint64_t large;           ///< blocks that produced a weight or a slot beyond PK_LARGE_WEIGHT, PK_LARGE_SLOT
 } pk_sums;
 
 /// The rules, in the order of every table of loops.
@@ -111,6 +115,8 @@ double pk_sum_of_squares(pk_isa isa, const float *values, size_t count);
 void pk_compare(pk_isa isa, const float *weights, const float *next, size_t count, pk_sums *sums);
 /// Whether no value is NaN or infinite.
 int pk_all_finite(pk_isa isa, const float *values, size_t count);
+/// Whether every value is at least `low` and below `high`; NaN is not.
+int pk_all_within(pk_isa isa, const float *values, size_t count, float low, float high);
 /// Adds one sparse entry to Adam's moments: m += one_minus_beta1 * v, s += one_minus_beta2 * v * v.
 void pk_adam_entry(pk_isa isa, const pk_constants *constants, float *m, float *s, const float *values, size_t count);
 /// AdaFactor's factored second moment of one matrix: updates `row` and `column`, and turns `gradients` into directions.

@@ -62,6 +62,12 @@ public enum VectorMath {
         return pk_all_finite(isa, base, values.count) != 0
     }
 
+    /// Whether every value is at least `range`'s lower bound and below its upper one.
+    static func allWithin(_ range: Range<Float>, _ values: UnsafeMutableBufferPointer<Float>) -> Bool {
+        guard let base = values.baseAddress else { return true }
+        return pk_all_within(isa, base, values.count, range.lowerBound, range.upperBound) != 0
+    }
+
     /// target += source, value by value.
     public static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
         pk_add(isa, target, source, count)

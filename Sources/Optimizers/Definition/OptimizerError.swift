@@ -50,8 +50,8 @@ public enum OptimizerError: Error, Sendable, Equatable {
     case learningRateExhausted(group: String, step: Int, length: Int)
     /// A gradient holds NaN or infinity and `on_nonfinite` is `reject`; nothing changed.
     case nonFiniteGradient(parameter: String)
-    /// Finite gradients made a parameter that is not finite: the new values must not be published.
-    case diverged(parameter: String)
+    /// Finite gradients made a parameter that is not finite, or a slot of it: the new values must not be published.
+    case diverged(parameter: String, slot: String? = nil)
     /// More than a thousand overflows in a row: the loss scale cannot be lowered further.
     case lossScaleStuck(overflows: Int)
     /// A number of the state that this update would raise is the last that can be counted; nothing changed.

@@ -58,6 +58,7 @@ extension FusedOptimizer {
         pass?.sums.change_squares += sums.change_squares
         pass?.sums.weight_squares += sums.weight_squares
         pass?.sums.nonfinite += sums.nonfinite
+        pass?.sums.large += sums.large
     }
 
     private func copy(_ index: Int, _ range: Range<Int>) {

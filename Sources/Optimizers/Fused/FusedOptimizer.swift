@@ -79,6 +79,11 @@ class FusedOptimizer: Optimizer {
         if isStaged { try runStaged(&gradients) } else { runFused(gradients) }
     }
 
+    /// A staged update does not count what it writes to slots.
+    override func staysFinite(with gradients: Gradients) -> Bool {
+        !isStaged && super.staysFinite(with: gradients)
+    }
+
     override func written(by gradients: Gradients) -> [Bool]? {
         if isStaged { return nil }
         return gradients.isDense.indices.map { gradients.isDense[$0] || gradients.sparse[$0] != nil }

@@ -16,4 +16,6 @@ public struct UpdateReport: Sendable, Equatable {
     public var overflow: Bool
     /// The scale that the next gradients must arrive with; 1 without loss scaling.
     public var nextLossScale: Double
+    /// Whether all weights and slots are known to be so small that an update by small gradients cannot overflow.
+    public var areModest = false
 }

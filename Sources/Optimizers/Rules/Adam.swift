@@ -74,6 +74,8 @@ class Adam: FusedOptimizer {
         return lazy ? .rowsFromOldSlots : .everyRow
     }
 
+    override var modestRoots: [Int]? { arguments.areModest ? [1, 2] : nil }
+
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = arguments.constants
         numbers.rate = arguments.correctedRate(moment.rate, moment.t)

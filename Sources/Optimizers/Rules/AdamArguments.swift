@@ -28,6 +28,9 @@ struct AdamArguments {
         return numbers
     }
 
+    /// Whether Adam's step is bounded while all numbers are modest.
+    var areModest: Bool { Modesty.holds(epsilon: Double(epsilon), decay: Double(beta1)) }
+
     /// beta1^t, a function of the step, so that a restored model needs no accumulated power.
     func beta1Power(_ t: Int) -> Double { power1.at(t) }
 

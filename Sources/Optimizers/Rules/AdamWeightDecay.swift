@@ -29,6 +29,8 @@ final class AdamWeightDecay: FusedOptimizer {
 
     override var kernel: pk_rule { PK_RULE_ADAM_WEIGHT_DECAY }
 
+    override var modestRoots: [Int]? { arguments.areModest ? [1] : nil }
+
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = arguments.constants
         numbers.rate = Float(moment.rate)

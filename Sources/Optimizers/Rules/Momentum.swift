@@ -26,6 +26,8 @@ final class Momentum: FusedOptimizer {
 
     override var kernel: pk_rule { PK_RULE_MOMENTUM }
 
+    override var modestRoots: [Int]? { momentum <= Modesty.mostFactor ? [] : nil }
+
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = pk_constants()
         numbers.rate = Float(moment.rate)

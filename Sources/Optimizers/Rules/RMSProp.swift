@@ -34,6 +34,13 @@ final class RMSProp: FusedOptimizer {
 
     override var kernel: pk_rule { centered ? PK_RULE_RMSPROP_CENTERED : PK_RULE_RMSPROP }
 
+    override var modestRoots: [Int]? {
+        let isBounded =
+            !centered && decay <= 1 && momentum <= Float(Modesty.mostFactor)
+            && Modesty.holds(epsilon: Double(epsilon))
+        return isBounded ? [0] : nil
+    }
+
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = pk_constants()
         numbers.rate = Float(moment.rate)

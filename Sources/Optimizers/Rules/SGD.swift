@@ -47,6 +47,8 @@ final class SGD: FusedOptimizer {
 
     override var kernel: pk_rule { momentum == 0 ? PK_RULE_SGD : PK_RULE_SGD_MOMENTUM }
 
+    override var modestRoots: [Int]? { max(momentum, dampening) <= Modesty.mostFactor ? [] : nil }
+
     override func constants(_ moment: Moment) -> pk_constants {
         var numbers = pk_constants()
         numbers.rate = Float(moment.rate)

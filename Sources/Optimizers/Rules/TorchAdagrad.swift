@@ -46,6 +46,10 @@ final class TorchAdagrad: FusedOptimizer {
 
     override var kernel: pk_rule { PK_RULE_ADAGRAD }
 
+    override var modestRoots: [Int]? {
+        arguments.allSatisfy { Modesty.holds(epsilon: $0.epsilon) } ? [0] : nil
+    }
+
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func constants(_ moment: Moment) -> pk_constants {

@@ -58,6 +58,10 @@ class TorchAdam: FusedOptimizer {
 
     override var kernel: pk_rule { hasAmsgrad ? PK_RULE_ADAM_AMSGRAD : PK_RULE_ADAM }
 
+    override var modestRoots: [Int]? {
+        arguments.allSatisfy { Modesty.holds(epsilon: $0.epsilon, decay: $0.betas.0) } ? [1, 2] : nil
+    }
+
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func addsDecay(_ group: Int) -> Bool { !arguments[group].decoupled }

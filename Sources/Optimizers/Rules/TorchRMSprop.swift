@@ -55,6 +55,13 @@ final class TorchRMSprop: FusedOptimizer {
         return isBuffered ? PK_RULE_TORCH_RMSPROP_BUFFERED : PK_RULE_TORCH_RMSPROP
     }
 
+    override var modestRoots: [Int]? {
+        let areBounded = arguments.allSatisfy {
+            !$0.centered && $0.alpha <= 1 && $0.momentum <= Modesty.mostFactor && Modesty.holds(epsilon: $0.epsilon)
+        }
+        return areBounded ? [0] : nil
+    }
+
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func constants(_ moment: Moment) -> pk_constants {

@@ -50,6 +50,10 @@ final class TorchSGD: FusedOptimizer {
 
     override var kernel: pk_rule { hasMomentum ? PK_RULE_SGD_MOMENTUM : PK_RULE_SGD }
 
+    override var modestRoots: [Int]? {
+        arguments.allSatisfy { max($0.momentum, abs($0.dampening)) <= Modesty.mostFactor } ? [] : nil
+    }
+
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     /// A group without momentum has b = 0 b + 1 g: the gradient itself, whatever its dampening.

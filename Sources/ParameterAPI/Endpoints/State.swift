@@ -26,8 +26,7 @@ import TensorCoding
     }
 }
 
-/// The state may change without a new version: a skipped update resets a counter, a registration begins an epoch, a
-/// diverged update leaves its slots.
+/// The state may change without a new version: a skipped update resets a counter, a registration begins an epoch.
 private func stateValidators(
     _ call: Call, _ export: ModelExport, _ representation: Representation
 ) -> Validators {

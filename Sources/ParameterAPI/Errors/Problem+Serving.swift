@@ -49,12 +49,22 @@ extension Problem {
                 "The learning rate of group `\(group)` has \(length) entries and none for step \(step); append entries or set past_end to hold. Nothing was applied."
             )
             exception = "RuntimeError"
-        case .diverged(let parameter):
+        case .diverged(let parameter, nil):
             self.init(
                 .diverged,
-                "The update makes `\(parameter)` non-finite and was not published; pulls keep the last good version. If the model's status is diverged, restore a checkpoint or import values."
+                "The update makes `\(parameter)` non-finite; pulls keep the last good version, and the slots are as before. Nothing was applied. If the model's status is diverged, restore a checkpoint or import values."
             )
             items = [Item(pointer: "/parameters/\(parameter)", detail: "became non-finite", expected: nil, got: nil)]
+        case .diverged(let parameter, let slot?):
+            self.init(
+                .diverged,
+                "The update makes the optimizer's slot `\(slot)` of `\(parameter)` non-finite, and every later update would be wrong. Push a smaller gradient: the model is as before and takes it. Nothing was applied."
+            )
+            items = [
+                Item(
+                    pointer: "/gradients/\(parameter)", detail: "makes the slot `\(slot)` non-finite", expected: nil,
+                    got: nil)
+            ]
         case .lossScaleStuck(let overflows):
             self.init(
                 .diverged,

@@ -103,8 +103,8 @@ extension ProblemKind {
             )
         case .diverged:
             Row(
-                409, "An update made a parameter non-finite",
-                "The step was not published and pulls keep the last good version. Restore a checkpoint or import values, with a lower learning rate."
+                409, "An update would make a parameter or a slot non-finite",
+                "The update was refused: parameters, slots and step are as before. Where a parameter would become infinite or NaN, the model's status is `diverged` and pushes are refused until a checkpoint is restored or values are imported, with a lower learning rate. Where only a slot would (the second moment of Adam overflows from a gradient of 2e19 on), the next push is taken: send smaller gradients."
             )
         case .tooManyCheckpoints:
             Row(

@@ -39,7 +39,7 @@ extension Command {
 
     private func tail(_ key: RequestKey?) -> RecordTail {
         switch self {
-        case .push(let push): RecordTail(basis: push.basedOn?.cursor, key: key)
+        case .push(let push): RecordTail(basis: push.basedOn?.cursor, key: key, sighting: push.sighting)
         case .restore(let restoration): RecordTail(source: restoration.version, key: key)
         case .importValues, .reconfigure, .register, .note, .keyed: RecordTail(key: key)
         }
@@ -49,6 +49,7 @@ extension Command {
         switch self {
         case .push(var push):
             if let basis = tail.basis { push.basedOn = .cursor(basis) }
+            push.sighting = tail.sighting
             self = .push(push)
         case .restore(var restoration):
             restoration.version = tail.source

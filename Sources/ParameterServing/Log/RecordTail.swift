@@ -5,7 +5,8 @@ import Journal
 
 /// Optional fields at the end of a record.
 struct RecordTail: Equatable {
-    private static let formatVersion: UInt8 = 1
+    /// Format 1 has no sighting.
+    private static let formats: ClosedRange<UInt8> = 1...2
 
     /// The version that a gradient was computed at, where the client named one.
     var basis: Cursor?
@@ -13,6 +14,8 @@ struct RecordTail: Equatable {
     var source: Int?
     /// The key of the request.
     var key: RequestKey?
+    /// When the command was admitted; nil in records of the first releases.
+    var sighting: Sighting?
 
     /// The tail as a piece of a record; none where there is nothing to say.
     var bytes: [Bytes] { encoded.isEmpty ? [] : [Bytes(copying: encoded)] }
@@ -21,13 +24,14 @@ struct RecordTail: Equatable {
     var encoded: [UInt8] {
         if self == RecordTail() { return [] }
         var writer = ByteWriter()
-        writer.write(Self.formatVersion)
+        writer.write(sighting == nil ? Self.formats.lowerBound : Self.formats.upperBound)
         writer.write(optional: basis) { writer, cursor in
             writer.write(cursor.uid.number)
             writer.write(cursor.version)
         }
         writer.write(optional: source) { $0.write($1) }
         writer.write(optional: key) { $0.write($1) }
+        if let sighting { writer.write(sighting.time) }
         return writer.bytes
     }
 }
@@ -36,13 +40,15 @@ extension RecordTail {
     /// Reads what is left of a record.
     init(reading reader: inout ByteReader) throws(FormatError) {
         guard reader.bytesLeft > 0 else { return }
-        guard try reader.readByte() == Self.formatVersion else {
-            throw FormatError(expected: "a tail of format \(Self.formatVersion)", offset: reader.offset - 1)
+        let format = try reader.readByte()
+        guard Self.formats.contains(format) else {
+            throw FormatError(expected: "a tail of format 1 or 2", offset: reader.offset - 1)
         }
         basis = try reader.readOptional { reader throws(FormatError) in
             Cursor(uid: ModelUID(number: try reader.readUInt32()), version: try reader.readInt())
         }
         source = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
         key = try reader.readOptional { reader throws(FormatError) in try reader.readRequestKey() }
+        if format >= 2 { sighting = Sighting(time: try reader.readInt()) }
     }
 }

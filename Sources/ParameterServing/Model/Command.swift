@@ -27,6 +27,27 @@ public enum Command: Sendable {
         key.map { .keyed($0, ifVersion: ifVersion, self) } ?? self
     }
 
+    /// The command with the moment of its admission, where that matters later.
+    func seen(_ sighting: Sighting) -> Command {
+        switch self {
+        case .push(var push):
+            push.sighting = sighting
+            return .push(push)
+        case .keyed(let key, let ifVersion, let command):
+            return .keyed(key, ifVersion: ifVersion, command.seen(sighting))
+        case .importValues, .reconfigure, .restore, .register, .note: return self
+        }
+    }
+
+    /// Whether it may write parameters or slots otherwise than by an update.
+    var writesValues: Bool {
+        switch self {
+        case .importValues, .reconfigure, .restore: true
+        case .keyed(_, _, let command): command.writesValues
+        case .push, .register, .note: false
+        }
+    }
+
     /// What the command merges into the settings; nil for one that leaves them alone.
     var patch: Setting? {
         switch self {

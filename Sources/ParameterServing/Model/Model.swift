@@ -36,12 +36,13 @@ public final class Model: Runnable, @unchecked Sendable {
     private let executor: Executor
     private let log: CommandLog
     private let watch: RuleWatch?
+    private let clock: @Sendable () -> Int
     private var state: ModelState
     private var end: ServingError?
 
     init(
         state: ModelState, fingerprint: Fingerprint, pool: ArenaPool, memory: Reservation, executor: Executor,
-        log: CommandLog, watch: RuleWatch?, retainedVersions: Int
+        log: CommandLog, watch: RuleWatch?, clock: @escaping @Sendable () -> Int, retainedVersions: Int
     ) {
         self.name = state.facts.name
         self.uid = state.facts.uid
@@ -52,6 +53,7 @@ public final class Model: Runnable, @unchecked Sendable {
         self.executor = executor
         self.log = log
         self.watch = watch
+        self.clock = clock
         self.state = state
     }
 
@@ -172,6 +174,7 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func admit(_ command: Command, _ reply: @escaping Reply) {
         if let end { return reply(.failure(end)) }
+        let command = command.seen(Sighting(time: clock()))
         do {
             switch try state.admit(command) {
             case .repeated(let answer): reply(.success(.repeated(answer.replayed(isDurable: log.isDurable))))
@@ -202,7 +205,7 @@ public final class Model: Runnable, @unchecked Sendable {
             Failpoint.reach(.afterApply)
             reply(.success(outcome))
         } catch {
-            if case .diverged(let parameter) = error { publication.markDiverged(parameter) }
+            if case .diverged(let parameter, nil) = error { publication.markDiverged(parameter) }
             reply(.failure(error))
         }
         state.advance(past: logged.position)

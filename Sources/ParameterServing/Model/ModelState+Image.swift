@@ -15,8 +15,9 @@ extension ModelState {
         }
         return ModelImage(
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,
-            parameters: parameterDefinitions, version: version, history: history, divergence: divergence,
-            position: position, ledger: ledger, keys: keys.entries, optimizer: memory, arena: arena)
+            parameters: parameterDefinitions, version: version, history: history,
+            divergence: divergence, areSlotsSpoiled: areSlotsSpoiled, position: position, ledger: ledger,
+            keys: keys.entries, optimizer: memory, arena: arena)
     }
 
     private var parameterDefinitions: [ParameterDefinition] {

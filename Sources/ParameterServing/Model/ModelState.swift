@@ -23,6 +23,10 @@ struct ModelState {
     var keys: KeyLedger
     /// The parameter that an update made non-finite; no push is taken until values are imported or restored.
     private(set) var divergence: String?
+    /// Whether that update left its slots, as those did that a daemon of the first releases logged.
+    private(set) var areSlotsSpoiled = false
+    /// Whether the last update says so of all values; see `Optimizer.update`.
+    private var areModest = false
     /// The journal position up to which, exclusive, commands have been applied.
     private(set) var position: UInt64
     /// Pushes that are logged and will move the step when they are applied.
@@ -59,6 +63,8 @@ struct ModelState {
         version = head.version
         history = head.history
         divergence = head.divergence
+        areSlotsSpoiled = head.areSlotsSpoiled
+        areModest = false
         position = head.position
         ledger.restore(workers: head.workers)
         keys.restore(head.keys)
@@ -86,6 +92,7 @@ struct ModelState {
     ///
     /// Deterministic: the same commands from the same state give the same bits.
     mutating func apply(_ command: Command) throws(ServingError) -> Outcome {
+        if command.writesValues { areModest = false }
         switch command {
         case .push(let push): return .receipt(try apply(push))
         case .importValues(let values, let present, let ifVersion):
@@ -146,11 +153,16 @@ struct ModelState {
         let report: UpdateReport
         do {
             let current = UnsafePointer(arena.buffer.base)
-            report = try optimizer.update(&gradients, from: current, to: next.buffer.base, held: held)
+            report = try optimizer.update(
+                &gradients, from: current, to: next.buffer.base, held: held, areModest: areModest,
+                keepsSlots: push.keepsSlots)
         } catch {
-            if case .diverged(let parameter) = error { divergence = parameter }
+            if case .diverged(let parameter, nil) = error {
+                (divergence, areSlotsSpoiled) = (parameter, !push.keepsSlots)
+            }
             throw ServingError(error)
         }
+        if report.applied { areModest = report.areModest }
         if report.applied { replaceArena(with: next, written: written) }
         let base = base(of: push, before: before)
         if report.applied || optimizer.lossScale != scaleBefore { advanceVersion() }
@@ -192,7 +204,7 @@ struct ModelState {
             throw ServingError(error)
         }
         if let arena = restoration.arena { replaceArena(with: arena, written: nil) }
-        divergence = nil
+        (divergence, areSlotsSpoiled) = (nil, false)
         version += 1
         history.noteReturn(version: version, step: optimizer.step, source: restoration.version)
         return published
@@ -200,7 +212,7 @@ struct ModelState {
 
     /// A version with some values replaced.
     ///
-    /// After a divergence the slots hold nothing worth keeping and start anew.
+    /// Slots that a divergence has spoiled start from their first values.
     private mutating func importing(_ values: Arena, present: [Bool]) -> PublishedVersion {
         let (next, held) = nextArena()
         for (index, parameter) in facts.layout.parameters.enumerated() {
@@ -209,8 +221,8 @@ struct ModelState {
             (next.buffer.base + parameter.range.lowerBound)
                 .update(from: source.buffer.base + parameter.range.lowerBound, count: parameter.range.count)
         }
-        if divergence != nil { optimizer.resetSlots() }
-        divergence = nil
+        if areSlotsSpoiled { optimizer.resetSlots() }
+        (divergence, areSlotsSpoiled) = (nil, false)
         replaceArena(with: next, written: present)
         advanceVersion()
         return published

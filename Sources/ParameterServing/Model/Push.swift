@@ -16,12 +16,19 @@ public struct Push: Sendable {
     public var basedOn: Basis?
     /// The training loss that the worker saw, for charts.
     public var loss: Double?
+    /// When the model admitted it; nil before, and in logs of the first releases.
+    var sighting: Sighting?
     /// The first non-finite gradient, which is an overflow or an error, as the model's settings say.
     public var nonFinite: Complaint?
     /// What decoding found wrong.
     ///
     /// Judged after the key: a repeated push gets its receipt whatever its body looks like.
     public var complaints: [Complaint]
+
+    /// Whether it is refused where a slot would become non-finite, and leaves the slots alone then.
+    ///
+    /// Those that the first releases logged wrote slots first and looked at parameters alone.
+    var keepsSlots: Bool { sighting != nil }
 
     /// Makes a push of its parts.
     public init(

@@ -106,7 +106,7 @@ struct ModelAssembly {
             configuration: configuration)
         return Model(
             state: state, fingerprint: fingerprint, pool: pool, memory: memory, executor: executor, log: log,
-            watch: watch, retainedVersions: configuration.versions - 1)
+            watch: watch, clock: configuration.clock, retainedVersions: configuration.versions - 1)
     }
 
     /// The bytes of the slots and of arrays of rates; the arenas are counted one by one as the pool makes them.

@@ -6,12 +6,13 @@ import Names
 import Optimizers
 
 extension ModelImage {
-    private static let formatVersion: UInt8 = 2
+    /// Format 4 has what an image of format 2 cannot say behind it, and is written for that alone; there is no 3.
+    private var format: UInt8 { divergence != nil && !areSlotsSpoiled ? 4 : 2 }
 
     /// The head with its length in front, padded so that the floats behind it are aligned.
     var head: [UInt8] {
         var writer = ByteWriter()
-        writer.write(Self.formatVersion)
+        writer.write(format)
         writer.write(name)
         writer.write(uid.number)
         writer.write(fingerprint.high)
@@ -27,6 +28,7 @@ extension ModelImage {
         writer.write(optimizer)
         writer.write(history)
         writer.write(keys)
+        if format >= 4 { writer.write(areSlotsSpoiled) }
         writer.pad(to: 8)
         var framed = ByteWriter()
         framed.write(writer.bytes.count)
@@ -43,6 +45,7 @@ struct ImageHead {
     var parameters: [ParameterDefinition]
     var version: Int
     var divergence: String?
+    var areSlotsSpoiled: Bool
     var position: UInt64
     var history: VersionHistory
     var workers: [Name: WorkerLedger.Worker]
@@ -69,6 +72,7 @@ struct ImageHead {
         history =
             format >= 2 ? try reader.readHistory() : VersionHistory(version: version, step: optimizer.step)
         if format >= 2 { keys = try reader.readKeys() }
+        areSlotsSpoiled = format >= 4 ? try reader.readBool() : divergence != nil
     }
 
     /// Reads what a head begins with: its format, and which model it is of.
@@ -76,8 +80,8 @@ struct ImageHead {
         reading reader: inout ByteReader
     ) throws(FormatError) -> (format: UInt8, name: String, uid: ModelUID) {
         let format = try reader.readByte()
-        guard (1...2).contains(format) else {
-            throw FormatError(expected: "an image of format 1 or 2", offset: reader.offset - 1)
+        guard [1, 2, 4].contains(format) else {
+            throw FormatError(expected: "an image of format 1, 2 or 4", offset: reader.offset - 1)
         }
         return (format, try reader.readString(), ModelUID(number: try reader.readUInt32()))
     }

@@ -21,6 +21,8 @@ struct ModelImage: Sendable {
     var history: VersionHistory
     /// The parameter that diverged, until a restore or an import.
     var divergence: String?
+    /// Whether that update left its slots; see `ModelState`.
+    var areSlotsSpoiled = false
     /// The journal position that the image covers: it holds the effect of every record before.
     var position: UInt64
     /// What each worker has pushed.

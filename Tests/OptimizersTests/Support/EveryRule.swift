@@ -92,6 +92,11 @@ enum Noise {
     }
 }
 
+extension FloatBuffer {
+    /// Whether no value is NaN or infinite.
+    var isFinite: Bool { (0..<count).allSatisfy { base[$0].isFinite } }
+}
+
 extension Replay {
     /// Gradients of every parameter, different at each step.
     func noise(step: Int) -> Gradients {
@@ -101,6 +106,9 @@ extension Replay {
         gradients.isDense = gradients.isDense.map { _ in true }
         return gradients
     }
+
+    /// Whether no slot holds NaN or infinity.
+    var areSlotsFinite: Bool { optimizer.slots.allSatisfy(\.buffer.isFinite) }
 
     /// The bits of parameters, slots, scalars and step.
     var bits: [[UInt32]] {

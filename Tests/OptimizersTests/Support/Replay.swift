@@ -9,6 +9,9 @@ final class Replay {
     var optimizer: Optimizer
     var current: FloatBuffer
     var next: FloatBuffer
+    /// Whether updates are told what the one before reported, as the server tells them.
+    var tellsModesty = false
+    private var areModest = false
 
     init(
         _ definition: Setting, _ parameters: [ParameterDefinition], values: [Name: [Float]] = [:],
@@ -63,8 +66,9 @@ final class Replay {
     func push(_ gradients: Gradients) throws -> UpdateReport {
         var gradients = gradients
         next.fill(.nan)
-        let report = try optimizer.update(&gradients, from: current.base, to: next.base)
-        if report.applied { swap(&current, &next) }
+        let report = try optimizer.update(
+            &gradients, from: current.base, to: next.base, areModest: tellsModesty && areModest)
+        if report.applied { (current, next, areModest) = (next, current, report.areModest) }
         return report
     }
 

@@ -1,0 +1,51 @@
+// What an update may spoil, kept until it has proved sound: slots are written in place, and one that overflows would make
+// every later update wrong. `Optimizer+Modesty` tells when no copy is needed.
+
+/// Copies of the slots of the parameters that an update touches, and of the rule's numbers.
+struct KeptSlots {
+    /// A stretch of a slot with the place of its values in `values`.
+    private struct Piece {
+        let slot: Int
+        let parameter: Int
+        let range: Range<Int>
+        let start: Int
+    }
+
+    private let pieces: [Piece]
+    private let values: FloatBuffer
+    private let scalars: [String: [Double]]
+
+    init(of optimizer: Optimizer, touchedBy gradients: Gradients) {
+        let touched = optimizer.layout.parameters.indices.filter {
+            gradients.isDense[$0] || gradients.sparse[$0] != nil
+        }
+        var (pieces, count): ([Piece], Int) = ([], 0)
+        for (place, slot) in optimizer.slots.enumerated() {
+            for parameter in touched where !slot.ranges[parameter].isEmpty {
+                let range = slot.ranges[parameter]
+                pieces.append(Piece(slot: place, parameter: parameter, range: range, start: count))
+                count += range.count
+            }
+        }
+        (self.pieces, values, scalars) = (pieces, FloatBuffer(count: count), optimizer.parameterScalars)
+        for piece in pieces {
+            let source = optimizer.slots[piece.slot].buffer.base + piece.range.lowerBound
+            (values.base + piece.start).update(from: source, count: piece.range.count)
+        }
+    }
+
+    /// The first slot that an update has made non-finite; nil where all are sound.
+    func firstNonFinite(in optimizer: Optimizer) -> (parameter: String, slot: String)? {
+        let stray = pieces.first { !VectorMath.allFinite(optimizer.slots[$0.slot].buffer[$0.range]) }
+        return stray.map { (optimizer.layout.parameters[$0.parameter].name.text, optimizer.slots[$0.slot].name) }
+    }
+
+    /// Undoes what the update did to slots and numbers.
+    func putBack(into optimizer: Optimizer) {
+        for piece in pieces {
+            (optimizer.slots[piece.slot].buffer.base + piece.range.lowerBound)
+                .update(from: values.base + piece.start, count: piece.range.count)
+        }
+        optimizer.parameterScalars = scalars
+    }
+}

@@ -1,0 +1,105 @@
+// A push that would overflow a parameter or a slot, through the model: what is refused leaves the slots as they were, what
+// an earlier release logged is replayed as it was then. Expected states are those of a model without that push.
+
+import Names
+import Optimizers
+import Testing
+
+@testable import ParameterServing
+
+@Suite("Divergence")
+struct DivergenceTests {
+    private static let adam: Setting = ["optimizer": "adam", "learning_rate": 0.5]
+    private static let momentum: Setting = [
+        "optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": 0.5,
+    ]
+
+    @Test("a push that would overflow a slot is refused alone", arguments: Place.allCases)
+    func slot(place: Place) throws {
+        try place.withRegistry { registry in
+            let model = try registry.make(Self.adam, [("w", [1, 2])])
+            let reference = try registry.make(Self.adam, [("w", [1, 2])], name: "reference")
+            for each in [model, reference] { for _ in 1...3 { try each.push(["w": [1, 1]]) } }
+            try model.refuses(.diverged(parameter: "w", slot: "moment2")) { try model.push(["w": [3e38, 0]], seq(1)) }
+            #expect(model.publication.divergence == nil)
+            for each in [model, reference] { try each.push(["w": [1, 1]], seq(1)) }
+            #expect(model.digest == reference.digest)
+        }
+    }
+
+    @Test("an import after a divergence goes on with the slots of before", arguments: Place.allCases)
+    func parameter(place: Place) throws {
+        try place.withRegistry { registry in
+            let model = try registry.make(Self.momentum, [("w", [1, 2])])
+            let reference = try registry.make(Self.momentum, [("w", [1, 2])], name: "reference")
+            for each in [model, reference] { try each.push(["w": [1, 1]]) }
+            try model.patch(["learning_rate": 3e38])
+            try model.refuses(.diverged(parameter: "w")) { try model.push(["w": [100, 1]]) }
+            try model.patch(["learning_rate": 0.5])
+            for each in [model, reference] {
+                try each.load(["w": [5, 6]])
+                try each.push(["w": [1, 1]])
+            }
+            #expect(model.digest == reference.digest)
+        }
+    }
+
+    @Test("a refused push is refused again by a restart, which goes on with the same slots")
+    func restart() throws {
+        let directory = try TemporaryDirectory()
+        var registry = try directory.open()
+        let model = try registry.make(Self.adam, [("w", [1, 2])])
+        try model.push(["w": [1, 1]])
+        #expect(throws: ServingError.self) { try model.push(["w": [0, -3e38]]) }
+        try model.push(["w": [2, 2]])
+        let (digest, step) = (model.digest, model.publication.current.step)
+        registry.shutDown()
+        registry = try directory.open()
+        let again = try registry.model(named: "m")
+        #expect(again.digest == digest && again.publication.current.step == step)
+        registry.shutDown()
+    }
+
+    @Test("a log of the first releases, whose pushes looked at parameters alone, comes to what it came to then")
+    func firstReleases() throws {
+        try Place.memory.withRegistry { registry in
+            let model = try registry.make(Self.adam, [("w", [1, 2])])
+            try model.replayAsBefore(["w": [3e38, 1]])
+            #expect(model.waitForImage().optimizer.step == 1)
+            let spoiled = try registry.make(Self.momentum, [("w", [1, 2])], name: "spoiled")
+            try spoiled.push(["w": [1, 1]])
+            try spoiled.patch(["learning_rate": 3e38])
+            try spoiled.replayAsBefore(["w": [100, 1]])
+            try spoiled.patch(["learning_rate": 0.5])
+            let image = spoiled.waitForImage()
+            let head = try ImageSource.of(image.bytes).head().head
+            #expect(image.bytes[8] == 2 && head.divergence == "w" && head.areSlotsSpoiled)
+            try spoiled.load(["w": [0, 0]])
+            try spoiled.push(["w": [1, 1]])
+            // Slots start from zero: 0 - 0.5 * 1.
+            #expect(spoiled.values() == [-0.5, -0.5])
+        }
+    }
+
+    @Test("an image tells whether a divergence has spoiled the slots")
+    func image() throws {
+        try Place.memory.withRegistry { registry in
+            let model = try registry.make(Self.momentum, [("w", [1, 2])])
+            try model.push(["w": [1, 1]])
+            try model.patch(["learning_rate": 3e38])
+            try model.refuses(.diverged(parameter: "w")) { try model.push(["w": [100, 1]]) }
+            let head = try ImageSource.of(model.waitForImage().bytes).head().head
+            #expect(head.divergence == "w" && !head.areSlotsSpoiled)
+        }
+    }
+}
+
+extension Model {
+    /// Applies a push as a record of the first releases holds it.
+    fileprivate func replayAsBefore(_ gradients: [Name: [Float]]) throws {
+        let push = try makePush(gradients)
+        let done = Promise<Void>()
+        replay(.push(push), at: .max - 1) { done.fulfil(()) }
+        done.wait()
+    }
+}
