@@ -41,7 +41,10 @@ extension Journal {
     /// - Returns: How many segments were deleted.
     @discardableResult
     public func deleteSegments(before position: UInt64) throws(JournalError) -> Int {
-        try SegmentChain(directory).remove(before: position)
+        let chain = try SegmentChain(directory)
+        let kept = chain.numbers.dropFirst(try chain.obsolete(before: position).count).first
+        firstSegment.withLock { $0 = max($0, kept ?? 0) }
+        return try chain.remove(before: position)
     }
 
     private static func read(

@@ -17,6 +17,8 @@ public final class Journal: Sendable {
     private let status: Locked<CommitStatus>
     private let thread: Thread
     private let isClosed = Locked(false)
+    /// The number of the first segment that the journal thread expects to find.
+    let firstSegment: Locked<UInt64>
 
     /// Opens the journal in `directory`, which is made if it is missing, and replays it.
     ///
@@ -62,6 +64,7 @@ public final class Journal: Sendable {
     ) throws(JournalError) {
         self.directory = directory
         self.recovery = recovery
+        firstSegment = log.firstSegment
         queue = CommitQueue()
         status = Locked(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
         nonisolated(unsafe) let loop = CommitLoop(log, mark: mark, settings: settings, queue: queue, status: status)

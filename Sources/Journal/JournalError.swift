@@ -16,7 +16,7 @@ public enum JournalError: Error, Sendable, Equatable {
     case outOfResources(file: String, call: String, code: Int32)
     /// A write or sync failed. Final: nothing more is written until the journal is opened afresh.
     case failed(file: String, call: String, code: Int32)
-    /// A file was removed, moved or replaced while it was open. Final: what is written to it now, no start would find.
+    /// A file was removed, moved, replaced or cut short while it was open. Final: what is written to it now, no start would find.
     case displaced(file: String)
     /// Bytes on disk are not those written, at `offset` of `file`.
     case corrupted(file: String, offset: Int, reason: String)
@@ -42,7 +42,7 @@ extension JournalError: CustomStringConvertible {
         case .failed(let file, let call, let code):
             "\(call) of \(file) failed (\(message(code))); nothing more is written until a restart."
         case .displaced(let file):
-            "\(file) was removed, moved or replaced while it was open; nothing more is written until a restart."
+            "\(file) was removed, moved or replaced, or cut short, while it was open; nothing more is written until a restart."
         case .corrupted(let file, let offset, let reason): "\(file) is damaged at offset \(offset): \(reason)."
         case .unsupportedFormat(let file, let version): "\(file) has format version \(version), which is too new."
         case .inaccessible(let file, let call, let code): "\(call) of \(file) failed (\(message(code)))."

@@ -25,7 +25,7 @@ extension StartFailure {
             self.init(
                 status: .dataDamaged,
                 message:
-                    "\(directory): \(error) `paramd verify` lists all damage; `paramd recover --salvage` gives up what follows it."
+                    "\(directory): \(error) `paramd verify` lists all damage. Put back a copy of the whole directory, or give up what is missing or follows the damage with `paramd recover --salvage`."
             )
         case .replayRefused:
             self.init(

@@ -39,9 +39,14 @@ struct Verify: DirectoryCommand {
                 throw StartFailure(error, directory: "\(directory)/\(part)")
             }
         }
-        if isIntact { isIntact = try isComplete() && canBeServed(catalogue) }
+        if isIntact { isIntact = try isComplete() && canBeServed(catalogue) } else { tellGaps() }
         if !isIntact { throw ArgumentParser.ExitCode(ExitStatus.dataDamaged.rawValue) }
         print("all intact")
+    }
+
+    /// What is missing besides, as far as damage lets that be read.
+    private func tellGaps() {
+        for gap in (try? DataDirectory(reading: directory).gaps()) ?? [] { print("missing: \(gap)") }
     }
 
     private func isComplete() throws -> Bool {

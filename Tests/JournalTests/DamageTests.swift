@@ -113,6 +113,7 @@ struct DamageTests {
         let third = SegmentHeader.size + RecordHeader.extent(payload: 100) + RecordHeader.extent(payload: 2)
         mixed.replaceSubrange(third..., with: try #require(other.bytes(of: small.path(1)))[third...])
         one.put(small.path(1), mixed)
+        try one.remove(SmallJournal.directory + "/" + FileName.durable)
         let found = try SmallJournal.recover(one)
         #expect(found.records.map(\.payload.count) == [100, 2])
         #expect(found.report.tornTail?.reason == "the record does not continue the one before")

@@ -43,6 +43,48 @@ struct DisplacedTests {
         if mishap == .directoryMoved { try #require(rename(directory.path + ".away", directory.path) == 0) }
     }
 
+    /// A journal of several segments, and the name of one of them.
+    private static func older(_ number: UInt64) throws -> (TemporaryDirectory, Journal, String) {
+        let directory = try TemporaryDirectory()
+        let journal = try directory.open(JournalSettings(segmentBytes: 4096))
+        for _ in 0..<4 { _ = try journal.appendAndWait(Record([UInt8](repeating: 1, count: 3000))) }
+        return (directory, journal, FileName.segment(number))
+    }
+
+    @Test("nor is anything acknowledged once an older segment is gone", arguments: [1, 2, 3] as [UInt64])
+    func olderGone(number: UInt64) throws {
+        for isMoved in [false, true] {
+            let (directory, journal, name) = try Self.older(number)
+            let path = "\(directory.path)/\(name)"
+            try #require(isMoved ? rename(path, path + ".away") == 0 : unlink(path) == 0)
+            for value in UInt8(2)..<4 {
+                #expect(throws: JournalError.displaced(file: name)) { try journal.appendAndWait(Record([value])) }
+            }
+            journal.close()
+        }
+    }
+
+    @Test("segments that the journal deletes itself are not missed")
+    func deleted() throws {
+        let (directory, journal, _) = try Self.older(1)
+        defer { withExtendedLifetime(directory) {} }
+        #expect(try journal.deleteSegments(before: 3) == 2)
+        #expect(try journal.appendAndWait(Record([2])).isDurable)
+        #expect(try journal.deleteSegments(before: 6) == 1)
+        #expect(try journal.appendAndWait(Record([3])).isDurable)
+        journal.close()
+    }
+
+    @Test("a segment that is cut short while it is open is not written to any more")
+    func cutShort() throws {
+        let directory = try TemporaryDirectory()
+        let journal = try directory.open()
+        _ = try journal.appendAndWait(Record([1]))
+        try #require(truncate("\(directory.path)/\(Self.segment)", 0) == 0)
+        #expect(throws: JournalError.displaced(file: Self.segment)) { try journal.appendAndWait(Record([2])) }
+        journal.close()
+    }
+
     @Test("a lock file that is removed lets nobody in")
     func lock() throws {
         let directory = try TemporaryDirectory()

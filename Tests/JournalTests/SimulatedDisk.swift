@@ -311,6 +311,8 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         try? call("stat") { state, _ in state.open[descriptor]?.file === state.names[path] }
     }
 
+    func changeTime(_ directory: String) -> Int64? { nil }
+
     func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {
         try call("readdir") { state, _ in
             state.names.keys.sorted().filter { $0.hasPrefix(directory + "/") }.map {

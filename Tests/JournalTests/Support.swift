@@ -116,8 +116,9 @@ struct SmallJournal {
     let disk = SimulatedDisk()
     private(set) var records: [Copy] = []
 
-    /// Writes one record of each size, each synced; `sealed` closes it in good order.
-    init(sizes: [Int], segmentBytes: Int = 4096, sealed: Bool = true) throws(JournalError) {
+    /// Writes one record of each size, each synced; `sealed` closes it in good order, `marked` leaves the file that says
+    /// how far it was durable, which directories of earlier builds lack.
+    init(sizes: [Int], segmentBytes: Int = 4096, sealed: Bool = true, marked: Bool = false) throws(JournalError) {
         var random = SeededGenerator(seed: 1)
         let log = try SmallJournal.open(disk, segmentBytes: segmentBytes) { _ in }
         for size in sizes {
@@ -129,6 +130,7 @@ struct SmallJournal {
         }
         if sealed { try log.seal() }
         log.close()
+        if !marked { try? disk.remove(SmallJournal.directory + "/" + FileName.durable) }
     }
 
     static func open(

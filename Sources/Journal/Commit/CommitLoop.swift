@@ -119,8 +119,9 @@ final class CommitLoop {
 
     /// When there is something to do though nothing arrives.
     private var wakeUp: UInt64? {
-        guard obstacle != nil, failure == nil else { return deadline }
-        return min(deadline ?? .max, Clock.now + 1_000_000_000)
+        guard failure == nil else { return nil }
+        let again = obstacle == nil ? nil : Clock.now + 1_000_000_000
+        return [deadline, log.markDue, again].compactMap(\.self).min()
     }
 
     /// Finds out whether the disk takes writes again, for those who ask before they send.
@@ -131,6 +132,7 @@ final class CommitLoop {
     }
 
     private func syncIfDue() {
+        if let due = log.markDue, failure == nil, Clock.now >= due { log.keepMark() }
         guard let due = deadline, Clock.now >= due else { return }
         deadline = nil
         _ = attempt { () throws(JournalError) in try log.synchronize() }

@@ -8,6 +8,8 @@ struct FileName: Sendable {
     static let lock = "LOCK"
     /// How far positions may have been acknowledged without a sync.
     static let mark = "MARK"
+    /// How far the journal was durable.
+    static let durable = "SYNCED"
     /// The segment being prepared; it gets its number when it is taken into use.
     static let ahead = "next.journal.tmp"
     /// Marks a file that is not finished: it has never been announced and the next open removes it.

@@ -93,8 +93,11 @@ struct SegmentFile {
         try directory.disk.synchronize(descriptor)
     }
 
-    /// Whether a start would find the file under its name.
-    var isInPlace: Bool { directory.disk.isNamed(descriptor, directory.path(of: name)) ?? true }
+    /// Whether a start would find the file under its name, as long as it was made.
+    var isInPlace: Bool {
+        guard directory.disk.isNamed(descriptor, directory.path(of: name)) ?? true else { return false }
+        return (try? directory.disk.size(descriptor)).map { $0 >= size } ?? true
+    }
 
     func close() {
         directory.disk.close(descriptor)

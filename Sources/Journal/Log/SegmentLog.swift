@@ -1,6 +1,8 @@
 // The journal's write side without its thread: batches in, segment files out. Journal's commit loop drives it;
 // the fault tests drive it directly, since every call is plain and in order.
 
+import Threading
+
 /// The segments being written.
 ///
 /// Not thread-safe: whoever holds it is the journal thread.
@@ -20,13 +22,15 @@ final class SegmentLog {
     /// Every record before this position is durable.
     private(set) var syncedPosition: UInt64
     private var chain: UInt32
+    private let mark: DurableMark
+    private var watch: SegmentWatch
     /// Whether a batch that was refused may still lie behind the last record.
     private var mustRetract = false
 
     /// Continues `current` behind its last record; everything in it is durable.
     init(
         _ directory: Directory, segmentBytes: Int, current: SegmentFile, header: SegmentHeader, nextPosition: UInt64,
-        chain: UInt32
+        chain: UInt32, mark: DurableMark, firstSegment: UInt64
     ) {
         self.directory = directory
         self.segmentBytes = segmentBytes
@@ -34,8 +38,22 @@ final class SegmentLog {
         self.header = header
         self.nextPosition = nextPosition
         self.chain = chain
+        self.mark = mark
+        watch = SegmentWatch(directory, first: firstSegment)
         syncedPosition = nextPosition
+        mark.keep(durableEnd)
     }
+
+    /// The number of the first segment that must be there; to be raised before segments are deleted.
+    var firstSegment: Locked<UInt64> { watch.first }
+
+    private var durableEnd: DurableEnd { DurableEnd(segment: header.number, position: syncedPosition) }
+
+    /// When what the directory knows of the durable records should be synced, in monotonic nanoseconds.
+    var markDue: UInt64? { mark.due }
+
+    /// Syncs what the directory knows of the durable records.
+    func keepMark() { mark.keep() }
 
     /// Whether records have been written that are not yet synced.
     var isDirty: Bool { syncedPosition < nextPosition }
@@ -67,7 +85,9 @@ final class SegmentLog {
     /// Makes all written records durable.
     func synchronize() throws(JournalError) {
         try retract()
-        if isDirty { try synchronizeCurrent() }
+        guard isDirty else { return }
+        try synchronizeCurrent()
+        mark.note(durableEnd)
     }
 
     private func synchronizeCurrent() throws(JournalError) {
@@ -78,6 +98,7 @@ final class SegmentLog {
             throw .failed(file: current.name, call: error.call, code: error.code)
         }
         guard current.isInPlace else { throw .displaced(file: current.name) }
+        try watch.check(before: header.number)
         syncedPosition = nextPosition
     }
 
@@ -120,6 +141,8 @@ final class SegmentLog {
         header = next
         nextPosition += gap
         syncedPosition = nextPosition
+        // A segment that was followed proves its successor.
+        mark.keep(durableEnd)
     }
 
     /// Writes the header, names the file and makes the name durable.
@@ -240,12 +263,15 @@ final class SegmentLog {
     /// Ends the journal in good order: with a last record, durable, that vouches for all before it.
     func seal() throws(JournalError) {
         try write([Submission(Record(type: Record.seal, payload: []))])
-        try synchronize()
+        // The seal was not acknowledged to anybody: a journal that lost it has lost nothing.
+        mark.keep()
+        try synchronizeCurrent()
     }
 
     func close() {
         ahead?.discard()
         ahead = nil
         current.close()
+        mark.close()
     }
 }

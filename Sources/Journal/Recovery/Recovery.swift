@@ -20,12 +20,16 @@ struct Recovery {
 
     /// Delivers the records from `start` on and returns the log that continues them.
     mutating func run(_ replay: (StoredRecord) throws -> Void) throws(JournalError) -> SegmentLog {
+        let mark = try DurableMark(directory)
         try removeLeftovers()
         // A process that was killed may have named a segment and not lived to make the name durable.
         try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }
         let chain = try SegmentChain(directory)
         report.segments = chain.numbers.count
-        guard let last = chain.numbers.last else { return try makeFirst() }
+        guard let first = chain.numbers.first, let last = chain.numbers.last else {
+            try check(mark, nil, end: nil)
+            return try makeFirst(mark)
+        }
         var previous: SegmentReader?
         var end = SegmentEnd(tail: .clean, reason: "")
         for number in try chain.numbers(from: start) {
@@ -36,8 +40,15 @@ struct Recovery {
             }
             previous = reader
         }
-        guard let reader = previous else { return try makeFirst() }
-        return try continueLog(reader, end: end)
+        guard let reader = previous else { return try makeFirst(mark) }
+        try check(mark, reader, end: end)
+        return try continueLog(reader, end: end, mark, firstSegment: first)
+    }
+
+    /// Refuses a journal that ends before what was acknowledged, while nothing of it has been changed.
+    private func check(_ mark: DurableMark, _ last: SegmentReader?, end: SegmentEnd?) throws(JournalError) {
+        guard let durable = mark.found, let loss = DurableLoss(of: durable, in: last, end: end) else { return }
+        throw loss.problem
     }
 
     private mutating func deliver(
@@ -54,7 +65,7 @@ struct Recovery {
     }
 
     private mutating func continueLog(
-        _ reader: SegmentReader, end: SegmentEnd
+        _ reader: SegmentReader, end: SegmentEnd, _ mark: DurableMark, firstSegment: UInt64
     ) throws(JournalError) -> SegmentLog {
         let name = reader.window.name
         report.tornTail = end.torn(in: reader)
@@ -66,7 +77,7 @@ struct Recovery {
         }
         let log = SegmentLog(
             directory, segmentBytes: settings.segmentBytes, current: file, header: reader.header,
-            nextPosition: reader.nextPosition, chain: reader.chain)
+            nextPosition: reader.nextPosition, chain: reader.chain, mark: mark, firstSegment: firstSegment)
         if resume > log.nextPosition {
             report.lostPositions = resume - log.nextPosition
             try log.roll(toFit: 0, gap: report.lostPositions)
@@ -74,14 +85,14 @@ struct Recovery {
         return log
     }
 
-    private func makeFirst() throws(JournalError) -> SegmentLog {
+    private func makeFirst(_ mark: DurableMark) throws(JournalError) -> SegmentLog {
         let header = SegmentHeader(
             number: 1, firstPosition: max(resume, 1), chain: 0, salt: UInt32.random(in: 0 ... .max))
         let reserved = try SegmentLog.reserve(settings.segmentBytes, in: directory)
         let file = try SegmentLog.begin(header, using: reserved, in: directory)
         return SegmentLog(
             directory, segmentBytes: settings.segmentBytes, current: file, header: header,
-            nextPosition: header.firstPosition, chain: 0)
+            nextPosition: header.firstPosition, chain: 0, mark: mark, firstSegment: 1)
     }
 
     private func removeLeftovers() throws(JournalError) {

@@ -52,6 +52,9 @@ extension Journal {
         for name in try directory.fileNames().filter(FileName.segment.isMember).reversed() {
             moved.append(try salvage.moveAside(name))
         }
+        if try directory.fileNames().contains(FileName.durable) {
+            moved.append(try salvage.moveAside(FileName.durable))
+        }
         return moved.sorted()
     }
 
@@ -67,17 +70,49 @@ private struct Salvage {
     }
 
     func run() throws(JournalError) -> SalvageReport? {
-        let cut = try cutSegments()
+        var report = try cutSegments()
+        if let problem = try damage(of: { () throws(JournalError) in _ = try PositionMark(directory) }) {
+            report = try giveUp(FileName.mark, for: problem, after: report)
+        }
+        var durable: DurableEnd?
+        if let problem = try damage(of: { () throws(JournalError) in durable = try DurableMark(directory).found }) {
+            report = try giveUp(FileName.durable, for: problem, after: report)
+        }
+        let newest = try newest()
+        guard let durable, let loss = DurableLoss(of: durable, in: newest?.reader, end: newest?.end) else {
+            return report
+        }
+        return try giveUp(FileName.durable, for: loss.problem, after: report, lost: loss.records)
+    }
+
+    /// Why a file cannot be used, if it is damage.
+    private func damage(of work: () throws(JournalError) -> Void) throws(JournalError) -> JournalError? {
         do {
-            _ = try PositionMark(directory)
-            return cut
+            try work()
+            return nil
         } catch {
             guard case .corrupted = error else { throw error }
-            // Without it, how much was lost cannot be known.
-            return SalvageReport(
-                problem: cut?.problem ?? error, end: cut?.end ?? 1,
-                movedAside: ((cut?.movedAside ?? []) + [try moveAside(FileName.mark)]).sorted(), bytes: nil)
+            return error
         }
+    }
+
+    /// Moves a mark aside; how much was lost is known only where what was cut out has room for all `lost` records.
+    private func giveUp(
+        _ mark: String, for problem: JournalError, after cut: SalvageReport?, lost: UInt64? = nil
+    ) throws(JournalError) -> SalvageReport {
+        let most = cut?.bytes.map { UInt64($0 / Journal.leastRecordBytes + 1) } ?? 0
+        let isBounded = lost.map { $0 <= most } ?? false
+        return SalvageReport(
+            problem: cut?.problem ?? problem, end: try newest()?.reader.nextPosition ?? 1,
+            movedAside: ((cut?.movedAside ?? []) + [try moveAside(mark)]).sorted(),
+            bytes: isBounded ? cut?.bytes : nil)
+    }
+
+    /// The newest segment, read to its end.
+    private func newest() throws(JournalError) -> (reader: SegmentReader, end: SegmentEnd)? {
+        guard let number = try directory.segmentNumbers().last else { return nil }
+        let reader = try SegmentReader(FileName.segment(number), in: directory)
+        return (reader, try SegmentChain.read(reader, isLast: true) { _ in })
     }
 
     private func cutSegments() throws(JournalError) -> SalvageReport? {

@@ -1,8 +1,6 @@
 // Checks every byte that the journal keeps: for `paramd verify` and scheduled scrubs. Reads only; finds all damage
 // instead of stopping at the first.
 
-import Glibc
-
 /// What a check of a directory found.
 public struct VerificationReport: Sendable, Equatable {
     /// One file that was read from end to end.
@@ -57,12 +55,16 @@ private struct Verification {
     private let directory: Directory
     private var report = VerificationReport()
     private var previous: SegmentReader?
+    /// How the reading of `previous` ended.
+    private var end: SegmentEnd?
 
     init(_ directory: Directory) {
         self.directory = directory
     }
 
     mutating func run() throws(JournalError) -> VerificationReport {
+        // Before the segments: a live journal may only have more than it says.
+        let durable = checkDurableMark()
         let names = try directory.fileNames()
         let last = names.last(where: FileName.segment.isMember)
         for name in names {
@@ -72,11 +74,28 @@ private struct Verification {
                 check(snapshot: name, id: id)
             } else if name == FileName.mark {
                 checkMark()
-            } else if name != FileName.lock {
+            } else if name != FileName.lock && name != FileName.durable {
                 report.others.append(name)
             }
         }
+        if let durable, last == nil || previous != nil { check(durable) }
         return report
+    }
+
+    private mutating func checkDurableMark() -> DurableEnd? {
+        do throws(JournalError) {
+            return try DurableMark(directory).found
+        } catch {
+            report.problems.append(error)
+            return nil
+        }
+    }
+
+    /// The newest segment must reach as far as was acknowledged.
+    private mutating func check(_ durable: DurableEnd) {
+        guard let loss = DurableLoss(of: durable, in: previous, end: end) else { return }
+        report.problems.append(loss.problem)
+        report.tornTail = nil
     }
 
     private mutating func check(segment name: String, isLast: Bool) {
@@ -88,6 +107,7 @@ private struct Verification {
             checkContinuity(reader)
             let end = try SegmentChain.read(reader, isLast: isLast) { _ in file.entries += 1 }
             report.tornTail = end.torn(in: reader)
+            self.end = end
             intact = reader
         } catch {
             if error.isGone { return previous = nil }

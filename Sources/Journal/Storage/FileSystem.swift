@@ -52,6 +52,9 @@ package protocol FileSystem: Sendable {
     func size(_ file: Int32) throws(SystemError) -> Int
     /// Whether the name still leads to the open file; `nil` where the system does not say.
     func isNamed(_ file: Int32, _ path: String) -> Bool?
+    /// When a name in the directory last came, went or changed, in nanoseconds since 1970; `nil` where the system does
+    /// not say.
+    func changeTime(_ directory: String) -> Int64?
     func list(_ directory: String) throws(SystemError) -> [DirectoryEntry]
     /// Asks that later reads come from the disk, not from memory; what it cannot forget it ignores.
     func discardCache(_ file: Int32)

@@ -101,6 +101,12 @@ package struct POSIXFileSystem: FileSystem {
         return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
     }
 
+    package func changeTime(_ directory: String) -> Int64? {
+        var status = stat()
+        guard stat(directory, &status) == 0 else { return nil }
+        return Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    }
+
     package func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {
         guard let stream = opendir(directory) else { throw SystemError("opendir", errno) }
         defer { closedir(stream) }

@@ -1,0 +1,154 @@
+// How far the journal was durable, kept beside its segments: a segment that is missing, cut short or replaced by an older
+// copy looks like a journal that ended there, and only this file tells. SegmentLog writes it, Recovery compares.
+
+import Threading
+
+/// A place in the journal: every record before it has been durable.
+struct DurableEnd: Sendable, Equatable {
+    /// The segment that was the newest.
+    var segment: UInt64
+    /// The position behind the last durable record.
+    var position: UInt64
+
+    func isBefore(_ other: DurableEnd) -> Bool { (position, segment) < (other.position, other.segment) }
+}
+
+/// The file: three blocks of 4096 bytes, each with one `DurableEnd`.
+///
+/// The first two are written in turn and synced, so that one of them is whole whatever a power cut does to the other.
+/// The third is written behind every sync of a segment and not synced itself: it costs no push a wait, it is exact after
+/// a kill, and after a power cut it may be behind or torn, which the others make up for. Each block, little-endian:
+///
+///     offset  bytes
+///          0      8  "PARAMEND"
+///          8      8  number of the segment
+///         16      8  position
+///         24      4  CRC32C of the 24 bytes above
+///
+/// What cannot be written here fails no append: the file then says less than it could.
+final class DurableMark {
+    private static let magic = Array("PARAMEND".utf8)
+    private static let contentSize = 28
+    private static let blockSize = 4096
+    /// The block that is not synced.
+    private static let live = 2
+    private static let size = 3 * blockSize
+    /// How long the synced blocks may lag behind, in nanoseconds.
+    private static let lag: UInt64 = 1_000_000_000
+
+    /// What the file said when it was read; `nil` where there was none, as before it was invented.
+    let found: DurableEnd?
+    /// When `keep` should be called, in monotonic nanoseconds.
+    private(set) var due: UInt64?
+    private let directory: Directory
+    private var file: Int32?
+    private var noted: DurableEnd?
+    /// The synced block to write next.
+    private var turn = 0
+
+    /// Reads the file.
+    ///
+    /// - Throws: `.corrupted` where neither of the synced blocks holds what was written.
+    init(_ directory: Directory) throws(JournalError) {
+        self.directory = directory
+        let ends = try DurableMark.ends(in: directory)
+        found = ends?.compactMap(\.self).max { $0.isBefore($1) }
+        if let ends, ends[0] == found { turn = 1 }
+    }
+
+    /// The content of each block, `nil` for one that is not whole; `nil` for all where there is no file.
+    private static func ends(in directory: Directory) throws(JournalError) -> [DurableEnd?]? {
+        let window: ReadWindow
+        do {
+            window = try ReadWindow(FileName.durable, in: directory, capacity: size)
+        } catch {
+            if error.isGone { return nil }
+            throw error
+        }
+        guard window.size == size else { throw damaged("the file is \(window.size) bytes long") }
+        let bytes = try window.bytes(0..<size)
+        let ends = (0..<3).map { decode(UnsafeRawBufferPointer(rebasing: bytes[($0 * blockSize)...])) }
+        guard ends[0] != nil || ends[1] != nil else { throw damaged("no checksum matches") }
+        return ends
+    }
+
+    // MARK: - Writing
+
+    /// Notes that everything before the end has been synced; nothing waits for this.
+    func note(_ end: DurableEnd) {
+        noted = end
+        due = due ?? Clock.now + DurableMark.lag
+        attempt { file throws(SystemError) in try write(end, block: DurableMark.live, to: file) }
+    }
+
+    /// Makes what was noted durable.
+    func keep() {
+        due = nil
+        guard let noted else { return }
+        if let file, directory.disk.isNamed(file, directory.path(of: FileName.durable)) == false { close() }
+        guard file != nil else { return create(noted) }
+        attempt { file throws(SystemError) in
+            try write(noted, block: turn, to: file)
+            try directory.disk.synchronize(file)
+            turn = 1 - turn
+        }
+    }
+
+    /// Notes the end and makes that durable.
+    func keep(_ end: DurableEnd) {
+        note(end)
+        keep()
+    }
+
+    func close() {
+        if let file { directory.disk.close(file) }
+        file = nil
+    }
+
+    /// A file that could not be written or synced is not used again: the next `keep` makes another.
+    private func attempt(_ work: (Int32) throws(SystemError) -> Void) {
+        guard let file else { return }
+        do { try work(file) } catch { close() }
+    }
+
+    /// Replaces the file as a whole: a crash leaves the old one or the new one.
+    private func create(_ end: DurableEnd) {
+        let name = FileName.durable + FileName.unfinished
+        guard let made = try? directory.open(name, .create) else { return }
+        file = made
+        attempt { file throws(SystemError) in
+            try directory.disk.allocate(file, size: DurableMark.size)
+            for block in 0..<3 { try write(end, block: block, to: file) }
+            try directory.disk.synchronize(file)
+            try directory.rename(name, to: FileName.durable)
+            try directory.synchronize()
+        }
+    }
+
+    private func write(_ end: DurableEnd, block: Int, to file: Int32) throws(SystemError) {
+        try directory.disk.writeAll(DurableMark.encode(end), to: file, at: block * DurableMark.blockSize)
+    }
+
+    // MARK: - A block
+
+    private static func encode(_ end: DurableEnd) -> [UInt8] {
+        var bytes = magic + [UInt8](repeating: 0, count: contentSize - magic.count)
+        bytes.withUnsafeMutableBytes { buffer in
+            guard let memory = buffer.baseAddress else { return }
+            memory.store(end.segment, at: 8)
+            memory.store(end.position, at: 16)
+            memory.store(Checksum.of(UnsafeRawBufferPointer(rebasing: buffer[..<24])), at: 24)
+        }
+        return bytes
+    }
+
+    private static func decode(_ bytes: UnsafeRawBufferPointer) -> DurableEnd? {
+        guard bytes.prefix(8).elementsEqual(magic) else { return nil }
+        guard Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[..<24])) == bytes.integer(at: 24) else { return nil }
+        return DurableEnd(segment: bytes.integer(at: 8), position: bytes.integer(at: 16))
+    }
+
+    private static func damaged(_ reason: String) -> JournalError {
+        .corrupted(file: FileName.durable, offset: 0, reason: reason)
+    }
+}
