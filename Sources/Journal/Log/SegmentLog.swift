@@ -200,6 +200,8 @@ final class SegmentLog {
     func prepare() throws(JournalError) -> Bool {
         guard lastBatchBytes > 0, !mustRetract else { return false }
         if lastBatchBytes < SegmentLog.largeBatch {
+            // Zeros would make up for what was cut off.
+            guard current.isInPlace else { throw .displaced(file: current.name) }
             let limit = current.end + SegmentLog.window
             if try attempt({ () throws(SystemError) in try current.fillOneStep(upTo: limit) }) {
                 try synchronizeCurrent()

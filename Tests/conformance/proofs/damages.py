@@ -1,0 +1,183 @@
+"""Damages each class of files in a data directory, starts, and compares with what was acknowledged: no loss is silent.
+
+deploy/prove damages [--count 200] [--seed 1] [--salvage 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.faults import Victim, gradient, run, temporary
+from support.wire import Api
+
+from .datadir import WIDTH, Files, Load, ask, make, write
+
+LOADS = (("stopped", True, ()), ("killed", False, ()), ("interval", False, ("--durability", "interval:60000")))
+"""How a directory came to be: its name, whether the daemon stopped in good order, further arguments."""
+
+REFUSED = 65
+
+
+@dataclass
+class Damage:
+    """What is done to a file, and what came of it."""
+
+    load: Load
+    kind: str
+    name: str
+    files: Files
+    place: int = 0
+    outcome: str = ""
+
+    @property
+    def family(self) -> str:
+        """The class of the file."""
+        folder, _, name = self.name.rpartition("/")
+        newest = max((n for n in self.load.files if n.startswith("journal/segment-")), default="")
+        if name.startswith("segment-"):
+            return "newest segment" if self.name >= newest else "older segment"
+        return folder.removesuffix("s") if name.startswith("state-") else name
+
+    def __str__(self) -> str:
+        return f"{self.load.name}: {self.kind} of {self.name} at {self.place}: {self.outcome}"
+
+
+def choose(load: Load, rng: random.Random) -> Damage:
+    """A file of a class, each class as often, and something that happens to it."""
+    earlier = {name for files in load.earlier for name in files} - set(load.files)
+    families: dict[str, list[str]] = {}
+    for name in [*load.files, *earlier]:
+        if not name.endswith(".tmp"):
+            families.setdefault(Damage(load, "", name, {}).family, []).append(name)
+    name = rng.choice(families[rng.choice(sorted(families))])
+    kind = "old copy" if name in earlier else rng.choice(["removed", "cut", "flip", "zeros", "old copy"])
+    damage = Damage(load, kind, name, dict(load.files))
+    apply(damage, rng)
+    return damage
+
+
+def apply(damage: Damage, rng: random.Random) -> None:
+    """Changes one file."""
+    content, size = damage.files.get(damage.name, (b"", 0))
+    damage.place = rng.randrange(max(1, len(content)))
+    if damage.kind == "removed":
+        del damage.files[damage.name]
+    elif damage.kind == "cut":
+        damage.files[damage.name] = (content[: damage.place], damage.place)
+    elif damage.kind == "old copy":
+        copies = [files[damage.name] for files in damage.load.earlier if damage.name in files]
+        damage.files[damage.name] = rng.choice(copies or [(content, size)])
+    else:
+        changed = bytearray(content.ljust(min(size, damage.place + 512), b"\0"))
+        stretch = slice(damage.place, damage.place + (1 if damage.kind == "flip" else 512))
+        changed[stretch] = [b ^ 1 << rng.randrange(8) if damage.kind == "flip" else 0 for b in changed[stretch]]
+        damage.files[damage.name] = (bytes(changed), size)
+
+
+def judge(damage: Damage, with_salvage: bool) -> str:
+    """`harmless`, `told` or `refused`; anything that begins with `SILENT` is a loss that was not told."""
+    with temporary() as place:
+        write(damage.files, place)
+        verified = run("verify", place).returncode
+        try:
+            daemon = Victim(place, *damage.load.arguments)
+        except AssertionError:
+            ended = run("--listen", "127.0.0.1:0", "--data-dir", place, *damage.load.arguments)
+            if ended.returncode != REFUSED or "--salvage" not in ended.stderr:
+                return f"SILENT: ended with {ended.returncode}: {ended.stderr[-500:]}"
+            if verified != REFUSED:
+                return f"SILENT: verify ended with {verified}, the start was refused: {ended.stderr[-500:]}"
+            return salvaged(damage, place) if with_salvage else "refused"
+        try:
+            return compare(daemon.api(), damage.load)
+        finally:
+            daemon.kill()
+
+
+def compare(api: Api, load: Load) -> str:
+    """What a daemon that starts shows of each model, against what was acknowledged."""
+    outcome = "harmless"
+    if {model["name"] for model in api.get("/v1/models").json()["models"]} - set(load.models):
+        return "SILENT: a deleted model is there"
+    for name, known in load.models.items():
+        body = ask(api, name)
+        if body is None:
+            outcome = "told"
+            continue
+        if body["step"] != known.step or body["parameters"]["w"]["data"] != known.values:
+            return f"SILENT: {name} is at step {body['step']} of {known.step}"
+        if body["version"] < known.version:
+            return f"SILENT: {name} has version {body['version']} after {known.version}"
+        listed = api.get(f"/v1/models/{name}/checkpoints").json()
+        missing = known.checkpoints - {entry["id"] for entry in listed["checkpoints"]}
+        if len(missing) > len(listed["damaged"]):
+            outcome = "SILENT: checkpoints are gone" if outcome != "told" else outcome
+        elif missing:
+            outcome = "told"
+    return outcome
+
+
+def salvaged(damage: Damage, place: Path) -> str:
+    """Gives up what is lost; no version that was shown may then name other values, nor may the next push make it so."""
+    ended = run("recover", "--salvage", place)
+    if ended.returncode or run("verify", place).returncode:
+        return f"SILENT: salvage ended with {ended.returncode}, and not all is intact: {ended.stdout}{ended.stderr}"
+    daemon = Victim(place, *damage.load.arguments)
+    try:
+        api = daemon.api()
+        there = {model["name"] for model in api.get("/v1/models").json()["models"]}
+        for name in there & set(damage.load.models):
+            for number in range(2):
+                body, shown = ask(api, name), damage.load.models[name].shown
+                if (
+                    body is not None
+                    and shown.get(body["version"], body["parameters"]["w"]["data"]) != (body["parameters"]["w"]["data"])
+                ):
+                    return f"SILENT: version {body['version']} of {name} names two states after a salvage"
+                if body is not None:
+                    api.push(name, {"w": gradient(1, 3, WIDTH)}, worker="w1", seq=number + 1)
+    finally:
+        daemon.kill()
+    return "refused"
+
+
+def damage_all(count: int, seed: int, salvage_every: int) -> list[Damage]:
+    """So many damages in turn over the kinds of directories; those that were silent."""
+    rng, loads, tally, silent = random.Random(seed), [], Counter(), []
+    for name, clean, arguments in LOADS:
+        with temporary() as place:
+            loads.append(make(name, place, seed, clean, *arguments))
+    for number in range(count):
+        damage = choose(loads[number % len(loads)], rng)
+        damage.outcome = judge(damage, number % salvage_every == 0)
+        tally[damage.family, damage.outcome.split(":")[0]] += 1
+        if damage.outcome.startswith("SILENT"):
+            silent.append(damage)
+            print(damage, flush=True)
+    for family in sorted({family for family, _ in tally}):
+        outcomes = ", ".join(f"{n} {what}" for (of, what), n in sorted(tally.items()) if of == family)
+        print(f"{family}: {outcomes}")
+    return silent
+
+
+def main() -> int:
+    """0 when nothing was lost in silence."""
+    parser = argparse.ArgumentParser(prog="deploy/prove damages", description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--salvage", type=int, default=4, help="salvage every so many refused directories")
+    options = parser.parse_args()
+    began = time.monotonic()
+    silent = damage_all(options.count, options.seed, options.salvage)
+    print(f"{options.count} damages, {len(silent)} silent, {time.monotonic() - began:.0f} s")
+    return 1 if silent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Data directories in memory: as a load has left them, as they were on the way there, and written out again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.faults import Victim, gradient
+from support.wire import Api
+
+MODELS = ("first", "second", "third")
+WIDTH = 40
+PHASES = 5
+
+Files = dict[str, tuple[bytes, int]]
+"""Each file by its path: its bytes without the zeros at the end, and its size."""
+
+
+@dataclass
+class Known:
+    """What clients were told of one model."""
+
+    uid: str
+    version: int
+    step: int
+    values: list[float]
+    checkpoints: set[int]
+    shown: dict[int, list[float]] = field(default_factory=dict)
+    """The values of each version that was shown."""
+
+
+@dataclass
+class Load:
+    """A directory whose daemon has ended, and what was acknowledged by then."""
+
+    name: str
+    arguments: tuple[str, ...]
+    files: Files = field(default_factory=dict)
+    earlier: list[Files] = field(default_factory=list)
+    models: dict[str, Known] = field(default_factory=dict)
+
+
+def read(place: Path) -> Files:
+    """All files of a directory; one that goes away meanwhile is not there."""
+    files: Files = {}
+    for path in sorted(place.rglob("*")):
+        try:
+            if path.is_file():
+                content = path.read_bytes()
+                files[str(path.relative_to(place))] = (content.rstrip(b"\0"), len(content))
+        except FileNotFoundError:
+            continue
+    return files
+
+
+def write(files: Files, place: Path) -> None:
+    """Puts files where none were."""
+    for folder in ("journal", "snapshots", "checkpoints"):
+        (place / folder).mkdir(parents=True, exist_ok=True)
+    for name, (content, size) in files.items():
+        with (place / name).open("wb") as file:
+            file.write(content)
+            file.truncate(size)
+
+
+def ask(api: Api, name: str) -> dict[str, Any] | None:
+    """A model's parameters; None where the daemon says that it does not serve it."""
+    answer = api.get(f"/v1/models/{name}/parameters") if served(api, name) else None
+    return answer.json() if answer else None
+
+
+def served(api: Api, name: str) -> bool:
+    """Whether a model is there; one that is known and not served is answered with 503."""
+    answer = api("GET", f"/v1/models/{name}")
+    if answer.status == 503:
+        assert answer.json()["type"] == "/problems/model-unavailable", answer
+        return False
+    return answer.expect(200).status == 200
+
+
+def make(name: str, place: Path, seed: int, clean: bool, *arguments: str) -> Load:
+    """Models that are created, pushed to, saved and, one of them, deleted, with snapshots all the while."""
+    rng = random.Random(seed)
+    load = Load(name, ("--snapshot-after", "8K", *arguments))
+    daemon = Victim(place, *load.arguments)
+    api = daemon.api()
+    for phase in range(PHASES):
+        if phase == 2:
+            api.create("gone", definition())
+        if phase == PHASES - 1:
+            api("DELETE", "/v1/models/gone").expect(204)
+        for model in MODELS[: phase + 1]:
+            work(api, load, model, rng)
+        load.earlier.append(read(place))
+    if clean:
+        assert daemon.stop() == 0
+    else:
+        daemon.kill()
+    load.files = read(place)
+    return load
+
+
+def definition() -> dict[str, Any]:
+    """Plain sums."""
+    return {"optimizer": "sgd", "learning_rate": 1.0, "parameters": {"w": [0.0] * WIDTH}}
+
+
+def work(api: Api, load: Load, model: str, rng: random.Random) -> None:
+    """Some pushes to a model, which is made if need be, and perhaps a checkpoint."""
+    if model not in load.models:
+        uid = api.create(model, definition()).json()["uid"]
+        load.models[model] = Known(uid, 0, 0, [], set())
+    known = load.models[model]
+    for _ in range(rng.randint(3, 9)):
+        known.step += 1
+        api.push(model, {"w": gradient(0, known.step, WIDTH)}, worker="w0", seq=known.step)
+        note(api, model, known)
+    if rng.random() < 0.7:
+        answer = api("POST", f"/v1/models/{model}/checkpoints", {}).expect(201)
+        known.checkpoints.add(answer.json()["id"])
+
+
+def note(api: Api, model: str, known: Known) -> None:
+    """Remembers what is shown."""
+    body = api.get(f"/v1/models/{model}/parameters").json()
+    assert body["step"] == known.step
+    known.version, known.values = body["version"], body["parameters"]["w"]["data"]
+    known.shown[known.version] = known.values
