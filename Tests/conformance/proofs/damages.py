@@ -103,7 +103,7 @@ def judge(damage: Damage, with_salvage: bool) -> str:
 def compare(api: Api, load: Load) -> str:
     """What a daemon that starts shows of each model, against what was acknowledged."""
     outcome = "harmless"
-    if {model["name"] for model in api.get("/v1/models").json()["models"]} - set(load.models):
+    if {model["model"] for model in api.get("/v1/models").json()["models"]} - set(load.models):
         return "SILENT: a deleted model is there"
     for name, known in load.models.items():
         body = ask(api, name)
@@ -131,7 +131,7 @@ def salvaged(damage: Damage, place: Path) -> str:
     daemon = Victim(place, *damage.load.arguments)
     try:
         api = daemon.api()
-        there = {model["name"] for model in api.get("/v1/models").json()["models"]}
+        there = {model["model"] for model in api.get("/v1/models").json()["models"]}
         for name in there & set(damage.load.models):
             for number in range(2):
                 body, shown = ask(api, name), damage.load.models[name].shown
