@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from fuzz.campaign import Campaign
-from fuzz.corpus import endings, reads, writes
-from fuzz.judge import replies
+from proofs.fuzz.campaign import Campaign
+from proofs.fuzz.corpus import endings, reads, writes
+from proofs.fuzz.judge import replies
 from support.contract import routes
 
 
@@ -51,7 +51,7 @@ def test_a_slice_of_the_fuzzer() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_ten_thousand_requests(seed: int) -> None:
-    """The same as `python -m fuzz --count 10000 --seed` with the number."""
+    """The same as `deploy/prove fuzz --count 10000 --seed` with the number."""
     campaign = Campaign(seed)
     campaign.run(10_000)
     assert len(campaign.statuses) > 15, campaign.statuses

@@ -6,12 +6,12 @@ import argparse
 import sys
 import time
 
-from fuzz.campaign import Campaign, Finding
+from .campaign import Campaign, Finding
 
 
 def main() -> int:
     """Runs one campaign."""
-    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="deploy/prove fuzz", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--count", type=int, default=20_000, help="requests to send")
     parser.add_argument("--start", type=int, default=0, help="number of the first one; a multiple of the batch")

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from support.contract import OPERATIONS, query_arguments
 
-from fuzz import documents
-from fuzz.corpus import Case
+from . import documents
+from .corpus import Case
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "P\x00ST", "A" * 300]
 HEADERS = [

@@ -12,9 +12,9 @@ from typing import Any
 from support.daemon import BINARY, Daemon
 from support.wire import Api
 
-from fuzz import mutations
-from fuzz.corpus import DEFINITIONS, MODEL, endings, foreign_bodies, prepare, raw_cases, reads, writes
-from fuzz.judge import exchange
+from . import mutations
+from .corpus import DEFINITIONS, MODEL, endings, foreign_bodies, prepare, raw_cases, reads, writes
+from .judge import exchange
 
 #: Little memory, so that large numbers are refused and not tried; no disk is waited for.
 ARGUMENTS = ("--memory", "64M", "--log-level", "error", "--durability", "none")
