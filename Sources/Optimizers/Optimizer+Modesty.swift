@@ -1,5 +1,5 @@
 // When an update cannot overflow, so that nothing of it need be kept: rules whose arithmetic is bounded tell so by
-// `modestRoots`, and updates look at their numbers. Decision 0022 has the bounds.
+// `modestRoots`, and updates look at their numbers. Decision 0023 has the bounds.
 
 import CKernels
 

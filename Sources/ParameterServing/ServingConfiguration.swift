@@ -9,7 +9,7 @@ public struct ServingConfiguration: Sendable {
     public var memoryLimit: Int
     /// Receipts that are kept per worker for retries.
     public var receiptWindow: Int
-    /// Answers of requests with a key that are kept for retries, per model and for the daemon.
+    /// Answers of requests with a key that are kept for retries, per client of a model and of the daemon.
     public var requestKeys = 256
     /// How long they are kept.
     public var keyLifetime = Duration.seconds(86_400)
@@ -25,8 +25,10 @@ public struct ServingConfiguration: Sendable {
     public var mostCheckpoints = 1000
     /// The most checkpoints of all models together.
     public var mostCheckpointsInAll = 10_000
-    /// The most workers that a model remembers.
-    public static let mostWorkers = 10_000
+    /// The most workers that a model remembers with their receipts.
+    public var mostWorkers = 10_000
+    /// How long a worker is not seen before it makes room for another.
+    public var workerLifetime = Duration.seconds(86_400)
     /// The most versions of a model that can be read, the newest among them; fewer when memory is short.
     public var versions: Int
     /// Bytes of records that may pile up before models are written out to replace them; at least twice what all models

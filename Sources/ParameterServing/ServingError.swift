@@ -43,7 +43,11 @@ public enum ServingError: Error, Sendable, Equatable {
     case keyReused(key: String)
     /// The first push with this key has not been answered yet.
     case inFlight(key: String)
-    /// The model remembers as many workers as it may.
+    /// The key's request was carried out, and its answer has left the window of its client.
+    case keyForgotten(key: String)
+    /// The model keeps no receipts of a worker of that name.
+    case unknownWorker(Name)
+    /// The model remembers as many workers as it may, and none of them is old enough to make room.
     case tooManyWorkers(limit: Int)
     /// The state to restore belongs to another optimizer or to other parameters.
     case stateMismatch(String)

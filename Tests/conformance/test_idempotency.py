@@ -87,6 +87,7 @@ WRITES = {
     "importBinary": Write("PUT", f"{MODEL}/parameters", array(7), 200, other_body=array(8)),
     "importState": Write("PUT", f"{MODEL}/state", slots(2), 200, other_body=slots(3)),
     "registerWorker": Write("PUT", f"{MODEL}/workers/a", None, 200, other_target=f"{MODEL}/workers/b"),
+    "deleteWorker": Write("DELETE", f"{MODEL}/workers/a", None, 204, other_target=f"{MODEL}/workers/b"),
     "saveCheckpoint": Write("POST", f"{MODEL}/checkpoints", None, 201, other_target=f"{MODEL}/checkpoints/1/restore"),
     "deleteCheckpoint": Write("DELETE", f"{MODEL}/checkpoints/1", None, 204, other_target=f"{MODEL}/checkpoints/2"),
     "restoreCheckpoint": Write(

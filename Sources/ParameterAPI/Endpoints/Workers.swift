@@ -25,6 +25,23 @@ import TensorCoding
     }
 }
 
+/// `DELETE /v1/models/{m}/workers/{w}`: its receipts go; its numbers stay known, so that none is applied twice.
+@Sendable func deleteWorker(_ call: Call) throws(Problem) -> Action {
+    try call.allowQueries()
+    let model = try call.model()
+    let worker = try workerName(call)
+    let key = try call.requestKey()
+    return try call.readNothing { exchange in
+        model.submit(Command.dismiss(worker: worker).under(key)) { result in
+            switch result {
+            case .success(.repeated): call.replaying.answerNothing(exchange)
+            case .success: call.answerNothing(exchange)
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
+        }
+    }
+}
+
 /// `GET /v1/models/{m}/workers/{w}`.
 @Sendable func getWorker(_ call: Call) throws(Problem) -> Action {
     try call.allowQueries()

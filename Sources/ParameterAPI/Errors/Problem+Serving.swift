@@ -93,7 +93,7 @@ extension Problem {
         case .receiptForgotten(let worker, let seq, let oldest):
             self.init(
                 .receiptForgotten,
-                "Push \(seq) of worker `\(worker)` is older than the window, which starts at \(oldest); go on with higher numbers. Nothing was applied."
+                "Push \(seq) of worker `\(worker)` is older than the window, which starts at \(oldest); its receipt is no longer kept, and it cannot be applied again. Go on with higher numbers, or register the worker for a new epoch. Nothing was applied."
             )
         case .keyReused(let key):
             self.init(
@@ -103,9 +103,19 @@ extension Problem {
         case .inFlight(let key):
             self.init(.inFlight, "`\(key)` is still under way; send the same request again.")
             retryAfter = 1
+        case .keyForgotten(let key):
+            self.init(
+                .receiptForgotten,
+                "The request of `\(key)` was carried out before, and its answer is no longer kept: later requests of the same client have taken its place. Use a new key for a new request. Nothing was applied."
+            )
+        case .unknownWorker(let worker):
+            self.init(
+                .notFound, "The model knows no worker `\(worker)`; GET .../workers lists them. Nothing was applied.")
         case .tooManyWorkers(let limit):
             self.init(
-                .tooMany, "The model remembers at most \(limit) workers; use an earlier name. Nothing was applied.")
+                .tooMany,
+                "The model remembers at most \(limit) workers (`--limit workers`), and none of them has been unseen for `worker-lifetime`. Use an earlier name, or DELETE .../workers/{worker} one that has ended. Nothing was applied."
+            )
             retryAfter = 60
         case .tooManyModels(let limit):
             self.init(.tooMany, "The daemon holds at most \(limit) models; delete some. Nothing was applied.")

@@ -84,8 +84,8 @@ extension ProblemKind {
             )
         case .receiptForgotten:
             Row(
-                409, "The push is older than the window",
-                "The server remembers a limited number of receipts per worker. This number was passed long ago and cannot be applied."
+                409, "The request is older than the window",
+                "The server keeps a limited number of receipts per worker, and of answers per client that sends keys: `receipt-window` and the limit `keys`. A worker that was not seen for `worker-lifetime` may lose its receipts to a new worker, and one that is deleted loses them at once. This number or key was used before, and what is left of it keeps it from being applied a second time. Go on with a higher number or a new key, or register the worker for a new epoch."
             )
         case .stale:
             Row(

@@ -17,7 +17,8 @@ extension Call {
 
     /// The request's key; its body is still to be added.
     ///
-    /// - Throws: `conflictingKeys` for two that differ, `invalidContent` for what is not a key.
+    /// - Throws: `conflictingKeys` for two that differ, `malformedRequest` for bytes that are not ASCII, which headers have
+    ///   no encoding for, `invalidContent` for what else is not a key.
     func requestKey() throws(Problem) -> RequestKey? {
         let keys = Set(keyValues.map { Array(Self.unquoted($0).utf8) })
         guard let bytes = keys.first else { return nil }
@@ -27,7 +28,13 @@ extension Call {
                 .conflictingKeys, "Idempotency-Key and X-Idempotency-Key differ; send one of them, or the same in both."
             )
         }
-        let length = text.unicodeScalars.count
+        guard bytes.allSatisfy({ $0 < 0x80 }) else {
+            throw Problem(
+                .malformedRequest,
+                "Idempotency-Key has characters that are not ASCII; use letters, digits and signs, such as a UUID. Nothing was applied."
+            )
+        }
+        let length = bytes.count
         guard (1...RequestKey.longest).contains(length), bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
             let detail = "Idempotency-Key has 1 to \(RequestKey.longest) characters, without spaces"
             throw Problem([Complaint(pointer: "", exception: .valueError, detail: detail)])

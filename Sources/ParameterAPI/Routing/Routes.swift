@@ -33,6 +33,7 @@ extension Route {
         Route(.get, "/v1/models/{m}/workers", listWorkers),
         Route(.put, "/v1/models/{m}/workers/{w}", registerWorker),
         Route(.get, "/v1/models/{m}/workers/{w}", getWorker),
+        Route(.delete, "/v1/models/{m}/workers/{w}", deleteWorker),
         Route(.get, "/v1/models/{m}/pushes/{w}/{seq}", getPush),
         Route(.get, "/v1/models/{m}/checkpoints", listCheckpoints),
         Route(.post, "/v1/models/{m}/checkpoints", saveCheckpoint),

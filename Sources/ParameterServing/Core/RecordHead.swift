@@ -27,7 +27,7 @@ enum RecordHead: Equatable {
             let count = try reader.readUInt64()
             self = .create(uid, name: try reader.readName(), count: count)
         case .delete: self = .delete(uid)
-        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore, .note:
+        case .push, .importValues, .importIfVersion, .reconfigure, .register, .dismiss, .restore, .note:
             self = .command(uid, kind)
         case .salvage: self = .salvage(try SalvageRecord(reading: &reader))
         }

@@ -28,7 +28,7 @@ extension Command {
             if restoration.arena == nil { head.write(Restoration.valuesStay) }
             head.write(restoration.optimizer)
             values = restoration.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
-        case .register(let worker): head.write(worker)
+        case .register(let worker, _), .dismiss(let worker): head.write(worker)
         case .note(let answer): head.write(answer)
         case .keyed: break
         }
@@ -41,7 +41,8 @@ extension Command {
         switch self {
         case .push(let push): RecordTail(basis: push.basedOn?.cursor, key: key, sighting: push.sighting)
         case .restore(let restoration): RecordTail(source: restoration.version, key: key)
-        case .importValues, .reconfigure, .register, .note, .keyed: RecordTail(key: key)
+        case .register(_, let sighting): RecordTail(key: key, sighting: sighting)
+        case .importValues, .reconfigure, .dismiss, .note, .keyed: RecordTail(key: key)
         }
     }
 
@@ -54,7 +55,8 @@ extension Command {
         case .restore(var restoration):
             restoration.version = tail.source
             self = .restore(restoration)
-        case .importValues, .reconfigure, .register, .note, .keyed: break
+        case .register(let worker, _): self = .register(worker: worker, sighting: tail.sighting)
+        case .importValues, .reconfigure, .dismiss, .note, .keyed: break
         }
         self = under(tail.key)
     }
@@ -67,6 +69,7 @@ extension Command {
         case .reconfigure: .reconfigure
         case .restore: .restore
         case .register: .register
+        case .dismiss: .dismiss
         case .note: .note
         case .keyed(_, _, let command): command.kind
         }
@@ -93,6 +96,9 @@ extension Command {
             self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
         case .register:
             self = .register(worker: try reader.readName())
+            try reader.skipPadding(to: 4)
+        case .dismiss:
+            self = .dismiss(worker: try reader.readName())
             try reader.skipPadding(to: 4)
         case .restore:
             var ahead = reader

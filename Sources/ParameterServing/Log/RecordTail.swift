@@ -31,7 +31,10 @@ struct RecordTail: Equatable {
         }
         writer.write(optional: source) { $0.write($1) }
         writer.write(optional: key) { $0.write($1) }
-        if let sighting { writer.write(sighting.time) }
+        if let sighting {
+            writer.write(sighting.time)
+            writer.write(optional: sighting.expires) { $0.write($1) }
+        }
         return writer.bytes
     }
 }
@@ -49,6 +52,10 @@ extension RecordTail {
         }
         source = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
         key = try reader.readOptional { reader throws(FormatError) in try reader.readRequestKey() }
-        if format >= 2 { sighting = Sighting(time: try reader.readInt()) }
+        if format >= 2 {
+            sighting = Sighting(
+                time: try reader.readInt(),
+                expires: try reader.readOptional { reader throws(FormatError) in try reader.readName() })
+        }
     }
 }

@@ -15,7 +15,9 @@ public enum Command: Sendable {
     /// Go back to an earlier state; the version goes forward, and what workers have pushed stays known.
     case restore(Restoration)
     /// Give a worker a new epoch.
-    case register(worker: Name)
+    case register(worker: Name, sighting: Sighting? = nil)
+    /// Let a worker's receipts go, as its expiry would.
+    case dismiss(worker: Name)
     /// Keep the answer of a request that changed files and not the model.
     case note(StoredAnswer)
     /// Carry a command out once, however often its request arrives; with versions, only if the model is at one of them
@@ -27,15 +29,26 @@ public enum Command: Sendable {
         key.map { .keyed($0, ifVersion: ifVersion, self) } ?? self
     }
 
+    /// The worker that it makes known.
+    var worker: Name? {
+        switch self {
+        case .push(let push): push.key?.worker
+        case .register(let worker, _): worker
+        case .keyed(_, _, let command): command.worker
+        case .importValues, .reconfigure, .restore, .dismiss, .note: nil
+        }
+    }
+
     /// The command with the moment of its admission, where that matters later.
     func seen(_ sighting: Sighting) -> Command {
         switch self {
         case .push(var push):
             push.sighting = sighting
             return .push(push)
+        case .register(let worker, _): return .register(worker: worker, sighting: sighting)
         case .keyed(let key, let ifVersion, let command):
             return .keyed(key, ifVersion: ifVersion, command.seen(sighting))
-        case .importValues, .reconfigure, .restore, .register, .note: return self
+        case .importValues, .reconfigure, .restore, .dismiss, .note: return self
         }
     }
 
@@ -44,7 +57,7 @@ public enum Command: Sendable {
         switch self {
         case .importValues, .reconfigure, .restore: true
         case .keyed(_, _, let command): command.writesValues
-        case .push, .register, .note: false
+        case .push, .register, .dismiss, .note: false
         }
     }
 
@@ -53,7 +66,7 @@ public enum Command: Sendable {
         switch self {
         case .reconfigure(let change, _): change.patch
         case .keyed(_, _, let command): command.patch
-        case .push, .importValues, .restore, .register, .note: nil
+        case .push, .importValues, .restore, .register, .dismiss, .note: nil
         }
     }
 }

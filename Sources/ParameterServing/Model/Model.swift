@@ -174,7 +174,7 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func admit(_ command: Command, _ reply: @escaping Reply) {
         if let end { return reply(.failure(end)) }
-        let command = command.seen(Sighting(time: clock()))
+        let command = state.sighted(command, at: clock())
         do {
             switch try state.admit(command) {
             case .repeated(let answer): reply(.success(.repeated(answer.replayed(isDurable: log.isDurable))))

@@ -4,13 +4,22 @@
 import Optimizers
 
 extension ModelState {
+    /// A command with the moment of its admission and, where its worker is one too many, the worker that makes room.
+    mutating func sighted(_ command: Command, at time: Int) -> Command {
+        let expires = command.worker.flatMap { ledger.roomMaker(for: $0, at: time) }
+        return command.seen(Sighting(time: time, expires: expires))
+    }
+
     /// Judges a command, in the order: its key, then its content, then the state.
     mutating func admit(_ command: Command) throws(ServingError) -> Admission {
         switch command {
         case .push(let push): return try admit(push)
         case .importValues(_, _, let ifVersion): try check(ifVersion)
         case .restore(let restoration): try check(restoration)
-        case .register(let worker): try ledger.checkRoom(for: worker)
+        case .register(let worker, let sighting):
+            try ledger.checkRoom(for: worker, sighting)
+            ledger.reserveRoom(sighting)
+        case .dismiss(let worker): try ledger.checkKnown(worker)
         case .note: break
         case .keyed(let key, let ifVersion, let command):
             if let answer = try keys.find(key) { return .repeated(answer) }
@@ -29,7 +38,7 @@ extension ModelState {
 
     private mutating func admit(_ push: Push) throws(ServingError) -> Admission {
         if let key = push.key {
-            switch try ledger.find(key) {
+            switch try ledger.find(key, push.sighting) {
             case .applied(let receipt, let fingerprint):
                 guard fingerprint == push.fingerprint else { throw .keyReused(key: key.text) }
                 return .repeated(.receipt(receipt))
@@ -40,6 +49,7 @@ extension ModelState {
         }
         try judge(push)
         if let key = push.key { ledger.begin(key, push.fingerprint) }
+        ledger.reserveRoom(push.sighting)
         stepsUnderWay += 1
         return .proceed
     }
@@ -97,10 +107,12 @@ extension ModelState {
         case .push(let push):
             stepsUnderWay -= 1
             if let key = push.key { ledger.abandon(key) }
+            ledger.leaveRoom(push.sighting)
+        case .register(_, let sighting): ledger.leaveRoom(sighting)
         case .keyed(let key, _, let command):
             keys.abandon(key)
             forget(command)
-        case .importValues, .reconfigure, .restore, .register, .note: break
+        case .importValues, .reconfigure, .restore, .dismiss, .note: break
         }
     }
 }

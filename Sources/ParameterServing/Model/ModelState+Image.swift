@@ -17,7 +17,7 @@ extension ModelState {
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,
             parameters: parameterDefinitions, version: version, history: history,
             divergence: divergence, areSlotsSpoiled: areSlotsSpoiled, position: position, ledger: ledger,
-            keys: keys.entries, optimizer: memory, arena: arena)
+            keys: keys.entries, forgottenKeys: keys.forgotten, optimizer: memory, arena: arena)
     }
 
     private var parameterDefinitions: [ParameterDefinition] {

@@ -48,7 +48,7 @@ struct ModelState {
         self.version = 1
         self.history = VersionHistory(version: 1, step: optimizer.step)
         self.arena = arena
-        self.ledger = WorkerLedger(window: configuration.receiptWindow)
+        self.ledger = WorkerLedger(configuration)
         self.keys = KeyLedger(configuration)
         self.pool = pool
         self.slotBytes = slotBytes
@@ -66,8 +66,8 @@ struct ModelState {
         areSlotsSpoiled = head.areSlotsSpoiled
         areModest = false
         position = head.position
-        ledger.restore(workers: head.workers)
-        keys.restore(head.keys)
+        ledger.restore(workers: head.workers, expired: head.expired)
+        keys.restore(head.keys, forgotten: head.forgottenKeys)
     }
 
     /// The state as pulls may see it.
@@ -99,9 +99,14 @@ struct ModelState {
             try check(ifVersion)
             return .changed(importing(values, present: present))
         case .restore(let restoration): return .changed(try restoring(restoration))
-        case .register(let worker):
-            let lastSeq = ledger.workers[worker]?.lastSeq ?? 0
-            return .registered(epoch: ledger.register(worker), lastSeq: lastSeq)
+        case .register(let worker, let sighting):
+            if let expired = sighting?.expires { ledger.expire(expired) }
+            let lastSeq = ledger.lastSeq(of: worker)
+            return .registered(epoch: ledger.register(worker, seen: sighting), lastSeq: lastSeq)
+        case .dismiss(let worker):
+            try ledger.checkKnown(worker)
+            ledger.expire(worker)
+            return .noted(.deleted)
         case .note(let answer): return .noted(answer)
         case .keyed(let key, _, let command): return try apply(command, under: key)
         case .reconfigure(let patch, let ifVersion):
@@ -130,6 +135,7 @@ struct ModelState {
     private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
         stepsUnderWay = max(0, stepsUnderWay - 1)
         if let key = push.key { ledger.abandon(key) }
+        if let expired = push.sighting?.expires { ledger.expire(expired) }
         var gap = 0
         if let key = push.key {
             switch try ledger.findLogged(key) {
@@ -140,7 +146,7 @@ struct ModelState {
         }
         if let divergence { throw .diverged(parameter: divergence) }
         let receipt = try update(with: push, gap: gap)
-        if let key = push.key { ledger.finish(key, push.fingerprint, receipt) }
+        if let key = push.key { ledger.finish(key, push.fingerprint, receipt, seen: push.sighting) }
         return receipt
     }
 

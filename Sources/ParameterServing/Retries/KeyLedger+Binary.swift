@@ -54,7 +54,22 @@ extension ByteWriter {
     }
 }
 
+extension ByteWriter {
+    mutating func write(_ forgotten: [KeyLedger.Forgotten]) {
+        write(forgotten) { writer, key in
+            writer.write(key.print)
+            writer.write(key.time)
+        }
+    }
+}
+
 extension ByteReader {
+    mutating func readForgottenKeys() throws(FormatError) -> [KeyLedger.Forgotten] {
+        try readArray { reader throws(FormatError) in
+            KeyLedger.Forgotten(print: try reader.readFingerprint(), time: try reader.readInt())
+        }
+    }
+
     mutating func readRequestKey() throws(FormatError) -> RequestKey {
         RequestKey(
             text: try readName(),

@@ -1,9 +1,10 @@
 // The answers of requests that came with a key: those of one model, or of the daemon for models that come and go. A key
-// is unknown, in flight (on disk work or logged, not yet applied) or answered. Only the executor of its owner touches a ledger.
+// is unknown, in flight (on disk work or logged, not yet applied), answered, or forgotten: its answer had to go, and what
+// is left of it keeps it from being carried out again. Only the executor of its owner touches a ledger.
 
 import Names
 
-/// The keyed requests that are remembered, the oldest first.
+/// The keyed requests that are remembered, each client's in a window of its own.
 struct KeyLedger {
     /// A key with what became of its request.
     struct Entry: Sendable {
@@ -19,29 +20,60 @@ struct KeyLedger {
         }
     }
 
+    /// A key whose answer is no longer kept.
+    struct Forgotten: Sendable, Equatable {
+        var print: Fingerprint
+        /// When its request arrived.
+        var time: Int
+    }
+
+    private struct Place {
+        let entry: Entry
+        let number: Int
+    }
+
     /// What all answers may take, however many they are.
     static let mostBytes = 1 << 20
-
-    /// The most answers that are kept.
+    /// The most answers that are kept for a client.
     let most: Int
     /// How long, in seconds.
     let lifetime: Int
-    private(set) var entries: [Entry] = []
-    private var bytes = 0
+    /// The most forgotten keys: 1,024 for each 16 answers of a window, and none where fewer are kept.
+    var mostForgotten: Int { most / 16 * 1024 }
+    private var places: [Name: Place] = [:]
+    private var line = KeyLine()
+    private var clients: [Name: KeyLine] = [:]
+    private var count = 0
     private var inFlight: [Name: RequestKey] = [:]
+    private var forgottenTimes: [Fingerprint: Int] = [:]
+    private var forgottenLine: [Fingerprint] = []
 
     init(_ configuration: ServingConfiguration) {
         most = configuration.requestKeys
         lifetime = Int(configuration.keyLifetime.components.seconds)
     }
 
+    /// The answers, the oldest first.
+    var entries: [Entry] { places.values.sorted { $0.number < $1.number }.map(\.entry) }
+
+    /// The forgotten keys, the oldest first.
+    var forgotten: [Forgotten] {
+        forgottenLine.compactMap { print in forgottenTimes[print].map { Forgotten(print: print, time: $0) } }
+    }
+
     /// The stored answer of a request; nil for one that has not been seen.
     ///
     /// Age is judged here and not where the log is applied: a replay must not depend on the clock.
-    /// - Throws: `keyReused` for another request under the key, `inFlight` while the first one is under way.
+    /// - Throws: `keyReused` for another request under the key, `inFlight` while the first one is under way,
+    ///   `keyForgotten` for one whose answer has left its client's window.
     func find(_ key: RequestKey) throws(ServingError) -> StoredAnswer? {
-        let known = entries.last { $0.key.text == key.text && $0.key.time >= key.time - lifetime }
-        guard let first = inFlight[key.text] ?? known?.key else { return nil }
+        let known = places[key.text].flatMap { $0.entry.key.time >= key.time - lifetime ? $0.entry : nil }
+        guard let first = inFlight[key.text] ?? known?.key else {
+            if let time = forgottenTimes[key.text.print], time >= key.time - lifetime {
+                throw .keyForgotten(key: key.text.text)
+            }
+            return nil
+        }
         guard first.isSameRequest(as: key) else { throw .keyReused(key: key.text.text) }
         if inFlight[key.text] != nil { throw .inFlight(key: key.text.text) }
         return known?.answer
@@ -63,17 +95,59 @@ struct KeyLedger {
     /// Stores the answer of a request that has been carried out.
     mutating func finish(_ key: RequestKey, _ answer: StoredAnswer, at position: UInt64 = 0) {
         inFlight[key.text] = nil
-        if let old = entries.lastIndex(where: { $0.key.text == key.text }) { bytes -= entries.remove(at: old).bytes }
+        remove(key.text)
+        count += 1
         let entry = Entry(key: key, answer: answer, position: position)
-        entries.append(entry)
-        bytes += entry.bytes
-        while entries.count > most || bytes > Self.mostBytes { bytes -= entries.removeFirst().bytes }
+        places[key.text] = Place(entry: entry, number: count)
+        line.add(key.text, count, bytes: entry.bytes)
+        clients[key.client, default: KeyLine()].add(key.text, count, bytes: entry.bytes)
+        makeRoom(in: key.client)
+    }
+
+    /// Lets answers go until the window of a client and the bytes of all hold.
+    ///
+    /// A client that takes more than its share loses its own oldest answer, else the oldest of all goes.
+    private mutating func makeRoom(in client: Name) {
+        while let own = clients[client], own.count > most { forgetOldest(of: client) }
+        while line.bytes > Self.mostBytes {
+            let isGreedy = (clients[client]?.bytes ?? 0) > line.bytes / max(1, clients.count)
+            forgetOldest(of: isGreedy ? client : nil)
+        }
+    }
+
+    private mutating func forgetOldest(of client: Name?) {
+        guard let oldest = oldest(of: client), let key = places[oldest]?.entry.key else { return }
+        remove(oldest)
+        note(Forgotten(print: oldest.print, time: key.time))
+    }
+
+    private mutating func oldest(of client: Name?) -> Name? {
+        let places = places
+        let isLive = { (text: Name, number: Int) in places[text]?.number == number }
+        if let client { return clients[client]?.oldest(where: isLive) }
+        return line.oldest(where: isLive)
+    }
+
+    private mutating func remove(_ text: Name) {
+        guard let place = places.removeValue(forKey: text) else { return }
+        let client = place.entry.key.client
+        line.remove(bytes: place.entry.bytes)
+        clients[client]?.remove(bytes: place.entry.bytes)
+        if clients[client]?.count == 0 { clients[client] = nil }
+    }
+
+    private mutating func note(_ key: Forgotten) {
+        if forgottenTimes.updateValue(key.time, forKey: key.print) == nil { forgottenLine.append(key.print) }
+        guard forgottenLine.count > mostForgotten + mostForgotten / 8 else { return }
+        for print in forgottenLine.prefix(forgottenLine.count - mostForgotten) { forgottenTimes[print] = nil }
+        forgottenLine.removeFirst(forgottenLine.count - mostForgotten)
     }
 
     /// Puts back what an image held; limits that have become smaller since hold at once.
-    mutating func restore(_ entries: [Entry]) {
-        self.entries = []
-        bytes = 0
+    mutating func restore(_ entries: [Entry], forgotten: [Forgotten] = []) {
+        (places, line, clients) = ([:], KeyLine(), [:])
+        (forgottenTimes, forgottenLine) = ([:], [])
+        for key in forgotten { note(key) }
         for entry in entries { finish(entry.key, entry.answer, at: entry.position) }
     }
 }

@@ -29,10 +29,28 @@ public struct RequestKey: Sendable, Equatable {
         self.time = time
     }
 
+    /// Whose window the answer is in: what stands before a count or a random text at the key's end, as in `w3-118`.
+    var client: Name {
+        let bytes = text.utf8
+        guard let end = bytes.lastIndex(where: { Self.separators.contains($0) }) else { return Name("") }
+        return Name(text.text[...end])
+    }
+
+    private static let separators = Set("-_/:.#".utf8)
+
     /// Whether both stand for the same request.
     func isSameRequest(as other: RequestKey) -> Bool {
         text == other.text && body == other.body
             && (target == nil || other.target == nil || target == other.target)
+    }
+}
+
+extension Name {
+    /// What is left of a forgotten key.
+    var print: Fingerprint {
+        let builder = Fingerprint.Builder()
+        builder.add(text)
+        return builder.fingerprint
     }
 }
 

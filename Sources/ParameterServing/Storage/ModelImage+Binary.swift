@@ -7,7 +7,12 @@ import Optimizers
 
 extension ModelImage {
     /// Format 4 has what an image of format 2 cannot say behind it, and is written for that alone; there is no 3.
-    private var format: UInt8 { divergence != nil && !areSlotsSpoiled ? 4 : 2 }
+    private var format: UInt8 {
+        let isOfFormat2 =
+            areSlotsSpoiled == (divergence != nil) && forgottenKeys.isEmpty && ledger.expired.isEmpty
+            && ledger.workers.values.allSatisfy { $0.lastSeen == 0 }
+        return isOfFormat2 ? 2 : 4
+    }
 
     /// The head with its length in front, padded so that the floats behind it are aligned.
     var head: [UInt8] {
@@ -28,7 +33,11 @@ extension ModelImage {
         writer.write(optimizer)
         writer.write(history)
         writer.write(keys)
-        if format >= 4 { writer.write(areSlotsSpoiled) }
+        if format >= 4 {
+            writer.write(areSlotsSpoiled)
+            writer.write(agesOf: ledger)
+            writer.write(forgottenKeys)
+        }
         writer.pad(to: 8)
         var framed = ByteWriter()
         framed.write(writer.bytes.count)
@@ -49,7 +58,9 @@ struct ImageHead {
     var position: UInt64
     var history: VersionHistory
     var workers: [Name: WorkerLedger.Worker]
+    var expired: [Name: WorkerLedger.Expired] = [:]
     var keys: [KeyLedger.Entry]
+    var forgottenKeys: [KeyLedger.Forgotten] = []
     var optimizer: OptimizerState
 
     /// Reads a head without the length in front of it; the slots' buffers are still to be filled.
@@ -73,6 +84,10 @@ struct ImageHead {
             format >= 2 ? try reader.readHistory() : VersionHistory(version: version, step: optimizer.step)
         if format >= 2 { keys = try reader.readKeys() }
         areSlotsSpoiled = format >= 4 ? try reader.readBool() : divergence != nil
+        if format >= 4 {
+            expired = try reader.readAges(into: &workers)
+            forgottenKeys = try reader.readForgottenKeys()
+        }
     }
 
     /// Reads what a head begins with: its format, and which model it is of.

@@ -29,6 +29,8 @@ struct ModelImage: Sendable {
     var ledger: WorkerLedger
     /// The answers of requests that came with a key.
     var keys: [KeyLedger.Entry]
+    /// Keys whose answers are no longer kept.
+    var forgottenKeys: [KeyLedger.Forgotten] = []
     /// Step, slots and scalars of the optimizer.
     var optimizer: OptimizerState
     /// The parameters' values in update order.
@@ -45,6 +47,7 @@ struct ModelImage: Sendable {
         var writer = ByteWriter()
         writer.write(optimizer)
         writer.write(ledger)
+        writer.write(numbersOf: ledger.expired)
         // When a request arrived is not part of what the model is.
         for entry in keys {
             writer.write(entry.key.text)

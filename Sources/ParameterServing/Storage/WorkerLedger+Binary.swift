@@ -17,6 +17,24 @@ extension ByteWriter {
         write(0)
     }
 
+    /// Writes when each worker was last seen, and the expired ones: what images have since format 4.
+    mutating func write(agesOf ledger: WorkerLedger) {
+        write(ledger.workers.sorted { $0.key < $1.key }) { writer, worker in writer.write(worker.value.lastSeen) }
+        write(ledger.expired.sorted { $0.key < $1.key }) { writer, worker in
+            writer.write(worker.key)
+            for number in [worker.value.epoch, worker.value.lastSeq, worker.value.lastSeen] { writer.write(number) }
+        }
+    }
+
+    /// Writes what is known of expired workers but their age; nothing for none.
+    mutating func write(numbersOf expired: [Name: WorkerLedger.Expired]) {
+        for (name, worker) in expired.sorted(by: { $0.key < $1.key }) {
+            write(name)
+            write(worker.epoch)
+            write(worker.lastSeq)
+        }
+    }
+
     private mutating func write(_ entry: WorkerLedger.Entry) {
         write(entry.seq)
         write(entry.fingerprint)
@@ -55,6 +73,24 @@ extension ByteReader {
             return KeyLedger.Entry(key: key, answer: .receipt(entry.receipt))
         }
         return (Dictionary(workers, uniquingKeysWith: { first, _ in first }), keys)
+    }
+
+    /// Reads what `write(agesOf:)` wrote; the workers are those that were read before.
+    mutating func readAges(
+        into workers: inout [Name: WorkerLedger.Worker]
+    ) throws(FormatError) -> [Name: WorkerLedger.Expired] {
+        let ages = try readArray { reader throws(FormatError) in try reader.readInt() }
+        guard ages.count == workers.count else {
+            throw FormatError(expected: "the ages of \(workers.count) workers", offset: offset)
+        }
+        for (name, age) in zip(workers.keys.sorted(), ages) { workers[name]?.lastSeen = age }
+        let expired = try readArray { reader throws(FormatError) in
+            let name = try reader.readName()
+            let worker = WorkerLedger.Expired(
+                epoch: try reader.readInt(), lastSeq: try reader.readInt(), lastSeen: try reader.readInt())
+            return (name, worker)
+        }
+        return Dictionary(expired, uniquingKeysWith: { first, _ in first })
     }
 
     private mutating func readEntry() throws(FormatError) -> WorkerLedger.Entry {

@@ -45,7 +45,7 @@ extension Model {
         ofPush seq: Int, worker: Name, epoch: Int?, _ body: @escaping @Sendable (PushOutcome) -> Void
     ) {
         inspect { [isDurable] state in
-            let epoch = epoch ?? state.ledger.workers[worker]?.epoch ?? 0
+            let epoch = epoch ?? state.ledger.epoch(of: worker)
             do throws(ServingError) {
                 switch try state.ledger.find(.sequence(worker: worker, epoch: epoch, seq: seq)) {
                 case .applied(var receipt, _):

@@ -29,6 +29,8 @@ struct WorkerLedger {
         var lastSeq = 0
         /// The highest number whose receipt has left the window: from here down nothing is known.
         var forgottenThrough = 0
+        /// Seconds since 1970 of its last push or registration; 0 where a log of the first releases does not tell.
+        var lastSeen = 0
         var entries: [Entry] = []
 
         /// Lets go of the oldest receipts.
@@ -39,34 +41,75 @@ struct WorkerLedger {
         }
     }
 
+    /// What is left of a worker that has made room: enough to tell which of its numbers were used.
+    struct Expired: Equatable {
+        var epoch: Int
+        var lastSeq: Int
+        var lastSeen: Int
+    }
+
+    /// How many of those are kept; a constant, for a replay of the log must forget as the first run did.
+    static let mostExpired = 10_000
+
     /// Receipts kept per worker.
     let window: Int
-    /// The most workers a model remembers.
+    /// The most workers a model remembers with their receipts.
     let mostWorkers: Int
+    /// How long, in seconds, a worker is not seen before it makes room for another.
+    let lifetime: Int
     private(set) var workers: [Name: Worker] = [:]
-    private var inFlight: [PushKey: Fingerprint] = [:]
+    private(set) var expired: [Name: Expired] = [:]
+    private(set) var inFlight: [PushKey: Fingerprint] = [:]
+    /// Workers that admitted commands will expire.
+    var leaving: Set<Name> = []
+    /// No worker is old enough before this time.
+    var nextExpiry = 0
+    /// When the ledger was first asked for room: workers of unknown age count as seen then.
+    var firstAsked: Int?
 
-    init(window: Int, mostWorkers: Int = ServingConfiguration.mostWorkers) {
+    init(window: Int, mostWorkers: Int = 10_000, lifetime: Int = .max) {
         self.window = window
         self.mostWorkers = mostWorkers
+        self.lifetime = lifetime
     }
+
+    init(_ configuration: ServingConfiguration) {
+        self.init(
+            window: configuration.receiptWindow, mostWorkers: configuration.mostWorkers,
+            lifetime: Int(configuration.workerLifetime.components.seconds))
+    }
+
+    /// The worker as it is known, be it by its numbers alone.
+    private func known(_ name: Name) -> Worker? {
+        workers[name]
+            ?? expired[name].map {
+                Worker(epoch: $0.epoch, lastSeq: $0.lastSeq, forgottenThrough: $0.lastSeq, lastSeen: $0.lastSeen)
+            }
+    }
+
+    /// The registration that counts; 0 for a worker that never registered.
+    func epoch(of name: Name) -> Int { known(name)?.epoch ?? 0 }
+
+    /// The highest number that was applied in that epoch.
+    func lastSeq(of name: Name) -> Int { known(name)?.lastSeq ?? 0 }
 
     /// What is known of `key`.
     ///
     /// - Throws: `fenced` for an epoch that is not the worker's current one, `receiptForgotten` for a number older than
-    ///   the window, `tooManyWorkers` for a new worker beyond the limit.
-    func find(_ key: PushKey) throws(ServingError) -> Finding {
+    ///   the window, `tooManyWorkers` for a new worker beyond the limit that does not see another one off.
+    func find(_ key: PushKey, _ sighting: Sighting? = nil) throws(ServingError) -> Finding {
         if let fingerprint = inFlight[key] { return .pending(fingerprint) }
-        return try find(worker: key.worker, epoch: key.epoch, seq: key.seq)
+        return try find(worker: key.worker, epoch: key.epoch, seq: key.seq, sighting)
     }
 
-    private func find(worker name: Name, epoch: Int, seq: Int) throws(ServingError) -> Finding {
+    private func find(
+        worker name: Name, epoch: Int, seq: Int, _ sighting: Sighting?
+    ) throws(ServingError) -> Finding {
         let gap = try gap(worker: name, epoch: epoch, before: seq)
-        guard let worker = workers[name] else {
-            try checkRoom(for: name)
+        guard let worker = known(name), seq <= worker.lastSeq else {
+            try checkRoom(for: name, sighting)
             return .new(gap: gap)
         }
-        if seq > worker.lastSeq { return .new(gap: gap) }
         if let entry = worker.entries.last(where: { $0.seq == seq }) {
             return .applied(entry.receipt, entry.fingerprint)
         }
@@ -91,7 +134,7 @@ struct WorkerLedger {
 
     /// How many numbers were left out before `seq`.
     private func gap(worker name: Name, epoch: Int, before seq: Int) throws(ServingError) -> Int {
-        let worker = workers[name] ?? Worker()
+        let worker = known(name) ?? Worker()
         if epoch != worker.epoch { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
         return max(0, seq - worker.lastSeq - 1)
     }
@@ -101,15 +144,29 @@ struct WorkerLedger {
         inFlight[key] = fingerprint
     }
 
+    /// Expires a worker: its receipts go, what is left tells its numbers.
+    mutating func expire(_ name: Name) {
+        leaving.remove(name)
+        guard let worker = workers.removeValue(forKey: name) else { return }
+        expired[name] = Expired(epoch: worker.epoch, lastSeq: worker.lastSeq, lastSeen: worker.lastSeen)
+        guard expired.count > Self.mostExpired else { return }
+        let oldest = expired.min { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) }
+        if let oldest { expired[oldest.key] = nil }
+    }
+
     /// Forgets that `key` is under way: its push came to nothing, and the key may be used again.
     mutating func abandon(_ key: PushKey) {
         inFlight[key] = nil
     }
 
     /// Stores the receipt of an applied push.
-    mutating func finish(_ key: PushKey, _ fingerprint: Fingerprint, _ receipt: Receipt) {
+    mutating func finish(
+        _ key: PushKey, _ fingerprint: Fingerprint, _ receipt: Receipt, seen sighting: Sighting? = nil
+    ) {
         inFlight[key] = nil
-        var worker = workers[key.worker] ?? Worker()
+        var worker = known(key.worker) ?? Worker()
+        expired[key.worker] = nil
+        worker.lastSeen = max(worker.lastSeen, sighting?.time ?? 0)
         worker.lastSeq = max(worker.lastSeq, key.seq)
         worker.entries.append(Entry(seq: key.seq, fingerprint: fingerprint, receipt: receipt))
         worker.forget(beyond: window)
@@ -117,19 +174,27 @@ struct WorkerLedger {
     }
 
     /// Refuses a worker that is one too many.
-    func checkRoom(for name: Name) throws(ServingError) {
-        if workers[name] == nil, workers.count >= mostWorkers { throw .tooManyWorkers(limit: mostWorkers) }
+    func checkRoom(for name: Name, _ sighting: Sighting? = nil) throws(ServingError) {
+        guard workers[name] == nil, workers.count >= mostWorkers, sighting?.expires == nil else { return }
+        throw .tooManyWorkers(limit: mostWorkers)
+    }
+
+    /// Refuses a worker whose receipts are not here.
+    func checkKnown(_ name: Name) throws(ServingError) {
+        if workers[name] == nil { throw .unknownWorker(name) }
     }
 
     /// Gives `name` a new epoch whose numbers start at 1.
-    mutating func register(_ name: Name) -> Int {
-        let epoch = (workers[name]?.epoch ?? 0) + 1
-        workers[name] = Worker(epoch: epoch)
-        return epoch
+    mutating func register(_ name: Name, seen sighting: Sighting? = nil) -> Int {
+        let known = known(name) ?? Worker()
+        expired[name] = nil
+        workers[name] = Worker(epoch: known.epoch + 1, lastSeen: max(known.lastSeen, sighting?.time ?? 0))
+        return known.epoch + 1
     }
 
     /// Puts back what a snapshot held; a window that has become smaller since holds at once.
-    mutating func restore(workers: [Name: Worker]) {
+    mutating func restore(workers: [Name: Worker], expired: [Name: Expired] = [:]) {
+        (self.expired, leaving, nextExpiry) = (expired, [], 0)
         self.workers = workers.mapValues { worker in
             var worker = worker
             worker.forget(beyond: window)

@@ -1,0 +1,168 @@
+// Workers that are one too many: who makes room, what the one that left is told when it comes again, and that a replay of
+// the log under other limits and another clock comes to the same.
+
+import Names
+import Testing
+import Threading
+
+@testable import ParameterServing
+
+@Suite("Expiry of workers")
+struct WorkerExpiryTests {
+    private final class Time: Sendable {
+        private let now = Locked(1000)
+        func advance(by seconds: Int) { now.withLock { $0 += seconds } }
+        var reading: @Sendable () -> Int { { [now] in now.withLock { $0 } } }
+    }
+
+    private static func configuration(_ time: Time, most: Int = 2, seconds: Int = 100) -> ServingConfiguration {
+        var configuration = ServingConfiguration(memoryLimit: 1 << 30)
+        configuration.clock = time.reading
+        configuration.mostWorkers = most
+        configuration.workerLifetime = .seconds(seconds)
+        return configuration
+    }
+
+    private static func open(
+        _ directory: TemporaryDirectory, _ configuration: ServingConfiguration
+    ) throws -> ModelRegistry {
+        try ModelRegistry.open(directory.data(), configuration: configuration, catalogue: .builtin) { _ in }.0
+    }
+
+    private static func model(_ time: Time) throws -> (ModelRegistry, Model) {
+        let registry = ModelRegistry(configuration: configuration(time), catalogue: .builtin)
+        return (registry, try registry.make(["optimizer": "sgd", "learning_rate": 1], [("w", [0])]))
+    }
+
+    @Test("the worker unseen for longest makes room, once it is old enough")
+    func room() throws {
+        let time = Time()
+        let (registry, model) = try Self.model(time)
+        defer { registry.shutDown() }
+        try model.push(["w": [1]], seq(1, "a"))
+        time.advance(by: 50)
+        try model.push(["w": [1]], seq(1, "b"))
+        time.advance(by: 49)
+        try model.refuses(.tooManyWorkers(limit: 2)) { try model.push(["w": [1]], seq(1, "c")) }
+        time.advance(by: 1)
+        try model.push(["w": [1]], seq(1, "c"))
+        #expect(model.waitForImage().ledger.workers.keys.sorted() == ["b", "c"])
+        try model.refuses(.tooManyWorkers(limit: 2)) { _ = try model.register("d") }
+        time.advance(by: 50)
+        // `b` was seen at 50, `c` at 100; a push makes `b` the younger one.
+        try model.push(["w": [1]], seq(2, "b"))
+        time.advance(by: 50)
+        #expect(try model.register("d") == 1)
+        #expect(model.waitForImage().ledger.workers.keys.sorted() == ["b", "d"])
+    }
+
+    @Test("a worker that comes again is told what holds, and no number is applied twice")
+    func comesAgain() throws {
+        let time = Time()
+        let (registry, model) = try Self.model(time)
+        defer { registry.shutDown() }
+        for number in 1...3 { try model.push(["w": [1]], seq(number, "a")) }
+        #expect(try model.register("b") == 1)
+        try model.push(["w": [1]], seq(1, "b", epoch: 1))
+        time.advance(by: 100)
+        for name in ["c", "d"] as [Name] { try model.push(["w": [1]], seq(1, name)) }
+        time.advance(by: 100)
+        for number in 1...3 {
+            try model.refuses(.receiptForgotten(worker: "a", seq: number, oldest: 4)) {
+                try model.push(["w": [1]], seq(number, "a"))
+            }
+        }
+        try model.refuses(.receiptForgotten(worker: "b", seq: 1, oldest: 2)) {
+            try model.push(["w": [1]], seq(1, "b", epoch: 1))
+        }
+        try model.refuses(.fenced(worker: "b", epoch: 0, current: 1)) { try model.push(["w": [1]], seq(2, "b")) }
+        #expect(try model.push(["w": [1]], seq(4, "a")).gap == 0)
+        #expect(try model.register("b") == 2)
+    }
+
+    @Test("one that is dismissed makes room at once; its numbers stay used", arguments: Place.allCases)
+    func dismissed(place: Place) throws {
+        try place.withRegistry { registry in
+            let model = try registry.make(["optimizer": "sgd", "learning_rate": 1], [("w", [0])])
+            try model.push(["w": [1]], seq(5, "a"))
+            try model.refuses(.unknownWorker("b")) { _ = try model.perform(.dismiss(worker: "b")) }
+            _ = try model.perform(.dismiss(worker: "a"))
+            try model.refuses(.unknownWorker("a")) { _ = try model.perform(.dismiss(worker: "a")) }
+            try model.refuses(.receiptForgotten(worker: "a", seq: 5, oldest: 6)) {
+                try model.push(["w": [1]], seq(5, "a"))
+            }
+            #expect(try model.push(["w": [1]], seq(6, "a")).step == 2)
+        }
+    }
+
+    @Test("a replay under other limits and another clock knows the same workers")
+    func replay() throws {
+        for seed in 1...4 as ClosedRange<UInt64> {
+            var random = SeededGenerator(state: seed)
+            let (directory, time) = (try TemporaryDirectory(), Time())
+            var registry = try Self.open(directory, Self.configuration(time, most: 3))
+            var model = try registry.make(["optimizer": "sgd", "learning_rate": 1], [("w", [0])])
+            var applied = 0
+            for _ in 0..<120 {
+                time.advance(by: Int(random.next() % 60))
+                let name = Name("w\(random.next() % 7)")
+                let key = PushKey.sequence(
+                    worker: name, epoch: model.epoch(of: name), seq: Int(random.next() % 9) + 1)
+                switch random.next() % 8 {
+                case 0: _ = try? model.register(name)
+                case 1: _ = try? model.perform(.dismiss(worker: name))
+                default: if let receipt = try? model.push(["w": [1]], key), !receipt.replayed { applied += 1 }
+                }
+            }
+            let before = model.waitForImage()
+            registry.shutDown()
+            registry = try Self.open(directory, Self.configuration(Time(), most: 1000, seconds: 1))
+            model = try registry.model(named: "m")
+            let after = model.waitForImage()
+            #expect(after.digest == before.digest && after.optimizer.step == applied)
+            #expect(after.ledger.workers == before.ledger.workers && after.ledger.expired == before.ledger.expired)
+            registry.shutDown()
+        }
+    }
+
+    @Test("ages, expired workers and forgotten keys come back from an image; without them it is of format 2")
+    func image() throws {
+        let time = Time()
+        let (registry, model) = try Self.model(time)
+        defer { registry.shutDown() }
+        #expect(model.waitForImage().bytes[8] == 2)
+        for name in ["a", "b", "c"] as [Name] {
+            try model.push(["w": [1]], seq(1, name))
+            time.advance(by: 100)
+        }
+        let image = model.waitForImage()
+        let head = try ImageSource.of(image.bytes).head().head
+        #expect(image.bytes[8] == 4 && head.workers == image.ledger.workers && head.expired == image.ledger.expired)
+        #expect(head.expired == ["a": WorkerLedger.Expired(epoch: 0, lastSeq: 1, lastSeen: 1000)])
+    }
+
+    @Test("workers of a directory of the first releases are as old as the daemon's run")
+    func unknownAge() throws {
+        var ledger = WorkerLedger(window: 4, mostWorkers: 1, lifetime: 100)
+        ledger.restore(workers: ["a": WorkerLedger.Worker(lastSeq: 3)])
+        #expect(ledger.roomMaker(for: "b", at: 5000) == nil)
+        #expect(ledger.roomMaker(for: "b", at: 5099) == nil)
+        #expect(ledger.roomMaker(for: "b", at: 5100) == "a")
+    }
+
+    @Test("a worker with a push under way, or that makes room already, is passed over")
+    func busy() throws {
+        var ledger = WorkerLedger(window: 4, mostWorkers: 2, lifetime: 100)
+        for name in ["a", "b"] as [Name] { _ = ledger.register(name, seen: Sighting(time: 1)) }
+        ledger.begin(seq(1, "a", epoch: 1), .nothing)
+        #expect(ledger.roomMaker(for: "c", at: 200) == "b")
+        ledger.reserveRoom(Sighting(time: 200, expires: "b"))
+        #expect(ledger.roomMaker(for: "d", at: 200) == nil)
+        ledger.leaveRoom(Sighting(time: 200, expires: "b"))
+        #expect(ledger.roomMaker(for: "d", at: 200) == "b")
+    }
+}
+
+extension Model {
+    fileprivate func epoch(of worker: Name) -> Int { waitForImage().ledger.epoch(of: worker) }
+}
