@@ -75,6 +75,20 @@ static inline int http_accept(int listener, struct sockaddr *address, socklen_t 
     return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+// Has the kernel take no more of an answer than its peer does and this much: it would take megabytes at once, and the next
+// answer wait for their copy.
+static inline void http_bound_unsent(int descriptor) {
+    int most = 1 << 18;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+}
+
+// Throws away what has arrived, at most 1 MiB; of a TCP socket without copying it.
+static inline void http_discard(int descriptor) {
+    static _Thread_local char unused[1 << 16];
+    for (int count = 0; count < 16; count++)
+        if (recv(descriptor, unused, sizeof(unused), MSG_DONTWAIT | MSG_TRUNC) <= 0) return;
+}
+
 // Bytes of ours that the peer has acknowledged, or -1 where the socket is not TCP.
 // `tcpi_bytes_acked` lies at this offset of the kernel's `struct tcp_info` since 4.1; glibc's own copy ends before it.
 static inline int64_t http_acknowledged_bytes(int descriptor) {

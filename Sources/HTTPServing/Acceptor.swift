@@ -91,6 +91,7 @@ final class Acceptor: Sendable {
     private func prepared(_ accepted: Accepted) -> Accepted {
         var one: Int32 = 1
         setsockopt(accepted.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        http_bound_unsent(accepted.descriptor)
         return accepted
     }
 

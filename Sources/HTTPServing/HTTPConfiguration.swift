@@ -45,6 +45,11 @@ public struct HTTPConfiguration: Sendable {
     public var halfClosedPatience: Duration = .seconds(10)
     /// The longest time for which bytes that follow an early answer are still taken, so that the client can read it.
     public var lingerDeadline: Duration = .seconds(5)
+    /// The most connections whose answer has been sent before their request was read, and whose rest is still taken, per
+    /// loop; the oldest is closed for a new one.
+    public var maximumLingering = 1_024
+    /// The most connections that a loop takes over, wakes or cuts before it looks at all others again.
+    public var connectionsPerTurn = 32
     /// Turns the server's own refusals into answers.
     public var render: @Sendable (Refusal) -> Response = { $0.plainResponse }
 

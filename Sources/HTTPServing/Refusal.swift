@@ -2,7 +2,7 @@
 // `HTTPConfiguration.render` turns a refusal into a `Response`, and an exhaustive switch there misses none.
 
 /// A request refused by the server before or instead of the application.
-public enum Refusal: Error, Sendable, Equatable {
+public enum Refusal: Error, Sendable, Hashable {
     /// The method is not a token.
     case malformedMethod
     /// The method is none that this server knows.
@@ -59,6 +59,8 @@ public enum Refusal: Error, Sendable, Equatable {
     case tooManyConnections
     /// The server is stopping.
     case draining
+    /// The server is stopping, and has not finished a request that may change something.
+    case cutOff
 }
 
 extension Refusal {
@@ -78,7 +80,7 @@ extension Refusal {
         case .foreignHost: 421
         case .headTooLarge: 431
         case .unknownMethod, .unknownTransferEncoding: 501
-        case .tooManyConnections, .draining: 503
+        case .tooManyConnections, .draining, .cutOff: 503
         case .unsupportedVersion: 505
         }
     }
@@ -125,6 +127,7 @@ extension Refusal {
         case .uncountable: "The body, or a chunk of it, announces more bytes than can be counted; send fewer."
         case .tooManyConnections: "Too many connections are open; close idle ones and try again."
         case .draining: "The server is stopping; try again after the time in Retry-After."
+        case .cutOff: "The server is stopping and has not finished this request, which may or may not be kept."
         }
     }
 

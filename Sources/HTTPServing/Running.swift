@@ -13,6 +13,8 @@ struct Running: Sendable {
     init(
         _ configuration: HTTPConfiguration, _ application: any Application, _ listener: Listener
     ) throws(HTTPServerError) {
+        var configuration = configuration
+        configuration.render = RefusalCache(configuration.render).response
         let hosts = HostRule(
             listening: configuration.address.urlHost, configured: configuration.allowedHosts,
             allowsAddresses: !configuration.address.isLoopback)

@@ -57,8 +57,13 @@ struct Daemon {
         write("listening on \(report.location)\n", to: STDOUT_FILENO)
     }
 
-    /// Drains and closes everything.
-    func stop() {
+    /// Drains and closes everything, and ends the process if that takes too long.
+    func stopInTime() {
+        Cutoff.arm(logger) { [registry] in registry.closeLog() }
+        stop()
+    }
+
+    private func stop() {
         server.drain(within: .seconds(1)) { registry.stop() }
         registry.close()
         logger.info("stopped")

@@ -68,7 +68,7 @@ private func serve(_ options: Options, _ catalogue: Catalogue, _ logger: Logger)
     let signals = SignalWatch(logger: logger)
     try daemon.start()
     signals.wait()
-    daemon.stop()
+    daemon.stopInTime()
 }
 
 /// Tells the reason on standard error and exits.

@@ -6,6 +6,6 @@ import ParameterServer
 @main
 enum OwnDaemon {
     static func main() {
-        ParameterServer.run(optimizers: [MyMomentum.self, Touchy.self], schedules: [HalvingLR.self])
+        ParameterServer.run(optimizers: [MyMomentum.self, Touchy.self, Patient.self], schedules: [HalvingLR.self])
     }
 }

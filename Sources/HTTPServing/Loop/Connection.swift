@@ -38,6 +38,9 @@ final class Connection {
     var transaction: Transaction?
     var seat: Seat?
 
+    /// Whether its answer has been sent and its request is still being read.
+    var isLingering: Bool { if case .lingering = stage { true } else { false } }
+
     init(descriptor: Int32, remote: Remote, stage: Stage) {
         self.descriptor = descriptor
         self.remote = remote
@@ -56,10 +59,7 @@ final class Connection {
     }
 
     /// Throws away what has arrived, at most 1 MiB: closing a socket with unread bytes destroys the answer on its way.
-    func discardUnread() {
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        for _ in 0..<16 where recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT)) <= 0 { return }
-    }
+    func discardUnread() { http_discard(descriptor) }
 
     /// Bytes of ours that the peer has acknowledged; nil where the kernel does not tell.
     var acknowledgedBytes: Int? {

@@ -27,33 +27,47 @@ extension EventLoop {
         census.leave(accepted.remote)
     }
 
-    /// Looks at every connection and cuts those that take longer than they may.
+    /// Looks at every connection and cuts those that take longer than they may, so many at a time.
     func sweep() {
-        for connection in connections.values { check(connection) }
+        var left = configuration.connectionsPerTurn
+        for connection in connections.values {
+            if check(connection) { left -= 1 }
+            guard left > 0 else { return nextSweep = now + configuration.sweepInterval / 16 }
+        }
         slowBodies.report(slowestBody?.rate, of: self)
         nextSweep = now + configuration.sweepInterval
     }
 
-    private func check(_ connection: Connection) {
+    /// - Returns: whether the connection was cut.
+    private func check(_ connection: Connection) -> Bool {
         switch connection.stage {
-        case .held: break
+        case .held: return false
         case .idle(let deadline), .lingering(let deadline):
-            if now >= deadline { connection.cut() }
+            guard now >= deadline else { return false }
+            if connection.isLingering { lingeringCount -= 1 }
+            connection.cut()
+            connection.stage = .held
         case .head(let deadline):
-            if now >= deadline { refuse(connection, .headTimedOut) }
+            guard now >= deadline else { return false }
+            refuse(connection, .headTimedOut)
         case .body(let window):
             let received = connection.transaction?.receivedBytes ?? 0
             guard let next = following(window, bytes: received) else {
-                return refuse(connection, .bodyTimedOut(rate: configuration.minimumRate))
+                refuse(connection, .bodyTimedOut(rate: configuration.minimumRate))
+                return true
             }
             connection.stage = .body(next)
+            return false
         case .answer(let window):
-            guard let taken = connection.acknowledgedBytes else { return }
+            guard let taken = connection.acknowledgedBytes else { return false }
             guard let next = following(window ?? Connection.Window(start: now, bytes: taken), bytes: taken) else {
-                return connection.cut()
+                connection.cut()
+                return true
             }
             connection.stage = .answer(next)
+            return false
         }
+        return true
     }
 
     /// The window to go on with, or nil if too few bytes have moved in the one that ends.
@@ -70,6 +84,23 @@ extension EventLoop {
         connection.discardUnread()
         connection.cut()
         connection.stage = .held
+    }
+
+    /// Takes and drops what still arrives, so that the client can read its answer; of too many such connections the oldest
+    /// is closed.
+    func linger(_ connection: Connection) {
+        if !connection.isLingering {
+            lingeringCount += 1
+            lingering.append(connection)
+        }
+        connection.stage = .lingering(deadline: now + configuration.lingerDeadline.nanoseconds)
+        let most = configuration.maximumLingering
+        while lingeringCount > most || lingering.count > 4 * most, let oldest = lingering.popFirst() {
+            guard oldest.isLingering else { continue }
+            oldest.cut()
+            oldest.stage = .held
+            lingeringCount -= 1
+        }
     }
 
     /// Lets go of connections whose clients send nothing more, once all they sent is read and answered.

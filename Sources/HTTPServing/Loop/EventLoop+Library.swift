@@ -95,16 +95,14 @@ extension EventLoop {
         let layout = HeadLayout(
             whole: start..<start + UInt(http_head_size(transaction.handle)),
             versionEnd: UInt(bitPattern: version + strlen(version)))
-        var lines = (fields: [(name: String, value: String)](), layout: layout)
+        var lines = HeadLines(layout: layout, mostBytes: configuration.maximumHeaderBytes)
         withUnsafeMutablePointer(to: &lines) { lines in
             _ = MHD_get_connection_values_n(
                 transaction.handle, .HEADER_KIND,
                 { context, _, name, nameCount, value, valueCount in
-                    let lines = context?.assumingMemoryBound(
-                        to: (fields: [(name: String, value: String)], layout: HeadLayout).self)
-                    lines?.pointee.fields.append((name: text(name, nameCount), value: text(value, valueCount)))
-                    let place = value.map { (UInt(bitPattern: name), UInt(bitPattern: $0) + UInt(valueCount)) }
-                    lines?.pointee.layout.fields.append(place)
+                    context?.assumingMemoryBound(to: HeadLines.self).pointee.add(
+                        UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameCount),
+                        UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
                     return .YES
                 }, lines)
         }
@@ -156,13 +154,14 @@ extension EventLoop {
     private func interrupt(_ connection: Connection, with response: Response) {
         note(response)
         EarlyAnswer(response).send(to: connection.descriptor)
-        connection.stage = .lingering(deadline: now + configuration.lingerDeadline.nanoseconds)
+        linger(connection)
     }
 
     /// The answer has been sent, or the connection is gone.
     private func end(_ transaction: Transaction) {
         transaction.end()
         transaction.connection.transaction = nil
+        if transaction.connection.isLingering { lingeringCount -= 1 }
         transaction.connection.stage = .idle(deadline: now + configuration.idleDeadline.nanoseconds)
         if isDraining { transaction.connection.cut() }
         if transaction.connection.hasFinishedSending { finished.append(transaction.connection) }
@@ -170,6 +169,7 @@ extension EventLoop {
 
     private func forget(_ descriptor: Int32) {
         guard let connection = connections.removeValue(forKey: descriptor) else { return }
+        if connection.isLingering { lingeringCount -= 1 }
         census.leave(connection.remote)
     }
 }
@@ -179,9 +179,4 @@ extension Transaction {
     fileprivate static func borrowed(_ context: UnsafeMutableRawPointer?) -> Transaction? {
         context.map { Unmanaged<Transaction>.fromOpaque($0).takeUnretainedValue() }
     }
-}
-
-/// The text of a C string of known length, repaired where it is not UTF-8; the gate refuses what may not stand there.
-private func text(_ start: UnsafePointer<CChar>?, _ count: Int) -> String {
-    String(decoding: UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count), as: UTF8.self)
 }

@@ -70,7 +70,7 @@ extension EventLoop {
     }
 
     private func dismiss(_ seat: Seat) {
-        let render = configuration.render
-        seat.exchange.complete { render(.draining) }
+        let answer = configuration.render(seat.transaction.mayChangeState ? .cutOff : .draining)
+        seat.exchange.complete { answer }
     }
 }

@@ -27,6 +27,14 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case dismiss
         /// Close everything and end the thread.
         case stop
+
+        /// Whether it concerns the loop and does not wait behind what concerns single connections.
+        var isUrgent: Bool {
+            switch self {
+            case .drain, .dismiss, .stop, .relieve: true
+            case .accepted, .contested, .settled, .changed: false
+            }
+        }
     }
 
     let configuration: HTTPConfiguration
@@ -41,6 +49,10 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var deadlines = DeadlineHeap<Seat>()
     /// Connections whose clients send nothing more, to be let go of as soon as nothing of them is left to do.
     var finished: [Connection] = []
+    /// Connections that linger, the oldest first, among others that no longer do.
+    var lingering = Fifo<Connection>()
+    /// How many linger.
+    var lingeringCount = 0
     var counters = HTTPCounters()
     var now = Clock.now
     var nextSweep: UInt64 = 0
@@ -48,6 +60,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var isDismissing = false
     var isStopping = false
     private let inbox = Locked([Message]())
+    /// Messages about single connections that have not been followed yet.
+    private var waiting = Fifo<Message>()
     private let published = Locked((counters: HTTPCounters(), isDraining: false))
 
     init(
@@ -92,7 +106,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         while !isStopping || !seats.isEmpty {
             turn()
         }
-        for message in takeMessages() {
+        takeMessages()
+        while let message = waiting.popFirst() {
             if case .accepted(let accepted) = message { discard(accepted) }
             if case .contested(let accepted) = message { refuse(accepted) }
         }
@@ -108,7 +123,11 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         for ending in endings { ended(ending) }
         expireDeadlines()
         if now >= nextSweep { sweep() }
-        for message in takeMessages() { receive(message) }
+        takeMessages()
+        for _ in 0..<configuration.connectionsPerTurn {
+            guard let message = waiting.popFirst() else { break }
+            receive(message)
+        }
         MHD_run(daemon)
         releaseFinished()
         publish()
@@ -117,6 +136,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     /// How long the loop may sleep, in milliseconds: to the earliest of the library's, the exchanges' and the reaper's
     /// next business.
     private var patience: Int32 {
+        if !waiting.isEmpty { return 0 }
         var wish: UInt64 = 0
         var wake = nextSweep
         if MHD_get_timeout(daemon, &wish) == .YES {
@@ -128,10 +148,15 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         return wake <= time ? 0 : Int32(clamping: (wake - time + 999_999) / 1_000_000)
     }
 
-    private func takeMessages() -> [Message] {
-        inbox.withLock { messages in
+    /// Follows what is urgent, and queues the rest: of thousands of connections that come or wake at once, each turn takes a
+    /// part, and serves all others.
+    private func takeMessages() {
+        let messages = inbox.withLock { messages in
             defer { messages = [] }
             return messages
+        }
+        for message in messages {
+            if message.isUrgent { receive(message) } else { waiting.append(message) }
         }
     }
 

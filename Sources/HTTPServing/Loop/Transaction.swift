@@ -40,6 +40,8 @@ final class Transaction {
     private(set) var receivedBytes = 0
     /// Whether the body comes in chunks.
     private(set) var isChunked = false
+    /// Whether the request is one that changes something.
+    private(set) var mayChangeState = false
     private var phase = Phase.opened
     private var announcedBytes: Int?
     private var sendsBody = false
@@ -70,6 +72,7 @@ final class Transaction {
             return refuse(with: context.render(refusal))
         case .success(let request):
             announcedBytes = request.contentLength
+            mayChangeState = ![.get, .head, .options].contains(request.method)
             isChunked = request.isChunked
             return begin(request, context.application.admit(request))
         }

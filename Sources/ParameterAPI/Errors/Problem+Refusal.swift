@@ -5,7 +5,8 @@ import HTTPServing
 extension Problem {
     /// What a refusal of the HTTP layer looks like.
     init(_ refusal: Refusal) {
-        self.init(ProblemKind(refusal), "\(refusal.advice) Nothing was applied.")
+        let ending = refusal == .cutOff ? "" : " Nothing was applied."
+        self.init(ProblemKind(refusal), "\(refusal.advice)\(ending)")
         if refusal.status == 503 { retryAfter = 1 }
     }
 }
@@ -30,6 +31,8 @@ extension Refusal {
         case .outpaced:
             "\(detail) The daemon's --limit connections=COUNT and --memory change how much room it has, pressure-rate=SIZE whom it cuts."
         case .tooManyConnections: "\(detail) The daemon's --limit connections=COUNT changes how many may be."
+        case .cutOff:
+            "\(detail) Send the same request again with the same seq or Idempotency-Key: what was kept is not applied twice."
         default: detail
         }
     }
@@ -51,7 +54,7 @@ extension ProblemKind {
         case .foreignHost: self = .wrongHost
         case .headTooLarge: self = .headTooLarge
         case .unknownMethod, .unknownTransferEncoding: self = .notImplemented
-        case .tooManyConnections, .draining: self = .stopping
+        case .tooManyConnections, .draining, .cutOff: self = .stopping
         case .unsupportedVersion: self = .versionNotSupported
         }
     }

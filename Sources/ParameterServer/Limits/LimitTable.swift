@@ -18,6 +18,8 @@ extension Limit {
         Limit("minimum-rate", .bytes(\.http.minimumRate), "Least bytes per second, body and answer"),
         Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
         Limit("pressure-rate", .bytes(\.http.pressureRate), "Slower bodies make room when there is none"),
+        Limit("lingering", .count(\.http.maximumLingering), "Refused connections still read, per loop"),
+        Limit("turn", .count(\.http.connectionsPerTurn), "Connections that a loop takes up at once"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),
         Limit("checkpoints", .count(\.serving.mostCheckpoints), "Checkpoints of a model"),
         Limit("checkpoints-in-all", .count(\.serving.mostCheckpointsInAll), "Those of all models"),

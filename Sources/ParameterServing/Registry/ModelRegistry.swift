@@ -120,6 +120,9 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         for model in list() { model.end(.stopping) }
     }
 
+    /// Writes what has been logged and takes no more, whatever is still under way.
+    public func closeLog() { log.close() }
+
     /// Lets go of the disk and the threads, after `stop` and after the last answer.
     public func close() {
         keeper?.stop()

@@ -88,6 +88,9 @@ struct TestApplication: Application {
         case "wait": return .answer(wait)
         case "room": return .answer { exchange in exchange.complete { .wantingRoom } }
         case "slow-push": return .read(SlowPush(hub: hub), limit: 1 << 20)
+        case "busy":
+            usleep(useconds_t(1_000 * (Int(request.path.last ?? "") ?? 0)))
+            return .answer { exchange in exchange.complete { .text("done\n") } }
         case "status":
             let status = Int(request.path.last ?? "") ?? 500
             return .answer { exchange in exchange.complete { .text("not to be sent\n", status: status) } }
