@@ -140,6 +140,7 @@ def endings() -> list[Case]:
         _json("PUT", f"{MODEL}?replace=1", DEFINITIONS["m"]),
         Case("DELETE", MODEL),
         Case("DELETE", f"{MODEL}/checkpoints/1"),
+        Case("DELETE", f"{MODEL}/workers/a"),
         Case("POST", f"{MODEL}/checkpoints/2/restore"),
         _json("POST", f"{MODEL}/rollback", {"step": 1}),
         _file("PUT", f"{MODEL}/state", slots),
