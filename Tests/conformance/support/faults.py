@@ -106,6 +106,11 @@ class Load:
         assert not self.failures, self.failures[:5]
         return {w: max((a.seq for a in self.acknowledged if a.worker == w), default=0) for w in range(WORKERS)}
 
+    def abandon(self) -> None:
+        """Ends the workers, whatever they still wait for."""
+        self.failures.append("abandoned")
+        self._stop.set()
+
     def _work(self, worker: int) -> None:
         api, seq = None, 0
         while not self._stop.is_set():
