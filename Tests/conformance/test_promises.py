@@ -1,0 +1,219 @@
+"""What the daemon promises, one test for each that no other file has as a whole; the docstrings are the promises."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from proofs.history import Recorder, Settings, holds
+from proofs.syscalls import STRACE, Traced
+from support.daemon import Daemon
+from support.wire import Answer, Api, raw_answer
+
+Start = Callable[..., Daemon]
+needs_strace = pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Starts daemons under strace, which end with the test."""
+    running: list[Daemon] = []
+
+    def begin(*tracing: str) -> Daemon:
+        running.append(Traced(tmp_path / "data", "-o", str(tmp_path / "trace"), *tracing))
+        return running[-1]
+
+    yield begin
+    for daemon in running:
+        daemon.process.kill()
+        daemon.process.wait()
+
+
+def small(api: Api) -> None:
+    """A model of one number."""
+    api.create("m", {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0]}})
+
+
+@needs_strace
+@pytest.mark.unsanitized
+def test_promise_1_synced_before_the_first_byte(traced: Callable[..., Daemon], tmp_path: Path) -> None:
+    """A push is in the journal and fdatasync has returned before the first byte of its answer is sent."""
+    daemon = traced("-e", "trace=pwritev,pwrite64,fdatasync,sendto,sendmsg,writev,write", "-s", "200")
+    api = Api(daemon.host, daemon.port)
+    small(api)
+    for seq in range(1, 201):
+        assert api.push("m", {"w": [1]}, worker="w", seq=seq).json()["durable"]
+    assert daemon.stop() == 0
+    written: set[str] = set()
+    synced, answers = False, 0
+    for line in (tmp_path / "trace").read_text().splitlines():
+        thread = line.split()[0]
+        if re.search(r"\bpwrite", line):
+            written.add(thread)
+        elif "fdatasync" in line and line.endswith("= 0"):
+            synced = synced or thread in written
+        elif "HTTP/1.1 200" in line:
+            assert synced, f"answer {answers} was sent before its record was synced: {line}"
+            answers, written, synced = answers + 1, set(), False
+    assert answers == 200
+
+
+def test_promise_3_durability_is_what_the_answer_says(start: Start, tmp_path: Path) -> None:
+    """`group` and `sync` answer after the sync and say so; `interval` and `none` promise less and say so."""
+    for mode, is_durable in (("group", True), ("sync", True), ("interval:50", False), ("none", False)):
+        daemon = start("--durability", mode, data_dir=tmp_path / mode.replace(":", "-"))
+        api = Api(daemon.host, daemon.port)
+        small(api)
+        assert api.push("m", {"w": [1]}).json()["durable"] == is_durable, mode
+
+
+def test_promise_7_no_step_is_seen_to_go_back(tmp_path: Path) -> None:
+    """No answer shows a step below one that was shown before, to anyone, over kills and restarts."""
+    settings = Settings(7, clients=8, operations=40, kills=2)
+    history = Recorder(settings).run(tmp_path)
+    assert holds(history, settings.clients)
+    shown = sorted((o.ended, o.began, o.answered[1]) for o in history if o.ended and o.asked[0] in ("push", "pull"))
+    for place, (ended, _, step) in enumerate(shown):
+        assert all(later >= step for _, began, later in shown[place:] if began > ended)
+
+
+def test_promise_8_a_pull_is_of_one_step(daemon: Daemon, name: str) -> None:
+    """All values, the step and the ETag of a pull are of one step, while eight clients push."""
+    width, done = 50_000, threading.Event()
+    weights = np.arange(1, width + 1, dtype=np.float32)
+    api = Api(daemon.host, daemon.port)
+    shape = {"shape": [width], "init": "zeros"}
+    api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": {"a": shape, "b": shape}})
+    tags: dict[str, int] = {}
+
+    def push() -> None:
+        own = Api(daemon.host, daemon.port)
+        for _ in range(15):
+            own.push_binary(name, {"a": -weights, "b": weights}).expect(200)
+
+    def read() -> int:
+        own, count = Api(daemon.host, daemon.port), 0
+        while not done.is_set():
+            answer = own.get(f"/v1/models/{name}/parameters.safetensors")
+            step, tensors = int(answer.headers["x-paramd-step"]), answer.tensors()
+            assert (tensors["a"] == step * weights).all() and (tensors["b"] == -step * weights).all()
+            assert tags.setdefault(answer.headers["etag"], step) == step
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(10) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        pushers = [pool.submit(push) for _ in range(8)]
+        try:
+            for pusher in pushers:
+                pusher.result()
+        finally:
+            done.set()
+        assert sum(reader.result() for reader in readers) > 0
+    assert api.get(f"/v1/models/{name}").json()["step"] == 120
+
+
+@needs_strace
+@pytest.mark.unsanitized
+def test_promise_17_nothing_is_acknowledged_after_a_failed_sync(
+    traced: Callable[..., Daemon], start: Start, tmp_path: Path
+) -> None:
+    """After one failed fdatasync no change is acknowledged and the file is not synced again; pulls go on."""
+    daemon = traced("-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=12")
+    api = Api(daemon.host, daemon.port)
+    small(api)
+    statuses = [push_once(api, seq).status for seq in range(1, 60)]
+    acknowledged = statuses.count(200)
+    assert statuses == [200] * acknowledged + [503] * (59 - acknowledged) and 0 < acknowledged < 59
+    assert api.pull("m")["w"].tolist() == [-acknowledged]
+    daemon.process.kill()
+    daemon.process.wait()
+    syncs = re.findall(r"fdatasync\((\d+)\) += (-?\d+)", (tmp_path / "trace").read_text())
+    failed = next(place for place, (_, result) in enumerate(syncs) if result != "0")
+    assert syncs[failed][0] not in [file for file, _ in syncs[failed + 1 :]]
+    daemon = start(data_dir=tmp_path / "data")
+    api = Api(daemon.host, daemon.port)
+    assert push_once(api, acknowledged + 1).expect(200).json()["step"] == acknowledged + 1
+
+
+def push_once(api: Api, seq: int) -> Answer:
+    """A push of 1 under a number."""
+    return api("POST", "/v1/models/m/gradients", {"gradients": {"w": [1]}, "worker": "w", "seq": seq})
+
+
+def test_promise_20_a_drain_answers_all_and_loses_nothing(start: Start, tmp_path: Path) -> None:
+    """SIGTERM twice: parked pulls get 503 and Retry-After, the exit code is 0, what was acknowledged stays."""
+    daemon = start(data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    small(api)
+    for seq in range(1, 11):
+        push_once(api, seq).expect(200)
+    version = api.get("/v1/models/m").json()["version"]
+    parked = [socket.create_connection((daemon.host, daemon.port), timeout=20) for _ in range(50)]
+    for peer in parked:
+        peer.sendall(
+            f"GET /v1/models/m/parameters?since={version}&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
+    time.sleep(1)
+    daemon.signal(signal.SIGTERM)
+    daemon.signal(signal.SIGTERM)
+    for peer in parked:
+        assert int(raw_answer(peer).expect(503).headers["retry-after"]) > 0
+        peer.close()
+    assert daemon.wait() == 0
+    daemon = start(data_dir=tmp_path)
+    assert Api(daemon.host, daemon.port).pull("m")["w"].tolist() == [-10]
+
+
+def held(daemon: Daemon) -> tuple[int, int]:
+    """Open files and threads of the process."""
+    place = Path(f"/proc/{daemon.process.pid}")
+    return len(list((place / "fd").iterdir())), len(list((place / "task").iterdir()))
+
+
+def test_promise_21_what_was_taken_is_given_back(start: Start) -> None:
+    """Files and threads are those of before when 300 connections that sent half a request are gone."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    small(api)
+    before = held(daemon)
+    for _ in range(3):
+        peers = [half_a_request(daemon) for _ in range(100)]
+        for peer in peers:
+            peer.close()
+    for _ in range(300):
+        api.get("/livez")
+        if held(daemon) <= before:
+            break
+        time.sleep(0.1)
+    assert held(daemon) <= before
+
+
+def half_a_request(daemon: Daemon) -> socket.socket:
+    """A connection that has sent a head and a part of its body."""
+    peer = socket.create_connection((daemon.host, daemon.port), timeout=20)
+    peer.sendall(b"POST /v1/models/m/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+    peer.sendall(b"Content-Length: 1000\r\n\r\n{")
+    return peer
+
+
+def test_promise_23_slow_peers_starve_no_worker(start: Start) -> None:
+    """200 peers that send half a request and wait keep no push and no probe from its answer."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    small(api)
+    peers = [half_a_request(daemon) for _ in range(200)]
+    for seq in range(1, 41):
+        api.get("/livez")
+        assert push_once(api, seq).expect(200).json()["step"] == seq
+    for peer in peers:
+        peer.close()
+    assert daemon.stop() == 0
