@@ -127,7 +127,7 @@ class Campaign:
         identities = subject.models(), twin.models()
         for number in changes:
             exchange(twin.address, _translated(twin.addressed(self.request(number)), *identities))
-        # A key is kept with the second in which it came, which the digest counts in.
+        # A key is kept with its answer, which names identities and times, and the digest counts it in.
         are_keyed = any(b"dempotency-Key" in self.request(number) for number in changes)
         left_out = UNEQUAL | {"digest"} if are_keyed else UNEQUAL
         mine, other = subject.views(left_out), twin.views(left_out)
@@ -155,7 +155,7 @@ class Campaign:
         for answer in answers:
             if answer.fault:
                 raise self._finding(number, wire, subject, f"{answer.fault}: {answer.body[:500]!r}")
-        is_change = any(answer.is_change for answer in answers) and not _is_reading(wire)
+        is_change = any(answer.status < 300 for answer in answers) and not _is_reading(wire)
         if is_change:
             self._changes.append(number)
         return is_change

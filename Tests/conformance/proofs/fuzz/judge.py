@@ -17,11 +17,6 @@ class Reply:
     body: bytes
 
     @property
-    def is_change(self) -> bool:
-        """Whether the request may have changed something; a model that has diverged says so from then on."""
-        return self.status < 300 or b"/problems/diverged" in self.body
-
-    @property
     def fault(self) -> str | None:
         """What no answer may be; nil where it is in order."""
         if self.status == 500 or self.status >= 600 or self.status < 100:
