@@ -35,6 +35,7 @@ ROUTES = {
     ],
     "import state": ["PUT /v1/models/{model}/state", "PUT /v1/models/{model}/state.safetensors"],
     "register": ["PUT /v1/models/{model}/workers/{worker}"],
+    "forget worker": ["DELETE /v1/models/{model}/workers/{worker}"],
     "save checkpoint": ["POST /v1/models/{model}/checkpoints"],
     "delete checkpoint": ["DELETE /v1/models/{model}/checkpoints/{checkpoint}"],
     "restore": ["POST /v1/models/{model}/checkpoints/{checkpoint}/restore"],
@@ -168,9 +169,14 @@ class Changer:
         kinds = {"push": 50, "patch": 8, "patch group": 5, "import values": 8, "import state": 4, "register": 4,
                  "save checkpoint": 6, "replace": 2, "delete": 3}  # fmt: skip
         kinds |= {"delete checkpoint": 4, "restore": 5} if self._restorable() else {}
+        kinds |= {"forget worker": 5} if self._passing() else {}
         kinds |= {"roll back": 5} if len(self.model.past) > 1 else {}
         kind = chance.choices(list(kinds), list(kinds.values()))[0]
         return self._change(key, kind, **self._details(kind, key))
+
+    def _passing(self) -> list[str]:
+        """Workers that never push; a name that was forgotten does not come again."""
+        return sorted(self.model.workers.keys() - {"w"})
 
     def _restorable(self) -> list[str]:
         return sorted(self.model.checkpoints.keys() & self._identities.keys())
@@ -188,7 +194,8 @@ class Changer:
             "patch group": lambda: {"rate": chance.choice([rate for rate in RATES if rate != model.group_rate])},
             "import values": lambda: {"values": {name: self._values()[name] for name in self._some()}},
             "import state": self._slots,
-            "register": lambda: {"worker": "w"},
+            "register": lambda: {"worker": chance.choice(["w", f"passing-{key}"])},
+            "forget worker": lambda: {"worker": chance.choice(self._passing())},
             "save checkpoint": lambda: {"key": key},
             "delete checkpoint": lambda: {"key": chance.choice(self._restorable())},
             "restore": lambda: {"key": chance.choice(self._restorable())},
@@ -240,7 +247,9 @@ class Changer:
         kind, details = change["kind"], change["details"]
         method, route = change["route"].split(" ")
         identity = self._identities.get(details.get("key", ""), 0)
-        target = route.replace("/v1/models/{model}", self._target).format(worker="w", group="b", checkpoint=identity)
+        target = route.replace("/v1/models/{model}", self._target).format(
+            worker=details.get("worker"), group="b", checkpoint=identity
+        )
         headers = {"Idempotency_Key": change["key"]}
         if kind == "replace":
             target += "?replace=1"

@@ -155,6 +155,10 @@ def _register(model: Model, worker: str) -> None:
     model.workers[worker] = [known[0] + 1, 0]
 
 
+def _forget(model: Model, worker: str) -> None:
+    del model.workers[worker]
+
+
 def _save(model: Model, key: str) -> None:
     state = copy.deepcopy(model.state)
     model.checkpoints[key] = Checkpoint(model.version, state, list(model.rates), model.group_rate)
@@ -183,6 +187,7 @@ _CHANGES = {
     "import values": _import_values,
     "import state": _import_state,
     "register": _register,
+    "forget worker": _forget,
     "save checkpoint": _save,
     "delete checkpoint": _delete_checkpoint,
     "restore": _restore,
