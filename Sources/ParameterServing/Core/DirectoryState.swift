@@ -35,6 +35,8 @@ struct DirectoryState {
     private struct List {
         var id: UInt64
         var names: [ModelUID: Name]
+        /// The journal was kept from here on.
+        var position: UInt64
     }
 
     /// The models that are there.
@@ -65,9 +67,9 @@ struct DirectoryState {
     }
 
     /// Adds a list of models; of several, the newest counts.
-    mutating func add(list id: UInt64, _ names: [ModelUID: Name], uids: UIDSource?) {
+    mutating func add(list id: UInt64, _ names: [ModelUID: Name], uids: UIDSource?, position: UInt64) {
         if let uids, self.uids.map({ $0.count < uids.count }) ?? true { self.uids = uids }
-        if list.map({ $0.id < id }) ?? true { list = List(id: id, names: names) }
+        if list.map({ $0.id < id }) ?? true { list = List(id: id, names: names, position: position) }
     }
 
     // MARK: Records
@@ -184,6 +186,10 @@ extension DirectoryState {
 
     /// Whether the list speaks of nothing that a salvage gave up.
     var isListTrusted: Bool { list.map { $0.id >= firstTrusted } ?? false }
+
+    /// Whether a journal that begins with `first` has lost records that were kept when the list was written; what was
+    /// created in them is not known.
+    func lacksRecords(before first: UInt64) -> Bool { isListTrusted && list.map { $0.position < first } ?? false }
 
     /// Whether a journal that has lost its beginning leaves open which models there were.
     var lacksList: Bool { list == nil && firstTrusted == 0 }

@@ -45,7 +45,7 @@ struct Contents {
             state.add(head.uid, name: Name(head.name), position: head.position)
         case .registry:
             let names = try ImageSource(try directory.snapshots.open(info.id)).census().names.mapValues { Name($0) }
-            state.add(list: info.id, names, uids: UIDSource(label: info.label))
+            state.add(list: info.id, names, uids: UIDSource(label: info.label), position: info.position)
         case .checkpoint, nil: break
         }
     }
@@ -56,6 +56,13 @@ struct Contents {
         return state.modelNeedingRecords(before: first.position).map { uid, model in
             "model \(uid) needs the records from \(model.position) on, and it begins with \(first.position)"
         }
+    }
+
+    /// Whether records are missing before the journal's first though no snapshot needs them: models may have been created
+    /// there.
+    var lacksBeginning: Bool {
+        guard let first = firstSegment, first.number > 1 else { return false }
+        return state.lacksRecords(before: first.position)
     }
 
     /// Whether there are snapshots, which are never without a journal.
@@ -71,6 +78,7 @@ struct Contents {
     var gaps: [String] {
         var gaps = missing.map { "the model \($0), of which no snapshot is left" }
         if let hole { gaps.append("records of the journal, for \(hole)") }
+        if lacksBeginning { gaps.append("records before the journal's first, in which models may have been created") }
         if lacksJournal { gaps.append("the journal, of which no segment is left") }
         if lacksCensus { gaps.append("the list of models, of which no snapshot is left") }
         return gaps

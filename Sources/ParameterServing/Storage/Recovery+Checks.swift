@@ -19,17 +19,25 @@ extension Recovery {
         guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath), number > 1 else {
             return
         }
-        guard let (_, model) = state.modelNeedingRecords(before: first) else { return }
-        throw .corrupted(
-            file: "the journal", offset: 0,
-            reason: "\(model.name) needs the records from \(model.position) on; it begins with \(first)")
+        if let (_, model) = state.modelNeedingRecords(before: first) {
+            throw Self.lacking("\(model.name) needs the records from \(model.position) on; it begins with \(first)")
+        }
+        // A damaged list may be the newer one.
+        guard firstDamage == nil, state.lacksRecords(before: first) else { return }
+        throw Self.lacking("it begins with record \(first), and earlier segments were not deleted by a daemon")
+    }
+
+    private static func lacking(_ reason: String) -> JournalError {
+        .corrupted(file: "the journal", offset: 0, reason: reason)
     }
 
     /// A journal always has a segment: snapshots without one mean that somebody took it away.
     func checkPresence() throws(JournalError) {
         guard endOfSnapshots > 1 || state.hasList || firstDamage != nil else { return }
         guard try Journal.firstSegment(directory: directory.journalPath) == nil else { return }
-        throw .corrupted(file: "the journal", offset: 0, reason: "no segment is left, and there are snapshots")
+        // It may tell how many records there were.
+        throw try Journal.verify(directory: directory.journalPath).problems.first
+            ?? Self.lacking("no segment is left, and there are snapshots")
     }
 
     /// Every model that was there when a part of the journal was deleted is there again, or its end has been read.

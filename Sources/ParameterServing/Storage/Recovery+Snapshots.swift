@@ -36,7 +36,9 @@ extension Recovery {
         let listed = try ImageSource(try directory.snapshots.open(info.id)).census()
         // The newest list is read first; what older ones know of keys is part of it.
         if !state.hasList { keys.restore(listed.keys) }
-        state.add(list: info.id, listed.names.mapValues { Name($0) }, uids: UIDSource(label: info.label))
+        state.add(
+            list: info.id, listed.names.mapValues { Name($0) }, uids: UIDSource(label: info.label),
+            position: info.position)
     }
 
     /// Loads a model's snapshot unless a newer one of it has been loaded.

@@ -56,6 +56,10 @@ public struct Salvage {
             report.givenUp.append("the journal, for \(hole)")
             try giveUpJournal()
         }
+        if contents.lacksBeginning {
+            report.givenUp.append("records before the journal's first")
+            lostBytes = nil
+        }
         if contents.lacksJournal {
             if report.isIntact { report.givenUp.append("the journal, of which no segment is left") }
             lostBytes = nil

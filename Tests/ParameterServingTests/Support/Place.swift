@@ -89,9 +89,9 @@ final class TemporaryDirectory {
     /// The directory to look at, whoever has it open.
     var reading: DataDirectory { DataDirectory(reading: path) }
 
-    /// The files of one part of the directory, in order.
+    /// The files of one part of the directory that hold records or states, in order.
     func files(_ part: String) -> [String] {
-        Self.entries("\(path)/\(part)").filter { $0 != "LOCK" }.sorted()
+        Self.entries("\(path)/\(part)").filter { $0 != "LOCK" && $0 != "SYNCED" }.sorted()
     }
 
     /// What a crash at this moment would leave: the journal as it is, not closed.

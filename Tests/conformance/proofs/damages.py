@@ -16,7 +16,7 @@ from pathlib import Path
 from support.faults import Victim, gradient, run, temporary
 from support.wire import Api
 
-from .datadir import WIDTH, Files, Load, ask, make, write
+from .datadir import WIDTH, Files, Known, Load, ask, make, write
 
 LOADS = (("stopped", True, ()), ("killed", False, ()), ("interval", False, ("--durability", "interval:60000")))
 """How a directory came to be: its name, whether the daemon stopped in good order, further arguments."""
@@ -101,26 +101,38 @@ def judge(damage: Damage, with_salvage: bool) -> str:
 
 
 def compare(api: Api, load: Load) -> str:
-    """What a daemon that starts shows of each model, against what was acknowledged."""
-    outcome = "harmless"
-    if {model["model"] for model in api.get("/v1/models").json()["models"]} - set(load.models):
+    """What a daemon that starts shows, against what was acknowledged."""
+    there = api.get("/v1/models").json()
+    if {model["model"] for model in there["models"]} - set(load.models):
         return "SILENT: a deleted model is there"
-    for name, known in load.models.items():
-        body = ask(api, name)
-        if body is None:
-            outcome = "told"
-            continue
-        if body["step"] != known.step or body["parameters"]["w"]["data"] != known.values:
-            return f"SILENT: {name} is at step {body['step']} of {known.step}"
-        if body["version"] < known.version:
-            return f"SILENT: {name} has version {body['version']} after {known.version}"
-        listed = api.get(f"/v1/models/{name}/checkpoints").json()
-        missing = known.checkpoints - {entry["id"] for entry in listed["checkpoints"]}
-        if len(missing) > len(listed["damaged"]):
-            outcome = "SILENT: checkpoints are gone" if outcome != "told" else outcome
-        elif missing:
-            outcome = "told"
-    return outcome
+    outcomes = [compare_model(api, name, load) for name in load.models]
+    silent = [outcome for outcome in outcomes if outcome.startswith("SILENT")]
+    return silent[0] if silent else max(outcomes, key=["harmless", "told"].index)
+
+
+def compare_model(api: Api, name: str, load: Load) -> str:
+    """What it shows of one model."""
+    known = load.models[name]
+    status = api("GET", f"/v1/models/{name}").status
+    if status != 200:
+        return "told" if status == 503 or not load.is_durable else f"SILENT: {name} is gone ({status})"
+    body = ask(api, name)
+    values, is_whole = body["parameters"]["w"]["data"], body["step"] == known.step
+    if values != known.steps.get(body["step"]) or (load.is_durable and not is_whole):
+        return f"SILENT: {name} is at step {body['step']} of {known.step}"
+    # What was answered with `durable: false` may go, but no version that was shown comes again.
+    if body["version"] < known.version + (not is_whole):
+        return f"SILENT: {name} has version {body['version']} after {known.version}"
+    return compare_checkpoints(api, name, known, is_whole)
+
+
+def compare_checkpoints(api: Api, name: str, known: Known, is_whole: bool) -> str:
+    """Each checkpoint is there, or listed as damaged."""
+    listed = api.get(f"/v1/models/{name}/checkpoints").json()
+    missing = known.checkpoints - {entry["id"] for entry in listed["checkpoints"]}
+    if len(missing) > len(listed["damaged"]):
+        return f"SILENT: checkpoints {sorted(missing)} of {name} are gone"
+    return "told" if missing or not is_whole else "harmless"
 
 
 def salvaged(damage: Damage, place: Path) -> str:

@@ -29,6 +29,8 @@ class Known:
     checkpoints: set[int]
     shown: dict[int, list[float]] = field(default_factory=dict)
     """The values of each version that was shown."""
+    steps: dict[int, list[float]] = field(default_factory=lambda: {0: [0.0] * WIDTH})
+    """The values after each step."""
 
 
 @dataclass
@@ -40,6 +42,11 @@ class Load:
     files: Files = field(default_factory=dict)
     earlier: list[Files] = field(default_factory=list)
     models: dict[str, Known] = field(default_factory=dict)
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether every push was answered when it was on the disk."""
+        return "--durability" not in self.arguments
 
 
 def read(place: Path) -> Files:
@@ -127,4 +134,4 @@ def note(api: Api, model: str, known: Known) -> None:
     body = api.get(f"/v1/models/{model}/parameters").json()
     assert body["step"] == known.step
     known.version, known.values = body["version"], body["parameters"]["w"]["data"]
-    known.shown[known.version] = known.values
+    known.shown[known.version] = known.steps[known.step] = known.values
