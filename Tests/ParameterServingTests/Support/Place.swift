@@ -94,7 +94,8 @@ final class TemporaryDirectory {
         Self.entries("\(path)/\(part)").filter { $0 != "LOCK" && $0 != "SYNCED" }.sorted()
     }
 
-    /// What a crash at this moment would leave: the journal as it is, not closed.
+    /// What a crash at this moment would leave: the journal as it is, not closed, and nothing that tells how far it was
+    /// durable.
     func crashImage() throws -> TemporaryDirectory {
         let copy = try TemporaryDirectory()
         for part in ["journal", "snapshots", "checkpoints"] {

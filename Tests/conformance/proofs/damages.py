@@ -56,7 +56,10 @@ def choose(load: Load, rng: random.Random) -> Damage:
         if not name.endswith(".tmp"):
             families.setdefault(Damage(load, "", name, {}).family, []).append(name)
     name = rng.choice(families[rng.choice(sorted(families))])
-    kind = "old copy" if name in earlier else rng.choice(["removed", "cut", "flip", "zeros", "old copy"])
+    kinds = ["cut", "flip", "zeros", "old copy", "removed"]
+    # A checkpoint is its file: who removes it deletes it.
+    kinds = kinds[:-1] if name.startswith("checkpoints/") else kinds
+    kind = "old copy" if name in earlier else rng.choice(kinds)
     damage = Damage(load, kind, name, dict(load.files))
     apply(damage, rng)
     return damage
