@@ -34,6 +34,8 @@ public struct ServingConfiguration: Sendable {
     /// Bytes of records that may pile up before models are written out to replace them; at least twice what all models
     /// weigh, whatever is said here.
     public var snapshotAllowance: Int
+    /// Bytes of records that models may need before changes wait; at least three times what makes a snapshot due.
+    public var mostJournal = 256 << 20
 
     /// Makes a configuration; every value has a default that suits one machine.
     public init(

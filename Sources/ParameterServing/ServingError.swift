@@ -59,6 +59,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case preconditionFailed(expected: String, current: String)
     /// The disk has no room or takes no writes; heals by itself.
     case storageFull(reason: String)
+    /// The journal holds as many bytes as it may until models have been written out.
+    case journalBehind(limit: Int)
     /// The journal failed; the daemon answers reads only until it is started anew.
     case storageFailed(reason: String)
     /// The journal failed while it wrote this: the next start tells whether it is there.

@@ -29,7 +29,8 @@ struct MissingFilesTests {
         }
     }
 
-    /// Two models with snapshots and a journal that has lost its beginning; what clients saw of them.
+    /// Two models with snapshots and a journal that has lost its beginning, whose last segment comes after all snapshots;
+    /// what clients saw of them.
     private func filled() throws -> (TemporaryDirectory, versions: [String: Int], uids: Set<ModelUID>) {
         let directory = try TemporaryDirectory()
         let registry = try open(directory)
@@ -37,9 +38,15 @@ struct MissingFilesTests {
         let models = try ["m", "n"].map { name in
             try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: name)
         }
-        for number in 1...300 {
+        var (snapshots, segment): ([String], String?) = ([], nil)
+        for number in 1...400 {
             for model in models { try model.push(RecoveryTests.gradients(number), seq(number)) }
             registry.waitForKeeper()
+            if snapshots != directory.files("snapshots") {
+                (snapshots, segment) = (directory.files("snapshots"), directory.files("journal").last)
+            } else if number >= 300, directory.files("journal").last != segment {
+                break
+            }
         }
         let versions = models.map { ($0.name, $0.publication.current.version) }
         return (directory, Dictionary(uniqueKeysWithValues: versions), Set(models.map(\.uid)))

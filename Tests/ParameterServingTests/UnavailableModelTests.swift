@@ -21,7 +21,7 @@ struct UnavailableModelTests {
                 var other = image
                 other.position = info.position
                 other.optimizer.isStarted = []
-                _ = try save(other, in: store, kind: .model, label: [])
+                _ = try begin(other, in: store, kind: .model, label: []).finish()
             case .noImage:
                 let writer = try store.create(kind: info.kind, model: info.model, position: info.position)
                 try writer.write([8, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0xFF, count: 64))
@@ -75,7 +75,7 @@ struct UnavailableModelTests {
             var whole = image
             // It holds all that was ever logged of the model.
             whole.position = max(image.position, info.position)
-            _ = try save(whole, in: store, kind: .model, label: [])
+            _ = try begin(whole, in: store, kind: .model, label: []).finish()
         }
         registry = try open(directory)
         #expect(try registry.model(named: "hurt").digest == digests.hurt)

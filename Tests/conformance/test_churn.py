@@ -76,6 +76,90 @@ def test_journal_is_cut_while_models_come_and_go(start: Callable[..., Daemon], t
     assert len(list((tmp_path / "snapshots").iterdir())) < 30
 
 
+class Sizes:
+    """The largest sizes of the journal that were seen."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.most, self.seen = directory, 0, 0
+
+    def watch(self, done: Event) -> None:
+        """Looks until it is over; a segment may go between two looks."""
+        while not done.wait(0.02):
+            with contextlib.suppress(FileNotFoundError):
+                self.most = max(self.most, journal_size(self.directory))
+                self.seen += 1
+
+
+def take(api: Api, method: str, target: str, body: object, status: int, **headers: str) -> int:
+    """Sends a change until it is taken; how often it was told to wait."""
+    for waits in itertools.count():
+        answer = api(method, target, body, **headers)
+        if answer.status == status:
+            return waits
+        assert answer.expect(503).json()["type"] == "/problems/journal-behind", answer.body
+        assert answer.headers["retry-after"] == "1" and "Nothing was applied" in answer.json()["detail"]
+        time.sleep(0.05)
+    raise AssertionError("a count does not end")
+
+
+def crowd(daemon: Daemon, numbers: range) -> None:
+    """Models that are created and then only pushed to now and then."""
+    api = Api(daemon.host, daemon.port)
+    for number in numbers:
+        take(api, "PUT", f"/v1/models/idle-{number}", SMALL, 201)
+
+
+def disturb(daemon: Daemon, name: str, times: int, models: int) -> tuple[int, int]:
+    """Creates and deletes a model, and pushes to one of the crowd after each; how many waited, and the pushes."""
+    api = Api(daemon.host, daemon.port)
+    waits = pushes = 0
+    body = {"gradients": {"w": [1] * 50}}
+    for number in range(times):
+        waits += take(api, "PUT", f"/v1/models/{name}", BODY, 201)
+        # A deletion is never told to wait.
+        api("DELETE", f"/v1/models/{name}").expect(204)
+        waits += take(api, "POST", f"/v1/models/idle-{number % models}/gradients", body, 200)
+        pushes += 1
+    return waits, pushes
+
+
+@pytest.mark.parametrize(
+    ("models", "after", "times"), [(60, 64 << 10, 15), pytest.param(2000, 1 << 20, 200, marks=pytest.mark.heavy)]
+)
+@pytest.mark.timeout(300)
+def test_journal_is_bounded_beside_idle_models(
+    start: Callable[..., Daemon], tmp_path: Path, models: int, after: int, times: int
+) -> None:
+    """However many models are to be written out, the journal stays below what the documentation says."""
+    daemon = start("--snapshot-after", str(after), "--limit", "journal=64K", data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    done, sizes = Event(), Sizes(tmp_path)
+    with ThreadPoolExecutor(5) as pool:
+        share = models // 4
+        for part in [pool.submit(crowd, daemon, range(k * share, (k + 1) * share)) for k in range(4)]:
+            part.result()
+        watching = pool.submit(sizes.watch, done)
+        work = [pool.submit(disturb, daemon, f"passing-{k}", times, models) for k in range(4)]
+        results = [part.result() for part in work]
+        done.set()
+        watching.result()
+    # 50 parameters and their momenta of 4 bytes; at most 4 models of 2,000 parameters besides.
+    weight = models * 2 * 50 * 4 + 4 * 2000 * 4
+    allowance = max(after, 2 * weight)
+    bound = 3 * allowance + 2 * (after // 2) + 4 * 16_384
+    logged = 4 * times * 2000 * 4
+    assert logged > bound, "the test asks for too little"
+    assert sizes.seen > 10 and sizes.most < bound, (sizes.most, bound)
+    assert api.get("/v1/server").json()["journal"]["limit"] <= 3 * allowance
+    daemon.process.kill()
+    daemon.process.wait(20)
+    daemon = start(data_dir=tmp_path)
+    listed = Api(daemon.host, daemon.port).get("/v1/models?page_size=1000&prefix=idle-").json()["models"]
+    pages = sum(model["step"] for model in listed)
+    assert len(listed) == min(models, 1000) and (models > 1000 or pages == sum(pushes for _, pushes in results))
+    print(f"journal {sizes.most} of at most {bound} bytes, {sum(waits for waits, _ in results)} waits")
+
+
 @dataclass
 class Kept:
     """What is known of a model from outside: whether it is there, if that is known, and bounds of its step."""

@@ -133,14 +133,18 @@ public final class SnapshotStore: Sendable {
     }
 
     /// Deletes a snapshot, durably.
-    public func delete(_ id: UInt64) throws(JournalError) {
-        let name = FileName.snapshot(id)
-        try directory.writing(name) { () throws(SystemError) in
-            try directory.remove(name)
-            try directory.synchronize()
+    public func delete(_ id: UInt64) throws(JournalError) { try delete([id]) }
+
+    /// Deletes snapshots, durably; a crash meanwhile may leave any of them.
+    public func delete(_ ids: [UInt64]) throws(JournalError) {
+        guard !ids.isEmpty else { return }
+        for id in ids {
+            let name = FileName.snapshot(id)
+            try directory.writing(name) { () throws(SystemError) in try directory.remove(name) }
+            met.withLock { $0[id] = nil }
         }
-        met.withLock { $0[id] = nil }
-        Failpoint.reach(.snapshotDeleted)
+        try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }
+        for _ in ids { Failpoint.reach(.snapshotDeleted) }
     }
 
     /// Deletes all snapshots of that kind and model but the newest `count` (at least 1).
@@ -149,10 +153,24 @@ public final class SnapshotStore: Sendable {
     ///   there is none.
     @discardableResult
     public func prune(kind: UInt16, model: UInt32, keeping count: Int = 2) throws(JournalError) -> UInt64? {
-        let mine = try list().snapshots.filter { $0.kind == kind && $0.model == model }
-            .sorted { ($0.position, $0.id) < ($1.position, $1.id) }
-        let kept = mine.suffix(max(1, count))
-        for info in mine.dropLast(kept.count) { try delete(info.id) }
-        return kept.first?.position
+        try prune(kind: kind, models: [model], keeping: count)[model]
+    }
+
+    /// The same for several models.
+    ///
+    /// - Returns: The position of each model that has a snapshot.
+    public func prune(
+        kind: UInt16, models: Set<UInt32>, keeping count: Int = 2
+    ) throws(JournalError) -> [UInt32: UInt64] {
+        let theirs = try list().snapshots.filter { $0.kind == kind && models.contains($0.model) }
+        var (oldest, obsolete): ([UInt32: UInt64], [UInt64]) = ([:], [])
+        for (model, mine) in Dictionary(grouping: theirs, by: \.model) {
+            let sorted = mine.sorted { ($0.position, $0.id) < ($1.position, $1.id) }
+            let kept = sorted.suffix(max(1, count))
+            oldest[model] = kept.first?.position
+            obsolete += sorted.dropLast(kept.count).map(\.id)
+        }
+        try delete(obsolete)
+        return oldest
     }
 }

@@ -63,21 +63,46 @@ public final class SnapshotWriter {
     /// - Throws: What `write` throws, and `.corrupted` if the disk did not give back what was written. The older
     ///   snapshots are as they were.
     public func finish() throws(JournalError) -> SnapshotInfo {
-        guard isOpen else { throw .closed }
-        defer { abandon() }
+        try SnapshotWriter.finish([self])
+        return header.info
+    }
+
+    /// The same for several snapshots of one store, whose names share one sync of the directory.
+    ///
+    /// Each file is durable and verified before any of them has its name. After an error some may have one: they are
+    /// whole.
+    public static func finish(_ writers: [SnapshotWriter]) throws(JournalError) {
+        guard writers.allSatisfy(\.isOpen), let directory = writers.first?.directory else { throw .closed }
+        defer { for writer in writers { writer.abandon() } }
+        for writer in writers { try writer.end() }
+        for writer in writers { try writer.settle() }
+        for writer in writers { try writer.takeName() }
+        try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }
+        for _ in writers { Failpoint.reach(.snapshotNamed) }
+    }
+
+    /// What the store lists once the snapshot is finished.
+    public var info: SnapshotInfo { header.info }
+
+    /// Writes the rest and the header, and has the disk begin with them: the syncs of several files then share its work.
+    private func end() throws(JournalError) {
         if !rest.isEmpty { try flushRest() }
         try directory.writing(name) { () throws(SystemError) in
             try directory.disk.writeAll(header.encode(), to: file, at: 0)
-            try directory.disk.synchronize(file)
         }
+        directory.disk.discardCache(file)
+    }
+
+    private func settle() throws(JournalError) {
+        try directory.writing(name) { () throws(SystemError) in try directory.disk.synchronize(file) }
         try SnapshotReader(name, id: header.info.id, in: directory, fromDisk: true).verify()
         Failpoint.reach(.snapshotWritten)
+    }
+
+    private func takeName() throws(JournalError) {
         try directory.writing(name) { () throws(SystemError) in
             try directory.rename(name, to: FileName.snapshot(header.info.id))
-            try directory.synchronize()
         }
-        Failpoint.reach(.snapshotNamed)
-        return header.info
     }
 
     /// Drops what was written.

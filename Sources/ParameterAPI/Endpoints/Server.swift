@@ -53,6 +53,13 @@ public struct EffectiveConfiguration: Sendable {
             writer.member("limit", registry.budget.limit)
             writer.member("reserved", registry.budget.reserved)
             writer.endObject()
+            if let journal = registry.journalBytes {
+                writer.key("journal")
+                writer.beginObject()
+                writer.member("limit", journal.most)
+                writer.member("needed", journal.needed)
+                writer.endObject()
+            }
             writer.key("optimizers")
             writer.beginArray()
             for name in registry.catalogue.names { writer.string(name) }

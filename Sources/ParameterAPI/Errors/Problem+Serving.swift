@@ -134,6 +134,12 @@ extension Problem {
         case .storageFull(let reason):
             self.init(.storageFull, "\(reason) Nothing was applied; pushes resume by themselves once there is room.")
             retryAfter = 5
+        case .journalBehind(let limit):
+            self.init(
+                .journalBehind,
+                "The journal holds \(limit) bytes that models need, as many as it may, until models have been written out; send the request again. Nothing was applied."
+            )
+            retryAfter = 1
         case .storageFailed(let reason):
             self.init(.storageFailed, "\(reason) Nothing was applied; check the disk and start the daemon again.")
             retryAfter = 60

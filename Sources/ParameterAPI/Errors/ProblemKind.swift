@@ -43,6 +43,7 @@ enum ProblemKind: String, CaseIterable {
     case fileDamaged = "file-damaged"
     case notImplemented = "not-implemented"
     case outOfMemory = "out-of-memory"
+    case journalBehind = "journal-behind"
     case stopping = "stopping"
     case modelUnavailable = "model-unavailable"
     case storageFailed = "storage-failed"

@@ -194,6 +194,11 @@ extension ProblemKind {
                 503, "The memory budget has no room",
                 "Everything large is counted against --memory. Delete models, send less at a time, or start the daemon with more."
             )
+        case .journalBehind:
+            Row(
+                503, "The journal waits for snapshots",
+                "The journal is cut when models have been written out, and changes come faster than that: send the request again after Retry-After. The limit `journal` says how much of it models may need, and is at least three times --snapshot-after and six times what all models weigh. Deletions and reads go on. Nothing was applied."
+            )
         case .stopping:
             Row(503, "The daemon is stopping", "Try again after Retry-After; what was acknowledged is kept.")
         case .modelUnavailable:

@@ -24,6 +24,7 @@ extension Limit {
         Limit("checkpoints", .count(\.serving.mostCheckpoints), "Checkpoints of a model"),
         Limit("checkpoints-in-all", .count(\.serving.mostCheckpointsInAll), "Those of all models"),
         Limit("versions", .count(\.serving.versions), "Versions of a model that stay readable"),
+        Limit("journal", .bytes(\.serving.mostJournal), "Records of the journal before changes wait"),
         Limit("keys", .count(\.serving.requestKeys), "Answers kept for Idempotency-Key, per client"),
         Limit("key-lifetime", .time(\.serving.keyLifetime), "Time that they are kept"),
         Limit("workers", .count(\.serving.mostWorkers), "Workers that a model remembers"),

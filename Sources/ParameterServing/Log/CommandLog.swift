@@ -33,15 +33,21 @@ final class CommandLog: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - record: made only if there is a journal.
+    ///   - always: whether it is logged even while the journal holds as much as it may.
     ///   - then: called once, in the order of the log, on a thread that must not be held up.
     func append(
-        _ record: @autoclosure () -> Record, then: @escaping @Sendable (Result<Logged, ServingError>) -> Void
+        _ record: @autoclosure () -> Record, always: Bool = false,
+        then: @escaping @Sendable (Result<Logged, ServingError>) -> Void
     ) {
         guard let journal else { return then(.success(Logged(position: 0, isDurable: false))) }
         if let failure { return then(.failure(failure)) }
         let record = record()
         Failpoint.reach(.beforeLog)
-        keeper?.note(record.payload.reduce(0) { $0 + $1.count })
+        do throws(ServingError) {
+            try keeper?.note(record.payload.reduce(Journal.leastRecordBytes) { $0 + $1.count }, always: always)
+        } catch {
+            return then(.failure(error))
+        }
         journal.append(record) { [self] result in
             switch result {
             case .success(let done): then(.success(Logged(position: done.position, isDurable: done.isDurable)))

@@ -34,7 +34,7 @@ extension ModelRegistry {
             let tail = RecordTail(key: deletion.key)
             let record = Record(type: CommandKind.delete.rawValue, model: uid.number, payload: tail.bytes)
             if let key = deletion.key { keys.begin(key) }
-            log.append(record) { [self] result in post(.deleted(uid, deletion, result)) }
+            log.append(record, always: true) { [self] result in post(.deleted(uid, deletion, result)) }
         } catch {
             deletion.reply(.failure(error))
         }

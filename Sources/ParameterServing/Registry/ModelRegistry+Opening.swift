@@ -26,8 +26,7 @@ extension ModelRegistry {
         let uids = state.beginUIDs()
         let keeper = try SnapshotKeeper(
             directory, journal, uids: uids, keys: recovery.keys.entries, logged: recovery.logged,
-            leastAllowance: configuration.snapshotAllowance,
-            report: report)
+            configuration: configuration, report: report)
         if recovery.state.uids == nil { try keeper.write(Census(), covering: 0) }
         assembly.log.attach(journal, keeper, settings: directory.settings)
         journal.watchObstacle { error in
@@ -35,7 +34,8 @@ extension ModelRegistry {
         }
         for model in recovery.models.values {
             keeper.watch(
-                model, coveredTo: recovery.covered[model.uid] ?? model.firstPosition, mark: recovery.mark(of: model))
+                model, coveredTo: recovery.covered[model.uid] ?? model.firstPosition, mark: recovery.mark(of: model),
+                coveredMark: recovery.coveredMark(of: model))
         }
         for model in recovery.summary.unavailable {
             keeper.shelve(model, from: recovery.firstRecordNeeded(by: model))

@@ -100,6 +100,9 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         unavailable.withLock { $0.filter { $0.key.hasPrefix(Name(prefix)) } }.sorted { $0.key < $1.key }.map(\.value)
     }
 
+    /// Bytes of the journal's records that models need, and the most that there may be; nil without a data directory.
+    public var journalBytes: (needed: Int, most: Int)? { keeper?.journalBytes }
+
     /// The models that there are, served or not.
     var knownUIDs: Set<ModelUID> {
         let served = models.withLock { $0.values.map(\.uid) }

@@ -5,7 +5,8 @@
 struct KeeperState {
     /// What the keeper's thread does next.
     enum Work {
-        case snapshot(Model)
+        /// Write these out together.
+        case snapshots([Model])
         case delete([ModelUID])
         case job(@Sendable (DataDirectory) -> Void)
         case stop
@@ -17,7 +18,14 @@ struct KeeperState {
         var coveredTo: UInt64
         /// Bytes that had been logged, for any model, when the last snapshot was taken.
         var mark: Int
+        /// The same at `coveredTo`: the journal holds all that was logged since.
+        var coveredMark: Int
     }
+
+    /// The most models that are written out together; each takes a descriptor meanwhile.
+    private static let mostInBatch = 32
+    /// Bytes of their states after which no more join them.
+    private static let batchBytes = 16 << 20
 
     private var watches: [ModelUID: Watch] = [:]
     /// Creations that are being logged, each with a position that its record cannot be before.
@@ -32,9 +40,12 @@ struct KeeperState {
     var logged: Int
     /// The least of all marks.
     private var oldestMark = Int.max
+    /// The least of all covered marks.
+    private var oldestCoveredMark = Int.max
     /// Bytes of all models.
     private var weight = 0
     private let leastAllowance: Int
+    private let journalLimit: Int
     /// After a failure nothing is tried before this many bytes have been logged.
     private var resumeAt = 0
     private var lastWasJob = false
@@ -42,18 +53,47 @@ struct KeeperState {
     var isStopping = false
     var isRunning = true
 
-    init(logged: Int, leastAllowance: Int) {
+    init(logged: Int, leastAllowance: Int, journalLimit: Int) {
         self.logged = logged
         self.leastAllowance = leastAllowance
+        self.journalLimit = journalLimit
     }
 
-    /// What the journal may weigh beyond a model's last snapshot: twice what snapshots of all models would write.
+    /// What may be logged beyond a model's last snapshot: twice what snapshots of all models would write.
     private var allowance: Int { max(leastAllowance, 2 * weight) }
+
+    /// The most bytes of records that are logged and that a served model needs; never less than one allowance to the
+    /// snapshot before the last, one to the last, and one for the time that writing takes.
+    var mostNeeded: Int { max(journalLimit, 3 * allowance) }
+
+    /// Bytes of records that served models need.
+    var bytesNeeded: Int { max(0, logged - oldestCoveredMark) }
+
+    /// Whether records have to wait until models are written out.
+    ///
+    /// Not after a failure: a disk that takes records and no snapshots is better than none.
+    var isBehind: Bool { logged >= resumeAt && bytesNeeded > mostNeeded }
 
     /// Whether there is a snapshot to write, or some to delete.
     var isDue: Bool { logged >= resumeAt && (!retired.isEmpty || isSnapshotDue) }
 
-    private var isSnapshotDue: Bool { !watches.isEmpty && logged - oldestMark > allowance }
+    private var isSnapshotDue: Bool { logged - oldestMark > allowance || bytesNeeded > 2 * allowance }
+
+    /// The bytes that are logged when a model is due.
+    private func turn(of watch: Watch) -> Int { min(watch.mark + allowance, watch.coveredMark + 2 * allowance) }
+
+    /// The models to write out: those that are due or soon will be, the first ones.
+    private var nextModels: [Model] {
+        let soon = logged + allowance / 8
+        let due = watches.values.map { (turn: turn(of: $0), model: $0.model) }.filter { $0.turn <= soon }
+        var (batch, bytes): ([Model], Int) = ([], 0)
+        for (_, model) in due.sorted(by: { $0.turn < $1.turn }).prefix(Self.mostInBatch) {
+            bytes += model.bytes
+            if !batch.isEmpty, bytes > Self.batchBytes { break }
+            batch.append(model)
+        }
+        return batch
+    }
 
     /// What to do now; nil for nothing.
     mutating func nextWork() -> Work? {
@@ -66,13 +106,21 @@ struct KeeperState {
         // Models that keep going must not keep the others from being written out either.
         lastWasDeletion = !retired.isEmpty && !(lastWasDeletion && isSnapshotDue)
         if lastWasDeletion { return .delete(Array(retired.keys)) }
-        return watches.values.min { $0.mark < $1.mark }.map { .snapshot($0.model) }
+        return .snapshots(nextModels)
     }
 
-    mutating func watch(_ model: Model, coveredTo position: UInt64, mark: Int) {
+    /// Notes that `bytes` are logged; whether work has become due by it.
+    mutating func log(_ bytes: Int) -> Bool {
+        let wasDue = isDue
+        logged += bytes
+        return isDue && !wasDue
+    }
+
+    mutating func watch(_ model: Model, coveredTo position: UInt64, mark: Int, coveredMark: Int) {
         arriving[model.uid] = nil
-        watches[model.uid] = Watch(model: model, coveredTo: position, mark: mark)
+        watches[model.uid] = Watch(model: model, coveredTo: position, mark: mark, coveredMark: coveredMark)
         oldestMark = min(oldestMark, mark)
+        oldestCoveredMark = min(oldestCoveredMark, coveredMark)
         weight += model.bytes
     }
 
@@ -80,17 +128,27 @@ struct KeeperState {
         shelved[model.uid] = (model.name, position)
     }
 
-    mutating func cover(_ uid: ModelUID, to position: UInt64, mark: Int) {
-        watches[uid]?.coveredTo = position
-        watches[uid]?.mark = mark
+    /// Notes snapshots that were begun at `mark`: the position of each, and of the oldest that is kept.
+    mutating func cover(_ snapshots: [ModelUID: (position: UInt64, oldest: UInt64)], mark: Int) {
+        for (uid, snapshot) in snapshots {
+            guard let watch = watches[uid] else { continue }
+            watches[uid]?.coveredMark = snapshot.oldest == snapshot.position ? mark : watch.mark
+            watches[uid]?.coveredTo = snapshot.oldest
+            watches[uid]?.mark = mark
+        }
+        findOldest()
+    }
+
+    private mutating func findOldest() {
         oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
+        oldestCoveredMark = watches.values.reduce(.max) { min($0, $1.coveredMark) }
     }
 
     mutating func retire(_ uids: [ModelUID], at position: UInt64) {
         for uid in uids { retired[uid] = position }
         for uid in uids { shelved[uid] = nil }
         for uid in uids { weight -= watches.removeValue(forKey: uid)?.model.bytes ?? 0 }
-        oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
+        findOldest()
     }
 
     /// Notes that the files of models are gone.

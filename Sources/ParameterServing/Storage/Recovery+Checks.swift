@@ -9,7 +9,7 @@ extension Recovery {
     ///
     /// Those of a model that nobody knows stay: they may be all that is left of it.
     func removeOrphans() throws(JournalError) {
-        for id in try directory.checkpoints.list().files(of: state.gone) { try directory.checkpoints.delete(id) }
+        try directory.checkpoints.delete(try directory.checkpoints.list().files(of: state.gone))
         let damaged = try directory.checkpoints.list().damaged.values.sorted { $0.id < $1.id }
         summary.damagedCheckpoints = damaged.map { DamagedCheckpoint($0) }
     }

@@ -24,7 +24,7 @@ extension Recovery {
             }
         }
         shelveUnreadable()
-        unmarked = models.values.map(\.firstPosition).sorted(by: >)
+        unmarked = (models.values.map(\.firstPosition) + covered.values).sorted(by: >)
     }
 
     private func note(_ damage: JournalError, _ prefix: String = "") {

@@ -127,6 +127,9 @@ final class Recovery {
     /// What had been logged when the model's newest snapshot was taken, in bytes.
     func mark(of model: Model) -> Int { marks[model.firstPosition] ?? logged }
 
+    /// The same at the oldest snapshot that is kept of it.
+    func coveredMark(of model: Model) -> Int { covered[model.uid].map { marks[$0] ?? logged } ?? mark(of: model) }
+
     // MARK: Records
 
     private func replay(_ record: StoredRecord) throws {
@@ -150,7 +153,7 @@ final class Recovery {
 
     private func measure(_ record: StoredRecord) {
         while let position = unmarked.last, position <= record.position { marks[unmarked.removeLast()] = logged }
-        logged += record.payload.count
+        logged += record.payload.count + Journal.leastRecordBytes
     }
 
     /// Keeps the answer of a creation or deletion with a key, of models too that are gone by now.

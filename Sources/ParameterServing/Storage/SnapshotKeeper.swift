@@ -20,12 +20,12 @@ final class SnapshotKeeper: Sendable {
     ///
     /// - Parameters:
     ///   - logged: bytes of the records that the journal holds already.
-    ///   - leastAllowance: bytes of records that may pile up however small the models are.
+    ///   - configuration: how many bytes of records may pile up before models are written out, and before changes wait.
     ///   - report: told of each snapshot and of each failure.
     /// - Throws: `outOfResources` where the system has no thread left.
     init(
         _ directory: DataDirectory, _ journal: Journal, uids: UIDSource, keys: [KeyLedger.Entry], logged: Int,
-        leastAllowance: Int,
+        configuration: ServingConfiguration,
         report: @escaping @Sendable (StorageEvent) -> Void
     ) throws(JournalError) {
         self.directory = directory
@@ -33,7 +33,10 @@ final class SnapshotKeeper: Sendable {
         self.uids = Locked(uids)
         self.keys = Locked(keys)
         self.report = report
-        state = Locked(KeeperState(logged: logged, leastAllowance: leastAllowance))
+        state = Locked(
+            KeeperState(
+                logged: logged, leastAllowance: configuration.snapshotAllowance,
+                journalLimit: configuration.mostJournal))
         guard let thread = Thread({ self.run() }) else {
             throw .outOfResources(file: "the snapshot thread", call: "pthread_create", code: EAGAIN)
         }
@@ -50,12 +53,16 @@ final class SnapshotKeeper: Sendable {
 
     /// Keeps a new model.
     func watch(_ model: Model) {
-        state.withLock { $0.watch(model, coveredTo: model.firstPosition, mark: $0.logged) }
+        state.withLock {
+            $0.watch(model, coveredTo: model.firstPosition, mark: $0.logged, coveredMark: $0.logged)
+        }
     }
 
     /// Keeps a model that recovery has brought back.
-    func watch(_ model: Model, coveredTo position: UInt64, mark: Int) {
-        state.withLock { $0.watch(model, coveredTo: position, mark: mark) }
+    ///
+    /// `mark` and `coveredMark` are what had been logged at its newest snapshot and at the oldest that is kept.
+    func watch(_ model: Model, coveredTo position: UInt64, mark: Int, coveredMark: Int) {
+        state.withLock { $0.watch(model, coveredTo: position, mark: mark, coveredMark: coveredMark) }
     }
 
     /// Keeps the files and records of a model that is not served.
@@ -77,14 +84,19 @@ final class SnapshotKeeper: Sendable {
     }
 
     /// Notes that `bytes` are being logged.
-    func note(_ bytes: Int) {
-        let becomesDue = state.withLock { state in
-            let wasDue = state.isDue
-            state.logged += bytes
-            return state.isDue && !wasDue
+    ///
+    /// - Parameter always: whether they make the journal shorter in the end, so that they need not wait.
+    /// - Throws: `journalBehind`, with nothing noted, while the journal holds as much as it may.
+    func note(_ bytes: Int, always: Bool) throws(ServingError) {
+        let becomesDue = try state.withLock { state throws(ServingError) in
+            guard always || !state.isBehind else { throw .journalBehind(limit: state.mostNeeded) }
+            return state.log(bytes)
         }
         if becomesDue { wakeUp.broadcast() }
     }
+
+    /// Bytes of records that served models need, and the most that there may be.
+    var journalBytes: (needed: Int, most: Int) { state.withLock { ($0.bytesNeeded, $0.mostNeeded) } }
 
     /// Notes how many models have been created.
     func note(_ uids: UIDSource) { self.uids.withLock { $0 = uids } }
@@ -114,37 +126,57 @@ final class SnapshotKeeper: Sendable {
                 state.withLock { $0.isRunning = false }
                 return wakeUp.broadcast()
             case .job(let job): job(directory)
-            case .snapshot(let model):
-                attempt("snapshot of \(model.name)") { () throws(JournalError) in try write(model) }
+            case .snapshots(let models):
+                let names = models.map { "snapshot of \($0.name)" }
+                attempt(names.count == 1 ? names : names + [Self.batch]) { () throws(JournalError) in
+                    try write(models)
+                }
             case .delete(let uids):
-                attempt("removing snapshots") { () throws(JournalError) in try remove(uids) }
+                attempt(["removing snapshots"]) { () throws(JournalError) in try remove(uids) }
             }
         }
     }
 
-    /// Runs the work; after a failure the journal still holds everything, and a later record tries again.
-    private func attempt(_ what: String, _ body: () throws(JournalError) -> Void) {
+    /// What the log calls snapshots of several models.
+    private static let batch = "snapshots of models"
+
+    /// Runs the work, which the last of the names stands for when it fails; after a failure the journal still holds
+    /// everything, and a later record tries again.
+    private func attempt(_ names: [String], _ body: () throws(JournalError) -> Void) {
         do throws(JournalError) {
             try body()
-            report(.done(what))
+            for name in names { report(.done(name)) }
         } catch {
             state.withLock { $0.pause() }
-            report(.failed(what, error))
+            if let name = names.last { report(.failed(name, error)) }
         }
     }
 
-    private func write(_ model: Model) throws(JournalError) {
+    /// Writes models out: their files share the waits for the disk.
+    private func write(_ models: [Model]) throws(JournalError) {
         let mark = state.withLock { $0.logged }
-        // Whatever was logged before a flush has been handed to the model before the image is asked for.
+        // Whatever was logged before a flush has been handed to the models before the images are asked for.
         let flushed = try flush()
-        var image = model.waitForImage()
-        image.position = max(image.position, flushed)
+        var written: [(model: Model, step: Int, writer: SnapshotWriter)] = []
+        for model in models {
+            var image = model.waitForImage()
+            image.position = max(image.position, flushed)
+            let writer = try begin(image, in: directory.snapshots, kind: .model, label: [])
+            written.append((model, image.optimizer.step, writer))
+        }
         try flush()
-        let info = try save(image, in: directory.snapshots, kind: .model, label: [])
-        let oldest = try directory.snapshots.prune(kind: DataDirectory.Kind.model.rawValue, model: model.uid.number)
-        state.withLock { $0.cover(model.uid, to: oldest ?? info.position, mark: mark) }
+        try SnapshotWriter.finish(written.map(\.writer))
+        let kind = DataDirectory.Kind.model.rawValue
+        let oldest = try directory.snapshots.prune(kind: kind, models: Set(models.map(\.uid.number)))
+        let covered = written.map { model, _, writer in
+            let position = writer.info.position
+            return (model.uid, (position: position, oldest: oldest[model.uid.number] ?? position))
+        }
+        state.withLock { $0.cover(Dictionary(covered, uniquingKeysWith: { _, last in last }), mark: mark) }
         try shorten()
-        report(.snapshot(model: model.name, step: image.optimizer.step, bytes: info.length))
+        for (model, step, writer) in written {
+            report(.snapshot(model: model.name, step: step, bytes: writer.info.length))
+        }
     }
 
     private func remove(_ uids: [ModelUID]) throws(JournalError) {
@@ -153,7 +185,7 @@ final class SnapshotKeeper: Sendable {
             let files = try store.list().files(of: gone)
             // A power cut must not bring the model back without them.
             if !files.isEmpty { try flush() }
-            for id in files { try store.delete(id) }
+            try store.delete(files)
         }
         state.withLock { $0.remove(uids) }
         try shorten()
@@ -195,15 +227,15 @@ final class SnapshotKeeper: Sendable {
     }
 }
 
-/// Writes an image into a store.
-func save(
+/// Writes an image into a store; without a name until the writer is finished.
+func begin(
     _ image: ModelImage, in store: SnapshotStore, kind: DataDirectory.Kind, label: [UInt8]
-) throws(JournalError) -> SnapshotInfo {
+) throws(JournalError) -> SnapshotWriter {
     let writer = try store.create(
         kind: kind.rawValue, model: image.uid.number, position: image.position, label: label)
     try writer.write(image.head)
     for buffer in image.values { try writer.write(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
-    return try writer.finish()
+    return writer
 }
 
 extension SnapshotWriter {
