@@ -21,6 +21,7 @@ let package = Package(
         .target(name: "CArguments"),
         .target(name: "CHTTPFailures"),
         .target(name: "CKernels"),
+        .target(name: "CMalloc"),
         .target(name: "Names", swiftSettings: strict),
         .target(name: "Threading", swiftSettings: strict),
         .target(name: "Optimizers", dependencies: ["CKernels", "Names"], swiftSettings: strict),
@@ -34,12 +35,12 @@ let package = Package(
             name: "HTTPServing", dependencies: ["CMicroHTTPD", "CHTTPFailures", "Threading"], swiftSettings: strict),
         .target(
             name: "ParameterAPI",
-            dependencies: ["Names", "ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
+            dependencies: ["CMalloc", "Names", "ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
             resources: [.embedInCode("Resources/openapi.json")], swiftSettings: strict),
         .target(
             name: "ParameterServer",
             dependencies: [
-                "CArguments", "ParameterAPI", "Journal", "Threading",
+                "CArguments", "CMalloc", "ParameterAPI", "Journal", "Threading",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

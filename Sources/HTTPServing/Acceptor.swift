@@ -15,17 +15,18 @@ final class Acceptor: Sendable {
     private let listener: Listener
     private let loops: [EventLoop]
     private let census: ConnectionCensus
-    private let slowBodies: SlowBodies
+    private let slowTransfers: SlowTransfers
     private let refusal: Response
     private let bell: Int32
 
     init(
-        listener: Listener, loops: [EventLoop], census: ConnectionCensus, slowBodies: SlowBodies, refusal: Response
+        listener: Listener, loops: [EventLoop], census: ConnectionCensus, slowTransfers: SlowTransfers,
+        refusal: Response
     ) throws(HTTPServerError) {
         self.listener = listener
         self.loops = loops
         self.census = census
-        self.slowBodies = slowBodies
+        self.slowTransfers = slowTransfers
         self.refusal = refusal
         bell = eventfd(0, Int32(EFD_CLOEXEC))
         guard bell >= 0 else { throw .loopUnavailable(errno) }
@@ -81,9 +82,9 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// Refuses the connection, or hands it to the loop whose slowest body can be closed in its place.
+    /// Refuses the connection, or hands it to the loop whose slowest transfer can be cut in its place.
     private func turnAway(_ accepted: Accepted) {
-        if census.isFull, let loop = slowBodies.loop { return loop.post(.contested(prepared(accepted))) }
+        if census.isFull, let loop = slowTransfers.loop { return loop.post(.contested(prepared(accepted))) }
         EarlyAnswer(refusal).send(to: accepted.descriptor)
         close(accepted.descriptor)
     }

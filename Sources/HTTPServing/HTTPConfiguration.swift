@@ -37,9 +37,9 @@ public struct HTTPConfiguration: Sendable {
     public var minimumRate = 240
     /// The time over which the least rate is measured; shorter gaps do no harm.
     public var rateWindow: Duration = .seconds(30)
-    /// The rate of a body, in bytes per second, below which it may be cut to make room for others.
-    public var pressureRate = 65_536
-    /// The longest time for which a body is not judged by that rate, since it has only begun.
+    /// The rate of a body or an answer, in bytes per second, below which it may be cut to make room for others.
+    public var pressureRate = 1 << 20
+    /// The longest time for which a body or an answer is not judged by that rate, since it has only begun.
     public var pressureGrace: Duration = .seconds(5)
     /// The longest time for which a parked exchange waits on after its client has finished sending: it may have left.
     public var halfClosedPatience: Duration = .seconds(10)
@@ -50,6 +50,11 @@ public struct HTTPConfiguration: Sendable {
     public var maximumLingering = 1_024
     /// The most connections that a loop takes over, wakes or cuts before it looks at all others again.
     public var connectionsPerTurn = 32
+    /// Lends memory for what a connection holds; nil refuses.
+    ///
+    /// - `bytes`: how many.
+    /// - `isOwed`: whether it cannot be refused any more, as the answer of a request that has changed something.
+    public var lend: @Sendable (_ bytes: Int, _ isOwed: Bool) -> (any AnyObject & Sendable)? = { _, _ in Unlimited() }
     /// Turns the server's own refusals into answers.
     public var render: @Sendable (Refusal) -> Response = { $0.plainResponse }
 
@@ -60,7 +65,13 @@ public struct HTTPConfiguration: Sendable {
     }
 }
 
+/// A loan where nobody counts.
+private final class Unlimited: Sendable {}
+
 extension HTTPConfiguration {
+    /// What the library and this server need for a connection beside its `connectionMemory`, a short answer included.
+    public static let connectionOverhead = 8_192
+
     /// Number of cores that are online, at least 1.
     public static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 

@@ -55,6 +55,8 @@ public enum Refusal: Error, Sendable, Hashable {
     case unreadable
     /// The body, or a chunk of it, announces more bytes than can be counted.
     case uncountable
+    /// There is no memory for the answer, which takes so many bytes.
+    case noRoomForAnswer(bytes: Int)
     /// As many connections as the limit are open.
     case tooManyConnections
     /// The server is stopping.
@@ -80,7 +82,7 @@ extension Refusal {
         case .foreignHost: 421
         case .headTooLarge: 431
         case .unknownMethod, .unknownTransferEncoding: 501
-        case .tooManyConnections, .draining, .cutOff: 503
+        case .tooManyConnections, .draining, .cutOff, .noRoomForAnswer: 503
         case .unsupportedVersion: 505
         }
     }
@@ -121,10 +123,12 @@ extension Refusal {
         case .bodyTimedOut(let rate):
             "The body of the request came to a halt: fewer than \(rate) bytes a second arrived. Send it again."
         case .outpaced(let rate):
-            "The server needed room, and this body was the slowest of those below \(rate) bytes a second. Send it again."
+            "The server needed room, and this body was the slowest of those below \(rate) bytes a second. Send it again, faster or when less is going on."
         case .unreadable:
             "The request is not HTTP/1.1: the first line is 'METHOD /path HTTP/1.1', each header 'Name: value', Content-Length one decimal number, and a chunk begins with its length in hexadecimal digits."
         case .uncountable: "The body, or a chunk of it, announces more bytes than can be counted; send fewer."
+        case .noRoomForAnswer(let bytes):
+            "The answer takes \(bytes) bytes, more memory than is left; ask for less at a time, or try again."
         case .tooManyConnections: "Too many connections are open; close idle ones and try again."
         case .draining: "The server is stopping; try again after the time in Retry-After."
         case .cutOff: "The server is stopping and has not finished this request, which may or may not be kept."

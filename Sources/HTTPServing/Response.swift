@@ -12,8 +12,13 @@ public struct Response: Sendable {
     public var body: Body
     /// Whether the connection ends after this answer.
     public var closesConnection = false
-    /// Whether the request failed for want of memory, so that the server had better let go of its slowest body.
+    /// Whether the request failed for want of memory, so that the server had better let go of its slowest transfers.
     public var asksForRoom = false
+    /// How many bytes it wanted; the slowest go until that much has come back, or one of them where it is not known.
+    public var wantedRoom = 0
+    /// What the program has reserved for the body and lends until its last byte has left; the server asks for the memory of
+    /// an answer without it.
+    public var loan: (any AnyObject & Sendable)?
 
     /// Makes an answer.
     public init(status: Int, headers: [(name: String, value: String)] = [], body: Body = .empty) {

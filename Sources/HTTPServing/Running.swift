@@ -21,16 +21,16 @@ struct Running: Sendable {
         let gate = Gate(configuration: configuration, hosts: hosts)
         let census = ConnectionCensus(
             limit: configuration.maximumConnections, limitPerAddress: configuration.maximumConnectionsPerAddress)
-        let slowBodies = SlowBodies()
+        let slowTransfers = SlowTransfers()
         var loops: [EventLoop] = []
         for _ in 0..<max(1, configuration.loopCount) {
             loops.append(
                 try EventLoop(
                     configuration: configuration, application: application, gate: gate, census: census,
-                    slowBodies: slowBodies))
+                    slowTransfers: slowTransfers))
         }
         let acceptor = try Acceptor(
-            listener: listener, loops: loops, census: census, slowBodies: slowBodies,
+            listener: listener, loops: loops, census: census, slowTransfers: slowTransfers,
             refusal: configuration.render(.tooManyConnections))
         self.loops = loops
         self.acceptor = acceptor

@@ -27,7 +27,7 @@ public struct DryRun: Sendable {
         }
     }
 
-    /// The gradients after each stage.
+    /// The gradients after each stage; empty unless asked for.
     public let stages: [Stage]
     /// The parameters that would change: w' - w.
     public let updates: [Values]
@@ -40,17 +40,36 @@ extension Optimizer {
     ///
     /// The gradients are not changed, nor is anything of this optimizer.
     ///
-    /// It works on a copy: as much memory again as slots, gradients and parameters take.
+    /// It works on a copy, for which `dryRunBytes` tells the memory.
     /// - Throws: whatever `update` would throw.
-    public func dryRun(_ gradients: Gradients, from current: UnsafePointer<Float>) throws(OptimizerError) -> DryRun {
+    public func dryRun(
+        _ gradients: Gradients, from current: UnsafePointer<Float>, showingStages: Bool = true
+    ) throws(OptimizerError) -> DryRun {
         let trial = try reconfigured(with: definition)
         trial.slots = slots.map { Slot(copying: $0) }
         let next = FloatBuffer(count: layout.count)
         var scratch = gradients.copy(layout: layout)
         let report = try trial.update(&scratch, from: current, to: next.base)
         let updates = report.applied ? changes(gradients, from: current, to: next) : []
-        return DryRun(
-            stages: stages(of: gradients.copy(layout: layout), from: current), updates: updates, report: report)
+        let stages = showingStages ? stages(of: gradients.copy(layout: layout), from: current) : []
+        return DryRun(stages: stages, updates: updates, report: report)
+    }
+
+    /// The bytes that `dryRun` takes: copies of slots, gradients and parameters, and the values that it tells.
+    public func dryRunBytes(_ gradients: Gradients, showingStages: Bool = true) -> Int {
+        let stride = MemoryLayout<Float>.stride
+        let copies = slots.reduce(0) { $0 + $1.buffer.count } + (showingStages ? 3 : 2) * layout.count
+        return (copies + valuesTold(by: gradients, showingStages: showingStages)) * stride
+    }
+
+    /// How many values a dry run tells: the update, and the gradients after each of four stages.
+    public func valuesTold(by gradients: Gradients, showingStages: Bool) -> Int {
+        let dense = layout.parameters.indices.reduce(0) {
+            $0 + (gradients.isDense[$1] ? layout.parameters[$1].range.count : 0)
+        }
+        let sparse = gradients.sparse.reduce(0) { $0 + $1.value.values.count }
+        let updated = gradients.sparse.reduce(dense) { $0 + layout.parameters[$1.key].range.count }
+        return updated + (showingStages ? 4 * (dense + sparse) : 0)
     }
 
     private func changes(_ gradients: Gradients, from current: UnsafePointer<Float>, to next: FloatBuffer)

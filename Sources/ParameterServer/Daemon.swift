@@ -39,6 +39,9 @@ struct Daemon {
         configuration.allowedHosts = options.allowedHosts
         configuration.openPaths = ParameterAPI.openPaths
         configuration.render = ParameterAPI.render
+        configuration.lend = { [budget = registry.budget] bytes, isOwed in
+            isOwed ? budget.owe(bytes) : try? budget.reserve(bytes)
+        }
         server = HTTPServer(
             configuration: configuration,
             application: ParameterAPI(registry: registry, version: release, configuration: options.effective))

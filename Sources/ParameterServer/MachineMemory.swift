@@ -1,5 +1,5 @@
 // How much memory there is for this process: the machine's, or less where a control group (a container, a systemd unit)
-// says so. Read once, for the default of --memory and for what it may be at most.
+// or the process's own limit of address space (ulimit -v) says so. Read once, for the default of --memory and for what it may be at most.
 
 import Glibc
 
@@ -7,26 +7,32 @@ import Glibc
 struct MachineMemory: Sendable {
     /// Number of bytes.
     let bytes: Int
-    /// Whether a control group sets it and not the machine.
-    let isLimited: Bool
+    /// Where it comes from, for people.
+    let owner: String
 
     /// What holds for this process.
     static let current = MachineMemory(
-        machine: sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)), root: "")
+        machine: sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)), addressSpace: addressSpace, root: "")
 
-    /// The smaller of a machine's memory and the least limit of the process's control groups; `root` is where `/proc` and
-    /// `/sys` are.
-    init(machine: Int, root: String) {
-        let limit = Self.limitFiles(root).compactMap { Self.text(root + $0).flatMap(Int.init) }.filter { $0 > 0 }.min()
-        bytes = min(machine, limit ?? machine)
-        isLimited = bytes < machine
+    /// The smallest of a machine's memory, the least limit of the process's control groups and that of its address space;
+    /// `root` is where `/proc` and `/sys` are.
+    init(machine: Int, addressSpace: Int = .max, root: String) {
+        let group = Self.limitFiles(root).compactMap { Self.text(root + $0).flatMap(Int.init) }.filter { $0 > 0 }.min()
+        let least = min(machine, group ?? machine)
+        bytes = min(least, addressSpace)
+        owner =
+            bytes < least ? "this process's (ulimit -v)" : bytes < machine ? "this control group's" : "this machine's"
+    }
+
+    /// The address space that the process may have.
+    private static var addressSpace: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 else { return .max }
+        return Int(clamping: limit.rlim_cur)
     }
 
     /// Half of it: the other half is for what the budget does not count, and for the system's cache of files.
     var half: ByteCount { ByteCount(bytes: bytes / 2) }
-
-    /// Where it comes from, for people.
-    var owner: String { isLimited ? "this control group's" : "this machine's" }
 
     /// The files with limits of this process's groups and of all groups above them, version 2 or 1.
     private static func limitFiles(_ root: String) -> [String] {

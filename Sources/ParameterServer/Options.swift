@@ -12,8 +12,8 @@ struct Options: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The memory for models and requests: bytes, or with K, M, G or T. Default: half of this machine's, or of its "
-                + "control group's.",
+            "The memory for models and requests: bytes, or with K, M, G or T. Default: half of this machine's, or of what "
+                + "its control group or ulimit -v grants.",
             valueName: "size"))
     var memory: ByteCount?
 

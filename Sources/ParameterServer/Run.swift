@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import CArguments
+import CMalloc
 import Glibc
 import Logging
 import Optimizers
@@ -20,6 +21,7 @@ public func run(
 ) -> Never {
     let catalogue = Catalogue(adding: optimizers, schedules: schedules)
     let options = parse(arguments ?? ownArguments(), catalogue)
+    memory_set_up()
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "paramd")
     logger.logLevel = options.logLevel.level

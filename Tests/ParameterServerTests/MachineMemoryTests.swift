@@ -20,11 +20,19 @@ struct MachineMemoryTests {
         return MachineMemory(machine: machine, root: root.path)
     }
 
+    @Test("a limit of the address space counts where it is the least")
+    func addressSpace() {
+        let limited = MachineMemory(machine: 1 << 34, addressSpace: 1 << 30, root: "/nowhere")
+        #expect(limited.half.bytes == 1 << 29 && limited.owner == "this process's (ulimit -v)")
+        let wide = MachineMemory(machine: 1 << 30, addressSpace: 1 << 34, root: "/nowhere")
+        #expect(wide.bytes == 1 << 30 && wide.owner == "this machine's")
+    }
+
     @Test("without a control group the machine's memory counts")
     func none() throws {
         #expect(try memory([:]).bytes == 1 << 34)
         let unlimited = try memory(["proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max\n"])
-        #expect(unlimited.bytes == 1 << 34 && !unlimited.isLimited && unlimited.half.bytes == 1 << 33)
+        #expect(unlimited.bytes == 1 << 34 && unlimited.owner == "this machine's" && unlimited.half.bytes == 1 << 33)
     }
 
     @Test("version 2: the least limit of the group and those above it counts")
@@ -35,7 +43,8 @@ struct MachineMemoryTests {
             "sys/fs/cgroup/system.slice/memory.max": "536870912\n",
         ]
         let memory = try memory(files)
-        #expect(memory.bytes == 536_870_912 && memory.isLimited && memory.half.bytes == 268_435_456)
+        #expect(memory.bytes == 536_870_912 && memory.half.bytes == 268_435_456)
+        #expect(memory.owner == "this control group's")
     }
 
     @Test("version 2 in a container: the group is the root of what it sees")

@@ -53,6 +53,66 @@ struct MemoryBudgetTests {
         #expect(Shape(dimensions) == nil)
     }
 
+    @Test("what is owed counts, and a reservation grows and shrinks")
+    func owed() throws {
+        let budget = MemoryBudget(limit: 100)
+        let first = try budget.reserve(60)
+        #expect(throws: ServingError.outOfMemory(needed: 101, limit: 100)) { try first.grow(by: 41) }
+        try first.grow(by: 40)
+        first.shrink(to: 10)
+        #expect(first.bytes == 10 && budget.reserved == 10)
+        let debt = budget.owe(200)
+        #expect(budget.reserved == 210)
+        #expect(throws: ServingError.outOfMemory(needed: 1, limit: 100)) { try budget.reserve(1) }
+        withExtendedLifetime(debt) {}
+    }
+
+    @Test("a version that a reader holds stays counted, and a push without room for its version is not logged")
+    func pinned() throws {
+        let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 1000))]
+        try Place.memory.withRegistry(memoryLimit: 20_000) { registry in
+            let model = try registry.make(["optimizer": "sgd"], values)
+            var held: [PublishedVersion] = []
+            let refused = try (0..<10).map { _ in
+                held.append(model.publication.current)
+                do {
+                    try model.push(["w": values[0].1])
+                    return false
+                } catch ServingError.outOfMemory {
+                    return true
+                }
+            }
+            // Five arenas at most: the first version, that of the push, and the versions that there is room for.
+            let applied = refused.prefix { !$0 }.count
+            #expect((1...3).contains(applied) && !refused.dropFirst(applied).contains(false))
+            #expect(model.publication.current.step == applied && registry.budget.reserved <= 20_000)
+            held = []
+            try model.push(["w": values[0].1])
+            #expect(model.publication.current.step == applied + 1)
+        }
+    }
+
+    @Test("a buffer that was not paid for in full is not kept for others")
+    func partlyPaid() throws {
+        let budget = MemoryBudget(limit: 8 << 20)
+        let pool = ArenaPool(count: 1 << 20, budget: budget)
+        var arena: Arena? = try pool.takeGrowing()
+        #expect(budget.reserved == 0)
+        try arena?.pay(for: 10)
+        #expect(budget.reserved == 1 << 20)
+        try arena?.pay(for: 3 << 20)
+        #expect(budget.reserved == 3 << 20)
+        arena = nil
+        #expect(budget.reserved == 0)
+        arena = try pool.takeGrowing()
+        try arena?.payInFull()
+        arena = nil
+        #expect(budget.reserved == 4 << 20)
+        // It goes where others need the room.
+        _ = try budget.reserve(8 << 20)
+        #expect(budget.reserved == 0)
+    }
+
     @Test("many parameters whose sum overflows are refused", arguments: ["sgd", "adam"])
     func sumOverflows(optimizer: String) throws {
         try Place.memory.withRegistry(memoryLimit: .max) { registry in

@@ -46,14 +46,14 @@ struct WorkerExpiryTests {
         try model.refuses(.tooManyWorkers(limit: 2)) { try model.push(["w": [1]], seq(1, "c")) }
         time.advance(by: 1)
         try model.push(["w": [1]], seq(1, "c"))
-        #expect(model.waitForImage().ledger.workers.keys.sorted() == ["b", "c"])
+        #expect(try model.waitForImage().ledger.workers.keys.sorted() == ["b", "c"])
         try model.refuses(.tooManyWorkers(limit: 2)) { _ = try model.register("d") }
         time.advance(by: 50)
         // `b` was seen at 50, `c` at 100; a push makes `b` the younger one.
         try model.push(["w": [1]], seq(2, "b"))
         time.advance(by: 50)
         #expect(try model.register("d") == 1)
-        #expect(model.waitForImage().ledger.workers.keys.sorted() == ["b", "d"])
+        #expect(try model.waitForImage().ledger.workers.keys.sorted() == ["b", "d"])
     }
 
     @Test("a worker that comes again is told what holds, and no number is applied twice")
@@ -114,11 +114,11 @@ struct WorkerExpiryTests {
                 default: if let receipt = try? model.push(["w": [1]], key), !receipt.replayed { applied += 1 }
                 }
             }
-            let before = model.waitForImage()
+            let before = try model.waitForImage()
             registry.shutDown()
             registry = try Self.open(directory, Self.configuration(Time(), most: 1000, seconds: 1))
             model = try registry.model(named: "m")
-            let after = model.waitForImage()
+            let after = try model.waitForImage()
             #expect(after.digest == before.digest && after.optimizer.step == applied)
             #expect(after.ledger.workers == before.ledger.workers && after.ledger.expired == before.ledger.expired)
             registry.shutDown()
@@ -130,12 +130,12 @@ struct WorkerExpiryTests {
         let time = Time()
         let (registry, model) = try Self.model(time)
         defer { registry.shutDown() }
-        #expect(model.waitForImage().bytes[8] == 2)
+        #expect(try model.waitForImage().bytes[8] == 2)
         for name in ["a", "b", "c"] as [Name] {
             try model.push(["w": [1]], seq(1, name))
             time.advance(by: 100)
         }
-        let image = model.waitForImage()
+        let image = try model.waitForImage()
         let head = try ImageSource.of(image.bytes).head().head
         #expect(image.bytes[8] == 4 && head.workers == image.ledger.workers && head.expired == image.ledger.expired)
         #expect(head.expired == ["a": WorkerLedger.Expired(epoch: 0, lastSeq: 1, lastSeen: 1000)])

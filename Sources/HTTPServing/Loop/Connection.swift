@@ -31,8 +31,12 @@ final class Connection {
     let descriptor: Int32
     let remote: Remote
     var stage: Stage
-    /// When the body that arrives began, in nanoseconds of the monotonic clock.
-    var bodyStart: UInt64 = 0
+    /// When the body that arrives, or the answer that leaves, began, in nanoseconds of the monotonic clock.
+    var transferStart: UInt64 = 0
+    /// The answer that leaves: its size, and how fast it went when the loop looked last, in bytes per second.
+    var answer: (bytes: Int, rate: Double?) = (0, nil)
+    /// Its memory, where it is one of so many that they count.
+    var loan: (any AnyObject & Sendable)?
     /// Whether the client sends nothing more: it has closed its side, or left.
     var hasFinishedSending = false
     var transaction: Transaction?

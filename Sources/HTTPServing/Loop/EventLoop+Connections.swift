@@ -12,6 +12,10 @@ extension EventLoop {
         let deadline = now + configuration.headDeadline.nanoseconds
         let connection = Connection(
             descriptor: accepted.descriptor, remote: accepted.remote, stage: .idle(deadline: deadline))
+        guard pay(for: connection) else {
+            refuse(accepted)
+            return census.leave(accepted.remote)
+        }
         connections[accepted.descriptor] = connection
         poller.watch(accepted.descriptor)
         counters.accepted += 1
@@ -34,7 +38,7 @@ extension EventLoop {
             if check(connection) { left -= 1 }
             guard left > 0 else { return nextSweep = now + configuration.sweepInterval / 16 }
         }
-        slowBodies.report(slowestBody?.rate, of: self)
+        slowTransfers.report(slowest?.rate, of: self)
         nextSweep = now + configuration.sweepInterval
     }
 
@@ -60,10 +64,12 @@ extension EventLoop {
             return false
         case .answer(let window):
             guard let taken = connection.acknowledgedBytes else { return false }
-            guard let next = following(window ?? Connection.Window(start: now, bytes: taken), bytes: taken) else {
+            let window = window ?? Connection.Window(start: now, bytes: taken)
+            guard let next = following(window, bytes: taken) else {
                 connection.cut()
                 return true
             }
+            connection.answer.rate = rate(of: taken - window.bytes, since: window.start)
             connection.stage = .answer(next)
             return false
         }

@@ -117,7 +117,10 @@ extension EventLoop {
         case .proceed:
             watchPace(of: transaction)
         case .answer(let response):
+            let response = backed(response, isOwed: transaction.mayChangeState && response.status < 400)
             connection.stage = .answer(nil)
+            connection.transferStart = now
+            connection.answer = (response.body.count, nil)
             http_visit(transaction.handle, 0)
             note(response)
             // Where the library saw a chunked body end is hidden from us, and may not be where a proxy did.
@@ -140,15 +143,15 @@ extension EventLoop {
         switch transaction.connection.stage {
         case .head:
             transaction.connection.stage = .body(Connection.Window(start: now, bytes: 0))
-            transaction.connection.bodyStart = now
+            transaction.connection.transferStart = now
         case .idle, .body, .held, .answer, .lingering: break
         }
     }
 
-    /// Counts an answer; one that says that memory is short makes the slowest body give up its own.
+    /// Counts an answer; one that says that memory is short makes the slowest transfers give up their own.
     private func note(_ response: Response) {
         counters.count(response)
-        if response.asksForRoom { slowBodies.loop?.post(.relieve) }
+        if response.asksForRoom { slowTransfers.loop?.post(.relieve(bytes: response.wantedRoom)) }
     }
 
     private func interrupt(_ connection: Connection, with response: Response) {

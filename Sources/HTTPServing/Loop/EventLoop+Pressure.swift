@@ -1,11 +1,11 @@
-// Room for others: where connections or memory run out, the slowest body goes first. On the loop's thread; which loop has
-// the slowest one is known to `SlowBodies`.
+// Room for others: where connections or memory run out, the slowest bodies and answers go first. On the loop's thread;
+// which loop has the slowest one is known to `SlowTransfers`.
 
 import Glibc
 
 extension EventLoop {
-    /// The slowest body that is slow enough, and old enough, to be cut; its rate in bytes per second.
-    var slowestBody: (connection: Connection, rate: Double)? {
+    /// The slowest body or answer that is slow enough, and old enough, to be cut; its rate in bytes per second.
+    var slowest: (connection: Connection, rate: Double)? {
         var slowest: (connection: Connection, rate: Double)?
         for connection in connections.values {
             guard let rate = rate(of: connection), rate < slowest?.rate ?? Double(configuration.pressureRate) else {
@@ -17,33 +17,54 @@ extension EventLoop {
     }
 
     private func rate(of connection: Connection) -> Double? {
-        guard case .body = connection.stage, let transaction = connection.transaction else { return nil }
-        let age = now - min(now, connection.bodyStart)
-        guard age > 0, age >= configuration.pressureGrace.nanoseconds else { return nil }
-        return Double(transaction.receivedBytes) * 1e9 / Double(age)
+        switch connection.stage {
+        case .body: connection.transaction.flatMap { rate(of: $0.receivedBytes, since: connection.transferStart) }
+        case .answer: connection.answer.rate
+        case .idle, .head, .held, .lingering: nil
+        }
     }
 
-    /// Cuts the slowest body; what it holds is free at once.
+    /// Bytes per second; nil for a transfer that has only begun.
+    func rate(of bytes: Int, since start: UInt64) -> Double? {
+        let age = now - min(now, start)
+        guard age > 0, age >= configuration.pressureGrace.nanoseconds else { return nil }
+        return Double(bytes) * 1e9 / Double(age)
+    }
+
+    /// Cuts the slowest transfers until about `bytes` are free, at least one; what other loops have is their affair.
+    func relieve(_ bytes: Int) {
+        var missing = max(1, bytes)
+        while missing > 0, let freed = cutSlowest() { missing -= freed }
+        if missing > 0, let other = slowTransfers.loop, other !== self { other.post(.relieve(bytes: missing)) }
+    }
+
+    /// Cuts the slowest transfer; what it holds is free at once, or when the library lets go of the connection.
     ///
-    /// - Returns: whether there was one.
-    func cutSlowestBody() -> Bool {
-        guard let slowest = slowestBody?.connection else { return false }
+    /// - Returns: about how many bytes that is; nil where there is none to cut.
+    private func cutSlowest() -> Int? {
+        guard let connection = slowest?.connection else { return nil }
+        defer { slowTransfers.report(slowest?.rate, of: self) }
+        guard case .body = connection.stage else {
+            connection.stage = .held
+            connection.cut()
+            return connection.answer.bytes
+        }
         let refusal = Refusal.outpaced(rate: configuration.pressureRate)
         counters.count(configuration.render(refusal))
-        slowest.transaction?.end()
-        refuse(slowest, refusal)
-        slowBodies.report(slowestBody?.rate, of: self)
-        return true
+        let freed = connection.transaction?.receivedBytes ?? 0
+        connection.transaction?.end()
+        refuse(connection, refusal)
+        return freed
     }
 
-    /// Takes a connection for which there is no room in place of the slowest body, or refuses it.
+    /// Takes a connection for which there is no room in place of the slowest transfer, or refuses it.
     func contest(_ accepted: Accepted) {
-        guard cutSlowestBody() else { return refuse(accepted) }
+        guard cutSlowest() != nil else { return refuse(accepted) }
         census.enterBeyondLimit(accepted.remote)
         take(accepted)
     }
 
-    /// Turns away a connection that has not been counted in.
+    /// Turns away a connection that is not counted in.
     func refuse(_ accepted: Accepted) {
         EarlyAnswer(configuration.render(.tooManyConnections)).send(to: accepted.descriptor)
         close(accepted.descriptor)

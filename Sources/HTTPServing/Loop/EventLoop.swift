@@ -15,8 +15,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case accepted(Accepted)
         /// Take over a connection that is one too many, in place of the slowest body, or refuse it.
         case contested(Accepted)
-        /// Let go of the slowest body.
-        case relieve
+        /// Let go of the slowest transfers, until so many bytes are free.
+        case relieve(bytes: Int)
         /// A parked exchange has its outcome.
         case settled(Exchange)
         /// A parked exchange wants another deadline, or to be watched.
@@ -40,7 +40,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     let configuration: HTTPConfiguration
     let application: any Application
     let census: ConnectionCensus
-    let slowBodies: SlowBodies
+    let slowTransfers: SlowTransfers
     let gate: Gate
     let poller: Poller
     var daemon: OpaquePointer?
@@ -66,13 +66,13 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
 
     init(
         configuration: HTTPConfiguration, application: any Application, gate: Gate, census: ConnectionCensus,
-        slowBodies: SlowBodies
+        slowTransfers: SlowTransfers
     ) throws(HTTPServerError) {
         self.configuration = configuration
         self.application = application
         self.gate = gate
         self.census = census
-        self.slowBodies = slowBodies
+        self.slowTransfers = slowTransfers
         poller = try Poller()
         daemon = startDaemon()
         let descriptor = http_daemon_descriptor(daemon)
@@ -111,7 +111,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
             if case .accepted(let accepted) = message { discard(accepted) }
             if case .contested(let accepted) = message { refuse(accepted) }
         }
-        slowBodies.report(nil, of: self)
+        slowTransfers.report(nil, of: self)
         if let daemon { MHD_stop_daemon(daemon) }
         daemon = nil
         publish()
@@ -164,7 +164,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         switch message {
         case .accepted(let accepted): take(accepted)
         case .contested(let accepted): contest(accepted)
-        case .relieve: _ = cutSlowestBody()
+        case .relieve(let bytes): relieve(bytes)
         case .settled(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { resume(seat) }
         case .changed(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { refresh(seat) }
         case .drain: drain()

@@ -22,6 +22,7 @@ final class BodyReader {
     private var safetensors: SafetensorsReader
     private let format: BodyFormat
     private let request: Request
+    private let loan: BodyLoan
     private var head = BodyHead()
 
     /// Makes a reader for one body.
@@ -31,12 +32,15 @@ final class BodyReader {
     ///   - request: whose body it is.
     ///   - section: the member of a JSON body that holds the tensors.
     ///   - sink: where their numbers go.
+    ///   - loan: what the body holds of the budget.
     ///   - passesUnknownTypes: whether a file is read though it has tensors of types that are not known here.
     init(
-        _ format: BodyFormat, of request: Request, section: Name, sink: any TensorSink, passesUnknownTypes: Bool = false
+        _ format: BodyFormat, of request: Request, section: Name, sink: any TensorSink, loan: BodyLoan,
+        passesUnknownTypes: Bool = false
     ) {
         self.format = format
         self.request = request
+        self.loan = loan
         json = JSONBodyReader(tensorKeys: [section], sink: sink)
         safetensors = SafetensorsReader(
             sink: sink, limits: SafetensorsLimits(passesUnknownTypes: passesUnknownTypes))
@@ -50,9 +54,9 @@ final class BodyReader {
 
     private func take(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
         switch format {
-        case .json: do throws(JSONError) { try json.read(bytes) } catch { throw Problem(error) }
+        case .json: do throws(JSONError) { try json.read(bytes) } catch { throw Problem(error, loan) }
         case .safetensors:
-            do throws(SafetensorsError) { try safetensors.read(bytes) } catch { throw Problem(error) }
+            do throws(SafetensorsError) { try safetensors.read(bytes) } catch { throw Problem(error, loan) }
         }
     }
 
@@ -65,11 +69,12 @@ final class BodyReader {
         switch format {
         case .json:
             let body: JSONBody
-            do throws(JSONError) { body = try json.finish() } catch { throw Problem(error) }
+            do throws(JSONError) { body = try json.finish() } catch { throw Problem(error, loan) }
             return try document(body)
         case .safetensors:
             let body: SafetensorsBody
-            do throws(SafetensorsError) { body = try safetensors.finish() } catch { throw Problem(error) }
+            do throws(SafetensorsError) { body = try safetensors.finish() } catch { throw Problem(error, loan) }
+            if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues, loan) }
             let fields = body.metadata.map { JSONMember($0.key, PushFields.value(of: $0.value, for: $0.key)) }
             return TensorBody(
                 tensors: body.tensors, fields: fields, complaints: body.issues.map(Complaint.init), isMetadata: true)
@@ -83,7 +88,7 @@ final class BodyReader {
                     pointer: "", exception: .typeError, detail: "the body must be an object, not \(body.document.kind)")
             ])
         }
-        if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues) }
+        if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues, loan) }
         return TensorBody(tensors: body.tensors, fields: members, complaints: body.issues.map(Complaint.init))
     }
 }

@@ -8,15 +8,15 @@ import TensorCoding
 final class DefinitionReceiver: BodyReceiver {
     private let call: Call
     private let done: (ModelSource, Exchange) -> Void
+    private let sink: GrowingSink
     private var reader: JSONBodyReader
     private var head = BodyHead()
 
     init(_ call: Call, then done: @escaping (ModelSource, Exchange) -> Void) {
         self.call = call
         self.done = done
-        reader = JSONBodyReader(
-            tensorKeys: ["parameters"], sink: GrowingSink(call.api.registry.budget, integers: { _ in .taken }),
-            limits: FixedLimits.rates)
+        sink = GrowingSink(call.api.registry.budget, integers: { _ in .taken })
+        reader = JSONBodyReader(tensorKeys: ["parameters"], sink: sink, limits: FixedLimits.rates)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
@@ -25,7 +25,7 @@ final class DefinitionReceiver: BodyReceiver {
             try reader.read(bytes)
             return nil
         } catch {
-            return head.explain(Problem(error), of: call.request).response(for: call.request)
+            return head.explain(Problem(error, sink.loan), of: call.request).response(for: call.request)
         }
     }
 
@@ -44,7 +44,7 @@ final class DefinitionReceiver: BodyReceiver {
         do throws(JSONError) {
             body = try reader.finish()
         } catch {
-            throw Problem(error)
+            throw Problem(error, sink.loan)
         }
         return try DefinitionReading(body: body).definition()
     }

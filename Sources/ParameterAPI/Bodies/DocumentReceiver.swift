@@ -9,23 +9,18 @@ final class DocumentReceiver: BodyReceiver {
     /// The largest document without rates, in bytes.
     static let limit = FixedLimits.json.documentBytes
 
-    /// Takes no tensors; what the document itself needs is bounded by `limit`.
-    private final class NoSink: TensorSink {
-        func destination(for name: Name, in section: Name) -> TensorDestination { .nowhere }
-        func allowGrowth(bytes: Int) -> Bool { true }
-    }
-
     private let call: Call
     private let done: (JSONValue, Exchange) throws(Problem) -> Void
+    private let sink: GrowingSink
     private var reader: JSONBodyReader
 
-    /// Makes a receiver; a document that `holdsRates` may be long, and asks the memory budget.
+    /// Makes a receiver; a document that `holdsRates` may be long.
     init(_ call: Call, holdsRates: Bool = false, then done: @escaping (JSONValue, Exchange) throws(Problem) -> Void) {
         self.call = call
         self.done = done
+        sink = GrowingSink(call.api.registry.budget)
         reader = JSONBodyReader(
-            tensorKeys: [], sink: holdsRates ? GrowingSink(call.api.registry.budget) : NoSink(),
-            limits: holdsRates ? FixedLimits.rates : FixedLimits.json)
+            tensorKeys: [], sink: sink, limits: holdsRates ? FixedLimits.rates : FixedLimits.json)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
@@ -33,7 +28,7 @@ final class DocumentReceiver: BodyReceiver {
             try reader.read(bytes)
             return nil
         } catch {
-            return Problem(error).response(for: call.request)
+            return Problem(error, sink.loan).response(for: call.request)
         }
     }
 
@@ -49,9 +44,11 @@ final class DocumentReceiver: BodyReceiver {
 
     private func document() throws(Problem) -> JSONValue {
         do throws(JSONError) {
-            return try reader.finish().document
+            let document = try reader.finish().document
+            sink.loan.finishReading()
+            return document
         } catch {
-            throw Problem(error)
+            throw Problem(error, sink.loan)
         }
     }
 }

@@ -1,6 +1,6 @@
 // Where the numbers of a push go: straight into the ranges of an arena-shaped buffer, which is taken from the model's
-// pool when the first dense value is near, so that a client that only sends a head holds no memory. Sparse rows have no
-// place there and grow apart, within the budget.
+// pool when the first dense value is near and paid for as the body arrives, so that slow clients hold what they have sent
+// and no more. Sparse rows have no place there and grow apart, within the budget.
 
 import Names
 import Optimizers
@@ -14,9 +14,11 @@ final class GradientSink: TensorSink {
     private(set) var failure: Problem?
     private let model: Model
     private var taken: Arena?
-    private let budget: MemoryBudget
+    /// What the body holds beside the arena.
+    let loan: BodyLoan
+    private var receivedBytes = 0
+    private let bytesPerByte: Int
     private let takesUntrained: Bool
-    private var reservations: [Reservation] = []
 
     /// Makes a sink for one body.
     ///
@@ -26,7 +28,9 @@ final class GradientSink: TensorSink {
     init(_ model: Model, budget: MemoryBudget, takesUntrained: Bool) {
         self.layout = model.layout
         self.model = model
-        self.budget = budget
+        loan = BodyLoan(budget)
+        // Of the types that are read, 16-bit floats grow to twice their size, and integers of one byte to four times.
+        bytesPerByte = takesUntrained ? 4 : 2
         self.takesUntrained = takesUntrained
     }
 
@@ -43,31 +47,43 @@ final class GradientSink: TensorSink {
         let parameter = layout.parameters[index]
         guard parameter.isTrainable || takesUntrained else { return .nowhere }
         do throws(Problem) {
-            return .memory(try arena().buffer[parameter.range])
+            return .memory(try partlyPaid().buffer[parameter.range])
         } catch {
             failure = error
             return .nowhere
         }
     }
 
-    /// The buffer that holds the dense values.
+    /// Pays for the values that the next `count` bytes of the body can hold.
+    func expect(_ count: Int) {
+        receivedBytes += count
+        guard taken != nil, failure == nil else { return }
+        do throws(Problem) { _ = try partlyPaid() } catch { failure = error }
+    }
+
+    /// The buffer that holds the dense values, with memory for what has arrived.
     ///
     /// - Throws: `outOfMemory`, also where an earlier value found no place.
-    func arena() throws(Problem) -> Arena {
+    private func partlyPaid() throws(Problem) -> Arena {
         if let failure { throw failure }
-        if let taken { return taken }
         do throws(ServingError) {
-            let arena = try model.takeArena()
+            let arena = if let taken { taken } else { try model.takeArena() }
             taken = arena
+            try arena.pay(for: receivedBytes * bytesPerByte)
             return arena
         } catch {
             throw Problem(error)
         }
     }
 
-    func allowGrowth(bytes: Int) -> Bool {
-        guard let reservation = try? budget.reserve(bytes) else { return false }
-        reservations.append(reservation)
-        return true
+    /// The buffer that holds the dense values, for good.
+    ///
+    /// - Throws: `outOfMemory`, also where an earlier value found no place.
+    func arena() throws(Problem) -> Arena {
+        let arena = try partlyPaid()
+        do throws(ServingError) { try arena.payInFull() } catch { throw Problem(error) }
+        return arena
     }
+
+    func allowGrowth(bytes: Int) -> Bool { loan.take(bytes) }
 }

@@ -22,10 +22,11 @@ final class PushReceiver: BodyReceiver {
         self.model = model
         self.done = done
         sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: false)
-        reader = BodyReader(format, of: call.request, section: "gradients", sink: sink)
+        reader = BodyReader(format, of: call.request, section: "gradients", sink: sink, loan: sink.loan)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        sink.expect(bytes.count)
         do throws(Problem) {
             try reader.read(bytes)
             return sink.failure?.response(for: call.request)

@@ -49,6 +49,7 @@ struct UploadedFile {
 final class FileReceiver: BodyReceiver {
     private let call: Call
     private let done: (UploadedFile, Exchange) throws(Problem) -> Void
+    private let sink: GrowingSink
     private var reader: SafetensorsReader
     private var head = BodyHead()
 
@@ -61,7 +62,8 @@ final class FileReceiver: BodyReceiver {
     ) {
         self.call = call
         self.done = done
-        reader = SafetensorsReader(sink: GrowingSink(call.api.registry.budget, integers: integers))
+        sink = GrowingSink(call.api.registry.budget, integers: integers)
+        reader = SafetensorsReader(sink: sink)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
@@ -71,16 +73,18 @@ final class FileReceiver: BodyReceiver {
             return nil
         } catch .headerTooLarge(let length, let limit) {
             // The first bytes of a file of another format say a length that no header has.
-            let problem = Self.problem(.headerTooLarge(length: length, limit: limit))
+            let problem = problem(.headerTooLarge(length: length, limit: limit))
             return head.explain(problem, of: call.request).response(for: call.request)
         } catch {
-            return Self.problem(error).response(for: call.request)
+            return problem(error).response(for: call.request)
         }
     }
 
     func finish(_ exchange: Exchange) {
         do throws(Problem) {
-            try done(UploadedFile(try body()), exchange)
+            let body = try body()
+            if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues, sink.loan) }
+            try done(UploadedFile(body), exchange)
         } catch {
             call.answer(exchange, error)
         }
@@ -89,12 +93,12 @@ final class FileReceiver: BodyReceiver {
     func abandon() {}
 
     private func body() throws(Problem) -> SafetensorsBody {
-        do throws(SafetensorsError) { return try reader.finish() } catch { throw Self.problem(error) }
+        do throws(SafetensorsError) { return try reader.finish() } catch { throw problem(error) }
     }
 
     /// A damaged header is damaged content like any other here, and no mistake of a program that writes bodies.
-    private static func problem(_ error: SafetensorsError) -> Problem {
-        if error == .overBudget { return Problem(error) }
+    private func problem(_ error: SafetensorsError) -> Problem {
+        if error == .overBudget { return Problem(error, sink.loan) }
         return Problem([
             Complaint(
                 pointer: "", exception: .valueError,
@@ -105,12 +109,11 @@ final class FileReceiver: BodyReceiver {
 
 /// Lets tensors grow as far as the budget goes.
 final class GrowingSink: TensorSink {
-    private let budget: MemoryBudget
+    let loan: BodyLoan
     private let integerUse: (Name) -> IntegerUse
-    private var reservations: [Reservation] = []
 
     init(_ budget: MemoryBudget, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
-        self.budget = budget
+        loan = BodyLoan(budget)
         integerUse = integers
     }
 
@@ -118,12 +121,5 @@ final class GrowingSink: TensorSink {
 
     func destination(for name: Name, in section: Name) -> TensorDestination { .growing }
 
-    func allowGrowth(bytes: Int) -> Bool {
-        do throws(ServingError) {
-            reservations.append(try budget.reserve(bytes))
-            return true
-        } catch {
-            return false
-        }
-    }
+    func allowGrowth(bytes: Int) -> Bool { loan.take(bytes) }
 }

@@ -25,6 +25,23 @@ struct Curve: Sendable {
     }
 }
 
+extension Curve {
+    /// What a value takes with its text, in whatever form.
+    private static let bytesPerValue = 64
+
+    /// The memory of a curve and of its answer.
+    ///
+    /// - Throws: `outOfMemory` or `exceedsMemory` when the budget has no room for it.
+    static func memory(series: Int, points: Int, _ budget: MemoryBudget) throws(Problem) -> Reservation {
+        let bytes = series.multipliedReportingOverflow(by: points * bytesPerValue)
+        do throws(ServingError) {
+            return try budget.reserve(bytes.overflow ? .max : bytes.partialValue)
+        } catch {
+            throw Problem(error)
+        }
+    }
+}
+
 extension Call {
     /// The steps of `from`, `to` (included) and `every`; nil when no range is asked for.
     ///

@@ -36,10 +36,12 @@ final class ImportReceiver: BodyReceiver {
         key = try call.requestKey()
         sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
         reader = BodyReader(
-            format, of: call.request, section: "parameters", sink: sink, passesUnknownTypes: isPartial)
+            format, of: call.request, section: "parameters", sink: sink, loan: sink.loan,
+            passesUnknownTypes: isPartial)
     }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        sink.expect(bytes.count)
         do throws(Problem) {
             try reader.read(bytes)
             return sink.failure?.response(for: call.request)

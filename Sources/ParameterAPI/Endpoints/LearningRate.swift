@@ -93,11 +93,14 @@ private func answerCurve(
             let facts = model.publication.current.facts
             let shown = facts.layout.groups.indices.filter { subject.groups?.contains($0) ?? true }
             let names = shown.map { facts.layout.groups[$0].name.text }
+            let memory = try Curve.memory(series: shown.count, points: subject.steps.count, call.api.registry.budget)
             let curve = try Curve(subject.quantity, subject.steps, names: names) { step throws(Problem) in
                 let values = try evaluate(facts, step)
                 return shown.map { values[$0] }
             }
-            return form.response(for: curve, title: "\(facts.name): \(subject.title)", call)
+            var response = form.response(for: curve, title: "\(facts.name): \(subject.title)", call)
+            response.loan = memory
+            return response
         }
     }
 }

@@ -50,11 +50,13 @@ private func forbidSelection(_ call: Call) throws(Problem) {
 private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Action {
     try forbidSelection(call)
     let receiver = PushReceiver(call, model, format) { push, exchange in
-        model.dryRun(push) { result in
+        model.dryRun(push, showingStages: stages, bytesPerValue: JSONWriter.bytesPerValue) { result in
             switch result {
-            case .success(let run):
+            case .success((let run, let memory)):
                 let version = model.publication.current
-                call.answer(exchange, headers: versionHeaders(version)) { $0.dryRun(run, on: version, stages: stages) }
+                call.answer(exchange, headers: versionHeaders(version), loan: memory) {
+                    $0.dryRun(run, on: version, stages: stages)
+                }
             case .failure(let error): call.answer(exchange, Problem(error))
             }
         }

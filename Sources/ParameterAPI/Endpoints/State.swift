@@ -13,12 +13,20 @@ import TensorCoding
     let representation = try Representation(call)
     return .answer { exchange in
         // The copy is taken by the model between two updates; it is encoded on this connection's own thread.
-        model.export { export in
+        model.export { result in
+            let export: ModelExport
+            let memory: Reservation?
+            do throws(ServingError) {
+                export = try result.get()
+                memory = representation == .json ? try call.api.registry.budget.reserve(export.documentBytes) : nil
+            } catch {
+                return call.answer(exchange, Problem(error))
+            }
             let validators = stateValidators(call, export, representation)
             if validators.hold { return exchange.complete { validators.notModified } }
             exchange.complete {
                 switch representation {
-                case .json: stateDocument(export, indented: call.isIndented, validators.headers)
+                case .json: stateDocument(export, indented: call.isIndented, validators.headers, memory)
                 case .safetensors: stateFile(export, validators.headers)
                 }
             }
@@ -35,9 +43,9 @@ private func stateValidators(
 }
 
 private func stateDocument(
-    _ export: ModelExport, indented: Bool, _ headers: [(name: String, value: String)]
+    _ export: ModelExport, indented: Bool, _ headers: [(name: String, value: String)], _ memory: Reservation?
 ) -> Response {
-    .json(indented: indented, headers: headers) { writer in
+    var response = Response.json(indented: indented, headers: headers) { writer in
         writer.beginObject()
         writer.member("model", export.version.facts.name)
         writer.members(of: export.version)
@@ -70,6 +78,8 @@ private func stateDocument(
         writer.endObject()
         writer.endObject()
     }
+    response.loan = memory
+    return response
 }
 
 private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: String)]) -> Response {
@@ -87,6 +97,13 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
 }
 
 extension ModelExport {
+    /// The most that the state takes as JSON.
+    fileprivate var documentBytes: Int {
+        slots.reduce(1024 + 256 * (counts.count + scalars.count)) { sum, slot in
+            sum + 256 + 2 * slot.name.utf8.count + slot.values.count * JSONWriter.bytesPerValue
+        }
+    }
+
     /// What the checksum of the file covers.
     fileprivate var checked: [FileChecksum.Tensor] {
         counts.map { (name: $0.name, shape: [], fingerprint: Fingerprint(of: $0.value)) }

@@ -6,32 +6,51 @@ import TensorCoding
 
 extension Problem {
     /// A text that is not JSON, or JSON with a number that nothing here can hold: line, column, and what to change.
-    init(_ error: JSONError) {
+    ///
+    /// - Parameter loan: what the body holds of the budget, which tells whether more could ever fit.
+    init(_ error: JSONError, _ loan: BodyLoan? = nil) {
         if error.reason == .numberOutOfRange {
             self.init([Complaint(pointer: "", exception: .valueError, detail: "\(error)")])
             return
         }
         if error.reason == .overBudget {
-            self.init(.exceedsMemory, "The body at \(error). Nothing was applied.")
+            self.init(wanting: loan, "The body at \(error). Nothing was applied.")
             return
         }
         self.init(.malformedJSON, "The body is not JSON: \(error). Nothing was applied.")
     }
 
     /// A file that is not a safetensors file.
-    init(_ error: SafetensorsError) {
+    init(_ error: SafetensorsError, _ loan: BodyLoan? = nil) {
+        if error == .overBudget {
+            self.init(wanting: loan, "The body takes memory: \(error). Nothing was applied.")
+            return
+        }
         self.init(.malformedTensors, "The body is not a safetensors file: \(error). Nothing was applied.")
     }
 }
 
 extension Problem {
     /// Mistakes in the tensors of a body.
-    init(_ issues: [TensorIssue]) {
+    init(_ issues: [TensorIssue], _ loan: BodyLoan? = nil) {
         if let issue = issues.first(where: { $0.kind == .budget }) {
-            self.init(.exceedsMemory, "\(issue.detail); nothing was applied.")
+            self.init(wanting: loan, "\(issue.detail); nothing was applied.")
         } else {
             self.init(issues.map(Complaint.init))
         }
+    }
+}
+
+extension Problem {
+    /// Memory is wanting: for now, or for good where the body could not fit even into an empty daemon.
+    fileprivate init(wanting loan: BodyLoan?, _ detail: String) {
+        guard case .outOfMemory(let needed, let limit)? = loan?.refusal, needed > limit else {
+            self.init(.outOfMemory, detail)
+            retryAfter = 1
+            if case .outOfMemory(let needed, _)? = loan?.refusal { wantedRoom = needed }
+            return
+        }
+        self.init(.exceedsMemory, detail)
     }
 }
 

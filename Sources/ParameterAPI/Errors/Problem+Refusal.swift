@@ -8,6 +8,7 @@ extension Problem {
         let ending = refusal == .cutOff ? "" : " Nothing was applied."
         self.init(ProblemKind(refusal), "\(refusal.advice)\(ending)")
         if refusal.status == 503 { retryAfter = 1 }
+        if case .noRoomForAnswer(let bytes) = refusal { wantedRoom = bytes }
     }
 }
 
@@ -30,7 +31,9 @@ extension Refusal {
             "\(detail) The daemon's --limit minimum-rate=SIZE and rate-window=TIME change what it accepts."
         case .outpaced:
             "\(detail) The daemon's --limit connections=COUNT and --memory change how much room it has, pressure-rate=SIZE whom it cuts."
-        case .tooManyConnections: "\(detail) The daemon's --limit connections=COUNT changes how many may be."
+        case .noRoomForAnswer: "\(detail) A larger --memory has more room."
+        case .tooManyConnections:
+            "\(detail) The daemon's --limit connections=COUNT and --memory change how many may be."
         case .cutOff:
             "\(detail) Send the same request again with the same seq or Idempotency-Key: what was kept is not applied twice."
         default: detail
@@ -54,6 +57,7 @@ extension ProblemKind {
         case .foreignHost: self = .wrongHost
         case .headTooLarge: self = .headTooLarge
         case .unknownMethod, .unknownTransferEncoding: self = .notImplemented
+        case .noRoomForAnswer: self = .outOfMemory
         case .tooManyConnections, .draining, .cutOff: self = .stopping
         case .unsupportedVersion: self = .versionNotSupported
         }

@@ -17,6 +17,7 @@ extension Problem {
         var response = Response.json(
             indented: indented, status: kind.status, type: "application/problem+json", headers: headers, told.write)
         response.asksForRoom = kind == .outOfMemory
+        response.wantedRoom = wantedRoom
         return response
     }
 

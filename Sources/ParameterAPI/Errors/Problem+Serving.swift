@@ -42,7 +42,7 @@ extension Problem {
                 .outOfMemory,
                 "This needs \(needed) bytes, more than is left of the \(limit) of --memory; try again, delete a model or start the daemon with more. Nothing was applied."
             )
-            retryAfter = 1
+            (retryAfter, wantedRoom) = (1, needed)
         case .learningRateExhausted(let group, let step, let length):
             self.init(
                 .learningRateExhausted,

@@ -21,6 +21,8 @@ struct Problem: Error {
     var exception: String?
     /// Seconds after which another try may succeed.
     var retryAfter: Int?
+    /// Bytes of memory that were wanting.
+    var wantedRoom = 0
     /// Methods that the path knows, for 405.
     var allow: [String] = []
     /// The size of the file that was asked for, for 416.

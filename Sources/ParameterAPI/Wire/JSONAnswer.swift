@@ -2,6 +2,7 @@
 
 import HTTPServing
 import Names
+import ParameterServing
 import TensorCoding
 
 extension Response {
@@ -31,14 +32,18 @@ extension Response {
 }
 
 extension Call {
-    /// Completes the exchange with a JSON document.
+    /// Completes the exchange with a JSON document; `loan` is the memory that was reserved for it.
     func answer(
         _ exchange: Exchange, status: Int = 200, headers: [(name: String, value: String)] = [],
-        _ write: @escaping @Sendable (inout JSONWriter) -> Void
+        loan: Reservation? = nil, _ write: @escaping @Sendable (inout JSONWriter) -> Void
     ) {
         let indented = isIndented
         let headers = headers + replayHeaders
-        exchange.complete { .json(indented: indented, status: status, headers: headers, write) }
+        exchange.complete {
+            var response = Response.json(indented: indented, status: status, headers: headers, write)
+            response.loan = loan
+            return response
+        }
     }
 
     /// Completes the exchange with the answer of what leaves nothing to tell.
@@ -70,6 +75,9 @@ extension Call {
 }
 
 extension JSONWriter {
+    /// The most that a value takes while it is written, the text before it grows included.
+    static let bytesPerValue = 36
+
     mutating func member(_ name: Name, _ value: String) {
         key(name)
         string(value)

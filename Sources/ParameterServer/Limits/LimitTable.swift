@@ -17,7 +17,7 @@ extension Limit {
         Limit("idle-deadline", .time(\.http.idleDeadline), "Time between requests of a connection"),
         Limit("minimum-rate", .bytes(\.http.minimumRate), "Least bytes per second, body and answer"),
         Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
-        Limit("pressure-rate", .bytes(\.http.pressureRate), "Slower bodies make room when there is none"),
+        Limit("pressure-rate", .bytes(\.http.pressureRate), "Slower transfers make room if need be"),
         Limit("lingering", .count(\.http.maximumLingering), "Refused connections still read, per loop"),
         Limit("turn", .count(\.http.connectionsPerTurn), "Connections that a loop takes up at once"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),

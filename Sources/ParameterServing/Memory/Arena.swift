@@ -13,9 +13,9 @@ public final class Arena: @unchecked Sendable {
     /// Which writes made its values; nil for contents that no version has.
     var stamps: ArenaStamps?
     private let pool: ArenaPool
-    private let reservation: Reservation?
+    private let reservation: Reservation
 
-    fileprivate init(buffer: FloatBuffer, stamps: ArenaStamps?, pool: ArenaPool, reservation: Reservation?) {
+    fileprivate init(buffer: FloatBuffer, stamps: ArenaStamps?, pool: ArenaPool, reservation: Reservation) {
         self.buffer = buffer
         self.stamps = stamps
         self.pool = pool
@@ -24,18 +24,36 @@ public final class Arena: @unchecked Sendable {
 
     deinit { pool.takeBack(buffer, stamps, reservation) }
 
+    /// Bytes that are paid for at once, so that a body asks the budget seldom.
+    private static let step = 1 << 20
+
+    /// Takes from the budget what the first `bytes` written here need; of the rest no page is touched yet.
+    ///
+    /// - Throws: `ServingError.outOfMemory` when the budget has no room for it.
+    public func pay(for bytes: Int) throws(ServingError) {
+        let (held, whole) = (reservation.bytes, pool.bytes)
+        guard bytes > held, held < whole else { return }
+        try reservation.grow(by: min(whole, max(bytes, held + Self.step)) - held)
+    }
+
+    /// Takes from the budget what all of it needs.
+    public func payInFull() throws(ServingError) { try pay(for: pool.bytes) }
+
     /// Whether the daemon has memory enough to keep more of these than it needs.
     var isPoolAtEase: Bool { pool.isAtEase }
 }
 
-/// The buffers of one model that are free to be used again.
-final class ArenaPool: Sendable {
+/// The buffers of one model that are free to be used again, and the promise that the next version will have one.
+///
+/// A push holds an arena of its own, which comes back when it has been applied. So one more is enough for the versions of
+/// all pushes under way, however many they are: each leaves behind what the next one needs.
+final class ArenaPool: MemoryStore {
     /// Free buffers beyond this number go back to the system: one for the step, two for pushes being decoded, one spare.
     private static let mostFree = 4
 
     let count: Int
     let budget: MemoryBudget
-    private let free = Locked<[Free]>([])
+    private let shelf = Locked(Shelf())
 
     private struct Free {
         let buffer: FloatBuffer
@@ -43,10 +61,24 @@ final class ArenaPool: Sendable {
         let reservation: Reservation
     }
 
+    private struct Shelf {
+        var free: [Free] = []
+        /// Changes under way that make a version.
+        var promises = 0
+        /// How many free ones nobody but a version may have.
+        var kept: Int { promises > 0 ? 1 : 0 }
+    }
+
     init(count: Int, budget: MemoryBudget) {
         self.count = count
         self.budget = budget
+        budget.add(self)
     }
+
+    deinit { budget.remove(self) }
+
+    /// The size of one buffer.
+    var bytes: Int { count * MemoryLayout<Float>.stride }
 
     /// Whether less than half of the budget is in use.
     var isAtEase: Bool { budget.reserved < budget.limit / 2 }
@@ -62,43 +94,78 @@ final class ArenaPool: Sendable {
         return arena
     }
 
-    /// A buffer even when the budget is spent: a push that has been logged must be applied.
+    /// A buffer to be written from its start on, which is paid for as that goes on.
+    func takeGrowing() throws(ServingError) -> Arena {
+        if let arena = takeFree({ $0.stamps == nil }) { return arena }
+        return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: try budget.reserve(0))
+    }
+
+    /// Sees to it that the version which a change is going to make has a buffer, until `keepPromise`.
+    ///
+    /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another.
+    func promise() throws(ServingError) {
+        let hasOne = shelf.withLock { shelf in
+            guard shelf.promises > 0 || !shelf.free.isEmpty else { return false }
+            shelf.promises += 1
+            return true
+        }
+        if hasOne { return }
+        let spare = Free(buffer: FloatBuffer(count: count), stamps: nil, reservation: try budget.reserve(bytes))
+        shelf.withLock { shelf in
+            shelf.free.append(spare)
+            shelf.promises += 1
+        }
+    }
+
+    /// The change has taken its buffer, or comes to nothing.
+    func keepPromise() { shelf.withLock { $0.promises = max(0, $0.promises - 1) } }
+
+    /// A buffer even when the budget is spent: what has been logged must be applied.
     func takeRegardless() -> Arena {
-        (try? take()) ?? Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: nil)
+        if let arena = try? take() { return arena }
+        return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: budget.owe(bytes))
     }
 
     /// A buffer for the next version, one that held an earlier version if there is one: with its stamps.
     func takeForVersion() -> Arena {
-        takeFree { $0.stamps != nil } ?? takeFree { _ in true } ?? takeRegardless()
+        takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? takeRegardless()
     }
 
-    /// Gives all free buffers back to the system.
+    /// Gives the free buffers back to the system, but for one that is promised.
     func releaseFree() {
-        _ = free.withLock { free -> [Free] in
-            defer { free = [] }
-            return free
+        _ = shelf.withLock { shelf -> [Free] in
+            let released = Array(shelf.free.dropFirst(shelf.kept))
+            shelf.free = Array(shelf.free.prefix(shelf.kept))
+            return released
         }
     }
 
-    private func takeFree(_ isWanted: (Free) -> Bool) -> Arena? {
-        let found = free.withLock { free in free.lastIndex(where: isWanted).map { free.remove(at: $0) } }
+    private func takeFree(keeping kept: Int? = nil, _ isWanted: (Free) -> Bool) -> Arena? {
+        let found = shelf.withLock { shelf -> Free? in
+            guard shelf.free.count > kept ?? shelf.kept else { return nil }
+            return shelf.free.lastIndex(where: isWanted).map { shelf.free.remove(at: $0) }
+        }
         return found.map { Arena(buffer: $0.buffer, stamps: $0.stamps, pool: self, reservation: $0.reservation) }
     }
 
     private func make() throws(ServingError) -> Arena {
-        let reservation = try budget.reserve(count * MemoryLayout<Float>.stride)
+        let reservation = try budget.reserve(bytes)
         return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: reservation)
     }
 
-    fileprivate func takeBack(_ buffer: FloatBuffer, _ stamps: ArenaStamps?, _ reservation: Reservation?) {
-        guard let reservation else { return }
+    fileprivate func takeBack(_ buffer: FloatBuffer, _ stamps: ArenaStamps?, _ reservation: Reservation) {
+        // What was not paid for in full must not come back as if it were.
+        guard reservation.bytes == bytes else { return }
         let returned = Free(buffer: buffer, stamps: stamps, reservation: reservation)
         // What is dropped is unmapped outside of the lock.
-        _ = free.withLock { free -> Free? in
-            free.append(returned)
-            guard free.count > Self.mostFree else { return nil }
+        _ = shelf.withLock { shelf -> Free? in
+            shelf.free.append(returned)
+            guard shelf.free.count > Self.mostFree || isOverdrawn, shelf.free.count > shelf.kept else { return nil }
             // What held a version saves a copy; the rest only saves fresh pages.
-            return free.remove(at: free.firstIndex { $0.stamps == nil } ?? 0)
+            return shelf.free.remove(at: shelf.free.firstIndex { $0.stamps == nil } ?? 0)
         }
     }
+
+    /// Whether more has been promised than there is: then nothing is kept for later.
+    private var isOverdrawn: Bool { budget.reserved > budget.limit }
 }

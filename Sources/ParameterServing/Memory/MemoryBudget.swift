@@ -1,15 +1,25 @@
-// One number for the memory that requests can make the daemon use: models, bodies in flight, versions that slow readers
-// pin. All of it asks here first, with products that cannot overflow, so that sixty bytes of JSON cannot allocate
-// terabytes. Not counted: documents and receipts, which have limits of their own, and the copies that dry runs, `state`
-// and sparse rows on their way make of what has been counted.
+// One number for the memory that requests can make the daemon use: models, bodies and documents in flight, answers that
+// slow readers leave unread, versions that they pin, copies of slots. All of it asks here first, with products that cannot
+// overflow, so that sixty bytes of JSON cannot allocate terabytes.
 
 import Threading
+
+/// What keeps memory for later and can give it back where others need it.
+protocol MemoryStore: AnyObject, Sendable {
+    /// Gives back what nobody uses now.
+    func releaseFree()
+}
 
 /// The bytes that models and requests may use together.
 public final class MemoryBudget: Sendable {
     /// The most that may be reserved at any time, in bytes.
     public let limit: Int
     private let used = Locked(0)
+    private let stores = Locked([ObjectIdentifier: WeakStore]())
+
+    private struct WeakStore: Sendable {
+        weak var store: (any MemoryStore)?
+    }
 
     /// Makes a budget of `limit` bytes.
     public init(limit: Int) {
@@ -23,13 +33,39 @@ public final class MemoryBudget: Sendable {
     ///
     /// - Throws: `ServingError.outOfMemory` when less is left; nothing is taken then.
     public func reserve(_ bytes: Int) throws(ServingError) -> Reservation {
-        let fits = used.withLock { used in
+        try take(bytes)
+        return Reservation(bytes: bytes, budget: self)
+    }
+
+    /// Takes `bytes` even where they are not left: for what has been promised and can no longer be refused.
+    ///
+    /// Whoever asks next is refused until that much has come back.
+    public func owe(_ bytes: Int) -> Reservation {
+        used.withLock { $0 += bytes }
+        return Reservation(bytes: bytes, budget: self)
+    }
+
+    /// Has `store` give back what it keeps whenever a request would be refused.
+    func add(_ store: any MemoryStore) {
+        stores.withLock { $0[ObjectIdentifier(store)] = WeakStore(store: store) }
+    }
+
+    /// Asks `store` no more; called as it ends.
+    func remove(_ store: any MemoryStore) { stores.withLock { $0[ObjectIdentifier(store)] = nil } }
+
+    fileprivate func take(_ bytes: Int) throws(ServingError) {
+        if fits(bytes) { return }
+        // What is let go of here takes locks of its own.
+        for store in stores.withLock({ $0.values }) { store.store?.releaseFree() }
+        guard fits(bytes) else { throw .outOfMemory(needed: bytes, limit: limit) }
+    }
+
+    private func fits(_ bytes: Int) -> Bool {
+        used.withLock { used in
             guard bytes >= 0, bytes <= limit - used else { return false }
             used += bytes
             return true
         }
-        guard fits else { throw .outOfMemory(needed: bytes, limit: limit) }
-        return Reservation(bytes: bytes, budget: self)
     }
 
     fileprivate func release(_ bytes: Int) {
@@ -39,14 +75,36 @@ public final class MemoryBudget: Sendable {
 
 /// A part of the budget that is given back when the last reference goes.
 public final class Reservation: Sendable {
-    /// The reserved size in bytes.
-    public let bytes: Int
+    private let held: Locked<Int>
     private let budget: MemoryBudget
 
     fileprivate init(bytes: Int, budget: MemoryBudget) {
-        self.bytes = bytes
+        held = Locked(bytes)
         self.budget = budget
     }
 
     deinit { budget.release(bytes) }
+
+    /// The reserved size in bytes.
+    public var bytes: Int { held.withLock { $0 } }
+
+    /// Takes `more` bytes; one thread at a time.
+    ///
+    /// - Throws: `ServingError.outOfMemory` when less is left; the reservation is then as before.
+    public func grow(by more: Int) throws(ServingError) {
+        do throws(ServingError) { try budget.take(more) } catch {
+            throw .outOfMemory(needed: bytes + more, limit: budget.limit)
+        }
+        held.withLock { $0 += more }
+    }
+
+    /// Gives back what is beyond `bytes`.
+    public func shrink(to bytes: Int) {
+        budget.release(
+            held.withLock { held in
+                let surplus = max(0, held - bytes)
+                held -= surplus
+                return surplus
+            })
+    }
 }

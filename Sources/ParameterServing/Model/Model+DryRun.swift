@@ -5,12 +5,17 @@ import Optimizers
 extension Model {
     /// Judges a push as if it were applied next and gives what it would do to `reply`, on an executor thread.
     ///
-    /// The push's key is left alone: a dry run uses up nothing.
-    public func dryRun(_ push: Push, reply: @escaping @Sendable (Result<DryRun, ServingError>) -> Void) {
+    /// The push's key is left alone: a dry run uses up nothing. What it tells is in memory that the budget lends until the
+    /// reservation goes; `bytesPerValue` more of it are for whoever writes the values down.
+    public func dryRun(
+        _ push: Push, showingStages: Bool, bytesPerValue: Int = 0,
+        reply: @escaping @Sendable (Result<(DryRun, Reservation), ServingError>) -> Void
+    ) {
         inspect { state in
             do throws(ServingError) {
                 try state.judge(push)
-                reply(.success(try state.dryRun(push)))
+                let memory = try state.reserve(push, showingStages, bytesPerValue)
+                reply(.success((try state.dryRun(push, showingStages), memory)))
             } catch {
                 reply(.failure(error))
             }
@@ -19,9 +24,18 @@ extension Model {
 }
 
 extension ModelState {
-    fileprivate func dryRun(_ push: Push) throws(ServingError) -> DryRun {
+    fileprivate func reserve(
+        _ push: Push, _ showingStages: Bool, _ bytesPerValue: Int
+    ) throws(ServingError) -> Reservation {
+        let told = optimizer.valuesTold(by: push.gradients, showingStages: showingStages)
+        return try pool.budget.reserve(
+            optimizer.dryRunBytes(push.gradients, showingStages: showingStages) + told * bytesPerValue)
+    }
+
+    fileprivate func dryRun(_ push: Push, _ showingStages: Bool) throws(ServingError) -> DryRun {
         do throws(OptimizerError) {
-            return try optimizer.dryRun(push.gradients, from: UnsafePointer(arena.buffer.base))
+            return try optimizer.dryRun(
+                push.gradients, from: UnsafePointer(arena.buffer.base), showingStages: showingStages)
         } catch {
             throw ServingError(error)
         }

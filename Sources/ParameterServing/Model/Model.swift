@@ -38,6 +38,8 @@ public final class Model: Runnable, @unchecked Sendable {
     private let watch: RuleWatch?
     private let clock: @Sendable () -> Int
     private var state: ModelState
+    /// The copy of the present state that readers share, as long as one of them holds it.
+    private weak var latestExport: ModelExport?
     private var end: ServingError?
 
     init(
@@ -57,8 +59,8 @@ public final class Model: Runnable, @unchecked Sendable {
         self.state = state
     }
 
-    /// Memory for one decoded push: an arena-shaped buffer with unspecified contents.
-    public func takeArena() throws(ServingError) -> Arena { try pool.take() }
+    /// Memory for one decoded push: an arena-shaped buffer with unspecified contents, to be paid for as it is filled.
+    public func takeArena() throws(ServingError) -> Arena { try pool.takeGrowing() }
 
     /// Hands a command to the model; `reply` is called once, on an executor thread.
     public func submit(_ command: Command, reply: @escaping Reply) {
@@ -112,14 +114,33 @@ public final class Model: Runnable, @unchecked Sendable {
     var bytes: Int { memory.bytes + layout.count * MemoryLayout<Float>.stride }
 
     /// The whole state between two commands; waits for it, so never on a network thread.
-    func waitForImage() -> ModelImage {
-        let result = Locked<ModelImage?>(nil)
+    ///
+    /// - Throws: `outOfMemory` where there is no room for a copy of the slots.
+    func waitForImage() throws(ServingError) -> ModelImage {
+        let result = Locked<Result<ModelImage, ServingError>?>(nil)
         let done = Condition()
         inspect { [fingerprint] state in
-            result.withLock { $0 = state.image(fingerprint: fingerprint) }
+            let image = Result { () throws(ServingError) in try state.image(fingerprint: fingerprint) }
+            result.withLock { $0 = image }
             done.broadcast()
         }
-        return result.wait(for: done) { $0 }
+        return try result.wait(for: done) { $0 }.get()
+    }
+
+    /// Gives the state itself to `body` while the model stands still; for where there is no room for a copy.
+    func hold<Result>(_ body: (ModelImage) throws(JournalError) -> Result) throws(JournalError) -> Result {
+        let (held, isOver) = (Locked<ModelImage?>(nil), Locked(false))
+        let change = Condition()
+        inspect { [fingerprint] state in
+            held.withLock { $0 = state.view(fingerprint: fingerprint, memory: nil) }
+            change.broadcast()
+            isOver.wait(for: change) { $0 ? () : nil }
+        }
+        defer {
+            isOver.withLock { $0 = true }
+            change.broadcast()
+        }
+        return try body(held.wait(for: change) { $0 })
     }
 
     /// Applies a record of the journal during recovery; nobody is answered, nothing is published yet.
@@ -221,12 +242,21 @@ public final class Model: Runnable, @unchecked Sendable {
         state.advance(past: position)
     }
 
-    /// The whole state of a model that nobody else knows.
-    var image: ModelImage { state.image(fingerprint: fingerprint) }
+    /// The whole state of a model that nobody else knows, to which nothing more is applied.
+    var finalImage: ModelImage { state.view(fingerprint: fingerprint, memory: memory) }
 
-    /// The same if the model is at that step and sound: the slots of one that diverged hold what broke it.
-    func image(ifAt step: Int?) -> ModelImage? {
-        state.optimizer.step == step && state.divergence == nil ? image : nil
+    /// A copy of it if the model is at that step and sound: the slots of one that diverged hold what broke it.
+    func image(ifAt step: Int?) throws(ServingError) -> ModelImage? {
+        guard state.optimizer.step == step, state.divergence == nil else { return nil }
+        return try state.image(fingerprint: fingerprint)
+    }
+
+    /// The copy of the present state that all share who ask between two changes; called by `inspect`.
+    func export(_ state: ModelState) throws(ServingError) -> ModelExport {
+        if let latestExport { return latestExport }
+        let made = try ModelExport(state)
+        latestExport = made
+        return made
     }
 
     /// Decides as the first time: what was refused then is refused now.
@@ -238,6 +268,7 @@ public final class Model: Runnable, @unchecked Sendable {
 
     /// Carries a command out, noted in the directory where a rule of a user's may end the process.
     private func applyNoted(_ command: Command) throws(ServingError) -> Outcome {
+        latestExport = nil
         guard let watch else { return try state.apply(command) }
         let (rule, step) = (type(of: state.optimizer).traits.name, state.optimizer.step + 1)
         return try watch.run(rule, on: uid, step: step) { () throws(ServingError) in try state.apply(command) }

@@ -27,12 +27,12 @@ public final class ModelExport: @unchecked Sendable {
     public let digest: String
     private let image: ModelImage
 
-    init(_ state: ModelState) {
+    init(_ state: ModelState) throws(ServingError) {
         let optimizer = state.optimizer
         let layout = optimizer.layout
         version = state.published
         // The digest does not count what the model was made of.
-        image = state.image(fingerprint: Fingerprint(high: 0, low: 0))
+        image = try state.image(fingerprint: Fingerprint(high: 0, low: 0))
         digest = "\(image.digest)"
         var slots: [SlotValues] = []
         for (slot, copy) in zip(optimizer.slots, image.optimizer.slots.map(\.buffer)) {
@@ -51,8 +51,12 @@ public final class ModelExport: @unchecked Sendable {
 }
 
 extension Model {
-    /// Gives a copy of the optimizer's state to `body`, on an executor thread.
-    public func export(_ body: @escaping @Sendable (ModelExport) -> Void) {
-        inspect { state in body(ModelExport(state)) }
+    /// Gives a copy of the optimizer's state to `body`, on an executor thread; `outOfMemory` where there is no room.
+    ///
+    /// All who ask between two changes share one copy.
+    public func export(_ body: @escaping @Sendable (Result<ModelExport, ServingError>) -> Void) {
+        inspect { [self] state in
+            body(Result { () throws(ServingError) in try export(state) })
+        }
     }
 }

@@ -14,7 +14,9 @@ extension ModelState {
     mutating func admit(_ command: Command) throws(ServingError) -> Admission {
         switch command {
         case .push(let push): return try admit(push)
-        case .importValues(_, _, let ifVersion): try check(ifVersion)
+        case .importValues(_, _, let ifVersion):
+            try check(ifVersion)
+            try pool.promise()
         case .restore(let restoration): try check(restoration)
         case .register(let worker, let sighting):
             try ledger.checkRoom(for: worker, sighting)
@@ -48,6 +50,7 @@ extension ModelState {
             }
         }
         try judge(push)
+        try pool.promise()
         if let key = push.key { ledger.begin(key, push.fingerprint) }
         ledger.reserveRoom(push.sighting)
         stepsUnderWay += 1
@@ -105,6 +108,7 @@ extension ModelState {
     mutating func forget(_ command: Command) {
         switch command {
         case .push(let push):
+            pool.keepPromise()
             stepsUnderWay -= 1
             if let key = push.key { ledger.abandon(key) }
             ledger.leaveRoom(push.sighting)
@@ -112,7 +116,8 @@ extension ModelState {
         case .keyed(let key, _, let command):
             keys.abandon(key)
             forget(command)
-        case .importValues, .reconfigure, .restore, .dismiss, .note: break
+        case .importValues: pool.keepPromise()
+        case .reconfigure, .restore, .dismiss, .note: break
         }
     }
 }

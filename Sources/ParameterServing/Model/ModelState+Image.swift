@@ -6,18 +6,30 @@ extension ModelState {
     /// The state as a value that later updates do not touch.
     ///
     /// The slots are copied, which is the only pause that a snapshot costs; the parameters are an immutable version.
-    func image(fingerprint: Fingerprint) -> ModelImage {
-        var memory = optimizer.exportState()
-        memory.slots = memory.slots.map { slot in
+    /// - Throws: `outOfMemory` where the budget has no room for the copies.
+    func image(fingerprint: Fingerprint) throws(ServingError) -> ModelImage {
+        let slots = optimizer.exportState().slots
+        let memory = try pool.budget.reserve(
+            slots.reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
+        var image = view(fingerprint: fingerprint, memory: memory)
+        image.optimizer.slots = slots.map { slot in
             let copy = FloatBuffer(count: slot.buffer.count)
             copy.copy(from: slot.buffer)
             return OptimizerState.SlotMemory(name: slot.name, buffer: copy)
         }
-        return ModelImage(
+        return image
+    }
+
+    /// The state as it is: its slots are the model's own, which the next command changes.
+    ///
+    /// - Parameter memory: what the budget lends for them, where the image outlives the model.
+    func view(fingerprint: Fingerprint, memory: Reservation?) -> ModelImage {
+        ModelImage(
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,
             parameters: parameterDefinitions, version: version, history: history,
             divergence: divergence, areSlotsSpoiled: areSlotsSpoiled, position: position, ledger: ledger,
-            keys: keys.entries, forgottenKeys: keys.forgotten, optimizer: memory, arena: arena)
+            keys: keys.entries, forgottenKeys: keys.forgotten, optimizer: optimizer.exportState(), arena: arena,
+            memory: memory)
     }
 
     private var parameterDefinitions: [ParameterDefinition] {

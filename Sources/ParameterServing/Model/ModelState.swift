@@ -96,6 +96,7 @@ struct ModelState {
         switch command {
         case .push(let push): return .receipt(try apply(push))
         case .importValues(let values, let present, let ifVersion):
+            defer { pool.keepPromise() }
             try check(ifVersion)
             return .changed(importing(values, present: present))
         case .restore(let restoration): return .changed(try restoring(restoration))
@@ -133,6 +134,7 @@ struct ModelState {
     }
 
     private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
+        defer { pool.keepPromise() }
         stepsUnderWay = max(0, stepsUnderWay - 1)
         if let key = push.key { ledger.abandon(key) }
         if let expired = push.sighting?.expires { ledger.expire(expired) }

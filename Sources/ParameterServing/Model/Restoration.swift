@@ -10,4 +10,6 @@ public struct Restoration: Sendable {
     var optimizer: OptimizerState
     /// The version that the state had; nil where a record of an earlier release does not tell.
     var version: Int?
+    /// What the budget lends for the slots until they have been copied into the model.
+    var memory: Reservation?
 }

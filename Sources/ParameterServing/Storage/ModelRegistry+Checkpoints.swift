@@ -39,7 +39,7 @@ extension ModelRegistry {
     }
 
     private func save(_ model: Model, _ key: RequestKey?, in directory: DataDirectory) throws -> CheckpointFacts {
-        let image = model.waitForImage()
+        let image = try model.waitForImage()
         if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
         // No power cut may leave a checkpoint of a model, or of a step, that the journal does not know.
         try keeper?.flush()
@@ -149,7 +149,7 @@ extension ModelRegistry {
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
             guard try list(of: model, in: directory).intact(id) != nil else { return nil }
-            return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).image
+            return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).finalImage
         }
     }
 
@@ -177,7 +177,8 @@ extension ModelRegistry {
                 model.release(key)
                 return reply(result.map { _ in nil })
             }
-            let restoration = Restoration(arena: image.arena, optimizer: image.optimizer, version: image.version)
+            let restoration = Restoration(
+                arena: image.arena, optimizer: image.optimizer, version: image.version, memory: image.memory)
             model.submit(.restore(restoration).under(key, ifVersion: ifVersion), reserved: key, reply: done)
         }
         reserve(key, of: model, done) { [self] in onDisk(found, find) }

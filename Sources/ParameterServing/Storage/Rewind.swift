@@ -100,22 +100,22 @@ public struct Rewind {
         var model = model
         var state = DirectoryState()
         if let model { state.add(uid, name: Name(model.name), position: model.firstPosition) }
-        var found = model?.image(ifAt: step)
+        var found = try model?.image(ifAt: step)
         var refusal: ServingError?
         do throws(JournalError) {
             try read(start, end) { record in
                 do {
                     guard try apply(record, of: uid, to: &model, &state) else { return }
+                    found = try model?.image(ifAt: step) ?? found
                 } catch let error as ServingError {
                     refusal = error
                     throw error
                 }
-                found = model?.image(ifAt: step) ?? found
             }
         } catch {
             throw refusal ?? error as any Error
         }
-        return step == nil ? model?.image : found
+        return step == nil ? model?.finalImage : found
     }
 
     /// Applies a record; false when it changes nothing about this model.

@@ -159,10 +159,12 @@ final class SnapshotKeeper: Sendable {
         let flushed = try flush()
         var written: [(model: Model, step: Int, writer: SnapshotWriter)] = []
         for model in models {
-            var image = model.waitForImage()
-            image.position = max(image.position, flushed)
-            let writer = try begin(image, in: directory.snapshots, kind: .model, label: [])
-            written.append((model, image.optimizer.step, writer))
+            let (step, writer) = try withImage(of: model) { image throws(JournalError) in
+                var image = image
+                image.position = max(image.position, flushed)
+                return (image.optimizer.step, try begin(image, in: directory.snapshots, kind: .model, label: []))
+            }
+            written.append((model, step, writer))
         }
         try flush()
         try SnapshotWriter.finish(written.map(\.writer))
@@ -177,6 +179,15 @@ final class SnapshotKeeper: Sendable {
         for (model, step, writer) in written {
             report(.snapshot(model: model.name, step: step, bytes: writer.info.length))
         }
+    }
+
+    /// Runs `body` with a copy of the state; where there is no room for one, with the state, and pushes wait meanwhile: the
+    /// journal must become shorter however little memory is left.
+    private func withImage<Result>(
+        of model: Model, _ body: (ModelImage) throws(JournalError) -> Result
+    ) throws(JournalError) -> Result {
+        guard let image = try? model.waitForImage() else { return try model.hold(body) }
+        return try body(image)
     }
 
     private func remove(_ uids: [ModelUID]) throws(JournalError) {

@@ -73,6 +73,7 @@ struct JanssonFailure: Error {
         case json_error_duplicate_key.rawValue: .duplicateKey(quoted(in: message))
         case json_error_numeric_overflow.rawValue: .numberOutOfRange
         case json_error_null_byte_in_key.rawValue: .nul
+        case json_error_out_of_memory.rawValue: .overBudget
         default: .refused(message)
         }
     }

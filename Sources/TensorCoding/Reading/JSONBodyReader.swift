@@ -35,8 +35,9 @@ public struct JSONBodyReader: ~Copyable {
     private var hasFields = false  // of the tensor being read
     // What a value costs for a moment, in jansson and as `JSONValue`; an empty object is the dearest.
     private static let (bytesPerNumber, bytesPerValue) = (112, 320)
-    // Bytes of the envelope that are free; beyond them the sink is asked, piece by piece.
-    private static let envelopePiece = 4 << 20
+    // Bytes of the envelope that are free; beyond them the sink is asked, piece by piece. The same for tensors.
+    private static let envelopePiece = 32 << 10
+    private static let (tensorPiece, bytesPerTensor) = (64, 1024)
 
     private let tensorKeys: Set<Name>
     private let limits: JSONLimits
@@ -155,6 +156,11 @@ extension JSONBodyReader {
             return
         }
         guard tensors.count < limits.tensors else { throw lexer.error(.tooManyTensors(limit: limits.tensors)) }
+        if tensors.count % Self.tensorPiece == Self.tensorPiece - 1,
+            !reader.sink.allowGrowth(bytes: Self.tensorPiece * Self.bytesPerTensor)
+        {
+            throw lexer.error(.overBudget)
+        }
         place = .tensor
         reader.begin(name: Name(String(decoding: lexer.text, as: UTF8.self)), section: section)
         try stopCopying()
@@ -200,8 +206,9 @@ extension JSONBodyReader {
         let bytes = UnsafeBufferPointer(start: start, count: lexer.position - start)
         while envelope.text.count + bytes.count > envelopeAllowance, envelopeAllowance < limits.documentBytes {
             // Twice: a growing array holds the old bytes beside the new ones.
-            guard reader.sink.allowGrowth(bytes: 2 * Self.envelopePiece) else { throw lexer.error(.overBudget) }
-            envelopeAllowance += Self.envelopePiece
+            let more = max(Self.envelopePiece, envelopeAllowance / 4)
+            guard reader.sink.allowGrowth(bytes: 2 * more) else { throw lexer.error(.overBudget) }
+            envelopeAllowance += more
         }
         try envelope.copy(bytes, at: lexer.place)
         copied = lexer.position

@@ -52,11 +52,14 @@ extension TensorReader {
         return true
     }
 
+    /// As many values as have come already: a buffer must not grow by more than its tensor is likely to need.
+    private static func stretch(after count: Int) -> Int { min(stretch, max(32, count)) }
+
     private mutating func fill(_ member: Member?, _ write: (UnsafeMutableBufferPointer<Float>) -> Int) {
         if member == .values {
-            rows.fill(Self.stretch, sink: sink, write)
+            rows.fill(Self.stretch(after: rows.count), sink: sink, write)
         } else {
-            output.fill(Self.stretch, sink: sink, write)
+            output.fill(Self.stretch(after: output.count), sink: sink, write)
         }
     }
 

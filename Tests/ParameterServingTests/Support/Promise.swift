@@ -81,6 +81,7 @@ extension Model {
     /// The push as a network thread would hand it over.
     func makePush(_ values: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Push {
         let arena = try takeArena()
+        try arena.payInFull()
         var gradients = Gradients(dense: arena.buffer, parameterCount: layout.parameters.count)
         for (name, numbers) in values {
             guard let index = layout.index(of: name) else { throw ServingError.unknownModel(name.text, nearest: []) }
@@ -126,7 +127,7 @@ extension Model {
     }
 
     /// Equal for states that are equal to the bit.
-    var digest: String { waitForImage().digest.description }
+    var digest: String { (try? waitForImage())?.digest.description ?? "no memory" }
 }
 
 extension ModelDefinition {

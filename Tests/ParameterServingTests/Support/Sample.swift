@@ -51,7 +51,7 @@ enum Sample {
     static let salvage = SalvageRecord(
         versions: 1000, uids: UIDSource(seed: 0xCAFE_F00D, count: 17), firstTrustedSnapshot: 5)
 
-    static func image() throws -> ModelImage { try model().image }
+    static func image() throws -> ModelImage { try model().finalImage }
 
     /// A definition with a parameter of every type of integers beside a trained and an untrained one.
     static var integers: ModelDefinition {
@@ -77,7 +77,7 @@ enum Sample {
         let key = RequestKey(
             text: "kéy", target: Fingerprint(high: 1, low: 2), body: Fingerprint(high: 3, low: 4), time: 1_700_000_000)
         model.applyNow(.keyed(key, ifVersion: nil, .push(try model.makePush(["w": [4, 8, -4]]))), at: 2)
-        return model.image
+        return model.finalImage
     }
 }
 
@@ -103,10 +103,10 @@ extension Sample.Form {
             var head = ByteWriter()
             let values = Sample.definition.encoded(into: &head)
             return head.bytes + values.flatMap { Array(UnsafeRawBufferPointer($0.values)) }
-        case .image: return model.image.bytes
+        case .image: return model.finalImage.bytes
         case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
         case .createFromImage:
-            return record(ModelSource.state(Sample.definition, model.image.optimizer).record(of: model, count: 6))
+            return record(ModelSource.state(Sample.definition, model.finalImage.optimizer).record(of: model, count: 6))
         case .salvage: return record(Sample.salvage.record)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
             return record(try command(model).record(of: model.uid, in: model.layout))
@@ -122,7 +122,9 @@ extension Sample.Form {
             return .importValues(push.arena, present: push.gradients.isDense, ifVersion: ifVersion)
         case .reconfigure:
             return .reconfigure(SettingsPatch(group: "default", patch: ["lr": 0.25]), ifVersion: [3])
-        case .restore: return .restore(Restoration(arena: model.image.arena, optimizer: model.image.optimizer))
+        case .restore:
+            let image = model.finalImage
+            return .restore(Restoration(arena: image.arena, optimizer: image.optimizer))
         default: return .register(worker: "wörker")
         }
     }

@@ -1,0 +1,46 @@
+// Memory that clients make the server hold: connections, and answers that they do not read. The program's budget lends it
+// (`HTTPConfiguration.lend`) or refuses.
+
+extension EventLoop {
+    /// Answers of up to this size are part of what a connection is counted with.
+    private static let shortAnswer = 4_096
+    /// Connections of all loops that are not counted: a daemon needs some, however little memory it has.
+    private static let freeConnections = 256
+
+    /// Takes the memory of a connection from the budget, unless it is one of the first; false where there is none left.
+    func pay(for connection: Connection) -> Bool {
+        guard connections.count >= Self.freeConnections / max(1, configuration.loopCount) else { return true }
+        connection.loan = configuration.lend(
+            configuration.connectionMemory + HTTPConfiguration.connectionOverhead, false)
+        return connection.loan != nil
+    }
+
+    /// An answer with memory that the budget knows of, as long as the client takes to read it; or the refusal in its place.
+    ///
+    /// - Parameter isOwed: whether the request has changed something, so that its answer cannot be a refusal.
+    func backed(_ response: Response, isOwed: Bool) -> Response {
+        guard case .bytes(let bytes) = response.body, bytes.count > Self.shortAnswer else { return response }
+        guard let loan = response.loan ?? configuration.lend(bytes.count, isOwed) else {
+            return configuration.render(.noRoomForAnswer(bytes: bytes.count))
+        }
+        var response = response
+        response.body = .segments([LentBytes(bytes, loan).segment])
+        return response
+    }
+}
+
+/// A copy of an answer's bytes and what was lent for it.
+private final class LentBytes {
+    private let memory: UnsafeMutableRawBufferPointer
+    private let loan: any AnyObject & Sendable
+
+    init(_ bytes: [UInt8], _ loan: any AnyObject & Sendable) {
+        memory = .allocate(byteCount: bytes.count, alignment: 16)
+        memory.copyBytes(from: bytes)
+        self.loan = loan
+    }
+
+    deinit { memory.deallocate() }
+
+    var segment: Response.Segment { Response.Segment(owner: self, bytes: UnsafeRawBufferPointer(memory)) }
+}

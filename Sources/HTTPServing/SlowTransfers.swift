@@ -1,0 +1,18 @@
+// Which loop has the slowest body or answer. Loops report theirs; the acceptor and loops that are short of room ask.
+
+import Threading
+
+/// The slowest transfer of each loop that has one slow enough to be cut.
+final class SlowTransfers: Sendable {
+    private let slowest = Locked([ObjectIdentifier: (loop: EventLoop, rate: Double)]())
+
+    /// Notes the rate of a loop's slowest transfer in bytes per second; nil if it has none.
+    func report(_ rate: Double?, of loop: EventLoop) {
+        slowest.withLock { $0[ObjectIdentifier(loop)] = rate.map { (loop, $0) } }
+    }
+
+    /// The loop with the slowest transfer of all.
+    var loop: EventLoop? {
+        slowest.withLock { $0.values.min { $0.rate < $1.rate }?.loop }
+    }
+}
