@@ -14,6 +14,7 @@ struct KeyTests {
         "EncodingCache.swift",  // keys that selections make of numbers
         "Optimizer.swift", "Optimizer+State.swift", "LARS.swift",  // what rules call their numbers
         "ASGD.swift", "TorchNAdam.swift", "SGD.swift", "StateNumber.swift", "StateForm.swift",  // the same
+        "KeptSlots.swift",  // the same
         "Aliases.swift",  // words of other libraries
         "HTTPConfiguration.swift", "ParameterAPI.swift",  // paths of this project
         "FileChecksum.swift", "StorageLog.swift",  // files and events of the storage
