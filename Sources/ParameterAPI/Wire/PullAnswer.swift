@@ -112,9 +112,18 @@ struct PullAnswer: Sendable {
                     : try encode(receipt)
                 return Response(status: 200, headers: fields + encoded.beyond.headers, body: encoded.body)
             } catch {
-                return Problem(error).response(for: call.request)
+                return refusal(error, receipt)
             }
         }
+    }
+
+    /// Says that there are no parameters; a push that was to bring them stays applied.
+    private func refusal(_ error: ServingError, _ receipt: Receipt?) -> Response {
+        var problem = Problem(error)
+        guard let receipt else { return problem.response(for: call.request) }
+        problem.detail =
+            "The push was applied as step \(receipt.step), and there is no memory for the parameters: GET .../parameters.safetensors needs least. Do not send the push again, unless with its seq or Idempotency-Key."
+        return problem.response(for: nil)
     }
 
     /// The answer when the condition does not hold in time: 202 for `min_step`, 304 for `since`.
