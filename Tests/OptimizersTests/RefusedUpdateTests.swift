@@ -64,6 +64,19 @@ struct RefusedUpdateTests {
         }
     }
 
+    @Test(
+        "a slot that overflowed in a log of the first releases keeps no later update out",
+        arguments: [#"{"type":"RMSProp"}"#, #"{"type":"Adagrad"}"#, #"{"type":"Adagrad","framework":"torch"}"#])
+    func spoiledBefore(_ definition: String) throws {
+        let model = try Replay(#"{"optimizer":\#(definition)}"#, ["w": [1, 2]])
+        var gradients = model.gradients(["w": [1e21, 1]])
+        _ = try model.optimizer.update(&gradients, from: model.current.base, to: model.next.base, keepsSlots: false)
+        #expect(model.optimizer.slots.contains { !$0.buffer[0..<$0.buffer.count].allSatisfy(\.isFinite) })
+        try model.push(["w": [1, 1]])
+        #expect(throws: OptimizerError.self) { try model.push(["w": [1, 3e38]]) }
+        try model.push(["w": [0, 1]])
+    }
+
     @Test("a rule of a user's that gives up half-way leaves no trace either")
     func construct() throws {
         let catalogue = Catalogue(adding: [HalfWay.self])

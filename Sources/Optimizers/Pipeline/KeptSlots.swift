@@ -34,10 +34,20 @@ struct KeptSlots {
         }
     }
 
-    /// The first slot that an update has made non-finite; nil where all are sound.
+    /// The first slot that an update has made non-finite; nil where all are sound, or no worse than before.
+    ///
+    /// The first releases let a slot overflow where its parameter stayed finite: such a model goes on as it did.
     func firstNonFinite(in optimizer: Optimizer) -> (parameter: String, slot: String)? {
-        let stray = pieces.first { !VectorMath.allFinite(optimizer.slots[$0.slot].buffer[$0.range]) }
+        let stray = pieces.first { piece in
+            let now = optimizer.slots[piece.slot].buffer[piece.range]
+            return !VectorMath.allFinite(now) && hasSpoiled(piece, now)
+        }
         return stray.map { (optimizer.layout.parameters[$0.parameter].name.text, optimizer.slots[$0.slot].name) }
+    }
+
+    /// Whether a value that was finite no longer is.
+    private func hasSpoiled(_ piece: Piece, _ now: UnsafeMutableBufferPointer<Float>) -> Bool {
+        zip(values[piece.start..<piece.start + now.count], now).contains { $0.isFinite && !$1.isFinite }
     }
 
     /// Undoes what the update did to slots and numbers.
