@@ -43,6 +43,16 @@ struct ConnectionTests {
         }
     }
 
+    @Test("a chunk's extension is no part of its size", arguments: [";sig=deadbeef", ";a=b;c", ";ffff", ""])
+    func chunkExtension(_ text: String) throws {
+        let server = try TestServer()
+        let client = server.client()
+        client.send(
+            "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "3\(text)\r\nabc\r\n1\(text)\r\nd\r\n0\r\n\r\n")
+        #expect(try #require(client.answer()).text == "4 394\n")
+    }
+
     @Test("pipelined requests are answered in their order")
     func pipelined() throws {
         let server = try TestServer()

@@ -10,11 +10,22 @@ enum ChunkLine {
     static func size(before bytes: UnsafeRawBufferPointer) -> Int? {
         guard var place = bytes.baseAddress, byte(before: &place) == UInt8(ascii: "\n") else { return nil }
         guard byte(before: &place) == UInt8(ascii: "\r") else { return nil }
-        var (size, shift) = (0, 0)
-        while let digit = byte(before: &place).hexadecimalValue {
-            if digit > 0, shift > 56 { return .max }
-            size |= shift > 56 ? 0 : Int(digit) << shift
-            shift += 4
+        // Backwards to where the line begins: its size may be followed by extensions.
+        var line: [UInt8] = []
+        var next = byte(before: &place)
+        while next != 0, next != UInt8(ascii: "\n") {
+            line.append(next)
+            next = byte(before: &place)
+        }
+        return size(of: line.reversed())
+    }
+
+    private static func size(of line: some Sequence<UInt8>) -> Int {
+        var size = 0
+        for digit in line.lazy.map(\.hexadecimalValue) {
+            guard let digit else { break }
+            guard size >> 56 == 0 else { return .max }
+            size = size << 4 | Int(digit)
         }
         return size
     }
