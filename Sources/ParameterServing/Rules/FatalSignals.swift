@@ -7,6 +7,8 @@ import Threading
 /// Marks what runs on a thread that gets a fatal signal.
 enum FatalSignals {
     private static let stackSize = 1 << 16
+    /// Held by whoever changes what the handler reads: a process may open several directories.
+    private static let changing = Locked(())
     /// Read by the handler: set before it is installed, and for the next directory of the same process.
     nonisolated(unsafe) fileprivate static var notes: UnsafeMutableRawBufferPointer?
     /// What was done about each signal before, by its number.
@@ -14,8 +16,13 @@ enum FatalSignals {
 
     /// Marks notes in `memory` from now on.
     static func watch(_ memory: UnsafeMutableRawBufferPointer) {
-        notes = memory
-        guard previous == nil else { return }
+        changing.withLock { _ in
+            notes = memory
+            if previous == nil { install() }
+        }
+    }
+
+    private static func install() {
         let actions = UnsafeMutablePointer<sigaction>.allocate(capacity: 65)
         actions.initialize(repeating: sigaction(), count: 65)
         previous = actions
@@ -27,7 +34,7 @@ enum FatalSignals {
 
     /// Ends the watch over `memory`, which is about to go.
     static func stop(_ memory: UnsafeMutableRawBufferPointer) {
-        if notes?.baseAddress == memory.baseAddress { notes = nil }
+        changing.withLock { _ in if notes?.baseAddress == memory.baseAddress { notes = nil } }
     }
 
     /// Gives this thread a stack for the handler, since a rule may end by using up the thread's own.
