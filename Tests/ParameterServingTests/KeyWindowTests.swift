@@ -52,6 +52,36 @@ struct KeyWindowTests {
         for number in 0..<4 { #expect(try ledger.find(Self.key("modest-\(number)")) != nil) }
     }
 
+    @Test("keys without a count at their end take nothing from themselves, nor from a client that counts")
+    func random() throws {
+        var ledger = Self.ledger(most: 256)
+        for number in 0..<8000 {
+            ledger.finish(Self.key("550e8400-e29b-\(number)-a716-446655440000"), .deleted)
+            if number % 100 == 0 { ledger.finish(Self.key("job-\(number)"), .deleted) }
+            #expect(try ledger.find(Self.key("550e8400-e29b-\(number)-a716-446655440000")) == .deleted)
+        }
+        // 2^20 bytes hold 3,600 of these keys and more.
+        for number in stride(from: 5000, to: 8000, by: 100) {
+            #expect(try ledger.find(Self.key("job-\(number)")) == .deleted)
+        }
+        #expect(throws: ServingError.keyForgotten(key: "job-0")) { try ledger.find(Self.key("job-0")) }
+    }
+
+    @Test("lines of keys are as long as the windows, however many keys have gone by")
+    func tidiness() {
+        var (line, live) = (KeyLine(), Set<Int>())
+        for number in 0..<100_000 {
+            line.add("k", number, bytes: 1)
+            live.insert(number)
+            if let gone = live.randomElement(), live.count > 16 {
+                live.remove(gone)
+                line.remove(bytes: 1)
+            }
+            line.tidy { live.contains($1) }
+            #expect(line.length <= 3 * 16 + 66)
+        }
+    }
+
     @Test("forgotten keys are bounded too, and come back with what is restored")
     func restored() throws {
         var ledger = Self.ledger(most: 16)

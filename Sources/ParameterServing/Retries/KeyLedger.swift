@@ -39,7 +39,7 @@ struct KeyLedger {
     /// How long, in seconds.
     let lifetime: Int
     /// The most forgotten keys: 1,024 for each 16 answers of a window, and none where fewer are kept.
-    var mostForgotten: Int { most / 16 * 1024 }
+    var mostForgotten: Int { min(most, 1 << 20) / 16 * 1024 }
     private var places: [Name: Place] = [:]
     private var line = KeyLine()
     private var clients: [Name: KeyLine] = [:]
@@ -102,15 +102,19 @@ struct KeyLedger {
         line.add(key.text, count, bytes: entry.bytes)
         clients[key.client, default: KeyLine()].add(key.text, count, bytes: entry.bytes)
         makeRoom(in: key.client)
+        let isLive = isLive
+        line.tidy(where: isLive)
+        clients[key.client]?.tidy(where: isLive)
     }
 
     /// Lets answers go until the window of a client and the bytes of all hold.
     ///
-    /// A client that takes more than its share loses its own oldest answer, else the oldest of all goes.
+    /// A client that takes more than an eighth of all loses its own oldest answer, else the oldest of all goes; random
+    /// keys, each of which looks like a client, take nothing from themselves.
     private mutating func makeRoom(in client: Name) {
         while let own = clients[client], own.count > most { forgetOldest(of: client) }
-        while line.bytes > Self.mostBytes {
-            let isGreedy = (clients[client]?.bytes ?? 0) > line.bytes / max(1, clients.count)
+        while line.bytes > Self.mostBytes, line.count > 1 {
+            let isGreedy = clients[client].map { $0.count > 1 && $0.bytes > Self.mostBytes / 8 } ?? false
             forgetOldest(of: isGreedy ? client : nil)
         }
     }
@@ -122,10 +126,14 @@ struct KeyLedger {
     }
 
     private mutating func oldest(of client: Name?) -> Name? {
-        let places = places
-        let isLive = { (text: Name, number: Int) in places[text]?.number == number }
+        let isLive = isLive
         if let client { return clients[client]?.oldest(where: isLive) }
         return line.oldest(where: isLive)
+    }
+
+    /// Whether a key in a line is still there, and not again under a later number.
+    private var isLive: (Name, Int) -> Bool {
+        { [places] text, number in places[text]?.number == number }
     }
 
     private mutating func remove(_ text: Name) {

@@ -1,5 +1,5 @@
 // Keys in the order in which they were answered, of one client or of all. Those that went otherwise stay in line until
-// they come to its front, so that every step costs the same.
+// they come to its front or are most of it, so that a step costs the same on average.
 
 import Names
 
@@ -10,6 +10,9 @@ struct KeyLine {
     private var keys: [(text: Name, number: Int)] = []
     private var front = 0
 
+    /// The keys that it holds, with those that no longer count.
+    var length: Int { keys.count - front }
+
     mutating func add(_ text: Name, _ number: Int, bytes: Int) {
         keys.append((text, number))
         count += 1
@@ -19,6 +22,13 @@ struct KeyLine {
     mutating func remove(bytes: Int) {
         count -= 1
         self.bytes -= bytes
+    }
+
+    /// Lets go of keys that no longer count once they are most of the line.
+    mutating func tidy(where isLive: (Name, Int) -> Bool) {
+        guard length > 2 * count + 64 else { return }
+        keys = keys[front...].filter { isLive($0.text, $0.number) }
+        front = 0
     }
 
     /// The oldest key that counts.

@@ -25,6 +25,8 @@ class Resource:
             raise ValueError(f"a model's name is 1 to 128 of the characters A-Z a-z 0-9 _ . -, not {name!r}")
         self.name = name
         self._transport = transport
+        # The daemon keeps answers for each beginning of keys, so that many programs do not push out each other's.
+        self._keys = secrets.token_hex(6)
 
     def _target(self, path: str, query: Query = ()) -> str:
         pairs = [(key, str(value)) for key, value in query]
@@ -37,7 +39,9 @@ class Resource:
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json", query: Query = ()
     ) -> Answer:
         """A write under a key of its own: sent again after a lost answer, it is done once."""
-        headers = {"Idempotency-Key": secrets.token_hex(16)} | ({} if body is None else {"Content-Type": kind})
+        headers = {"Idempotency-Key": f"{self._keys}-{secrets.token_hex(12)}"} | (
+            {} if body is None else {"Content-Type": kind}
+        )
         return self._transport.send(method, self._target(path, query), body, headers)
 
     def _change_by_json(self, method: str, path: str, body: Any, query: Query = ()) -> dict[str, Any]:
