@@ -12,7 +12,7 @@ struct TensorChecking {
     /// The body's section, for pointers: `gradients` or `parameters`.
     let section: String
     private var list: ComplaintList
-    /// The tensors that are complained of already, by name.
+    /// The tensors that are complained of already, by their pointers.
     private var accused: Set<Name> = []
     /// Unknown names that have been told what they may be called.
     private var hints = 0
@@ -46,8 +46,11 @@ struct TensorChecking {
 
     /// Adds a mistake found elsewhere in the same body.
     mutating func add(_ complaint: Complaint) {
+        // A JSON body has its tensors in a section, a file has them at its top.
         let parts = complaint.pointer.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        if parts.count > 2 { accused.insert(Name(Substring(parts[2]))) }
+        for depth in 2...3 where depth <= parts.count {
+            accused.insert(Name(parts.prefix(depth).map { String(Substring($0)) }.joined(separator: "/")))
+        }
         list.add(complaint)
     }
 
@@ -69,8 +72,8 @@ struct TensorChecking {
         guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
         // A tensor that could not be read has been complained of, unless there were many; its shape says nothing.
         guard tensor.isRead else {
-            if accused.contains(Name(tensor.name.pointerEscaped)) { return }
-            return complain(tensor, .valueError, "`\(tensor.name)` cannot be read for a reason as above")
+            if accused.contains(Name(tensor.pointer)) { return }
+            return complain(tensor, .valueError, "`\(tensor.name)` cannot be read either")
         }
         let parameter = layout.parameters[index]
         if !parameter.isTrainable, !takesUntrained {

@@ -60,7 +60,12 @@ extension Call {
 
     /// The same, but `make` takes its time, and a thread of its own.
     func answerLater(_ exchange: Exchange, _ make: @escaping @Sendable () throws(Problem) -> Response) {
-        api.registry.work { answer(exchange, make) }
+        if api.registry.work({ answer(exchange, make) }) { return }
+        var problem = Problem(
+            .tooMany, "\(ModelRegistry.mostErrands) curves wait to be computed already; ask again, or for fewer points."
+        )
+        problem.retryAfter = 1
+        answer(exchange, problem)
     }
 
     /// Completes the exchange with the result of `make`, which may refuse.

@@ -12,11 +12,15 @@ public final class ModelFacts: @unchecked Sendable {
     /// The model's uid.
     public let uid: ModelUID
     private let optimizer: Optimizer
+    /// What the budget lends for the arrays of rates, as long as a version has these settings; nil where the model's own
+    /// reservation counts them.
+    private let memory: Reservation?
 
-    init(name: String, uid: ModelUID, optimizer: Optimizer) {
+    init(name: String, uid: ModelUID, optimizer: Optimizer, memory: Reservation? = nil) {
         self.name = name
         self.uid = uid
         self.optimizer = optimizer
+        self.memory = memory
     }
 
     /// Where each parameter is, and its group.

@@ -32,7 +32,8 @@ extension ModelState {
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
-            _ = try pool.budget.reserve(max(0, more))
+            // Arrays are there more than once: as they were, as they will be, and while the ones become the others.
+            _ = try pool.budget.reserve(max(0, more) + 3 * settings.arrayBytes)
             _ = try reconfigured(with: settings)
         }
         return .proceed
@@ -91,9 +92,7 @@ extension ModelState {
     }
 
     func slotBytesAdded(by settings: Setting) throws(ServingError) -> Int {
-        try wrapping { () throws(OptimizerError) in
-            max(0, try optimizer.memoryNeeded(with: settings) + settings.arrayBytes - slotBytes)
-        }
+        try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
     }
 
     func reconfigured(with settings: Setting) throws(ServingError) -> Optimizer {

@@ -118,8 +118,9 @@ struct ModelState {
             optimizer = changed
             // What has been logged is done even when the budget is spent.
             addedSlots = nil
-            addedSlots = try? pool.budget.reserve(added)
-            facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
+            addedSlots = pool.budget.owe(added)
+            facts = ModelFacts(
+                name: facts.name, uid: facts.uid, optimizer: optimizer, memory: pool.budget.owe(settings.arrayBytes))
             advanceVersion()
             return .changed(published)
         }
@@ -137,7 +138,8 @@ struct ModelState {
         defer { pool.keepPromise() }
         stepsUnderWay = max(0, stepsUnderWay - 1)
         if let key = push.key { ledger.abandon(key) }
-        if let expired = push.sighting?.expires { ledger.expire(expired) }
+        var hasMadeRoom = false
+        defer { if !hasMadeRoom { ledger.leaveRoom(push.sighting) } }
         var gap = 0
         if let key = push.key {
             switch try ledger.findLogged(key) {
@@ -148,6 +150,8 @@ struct ModelState {
         }
         if let divergence { throw .diverged(parameter: divergence) }
         let receipt = try update(with: push, gap: gap)
+        if let expired = push.sighting?.expires { ledger.expire(expired) }
+        hasMadeRoom = true
         if let key = push.key { ledger.finish(key, push.fingerprint, receipt, seen: push.sighting) }
         return receipt
     }

@@ -34,6 +34,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private let isStopping = Locked(false)
     /// Computes answers, one after another: neither the network nor the models wait for it.
     private let desk = Executor(threads: 1)
+    /// What the desk has to do.
+    private let errands = Locked(0)
     /// Only touched by the mailbox.
     var directory: DirectoryState
     /// The answers of creations and deletions that came with a key.
@@ -134,8 +136,26 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         desk.stop()
     }
 
+    /// The most long answers that wait for their thread.
+    public static let mostErrands = 16
+
     /// Runs `body`, which changes nothing, on a thread that computes long answers.
-    public func work(_ body: @escaping @Sendable () -> Void) { desk.schedule(Errand(body)) }
+    ///
+    /// - Returns: False, and `body` is not run, where as many wait as may.
+    public func work(_ body: @escaping @Sendable () -> Void) -> Bool {
+        let isTaken = errands.withLock { count in
+            guard count < Self.mostErrands else { return false }
+            count += 1
+            return true
+        }
+        guard isTaken else { return false }
+        desk.schedule(
+            Errand { [self] in
+                body()
+                errands.withLock { $0 -= 1 }
+            })
+        return true
+    }
 
     /// Handles what has arrived; called by the executor.
     public func run() {
