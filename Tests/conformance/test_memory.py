@@ -89,7 +89,7 @@ def test_curves_of_many_groups(daemon: Daemon) -> None:
     with idlers(daemon) as readers:
         assert set(all_at_once(readers[:2], "GET", "/v1/models/m/lr?from=0&to=29999")) == {422}
         statuses = all_at_once(readers[2:], "GET", "/v1/models/m/lr?from=0&to=300")
-        assert set(statuses) <= {200, 503} and 200 in statuses
+        assert set(statuses) <= {200, 429, 503} and 200 in statuses
         check(daemon, "curves")
 
 
