@@ -65,7 +65,7 @@ public struct HTTPConfiguration: Sendable {
     }
 }
 
-/// A loan where nobody counts.
+/// A loan that no budget counts.
 private final class Unlimited: Sendable {}
 
 extension HTTPConfiguration {

@@ -40,6 +40,17 @@ struct ModelTests {
         }
     }
 
+    @Test("receipts of the same rates share the memory of them")
+    func sharedRates() throws {
+        try Place.memory.withRegistry { registry in
+            let model = try registry.make(["optimizer": "sgd", "learning_rate": [0.5, 0.5, 0.25]], [("w", [1])])
+            let rates = try (1...3).map { try model.push(["w": [1]], seq($0)).learningRates }
+            let places = rates.map { $0.withUnsafeBufferPointer { $0.baseAddress } }
+            #expect(rates == [[0.5], [0.5], [0.25]])
+            #expect(places[0] == places[1] && places[1] != places[2])
+        }
+    }
+
     @Test("the same key with other gradients is refused", arguments: Place.allCases)
     func otherBody(place: Place) throws {
         try place.withRegistry { registry in

@@ -37,6 +37,8 @@ struct ModelState {
     private(set) var addedSlots: Reservation?
     /// How many times values were written, for their stamps.
     private var writes = 0
+    /// The rates of the last update: receipts with the same ones share their memory, for they are kept in thousands.
+    private var latestRates: [Float?] = []
 
     /// A new model.
     init(
@@ -176,10 +178,11 @@ struct ModelState {
         }
         if report.applied { areModest = report.areModest }
         if report.applied { replaceArena(with: next, written: written) }
+        if report.learningRates != latestRates { latestRates = report.learningRates }
         let base = base(of: push, before: before)
         if report.applied || optimizer.lossScale != scaleBefore { advanceVersion() }
         return Receipt(
-            applied: report.applied, step: optimizer.step, version: version, learningRates: report.learningRates,
+            applied: report.applied, step: optimizer.step, version: version, learningRates: latestRates,
             staleness: base.staleness, isFromLeftBranch: base.isLeft, gradientNorm: report.gradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
             nextLossScale: optimizer.lossScaler == nil ? nil : optimizer.lossScale, gap: gap)
