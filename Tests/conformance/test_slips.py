@@ -64,6 +64,7 @@ def test_a_pattern_that_matches_nothing(api: Api, demo: str) -> None:
         assert "`typo*`" in detail and "`w`" in detail
 
 
+@pytest.mark.unsanitized
 def test_thousands_of_unknown_members(api: Api, demo: str) -> None:
     """They are refused at once, counted, and the first thousands of them listed."""
     many = {f"k{index}": 1 for index in range(50_000)}
