@@ -55,7 +55,7 @@ public enum Refusal: Error, Sendable, Hashable {
     case unreadable
     /// The body, or a chunk of it, announces more bytes than can be counted.
     case uncountable
-    /// There is no memory for the answer, which takes so many bytes.
+    /// The answer does not fit into memory; the value is its size in bytes.
     case noRoomForAnswer(bytes: Int)
     /// As many connections as the limit are open.
     case tooManyConnections

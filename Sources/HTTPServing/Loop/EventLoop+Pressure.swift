@@ -57,7 +57,7 @@ extension EventLoop {
         return freed
     }
 
-    /// Takes a connection for which there is no room in place of the slowest transfer, or refuses it.
+    /// Closes the slowest transfer to make room for a new connection, or refuses the connection.
     func contest(_ accepted: Accepted) {
         guard cutSlowest() != nil else { return refuse(accepted) }
         census.enterBeyondLimit(accepted.remote)

@@ -56,7 +56,7 @@ final class DurableMark {
         if let ends, ends[0] == found { turn = 1 }
     }
 
-    /// The content of each block, `nil` for one that is not whole; `nil` for all where there is no file.
+    /// The content of each block; `nil` for a damaged block, and `nil` instead of the list if the file does not exist.
     private static func ends(in directory: Directory) throws(JournalError) -> [DurableEnd?]? {
         let window: ReadWindow
         do {

@@ -106,7 +106,7 @@ extension Problem {
         case .keyForgotten(let key):
             self.init(
                 .receiptForgotten,
-                "The request of `\(key)` was carried out before, and its answer is no longer kept: those of later requests have taken its place. Use a new key for a new request. Nothing was applied."
+                "The request of `\(key)` was carried out before, but its answer was removed to make room for later ones. Use a new key for a new request. Nothing was applied."
             )
         case .unknownWorker(let worker):
             self.init(

@@ -122,7 +122,7 @@ struct PullAnswer: Sendable {
         var problem = Problem(error)
         guard let receipt else { return problem.response(for: call.request) }
         problem.detail =
-            "The push was applied as step \(receipt.step), and there is no memory for the parameters: GET .../parameters.safetensors needs least. Do not send the push again, unless with its seq or Idempotency-Key."
+            "The push was applied as step \(receipt.step), but the parameters do not fit into memory now. Pull them with GET .../parameters.safetensors, which needs the least memory. If you send the push again, use the same seq or Idempotency-Key, so that it is not applied twice."
         return problem.response(for: nil)
     }
 
