@@ -24,7 +24,7 @@ extension Problem {
         case .modelDiffers(let name, let differences):
             self.init(
                 .modelExists,
-                "`\(name)` exists with other parameters, so it cannot be joined: \(Self.first(of: differences)). Send those, take another name, or write ?replace=1 instead of ?join=1 to start over."
+                "`\(name)` exists with other parameters, so it cannot be joined: \(Self.first(of: differences)) Send the parameters that it has, take another name, or write ?replace=1 instead of ?join=1 to start over."
             )
             items = differences.prefix(FixedLimits.listedMistakes).map {
                 Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
@@ -185,8 +185,7 @@ extension Problem {
     init(_ complaints: [Complaint]) {
         let first = complaints.first?.detail ?? "The content is wrong"
         let count = complaints.reduce(0) { $0 + $1.count }
-        let more = count > 1 ? " (and \(count - 1) more, see errors)" : ""
-        self.init(.invalidContent, "\(Self.sentence(first))\(more.isEmpty ? "" : more + ".") Nothing was applied.")
+        self.init(.invalidContent, "\(Self.sentence(first))\(Self.more(than: 1, of: count)) Nothing was applied.")
         items = complaints.map {
             Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
         }
@@ -197,8 +196,12 @@ extension Problem {
     private static func first(of differences: [Complaint]) -> String {
         guard let first = differences.first else { return "see errors" }
         let values = first.expected.flatMap { expected in first.got.map { ", \(expected), not \($0)" } } ?? ""
-        let more = differences.count > 1 ? " (and \(differences.count - 1) more, see errors)" : ""
-        return first.detail + values + more
+        return first.detail + values + "." + more(than: 1, of: differences.count)
+    }
+
+    /// " `errors` lists 3 more.", or nothing.
+    private static func more(than told: Int, of count: Int) -> String {
+        count > told ? " `errors` lists \(count - told) more." : ""
     }
 
     /// " Did you mean `a` or `b`?", or nothing.

@@ -109,6 +109,10 @@ class Model(Rates, Saving):
         """Who has pushed or registered: `worker`, `epoch` and `last_seq` of each."""
         return list(self._get("/workers").json()["workers"])
 
+    def delete_worker(self, worker: str) -> None:
+        """Lets a worker and its receipts go, to make room for another; numbers that it has used stay used."""
+        self._change("DELETE", f"/workers/{quote(worker, safe='')}")
+
     # Values
 
     def pull(

@@ -170,6 +170,8 @@ def test_workers(model: Model) -> None:
     """Who has pushed."""
     model.push({"w": [1, 0]})
     assert [(each["worker"], each["last_seq"]) for each in model.workers()] == [(model.worker, 1)]
+    model.delete_worker(model.worker)
+    assert model.workers() == []
 
 
 def test_snapshot_is_a_mapping(model: Model) -> None:
