@@ -63,15 +63,15 @@ def honest(cost: Cost) -> float:
 
 #: Pushes as large as the honest one, and the sentence that the refusal has to say.
 PUSHES = {
-    "unknown": (push_of(f"lyer{i}.wieght" for i in range(MANY)), "(and 4999 more"),
+    "unknown": (push_of(f"lyer{i}.wieght" for i in range(MANY)), "lists 4999 more"),
     "prefix": (
         push_of(f"module.layer{i}.weight" for i in range(MANY)),
         "ll 5,000 names begin with `module.`: strip it",
     ),
     "suffix": (push_of(f"layer{i}.weight:0" for i in range(MANY)), "ll 5,000 names end with `:0`: strip it"),
-    "shapes": (push_of((f"layer{i}.weight" for i in range(MANY)), [0, 0, 0]), "(and 4999 more"),
+    "shapes": (push_of((f"layer{i}.weight" for i in range(MANY)), [0, 0, 0]), "lists 4999 more"),
     "unreadable": (push_of((f"layer{i}.weight" for i in range(MANY)), [None]), "more"),
-    "fields": ({"gradients": {}, **{f"layer{i}.weight": 0 for i in range(MANY)}}, "(and 4999 more"),
+    "fields": ({"gradients": {}, **{f"layer{i}.weight": 0 for i in range(MANY)}}, "lists 4999 more"),
 }
 
 
