@@ -22,6 +22,9 @@ public enum Admission {
 
 /// Where the bytes of one request's body go; every call comes on the thread of one event loop.
 public protocol BodyReceiver: AnyObject {
+    /// With whom what it holds is counted, for refusals that say whose bodies have to make room (`Response.payer`).
+    var payers: [String] { get }
+
     /// Takes the next bytes, valid during the call only.
     ///
     /// - Returns: nil to go on; an answer to stop here: no further call follows.
@@ -32,4 +35,9 @@ public protocol BodyReceiver: AnyObject {
 
     /// The body will never be complete: the client left, was too slow, or sent too much. No further call follows.
     func abandon()
+}
+
+extension BodyReceiver {
+    /// Nobody.
+    public var payers: [String] { [] }
 }

@@ -16,6 +16,8 @@ public struct Response: Sendable {
     public var asksForRoom = false
     /// How many bytes it wanted; the slowest go until that much has come back, or one of them where it is not known.
     public var wantedRoom = 0
+    /// Whose bodies are to give it, one of `BodyReceiver.payers`; nil for any transfer.
+    public var payer: String?
     /// What the program has reserved for the body and lends until its last byte has left; the server asks for the memory of
     /// an answer without it.
     public var loan: (any AnyObject & Sendable)?

@@ -11,6 +11,16 @@ final class SlowTransfers: Sendable {
         slowest.withLock { $0[ObjectIdentifier(loop)] = rate.map { (loop, $0) } }
     }
 
+    /// Has the slowest transfers cut until about `bytes` are free; where only those of one payer count, each loop looks for
+    /// some of its own.
+    func relieve(_ bytes: Int, of payer: String?) {
+        guard let payer else {
+            loop?.post(.relieve(bytes: bytes, payer: nil))
+            return
+        }
+        for loop in slowest.withLock({ $0.values.map(\.loop) }) { loop.post(.relieve(bytes: bytes, payer: payer)) }
+    }
+
     /// The loop with the slowest transfer of all.
     var loop: EventLoop? {
         slowest.withLock { $0.values.min { $0.rate < $1.rate }?.loop }

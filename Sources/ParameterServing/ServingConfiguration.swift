@@ -7,6 +7,10 @@ import Names
 public struct ServingConfiguration: Sendable {
     /// Bytes that models and requests may use together.
     public var memoryLimit: Int
+    /// Percent of it that bodies of one model may hold together; a body that is alone may hold more.
+    public var bodyPercentOfModel = 50
+    /// The same for bodies from one address; that of proxies on this machine is exempt.
+    public var bodyPercentOfAddress = 50
     /// Receipts that are kept per worker for retries.
     public var receiptWindow: Int
     /// Answers of requests with a key that are kept for retries, per client of a model and of the daemon.

@@ -22,6 +22,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case modelReplaced(String)
     /// The memory budget has no room, in bytes.
     case outOfMemory(needed: Int, limit: Int)
+    /// The bodies of one model, or from one address, would hold more than `limit` bytes together.
+    case bodiesTooLarge(of: BodyMemory.Party, needed: Int, limit: Int)
     /// A learning-rate array has no entry for the step.
     case learningRateExhausted(group: String, step: Int, length: Int)
     /// An update would make a parameter non-finite, and pushes wait for a restore or an import; or, with `slot`, that

@@ -17,10 +17,10 @@ struct PressureTests {
     }
 
     /// A client in the middle of a body of which so many bytes have arrived.
-    private func sender(of count: Int, to server: TestServer) -> Client {
+    private func sender(of count: Int, to server: TestServer, as target: String = "/unlimited") -> Client {
         let client = server.client()
         let before = server.server.counters.receivedBytes
-        client.request("POST", "/unlimited", headers: "Content-Length: 1000000000\r\n")
+        client.request("POST", target, headers: "Content-Length: 1000000000\r\n")
         client.send([UInt8](repeating: 97, count: count))
         #expect(eventually { server.server.counters.receivedBytes == before + count })
         return client
@@ -75,5 +75,24 @@ struct PressureTests {
         #expect(slow.answer()?.status == 408)
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
         #expect(quick.send("x"))
+    }
+
+    @Test("where one payer's bodies have to make room, those of others stay, the slower ones too", arguments: 1...3)
+    func payer(loops: Int) throws {
+        let server = try server {
+            $0.maximumConnections = 8
+            $0.pressureRate = 1 << 40
+            $0.loopCount = loops
+        }
+        let others = (0..<3).map { _ in sender(of: 10, to: server, as: "/paid/b") }
+        let quick = sender(of: 1 << 20, to: server, as: "/paid/a/b")
+        usleep(1_000_000)
+        let newcomer = server.client()
+        newcomer.request("GET", "/room/a")
+        #expect(newcomer.answer()?.status == 503)
+        #expect(quick.answer()?.status == 408)
+        #expect(eventually { server.hub.seen.abandonedBodies == 1 })
+        for other in others { #expect(other.send("x")) }
+        #expect(server.server.counters.connections >= 4)
     }
 }

@@ -179,8 +179,11 @@ def asks_twice(connection: Idler) -> bool:
         return False
 
 
-def test_slow_bodies(daemon: Daemon) -> None:
+@pytest.mark.parametrize("share", [50, 100])
+def test_slow_bodies(start: Callable[..., Daemon], share: int) -> None:
     """90 bodies at 80 kB/s do not keep a push of 40 MB out: they pay for what has come, and the slowest go first."""
+    limits = ("--limit", f"body-memory-per-model={share}%")
+    daemon = start("--memory", str(LIMIT), "--durability", "none", *limits)
     api = client(daemon)
     vector(api, 10_000_000)
     values = np.ones(10_000_000, np.float32)
@@ -192,8 +195,9 @@ def test_slow_bodies(daemon: Daemon) -> None:
         drip = threading.Thread(target=dripping, args=(senders, body, stop))
         drip.start()
         try:
-            # Until they hold all that is left.
-            full = within(120, lambda: api.get("/v1/server").json()["memory"]["reserved"] > LIMIT - (80 << 20))
+            # Until they hold all that they may beside the model, or all that is left.
+            most = min(LIMIT * share // 100 + (20 << 20), LIMIT - (80 << 20))
+            full = within(120, lambda: api.get("/v1/server").json()["memory"]["reserved"] > most)
             assert full, "90 bodies do not hold much"
             assert within(120, lambda: api.push_binary("m", {"w": values}).status == 200)
         finally:

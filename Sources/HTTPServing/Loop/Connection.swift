@@ -45,6 +45,9 @@ final class Connection {
     /// Whether its answer has been sent and its request is still being read.
     var isLingering: Bool { if case .lingering = stage { true } else { false } }
 
+    /// Whether a body arrives that is counted with that payer.
+    func isPaid(by payer: String) -> Bool { transaction?.receiver?.payers.contains(payer) ?? false }
+
     init(descriptor: Int32, remote: Remote, stage: Stage) {
         self.descriptor = descriptor
         self.remote = remote

@@ -151,7 +151,7 @@ extension EventLoop {
     /// Counts an answer; one that says that memory is short makes the slowest transfers give up their own.
     private func note(_ response: Response) {
         counters.count(response)
-        if response.asksForRoom { slowTransfers.loop?.post(.relieve(bytes: response.wantedRoom)) }
+        if response.asksForRoom { slowTransfers.relieve(response.wantedRoom, of: response.payer) }
     }
 
     private func interrupt(_ connection: Connection, with response: Response) {

@@ -5,13 +5,16 @@ import Glibc
 
 extension EventLoop {
     /// The slowest body or answer that is slow enough, and old enough, to be cut; its rate in bytes per second.
-    var slowest: (connection: Connection, rate: Double)? {
+    var slowest: (connection: Connection, rate: Double)? { slowest(of: nil) }
+
+    /// The same among the bodies of one payer.
+    private func slowest(of payer: String?) -> (connection: Connection, rate: Double)? {
         var slowest: (connection: Connection, rate: Double)?
         for connection in connections.values {
             guard let rate = rate(of: connection), rate < slowest?.rate ?? Double(configuration.pressureRate) else {
                 continue
             }
-            slowest = (connection, rate)
+            if payer.map(connection.isPaid(by:)) ?? true { slowest = (connection, rate) }
         }
         return slowest
     }
@@ -32,17 +35,18 @@ extension EventLoop {
     }
 
     /// Cuts the slowest transfers until about `bytes` are free, at least one; what other loops have is their affair.
-    func relieve(_ bytes: Int) {
+    func relieve(_ bytes: Int, of payer: String?) {
         var missing = max(1, bytes)
-        while missing > 0, let freed = cutSlowest() { missing -= freed }
-        if missing > 0, let other = slowTransfers.loop, other !== self { other.post(.relieve(bytes: missing)) }
+        while missing > 0, let freed = cutSlowest(of: payer) { missing -= freed }
+        guard payer == nil, missing > 0, let other = slowTransfers.loop, other !== self else { return }
+        other.post(.relieve(bytes: missing, payer: nil))
     }
 
     /// Cuts the slowest transfer; what it holds is free at once, or when the library lets go of the connection.
     ///
     /// - Returns: about how many bytes that is; nil where there is none to cut.
-    private func cutSlowest() -> Int? {
-        guard let connection = slowest?.connection else { return nil }
+    private func cutSlowest(of payer: String? = nil) -> Int? {
+        guard let connection = slowest(of: payer)?.connection else { return nil }
         defer { slowTransfers.report(slowest?.rate, of: self) }
         guard case .body = connection.stage else {
             connection.stage = .held

@@ -15,8 +15,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case accepted(Accepted)
         /// Take over a connection that is one too many, in place of the slowest body, or refuse it.
         case contested(Accepted)
-        /// Let go of the slowest transfers, until so many bytes are free.
-        case relieve(bytes: Int)
+        /// Let go of the slowest transfers, those of one payer if one is named, until so many bytes are free.
+        case relieve(bytes: Int, payer: String?)
         /// A parked exchange has its outcome.
         case settled(Exchange)
         /// A parked exchange wants another deadline, or to be watched.
@@ -164,7 +164,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         switch message {
         case .accepted(let accepted): take(accepted)
         case .contested(let accepted): contest(accepted)
-        case .relieve(let bytes): relieve(bytes)
+        case .relieve(let bytes, let payer): relieve(bytes, of: payer)
         case .settled(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { resume(seat) }
         case .changed(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { refresh(seat) }
         case .drain: drain()

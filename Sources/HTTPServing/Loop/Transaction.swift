@@ -57,6 +57,11 @@ final class Transaction {
         self.context = context
     }
 
+    /// Where the bytes of the body go; nil where none are wanted.
+    var receiver: (any BodyReceiver)? {
+        if case .streaming(let receiver, _) = phase { receiver } else { nil }
+    }
+
     /// Whether no handler call has come yet.
     var awaitsHead: Bool {
         if case .opened = phase { true } else { false }

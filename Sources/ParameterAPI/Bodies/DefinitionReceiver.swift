@@ -15,9 +15,11 @@ final class DefinitionReceiver: BodyReceiver {
     init(_ call: Call, then done: @escaping (ModelSource, Exchange) -> Void) {
         self.call = call
         self.done = done
-        sink = GrowingSink(call.api.registry.budget, integers: { _ in .taken })
+        sink = GrowingSink(BodyLoan(call), integers: { _ in .taken })
         reader = JSONBodyReader(tensorKeys: ["parameters"], sink: sink, limits: FixedLimits.rates)
     }
+
+    var payers: [String] { sink.loan.payers }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         head.note(bytes)

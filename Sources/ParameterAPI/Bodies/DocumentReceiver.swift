@@ -18,10 +18,12 @@ final class DocumentReceiver: BodyReceiver {
     init(_ call: Call, holdsRates: Bool = false, then done: @escaping (JSONValue, Exchange) throws(Problem) -> Void) {
         self.call = call
         self.done = done
-        sink = GrowingSink(call.api.registry.budget)
+        sink = GrowingSink(BodyLoan(call))
         reader = JSONBodyReader(
             tensorKeys: [], sink: sink, limits: holdsRates ? FixedLimits.rates : FixedLimits.json)
     }
+
+    var payers: [String] { sink.loan.payers }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         do throws(JSONError) {

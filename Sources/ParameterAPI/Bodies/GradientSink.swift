@@ -14,7 +14,7 @@ final class GradientSink: TensorSink {
     private(set) var failure: Problem?
     private let model: Model
     private var taken: Arena?
-    /// What the body holds beside the arena.
+    /// What the body holds.
     let loan: BodyLoan
     private var receivedBytes = 0
     private let bytesPerByte: Int
@@ -24,11 +24,12 @@ final class GradientSink: TensorSink {
     ///
     /// - Parameters:
     ///   - model: whose layout and pool to use.
+    ///   - loan: what the body holds.
     ///   - takesUntrained: whether parameters that are not trained may be written: in an import, not in a push.
-    init(_ model: Model, budget: MemoryBudget, takesUntrained: Bool) {
+    init(_ model: Model, loan: BodyLoan, takesUntrained: Bool) {
         self.layout = model.layout
         self.model = model
-        loan = BodyLoan(budget)
+        self.loan = loan
         // Of the types that are read, 16-bit floats grow to twice their size, and integers of one byte to four times.
         bytesPerByte = takesUntrained ? 4 : 2
         self.takesUntrained = takesUntrained
@@ -70,6 +71,7 @@ final class GradientSink: TensorSink {
             let arena = if let taken { taken } else { try model.takeArena() }
             taken = arena
             try arena.pay(for: receivedBytes * bytesPerByte)
+            try loan.cover(receivedBytes * bytesPerByte, of: bytes)
             return arena
         } catch {
             throw Problem(error)
@@ -81,9 +83,17 @@ final class GradientSink: TensorSink {
     /// - Throws: `outOfMemory`, also where an earlier value found no place.
     func arena() throws(Problem) -> Arena {
         let arena = try partlyPaid()
-        do throws(ServingError) { try arena.payInFull() } catch { throw Problem(error) }
+        do throws(ServingError) {
+            try arena.payInFull()
+            try loan.cover(bytes, of: bytes)
+        } catch {
+            throw Problem(error)
+        }
         return arena
     }
+
+    /// The size of the buffer.
+    private var bytes: Int { layout.count * MemoryLayout<Float>.stride }
 
     func allowGrowth(bytes: Int) -> Bool { loan.take(bytes) }
 }

@@ -21,9 +21,11 @@ final class PushReceiver: BodyReceiver {
         self.call = call
         self.model = model
         self.done = done
-        sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: false)
+        sink = GradientSink(model, loan: BodyLoan(call), takesUntrained: false)
         reader = BodyReader(format, of: call.request, section: "gradients", sink: sink, loan: sink.loan)
     }
+
+    var payers: [String] { sink.loan.payers }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         sink.expect(bytes.count)
@@ -68,6 +70,6 @@ final class PushReceiver: BodyReceiver {
             gradients: gradients, arena: arena, key: fields.key,
             fingerprint: fields.key == nil && !call.isKeyed ? .nothing : gradients.fingerprint(in: sink.layout),
             basedOn: fields.basedOn,
-            loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints)
+            loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints, share: sink.loan.share)
     }
 }

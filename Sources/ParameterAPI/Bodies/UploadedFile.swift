@@ -62,9 +62,11 @@ final class FileReceiver: BodyReceiver {
     ) {
         self.call = call
         self.done = done
-        sink = GrowingSink(call.api.registry.budget, integers: integers)
+        sink = GrowingSink(BodyLoan(call), integers: integers)
         reader = SafetensorsReader(sink: sink)
     }
+
+    var payers: [String] { sink.loan.payers }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         head.note(bytes)
@@ -112,8 +114,8 @@ final class GrowingSink: TensorSink {
     let loan: BodyLoan
     private let integerUse: (Name) -> IntegerUse
 
-    init(_ budget: MemoryBudget, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
-        loan = BodyLoan(budget)
+    init(_ loan: BodyLoan, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
+        self.loan = loan
         integerUse = integers
     }
 

@@ -34,11 +34,13 @@ final class ImportReceiver: BodyReceiver {
         ifVersion = try call.condition(on: model)?.versions
         isPartial = try call.flag("partial")
         key = try call.requestKey()
-        sink = GradientSink(model, budget: call.api.registry.budget, takesUntrained: true)
+        sink = GradientSink(model, loan: BodyLoan(call), takesUntrained: true)
         reader = BodyReader(
             format, of: call.request, section: "parameters", sink: sink, loan: sink.loan,
             passesUnknownTypes: isPartial)
     }
+
+    var payers: [String] { sink.loan.payers }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         sink.expect(bytes.count)
@@ -55,8 +57,11 @@ final class ImportReceiver: BodyReceiver {
             let arena = try sink.arena()
             let checked = try checked(try reader.finish())
             let command = Command.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
-            model.submit(command.under(key?.with(fingerprint(arena, checked.isDense)))) { [call, model] result in
-                answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
+            let whole = key?.with(fingerprint(arena, checked.isDense))
+            model.submit(command.under(whole)) { [call, model, share = sink.loan.share] result in
+                withExtendedLifetime(share) {
+                    answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
+                }
             }
         } catch {
             call.answer(exchange, error)

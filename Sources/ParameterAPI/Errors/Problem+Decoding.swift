@@ -44,6 +44,10 @@ extension Problem {
 extension Problem {
     /// Memory is wanting: for now, or for good where the body could not fit even into an empty daemon.
     fileprivate init(wanting loan: BodyLoan?, _ detail: String) {
+        if case .bodiesTooLarge? = loan?.refusal, let refusal = loan?.refusal {
+            self.init(refusal)
+            return
+        }
         guard case .outOfMemory(let needed, let limit)? = loan?.refusal, needed > limit else {
             self.init(.outOfMemory, detail)
             retryAfter = 1

@@ -18,6 +18,7 @@ extension Problem {
             indented: indented, status: kind.status, type: "application/problem+json", headers: headers, told.write)
         response.asksForRoom = kind == .outOfMemory
         response.wantedRoom = wantedRoom
+        response.payer = payer
         return response
     }
 

@@ -43,6 +43,12 @@ extension Problem {
                 "This needs \(needed) bytes, more than is left of the \(limit) of --memory; try again, delete a model or start the daemon with more. Nothing was applied."
             )
             (retryAfter, wantedRoom) = (1, needed)
+        case .bodiesTooLarge(let party, let needed, let limit):
+            self.init(
+                .outOfMemory,
+                "\(Self.bodies(of: party, limit)) This one needs \(needed) bytes more. Send it again when others have arrived, or start the daemon with more memory or a larger share. Nothing was applied."
+            )
+            (retryAfter, wantedRoom, payer) = (1, needed, party.description)
         case .learningRateExhausted(let group, let step, let length):
             self.init(
                 .learningRateExhausted,
@@ -157,6 +163,16 @@ extension Problem {
         case .stopping:
             self.init(.stopping, "The daemon is stopping; nothing was applied. Try again.")
             retryAfter = 1
+        }
+    }
+
+    /// Whose bodies hold what they may, and which limit says so.
+    private static func bodies(of party: BodyMemory.Party, _ limit: Int) -> String {
+        switch party {
+        case .model(let name):
+            "The bodies that are being sent for model `\(name)` hold \(limit) bytes, as much as they may together (limit body-memory-per-model)."
+        case .address(let name):
+            "The bodies that are being sent from \(name) hold \(limit) bytes, as much as they may together (limit body-memory-per-address)."
         }
     }
 

@@ -23,6 +23,8 @@ struct Problem: Error {
     var retryAfter: Int?
     /// Bytes of memory that were wanting.
     var wantedRoom = 0
+    /// Whose bodies have to give them; nil for anybody's.
+    var payer: String?
     /// Methods that the path knows, for 405.
     var allow: [String] = []
     /// The size of the file that was asked for, for 416.

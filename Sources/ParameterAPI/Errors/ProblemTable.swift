@@ -192,7 +192,7 @@ extension ProblemKind {
         case .outOfMemory:
             Row(
                 503, "The memory budget has no room",
-                "Everything large is counted against --memory. Delete models, send less at a time, or start the daemon with more."
+                "Everything large is counted against --memory, and bodies of one model or from one address may hold a share of it together (the limits body-memory-per-model and body-memory-per-address). Delete models, send less at a time, or start the daemon with more."
             )
         case .journalBehind:
             Row(

@@ -18,6 +18,7 @@ struct Limit: Sendable {
         case count(Path<Int>)
         case bytes(Path<Int>)
         case time(Path<Duration>)
+        case percent(Path<Int>)
         /// Part of the contract or of the code's own safety; not for the command line.
         case fixed(String)
     }
@@ -41,6 +42,7 @@ struct Limit: Sendable {
         case .count(let path): "\(settings[keyPath: path])"
         case .bytes(let path): ByteCount(bytes: settings[keyPath: path]).defaultValueDescription
         case .time(let path): TimeSpan(settings[keyPath: path]).text
+        case .percent(let path): "\(settings[keyPath: path])%"
         case .fixed(let text): text
         }
     }
@@ -57,6 +59,10 @@ struct Limit: Sendable {
         case .time(let path):
             guard let time = TimeSpan(argument: text) else { return false }
             settings[keyPath: path] = time.duration
+        case .percent(let path):
+            guard text.hasSuffix("%"), let percent = Int(digits: text.dropLast()) else { return false }
+            guard 1...100 ~= percent else { return false }
+            settings[keyPath: path] = percent
         case .fixed:
             return false
         }

@@ -18,6 +18,12 @@ extension Limit {
         Limit("minimum-rate", .bytes(\.http.minimumRate), "Least bytes per second, body and answer"),
         Limit("rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
         Limit("pressure-rate", .bytes(\.http.pressureRate), "Slower transfers make room if need be"),
+        Limit(
+            "body-memory-per-model", .percent(\.serving.bodyPercentOfModel),
+            "Share of --memory for bodies of one model"),
+        Limit(
+            "body-memory-per-address", .percent(\.serving.bodyPercentOfAddress),
+            "Those from one address, proxies here aside"),
         Limit("lingering", .count(\.http.maximumLingering), "Refused connections still read, per loop"),
         Limit("turn", .count(\.http.connectionsPerTurn), "Connections that a loop takes up at once"),
         Limit("models", .count(\.serving.mostModels), "Models at a time"),

@@ -24,6 +24,8 @@ public struct Push: Sendable {
     ///
     /// Judged after the key: a repeated push gets its receipt whatever its body looks like.
     public var complaints: [Complaint]
+    /// What its body is charged with until it is done; nil for one that comes from the log.
+    var share: BodyShare?
 
     /// Whether it is refused where a slot would become non-finite, and leaves the slots alone then.
     ///
@@ -33,7 +35,7 @@ public struct Push: Sendable {
     /// Makes a push of its parts.
     public init(
         gradients: Gradients, arena: Arena, key: PushKey?, fingerprint: Fingerprint, basedOn: Basis? = nil,
-        loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = []
+        loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = [], share: BodyShare? = nil
     ) {
         self.gradients = gradients
         self.arena = arena
@@ -43,5 +45,6 @@ public struct Push: Sendable {
         self.loss = loss
         self.nonFinite = nonFinite
         self.complaints = complaints
+        self.share = share
     }
 }

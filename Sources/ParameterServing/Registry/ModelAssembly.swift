@@ -10,6 +10,7 @@ struct ModelAssembly {
     let catalogue: Catalogue
     let configuration: ServingConfiguration
     let budget: MemoryBudget
+    let bodies: BodyMemory
     let executor: Executor
     let log: CommandLog
     /// Notes what runs of a user's own code; nil where there is none.
@@ -21,6 +22,7 @@ struct ModelAssembly {
         self.configuration = configuration
         self.watch = watch
         budget = MemoryBudget(limit: configuration.memoryLimit)
+        bodies = BodyMemory(configuration)
         executor = Executor(threads: configuration.threads)
         log = CommandLog()
     }

@@ -69,6 +69,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// The memory that models and requests share.
     public var budget: MemoryBudget { assembly.budget }
+    /// What bodies hold of it, by model and by address.
+    public var bodies: BodyMemory { assembly.bodies }
     /// The optimizers that may be asked for.
     public var catalogue: Catalogue { assembly.catalogue }
     /// The settings that hold for every model.

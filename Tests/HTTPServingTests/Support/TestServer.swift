@@ -61,9 +61,12 @@ final class Hub: Sendable {
 
 extension Response {
     /// What a request gets for which there was no memory.
-    static var wantingRoom: Response {
+    ///
+    /// - `payer`: whose bodies have to make room; nil for anybody's.
+    static func wantingRoom(of payer: String?) -> Response {
         var response = text("no room\n", status: 503)
         response.asksForRoom = true
+        response.payer = payer
         return response
     }
 
@@ -86,7 +89,9 @@ struct TestApplication: Application {
         case "park": return .answer(park)
         case "expire": return .answer(expire)
         case "wait": return .answer(wait)
-        case "room": return .answer { exchange in exchange.complete { .wantingRoom } }
+        case "room":
+            return .answer { exchange in exchange.complete { .wantingRoom(of: request.path.dropFirst().first) } }
+        case "paid": return .read(Echo(hub: hub, payers: Array(request.path.dropFirst())), limit: .max)
         case "slow-push": return .read(SlowPush(hub: hub), limit: 1 << 20)
         case "busy":
             usleep(useconds_t(1_000 * (Int(request.path.last ?? "") ?? 0)))
@@ -168,7 +173,12 @@ final class Echo: BodyReceiver {
     private var count = 0
     private var sum = 0
 
-    init(hub: Hub) { self.hub = hub }
+    let payers: [String]
+
+    init(hub: Hub, payers: [String] = []) {
+        self.hub = hub
+        self.payers = payers
+    }
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         count += bytes.count
