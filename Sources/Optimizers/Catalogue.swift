@@ -114,7 +114,18 @@ public struct Catalogue: Sendable {
     /// Parameters, their versions and gradients are the caller's to count.
     /// - Throws: `.invalid` as `makeOptimizer`, and where the count would not fit in an Int.
     public func memoryNeeded(definition: Setting, parameters: [ParameterDefinition]) throws(OptimizerError) -> Int {
-        try makeUnallocated(definition: definition, parameters: parameters).memoryNeeded()
+        try stateBytes(definition: definition, parameters: parameters).slots
+    }
+
+    /// The same, with the bytes of the slots' copies that its updates may make; nothing is allocated.
+    ///
+    /// - Throws: `.invalid` as `makeOptimizer`.
+    public func stateBytes(
+        definition: Setting, parameters: [ParameterDefinition]
+    ) throws(OptimizerError) -> (slots: Int, copies: Int) {
+        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
+        let slots = try optimizer.memoryNeeded()
+        return (slots, optimizer.mayCopySlots ? slots : 0)
     }
 
     /// What a model of this definition is made of; nothing is allocated.

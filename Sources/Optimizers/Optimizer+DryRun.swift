@@ -55,11 +55,16 @@ extension Optimizer {
         return DryRun(stages: stages, updates: updates, report: report)
     }
 
-    /// The bytes that `dryRun` takes: copies of slots, gradients and parameters, and the values that it tells.
+    /// The bytes that `dryRun` takes: copies of slots, gradients and parameters, what its update takes, and the values that
+    /// it tells.
     public func dryRunBytes(_ gradients: Gradients, showingStages: Bool = true) -> Int {
         let stride = MemoryLayout<Float>.stride
-        let copies = slots.reduce(0) { $0 + $1.buffer.count } + (showingStages ? 3 : 2) * layout.count
+        let rows = gradients.sparse.values.reduce(0) { $0 + $1.values.count }
+        let copies =
+            slots.reduce(0) { $0 + $1.buffer.count } + (showingStages ? 3 : 2) * layout.count
+            + (showingStages ? 2 : 1) * rows
         return (copies + valuesTold(by: gradients, showingStages: showingStages)) * stride
+            + updateBytes(gradients, areModest: false)
     }
 
     /// How many values a dry run tells: the update, and the gradients after each of four stages.

@@ -25,7 +25,15 @@ enum Modesty {
 }
 
 extension Optimizer {
-    /// Whether weights and slots are modest; asked after an update that was not known to stay finite.
+    /// The most bytes that an update by modest gradients takes beside its arguments.
+    ///
+    /// - Parameter areModest: As for `update`.
+    public func updateBytes(_ gradients: Gradients, areModest: Bool?) -> Int {
+        let copies = mayCopySlots || areModest == false
+        return gradients.orderBytes + (copies ? KeptSlots.bytes(of: self, touchedBy: gradients) : 0)
+    }
+
+    /// Whether weights and slots are modest; asked where it is not known, and after an update that may not stay finite.
     func isModest(_ weights: UnsafeMutablePointer<Float>) -> Bool {
         guard let roots = modestRoots else { return false }
         let weights = UnsafeMutableBufferPointer(start: weights, count: layout.count)

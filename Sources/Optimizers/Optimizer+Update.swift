@@ -13,16 +13,17 @@ extension Optimizer {
     ///   - next: The arena after it; must not overlap `current`.
     ///   - held: By parameter, whether `next` holds the values of `current`; empty where nothing is known.
     ///   - areModest: What the report of the update before said, if nothing but it has written `current` and the slots;
-    ///     saves a copy of the slots.
+    ///     nil has them looked at. Saves a copy of the slots.
     ///   - keepsSlots: Whether an update that is refused leaves the slots as they were, and one that makes a slot
     ///     non-finite is refused too. Without it, an update is what it was in logs of the first releases.
+    ///   - counting: Told how many bytes the update takes beside its arguments before it takes them; not for none.
     /// - Returns: What happened. A skipped overflow changes nothing but the loss scale; `next` is then untouched.
     /// - Throws: `.learningRateExhausted`, `.stepsUsedUp`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`,
     ///   `.diverged`: nothing moved, and `next` must not be published. Without `keepsSlots`, `.diverged` leaves slots and
     ///   counts moved: continue from a checkpoint, or `resetSlots()`.
     public final func update(
         _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
-        held: [Bool] = [], areModest: Bool = false, keepsSlots: Bool = true
+        held: [Bool] = [], areModest: Bool? = nil, keepsSlots: Bool = true, counting: (Int) -> Void = { _ in }
     ) throws(OptimizerError) -> UpdateReport {
         let rates = try learningRate(at: step)
         try check(gradients)
@@ -31,8 +32,11 @@ extension Optimizer {
         pass = makePass(gradients, from: current, to: next, rates: rates)
         pass?.held = held
         defer { pass = nil }
-        let isBounded = areModest && staysFinite(with: gradients)
-        let kept = keepsSlots && !isBounded ? KeptSlots(of: self, touchedBy: gradients) : nil
+        let isBounded = (areModest ?? isModest(UnsafeMutablePointer(mutating: current))) && staysFinite(with: gradients)
+        let keeps = keepsSlots && !isBounded
+        let bytes = gradients.orderBytes + (keeps ? KeptSlots.bytes(of: self, touchedBy: gradients) : 0)
+        if bytes > 0 { counting(bytes) }
+        let kept = keeps ? KeptSlots(of: self, touchedBy: gradients) : nil
         do throws(OptimizerError) {
             try runUpdate(&gradients)
         } catch {

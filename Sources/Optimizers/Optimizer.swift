@@ -102,6 +102,9 @@ open class Optimizer {
     /// The rule's loops have to count what they write to slots, as those of `CKernels` do.
     var modestRoots: [Int]? { nil }
 
+    /// Whether an update may have to keep a copy of its slots though all numbers are modest.
+    public var mayCopySlots: Bool { modestRoots == nil }
+
     /// Whether this update, from weights and slots that are modest, leaves all of them finite.
     func staysFinite(with gradients: Gradients) -> Bool {
         guard modestRoots != nil, let pass, pass.lossScale <= 0x1p30 else { return false }

@@ -24,6 +24,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case outOfMemory(needed: Int, limit: Int)
     /// The bodies of one model, or from one address, would hold more than `limit` bytes together.
     case bodiesTooLarge(of: BodyMemory.Party, needed: Int, limit: Int)
+    /// The model would have no room to take a step in, were it alone, in bytes.
+    case tooLargeToStep(needed: Int, limit: Int)
     /// A learning-rate array has no entry for the step.
     case learningRateExhausted(group: String, step: Int, length: Int)
     /// An update would make a parameter non-finite, and pushes wait for a restore or an import; or, with `slot`, that

@@ -138,16 +138,17 @@ struct MemoryBudgetTests {
     func patchedSlot() throws {
         let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 1000))]
         let directory = try TemporaryDirectory()
-        // The values of the first version, Adam's two slots, and no third.
-        var registry = try directory.open(memoryLimit: 14_000)
+        var registry = try directory.open(memoryLimit: 40_000)
         let model = try registry.make(["optimizer": "adam"], values)
-        let before = registry.budget.reserved
+        // The values of the first version, Adam's two slots, and no room for a third.
+        let rest = try registry.budget.reserve(40_000 - registry.budget.reserved - 3999)
+        let before = registry.budget.reserved - rest.bytes
         let patch: Setting = ["optimizer": ["type": "adam", "use_amsgrad": true]]
-        #expect(throws: ServingError.outOfMemory(needed: 4000, limit: 14_000)) { try model.patch(patch) }
-        #expect(registry.budget.reserved == before)
+        #expect(throws: ServingError.outOfMemory(needed: 4000, limit: 40_000)) { try model.patch(patch) }
+        #expect(registry.budget.reserved - rest.bytes == before)
         registry.shutDown()
 
-        registry = try directory.open(memoryLimit: 20_000)
+        registry = try directory.open(memoryLimit: 40_000)
         let again = try registry.model(named: "m")
         for _ in 0..<3 {
             try again.patch(patch)
@@ -156,6 +157,62 @@ struct MemoryBudgetTests {
             #expect(registry.budget.reserved == before)
         }
         registry.shutDown()
+    }
+
+    @Test("a model that could never take a push is refused, with what it needs", arguments: ["sgd", "adam", "lamb"])
+    func neverSteps(optimizer: String) throws {
+        // 200,000 bytes of values; a slot of SGD, two of Adam, and of Lamb copies of two.
+        let (values, slots) = (200_000, ["sgd": 200_000, "adam": 400_000, "lamb": 800_000][optimizer] ?? 0)
+        let settings: Setting = ["optimizer": .string(optimizer), "learning_rate": 0.5]
+        let least = 3 * values + slots
+        for (limit, isTaken) in [(least - 1, false), (least + 10_000, true)] {
+            try Place.memory.withRegistry(memoryLimit: limit) { registry in
+                let ones = [Float](repeating: 1, count: 50_000)
+                guard !isTaken else {
+                    try registry.make(settings, [(Name("w"), ones)]).push(["w": ones])
+                    return
+                }
+                let source = ModelSource.definition(.of(settings, [(Name("w"), ones)]))
+                let error = #expect(throws: ServingError.self) { try registry.create("m", source) }
+                guard case .tooLargeToStep(let needed, limit) = error else { throw error ?? .stopping }
+                #expect((least...least + 10_000).contains(needed))
+                #expect(registry.budget.reserved == 0)
+            }
+        }
+    }
+
+    @Test("a model of a directory is served under a limit that lets it take no push, and the push says so")
+    func servedThough() throws {
+        let directory = try TemporaryDirectory()
+        let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 50_000))]
+        var registry = try directory.open(memoryLimit: 1 << 20)
+        let digest = try registry.make(["optimizer": "sgd"], values).digest
+        registry.shutDown()
+        registry = try directory.open(memoryLimit: 700_000)
+        let model = try registry.model(named: "m")
+        #expect(model.digest == digest)
+        // The copy that was looked at goes a moment later.
+        for _ in 0..<60_000 where registry.budget.reserved > 450_000 { usleep(1000) }
+        let error = #expect(throws: ServingError.self) { try model.push(["w": values[0].1]) }
+        guard case .tooLargeToStep(let needed, 700_000) = error else { throw error ?? .stopping }
+        #expect((800_000...810_000).contains(needed))
+        registry.shutDown()
+    }
+
+    @Test("an append that would leave no room for a push is refused; what makes a model smaller is not")
+    func appendBeyond() throws {
+        // 160,000 bytes to take a step, and 16 for each rate.
+        let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 10_000))]
+        try Place.memory.withRegistry(memoryLimit: 200_000) { registry in
+            let rates = Setting.numbers([Double](repeating: 0.5, count: 1000))
+            let model = try registry.make(["optimizer": "sgd", "learning_rate": rates], values)
+            let more = Setting.numbers([Double](repeating: 0.5, count: 5000))
+            let error = #expect(throws: ServingError.self) { try model.patch(["learning_rate": ["append": more]]) }
+            guard case .tooLargeToStep(let needed, 200_000) = error else { throw error ?? .stopping }
+            #expect((256_000...266_000).contains(needed))
+            try model.push(["w": values[0].1])
+            try model.patch(["learning_rate": 0.5])
+        }
     }
 
     @Test("records that wait in a recovery leave room for the models that were created after them")

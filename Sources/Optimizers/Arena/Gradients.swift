@@ -26,6 +26,9 @@ public struct Gradients: Sendable {
         isFinite = true
     }
 
+    /// Bytes for putting the entries of the longest sparse gradient in order.
+    var orderBytes: Int { sparse.values.reduce(0) { max($0, $1.indices.count) } * 2 * MemoryLayout<Int>.stride }
+
     /// The name of the first parameter, in update order, whose gradient holds NaN or infinity; nil where none does.
     public func firstNonFinite(in layout: ArenaLayout) -> Name? {
         for (index, parameter) in layout.parameters.enumerated() {

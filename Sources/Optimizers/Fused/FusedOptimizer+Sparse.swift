@@ -19,10 +19,14 @@ extension FusedOptimizer {
         add(sums, countsGradient: false)
     }
 
+    /// Places of entries that are kept from one update to the next.
+    private static let mostOrderKept = 4096
+
     /// The rule on entries that went through the pipeline.
     @discardableResult
     func applySparse(_ tensor: Tensor, rows: [Int], numbers: pk_constants) -> pk_sums {
         sortEntries(rows)
+        defer { if entryOrder.capacity > Self.mostOrderKept { entryOrder = [] } }
         if unique { sumDuplicates(tensor, rows) }
         switch sparseWay {
         case .refused: return pk_sums()

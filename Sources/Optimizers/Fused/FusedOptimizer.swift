@@ -84,6 +84,8 @@ class FusedOptimizer: Optimizer {
         !isStaged && super.staysFinite(with: gradients)
     }
 
+    override var mayCopySlots: Bool { isStaged || super.mayCopySlots }
+
     override func written(by gradients: Gradients) -> [Bool]? {
         if isStaged { return nil }
         return gradients.isDense.indices.map { gradients.isDense[$0] || gradients.sparse[$0] != nil }

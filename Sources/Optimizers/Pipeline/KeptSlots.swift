@@ -15,10 +15,16 @@ struct KeptSlots {
     private let values: FloatBuffer
     private let scalars: [String: [Double]]
 
-    init(of optimizer: Optimizer, touchedBy gradients: Gradients) {
-        let touched = optimizer.layout.parameters.indices.filter {
-            gradients.isDense[$0] || gradients.sparse[$0] != nil
+    /// What the copies of an update with these gradients take.
+    static func bytes(of optimizer: Optimizer, touchedBy gradients: Gradients) -> Int {
+        let touched = gradients.touched
+        return optimizer.slots.reduce(0) { sum, slot in
+            touched.reduce(sum) { $0 + slot.ranges[$1].count * MemoryLayout<Float>.stride }
         }
+    }
+
+    init(of optimizer: Optimizer, touchedBy gradients: Gradients) {
+        let touched = gradients.touched
         var (pieces, count): ([Piece], Int) = ([], 0)
         for (place, slot) in optimizer.slots.enumerated() {
             for parameter in touched where !slot.ranges[parameter].isEmpty {
@@ -58,4 +64,9 @@ struct KeptSlots {
         }
         optimizer.parameterScalars = scalars
     }
+}
+
+extension Gradients {
+    /// The parameters that have a gradient.
+    fileprivate var touched: [Int] { isDense.indices.filter { isDense[$0] || sparse[$0] != nil } }
 }

@@ -15,7 +15,8 @@ final class BodyLoan {
     /// What the body's model and address are charged with.
     let share: BodyShare
     private let budget: MemoryBudget
-    private var memory: Reservation?
+    /// What it holds; whoever goes on with the body keeps it.
+    private(set) var memory: Reservation?
     private var arenaBytes = 0
     /// Why the last wish was refused.
     private(set) var refusal: ServingError?

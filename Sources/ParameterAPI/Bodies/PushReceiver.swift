@@ -67,7 +67,7 @@ final class PushReceiver: BodyReceiver {
         gradients.sparse = checking.sparse
         gradients.isFinite = checking.nonFinite == nil
         return Push(
-            gradients: gradients, arena: arena, key: fields.key,
+            gradients: gradients, arena: arena, memory: sink.loan.memory, key: fields.key,
             fingerprint: fields.key == nil && !call.isKeyed ? .nothing : gradients.fingerprint(in: sink.layout),
             basedOn: fields.basedOn,
             loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints, share: sink.loan.share)

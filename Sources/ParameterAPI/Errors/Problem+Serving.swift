@@ -49,6 +49,12 @@ extension Problem {
                 "\(Self.bodies(of: party, limit)) This one needs \(needed) bytes more. Send it again when others have arrived, or start the daemon with more memory or a larger share. Nothing was applied."
             )
             (retryAfter, wantedRoom, payer) = (1, needed, party.description)
+        case .tooLargeToStep(let needed, let limit):
+            let enough = (needed + 1 << 20 - 1) >> 20
+            self.init(
+                .exceedsMemory,
+                "The model needs \(needed) bytes to take a step, for its slots and three times its values, and --memory is \(limit); start paramd with --memory \(enough)M or more, or make the model smaller. Nothing was applied."
+            )
         case .learningRateExhausted(let group, let step, let length):
             self.init(
                 .learningRateExhausted,

@@ -15,6 +15,8 @@ public struct FormatError: Error, Sendable, Equatable {
 struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     private(set) var offset = 0
+    /// The rates of receipts that have been read.
+    var rates = SharedRates()
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes

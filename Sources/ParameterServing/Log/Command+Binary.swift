@@ -175,6 +175,9 @@ extension Push {
         }
         try reader.skipPadding(to: 4)
         try arena.read(isDense, from: &reader, in: layout)
+        let rowBytes = rows.reduce(0) { sum, rows in
+            sum + rows.indices.count * MemoryLayout<Int>.stride + rows.count * MemoryLayout<Float>.stride
+        }
         var sparse: [Int: SparseRows] = [:]
         for (index, indices, count) in rows {
             try reader.checkFloats(count)
@@ -187,7 +190,7 @@ extension Push {
         gradients.sparse = sparse
         gradients.isFinite = !isNonFinite
         self.init(
-            gradients: gradients, arena: arena, key: key,
+            gradients: gradients, arena: arena, memory: rowBytes > 0 ? arena.owe(rowBytes) : nil, key: key,
             fingerprint: fingerprint, basedOn: basedOn.map(Basis.step), loss: loss,
             nonFinite: isNonFinite ? Complaint(pointer: "/gradients", exception: nil, detail: "non-finite") : nil)
     }

@@ -39,6 +39,9 @@ public final class Arena: @unchecked Sendable {
     /// Takes from the budget what all of it needs.
     public func payInFull() throws(ServingError) { try pay(for: pool.bytes) }
 
+    /// What the budget lends for `bytes` beside it; they have been logged and are there, or will be.
+    func owe(_ bytes: Int) -> Reservation { pool.budget.owe(bytes) }
+
     /// Whether the daemon has memory enough to keep more of these than it needs.
     var isPoolAtEase: Bool { pool.isAtEase }
 }

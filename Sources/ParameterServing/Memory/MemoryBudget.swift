@@ -41,7 +41,7 @@ public final class MemoryBudget: Sendable {
     ///
     /// Whoever asks next is refused until that much has come back.
     public func owe(_ bytes: Int) -> Reservation {
-        used.withLock { $0 += bytes }
+        force(bytes)
         return Reservation(bytes: bytes, budget: self)
     }
 
@@ -66,6 +66,10 @@ public final class MemoryBudget: Sendable {
             used += bytes
             return true
         }
+    }
+
+    fileprivate func force(_ bytes: Int) {
+        used.withLock { $0 += bytes }
     }
 
     fileprivate func release(_ bytes: Int) {
@@ -95,6 +99,12 @@ public final class Reservation: Sendable {
         do throws(ServingError) { try budget.take(more) } catch {
             throw .outOfMemory(needed: bytes + more, limit: budget.limit)
         }
+        held.withLock { $0 += more }
+    }
+
+    /// Takes `more` bytes even where they are not left; see `MemoryBudget.owe`.
+    func owe(_ more: Int) {
+        budget.force(more)
         held.withLock { $0 += more }
     }
 

@@ -12,8 +12,8 @@ public final class ModelFacts: @unchecked Sendable {
     /// The model's uid.
     public let uid: ModelUID
     private let optimizer: Optimizer
-    /// What the budget lends for the arrays of rates, as long as a version has these settings; nil where the model's own
-    /// reservation counts them.
+    /// What the budget lends for plan and arrays of rates, as long as a version has these settings; nil where the model's
+    /// own reservations count them.
     private let memory: Reservation?
 
     init(name: String, uid: ModelUID, optimizer: Optimizer, memory: Reservation? = nil) {

@@ -12,6 +12,17 @@ extension ModelState {
 
     /// Judges a command, in the order: its key, then its content, then the state.
     mutating func admit(_ command: Command) throws(ServingError) -> Admission {
+        let admission = try examine(command)
+        guard case .proceed = admission else { return admission }
+        // What is under way is part of what is kept by now.
+        do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
+            forget(command)
+            throw error
+        }
+        return admission
+    }
+
+    private mutating func examine(_ command: Command) throws(ServingError) -> Admission {
         switch command {
         case .push(let push): return try admit(push)
         case .importValues(_, _, let ifVersion):
@@ -26,14 +37,15 @@ extension ModelState {
         case .keyed(let key, let ifVersion, let command):
             if let answer = try keys.find(key) { return .repeated(answer) }
             try check(ifVersion)
-            let admission = try admit(command)
+            let admission = try examine(command)
             keys.begin(key)
             return admission
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
-            // Arrays are there more than once: as they were, as they will be, and while the ones become the others.
-            _ = try pool.budget.reserve(max(0, more) + 3 * settings.arrayBytes)
+            try checkStep(settings)
+            // They are there more than once: as they were, as they will be, and while the ones become the others.
+            _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings))
             _ = try reconfigured(with: settings)
         }
         return .proceed
@@ -51,11 +63,28 @@ extension ModelState {
             }
         }
         try judge(push)
-        try pool.promise()
+        try takeRoom(for: push)
         if let key = push.key { ledger.begin(key, push.fingerprint) }
         ledger.reserveRoom(push.sighting)
         stepsUnderWay += 1
         return .proceed
+    }
+
+    /// Takes what the push's update and its version will need.
+    private mutating func takeRoom(for push: Push) throws(ServingError) {
+        do throws(ServingError) {
+            try scratch.makeRoom(for: optimizer.updateBytes(push.gradients, areModest: areModest))
+            try pool.promise()
+        } catch {
+            if stepsUnderWay == 0 { scratch.follow(0) }
+            throw ModelSize(self).refusal ?? error
+        }
+    }
+
+    /// Gives that back, after the push or instead of it.
+    mutating func leaveRoom() {
+        pool.keepPromise()
+        if stepsUnderWay == 0 { scratch.follow(0) }
     }
 
     /// The content (422), then the state (409).
@@ -67,7 +96,7 @@ extension ModelState {
         try wrapping { () throws(OptimizerError) in
             try optimizer.checkSteps(underWay: stepsUnderWay, for: push.gradients)
         }
-        _ = try facts.learningRates(at: optimizer.step + stepsUnderWay)
+        try checkRatesRoom(try facts.learningRates(at: optimizer.step + stepsUnderWay))
     }
 
     private func judge(_ basis: Basis?) throws(ServingError) {
@@ -91,6 +120,12 @@ extension ModelState {
         }
     }
 
+    /// Room for the rates of the pushes under way and one more, if they may be others than the latest.
+    private func checkRatesRoom(_ rates: [Float?]) throws(ServingError) {
+        guard rates.isLong, rates != latestRates else { return }
+        _ = try pool.budget.reserve((stepsUnderWay + 1) * rates.bytes)
+    }
+
     func slotBytesAdded(by settings: Setting) throws(ServingError) -> Int {
         try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
     }
@@ -105,10 +140,11 @@ extension ModelState {
 
     /// Takes back what `admit` noted, for a command that could not be logged.
     mutating func forget(_ command: Command) {
+        defer { kept.follow(keptBytes) }
         switch command {
         case .push(let push):
-            pool.keepPromise()
             stepsUnderWay -= 1
+            leaveRoom()
             if let key = push.key { ledger.abandon(key) }
             ledger.leaveRoom(push.sighting)
         case .register(_, let sighting): ledger.leaveRoom(sighting)
@@ -127,5 +163,18 @@ extension OptimizerPlan {
         if onNonFinite == .skip { return true }
         guard let lossScaling else { return false }
         return lossScaling.rule != .fixed(dropsOverflow: false)
+    }
+}
+
+extension Command {
+    /// What carrying it out leaves behind in memory, beside tensors.
+    fileprivate func bytesLeft(in state: ModelState) -> Int {
+        switch self {
+        case .push(let push): push.key.map { state.ledger.bytesAdded(by: $0.worker) } ?? 0
+        case .register(let worker, _): state.ledger.bytesAdded(by: worker)
+        case .keyed(let key, _, let command): KeyLedger.bytesAdded(by: key) + command.bytesLeft(in: state)
+        case .importValues, .reconfigure, .restore: VersionHistory.bytesAdded
+        case .dismiss, .note: 0
+        }
     }
 }

@@ -25,8 +25,10 @@ struct ModelState {
     private(set) var divergence: String?
     /// Whether that update left its slots, as those did that a daemon of the first releases logged.
     private(set) var areSlotsSpoiled = false
-    /// Whether the last update says so of all values; see `Optimizer.update`.
-    private var areModest = false
+    /// Whether the last update says so of all values; nil where something else wrote them.
+    ///
+    /// See `Optimizer.update`.
+    private(set) var areModest: Bool?
     /// The journal position up to which, exclusive, commands have been applied.
     private(set) var position: UInt64
     /// Pushes that are logged and will move the step when they are applied.
@@ -38,12 +40,17 @@ struct ModelState {
     /// How many times values were written, for their stamps.
     private var writes = 0
     /// The rates of the last update: receipts with the same ones share their memory, for they are kept in thousands.
-    private var latestRates: [Float?] = []
+    private(set) var latestRates: [Float?] = []
+    private var latestRatesMemory = RatesMemory()
+    /// What the model keeps beside tensors.
+    var kept: KeptMemory
+    /// What the update takes that is under way, and the most that one of those to come will.
+    var scratch: KeptMemory
 
     /// A new model.
     init(
-        facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, slotBytes: Int,
-        configuration: ServingConfiguration
+        facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, slotBytes: Int, kept: KeptMemory,
+        scratch: KeptMemory, configuration: ServingConfiguration
     ) {
         self.optimizer = optimizer
         self.facts = facts
@@ -54,8 +61,13 @@ struct ModelState {
         self.keys = KeyLedger(configuration)
         self.pool = pool
         self.slotBytes = slotBytes
+        self.kept = kept
+        self.scratch = scratch
         self.position = 0
     }
+
+    /// What is kept beside tensors now.
+    var keptBytes: Int { ledger.bytes + keys.bytes + history.bytes }
 
     /// Goes on from an image: all of it, or, for a restore, all but the version and what workers have pushed since.
     mutating func adopt(_ head: ImageHead, _ arena: Arena, optimizer: Optimizer) {
@@ -66,10 +78,14 @@ struct ModelState {
         history = head.history
         divergence = head.divergence
         areSlotsSpoiled = head.areSlotsSpoiled
-        areModest = false
+        areModest = nil
         position = head.position
         ledger.restore(workers: head.workers, expired: head.expired)
         keys.restore(head.keys, forgotten: head.forgottenKeys)
+        var rates = SharedRates(pool.budget)
+        ledger.share(&rates)
+        keys.share(&rates)
+        kept.follow(keptBytes)
     }
 
     /// The state as pulls may see it.
@@ -90,11 +106,16 @@ struct ModelState {
         history.noteReturn(version: version, step: optimizer.step, source: source)
     }
 
-    /// Carries a logged command out.
+    /// Carries a logged command out, and counts what is kept of it.
     ///
     /// Deterministic: the same commands from the same state give the same bits.
     mutating func apply(_ command: Command) throws(ServingError) -> Outcome {
-        if command.writesValues { areModest = false }
+        defer { kept.follow(keptBytes) }
+        return try carryOut(command)
+    }
+
+    private mutating func carryOut(_ command: Command) throws(ServingError) -> Outcome {
+        if command.writesValues { areModest = nil }
         switch command {
         case .push(let push): return .receipt(try apply(push))
         case .importValues(let values, let present, let ifVersion):
@@ -122,7 +143,8 @@ struct ModelState {
             addedSlots = nil
             addedSlots = pool.budget.owe(added)
             facts = ModelFacts(
-                name: facts.name, uid: facts.uid, optimizer: optimizer, memory: pool.budget.owe(settings.arrayBytes))
+                name: facts.name, uid: facts.uid, optimizer: optimizer,
+                memory: pool.budget.owe(definitionBytes(settings)))
             advanceVersion()
             return .changed(published)
         }
@@ -131,14 +153,14 @@ struct ModelState {
     /// A command that is refused leaves its key free.
     private mutating func apply(_ command: Command, under key: RequestKey) throws(ServingError) -> Outcome {
         keys.abandon(key)
-        let outcome = try apply(command)
+        let outcome = try carryOut(command)
         if let answer = StoredAnswer(outcome) { keys.finish(key, answer) }
         return outcome
     }
 
     private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
-        defer { pool.keepPromise() }
         stepsUnderWay = max(0, stepsUnderWay - 1)
+        defer { leaveRoom() }
         if let key = push.key { ledger.abandon(key) }
         var hasMadeRoom = false
         defer { if !hasMadeRoom { ledger.leaveRoom(push.sighting) } }
@@ -169,7 +191,8 @@ struct ModelState {
             let current = UnsafePointer(arena.buffer.base)
             report = try optimizer.update(
                 &gradients, from: current, to: next.buffer.base, held: held, areModest: areModest,
-                keepsSlots: push.keepsSlots)
+                keepsSlots: push.keepsSlots
+            ) { bytes in scratch.raise(to: bytes) }
         } catch {
             if case .diverged(let parameter, nil) = error {
                 (divergence, areSlotsSpoiled) = (parameter, !push.keepsSlots)
@@ -178,12 +201,16 @@ struct ModelState {
         }
         if report.applied { areModest = report.areModest }
         if report.applied { replaceArena(with: next, written: written) }
-        if report.learningRates != latestRates { latestRates = report.learningRates }
+        if report.learningRates != latestRates {
+            latestRates = report.learningRates
+            latestRatesMemory = RatesMemory(latestRates, pool.budget)
+        }
         let base = base(of: push, before: before)
         if report.applied || optimizer.lossScale != scaleBefore { advanceVersion() }
         return Receipt(
             applied: report.applied, step: optimizer.step, version: version, learningRates: latestRates,
-            staleness: base.staleness, isFromLeftBranch: base.isLeft, gradientNorm: report.gradientNorm,
+            ratesMemory: latestRatesMemory, staleness: base.staleness, isFromLeftBranch: base.isLeft,
+            gradientNorm: report.gradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
             nextLossScale: optimizer.lossScaler == nil ? nil : optimizer.lossScale, gap: gap)
     }

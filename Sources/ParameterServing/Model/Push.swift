@@ -8,6 +8,8 @@ public struct Push: Sendable {
     public var gradients: Gradients
     /// Keeps the gradient's memory on loan until the push is done.
     public var arena: Arena
+    /// What the budget lends for rows and all else that arrived beside the arena.
+    public var memory: Reservation?
     /// Identifies the push for exactly-once application; nil when the client gave nothing.
     public var key: PushKey?
     /// Tells other gradients under the same key from a retry.
@@ -34,11 +36,13 @@ public struct Push: Sendable {
 
     /// Makes a push of its parts.
     public init(
-        gradients: Gradients, arena: Arena, key: PushKey?, fingerprint: Fingerprint, basedOn: Basis? = nil,
-        loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = [], share: BodyShare? = nil
+        gradients: Gradients, arena: Arena, memory: Reservation? = nil, key: PushKey?, fingerprint: Fingerprint,
+        basedOn: Basis? = nil, loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = [],
+        share: BodyShare? = nil
     ) {
         self.gradients = gradients
         self.arena = arena
+        self.memory = memory
         self.key = key
         self.fingerprint = fingerprint
         self.basedOn = basedOn

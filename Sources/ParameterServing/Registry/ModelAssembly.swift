@@ -29,11 +29,16 @@ struct ModelAssembly {
 
     /// Builds a model at its first version.
     ///
-    /// - Throws: `invalid` for a definition that is wrong, `outOfMemory` when the budget has no room for it.
-    func assemble(_ name: String, _ uid: ModelUID, _ source: ModelSource) throws(ServingError) -> Model {
+    /// - Parameter mustStep: whether a model is refused that could be built and never take a push. One that is in a
+    ///   directory is served: it was taken by another release, or under a larger limit.
+    /// - Throws: `invalid` for a definition that is wrong, `outOfMemory` when the budget has no room for it,
+    ///   `tooLargeToStep`.
+    func assemble(
+        _ name: String, _ uid: ModelUID, _ source: ModelSource, mustStep: Bool = false
+    ) throws(ServingError) -> Model {
         let definition = source.definition
         let parameters = definition.parameters.map(\.definition)
-        let memory = try reserve(definition.settings, parameters)
+        let memory = try reserve(definition.settings, parameters, mustStep: mustStep)
         let optimizer = try optimizer(definition.settings, parameters)
         let pool = ArenaPool(count: optimizer.layout.count, budget: budget)
         let arena = try pool.take()
@@ -100,37 +105,47 @@ struct ModelAssembly {
 
     private func model(
         _ name: String, _ uid: ModelUID, _ fingerprint: Fingerprint, _ optimizer: Optimizer, _ arena: Arena,
-        _ pool: ArenaPool, _ memory: Reservation
+        _ pool: ArenaPool, _ memory: Memory
     ) -> Model {
         let facts = ModelFacts(name: name, uid: uid, optimizer: optimizer)
         let state = ModelState(
-            facts: facts, optimizer: optimizer, arena: arena, pool: pool, slotBytes: memory.bytes,
-            configuration: configuration)
+            facts: facts, optimizer: optimizer, arena: arena, pool: pool, slotBytes: memory.slotBytes,
+            kept: memory.kept, scratch: memory.scratch, configuration: configuration)
         return Model(
-            state: state, fingerprint: fingerprint, pool: pool, memory: memory, executor: executor, log: log,
+            state: state, fingerprint: fingerprint, pool: pool, memory: memory.tensors, executor: executor, log: log,
             watch: watch, clock: configuration.clock, retainedVersions: configuration.versions - 1)
     }
 
-    /// The bytes of the slots and of arrays of rates; the arenas are counted one by one as the pool makes them.
-    private func reserve(_ settings: Setting, _ parameters: [ParameterDefinition]) throws(ServingError) -> Reservation {
-        let bytes: Int
+    /// What a model takes of the budget beside its arenas, which are counted one by one as the pool makes them.
+    private struct Memory {
+        /// Slots and arrays of rates.
+        var tensors: Reservation
+        /// The slots alone.
+        var slotBytes: Int
+        var kept: KeptMemory
+        /// What updates take beside all that; nothing yet.
+        var scratch: KeptMemory
+    }
+
+    private func reserve(
+        _ settings: Setting, _ parameters: [ParameterDefinition], mustStep: Bool = false
+    ) throws(ServingError) -> Memory {
+        let size = try size(settings, parameters)
+        try size.checkFirstVersion()
+        if mustStep { try size.checkStep() }
+        return Memory(
+            tensors: try budget.reserve(size.slots + size.arrays), slotBytes: size.slots,
+            kept: try KeptMemory(budget, fixed: size.plan), scratch: KeptMemory(budget))
+    }
+
+    private func size(_ settings: Setting, _ parameters: [ParameterDefinition]) throws(ServingError) -> ModelSize {
         do throws(OptimizerError) {
-            bytes = try catalogue.memoryNeeded(definition: settings, parameters: parameters) + settings.arrayBytes
+            return ModelSize(
+                try catalogue.stateBytes(definition: settings, parameters: parameters), settings, parameters,
+                limit: budget.limit)
         } catch {
             throw ServingError(error)
         }
-        try checkLimit(bytes, parameters)
-        return try budget.reserve(bytes)
-    }
-
-    /// Refuses what could never fit, slots and values together, as too large and not as out of memory for now.
-    private func checkLimit(_ slotBytes: Int, _ parameters: [ParameterDefinition]) throws(ServingError) {
-        let needed = parameters.reduce(slotBytes) { sum, parameter in
-            let (next, overflows) = sum.addingReportingOverflow(
-                parameter.shape.elementCount * MemoryLayout<Float>.stride)
-            return overflows ? .max : next
-        }
-        guard needed <= budget.limit else { throw .outOfMemory(needed: needed, limit: budget.limit) }
     }
 
     private func optimizer(

@@ -62,6 +62,7 @@ extension ModelRegistry {
     func remember(_ key: RequestKey?, _ answer: StoredAnswer, at position: UInt64) {
         guard let key else { return }
         keys.finish(key, answer, at: position)
+        kept.follow(keys.bytes)
         keeper?.note(keys.entries)
     }
 
@@ -99,8 +100,9 @@ extension ModelRegistry {
     }
 
     private func build(_ creation: Creation) throws(ServingError) {
+        if let key = creation.key { try kept.makeRoom(for: keys.bytes + KeyLedger.bytesAdded(by: key)) }
         let (uid, uids) = directory.nextUID()
-        let model = try assembly.assemble(creation.name, uid, creation.source)
+        let model = try assembly.assemble(creation.name, uid, creation.source, mustStep: true)
         keeper?.note(uids)
         keeper?.expect(uid)
         waiting[Name(creation.name)] = []

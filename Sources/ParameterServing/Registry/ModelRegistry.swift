@@ -42,6 +42,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     ///
     /// Only touched by the mailbox.
     var keys: KeyLedger
+    /// What they take; likewise.
+    var kept: KeptMemory
     /// Creations that wait for one of the same name that is being logged.
     ///
     /// Only touched by the mailbox.
@@ -55,6 +57,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         self.assembly = assembly
         self.directory = directory
         self.keys = keys
+        kept = KeptMemory(assembly.budget)
+        kept.follow(keys.bytes)
         self.keeper = keeper
         self.models = Locked(
             Dictionary(models.map { (Name($0.name), $0) }, uniquingKeysWith: { _, last in last }))

@@ -28,7 +28,7 @@ struct KeyLedger {
     }
 
     private struct Place {
-        let entry: Entry
+        var entry: Entry
         let number: Int
     }
 
@@ -52,6 +52,19 @@ struct KeyLedger {
         most = configuration.requestKeys
         lifetime = Int(configuration.keyLifetime.components.seconds)
     }
+
+    /// What it takes: its answers, each with a line of its own at worst, and what is left of forgotten keys.
+    var bytes: Int {
+        line.bytes + places.count * Self.placeBytes + inFlight.count * Self.placeBytes
+            + forgottenLine.count * Self.forgottenBytes
+    }
+
+    /// What one more answer takes.
+    static func bytesAdded(by key: RequestKey) -> Int { placeBytes + Entry(key: key, answer: .deleted).bytes }
+
+    private static let placeBytes = EntryBytes.place(Name.self, Place.self) + EntryBytes.place(Name.self, KeyLine.self)
+    private static let forgottenBytes =
+        EntryBytes.place(Fingerprint.self, Int.self) + 2 * MemoryLayout<Fingerprint>.stride
 
     /// The answers, the oldest first.
     var entries: [Entry] { places.values.sorted { $0.number < $1.number }.map(\.entry) }
@@ -157,5 +170,14 @@ struct KeyLedger {
         (forgottenTimes, forgottenLine) = ([:], [])
         for key in forgotten { note(key) }
         for entry in entries { finish(entry.key, entry.answer, at: entry.position) }
+    }
+
+    /// Has receipts that were read share their rates and account for them.
+    mutating func share(_ rates: inout SharedRates) {
+        for place in places.values {
+            guard case .receipt(var receipt) = place.entry.answer else { continue }
+            rates.share(in: &receipt)
+            places[place.entry.key.text]?.entry.answer = .receipt(receipt)
+        }
     }
 }

@@ -99,7 +99,7 @@ extension ByteReader {
 
     mutating func readReceipt() throws(FormatError) -> Receipt {
         let flags = try readByte()
-        return Receipt(
+        var receipt = Receipt(
             applied: flags & 1 != 0, step: try readInt(), version: try readInt(),
             learningRates: try readArray { reader throws(FormatError) in
                 try reader.readOptional { reader throws(FormatError) in try reader.readFloat() }
@@ -109,5 +109,7 @@ extension ByteReader {
             overflow: try readBool(),
             nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },
             gap: try readInt())
+        rates.share(in: &receipt)
+        return receipt
     }
 }

@@ -28,6 +28,12 @@ struct VersionHistory: Equatable {
         self.turns = turns
     }
 
+    /// What the turns take.
+    var bytes: Int { EntryBytes.array(turns) }
+
+    /// What one more takes.
+    static let bytesAdded = 2 * MemoryLayout<Turn>.stride
+
     /// Notes the step that a new version is at.
     mutating func note(version: Int, step: Int) {
         if let last = turns.last, step - last.step == version - last.version { return }

@@ -11,6 +11,8 @@ public struct Receipt: Sendable, Equatable {
     public var version: Int
     /// The learning rates that were used, by group in update order; nil where the rule makes its own.
     public var learningRates: [Float?]
+    /// What the budget lends for them, which all receipts with the same list share; nil for a short list.
+    var ratesMemory = RatesMemory()
     /// Updates between the step that the gradient was computed at and this one.
     public var staleness: Int
     /// Whether the gradient was computed on a branch that a restore has left.

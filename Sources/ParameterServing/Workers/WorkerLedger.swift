@@ -33,6 +33,9 @@ struct WorkerLedger {
         var lastSeen = 0
         var entries: [Entry] = []
 
+        /// What it takes, beside its place in the table.
+        fileprivate var bytes: Int { EntryBytes.array(entries) }
+
         /// Lets go of the oldest receipts.
         mutating func forget(beyond window: Int) {
             let excess = entries.prefix(max(0, entries.count - window))
@@ -66,6 +69,14 @@ struct WorkerLedger {
     var nextExpiry = 0
     /// When the ledger was first asked for room: workers of unknown age count as seen then.
     var firstAsked: Int?
+    /// What lists of receipts and long names take.
+    private var listBytes = 0
+
+    private static let workerBytes = EntryBytes.place(Name.self, Worker.self)
+    private static let expiredBytes = EntryBytes.place(Name.self, Expired.self)
+    /// A push under way takes its place in the table, and leaves a receipt.
+    private static let pushBytes =
+        EntryBytes.place(PushKey.self, Fingerprint.self) + MemoryLayout<Entry>.stride + Receipt.ratesWithin
 
     init(window: Int, mostWorkers: Int = 10_000, lifetime: Int = .max) {
         self.window = window
@@ -77,6 +88,17 @@ struct WorkerLedger {
         self.init(
             window: configuration.receiptWindow, mostWorkers: configuration.mostWorkers,
             lifetime: Int(configuration.workerLifetime.components.seconds))
+    }
+
+    /// What all of it takes, but for long lists of rates, which receipts share and account for themselves.
+    var bytes: Int {
+        listBytes + workers.count * Self.workerBytes + expired.count * Self.expiredBytes
+            + inFlight.count * Self.pushBytes
+    }
+
+    /// What a worker takes more that is not among them yet.
+    func bytesAdded(by name: Name) -> Int {
+        workers[name] == nil ? Self.workerBytes + EntryBytes.text(name) : 0
     }
 
     /// The worker as it is known, be it by its numbers alone.
@@ -148,10 +170,28 @@ struct WorkerLedger {
     mutating func expire(_ name: Name) {
         leaving.remove(name)
         guard let worker = workers.removeValue(forKey: name) else { return }
+        listBytes -= worker.bytes
         expired[name] = Expired(epoch: worker.epoch, lastSeq: worker.lastSeq, lastSeen: worker.lastSeen)
         guard expired.count > Self.mostExpired else { return }
         let oldest = expired.min { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) }
-        if let oldest { expired[oldest.key] = nil }
+        guard let oldest else { return }
+        expired[oldest.key] = nil
+        listBytes -= EntryBytes.text(oldest.key)
+    }
+
+    /// Changes a worker in its place, for its receipts are many; one that is not there comes in.
+    private mutating func change(_ name: Name, _ body: (inout Worker) -> Void) {
+        if workers[name] == nil {
+            if expired[name] == nil { listBytes += EntryBytes.text(name) }
+            workers[name] = known(name) ?? Worker()
+            expired[name] = nil
+        }
+        func change(_ worker: inout Worker) -> Int {
+            let before = worker.bytes
+            body(&worker)
+            return worker.bytes - before
+        }
+        listBytes += change(&workers[name, default: Worker()])
     }
 
     /// Forgets that `key` is under way: its push came to nothing, and the key may be used again.
@@ -164,13 +204,12 @@ struct WorkerLedger {
         _ key: PushKey, _ fingerprint: Fingerprint, _ receipt: Receipt, seen sighting: Sighting? = nil
     ) {
         inFlight[key] = nil
-        var worker = known(key.worker) ?? Worker()
-        expired[key.worker] = nil
-        worker.lastSeen = max(worker.lastSeen, sighting?.time ?? 0)
-        worker.lastSeq = max(worker.lastSeq, key.seq)
-        worker.entries.append(Entry(seq: key.seq, fingerprint: fingerprint, receipt: receipt))
-        worker.forget(beyond: window)
-        workers[key.worker] = worker
+        change(key.worker) { [window] worker in
+            worker.lastSeen = max(worker.lastSeen, sighting?.time ?? 0)
+            worker.lastSeq = max(worker.lastSeq, key.seq)
+            worker.entries.append(Entry(seq: key.seq, fingerprint: fingerprint, receipt: receipt))
+            worker.forget(beyond: window)
+        }
     }
 
     /// Refuses a worker that is one too many.
@@ -186,10 +225,10 @@ struct WorkerLedger {
 
     /// Gives `name` a new epoch whose numbers start at 1.
     mutating func register(_ name: Name, seen sighting: Sighting? = nil) -> Int {
-        let known = known(name) ?? Worker()
-        expired[name] = nil
-        workers[name] = Worker(epoch: known.epoch + 1, lastSeen: max(known.lastSeen, sighting?.time ?? 0))
-        return known.epoch + 1
+        change(name) { worker in
+            worker = Worker(epoch: worker.epoch + 1, lastSeen: max(worker.lastSeen, sighting?.time ?? 0))
+        }
+        return epoch(of: name)
     }
 
     /// Puts back what a snapshot held; a window that has become smaller since holds at once.
@@ -199,6 +238,17 @@ struct WorkerLedger {
             var worker = worker
             worker.forget(beyond: window)
             return worker
+        }
+        listBytes = self.workers.reduce(0) { $0 + $1.value.bytes + EntryBytes.text($1.key) }
+        listBytes += expired.keys.reduce(0) { $0 + EntryBytes.text($1) }
+    }
+
+    /// Has receipts that were read share their rates and account for them.
+    mutating func share(_ rates: inout SharedRates) {
+        for name in Array(workers.keys) {
+            change(name) { worker in
+                for place in worker.entries.indices { rates.share(in: &worker.entries[place].receipt) }
+            }
         }
     }
 }

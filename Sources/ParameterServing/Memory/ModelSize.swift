@@ -1,0 +1,100 @@
+// What a model takes of the memory budget by its definition alone: to refuse what could never fit, or never move, before
+// anything is allocated. ModelAssembly asks for new models, ModelState for patches.
+
+import Names
+import Optimizers
+
+/// The bytes of a model's parts.
+struct ModelSize {
+    /// Arenas that a push needs: the newest version, the gradients, and the version that they make.
+    private static let arenasOfStep = 3
+    /// A model without parameters, about a third of it: the rest is below what the limit leaves uncounted.
+    static let leastPlan = 3 << 10
+    /// A parameter in the layout, in the plan, and as it was defined.
+    private static let planPerParameter = 384
+
+    /// The optimizer's slots.
+    let slots: Int
+    /// Copies of them that an update may make.
+    let copies: Int
+    /// Arrays of rates.
+    let arrays: Int
+    /// Names, shapes and groups.
+    let plan: Int
+    /// One version's values.
+    let arena: Int
+    private let limit: Int
+
+    init(_ state: (slots: Int, copies: Int), _ settings: Setting, _ parameters: [ParameterDefinition], limit: Int) {
+        self.init(
+            state, settings, plan: Self.plan(parameters.lazy.map(\.name)),
+            arena: parameters.reduce(0) { Self.sum($0, $1.shape.elementCount * MemoryLayout<Float>.stride) },
+            limit: limit)
+    }
+
+    init(_ state: (slots: Int, copies: Int), _ settings: Setting, plan: Int, arena: Int, limit: Int) {
+        (slots, copies) = state
+        (arrays, self.plan, self.arena, self.limit) = (settings.arrayBytes, plan, arena, limit)
+    }
+
+    static func plan(_ names: some Sequence<Name>) -> Int {
+        names.reduce(leastPlan) { $0 + planPerParameter + 2 * EntryBytes.text($1) }
+    }
+
+    /// What the model takes while it is built.
+    private var firstVersion: Int { Self.sum(Self.sum(slots, arrays), arena) }
+
+    /// What it takes while it applies a push.
+    private var step: Int {
+        let versions = (1..<Self.arenasOfStep).reduce(firstVersion) { sum, _ in Self.sum(sum, arena) }
+        return Self.sum(versions, Self.sum(copies, plan))
+    }
+
+    /// Refuses what could never fit, slots and values together, as too large and not as out of memory for now.
+    func checkFirstVersion() throws(ServingError) {
+        if firstVersion > limit { throw .outOfMemory(needed: firstVersion, limit: limit) }
+    }
+
+    /// Refuses a model that could be built and never take a push.
+    func checkStep() throws(ServingError) {
+        if let refusal { throw refusal }
+    }
+
+    /// Why no push can be applied, however little others take; nil where one can.
+    var refusal: ServingError? { step > limit ? .tooLargeToStep(needed: step, limit: limit) : nil }
+
+    /// Whether it takes more than another to apply a push.
+    func isLarger(than other: ModelSize) -> Bool { step > other.step }
+
+    private static func sum(_ one: Int, _ other: Int) -> Int {
+        let (sum, overflows) = one.addingReportingOverflow(other)
+        return overflows ? .max : sum
+    }
+}
+
+extension ModelSize {
+    /// The size of a model as it is.
+    init(_ state: ModelState) {
+        self.init(state, slots: state.slotBytes + (state.addedSlots?.bytes ?? 0), state.facts.settings)
+    }
+
+    /// The size that a model would have with other settings.
+    init(_ state: ModelState, slots: Int, _ settings: Setting) {
+        self.init(
+            (slots, state.optimizer.mayCopySlots ? slots : 0), settings, plan: state.kept.fixed,
+            arena: state.pool.bytes, limit: state.pool.budget.limit)
+    }
+}
+
+extension ModelState {
+    /// What a set of settings takes, with a plan of its own, that a version may hold on to.
+    func definitionBytes(_ settings: Setting) -> Int {
+        KeptMemory.pages(kept.fixed - ModelSize.leastPlan) + settings.arrayBytes
+    }
+
+    /// Refuses a patch that leaves the model without room for a push, if it had room before.
+    func checkStep(_ settings: Setting) throws(ServingError) {
+        let size = ModelSize(self, slots: slotBytes + (try slotBytesAdded(by: settings)), settings)
+        if size.isLarger(than: ModelSize(self)) { try size.checkStep() }
+    }
+}

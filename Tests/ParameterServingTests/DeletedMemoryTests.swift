@@ -1,0 +1,86 @@
+// Whatever a model has been told, its deletion gives all of its memory back: every kind of command, what goes wrong with some
+// of them, and a start between.
+
+import Glibc
+import Names
+import Optimizers
+import Testing
+
+@testable import ParameterServing
+
+@Suite("Memory of deleted models")
+struct DeletedMemoryTests {
+    private static let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 3000)), ("v", [1, 2])]
+
+    private static func key(_ text: String) -> RequestKey {
+        RequestKey(text: Name(text), target: nil, body: .nothing, time: RequestKey.always)
+    }
+
+    /// Pushes: plain, of workers, under keys, by rows, and some that are refused.
+    private static func push(to model: Model) throws {
+        let ones = [Float](repeating: 1, count: 3000)
+        for number in 1...20 {
+            try model.push(["w": ones], seq(number, "worker"))
+            _ = try? model.push(["v": [.nan, 1]], seq(number, "broken"))
+            try model.push(["v": [1, 1]])
+            _ = try? model.push(["w": ones], seq(5, "worker"), basedOn: .step(1_000_000))
+            _ = try model.perform(.keyed(key("k-\(number)"), ifVersion: nil, .push(try model.makePush(["w": ones]))))
+        }
+        var push = try model.makePush(["v": [1, 1]])
+        let rows = FloatBuffer(count: 2)
+        rows.fill(0.5)
+        let place = model.layout.index(of: "w") ?? 0
+        push.gradients.sparse[place] = SparseRows(indices: [7, 7], values: rows)
+        push.memory = try model.pool.budget.reserve(24)
+        _ = try? model.perform(.push(push))
+    }
+
+    private static func change(_ model: Model) throws {
+        try model.load(["v": [3, 4]])
+        _ = try? model.load(["v": [3, 4]], ifVersion: [1_000_000])
+        for number in 0..<20 {
+            try model.patch(["learning_rate": .numbers([Double](repeating: 0.25, count: 2000 + number))])
+        }
+        _ = try? model.patch(["learning_rate": "much"])
+        _ = try model.register("registered")
+        _ = try model.perform(.dismiss(worker: "registered"))
+        _ = try? model.perform(.dismiss(worker: "unknown"))
+        _ = try model.perform(.keyed(key("note"), ifVersion: nil, .note(.deleted)))
+        let run = Promise<Bool>()
+        model.dryRun(try model.makePush(["v": [1, 1]]), showingStages: true) { run.fulfil((try? $0.get()) != nil) }
+        #expect(run.wait())
+        let export = Promise<Bool>()
+        model.export { export.fulfil((try? $0.get()) != nil) }
+        #expect(export.wait())
+    }
+
+    @Test("nothing stays reserved", arguments: ["sgd", "adam", "lamb"], [false, true])
+    func nothing(optimizer: String, isReopened: Bool) throws {
+        let directory = try TemporaryDirectory()
+        var registry = try directory.open(snapshotAllowance: 1 << 16)
+        for name in ["m", "n"] {
+            let settings: Setting = ["optimizer": .string(optimizer), "learning_rate": 0.25]
+            let model = try registry.make(settings, Self.values, name: name)
+            try Self.push(to: model)
+            let saved = try registry.save(model)
+            try Self.change(model)
+            try Self.push(to: model)
+            _ = try registry.restore(model, saved.id)
+            try Self.push(to: model)
+        }
+        #expect(throws: ServingError.self) {
+            try registry.make(["optimizer": "sgd", "learning_rate": 1e30], Self.values, name: "broken")
+                .push(["v": [1e30, 1]])
+        }
+        if isReopened {
+            registry.shutDown()
+            registry = try directory.open(snapshotAllowance: 1 << 16)
+        }
+        #expect(registry.budget.reserved > 0)
+        for name in ["m", "n", "broken"] { try registry.delete(name) }
+        registry.waitForKeeper()
+        for _ in 0..<60_000 where registry.budget.reserved != 0 { usleep(1000) }
+        #expect(registry.budget.reserved == 0)
+        registry.shutDown()
+    }
+}
