@@ -59,7 +59,7 @@ struct CheckpointTests {
     @Test("a restore that memory has no room for is told as that, not as damage")
     func memory() throws {
         let directory = try TemporaryDirectory()
-        let registry = try directory.open(memoryLimit: 100_000)
+        let registry = try directory.open(memoryLimit: 120_000)
         defer { registry.shutDown() }
         let model = try registry.make(RecoveryTests.momentum, [("w", [Float](repeating: 1, count: 5000))])
         let saved = try registry.save(model)

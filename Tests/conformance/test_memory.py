@@ -156,6 +156,42 @@ def test_documents(daemon: Daemon) -> None:
         check(daemon, "documents")
 
 
+def test_receipts(daemon: Daemon) -> None:
+    """Receipts of 5,000 groups, whose rates differ from step to step, of more workers than there is room for."""
+    api = client(daemon)
+    names = [f"p{number}" for number in range(5000)]
+    rate = {"schedule": "ExponentialDecayLR", "learning_rate": 0.5, "decay_rate": 0.9999, "decay_steps": 10}
+    groups = [{"params": [name]} for name in names]
+    body = {"optimizer": "sgd", "learning_rate": rate, "groups": groups, "parameters": {name: [0] for name in names}}
+    api.create("m", body)
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(lambda worker: push_of(daemon, worker), range(10_000)))
+    assert set(statuses) == {200, 503}
+    check(daemon, "receipts")
+    assert api.get("/v1/models/m").json()["step"] == statuses.count(200)
+    api("DELETE", "/v1/models/m").expect(204)
+    assert within(60, lambda: api.get("/v1/server").json()["memory"]["reserved"] < 1 << 20)
+
+
+def push_of(daemon: Daemon, worker: int) -> int:
+    """The status of a worker's first push; the answer's 150 kB stay unread."""
+    idler = Idler(daemon)
+    body = json.dumps({"gradients": {"p0": [1]}, "worker": f"worker-{worker}", "seq": 1}).encode()
+    try:
+        return idler.send("POST", "/v1/models/m/gradients", body).status
+    finally:
+        idler.socket.close()
+
+
+def test_plans(daemon: Daemon) -> None:
+    """Names of parameters: 45 models of 30,000 do not fit, though they have no more numbers than that."""
+    api = client(daemon)
+    body = {"optimizer": "sgd", "parameters": {f"layer.{number}.weight": [0] for number in range(30_000)}}
+    statuses = [api("PUT", f"/v1/models/m{number}", body).status for number in range(45)]
+    assert statuses[0] == 201 and set(statuses) == {201, 503}
+    check(daemon, "plans")
+
+
 def test_connections(start: Callable[..., Daemon]) -> None:
     """Connections are counted: each holds 40 kB once it has sent a second request."""
     daemon = start("--memory", "64M")

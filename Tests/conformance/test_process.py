@@ -523,6 +523,22 @@ def test_what_never_fits_is_no_want_of_memory(start: Callable[..., Daemon]) -> N
     assert "12000000" in refused.json()["detail"] and "8388608" in refused.json()["detail"]
 
 
+def test_model_that_could_take_no_push(start: Callable[..., Daemon]) -> None:
+    """8 MB of slots and a version of 4 MB fit into 16M, three versions do not: refused, with the number."""
+    daemon = start("--memory", "16M")
+    api = Api(daemon.host, daemon.port)
+    body = {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}}
+    refused = api("PUT", "/v1/models/m", body).expect(422)
+    problem = refused.json()
+    assert problem["type"].endswith("exceeds-memory") and "retry-after" not in refused.headers
+    assert re.search(r"needs 200\d{5} bytes to take a step", problem["detail"]), problem
+    assert "--memory is 16777216; start paramd with --memory 20M" in problem["detail"], problem
+    api("GET", "/v1/models/m").expect(404)
+    body["parameters"]["w"]["shape"] = [800_000]
+    api.create("m", body)
+    api.push_binary("m", {"w": np.ones(800_000, np.float32)}).expect(200)
+
+
 def resident(daemon: Daemon) -> float:
     """Bytes of physical memory that the daemon holds."""
     pages = Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[1]
