@@ -77,23 +77,16 @@ final class Acceptor: Sendable {
                 return nil
             }
             let accepted = Accepted(descriptor: descriptor, remote: Remote(SocketAddress(address, length: length)))
-            if census.enter(accepted.remote) { return prepared(accepted) }
+            if census.enter(accepted.remote) { return accepted }
             turnAway(accepted)
         }
     }
 
     /// Refuses the connection, or hands it to the loop whose slowest transfer can be cut in its place.
     private func turnAway(_ accepted: Accepted) {
-        if census.isFull, let loop = slowTransfers.loop { return loop.post(.contested(prepared(accepted))) }
+        if census.isFull, let loop = slowTransfers.loop { return loop.post(.contested(accepted)) }
         EarlyAnswer(refusal).send(to: accepted.descriptor)
         close(accepted.descriptor)
-    }
-
-    private func prepared(_ accepted: Accepted) -> Accepted {
-        var one: Int32 = 1
-        setsockopt(accepted.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-        http_bound_unsent(accepted.descriptor)
-        return accepted
     }
 
     /// Out of descriptors or memory the socket stays readable: wait a little instead of spinning.

@@ -32,6 +32,35 @@ struct FloodTests {
         for client in others { #expect(client.answer()?.status == 200) }
     }
 
+    @Test("a parked request that has its outcome does not wait behind connections that came before that")
+    func outcomes() throws {
+        let server = try TestServer {
+            $0.loopCount = 1
+            $0.connectionsPerTurn = 2
+        }
+        let (parked, kept) = (server.client(), server.client())
+        parked.request("GET", "/park")
+        #expect(eventually { !server.hub.seen.waiting.isEmpty })
+        kept.request("GET", "/busy/1000")
+        #expect(eventually { server.hub.seen.requests.count == 2 })
+        let others = (0..<60).map { _ in
+            let client = server.client()
+            client.request("GET", "/busy/1")
+            return client
+        }
+        // Until the acceptor has handed them over to the loop, which is busy.
+        usleep(300_000)
+        let before = Locked(0)
+        server.hub.seen.waiting.first?.complete { [hub = server.hub] in
+            before.withLock { $0 = hub.seen.requests.count }
+            return .text("settled\n")
+        }
+        #expect(parked.answer()?.text == "settled\n")
+        #expect(before.withLock { $0 } < 20)
+        for client in others { #expect(client.answer()?.status == 200) }
+        #expect(kept.answer()?.status == 200)
+    }
+
     @Test("of the connections whose rest is still read the oldest makes room")
     func lingering() throws {
         let server = try TestServer {

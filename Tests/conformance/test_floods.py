@@ -12,7 +12,9 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from proofs import floods
 from support.daemon import Daemon
+from support.threads import network_seconds
 from support.wire import Api
 
 pytestmark = pytest.mark.unsanitized
@@ -91,6 +93,36 @@ def test_flood(start: Callable[..., Daemon], flood: Callable[[Daemon], None]) ->
     for name, before, during in zip(("kept", "new"), idle, busy, strict=True):
         print(f"{flood.__name__}: {name} {p99(during) * 1e3:.1f} ms, {p99(during) / p99(before):.1f} times idle")
         assert p99(during) < 3
+
+
+def cost(daemon: Daemon, request: bytes) -> float:
+    """Processor time of the network threads for 200 connections with one request each, in seconds."""
+    before = network_seconds(daemon.process.pid)
+    for _ in range(200):
+        with connect(daemon) as connection:
+            connection.sendall(request)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 ")
+    return network_seconds(daemon.process.pid) - before
+
+
+def test_a_broken_request_costs_no_more_than_a_good_one(start: Callable[..., Daemon]) -> None:
+    """Refusing is as cheap as answering, and a head beyond the limit costs what reading so many bytes takes."""
+    daemon = start()
+    # The least of several rounds: what the machine does meanwhile makes some of them dearer.
+    rounds = [[cost(daemon, request) for request in (HEAD + b"\r\n", MALFORMED, BOMB)] for _ in range(4)]
+    good, broken, bomb = (min(costs) for costs in zip(*rounds, strict=True))
+    print(f"broken {broken / good:.2f} times a good one, bomb {bomb / good:.2f} times")
+    assert broken < good
+    assert bomb < 4 * good
+
+
+@pytest.mark.heavy
+def test_a_slice_of_the_proof() -> None:
+    """The same as `deploy/prove floods --seconds 2`, with tenfold time for every wait."""
+    rows = floods.run(2, dict.fromkeys(floods.REQUESTS, 13_000), 200)
+    assert [fault for row in rows for fault in row.faults] == []
+    assert all(len(times) > 10 for row in rows for times in row.waits.values())
+    assert all(row.per_second > 0 for row in rows if row.name != "idle")
 
 
 @contextlib.contextmanager

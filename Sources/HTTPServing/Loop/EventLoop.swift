@@ -28,11 +28,21 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         /// Close everything and end the thread.
         case stop
 
-        /// Whether it concerns the loop and does not wait behind what concerns single connections.
-        var isUrgent: Bool {
+        /// How long it may wait.
+        enum Line {
+            /// It concerns the loop, and is followed at once.
+            case none
+            /// Somebody who is served already waits for it.
+            case served
+            /// Newcomers, of which there may be a flood.
+            case arrivals
+        }
+
+        var line: Line {
             switch self {
-            case .drain, .dismiss, .stop, .relieve: true
-            case .accepted, .contested, .settled, .changed: false
+            case .drain, .dismiss, .stop, .relieve: .none
+            case .settled, .changed: .served
+            case .accepted, .contested: .arrivals
             }
         }
     }
@@ -60,8 +70,10 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var isDismissing = false
     var isStopping = false
     private let inbox = Locked([Message]())
-    /// Messages about single connections that have not been followed yet.
-    private var waiting = Fifo<Message>()
+    /// Messages about parked exchanges that have not been followed yet.
+    private var served = Fifo<Message>()
+    /// Connections that have not been taken over yet: a line of its own, so that no push waits behind a flood of them.
+    private var arrivals = Fifo<Message>()
     private let published = Locked((counters: HTTPCounters(), isDraining: false))
 
     init(
@@ -107,7 +119,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
             turn()
         }
         takeMessages()
-        while let message = waiting.popFirst() {
+        while let message = arrivals.popFirst() {
             if case .accepted(let accepted) = message { discard(accepted) }
             if case .contested(let accepted) = message { refuse(accepted) }
         }
@@ -125,8 +137,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         if now >= nextSweep { sweep() }
         takeMessages()
         for _ in 0..<configuration.connectionsPerTurn {
-            guard let message = waiting.popFirst() else { break }
-            receive(message)
+            if let message = served.popFirst() { receive(message) }
+            if let message = arrivals.popFirst() { receive(message) }
         }
         MHD_run(daemon)
         releaseFinished()
@@ -136,7 +148,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     /// How long the loop may sleep, in milliseconds: to the earliest of the library's, the exchanges' and the reaper's
     /// next business.
     private var patience: Int32 {
-        if !waiting.isEmpty { return 0 }
+        if !served.isEmpty || !arrivals.isEmpty { return 0 }
         var wish: UInt64 = 0
         var wake = nextSweep
         if MHD_get_timeout(daemon, &wish) == .YES {
@@ -148,15 +160,19 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         return wake <= time ? 0 : Int32(clamping: (wake - time + 999_999) / 1_000_000)
     }
 
-    /// Follows what is urgent, and queues the rest: of thousands of connections that come or wake at once, each turn takes a
-    /// part, and serves all others.
+    /// Follows what concerns the loop, and queues the rest: of thousands of connections that come or wake at once, each turn
+    /// takes a part, and serves all others.
     private func takeMessages() {
         let messages = inbox.withLock { messages in
             defer { messages = [] }
             return messages
         }
         for message in messages {
-            if message.isUrgent { receive(message) } else { waiting.append(message) }
+            switch message.line {
+            case .none: receive(message)
+            case .served: served.append(message)
+            case .arrivals: arrivals.append(message)
+            }
         }
     }
 
