@@ -116,7 +116,8 @@ struct DurableMarkTests {
             var damaged = bytes
             damaged[byte] ^= 1
             disk.put(Self.mark, damaged)
-            #expect(try holds(disk, small), "byte \(byte)")
+            #expect(try Journal.verify(directory: "/j", on: disk).isIntact, "byte \(byte)")
+            #expect(try SmallJournal.recover(disk).records == small.records, "byte \(byte)")
         }
         for size in [0, 27, 4096, bytes.count - 1] {
             let disk = small.disk.afterKill()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
+import struct
 
 import pytest
 from proofs.fuzz.campaign import Campaign
 from proofs.fuzz.corpus import endings, reads, writes
 from proofs.fuzz.judge import replies
+from proofs.fuzz.mutations import file
 from support.contract import routes
 
 
@@ -25,6 +28,13 @@ def test_requests_are_made_of_the_seed_alone() -> None:
     assert [one.request(number) for number in range(200)] == [other.request(number) for number in range(200)]
     assert one.request(7) != Campaign(6).request(7)
     assert len({one.request(number) for number in range(200)}) > 190
+
+
+@pytest.mark.parametrize("length", [0, 2**64 - 1])
+def test_a_file_is_changed_again(length: int) -> None:
+    """Whatever an earlier change has made of the length of its header."""
+    body = struct.pack("<Q", length) + b"{}data"
+    assert all(len(file(random.Random(seed), body)) >= 8 for seed in range(200))
 
 
 def test_answers_in_a_stream() -> None:
