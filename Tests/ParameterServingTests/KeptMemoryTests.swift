@@ -112,6 +112,27 @@ struct KeptMemoryTests {
         registry.shutDown()
     }
 
+    @Test("an image has each list of rates once, and gives them back")
+    func imageOfRates() throws {
+        try Place.memory.withRegistry { registry in
+            let (settings, values) = Self.groups(1000, decaying: false)
+            let model = try registry.make(settings, values)
+            for number in 1...50 { try model.push(["p0": [0]], seq(number)) }
+            let key = Self.key("k")
+            _ = try model.perform(.keyed(key, ifVersion: nil, .push(try model.makePush(["p0": [0]]))))
+            let image = try model.waitForImage()
+            // 50 lists of 1000 rates, of 5 bytes each, would be 250,000.
+            #expect(image.head.count < 150_000)
+            let (head, floats) = try ImageSource.of(image.bytes).head()
+            #expect(floats % 8 == 0 && floats == image.head.count)
+            #expect(head.workers == image.ledger.workers && head.keys.map(\.answer) == image.keys.map(\.answer))
+            let places = head.workers["a"]?.entries.map { entry in
+                entry.receipt.learningRates.withUnsafeBytes { $0.baseAddress }
+            }
+            #expect(places?.count == 50 && Set(places ?? []).count == 1)
+        }
+    }
+
     @Test("answers under keys, and keys whose answers are gone")
     func keys() throws {
         try Place.memory.withRegistry { registry in
@@ -196,9 +217,8 @@ struct KeptMemoryTests {
         #expect(pushed < 2 * 4096 / Self.leastReceipt)
         #expect(registry.budget.reserved <= registry.budget.limit)
         #expect(model.publication.current.step == 3 + pushed)
-        #expect(try model.waitForImage().ledger.inFlight.isEmpty)
-        // Those that are known take no more.
         rest.shrink(to: 0)
+        #expect(try model.waitForImage().ledger.inFlight.isEmpty)
         try model.push(["w": [0]], seq(1, Name("worker \(pushed)")))
         #expect(model.publication.current.step == 4 + pushed)
     }

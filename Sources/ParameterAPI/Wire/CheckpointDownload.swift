@@ -13,6 +13,8 @@ struct CheckpointDownload {
     private let header: [UInt8]
     private let name: String
     private let tag: String
+    /// What the budget lends for the header and what it is made of.
+    private let memory: Reservation
 
     /// Makes the header; the checksum in it is made of all values, once.
     init(_ file: CheckpointFile, _ model: Model, _ call: Call) throws(Problem) {
@@ -22,6 +24,10 @@ struct CheckpointDownload {
         // the same second.
         tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\""
         name = "\(model.name)-\(file.facts.step)"
+        // In base64, as a text, and in the header, each four thirds as long.
+        do throws(ServingError) { memory = try call.api.registry.budget.reserve(4 * file.head.count) } catch {
+            throw Problem(error)
+        }
         var image: [UInt8] = []
         file.head.withUnsafeBytes { Base64.encode($0, into: &image) }
         let tensors = file.tensors.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }

@@ -17,6 +17,8 @@ struct ByteReader {
     private(set) var offset = 0
     /// The rates of receipts that have been read.
     var rates = SharedRates()
+    /// The lists of rates that receipts name by number; nil where each has its own.
+    var lists: [[Float?]]?
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes

@@ -3,9 +3,34 @@
 import Names
 import Optimizers
 
-/// Appends values to a growing array of bytes.
+/// Appends values to a growing array of bytes, or hands them on in pieces.
 struct ByteWriter {
+    /// A piece is handed on when it has become so long.
+    private static let piece = 64 << 10
+
+    /// What has been written and not handed on.
     private(set) var bytes: [UInt8] = []
+    /// The lists of rates that receipts name by number; nil where each has its own.
+    var lists: RatesTable?
+    private var handedOn = 0
+    private let handOn: ((UnsafeRawBufferPointer) -> Void)?
+
+    /// Keeps all of it in `bytes`.
+    init() { handOn = nil }
+
+    /// Hands it on in pieces, the last one by `finish`.
+    init(_ handOn: @escaping (UnsafeRawBufferPointer) -> Void) { self.handOn = handOn }
+
+    /// The number of bytes that have been written.
+    var count: Int { handedOn + bytes.count }
+
+    /// Hands the rest on.
+    mutating func finish() {
+        guard let handOn else { return }
+        bytes.withUnsafeBytes { handOn($0) }
+        handedOn += bytes.count
+        bytes.removeAll(keepingCapacity: true)
+    }
 
     mutating func write(_ value: UInt8) { bytes.append(value) }
 
@@ -31,7 +56,10 @@ struct ByteWriter {
     /// Writes the count, then each element.
     mutating func write<Element>(_ elements: [Element], _ body: (inout ByteWriter, Element) -> Void) {
         write(elements.count)
-        for element in elements { body(&self, element) }
+        for element in elements {
+            body(&self, element)
+            if bytes.count >= Self.piece { finish() }
+        }
     }
 
     /// Writes whether there is a value, then the value.
@@ -42,6 +70,6 @@ struct ByteWriter {
 
     /// Writes zeros up to the next multiple of `alignment`.
     mutating func pad(to alignment: Int) {
-        while bytes.count % alignment != 0 { bytes.append(0) }
+        while count % alignment != 0 { bytes.append(0) }
     }
 }

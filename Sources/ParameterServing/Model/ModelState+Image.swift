@@ -9,8 +9,9 @@ extension ModelState {
     /// - Throws: `outOfMemory` where the budget has no room for the copies.
     func image(fingerprint: Fingerprint) throws(ServingError) -> ModelImage {
         let slots = optimizer.exportState().slots
+        // Of what is kept, the model makes a copy when it changes while the image is there.
         let memory = try pool.budget.reserve(
-            slots.reduce(0) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
+            slots.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
         var image = view(fingerprint: fingerprint, memory: memory)
         image.optimizer.slots = slots.map { slot in
             let copy = FloatBuffer(count: slot.buffer.count)

@@ -86,9 +86,13 @@ public final class CheckpointFile: @unchecked Sendable {
     public let valueBytes: Int
     private let reader: SnapshotReader
     private let start: Int
+    /// What the budget lends for the head.
+    private let memory: Reservation
 
-    init(_ reader: SnapshotReader, _ facts: CheckpointFacts, _ assembly: ModelAssembly) throws(JournalError) {
+    init(_ reader: SnapshotReader, _ facts: CheckpointFacts, _ assembly: ModelAssembly) throws {
         let source = ImageSource(reader)
+        // As bytes, and once more while it is read.
+        memory = try assembly.budget.reserve(2 * (try source.endOfHead()))
         let (head, floats) = try source.head()
         self.reader = reader
         self.facts = facts

@@ -32,11 +32,16 @@ struct ImageSource {
         }
     }
 
-    /// The head, and the offset of the floats behind it.
-    func head() throws(JournalError) -> (head: ImageHead, floats: Int) {
+    /// The offset of the floats behind the head.
+    func endOfHead() throws(JournalError) -> Int {
         let length = try bytes(0..<8).withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
         guard length <= UInt64(count - 8) else { throw damaged(0, "the head's length is impossible") }
-        let end = 8 + Int(length)
+        return 8 + Int(length)
+    }
+
+    /// The head, and the offset of the floats behind it.
+    func head() throws(JournalError) -> (head: ImageHead, floats: Int) {
+        let end = try endOfHead()
         let head = try parse(try bytes(8..<end), at: 8) { reader throws(FormatError) in
             try ImageHead(reading: &reader, floatBytes: count - end)
         }

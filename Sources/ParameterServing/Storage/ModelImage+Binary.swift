@@ -6,17 +6,43 @@ import Names
 import Optimizers
 
 extension ModelImage {
-    /// Format 4 has what an image of format 2 cannot say behind it, and is written for that alone; there is no 3.
-    private var format: UInt8 {
+    /// Format 4 has what an image of format 2 cannot say behind it, format 5 the lists of rates before the receipts.
+    ///
+    /// Each is written for that alone; there is no 3.
+    private func format(_ lists: RatesTable) -> UInt8 {
+        if lists.isUseful { return 5 }
         let isOfFormat2 =
             areSlotsSpoiled == (divergence != nil) && forgottenKeys.isEmpty && ledger.expired.isEmpty
             && ledger.workers.values.allSatisfy { $0.lastSeen == 0 }
         return isOfFormat2 ? 2 : 4
     }
 
-    /// The head with its length in front, padded so that the floats behind it are aligned.
-    var head: [UInt8] {
-        var writer = ByteWriter()
+    /// The rates of all receipts.
+    private var lists: RatesTable {
+        var table = RatesTable()
+        for (_, worker) in ledger.workers.sorted(by: { $0.key < $1.key }) {
+            for entry in worker.entries { table.add(entry.receipt.learningRates) }
+        }
+        for entry in keys {
+            if case .receipt(let receipt) = entry.answer { table.add(receipt.learningRates) }
+        }
+        return table
+    }
+
+    /// Gives the head to `handOn` in pieces, for it may be long: its length, then the head, padded so that the floats behind
+    /// it are aligned.
+    func writeHead(_ handOn: @escaping (UnsafeRawBufferPointer) -> Void) {
+        let lists = lists
+        var measure = ByteWriter { _ in }
+        write(to: &measure, lists)
+        var writer = ByteWriter(handOn)
+        writer.write(measure.count)
+        write(to: &writer, lists)
+        writer.finish()
+    }
+
+    private func write(to writer: inout ByteWriter, _ lists: RatesTable) {
+        let format = format(lists)
         writer.write(format)
         writer.write(name)
         writer.write(uid.number)
@@ -29,6 +55,10 @@ extension ModelImage {
         writer.write(version)
         writer.write(optional: divergence) { $0.write($1) }
         writer.write(position)
+        if format >= 5 {
+            writer.write(lists.lists) { $0.write(list: $1) }
+            writer.lists = lists
+        }
         writer.write(ledger)
         writer.write(optimizer)
         writer.write(history)
@@ -39,9 +69,6 @@ extension ModelImage {
             writer.write(forgottenKeys)
         }
         writer.pad(to: 8)
-        var framed = ByteWriter()
-        framed.write(writer.bytes.count)
-        return framed.bytes + writer.bytes
     }
 }
 
@@ -78,6 +105,9 @@ struct ImageHead {
         version = try reader.readInt()
         divergence = try reader.readOptional { reader throws(FormatError) in try reader.readString() }
         position = try reader.readUInt64()
+        if format >= 5 {
+            reader.lists = try reader.readArray { reader throws(FormatError) in try reader.readList() }
+        }
         (workers, keys) = try reader.readLedger()
         optimizer = try reader.readOptimizerState(slotBytes: floatBytes)
         history =
@@ -95,8 +125,8 @@ struct ImageHead {
         reading reader: inout ByteReader
     ) throws(FormatError) -> (format: UInt8, name: String, uid: ModelUID) {
         let format = try reader.readByte()
-        guard [1, 2, 4].contains(format) else {
-            throw FormatError(expected: "an image of format 1, 2 or 4", offset: reader.offset - 1)
+        guard [1, 2, 4, 5].contains(format) else {
+            throw FormatError(expected: "an image of format 1, 2, 4 or 5", offset: reader.offset - 1)
         }
         return (format, try reader.readString(), ModelUID(number: try reader.readUInt32()))
     }

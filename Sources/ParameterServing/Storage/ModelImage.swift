@@ -46,7 +46,7 @@ struct ModelImage: Sendable {
     /// Name, uid, version and position are left out: a replayed or restored model may differ in them.
     var digest: Fingerprint {
         let builder = Fingerprint.Builder()
-        var writer = ByteWriter()
+        var writer = ByteWriter { builder.add($0) }
         writer.write(optimizer)
         writer.write(ledger)
         writer.write(numbersOf: ledger.expired)
@@ -55,7 +55,7 @@ struct ModelImage: Sendable {
             writer.write(entry.key.text)
             writer.write(entry.answer)
         }
-        writer.bytes.withUnsafeBytes { builder.add($0) }
+        writer.finish()
         for buffer in values { builder.add(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
         return builder.fingerprint
     }

@@ -244,7 +244,12 @@ func begin(
 ) throws(JournalError) -> SnapshotWriter {
     let writer = try store.create(
         kind: kind.rawValue, model: image.uid.number, position: image.position, label: label)
-    try writer.write(image.head)
+    var failure: JournalError?
+    image.writeHead { piece in
+        guard failure == nil else { return }
+        do throws(JournalError) { try writer.write(piece) } catch { failure = error }
+    }
+    if let failure { throw failure }
     for buffer in image.values { try writer.write(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
     return writer
 }

@@ -46,13 +46,25 @@ extension ByteWriter {
         write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0))
         write(receipt.step)
         write(receipt.version)
-        write(receipt.learningRates) { writer, rate in writer.write(optional: rate) { $0.write($1) } }
+        write(rates: receipt.learningRates)
         write(receipt.staleness)
         write(receipt.gradientNorm)
         write(optional: receipt.updateRatio) { $0.write($1) }
         write(receipt.overflow)
         write(optional: receipt.nextLossScale) { $0.write($1) }
         write(receipt.gap)
+    }
+
+    /// Writes the number of a list, if there is a table and it is in it; else all of it, behind -1 where there is a table.
+    private mutating func write(rates: [Float?]) {
+        let number = lists?.number(of: rates)
+        if lists != nil { write(number ?? -1) }
+        if number == nil { write(list: rates) }
+    }
+
+    /// Writes a list of rates.
+    mutating func write(list: [Float?]) {
+        write(list) { writer, rate in writer.write(optional: rate) { $0.write($1) } }
     }
 }
 
@@ -101,9 +113,7 @@ extension ByteReader {
         let flags = try readByte()
         var receipt = Receipt(
             applied: flags & 1 != 0, step: try readInt(), version: try readInt(),
-            learningRates: try readArray { reader throws(FormatError) in
-                try reader.readOptional { reader throws(FormatError) in try reader.readFloat() }
-            },
+            learningRates: try readRates(),
             staleness: try readInt(), isFromLeftBranch: flags & 2 != 0, gradientNorm: try readDouble(),
             updateRatio: try readOptional { reader throws(FormatError) in try reader.readDouble() },
             overflow: try readBool(),
@@ -111,5 +121,22 @@ extension ByteReader {
             gap: try readInt())
         rates.share(in: &receipt)
         return receipt
+    }
+
+    private mutating func readRates() throws(FormatError) -> [Float?] {
+        guard let lists else { return try readList() }
+        let number = try readInt()
+        if number == -1 { return try readList() }
+        guard lists.indices.contains(number) else {
+            throw FormatError(expected: "the number of a list of rates", offset: offset - 8)
+        }
+        return lists[number]
+    }
+
+    /// Reads a list of rates.
+    mutating func readList() throws(FormatError) -> [Float?] {
+        try readArray { reader throws(FormatError) in
+            try reader.readOptional { reader throws(FormatError) in try reader.readFloat() }
+        }
     }
 }

@@ -56,6 +56,33 @@ struct SharedRates {
     }
 }
 
+/// The long lists of rates of some receipts, each once, for images: there they would be most of the file.
+struct RatesTable {
+    /// Fewer rates in all are written with each receipt, as earlier releases read them.
+    private static let fewest = 4096
+
+    private(set) var lists: [[Float?]] = []
+    private var numbers: [UnsafeRawPointer: Int] = [:]
+    private var rates = 0
+
+    /// Whether a table is shorter than what it stands for.
+    var isUseful: Bool { rates > Self.fewest }
+
+    mutating func add(_ rates: [Float?]) {
+        guard rates.isLong, let place = rates.place else { return }
+        self.rates += rates.count
+        guard numbers[place] == nil else { return }
+        numbers[place] = lists.count
+        lists.append(rates)
+    }
+
+    /// The number of a list; nil for a short one, which is written where it belongs.
+    func number(of rates: [Float?]) -> Int? {
+        guard rates.isLong, let place = rates.place else { return nil }
+        return numbers[place]
+    }
+}
+
 extension [Float?] {
     /// Where it lies; two lists that lie at one place are one.
     fileprivate var place: UnsafeRawPointer? { withUnsafeBytes { $0.baseAddress } }

@@ -82,6 +82,13 @@ enum Sample {
 }
 
 extension ModelImage {
+    /// The head as it is written.
+    var head: [UInt8] {
+        var bytes: [UInt8] = []
+        writeHead { bytes += $0 }
+        return bytes
+    }
+
     var bytes: [UInt8] { head + values.flatMap { Array(UnsafeRawBufferPointer($0[0..<$0.count])) } }
 }
 

@@ -11,7 +11,6 @@ from .daemon import Daemon
 
 CLIENTS = 64
 LIMIT = 256 << 20
-ALLOWED = LIMIT + LIMIT // 4 + (64 << 20)
 
 
 def taken(daemon: Daemon) -> int:
