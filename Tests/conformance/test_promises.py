@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,14 @@ def push_once(api: Api, seq: int) -> Answer:
     return api("POST", "/v1/models/m/gradients", {"gradients": {"w": [1]}, "worker": "w", "seq": seq})
 
 
+def answered(who: str, ask: Callable[[], Answer]) -> Answer:
+    """An answer; who has none is told."""
+    try:
+        return ask()
+    except OSError as problem:
+        raise AssertionError(f"{who} has no answer: {problem!r}") from problem
+
+
 def test_promise_20_a_drain_answers_all_and_loses_nothing(start: Start, tmp_path: Path) -> None:
     """SIGTERM twice: parked pulls get 503 and Retry-After, the exit code is 0, what was acknowledged stays."""
     daemon = start(data_dir=tmp_path)
@@ -184,8 +193,9 @@ def test_promise_20_a_drain_answers_all_and_loses_nothing(start: Start, tmp_path
     time.sleep(1)
     daemon.signal(signal.SIGTERM)
     daemon.signal(signal.SIGTERM)
-    for peer in parked:
-        assert int(raw_answer(peer).expect(503).headers["retry-after"]) > 0
+    for number, peer in enumerate(parked):
+        answer = answered(f"parked pull {number}", partial(raw_answer, peer))
+        assert int(answer.expect(503).headers["retry-after"]) > 0
         peer.close()
     assert daemon.wait() == 0
     daemon = start(data_dir=tmp_path)
@@ -232,8 +242,9 @@ def test_promise_23_slow_peers_starve_no_worker(start: Start) -> None:
     small(api)
     peers = [half_a_request(daemon) for _ in range(200)]
     for seq in range(1, 41):
-        api.get("/livez")
-        assert push_once(api, seq).expect(200).json()["step"] == seq
+        answered("a probe", partial(api.get, "/livez"))
+        receipt = answered(f"push {seq}", partial(push_once, api, seq))
+        assert receipt.expect(200).json()["step"] == seq
     for peer in peers:
         peer.close()
     assert daemon.stop() == 0
