@@ -92,7 +92,7 @@ def test_flood(start: Callable[..., Daemon], flood: Callable[[Daemon], None]) ->
         thread.join()
     for name, before, during in zip(("kept", "new"), idle, busy, strict=True):
         print(f"{flood.__name__}: {name} {p99(during) * 1e3:.1f} ms, {p99(during) / p99(before):.1f} times idle")
-        assert p99(during) < 3
+        assert p99(during) < 3, f"livez takes {p99(during):.1f} s on {name} connections"
 
 
 def cost(daemon: Daemon, request: bytes) -> float:
@@ -168,5 +168,5 @@ def test_readers_of_single_bytes(start: Callable[..., Daemon]) -> None:
         waiting = unsent(daemon.port)
     print(f"readers: {p99(busy[0]) / p99(idle[0]):.1f} times idle, at most {max(waiting)} bytes unsent")
     assert sum(count > 0 for count in waiting) >= 200
-    assert max(waiting) < 1 << 20
+    assert max(waiting) < 1 << 20, f"the kernel holds {max(waiting)} bytes for one reader"
     assert p99(busy[0]) < 3
