@@ -47,3 +47,14 @@ public enum ListenAddress: Sendable, Equatable {
         return host.contains(":") ? "[\(host)]" : host
     }
 }
+
+extension ListenAddress: CustomStringConvertible {
+    /// As it is written to listen there.
+    public var description: String {
+        switch self {
+        case .tcp(_, let port): "\(urlHost):\(port)"
+        case .unix(let path): "unix:\(path)"
+        case .inherited(let descriptor): "descriptor \(descriptor)"
+        }
+    }
+}

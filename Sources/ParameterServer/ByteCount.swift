@@ -1,10 +1,9 @@
 // Sizes as people write them.
 
-import ArgumentParser
 import HTTPServing
 
 /// A number of bytes: `1073741824`, `512M`, `2G`, `2GB`, `2GiB`; every unit is a power of 1024.
-struct ByteCount: ExpressibleByArgument, Sendable {
+struct ByteCount: CustomStringConvertible, Sendable {
     let bytes: Int
 
     init(bytes: Int) {
@@ -29,7 +28,7 @@ struct ByteCount: ExpressibleByArgument, Sendable {
     }
 
     /// In the largest unit that divides it.
-    var defaultValueDescription: String {
+    var description: String {
         for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] where bytes & (1 << shift - 1) == 0 {
             return "\(bytes >> shift)\(unit)"
         }

@@ -16,35 +16,34 @@ struct Daemon {
     private let registry: ModelRegistry
     private let listener: Listener
     private let recovery: RecoverySummary
-    private let options: Options
+    private let settings: EffectiveSettings
     private let logger: Logger
 
-    /// Checks the options, takes the address and opens the data directory; nothing listens yet.
+    /// Takes the address and opens the data directory; nothing listens yet.
     ///
     /// The address comes first: where it is taken, no directory is made.
     ///
-    /// - Throws: `StartFailure` that says which option to change.
-    init(_ options: Options, _ catalogue: Catalogue, logger: Logger) throws(StartFailure) {
-        let address = try Self.address(options)
-        listener = try Self.listener(address, options)
+    /// - Throws: `StartFailure` that says which setting to change.
+    init(_ settings: EffectiveSettings, _ catalogue: Catalogue, logger: Logger) throws(StartFailure) {
+        self.settings = settings
+        var http = settings.configuration.http
+        do throws(HTTPServerError) { listener = try Listener(http.address) } catch {
+            throw StartFailure(error, settings)
+        }
         do throws(StartFailure) {
-            (registry, recovery) = try Self.registry(options, catalogue, logger)
+            (registry, recovery) = try Self.registry(settings.configuration, catalogue, logger)
         } catch {
             listener.close()
             throw error
         }
-        self.options = options
-        var configuration = options.layers.http
-        configuration.address = address
-        configuration.allowedHosts = options.allowedHosts
-        configuration.openPaths = ParameterAPI.openPaths
-        configuration.render = ParameterAPI.render
-        configuration.lend = { [budget = registry.budget] bytes, isOwed in
+        http.openPaths = ParameterAPI.openPaths
+        http.render = ParameterAPI.render
+        http.lend = { [budget = registry.budget] bytes, isOwed in
             isOwed ? budget.owe(bytes) : try? budget.reserve(bytes)
         }
         server = HTTPServer(
-            configuration: configuration,
-            application: ParameterAPI(registry: registry, version: release, configuration: options.effective))
+            configuration: http,
+            application: ParameterAPI(registry: registry, version: release, configuration: settings.told))
         self.logger = logger
     }
 
@@ -53,9 +52,9 @@ struct Daemon {
         do throws(HTTPServerError) {
             try server.start(on: listener)
         } catch {
-            throw StartFailure(error, address: options.listen)
+            throw StartFailure(error, settings)
         }
-        let report = StartReport(options: options, address: listener.address, recovery: recovery)
+        let report = StartReport(settings: settings, address: listener.address, recovery: recovery)
         if logger.logLevel <= .info { write(report.text, to: STDERR_FILENO) }
         write("listening on \(report.location)\n", to: STDOUT_FILENO)
     }
@@ -72,26 +71,17 @@ struct Daemon {
         logger.info("stopped")
     }
 
-    private static func listener(_ address: ListenAddress, _ options: Options) throws(StartFailure) -> Listener {
-        do throws(HTTPServerError) { return try Listener(address) } catch {
-            throw StartFailure(error, address: options.listen)
-        }
-    }
-
     /// Opens the data directory and brings back what is in it.
     private static func registry(
-        _ options: Options, _ catalogue: Catalogue, _ logger: Logger
+        _ server: ServerConfiguration, _ catalogue: Catalogue, _ logger: Logger
     ) throws(StartFailure) -> (ModelRegistry, RecoverySummary) {
-        var configuration = options.layers.serving
-        configuration.memoryLimit = options.effectiveMemory.bytes
-        configuration.receiptWindow = options.receiptWindow
-        configuration.withoutModels = Set(options.withoutModels.map { Name($0) })
+        var configuration = server.serving
+        configuration.withoutModels = Set(server.withoutModels.map { Name($0) })
         configuration.threads = HTTPConfiguration.coreCount
-        configuration.snapshotAllowance = options.snapshotAfter.bytes
-        let settings = JournalSettings(mode: options.durability.mode, segmentBytes: options.segmentBytes)
+        let journal = JournalSettings(mode: server.durability.mode, segmentBytes: server.segmentBytes)
         let storage = StorageLog(logger)
         do throws(JournalError) {
-            let directory = try DataDirectory(options.dataDir, settings: settings)
+            let directory = try DataDirectory(server.dataDirectory, settings: journal)
             let (registry, summary) = try ModelRegistry.open(
                 directory, configuration: configuration, catalogue: catalogue
             ) { event in storage.log(event) }
@@ -102,35 +92,7 @@ struct Daemon {
                 })
             return (registry, summary)
         } catch {
-            throw StartFailure(error, directory: options.dataDir, segmentBytes: options.segmentBytes)
+            throw StartFailure(error, directory: server.dataDirectory, segmentBytes: server.segmentBytes)
         }
-    }
-
-    private static func address(_ options: Options) throws(StartFailure) -> ListenAddress {
-        guard let address = ListenAddress(options.listen) else {
-            throw StartFailure(
-                status: .configuration, message: "--listen \(options.listen): \(mistake(inAddress: options.listen))")
-        }
-        guard address.isLoopback || options.insecureNoAuth else {
-            throw StartFailure(
-                status: .configuration,
-                message: """
-                    --listen \(options.listen) can be reached from other machines, and there is no authentication: \
-                    listen on 127.0.0.1, or add --insecure-no-auth if everyone who reaches it may change every model
-                    """)
-        }
-        return address
-    }
-
-    /// What is wrong with an address that is none, and what to write.
-    private static func mistake(inAddress text: String) -> String {
-        let form = "write HOST:PORT, such as 127.0.0.1:8470 or [::1]:0"
-        guard let colon = text.lastIndex(of: ":") else { return form }
-        let (host, port) = (text[..<colon], text[text.index(after: colon)...])
-        guard !host.isEmpty, !port.isEmpty, !host.contains(":") || host.hasPrefix("[") else { return form }
-        guard Int(digits: port).flatMap(UInt16.init(exactly:)) != nil else {
-            return "\(port) is not a port: write a number from 0, which picks one, to 65535"
-        }
-        return "\(host) is not an IP address: write one of this machine, such as 127.0.0.1; names are not looked up"
     }
 }

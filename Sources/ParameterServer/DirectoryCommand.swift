@@ -13,13 +13,14 @@ protocol DirectoryCommand: ParsableCommand {
 }
 
 extension Rehearsal {
-    /// Builds every model of a directory as a start with these options would.
+    /// Builds every model of a directory as a start with these settings would.
     ///
     /// - Throws: `StartFailure` where a start would be refused.
-    init(_ directory: String, _ options: Options, _ catalogue: Catalogue) throws(StartFailure) {
+    init(_ directory: String, _ settings: EffectiveSettings, _ catalogue: Catalogue) throws(StartFailure) {
         do throws(JournalError) {
             try self.init(
-                DataDirectory(reading: directory), catalogue: catalogue, memory: options.effectiveMemory.bytes)
+                DataDirectory(reading: directory), catalogue: catalogue,
+                memory: settings.configuration.serving.memoryLimit)
         } catch {
             throw StartFailure(error, directory: directory)
         }

@@ -1,15 +1,14 @@
-// The journal's modes as the value of a flag.
+// The journal's modes as the value of a setting.
 
-import ArgumentParser
 import HTTPServing
 import Journal
 
 /// When a push counts as done.
-struct Durability: ExpressibleByArgument, Sendable {
+struct Durability: Sendable {
     static let group = Durability(mode: .group, text: "group")
 
     let mode: JournalMode
-    /// As written on the command line.
+    /// As written.
     let text: String
 
     private init(mode: JournalMode, text: String) {
@@ -30,8 +29,6 @@ struct Durability: ExpressibleByArgument, Sendable {
             mode = .interval(milliseconds: milliseconds)
         }
     }
-
-    var defaultValueDescription: String { text }
 
     /// What the answer to a push promises.
     var meaning: String {

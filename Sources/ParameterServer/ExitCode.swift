@@ -2,6 +2,8 @@
 
 /// Exit statuses of the daemon.
 enum ExitStatus: Int32 {
+    /// The command line is refused.
+    case usage = 64
     /// The data directory holds damaged files.
     case dataDamaged = 65
     /// The address cannot be listened on, or the data directory is in use.

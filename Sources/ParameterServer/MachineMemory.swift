@@ -56,13 +56,7 @@ struct MachineMemory: Sendable {
 
     /// The content of a small file without its line end; nil where there is none.
     private static func text(_ path: String) -> String? {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = read(file, &buffer, buffer.count)
-        guard count > 0 else { return nil }
-        let text = String(decoding: buffer.prefix(count), as: UTF8.self)
+        guard let text = try? readText(path, most: 65_536), !text.isEmpty else { return nil }
         return text.hasSuffix("\n") ? String(text.dropLast()) : text
     }
 }

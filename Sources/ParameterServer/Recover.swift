@@ -28,12 +28,13 @@ struct Recover: DirectoryCommand {
 
     func run(_ catalogue: Catalogue) throws {
         try checkIsDataDirectory(directory)
+        let settings = try EffectiveSettings(daemon.flags)
         do {
             let report = try Salvage.run(directory)
             if let problem = report.problem { print("kept everything before: \(problem)") }
             for what in report.givenUp { print("given up: \(what)") }
             for file in report.movedAside { print("moved aside: \(file)") }
-            let isServed = try Rehearsal(directory, daemon.options, catalogue).tellUnavailable()
+            let isServed = try Rehearsal(directory, settings, catalogue).tellUnavailable()
             if report.isIntact { print("nothing to do: the directory is \(isServed ? "intact" : "not damaged")") }
         } catch let error as JournalError {
             throw StartFailure(error, directory: directory)

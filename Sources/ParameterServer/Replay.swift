@@ -21,25 +21,31 @@ struct Replay: DirectoryCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The daemon's --receipt-window: the digest counts the receipts that it keeps.", valueName: "count"))
-    var receipts = 256
+            "The daemon's --receipt-window: the digest counts the receipts that it keeps. Default: that of the settings.",
+            valueName: "count"))
+    var receipts: Int?
 
     @Option(
         help: ArgumentHelp(
-            "The daemon's --limit keys: the digest counts the answers that it keeps.", valueName: "count"))
-    var keys = 256
+            "The daemon's --limit keys: the digest counts the answers that it keeps. Default: that of the settings.",
+            valueName: "count"))
+    var keys: Int?
+
+    @ParentCommand var daemon: Command
 
     func validate() throws {
-        guard receipts > 0, keys > 0 else {
+        guard receipts ?? 1 > 0, keys ?? 1 > 0 else {
             throw ValidationError("--receipts and --keys are at least 1, as they are for the daemon.")
         }
     }
 
     /// Rebuilds the model by the optimizers that the daemon of this program knows.
     func run(_ catalogue: Catalogue) throws {
+        let serving = try EffectiveSettings(daemon.flags).configuration.serving
         do {
             let rewind = Rewind(
-                DataDirectory(reading: directory), catalogue: catalogue, receiptWindow: receipts, requestKeys: keys)
+                DataDirectory(reading: directory), catalogue: catalogue,
+                receiptWindow: receipts ?? serving.receiptWindow, requestKeys: keys ?? serving.requestKeys)
             guard let found = try rewind.image(of: model, atStep: to) else {
                 throw StartFailure(
                     status: .inputOutput,

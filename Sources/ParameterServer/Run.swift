@@ -20,14 +20,14 @@ public func run(
     schedules: [any LearningRateSchedule.Type] = []
 ) -> Never {
     let catalogue = Catalogue(adding: optimizers, schedules: schedules)
-    let options = parse(arguments ?? ownArguments(), catalogue)
+    let settings = parse(arguments ?? ownArguments(), catalogue)
     memory_set_up()
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "paramd")
-    logger.logLevel = options.logLevel.level
+    logger.logLevel = settings.configuration.logLevel.level
     SignalWatch.ignoreOthers()
     do throws(StartFailure) {
-        try serve(options, catalogue, logger)
+        try serve(settings, catalogue, logger)
     } catch {
         fail(error)
     }
@@ -47,11 +47,11 @@ private func ownArguments() -> [String] {
     return (1..<max(1, Int(arguments_count()))).compactMap { values[$0].map { String(cString: $0) } }
 }
 
-/// The options of the daemon; subcommands run here and do not come back.
-private func parse(_ arguments: [String], _ catalogue: Catalogue) -> Options {
+/// The settings of the daemon; subcommands run here and do not come back.
+private func parse(_ arguments: [String], _ catalogue: Catalogue) -> EffectiveSettings {
     do {
         var command = try Command.parseAsRoot(arguments)
-        if let daemon = command as? Command { return daemon.options }
+        if let daemon = command as? Command { return try EffectiveSettings(daemon.flags).checked() }
         if let command = command as? any DirectoryCommand {
             try command.run(catalogue)
         } else {
@@ -65,8 +65,8 @@ private func parse(_ arguments: [String], _ catalogue: Catalogue) -> Options {
     }
 }
 
-private func serve(_ options: Options, _ catalogue: Catalogue, _ logger: Logger) throws(StartFailure) {
-    let daemon = try Daemon(options, catalogue, logger: logger)
+private func serve(_ settings: EffectiveSettings, _ catalogue: Catalogue, _ logger: Logger) throws(StartFailure) {
+    let daemon = try Daemon(settings, catalogue, logger: logger)
     let signals = SignalWatch(logger: logger)
     try daemon.start()
     signals.wait()

@@ -47,7 +47,8 @@ extension StartFailure {
     }
 
     /// Why an address cannot be listened on, with the way out.
-    init(_ error: HTTPServerError, address: String) {
+    init(_ error: HTTPServerError, _ settings: EffectiveSettings) {
+        let address = "\(settings.configuration.http.address)"
         let advice =
             switch error {
             case .cannotListen(EADDRINUSE) where address.hasPrefix("unix:"):
@@ -58,7 +59,8 @@ extension StartFailure {
             case .invalidAddress, .loopUnavailable, .alreadyStarted: ""
             }
         self.init(
-            status: .unavailable, message: "--listen \(address): \(error).\(advice.isEmpty ? "" : " ")\(advice)")
+            status: .unavailable,
+            message: "\(settings.subject("listen")) \(address): \(error).\(advice.isEmpty ? "" : " ")\(advice)")
     }
 
     private static func advice(onFiles code: Int32) -> String {

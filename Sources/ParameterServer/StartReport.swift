@@ -6,10 +6,12 @@ import ParameterServing
 
 /// The block that ends a start.
 struct StartReport {
-    let options: Options
+    let settings: EffectiveSettings
     /// The address with the port that was picked.
     let address: ListenAddress
     let recovery: RecoverySummary
+
+    private var configuration: ServerConfiguration { settings.configuration }
 
     /// Where the daemon listens, as a client writes it.
     var location: String {
@@ -24,8 +26,8 @@ struct StartReport {
     var text: String {
         """
         paramd \(release) listens on \(location)\(hint)\(shortage)
-          data        \(absolutePath(of: options.dataDir)): \(content)
-          durability  \(options.durability.text): \(options.durability.meaning)
+          data        \(absolutePath(of: configuration.dataDirectory)): \(content)
+          durability  \(configuration.durability.text): \(configuration.durability.meaning)
           memory      \(memory)
           open to     \(audience)
 
@@ -40,7 +42,7 @@ struct StartReport {
     /// A line of its own where the system allows fewer connections than the daemon would.
     private var shortage: String {
         let room = HTTPServer.connectionRoom()
-        guard room < options.layers.http.maximumConnections else { return "" }
+        guard room < configuration.http.maximumConnections else { return "" }
         return "\n  connections \(room) at a time, as many as open files allow; ulimit -n raises that"
     }
 
@@ -52,14 +54,14 @@ struct StartReport {
     }
 
     private var memory: String {
-        let bytes = options.effectiveMemory.rounded
-        guard options.memory == nil else { return "\(bytes) for models and requests" }
+        let bytes = ByteCount(bytes: configuration.serving.memoryLimit).rounded
+        guard settings.origin("memory") == .builtIn else { return "\(bytes) for models and requests" }
         return "\(bytes) for models and requests, half of \(MachineMemory.current.owner); --memory changes it"
     }
 
     private var audience: String {
         if case .unix = address { return "programs of this user; chmod the socket to admit others" }
-        let hosts = ["localhost", "127.0.0.1", "[::1]"] + options.allowedHosts
+        let hosts = ["localhost", "127.0.0.1", "[::1]"] + configuration.http.allowedHosts
         let known = "as \(hosts.joined(separator: ", "))"
         guard !address.isLoopback else { return "programs on this machine, \(known); --allow-host adds names" }
         return "everyone who reaches it, without authentication, \(known) or any address; --allow-host adds names"

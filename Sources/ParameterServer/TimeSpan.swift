@@ -1,10 +1,9 @@
 // Times as people write them.
 
-import ArgumentParser
 import HTTPServing
 
 /// A time: `10s`, `500ms`.
-struct TimeSpan: ExpressibleByArgument, Sendable {
+struct TimeSpan: Sendable {
     let duration: Duration
 
     init(_ duration: Duration) {

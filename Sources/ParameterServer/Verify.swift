@@ -22,6 +22,7 @@ struct Verify: DirectoryCommand {
     @ParentCommand var daemon: Command
 
     func run(_ catalogue: Catalogue) throws {
+        let settings = try EffectiveSettings(daemon.flags)
         try checkIsDataDirectory(directory)
         var isIntact = true
         for part in ["journal", "snapshots", "checkpoints"] {
@@ -39,7 +40,7 @@ struct Verify: DirectoryCommand {
                 throw StartFailure(error, directory: "\(directory)/\(part)")
             }
         }
-        if isIntact { isIntact = try isComplete() && canBeServed(catalogue) } else { tellGaps() }
+        if isIntact { isIntact = try isComplete() && canBeServed(settings, catalogue) } else { tellGaps() }
         if !isIntact { throw ArgumentParser.ExitCode(ExitStatus.dataDamaged.rawValue) }
         print("all intact")
     }
@@ -65,8 +66,8 @@ struct Verify: DirectoryCommand {
         }
     }
 
-    private func canBeServed(_ catalogue: Catalogue) throws -> Bool {
-        let rehearsal = try Rehearsal(directory, daemon.options, catalogue)
+    private func canBeServed(_ settings: EffectiveSettings, _ catalogue: Catalogue) throws -> Bool {
+        let rehearsal = try Rehearsal(directory, settings, catalogue)
         let noun = rehearsal.models == 1 ? "model" : "models"
         print("\(rehearsal.models) \(noun) built as a start would build them")
         return rehearsal.tellUnavailable()

@@ -15,10 +15,11 @@ die() {
 }
 
 require_swift() {
-    command -v swift >/dev/null || die "swift is not on the PATH. Install Swift 6 (swift.org/install), then run this again."
-    local major
-    major=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\).*/\1/p' | head -n 1)
-    [ "${major:-0}" -ge 6 ] || die "Swift 6 or newer is needed; 'swift --version' says ${major:-nothing}."
+    command -v swift >/dev/null || die "swift is not on the PATH. Install Swift 6.2 (swift.org/install), then run this again."
+    local version
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+    printf '6.2\n%s\n' "${version:-0}" | sort --check=quiet --version-sort ||
+        die "Swift 6.2 or newer is needed; 'swift --version' says ${version:-nothing}."
 }
 
 # Prints those of the named Debian packages that are not installed.

@@ -1,4 +1,4 @@
-// The daemon's effective configuration: each setting and limit, and whether the command line gave it.
+// The daemon's effective configuration: each setting and limit, and where its value comes from.
 
 import HTTPServing
 import Names
@@ -10,6 +10,8 @@ public struct EffectiveSetting: Sendable {
     let name: String
     let value: String
     let origin: String
+    let file: String?
+    let line: Int?
     let meaning: String?
 
     /// Makes a row.
@@ -17,12 +19,18 @@ public struct EffectiveSetting: Sendable {
     /// - Parameters:
     ///   - name: the setting, in the words of its flag.
     ///   - value: its value as text.
-    ///   - origin: `flag`, `default`, or `fixed` for what no flag changes.
+    ///   - origin: `flag`, `environment`, `file`, `default`, or `fixed` for what nothing changes.
+    ///   - file: the path of the file that it was read from.
+    ///   - line: the line in that file.
     ///   - meaning: what it bounds, where the name does not say it.
-    public init(_ name: String, _ value: String, origin: String, meaning: String? = nil) {
+    public init(
+        _ name: String, _ value: String, origin: String, file: String? = nil, line: Int? = nil, meaning: String? = nil
+    ) {
         self.name = name
         self.value = value
         self.origin = origin
+        self.file = file
+        self.line = line
         self.meaning = meaning
     }
 }
@@ -83,6 +91,8 @@ private func write(_ rows: [EffectiveSetting], under key: Name, to writer: inout
         writer.beginObject()
         writer.member("value", row.value)
         writer.member("origin", row.origin)
+        if let file = row.file { writer.member("file", file) }
+        if let line = row.line { writer.member("line", line) }
         if let meaning = row.meaning { writer.member("meaning", meaning) }
         writer.endObject()
     }

@@ -1,0 +1,35 @@
+// A file of settings, looked at before a daemon is started with it.
+
+import ArgumentParser
+
+/// `paramd config`.
+struct Config: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look after files of settings.", subcommands: [ConfigCheck.self])
+}
+
+/// `paramd config check FILE`.
+struct ConfigCheck: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Name the line and key of each mistake in a file of settings, or print what would hold.",
+        discussion: """
+            Reads what a start with --config FILE would read, the environment too. Exits with 0 when such a start would \
+            not be refused for its settings, and with 78 when it would. Starts and changes nothing.
+            """)
+
+    @Argument(help: "The file of settings.")
+    var file: String
+
+    @ParentCommand var daemon: Command
+
+    func run() throws {
+        var flags = daemon.flags
+        flags.config = file
+        let settings = try EffectiveSettings(flags).checked()
+        for setting in Setting.all {
+            let name = setting.path.joined(separator: ".")
+            print("\(name)=\(settings.text(of: setting))  \(settings.origin(of: setting))")
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// What holds for a daemon: each setting from the first source that has it, flags before variables before the file before the
+// default. Every value of every source is checked, those that another one hides too.
+
+import FoundationEssentials
+import ParameterAPI
+
+/// Settings with the place that each value comes from.
+struct EffectiveSettings: Sendable {
+    private(set) var configuration = ServerConfiguration()
+    private var origins: [[String]: Origin] = [:]
+
+    /// Reads the command line, the environment and the file that they name.
+    ///
+    /// - Throws: `StartFailure` that lists every mistake, with its place and what to write.
+    init(
+        _ flags: Flags, environment variables: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(StartFailure) {
+        var sources = [SettingSource.environment(variables), .flags(flags)]
+        if let file = flags.config ?? variables["PARAMD_CONFIG"] { sources.insert(SettingFile.source(file), at: 0) }
+        try self.init(lastWins: sources)
+    }
+
+    private init(lastWins sources: [SettingSource]) throws(StartFailure) {
+        var mistakes: [SettingMistake] = []
+        for source in sources { mistakes += (source.mistakes + apply(source)).sorted { $0.line < $1.line } }
+        guard let first = mistakes.first else { return }
+        throw StartFailure(status: first.status, message: mistakes.map(\.text).joined(separator: "\nparamd: "))
+    }
+
+    /// Lets what a source says hold; what of it cannot.
+    private mutating func apply(_ source: SettingSource) -> [SettingMistake] {
+        var mistakes: [SettingMistake] = []
+        for setting in Setting.all {
+            guard let texts = source.texts(of: setting) else { continue }
+            let origin = source.origin(setting)
+            do throws(Complaint) {
+                try setting.kind.read(texts, &configuration)
+                origins[setting.path] = origin
+            } catch {
+                let status = origin == .flag ? error.status : .configuration
+                let line = if case .file(_, let line) = origin { line } else { 0 }
+                mistakes.append(
+                    SettingMistake("\(origin.subject(setting)) \(error.text)", line: line, status: status))
+            }
+        }
+        return mistakes
+    }
+
+    /// Where a setting comes from.
+    func origin(of setting: Setting) -> Origin {
+        setting.kind.form == .fixed ? .fixed : origins[setting.path] ?? .builtIn
+    }
+
+    /// Where the setting or the limit of a name comes from.
+    func origin(_ name: String) -> Origin { Setting.all.first { $0.name == name }.map(origin(of:)) ?? .builtIn }
+
+    /// As `/v1/server` tells it.
+    var told: EffectiveConfiguration {
+        EffectiveConfiguration(settings: Setting.settings.map(told), limits: Setting.limits.map(told))
+    }
+
+    private func told(_ setting: Setting) -> EffectiveSetting {
+        let (origin, file, line): (String, String?, Int?) =
+            switch origin(of: setting) {
+            case .builtIn: ("default", nil, nil)
+            case .flag: ("flag", nil, nil)
+            case .environment: ("environment", nil, nil)
+            case .file(let path, let line): ("file", path, line)
+            case .fixed: ("fixed", nil, nil)
+            }
+        return EffectiveSetting(
+            setting.name, text(of: setting), origin: origin, file: file, line: line,
+            meaning: setting.isLimit ? setting.meaning : nil)
+    }
+
+    /// The value as one would write it anywhere on this machine.
+    func text(of setting: Setting) -> String {
+        let text = setting.kind.text(configuration)
+        return setting.kind.isPath && !text.isEmpty ? absolutePath(of: text) : text
+    }
+}
+
+extension EffectiveSettings {
+    /// How a refusal of a setting's value begins, wherever it was written.
+    func subject(_ name: String) -> String {
+        guard let setting = Setting.settings.first(where: { $0.name == name }) else { return name }
+        return origin(of: setting).subject(setting)
+    }
+
+    /// These settings, if they can hold together.
+    ///
+    /// - Throws: `StartFailure` that says which to change.
+    func checked() throws(StartFailure) -> EffectiveSettings {
+        let address = configuration.http.address
+        guard address.isLoopback || configuration.isOpen else {
+            throw StartFailure(
+                status: .configuration,
+                message: """
+                    \(subject("listen")) \(address) can be reached from other machines, and there is no authentication: \
+                    listen on 127.0.0.1, or add --insecure-no-auth if everyone who reaches it may change every model
+                    """)
+        }
+        return self
+    }
+}

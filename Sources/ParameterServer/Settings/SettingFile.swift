@@ -1,0 +1,145 @@
+// A file of settings: YAML, which JSON is too. Yams knows the line of every key, so that each mistake is told with its
+// line; what the values mean is in the table.
+
+import Configuration
+import Glibc
+import Names
+import Optimizers
+import Yams
+
+/// What a file of settings says.
+struct SettingFile {
+    private let path: String
+    private var texts: [[String]: [String]] = [:]
+    private var lines: [[String]: Int] = [:]
+    private var mistakes: [SettingMistake] = []
+
+    /// The largest file that is read.
+    private static let mostBytes = 1 << 20
+
+    /// Reads a file; all that is wrong with it, but for the values, is in the source's mistakes.
+    static func source(_ path: String) -> SettingSource {
+        var file = SettingFile(path: path.hasPrefix("/") ? path : absolutePath(of: path))
+        file.read()
+        let (lines, absolute) = (file.lines, file.path)
+        return SettingSource(
+            provider: InMemoryProvider(name: absolute, values: SettingSource.values(file.texts)),
+            origin: { .file(path: absolute, line: lines[$0.path] ?? 1) }, mistakes: file.mistakes)
+    }
+
+    private init(path: String) { self.path = path }
+
+    private mutating func read() {
+        do {
+            guard let root = try Yams.compose(yaml: readText(path, most: Self.mostBytes)), !Self.isEmpty(root) else {
+                return
+            }
+            guard let members = root.mapping else {
+                return complain(root, "a file of settings has a line `name: value` for each. Write it so.")
+            }
+            take(members, under: [])
+        } catch let error as UnreadableFile {
+            let reason = error.code == EFBIG ? "it has more than \(Self.mostBytes) bytes" : error.reason
+            mistakes.append(
+                SettingMistake("\(path) cannot be read (\(reason)). Name a file of settings that this user can read."))
+        } catch let error as YamlError {
+            let (line, text) = error.place
+            complain(line, text)
+        } catch {
+            complain(1, "\(error)")
+        }
+    }
+
+    /// Takes the members of a mapping, each of which has to be a setting.
+    private mutating func take(_ members: Node.Mapping, under prefix: [String]) {
+        for (key, value) in members {
+            guard let name = key.string else {
+                complain(key, "a name is a text, not a list or a mapping.")
+                continue
+            }
+            let memberPath = prefix + [name]
+            if memberPath == ["limits"] {
+                takeLimits(value, key)
+            } else if let setting = Setting.inFile.first(where: { $0.path == memberPath }) {
+                take(value, of: setting, key)
+            } else {
+                complain(key, Self.unknown(name, under: prefix))
+            }
+        }
+    }
+
+    private mutating func takeLimits(_ value: Node, _ key: Node) {
+        if let limits = value.mapping { return take(limits, under: ["limits"]) }
+        complain(key, "limits takes `name: value` lines, as in `limits: {models: 10000}`.")
+    }
+
+    private mutating func take(_ value: Node, of setting: Setting, _ key: Node) {
+        let name = setting.path.joined(separator: ".")
+        switch (setting.kind.form, value) {
+        case _ where Self.isEmpty(value):
+            return complain(key, "\(name) has no value. Write one, or leave the line out.")
+        case (.list, .sequence(let items)):
+            let scalars = items.compactMap { $0.scalar?.string }
+            guard scalars.count == items.count else {
+                return complain(key, "\(name) takes a list of texts, such as [a, b], without lists in it.")
+            }
+            texts[setting.path] = scalars
+        case (.list, _):
+            return complain(key, "\(name) takes a list. Write `\(name): [\(value.scalar?.string ?? "a, b")]`.")
+        case (_, .scalar(let scalar)): texts[setting.path] = [scalar.string]
+        default:
+            let example = setting.kind.text(ServerConfiguration())
+            return complain(key, "\(name) takes one value, not a list or a mapping. Write `\(name): \(example)`.")
+        }
+        lines[setting.path] = key.mark?.line
+    }
+
+    private mutating func complain(_ node: Node, _ text: String) { complain(node.mark?.line ?? 1, text) }
+
+    private mutating func complain(_ line: Int, _ text: String) {
+        mistakes.append(SettingMistake("\(path):\(line): \(text)", line: line))
+    }
+
+    private static func unknown(_ name: String, under prefix: [String]) -> String {
+        let known =
+            Setting.inFile.filter { $0.path.dropLast() == prefix[...] }.map(\.name) + (prefix.isEmpty ? ["limits"] : [])
+        let place = (prefix + [name]).joined(separator: ".")
+        if let setting = Setting.inFile.first(where: { $0.name == name }) {
+            return setting.isLimit
+                ? "\(name) is a limit. Write it under `limits:`."
+                : "\(place) is not a limit. Write \(name) at the left edge, outside `limits:`."
+        }
+        return "\(place) is not a setting: \(NearestNames.hint(Name(name), among: known.map { Name($0) }))"
+    }
+
+    /// Whether a value is YAML's null, or nothing at all.
+    private static func isEmpty(_ node: Node) -> Bool {
+        guard let scalar = node.scalar, scalar.style == .plain else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
+    }
+}
+
+extension Setting {
+    /// The rows that a file may have.
+    fileprivate static let inFile = all.filter { $0.name != "config" }
+}
+
+extension YamlError {
+    /// The line and what is wrong in it.
+    fileprivate var place: (line: Int, text: String) {
+        switch self {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            (
+                mark.line,
+                "this is not YAML: \(problem). Quote values that contain `: ` or begin with *, &, [, {, % or @."
+            )
+        case .duplicatedKeysInMapping(let names, let context):
+            (
+                context.mark.line,
+                "\(names.joined(separator: ", ")) is written more than once, here first. Keep one of the lines."
+            )
+        default: (1, "this is not YAML: \(self)")
+        }
+    }
+}

@@ -1,0 +1,174 @@
+// How the value of a setting is written and where it is kept. Each kind reads texts, whatever source they come from, and
+// tells the value as one would write it.
+
+import HTTPServing
+
+/// A complaint about a value, such as "takes a time in s or ms": the setting is its subject.
+struct Complaint: Error {
+    let text: String
+    /// What a command line with this mistake exits with.
+    var status = ExitStatus.usage
+}
+
+extension Setting {
+    /// How a setting is written, and where it is kept.
+    struct Kind: Sendable {
+        typealias Path<Value> = any WritableKeyPath<ServerConfiguration, Value> & Sendable
+
+        /// How often a value is written, and whether at all.
+        enum Form {
+            case one
+            case list
+            /// A flag without a value, `true` or `false` elsewhere.
+            case yes
+            /// Part of the contract or of the code's own safety: told, never set.
+            case fixed
+        }
+
+        let form: Form
+        /// Whether the value is told from the root on: whoever asks is elsewhere.
+        var isPath = false
+        /// Puts the value of one or more texts in its place.
+        let read: @Sendable ([String], inout ServerConfiguration) throws(Complaint) -> Void
+        /// The value as one would write it.
+        let text: @Sendable (ServerConfiguration) -> String
+
+        /// One value: `takes` is what the complaint says of it, its default is the example.
+        ///
+        /// - `check`: what is wrong with a value that can be read.
+        static func one<Value>(
+            _ path: Path<Value>, _ takes: String, parse: @escaping @Sendable (String) -> Value?,
+            check: @escaping @Sendable (Value) -> String? = { _ in nil }, text: @escaping @Sendable (Value) -> String
+        ) -> Kind {
+            Kind(form: .one) { (texts, configuration) throws(Complaint) in
+                let written = texts.joined()
+                guard let value = parse(written) else {
+                    let example = text(ServerConfiguration()[keyPath: path])
+                    throw Complaint(text: "\(takes), such as \(example), not `\(written)`.")
+                }
+                if let complaint = check(value) { throw Complaint(text: complaint) }
+                configuration[keyPath: path] = value
+            } text: {
+                text($0[keyPath: path])
+            }
+        }
+
+        static func count(_ path: Path<Int>) -> Kind {
+            one(path, "takes a whole number of at least 1", parse: { Int(digits: $0).flatMap { $0 > 0 ? $0 : nil } }) {
+                "\($0)"
+            }
+        }
+
+        static func bytes(_ path: Path<Int>, check: @escaping @Sendable (Int) -> String? = { _ in nil }) -> Kind {
+            one(
+                path, "takes a number of bytes, or one with K, M, G or T", parse: { ByteCount(argument: $0)?.bytes },
+                check: check
+            ) { ByteCount(bytes: $0).description }
+        }
+
+        static func time(_ path: Path<Duration>) -> Kind {
+            one(path, "takes a time in s or ms", parse: { TimeSpan(argument: $0)?.duration }) { TimeSpan($0).text }
+        }
+
+        static func percent(_ path: Path<Int>) -> Kind {
+            one(path, "takes a share from 1% to 100%", parse: percent(of:)) { "\($0)%" }
+        }
+
+        private static func percent(of text: String) -> Int? {
+            guard text.hasSuffix("%"), let share = Int(digits: text.dropLast()), 1...100 ~= share else { return nil }
+            return share
+        }
+
+        static func directory(_ path: Path<String>) -> Kind {
+            var kind = one(path, "names a directory", parse: { $0.isEmpty ? nil : $0 }) { $0 }
+            kind.isPath = true
+            return kind
+        }
+
+        static let durability = one(
+            \.durability, "takes group, sync, interval:MS or none", parse: Durability.init(argument:)
+        ) { $0.text }
+
+        static let logLevel = one(
+            \.logLevel, "takes \(LogLevel.allCases.map(\.rawValue).joined(separator: ", "))",
+            parse: LogLevel.init(rawValue:)
+        ) { $0.rawValue }
+
+        static let address = Kind(form: .one) { (texts, configuration) throws(Complaint) in
+            let text = texts.joined()
+            guard let address = ListenAddress(text) else {
+                throw Complaint(text: "`\(text)`: \(ListenAddress.mistake(in: text))", status: .configuration)
+            }
+            configuration.http.address = address
+        } text: {
+            "\($0.http.address)"
+        }
+
+        /// The file of settings itself, which no file names.
+        static let file = Kind(form: .one, isPath: true) { (texts, configuration) in
+            configuration.file = texts.joined()
+        } text: {
+            $0.file
+        }
+
+        /// Several values; in a variable with commas between them.
+        ///
+        /// - `takes`: what a complaint says of one that `isValid` is not true of.
+        static func list(
+            _ path: Path<[String]>, _ takes: String, _ isValid: @escaping @Sendable (String) -> Bool
+        ) -> Kind {
+            Kind(form: .list) { (texts, configuration) throws(Complaint) in
+                if let wrong = texts.first(where: { !isValid($0) }) {
+                    throw Complaint(text: "\(takes), not `\(wrong)`.")
+                }
+                configuration[keyPath: path] = texts
+            } text: {
+                $0[keyPath: path].joined(separator: ", ")
+            }
+        }
+
+        static func yes(_ path: Path<Bool>) -> Kind {
+            Kind(form: .yes) { (texts, configuration) throws(Complaint) in
+                guard let value = Bool(texts.joined()) else {
+                    throw Complaint(text: "takes true or false, not `\(texts.joined())`.")
+                }
+                configuration[keyPath: path] = value
+            } text: {
+                "\($0[keyPath: path])"
+            }
+        }
+
+        static func fixed(_ text: String) -> Kind {
+            Kind(form: .fixed) { (_, _) throws(Complaint) in
+                throw Complaint(text: "is fixed at \(text). Leave it out.")
+            } text: { _ in
+                text
+            }
+        }
+    }
+}
+
+extension Setting.Kind {
+    /// The memory of the daemon: not too little for one model, and not more than there is.
+    static let memory = bytes(\.serving.memoryLimit) { bytes in
+        let (all, written) = (MachineMemory.current, ByteCount(bytes: bytes).rounded)
+        if bytes < 1 << 20 { return "is at least 1M, not \(written): smaller models than that need it too." }
+        guard bytes > all.bytes else { return nil }
+        return
+            "\(written) is more than \(all.owner) \(ByteCount(bytes: all.bytes).rounded); write less, or leave it out for half of that."
+    }
+}
+
+extension ListenAddress {
+    /// What is wrong with a text that cannot be read as an address, and what to write.
+    static func mistake(in text: String) -> String {
+        let form = "write HOST:PORT, such as 127.0.0.1:8470 or [::1]:0"
+        guard let colon = text.lastIndex(of: ":") else { return form }
+        let (host, port) = (text[..<colon], text[text.index(after: colon)...])
+        guard !host.isEmpty, !port.isEmpty, !host.contains(":") || host.hasPrefix("[") else { return form }
+        guard Int(digits: port).flatMap(UInt16.init(exactly:)) != nil else {
+            return "\(port) is not a port: write a number from 0, which picks one, to 65535"
+        }
+        return "\(host) is not an IP address: write one of this machine, such as 127.0.0.1; names are not looked up"
+    }
+}

@@ -1,0 +1,104 @@
+// Where settings come from: the command line, the environment, a file. Each is a provider of swift-configuration, and knows
+// of every value where it was written.
+
+import Configuration
+import Names
+import Optimizers
+
+/// Where the value of a setting was written.
+enum Origin: Equatable, CustomStringConvertible, Sendable {
+    case builtIn
+    case flag
+    case environment
+    case file(path: String, line: Int)
+    /// Part of the contract: it cannot be written anywhere.
+    case fixed
+
+    var description: String {
+        switch self {
+        case .builtIn: "(default)"
+        case .flag: "(flag)"
+        case .environment: "(environment)"
+        case .file(let path, let line): "(\(path):\(line))"
+        case .fixed: "(fixed)"
+        }
+    }
+
+    /// How a refusal begins: the place, then the setting by its name there.
+    func subject(_ setting: Setting) -> String {
+        switch self {
+        case .builtIn, .flag, .fixed: setting.flag
+        case .environment: setting.variable
+        case .file(let path, let line): "\(path):\(line): \(setting.path.joined(separator: "."))"
+        }
+    }
+}
+
+/// Something wrong with a source: a sentence that names the place and what to write.
+struct SettingMistake {
+    let text: String
+    /// The line in a file.
+    let line: Int
+    /// What a start with it exits with.
+    let status: ExitStatus
+
+    init(_ text: String, line: Int = 0, status: ExitStatus = .configuration) {
+        (self.text, self.line, self.status) = (text, line, status)
+    }
+}
+
+/// A source of settings.
+struct SettingSource {
+    let provider: any ConfigProvider
+    /// Where it has a setting from that it provides.
+    let origin: (Setting) -> Origin
+    /// What is wrong with it beside the values.
+    var mistakes: [SettingMistake] = []
+
+    /// The texts of a setting; nil where this source says nothing of it.
+    func texts(of setting: Setting) -> [String]? {
+        let type: ConfigType = setting.kind.form == .list ? .stringArray : .string
+        return switch try? provider.value(forKey: setting.key, type: type).value?.content {
+        case .string(let text): [text]
+        case .stringArray(let texts): texts
+        default: nil
+        }
+    }
+
+    /// What the command line says.
+    static func flags(_ flags: Flags) -> SettingSource {
+        SettingSource(provider: InMemoryProvider(name: "flags", values: values(flags.given))) { _ in .flag }
+    }
+
+    /// What the variables of the environment say; one that begins like them but is unknown is a mistake.
+    static func environment(_ variables: [String: String]) -> SettingSource {
+        let own = variables.filter { $0.key.hasPrefix("PARAMD_") && !isForeign($0.key) }
+        let known = Setting.all.map { Name($0.variable) }
+        let unknown = own.keys.map { Name($0) }.filter { !known.contains($0) }.sorted()
+        return SettingSource(
+            provider: EnvironmentVariablesProvider(environmentVariables: own).prefixKeys(with: "paramd"),
+            origin: { _ in .environment },
+            mistakes: unknown.map { name in
+                SettingMistake(
+                    "\(name) is not a setting: \(NearestNames.hint(name, among: known)) Unset it, or rename it.")
+            })
+    }
+
+    /// A provider's values from texts by path.
+    static func values(_ texts: [[String]: [String]]) -> [AbsoluteConfigKey: ConfigValue] {
+        let lists = Set(Setting.all.filter { $0.kind.form == .list }.map(\.path))
+        var values: [AbsoluteConfigKey: ConfigValue] = [:]
+        for (path, texts) in texts {
+            let content: ConfigContent = lists.contains(path) ? .stringArray(texts) : .string(texts.joined())
+            values[AbsoluteConfigKey(path)] = ConfigValue(content, isSecret: false)
+        }
+        return values
+    }
+
+    /// Variables that others use: tests and tools of this repository, and Kubernetes, which tells every container of a
+    /// service named paramd by `PARAMD_SERVICE_HOST`, `PARAMD_PORT` and others like them.
+    private static func isForeign(_ variable: String) -> Bool {
+        ["PARAMD_BIN", "PARAMD_FAIL", "PARAMD_STATES", "PARAMD_RECORD_GOLDEN", "PARAMD_PORT"].contains(variable)
+            || variable.hasPrefix("PARAMD_SERVICE_") || variable.hasPrefix("PARAMD_PORT_")
+    }
+}

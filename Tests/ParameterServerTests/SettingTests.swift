@@ -1,0 +1,177 @@
+// Every row of the tables of settings and limits: read from a flag, a variable and a file, right and wrong, and told with
+// its origin.
+
+import Glibc
+import Testing
+
+@testable import ParameterServer
+
+/// One row's values: `right` is told as `told`; `wrong` is refused in `words`.
+struct SettingExample: CustomTestStringConvertible {
+    let path: [String]
+    let right: [String]
+    let told: String
+    let wrong: [String]
+    let words: String
+
+    init(_ name: String, _ right: String, told: String? = nil, _ wrong: String, _ words: String) {
+        (path, self.right, self.told) = (name.split(separator: ".").map(String.init), [right], told ?? right)
+        (self.wrong, self.words) = ([wrong], words)
+    }
+
+    var testDescription: String { path.joined(separator: ".") }
+
+    static let all = [
+        SettingExample("listen", "[::1]:80", "localhost", "HOST:PORT"),
+        SettingExample("data-dir", "/", "", "names a directory"),
+        SettingExample("memory", "3072K", told: "3M", "1000", "at least 1M"),
+        SettingExample("durability", "interval:50", "fast", "group, sync, interval:MS or none"),
+        SettingExample("receipt-window", "7", "0", "at least 1"),
+        SettingExample("snapshot-after", "1G", "1.5G", "K, M, G or T"),
+        SettingExample("allow-host", "*.example.org", "*", "without port and path"),
+        SettingExample("without-model", "lenet", "", "name of a model"),
+        SettingExample("log-level", "error", "loud", "trace, debug, info"),
+        SettingExample("insecure-no-auth", "true", "yes", "true or false"),
+        SettingExample("limits.connections", "12", "0", "at least 1"),
+        SettingExample("limits.connections-per-address", "12", "-3", "at least 1"),
+        SettingExample("limits.target-bytes", "16K", "16Q", "K, M, G or T"),
+        SettingExample("limits.header-bytes", "2048", told: "2K", "0", "K, M, G or T"),
+        SettingExample("limits.head-deadline", "700ms", "700", "s or ms"),
+        SettingExample("limits.idle-deadline", "5s", "5m", "s or ms"),
+        SettingExample("limits.minimum-rate", "1000", "slow", "K, M, G or T"),
+        SettingExample("limits.rate-window", "9000ms", told: "9s", "0s", "s or ms"),
+        SettingExample("limits.pressure-rate", "4M", "x", "K, M, G or T"),
+        SettingExample("limits.lingering", "3", "three", "at least 1"),
+        SettingExample("limits.turn", "64", "6.4", "at least 1"),
+        SettingExample("limits.models", "10", "1e3", "at least 1"),
+        SettingExample("limits.checkpoints", "4", "0x4", "at least 1"),
+        SettingExample("limits.checkpoints-in-all", "40", "4 0", "at least 1"),
+        SettingExample("limits.versions", "9", "99999999999999999999", "at least 1"),
+        SettingExample("limits.journal", "512M", "512MM", "K, M, G or T"),
+        SettingExample("limits.keys", "1", "none", "at least 1"),
+        SettingExample("limits.key-lifetime", "60s", "1d", "s or ms"),
+        SettingExample("limits.workers", "2", "+2", "at least 1"),
+        SettingExample("limits.worker-lifetime", "1ms", "-1s", "s or ms"),
+    ]
+}
+
+/// How a value of a row is written in each source.
+enum Writing: CaseIterable {
+    case flag, environment, file
+
+    /// What holds with these texts of a setting in this source and nothing else anywhere.
+    func settings(_ setting: Setting, _ texts: [String]) throws -> EffectiveSettings {
+        switch self {
+        case .flag: try EffectiveSettings(Flags.parse(arguments(setting, texts)), environment: [:])
+        case .environment:
+            try EffectiveSettings(Flags.parse([]), environment: [setting.variable: texts.joined(separator: ",")])
+        case .file:
+            try withFile(yaml(setting, texts)) {
+                try EffectiveSettings(Flags.parse(["--config", $0]), environment: [:])
+            }
+        }
+    }
+
+    private func arguments(_ setting: Setting, _ texts: [String]) -> [String] {
+        if setting.isLimit { return ["--limit", "\(setting.name)=\(texts[0])"] }
+        return setting.kind.form == .yes ? ["--\(setting.name)"] : texts.flatMap { ["--\(setting.name)", $0] }
+    }
+
+    private func yaml(_ setting: Setting, _ texts: [String]) -> String {
+        let quoted = texts.map { "\"\($0)\"" }.joined(separator: ", ")
+        let line = "\(setting.name): \(setting.kind.form == .list ? "[\(quoted)]" : quoted)\n"
+        return setting.isLimit ? "# one\nlimits:\n  \(line)" : "# one\n\n\(line)"
+    }
+}
+
+/// Calls with the path of a file that holds a text.
+func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws -> Result {
+    var path = Array("/tmp/paramd-settings-XXXXXX".utf8CString)
+    let file = mkstemp(&path)
+    try #require(file >= 0)
+    defer {
+        close(file)
+        unlink(path)
+    }
+    try #require(Array(text.utf8).withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) } == text.utf8.count)
+    return try body(String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+}
+
+@Suite("Settings")
+struct SettingTests {
+    @Test("every row has an example here")
+    func examples() {
+        let settable = Setting.all.filter { $0.kind.form != .fixed && $0.name != "config" }.map(\.path)
+        #expect(settable == SettingExample.all.map(\.path))
+    }
+
+    @Test("a right value is read from each source, and told with it", arguments: SettingExample.all, Writing.allCases)
+    func right(example: SettingExample, writing: Writing) throws {
+        let setting = try #require(Setting.all.first { $0.path == example.path })
+        let settings = try writing.settings(setting, example.right)
+        #expect(settings.text(of: setting) == example.told)
+        switch (writing, settings.origin(of: setting)) {
+        case (.flag, .flag), (.environment, .environment): break
+        case (.file, .file(let path, let line)): #expect(line == 3 && path.hasPrefix("/tmp/paramd-settings-"))
+        case (_, let origin): Issue.record("told to come from \(origin)")
+        }
+        for other in Setting.all where other.path != setting.path && other.name != "config" {
+            #expect([.builtIn, .fixed].contains(settings.origin(of: other)))
+        }
+    }
+
+    @Test("a wrong value is refused from each source, by its place", arguments: SettingExample.all, Writing.allCases)
+    func wrong(example: SettingExample, writing: Writing) throws {
+        let setting = try #require(Setting.all.first { $0.path == example.path })
+        if setting.kind.form == .yes, writing == .flag { return }
+        let failure = try #require(throws: StartFailure.self) { try writing.settings(setting, example.wrong) }
+        #expect(failure.message.contains(example.words), "\(failure.message)")
+        let place =
+            switch writing {
+            case .flag: setting.flag
+            case .environment: setting.variable
+            case .file: ":3: \(setting.path.joined(separator: "."))"
+            }
+        #expect(failure.message.contains(place), "\(failure.message)")
+        #expect(writing == .flag || failure.status == .configuration)
+    }
+
+    @Test("a default that is written out is told as written, from each source", arguments: Writing.allCases)
+    func written(writing: Writing) throws {
+        let setting = try #require(Setting.all.first { $0.name == "receipt-window" })
+        let settings = try writing.settings(setting, ["256"])
+        #expect(settings.text(of: setting) == "256" && settings.origin(of: setting) != .builtIn)
+    }
+
+    @Test("flags come before variables, and those before the file")
+    func precedence() throws {
+        try withFile("memory: 4M\nreceipt-window: 4\nlimits: {models: 4, keys: 4}\nallow-host: [file]") { path in
+            let flags = try Flags.parse(["--config", path, "--memory=2M", "--limit=models=2", "--limit=models=1"])
+            let variables = [
+                "PARAMD_MEMORY": "3M", "PARAMD_RECEIPT_WINDOW": "3", "PARAMD_LIMITS_MODELS": "3",
+                "PARAMD_ALLOW_HOST": "b.example, a.example", "HOME": "/",
+            ]
+            let configuration = try EffectiveSettings(flags, environment: variables).configuration
+            #expect(configuration.serving.memoryLimit == 2 << 20 && configuration.serving.mostModels == 1)
+            #expect(configuration.serving.receiptWindow == 3 && configuration.serving.requestKeys == 4)
+            #expect(configuration.http.allowedHosts == ["b.example", "a.example"])
+            #expect(configuration.serving.versions == ServerConfiguration().serving.versions)
+        }
+    }
+
+    @Test("what another source hides is checked all the same")
+    func hidden() throws {
+        let flags = try Flags.parse(["--memory", "2M"])
+        #expect(throws: StartFailure.self) { try EffectiveSettings(flags, environment: ["PARAMD_MEMORY": "much"]) }
+    }
+
+    @Test("the help and the README tell every setting with its default")
+    func documented() throws {
+        let (help, readme) = (Command.helpMessage(columns: 1000), try readText("README.md", most: 1 << 20))
+        for setting in Setting.settings {
+            #expect(help.contains("--\(setting.name) "), "\(setting.name) is missing in --help")
+            let row = "| `\(setting.name)` | \(setting.builtIn) | \(setting.meaning) |"
+            #expect(readme.contains(row), "missing in the README: \(row)")
+        }
+    }
+}

@@ -1,0 +1,156 @@
+"""Settings from flags, variables and a file: what holds, where it came from, and what a start is refused for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.daemon import BINARY, LISTENING, REPOSITORY, launch, read_line
+from support.wire import Api
+
+Served = Callable[..., dict[str, dict[str, dict[str, str]]]]
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs paramd with arguments that make it end by itself."""
+    return subprocess.run(
+        [str(BINARY), *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **variables},
+    )
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """`/v1/server` of a daemon with these arguments and variables, on a port of its own."""
+    with ExitStack() as stack:
+
+        def start(*arguments: str, **variables: str) -> dict[str, dict[str, dict[str, str]]]:
+            for name, value in variables.items():
+                monkeypatch.setenv(name, value)
+            process = launch("--data-dir", str(tmp_path / "data"), *arguments)
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
+            match = LISTENING.match(read_line(process, within=30))
+            assert match
+            return Api(match["host"], int(match["port"])).get("/v1/server").json()
+
+        yield start
+
+
+def test_origin_of_every_source(served: Served, tmp_path: Path) -> None:
+    """The first source that has a setting holds; a file is told with its path and the line."""
+    file = tmp_path / "paramd.yaml"
+    file.write_text("# mine\nlisten: 127.0.0.1:0\nmemory: 64M\nreceipt-window: 5\nlimits:\n  models: 5\n  keys: 5\n")
+    told = served(
+        *("--memory", "128M", "--limit", "versions=4", "--receipt-window", "256"),
+        PARAMD_CONFIG=str(file),
+        PARAMD_MEMORY="32M",
+        PARAMD_ALLOW_HOST="a.example,b.example",
+        PARAMD_LIMITS_MODELS="6",
+    )
+    settings, limits = told["settings"], told["limits"]
+    assert settings["config"] == {"value": str(file), "origin": "environment"}
+    assert settings["listen"] == {"value": "127.0.0.1:0", "origin": "file", "file": str(file), "line": 2}
+    assert settings["memory"] == {"value": "128M", "origin": "flag"}
+    assert settings["receipt-window"] == {"value": "256", "origin": "flag"}
+    assert settings["allow-host"] == {"value": "a.example, b.example", "origin": "environment"}
+    assert settings["durability"] == {"value": "group", "origin": "default"}
+    assert told["memory"]["limit"] == 128 << 20
+    kept = {name: (row["value"], row["origin"], row.get("line")) for name, row in limits.items()}
+    assert kept["keys"] == ("5", "file", 7) and limits["keys"]["file"] == str(file)
+    assert kept["models"] == ("6", "environment", None)
+    assert kept["versions"] == ("4", "flag", None)
+    assert kept["wait"] == ("300s", "fixed", None)
+    assert {origin for _, origin, _ in kept.values()} == {"default", "flag", "environment", "file", "fixed"}
+
+
+def test_a_relative_file_is_told_from_the_root(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks is elsewhere."""
+    (tmp_path / "own.yaml").write_text("listen: 127.0.0.1:0\n")
+    monkeypatch.chdir(tmp_path)
+    settings = served("--config", "own.yaml")["settings"]
+    assert settings["config"] == {"value": f"{tmp_path}/own.yaml", "origin": "flag"}
+    assert settings["listen"]["file"] == f"{tmp_path}/own.yaml"
+
+
+MISTAKES = """\
+listen: nowhere:80
+memry: 64M
+receipt-window: 0
+limits:
+  model: 3
+  wait: 600s
+"""
+
+
+def test_nothing_starts_with_a_mistake(tmp_path: Path) -> None:
+    """Every mistake with its line and key; no directory is made, and nothing is on standard output."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(MISTAKES)
+    for arguments in (("--config", str(file), "--data-dir", str(tmp_path / "data")), ("config", "check", str(file))):
+        ended = run(*arguments)
+        assert ended.returncode == 78 and not ended.stdout
+        lines = ended.stderr.splitlines()
+        for line, (number, key) in zip(
+            lines,
+            [(1, "listen"), (2, "memry"), (3, "receipt-window"), (5, "limits.model"), (6, "limits.wait")],
+            strict=True,
+        ):
+            assert line.startswith(f"paramd: {file}:{number}: {key} "), ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_config_check_prints_what_would_hold(tmp_path: Path) -> None:
+    """Each setting with its origin, in the names of a file; 0."""
+    file = tmp_path / "good.yaml"
+    file.write_text("memory: 64M\nlimits: {models: 3}\n")
+    ended = run("--durability", "sync", "config", "check", str(file), PARAMD_LISTEN="127.0.0.1:9")
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert f"memory=64M  ({file}:1)" in lines
+    assert f"limits.models=3  ({file}:2)" in lines
+    assert "listen=127.0.0.1:9  (environment)" in lines
+    assert "durability=sync  (flag)" in lines
+    assert "limits.wait=300s  (fixed)" in lines
+    assert "receipt-window=256  (default)" in lines
+
+
+def test_public_address_of_a_file_needs_a_word(tmp_path: Path) -> None:
+    """The refusal names the line that has the address; the word may be in the file too."""
+    file = tmp_path / "open.yaml"
+    file.write_text("\nlisten: 0.0.0.0:0\n")
+    ended = run("config", "check", str(file))
+    assert ended.returncode == 78 and f"{file}:2: listen 0.0.0.0:0 can be reached" in ended.stderr
+    file.write_text("listen: 0.0.0.0:0\ninsecure-no-auth: true\n")
+    assert run("config", "check", str(file)).returncode == 0
+
+
+def test_unknown_variable(tmp_path: Path) -> None:
+    """Refused with the name that is meant; what Kubernetes and tests set is not."""
+    ended = run("--data-dir", str(tmp_path / "data"), PARAMD_MEMRY="1G")
+    assert ended.returncode == 78 and "PARAMD_MEMRY" in ended.stderr and "`PARAMD_MEMORY`" in ended.stderr
+    assert not (tmp_path / "data").exists()
+    others = {"PARAMD_SERVICE_HOST": "10.0.0.1", "PARAMD_PORT": "tcp://10.0.0.1:8470", "PARAMD_BIN": "x"}
+    assert run("config", "check", str(REPOSITORY / "deploy/paramd.yaml"), **others).returncode == 0
+
+
+def test_subcommands_read_settings_too(tmp_path: Path) -> None:
+    """A setting that cannot be read ends them as it ends a start."""
+    for command in (("verify", str(tmp_path)), ("replay", str(tmp_path), "--model", "m")):
+        ended = run(*command, PARAMD_MEMORY="much")
+        assert ended.returncode == 78 and "PARAMD_MEMORY takes a number of bytes" in ended.stderr
+
+
+def test_the_example_can_be_used() -> None:
+    """`deploy/paramd.yaml` is without mistakes."""
+    ended = run("config", "check", str(REPOSITORY / "deploy/paramd.yaml"))
+    assert ended.returncode == 0, ended.stderr
