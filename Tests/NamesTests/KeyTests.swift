@@ -17,6 +17,7 @@ struct KeyTests {
         "KeptSlots.swift",  // the same
         "Aliases.swift",  // words of other libraries
         "HTTPConfiguration.swift", "ParameterAPI.swift",  // paths of this project
+        "SettingSource.swift", "EffectiveSettings.swift",  // settings and variables of the environment
         "FileChecksum.swift", "StorageLog.swift",  // files and events of the storage
         "Recovery.swift",  // models' names as the directory has them, which are ASCII
     ]
