@@ -2,6 +2,9 @@
 
 /// Counts of one moment, summed over the loops.
 public struct HTTPCounters: Sendable, Equatable {
+    /// Nothing has been counted.
+    public init() {}
+
     /// Open connections.
     public internal(set) var connections = 0
     /// Requests whose connection is suspended until their answer is there.
@@ -16,11 +19,15 @@ public struct HTTPCounters: Sendable, Equatable {
     public internal(set) var serverErrors = 0
     /// Bytes of request bodies since the start.
     public internal(set) var receivedBytes = 0
-    /// Bytes of answers' contents since the start, counted when they are queued.
+    /// Bytes of answers' contents since the start, counted when they are queued; those of streams, as they leave.
     public internal(set) var queuedBytes = 0
+
+    /// The longest that a single job has kept a network thread, in nanoseconds of the thread's processor time.
+    public internal(set) var longestJob: UInt64 = 0
 
     mutating func count(_ response: Response) {
         if response.status >= 500 { serverErrors += 1 } else if response.status >= 400 { clientErrors += 1 }
+        if case .stream = response.body { return }
         queuedBytes += response.body.count
     }
 
@@ -34,6 +41,7 @@ public struct HTTPCounters: Sendable, Equatable {
         sum.serverErrors += other.serverErrors
         sum.receivedBytes += other.receivedBytes
         sum.queuedBytes += other.queuedBytes
+        sum.longestJob = max(sum.longestJob, other.longestJob)
         return sum
     }
 }

@@ -39,6 +39,8 @@ public struct Response: Sendable {
         case segments([Segment])
         /// A range of an open file, which is closed after the answer.
         case file(FileRange)
+        /// Bytes that are made while they are sent; in chunks where their number is not known.
+        case stream(any BodySource)
     }
 
     /// Memory that somebody else owns.
@@ -74,19 +76,24 @@ public struct Response: Sendable {
 }
 
 extension Response.Body {
-    /// Number of bytes.
+    /// Number of bytes; of those that are made while they are sent, how many there are at a time.
     public var count: Int {
         switch self {
         case .empty: 0
         case .bytes(let bytes): bytes.count
         case .segments(let segments): segments.reduce(0) { $0 + $1.bytes.count }
         case .file(let range): range.count
+        case .stream(let source): source.heldBytes
         }
     }
 
-    /// No content in place of this one, which is not going to be sent: its file is closed.
+    /// No content in place of this one, which is not going to be sent: its file or its source is closed.
     func discarded() -> Self {
-        if case .file(let range) = self { close(range.descriptor) }
+        switch self {
+        case .file(let range): close(range.descriptor)
+        case .stream(let source): source.close()
+        case .empty, .bytes, .segments: break
+        }
         return .empty
     }
 }

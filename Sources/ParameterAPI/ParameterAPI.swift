@@ -3,6 +3,7 @@
 
 import HTTPServing
 import ParameterServing
+import Threading
 
 /// The HTTP API of paramd.
 public final class ParameterAPI: Application {
@@ -14,6 +15,7 @@ public final class ParameterAPI: Application {
     let configuration: EffectiveConfiguration
     let router = Router(routes: Route.all)
     let checksums = ChecksumCache()
+    private let counted = Locked<(@Sendable () -> HTTPCounters)?>(nil)
 
     /// Makes the API of a registry.
     ///
@@ -28,6 +30,12 @@ public final class ParameterAPI: Application {
         self.version = version
         self.configuration = configuration
     }
+
+    /// Has `/v1/server` tell what the server counts.
+    public func tell(_ counters: @escaping @Sendable () -> HTTPCounters) { counted.withLock { $0 = counters } }
+
+    /// What the server has counted.
+    var counters: HTTPCounters { counted.withLock { $0 }?() ?? HTTPCounters() }
 
     /// Decides from the head what becomes of a request.
     public func admit(_ request: Request) -> Admission {

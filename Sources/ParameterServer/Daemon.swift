@@ -41,9 +41,9 @@ struct Daemon {
         http.lend = { [budget = registry.budget] bytes, isOwed in
             isOwed ? budget.owe(bytes) : try? budget.reserve(bytes)
         }
-        server = HTTPServer(
-            configuration: http,
-            application: ParameterAPI(registry: registry, version: release, configuration: settings.told))
+        let api = ParameterAPI(registry: registry, version: release, configuration: settings.told)
+        server = HTTPServer(configuration: http, application: api)
+        api.tell { [weak server] in server?.counters ?? HTTPCounters() }
         self.logger = logger
     }
 

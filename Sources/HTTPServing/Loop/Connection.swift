@@ -41,6 +41,8 @@ final class Connection {
     var hasFinishedSending = false
     var transaction: Transaction?
     var seat: Seat?
+    /// The answer that leaves, where it is made meanwhile.
+    weak var stream: StreamReader?
 
     /// Whether its answer has been sent and its request is still being read.
     var isLingering: Bool { if case .lingering = stage { true } else { false } }

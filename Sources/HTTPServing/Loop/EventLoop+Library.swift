@@ -15,6 +15,7 @@ extension EventLoop {
                 else { return .NO }
                 let upload = UnsafeRawBufferPointer(start: bytes, count: count.pointee)
                 count.pointee = 0
+                defer { loop.jobs.note() }
                 return loop.handle(transaction, method: method, version: version, upload: upload)
             },
             { context, target, handle in
@@ -125,7 +126,12 @@ extension EventLoop {
             note(response)
             // Where the library saw a chunked body end is hidden from us, and may not be where a proxy did.
             let closing = isDraining || transaction.isChunked
-            return queue(response, on: transaction.handle, closing: closing) ? .YES : .NO
+            let isQueued = queue(response, on: transaction.handle, closing: closing) { source in
+                let reader = StreamReader(source, on: transaction.handle, connection, self)
+                connection.stream = reader
+                return reader
+            }
+            return isQueued ? .YES : .NO
         case .park(let exchange):
             connection.stage = .held
             MHD_suspend_connection(transaction.handle)
@@ -164,6 +170,7 @@ extension EventLoop {
     private func end(_ transaction: Transaction) {
         transaction.end()
         transaction.connection.transaction = nil
+        transaction.connection.stream = nil
         if transaction.connection.isLingering { lingeringCount -= 1 }
         transaction.connection.stage = .idle(deadline: now + configuration.idleDeadline.nanoseconds)
         if isDraining { transaction.connection.cut() }

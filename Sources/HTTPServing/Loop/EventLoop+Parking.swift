@@ -53,6 +53,7 @@ extension EventLoop {
         guard let connection = connections[ending.descriptor] else { return }
         connection.hasFinishedSending = true
         finished.append(connection)
+        if ending.isGone { connection.stream?.cut() }
         guard let seat = connection.seat else { return }
         if ending.isGone, seat.exchange.wishes.isWatched { leave(seat) } else { refresh(seat) }
     }

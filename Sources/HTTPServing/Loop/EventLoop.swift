@@ -21,6 +21,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case settled(Exchange)
         /// A parked exchange wants another deadline, or to be watched.
         case changed(Exchange)
+        /// More of an answer that is made while it is sent can be read.
+        case readable(StreamReader)
         /// Refuse new requests; close idle connections.
         case drain
         /// Answer what is parked, now and from now on, with 503.
@@ -41,7 +43,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         var line: Line {
             switch self {
             case .drain, .dismiss, .stop, .relieve: .none
-            case .settled, .changed: .served
+            case .settled, .changed, .readable: .served
             case .accepted, .contested: .arrivals
             }
         }
@@ -56,6 +58,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var daemon: OpaquePointer?
     var connections: [Int32: Connection] = [:]
     var seats: [ObjectIdentifier: Seat] = [:]
+    /// Answers that wait for more of their content.
+    var starving: [ObjectIdentifier: StreamReader] = [:]
     var deadlines = DeadlineHeap<Seat>()
     /// Connections whose clients send nothing more, to be let go of as soon as nothing of them is left to do.
     var finished: [Connection] = []
@@ -64,6 +68,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     /// How many linger.
     var lingeringCount = 0
     var counters = HTTPCounters()
+    var jobs = JobClock()
     var now = Clock.now
     var nextSweep: UInt64 = 0
     var isDraining = false
@@ -115,7 +120,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     func run() {
         http_name_thread("network")
         watchFailures()
-        while !isStopping || !seats.isEmpty {
+        while !isStopping || !seats.isEmpty || !starving.isEmpty {
             turn()
         }
         takeMessages()
@@ -132,6 +137,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     private func turn() {
         let endings = poller.wait(milliseconds: patience)
         now = Clock.now
+        jobs.start()
         for ending in endings { ended(ending) }
         expireDeadlines()
         if now >= nextSweep { sweep() }
@@ -140,8 +146,10 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
             if let message = served.popFirst() { receive(message) }
             if let message = arrivals.popFirst() { receive(message) }
         }
+        if isStopping { for reader in starving.values { reader.cut() } }
         MHD_run(daemon)
         releaseFinished()
+        jobs.note()
         publish()
     }
 
@@ -177,12 +185,14 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     }
 
     private func receive(_ message: Message) {
+        defer { jobs.note() }
         switch message {
         case .accepted(let accepted): take(accepted)
         case .contested(let accepted): contest(accepted)
         case .relieve(let bytes, let payer): relieve(bytes, of: payer)
         case .settled(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { resume(seat) }
         case .changed(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { refresh(seat) }
+        case .readable(let reader): reader.resume()
         case .drain: drain()
         case .dismiss: dismiss()
         case .stop:
@@ -195,6 +205,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     private func publish() {
         counters.connections = connections.count
         counters.parked = seats.count
+        counters.longestJob = jobs.longest
         let snapshot = (counters: counters, isDraining: isDraining)
         published.withLock { $0 = snapshot }
     }

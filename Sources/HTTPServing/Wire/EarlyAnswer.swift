@@ -31,7 +31,7 @@ struct EarlyAnswer {
         case .empty: return []
         case .bytes(let bytes): return bytes
         case .segments(let segments): return segments.flatMap { Array($0.bytes) }
-        case .file:
+        case .file, .stream:
             _ = body.discarded()
             return []
         }

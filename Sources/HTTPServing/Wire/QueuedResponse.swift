@@ -10,20 +10,25 @@ import Glibc
 /// To 204 and 304 the library would send a body if it had one, so they get none; it does write `Content-Length: 0` into
 /// a 304, which caches know to ignore.
 ///
+/// - Parameter reader: makes the reader of a body that is made while it is sent.
 /// - Returns: whether the library took it; if not, the connection has to be closed.
-func queue(_ response: Response, on connection: OpaquePointer, closing: Bool) -> Bool {
+func queue(
+    _ response: Response, on connection: OpaquePointer, closing: Bool, reader: (any BodySource) -> StreamReader
+) -> Bool {
     let hasContent = response.status != 204 && response.status != 304
-    guard let made = makeResponse(hasContent ? response.body : response.body.discarded()) else { return false }
+    guard let made = makeResponse(hasContent ? response.body : response.body.discarded(), reader) else { return false }
     defer { MHD_destroy_response(made) }
     for field in response.headers { _ = MHD_add_response_header(made, field.name, field.value) }
     if closing || response.closesConnection { _ = MHD_add_response_header(made, "Connection", "close") }
     return http_queue_response(connection, UInt32(response.status), made) == .YES
 }
 
-private func makeResponse(_ body: Response.Body) -> OpaquePointer? {
+private func makeResponse(
+    _ body: Response.Body, _ reader: (any BodySource) -> StreamReader
+) -> OpaquePointer? {
     switch body {
     case .empty:
-        MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT)
+        makeEmptyResponse()
     case .bytes(var bytes):
         bytes.withUnsafeMutableBytes {
             MHD_create_response_from_buffer($0.count, $0.baseAddress, .RESPMEM_MUST_COPY)
@@ -32,8 +37,12 @@ private func makeResponse(_ body: Response.Body) -> OpaquePointer? {
         makeResponse(segments)
     case .file(let range):
         makeResponse(range)
+    case .stream(let source):
+        reader(source).response()
     }
 }
+
+private func makeEmptyResponse() -> OpaquePointer? { MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT) }
 
 private func makeResponse(_ range: Response.FileRange) -> OpaquePointer? {
     let made = MHD_create_response_from_fd_at_offset64(
@@ -47,7 +56,7 @@ private let mostVectors = 512
 
 private func makeResponse(_ segments: [Response.Segment]) -> OpaquePointer? {
     let pieces = segments.filter { !$0.bytes.isEmpty }
-    guard !pieces.isEmpty else { return makeResponse(.empty) }
+    guard !pieces.isEmpty else { return makeEmptyResponse() }
     guard pieces.count <= mostVectors else { return PieceReader(pieces).response() }
     let vectors = pieces.map { MHD_IoVec(iov_base: $0.bytes.baseAddress, iov_len: $0.bytes.count) }
     let owners = Unmanaged.passRetained(Owners(pieces.map(\.owner)))

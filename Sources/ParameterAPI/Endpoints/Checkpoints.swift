@@ -37,7 +37,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
         call.api.registry.checkpoints(of: model) { result in
             switch result {
             case .success(let list):
-                call.answer(exchange) { writer in
+                call.answer(exchange, bytes: 256 * (list.intact.count + list.damaged.count)) { writer in
                     writer.beginObject()
                     writer.key("checkpoints")
                     writer.beginArray()

@@ -13,7 +13,7 @@ import ParameterServing
         let version = model.publication.current
         let validators = call.validators(version, "groups")
         if validators.hold { return exchange.complete { validators.notModified } }
-        call.answer(exchange, headers: validators.headers) { writer in
+        call.answer(exchange, headers: validators.headers, bytes: version.facts.pageBytes) { writer in
             writer.beginObject()
             writer.member("model", model.name)
             writer.member("step", version.step)
@@ -33,7 +33,9 @@ import ParameterServing
         let version = model.publication.current
         let validators = call.validators(version, "group\(index)")
         if validators.hold { return exchange.complete { validators.notModified } }
-        call.answer(exchange, headers: validators.headers) { $0.group(index, of: version) }
+        call.answer(exchange, headers: validators.headers, bytes: version.facts.pageBytes) {
+            $0.group(index, of: version)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ import TensorCoding
     let prefix = call.query("prefix") ?? ""
     return .answer { exchange in
         let models = call.api.registry.list(prefix: prefix).filter { Name($0.name) > Name(after ?? "") }
-        call.answer(exchange) { writer in
+        call.answer(exchange, bytes: 256 * min(size, models.count)) { writer in
             writer.beginObject()
             writer.key("models")
             writer.beginArray()

@@ -169,7 +169,7 @@ private func answerPage(
     if validators.hold { return exchange.complete { validators.notModified } }
     var headers = validators.headers
     if status == 201 { headers.append((name: "Location", value: "/v1/models/\(model.name)")) }
-    call.answer(exchange, status: status, headers: headers) {
+    call.answer(exchange, status: status, headers: headers, bytes: version.facts.pageBytes) {
         $0.modelPage(version, divergence: divergence, skipped: skipped)
     }
 }

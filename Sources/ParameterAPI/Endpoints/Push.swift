@@ -54,7 +54,7 @@ private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: 
             switch result {
             case .success((let run, let memory)):
                 let version = model.publication.current
-                call.answer(exchange, headers: versionHeaders(version), loan: memory) {
+                call.answer(exchange, headers: versionHeaders(version), bytes: memory.bytes, loan: memory) {
                     $0.dryRun(run, on: version, stages: stages)
                 }
             case .failure(let error): call.answer(exchange, Problem(error))
@@ -70,5 +70,6 @@ private func answer(
     let version = model.publication.current
     if let selection { return PullAnswer(call, version, selection).complete(exchange, receipt: receipt) }
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
-    call.answer(exchange, headers: headers) { $0.receipt(receipt, of: version.facts) }
+    let bytes = 512 + 64 * version.facts.layout.groups.count
+    call.answer(exchange, headers: headers, bytes: bytes) { $0.receipt(receipt, of: version.facts) }
 }

@@ -61,6 +61,8 @@ public struct EffectiveConfiguration: Sendable {
             writer.member("limit", registry.budget.limit)
             writer.member("reserved", registry.budget.reserved)
             writer.endObject()
+            writer.key("network")
+            writer.network(call.api.counters)
             if let journal = registry.journalBytes {
                 writer.key("journal")
                 writer.beginObject()
@@ -80,6 +82,18 @@ public struct EffectiveConfiguration: Sendable {
             write(call.api.configuration.limits, under: "limits", to: &writer)
             writer.endObject()
         }
+    }
+}
+
+extension JSONWriter {
+    /// Writes what the network threads have done.
+    fileprivate mutating func network(_ counters: HTTPCounters) {
+        beginObject()
+        member("connections", counters.connections)
+        member("waiting", counters.parked)
+        member("requests", counters.requests)
+        member("longest_job_us", Int(counters.longestJob / 1000))
+        endObject()
     }
 }
 

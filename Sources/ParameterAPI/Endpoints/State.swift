@@ -12,22 +12,18 @@ import TensorCoding
     let model = try call.model()
     let representation = try Representation(call)
     return .answer { exchange in
-        // The copy is taken by the model between two updates; it is encoded on this connection's own thread.
+        // The copy is taken by the model between two updates.
         model.export { result in
             let export: ModelExport
-            let memory: Reservation?
-            do throws(ServingError) {
-                export = try result.get()
-                memory = representation == .json ? try call.api.registry.budget.reserve(export.documentBytes) : nil
-            } catch {
-                return call.answer(exchange, Problem(error))
-            }
+            do throws(ServingError) { export = try result.get() } catch { return call.answer(exchange, Problem(error)) }
             let validators = stateValidators(call, export, representation)
             if validators.hold { return exchange.complete { validators.notModified } }
-            exchange.complete {
-                switch representation {
-                case .json: stateDocument(export, indented: call.isIndented, validators.headers, memory)
-                case .safetensors: stateFile(export, validators.headers)
+            call.api.registry.slices.add {
+                call.answer(exchange) { () throws(Problem) in
+                    switch representation {
+                    case .json: try stateDocument(call, export, validators.headers)
+                    case .safetensors: stateFile(export, validators.headers)
+                    }
                 }
             }
         }
@@ -43,43 +39,49 @@ private func stateValidators(
 }
 
 private func stateDocument(
-    _ export: ModelExport, indented: Bool, _ headers: [(name: String, value: String)], _ memory: Reservation?
-) -> Response {
-    var response = Response.json(indented: indented, headers: headers) { writer in
-        writer.beginObject()
-        writer.member("model", export.version.facts.name)
-        writer.members(of: export.version)
-        writer.member("digest", export.digest)
-        writer.key("scalars")
-        writer.beginObject()
-        for (name, value) in export.scalars { writer.member(Name(name), value) }
-        writer.endObject()
-        writer.key("slots")
-        writer.beginObject()
-        for (name, count) in export.counts {
-            writer.key(name)
+    _ call: Call, _ export: ModelExport, _ headers: [(name: String, value: String)]
+) throws(Problem) -> Response {
+    let maker = TensorDocument(
+        indented: call.isIndented,
+        front: { writer in
             writer.beginObject()
-            writer.member("dtype", ElementType.int64.rawValue)
-            writer.key("shape")
-            writer.integers([])
-            writer.key("data")
-            writer.integers([count])
-            writer.endObject()
-        }
-        for slot in export.slots {
-            writer.key(slot.name)
+            writer.member("model", export.version.facts.name)
+            writer.members(of: export.version)
+            writer.member("digest", export.digest)
+            writer.key("scalars")
             writer.beginObject()
-            writer.key("shape")
-            writer.integers(slot.shape.dimensions)
-            writer.key("data")
-            writer.numbers(slot.values)
+            for (name, value) in export.scalars { writer.member(Name(name), value) }
             writer.endObject()
-        }
-        writer.endObject()
-        writer.endObject()
+            writer.key("slots")
+            writer.beginObject()
+            for (name, count) in export.counts { writer.count(name, count) }
+        },
+        tensors: export.slots.count, tensor: { export.tensor($0) },
+        back: { writer in
+            writer.endObject()
+            writer.endObject()
+        })
+    do throws(ServingError) {
+        let isShort = export.documentBytes <= PieceSize.inPlace
+        let body = try MadeStream.body(of: maker, isShort: isShort, call.api.registry)
+        return Response(status: 200, headers: [(name: "Content-Type", value: "application/json")] + headers, body: body)
+    } catch {
+        throw Problem(error)
     }
-    response.loan = memory
-    return response
+}
+
+extension JSONWriter {
+    /// Writes a count of updates as the tensor that it is in a file.
+    fileprivate mutating func count(_ name: Name, _ count: Int) {
+        key(name)
+        beginObject()
+        member("dtype", ElementType.int64.rawValue)
+        key("shape")
+        integers([])
+        key("data")
+        integers([count])
+        endObject()
+    }
 }
 
 private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: String)]) -> Response {
@@ -99,9 +101,15 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
 extension ModelExport {
     /// The most that the state takes as JSON.
     fileprivate var documentBytes: Int {
-        slots.reduce(1024 + 256 * (counts.count + scalars.count)) { sum, slot in
-            sum + 256 + 2 * slot.name.utf8.count + slot.values.count * JSONWriter.bytesPerValue
-        }
+        slots.indices.reduce(1024 + 256 * (counts.count + scalars.count)) { $0 + tensor($1).bytes.upperBound }
+    }
+
+    /// A slot as a document tells it.
+    fileprivate func tensor(_ index: Int) -> DocumentTensor {
+        let slot = slots[index]
+        return DocumentTensor(
+            key: slot.name, shape: slot.shape.dimensions, type: .float32, encoding: .plain,
+            values: TensorValues(slot.values, keptBy: self))
     }
 
     /// What the checksum of the file covers.

@@ -22,9 +22,11 @@ import TensorCoding
         let validators = call.validators(
             version, "p\(index)-\(form.rawValue)\(encoding.key)\(choice)", isJSON: form == .json)
         if validators.hold { return exchange.complete { validators.notModified } }
-        call.answer(exchange) { () throws(Problem) in
+        do throws(Problem) {
             let block = try TensorBlock(version, index, rows: rows?.rows, as: form, encoding, call.api.registry.budget)
-            return block.response(call, headers: validators.headers)
+            block.answer(exchange, call, headers: validators.headers)
+        } catch {
+            call.answer(exchange, error)
         }
     }
 }
@@ -41,7 +43,7 @@ import TensorCoding
         let rows = try RowSelection(document, of: model.layout.parameters[index])
         let version = model.publication.current
         let block = try TensorBlock(version, index, rows: rows.rows, as: form, encoding, call.api.registry.budget)
-        exchange.complete { block.response(call, headers: versionHeaders(version)) }
+        block.answer(exchange, call, headers: versionHeaders(version))
     }
     return .read(receiver, limit: DocumentReceiver.limit)
 }

@@ -66,7 +66,7 @@ import TensorCoding
     let model = try call.model()
     return .answer { exchange in
         model.workers { workers in
-            call.answer(exchange) { writer in
+            call.answer(exchange, bytes: 128 * workers.count) { writer in
                 writer.beginObject()
                 writer.key("workers")
                 writer.beginArray()

@@ -19,6 +19,9 @@ struct BeyondRange {
         type = encoding.isMetaOnly ? .float32 : encoding.elementType
     }
 
+    /// Whether the answer's numbers may be of a type that cannot hold all values.
+    var mayFind: Bool { type != .float32 }
+
     /// Looks at the selected parameters of a version.
     init(_ version: PublishedVersion, _ selection: Selection) {
         self.init(selection.encoding)

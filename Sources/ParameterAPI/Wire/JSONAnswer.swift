@@ -32,17 +32,26 @@ extension Response {
 }
 
 extension Call {
-    /// Completes the exchange with a JSON document; `loan` is the memory that was reserved for it.
+    /// Completes the exchange with a JSON document; a long one is written on a thread of the models.
+    ///
+    /// - Parameters:
+    ///   - bytes: about how long the document may be.
+    ///   - loan: the memory that was reserved for it.
     func answer(
-        _ exchange: Exchange, status: Int = 200, headers: [(name: String, value: String)] = [],
+        _ exchange: Exchange, status: Int = 200, headers: [(name: String, value: String)] = [], bytes: Int = 0,
         loan: Reservation? = nil, _ write: @escaping @Sendable (inout JSONWriter) -> Void
     ) {
         let indented = isIndented
         let headers = headers + replayHeaders
-        exchange.complete {
+        let make: Exchange.Making = {
             var response = Response.json(indented: indented, status: status, headers: headers, write)
             response.loan = loan
             return response
+        }
+        if bytes <= PieceSize.inPlace { return exchange.complete(make) }
+        api.registry.slices.add {
+            let response = make()
+            exchange.complete { response }
         }
     }
 

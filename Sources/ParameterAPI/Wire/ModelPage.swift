@@ -4,6 +4,11 @@ import Optimizers
 import ParameterServing
 import TensorCoding
 
+extension ModelFacts {
+    /// About how long the page of a model is, or that of its groups.
+    var pageBytes: Int { 512 + 320 * layout.parameters.count + 128 * layout.groups.count }
+}
+
 extension JSONWriter {
     /// Writes the answer of GET, PUT and PATCH for a model.
     mutating func modelPage(_ version: PublishedVersion, divergence: String?, skipped: [Complaint] = []) {

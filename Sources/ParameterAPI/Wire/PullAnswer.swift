@@ -1,66 +1,31 @@
 // The answer to a pull: one version, encoded once, sent to all who ask. A whole model in safetensors is a small header
-// and the arena itself, without a copy.
+// and the arena itself, without a copy; what is too long to be kept is made for each answer while it is sent.
 
 import HTTPServing
 import Optimizers
 import ParameterServing
 import TensorCoding
 
-/// Bytes of an answer with whatever keeps them alive.
-final class EncodedBody: Encoding {
-    let body: Response.Body
-    let beyond: BeyondRange
-
-    init(_ body: Response.Body, _ beyond: BeyondRange) {
-        self.body = body
-        self.beyond = beyond
-    }
-}
-
-/// Memory that answers share; filled before the first of them is sent.
-final class SharedBytes: @unchecked Sendable {
-    /// To be filled by the one who made it.
-    let target: UnsafeMutableRawBufferPointer
-    private let memory: Reservation?
-
-    /// Memory to be filled, with its place in the budget.
-    init(count: Int, memory: Reservation?) {
-        target = .allocate(byteCount: count, alignment: 16)
-        self.memory = memory
-    }
-
-    /// A copy of some bytes, with its place in the budget.
-    convenience init(_ source: [UInt8], memory: Reservation? = nil) {
-        self.init(count: source.count, memory: memory)
-        target.copyBytes(from: source)
-    }
-
-    deinit { target.deallocate() }
-
-    var segment: Response.Segment { Response.Segment(owner: self, bytes: UnsafeRawBufferPointer(target)) }
-}
-
 /// One pull's answer.
 struct PullAnswer: Sendable {
     private let call: Call
-    private let version: PublishedVersion
-    private let selection: Selection
-    private let isIndented: Bool
+    private let content: PullContent
     private let isImmutable: Bool
+
+    private var version: PublishedVersion { content.version }
+    private var selection: Selection { content.selection }
 
     /// Makes the answer for one selection of one version; under its permanent name it may be cached forever.
     init(_ call: Call, _ version: PublishedVersion, _ selection: Selection, isImmutable: Bool = false) {
         self.isImmutable = isImmutable
         self.call = call
-        self.version = version
-        self.selection = selection
-        isIndented = call.isIndented && selection.representation == .json
+        content = PullContent(
+            version: version, selection: selection,
+            isIndented: call.isIndented && selection.representation == .json)
     }
 
-    private var key: String { isIndented ? selection.key + "-i" : selection.key }
-
     /// The tag of this answer.
-    var tag: EntityTag { EntityTag(version, key) }
+    var tag: EntityTag { EntityTag(version, content.key) }
 
     /// What every answer about this version says in its head, a 304 too.
     var headers: [(name: String, value: String)] {
@@ -101,20 +66,51 @@ struct PullAnswer: Sendable {
     func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
-        let fields = (receipt.map(headers(with:)) ?? headers) + contentHeaders
-        exchange.complete { [self] in
-            // Runs on a network thread; only the first to ask encodes, and a receipt is nobody else's.
-            do throws(ServingError) {
-                let isShared = receipt == nil || selection.representation != .json
-                let encoded =
-                    isShared
-                    ? try version.encodings.encoding(key) { () throws(ServingError) in try encode(nil) }
-                    : try encode(receipt)
-                return Response(status: 200, headers: fields + encoded.beyond.headers, body: encoded.body)
-            } catch {
-                return refusal(error, receipt)
-            }
+        // A receipt is nobody else's.
+        if let receipt, selection.representation == .json { return answerAlone(exchange, receipt) }
+        let use: EncodingCache.Use = { [self] result in answer(exchange, receipt, result) }
+        switch version.encodings.claim(content.key, use) {
+        case .ready(let encoding): use(.success(encoding))
+        case .waits: break
+        case .make: make { [self] result in version.encodings.settle(content.key, result) }
+        case .makeAlone: make(use)
         }
+    }
+
+    /// Makes the content: at once where it is short, else in slices on the models' threads.
+    private func make(_ finish: @escaping EncodingCache.Use) {
+        let encoding = PullEncoding(content, registry.budget, finish)
+        if content.bytes.upperBound <= PieceSize.inPlace { encoding.run() } else { registry.slices.add(encoding) }
+    }
+
+    private var registry: ModelRegistry { call.api.registry }
+
+    private func answer(_ exchange: Exchange, _ receipt: Receipt?, _ result: Result<any Encoding, ServingError>) {
+        do throws(ServingError) {
+            guard let encoded = try result.get() as? EncodedPull else { return }
+            if let body = encoded.body { return send(exchange, receipt, body, encoded.beyond) }
+            let maker = content.maker(nil, encoded.beyond)
+            send(exchange, receipt, try MadeStream.body(of: maker, registry), encoded.beyond)
+        } catch {
+            exchange.complete { [self] in refusal(error, receipt) }
+        }
+    }
+
+    /// Answers with the receipt in front of the parameters.
+    private func answerAlone(_ exchange: Exchange, _ receipt: Receipt) {
+        let beyond = BeyondRange(version, selection)
+        let maker = content.maker(receipt, beyond)
+        do throws(ServingError) {
+            let isShort = content.bytes.upperBound <= PieceSize.inPlace
+            send(exchange, receipt, try MadeStream.body(of: maker, isShort: isShort, registry), beyond)
+        } catch {
+            exchange.complete { [self] in refusal(error, receipt) }
+        }
+    }
+
+    private func send(_ exchange: Exchange, _ receipt: Receipt?, _ body: Response.Body, _ beyond: BeyondRange) {
+        let fields = (receipt.map(headers(with:)) ?? headers) + contentHeaders + beyond.headers
+        exchange.complete { Response(status: 200, headers: fields, body: body) }
     }
 
     /// Says that there are no parameters; a push that was to bring them stays applied.
@@ -145,94 +141,5 @@ struct PullAnswer: Sendable {
         case .safetensors:
             safetensorsHeaders(version.facts.name)
         }
-    }
-
-    /// The body, its memory taken from the budget: JSON at its longest while it is made, then what it took.
-    private func encode(_ receipt: Receipt?) throws(ServingError) -> EncodedBody {
-        let budget = call.api.registry.budget
-        let memory = try budget.reserve(largestBody)
-        let beyond = BeyondRange(version, selection)
-        switch selection.representation {
-        case .json:
-            let text = json(receipt, beyond)
-            return EncodedBody(.segments([SharedBytes(text, memory: try budget.reserve(text.count)).segment]), beyond)
-        case .safetensors: return EncodedBody(.segments(safetensors(memory)), beyond)
-        }
-    }
-
-    /// The most bytes that the body takes, the copy that is made on the way included.
-    private var largestBody: Int {
-        let parameters = selection.indices.map { version.facts.layout.parameters[$0] }
-        let isArena =
-            selection.representation == .safetensors
-            && parameters.allSatisfy { selection.encoding.type(of: $0) == .float32 }
-        let perNumber = selection.representation == .json ? 32 : isArena ? 0 : 8
-        return parameters.reduce(0) { $0 + 256 + $1.name.utf8.count + $1.range.count * perNumber }
-    }
-
-    private func json(_ receipt: Receipt?, _ beyond: BeyondRange) -> [UInt8] {
-        var writer = JSONWriter(indented: isIndented)
-        writer.beginObject()
-        writer.member("model", version.facts.name)
-        writer.members(of: version)
-        if let receipt {
-            writer.key("receipt")
-            writer.receipt(receipt, of: version.facts)
-        }
-        writer.key("parameters")
-        writer.beginObject()
-        for index in selection.indices { write(index, to: &writer) }
-        writer.endObject()
-        writer.warnings(beyond)
-        writer.endObject()
-        return writer.finish()
-    }
-
-    private func write(_ index: Int, to writer: inout JSONWriter) {
-        let parameter = version.facts.layout.parameters[index]
-        writer.key(parameter.name)
-        writer.beginObject()
-        writer.members(of: version.values(at: index), parameter, parameter.shape.dimensions, selection.encoding)
-        writer.endObject()
-    }
-
-    /// `memory` lives as long as the head, which every answer sends.
-    private func safetensors(_ memory: Reservation) -> [Response.Segment] {
-        let layout = version.facts.layout
-        let tensors = selection.indices.map { index in
-            (
-                name: layout.parameters[index].name, type: selection.encoding.type(of: layout.parameters[index]),
-                shape: layout.parameters[index].shape.dimensions
-            )
-        }
-        let head = SharedBytes(SafetensorsHeader.encode(tensors, metadata: versionMetadata(version)), memory: memory)
-            .segment
-        return [head] + data()
-    }
-
-    /// The values: the arena itself where they go out as they are.
-    private func data() -> [Response.Segment] {
-        let layout = version.facts.layout
-        var segments: [Response.Segment] = []
-        var range = 0..<0
-        func flush() {
-            guard !range.isEmpty else { return }
-            segments.append(
-                Response.Segment(owner: version, bytes: UnsafeRawBufferPointer(version.arena.buffer[range])))
-            range = 0..<0
-        }
-        for index in selection.indices {
-            let parameter = layout.parameters[index]
-            let type = selection.encoding.type(of: parameter)
-            if type == .float32 {
-                if range.upperBound != parameter.range.lowerBound { flush() }
-                range = (range.isEmpty ? parameter.range.lowerBound : range.lowerBound)..<parameter.range.upperBound
-            } else {
-                flush()
-                segments.append(SharedBytes(version.values(at: index).encoded(as: type)).segment)
-            }
-        }
-        flush()
-        return segments
     }
 }

@@ -9,6 +9,11 @@ struct TensorEncoding: Sendable {
     let isBase64: Bool
     let isMetaOnly: Bool
 
+    /// Numbers in full.
+    static let plain = TensorEncoding()
+
+    private init() { (elementType, isBase64, isMetaOnly) = (.float32, false, false) }
+
     /// Reads `dtype`, `encoding` and `meta_only`.
     ///
     /// - Throws: `invalidQuery` for values that are not offered.
@@ -66,7 +71,7 @@ extension UnsafeBufferPointer<Float> {
 
 extension UnsafeBufferPointer<Float> {
     /// The values as integers; an import lets nothing else into a parameter that travels as integers.
-    fileprivate var integers: [Int] { map { Int(exactly: $0) ?? 0 } }
+    var integers: [Int] { map { Int(exactly: $0) ?? 0 } }
 
     private func bytes<Integer: FixedWidthInteger>(_ convert: (Int) -> Integer) -> [UInt8] {
         integers.flatMap { value in withUnsafeBytes(of: convert(value).littleEndian) { Array($0) } }
@@ -76,26 +81,4 @@ extension UnsafeBufferPointer<Float> {
 extension ParameterLayout {
     /// The type of its integers; nil for floats, whose type the request chooses.
     var elementType: ElementType? { wireType.flatMap { ElementType(rawValue: $0.rawValue) } }
-}
-
-extension JSONWriter {
-    /// Writes the members that say a tensor: `shape` and `data`, or `dtype`, `shape` and `b64`; integers have a `dtype`
-    /// and `data`.
-    mutating func members(
-        of values: UnsafeBufferPointer<Float>, _ parameter: ParameterLayout, _ shape: [Int], _ encoding: TensorEncoding
-    ) {
-        let type = encoding.type(of: parameter)
-        let isPlain = (type == .float32 || type.isInteger) && !encoding.isBase64
-        if type != .float32 || !isPlain || encoding.isMetaOnly { member("dtype", type.rawValue) }
-        key("shape")
-        integers(shape)
-        if encoding.isMetaOnly { return }
-        if isPlain {
-            key("data")
-            if type.isInteger { integers(values.integers) } else { numbers(values) }
-        } else {
-            key("b64")
-            values.encoded(as: type).withUnsafeBytes { base64($0) }
-        }
-    }
 }

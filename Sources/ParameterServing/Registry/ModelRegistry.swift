@@ -32,6 +32,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     let unavailable: Locked<[Name: UnavailableModel]>
     let keeper: SnapshotKeeper?
     private let isStopping = Locked(false)
+    /// Makes long answers beside the models, of which one thread at least stays free of them where there are two.
+    public let slices: SliceQueue
     /// Computes answers, one after another: neither the network nor the models wait for it.
     private let desk = Executor(threads: 1)
     /// What the desk has to do.
@@ -55,6 +57,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         keeper: SnapshotKeeper? = nil, models: [Model] = [], unavailable: [UnavailableModel] = []
     ) {
         self.assembly = assembly
+        slices = SliceQueue(assembly.executor, lanes: max(1, assembly.configuration.threads - 1))
         self.directory = directory
         self.keys = keys
         kept = KeptMemory(assembly.budget)

@@ -1,63 +1,80 @@
-// A pull's answer is the same for all who ask for it: it is encoded once per version and shared. The first who asks
-// encodes, outside the lock; another thread that asks meanwhile waits for it, which takes no longer than encoding again.
+// A pull's answer is the same for all who ask for it: it is encoded once per version and shared. The first who asks has it
+// made; who asks meanwhile is told when it is ready. No thread waits.
 
 import Threading
 
-/// Bytes that are ready to be sent, kept alive by whoever sends them.
+/// An answer that is ready to be sent, with what keeps its bytes alive.
 public protocol Encoding: AnyObject, Sendable {}
 
 /// The encodings of one version, each made at most once.
 public final class EncodingCache: Sendable {
+    /// What a request for an encoding comes to.
+    public typealias Use = @Sendable (Result<any Encoding, ServingError>) -> Void
+
     private enum Slot {
-        case underWay
+        case underWay(Audience)
         case ready(any Encoding)
+    }
+
+    /// Who waits for an encoding: a class, so that thousands may come without a copy for each.
+    private final class Audience {
+        var uses: [Use]
+
+        init(_ first: @escaping Use) { uses = [first] }
+    }
+
+    /// What is known of an encoding.
+    public enum Claim {
+        /// It is there.
+        case ready(any Encoding)
+        /// It is being made; the caller is told.
+        case waits
+        /// The caller has to make it, and to `settle`, which tells the caller too.
+        case make
+        /// The caller has to make it for itself.
+        case makeAlone
     }
 
     /// A version keeps this many representations; asking for ever new selections must not fill the memory.
     private static let mostEntries = 32
     private let slots = Locked<[String: Slot]>([:])
-    private let isReady = Condition()
 
     init() {}
 
-    /// The encoding called `key`.
+    /// The encoding called `key`, or how it comes about.
     ///
     /// - Parameters:
     ///   - key: names the representation and the selection.
-    ///   - make: encodes; called on the caller's thread, outside all locks, and only if nobody else has or does.
-    /// - Throws: what `make` throws; the next who asks tries again.
-    public func encoding<Result: Encoding, Failure: Error>(
-        _ key: String, make: () throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        if let found = claim(key) as? Result { return found }
-        defer { isReady.broadcast() }
-        do throws(Failure) {
-            let made = try make()
-            slots.withLock { if $0[key] != nil { $0[key] = .ready(made) } }
-            return made
-        } catch {
-            slots.withLock { $0[key] = nil }
-            throw error
+    ///   - use: takes the encoding once somebody has made it, on the thread of the one who did.
+    public func claim(_ key: String, _ use: @escaping Use) -> Claim {
+        slots.withLock { slots in
+            switch slots[key] {
+            case .ready(let encoding): return .ready(encoding)
+            case .underWay(let audience):
+                audience.uses.append(use)
+                return .waits
+            case nil:
+                guard slots.count < Self.mostEntries else { return .makeAlone }
+                slots[key] = .underWay(Audience(use))
+                return .make
+            }
         }
+    }
+
+    /// Keeps what has been made, and tells all who wait for it; after a failure the next who asks tries again.
+    public func settle(_ key: String, _ result: Result<any Encoding, ServingError>) {
+        let uses: [Use] = slots.withLock { slots in
+            guard case .underWay(let audience) = slots[key] else { return [] }
+            slots[key] = (try? result.get()).map(Slot.ready)
+            return audience.uses
+        }
+        for use in uses { use(result) }
     }
 
     /// Forgets what is ready: an earlier version is asked for seldom.
     func clear() {
         slots.withLock { slots in
             slots = slots.filter { if case .underWay = $0.value { true } else { false } }
-        }
-    }
-
-    /// The encoding that somebody made; nil when the caller has to make it.
-    private func claim(_ key: String) -> (any Encoding)? {
-        slots.wait(for: isReady) { slots -> (any Encoding)?? in
-            switch slots[key] {
-            case .ready(let encoding): return .some(encoding)
-            case .underWay: return .none
-            case nil:
-                if slots.count < Self.mostEntries { slots[key] = .underWay }
-                return .some(nil)
-            }
         }
     }
 }

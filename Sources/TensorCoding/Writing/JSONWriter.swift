@@ -9,7 +9,7 @@ import Names
 /// as `-0.0` (many readers lose the sign of an integer zero), exponents below 1e-6 and from 1e21 on, as JavaScript has
 /// them. JSON has no NaN and no infinity: `null` stands for them.
 public struct JSONWriter: Sendable {
-    /// What has been written.
+    /// What has been written and not been taken.
     public private(set) var bytes: [UInt8] = []
 
     private let isIndented: Bool
@@ -23,9 +23,20 @@ public struct JSONWriter: Sendable {
         isIndented = indented
     }
 
+    /// Hands over what has been written since the last time; writing goes on behind it.
+    public mutating func take() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &bytes)
+        bytes.reserveCapacity(taken.count)
+        return taken
+    }
+
+    /// Ends the document with a newline.
+    public mutating func endDocument() { bytes.append(UInt8(ascii: "\n")) }
+
     /// The document, ended by a newline.
     public consuming func finish() -> [UInt8] {
-        bytes.append(UInt8(ascii: "\n"))
+        endDocument()
         return bytes
     }
 }
@@ -125,11 +136,32 @@ extension JSONWriter {
 
     /// Writes an array of float32 values on one line.
     public mutating func numbers(_ values: UnsafeBufferPointer<Float>) {
-        separate()
-        bytes.append(UInt8(ascii: "["))
-        appendNumbers(values)
-        bytes.append(UInt8(ascii: "]"))
+        beginList("[")
+        list(values, isFirst: true)
+        endList("]")
     }
+
+    /// Begins an array of numbers on one line, or with `"` a base64 string, of which `list` writes piece after piece.
+    public mutating func beginList(_ mark: UnicodeScalar) {
+        separate()
+        bytes.append(UInt8(ascii: mark))
+    }
+
+    /// Ends what `beginList` began.
+    public mutating func endList(_ mark: UnicodeScalar) { bytes.append(UInt8(ascii: mark)) }
+
+    /// Writes the next numbers of an array.
+    public mutating func list(_ values: UnsafeBufferPointer<Float>, isFirst: Bool) {
+        appendNumbers(values, isFirst: isFirst)
+    }
+
+    /// Writes the next integers of an array.
+    public mutating func list(integers: some Sequence<Int>, isFirst: Bool) {
+        appendList(integers, isFirst: isFirst) { value, bytes in bytes.append(contentsOf: String(value).utf8) }
+    }
+
+    /// Writes the next bytes of a base64 string: a multiple of three, but at its end.
+    public mutating func list(base64 data: UnsafeRawBufferPointer) { Base64.encode(data, into: &bytes) }
 
     /// Writes an array of doubles on one line.
     public mutating func numbers(_ values: some Sequence<Double>) {
@@ -139,14 +171,6 @@ extension JSONWriter {
     /// Writes an array of integers on one line.
     public mutating func integers(_ values: some Sequence<Int>) {
         list(values) { value, bytes in bytes.append(contentsOf: String(value).utf8) }
-    }
-
-    /// Writes bytes as a base64 string.
-    public mutating func base64(_ data: UnsafeRawBufferPointer) {
-        separate()
-        bytes.append(UInt8(ascii: "\""))
-        Base64.encode(data, into: &bytes)
-        bytes.append(UInt8(ascii: "\""))
     }
 
     /// Writes a document; a tensor in it becomes `null`.
@@ -187,19 +211,24 @@ extension JSONWriter {
     private mutating func list<Element>(
         _ elements: some Sequence<Element>, _ append: (Element, inout [UInt8]) -> Void
     ) {
-        separate()
-        bytes.append(UInt8(ascii: "["))
-        var isFirst = true
+        beginList("[")
+        appendList(elements, isFirst: true, append)
+        endList("]")
+    }
+
+    private mutating func appendList<Element>(
+        _ elements: some Sequence<Element>, isFirst: Bool, _ append: (Element, inout [UInt8]) -> Void
+    ) {
+        var isFirst = isFirst
         for element in elements {
             if !isFirst { bytes.append(contentsOf: (isIndented ? ", " : ",").utf8) }
             isFirst = false
             append(element, &bytes)
         }
-        bytes.append(UInt8(ascii: "]"))
     }
 
     /// Appends numbers by way of a block of memory, so that no number costs a call of the array's.
-    private mutating func appendNumbers(_ values: UnsafeBufferPointer<Float>) {
+    private mutating func appendNumbers(_ values: UnsafeBufferPointer<Float>, isFirst: Bool = true) {
         let block = 256
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block * (DecimalText.floatLimit + 2)) { buffer in
             guard let start = buffer.baseAddress else { return }
@@ -207,7 +236,7 @@ extension JSONWriter {
             while index < values.count {
                 var end = start
                 for position in index..<min(index + block, values.count) {
-                    if position > 0 { end = appendComma(at: end) }
+                    if position > 0 || !isFirst { end = appendComma(at: end) }
                     end = DecimalText.write(values[position], to: end)
                 }
                 bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: end - start))

@@ -79,6 +79,35 @@ final class Client {
         }
     }
 
+    /// The head of the next answer; its body stays to be read.
+    func head() -> Answer? {
+        while true {
+            if let end = Answer.endOfHead(in: unread) {
+                defer { unread.removeFirst(end) }
+                return Answer(head: unread[..<end])
+            }
+            guard fill() else { return nil }
+        }
+    }
+
+    /// The next line, without its end.
+    func line() -> String? {
+        while true {
+            if let end = unread.firstIndex(of: 10) {
+                defer { unread.removeFirst(end + 1) }
+                return String(decoding: unread[..<end].dropLast(), as: UTF8.self)
+            }
+            guard fill() else { return nil }
+        }
+    }
+
+    /// The next `count` bytes.
+    func take(_ count: Int) -> [UInt8]? {
+        while unread.count < count { guard fill() else { return nil } }
+        defer { unread.removeFirst(count) }
+        return Array(unread.prefix(count))
+    }
+
     /// Reads to the end of the connection; nil if it stays open.
     func rest() -> [UInt8]? {
         while fill() {}

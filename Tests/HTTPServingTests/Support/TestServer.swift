@@ -39,6 +39,7 @@ final class Hub: Sendable {
         var waiting: [Exchange] = []
         var finished = 0
         var descriptors: [Int32] = []
+        var sources: [TestSource] = []
         var abandonedBodies = 0
         var abandonedWaits = 0
     }
@@ -99,6 +100,7 @@ struct TestApplication: Application {
         case "status":
             let status = Int(request.path.last ?? "") ?? 500
             return .answer { exchange in exchange.complete { .text("not to be sent\n", status: status) } }
+        case "stream": return .answer { exchange in exchange.complete { stream(request) } }
         case "file": return .answer(file)
         case "pieces": return .answer { exchange in exchange.complete { pieces(request) } }
         case "segments": return .answer { exchange in exchange.complete { segments(request) } }
@@ -133,6 +135,13 @@ struct TestApplication: Application {
         exchange.complete {
             Response(status: 200, body: .file(Response.FileRange(descriptor: descriptor, offset: 2, count: 5)))
         }
+    }
+
+    /// Content that the test makes, of as many bytes as the second part of the path says.
+    private func stream(_ request: Request) -> Response {
+        let source = TestSource(count: request.path.count > 1 ? Int(request.path[1]) : nil)
+        hub.note { $0.sources.append(source) }
+        return Response(status: 200, body: .stream(source))
     }
 
     /// As many segments as the second part of the path says: the n-th has 1 + n % 7 bytes, each n % 251.

@@ -1,0 +1,108 @@
+// What a pull's answer holds: a selection of one version as JSON or as a safetensors file. The same for all who ask for it;
+// `PullEncoding` makes it, `PullAnswer` sends it.
+
+import HTTPServing
+import Names
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+/// A selection of one version in one representation.
+struct PullContent: Sendable {
+    let version: PublishedVersion
+    let selection: Selection
+    let isIndented: Bool
+
+    /// Names the content among all of the version.
+    var key: String { isIndented ? selection.key + "-i" : selection.key }
+
+    /// The least and the most bytes that have to be made; values that go out as they are in memory are not.
+    var bytes: ClosedRange<Int> {
+        var (least, most) = (0, 512)
+        for index in selection.indices {
+            let tensor = tensor(index)
+            switch selection.representation {
+            case .json:
+                least += tensor.bytes.lowerBound
+                most += tensor.bytes.upperBound
+            case .safetensors:
+                let made = tensor.type == .float32 ? 0 : tensor.values.count * tensor.type.size
+                least += made
+                most += made + 256 + 22 * tensor.shape.count + (tensor.key?.utf8.count ?? 0)
+            }
+        }
+        return least...most
+    }
+
+    /// The content in pieces.
+    ///
+    /// - Parameter receipt: of the push that the answer is for; JSON tells it.
+    func maker(_ receipt: Receipt?, _ beyond: BeyondRange) -> any PieceMaker {
+        switch selection.representation {
+        case .json: document(receipt, beyond)
+        case .safetensors: TensorFile(head, selection.indices.map { (tensor($0).values, tensor($0).type) })
+        }
+    }
+
+    private func document(_ receipt: Receipt?, _ beyond: BeyondRange) -> TensorDocument {
+        TensorDocument(
+            indented: isIndented,
+            front: { writer in
+                writer.beginObject()
+                writer.member("model", version.facts.name)
+                writer.members(of: version)
+                if let receipt {
+                    writer.key("receipt")
+                    writer.receipt(receipt, of: version.facts)
+                }
+                writer.key("parameters")
+                writer.beginObject()
+            },
+            tensors: selection.indices.count, tensor: { tensor(selection.indices[$0]) },
+            back: { writer in
+                writer.endObject()
+                writer.warnings(beyond)
+                writer.endObject()
+            })
+    }
+
+    private func tensor(_ index: Int) -> DocumentTensor {
+        let parameter = version.facts.layout.parameters[index]
+        return DocumentTensor(
+            key: parameter.name, shape: parameter.shape.dimensions, type: selection.encoding.type(of: parameter),
+            encoding: selection.encoding, values: TensorValues(version.values(at: index), keptBy: version))
+    }
+
+    private var head: [UInt8] {
+        let tensors = selection.indices.map(tensor).map { (name: $0.key ?? "", type: $0.type, shape: $0.shape) }
+        return SafetensorsHeader.encode(tensors, metadata: versionMetadata(version))
+    }
+
+    /// A safetensors file whose values go out from where they are; those of other types than float32 are made here.
+    ///
+    /// - Parameter memory: that of what is made; it lives as long as the head, which every answer sends.
+    func segments(_ memory: Reservation) -> [Response.Segment] {
+        let layout = version.facts.layout
+        var segments = [SharedBytes(head, memory: memory).segment]
+        var range = 0..<0
+        func flush() {
+            guard !range.isEmpty else { return }
+            segments.append(
+                Response.Segment(owner: version, bytes: UnsafeRawBufferPointer(version.arena.buffer[range])))
+            range = 0..<0
+        }
+        for index in selection.indices {
+            let parameter = layout.parameters[index]
+            let type = selection.encoding.type(of: parameter)
+            if type == .float32 {
+                if range.upperBound != parameter.range.lowerBound { flush() }
+                range = (range.isEmpty ? parameter.range.lowerBound : range.lowerBound)..<parameter.range.upperBound
+            } else {
+                flush()
+                segments.append(SharedBytes(version.values(at: index).encoded(as: type)).segment)
+            }
+        }
+        flush()
+        return segments
+    }
+}

@@ -1,0 +1,27 @@
+// Memory that answers share, with its place in the budget.
+
+import HTTPServing
+import ParameterServing
+
+/// Bytes that are filled before the first answer with them is sent.
+final class SharedBytes: @unchecked Sendable {
+    /// To be filled by the one who made it.
+    let target: UnsafeMutableRawBufferPointer
+    private let memory: Reservation?
+
+    /// Memory to be filled, with its place in the budget.
+    init(count: Int, memory: Reservation?) {
+        target = .allocate(byteCount: count, alignment: 16)
+        self.memory = memory
+    }
+
+    /// A copy of some bytes, with its place in the budget.
+    convenience init(_ source: [UInt8], memory: Reservation? = nil) {
+        self.init(count: source.count, memory: memory)
+        target.copyBytes(from: source)
+    }
+
+    deinit { target.deallocate() }
+
+    var segment: Response.Segment { Response.Segment(owner: self, bytes: UnsafeRawBufferPointer(target)) }
+}
