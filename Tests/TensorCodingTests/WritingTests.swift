@@ -156,4 +156,44 @@ struct WritingTests {
         #expect(try JSONValue(parsing: writer.finish()) == value)
         #expect(value.members?.map(\.key) == ["z", "a", "s", "big"])
     }
+
+    @Test("a document taken in pieces is the same, wherever it is cut", arguments: [false, true])
+    func pieces(indented: Bool) {
+        let values = (0..<1000).map { Float($0) / 7 }
+        let bytes = (0..<999).map { UInt8(truncatingIfNeeded: $0) }
+        var writer = JSONWriter(indented: indented)
+        var written: [UInt8] = []
+        writer.beginObject()
+        writer.key("numbers")
+        writer.beginList("[")
+        for start in stride(from: 0, to: 1000, by: 300) {
+            values[start..<min(start + 300, 1000)].withUnsafeBufferPointer { writer.list($0, isFirst: start == 0) }
+            written += writer.take()
+        }
+        writer.endList("]")
+        writer.key("integers")
+        writer.beginList("[")
+        for start in [0, 4, 8] { writer.list(integers: start..<start + 4, isFirst: start == 0) }
+        writer.endList("]")
+        writer.key("text")
+        writer.beginList("\"")
+        for start in stride(from: 0, to: 999, by: 333) {
+            bytes[start..<start + 333].withUnsafeBytes { writer.list(base64: $0) }
+            written += writer.take()
+        }
+        writer.endList("\"")
+        writer.endObject()
+        writer.endDocument()
+        written += writer.take()
+        let space = indented ? " " : ""
+        let (open, next, close) = indented ? ("{\n  ", ",\n  ", "\n}\n") : ("{", ",", "}\n")
+        let numbers = values.map { text(of: $0) }.joined(separator: ",\(space)")
+        let integers = (0..<12).map(String.init).joined(separator: ",\(space)")
+        #expect(
+            String(decoding: written, as: UTF8.self) == """
+                \(open)"numbers":\(space)[\(numbers)]\(next)"integers":\(space)[\(integers)]\(next)"text":\(space)"\
+                \(Data(bytes).base64EncodedString())"\(close)
+                """)
+        #expect(writer.take().isEmpty)
+    }
 }

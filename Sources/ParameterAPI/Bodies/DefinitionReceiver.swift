@@ -32,11 +32,7 @@ final class DefinitionReceiver: BodyReceiver {
     }
 
     func finish(_ exchange: Exchange) {
-        do throws(Problem) {
-            done(.definition(try definition()), exchange)
-        } catch {
-            call.answer(exchange, error)
-        }
+        call.finish(exchange) { [self] () throws(Problem) in done(.definition(try definition()), exchange) }
     }
 
     func abandon() {}

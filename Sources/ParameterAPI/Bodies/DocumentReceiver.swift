@@ -35,11 +35,7 @@ final class DocumentReceiver: BodyReceiver {
     }
 
     func finish(_ exchange: Exchange) {
-        do throws(Problem) {
-            try done(try document(), exchange)
-        } catch {
-            call.answer(exchange, error)
-        }
+        call.finish(exchange) { [self] () throws(Problem) in try done(try document(), exchange) }
     }
 
     func abandon() {}

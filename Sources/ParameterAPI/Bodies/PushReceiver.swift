@@ -38,13 +38,11 @@ final class PushReceiver: BodyReceiver {
     }
 
     func finish(_ exchange: Exchange) {
-        do throws(Problem) {
+        call.finish(exchange) { [self] () throws(Problem) in
             let body = try reader.finish()
             let fields = PushFields(
                 body, headers: call.request.headers, layout: sink.layout, hasRequestKey: call.isKeyed)
             done(try push(body, fields), exchange)
-        } catch {
-            call.answer(exchange, error)
         }
     }
 

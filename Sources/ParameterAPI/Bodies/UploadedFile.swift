@@ -83,12 +83,10 @@ final class FileReceiver: BodyReceiver {
     }
 
     func finish(_ exchange: Exchange) {
-        do throws(Problem) {
+        call.finish(exchange) { [self] () throws(Problem) in
             let body = try body()
             if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues, sink.loan) }
             try done(UploadedFile(body), exchange)
-        } catch {
-            call.answer(exchange, error)
         }
     }
 

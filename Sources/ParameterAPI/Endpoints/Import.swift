@@ -53,7 +53,7 @@ final class ImportReceiver: BodyReceiver {
     }
 
     func finish(_ exchange: Exchange) {
-        do throws(Problem) {
+        call.finish(exchange) { [self] () throws(Problem) in
             let arena = try sink.arena()
             let checked = try checked(try reader.finish())
             let command = Command.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
@@ -63,8 +63,6 @@ final class ImportReceiver: BodyReceiver {
                     answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
                 }
             }
-        } catch {
-            call.answer(exchange, error)
         }
     }
 

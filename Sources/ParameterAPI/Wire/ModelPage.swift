@@ -6,7 +6,10 @@ import TensorCoding
 
 extension ModelFacts {
     /// About how long the page of a model is, or that of its groups.
-    var pageBytes: Int { 512 + 320 * layout.parameters.count + 128 * layout.groups.count }
+    var pageBytes: Int {
+        let rates = layout.groups.indices.reduce(0) { $0 + learningRateDefinitionCount(ofGroup: $1) }
+        return 512 + 320 * layout.parameters.count + 128 * layout.groups.count + 24 * rates
+    }
 }
 
 extension JSONWriter {

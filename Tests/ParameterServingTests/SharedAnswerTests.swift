@@ -1,0 +1,122 @@
+// Answers that take their time: made once for all who ask, in slices that take turns, and never in the way of the models.
+
+import Testing
+import Threading
+
+@testable import ParameterServing
+
+private final class Bytes: Encoding {}
+
+extension EncodingCache.Claim {
+    fileprivate var word: String {
+        switch self {
+        case .ready: "ready"
+        case .waits: "waits"
+        case .make: "make"
+        case .makeAlone: "makeAlone"
+        }
+    }
+}
+
+@Suite("Shared answers")
+struct SharedAnswerTests {
+    @Test("the first who asks makes it, all who ask meanwhile get it, and who asks later finds it")
+    func once() throws {
+        let cache = EncodingCache()
+        let got = Collector<ObjectIdentifier?>()
+        let use: EncodingCache.Use = { result in got.add((try? result.get()).map { ObjectIdentifier($0) }) }
+        #expect(cache.claim("j", use).word == "make")
+        for _ in 0..<1000 {
+            #expect(cache.claim("j", use).word == "waits")
+        }
+        #expect(got.all.isEmpty)
+        let made = Bytes()
+        cache.settle("j", .success(made))
+        #expect(got.all == Array(repeating: ObjectIdentifier(made), count: 1001))
+        guard case .ready(let found) = cache.claim("j", use) else {
+            Issue.record("it is gone")
+            return
+        }
+        #expect(found === made)
+        cache.clear()
+        #expect(cache.claim("j", use).word == "make")
+    }
+
+    @Test("a failure is told to all who wait, and the next who asks tries again")
+    func failure() {
+        let cache = EncodingCache()
+        let failures = Collector<Bool>()
+        let use: EncodingCache.Use = { result in failures.add((try? result.get()) == nil) }
+        _ = cache.claim("j", use)
+        _ = cache.claim("j", use)
+        cache.settle("j", .failure(.outOfMemory(needed: 1, limit: 0)))
+        #expect(failures.all == [true, true])
+        #expect(cache.claim("j", use).word == "make")
+    }
+
+    @Test("a version keeps 32 of them; who asks for more makes them alone")
+    func bounded() {
+        let cache = EncodingCache()
+        for number in 0..<32 { _ = cache.claim("\(number)") { _ in } }
+        #expect(cache.claim("32") { _ in }.word == "makeAlone")
+    }
+
+    /// Notes its name at each slice.
+    private final class Work: SlicedWork {
+        private let name: String
+        private let notes: Collector<String>
+        private let left: Locked<Int>
+
+        init(_ name: String, slices: Int, _ notes: Collector<String>) {
+            self.name = name
+            self.notes = notes
+            left = Locked(slices)
+        }
+
+        func slice() -> Bool {
+            notes.add(name)
+            return left.withLock { left in
+                left -= 1
+                return left > 0
+            }
+        }
+    }
+
+    /// A thread of the executor that waits until it is let go.
+    private static func hold(_ executor: Executor) -> Promise<Bool> {
+        let gate = Promise<Bool>()
+        executor.schedule(Errand { _ = gate.wait() })
+        return gate
+    }
+
+    @Test("work takes turns, slice by slice, and behind what is ready meanwhile")
+    func turns() {
+        let executor = Executor(threads: 1)
+        let notes = Collector<String>()
+        let queue = SliceQueue(executor, lanes: 1)
+        let gate = Self.hold(executor)
+        queue.add(Work("a", slices: 3, notes))
+        queue.add(Work("b", slices: 2, notes))
+        queue.add { notes.add("c") }
+        executor.schedule(Errand { notes.add("model") })
+        gate.fulfil(true)
+        executor.stop()
+        #expect(notes.all == ["a", "model", "b", "c", "a", "b", "a"])
+    }
+
+    @Test("a lane ends when there is no work, and opens again for more", arguments: [1, 3])
+    func again(lanes: Int) {
+        let executor = Executor(threads: 3)
+        let notes = Collector<String>()
+        let queue = SliceQueue(executor, lanes: lanes)
+        for round in 1...50 {
+            let done = Promise<Bool>()
+            queue.add(Work("w", slices: 5, notes))
+            queue.add { done.fulfil(true) }
+            #expect(done.wait())
+            while notes.all.count < 5 * round {}
+        }
+        executor.stop()
+        #expect(notes.all.count == 250)
+    }
+}
