@@ -42,7 +42,7 @@ let package = Package(
         .target(
             name: "ParameterServer",
             dependencies: [
-                "CArguments", "CMalloc", "ParameterAPI", "Journal", "Threading",
+                "CArguments", "CMalloc", "HTTPServing", "Names", "ParameterAPI", "Journal", "TensorCoding", "Threading",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -70,7 +70,10 @@ let package = Package(
             name: "JournalTests", dependencies: ["Journal", "Threading"], exclude: ["Reference"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
-        .testTarget(name: "ParameterServerTests", dependencies: ["ParameterServer"], swiftSettings: strict),
+        .testTarget(
+            name: "ParameterServerTests",
+            dependencies: ["Names", "ParameterAPI", "ParameterServer", "ParameterServing"],
+            swiftSettings: strict),
         .testTarget(
             name: "ParameterServingTests", dependencies: ["Names", "ParameterServing", "Threading"],
             resources: [.copy("Golden")],

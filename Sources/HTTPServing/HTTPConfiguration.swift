@@ -72,6 +72,9 @@ extension HTTPConfiguration {
     /// What the library and this server need for a connection beside its `connectionMemory`, a short answer included.
     public static let connectionOverhead = 8_192
 
+    /// The largest number of query arguments.
+    public static let maximumArguments = 256
+
     /// Number of cores that are online, at least 1.
     public static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 

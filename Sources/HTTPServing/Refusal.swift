@@ -96,7 +96,7 @@ extension Refusal {
         case .unsupportedVersion(let version): "\(version) is not spoken here; send HTTP/1.1."
         case .malformedTarget(let reason): "The request target is malformed: \(reason)."
         case .targetTooLong(let limit):
-            "The request target is too long; keep it below \(limit) bytes and \(Gate.maximumArguments) arguments."
+            "The request target is too long; keep it below \(limit) bytes and \(HTTPConfiguration.maximumArguments) arguments."
         case .malformedHeader(let name): "The header '\(name)' holds a character that may not stand in a name or value."
         case .inexactHead:
             "A line of the head is not 'Name: value' that ends with CR LF; send each header on one line, without NUL."

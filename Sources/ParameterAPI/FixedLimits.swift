@@ -12,6 +12,12 @@ public enum FixedLimits {
     public static let curveValues = 1_000_000
     /// The most comparisons of a pull: its patterns times the model's parameters.
     public static let pullMatches = 200_000
+    /// The most models on a page of the list.
+    public static let pageSize = 1000
+    /// The most bytes of a model's or a worker's name.
+    public static let nameBytes = 128
+    /// The most versions that one `If-Match` may ask for: the journal counts them in one byte.
+    public static let conditionVersions = 255
     /// The most mistakes that one answer lists; it counts all.
     public static let listedMistakes = 4096
     /// The most unknown names of one body that are told what they may be called.

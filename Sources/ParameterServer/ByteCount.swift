@@ -6,6 +6,9 @@ import HTTPServing
 struct ByteCount: CustomStringConvertible, Sendable {
     let bytes: Int
 
+    /// 1024T: sums and multiples of sizes stay numbers.
+    private static let most = 1 << 50
+
     init(bytes: Int) {
         self.bytes = bytes
     }
@@ -15,7 +18,7 @@ struct ByteCount: CustomStringConvertible, Sendable {
         let unit = argument.dropFirst(digits.count).uppercased()
         guard let number = Int(digits: digits), number > 0, let shift = Self.shift(of: unit) else { return nil }
         let (bytes, overflows) = number.multipliedReportingOverflow(by: 1 << shift)
-        guard !overflows else { return nil }
+        guard !overflows, bytes <= Self.most else { return nil }
         self.bytes = bytes
     }
 

@@ -7,6 +7,9 @@ import Journal
 struct Durability: Sendable {
     static let group = Durability(mode: .group, text: "group")
 
+    /// A day, in milliseconds.
+    private static let longestInterval = 86_400_000
+
     let mode: JournalMode
     /// As written.
     let text: String
@@ -24,7 +27,8 @@ struct Durability: Sendable {
         case "none": mode = .none
         default:
             let parts = argument.split(separator: ":")
-            guard parts.count == 2, parts[0] == "interval", let milliseconds = Int(digits: parts[1]), milliseconds > 0
+            guard parts.count == 2, parts[0] == "interval", let milliseconds = Int(digits: parts[1]),
+                (1...Self.longestInterval).contains(milliseconds)
             else { return nil }
             mode = .interval(milliseconds: milliseconds)
         }

@@ -5,6 +5,10 @@ import Names
 
 /// Settings of the registry and its models.
 public struct ServingConfiguration: Sendable {
+    /// Free arenas of a model beyond this number go back to the system: one for the step, two for pushes being decoded, one
+    /// spare.
+    public static let spareArenas = 4
+
     /// Bytes that models and requests may use together.
     public var memoryLimit: Int
     /// Percent of it that bodies of one model may hold together; a body that is alone may hold more.

@@ -2,6 +2,9 @@
 // its origin.
 
 import Glibc
+import Names
+import ParameterAPI
+import ParameterServing
 import Testing
 
 @testable import ParameterServer
@@ -25,16 +28,17 @@ struct SettingExample: CustomTestStringConvertible {
         SettingExample("listen", "[::1]:80", "localhost", "HOST:PORT"),
         SettingExample("data-dir", "/", "", "names a directory"),
         SettingExample("memory", "3072K", told: "3M", "1000", "at least 1M"),
-        SettingExample("durability", "interval:50", "fast", "group, sync, interval:MS or none"),
+        SettingExample(
+            "durability", "interval:50", "interval:86400001", "group, sync, interval:MS (up to a day) or none"),
         SettingExample("receipt-window", "7", "0", "at least 1"),
-        SettingExample("snapshot-after", "1G", "1.5G", "K, M, G or T"),
+        SettingExample("snapshot-after", "1024T", "1025T", "up to 1024T"),
         SettingExample("allow-host", "*.example.org", "*", "without port and path"),
         SettingExample("without-model", "lenet", "", "name of a model"),
         SettingExample("log-level", "error", "loud", "trace, debug, info"),
         SettingExample("insecure-no-auth", "true", "yes", "true or false"),
         SettingExample("limits.connections", "12", "0", "at least 1"),
         SettingExample("limits.connections-per-address", "12", "-3", "at least 1"),
-        SettingExample("limits.target-bytes", "16K", "16Q", "K, M, G or T"),
+        SettingExample("limits.target-bytes", "12K", "16Q", "K, M, G or T"),
         SettingExample("limits.header-bytes", "2048", told: "2K", "0", "K, M, G or T"),
         SettingExample("limits.head-deadline", "700ms", "700", "s or ms"),
         SettingExample("limits.idle-deadline", "5s", "5m", "s or ms"),
@@ -44,6 +48,8 @@ struct SettingExample: CustomTestStringConvertible {
         SettingExample("limits.body-memory-per-model", "25%", "25", "from 1% to 100%"),
         SettingExample("limits.body-memory-per-address", "100%", "101%", "from 1% to 100%"),
         SettingExample("limits.lingering", "3", "three", "at least 1"),
+        SettingExample("limits.linger", "250ms", "0ms", "s or ms"),
+        SettingExample("limits.ignored-body", "1M", "1MM", "K, M, G or T"),
         SettingExample("limits.turn", "64", "6.4", "at least 1"),
         SettingExample("limits.models", "10", "1e3", "at least 1"),
         SettingExample("limits.checkpoints", "4", "0x4", "at least 1"),
@@ -165,6 +171,40 @@ struct SettingTests {
     func hidden() throws {
         let flags = try Flags.parse(["--memory", "2M"])
         #expect(throws: StartFailure.self) { try EffectiveSettings(flags, environment: ["PARAMD_MEMORY": "much"]) }
+    }
+
+    @Test(
+        "settings that cannot hold together are refused by the place of the one to change",
+        arguments: [
+            (["header-bytes=24577"], "--limit header-bytes 24577 and target-bytes 8K are together more than the 32K"),
+            (["target-bytes=17K"], "--limit header-bytes 16K and target-bytes 17K are together more than the 32K"),
+            (["pressure-rate=239"], "--limit pressure-rate 239 is less than minimum-rate 240"),
+            (["minimum-rate=2M"], "--limit pressure-rate 1M is less than minimum-rate 2M"),
+        ])
+    func related(limits: [String], words: String) throws {
+        let settings = try EffectiveSettings(Flags.parse(limits.flatMap { ["--limit", $0] }), environment: [:])
+        let failure = try #require(throws: StartFailure.self) { try settings.checked() }
+        #expect(failure.status == .configuration && failure.message.contains(words), "\(failure.message)")
+    }
+
+    @Test("settings at the edge of what can hold together", arguments: ["header-bytes=24K", "pressure-rate=240"])
+    func barely(limit: String) throws {
+        let settings = try EffectiveSettings(Flags.parse(["--limit", limit]), environment: [:])
+        #expect(throws: Never.self) { try settings.checked() }
+    }
+
+    @Test("the limits that cannot be changed leave room for each other")
+    func fixedRelations() {
+        #expect(FixedLimits.json.textBytes <= FixedLimits.json.documentBytes)
+        #expect(FixedLimits.json.documentBytes <= FixedLimits.rates.documentBytes)
+        // A name is a text of a body and a step of a path, where a byte may take three.
+        #expect(4 * Name.longestParameter <= FixedLimits.json.textBytes)
+        #expect(FixedLimits.nameBytes <= FixedLimits.json.textBytes)
+        #expect(
+            3 * (FixedLimits.nameBytes + 4 * Name.longestParameter) <= ServerConfiguration().http.maximumTargetBytes)
+        #expect(FixedLimits.suggestions <= FixedLimits.listedMistakes)
+        #expect(FixedLimits.curvePoints <= FixedLimits.curveValues)
+        #expect(FixedLimits.conditionVersions <= UInt8.max)
     }
 
     @Test("the help and the README tell every setting with its default")

@@ -12,7 +12,7 @@ import pytest
 from support.daemon import BINARY, LISTENING, REPOSITORY, launch, read_line
 from support.wire import Api
 
-Served = Callable[..., dict[str, dict[str, dict[str, str]]]]
+Served = Callable[..., Api]
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -30,10 +30,10 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """`/v1/server` of a daemon with these arguments and variables, on a port of its own."""
+    """A daemon with these arguments and variables; they say that it picks its port."""
     with ExitStack() as stack:
 
-        def start(*arguments: str, **variables: str) -> dict[str, dict[str, dict[str, str]]]:
+        def start(*arguments: str, **variables: str) -> Api:
             for name, value in variables.items():
                 monkeypatch.setenv(name, value)
             process = launch("--data-dir", str(tmp_path / "data"), *arguments)
@@ -41,7 +41,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
             stack.callback(process.terminate)
             match = LISTENING.match(read_line(process, within=30))
             assert match
-            return Api(match["host"], int(match["port"])).get("/v1/server").json()
+            return Api(match["host"], int(match["port"]))
 
         yield start
 
@@ -50,12 +50,16 @@ def test_origin_of_every_source(served: Served, tmp_path: Path) -> None:
     """The first source that has a setting holds; a file is told with its path and the line."""
     file = tmp_path / "paramd.yaml"
     file.write_text("# mine\nlisten: 127.0.0.1:0\nmemory: 64M\nreceipt-window: 5\nlimits:\n  models: 5\n  keys: 5\n")
-    told = served(
-        *("--memory", "128M", "--limit", "versions=4", "--receipt-window", "256"),
-        PARAMD_CONFIG=str(file),
-        PARAMD_MEMORY="32M",
-        PARAMD_ALLOW_HOST="a.example,b.example",
-        PARAMD_LIMITS_MODELS="6",
+    told = (
+        served(
+            *("--memory", "128M", "--limit", "versions=4", "--receipt-window", "256"),
+            PARAMD_CONFIG=str(file),
+            PARAMD_MEMORY="32M",
+            PARAMD_ALLOW_HOST="a.example,b.example",
+            PARAMD_LIMITS_MODELS="6",
+        )
+        .get("/v1/server")
+        .json()
     )
     settings, limits = told["settings"], told["limits"]
     assert settings["config"] == {"value": str(file), "origin": "environment"}
@@ -77,7 +81,7 @@ def test_a_relative_file_is_told_from_the_root(served: Served, tmp_path: Path, m
     """Whoever asks is elsewhere."""
     (tmp_path / "own.yaml").write_text("listen: 127.0.0.1:0\n")
     monkeypatch.chdir(tmp_path)
-    settings = served("--config", "own.yaml")["settings"]
+    settings = served("--config", "own.yaml").get("/v1/server").json()["settings"]
     assert settings["config"] == {"value": f"{tmp_path}/own.yaml", "origin": "flag"}
     assert settings["listen"]["file"] == f"{tmp_path}/own.yaml"
 
@@ -148,6 +152,42 @@ def test_subcommands_read_settings_too(tmp_path: Path) -> None:
     for command in (("verify", str(tmp_path)), ("replay", str(tmp_path), "--model", "m")):
         ended = run(*command, PARAMD_MEMORY="much")
         assert ended.returncode == 78 and "PARAMD_MEMORY takes a number of bytes" in ended.stderr
+
+
+def test_the_largest_values_end_nothing(served: Served) -> None:
+    """Numbers that are legal are computed with: at the start, in an update, and when a model is written out."""
+    counts = [
+        "connections",
+        "connections-per-address",
+        "lingering",
+        "turn",
+        "models",
+        "checkpoints",
+        "checkpoints-in-all",
+    ]
+    limits = [f"{name}={(1 << 63) - 1}" for name in [*counts, "versions", "keys", "workers"]]
+    limits += [f"{name}=1024T" for name in ("pressure-rate", "journal", "ignored-body")]
+    limits += [f"{name}=86400000s" for name in ("head-deadline", "idle-deadline", "rate-window", "linger")]
+    limits += ["key-lifetime=86400000s", "worker-lifetime=86400000s"]
+    arguments = [word for limit in limits for word in ("--limit", limit)]
+    extremes = (
+        "--snapshot-after",
+        "1024T",
+        "--durability",
+        "interval:86400000",
+        "--receipt-window",
+        str((1 << 63) - 1),
+    )
+    api = served("--listen", "127.0.0.1:0", *extremes, *arguments)
+    api.create("m", {"optimizer": "adam", "learning_rate": 0.5, "parameters": {"w": [0, 0]}})
+    push = {"gradients": {"w": [1, 2]}, "worker": "a", "seq": 1}
+    for path, body, status in (("gradients", push, 200), ("checkpoints", None, 201)):
+        api("POST", f"/v1/models/m/{path}", body, Idempotency_Key=path).expect(status)
+    assert api.get("/v1/server").json()["limits"]["keys"] == {
+        "value": str((1 << 63) - 1),
+        "origin": "flag",
+        "meaning": "Answers kept for Idempotency-Key, per client",
+    }
 
 
 def test_the_example_can_be_used() -> None:

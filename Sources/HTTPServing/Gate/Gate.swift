@@ -21,9 +21,6 @@ struct Head {
 
 /// The rules that a head must meet; which one it breaks first decides the answer.
 struct Gate: Sendable {
-    /// The largest number of query arguments.
-    static let maximumArguments = 256
-
     let configuration: HTTPConfiguration
     let hosts: HostRule
 

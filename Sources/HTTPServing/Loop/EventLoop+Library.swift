@@ -48,7 +48,7 @@ extension EventLoop {
         connection.transaction = transaction
         connection.stage = .head(deadline: now + configuration.headDeadline.nanoseconds)
         counters.requests += 1
-        if transaction.target.utf8.count(where: { $0 == UInt8(ascii: "&") }) >= Gate.maximumArguments {
+        if transaction.target.utf8.count(where: { $0 == UInt8(ascii: "&") }) >= HTTPConfiguration.maximumArguments {
             refuseBeforeParsing(transaction)
         }
         return Unmanaged.passRetained(transaction).toOpaque()

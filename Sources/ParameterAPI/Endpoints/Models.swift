@@ -193,7 +193,7 @@ func isModelName(_ name: String) -> Bool {
         $0 == 0x5f || $0 == 0x2e || $0 == 0x2d || (0x30...0x39).contains($0) || (0x41...0x5a).contains($0)
             || (0x61...0x7a).contains($0)
     }
-    return isClean && (1...128).contains(name.utf8.count) && name != "." && name != ".."
+    return isClean && (1...FixedLimits.nameBytes).contains(name.utf8.count) && name != "." && name != ".."
 }
 
 private func checkModelName(_ name: String) throws(Problem) {
@@ -201,7 +201,9 @@ private func checkModelName(_ name: String) throws(Problem) {
         throw Problem([
             Complaint(
                 pointer: "", exception: .valueError,
-                detail: "a model's name is 1 to 128 of the characters A-Z a-z 0-9 _ . -, and not . or ..")
+                detail:
+                    "a model's name is 1 to \(FixedLimits.nameBytes) of the characters A-Z a-z 0-9 _ . -, and not . or .."
+            )
         ])
     }
 }

@@ -74,9 +74,6 @@ extension Call {
             hold: (request.method == .get || request.method == .head) && tag.matches(ifNoneMatch: request.headers))
     }
 
-    /// The journal counts the versions of a condition in one byte.
-    private static let mostVersions = 255
-
     /// Refuses a request whose `If-Match` the model does not meet as the head arrives.
     ///
     /// - Returns: the versions that are still to be checked: a request with a key may have been answered before, and then
@@ -100,7 +97,8 @@ extension Call {
         if list.tags == ["*"] { return ModelCondition(uid: model.uid) }
         let current = model.publication.current.version
         // A version never comes back, so what is behind need not be looked at again.
-        let versions = Set(list.versions(of: model.uid)).filter { $0 >= current }.sorted().prefix(Self.mostVersions)
+        let versions = Set(list.versions(of: model.uid)).filter { $0 >= current }.sorted()
+            .prefix(FixedLimits.conditionVersions)
         // With a key the model decides: the request may be a retry, which names the version that it has changed.
         guard !versions.isEmpty || isKeyed else {
             throw Problem(

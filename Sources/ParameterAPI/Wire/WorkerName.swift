@@ -5,13 +5,14 @@ import Names
 /// The rule for names of workers.
 enum WorkerName {
     /// The rule in words.
-    static let rule = "a text of 1 to 128 bytes of UTF-8 without spaces and control characters, and not . or .."
+    static let rule =
+        "a text of 1 to \(FixedLimits.nameBytes) bytes of UTF-8 without spaces and control characters, and not . or .."
 
     /// Whether `name` keeps the rule.
     ///
     /// Bytes that are not UTF-8 have become U+FFFD by now.
     static func isValid(_ name: String) -> Bool {
-        (1...128).contains(name.utf8.count) && !Name(name).isPathStep
+        (1...FixedLimits.nameBytes).contains(name.utf8.count) && !Name(name).isPathStep
             && name.unicodeScalars.allSatisfy { scalar in
                 scalar.value > 0x20 && !(0x7f...0xa0).contains(scalar.value) && scalar.value != 0xfffd
             }

@@ -1,8 +1,11 @@
 // All limits in one table. It feeds the help, `/v1/server` and the check of what every source says; a test holds the
 // README against it. Defaults are where the number is used, not here.
 
+import HTTPServing
+import Names
 import ParameterAPI
 import ParameterServing
+import TensorCoding
 
 extension Setting {
     /// Every limit, the ones that `--limit` changes first.
@@ -25,6 +28,9 @@ extension Setting {
             limit: "body-memory-per-address", .percent(\.serving.bodyPercentOfAddress),
             "Those from one address, proxies here aside"),
         Setting(limit: "lingering", .count(\.http.maximumLingering), "Refused connections still read, per loop"),
+        Setting(limit: "linger", .time(\.http.lingerDeadline), "Time that their bytes are still read"),
+        Setting(
+            limit: "ignored-body", .bytes(\.http.maximumIgnoredBytes), "Rest of a refused body that keeps a connection"),
         Setting(limit: "turn", .count(\.http.connectionsPerTurn), "Connections that a loop takes up at once"),
         Setting(limit: "models", .count(\.serving.mostModels), "Models at a time"),
         Setting(limit: "checkpoints", .count(\.serving.mostCheckpoints), "Checkpoints of a model"),
@@ -35,6 +41,18 @@ extension Setting {
         Setting(limit: "key-lifetime", .time(\.serving.keyLifetime), "Time that they are kept"),
         Setting(limit: "workers", .count(\.serving.mostWorkers), "Workers that a model remembers"),
         Setting(limit: "worker-lifetime", .time(\.serving.workerLifetime), "Time unseen until one makes room"),
+        Setting(
+            limit: "arguments", .fixed("\(HTTPConfiguration.maximumArguments)"), "Arguments of a request's query"),
+        Setting(limit: "page-size", .fixed("\(FixedLimits.pageSize)"), "Models on a page of the list"),
+        Setting(limit: "name-bytes", .fixed("\(FixedLimits.nameBytes)"), "A model's or a worker's name"),
+        Setting(
+            limit: "parameter-name", .fixed("\(Name.longestParameter)"), "Code points of a parameter's name"),
+        Setting(limit: "key-length", .fixed("\(RequestKey.longest)"), "Characters of an Idempotency-Key"),
+        Setting(
+            limit: "condition-versions", .fixed("\(FixedLimits.conditionVersions)"), "Versions that an If-Match names"),
+        Setting(
+            limit: "spare-arenas", .fixed("\(ServingConfiguration.spareArenas)"),
+            "Free copies of a model's values kept"),
         Setting(limit: "wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Setting(limit: "curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
         Setting(limit: "curve-values", .fixed("\(FixedLimits.curveValues)"), "Points times groups of one answer"),
@@ -61,6 +79,10 @@ extension Setting {
             limit: "json-text", .fixed(ByteCount(bytes: FixedLimits.json.textBytes).description),
             "A name or a word of a JSON body"),
         Setting(limit: "tensors", .fixed("\(FixedLimits.json.tensors)"), "Tensors of one body"),
+        Setting(limit: "issues", .fixed("\(FixedLimits.json.issues)"), "Wrong tensors told in full"),
+        Setting(
+            limit: "safetensors-header", .fixed(ByteCount(bytes: SafetensorsLimits().headerBytes).description),
+            "The header of a safetensors body"),
     ]
 
     /// The limits as the help prints them.

@@ -79,27 +79,3 @@ struct EffectiveSettings: Sendable {
         return setting.kind.isPath && !text.isEmpty ? absolutePath(of: text) : text
     }
 }
-
-extension EffectiveSettings {
-    /// How a refusal of a setting's value begins, wherever it was written.
-    func subject(_ name: String) -> String {
-        guard let setting = Setting.settings.first(where: { $0.name == name }) else { return name }
-        return origin(of: setting).subject(setting)
-    }
-
-    /// These settings, if they can hold together.
-    ///
-    /// - Throws: `StartFailure` that says which to change.
-    func checked() throws(StartFailure) -> EffectiveSettings {
-        let address = configuration.http.address
-        guard address.isLoopback || configuration.isOpen else {
-            throw StartFailure(
-                status: .configuration,
-                message: """
-                    \(subject("listen")) \(address) can be reached from other machines, and there is no authentication: \
-                    listen on 127.0.0.1, or add --insecure-no-auth if everyone who reaches it may change every model
-                    """)
-        }
-        return self
-    }
-}

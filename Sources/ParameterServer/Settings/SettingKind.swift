@@ -61,7 +61,8 @@ extension Setting {
 
         static func bytes(_ path: Path<Int>, check: @escaping @Sendable (Int) -> String? = { _ in nil }) -> Kind {
             one(
-                path, "takes a number of bytes, or one with K, M, G or T", parse: { ByteCount(argument: $0)?.bytes },
+                path, "takes a number of bytes, or one with K, M, G or T, up to 1024T",
+                parse: { ByteCount(argument: $0)?.bytes },
                 check: check
             ) { ByteCount(bytes: $0).description }
         }
@@ -86,7 +87,7 @@ extension Setting {
         }
 
         static let durability = one(
-            \.durability, "takes group, sync, interval:MS or none", parse: Durability.init(argument:)
+            \.durability, "takes group, sync, interval:MS (up to a day) or none", parse: Durability.init(argument:)
         ) { $0.text }
 
         static let logLevel = one(

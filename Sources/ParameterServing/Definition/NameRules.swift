@@ -7,16 +7,20 @@ extension Name {
     /// Whether clients drop the name from a path as a step of it, even when it is percent-encoded.
     public var isPathStep: Bool { self == "." || self == ".." }
 
+    /// The most characters of a parameter's name, which are code points.
+    public static let longestParameter = 256
+
     /// The rule for names of parameters, in words.
     public static let parameterRule =
-        "a parameter's name is 1 to 256 characters without # or control characters, and not `.`, `..` or __metadata__"
+        "a parameter's name is 1 to \(longestParameter) characters without # or control characters, and not `.`, `..` or __metadata__"
 
     /// Whether a parameter may be called so; characters are code points.
     public var isParameter: Bool {
         let isClean = text.unicodeScalars.allSatisfy {
             $0.value >= 0x20 && $0.value != 0x7f && $0 != "#" && !(0x80...0x9f).contains($0.value)
         }
-        return isClean && (1...256).contains(text.unicodeScalars.count) && self != "__metadata__" && !isPathStep
+        return isClean && (1...Self.longestParameter).contains(text.unicodeScalars.count) && self != "__metadata__"
+            && !isPathStep
     }
 }
 

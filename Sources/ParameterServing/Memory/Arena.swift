@@ -51,9 +51,6 @@ public final class Arena: @unchecked Sendable {
 /// A push holds an arena of its own, which comes back when it has been applied. So one more is enough for the versions of
 /// all pushes under way, however many they are: each leaves behind what the next one needs.
 final class ArenaPool: MemoryStore {
-    /// Free buffers beyond this number go back to the system: one for the step, two for pushes being decoded, one spare.
-    private static let mostFree = 4
-
     let count: Int
     let budget: MemoryBudget
     private let shelf = Locked(Shelf())
@@ -163,7 +160,8 @@ final class ArenaPool: MemoryStore {
         // What is dropped is unmapped outside of the lock.
         _ = shelf.withLock { shelf -> Free? in
             shelf.free.append(returned)
-            guard shelf.free.count > Self.mostFree || isOverdrawn, shelf.free.count > shelf.kept else { return nil }
+            guard shelf.free.count > ServingConfiguration.spareArenas || isOverdrawn, shelf.free.count > shelf.kept
+            else { return nil }
             // What held a version saves a copy; the rest only saves fresh pages.
             return shelf.free.remove(at: shelf.free.firstIndex { $0.stamps == nil } ?? 0)
         }
