@@ -39,7 +39,10 @@ def test_what_differs_is_named(api: Api, name: str) -> None:
     """The sentence itself names the first parameter that keeps a worker out, in the order in which it sent them."""
     api.create(name, PLAIN)
     for parameters, named in (
-        ({"v": [[1, 2], [3, 4]], "w": [1]}, "`v` of the model has another shape, [1, 2], not [2, 2] (and 1 more"),
+        (
+            {"v": [[1, 2], [3, 4]], "w": [1]},
+            "`v` of the model has another shape, [1, 2], not [2, 2]. `errors` lists 1 more.",
+        ),
         ({"w": [0, 1], "v": {"data": [[1, 2]], "trainable": False}}, "`v` of the model is trained"),
         ({"w": [0, 1], "v": [[1, 2]], "x": [1]}, "has no `x`"),
         ({"w": [0, 1]}, "also has `v`"),

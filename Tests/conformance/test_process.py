@@ -546,13 +546,12 @@ def resident(daemon: Daemon) -> float:
 
 
 def test_pulls_take_their_memory_from_the_budget(start: Callable[..., Daemon]) -> None:
-    """Text of a large model is refused where there is no room for it; the numbers themselves need none."""
+    """Text of a large model is made while it is sent, so that it needs little more than the numbers themselves."""
     daemon = start("--memory", "40M")
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}})
     for target in ("/v1/models/m/parameters", "/v1/models/m/parameters/w"):
-        refused = api("GET", target)
-        assert refused.status in (422, 503) and "--memory" in refused.json()["detail"]
+        assert api.get(target).expect(200).body.count(b"0,") >= 999_999
         assert api("GET", target, Accept="application/vnd.safetensors").expect(200).body
     reserved = api.get("/v1/server").json()["memory"]["reserved"]
     assert reserved < 20e6

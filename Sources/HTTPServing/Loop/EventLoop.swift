@@ -143,6 +143,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         if now >= nextSweep { sweep() }
         takeMessages()
         for _ in 0..<configuration.connectionsPerTurn {
+            if served.isEmpty, arrivals.isEmpty { break }
             if let message = served.popFirst() { receive(message) }
             if let message = arrivals.popFirst() { receive(message) }
         }
