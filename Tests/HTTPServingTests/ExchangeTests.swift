@@ -122,7 +122,7 @@ struct ExchangeTests {
         server.hub.wake("all\n")
         let answers = clients.map { $0.answer()?.text }
         #expect(answers == Array(repeating: "all\n", count: count))
-        #expect(server.server.counters.parked == 0)
+        #expect(eventually { server.server.counters.parked == 0 })
     }
 
     @Test("an exchange that is held after its answer keeps neither its loop nor the answer alive")

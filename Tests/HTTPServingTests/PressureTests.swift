@@ -44,7 +44,7 @@ struct PressureTests {
         #expect(answer.status == 408 && answer.text.contains("needed room"))
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
         #expect(quick.send("x") && middle.send("x"))
-        #expect(server.server.counters.connections == 3)
+        #expect(eventually { server.server.counters.connections == 3 })
     }
 
     @Test("a body that is quick enough, or has only begun, is left alone", arguments: [false, true])
@@ -93,6 +93,7 @@ struct PressureTests {
         #expect(quick.answer()?.status == 408)
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
         for other in others { #expect(other.send("x")) }
-        #expect(server.server.counters.connections >= 4)
+        // A loop tells its count at the end of a turn, which may be after the answer.
+        #expect(eventually { server.server.counters.connections == 4 })
     }
 }
