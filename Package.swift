@@ -26,7 +26,7 @@ let package = Package(
         .target(name: "CMalloc"),
         .target(name: "Names", swiftSettings: strict),
         .target(name: "Threading", swiftSettings: strict),
-        .target(name: "Optimizers", dependencies: ["CKernels", "Names"], swiftSettings: strict),
+        .target(name: "Optimizers", dependencies: ["CKernels", "Names", "Threading"], swiftSettings: strict),
         .target(name: "TensorCoding", dependencies: ["CJansson", "Names"], swiftSettings: strict),
         .target(name: "Journal", dependencies: ["CKernels", "Threading"], swiftSettings: strict),
         .target(

@@ -7,34 +7,34 @@ public struct Catalogue: Sendable {
     /// The rules of mindspore.nn and torch.optim that paramd has.
     public static let builtin = Catalogue(
         optimizers: [
-            SGD.self,
-            Momentum.self,
-            Adagrad.self,
-            Adadelta.self,
-            Adam.self,
-            AdamOffload.self,
-            LazyAdam.self,
-            AdaMax.self,
-            AdamWeightDecay.self,
-            ASGD.self,
-            FTRL.self,
-            ProximalAdagrad.self,
-            RMSProp.self,
-            Rprop.self,
-            AdaFactor.self,
-            Lamb.self,
-            LARS.self,
-            TorchSGD.self,
-            TorchAdam.self,
-            TorchAdamW.self,
-            TorchAdagrad.self,
-            TorchRMSprop.self,
-            TorchAdadelta.self,
-            TorchAdamax.self,
-            TorchRprop.self,
-            TorchASGD.self,
-            TorchNAdam.self,
-            TorchRAdam.self,
+            Row(.mindSpore, SGD.self),
+            Row(.mindSpore, Momentum.self),
+            Row(.mindSpore, Adagrad.self),
+            Row(.mindSpore, Adadelta.self),
+            Row(.mindSpore, Adam.self),
+            Row(.mindSpore, AdamOffload.self),
+            Row(.mindSpore, LazyAdam.self),
+            Row(.mindSpore, AdaMax.self),
+            Row(.mindSpore, AdamWeightDecay.self),
+            Row(.mindSpore, ASGD.self),
+            Row(.mindSpore, FTRL.self),
+            Row(.mindSpore, ProximalAdagrad.self),
+            Row(.mindSpore, RMSProp.self),
+            Row(.mindSpore, Rprop.self),
+            Row(.mindSpore, AdaFactor.self),
+            Row(.mindSpore, Lamb.self),
+            Row(.mindSpore, LARS.self),
+            Row(.torch, TorchSGD.self),
+            Row(.torch, TorchAdam.self),
+            Row(.torch, TorchAdamW.self),
+            Row(.torch, TorchAdagrad.self),
+            Row(.torch, TorchRMSprop.self),
+            Row(.torch, TorchAdadelta.self),
+            Row(.torch, TorchAdamax.self),
+            Row(.torch, TorchRprop.self),
+            Row(.torch, TorchASGD.self),
+            Row(.torch, TorchNAdam.self),
+            Row(.torch, TorchRAdam.self),
         ],
         schedules: [
             ExponentialDecayLR.self,
@@ -54,12 +54,44 @@ public struct Catalogue: Sendable {
             WarmUpFunction.self,
         ])
 
-    let optimizers: [Optimizer.Type]
+    /// An optimizer of the catalogue: whose words it speaks, and its rule.
+    struct Row: Sendable {
+        /// What the pipeline must know of the rule.
+        let traits: RuleTraits
+        /// A user's own class, which `OwnRule` makes a rule of.
+        let own: Optimizer.Type?
+        private let rule: Rule.Type
+
+        /// A rule of `Rules/` that speaks the words of a framework.
+        init(_ framework: Framework, _ rule: Rule.Type) {
+            (self.rule, own, traits) = (rule, nil, rule.traits.speaking(framework))
+        }
+
+        /// A user's own class.
+        init(own: Optimizer.Type) { (rule, self.own, traits) = (OwnRule.self, own, own.traits) }
+
+        /// Whether both are the same optimizer.
+        func isSame(as other: Row) -> Bool { rule == other.rule && own == other.own }
+
+        func make(_ plan: OptimizerPlan) throws(OptimizerError) -> Rule { try rule.init(plan) }
+
+        /// Why weight decay leaves a parameter out, beside the rules of groups and names.
+        func exemption(_ name: Name, settings: Settings) -> String? {
+            own?.exemption(name, settings: settings) ?? rule.exemption(name, settings: settings)
+        }
+
+        /// Whether `grad_centralization` reaches the gradients.
+        func centralizes(_ settings: Settings) -> Bool {
+            own?.centralizes(settings) ?? (traits.centralizes && rule.centralizes(settings))
+        }
+    }
+
+    let optimizers: [Row]
     let schedules: [any LearningRateSchedule.Type]
     let functions: [any LearningRateSchedule.Type]
 
-    private init(
-        optimizers: [Optimizer.Type], schedules: [any LearningRateSchedule.Type],
+    init(
+        optimizers: [Row], schedules: [any LearningRateSchedule.Type],
         functions: [any LearningRateSchedule.Type]
     ) {
         self.optimizers = optimizers
@@ -70,7 +102,8 @@ public struct Catalogue: Sendable {
     /// The built-in catalogue with a user's own optimizers and schedules in front.
     public init(adding optimizers: [Optimizer.Type], schedules: [any LearningRateSchedule.Type] = []) {
         self.init(
-            optimizers: optimizers + Self.builtin.optimizers, schedules: schedules + Self.builtin.schedules,
+            optimizers: optimizers.map(Row.init(own:)) + Self.builtin.optimizers,
+            schedules: schedules + Self.builtin.schedules,
             functions: Self.builtin.functions)
     }
 
@@ -81,7 +114,7 @@ public struct Catalogue: Sendable {
 
     /// The optimizers' names, MindSpore's first; torch's as "torch.Adam".
     public var names: [String] {
-        optimizers.map { $0.traits.framework == .torch ? "torch.\($0.traits.name)" : $0.traits.name }
+        optimizers.map { $0.traits.framework.qualified($0.traits.name) }
     }
 
     /// The schedules' names, classes first.
@@ -92,21 +125,22 @@ public struct Catalogue: Sendable {
     /// - Throws: `.invalid` for whatever the definition gets wrong; nothing was allocated then.
     public func makeOptimizer(
         definition: Setting, parameters: [ParameterDefinition]
-    ) throws(OptimizerError) -> Optimizer {
-        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
-        optimizer.allocateSlots()
-        return optimizer
+    ) throws(OptimizerError) -> ModelOptimizer {
+        let (plan, rule) = try draft(definition: definition, parameters: parameters)
+        return ModelOptimizer(plan, rule)
     }
 
-    /// An optimizer without its slots: everything that can be wrong has been said.
-    func makeUnallocated(definition: Setting, parameters: [ParameterDefinition]) throws(OptimizerError) -> Optimizer {
+    /// The plan of an optimizer, and its rule: everything that can be wrong has been said, and nothing is allocated.
+    func draft(
+        definition: Setting, parameters: [ParameterDefinition]
+    ) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
         let plan = try PlanBuilder(definition: definition, parameters: parameters, catalogue: self).build()
-        let optimizer = try plan.type.init(plan)
-        try plan.hyperparameters.finish(plan.type.traits.unknownKeyException)
+        let rule = try plan.row.make(plan)
+        try plan.hyperparameters.finish(plan.row.traits.unknownKeyException)
         for settings in plan.groupHyperparameters where settings !== plan.hyperparameters {
             try settings.finish(.keyError)
         }
-        return optimizer
+        return (try plan.completed(by: rule), rule)
     }
 
     /// The bytes that an optimizer's slots will take, counted before anything is allocated.
@@ -123,9 +157,8 @@ public struct Catalogue: Sendable {
     public func stateBytes(
         definition: Setting, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> (slots: Int, copies: Int) {
-        let optimizer = try makeUnallocated(definition: definition, parameters: parameters)
-        let slots = try optimizer.memoryNeeded()
-        return (slots, optimizer.mayCopySlots ? slots : 0)
+        let (plan, rule) = try draft(definition: definition, parameters: parameters)
+        return (plan.byteCount, rule.mayCopySlots ? plan.byteCount : 0)
     }
 
     /// What a model of this definition is made of; nothing is allocated.
@@ -134,7 +167,7 @@ public struct Catalogue: Sendable {
     public func stateForm(
         definition: Setting, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> StateForm {
-        StateForm(try makeUnallocated(definition: definition, parameters: parameters))
+        StateForm(try draft(definition: definition, parameters: parameters).plan)
     }
 
     /// A schedule that `setting` or a part of it names and that is not there; nil for none.
@@ -201,25 +234,5 @@ public struct Catalogue: Sendable {
         let example = NearestNames.of(Name(name), among: names).lazy.compactMap { Aliases.exampleOfSchedule($0.text) }
             .first
         return NearestNames.hint(Name(name), among: names) + (example.map { " Write `\($0)`." } ?? "")
-    }
-}
-
-extension Optimizer {
-    /// The bytes that its slots take, allocated or not.
-    ///
-    /// - Throws: `.invalid` where the count would not fit in an Int.
-    func memoryNeeded() throws(OptimizerError) -> Int {
-        var bytes = scratchByteCount
-        for slot in slotDefinitions {
-            for parameter in layout.parameters {
-                let (sum, overflow) = bytes.addingReportingOverflow(
-                    (slot.shape(parameter)?.elementCount ?? 0) * MemoryLayout<Float>.stride)
-                guard !overflow else {
-                    throw .invalid("", .valueError, "The parameters are too large for any machine's memory.")
-                }
-                bytes = sum
-            }
-        }
-        return bytes
     }
 }

@@ -1,14 +1,13 @@
-// The base class: a model's optimizer with its groups, rates, slots and step. Built-in rules (`Rules/`) and users' own
-// are subclasses; the server holds one per model and calls `update`.
+// The base class of users' own optimizers, with the words of the seed. It is a thin adapter: `OwnRule` lends it the update
+// under way, and every word is answered by the plan, the state or the pass.
 
-import CKernels
 import Names
 
-/// An optimizer with its state; one instance serves one model and one thread at a time.
+/// A user's own optimizer.
 ///
 /// A subclass says its name in `traits`, reads its arguments in `init`, declares slots in `slotDefinitions` and writes
 /// `construct`, with the stages `flattenGradients`, `decayWeight`, `gradientsCentralization` and `scaleGrad` as the
-/// seed's example does. Source: seed, mindspore.nn.Optimizer.
+/// seed's example does. One instance serves one model and one thread at a time. Source: seed, mindspore.nn.Optimizer.
 open class Optimizer {
     /// The class's name and what it takes from the base class.
     open class var traits: RuleTraits { RuleTraits("Optimizer") }
@@ -21,18 +20,10 @@ open class Optimizer {
 
     /// The definition with all of its rules applied.
     public let plan: OptimizerPlan
-    /// Updates applied so far; the next one uses the rate of this step.
-    public internal(set) var step: Int
     /// The optimizer's memory, in the order of `slotDefinitions`.
     public internal(set) var slots: [Slot] = []
-    /// By parameter index: whether it has had a gradient.
-    ///
-    /// What a rule sets up at its first update hangs on it.
-    public internal(set) var isStarted: [Bool]
-    /// By parameter index: updates that it has had, where the framework counts them so; else empty.
-    public internal(set) var counts: [Int]
-    /// The current loss scale; nil without loss scaling.
-    public internal(set) var lossScaler: LossScaler?
+    /// The state before the update under way, or before the next one.
+    var state: OptimizerState
     /// The update under way.
     var pass: UpdatePass?
 
@@ -41,20 +32,8 @@ open class Optimizer {
     /// - Throws: `.invalid` for an argument that MindSpore would refuse, with its exception class.
     public required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         self.plan = plan
-        step = plan.step
-        isStarted = Array(repeating: false, count: plan.layout.parameters.count)
-        counts = Self.traits.framework.countsPerParameter ? isStarted.map { _ in 0 } : []
-        lossScaler = plan.lossScaling.map(LossScaler.init)
+        state = OptimizerState(startOf: plan)
     }
-
-    /// Whether an update of this parameter sets up what `isStarted` is about.
-    func starts(_ parameter: Int) -> Bool { true }
-
-    /// t of the formulas for a parameter in the update under way, or in the next one: 1 on the first.
-    ///
-    /// MindSpore's rules count the model's updates. torch's count those of the parameter, so that one whose first
-    /// gradient comes late begins at 1; so does a user's class whose `traits.framework` is `.torch`.
-    public final func t(of parameter: Int) -> Int { counts.isEmpty ? step + 1 : counts[parameter] + 1 }
 
     /// The slots that this optimizer keeps, by its arguments.
     open var slotDefinitions: [SlotDefinition] { [] }
@@ -65,19 +44,11 @@ open class Optimizer {
         set {}
     }
 
-    /// Those of `parameterScalars` that follow from the rest of the state and need not be in a file.
-    var derivedScalars: Set<String> { [] }
-
-    /// Whether the framework keeps a slot for the parameters of a group.
-    ///
-    /// A slot that only other groups use is there for all parameters here, and may be missing from a file.
-    func keeps(_ slot: String, group: Int) -> Bool { true }
-
-    /// Whether the rule's numbers depend on the counts of parameters, where there are any.
-    var readsCounts: Bool { true }
-
     /// Scalars of the whole model by MindSpore's names (`beta1_power`), computed from the step.
     open var modelScalars: [(name: String, value: Double)] { [] }
+
+    /// Whether sparse gradients are defined for this optimizer.
+    open var takesSparseGradients: Bool { false }
 
     /// Updates `parameters` by gradients that are present; called once per update, never for a skipped one.
     ///
@@ -88,46 +59,20 @@ open class Optimizer {
         throw .invalid(
             "/optimizer", .runtimeError, "\(Self.traits.name) has no rule of its own; use a subclass of Optimizer.")
     }
+}
 
-    /// The update itself: the way of a subclass is staged, built-in rules override it with their fused way.
-    func runUpdate(_ gradients: inout Gradients) throws(OptimizerError) {
-        try runStaged(&gradients)
-    }
-
-    /// By parameter, whether an update with these gradients writes it; nil where it may write any.
-    public func written(by gradients: Gradients) -> [Bool]? { nil }
-
-    /// The places of slots under a root, of a rule that cannot overflow while all numbers are modest; nil for others.
+extension Optimizer {
+    /// Updates applied so far; the next one uses the rate of this step.
+    public var step: Int { state.step }
+    /// By parameter index: whether it has had a gradient.
+    public var isStarted: [Bool] { state.isStarted }
+    /// By parameter index: updates that it has had, where the framework counts them so; else empty.
+    public var counts: [Int] { state.counts ?? [] }
+    /// t of the formulas for a parameter in the update under way, or in the next one: 1 on the first.
     ///
-    /// The rule's loops have to count what they write to slots, as those of `CKernels` do.
-    var modestRoots: [Int]? { nil }
-
-    /// Whether an update may have to keep a copy of its slots though all numbers are modest.
-    public var mayCopySlots: Bool { modestRoots == nil }
-
-    /// Whether this update, from weights and slots that are modest, leaves all of them finite.
-    func staysFinite(with gradients: Gradients) -> Bool {
-        guard modestRoots != nil, let pass, pass.lossScale <= 0x1p30 else { return false }
-        guard pass.rates.allSatisfy({ abs($0) <= Float(Modesty.mostFactor) }), pass.decays.allSatisfy({ $0 <= 1 }),
-            abs(pass.unscale ?? 1) <= 1, abs(pass.scaleAfter ?? 1) <= 1
-        else { return false }
-        return gradients.areModest(in: layout)
-    }
-
-    /// What the definition said that is ignored, in sentences.
-    public var warnings: [String] { plan.warnings }
-
-    /// Whether sparse gradients are defined for this optimizer.
-    open var takesSparseGradients: Bool { false }
-
-    /// Whether the pipeline adds a group's weight decay to its gradients.
-    func addsDecay(_ group: Int) -> Bool { Self.traits.decaysGradient }
-
-    /// Whether a group's gradients are followed instead of descended (torch's `maximize`).
-    func maximizes(_ group: Int) -> Bool { false }
-
-    /// Memory that updates need beside the slots; taken at the first update that needs it.
-    var scratchByteCount: Int { 0 }
+    /// MindSpore's rules count the model's updates. torch's count those of the parameter, so that one whose first
+    /// gradient comes late begins at 1; so does a user's class whose `traits.framework` is `.torch`.
+    public func t(of parameter: Int) -> Int { state.t(of: parameter) }
 
     /// Where each parameter is, and what the definition says about it.
     public var layout: ArenaLayout { plan.layout }
@@ -137,8 +82,57 @@ open class Optimizer {
     public var target: String { "CPU" }
     /// Whether duplicate rows of sparse gradients are summed before the rule.
     public var unique: Bool { plan.unique }
+    /// What gradients must arrive multiplied by.
+    public var lossScale: Double { plan.lossScale(in: state) }
 
-    func allocateSlots() {
-        slots = slotDefinitions.map { Slot($0, layout: layout) }
+    /// The rate of each group for the next update; nil where the rule makes its own.
+    ///
+    /// - Throws: `.learningRateExhausted`.
+    /// - Source: seed, `get_lr`.
+    public var learningRate: [Float?] {
+        get throws(OptimizerError) { try plan.learningRate(at: step) }
+    }
+
+    /// The rate of a parameter for the next update; nil for a parameter in no group.
+    ///
+    /// - Source: seed, `get_lr_parameter`.
+    public func learningRate(of parameter: Int) throws(OptimizerError) -> Float? {
+        guard let group = layout.parameters[parameter].groupIndex else { return nil }
+        return try learningRate[group]
+    }
+
+    /// The weight decay of each group for the next update, as configured.
+    ///
+    /// - Source: seed, `get_weight_decay`; MindSpore's answer is `OptimizerPlan.scaledWeightDecay`.
+    public var weightDecay: [Float] { plan.weightDecay(at: step) }
+
+    /// Returns the gradients in contiguous memory.
+    ///
+    /// - Source: seed, `flatten_gradients`.
+    public func flattenGradients(_ gradients: [Tensor]) -> [Tensor] { pass?.flattenGradients(gradients) ?? gradients }
+
+    /// Adds weight decay: g + (weight_decay * loss_scale) * w for parameters that decay; in place.
+    ///
+    /// - Source: seed, `decay_weight`.
+    public func decayWeight(_ gradients: [Tensor]) -> [Tensor] { pass?.decayWeight(gradients) ?? gradients }
+
+    /// Subtracts the mean over all axes but the first where the parameter is centralized; in place.
+    ///
+    /// - Source: seed, `gradients_centralization`.
+    public func gradientsCentralization(_ gradients: [Tensor]) -> [Tensor] {
+        pass?.gradientsCentralization(gradients) ?? gradients
+    }
+
+    /// Multiplies by float32(1 / loss_scale); in place.
+    ///
+    /// - Source: seed, `scale_grad`.
+    public func scaleGrad(_ gradients: [Tensor]) -> [Tensor] { pass?.scaleGrad(gradients) ?? gradients }
+
+    /// The parameters under update, all of them, in update order: `construct` changes them in place.
+    public var parameters: [Tensor] { layout.parameters.indices.compactMap { pass?.parameter($0) } }
+
+    /// The parameter under update that a gradient belongs to.
+    public func parameter(of gradient: Tensor) -> UnsafeMutableBufferPointer<Float> {
+        pass?.parameter(gradient.index).values ?? UnsafeMutableBufferPointer(start: nil, count: 0)
     }
 }

@@ -12,9 +12,9 @@ struct KeyTests {
         "Call.swift", "Route.swift", "Router.swift",  // what the templates of routes call their arguments
         "ElementType.swift",  // element types
         "EncodingCache.swift",  // keys that selections make of numbers
-        "Optimizer.swift", "Optimizer+State.swift", "LARS.swift",  // what rules call their numbers
-        "ASGD.swift", "TorchNAdam.swift", "SGD.swift", "StateNumber.swift", "StateForm.swift",  // the same
-        "KeptSlots.swift",  // the same
+        "Optimizer.swift", "OptimizerState.swift", "ModelOptimizer.swift",  // what rules call their numbers
+        "Rule.swift", "OwnRule.swift", "LARS.swift", "ASGD.swift", "TorchNAdam.swift", "SGD.swift",  // the same
+        "StateNumber.swift", "StateForm.swift",  // the same
         "Aliases.swift",  // words of other libraries
         "HTTPConfiguration.swift", "ParameterAPI.swift",  // paths of this project
         "SettingSource.swift", "EffectiveSettings.swift",  // settings and variables of the environment

@@ -12,11 +12,12 @@ struct LossScalingTests {
         let golden = ScheduleTests.cases[place]
         let type = [Setting.Entry(key: "type", value: .string("dynamic"))]
         let definition = Setting.object(type + (golden["args"]?.entries ?? []))
-        var scaler = LossScaler(try LossScaling(definition, pointer: ""))
+        let scaling = try LossScaling(definition, pointer: "")
+        var scaler = LossScaler(startOf: scaling)
         let after = golden["loss_scale_after"] ?? golden["scale_value_after"]
         guard case .numbers(let overflows)? = golden["overflow"], case .numbers(let scales)? = after else { return }
         for (overflow, scale) in zip(overflows, scales) {
-            try scaler.advance(overflow: overflow != 0)
+            try scaling.advance(&scaler, overflow: overflow != 0)
             #expect(scaler.scale == scale)
         }
     }
@@ -115,10 +116,11 @@ struct LossScalingTests {
 
     @Test("a thousand overflows in a row are survived, one more is an error")
     func stuck() throws {
-        var scaler = LossScaler(try LossScaling(try SettingJSON.read(#"{"type":"dynamic"}"#), pointer: ""))
-        for _ in 0..<1000 { try scaler.advance(overflow: true) }
+        let scaling = try LossScaling(try SettingJSON.read(#"{"type":"dynamic"}"#), pointer: "")
+        var scaler = LossScaler(startOf: scaling)
+        for _ in 0..<1000 { try scaling.advance(&scaler, overflow: true) }
         #expect(scaler.scale == 1)
-        #expect(throws: OptimizerError.lossScaleStuck(overflows: 1001)) { try scaler.advance(overflow: true) }
+        #expect(throws: OptimizerError.lossScaleStuck(overflows: 1001)) { try scaling.advance(&scaler, overflow: true) }
     }
 
     @Test(

@@ -47,13 +47,14 @@ struct OptionTests {
     @Test("only overflows in a row make the loss scale stuck")
     func overflowsInARow() throws {
         let setting = try SettingJSON.read(#"{"type":"dynamic","init_loss_scale":16,"scale_window":2000}"#)
-        var scaler = LossScaler(try LossScaling(setting, pointer: ""))
+        let scaling = try LossScaling(setting, pointer: "")
+        var scaler = LossScaler(startOf: scaling)
         for _ in 0..<1500 {
-            try scaler.advance(overflow: true)
-            try scaler.advance(overflow: false)
+            try scaling.advance(&scaler, overflow: true)
+            try scaling.advance(&scaler, overflow: false)
         }
-        for _ in 0..<1000 { try scaler.advance(overflow: true) }
-        #expect(throws: OptimizerError.self) { try scaler.advance(overflow: true) }
+        for _ in 0..<1000 { try scaling.advance(&scaler, overflow: true) }
+        #expect(throws: OptimizerError.self) { try scaling.advance(&scaler, overflow: true) }
     }
 
     @Test(

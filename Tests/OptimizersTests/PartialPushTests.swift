@@ -30,7 +30,7 @@ struct PartialPushTests {
                 let patched = try MergePatch.apply(patch, to: replay.optimizer.definition)
                 replay.optimizer = try replay.optimizer.reconfigured(with: patched)
             }
-            (replay.optimizer as? FusedOptimizer)?.isStaged = isStaged
+            replay.optimizer.isStaged = isStaged
             try replay.push(replay.gradients(golden: record["gradients"] ?? .null))
             for entry in record["parameters"]?.entries ?? [] {
                 let (values, reference) = (replay[entry.key], GoldenCase.values(entry.value))
@@ -104,8 +104,9 @@ struct PartialPushTests {
     func ranges() throws {
         let body = #"{"optimizer":{"type":"CountingCalls","framework":"torch"},"learning_rate":0.1}"#
         let all: [Name: [Float]] = ["a": [1], "b": [1], "c": [1]]
-        let model = try Replay(body, all, catalogue: Catalogue(adding: [CountingCalls.self]))
-        let optimizer = try #require(model.optimizer as? CountingCalls)
+        let catalogue = Catalogue(optimizers: [Catalogue.Row(.torch, CountingCalls.self)], schedules: [], functions: [])
+        let model = try Replay(body, all, catalogue: catalogue)
+        let optimizer = try #require(model.optimizer.rule as? CountingCalls)
         for _ in 0..<3 { try model.push(all) }
         #expect(optimizer.calls == [3, 3, 3])
         try model.push(["a": [1]])
@@ -154,8 +155,8 @@ private final class TorchT: ModelT {
 }
 
 /// A rule whose numbers depend on t, which notes how many values each kernel call gets.
-private final class CountingCalls: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("CountingCalls", learningRate: 0.1) }
+private final class CountingCalls: Rule {
+    override class var traits: RuleTraits { RuleTraits("CountingCalls", learningRate: 0.1) }
 
     var calls: [Int] = []
 
@@ -165,9 +166,9 @@ private final class CountingCalls: FusedOptimizer {
         return numbers
     }
 
-    override func apply(_ update: inout RangeUpdate) {
+    override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) {
         calls.append(update.range.count)
-        super.apply(&update)
+        super.apply(&update, &pass)
     }
 }
 

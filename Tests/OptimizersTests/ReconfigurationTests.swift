@@ -39,7 +39,7 @@ struct ReconfigurationTests {
         #expect(throws: OptimizerError.self) { try model.push(["a": [1]]) }
         try Self.patch(model, #"{"learning_rate":{"append":[3,4]}}"#)
         try model.push(["a": [1]])
-        #expect(model["a"] == [-4] && model.optimizer.learningRateDefinition(of: 0) == .numbers([1, 3, 4]))
+        #expect(model["a"] == [-4] && model.optimizer.plan.groups[0].learningRateSetting == .numbers([1, 3, 4]))
         let grouped = try Self.model()
         #expect(throws: OptimizerError.self) { try Self.patch(grouped, #"{"learning_rate":{"append":[3]}}"#) }
         #expect(throws: OptimizerError.self) { try Self.patch(grouped, #"{"weight_decay":{"append":[3]}}"#) }

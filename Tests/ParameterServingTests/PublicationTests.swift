@@ -17,7 +17,7 @@ struct PublicationTests {
         let optimizer = try Catalogue.builtin.makeOptimizer(
             definition: ["optimizer": "sgd"],
             parameters: [ParameterDefinition(name: "w", shape: shape, isTrainable: true)])
-        facts = ModelFacts(name: "m", uid: ModelUID(number: 7), optimizer: optimizer)
+        facts = ModelFacts(name: "m", uid: ModelUID(number: 7), plan: optimizer.plan)
     }
 
     private func version(_ number: Int) -> PublishedVersion {

@@ -29,6 +29,25 @@ public struct Gradients: Sendable {
     /// Bytes for putting the entries of the longest sparse gradient in order.
     var orderBytes: Int { sparse.values.reduce(0) { max($0, $1.indices.count) } * 2 * MemoryLayout<Int>.stride }
 
+    /// Whether a parameter has one.
+    func has(_ parameter: Int) -> Bool { isDense[parameter] || sparse[parameter] != nil }
+
+    /// The same gradients in memory of their own.
+    func copy(layout: ArenaLayout) -> Gradients {
+        var copy = self
+        copy.dense = FloatBuffer(count: layout.count)
+        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
+            (copy.dense.base + parameter.range.lowerBound).update(
+                from: dense.base + parameter.range.lowerBound, count: parameter.range.count)
+        }
+        for (index, rows) in sparse {
+            let values = FloatBuffer(count: rows.values.count)
+            values.copy(from: rows.values)
+            copy.sparse[index] = SparseRows(indices: rows.indices, values: values)
+        }
+        return copy
+    }
+
     /// The name of the first parameter, in update order, whose gradient holds NaN or infinity; nil where none does.
     public func firstNonFinite(in layout: ArenaLayout) -> Name? {
         for (index, parameter) in layout.parameters.enumerated() {

@@ -15,7 +15,7 @@ extension Catalogue {
         _ definition: Setting, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> Setting {
         let ordered = parameters.sorted { $0.name < $1.name }
-        let plan = try makeUnallocated(definition: definition, parameters: ordered).plan
+        let plan = try draft(definition: definition, parameters: ordered).plan
         let subject = try OptimizerReader(catalogue: self).read(definition["optimizer"])
         return try CanonicalForm(plan: plan, traits: subject.traits).setting
     }
@@ -121,7 +121,7 @@ private struct CanonicalForm {
 extension OptimizerPlan {
     /// The class, and its arguments as they were read.
     var canonicalOptimizer: Setting {
-        .array([.string("\(type.traits.framework.rawValue).\(type.traits.name)"), hyperparameters.canonical])
+        .array([.string("\(row.traits.framework.rawValue).\(row.traits.name)"), hyperparameters.canonical])
     }
 }
 

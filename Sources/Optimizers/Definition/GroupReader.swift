@@ -79,7 +79,7 @@ struct GroupReader {
 
     private func group(_ setting: Setting, place: Int) throws(OptimizerError) -> GroupMembership.Group {
         let pointer = "/groups/\(place)"
-        if framework == .mindSpore {
+        if !framework.groupsHoldArguments {
             for entry in setting.entries where !Self.keys.contains(entry.key) {
                 throw .invalid(
                     "\(pointer)/\(entry.key.pointerEscaped)", .keyError,

@@ -63,7 +63,7 @@ struct LayoutBuilder {
         guard parameter.isTrainable, let group else { return (false, "it is not trained") }
         let source = subject.traits.groupsWeightDecay ? groups[group].weightDecay : modelDecay
         guard source.isActive else { return (false, "weight_decay is 0") }
-        if let reason = subject.type.exemption(parameter.name, settings: subject.settings) { return (false, reason) }
+        if let reason = subject.row.exemption(parameter.name, settings: subject.settings) { return (false, reason) }
         if isGrouped { return (true, "the weight_decay of group `\(groups[group].name)` is above 0") }
         if subject.traits.filtersNames {
             for word: Name in ["beta", "gamma"] where parameter.name.contains(word) {
@@ -87,10 +87,11 @@ struct LayoutBuilder {
                 "`grad_centralization` must be true or false; got \(setting.kind).", expected: "true or false",
                 got: setting.kind)
         }
-        guard subject.traits.framework == .mindSpore else {
+        guard subject.traits.framework.hasBaseClass else {
             throw .invalid(
                 "\(source.pointer)/grad_centralization", .typeError,
-                "torch.optim knows no `grad_centralization`; leave it out.", expected: "nothing", got: setting.kind)
+                "\(subject.traits.framework.module) knows no `grad_centralization`; leave it out.",
+                expected: "nothing", got: setting.kind)
         }
         guard isOn else { return (false, "grad_centralization is false for its group") }
         guard subject.centralizes else {

@@ -1,5 +1,5 @@
 // Live changes as the wire has them: RFC 7396 over a definition, with the rates replaced whole and arrays extended by
-// `append`. The result goes to `Optimizer.reconfigured(with:)`.
+// `append`. The result goes to `ModelOptimizer.reconfigured`.
 
 import Names
 

@@ -1,20 +1,20 @@
-// The work of `Optimizer.adopt`: parameter by parameter, with the sentence for each thing that does not fit.
+// The work of `ModelOptimizer.adopt`: parameter by parameter, with the sentence for each thing that does not fit.
 
 import Names
 
 /// One reading of a named state.
 struct NamedStateReading {
     private let named: NamedState
-    private let optimizer: Optimizer
+    private let optimizer: ModelOptimizer
     private var unread: Set<Name>
     private let globalStep: Int?
     private var largestCount = 0
 
     /// - Throws: `.invalid` for a number of the whole model that no state has.
-    init(_ named: NamedState, optimizer: Optimizer) throws(OptimizerError) {
+    init(_ named: NamedState, optimizer: ModelOptimizer) throws(OptimizerError) {
         self.named = named
         self.optimizer = optimizer
-        let scalars = named.scalars.keys.filter { $0.contains("#") && !Optimizer.lossScaleNames.contains($0) }
+        let scalars = named.scalars.keys.filter { $0.contains("#") && !NamedState.lossScaleNames.contains($0) }
         unread = Set(named.tensors.keys).union(named.counts.keys).union(scalars)
         for (name, value) in named.scalars.sorted(by: { $0.key < $1.key }) {
             try StateNumber.ofModel(name)?.check(value, name)
@@ -47,7 +47,7 @@ struct NamedStateReading {
         for name in state.parameterScalars.keys.sorted() {
             if let value = try scalar(name, of: parameter) {
                 state.parameterScalars[name]?[index] = value
-            } else if state.isStarted[index], !optimizer.derivedScalars.contains(name) {
+            } else if state.isStarted[index], !optimizer.rule.derivedScalars.contains(name) {
                 throw Self.missing(key(parameter, name))
             }
         }
@@ -59,7 +59,7 @@ struct NamedStateReading {
         let found = slots.filter { named.tensors[key(parameter, $0.name)] != nil }
         guard !found.isEmpty else { return false }
         for slot in slots where named.tensors[key(parameter, slot.name)] == nil {
-            guard let group = parameter.groupIndex, !optimizer.keeps(slot.name, group: group) else {
+            guard let group = parameter.groupIndex, !optimizer.rule.keeps(slot.name, group: group) else {
                 throw Self.missing(key(parameter, slot.name))
             }
         }
@@ -73,7 +73,7 @@ struct NamedStateReading {
             throw Self.missing(Self.stepName)
         }
         state.step = step
-        for (place, name) in Optimizer.lossScaleNames.enumerated() where place < state.lossScaler.count {
+        for (place, name) in NamedState.lossScaleNames.enumerated() where place < state.lossScaler.count {
             if let value = named.scalars[name] { state.lossScaler[place] = value }
         }
     }
@@ -81,7 +81,7 @@ struct NamedStateReading {
     /// Refuses what nothing asked for.
     func finish() throws(OptimizerError) {
         guard let name = unread.min() else { return }
-        let known = optimizer.layout.parameters.filter(\.isTrainable).prefix(1000).flatMap { parameter in
+        let known = optimizer.plan.layout.parameters.filter(\.isTrainable).prefix(1000).flatMap { parameter in
             (optimizer.slots.map(\.name) + (optimizer.counts.isEmpty ? [] : ["step"])).map { key(parameter, $0) }
         }
         throw .invalid(
@@ -101,7 +101,7 @@ struct NamedStateReading {
                 "/\(name.pointerEscaped)", .valueError, "`\(name)` has shape \(shape.dimensions), not \(values.shape).",
                 expected: "\(shape.dimensions)", got: "\(values.shape)")
         }
-        try StateNumber.ofParameter(slot.name, optimizer).check(values.values, name)
+        try StateNumber.ofParameter(slot.name, optimizer.plan).check(values.values, name)
         _ = slot[index].update(fromContentsOf: values.values)
     }
 
@@ -110,7 +110,7 @@ struct NamedStateReading {
         let name = key(parameter, "step")
         guard !optimizer.counts.isEmpty else { return nil }
         if let value = try scalar("step", of: parameter) { return Int(value) }
-        if isThere, optimizer.readsCounts { throw Self.missing(name) }
+        if isThere, optimizer.rule.readsCounts { throw Self.missing(name) }
         return isThere ? globalStep ?? 1 : nil
     }
 
@@ -121,7 +121,7 @@ struct NamedStateReading {
         var found = named.counts[name].map(Double.init) ?? named.scalars[name]
         if found == nil { found = try Self.value(of: name, in: named) }
         guard let value = found else { return nil }
-        try StateNumber.ofParameter(part, optimizer).check(value, name)
+        try StateNumber.ofParameter(part, optimizer.plan).check(value, name)
         return value
     }
 

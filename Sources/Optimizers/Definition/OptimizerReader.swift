@@ -4,21 +4,21 @@ import Names
 
 /// The class that a definition names, with its arguments unread.
 struct OptimizerSubject {
-    let type: Optimizer.Type
+    let row: Catalogue.Row
     /// What the pipeline goes by: the class's traits, or those of the optimizer inside of LARS.
     let traits: RuleTraits
     let settings: Settings
     /// LARS: the optimizer inside.
     let inner: Setting?
     /// Whose word on centralization counts: for LARS that of the optimizer inside.
-    fileprivate let decider: (type: Optimizer.Type, settings: Settings)
+    fileprivate let decider: (row: Catalogue.Row, settings: Settings)
 
     /// Whether gradients may be centralized.
-    var centralizes: Bool { traits.centralizes && decider.type.centralizes(decider.settings) }
+    var centralizes: Bool { traits.centralizes && decider.row.centralizes(decider.settings) }
 
-    /// Under torch a group overrides the optimizer's arguments; elsewhere every group has the same.
+    /// Where a framework's groups hold arguments, a group overrides the optimizer's; elsewhere every group has the same.
     func settings(ofGroup group: GroupMembership.Group) -> Settings {
-        guard traits.framework == .torch, !group.pointer.isEmpty else { return settings }
+        guard traits.framework.groupsHoldArguments, !group.pointer.isEmpty else { return settings }
         return Settings(
             group.setting, pointer: group.pointer, owner: "A group", known: ["name", "params", "lr", "weight_decay"],
             parent: settings)
@@ -37,15 +37,17 @@ struct OptimizerReader {
         }
         let (name, object) = try name(setting, pointer: pointer)
         let settings = Settings(object, pointer: pointer, owner: name, known: ["type", "framework"])
-        let type = try find(try OptimizerName(name, settings, pointer: pointer), pointer: pointer)
-        if type == LARS.self { return try wrapped(object, pointer: pointer) }
-        let named = Settings(object, pointer: pointer, owner: type.traits.name, known: ["type", "framework"])
-        return OptimizerSubject(type: type, traits: type.traits, settings: named, inner: nil, decider: (type, named))
+        let row = try find(try OptimizerName(name, settings, pointer: pointer), pointer: pointer)
+        if row.traits.wrapsAnother { return try wrapped(row, object, pointer: pointer) }
+        let named = Settings(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
+        return OptimizerSubject(row: row, traits: row.traits, settings: named, inner: nil, decider: (row, named))
     }
 
     /// LARS: the pipeline goes by what the optimizer inside takes, but decays and unscales itself.
-    private func wrapped(_ object: Setting, pointer: String) throws(OptimizerError) -> OptimizerSubject {
-        let settings = Settings(object, pointer: pointer, owner: "LARS", known: ["type", "framework"])
+    private func wrapped(
+        _ row: Catalogue.Row, _ object: Setting, pointer: String
+    ) throws(OptimizerError) -> OptimizerSubject {
+        let settings = Settings(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
         guard let wrapped = settings.raw("optimizer") else {
             throw .invalid(
                 "\(pointer)/optimizer", .typeError,
@@ -53,13 +55,13 @@ struct OptimizerReader {
                 expected: "an optimizer", got: "nothing")
         }
         let inner = try read(wrapped, pointer: "\(pointer)/optimizer")
-        guard inner.traits.framework == .mindSpore, inner.type != LARS.self else {
+        guard inner.traits.framework == row.traits.framework, !inner.row.traits.wrapsAnother else {
             throw .invalid(
                 "\(pointer)/optimizer", .valueError, "LARS wraps one of the other optimizers of MindSpore.",
                 expected: "Momentum, SGD, ...", got: inner.traits.name)
         }
         return OptimizerSubject(
-            type: LARS.self, traits: inner.traits, settings: settings, inner: settings.raw("optimizer"),
+            row: row, traits: inner.traits, settings: settings, inner: settings.raw("optimizer"),
             decider: inner.decider)
     }
 
@@ -83,11 +85,11 @@ struct OptimizerReader {
         return (name, setting)
     }
 
-    private func find(_ wanted: OptimizerName, pointer: String) throws(OptimizerError) -> Optimizer.Type {
+    private func find(_ wanted: OptimizerName, pointer: String) throws(OptimizerError) -> Catalogue.Row {
         let (name, framework) = (wanted.name, wanted.framework)
         let candidates = catalogue.optimizers.filter { $0.traits.framework == framework }
         let folded = name.folded
-        if let type = candidates.first(where: { $0.traits.name.folded == folded }) { return type }
+        if let row = candidates.first(where: { $0.traits.name.folded == folded }) { return row }
         if folded == "thor" {
             throw .invalid(
                 "\(pointer)", .valueError,
@@ -106,7 +108,7 @@ struct OptimizerReader {
         let parts = name.split(separator: ".")
         let last = (parts.last.map(String.init) ?? name).folded
         let known = catalogue.optimizers.map { $0.traits }.filter { $0.name.folded == last }
-        let stated: Framework = parts.dropLast().contains("optim") ? .torch : framework
+        let stated = Framework.allCases.first { parts.dropLast().contains($0.submodule) } ?? framework
         guard let traits = known.first(where: { $0.framework == stated }) ?? known.first else { return nil }
         let name = traits.framework.rawValue
         let reason = traits.framework == framework ? "it is called `\(traits.name)`." : "\(name) has it."
@@ -121,7 +123,7 @@ private struct OptimizerName {
 
     init(_ text: String, _ settings: Settings, pointer: String) throws(OptimizerError) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        let stated: Framework = try settings.choice("framework", default: .mindSpore)
+        let stated: Framework = try settings.choice("framework", default: .standard)
         guard parts.count == 2, let prefix = Framework(rawValue: parts[0].lowercased()) else {
             (name, framework) = (text, stated)
             return

@@ -33,7 +33,7 @@ struct PlanBuilder {
             isGrouped: top.has("groups"), modelDecay: decay, rule: try top.choice("centralization_rule", default: .all))
         try readTarget(top)
         return OptimizerPlan(
-            definition: definition, type: subject.type, layout: try builder.build(), groups: groups,
+            definition: definition, row: subject.row, layout: try builder.build(), groups: groups,
             hasDynamicRate: rate.0.isDynamic || groups.contains { $0.learningRate.isDynamic },
             hyperparameters: subject.settings,
             groupHyperparameters: membership.groups.map { subject.settings(ofGroup: $0) },
@@ -69,7 +69,7 @@ struct PlanBuilder {
         _ top: Settings, traits: RuleTraits
     ) throws(OptimizerError) -> (Double, LossScaling?) {
         let scale = try top.number("loss_scale", default: 1, .positive)
-        if scale != 1, !traits.takesLossScale || traits.framework == .torch {
+        if scale != 1, !traits.takesLossScale || !traits.framework.hasBaseClass {
             throw top.complaint(
                 "loss_scale", .typeError, "\(traits.name) has no loss scale; leave `loss_scale` out.", "1", "\(scale)")
         }
@@ -109,7 +109,7 @@ struct PlanBuilder {
     /// The first step; below 2^53, so that it is exact wherever it is computed with.
     private func readStep(_ top: Settings) throws(OptimizerError) -> Int {
         let step = try top.wholeNumber("step", default: 0, atLeast: 0)
-        guard Optimizer.steps.contains(step) else {
+        guard OptimizerState.steps.contains(step) else {
             throw top.complaint("step", .valueError, "`step` must be below 2^53.", "an integer below 2^53", "\(step)")
         }
         return step

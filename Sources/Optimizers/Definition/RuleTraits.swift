@@ -1,16 +1,5 @@
 // What the pipeline must know of a rule before it exists: its name, whose rule it is, what it takes from the base class.
 
-/// Whose rule of a name is meant.
-public enum Framework: String, CaseIterable, Sendable {
-    /// mindspore.nn
-    case mindSpore = "mindspore"
-    /// torch.optim
-    case torch
-
-    /// Whether each parameter counts its own updates; the learning rate follows the model's in any case.
-    public var countsPerParameter: Bool { self == .torch }
-}
-
 /// What an optimizer's class takes from the base class.
 public struct RuleTraits: Sendable {
     /// The class's name, "AdamWeightDecay".
@@ -42,9 +31,22 @@ public struct RuleTraits: Sendable {
     /// What an unknown hyperparameter raises.
     public var unknownKeyException = ExceptionClass.typeError
 
+    /// Whether it wraps another optimizer, which `optimizer` among its arguments names (LARS).
+    var wrapsAnother = false
+
     /// The traits of a class that takes everything from the base class.
     public init(_ name: String, learningRate: Double? = nil) {
         self.name = name
         self.learningRate = learningRate
+    }
+
+    /// The same of a class of another framework, without what that framework does not have.
+    func speaking(_ framework: Framework) -> RuleTraits {
+        var traits = self
+        traits.framework = framework
+        guard !framework.hasBaseClass else { return traits }
+        (traits.takesLossScale, traits.takesScheduledDecay) = (false, false)
+        (traits.centralizes, traits.filtersNames) = (false, false)
+        return traits
     }
 }

@@ -2,6 +2,7 @@
 // (ValueError), no member that nobody asked for. Rules, schedules and loss scaling are written in terms of it.
 
 import Names
+import Threading
 
 /// The range of a number, with the words for it.
 public struct Bounds: Sendable {
@@ -29,7 +30,9 @@ public struct Bounds: Sendable {
 }
 
 /// Reads the members of one object of a definition; whatever nobody read is refused by `finish()`.
-public final class Settings {
+///
+/// What was read is noted behind a lock, so that a plan and its readers may cross threads.
+public final class Settings: Sendable {
     /// The JSON pointer of the object.
     public let pointer: String
     /// What the object describes, for the sentences ("Adam", "CosineDecayLR").
@@ -46,9 +49,15 @@ public final class Settings {
     ]
 
     private let parent: Settings?
-    private var asked: [Name]
-    /// What was read, defaults included, as numbers are compared: two objects that read alike mean the same.
-    private var readings: [Name: Setting] = [:]
+    /// What was asked for, and what it was read as, defaults included, as numbers are compared: two objects that read
+    /// alike mean the same.
+    private struct Notes {
+        var asked: [Name]
+        var readings: [Name: Setting] = [:]
+    }
+
+    private let notes: Locked<Notes>
+    private var asked: [Name] { notes.withLock { $0.asked } }
     /// Members that are read, and compared, elsewhere.
     private let known: [Name]
 
@@ -60,12 +69,12 @@ public final class Settings {
         self.owner = owner
         self.parent = parent
         self.known = known
-        asked = known
+        notes = Locked(Notes(asked: known))
     }
 
     /// The member's value as written, nil if it is absent; null counts as a value.
     public func raw(_ key: Name) -> Setting? {
-        if !asked.contains(key) { asked.append(key) }
+        notes.withLock { if !$0.asked.contains(key) { $0.asked.append(key) } }
         // The parent is asked in any case: an argument that every group overrides is known all the same.
         let inherited = parent?.raw(key)
         return entries.first { $0.key == key }?.value ?? inherited
@@ -208,12 +217,14 @@ public final class Settings {
 
     /// Remembers what the member `key` was read as.
     func note<Value>(_ key: Name, _ value: Value, as setting: (Value) -> Setting) -> Value {
-        readings[key] = setting(value)
+        let reading = setting(value)
+        notes.withLock { $0.readings[key] = reading }
         return value
     }
 
     /// What was read, by name: as it was read, or as it was written where a rule reads it by itself.
     var canonical: Setting {
+        let (asked, readings) = notes.withLock { ($0.asked, $0.readings) }
         var members = readings.filter { !known.contains($0.key) }
         for key in asked where members[key] == nil && !known.contains(key) {
             if let entry = entries.first(where: { $0.key == key }) {

@@ -23,21 +23,18 @@ public struct StateForm {
 
     /// The tensors in the order in which their values lie: parameters, then each slot.
     public let tensors: [Tensor]
-    private let optimizer: Optimizer
+    private let plan: OptimizerPlan
 
-    /// - Parameter optimizer: may be without its slots; they are not looked at.
-    init(_ optimizer: Optimizer) {
-        self.optimizer = optimizer
-        let layouts = optimizer.layout.parameters
+    init(_ plan: OptimizerPlan) {
+        self.plan = plan
+        let layouts = plan.layout.parameters
         let parameters = layouts.map {
             Tensor(name: $0.name, shape: $0.shape, numbers: $0.wireType.map(StateNumber.integer) ?? .any)
         }
-        let slots = optimizer.slotDefinitions.flatMap { slot in
-            let numbers = StateNumber.ofParameter(slot.name, optimizer)
-            return layouts.compactMap { layout in
-                slot.shape(layout).map {
-                    Tensor(name: Name("\(layout.name)#\(slot.name)"), shape: $0, numbers: numbers)
-                }
+        let slots = plan.slots.flatMap { slot in
+            let numbers = StateNumber.ofParameter(slot.name, plan)
+            return zip(layouts, slot.shapes).compactMap { layout, shape in
+                shape.map { Tensor(name: Name("\(layout.name)#\(slot.name)"), shape: $0, numbers: numbers) }
             }
         }
         tensors = parameters + slots
@@ -48,8 +45,8 @@ public struct StateForm {
     /// - Throws: `.invalid`, with the name and the value.
     public func check(_ scalars: [String: [Double]]) throws(OptimizerError) {
         for (part, values) in scalars.sorted(by: { $0.key < $1.key }) {
-            let allowed = StateNumber.ofParameter(part, optimizer)
-            for (parameter, value) in zip(optimizer.layout.parameters, values) {
+            let allowed = StateNumber.ofParameter(part, plan)
+            for (parameter, value) in zip(plan.layout.parameters, values) {
                 try allowed.check(value, Name("\(parameter.name)#\(part)"))
             }
         }

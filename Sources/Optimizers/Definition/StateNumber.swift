@@ -44,14 +44,14 @@ enum StateNumber {
     static func ofModel(_ name: Name) -> StateNumber? { ofModel[name] }
 
     /// What `PARAMETER#part` may be.
-    static func ofParameter(_ part: String, _ optimizer: Optimizer) -> StateNumber {
-        ofParameter[part] ?? (optimizer is FusedOptimizer ? ofRules[part] : nil) ?? .any
+    static func ofParameter(_ part: String, _ plan: OptimizerPlan) -> StateNumber {
+        ofParameter[part] ?? (plan.row.own == nil ? ofRules[part] : nil) ?? .any
     }
 
     /// Whether `value` is one of them.
     func holds(_ value: Double) -> Bool {
         switch self {
-        case .count: Int(exactly: value).map(Optimizer.steps.contains) ?? false
+        case .count: Int(exactly: value).map(OptimizerState.steps.contains) ?? false
         case .flag: value == 0 || value == 1
         case .share: (0...1).contains(value)
         case .scale: value > 0 && LossScaling.isUsable(value)

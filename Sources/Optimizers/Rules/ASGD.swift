@@ -13,7 +13,7 @@ import Glibc
 /// gradient.
 /// - Throws: TypeError for a loss scale.
 /// - Source: mindspore.nn.ASGD. Slots `ax`, scalars `eta`, `mu`.
-class ASGD: FusedOptimizer {
+class ASGD: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("ASGD", learningRate: 0.1)
         traits.takesLossScale = false
@@ -27,10 +27,9 @@ class ASGD: FusedOptimizer {
     }
 
     private let arguments: [Arguments]
-    private var eta, mu: [Double]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
-        let isTorch = Self.traits.framework == .torch
+        let isTorch = plan.row.traits.framework == .torch
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
                 lambd: try settings.number("lambd", default: 1e-4, isTorch ? .nonNegative : .any),
@@ -38,36 +37,35 @@ class ASGD: FusedOptimizer {
                 t0: try settings.number("t0", default: 1e6),
                 maximizes: isTorch ? try TorchOptions.maximize(settings) : false)
         }
-        eta = Array(repeating: 0, count: plan.layout.parameters.count)
-        mu = Array(repeating: 1, count: plan.layout.parameters.count)
         try super.init(plan)
     }
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("ax")] }
 
-    override var parameterScalars: [String: [Double]] {
-        get { ["eta": eta, "mu": mu] }
-        set { (eta, mu) = (newValue["eta"] ?? eta, newValue["mu"] ?? mu) }
-    }
+    override var firstScalars: [String: Double] { ["eta": 0, "mu": 1] }
 
     override var kernel: pk_rule { PK_RULE_ASGD }
 
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
-        if !isStarted[parameter] { (eta[parameter], mu[parameter]) = (Double(Float(moment.rate)), 1) }
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants {
+        let (eta, mu) =
+            pass.state.isStarted[parameter]
+            ? (pass.state["eta", parameter], pass.state["mu", parameter]) : (Double(Float(moment.rate)), 1)
         var numbers = constants
-        numbers.rate = Float(eta[parameter])
-        numbers.shrink = Float(1 - arguments[moment.group].lambd * eta[parameter])
-        numbers.extra = Float(mu[parameter])
-        return numbers.with(PK_FIRST, mu[parameter] == 1)
+        numbers.rate = Float(eta)
+        numbers.shrink = Float(1 - arguments[moment.group].lambd * eta)
+        numbers.extra = Float(mu)
+        return numbers.with(PK_FIRST, mu == 1)
     }
 
-    override func didUpdate(_ parameter: Int, at moment: Moment) {
+    override func didUpdate(_ parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {
         let own = arguments[moment.group]
         let lagged = moment.rate / pow(1 + own.lambd * moment.rate * Double(moment.t), own.alpha)
-        eta[parameter] = Double(Float(lagged))
-        mu[parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))
+        pass.state["eta", parameter] = Double(Float(lagged))
+        pass.state["mu", parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))
     }
 }
 
@@ -76,5 +74,5 @@ class ASGD: FusedOptimizer {
 /// - Throws: ValueError for a negative lambd or alpha.
 /// - Source: torch.optim.ASGD.
 final class TorchASGD: ASGD {
-    override class var traits: RuleTraits { TorchOptions.traits("ASGD", learningRate: 1e-2) }
+    override class var traits: RuleTraits { RuleTraits("ASGD", learningRate: 1e-2) }
 }

@@ -16,7 +16,7 @@ import Glibc
 /// - Throws: ValueError unless exactly one of learning_rate and relative_step is there, for warmup_init without
 ///   relative_step, for a group's `lr`, and for arguments out of range.
 /// - Source: mindspore.nn.AdaFactor. Slots `exp_avg`, `exp_avg_sq`, `exp_avg_sq_row`, `exp_avg_sq_col`.
-final class AdaFactor: FusedOptimizer {
+final class AdaFactor: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("AdaFactor")
         traits.makesOwnRate = true
@@ -29,7 +29,6 @@ final class AdaFactor: FusedOptimizer {
     }
 
     private let arguments: AdaFactorArguments
-    private var columnSums: [Double] = []
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try AdaFactorArguments(plan)
@@ -46,9 +45,9 @@ final class AdaFactor: FusedOptimizer {
     }
 
     /// The widest row of a matrix, in doubles.
-    override var scratchByteCount: Int { widestRow * MemoryLayout<Double>.stride }
+    override func scratchByteCount(_ layout: ArenaLayout) -> Int { widestRow(layout) * MemoryLayout<Double>.stride }
 
-    private var widestRow: Int {
+    private func widestRow(_ layout: ArenaLayout) -> Int {
         let matrices = layout.parameters.lazy.map(\.shape).filter { $0.rank >= 2 && $0.elementCount > 0 }
         return matrices.map { $0.dimensions[$0.rank - 1] }.max() ?? 0
     }
@@ -73,16 +72,16 @@ final class AdaFactor: FusedOptimizer {
         return numbers
     }
 
-    override func apply(_ update: inout RangeUpdate) {
+    override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) {
         guard !update.range.isEmpty else { return }
         let count = Double(update.range.count)
         let weights = update.weights + update.range.lowerBound
         let rmsOfWeights = (VectorMath.sumOfSquares(weights, count: update.range.count) / count).squareRoot()
         let rate = arguments.rate(
-            given: moments.first?.rate ?? 0, t: t(of: update.parameter), rmsOfWeights: rmsOfWeights)
-        let gradientSquares = direct(&update)
+            given: Double(pass.rates[0]), t: pass.state.t(of: update.parameter), rmsOfWeights: rmsOfWeights)
+        let gradientSquares = direct(&update, &pass)
         let rms = (VectorMath.sumOfSquares(update.gradients, count: update.range.count) / count).squareRoot()
-        var call = update.call(slots: slots)
+        var call = update.call(slots: pass.slots)
         call.pass = pk_pass()
         call.constants.rate = Float(rate / max(1, rms / arguments.clipThreshold))
         call.constants.shrink = Float(1 - arguments.weightDecay * rate)
@@ -91,31 +90,34 @@ final class AdaFactor: FusedOptimizer {
     }
 
     /// Turns the gradient into its direction in place; returns the sum of its squares as given.
-    private func direct(_ update: inout RangeUpdate) -> Double {
-        let (shape, parameter) = (layout.parameters[update.parameter].shape, update.parameter)
+    private func direct(_ update: inout RangeUpdate, _ pass: inout UpdatePass) -> Double {
+        let (shape, parameter) = (pass.layout.parameters[update.parameter].shape, update.parameter)
         let squares = VectorMath.sumOfSquares(update.gradients, count: update.range.count)
-        var call = update.call(slots: slots)
+        var call = update.call(slots: pass.slots)
         if shape.rank < 2 {
             var ignored = pk_sums()
             call.next = update.gradients
-            call.slots.0 = slots[1][parameter].baseAddress
+            call.slots.0 = pass.slots[1][parameter].baseAddress
             pk_apply(VectorMath.isa, PK_RULE_ADAFACTOR_DIRECTION, &call, &ignored)
             return squares
         }
         pk_condition(VectorMath.isa, &call.pass, call.weights, update.gradients, update.range.count)
-        directMatrices(update, shape, call.constants)
+        directMatrices(update, shape, call.constants, &pass)
         return squares
     }
 
-    private func directMatrices(_ update: RangeUpdate, _ shape: Shape, _ numbers: pk_constants) {
-        if columnSums.isEmpty { columnSums = Array(repeating: 0, count: widestRow) }
+    private func directMatrices(
+        _ update: RangeUpdate, _ shape: Shape, _ numbers: pk_constants, _ pass: inout UpdatePass
+    ) {
+        if pass.columnSums.isEmpty { pass.columnSums = Array(repeating: 0, count: widestRow(pass.layout)) }
         let (rows, columns) = (shape.dimensions[shape.rank - 2], shape.dimensions[shape.rank - 1])
-        guard let row = slots[2][update.parameter].baseAddress, let column = slots[3][update.parameter].baseAddress
+        guard let row = pass.slots[2][update.parameter].baseAddress,
+            let column = pass.slots[3][update.parameter].baseAddress
         else { return }
         for matrix in 0..<(update.range.count / (rows * columns)) {
             pk_adafactor_matrix(
                 VectorMath.isa, update.gradients + matrix * rows * columns, rows, columns, row + matrix * rows,
-                column + matrix * columns, numbers.beta2, numbers.epsilon, &columnSums)
+                column + matrix * columns, numbers.beta2, numbers.epsilon, &pass.columnSums)
         }
     }
 }

@@ -8,7 +8,7 @@ import CKernels
 ///
 /// - Throws: ValueError for betas outside of (0, 1) or eps <= 0.
 /// - Source: mindspore.nn.AdaMax. Slots `moment1`, `moment2`.
-final class AdaMax: FusedOptimizer {
+final class AdaMax: Rule {
     override class var traits: RuleTraits { RuleTraits("AdaMax", learningRate: 1e-3) }
 
     private let arguments: AdamArguments
@@ -20,7 +20,9 @@ final class AdaMax: FusedOptimizer {
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("moment1"), SlotDefinition("moment2")] }
 
-    override var modelScalars: [(name: String, value: Double)] { [("beta1_power", arguments.beta1Power(step))] }
+    override func modelScalars(_ state: OptimizerState) -> [(name: String, value: Double)] {
+        [("beta1_power", arguments.beta1Power(state.step))]
+    }
 
     override var kernel: pk_rule { PK_RULE_ADAMAX }
 

@@ -8,7 +8,7 @@ import CKernels
 ///
 /// - Throws: ValueError for rho outside of [0, 1] or a negative epsilon.
 /// - Source: mindspore.nn.Adadelta. Slots `accum` (a), `accum_update` (d).
-final class Adadelta: FusedOptimizer {
+final class Adadelta: Rule {
     override class var traits: RuleTraits { RuleTraits("Adadelta", learningRate: 1) }
 
     private let rho, epsilon: Float

@@ -10,7 +10,7 @@ import CKernels
 /// slots whatever `update_slots` says (quirk__adagrad_noslots); this follows the documentation.
 /// - Throws: ValueError for a negative accum.
 /// - Source: mindspore.nn.Adagrad. Slot `accum`, from `accum`.
-final class Adagrad: FusedOptimizer {
+final class Adagrad: Rule {
     override class var traits: RuleTraits { RuleTraits("Adagrad", learningRate: 1e-3) }
 
     private let accum: Double

@@ -15,7 +15,7 @@ import CKernels
 /// - Throws: KeyError for an unknown argument; ValueError for betas outside of (0, 1), eps <= 0, and two of lazy,
 ///   offload and amsgrad together.
 /// - Source: mindspore.nn.Adam. Slots `moment1`, `moment2`, `vhat`.
-class Adam: FusedOptimizer {
+class Adam: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("Adam", learningRate: 1e-3)
         traits.unknownKeyException = .keyError
@@ -63,8 +63,8 @@ class Adam: FusedOptimizer {
         return amsgrad ? moments + [SlotDefinition("vhat")] : moments
     }
 
-    override var modelScalars: [(name: String, value: Double)] {
-        [("beta1_power", arguments.beta1Power(step)), ("beta2_power", arguments.beta2Power(step))]
+    override func modelScalars(_ state: OptimizerState) -> [(name: String, value: Double)] {
+        [("beta1_power", arguments.beta1Power(state.step)), ("beta2_power", arguments.beta2Power(state.step))]
     }
 
     override var kernel: pk_rule { amsgrad ? PK_RULE_ADAM_AMSGRAD : PK_RULE_ADAM }

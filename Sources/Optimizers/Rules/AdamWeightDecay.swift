@@ -9,7 +9,7 @@ import CKernels
 /// Neither loss scale nor centralization reach it.
 /// - Throws: ValueError for betas outside of (0, 1) or eps <= 0; TypeError for a loss scale.
 /// - Source: mindspore.nn.AdamWeightDecay. Slots `adam_m`, `adam_v`.
-final class AdamWeightDecay: FusedOptimizer {
+final class AdamWeightDecay: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("AdamWeightDecay", learningRate: 1e-3)
         traits.takesLossScale = false
@@ -38,9 +38,11 @@ final class AdamWeightDecay: FusedOptimizer {
         return numbers
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants {
         var numbers = constants
-        if !layout.parameters[parameter].decays { numbers.extra = 0 }
+        if !pass.layout.parameters[parameter].decays { numbers.extra = 0 }
         return numbers
     }
 }

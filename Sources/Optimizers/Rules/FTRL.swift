@@ -12,7 +12,7 @@ import CKernels
 /// - Throws: TypeError or ValueError unless the rate is one positive number; ValueError for a group's `lr`, a negative
 ///   initial_accum, l1 or l2, and a positive lr_power.
 /// - Source: mindspore.nn.FTRL. Slots `moments` (a, from initial_accum), `linear` (z).
-final class FTRL: FusedOptimizer {
+final class FTRL: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("FTRL", learningRate: 1e-3)
         traits.filtersNames = false

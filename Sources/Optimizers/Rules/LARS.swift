@@ -14,10 +14,11 @@ import Names
 /// MindSpore advances the step twice per update where weight decay is a schedule; here it advances once.
 /// - Throws: ValueError for use_clip with a rate that is both dynamic and grouped, and for LARS inside of LARS.
 /// - Source: mindspore.nn.LARS. Slots: those of the inner optimizer.
-final class LARS: FusedOptimizer {
+final class LARS: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("LARS")
         traits.decaysGradient = false
+        traits.wrapsAnother = true
         return traits
     }
 
@@ -26,14 +27,14 @@ final class LARS: FusedOptimizer {
         return filter.first { name.contains(Name($0)) }.map { "lars_filter leaves out names that hold \"\($0)\"" }
     }
 
-    private let inner: FusedOptimizer
+    private let inner: Rule
     private let epsilon, coefficient: Double
     private let clips: Bool
     private let filter: [String]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         let settings = plan.hyperparameters
-        inner = settings.note("optimizer", try LARSInner.make(plan)) { $0.plan.canonicalOptimizer }
+        inner = settings.note("optimizer", try LARSInner.make(plan)) { $0.plan.canonicalOptimizer }.rule
         epsilon = try settings.number("epsilon", default: 1e-5)
         coefficient = try settings.number("coefficient", default: 0.001)
         clips = try settings.boolean("use_clip", default: false)
@@ -44,56 +45,55 @@ final class LARS: FusedOptimizer {
                 "a fixed rate, or one rate for all", "both")
         }
         try super.init(plan)
-        inner.isStarted = isStarted
     }
 
-    override var slots: [Slot] { didSet { inner.slots = slots } }
-    override var isStarted: [Bool] { didSet { inner.isStarted = isStarted } }
     override var slotDefinitions: [SlotDefinition] { inner.slotDefinitions }
+    override var firstScalars: [String: Double] { inner.firstScalars }
     override var derivedScalars: Set<String> { inner.derivedScalars }
-    override var modelScalars: [(name: String, value: Double)] { inner.modelScalars }
-    override var parameterScalars: [String: [Double]] {
-        get { inner.parameterScalars }
-        set { inner.parameterScalars = newValue }
-    }
+
+    override func parameterScalars(_ state: OptimizerState) -> [String: [Double]] { inner.parameterScalars(state) }
+
+    override func modelScalars(_ state: OptimizerState) -> [(name: String, value: Double)] { inner.modelScalars(state) }
 
     override var kernel: pk_rule { inner.kernel }
     override var mergesNeighbours: Bool { inner.mergesNeighbours }
 
-    override func prepare() {
-        super.prepare()
-        inner.step = step
-        inner.pass = pass
-        inner.prepare()
+    override func constants(_ moment: Moment) -> pk_constants { inner.constants(within(moment)) }
+
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants { inner.constants(of: parameter, constants, at: within(moment), &pass) }
+
+    override func didUpdate(_ parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {
+        inner.didUpdate(parameter, at: within(moment), &pass)
     }
 
-    override func constants(_ moment: Moment) -> pk_constants { inner.constants(moment) }
+    override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) { inner.apply(&update, &pass) }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
-        inner.constants(of: parameter, constants, at: moment)
+    /// What the inner rule is told: it does not decay.
+    private func within(_ moment: Moment) -> Moment {
+        var moment = moment
+        moment.decay = 0
+        return moment
     }
-
-    override func didUpdate(_ parameter: Int, at moment: Moment) { inner.didUpdate(parameter, at: moment) }
-
-    override func apply(_ update: inout RangeUpdate) { inner.apply(&update) }
 
     /// All of the gradient's preparation happens here, so that the inner kernel gets it bare.
-    override func conditionAhead(_ tensor: Tensor) -> pk_pass? {
-        count(gradient: tensor)
-        adapt(tensor)
-        if layout.parameters[tensor.index].isCentralized { center(tensor) }
+    override func conditionAhead(_ tensor: Tensor, _ pass: inout UpdatePass) -> pk_pass? {
+        pass.count(gradient: tensor)
+        adapt(tensor, pass)
+        if pass.layout.parameters[tensor.index].isCentralized { pass.center(tensor) }
         return pk_pass()
     }
 
-    override func construct(_ gradients: [Tensor]) throws(OptimizerError) {
-        for gradient in gradients { adapt(gradient, isUnscaled: true) }
-        applyStaged(gradientsCentralization(gradients))
+    override func construct(_ gradients: [Tensor], _ pass: inout UpdatePass) throws(OptimizerError) {
+        for gradient in gradients { adapt(gradient, pass, isUnscaled: true) }
+        pass.applyStaged(pass.gradientsCentralization(gradients))
     }
 
     /// Unscales a gradient and scales it by its trust ratio.
-    private func adapt(_ tensor: Tensor, isUnscaled: Bool = false) {
-        let parameter = layout.parameters[tensor.index]
-        guard let pass, let group = parameter.groupIndex, let base = tensor.values.baseAddress else { return }
+    private func adapt(_ tensor: Tensor, _ pass: UpdatePass, isUnscaled: Bool = false) {
+        let parameter = pass.layout.parameters[tensor.index]
+        guard let group = parameter.groupIndex, let base = tensor.values.baseAddress else { return }
         let count = tensor.values.count
         if let unscale = pass.unscale, !isUnscaled { VectorMath.scale(base, by: unscale, count: count) }
         if let factor = pass.scaleAfter { VectorMath.scale(base, by: factor, count: count) }
@@ -110,14 +110,14 @@ final class LARS: FusedOptimizer {
         var scaling = pk_pass()
         (scaling.decay, scaling.decays) = (decay, 1)
         (scaling.after, scaling.scales_after) = (Float(ratio), 1)
-        condition(tensor, scaling, pass)
+        pass.condition(tensor, scaling)
     }
 }
 
 /// How LARS reads its own arguments.
 enum LARSInner {
     /// The optimizer inside, under the same definition without weight decay and loss scale.
-    static func make(_ plan: OptimizerPlan) throws(OptimizerError) -> FusedOptimizer {
+    static func make(_ plan: OptimizerPlan) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
         guard let setting = plan.inner else {
             throw .invalid("/optimizer/optimizer", .typeError, "LARS needs `optimizer`, the one that it wraps.")
         }
@@ -127,14 +127,14 @@ enum LARSInner {
         let definition = plan.definition.setting("optimizer", to: setting).setting("weight_decay", to: nil)
             .setting("loss_scale", to: nil).setting("loss_scaling", to: nil).setting("groups", to: groups)
         let parameters = plan.layout.parameters.map(ParameterDefinition.init)
-        let inner: Optimizer
+        let inner: (plan: OptimizerPlan, rule: Rule)
         do {
-            inner = try plan.catalogue.makeUnallocated(definition: definition, parameters: parameters)
+            inner = try plan.catalogue.draft(definition: definition, parameters: parameters)
         } catch .invalid(var complaint) where complaint.pointer.hasPrefix("/optimizer") {
             complaint.pointer = "/optimizer" + complaint.pointer
             throw .invalid(complaint)
         }
-        guard let inner = inner as? FusedOptimizer, !(inner is LARS), inner.layout.places(like: plan.layout) else {
+        guard inner.plan.row.own == nil, !(inner.rule is LARS), inner.plan.layout.places(like: plan.layout) else {
             throw .invalid(
                 "/optimizer/optimizer", .valueError, "LARS wraps one of the built-in optimizers of MindSpore.",
                 expected: "Momentum, SGD, ...", got: setting.kind)

@@ -12,7 +12,7 @@ import Glibc
 /// MindSpore has no CPU kernel of it; this is what its newer GPU kernel does.
 /// - Throws: TypeError for a loss scale.
 /// - Source: mindspore.nn.Lamb. Slots `lamb_m`, `lamb_v`.
-final class Lamb: FusedOptimizer {
+final class Lamb: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("Lamb")
         traits.takesLossScale = false
@@ -42,16 +42,18 @@ final class Lamb: FusedOptimizer {
     /// beta^t, rounded once: Lamb's kernel has the step and no running product.
     private static func power(_ beta: Float, _ t: Int) -> Double { Double(Float(pow(Double(beta), Double(t)))) }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants {
         var numbers = constants
-        if !layout.parameters[parameter].decays { numbers.extra = 0 }
+        if !pass.layout.parameters[parameter].decays { numbers.extra = 0 }
         return numbers
     }
 
     /// The direction takes the gradient's place, then the parameter moves along it.
-    override func apply(_ update: inout RangeUpdate) {
-        guard let group = layout.parameters[update.parameter].groupIndex else { return }
-        var call = update.call(slots: slots)
+    override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) {
+        guard let group = pass.layout.parameters[update.parameter].groupIndex else { return }
+        var call = update.call(slots: pass.slots)
         call.next = update.gradients
         var first = pk_sums()
         pk_apply(VectorMath.isa, PK_RULE_LAMB_DIRECTION, &call, &first)
@@ -61,7 +63,7 @@ final class Lamb: FusedOptimizer {
             ? first.weight_squares.squareRoot() / direction.squareRoot() : 1
         call.next = update.next + update.range.lowerBound
         call.pass = pk_pass()
-        call.constants.rate = Float(moments[group].rate * ratio)
+        call.constants.rate = Float(Double(pass.rates[group]) * ratio)
         pk_apply(VectorMath.isa, PK_RULE_SGD, &call, &update.sums)
         update.sums.gradient_squares = first.gradient_squares
     }

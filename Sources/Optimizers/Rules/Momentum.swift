@@ -10,7 +10,7 @@ import CKernels
 /// MindSpore's CPU kernel ignores `use_nesterov` (quirk__momentum_nesterov); this follows the documentation.
 /// - Throws: TypeError without `momentum`, ValueError where it is negative.
 /// - Source: mindspore.nn.Momentum. Slot `moments`.
-final class Momentum: FusedOptimizer {
+final class Momentum: Rule {
     override class var traits: RuleTraits { RuleTraits("Momentum") }
 
     private let momentum: Double

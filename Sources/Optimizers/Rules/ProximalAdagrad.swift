@@ -9,7 +9,7 @@ import CKernels
 ///
 /// - Throws: ValueError for a negative accum, l1 or l2.
 /// - Source: mindspore.nn.ProximalAdagrad. Slot `accum`, from `accum`.
-final class ProximalAdagrad: FusedOptimizer {
+final class ProximalAdagrad: Rule {
     override class var traits: RuleTraits { RuleTraits("ProximalAdagrad", learningRate: 1e-3) }
 
     private let accum, l1, l2: Double

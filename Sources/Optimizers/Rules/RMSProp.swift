@@ -11,7 +11,7 @@ import CKernels
 /// root in full vector lanes; this follows the documentation (rmsprop_big_epsilon_wide).
 /// - Throws: ValueError for a negative decay or momentum, and for epsilon <= 0.
 /// - Source: mindspore.nn.RMSProp. Slots `mean_square` (from 1), `moment`, centered also `mean_grad`.
-final class RMSProp: FusedOptimizer {
+final class RMSProp: Rule {
     override class var traits: RuleTraits { RuleTraits("RMSProp", learningRate: 0.1) }
 
     private let decay, momentum, epsilon: Float

@@ -11,7 +11,7 @@ import CKernels
 /// There is no backtracking, and later rates are unused.
 /// - Throws: ValueError unless 0 < eta- < 1 < eta+ and least <= most; TypeError for a loss scale.
 /// - Source: mindspore.nn.Rprop. Slots `prev`, `step_size`.
-class Rprop: FusedOptimizer {
+class Rprop: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("Rprop", learningRate: 0.1)
         traits.takesLossScale = false
@@ -27,7 +27,7 @@ class Rprop: FusedOptimizer {
     private let arguments: [Arguments]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
-        let isTorch = Self.traits.framework == .torch
+        let isTorch = plan.row.traits.framework == .torch
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             try Self.read(settings, isTorch: isTorch)
         }
@@ -68,9 +68,11 @@ class Rprop: FusedOptimizer {
         return numbers
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
-        var numbers = constants.with(PK_FIRST, !isStarted[parameter])
-        if isStarted[parameter] { numbers.rate = 0 }
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants {
+        var numbers = constants.with(PK_FIRST, !pass.state.isStarted[parameter])
+        if pass.state.isStarted[parameter] { numbers.rate = 0 }
         return numbers
     }
 }
@@ -80,7 +82,7 @@ class Rprop: FusedOptimizer {
 /// - Source: torch.optim.Rprop.
 final class TorchRprop: Rprop {
     override class var traits: RuleTraits {
-        var traits = TorchOptions.traits("Rprop", learningRate: 1e-2)
+        var traits = RuleTraits("Rprop", learningRate: 1e-2)
         traits.takesWeightDecay = false
         return traits
     }

@@ -12,7 +12,7 @@ import CKernels
 /// - Throws: ValueError for a negative momentum or dampening, and for nesterov without momentum or with dampening;
 ///   TypeError for a scheduled weight decay.
 /// - Source: mindspore.nn.SGD. Slots `accum`, `stat`; the latter is one number per parameter here.
-final class SGD: FusedOptimizer {
+final class SGD: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("SGD", learningRate: 0.1)
         traits.takesScheduledDecay = false
@@ -38,9 +38,8 @@ final class SGD: FusedOptimizer {
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("accum")] }
 
     /// MindSpore's `stat`: 1 until a parameter's first update with momentum, then 0.
-    override var parameterScalars: [String: [Double]] {
-        get { ["stat": isStarted.map { $0 && momentum > 0 ? 0 : 1 }] }
-        set {}
+    override func parameterScalars(_ state: OptimizerState) -> [String: [Double]] {
+        ["stat": state.isStarted.map { $0 && momentum > 0 ? 0 : 1 }]
     }
 
     override var derivedScalars: Set<String> { ["stat"] }
@@ -57,7 +56,9 @@ final class SGD: FusedOptimizer {
         return numbers.with(PK_NESTEROV, nesterov)
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
-        constants.with(PK_FIRST, !isStarted[parameter])
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants {
+        constants.with(PK_FIRST, !pass.state.isStarted[parameter])
     }
 }

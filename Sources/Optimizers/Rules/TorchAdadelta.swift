@@ -6,8 +6,8 @@ import CKernels
 ///
 /// - Throws: ValueError for rho outside of [0, 1] or a negative eps.
 /// - Source: torch.optim.Adadelta. Slots `square_avg`, `acc_delta`.
-final class TorchAdadelta: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("Adadelta", learningRate: 1) }
+final class TorchAdadelta: Rule {
+    override class var traits: RuleTraits { RuleTraits("Adadelta", learningRate: 1) }
 
     private struct Arguments {
         let rho, epsilon: Double

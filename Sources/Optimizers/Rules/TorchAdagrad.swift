@@ -8,8 +8,8 @@ import CKernels
 ///
 /// - Throws: ValueError for a negative lr_decay, initial_accumulator_value or eps.
 /// - Source: torch.optim.Adagrad. Slot `sum`, from initial_accumulator_value of the optimizer, not of a group.
-final class TorchAdagrad: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("Adagrad", learningRate: 1e-2) }
+final class TorchAdagrad: Rule {
+    override class var traits: RuleTraits { RuleTraits("Adagrad", learningRate: 1e-2) }
 
     private struct Arguments {
         let rateDecay, epsilon: Double
@@ -37,11 +37,10 @@ final class TorchAdagrad: FusedOptimizer {
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("sum", initial: initial)] }
 
-    override var warnings: [String] {
-        super.warnings
-            + plan.groupHyperparameters.filter { $0.holds("initial_accumulator_value") && !$0.isOutermost }.map {
-                "\($0.pointer)/initial_accumulator_value is ignored, as in PyTorch: sums begin before there are groups."
-            }
+    override func warnings(_ plan: OptimizerPlan) -> [String] {
+        plan.groupHyperparameters.filter { $0.holds("initial_accumulator_value") && !$0.isOutermost }.map {
+            "\($0.pointer)/initial_accumulator_value is ignored, as in PyTorch: sums begin before there are groups."
+        }
     }
 
     override var kernel: pk_rule { PK_RULE_ADAGRAD }

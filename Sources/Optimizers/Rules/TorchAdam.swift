@@ -12,8 +12,8 @@ import Glibc
 /// multiplies w by 1 - lr weight_decay first.
 /// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
 /// - Source: torch.optim.Adam. Slots `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq` where any group has amsgrad.
-class TorchAdam: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("Adam", learningRate: 1e-3) }
+class TorchAdam: Rule {
+    override class var traits: RuleTraits { RuleTraits("Adam", learningRate: 1e-3) }
 
     /// Whether the class decays the parameter and not the gradient where a group says nothing.
     class var isDecoupled: Bool { false }
@@ -82,7 +82,7 @@ class TorchAdam: FusedOptimizer {
 /// - Source: torch.optim.AdamW.
 final class TorchAdamW: TorchAdam {
     override class var traits: RuleTraits {
-        var traits = TorchOptions.traits("AdamW", learningRate: 1e-3)
+        var traits = RuleTraits("AdamW", learningRate: 1e-3)
         traits.weightDecay = 1e-2
         return traits
     }

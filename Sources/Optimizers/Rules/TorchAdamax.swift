@@ -9,8 +9,8 @@ import Glibc
 ///
 /// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
 /// - Source: torch.optim.Adamax. Slots `exp_avg`, `exp_inf`.
-final class TorchAdamax: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("Adamax", learningRate: 2e-3) }
+final class TorchAdamax: Rule {
+    override class var traits: RuleTraits { RuleTraits("Adamax", learningRate: 2e-3) }
 
     private struct Arguments {
         let betas: (Double, Double)

@@ -12,8 +12,8 @@ import Glibc
 /// The product belongs to each parameter and begins at its first gradient.
 /// - Throws: ValueError for betas outside of [0, 1), a negative eps or momentum_decay.
 /// - Source: torch.optim.NAdam. Slots `exp_avg`, `exp_avg_sq`, scalar `mu_product`.
-final class TorchNAdam: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("NAdam", learningRate: 2e-3) }
+final class TorchNAdam: Rule {
+    override class var traits: RuleTraits { RuleTraits("NAdam", learningRate: 2e-3) }
 
     private struct Arguments {
         let betas: (Double, Double)
@@ -24,7 +24,6 @@ final class TorchNAdam: FusedOptimizer {
     }
 
     private let arguments: [Arguments]
-    private var muProducts: [Double]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try plan.perGroup { settings throws(OptimizerError) in
@@ -35,16 +34,12 @@ final class TorchNAdam: FusedOptimizer {
                 decoupled: try settings.boolean("decoupled_weight_decay", default: false),
                 maximizes: try TorchOptions.maximize(settings))
         }
-        muProducts = Array(repeating: 1, count: plan.layout.parameters.count)
         try super.init(plan)
     }
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("exp_avg"), SlotDefinition("exp_avg_sq")] }
 
-    override var parameterScalars: [String: [Double]] {
-        get { ["mu_product": muProducts] }
-        set { muProducts = newValue["mu_product"] ?? muProducts }
-    }
+    override var firstScalars: [String: Double] { ["mu_product": 1] }
 
     override var kernel: pk_rule { PK_RULE_NADAM }
 
@@ -60,11 +55,13 @@ final class TorchNAdam: FusedOptimizer {
         return numbers
     }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants {
         let own = arguments[moment.group]
         let (mu, following) = (own.mu(moment.t), own.mu(moment.t + 1))
-        let product = (isStarted[parameter] ? muProducts[parameter] : 1) * mu
-        muProducts[parameter] = product
+        let product = (pass.state.isStarted[parameter] ? pass.state["mu_product", parameter] : 1) * mu
+        pass.state["mu_product", parameter] = product
         var numbers = constants
         numbers.low = Float(moment.rate * (1 - mu) / (1 - product))
         numbers.high = Float(moment.rate * following / (1 - product * following))

@@ -4,17 +4,6 @@ import Names
 
 /// Helpers of the torch rules.
 enum TorchOptions {
-    /// torch has no loss scale, no centralization and no name filter, and decays every parameter.
-    static func traits(_ name: String, learningRate: Double) -> RuleTraits {
-        var traits = RuleTraits(name, learningRate: learningRate)
-        traits.framework = .torch
-        traits.takesLossScale = false
-        traits.takesScheduledDecay = false
-        traits.centralizes = false
-        traits.filtersNames = false
-        return traits
-    }
-
     /// Reads `maximize`, and accepts the options that only choose an implementation; null is torch's own default of them.
     static func maximize(_ settings: Settings) throws(OptimizerError) -> Bool {
         let options: [Name] = ["foreach", "fused", "capturable", "differentiable"]

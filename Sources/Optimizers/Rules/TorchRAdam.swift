@@ -12,8 +12,8 @@ import Glibc
 ///
 /// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
 /// - Source: torch.optim.RAdam. Slots `exp_avg`, `exp_avg_sq`.
-final class TorchRAdam: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("RAdam", learningRate: 1e-3) }
+final class TorchRAdam: Rule {
+    override class var traits: RuleTraits { RuleTraits("RAdam", learningRate: 1e-3) }
 
     private struct Arguments {
         let betas: (Double, Double)

@@ -10,8 +10,8 @@ import CKernels
 /// s starts at 0, eps is outside of the root and the rate outside of the buffer, all unlike MindSpore.
 /// - Throws: ValueError for a negative alpha, eps or momentum.
 /// - Source: torch.optim.RMSprop. Slots `square_avg`, `momentum_buffer`, `grad_avg`, the last two where a group needs them.
-final class TorchRMSprop: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("RMSprop", learningRate: 1e-2) }
+final class TorchRMSprop: Rule {
+    override class var traits: RuleTraits { RuleTraits("RMSprop", learningRate: 1e-2) }
 
     private struct Arguments {
         let alpha, epsilon, momentum: Double

@@ -9,8 +9,8 @@ import CKernels
 ///
 /// - Throws: ValueError for a negative momentum, and outside of groups for nesterov without momentum or with dampening.
 /// - Source: torch.optim.SGD. Slot `momentum_buffer`, where any group has momentum.
-final class TorchSGD: FusedOptimizer {
-    override class var traits: RuleTraits { TorchOptions.traits("SGD", learningRate: 1e-3) }
+final class TorchSGD: Rule {
+    override class var traits: RuleTraits { RuleTraits("SGD", learningRate: 1e-3) }
 
     private struct Arguments {
         let momentum, dampening: Double
@@ -67,11 +67,11 @@ final class TorchSGD: FusedOptimizer {
     }
 
     /// torch makes a buffer at the first update with momentum: an earlier one without it starts nothing.
-    override func starts(_ parameter: Int) -> Bool {
-        layout.parameters[parameter].groupIndex.map { arguments[$0].momentum != 0 } ?? false
-    }
+    override func starts(_ group: Int) -> Bool { arguments[group].momentum != 0 }
 
-    override func constants(of parameter: Int, _ constants: pk_constants, at moment: Moment) -> pk_constants {
-        constants.with(PK_FIRST, !isStarted[parameter])
+    override func constants(
+        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
+    ) -> pk_constants {
+        constants.with(PK_FIRST, !pass.state.isStarted[parameter])
     }
 }

@@ -86,7 +86,7 @@ extension Problem {
         case .stepsUsedUp(let count):
             self.init(
                 .stepsUsedUp,
-                "The model's steps are used up: its `\(count)` is \(Optimizer.steps.upperBound), the last that can be counted. Restore a checkpoint of an earlier step, or PUT .../state with a smaller `\(count)`. Nothing was applied."
+                "The model's steps are used up: its `\(count)` is \(OptimizerState.steps.upperBound), the last that can be counted. Restore a checkpoint of an earlier step, or PUT .../state with a smaller `\(count)`. Nothing was applied."
             )
             exception = "RuntimeError"
         case .basedOnFuture(let basedOn, let step):

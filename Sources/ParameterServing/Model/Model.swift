@@ -99,7 +99,7 @@ public final class Model: Runnable, @unchecked Sendable {
     }
 
     /// Takes over what an image says; to be called before anybody else knows the model.
-    func adopt(_ head: ImageHead, _ arena: Arena, optimizer: Optimizer) {
+    func adopt(_ head: ImageHead, _ arena: Arena, optimizer: ModelOptimizer) {
         firstPosition = head.position
         state.adopt(head, arena, optimizer: optimizer)
     }
@@ -270,7 +270,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private func applyNoted(_ command: Command) throws(ServingError) -> Outcome {
         latestExport = nil
         guard let watch else { return try state.apply(command) }
-        let (rule, step) = (type(of: state.optimizer).traits.name, state.optimizer.step + 1)
+        let (rule, step) = (state.facts.plan.optimizerName, state.optimizer.step + 1)
         return try watch.run(rule, on: uid, step: step) { () throws(ServingError) in try state.apply(command) }
     }
 }

@@ -29,7 +29,7 @@ public final class ModelExport: @unchecked Sendable {
 
     init(_ state: ModelState) throws(ServingError) {
         let optimizer = state.optimizer
-        let layout = optimizer.layout
+        let layout = state.facts.layout
         version = state.published
         // The digest does not count what the model was made of.
         image = try state.image(fingerprint: Fingerprint(high: 0, low: 0))

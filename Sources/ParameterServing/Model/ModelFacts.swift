@@ -4,61 +4,60 @@ import Optimizers
 
 /// The unchanging facts behind one or more versions of a model.
 ///
-/// Holds the optimizer for its plan and layout, which never change after construction; its step and slots belong to the
-/// model's executor and are not reachable from here. That is why this may cross threads.
-public final class ModelFacts: @unchecked Sendable {
+/// Holds the optimizer's plan, which never changes; its state belongs to the model's executor.
+public final class ModelFacts: Sendable {
     /// The model's name.
     public let name: String
     /// The model's uid.
     public let uid: ModelUID
-    private let optimizer: Optimizer
+    let plan: OptimizerPlan
     /// What the budget lends for plan and arrays of rates, as long as a version has these settings; nil where the model's
     /// own reservations count them.
     private let memory: Reservation?
 
-    init(name: String, uid: ModelUID, optimizer: Optimizer, memory: Reservation? = nil) {
+    init(name: String, uid: ModelUID, plan: OptimizerPlan, memory: Reservation? = nil) {
         self.name = name
         self.uid = uid
-        self.optimizer = optimizer
+        self.plan = plan
         self.memory = memory
     }
 
     /// Where each parameter is, and its group.
-    public var layout: ArenaLayout { optimizer.layout }
+    public var layout: ArenaLayout { plan.layout }
 
     /// The settings as they hold now.
-    public var settings: Setting { optimizer.definition }
+    public var settings: Setting { plan.definition }
 
     /// What the definition said that was ignored, in sentences.
-    public var warnings: [String] { optimizer.warnings }
+    public var warnings: [String] { plan.warnings }
 
     /// The rate of each group at a step; nil where the rule makes its own.
     ///
     /// - Throws: `learningRateExhausted` past the end of an array.
     public func learningRates(at step: Int) throws(ServingError) -> [Float?] {
         do {
-            return try optimizer.learningRate(at: step)
+            return try plan.learningRate(at: step)
         } catch {
             throw ServingError(error)
         }
     }
 
     /// The weight decay of each group at a step, as configured.
-    public func weightDecays(at step: Int) -> [Float] { optimizer.weightDecay(at: step) }
+    public func weightDecays(at step: Int) -> [Float] { plan.weightDecay(at: step) }
 
     /// A group's rate as the definition has it: a number, the whole array or the schedule object.
     public func learningRateDefinition(ofGroup group: Int) -> Setting {
-        optimizer.plan.groups[group].learningRateSetting
+        plan.groups[group].learningRateSetting
     }
 
     /// How many values the definition of a group's rate has: 1 for a number, all entries of an array.
     public func learningRateDefinitionCount(ofGroup group: Int) -> Int {
-        optimizer.plan.groups[group].learningRateSetting.valueCount
+        plan.groups[group].learningRateSetting.valueCount
     }
 
     /// Whether a group has a rate of its own, and not the model's.
-    public func hasOwnLearningRate(_ group: Int) -> Bool { optimizer.plan.groups[group].hasOwnLearningRate }
+    public func hasOwnLearningRate(_ group: Int) -> Bool { plan.groups[group].hasOwnLearningRate }
 
     /// Entries of a group's rate where that is an array or a function; nil for a number or a schedule without end.
-    public func learningRateLength(ofGroup group: Int) -> Int? { optimizer.plan.groups[group].learningRate.length }
+    public func learningRateLength(ofGroup group: Int) -> Int? { plan.groups[group].learningRate.length }
 }

@@ -90,7 +90,7 @@ extension ModelState {
     /// The content (422), then the state (409).
     func judge(_ push: Push) throws(ServingError) {
         if !push.complaints.isEmpty { throw .invalid(push.complaints) }
-        if let nonFinite = push.nonFinite, !optimizer.plan.skipsOverflow { throw .invalid([nonFinite]) }
+        if let nonFinite = push.nonFinite, !optimizer.plan.skipsNonFinite { throw .invalid([nonFinite]) }
         if let divergence { throw .diverged(parameter: divergence) }
         try judge(push.basedOn)
         try wrapping { () throws(OptimizerError) in
@@ -116,7 +116,7 @@ extension ModelState {
     func patched(by patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) -> Setting {
         try check(ifVersion)
         return try wrapping { () throws(OptimizerError) in
-            try patch.applied(to: optimizer.definition, layout: optimizer.layout)
+            try patch.applied(to: facts.settings, layout: facts.layout)
         }
     }
 
@@ -130,7 +130,7 @@ extension ModelState {
         try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
     }
 
-    func reconfigured(with settings: Setting) throws(ServingError) -> Optimizer {
+    func reconfigured(with settings: Setting) throws(ServingError) -> ModelOptimizer {
         try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings) }
     }
 
@@ -154,15 +154,6 @@ extension ModelState {
         case .importValues: pool.keepPromise()
         case .reconfigure, .restore, .dismiss, .note: break
         }
-    }
-}
-
-extension OptimizerPlan {
-    /// Whether a gradient with NaN or infinity skips the update instead of being refused.
-    fileprivate var skipsOverflow: Bool {
-        if onNonFinite == .skip { return true }
-        guard let lossScaling else { return false }
-        return lossScaling.rule != .fixed(dropsOverflow: false)
     }
 }
 

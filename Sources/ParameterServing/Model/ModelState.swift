@@ -14,7 +14,7 @@ struct ModelState {
         case repeated(StoredAnswer)
     }
 
-    private(set) var optimizer: Optimizer
+    private(set) var optimizer: ModelOptimizer
     private(set) var facts: ModelFacts
     private(set) var version: Int
     private(set) var history: VersionHistory
@@ -27,7 +27,7 @@ struct ModelState {
     private(set) var areSlotsSpoiled = false
     /// Whether the last update says so of all values; nil where something else wrote them.
     ///
-    /// See `Optimizer.update`.
+    /// See `ModelOptimizer.update`.
     private(set) var areModest: Bool?
     /// The journal position up to which, exclusive, commands have been applied.
     private(set) var position: UInt64
@@ -49,7 +49,7 @@ struct ModelState {
 
     /// A new model.
     init(
-        facts: ModelFacts, optimizer: Optimizer, arena: Arena, pool: ArenaPool, slotBytes: Int, kept: KeptMemory,
+        facts: ModelFacts, optimizer: ModelOptimizer, arena: Arena, pool: ArenaPool, slotBytes: Int, kept: KeptMemory,
         scratch: KeptMemory, configuration: ServingConfiguration
     ) {
         self.optimizer = optimizer
@@ -70,10 +70,10 @@ struct ModelState {
     var keptBytes: Int { ledger.bytes + keys.bytes + history.bytes }
 
     /// Goes on from an image: all of it, or, for a restore, all but the version and what workers have pushed since.
-    mutating func adopt(_ head: ImageHead, _ arena: Arena, optimizer: Optimizer) {
+    mutating func adopt(_ head: ImageHead, _ arena: Arena, optimizer: ModelOptimizer) {
         self.optimizer = optimizer
         self.arena = arena
-        facts = ModelFacts(name: facts.name, uid: facts.uid, optimizer: optimizer)
+        facts = ModelFacts(name: facts.name, uid: facts.uid, plan: optimizer.plan)
         version = head.version
         history = head.history
         divergence = head.divergence
@@ -137,13 +137,13 @@ struct ModelState {
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let added = try slotBytesAdded(by: settings)
             let changed = try reconfigured(with: settings)
-            if changed.definition == optimizer.definition { return .changed(published) }
+            if changed.plan.definition == optimizer.plan.definition { return .changed(published) }
             optimizer = changed
             // What has been logged is done even when the budget is spent.
             addedSlots = nil
             addedSlots = pool.budget.owe(added)
             facts = ModelFacts(
-                name: facts.name, uid: facts.uid, optimizer: optimizer,
+                name: facts.name, uid: facts.uid, plan: optimizer.plan,
                 memory: pool.budget.owe(definitionBytes(settings)))
             advanceVersion()
             return .changed(published)
@@ -212,7 +212,7 @@ struct ModelState {
             ratesMemory: latestRatesMemory, staleness: base.staleness, isFromLeftBranch: base.isLeft,
             gradientNorm: report.gradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
-            nextLossScale: optimizer.lossScaler == nil ? nil : optimizer.lossScale, gap: gap)
+            nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap)
     }
 
     private mutating func advanceVersion() {

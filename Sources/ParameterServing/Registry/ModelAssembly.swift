@@ -40,9 +40,9 @@ struct ModelAssembly {
         let parameters = definition.parameters.map(\.definition)
         let memory = try reserve(definition.settings, parameters, mustStep: mustStep)
         let optimizer = try optimizer(definition.settings, parameters)
-        let pool = ArenaPool(count: optimizer.layout.count, budget: budget)
+        let pool = ArenaPool(count: optimizer.plan.layout.count, budget: budget)
         let arena = try pool.take()
-        try fill(arena, with: definition, layout: optimizer.layout)
+        try fill(arena, with: definition, layout: optimizer.plan.layout)
         if case .state(_, let state) = source { try adopt(state, optimizer) }
         return model(name, uid, try fingerprint(of: source), optimizer, arena, pool, memory)
     }
@@ -83,7 +83,7 @@ struct ModelAssembly {
         let (head, floats) = try source.head()
         let memory = try reserve(head.settings, head.parameters)
         let optimizer = try optimizer(head.settings, head.parameters)
-        let pool = ArenaPool(count: optimizer.layout.count, budget: budget)
+        let pool = ArenaPool(count: optimizer.plan.layout.count, budget: budget)
         let arena = try pool.take()
         try adopt(head.optimizer, optimizer)
         let model = model(head.name, head.uid, head.fingerprint, optimizer, arena, pool, memory)
@@ -104,10 +104,10 @@ struct ModelAssembly {
     }
 
     private func model(
-        _ name: String, _ uid: ModelUID, _ fingerprint: Fingerprint, _ optimizer: Optimizer, _ arena: Arena,
+        _ name: String, _ uid: ModelUID, _ fingerprint: Fingerprint, _ optimizer: ModelOptimizer, _ arena: Arena,
         _ pool: ArenaPool, _ memory: Memory
     ) -> Model {
-        let facts = ModelFacts(name: name, uid: uid, optimizer: optimizer)
+        let facts = ModelFacts(name: name, uid: uid, plan: optimizer.plan)
         let state = ModelState(
             facts: facts, optimizer: optimizer, arena: arena, pool: pool, slotBytes: memory.slotBytes,
             kept: memory.kept, scratch: memory.scratch, configuration: configuration)
@@ -150,7 +150,7 @@ struct ModelAssembly {
 
     private func optimizer(
         _ settings: Setting, _ parameters: [ParameterDefinition]
-    ) throws(ServingError) -> Optimizer {
+    ) throws(ServingError) -> ModelOptimizer {
         do throws(OptimizerError) {
             return try catalogue.makeOptimizer(definition: settings, parameters: parameters)
         } catch {
@@ -158,7 +158,7 @@ struct ModelAssembly {
         }
     }
 
-    private func adopt(_ state: OptimizerState, _ optimizer: Optimizer) throws(ServingError) {
+    private func adopt(_ state: OptimizerState, _ optimizer: ModelOptimizer) throws(ServingError) {
         do throws(OptimizerError) {
             try optimizer.importState(state)
         } catch {

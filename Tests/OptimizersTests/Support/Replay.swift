@@ -6,7 +6,7 @@ import Names
 
 /// An optimizer and its parameters.
 final class Replay {
-    var optimizer: Optimizer
+    var optimizer: ModelOptimizer
     var current: FloatBuffer
     var next: FloatBuffer
     /// Whether updates are told what the one before reported, as the server tells them.
@@ -89,4 +89,24 @@ final class Replay {
         }
         return gradients
     }
+}
+
+/// What tests ask an optimizer: the answers of its plan, its rule and its state.
+extension ModelOptimizer {
+    var layout: ArenaLayout { plan.layout }
+    var definition: Setting { plan.definition }
+    var warnings: [String] { plan.warnings }
+    var isStarted: [Bool] { state.isStarted }
+    var modestRoots: [Int]? { rule.modestRoots }
+    var parameterScalars: [String: [Double]] { exportState().parameterScalars }
+    var modelScalars: [(name: String, value: Double)] { rule.modelScalars(state) }
+    var weightDecay: [Float] { plan.weightDecay(at: step) }
+
+    var learningRate: [Float?] {
+        get throws(OptimizerError) { try plan.learningRate(at: step) }
+    }
+
+    func learningRate(at step: Int) throws(OptimizerError) -> [Float?] { try plan.learningRate(at: step) }
+
+    func scaledWeightDecay(at step: Int) -> [Float] { plan.scaledWeightDecay(at: step, in: state) }
 }

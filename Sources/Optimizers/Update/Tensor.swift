@@ -12,6 +12,16 @@ public struct Tensor {
     /// For a sparse gradient, the rows that `values` holds one after another.
     public let rows: [Int]?
 
+    init(index: Int, shape: Shape, values: UnsafeMutableBufferPointer<Float>, rows: [Int]?) {
+        (self.index, self.shape, self.values, self.rows) = (index, shape, values, rows)
+    }
+
+    /// A sparse gradient of a parameter of this shape.
+    init(index: Int, shape: Shape, _ sparse: SparseRows) {
+        let values = sparse.values[0..<(sparse.indices.count * shape.rowCount)]
+        self.init(index: index, shape: shape, values: values, rows: sparse.indices)
+    }
+
     /// One value.
     public subscript(position: Int) -> Float {
         get { values[position] }

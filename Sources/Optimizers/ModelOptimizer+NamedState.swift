@@ -34,23 +34,25 @@ public struct NamedState {
     }
 }
 
-extension Optimizer {
+extension NamedState {
     /// Names of the loss scaler's numbers in exports, in the order of `OptimizerState.lossScaler`.
     static let lossScaleNames: [Name] = ["loss_scale", "loss_scale#steps", "loss_scale#mark", "loss_scale#overflows"]
+}
 
+extension ModelOptimizer {
     /// Scalars by the names that exports use, those of `NamedState` among them.
     public var exportedScalars: [(name: String, value: Double)] {
         let state = exportState()
-        var scalars = [(name: "global_step", value: Double(step))] + modelScalars
-        scalars += zip(Self.lossScaleNames, state.lossScaler).map { (name: $0.text, value: $1) }
-        scalars += parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
+        var scalars = [(name: "global_step", value: Double(step))] + rule.modelScalars(state)
+        scalars += zip(NamedState.lossScaleNames, state.lossScaler).map { (name: $0.text, value: $1) }
+        scalars += state.parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
             ofTrained(values).map { (name: "\($0.name)#\(name)", value: $1) }
         }
-        return scalars + ofTrained(isStarted).map { (name: "\($0.name)#started", value: $1 ? 1 : 0) }
+        return scalars + ofTrained(state.isStarted).map { (name: "\($0.name)#started", value: $1 ? 1 : 0) }
     }
 
     private func ofTrained<Value>(_ values: [Value]) -> [(ParameterLayout, Value)] {
-        zip(layout.parameters, values).filter { $0.0.isTrainable }
+        zip(plan.layout.parameters, values).filter { $0.0.isTrainable }
     }
 
     /// Takes over a state; this optimizer must be new.
@@ -61,7 +63,7 @@ extension Optimizer {
     public func adopt(_ named: NamedState) throws(OptimizerError) {
         var reading = try NamedStateReading(named, optimizer: self)
         var state = exportState()
-        for (index, parameter) in layout.parameters.enumerated() where parameter.isTrainable {
+        for (index, parameter) in plan.layout.parameters.enumerated() where parameter.isTrainable {
             try reading.take(index, parameter, into: &state)
         }
         try reading.takeModel(into: &state)
@@ -69,6 +71,6 @@ extension Optimizer {
         guard accepts(state) else {
             throw .invalid("", .valueError, "A count or the loss scale of this state is out of range.")
         }
-        adoptScalars(state)
+        takeScalars(of: state)
     }
 }

@@ -12,7 +12,7 @@ public struct DryRun: Sendable {
 
     /// The values of one parameter or gradient.
     public struct Values: Sendable {
-        /// The parameter's place in the layout.
+        /// The parameter's place in the plan.layout.
         public let index: Int
         /// The values, row-major; for sparse gradients the rows of `rows`.
         public let values: [Float]
@@ -35,7 +35,7 @@ public struct DryRun: Sendable {
     public let report: UpdateReport
 }
 
-extension Optimizer {
+extension ModelOptimizer {
     /// What an update with these gradients would do.
     ///
     /// The gradients are not changed, nor is anything of this optimizer.
@@ -45,13 +45,17 @@ extension Optimizer {
     public func dryRun(
         _ gradients: Gradients, from current: UnsafePointer<Float>, showingStages: Bool = true
     ) throws(OptimizerError) -> DryRun {
-        let trial = try reconfigured(with: definition)
-        trial.slots = slots.map { Slot(copying: $0) }
-        let next = FloatBuffer(count: layout.count)
-        var scratch = gradients.copy(layout: layout)
+        let trial = try reconfigured(with: plan.definition)
+        trial.state.slots = state.slots.map { slot in
+            let copy = FloatBuffer(count: slot.buffer.count)
+            copy.copy(from: slot.buffer)
+            return OptimizerState.SlotMemory(name: slot.name, buffer: copy)
+        }
+        let next = FloatBuffer(count: plan.layout.count)
+        var scratch = gradients.copy(layout: plan.layout)
         let report = try trial.update(&scratch, from: current, to: next.base)
         let updates = report.applied ? changes(gradients, from: current, to: next) : []
-        let stages = showingStages ? stages(of: gradients.copy(layout: layout), from: current) : []
+        let stages = showingStages ? stages(of: gradients.copy(layout: plan.layout), from: current) : []
         return DryRun(stages: stages, updates: updates, report: report)
     }
 
@@ -61,7 +65,7 @@ extension Optimizer {
         let stride = MemoryLayout<Float>.stride
         let rows = gradients.sparse.values.reduce(0) { $0 + $1.values.count }
         let copies =
-            slots.reduce(0) { $0 + $1.buffer.count } + (showingStages ? 3 : 2) * layout.count
+            state.slots.reduce(0) { $0 + $1.buffer.count } + (showingStages ? 3 : 2) * plan.layout.count
             + (showingStages ? 2 : 1) * rows
         return (copies + valuesTold(by: gradients, showingStages: showingStages)) * stride
             + updateBytes(gradients, areModest: false)
@@ -69,57 +73,37 @@ extension Optimizer {
 
     /// How many values a dry run tells: the update, and the gradients after each of four stages.
     public func valuesTold(by gradients: Gradients, showingStages: Bool) -> Int {
-        let dense = layout.parameters.indices.reduce(0) {
-            $0 + (gradients.isDense[$1] ? layout.parameters[$1].range.count : 0)
+        let dense = plan.layout.parameters.indices.reduce(0) {
+            $0 + (gradients.isDense[$1] ? plan.layout.parameters[$1].range.count : 0)
         }
         let sparse = gradients.sparse.reduce(0) { $0 + $1.value.values.count }
-        let updated = gradients.sparse.reduce(dense) { $0 + layout.parameters[$1.key].range.count }
+        let updated = gradients.sparse.reduce(dense) { $0 + plan.layout.parameters[$1.key].range.count }
         return updated + (showingStages ? 4 * (dense + sparse) : 0)
     }
 
     private func changes(_ gradients: Gradients, from current: UnsafePointer<Float>, to next: FloatBuffer)
         -> [DryRun.Values]
     {
-        tensors(of: gradients).map { tensor in
-            let values = layout.parameters[tensor.index].range.map { next.base[$0] - current[$0] }
+        let pass = UpdatePass(plan, rule, state, gradients, from: current, to: next.base, rates: [])
+        return pass.tensors(of: gradients).map { tensor in
+            let values = plan.layout.parameters[tensor.index].range.map { next.base[$0] - current[$0] }
             return DryRun.Values(index: tensor.index, values: values, rows: nil)
         }
     }
 
     /// Runs the stages one by one on a copy of the gradients, which they change in place.
     private func stages(of gradients: Gradients, from current: UnsafePointer<Float>) -> [DryRun.Stage] {
-        let rates = [Float](repeating: 0, count: plan.groups.count)
-        let outer = pass
-        pass = makePass(gradients, from: current, to: gradients.dense.base, rates: rates)
-        defer { pass = outer }
-        unscaleFirst(tensors(of: gradients))
+        let pass = UpdatePass(plan, rule, state, gradients, from: current, to: gradients.dense.base, rates: [])
+        pass.unscaleFirst(pass.tensors(of: gradients))
         let steps: [(String, ([Tensor]) -> [Tensor])] = [
-            ("flatten_gradients", flattenGradients), ("decay_weight", decayWeight),
-            ("gradients_centralization", gradientsCentralization), ("scale_grad", scaleGrad),
+            ("flatten_gradients", pass.flattenGradients), ("decay_weight", pass.decayWeight),
+            ("gradients_centralization", pass.gradientsCentralization), ("scale_grad", pass.scaleGrad),
         ]
-        var tensors = tensors(of: gradients)
+        var tensors = pass.tensors(of: gradients)
         return steps.map { name, stage in
             tensors = stage(tensors)
             let values = tensors.map { DryRun.Values(index: $0.index, values: Array($0.values), rows: $0.rows) }
             return DryRun.Stage(name: name, gradients: values)
         }
-    }
-}
-
-extension Gradients {
-    /// The same gradients in memory of their own.
-    func copy(layout: ArenaLayout) -> Gradients {
-        var copy = self
-        copy.dense = FloatBuffer(count: layout.count)
-        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
-            (copy.dense.base + parameter.range.lowerBound).update(
-                from: dense.base + parameter.range.lowerBound, count: parameter.range.count)
-        }
-        for (index, rows) in sparse {
-            let values = FloatBuffer(count: rows.values.count)
-            values.copy(from: rows.values)
-            copy.sparse[index] = SparseRows(indices: rows.indices, values: values)
-        }
-        return copy
     }
 }

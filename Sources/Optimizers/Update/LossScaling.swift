@@ -1,5 +1,5 @@
 // Loss scaling: gradients arrive multiplied by a factor that keeps small ones above zero in half precision. What the
-// definition says is a `LossScaling`; the current scale is a `LossScaler`, part of the optimizer's state.
+// definition says is a `LossScaling`; the current scale is a `LossScaler`, read from the optimizer's state.
 
 /// How the loss scale behaves, as the definition says.
 ///
@@ -70,60 +70,65 @@ public struct LossScaling: Sendable, Equatable {
         let window = try settings.wholeNumber("scale_window", default: 2000, atLeast: 1)
         return (.manager(factor: factor, window: window), initial)
     }
-}
-
-/// The current loss scale, and what it goes by.
-public struct LossScaler: Sendable, Equatable {
-    /// The rule it follows.
-    public let scaling: LossScaling
-    /// The factor that the next gradients must arrive multiplied by.
-    public var scale: Double
-    /// Steps seen, counted as MindSpore's manager does: from 1.
-    public var current = 1
-    /// The step of the last overflow (manager), or good steps in a row (scaler).
-    public var mark = 0
-    /// Overflows in a row.
-    public var overflows = 0
-
-    init(_ scaling: LossScaling) {
-        self.scaling = scaling
-        scale = scaling.initial
-    }
 
     /// Whether an overflow skips the update.
-    var dropsOverflow: Bool { scaling.rule != .fixed(dropsOverflow: false) }
+    var dropsOverflow: Bool { rule != .fixed(dropsOverflow: false) }
 
-    /// Takes note of a step that overflowed or did not.
+    /// Takes note in `scaler` of a step that overflowed or did not.
     ///
     /// - Throws: `.lossScaleStuck` after more than a thousand overflows in a row (manager).
-    mutating func advance(overflow: Bool) throws(OptimizerError) {
-        switch scaling.rule {
+    func advance(_ scaler: inout LossScaler, overflow: Bool) throws(OptimizerError) {
+        switch rule {
         case .fixed: break
         case .manager(let factor, let window):
             if overflow {
-                guard overflows < 1000 else { throw .lossScaleStuck(overflows: overflows + 1) }
-                move(to: max(scale / factor, 1))
-                (mark, overflows) = (current, overflows + 1)
+                guard scaler.overflows < 1000 else { throw .lossScaleStuck(overflows: scaler.overflows + 1) }
+                scaler.move(to: max(scaler.scale / factor, 1))
+                (scaler.mark, scaler.overflows) = (scaler.current, scaler.overflows + 1)
             } else {
-                overflows = 0
-                if (current - mark) % window == 0 { move(to: scale * factor) }
+                scaler.overflows = 0
+                if (scaler.current - scaler.mark) % window == 0 { scaler.move(to: scaler.scale * factor) }
             }
-            current += 1
+            scaler.current += 1
         case .scaler(let factor, let window):
             if overflow {
-                move(to: max(1, scale / factor))
-                mark = 0
+                scaler.move(to: max(1, scaler.scale / factor))
+                scaler.mark = 0
             } else {
-                if mark == window - 1 { move(to: scale * factor) }
-                mark = (mark + 1) % window
+                if scaler.mark == window - 1 { scaler.move(to: scaler.scale * factor) }
+                scaler.mark = (scaler.mark + 1) % window
             }
         }
     }
+}
+
+/// The current loss scale, and what its rule counts.
+struct LossScaler: Equatable {
+    /// The factor that the next gradients must arrive multiplied by.
+    var scale: Double
+    /// Steps seen, counted as MindSpore's manager does: from 1.
+    var current = 1
+    /// The step of the last overflow (manager), or good steps in a row (scaler).
+    var mark = 0
+    /// Overflows in a row.
+    var overflows = 0
+
+    init(startOf scaling: LossScaling) { scale = scaling.initial }
+
+    /// Reads the numbers of a state, which have been checked; nil where there are none.
+    init?(_ numbers: [Double]) {
+        guard numbers.count == 4 else { return nil }
+        scale = numbers[0]
+        (current, mark, overflows) = (Int(numbers[1]), Int(numbers[2]), Int(numbers[3]))
+    }
+
+    /// As a state has them.
+    var numbers: [Double] { [scale, Double(current), Double(mark), Double(overflows)] }
 
     /// Takes the next scale, unless it has left float32: clients multiply a loss by it, the server divides by it.
     ///
     /// DynamicLossScaler stops there too; DynamicLossScaleManager goes on to infinity, where every gradient is lost.
-    private mutating func move(to next: Double) {
+    mutating func move(to next: Double) {
         if LossScaling.isUsable(next) { scale = next }
     }
 }

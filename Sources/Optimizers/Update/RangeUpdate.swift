@@ -1,4 +1,4 @@
-// One kernel call: a range of the arena with its numbers. Made by the walk over the arena, run by the rule.
+// One kernel call: a range of the arena with its numbers. Made by `UpdatePass`, run by the rule.
 
 import CKernels
 
@@ -18,10 +18,12 @@ struct RangeUpdate {
     let numbers: pk_constants
     /// The first parameter of the range.
     let parameter: Int
+    /// How many values of that parameter come before the range.
+    var offset = 0
     /// What it changed.
     var sums = pk_sums()
 
-    /// Runs a loop over the range; slots are parallel to the arena.
+    /// Runs a loop over the range.
     mutating func run(_ kernel: pk_rule, slots: [Slot]) {
         var update = call(slots: slots)
         pk_apply(VectorMath.isa, kernel, &update, &sums)
@@ -35,12 +37,14 @@ struct RangeUpdate {
         update.weights = weights + start
         update.gradients = UnsafePointer(gradients)
         update.next = next + start
-        update.slots = (
-            slots.count > 0 ? slots[0].buffer.base + start : nil, slots.count > 1 ? slots[1].buffer.base + start : nil,
-            slots.count > 2 ? slots[2].buffer.base + start : nil
-        )
+        update.slots = (place(in: slots, 0), place(in: slots, 1), place(in: slots, 2))
         update.pass = conditioning
         update.constants = numbers
         return update
+    }
+
+    private func place(in slots: [Slot], _ number: Int) -> UnsafeMutablePointer<Float>? {
+        guard number < slots.count else { return nil }
+        return slots[number].buffer.base + slots[number].ranges[parameter].lowerBound + offset
     }
 }

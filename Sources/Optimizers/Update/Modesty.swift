@@ -24,19 +24,21 @@ enum Modesty {
     static func holds(epsilon: Double, decay: Double = 0) -> Bool { epsilon >= leastEpsilon && decay <= mostDecay }
 }
 
-extension Optimizer {
-    /// The most bytes that an update by modest gradients takes beside its arguments.
-    ///
-    /// - Parameter areModest: As for `update`.
-    public func updateBytes(_ gradients: Gradients, areModest: Bool?) -> Int {
-        let copies = mayCopySlots || areModest == false
-        return gradients.orderBytes + (copies ? KeptSlots.bytes(of: self, touchedBy: gradients) : 0)
+extension UpdatePass {
+    /// Whether this update, from weights and slots that are modest, leaves all of them finite.
+    func staysFinite(with gradients: Gradients) -> Bool {
+        guard rule.modestRoots != nil, lossScale <= 0x1p30 else { return false }
+        guard rates.allSatisfy({ abs($0) <= Float(Modesty.mostFactor) }), decays.allSatisfy({ $0 <= 1 }),
+            abs(unscale ?? 1) <= 1, abs(scaleAfter ?? 1) <= 1
+        else { return false }
+        return gradients.areModest(in: layout)
     }
 
     /// Whether weights and slots are modest; asked where it is not known, and after an update that may not stay finite.
-    func isModest(_ weights: UnsafeMutablePointer<Float>) -> Bool {
-        guard let roots = modestRoots else { return false }
-        let weights = UnsafeMutableBufferPointer(start: weights, count: layout.count)
+    func isModest(_ weights: UnsafePointer<Float>) -> Bool {
+        guard let roots = rule.modestRoots else { return false }
+        let weights = UnsafeMutableBufferPointer(
+            start: UnsafeMutablePointer(mutating: weights), count: layout.count)
         return VectorMath.allWithin(Modesty.values, weights)
             && slots.enumerated().allSatisfy { place, slot in
                 let range = roots.contains(place) ? Modesty.roots : Modesty.slots

@@ -1,0 +1,240 @@
+// A model's optimizer at work: its plan, its rule and its state. The server holds one per model and calls `update`; a dry
+// run and a live change make another of it.
+
+import CKernels
+import Names
+
+/// The optimizer of one model; one instance serves one thread at a time.
+public final class ModelOptimizer {
+    /// The definition with all of its rules applied.
+    public let plan: OptimizerPlan
+    /// What updates do.
+    let rule: Rule
+    /// What updates have done so far.
+    var state: OptimizerState
+    /// Whether updates go stage by stage though the rule has a shorter way.
+    var isStaged = false
+
+    /// An optimizer at its start.
+    init(_ plan: OptimizerPlan, _ rule: Rule) {
+        (self.plan, self.rule) = (plan, rule)
+        state = OptimizerState(startOf: plan, scalars: rule.firstScalars)
+        state.slots = plan.slots.map { $0.allocate() }
+    }
+
+    /// Updates applied so far; the next one uses the rate of this step.
+    public var step: Int { state.step }
+    /// By parameter index: updates that it has had, where the framework counts them so; else empty.
+    public var counts: [Int] { state.counts ?? [] }
+    /// The optimizer's memory, in the order of the plan's slots.
+    public var slots: [Slot] { plan.slots(of: state) }
+    /// What the next gradients must arrive multiplied by.
+    public var lossScale: Double { plan.lossScale(in: state) }
+
+    /// New values of `current` into `next`; slots and step advance.
+    ///
+    /// Absent parameters are copied, unless `next` holds their values already.
+    ///
+    /// - Parameters:
+    ///   - gradients: The gradients of this update, checked against the layout; used as scratch.
+    ///   - current: The arena before the update, not changed.
+    ///   - next: The arena after it; must not overlap `current`.
+    ///   - held: By parameter, whether `next` holds the values of `current`; empty where nothing is known.
+    ///   - areModest: What the report of the update before said, if nothing but it has written `current` and the slots;
+    ///     nil has them looked at. Saves a copy of the slots.
+    ///   - keepsSlots: Whether an update that is refused leaves the slots as they were, and one that makes a slot
+    ///     non-finite is refused too. Without it, an update is what it was in logs of the first releases.
+    ///   - counting: Told how many bytes the update takes beside its arguments before it takes them; not for none.
+    /// - Returns: What happened. A skipped overflow changes nothing but the loss scale; `next` is then untouched.
+    /// - Throws: `.learningRateExhausted`, `.stepsUsedUp`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`,
+    ///   `.diverged`: nothing moved, and `next` must not be published. Without `keepsSlots`, `.diverged` leaves slots and
+    ///   counts moved: continue from a checkpoint, or `resetSlots()`.
+    public func update(
+        _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
+        held: [Bool] = [], areModest: Bool? = nil, keepsSlots: Bool = true, counting: (Int) -> Void = { _ in }
+    ) throws(OptimizerError) -> UpdateReport {
+        let rates = try plan.learningRate(at: step)
+        try plan.check(gradients)
+        try checkSteps(for: gradients)
+        guard gradients.isFinite else { return try skip(gradients, rates: rates) }
+        var pass = UpdatePass(plan, rule, state, gradients, from: current, to: next, rates: rates, held: held)
+        let isBounded =
+            !isStaged && !rule.isStaged && (areModest ?? pass.isModest(current)) && pass.staysFinite(with: gradients)
+        let keeps = keepsSlots && !isBounded
+        let bytes = gradients.orderBytes + (keeps ? keptBytes(gradients) : 0)
+        if bytes > 0 { counting(bytes) }
+        let kept = keeps ? KeptSlots(pass.slots, of: plan.layout, touchedBy: gradients) : nil
+        do throws(OptimizerError) {
+            if isStaged || rule.isStaged { try pass.runStaged(gradients) } else { pass.runFused(gradients) }
+            pass.state.note(gradients, plan, rule)
+            if let refusal = divergence(after: pass, kept) { throw refusal }
+        } catch {
+            if keepsSlots { putBack(kept) } else { state = pass.state }
+            throw error
+        }
+        pass.state.step += 1
+        try pass.state.advanceLossScale(plan, overflow: false)
+        state = pass.state
+        var report = pass.report(rates: rates)
+        report.areModest = isBounded ? pass.sums.large == 0 : keepsSlots && pass.isModest(next)
+        return report
+    }
+
+    /// Whether an update may have to keep a copy of its slots though all numbers are modest.
+    public var mayCopySlots: Bool { isStaged || rule.mayCopySlots }
+
+    /// The most bytes that an update by modest gradients takes beside its arguments.
+    ///
+    /// - Parameter areModest: As for `update`.
+    public func updateBytes(_ gradients: Gradients, areModest: Bool?) -> Int {
+        gradients.orderBytes + (mayCopySlots || areModest == false ? keptBytes(gradients) : 0)
+    }
+
+    private func keptBytes(_ gradients: Gradients) -> Int {
+        KeptSlots.bytes(slots, of: plan.layout, touchedBy: gradients)
+    }
+
+    private func putBack(_ kept: KeptSlots?) {
+        kept?.putBack()
+        rule.undo()
+    }
+
+    /// Why an update must not be published; nil for a sound one.
+    private func divergence(after pass: UpdatePass, _ kept: KeptSlots?) -> OptimizerError? {
+        let parameters = plan.layout.parameters
+        if pass.sums.nonfinite != 0 {
+            let stray = parameters.indices.first { !VectorMath.allFinite(pass.parameter($0).values) }
+            return .diverged(parameter: stray.map { parameters[$0].name.text } ?? "")
+        }
+        guard let stray = kept?.firstNonFinite else { return nil }
+        return .diverged(parameter: parameters[stray.parameter].name.text, slot: stray.slot)
+    }
+
+    /// The report of an update that its gradients' overflow skips.
+    ///
+    /// - Throws: `.nonFiniteGradient` where such gradients are refused.
+    private func skip(_ gradients: Gradients, rates: [Float?]) throws(OptimizerError) -> UpdateReport {
+        guard plan.skipsNonFinite else {
+            throw .nonFiniteGradient(parameter: gradients.firstNonFinite(in: plan.layout)?.text ?? "")
+        }
+        try state.advanceLossScale(plan, overflow: true)
+        return UpdateReport(
+            applied: false, learningRates: rates, gradientNorm: .infinity, updateRatio: nil, overflow: true,
+            nextLossScale: lossScale)
+    }
+
+    /// Refuses an update that would count past the last step.
+    ///
+    /// - Parameters:
+    ///   - underWay: Updates that will be applied before this one.
+    ///   - gradients: The gradients of this update.
+    /// - Throws: `.stepsUsedUp`.
+    public func checkSteps(underWay: Int = 0, for gradients: Gradients) throws(OptimizerError) {
+        try state.checkSteps(underWay: underWay, for: gradients, in: plan.layout)
+    }
+
+    /// By parameter, whether an update with these gradients writes it; nil where it may write any.
+    public func written(by gradients: Gradients) -> [Bool]? {
+        isStaged || rule.isStaged ? nil : gradients.isDense.indices.map(gradients.has)
+    }
+
+    /// The state; its slots are this optimizer's memory.
+    public func exportState() -> OptimizerState {
+        var exported = state
+        exported.parameterScalars = rule.parameterScalars(state)
+        return exported
+    }
+
+    /// Whether a state belongs to this layout, class and way of loss scaling.
+    public func accepts(_ other: OptimizerState) -> Bool {
+        OptimizerState.steps.contains(other.step) && other.isStarted.count == state.isStarted.count
+            && (other.counts?.count ?? counts.count) == counts.count
+            && (other.counts ?? []).allSatisfy(OptimizerState.steps.contains)
+            && other.slots.count == state.slots.count
+            && zip(other.slots, state.slots).allSatisfy { $0.name == $1.name && $0.buffer.count == $1.buffer.count }
+            && other.lossScaler.count == state.lossScaler.count
+            && other.lossScaler.prefix(1).allSatisfy { $0 > 0 && $0.isFinite }
+            && other.lossScaler.dropFirst().allSatisfy { $0 >= 0 && $0 < 0x1p53 }
+            && other.parameterScalars.mapValues(\.count) == exportState().parameterScalars.mapValues(\.count)
+    }
+
+    /// Continues from a state, copying its slots.
+    ///
+    /// - Throws: `.invalid` where it belongs to another layout or class; nothing changed then.
+    public func importState(_ other: OptimizerState) throws(OptimizerError) {
+        guard accepts(other) else {
+            throw .invalid("", .valueError, "This state belongs to another optimizer or other parameters.")
+        }
+        for (source, slot) in zip(other.slots, state.slots) { slot.buffer.copy(from: source.buffer) }
+        takeScalars(of: other)
+    }
+
+    /// Takes over all of a state but its slots.
+    func takeScalars(of other: OptimizerState) {
+        state.takeScalars(of: other)
+        resume(with: other.parameterScalars)
+    }
+
+    /// Takes over the numbers per parameter that the rule keeps, in the state or by itself.
+    private func resume(with scalars: [String: [Double]]) {
+        state.parameterScalars.merge(scalars.filter { state.parameterScalars[$0.key] != nil }) { $1 }
+        rule.resume(from: state, scalars)
+    }
+
+    /// Sets slots, counts, started flags and scalars back to what a new optimizer has; step and loss scale stay.
+    public func resetSlots() {
+        state.slots = plan.slots.map { $0.allocate() }
+        state.isStarted = state.isStarted.map { _ in false }
+        state.counts = state.counts?.map { _ in 0 }
+        resume(with: rule.parameterScalars(state).mapValues { $0.map { _ in 0 } })
+    }
+
+    /// This optimizer under another definition: same layout, slots, step and loss scale carried over.
+    ///
+    /// Slots are shared, not copied, so the old instance must not be used again once the new one has stepped. A changed
+    /// `loss_scaling` starts over; slots that only the new definition has start at their initial values.
+    /// - Throws: `.invalid` for whatever is wrong with the definition, and where it would move parameters between groups
+    ///   or name another optimizer.
+    public func reconfigured(with definition: Setting) throws(OptimizerError) -> ModelOptimizer {
+        let (plan, rule) = try draft(with: definition)
+        let changed = ModelOptimizer(plan, rule, from: exportState())
+        if plan.lossScaling != self.plan.lossScaling {
+            changed.state.lossScaler = OptimizerState(startOf: plan).lossScaler
+        }
+        return changed
+    }
+
+    private init(_ plan: OptimizerPlan, _ rule: Rule, from other: OptimizerState) {
+        (self.plan, self.rule) = (plan, rule)
+        state = OptimizerState(startOf: plan, scalars: rule.firstScalars)
+        state.slots = plan.slots.map { slot in other.slots.first { $0.name == slot.name } ?? slot.allocate() }
+        takeScalars(of: other)
+    }
+
+    /// The bytes that the slots of this model take under another definition.
+    ///
+    /// - Throws: `.invalid` as `reconfigured`.
+    public func memoryNeeded(with definition: Setting) throws(OptimizerError) -> Int {
+        try draft(with: definition).plan.byteCount
+    }
+
+    private func draft(with definition: Setting) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
+        let changed = try plan.catalogue.draft(
+            definition: definition, parameters: plan.layout.parameters.map(ParameterDefinition.init))
+        guard changed.plan.row.isSame(as: plan.row) else {
+            throw .invalid("/optimizer", .valueError, "The optimizer of a running model cannot change; create another.")
+        }
+        guard changed.plan.layout.places(like: plan.layout) else {
+            throw .invalid(
+                "/groups", .valueError, "Groups and update order of a running model cannot change; create another.")
+        }
+        return changed
+    }
+}
+
+extension ParameterDefinition {
+    init(_ layout: ParameterLayout) {
+        self.init(
+            name: layout.name, shape: layout.shape, isTrainable: layout.isTrainable, wireType: layout.wireType)
+    }
+}

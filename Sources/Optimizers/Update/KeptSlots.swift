@@ -1,0 +1,58 @@
+// What an update may spoil, kept until it has proved sound: slots are written in place, and one that overflows would make
+// every later update wrong. `Modesty` tells when no copy is needed.
+
+import CKernels
+
+/// Copies of the slots of the parameters that an update touches.
+struct KeptSlots {
+    /// A stretch of a slot with the place of its values in `values`.
+    private struct Piece {
+        let slot: Slot
+        let parameter: Int
+        let start: Int
+
+        var now: UnsafeMutableBufferPointer<Float> { slot[parameter] }
+    }
+
+    private let pieces: [Piece]
+    private let values: FloatBuffer
+
+    /// What the copies of an update with these gradients take.
+    static func bytes(_ slots: [Slot], of layout: ArenaLayout, touchedBy gradients: Gradients) -> Int {
+        let touched = layout.parameters.indices.filter(gradients.has)
+        return slots.reduce(0) { sum, slot in
+            touched.reduce(sum) { $0 + slot.ranges[$1].count * MemoryLayout<Float>.stride }
+        }
+    }
+
+    init(_ slots: [Slot], of layout: ArenaLayout, touchedBy gradients: Gradients) {
+        let touched = layout.parameters.indices.filter(gradients.has)
+        var (pieces, count): ([Piece], Int) = ([], 0)
+        for slot in slots {
+            for parameter in touched where !slot.ranges[parameter].isEmpty {
+                pieces.append(Piece(slot: slot, parameter: parameter, start: count))
+                count += slot.ranges[parameter].count
+            }
+        }
+        (self.pieces, values) = (pieces, FloatBuffer(count: count))
+        for piece in pieces { _ = values[before(piece)].update(fromContentsOf: piece.now) }
+    }
+
+    private func before(_ piece: Piece) -> Range<Int> { piece.start..<piece.start + piece.now.count }
+
+    /// The first slot that an update has made non-finite; nil where all are sound, or no worse than before.
+    ///
+    /// The first releases let a slot overflow where its parameter stayed finite: such a model goes on as it did.
+    var firstNonFinite: (parameter: Int, slot: String)? {
+        let stray = pieces.first { piece in
+            !VectorMath.allFinite(piece.now)
+                && zip(values[before(piece)], piece.now).contains { $0.isFinite && !$1.isFinite }
+        }
+        return stray.map { ($0.parameter, $0.slot.name) }
+    }
+
+    /// Undoes what the update did to slots.
+    func putBack() {
+        for piece in pieces { _ = piece.now.update(fromContentsOf: values[before(piece)]) }
+    }
+}

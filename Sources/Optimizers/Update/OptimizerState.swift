@@ -1,0 +1,122 @@
+// The optimizer's whole state as a value: what an update changes, what snapshots and checkpoints hold, and what restores,
+// live reconfiguration and dry runs go on from. A copy shares the slots' memory; whoever keeps it past the next update
+// must copy that.
+
+import Names
+
+/// Everything that an optimizer is beyond its plan; going on from it continues bit for bit.
+public struct OptimizerState: Sendable {
+    /// A slot's name and memory.
+    public struct SlotMemory: Sendable {
+        /// The slot's name.
+        public var name: String
+        /// Its values; the optimizer's own memory, not a copy.
+        public var buffer: FloatBuffer
+
+        /// Names a slot's memory.
+        public init(name: String, buffer: FloatBuffer) {
+            self.name = name
+            self.buffer = buffer
+        }
+    }
+
+    /// What a step, or a count of a parameter, may be: up to 2^53 - 1.
+    public static let steps = 0...(1 << 53) - 1
+
+    /// Updates applied; the next one uses the rate of this step.
+    public var step: Int
+    /// By parameter index: whether it has had a gradient.
+    ///
+    /// What a rule sets up at its first update hangs on it.
+    public var isStarted: [Bool]
+    /// By parameter index: updates that it has had, empty where the framework counts the model's alone.
+    ///
+    /// nil in states that were written before there were counts: then the step for each that has had a gradient.
+    public var counts: [Int]?
+    /// Numbers per parameter by name.
+    public var parameterScalars: [String: [Double]]
+    /// The loss scale, steps seen, mark and overflows in a row; empty without loss scaling.
+    public var lossScaler: [Double]
+    /// The slots.
+    public var slots: [SlotMemory]
+
+    /// Makes a state of its parts.
+    public init(
+        step: Int, isStarted: [Bool], counts: [Int]?, parameterScalars: [String: [Double]], lossScaler: [Double],
+        slots: [SlotMemory]
+    ) {
+        self.step = step
+        self.isStarted = isStarted
+        self.counts = counts
+        self.parameterScalars = parameterScalars
+        self.lossScaler = lossScaler
+        self.slots = slots
+    }
+
+    /// The state that a plan begins with, but for its slots.
+    init(startOf plan: OptimizerPlan, scalars: [String: Double] = [:]) {
+        step = plan.step
+        isStarted = plan.layout.parameters.map { _ in false }
+        counts = plan.row.traits.framework.countsPerParameter ? isStarted.map { _ in 0 } : []
+        parameterScalars = scalars.mapValues { value in plan.layout.parameters.map { _ in value } }
+        slots = []
+        lossScaler = plan.lossScaling.map { LossScaler(startOf: $0).numbers } ?? []
+    }
+
+    /// t of the formulas for a parameter in the next update: 1 on the first, of the model or of the parameter.
+    func t(of parameter: Int) -> Int {
+        guard let counts, !counts.isEmpty else { return step + 1 }
+        return counts[parameter] + 1
+    }
+
+    /// A number of the rule's for a parameter.
+    subscript(scalar: String, parameter: Int) -> Double {
+        get { parameterScalars[scalar]?[parameter] ?? 0 }
+        set { parameterScalars[scalar]?[parameter] = newValue }
+    }
+
+    /// Counts the parameters that had a gradient.
+    mutating func note(_ gradients: Gradients, _ plan: OptimizerPlan, _ rule: Rule) {
+        for (index, parameter) in plan.layout.parameters.enumerated() where parameter.isTrainable {
+            guard gradients.has(index) else { continue }
+            if counts?.isEmpty == false { counts?[index] += 1 }
+            if !isStarted[index], let group = parameter.groupIndex, rule.starts(group) { isStarted[index] = true }
+        }
+    }
+
+    /// Takes note in the loss scale of a step that overflowed or did not.
+    ///
+    /// - Throws: `.lossScaleStuck`.
+    mutating func advanceLossScale(_ plan: OptimizerPlan, overflow: Bool) throws(OptimizerError) {
+        guard let scaling = plan.lossScaling, var scaler = LossScaler(lossScaler) else { return }
+        try scaling.advance(&scaler, overflow: overflow)
+        lossScaler = scaler.numbers
+    }
+
+    /// Takes over all of a checked state but its slots and the rule's numbers.
+    mutating func takeScalars(of other: OptimizerState) {
+        step = other.step
+        isStarted = other.isStarted
+        counts = counts?.isEmpty == false ? other.counts ?? isStarted.map { $0 ? step : 0 } : []
+        guard !lossScaler.isEmpty, var scaler = LossScaler(other.lossScaler) else { return }
+        // States from before the scale had an end may hold one beyond float32.
+        scaler.scale = min(scaler.scale, Double(Float.greatestFiniteMagnitude))
+        lossScaler = scaler.numbers
+    }
+
+    /// Refuses an update that would count past the last step.
+    ///
+    /// - Parameter underWay: Updates that will be applied before this one.
+    /// - Throws: `.stepsUsedUp`.
+    func checkSteps(
+        underWay: Int, for gradients: Gradients, in layout: ArenaLayout
+    ) throws(OptimizerError) {
+        let last = Self.steps.upperBound
+        guard step + underWay < last else { throw .stepsUsedUp(count: "global_step") }
+        guard LossScaler(lossScaler)?.current ?? 0 < last else { throw .stepsUsedUp(count: "loss_scale#steps") }
+        guard let counts, counts.contains(last) else { return }
+        for (index, parameter) in layout.parameters.enumerated() where counts[index] == last && gradients.has(index) {
+            throw .stepsUsedUp(count: Name("\(parameter.name)#step"))
+        }
+    }
+}

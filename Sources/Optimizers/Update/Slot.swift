@@ -1,0 +1,86 @@
+// Slots: the optimizer's memory, parallel to the arena. A rule declares them, the plan places them, the state holds their
+// values.
+
+/// A slot as a rule declares it, before anything is allocated.
+public struct SlotDefinition {
+    /// MindSpore's name of it, "moments"; in a checkpoint `<name>.<parameter>`.
+    public let name: String
+    let initial: (ParameterLayout) -> Float
+    let shape: (ParameterLayout) -> Shape?
+
+    /// A slot of the arena's shape that starts at one value.
+    public init(_ name: String, initial: Float = 0) {
+        self.init(name, initial: { _ in initial })
+    }
+
+    /// A slot of the arena's shape that starts at a value per parameter.
+    public init(_ name: String, initial: @escaping (ParameterLayout) -> Float) {
+        self.name = name
+        self.initial = initial
+        shape = { $0.shape }
+    }
+
+    /// A slot whose shape differs from the parameter's; nil where a parameter has none.
+    public init(_ name: String, shape: @escaping (ParameterLayout) -> Shape?) {
+        self.name = name
+        self.shape = shape
+        initial = { _ in 0 }
+    }
+}
+
+/// Where the values of a slot are: one range per parameter.
+public struct SlotLayout: Sendable {
+    /// MindSpore's name of it.
+    public let name: String
+    /// By parameter index: its values in the slot's memory; empty where the parameter has none.
+    public let ranges: [Range<Int>]
+    /// By parameter index: its extents; nil where the parameter has none.
+    public let shapes: [Shape?]
+    /// By parameter index: the value that a new slot is filled with.
+    private let initial: [Float]
+
+    /// - Throws: `.invalid` where its values would not fit in any memory.
+    init(_ definition: SlotDefinition, _ layout: ArenaLayout) throws(OptimizerError) {
+        name = definition.name
+        shapes = layout.parameters.map(definition.shape)
+        initial = layout.parameters.map(definition.initial)
+        var ranges: [Range<Int>] = []
+        for shape in shapes {
+            let start = ranges.last?.upperBound ?? 0
+            let (end, overflow) = start.addingReportingOverflow(shape?.elementCount ?? 0)
+            guard !overflow, end <= Int.max / 64 else {
+                throw .invalid("", .valueError, "The parameters are too large for any machine's memory.")
+            }
+            ranges.append(start..<end)
+        }
+        self.ranges = ranges
+    }
+
+    /// How many values it has.
+    var count: Int { ranges.last?.upperBound ?? 0 }
+
+    /// Its first values, in memory of their own.
+    func allocate() -> OptimizerState.SlotMemory {
+        let buffer = FloatBuffer(count: count)
+        for (range, value) in zip(ranges, initial) where value != 0 { buffer[range].update(repeating: value) }
+        return OptimizerState.SlotMemory(name: name, buffer: buffer)
+    }
+}
+
+/// The values of a slot with their places.
+public struct Slot {
+    /// Where the values of each parameter are.
+    public let layout: SlotLayout
+    /// All of its values.
+    public let buffer: FloatBuffer
+
+    /// MindSpore's name of it.
+    public var name: String { layout.name }
+    /// By parameter index: its values in `buffer`; empty where the parameter has none.
+    public var ranges: [Range<Int>] { layout.ranges }
+    /// By parameter index: its extents; nil where the parameter has none.
+    public var shapes: [Shape?] { layout.shapes }
+
+    /// The values of a parameter.
+    public subscript(parameter: Int) -> UnsafeMutableBufferPointer<Float> { buffer[ranges[parameter]] }
+}

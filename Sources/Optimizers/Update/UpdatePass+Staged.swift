@@ -1,0 +1,87 @@
+// The seed's stages, one function each, in the order of the pipeline, and the way of an update through them. Built-in rules
+// fuse them; users' classes call them and dry runs show what each did. A test demands equal bits of both ways.
+
+import CKernels
+
+extension UpdatePass {
+    /// Copies the present values, hands the gradients to `construct` and counts what it did.
+    mutating func runStaged(_ gradients: Gradients) throws(OptimizerError) {
+        next.update(from: current, count: layout.count)
+        let (tensors, rule) = (tensors(of: gradients), rule)
+        for tensor in tensors { count(gradient: tensor) }
+        unscaleFirst(tensors)
+        try rule.construct(tensors, &self)
+        for tensor in tensors { count(change: layout.parameters[tensor.index].range) }
+    }
+
+    /// Multiplies gradients by what comes before weight decay, as MindSpore's training cell does.
+    func unscaleFirst(_ tensors: [Tensor]) {
+        for tensor in tensors {
+            guard let group = layout.parameters[tensor.index].groupIndex, let base = tensor.values.baseAddress,
+                let factor = firstFactor(group)
+            else { continue }
+            VectorMath.scale(base, by: factor, count: tensor.values.count)
+        }
+    }
+
+    /// Returns the gradients in contiguous memory: they lie in the arena's order already, so this is the identity, as in
+    /// MindSpore 2.10.
+    func flattenGradients(_ gradients: [Tensor]) -> [Tensor] { gradients }
+
+    /// Adds weight decay: g + (weight_decay * loss_scale) * w for parameters that decay; in place.
+    ///
+    /// Shapes: each gradient as its parameter; for sparse rows, per entry with the row of w. The factor holds the loss
+    /// scale because `scaleGrad` divides by it later.
+    func decayWeight(_ gradients: [Tensor]) -> [Tensor] {
+        for gradient in gradients {
+            var decaying = conditioning(layout.parameters[gradient.index])
+            (decaying.scales_before, decaying.scales_after) = (0, 0)
+            condition(gradient, decaying)
+        }
+        return gradients
+    }
+
+    /// Subtracts the mean over all axes but the first where the parameter is centralized; in place.
+    ///
+    /// Shapes: rank 2 and more, see `centralization_rule`. The mean is summed in double and rounded once.
+    func gradientsCentralization(_ gradients: [Tensor]) -> [Tensor] {
+        for gradient in gradients where layout.parameters[gradient.index].isCentralized { center(gradient) }
+        return gradients
+    }
+
+    /// Multiplies by float32(1 / loss_scale); in place.
+    func scaleGrad(_ gradients: [Tensor]) -> [Tensor] {
+        guard let factor = scaleAfter, rule.traits.unscales else { return gradients }
+        for gradient in gradients {
+            guard let base = gradient.values.baseAddress else { continue }
+            VectorMath.scale(base, by: factor, count: gradient.values.count)
+        }
+        return gradients
+    }
+
+    /// A parameter under update.
+    func parameter(_ index: Int) -> Tensor {
+        let parameter = layout.parameters[index]
+        let values = UnsafeMutableBufferPointer(
+            start: next + parameter.range.lowerBound, count: parameter.range.count)
+        return Tensor(index: index, shape: parameter.shape, values: values, rows: nil)
+    }
+
+    /// The rule alone, on gradients that went through the stages.
+    mutating func applyStaged(_ gradients: [Tensor]) {
+        let rule = rule
+        for gradient in gradients {
+            let parameter = layout.parameters[gradient.index]
+            guard let group = parameter.groupIndex, let base = gradient.values.baseAddress else { continue }
+            let numbers = numbers(of: gradient.index, group: group)
+            if let rows = gradient.rows {
+                applySparse(gradient, rows: rows, numbers: numbers)
+                continue
+            }
+            var update = RangeUpdate(
+                range: parameter.range, weights: current, gradients: base, next: next, conditioning: pk_pass(),
+                numbers: numbers, parameter: gradient.index)
+            rule.apply(&update, &self)
+        }
+    }
+}

@@ -1,0 +1,188 @@
+// One update under way: where it reads and writes, the numbers of the step and the pipeline on one gradient. A parameter
+// of whatever works on an update; `UpdatePass+Ranges`, `+Sparse` and `+Staged` are the three ways through it.
+
+import CKernels
+
+/// The memory and the numbers of the update under way.
+struct UpdatePass {
+    let plan: OptimizerPlan
+    let rule: Rule
+    /// The state as this update makes it; nothing of it counts before the update is accepted, but for the slots.
+    var state: OptimizerState
+    let slots: [Slot]
+    let current: UnsafePointer<Float>
+    let next: UnsafeMutablePointer<Float>
+    let gradients: UnsafeMutablePointer<Float>
+    /// Per group; NaN where the rule makes its own.
+    let rates: [Float]
+    /// Per group, as configured.
+    let decays: [Float]
+    /// Multiplies gradients before weight decay: MindSpore's training cell unscales before it calls the optimizer.
+    let unscale: Float?
+    /// Multiplies gradients after weight decay: the optimizer's own loss scale.
+    let scaleAfter: Float?
+    /// What weight decay is multiplied by, since `scaleAfter` divides it again.
+    let lossScale: Float
+    /// By parameter: whether `next` holds the values of `current` already; empty where it holds none.
+    let held: [Bool]
+    var sums = pk_sums()
+    /// This step's groups, and the constants made of them when the first parameter of a group asks.
+    var moments: [Rule.Moment]
+    var groupConstants: [pk_constants]
+    /// Places of the entries of a sparse gradient, sorted by row.
+    var entryOrder: [Int] = []
+    /// Old slots of one row, for lazy Adam.
+    var rowSlots: [Float] = []
+    /// Room for the sums of a matrix's columns, for AdaFactor.
+    var columnSums: [Double] = []
+
+    init(
+        _ plan: OptimizerPlan, _ rule: Rule, _ state: OptimizerState, _ gradients: Gradients,
+        from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>, rates: [Float?], held: [Bool] = []
+    ) {
+        let scale = plan.decayFactor(in: state)
+        let unscale = plan.lossScale(in: state) / scale
+        (self.plan, self.rule, self.state, slots) = (plan, rule, state, plan.slots(of: state))
+        (self.current, self.next, self.gradients, self.held) = (current, next, gradients.dense.base, held)
+        self.rates = rates.map { $0 ?? .nan }
+        decays = plan.weightDecay(at: state.step)
+        self.unscale = unscale == 1 ? nil : Float(1 / unscale)
+        scaleAfter = scale == 1 ? nil : Float(1 / scale)
+        lossScale = Float(scale)
+        moments = zip(self.rates, decays).enumerated().map { group, numbers in
+            Rule.Moment(group: group, rate: Double(numbers.0), decay: Double(numbers.1), t: 0)
+        }
+        groupConstants = moments.map { _ in pk_constants() }
+    }
+
+    var layout: ArenaLayout { plan.layout }
+
+    /// The constants of a parameter in this step; asks for them once per update.
+    ///
+    /// Those of a group are made again only where the count of a parameter differs from its neighbour's, so that equal
+    /// counts cost nothing and leave neighbours in one range.
+    mutating func numbers(of parameter: Int, group: Int) -> pk_constants {
+        let (t, rule) = (state.t(of: parameter), rule)
+        if moments[group].t != t {
+            moments[group].t = t
+            groupConstants[group] = rule.constants(moments[group])
+        }
+        let moment = moments[group]
+        let numbers = rule.constants(of: parameter, groupConstants[group], at: moment, &self)
+        rule.didUpdate(parameter, at: moment, &self)
+        return numbers
+    }
+
+    /// The pipeline of a parameter as the kernels take it; centralization happens before the last factor.
+    func conditioning(_ parameter: ParameterLayout) -> pk_pass {
+        var conditioning = pk_pass()
+        guard let group = parameter.groupIndex else { return conditioning }
+        if let factor = firstFactor(group) {
+            (conditioning.before, conditioning.scales_before) = (factor, 1)
+        }
+        if parameter.decays, rule.addsDecay(group) {
+            (conditioning.decay, conditioning.decays) = (decays[group] * lossScale, 1)
+        }
+        if let factor = scaleAfter, rule.traits.unscales {
+            (conditioning.after, conditioning.scales_after) = (factor, 1)
+        }
+        return conditioning
+    }
+
+    /// What multiplies a gradient before weight decay: the training cell's unscaling, torch's `maximize`.
+    func firstFactor(_ group: Int) -> Float? {
+        rule.maximizes(group) ? -(unscale ?? 1) : unscale
+    }
+
+    /// Runs part of the pipeline over a gradient, against the parameter's present values.
+    func condition(_ gradient: Tensor, _ conditioning: pk_pass) {
+        guard let base = gradient.values.baseAddress else { return }
+        var conditioning = conditioning
+        let weights = current + layout.parameters[gradient.index].range.lowerBound
+        guard let rows = gradient.rows else {
+            pk_condition(VectorMath.isa, &conditioning, weights, base, gradient.values.count)
+            return
+        }
+        let width = gradient.shape.rowCount
+        for (entry, row) in rows.enumerated() {
+            pk_condition(VectorMath.isa, &conditioning, weights + row * width, base + entry * width, width)
+        }
+    }
+
+    /// Subtracts the mean of each row.
+    func center(_ gradient: Tensor) {
+        guard let base = gradient.values.baseAddress else { return }
+        let rows = gradient.rows?.count ?? gradient.shape.dimensions[0]
+        pk_center_rows(VectorMath.isa, base, rows, gradient.shape.rowCount)
+    }
+
+    /// Prepares a gradient that is centralized in place; returns what is left to the kernel, nil for all of it.
+    mutating func centerAhead(_ tensor: Tensor) -> pk_pass? {
+        let parameter = layout.parameters[tensor.index]
+        guard parameter.isCentralized else { return nil }
+        count(gradient: tensor)
+        var (first, rest) = (conditioning(parameter), pk_pass())
+        (rest.after, rest.scales_after) = (first.after, first.scales_after)
+        first.scales_after = 0
+        condition(tensor, first)
+        center(tensor)
+        return rest
+    }
+
+    /// Counts a gradient as given.
+    mutating func count(gradient: Tensor) {
+        guard let base = gradient.values.baseAddress else { return }
+        sums.gradient_squares += VectorMath.sumOfSquares(base, count: gradient.values.count)
+    }
+
+    /// Counts what an update changed in a range of the arena.
+    mutating func count(change range: Range<Int>) {
+        pk_compare(VectorMath.isa, current + range.lowerBound, next + range.lowerBound, range.count, &sums)
+    }
+
+    /// The gradients that are present, in update order.
+    func tensors(of gradients: Gradients) -> [Tensor] {
+        layout.parameters.indices.compactMap { index in
+            let parameter = layout.parameters[index]
+            guard parameter.isTrainable else { return nil }
+            if gradients.isDense[index] {
+                let values = gradients.dense[parameter.range]
+                return Tensor(index: index, shape: parameter.shape, values: values, rows: nil)
+            }
+            guard let rows = gradients.sparse[index] else { return nil }
+            return Tensor(index: index, shape: parameter.shape, rows)
+        }
+    }
+
+    /// The report of an update that was made.
+    func report(rates: [Float?]) -> UpdateReport {
+        let weight = sums.weight_squares.squareRoot()
+        let ratio = sums.change_squares.squareRoot() / weight
+        let scale = Double(unscale ?? 1) * Double(scaleAfter ?? 1)
+        return UpdateReport(
+            applied: true, learningRates: rates, gradientNorm: sums.gradient_squares.squareRoot() * scale,
+            updateRatio: weight > 0 && ratio.isFinite ? ratio : nil, overflow: false,
+            nextLossScale: plan.lossScale(in: state))
+    }
+}
+
+extension pk_constants {
+    /// Whether both are the same bits.
+    func isSame(as other: pk_constants) -> Bool {
+        withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
+    }
+
+    /// These constants with an option's bit set or not.
+    func with(_ option: pk_option, _ isOn: Bool) -> pk_constants {
+        var copy = self
+        if isOn { copy.option |= Int32(option.rawValue) }
+        return copy
+    }
+}
+
+extension pk_pass {
+    /// Whether both are the same bits.
+    func isSame(as other: pk_pass) -> Bool {
+        withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
+    }
+}
