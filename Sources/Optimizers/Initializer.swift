@@ -48,9 +48,8 @@ public struct Initializer: Sendable, Equatable {
     public init(_ setting: Setting, pointer: String) throws(OptimizerError) {
         let object = setting.stringValue.map { Setting.object([Setting.Entry(key: "type", value: .string($0))]) }
         guard case .object = object ?? setting else {
-            throw .invalid(
-                pointer, .typeError, "`init` must be a name or an object with `type`; got \(setting.kind).",
-                expected: "a name or an object", got: setting.kind)
+            let words = "a name or an object with `type`"
+            throw .wrongKind(pointer, "`init`", words, setting, expected: "a name or an object")
         }
         let settings = Settings(object ?? setting, pointer: pointer, owner: "init")
         guard settings.has("type") else {

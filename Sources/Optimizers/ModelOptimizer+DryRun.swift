@@ -46,11 +46,7 @@ extension ModelOptimizer {
         _ gradients: Gradients, from current: UnsafePointer<Float>, showingStages: Bool = true
     ) throws(OptimizerError) -> DryRun {
         let trial = try reconfigured(with: plan.definition)
-        trial.state.slots = state.slots.map { slot in
-            let copy = FloatBuffer(count: slot.buffer.count)
-            copy.copy(from: slot.buffer)
-            return OptimizerState.SlotMemory(name: slot.name, buffer: copy)
-        }
+        trial.state.slots = state.slots.map { $0.copy() }
         let next = FloatBuffer(count: plan.layout.count)
         var scratch = gradients.copy(layout: plan.layout)
         let report = try trial.update(&scratch, from: current, to: next.base)

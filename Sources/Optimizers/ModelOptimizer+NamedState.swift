@@ -45,7 +45,7 @@ extension ModelOptimizer {
         let state = exportState()
         var scalars = [(name: "global_step", value: Double(step))] + rule.modelScalars(state)
         scalars += zip(NamedState.lossScaleNames, state.lossScaler).map { (name: $0.text, value: $1) }
-        scalars += state.parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
+        scalars += exportState().parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
             ofTrained(values).map { (name: "\($0.name)#\(name)", value: $1) }
         }
         return scalars + ofTrained(state.isStarted).map { (name: "\($0.name)#started", value: $1 ? 1 : 0) }

@@ -15,11 +15,12 @@ public final class ModelOptimizer {
     /// Whether updates go stage by stage though the rule has a shorter way.
     var isStaged = false
 
-    /// An optimizer at its start.
-    init(_ plan: OptimizerPlan, _ rule: Rule) {
+    /// An optimizer at its start, with the slots that there are of another.
+    init(_ plan: OptimizerPlan, _ rule: Rule, slots: [OptimizerState.SlotMemory] = []) {
         (self.plan, self.rule) = (plan, rule)
-        state = OptimizerState(startOf: plan, scalars: rule.firstScalars)
-        state.slots = plan.slots.map { $0.allocate() }
+        state = OptimizerState(startOf: plan)
+        state.scalars = rule.scalars.map { scalar in plan.layout.parameters.map { _ in scalar.first } }
+        state.slots = plan.slots.map { slot in slots.first { $0.name == slot.name } ?? slot.allocate() }
     }
 
     /// Updates applied so far; the next one uses the rate of this step.
@@ -69,11 +70,13 @@ public final class ModelOptimizer {
             pass.state.note(gradients, plan, rule)
             if let refusal = divergence(after: pass, kept) { throw refusal }
         } catch {
-            if keepsSlots { putBack(kept) } else { state = pass.state }
+            kept?.putBack()
+            if keepsSlots { rule.undo() } else { state = pass.state }
             throw error
         }
         pass.state.step += 1
         try pass.state.advanceLossScale(plan, overflow: false)
+        assert(pass.state.step == step + 1 && pass.state.slots.count == plan.slots.count, "an update is one step")
         state = pass.state
         var report = pass.report(rates: rates)
         report.areModest = isBounded ? pass.sums.large == 0 : keepsSlots && pass.isModest(next)
@@ -92,11 +95,6 @@ public final class ModelOptimizer {
 
     private func keptBytes(_ gradients: Gradients) -> Int {
         KeptSlots.bytes(slots, of: plan.layout, touchedBy: gradients)
-    }
-
-    private func putBack(_ kept: KeptSlots?) {
-        kept?.putBack()
-        rule.undo()
     }
 
     /// Why an update must not be published; nil for a sound one.
@@ -141,7 +139,7 @@ public final class ModelOptimizer {
     /// The state; its slots are this optimizer's memory.
     public func exportState() -> OptimizerState {
         var exported = state
-        exported.parameterScalars = rule.parameterScalars(state)
+        (exported.parameterScalars, exported.scalars) = (rule.parameterScalars(state), [])
         return exported
     }
 
@@ -177,7 +175,7 @@ public final class ModelOptimizer {
 
     /// Takes over the numbers per parameter that the rule keeps, in the state or by itself.
     private func resume(with scalars: [String: [Double]]) {
-        state.parameterScalars.merge(scalars.filter { state.parameterScalars[$0.key] != nil }) { $1 }
+        state.scalars = zip(rule.scalars, state.scalars).map { scalars[$0.name] ?? $1 }
         rule.resume(from: state, scalars)
     }
 
@@ -197,18 +195,12 @@ public final class ModelOptimizer {
     ///   or name another optimizer.
     public func reconfigured(with definition: Setting) throws(OptimizerError) -> ModelOptimizer {
         let (plan, rule) = try draft(with: definition)
-        let changed = ModelOptimizer(plan, rule, from: exportState())
+        let changed = ModelOptimizer(plan, rule, slots: state.slots)
+        changed.takeScalars(of: exportState())
         if plan.lossScaling != self.plan.lossScaling {
             changed.state.lossScaler = OptimizerState(startOf: plan).lossScaler
         }
         return changed
-    }
-
-    private init(_ plan: OptimizerPlan, _ rule: Rule, from other: OptimizerState) {
-        (self.plan, self.rule) = (plan, rule)
-        state = OptimizerState(startOf: plan, scalars: rule.firstScalars)
-        state.slots = plan.slots.map { slot in other.slots.first { $0.name == slot.name } ?? slot.allocate() }
-        takeScalars(of: other)
     }
 
     /// The bytes that the slots of this model take under another definition.

@@ -65,4 +65,45 @@ struct SubclassTests {
         let report = try model.push(gradients)
         #expect(report == dry.report && model["w"] == [1.75, 1.25, 3.75, 3.25])
     }
+
+    @Test("keeps numbers of its own through a refused update, export, import and a change of settings")
+    func numbers() throws {
+        let catalogue = Catalogue(adding: [Tally.self])
+        let models = try (0..<2).map { _ in
+            try Replay(#"{"optimizer":"Tally","learning_rate":1}"#, ["a": [0], "b": [0]], catalogue: catalogue)
+        }
+        for _ in 0..<3 { try models[0].push(["a": [1]]) }
+        #expect(models[0].optimizer.parameterScalars == ["tally": [3, 0]])
+        #expect(throws: OptimizerError.self) { try models[0].push(["a": [1], "b": [42]]) }
+        #expect(models[0].optimizer.parameterScalars == ["tally": [3, 0]] && models[0].optimizer.step == 3)
+        try models[1].optimizer.importState(models[0].optimizer.exportState())
+        _ = try models[1].optimizer.dryRun(models[1].gradients(["a": [1]]), from: models[1].current.base)
+        models[1].optimizer = try models[1].optimizer.reconfigured(
+            with: models[1].optimizer.definition.setting("learning_rate", to: .number(2)))
+        try models[1].push(["a": [1], "b": [1]])
+        #expect(models[1].optimizer.parameterScalars == ["tally": [4, 1]])
+        #expect(models[1].optimizer.modelScalars.map(\.value) == [4])
+        models[1].optimizer.resetSlots()
+        #expect(models[1].optimizer.parameterScalars == ["tally": [0, 0]])
+    }
+}
+
+/// A user's rule that counts the gradients of each parameter, and fails at 42, half-way.
+private final class Tally: Optimizer {
+    override class var traits: RuleTraits { RuleTraits("Tally") }
+    private lazy var tally = layout.parameters.map { _ in 0.0 }
+
+    override var parameterScalars: [String: [Double]] {
+        get { ["tally": tally] }
+        set { tally = newValue["tally"] ?? tally }
+    }
+
+    override var modelScalars: [(name: String, value: Double)] { [("steps", Double(step))] }
+
+    override func construct(_ gradients: [Tensor]) throws(OptimizerError) {
+        for gradient in gradients {
+            tally[gradient.index] += 1
+            if gradient[0] == 42 { throw .invalid(Complaint(pointer: "/gradients", exception: nil, detail: "42")) }
+        }
+    }
 }

@@ -12,36 +12,28 @@ public enum Framework: String, CaseIterable, Sendable {
     static let standard = Framework.mindSpore
 
     /// What the words of a framework mean.
-    private struct Words {
+    struct Words {
+        /// Where its optimizers are, for the sentences.
         let module: String
-        var submodule = ""
+        /// What people write before an optimizer's name, as in `optim.AdamW`; empty where that says nothing.
+        var submodule: Substring = ""
+        /// Whether its optimizers take what MindSpore's base class does: a loss scale, scheduled weight decay,
+        /// centralization.
         var hasBaseClass = false
+        /// Whether a group may override every argument of the optimizer.
         var groupsHoldArguments = false
+        /// Whether each parameter counts its own updates; the learning rate follows the model's in any case.
         var countsPerParameter = false
     }
 
-    private var words: Words {
+    /// What its words mean.
+    var words: Words {
         switch self {
         case .mindSpore: Words(module: "mindspore.nn", hasBaseClass: true)
         case .torch:
             Words(module: "torch.optim", submodule: "optim", groupsHoldArguments: true, countsPerParameter: true)
         }
     }
-
-    /// Where its optimizers are, for the sentences.
-    var module: String { words.module }
-
-    /// What people write before an optimizer's name, as in `optim.AdamW`; empty where that says nothing.
-    var submodule: Substring { words.submodule[...] }
-
-    /// Whether its optimizers take what MindSpore's base class does: a loss scale, scheduled weight decay, centralization.
-    var hasBaseClass: Bool { words.hasBaseClass }
-
-    /// Whether a group may override every argument of the optimizer.
-    var groupsHoldArguments: Bool { words.groupsHoldArguments }
-
-    /// Whether each parameter counts its own updates; the learning rate follows the model's in any case.
-    public var countsPerParameter: Bool { words.countsPerParameter }
 
     /// An optimizer's name as lists show it: "torch.Adam".
     func qualified(_ name: String) -> String { self == .standard ? name : "\(rawValue).\(name)" }

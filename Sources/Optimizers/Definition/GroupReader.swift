@@ -42,9 +42,7 @@ struct GroupReader {
     /// Reads the array `groups`.
     func read(_ setting: Setting, addsDefault: Bool) throws(OptimizerError) -> GroupMembership {
         guard let elements = setting.elements else {
-            throw .invalid(
-                "/groups", .typeError, "`groups` must be an array of objects; got \(setting.kind).",
-                expected: "an array of objects", got: setting.kind)
+            throw .wrongKind("/groups", "`groups`", "an array of objects", setting)
         }
         var membership = GroupMembership(groups: [], order: [])
         var orderSetting: (place: Int, value: Setting)?
@@ -79,7 +77,7 @@ struct GroupReader {
 
     private func group(_ setting: Setting, place: Int) throws(OptimizerError) -> GroupMembership.Group {
         let pointer = "/groups/\(place)"
-        if !framework.groupsHoldArguments {
+        if !framework.words.groupsHoldArguments {
             for entry in setting.entries where !Self.keys.contains(entry.key) {
                 throw .invalid(
                     "\(pointer)/\(entry.key.pointerEscaped)", .keyError,
@@ -89,9 +87,7 @@ struct GroupReader {
         }
         let name = setting["name"] ?? .string("group\(place)")
         guard let name = name.stringValue else {
-            throw .invalid(
-                "\(pointer)/name", .typeError, "A group's `name` must be a string; got \(name.kind).",
-                expected: "a string", got: name.kind)
+            throw .wrongKind("\(pointer)/name", "A group's `name`", "a string", name)
         }
         guard !name.isEmpty, name.utf8.count <= 256 else {
             throw .invalid("\(pointer)/name", .valueError, "A group's `name` must have 1 to 256 bytes.")
@@ -102,9 +98,7 @@ struct GroupReader {
     /// The strings of `params` or `order_params`.
     func names(_ setting: Setting, pointer: String, key: Name) throws(OptimizerError) -> [Name] {
         guard let elements = setting.elements else {
-            throw .invalid(
-                "\(pointer)/\(key)", .typeError, "`\(key)` must be an array of names; got \(setting.kind).",
-                expected: "an array of names", got: setting.kind)
+            throw .wrongKind("\(pointer)/\(key)", "`\(key)`", "an array of names", setting)
         }
         var names: [Name] = []
         for (place, element) in elements.enumerated() {

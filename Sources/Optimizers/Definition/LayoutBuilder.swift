@@ -82,15 +82,13 @@ struct LayoutBuilder {
             return (false, "grad_centralization is not set for its group")
         }
         guard case .boolean(let isOn) = setting else {
-            throw .invalid(
-                "\(source.pointer)/grad_centralization", .typeError,
-                "`grad_centralization` must be true or false; got \(setting.kind).", expected: "true or false",
-                got: setting.kind)
+            let pointer = "\(source.pointer)/grad_centralization"
+            throw .wrongKind(pointer, "`grad_centralization`", "true or false", setting)
         }
-        guard subject.traits.framework.hasBaseClass else {
+        guard subject.traits.framework.words.hasBaseClass else {
             throw .invalid(
                 "\(source.pointer)/grad_centralization", .typeError,
-                "\(subject.traits.framework.module) knows no `grad_centralization`; leave it out.",
+                "\(subject.traits.framework.words.module) knows no `grad_centralization`; leave it out.",
                 expected: "nothing", got: setting.kind)
         }
         guard isOn else { return (false, "grad_centralization is false for its group") }

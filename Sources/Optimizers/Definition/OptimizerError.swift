@@ -74,4 +74,13 @@ extension OptimizerError {
     ) -> OptimizerError {
         .invalid(Complaint(pointer: pointer, exception: exception, detail: detail, expected: expected, got: got))
     }
+
+    /// A member whose value is of another kind than `words` say; `name` is what the sentence calls it.
+    static func wrongKind(
+        _ pointer: String, _ name: String, _ words: String, _ got: Setting, expected: String? = nil
+    ) -> OptimizerError {
+        .invalid(
+            pointer, .typeError, "\(name) must be \(words); got \(got.kind).", expected: expected ?? words,
+            got: got.kind)
+    }
 }

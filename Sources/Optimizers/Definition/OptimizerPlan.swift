@@ -111,12 +111,9 @@ extension OptimizerPlan {
     public func learningRate(at step: Int) throws(OptimizerError) -> [Float?] {
         var rates: [Float?] = []
         for group in groups {
-            if case .relative = group.learningRate {
-                rates.append(nil)
-                continue
-            }
-            guard let rate = group.learningRate.value(at: step, past: pastEnd) else {
-                throw .learningRateExhausted(group: group.name.text, step: step, length: group.learningRate.length ?? 0)
+            let rate = group.learningRate.value(at: step, past: pastEnd)
+            if rate == nil, let length = group.learningRate.length {
+                throw .learningRateExhausted(group: group.name.text, step: step, length: length)
             }
             rates.append(rate)
         }
@@ -129,7 +126,7 @@ extension OptimizerPlan {
     /// The weight decay of each group at a step times the fixed or current loss scale, as MindSpore reports it.
     ///
     /// - Source: seed, `get_weight_decay`.
-    func scaledWeightDecay(at step: Int, in state: OptimizerState) -> [Float] {
+    public func scaledWeightDecay(at step: Int, in state: OptimizerState) -> [Float] {
         weightDecay(at: step).map { min($0 * Float(decayFactor(in: state)), .greatestFiniteMagnitude) }
     }
 

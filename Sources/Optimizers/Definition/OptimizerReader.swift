@@ -18,7 +18,7 @@ struct OptimizerSubject {
 
     /// Where a framework's groups hold arguments, a group overrides the optimizer's; elsewhere every group has the same.
     func settings(ofGroup group: GroupMembership.Group) -> Settings {
-        guard traits.framework.groupsHoldArguments, !group.pointer.isEmpty else { return settings }
+        guard traits.framework.words.groupsHoldArguments, !group.pointer.isEmpty else { return settings }
         return Settings(
             group.setting, pointer: group.pointer, owner: "A group", known: ["name", "params", "lr", "weight_decay"],
             parent: settings)
@@ -68,9 +68,8 @@ struct OptimizerReader {
     private func name(_ setting: Setting, pointer: String) throws(OptimizerError) -> (String, Setting) {
         if let name = setting.stringValue { return (name, .object([])) }
         guard case .object = setting else {
-            throw .invalid(
-                pointer, .typeError, "`optimizer` must be a name or an object with `type`; got \(setting.kind).",
-                expected: "a name or an object", got: setting.kind)
+            let words = "a name or an object with `type`"
+            throw .wrongKind(pointer, "`optimizer`", words, setting, expected: "a name or an object")
         }
         guard let type = setting["type"] else {
             throw .invalid(
@@ -78,9 +77,7 @@ struct OptimizerReader {
                 expected: "type", got: "nothing")
         }
         guard let name = type.stringValue else {
-            throw .invalid(
-                "\(pointer)/type", .typeError, "`type` must be a name; got \(type.kind).", expected: "a name",
-                got: type.kind)
+            throw .wrongKind("\(pointer)/type", "`type`", "a name", type)
         }
         return (name, setting)
     }
@@ -108,7 +105,7 @@ struct OptimizerReader {
         let parts = name.split(separator: ".")
         let last = (parts.last.map(String.init) ?? name).folded
         let known = catalogue.optimizers.map { $0.traits }.filter { $0.name.folded == last }
-        let stated = Framework.allCases.first { parts.dropLast().contains($0.submodule) } ?? framework
+        let stated = Framework.allCases.first { parts.dropLast().contains($0.words.submodule) } ?? framework
         guard let traits = known.first(where: { $0.framework == stated }) ?? known.first else { return nil }
         let name = traits.framework.rawValue
         let reason = traits.framework == framework ? "it is called `\(traits.name)`." : "\(name) has it."

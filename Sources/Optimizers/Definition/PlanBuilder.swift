@@ -69,7 +69,7 @@ struct PlanBuilder {
         _ top: Settings, traits: RuleTraits
     ) throws(OptimizerError) -> (Double, LossScaling?) {
         let scale = try top.number("loss_scale", default: 1, .positive)
-        if scale != 1, !traits.takesLossScale || !traits.framework.hasBaseClass {
+        if scale != 1, !traits.takesLossScale || !traits.framework.words.hasBaseClass {
             throw top.complaint(
                 "loss_scale", .typeError, "\(traits.name) has no loss scale; leave `loss_scale` out.", "1", "\(scale)")
         }

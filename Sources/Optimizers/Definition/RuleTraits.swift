@@ -5,7 +5,7 @@ public struct RuleTraits: Sendable {
     /// The class's name, "AdamWeightDecay".
     public var name: String
     /// Whose class it is.
-    public var framework = Framework.mindSpore
+    public var framework = Framework.standard
     /// The class's default rate; nil where one must be given.
     public var learningRate: Double?
     /// Whether the class may do without a rate and make its own (AdaFactor).
@@ -44,7 +44,7 @@ public struct RuleTraits: Sendable {
     func speaking(_ framework: Framework) -> RuleTraits {
         var traits = self
         traits.framework = framework
-        guard !framework.hasBaseClass else { return traits }
+        guard !framework.words.hasBaseClass else { return traits }
         (traits.takesLossScale, traits.takesScheduledDecay) = (false, false)
         (traits.centralizes, traits.filtersNames) = (false, false)
         return traits

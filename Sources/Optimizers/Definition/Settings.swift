@@ -119,9 +119,7 @@ public final class Settings: Sendable {
         _ setting: Setting, _ bounds: Bounds, at pointer: String, of name: String
     ) throws(OptimizerError) -> Double {
         guard let value = setting.numberValue else {
-            throw .invalid(
-                pointer, .typeError, "\(name) must be \(bounds.words); got \(setting.kind).", expected: bounds.words,
-                got: setting.kind)
+            throw .wrongKind(pointer, name, bounds.words, setting)
         }
         guard Float(value).isFinite else {
             throw .invalid(

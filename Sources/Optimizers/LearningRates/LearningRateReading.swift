@@ -65,9 +65,7 @@ extension LearningRate {
                 expected: "schedule", got: "an object without it")
         }
         guard let name = schedule.stringValue else {
-            throw .invalid(
-                "\(pointer)/schedule", .typeError, "`schedule` must be a name; got \(schedule.kind).",
-                expected: "a name", got: schedule.kind)
+            throw .wrongKind("\(pointer)/schedule", "`schedule`", "a name", schedule)
         }
         if name.folded == "sequence" {
             return try sequence(setting, pointer: pointer, catalogue: catalogue)

@@ -39,9 +39,7 @@ public enum WeightDecay: Sendable {
         }
         let words = traits.takesScheduledDecay ? "a number >= 0 or a class schedule" : "a number >= 0"
         guard traits.takesScheduledDecay, let name = setting["schedule"]?.stringValue, name.folded != "sequence" else {
-            throw .invalid(
-                pointer, .typeError, "`weight_decay` must be \(words); got \(setting.kind).", expected: words,
-                got: setting.kind)
+            throw .wrongKind(pointer, "`weight_decay`", words, setting)
         }
         let schedule = try catalogue.makeSchedule(setting, name: name, pointer: pointer)
         guard schedule.length == nil else {

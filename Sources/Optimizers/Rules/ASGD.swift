@@ -29,43 +29,38 @@ class ASGD: Rule {
     private let arguments: [Arguments]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
-        let isTorch = plan.row.traits.framework == .torch
+        let isTorch = plan.row.traits.framework.words.groupsHoldArguments
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
                 lambd: try settings.number("lambd", default: 1e-4, isTorch ? .nonNegative : .any),
                 alpha: try settings.number("alpha", default: 0.75, isTorch ? .nonNegative : .any),
                 t0: try settings.number("t0", default: 1e6),
-                maximizes: isTorch ? try TorchOptions.maximize(settings) : false)
+                maximizes: isTorch ? try TorchRule.maximize(settings) : false)
         }
         try super.init(plan)
     }
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("ax")] }
 
-    override var firstScalars: [String: Double] { ["eta": 0, "mu": 1] }
+    override var scalars: [(name: String, first: Double)] { [("eta", 0), ("mu", 1)] }
 
     override var kernel: pk_rule { PK_RULE_ASGD }
 
     override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants {
-        let (eta, mu) =
-            pass.state.isStarted[parameter]
-            ? (pass.state["eta", parameter], pass.state["mu", parameter]) : (Double(Float(moment.rate)), 1)
-        var numbers = constants
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
+        let (own, isFirst) = (arguments[moment.group], !pass.state.isStarted[parameter])
+        let eta = isFirst ? Double(Float(moment.rate)) : pass.state.scalars[0][parameter]
+        let mu = isFirst ? 1 : pass.state.scalars[1][parameter]
         numbers.rate = Float(eta)
-        numbers.shrink = Float(1 - arguments[moment.group].lambd * eta)
+        numbers.shrink = Float(1 - own.lambd * eta)
         numbers.extra = Float(mu)
-        return numbers.with(PK_FIRST, mu == 1)
-    }
-
-    override func didUpdate(_ parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {
-        let own = arguments[moment.group]
+        numbers = numbers.with(PK_FIRST, mu == 1)
         let lagged = moment.rate / pow(1 + own.lambd * moment.rate * Double(moment.t), own.alpha)
-        pass.state["eta", parameter] = Double(Float(lagged))
-        pass.state["mu", parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))
+        pass.state.scalars[0][parameter] = Double(Float(lagged))
+        pass.state.scalars[1][parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))
     }
 }
 

@@ -79,7 +79,7 @@ final class AdaFactor: Rule {
         let rmsOfWeights = (VectorMath.sumOfSquares(weights, count: update.range.count) / count).squareRoot()
         let rate = arguments.rate(
             given: Double(pass.rates[0]), t: pass.state.t(of: update.parameter), rmsOfWeights: rmsOfWeights)
-        let gradientSquares = direct(&update, &pass)
+        let gradientSquares = direct(&update, pass)
         let rms = (VectorMath.sumOfSquares(update.gradients, count: update.range.count) / count).squareRoot()
         var call = update.call(slots: pass.slots)
         call.pass = pk_pass()
@@ -90,7 +90,7 @@ final class AdaFactor: Rule {
     }
 
     /// Turns the gradient into its direction in place; returns the sum of its squares as given.
-    private func direct(_ update: inout RangeUpdate, _ pass: inout UpdatePass) -> Double {
+    private func direct(_ update: inout RangeUpdate, _ pass: UpdatePass) -> Double {
         let (shape, parameter) = (pass.layout.parameters[update.parameter].shape, update.parameter)
         let squares = VectorMath.sumOfSquares(update.gradients, count: update.range.count)
         var call = update.call(slots: pass.slots)
@@ -102,22 +102,22 @@ final class AdaFactor: Rule {
             return squares
         }
         pk_condition(VectorMath.isa, &call.pass, call.weights, update.gradients, update.range.count)
-        directMatrices(update, shape, call.constants, &pass)
+        directMatrices(update, shape, call.constants, pass)
         return squares
     }
 
     private func directMatrices(
-        _ update: RangeUpdate, _ shape: Shape, _ numbers: pk_constants, _ pass: inout UpdatePass
+        _ update: RangeUpdate, _ shape: Shape, _ numbers: pk_constants, _ pass: UpdatePass
     ) {
-        if pass.columnSums.isEmpty { pass.columnSums = Array(repeating: 0, count: widestRow(pass.layout)) }
         let (rows, columns) = (shape.dimensions[shape.rank - 2], shape.dimensions[shape.rank - 1])
+        var columnSums = [Double](repeating: 0, count: columns)
         guard let row = pass.slots[2][update.parameter].baseAddress,
             let column = pass.slots[3][update.parameter].baseAddress
         else { return }
         for matrix in 0..<(update.range.count / (rows * columns)) {
             pk_adafactor_matrix(
                 VectorMath.isa, update.gradients + matrix * rows * columns, rows, columns, row + matrix * rows,
-                column + matrix * columns, numbers.beta2, numbers.epsilon, &pass.columnSums)
+                column + matrix * columns, numbers.beta2, numbers.epsilon, &columnSums)
         }
     }
 }

@@ -38,11 +38,9 @@ final class AdamWeightDecay: Rule {
         return numbers
     }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants {
-        var numbers = constants
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
         if !pass.layout.parameters[parameter].decays { numbers.extra = 0 }
-        return numbers
     }
 }

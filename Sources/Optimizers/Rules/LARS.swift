@@ -48,7 +48,7 @@ final class LARS: Rule {
     }
 
     override var slotDefinitions: [SlotDefinition] { inner.slotDefinitions }
-    override var firstScalars: [String: Double] { inner.firstScalars }
+    override var scalars: [(name: String, first: Double)] { inner.scalars }
     override var derivedScalars: Set<String> { inner.derivedScalars }
 
     override func parameterScalars(_ state: OptimizerState) -> [String: [Double]] { inner.parameterScalars(state) }
@@ -60,12 +60,10 @@ final class LARS: Rule {
 
     override func constants(_ moment: Moment) -> pk_constants { inner.constants(within(moment)) }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants { inner.constants(of: parameter, constants, at: within(moment), &pass) }
-
-    override func didUpdate(_ parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {
-        inner.didUpdate(parameter, at: within(moment), &pass)
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
+        inner.adjust(&numbers, of: parameter, at: within(moment), &pass)
     }
 
     override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) { inner.apply(&update, &pass) }
@@ -95,8 +93,8 @@ final class LARS: Rule {
         let parameter = pass.layout.parameters[tensor.index]
         guard let group = parameter.groupIndex, let base = tensor.values.baseAddress else { return }
         let count = tensor.values.count
-        if let unscale = pass.unscale, !isUnscaled { VectorMath.scale(base, by: unscale, count: count) }
-        if let factor = pass.scaleAfter { VectorMath.scale(base, by: factor, count: count) }
+        if let unscale = pass.unscale, !isUnscaled { tensor.scale(by: unscale) }
+        if let factor = pass.scaleAfter { tensor.scale(by: factor) }
         guard !filter.contains(where: { parameter.name.contains(Name($0)) }) else { return }
         let decay = parameter.decays ? pass.decays[group] : 0
         let weights = pass.current + parameter.range.lowerBound
@@ -157,9 +155,8 @@ enum LARSInner {
         var filter: [String] = []
         for (place, element) in elements.enumerated() {
             guard let text = element.stringValue else {
-                throw .invalid(
-                    "\(settings.pointer)/lars_filter/\(place)", .typeError,
-                    "`lars_filter` must be \(words); got \(element.kind).", expected: "a string", got: element.kind)
+                throw .wrongKind(
+                    "\(settings.pointer)/lars_filter/\(place)", "`lars_filter`", words, element, expected: "a string")
             }
             filter.append(text)
         }

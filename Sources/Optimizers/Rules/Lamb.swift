@@ -42,12 +42,10 @@ final class Lamb: Rule {
     /// beta^t, rounded once: Lamb's kernel has the step and no running product.
     private static func power(_ beta: Float, _ t: Int) -> Double { Double(Float(pow(Double(beta), Double(t)))) }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants {
-        var numbers = constants
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
         if !pass.layout.parameters[parameter].decays { numbers.extra = 0 }
-        return numbers
     }
 
     /// The direction takes the gradient's place, then the parameter moves along it.

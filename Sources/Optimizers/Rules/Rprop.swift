@@ -27,7 +27,7 @@ class Rprop: Rule {
     private let arguments: [Arguments]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
-        let isTorch = plan.row.traits.framework == .torch
+        let isTorch = plan.row.traits.framework.words.groupsHoldArguments
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             try Self.read(settings, isTorch: isTorch)
         }
@@ -47,7 +47,7 @@ class Rprop: Rule {
                 "step_sizes", .valueError, "`step_sizes` must be the least and the most, in this order.", "a <= b",
                 "\(sizes.0), \(sizes.1)")
         }
-        let maximizes = isTorch ? try TorchOptions.maximize(settings) : false
+        let maximizes = isTorch ? try TorchRule.maximize(settings) : false
         return Arguments(etas: etas, stepSizes: sizes, maximizes: maximizes)
     }
 
@@ -68,12 +68,10 @@ class Rprop: Rule {
         return numbers
     }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants {
-        var numbers = constants.with(PK_FIRST, !pass.state.isStarted[parameter])
-        if pass.state.isStarted[parameter] { numbers.rate = 0 }
-        return numbers
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
+        if pass.state.isStarted[parameter] { numbers.rate = 0 } else { numbers = numbers.with(PK_FIRST, true) }
     }
 }
 

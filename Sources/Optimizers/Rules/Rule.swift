@@ -56,11 +56,13 @@ class Rule {
     /// A slot that only other groups use is there for all parameters here, and may be missing from a file.
     func keeps(_ slot: String, group: Int) -> Bool { true }
 
-    /// The first values of the numbers that it keeps per parameter beside its slots, by MindSpore's names.
-    var firstScalars: [String: Double] { [:] }
+    /// The numbers that it keeps per parameter beside its slots: MindSpore's names and the values that they begin with.
+    var scalars: [(name: String, first: Double)] { [] }
 
     /// The numbers per parameter as files hold them: those of the state, or what follows from the rest of it.
-    func parameterScalars(_ state: OptimizerState) -> [String: [Double]] { state.parameterScalars }
+    func parameterScalars(_ state: OptimizerState) -> [String: [Double]] {
+        Dictionary(uniqueKeysWithValues: zip(scalars.map(\.name), state.scalars))
+    }
 
     /// Those of `parameterScalars` that follow from the rest of the state and need not be in a file.
     var derivedScalars: Set<String> { [] }
@@ -117,13 +119,10 @@ class Rule {
     /// The rule's numbers for a group at a step.
     func constants(_ moment: Moment) -> pk_constants { pk_constants() }
 
-    /// The numbers for one parameter, where they depend on it (its first update, its own scalars).
-    func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants { constants }
-
-    /// Called once per update of a parameter, after its constants were made and before it counts as started.
-    func didUpdate(_ parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {}
+    /// Makes the group's numbers those of one parameter, where they depend on it (its first update, its own scalars).
+    ///
+    /// Called once per update of a parameter, before it counts as started.
+    func adjust(_ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {}
 
     /// Updates a range of the arena from conditioned or unconditioned gradients.
     func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) { update.run(kernel, slots: pass.slots) }

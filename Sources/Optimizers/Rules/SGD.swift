@@ -56,9 +56,9 @@ final class SGD: Rule {
         return numbers.with(PK_NESTEROV, nesterov)
     }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants {
-        constants.with(PK_FIRST, !pass.state.isStarted[parameter])
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
+        numbers = numbers.with(PK_FIRST, !pass.state.isStarted[parameter])
     }
 }

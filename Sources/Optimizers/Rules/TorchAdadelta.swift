@@ -6,12 +6,11 @@ import CKernels
 ///
 /// - Throws: ValueError for rho outside of [0, 1] or a negative eps.
 /// - Source: torch.optim.Adadelta. Slots `square_avg`, `acc_delta`.
-final class TorchAdadelta: Rule {
+final class TorchAdadelta: TorchRule {
     override class var traits: RuleTraits { RuleTraits("Adadelta", learningRate: 1) }
 
     private struct Arguments {
         let rho, epsilon: Double
-        let maximizes: Bool
     }
 
     private let arguments: [Arguments]
@@ -20,8 +19,7 @@ final class TorchAdadelta: Rule {
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
                 rho: try settings.number("rho", default: 0.9, .unit),
-                epsilon: try settings.number("eps", default: 1e-6, .nonNegative),
-                maximizes: try TorchOptions.maximize(settings))
+                epsilon: try settings.number("eps", default: 1e-6, .nonNegative))
         }
         try super.init(plan)
     }
@@ -29,8 +27,6 @@ final class TorchAdadelta: Rule {
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("square_avg"), SlotDefinition("acc_delta")] }
 
     override var kernel: pk_rule { PK_RULE_ADADELTA }
-
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func constants(_ moment: Moment) -> pk_constants {
         let own = arguments[moment.group]

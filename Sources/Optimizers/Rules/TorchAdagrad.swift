@@ -8,12 +8,11 @@ import CKernels
 ///
 /// - Throws: ValueError for a negative lr_decay, initial_accumulator_value or eps.
 /// - Source: torch.optim.Adagrad. Slot `sum`, from initial_accumulator_value of the optimizer, not of a group.
-final class TorchAdagrad: Rule {
+final class TorchAdagrad: TorchRule {
     override class var traits: RuleTraits { RuleTraits("Adagrad", learningRate: 1e-2) }
 
     private struct Arguments {
         let rateDecay, epsilon: Double
-        let maximizes: Bool
     }
 
     private let arguments: [Arguments]
@@ -25,8 +24,7 @@ final class TorchAdagrad: Rule {
             _ = try Self.initial(settings)
             return Arguments(
                 rateDecay: try settings.number("lr_decay", default: 0, .nonNegative),
-                epsilon: try settings.number("eps", default: 1e-10, .nonNegative),
-                maximizes: try TorchOptions.maximize(settings))
+                epsilon: try settings.number("eps", default: 1e-10, .nonNegative))
         }
         try super.init(plan)
     }
@@ -48,8 +46,6 @@ final class TorchAdagrad: Rule {
     override var modestRoots: [Int]? {
         arguments.allSatisfy { Modesty.holds(epsilon: $0.epsilon) } ? [0] : nil
     }
-
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func constants(_ moment: Moment) -> pk_constants {
         let own = arguments[moment.group]

@@ -12,7 +12,7 @@ import Glibc
 /// multiplies w by 1 - lr weight_decay first.
 /// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
 /// - Source: torch.optim.Adam. Slots `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq` where any group has amsgrad.
-class TorchAdam: Rule {
+class TorchAdam: TorchRule {
     override class var traits: RuleTraits { RuleTraits("Adam", learningRate: 1e-3) }
 
     /// Whether the class decays the parameter and not the gradient where a group says nothing.
@@ -21,7 +21,7 @@ class TorchAdam: Rule {
     private struct Arguments {
         let betas: (Double, Double)
         let epsilon: Double
-        let amsgrad, decoupled, maximizes: Bool
+        let amsgrad, decoupled: Bool
     }
 
     private let arguments: [Arguments]
@@ -29,11 +29,10 @@ class TorchAdam: Rule {
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
-                betas: try TorchOptions.betas(settings),
+                betas: try Self.betas(settings),
                 epsilon: try settings.number("eps", default: 1e-8, .nonNegative),
                 amsgrad: try settings.boolean("amsgrad", default: false),
-                decoupled: try settings.boolean("decoupled_weight_decay", default: Self.isDecoupled),
-                maximizes: try TorchOptions.maximize(settings))
+                decoupled: try settings.boolean("decoupled_weight_decay", default: Self.isDecoupled))
         }
         try Self.check(plan.hyperparameters)
         try super.init(plan)
@@ -61,8 +60,6 @@ class TorchAdam: Rule {
     override var modestRoots: [Int]? {
         arguments.allSatisfy { Modesty.holds(epsilon: $0.epsilon, decay: $0.betas.0) } ? [1, 2] : nil
     }
-
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func addsDecay(_ group: Int) -> Bool { !arguments[group].decoupled }
 

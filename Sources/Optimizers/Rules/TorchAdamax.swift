@@ -9,13 +9,12 @@ import Glibc
 ///
 /// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
 /// - Source: torch.optim.Adamax. Slots `exp_avg`, `exp_inf`.
-final class TorchAdamax: Rule {
+final class TorchAdamax: TorchRule {
     override class var traits: RuleTraits { RuleTraits("Adamax", learningRate: 2e-3) }
 
     private struct Arguments {
         let betas: (Double, Double)
         let epsilon: Double
-        let maximizes: Bool
     }
 
     private let arguments: [Arguments]
@@ -23,9 +22,8 @@ final class TorchAdamax: Rule {
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
-                betas: try TorchOptions.betas(settings),
-                epsilon: try settings.number("eps", default: 1e-8, .nonNegative),
-                maximizes: try TorchOptions.maximize(settings))
+                betas: try Self.betas(settings),
+                epsilon: try settings.number("eps", default: 1e-8, .nonNegative))
         }
         try super.init(plan)
     }
@@ -33,8 +31,6 @@ final class TorchAdamax: Rule {
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("exp_avg"), SlotDefinition("exp_inf")] }
 
     override var kernel: pk_rule { PK_RULE_ADAMAX }
-
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func constants(_ moment: Moment) -> pk_constants {
         let own = arguments[moment.group]

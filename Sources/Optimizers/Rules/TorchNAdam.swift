@@ -12,13 +12,13 @@ import Glibc
 /// The product belongs to each parameter and begins at its first gradient.
 /// - Throws: ValueError for betas outside of [0, 1), a negative eps or momentum_decay.
 /// - Source: torch.optim.NAdam. Slots `exp_avg`, `exp_avg_sq`, scalar `mu_product`.
-final class TorchNAdam: Rule {
+final class TorchNAdam: TorchRule {
     override class var traits: RuleTraits { RuleTraits("NAdam", learningRate: 2e-3) }
 
     private struct Arguments {
         let betas: (Double, Double)
         let epsilon, momentumDecay: Double
-        let decoupled, maximizes: Bool
+        let decoupled: Bool
 
         func mu(_ t: Int) -> Double { betas.0 * (1 - 0.5 * pow(0.96, Double(t) * momentumDecay)) }
     }
@@ -28,22 +28,19 @@ final class TorchNAdam: Rule {
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
-                betas: try TorchOptions.betas(settings),
+                betas: try Self.betas(settings),
                 epsilon: try settings.number("eps", default: 1e-8, .nonNegative),
                 momentumDecay: try settings.number("momentum_decay", default: 4e-3, .nonNegative),
-                decoupled: try settings.boolean("decoupled_weight_decay", default: false),
-                maximizes: try TorchOptions.maximize(settings))
+                decoupled: try settings.boolean("decoupled_weight_decay", default: false))
         }
         try super.init(plan)
     }
 
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("exp_avg"), SlotDefinition("exp_avg_sq")] }
 
-    override var firstScalars: [String: Double] { ["mu_product": 1] }
+    override var scalars: [(name: String, first: Double)] { [("mu_product", 1)] }
 
     override var kernel: pk_rule { PK_RULE_NADAM }
-
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func addsDecay(_ group: Int) -> Bool { !arguments[group].decoupled }
 
@@ -55,16 +52,14 @@ final class TorchNAdam: Rule {
         return numbers
     }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants {
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
         let own = arguments[moment.group]
         let (mu, following) = (own.mu(moment.t), own.mu(moment.t + 1))
-        let product = (pass.state.isStarted[parameter] ? pass.state["mu_product", parameter] : 1) * mu
-        pass.state["mu_product", parameter] = product
-        var numbers = constants
+        let product = (pass.state.isStarted[parameter] ? pass.state.scalars[0][parameter] : 1) * mu
+        pass.state.scalars[0][parameter] = product
         numbers.low = Float(moment.rate * (1 - mu) / (1 - product))
         numbers.high = Float(moment.rate * following / (1 - product * following))
-        return numbers
     }
 }

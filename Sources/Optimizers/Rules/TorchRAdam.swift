@@ -12,13 +12,13 @@ import Glibc
 ///
 /// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
 /// - Source: torch.optim.RAdam. Slots `exp_avg`, `exp_avg_sq`.
-final class TorchRAdam: Rule {
+final class TorchRAdam: TorchRule {
     override class var traits: RuleTraits { RuleTraits("RAdam", learningRate: 1e-3) }
 
     private struct Arguments {
         let betas: (Double, Double)
         let epsilon: Double
-        let decoupled, maximizes: Bool
+        let decoupled: Bool
     }
 
     private let arguments: [Arguments]
@@ -26,10 +26,9 @@ final class TorchRAdam: Rule {
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
         arguments = try plan.perGroup { settings throws(OptimizerError) in
             Arguments(
-                betas: try TorchOptions.betas(settings),
+                betas: try Self.betas(settings),
                 epsilon: try settings.number("eps", default: 1e-8, .nonNegative),
-                decoupled: try settings.boolean("decoupled_weight_decay", default: false),
-                maximizes: try TorchOptions.maximize(settings))
+                decoupled: try settings.boolean("decoupled_weight_decay", default: false))
         }
         try super.init(plan)
     }
@@ -37,8 +36,6 @@ final class TorchRAdam: Rule {
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("exp_avg"), SlotDefinition("exp_avg_sq")] }
 
     override var kernel: pk_rule { PK_RULE_RADAM }
-
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func addsDecay(_ group: Int) -> Bool { !arguments[group].decoupled }
 

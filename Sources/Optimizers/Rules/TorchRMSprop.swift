@@ -10,12 +10,12 @@ import CKernels
 /// s starts at 0, eps is outside of the root and the rate outside of the buffer, all unlike MindSpore.
 /// - Throws: ValueError for a negative alpha, eps or momentum.
 /// - Source: torch.optim.RMSprop. Slots `square_avg`, `momentum_buffer`, `grad_avg`, the last two where a group needs them.
-final class TorchRMSprop: Rule {
+final class TorchRMSprop: TorchRule {
     override class var traits: RuleTraits { RuleTraits("RMSprop", learningRate: 1e-2) }
 
     private struct Arguments {
         let alpha, epsilon, momentum: Double
-        let centered, maximizes: Bool
+        let centered: Bool
     }
 
     private let arguments: [Arguments]
@@ -26,8 +26,7 @@ final class TorchRMSprop: Rule {
                 alpha: try settings.number("alpha", default: 0.99, .nonNegative),
                 epsilon: try settings.number("eps", default: 1e-8, .nonNegative),
                 momentum: try settings.number("momentum", default: 0, .nonNegative),
-                centered: try settings.boolean("centered", default: false),
-                maximizes: try TorchOptions.maximize(settings))
+                centered: try settings.boolean("centered", default: false))
         }
         try super.init(plan)
     }
@@ -61,8 +60,6 @@ final class TorchRMSprop: Rule {
         }
         return areBounded ? [0] : nil
     }
-
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
 
     override func constants(_ moment: Moment) -> pk_constants {
         let own = arguments[moment.group]

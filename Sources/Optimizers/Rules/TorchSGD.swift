@@ -9,12 +9,12 @@ import CKernels
 ///
 /// - Throws: ValueError for a negative momentum, and outside of groups for nesterov without momentum or with dampening.
 /// - Source: torch.optim.SGD. Slot `momentum_buffer`, where any group has momentum.
-final class TorchSGD: Rule {
+final class TorchSGD: TorchRule {
     override class var traits: RuleTraits { RuleTraits("SGD", learningRate: 1e-3) }
 
     private struct Arguments {
         let momentum, dampening: Double
-        let nesterov, maximizes: Bool
+        let nesterov: Bool
     }
 
     private let arguments: [Arguments]
@@ -24,8 +24,7 @@ final class TorchSGD: Rule {
             Arguments(
                 momentum: try settings.number("momentum", default: 0, .nonNegative),
                 dampening: try settings.number("dampening", default: 0),
-                nesterov: try settings.boolean("nesterov", default: false),
-                maximizes: try TorchOptions.maximize(settings))
+                nesterov: try settings.boolean("nesterov", default: false))
         }
         try Self.check(plan.hyperparameters)
         try super.init(plan)
@@ -54,8 +53,6 @@ final class TorchSGD: Rule {
         arguments.allSatisfy { max($0.momentum, abs($0.dampening)) <= Modesty.mostFactor } ? [] : nil
     }
 
-    override func maximizes(_ group: Int) -> Bool { arguments[group].maximizes }
-
     /// A group without momentum has b = 0 b + 1 g: the gradient itself, whatever its dampening.
     override func constants(_ moment: Moment) -> pk_constants {
         let own = arguments[moment.group]
@@ -69,9 +66,9 @@ final class TorchSGD: Rule {
     /// torch makes a buffer at the first update with momentum: an earlier one without it starts nothing.
     override func starts(_ group: Int) -> Bool { arguments[group].momentum != 0 }
 
-    override func constants(
-        of parameter: Int, _ constants: pk_constants, at moment: Moment, _ pass: inout UpdatePass
-    ) -> pk_constants {
-        constants.with(PK_FIRST, !pass.state.isStarted[parameter])
+    override func adjust(
+        _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
+    ) {
+        numbers = numbers.with(PK_FIRST, !pass.state.isStarted[parameter])
     }
 }

@@ -18,6 +18,13 @@ public struct OptimizerState: Sendable {
             self.name = name
             self.buffer = buffer
         }
+
+        /// The same values in memory of their own.
+        public func copy() -> SlotMemory {
+            let copy = FloatBuffer(count: buffer.count)
+            copy.copy(from: buffer)
+            return SlotMemory(name: name, buffer: copy)
+        }
     }
 
     /// What a step, or a count of a parameter, may be: up to 2^53 - 1.
@@ -33,8 +40,10 @@ public struct OptimizerState: Sendable {
     ///
     /// nil in states that were written before there were counts: then the step for each that has had a gradient.
     public var counts: [Int]?
-    /// Numbers per parameter by name.
+    /// Numbers per parameter by name, in a state as files hold it; a rule at work has them in `scalars`.
     public var parameterScalars: [String: [Double]]
+    /// Numbers per parameter in the order of `Rule.scalars`; none in a state as files hold it.
+    var scalars: [[Double]] = []
     /// The loss scale, steps seen, mark and overflows in a row; empty without loss scaling.
     public var lossScaler: [Double]
     /// The slots.
@@ -54,12 +63,11 @@ public struct OptimizerState: Sendable {
     }
 
     /// The state that a plan begins with, but for its slots.
-    init(startOf plan: OptimizerPlan, scalars: [String: Double] = [:]) {
+    init(startOf plan: OptimizerPlan) {
         step = plan.step
         isStarted = plan.layout.parameters.map { _ in false }
-        counts = plan.row.traits.framework.countsPerParameter ? isStarted.map { _ in 0 } : []
-        parameterScalars = scalars.mapValues { value in plan.layout.parameters.map { _ in value } }
-        slots = []
+        counts = plan.row.traits.framework.words.countsPerParameter ? isStarted.map { _ in 0 } : []
+        (parameterScalars, slots) = ([:], [])
         lossScaler = plan.lossScaling.map { LossScaler(startOf: $0).numbers } ?? []
     }
 
@@ -67,12 +75,6 @@ public struct OptimizerState: Sendable {
     func t(of parameter: Int) -> Int {
         guard let counts, !counts.isEmpty else { return step + 1 }
         return counts[parameter] + 1
-    }
-
-    /// A number of the rule's for a parameter.
-    subscript(scalar: String, parameter: Int) -> Double {
-        get { parameterScalars[scalar]?[parameter] ?? 0 }
-        set { parameterScalars[scalar]?[parameter] = newValue }
     }
 
     /// Counts the parameters that had a gradient.

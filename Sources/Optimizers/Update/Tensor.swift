@@ -28,6 +28,11 @@ public struct Tensor {
         nonmutating set { values[position] = newValue }
     }
 
+    /// Multiplies every value.
+    func scale(by factor: Float) {
+        if let base = values.baseAddress { VectorMath.scale(base, by: factor, count: values.count) }
+    }
+
     /// The positions of the values.
     public var indices: Range<Int> { 0..<values.count }
 }

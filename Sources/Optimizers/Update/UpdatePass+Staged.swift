@@ -17,10 +17,10 @@ extension UpdatePass {
     /// Multiplies gradients by what comes before weight decay, as MindSpore's training cell does.
     func unscaleFirst(_ tensors: [Tensor]) {
         for tensor in tensors {
-            guard let group = layout.parameters[tensor.index].groupIndex, let base = tensor.values.baseAddress,
-                let factor = firstFactor(group)
-            else { continue }
-            VectorMath.scale(base, by: factor, count: tensor.values.count)
+            guard let group = layout.parameters[tensor.index].groupIndex, let factor = firstFactor(group) else {
+                continue
+            }
+            tensor.scale(by: factor)
         }
     }
 
@@ -52,10 +52,7 @@ extension UpdatePass {
     /// Multiplies by float32(1 / loss_scale); in place.
     func scaleGrad(_ gradients: [Tensor]) -> [Tensor] {
         guard let factor = scaleAfter, rule.traits.unscales else { return gradients }
-        for gradient in gradients {
-            guard let base = gradient.values.baseAddress else { continue }
-            VectorMath.scale(base, by: factor, count: gradient.values.count)
-        }
+        for gradient in gradients { gradient.scale(by: factor) }
         return gradients
     }
 

@@ -33,8 +33,6 @@ struct UpdatePass {
     var entryOrder: [Int] = []
     /// Old slots of one row, for lazy Adam.
     var rowSlots: [Float] = []
-    /// Room for the sums of a matrix's columns, for AdaFactor.
-    var columnSums: [Double] = []
 
     init(
         _ plan: OptimizerPlan, _ rule: Rule, _ state: OptimizerState, _ gradients: Gradients,
@@ -53,6 +51,8 @@ struct UpdatePass {
             Rule.Moment(group: group, rate: Double(numbers.0), decay: Double(numbers.1), t: 0)
         }
         groupConstants = moments.map { _ in pk_constants() }
+        assert(slots.count == plan.slots.count, "a state has the slots of its plan")
+        assert(state.scalars.count == rule.scalars.count, "a state has the numbers of its rule")
     }
 
     var layout: ArenaLayout { plan.layout }
@@ -68,8 +68,8 @@ struct UpdatePass {
             groupConstants[group] = rule.constants(moments[group])
         }
         let moment = moments[group]
-        let numbers = rule.constants(of: parameter, groupConstants[group], at: moment, &self)
-        rule.didUpdate(parameter, at: moment, &self)
+        var numbers = groupConstants[group]
+        rule.adjust(&numbers, of: parameter, at: moment, &self)
         return numbers
     }
 

@@ -13,11 +13,7 @@ extension ModelState {
         let memory = try pool.budget.reserve(
             slots.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
         var image = view(fingerprint: fingerprint, memory: memory)
-        image.optimizer.slots = slots.map { slot in
-            let copy = FloatBuffer(count: slot.buffer.count)
-            copy.copy(from: slot.buffer)
-            return OptimizerState.SlotMemory(name: slot.name, buffer: copy)
-        }
+        image.optimizer.slots = slots.map { $0.copy() }
         return image
     }
 

@@ -7,7 +7,7 @@ struct EpochClock: Sendable {
     let totalSteps, stepsPerEpoch, decayEpochs: Int
 
     /// Reads `total_step`, `step_per_epoch` and the argument that `span` names, each an integer above 0.
-    init(_ settings: Settings, span: Name = "decay_epoch") throws(OptimizerError) {
+    init(_ settings: Settings, span: Name) throws(OptimizerError) {
         totalSteps = try settings.integer("total_step", atLeast: 1)
         stepsPerEpoch = try settings.integer("step_per_epoch", atLeast: 1)
         decayEpochs = try settings.integer(span, atLeast: 1)
@@ -15,10 +15,4 @@ struct EpochClock: Sendable {
 
     /// The epoch of a step, counted from 0.
     func epoch(_ step: Int) -> Int { step / stepsPerEpoch }
-
-    /// Epochs gone over epochs of a decay, floored if `isStair`.
-    func progress(_ step: Int, isStair: Bool) -> Double {
-        let progress = Double(epoch(step)) / Double(decayEpochs)
-        return isStair ? progress.rounded(.down) : progress
-    }
 }

@@ -17,5 +17,5 @@ struct WarmUpFunction: LearningRateSchedule {
 
     var length: Int? { clock.totalSteps }
 
-    func value(at step: Int) -> Float { Float(rate * min(clock.progress(step, isStair: false), 1)) }
+    func value(at step: Int) -> Float { Float(rate * min(Double(clock.epoch(step)) / Double(clock.decayEpochs), 1)) }
 }

@@ -1,9 +1,19 @@
-// What the optimizers of torch.optim share: their traits, `maximize`, and options that change speed but not numbers.
+// What the rules of torch.optim share: `maximize`, options that change speed but not numbers, and how `betas` are read.
 
 import Names
 
-/// Helpers of the torch rules.
-enum TorchOptions {
+/// A rule of torch's, whose groups may override every argument.
+class TorchRule: Rule {
+    /// By group: whether its gradients are followed instead of descended.
+    private let maximizing: [Bool]
+
+    required init(_ plan: OptimizerPlan) throws(OptimizerError) {
+        maximizing = try plan.perGroup(Self.maximize)
+        try super.init(plan)
+    }
+
+    override func maximizes(_ group: Int) -> Bool { maximizing[group] }
+
     /// Reads `maximize`, and accepts the options that only choose an implementation; null is torch's own default of them.
     static func maximize(_ settings: Settings) throws(OptimizerError) -> Bool {
         let options: [Name] = ["foreach", "fused", "capturable", "differentiable"]
