@@ -45,6 +45,8 @@ struct SettingExample: CustomTestStringConvertible {
         SettingExample("limits.minimum-rate", "1000", "slow", "K, M, G or T"),
         SettingExample("limits.rate-window", "9000ms", told: "9s", "0s", "s or ms"),
         SettingExample("limits.pressure-rate", "4M", "x", "K, M, G or T"),
+        SettingExample("limits.pressure-grace", "1s", "1", "s or ms"),
+        SettingExample("limits.half-closed", "2s", "2sec", "s or ms"),
         SettingExample("limits.body-memory-per-model", "25%", "25", "from 1% to 100%"),
         SettingExample("limits.body-memory-per-address", "100%", "101%", "from 1% to 100%"),
         SettingExample("limits.lingering", "3", "three", "at least 1"),

@@ -167,7 +167,10 @@ def test_the_largest_values_end_nothing(served: Served) -> None:
     ]
     limits = [f"{name}={(1 << 63) - 1}" for name in [*counts, "versions", "keys", "workers"]]
     limits += [f"{name}=1024T" for name in ("pressure-rate", "journal", "ignored-body")]
-    limits += [f"{name}=86400000s" for name in ("head-deadline", "idle-deadline", "rate-window", "linger")]
+    limits += [
+        f"{name}=86400000s"
+        for name in ("head-deadline", "idle-deadline", "rate-window", "linger", "pressure-grace", "half-closed")
+    ]
     limits += ["key-lifetime=86400000s", "worker-lifetime=86400000s"]
     arguments = [word for limit in limits for word in ("--limit", limit)]
     extremes = (

@@ -9,7 +9,7 @@ import Names
 /// the pattern stand for. A token is one byte, or a `?`; a `*` is a token that keeps its bit.
 public struct Glob: Sendable {
     /// The longest pattern, in bytes; names are shorter by far.
-    static let longest = 1024
+    public static let longest = 1024
 
     private let tokens: Int
     /// 64-bit words of a state.

@@ -89,8 +89,9 @@ struct GroupReader {
         guard let name = name.stringValue else {
             throw .wrongKind("\(pointer)/name", "A group's `name`", "a string", name)
         }
-        guard !name.isEmpty, name.utf8.count <= 256 else {
-            throw .invalid("\(pointer)/name", .valueError, "A group's `name` must have 1 to 256 bytes.")
+        guard !name.isEmpty, name.utf8.count <= GroupPlan.longestName else {
+            throw .invalid(
+                "\(pointer)/name", .valueError, "A group's `name` must have 1 to \(GroupPlan.longestName) bytes.")
         }
         return GroupMembership.Group(name: Name(name), pointer: pointer, setting: setting, members: [])
     }
@@ -195,4 +196,9 @@ struct GroupReader {
             "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.lazy.map(\.name)))",
             expected: "the name of a parameter, or a glob that matches one", got: name.text)
     }
+}
+
+extension GroupPlan {
+    /// The longest name of a group, in bytes.
+    public static let longestName = 256
 }

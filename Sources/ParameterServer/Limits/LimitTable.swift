@@ -3,6 +3,7 @@
 
 import HTTPServing
 import Names
+import Optimizers
 import ParameterAPI
 import ParameterServing
 import TensorCoding
@@ -21,6 +22,9 @@ extension Setting {
         Setting(limit: "minimum-rate", .bytes(\.http.minimumRate), "Least bytes per second, body and answer"),
         Setting(limit: "rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
         Setting(limit: "pressure-rate", .bytes(\.http.pressureRate), "Slower transfers make room if need be"),
+        Setting(limit: "pressure-grace", .time(\.http.pressureGrace), "Time before a transfer is judged by it"),
+        Setting(
+            limit: "half-closed", .time(\.http.halfClosedPatience), "Wait for a client that has finished sending"),
         Setting(
             limit: "body-memory-per-model", .percent(\.serving.bodyPercentOfModel),
             "Share of --memory for bodies of one model"),
@@ -43,10 +47,16 @@ extension Setting {
         Setting(limit: "worker-lifetime", .time(\.serving.workerLifetime), "Time unseen until one makes room"),
         Setting(
             limit: "arguments", .fixed("\(HTTPConfiguration.maximumArguments)"), "Arguments of a request's query"),
+        Setting(
+            limit: "connection-memory",
+            .fixed(ByteCount(bytes: ServerConfiguration().http.connectionMemory).description),
+            "A connection, with a request's head"),
         Setting(limit: "page-size", .fixed("\(FixedLimits.pageSize)"), "Models on a page of the list"),
         Setting(limit: "name-bytes", .fixed("\(FixedLimits.nameBytes)"), "A model's or a worker's name"),
         Setting(
             limit: "parameter-name", .fixed("\(Name.longestParameter)"), "Code points of a parameter's name"),
+        Setting(limit: "group-name", .fixed("\(GroupPlan.longestName)"), "Bytes of a group's name"),
+        Setting(limit: "pattern", .fixed("\(Glob.longest)"), "Bytes of a pattern of names"),
         Setting(limit: "key-length", .fixed("\(RequestKey.longest)"), "Characters of an Idempotency-Key"),
         Setting(
             limit: "condition-versions", .fixed("\(FixedLimits.conditionVersions)"), "Versions that an If-Match names"),
@@ -54,6 +64,7 @@ extension Setting {
             limit: "spare-arenas", .fixed("\(ServingConfiguration.spareArenas)"),
             "Free copies of a model's values kept"),
         Setting(limit: "wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
+        Setting(limit: "curves", .fixed("\(ModelRegistry.mostErrands)"), "Curves that wait to be computed"),
         Setting(limit: "curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
         Setting(limit: "curve-values", .fixed("\(FixedLimits.curveValues)"), "Points times groups of one answer"),
         Setting(
@@ -79,6 +90,7 @@ extension Setting {
             limit: "json-text", .fixed(ByteCount(bytes: FixedLimits.json.textBytes).description),
             "A name or a word of a JSON body"),
         Setting(limit: "tensors", .fixed("\(FixedLimits.json.tensors)"), "Tensors of one body"),
+        Setting(limit: "rank", .fixed("\(JSONLimits.rank)"), "Dimensions of a tensor in JSON"),
         Setting(limit: "issues", .fixed("\(FixedLimits.json.issues)"), "Wrong tensors told in full"),
         Setting(
             limit: "safetensors-header", .fixed(ByteCount(bytes: SafetensorsLimits().headerBytes).description),

@@ -2,6 +2,9 @@
 
 /// The limits of one reading.
 public struct JSONLimits: Sendable, Equatable {
+    /// The most dimensions of a tensor.
+    public static let rank = 32
+
     /// Levels of arrays and objects; jansson recurses once per level, so keep it far below its 2048.
     public var depth: Int
     /// Bytes of the document beside its tensors.

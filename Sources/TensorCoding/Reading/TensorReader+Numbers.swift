@@ -143,9 +143,6 @@ extension TensorReader {
 // MARK: Integers
 
 extension TensorReader {
-    /// More dimensions than any tensor has.
-    private static let rankLimit = 32
-
     mutating func takeInteger(
         of member: Member, _ token: JSONToken, _ lexer: JSONLexer, _ issues: inout IssueList
     ) -> Effect {
@@ -164,10 +161,10 @@ extension TensorReader {
 
     private mutating func takeDimension(_ value: Int, _ lexer: JSONLexer, _ issues: inout IssueList) -> Effect {
         let count = stated?.count ?? 0
-        guard value >= 0, count < Self.rankLimit else {
+        guard value >= 0, count < JSONLimits.rank else {
             report(
                 .shape, at: "shape/\(count)",
-                value < 0 ? "a dimension is 0 or more" : "a shape has at most \(Self.rankLimit) dimensions",
+                value < 0 ? "a dimension is 0 or more" : "a shape has at most \(JSONLimits.rank) dimensions",
                 got: "\(value)", &issues)
             stage = .passing(depth: lexer.depth - 1, next: .object)
             return .none
