@@ -87,6 +87,7 @@ class Recorder:
         daemon = self._kill_now_and_then(place, daemon, threads)
         for thread in threads:
             thread.join()
+        _Client(self, 0).end()
         assert daemon.stop() == 0
         assert not self.failures, self.failures[:5]
         return sorted(self.operations, key=lambda operation: operation.began)
@@ -133,6 +134,11 @@ class _Client:
                 self._pull()
             else:
                 self._wait()
+
+    def end(self) -> None:
+        """What is known is waited for once more when nothing changes any longer: until then others may always be quicker."""
+        self._pull()
+        self._wait()
 
     def _push(self) -> None:
         self._seq += 1
