@@ -136,7 +136,7 @@ class _Client:
                 self._wait()
 
     def end(self) -> None:
-        """What is known is waited for once more when nothing changes any longer: until then others may always be quicker."""
+        """Waits for what is known already, when nothing changes any longer: until then others may always be quicker."""
         self._pull()
         self._wait()
 
