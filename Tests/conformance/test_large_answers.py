@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -172,36 +171,31 @@ def test_others_go_on_beside_four_large_pulls(start: Callable[..., Daemon]) -> N
 def beside(
     daemon: Daemon, api: Api, *, readers: int, pulls: int, probes: int, values: np.ndarray = VALUES
 ) -> tuple[float, float]:
-    """Pulls beside probes and small pushes to another model; the slowest probe in seconds, the longest job in ms."""
+    """Pulls beside probes and small pushes to another model; the slowest probe in seconds, the longest job in ms.
+
+    Who pulls has a process of its own, so that what it does with a large answer delays no probe.
+    """
     api.create("small", {"optimizer": "sgd", "parameters": {"w": [0, 0]}})
-    is_over = threading.Event()
-
-    def pull() -> None:
-        with closing(Api(daemon.host, daemon.port)) as own:
-            for _ in range(pulls):
-                body = own.get(PULL).expect(200).body
-                assert body.count(b",") >= len(values) - 1
-                assert np.float32(body.rsplit(b"]", 1)[0].rsplit(b",", 1)[1]) == values[-1]
-
-    def probe() -> list[float]:
-        times = []
-        with closing(Api(daemon.host, daemon.port)) as own:
-            while len(times) < probes or not is_over.is_set():
-                began = time.monotonic()
-                own.get("/livez").expect(200)
-                own.push("small", {"w": [1, 1]})
-                times.append(time.monotonic() - began)
-        return times
-
-    with ThreadPoolExecutor(readers + 1) as pool:
-        probing = pool.submit(probe)
-        try:
-            for reading in [pool.submit(pull) for _ in range(readers)]:
-                reading.result()
-        finally:
-            is_over.set()
-        times = probing.result()
+    times: list[float] = []
+    with ProcessPoolExecutor(readers) as pool:
+        reading = [pool.submit(pull, daemon.host, daemon.port, pulls) for _ in range(readers)]
+        while len(times) < probes or not all(future.done() for future in reading):
+            began = time.monotonic()
+            api.get("/livez").expect(200)
+            api.push("small", {"w": [1, 1]})
+            times.append(time.monotonic() - began)
+        for future in reading:
+            commas, last = future.result()
+            assert commas >= len(values) - 1 and last == values[-1]
     return max(times), longest_job(api)
+
+
+def pull(host: str, port: int, pulls: int) -> tuple[int, np.float32]:
+    """Pulls so often; the commas of the last answer, and its last number."""
+    with closing(Api(host, port)) as own:
+        for _ in range(pulls):
+            body = own.get(PULL).expect(200).body
+    return body.count(b","), np.float32(body.rsplit(b"]", 1)[0].rsplit(b",", 1)[1])
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

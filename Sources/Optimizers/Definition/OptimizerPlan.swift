@@ -169,9 +169,9 @@ extension OptimizerPlan {
                 expected: "\(needed) numbers", got: "\(rows.values.count)")
         }
         let limit = parameter.shape.dimensions[0]
-        guard let stranger = rows.indices.first(where: { $0 < 0 || $0 >= limit }) else { return }
+        guard let outlier = rows.indices.first(where: { $0 < 0 || $0 >= limit }) else { return }
         throw .invalid(
-            "\(pointer)/indices", .valueError, "Row \(stranger) is outside of the \(limit) rows of the parameter.",
-            expected: "0 to \(limit - 1)", got: "\(stranger)")
+            "\(pointer)/indices", .valueError, "Row \(outlier) is outside of the \(limit) rows of the parameter.",
+            expected: "0 to \(limit - 1)", got: "\(outlier)")
     }
 }

@@ -36,7 +36,7 @@ final class MadeStream: BodySource, SlicedWork, @unchecked Sendable {
 
     /// Content that `maker` makes once somebody reads it.
     ///
-    /// - Throws: `outOfMemory` where there is no room for what is made ahead.
+    /// - Throws: `outOfMemory` when the budget has no room for the pieces that are made ahead.
     private init(_ maker: some PieceMaker, _ registry: ModelRegistry) throws(ServingError) {
         self.maker = maker
         count = maker.count
@@ -69,7 +69,7 @@ final class MadeStream: BodySource, SlicedWork, @unchecked Sendable {
         memory.withLock { $0 = nil }
     }
 
-    /// Makes a piece, unless nobody reads any more.
+    /// Makes a piece, unless the answer has ended.
     func slice() -> Bool {
         let piece = state.withLock { $0.isClosed } ? nil : maker?.next()
         if piece == nil { maker = nil }

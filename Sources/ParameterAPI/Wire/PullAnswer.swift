@@ -66,7 +66,7 @@ struct PullAnswer: Sendable {
     func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
-        // A receipt is nobody else's.
+        // A body with a receipt is for one client alone.
         if let receipt, selection.representation == .json { return answerAlone(exchange, receipt) }
         let use: EncodingCache.Use = { [self] result in answer(exchange, receipt, result) }
         switch version.encodings.claim(content.key, use) {
@@ -80,7 +80,7 @@ struct PullAnswer: Sendable {
     /// Makes the content: at once where it is short, else in slices on the models' threads.
     private func make(_ finish: @escaping EncodingCache.Use) {
         let encoding = PullEncoding(content, registry.budget, finish)
-        if content.bytes.upperBound <= PieceSize.inPlace { encoding.run() } else { registry.slices.add(encoding) }
+        if encoding.isShort { encoding.run() } else { registry.slices.add(encoding) }
     }
 
     private var registry: ModelRegistry { call.api.registry }

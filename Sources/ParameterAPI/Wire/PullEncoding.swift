@@ -23,6 +23,8 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
     private static let scanStep = 1 << 20
 
     private let content: PullContent
+    /// The least and the most bytes that are to be made.
+    private let bytes: ClosedRange<Int>
     private let budget: MemoryBudget
     private let finish: EncodingCache.Use
     private var beyond: BeyondRange
@@ -33,10 +35,14 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
     /// Content to be made; `finish` takes what came of it.
     init(_ content: PullContent, _ budget: MemoryBudget, _ finish: @escaping EncodingCache.Use) {
         self.content = content
+        bytes = content.bytes
         self.budget = budget
         self.finish = finish
         beyond = BeyondRange(content.selection.encoding)
     }
+
+    /// Whether it is made in so short a time that the thread which asks may do it.
+    var isShort: Bool { bytes.upperBound <= PieceSize.inPlace }
 
     /// Makes all of it on this thread.
     func run() { while slice() {} }
@@ -68,7 +74,6 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
 
     /// Makes a piece; the whole once it is there.
     private func makeOn() throws(ServingError) -> EncodedPull? {
-        let bytes = content.bytes
         if bytes.lowerBound > PieceSize.shared { return EncodedPull(nil, beyond) }
         if content.selection.representation == .safetensors {
             return EncodedPull(.segments(content.segments(try budget.reserve(bytes.upperBound))), beyond)
