@@ -7,8 +7,9 @@ import Threading
 /// Marks what runs on a thread that gets a fatal signal.
 enum FatalSignals {
     private static let stackSize = 1 << 16
-    /// Held by whoever changes what the handler reads: a process may open several directories.
-    private static let changing = Locked(())
+    /// Whether the handler is installed; its lock is held by whoever changes what the handler reads, since a process may open
+    /// several directories.
+    private static let installed = Locked(false)
     /// Read by the handler: set before it is installed, and for the next directory of the same process.
     nonisolated(unsafe) fileprivate static var notes: UnsafeMutableRawBufferPointer?
     /// What was done about each signal before, by its number.
@@ -16,9 +17,10 @@ enum FatalSignals {
 
     /// Marks notes in `memory` from now on.
     static func watch(_ memory: UnsafeMutableRawBufferPointer) {
-        changing.withLock { _ in
+        installed.withLock { installed in
             notes = memory
-            if previous == nil { install() }
+            if !installed { install() }
+            installed = true
         }
     }
 
@@ -34,7 +36,7 @@ enum FatalSignals {
 
     /// Ends the watch over `memory`, which is about to go.
     static func stop(_ memory: UnsafeMutableRawBufferPointer) {
-        changing.withLock { _ in if notes?.baseAddress == memory.baseAddress { notes = nil } }
+        installed.withLock { _ in if notes?.baseAddress == memory.baseAddress { notes = nil } }
     }
 
     /// Gives this thread a stack for the handler, since a rule may end by using up the thread's own.
