@@ -71,6 +71,10 @@ let package = Package(
             resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(
+            name: "ParameterAPITests",
+            dependencies: ["HTTPServing", "Journal", "Optimizers", "ParameterAPI", "ParameterServing", "Threading"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ParameterServerTests",
             dependencies: ["Names", "ParameterAPI", "ParameterServer", "ParameterServing"],
             swiftSettings: strict),

@@ -1,0 +1,104 @@
+// The API without a socket: requests go through the state machine of the server (`Transaction`) to the application and back,
+// on the thread of the test. What the network does to them is tested beside HTTPServing and by Tests/conformance.
+
+import Journal
+import Optimizers
+import ParameterServing
+import Testing
+import Threading
+
+@testable import HTTPServing
+@testable import ParameterAPI
+
+/// A registry with the API before it, on a loop that is the test's own thread.
+final class InProcess: ExchangeLoop, @unchecked Sendable {
+    let registry: ModelRegistry
+    let api: ParameterAPI
+    private let settled = Locked<Set<ObjectIdentifier>>([])
+    private let change = Condition()
+
+    private let peer: Remote
+    private let directory: TemporaryDirectory
+
+    init(memoryLimit: Int = 1 << 30) throws {
+        directory = try TemporaryDirectory()
+        peer = Remote(try #require(SocketAddress(path: "\(directory.path)/socket")))
+        let configuration = ServingConfiguration(memoryLimit: memoryLimit)
+        let data = try DataDirectory(directory.path, settings: JournalSettings(segmentBytes: 64 << 10))
+        registry = try ModelRegistry.open(data, configuration: configuration, catalogue: .builtin) { _ in }.0
+        api = ParameterAPI(registry: registry, version: "0.1.0")
+    }
+
+    deinit { registry.close() }
+
+    /// What the loop would be told by other threads.
+    func post(_ message: EventLoop.Message) {
+        guard case .settled(let exchange) = message else { return }
+        settled.withLock { _ = $0.insert(ObjectIdentifier(exchange)) }
+        change.broadcast()
+    }
+
+    /// Sends a request, its body in pieces of so many bytes, and waits for the answer; nil where the connection is cut.
+    func send(
+        _ method: Method, _ target: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
+        pieces: Int = .max
+    ) throws -> Answer? {
+        let under = transaction(target)
+        defer { under.end() }
+        let request = try Request(
+            method: method, target: target, headers: Headers(headers), contentLength: body?.count)
+        var move = under.begin(.success(request), sendsBody: body != nil)
+        var rest = (body ?? [])[...]
+        while case .proceed = move, !rest.isEmpty {
+            move = rest.prefix(pieces).withUnsafeBytes { under.receive($0) }
+            rest = rest.dropFirst(pieces)
+        }
+        if case .proceed = move { move = under.advance() }
+        return try answer(to: move, of: under)
+    }
+
+    /// Sends a request whose client leaves before the answer, after so many bytes of its body where it has one.
+    func leave(_ method: Method, _ target: String, body: [UInt8]? = nil, after sent: Int = 0) throws {
+        let under = transaction(target)
+        let request = try Request(method: method, target: target, contentLength: body?.count)
+        _ = under.begin(.success(request), sendsBody: body != nil)
+        if let body {
+            _ = body.prefix(sent).withUnsafeBytes { under.receive($0) }
+        } else {
+            _ = under.advance()
+        }
+        under.end()
+    }
+
+    private func transaction(_ target: String) -> Transaction {
+        let context = TransactionContext(
+            application: api, loop: self, render: ParameterAPI.render, maximumIgnoredBytes: 65_536)
+        let connection = Connection(descriptor: -1, remote: peer, stage: .held)
+        let handle = OpaquePointer(UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
+        return target.withCString {
+            Transaction(target: $0, handle: handle, connection: connection, context: context)
+        }
+    }
+
+    private func answer(to move: Transaction.Move, of under: Transaction) throws -> Answer? {
+        switch move {
+        case .answer(let response), .interrupt(let response): return try Answer(response)
+        case .park(let exchange):
+            wait(for: exchange)
+            return try answer(to: under.advance(), of: under)
+        case .cut: return nil
+        case .proceed: throw Unanswered()
+        }
+    }
+
+    /// Waits until the exchange is settled; at its deadline, where it has one, it settles itself.
+    private func wait(for exchange: Exchange) {
+        let inTime: Void? = settled.wait(for: change, until: exchange.wishes.deadline ?? .max) { settled in
+            settled.remove(ObjectIdentifier(exchange)).map { _ in () }
+        }
+        if inTime == nil { exchange.expireNow() }
+    }
+
+    /// The request has been sent whole, and nothing came of it.
+    struct Unanswered: Error {}
+}

@@ -1,0 +1,79 @@
+// Requests that wait for what other requests do, and clients that leave before their answer.
+
+import Glibc
+import Testing
+import Threading
+
+@testable import HTTPServing
+
+@Suite("Waiting, in process")
+struct WaitingTests {
+    private static let definition = #"{"optimizer":"sgd","learning_rate":0.5,"parameters":{"w":[0,0]}}"#
+    private static let push = #"{"gradients":{"w":[1,-2]}}"#
+
+    private static func withModel(_ body: (InProcess) throws -> Void) throws {
+        let process = try InProcess()
+        let answer = try process.send(.put, "/v1/models/m", body: Array(definition.utf8))
+        try #require(answer?.status == 201)
+        try body(process)
+    }
+
+    @Test("a pull that waits for the next version is parked, and gets what a push made")
+    func waits() throws {
+        try Self.withModel { process in
+            let pulled = Locked<Answer?>(nil)
+            let waiting = Threading.Thread {
+                let answer = try? process.send(.get, "/v1/models/m/parameters?since=1&wait=60s")
+                pulled.withLock { $0 = answer }
+            }
+            try until { try process.waiters() == 1 }
+            let receipt = try #require(try process.send(.post, "/v1/models/m/gradients", body: Array(Self.push.utf8)))
+            #expect(receipt.json["woken"] as? Int == 1)
+            waiting?.join()
+            let answer = try #require(pulled.withLock { $0 })
+            #expect(answer.status == 200)
+            #expect(answer.json["version"] as? Int == 2)
+            let parameters = try #require(answer.json["parameters"] as? [String: [String: Any]])
+            #expect(parameters["w"]?["data"] as? [Double] == [-0.5, 1])
+        }
+    }
+
+    @Test("a pull whose client leaves waits no longer")
+    func leaves() throws {
+        try Self.withModel { process in
+            try process.leave(.get, "/v1/models/m/parameters?since=1&wait=60s")
+            try until { try process.waiters() == 0 }
+            let receipt = try #require(try process.send(.post, "/v1/models/m/gradients", body: Array(Self.push.utf8)))
+            #expect(receipt.json["woken"] as? Int == 0)
+        }
+    }
+
+    @Test("a push whose client leaves in the body changes nothing and holds nothing", arguments: [0, 1, 12, 25])
+    func leavesInBody(sent: Int) throws {
+        try Self.withModel { process in
+            // The memory of a gradient is kept for the next.
+            try process.leave(.post, "/v1/models/m/gradients", body: Array(Self.push.utf8), after: 25)
+            let before = process.registry.budget.reserved
+            try process.leave(.post, "/v1/models/m/gradients", body: Array(Self.push.utf8), after: sent)
+            try until { process.registry.budget.reserved == before }
+            let answer = try #require(try process.send(.get, "/v1/models/m/parameters"))
+            #expect(answer.json["version"] as? Int == 1)
+        }
+    }
+}
+
+extension InProcess {
+    /// Pulls that wait for the model `m`.
+    fileprivate func waiters() throws -> Int {
+        try registry.model(named: "m").publication.waitingCount
+    }
+}
+
+/// Waits, at most a minute, for what other threads do.
+func until(_ condition: () throws -> Bool) throws {
+    let deadline = Clock.now + 60_000_000_000
+    while try !condition() {
+        try #require(Clock.now < deadline)
+        usleep(1_000)
+    }
+}
