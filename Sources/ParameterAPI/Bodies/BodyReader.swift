@@ -1,6 +1,5 @@
 // One face for the two forms in which tensors arrive.
 
-import HTTPServing
 import Names
 import Optimizers
 import TensorCoding
@@ -17,39 +16,32 @@ struct TensorBody {
 }
 
 /// Reads a body with tensors in either form, in pieces as they arrive.
-final class BodyReader {
+final class BodyReader: ContentReader {
+    var loan: BodyLoan { sink.loan }
+    private let sink: GradientSink
+    private let format: BodyFormat
     private var json: JSONBodyReader
     private var safetensors: SafetensorsReader
-    private let format: BodyFormat
-    private let request: Request
-    private let loan: BodyLoan
-    private var head = BodyHead()
 
     /// Makes a reader for one body.
     ///
     /// - Parameters:
     ///   - format: the form of the body.
-    ///   - request: whose body it is.
     ///   - section: the member of a JSON body that holds the tensors.
     ///   - sink: where their numbers go.
-    ///   - loan: what the body holds of the budget.
     ///   - passesUnknownTypes: whether a file is read though it has tensors of types that are not known here.
-    init(
-        _ format: BodyFormat, of request: Request, section: Name, sink: any TensorSink, loan: BodyLoan,
-        passesUnknownTypes: Bool = false
-    ) {
+    init(_ format: BodyFormat, section: Name, sink: GradientSink, passesUnknownTypes: Bool = false) {
         self.format = format
-        self.request = request
-        self.loan = loan
+        self.sink = sink
         json = JSONBodyReader(tensorKeys: [section], sink: sink)
         safetensors = SafetensorsReader(
             sink: sink, limits: SafetensorsLimits(passesUnknownTypes: passesUnknownTypes))
     }
 
-    /// Takes the next bytes.
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-        head.note(bytes)
-        do throws(Problem) { try take(bytes) } catch { throw head.explain(error, of: request) }
+        sink.expect(bytes.count)
+        try take(bytes)
+        if let failure = sink.failure { throw failure }
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
@@ -60,12 +52,7 @@ final class BodyReader {
         }
     }
 
-    /// What the body says, after its last byte.
     func finish() throws(Problem) -> TensorBody {
-        do throws(Problem) { return try end() } catch { throw head.explain(error, of: request) }
-    }
-
-    private func end() throws(Problem) -> TensorBody {
         switch format {
         case .json:
             let body: JSONBody

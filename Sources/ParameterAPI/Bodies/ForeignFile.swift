@@ -2,6 +2,7 @@
 // its sender. The receivers of bodies ask `BodyHead` when reading has failed.
 
 import HTTPServing
+import TensorCoding
 
 /// The first bytes of a body, kept for the case that it cannot be read.
 struct BodyHead {
@@ -14,8 +15,15 @@ struct BodyHead {
 
     /// The problem of a body that could not be read, or what its first bytes say of it.
     func explain(_ problem: Problem, of request: Request) -> Problem {
-        guard let file = ForeignFile.allCases.first(where: { bytes.starts(with: $0.signature) }) else { return problem }
+        guard !mayBeSafetensors, let file = ForeignFile.allCases.first(where: { bytes.starts(with: $0.signature) })
+        else { return problem }
         return Problem(.malformedTensors, file.advice(for: request))
+    }
+
+    /// Whether the first eight bytes say a length that a header can have: a header of 128 bytes begins as a pickle does.
+    private var mayBeSafetensors: Bool {
+        let length = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return bytes.count == 8 && length <= UInt64(SafetensorsLimits().headerBytes)
     }
 }
 

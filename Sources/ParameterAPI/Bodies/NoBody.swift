@@ -14,11 +14,11 @@ extension Call {
         _ = try BodyFormat(request, takesTensors: false, example: "{}")
         // No length at all is no body, and curl -X PUT sends neither.
         guard request.announcesBody else { return .answer(done) }
-        let receiver = DocumentReceiver(self) { document, exchange throws(Problem) in
+        let receiver = ContentReceiver(self, DocumentReader(self)) { document, exchange throws(Problem) in
             try Self.checkEmpty(document)
             done(exchange)
         }
-        return .read(receiver, limit: DocumentReceiver.limit)
+        return .read(receiver, limit: DocumentReader.limit)
     }
 
     private static func checkEmpty(_ document: JSONValue) throws(Problem) {

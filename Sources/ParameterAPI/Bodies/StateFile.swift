@@ -21,7 +21,8 @@ import TensorCoding
             "A state is a safetensors file: send it with Content-Type: application/vnd.safetensors, as GET .../state.safetensors gives it."
         )
     }
-    let receiver = FileReceiver(call, integers: NamedState.integers) { file, exchange throws(Problem) in
+    let reader = FileReader(call, integers: NamedState.integers)
+    let receiver = ContentReceiver(call, reader) { file, exchange throws(Problem) in
         call.api.registry.importState(try NamedState(file), of: model, key: key, ifVersion: ifVersion) { result in
             answerPage(of: model, after: result, call, exchange)
         }

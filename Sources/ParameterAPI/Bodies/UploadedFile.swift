@@ -1,7 +1,6 @@
 // A safetensors file that is sent as a whole: a model or the state of its optimizer. Whatever is wrong with it, one bit
 // included, is 422 and nothing has been done. ModelFile and StateFile make of it what they are about.
 
-import HTTPServing
 import Names
 import Optimizers
 import ParameterServing
@@ -45,60 +44,31 @@ struct UploadedFile {
     private static let noRows = "a file holds whole tensors; rows are for gradients"
 }
 
-/// Collects an uploaded file.
-final class FileReceiver: BodyReceiver {
-    private let call: Call
-    private let done: (UploadedFile, Exchange) throws(Problem) -> Void
-    private let sink: GrowingSink
+/// Reads an uploaded file.
+final class FileReader: ContentReader {
+    let loan: BodyLoan
     private var reader: SafetensorsReader
-    private var head = BodyHead()
 
-    /// - Parameters:
-    ///   - integers: tells which tensors may, or have to, consist of integers.
-    ///   - done: called with the file once it is there and intact; what it throws is the answer.
-    init(
-        _ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused },
-        then done: @escaping (UploadedFile, Exchange) throws(Problem) -> Void
-    ) {
-        self.call = call
-        self.done = done
-        sink = GrowingSink(BodyLoan(call), integers: integers)
-        reader = SafetensorsReader(sink: sink)
+    /// - Parameter integers: tells which tensors may, or have to, consist of integers.
+    init(_ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
+        loan = BodyLoan(call)
+        reader = SafetensorsReader(sink: GrowingSink(loan, integers: integers))
     }
 
-    var payers: [String] { sink.loan.payers }
-
-    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
-        head.note(bytes)
-        do throws(SafetensorsError) {
-            try reader.read(bytes)
-            return nil
-        } catch .headerTooLarge(let length, let limit) {
-            // The first bytes of a file of another format say a length that no header has.
-            let problem = problem(.headerTooLarge(length: length, limit: limit))
-            return head.explain(problem, of: call.request).response(for: call.request)
-        } catch {
-            return problem(error).response(for: call.request)
-        }
+    func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+        do throws(SafetensorsError) { try reader.read(bytes) } catch { throw problem(error) }
     }
 
-    func finish(_ exchange: Exchange) {
-        call.finish(exchange) { [self] () throws(Problem) in
-            let body = try body()
-            if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues, sink.loan) }
-            try done(UploadedFile(body), exchange)
-        }
-    }
-
-    func abandon() {}
-
-    private func body() throws(Problem) -> SafetensorsBody {
-        do throws(SafetensorsError) { return try reader.finish() } catch { throw problem(error) }
+    func finish() throws(Problem) -> UploadedFile {
+        let body: SafetensorsBody
+        do throws(SafetensorsError) { body = try reader.finish() } catch { throw problem(error) }
+        if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues, loan) }
+        return try UploadedFile(body)
     }
 
     /// A damaged header is damaged content like any other here, and no mistake of a program that writes bodies.
     private func problem(_ error: SafetensorsError) -> Problem {
-        if error == .overBudget { return Problem(error, sink.loan) }
+        if error == .overBudget { return Problem(error, loan) }
         return Problem([
             Complaint(
                 pointer: "", exception: .valueError,

@@ -113,7 +113,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
     let ifVersion = try call.checkMatch(model)
     let key = try call.requestKey()
     _ = try BodyFormat(call.request, takesTensors: false)
-    let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
+    let receiver = ContentReceiver(call, DocumentReader(call)) { document, exchange throws(Problem) in
         guard document.members?.count == 1, let step = document["step"]?.integer,
             (0...Int64(FixedLimits.largestInteger)).contains(step)
         else {
@@ -127,7 +127,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
             answer(call, exchange, model, result, absent: absent)
         }
     }
-    return .read(receiver, limit: DocumentReceiver.limit)
+    return .read(receiver, limit: DocumentReader.limit)
 }
 
 private func answer(

@@ -11,62 +11,45 @@ import TensorCoding
     try call.allowQueries("partial")
     let model = try call.model()
     let format = try BodyFormat(call.request)
-    let receiver = try ImportReceiver(call, model, format)
+    let request = try ImportRequest(call, model)
+    let reader = BodyReader(
+        format, section: "parameters", sink: request.sink, passesUnknownTypes: request.isPartial)
     // Of a part's file most may belong to another model; what is passed over takes no memory.
-    let isPart = try call.flag("partial")
-    return .read(receiver, limit: isPart ? call.api.definitionLimit : call.api.tensorLimit(model, format))
+    let limit = request.isPartial ? call.api.definitionLimit : call.api.tensorLimit(model, format)
+    return .read(ContentReceiver(call, reader, then: request.carryOut), limit: limit)
 }
 
-/// Collects the body of an import.
-final class ImportReceiver: BodyReceiver {
+/// What an import asks for beside its values.
+private struct ImportRequest {
+    let sink: GradientSink
+    /// Whether the tensors that fit are taken though others do not.
+    let isPartial: Bool
     private let call: Call
     private let model: Model
-    private let sink: GradientSink
-    private let reader: BodyReader
     private let ifVersion: [Int]?
-    /// Whether the tensors that fit are taken though others do not.
-    private let isPartial: Bool
     private let key: RequestKey?
 
-    init(_ call: Call, _ model: Model, _ format: BodyFormat) throws(Problem) {
+    init(_ call: Call, _ model: Model) throws(Problem) {
         self.call = call
         self.model = model
         ifVersion = try call.condition(on: model)?.versions
         isPartial = try call.flag("partial")
         key = try call.requestKey()
         sink = GradientSink(model, loan: BodyLoan(call), takesUntrained: true)
-        reader = BodyReader(
-            format, of: call.request, section: "parameters", sink: sink, loan: sink.loan,
-            passesUnknownTypes: isPartial)
     }
 
-    var payers: [String] { sink.loan.payers }
-
-    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
-        sink.expect(bytes.count)
-        do throws(Problem) {
-            try reader.read(bytes)
-            return sink.failure?.response(for: call.request)
-        } catch {
-            return error.response(for: call.request)
-        }
-    }
-
-    func finish(_ exchange: Exchange) {
-        call.finish(exchange) { [self] () throws(Problem) in
-            let arena = try sink.arena()
-            let checked = try checked(try reader.finish())
-            let command = Command.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
-            let whole = key?.with(fingerprint(arena, checked.isDense))
-            model.submit(command.under(whole)) { [call, model, share = sink.loan.share] result in
-                withExtendedLifetime(share) {
-                    answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
-                }
+    /// Takes over the values of a body.
+    func carryOut(_ body: TensorBody, _ exchange: Exchange) throws(Problem) {
+        let arena = try sink.arena()
+        let checked = try checked(body)
+        let command = Command.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
+        let whole = key?.with(fingerprint(arena, checked.isDense))
+        model.submit(command.under(whole)) { [call, model, share = sink.loan.share] result in
+            withExtendedLifetime(share) {
+                answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
             }
         }
     }
-
-    func abandon() {}
 
     private func fingerprint(_ arena: Arena, _ present: [Bool]) -> Fingerprint {
         var values = Gradients(dense: arena.buffer, parameterCount: present.count)

@@ -32,8 +32,8 @@ import ParameterServing
     }
     let receiver: any BodyReceiver =
         format == .json
-        ? DefinitionReceiver(call, then: create)
-        : FileReceiver(call) { file, exchange throws(Problem) in
+        ? ContentReceiver(call, DefinitionReader(call), then: create)
+        : ContentReceiver(call, FileReader(call)) { file, exchange throws(Problem) in
             create(try ModelFile.source(file, call.api.registry), exchange)
         }
     return .read(receiver, limit: call.api.definitionLimit)

@@ -11,7 +11,7 @@ import TensorCoding
     try call.allowQueries()
     _ = try BodyFormat(call.request, takesTensors: false)
     let form = try CurveForm(call)
-    let receiver = DocumentReceiver(call, holdsRates: true) { document, exchange in
+    let receiver = ContentReceiver(call, DocumentReader(call, holdsRates: true)) { document, exchange in
         call.answerLater(exchange) { () throws(Problem) in
             let preview = try Preview(document, call)
             return form.response(for: try preview.curve(call), title: "learning rate", call)

@@ -24,7 +24,7 @@ import TensorCoding
     if showsStages { try call.forbidQueries("stages", because: "tells how a dry run went; add dry_run=1.") }
     if !answersPull { try forbidSelection(call) }
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
-    let receiver = PushReceiver(call, model, format) { push, exchange in
+    return call.readPush(of: model, format) { push, exchange in
         // A worker's own number decides where there are both.
         let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
         model.submit(Command.push(push).under(requestKey, ifVersion: ifVersion)) { result in
@@ -38,7 +38,6 @@ import TensorCoding
             }
         }
     }
-    return .read(receiver, limit: call.api.tensorLimit(model, format))
 }
 
 private func forbidSelection(_ call: Call) throws(Problem) {
@@ -49,7 +48,7 @@ private func forbidSelection(_ call: Call) throws(Problem) {
 /// `?dry_run=1`: changes nothing.
 private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Action {
     try forbidSelection(call)
-    let receiver = PushReceiver(call, model, format) { push, exchange in
+    return call.readPush(of: model, format) { push, exchange in
         model.dryRun(push, showingStages: stages, bytesPerValue: JSONWriter.bytesPerValue) { result in
             switch result {
             case .success((let run, let memory)):
@@ -61,7 +60,6 @@ private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: 
             }
         }
     }
-    return .read(receiver, limit: call.api.tensorLimit(model, format))
 }
 
 private func answer(

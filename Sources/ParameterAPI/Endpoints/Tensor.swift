@@ -39,13 +39,13 @@ import TensorCoding
     _ = try BodyFormat(call.request, takesTensors: false)
     let form = try TensorForm(call)
     let encoding = try form.encoding(call)
-    let receiver = DocumentReceiver(call) { document, exchange throws(Problem) in
+    let receiver = ContentReceiver(call, DocumentReader(call)) { document, exchange throws(Problem) in
         let rows = try RowSelection(document, of: model.layout.parameters[index])
         let version = model.publication.current
         let block = try TensorBlock(version, index, rows: rows.rows, as: form, encoding, call.api.registry.budget)
         block.answer(exchange, call, headers: versionHeaders(version))
     }
-    return .read(receiver, limit: DocumentReceiver.limit)
+    return .read(receiver, limit: DocumentReader.limit)
 }
 
 /// The parameter that the path names, and the form that its suffix or the Accept header asks for.

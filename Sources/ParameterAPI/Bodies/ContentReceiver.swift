@@ -1,0 +1,57 @@
+// The one receiver of bodies. It hands the bytes to a reader as they arrive, and what the reader has made of them to the
+// endpoint; what either of them throws is the answer.
+
+import HTTPServing
+
+/// Reads one kind of body, piece by piece.
+protocol ContentReader: AnyObject {
+    associatedtype Content
+
+    /// What the body holds of the memory budget.
+    var loan: BodyLoan { get }
+
+    /// Takes the next bytes, valid during the call only.
+    func read(_ bytes: UnsafeRawBufferPointer) throws(Problem)
+
+    /// What the body says, after its last byte.
+    func finish() throws(Problem) -> Content
+}
+
+/// Collects the body of one request.
+final class ContentReceiver<Reader: ContentReader>: BodyReceiver {
+    private let call: Call
+    private let reader: Reader
+    private let done: (Reader.Content, Exchange) throws(Problem) -> Void
+    private var head = BodyHead()
+
+    /// - Parameter done: called with the content once it is complete; what it throws is the answer.
+    init(
+        _ call: Call, _ reader: Reader, then done: @escaping (Reader.Content, Exchange) throws(Problem) -> Void
+    ) {
+        self.call = call
+        self.reader = reader
+        self.done = done
+    }
+
+    var payers: [String] { reader.loan.payers }
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        head.note(bytes)
+        do throws(Problem) {
+            try reader.read(bytes)
+            return nil
+        } catch {
+            return head.explain(error, of: call.request).response(for: call.request)
+        }
+    }
+
+    func finish(_ exchange: Exchange) {
+        call.finish(exchange) { [self] () throws(Problem) in try done(try content(), exchange) }
+    }
+
+    func abandon() {}
+
+    private func content() throws(Problem) -> Reader.Content {
+        do throws(Problem) { return try reader.finish() } catch { throw head.explain(error, of: call.request) }
+    }
+}

@@ -1,0 +1,33 @@
+// Small JSON bodies without tensors.
+
+import TensorCoding
+
+/// Reads a JSON document.
+final class DocumentReader: ContentReader {
+    /// The largest document without rates, in bytes.
+    static let limit = FixedLimits.json.documentBytes
+
+    let loan: BodyLoan
+    private var reader: JSONBodyReader
+
+    /// Makes a reader; a document that `holdsRates` may be long.
+    init(_ call: Call, holdsRates: Bool = false) {
+        loan = BodyLoan(call)
+        let limits = holdsRates ? FixedLimits.rates : FixedLimits.json
+        reader = JSONBodyReader(tensorKeys: [], sink: GrowingSink(loan), limits: limits)
+    }
+
+    func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
+        do throws(JSONError) { try reader.read(bytes) } catch { throw Problem(error, loan) }
+    }
+
+    func finish() throws(Problem) -> JSONValue {
+        do throws(JSONError) {
+            let document = try reader.finish().document
+            loan.finishReading()
+            return document
+        } catch {
+            throw Problem(error, loan)
+        }
+    }
+}

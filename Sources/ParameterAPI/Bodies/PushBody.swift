@@ -1,0 +1,43 @@
+// Makes a push of a body, JSON or safetensors, once its last byte has arrived. What is wrong with its content waits until
+// then: a repeated push gets its receipt whatever else it says.
+
+import HTTPServing
+import Optimizers
+import ParameterServing
+import TensorCoding
+
+extension Call {
+    /// Reads the body of a push, and hands it to `done` once it is complete.
+    func readPush(of model: Model, _ format: BodyFormat, then done: @escaping (Push, Exchange) -> Void) -> Action {
+        let sink = GradientSink(model, loan: BodyLoan(self), takesUntrained: false)
+        let reader = BodyReader(format, section: "gradients", sink: sink)
+        let receiver = ContentReceiver(self, reader) { body, exchange throws(Problem) in
+            done(try push(body, in: sink), exchange)
+        }
+        return .read(receiver, limit: api.tensorLimit(model, format))
+    }
+
+    private func push(_ body: TensorBody, in sink: GradientSink) throws(Problem) -> Push {
+        let fields = PushFields(body, headers: request.headers, layout: sink.layout, hasRequestKey: isKeyed)
+        let arena = try sink.arena()
+        var checking = TensorChecking(layout: sink.layout, section: "gradients")
+        for complaint in fields.complaints + body.complaints { checking.add(complaint) }
+        checking.check(body.tensors, takesRows: true, takesUntrained: false)
+        if body.tensors.isEmpty, checking.complaints.isEmpty {
+            checking.add(
+                Complaint(
+                    pointer: "/gradients", exception: .valueError,
+                    detail: "`gradients` is empty; send at least one gradient"))
+        }
+        if fields.isComplete { checking.demandAll() }
+        var gradients = Gradients(dense: arena.buffer, parameterCount: sink.layout.parameters.count)
+        gradients.isDense = checking.isDense
+        gradients.sparse = checking.sparse
+        gradients.isFinite = checking.nonFinite == nil
+        return Push(
+            gradients: gradients, arena: arena, memory: sink.loan.memory, key: fields.key,
+            fingerprint: fields.key == nil && !isKeyed ? .nothing : gradients.fingerprint(in: sink.layout),
+            basedOn: fields.basedOn,
+            loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints, share: sink.loan.share)
+    }
+}
