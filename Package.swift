@@ -72,7 +72,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ParameterAPITests",
-            dependencies: ["HTTPServing", "Journal", "Optimizers", "ParameterAPI", "ParameterServing", "Threading"],
+            dependencies: [
+                "HTTPServing", "Journal", "Names", "Optimizers", "ParameterAPI", "ParameterServing", "TensorCoding",
+                "Threading",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ParameterServerTests",

@@ -90,48 +90,49 @@ extension Refusal {
     /// One sentence that says what to change.
     public var detail: String {
         switch self {
-        case .malformedMethod: "The request method is not a token; send GET, HEAD, POST, PUT, PATCH or DELETE."
+        case .malformedMethod: "The request method is malformed; send GET, HEAD, POST, PUT, PATCH or DELETE."
         case .unknownMethod(let name):
-            "The method \(name) is not known here; send GET, HEAD, POST, PUT, PATCH or DELETE."
-        case .unsupportedVersion(let version): "\(version) is not spoken here; send HTTP/1.1."
+            "The method \(name) is not supported; send GET, HEAD, POST, PUT, PATCH or DELETE."
+        case .unsupportedVersion(let version): "\(version) is not supported; send HTTP/1.1."
         case .malformedTarget(let reason): "The request target is malformed: \(reason)."
         case .targetTooLong(let limit):
             "The request target is too long; keep it below \(limit) bytes and \(HTTPConfiguration.maximumArguments) arguments."
-        case .malformedHeader(let name): "The header '\(name)' holds a character that may not stand in a name or value."
+        case .malformedHeader(let name):
+            "The header '\(name)' contains a character that is not allowed there; remove it."
         case .inexactHead:
-            "A line of the head is not 'Name: value' that ends with CR LF; send each header on one line, without NUL."
-        case .headTooLarge(let limit): "The headers are too large; keep them below \(limit) bytes together."
+            "A header line is malformed; send each header as 'Name: value' on one line that ends with CR LF, without NUL."
+        case .headTooLarge(let limit): "The headers are too large; keep them below \(limit) bytes in total."
         case .missingHost: "The request has no Host header; send exactly one."
         case .repeatedHost: "The request has more than one Host header; send exactly one."
-        case .malformedHost: "The Host header is not of the form name or name:port."
+        case .malformedHost: "The Host header is malformed; send name or name:port."
         case .foreignHost(let host): "This server does not answer for the host '\(host)'; add it to the allowed hosts."
         case .foreignSite(let header):
-            "A page of another site may not write here (\(header.prefix(80))); serve the page from this address, or send the request from a program."
-        case .malformedContentLength: "Content-Length is not a decimal number of bytes."
+            "Pages of other sites may not write here (\(header.prefix(80))); serve the page from this address, or send the request from a program."
+        case .malformedContentLength: "Content-Length is malformed; send the number of bytes in decimal digits."
         case .repeatedContentLength: "The request has more than one Content-Length; send exactly one."
         case .ambiguousLength:
             "The length of the body is ambiguous; send Content-Length or Transfer-Encoding, not both."
         case .unknownTransferEncoding(let coding):
-            "The transfer coding '\(coding)' is not known here; send Content-Length or Transfer-Encoding: chunked."
-        case .unexpectedBody(let method): "A \(method.rawValue) request takes no body; leave it out."
+            "The transfer coding '\(coding)' is not supported; send Content-Length or Transfer-Encoding: chunked."
+        case .unexpectedBody(let method): "A \(method.rawValue) request cannot have a body; leave it out."
         case .unknownExpectation(let expectation):
-            "'\(expectation)' cannot be met; the only known expectation is 100-continue."
+            "The expectation '\(expectation)' is not supported; use 100-continue or leave Expect out."
         case .lengthRequired:
-            "The request has no body of known length; send Content-Length or Transfer-Encoding: chunked."
-        case .bodyTooLarge(let limit): "The body is longer than the \(limit) bytes that are accepted here."
-        case .headTimedOut: "The head of the request took too long to arrive."
+            "The request does not give the length of its body; send Content-Length or Transfer-Encoding: chunked."
+        case .bodyTooLarge(let limit): "The body is longer than \(limit) bytes, the limit for this request."
+        case .headTimedOut: "The head of the request took too long to arrive; send it again."
         case .bodyTimedOut(let rate):
-            "The body of the request came to a halt: fewer than \(rate) bytes a second arrived. Send it again."
+            "The body arrived too slowly, below \(rate) bytes a second; send it again."
         case .outpaced(let rate):
-            "The server needed room, and this body was the slowest of those below \(rate) bytes a second. Send it again, faster or when less is going on."
+            "The server ran short of room and dropped this body, the slowest of those below \(rate) bytes a second; send it again, faster or at a quieter time."
         case .unreadable:
-            "The request is not HTTP/1.1: the first line is 'METHOD /path HTTP/1.1', each header 'Name: value', Content-Length one decimal number, and a chunk begins with its length in hexadecimal digits."
-        case .uncountable: "The body, or a chunk of it, announces more bytes than can be counted; send fewer."
+            "The request is not valid HTTP/1.1; send 'METHOD /path HTTP/1.1', then each header as 'Name: value', one decimal Content-Length, and each chunk after its length in hexadecimal digits."
+        case .uncountable: "The body, or a chunk of it, announces more bytes than the server can count; send fewer."
         case .noRoomForAnswer(let bytes):
-            "The answer takes \(bytes) bytes, more memory than is left; ask for less at a time, or try again."
+            "The answer needs \(bytes) bytes, more memory than is free; ask for less at a time, or try again."
         case .tooManyConnections: "Too many connections are open; close idle ones and try again."
         case .draining: "The server is stopping; try again after the time in Retry-After."
-        case .cutOff: "The server is stopping and has not finished this request, which may or may not be kept."
+        case .cutOff: "The server is stopping before it finished this request, which may or may not have been applied."
         }
     }
 

@@ -38,14 +38,16 @@ extension JournalError: CustomStringConvertible {
         case .inUse(nil): "The directory is in use by another process."
         case .outOfSpace(let file): "No space left to write \(file)."
         case .readOnlyFileSystem(let file): "Cannot write \(file): the file system is read-only."
-        case .outOfResources(let file, let call, let code): "\(call) of \(file) failed (\(message(code)))."
+        case .outOfResources(let file, let call, let code): "Cannot write \(file): \(call) failed (\(message(code)))."
         case .failed(let file, let call, let code):
-            "\(call) of \(file) failed (\(message(code))); nothing more is written until a restart."
+            "Cannot write \(file): \(call) failed (\(message(code))). Nothing more is written until a restart."
         case .displaced(let file):
-            "\(file) was removed, moved or replaced, or cut short, while it was open; nothing more is written until a restart."
-        case .corrupted(let file, let offset, let reason): "\(file) is damaged at offset \(offset): \(reason)."
-        case .unsupportedFormat(let file, let version): "\(file) has format version \(version), which is too new."
-        case .inaccessible(let file, let call, let code): "\(call) of \(file) failed (\(message(code)))."
+            "The file \(file) was removed, moved, replaced or cut short while it was open. Nothing more is written until a restart."
+        case .corrupted(let file, let offset, let reason): "The file \(file) is damaged at offset \(offset): \(reason)."
+        case .unsupportedFormat(let file, let version):
+            "The file \(file) has format version \(version), which is too new for this daemon."
+        case .inaccessible(let file, let call, let code):
+            "Cannot open or read \(file): \(call) failed (\(message(code)))."
         case .replayRefused(let position, let reason): "Record \(position) could not be replayed: \(reason)."
         case .closed: "The journal is closed."
         }

@@ -83,6 +83,6 @@ public final class ParameterAPI: Application {
         guard let coding = request.headers["Content-Encoding"], coding.lowercased() != "identity" else { return }
         throw Problem(
             .unsupportedMediaType,
-            "The content coding `\(coding.prefix(40))` is not known here; send the body as it is.")
+            "The content coding `\(coding.prefix(40))` is not supported; send the body without Content-Encoding.")
     }
 }

@@ -98,7 +98,7 @@ extension ServingError {
         case .nonFiniteGradient(let parameter):
             self = .invalid([
                 Complaint(
-                    pointer: "/gradients/\(parameter)", exception: .valueError,
+                    pointer: "/gradients/\(Name(parameter).pointerEscaped)", exception: .valueError,
                     detail: "`\(parameter)` holds NaN or infinity", expected: "finite numbers")
             ])
         case .lossScaleStuck(let overflows): self = .lossScaleStuck(overflows: overflows)

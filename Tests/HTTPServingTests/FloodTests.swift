@@ -158,7 +158,7 @@ struct FloodTests {
         #expect(eventually { server.hub.seen.waiting.count == 2 })
         server.server.stop()
         #expect(reader.answer()?.text.contains("try again") == true)
-        #expect(writer.answer()?.text.contains("may or may not be kept") == true)
+        #expect(writer.answer()?.text.contains("may or may not have been applied") == true)
     }
 
     @Test("a queue gives back what it got, in order")

@@ -41,7 +41,7 @@ struct PressureTests {
         newcomer.request("GET", "/new")
         #expect(newcomer.answer()?.text == "GET new\n")
         let answer = try #require(slow.answer())
-        #expect(answer.status == 408 && answer.text.contains("needed room"))
+        #expect(answer.status == 408 && answer.text.contains("ran short of room"))
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
         #expect(quick.send("x") && middle.send("x"))
         #expect(eventually { server.server.counters.connections == 3 })

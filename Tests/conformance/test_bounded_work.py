@@ -66,9 +66,9 @@ PUSHES = {
     "unknown": (push_of(f"lyer{i}.wieght" for i in range(MANY)), "lists 4999 more"),
     "prefix": (
         push_of(f"module.layer{i}.weight" for i in range(MANY)),
-        "ll 5,000 names begin with `module.`: strip it",
+        "ll 5,000 names begin with `module.`, but",
     ),
-    "suffix": (push_of(f"layer{i}.weight:0" for i in range(MANY)), "ll 5,000 names end with `:0`: strip it"),
+    "suffix": (push_of(f"layer{i}.weight:0" for i in range(MANY)), "ll 5,000 names end with `:0`, but"),
     "shapes": (push_of((f"layer{i}.weight" for i in range(MANY)), [0, 0, 0]), "lists 4999 more"),
     "unreadable": (push_of((f"layer{i}.weight" for i in range(MANY)), [None]), "more"),
     "fields": ({"gradients": {}, **{f"layer{i}.weight": 0 for i in range(MANY)}}, "lists 4999 more"),
@@ -109,14 +109,14 @@ def test_missing_prefix(cost: Cost, server: Daemon) -> None:
     api("PUT", "/v1/models/wrapped", {"optimizer": "sgd", "parameters": wrapped})
     body = push_of((f"{i}.w" for i in range(100)), [1])
     detail = cost("POST", "/v1/models/wrapped/gradients", body)[0].expect(422).json()["detail"]
-    assert "ll 100 names lack `module.`" in detail and "put it in front" in detail
+    assert "ll 100 names lack `module.`" in detail and "add it" in detail
 
 
 def test_prefix_of_some(cost: Cost) -> None:
     """Names that are right do not hide what is wrong with the others; an import is told the same."""
     body = {"parameters": {"layer1.weight": [0, 0], **{f"x.layer{i}.weight": [0, 0] for i in range(5)}}}
     answer = cost("PUT", "/v1/models/many/parameters", body)[0].expect(422).json()
-    assert answer["detail"].startswith("5 names begin with `x.`: strip it")
+    assert answer["detail"].startswith("5 names begin with `x.`, but")
     body["parameters"]["y"] = [1]
     answer = cost("PUT", "/v1/models/many/parameters", body)[0].expect(422).json()
     assert len(answer["errors"]) == 6

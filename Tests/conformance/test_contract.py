@@ -74,7 +74,7 @@ def test_query_arguments(api: Api, demo: str, method: str, path: str) -> None:
         assert not contract.query_arguments(method, path), "arguments that are ignored"
         return
     detail = answer.expect(422).json()["detail"]
-    listed = re.search(r"it takes (.*?)\. Nothing|it takes (.*?)\.$", detail)
+    listed = re.search(r"request takes (.*?)\. Nothing|request takes (.*?)\.$", detail)
     assert listed, detail
     names = next(part for part in listed.groups() if part)
     taken = {*names.split(", ")} if names != "none" else set()

@@ -42,7 +42,7 @@ def test_segment_that_is_moved_away(start: Start, tmp_path: Path) -> None:
     body = {"gradients": {"w": [1, 1]}, "worker": "w", "seq": 1}
     # An idle journal may have noticed it before the push did.
     problem = api("POST", "/v1/models/m/gradients", body).expect(503).json()
-    assert "was removed, moved or replaced" in problem["detail"]
+    assert "was removed, moved, replaced" in problem["detail"]
     problem = api("POST", "/v1/models/m/gradients", body).expect(503).json()
     assert problem["type"] == "/problems/storage-failed" and "Nothing was applied" in problem["detail"]
     assert api.pull("m")["w"].tolist() == [-1, -1]
@@ -77,7 +77,9 @@ def test_failed_sync_leaves_the_outcome_open(start: Start, tmp_path: Path, key: 
         answers = (push(api, key, number) for number in range(1, 60))
         number, answer = next((n, answer) for n, answer in enumerate(answers, 1) if answer.status != 200)
         problem = answer.expect(503).json()
-        assert problem["type"] == "/problems/outcome-unknown" and "may or may not be kept" in problem["detail"]
+        assert (
+            problem["type"] == "/problems/outcome-unknown" and "may or may not have been applied" in problem["detail"]
+        )
         assert "othing was applied" not in problem["detail"]
         assert api.get("/v1/models/m").json()["step"] == number - 1 > 0
     finally:

@@ -122,7 +122,7 @@ def put(definition: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
 
 #: A push, and what its refusal has to name.
 PUSHES: dict[str, tuple[Any, list[str]]] = {
-    "grads": ({"grads": {"w": [1, -2]}}, ["no field `grads`", '`{"gradients":{"w":[1,-2]}}`']),
+    "grads": ({"grads": {"w": [1, -2]}}, ["nknown field `grads`", '`{"gradients":{"w":[1,-2]}}`']),
     "at the top level": ({"w": [1, -2]}, ["`w` is a parameter", '`{"gradients":{"w":[1,-2]}}`']),
     "a typed array": ({"gradients": {"w": {"0": 1, "1": -2}}}, ["Array.from(w)", '`{"w":[1,-2]}`']),
 }
@@ -194,7 +194,7 @@ def test_plot_past_the_end(api: Api, name: str) -> None:
     api.create(name, without("learning_rate", learning_rate=rates))
     for form in ("", ".csv", ".svg", ".txt"):
         detail = api("GET", f"/v1/models/{name}/lr{form}?from=0&to=3").expect(409).json()["detail"]
-        wanted = re.search(r"ask for (to=\d+)", detail)
+        wanted = re.search(r"Ask for (to=\d+)", detail)
         assert wanted and wanted[1] == "to=2", detail
         api.get(f"/v1/models/{name}/lr{form}?from=0&{wanted[1]}")
     preview = api("POST", "/v1/lr_preview", {"learning_rate": rates, "from": 0, "to": 3})

@@ -52,7 +52,7 @@ def test_updates_that_do_not_end(
         answers = [answer.result() for answer in pushes]
     for answer in answers:
         problem = answer.expect(503).json()
-        assert "may or may not be kept" in problem["detail"] and "same seq" in problem["detail"]
+        assert "may or may not have been applied" in problem["detail"] and "same seq" in problem["detail"]
         assert "othing was applied" not in problem["detail"]
     gate.unlink()
     again = start(binary=OWN, data_dir=tmp_path / "data")

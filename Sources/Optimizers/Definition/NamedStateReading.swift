@@ -97,9 +97,10 @@ struct NamedStateReading {
         unread.remove(name)
         guard let values = named.tensors[name], let shape = slot.shapes[index] else { return }
         guard values.shape == shape.dimensions, values.values.count == shape.elementCount else {
-            throw .invalid(
-                "/\(name.pointerEscaped)", .valueError, "`\(name)` has shape \(shape.dimensions), not \(values.shape).",
-                expected: "\(shape.dimensions)", got: "\(values.shape)")
+            let complaint = Complaint(
+                pointer: "/\(name.pointerEscaped)", exception: .valueError,
+                detail: "`\(name)` has shape \(shape.dimensions), not \(values.shape).")
+            throw .invalid(complaint.comparing(expected: .shape(shape.dimensions), got: .shape(values.shape)))
         }
         try StateNumber.ofParameter(slot.name, optimizer.plan).check(values.values, name)
         _ = slot[index].update(fromContentsOf: values.values)
@@ -128,10 +129,10 @@ struct NamedStateReading {
     private static func value(of name: Name, in named: NamedState) throws(OptimizerError) -> Double? {
         guard let tensor = named.tensors[name] else { return nil }
         guard tensor.values.count == 1 else {
-            throw .invalid(
-                "/\(name.pointerEscaped)", .valueError,
-                "`\(name)` is one number, not a tensor of shape \(tensor.shape).",
-                expected: "one number", got: "\(tensor.shape)")
+            let complaint = Complaint(
+                pointer: "/\(name.pointerEscaped)", exception: .valueError,
+                detail: "`\(name)` is one number, not a tensor of shape \(tensor.shape).")
+            throw .invalid(complaint.comparing(expected: .words("one number"), got: .shape(tensor.shape)))
         }
         return Double(tensor.values[0])
     }

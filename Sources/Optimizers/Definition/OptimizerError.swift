@@ -24,9 +24,9 @@ public struct Complaint: Sendable, Equatable {
     /// A sentence that says what to change.
     public var detail: String
     /// What would have been right, in a few words.
-    public var expected: String?
+    public var expected: Finding?
     /// What was there instead.
-    public var got: String?
+    public var got: Finding?
     /// How many mistakes it stands for: more than one where further ones are only counted.
     public var count = 1
 
@@ -37,8 +37,15 @@ public struct Complaint: Sendable, Equatable {
         self.pointer = pointer
         self.exception = exception
         self.detail = detail
-        self.expected = expected
-        self.got = got
+        self.expected = expected.map(Finding.words)
+        self.got = got.map(Finding.words)
+    }
+
+    /// The same, with what was expected and what was there as data.
+    public func comparing(expected: Finding?, got: Finding?) -> Self {
+        var copy = self
+        (copy.expected, copy.got) = (expected, got)
+        return copy
     }
 }
 

@@ -30,8 +30,10 @@ enum BodyFormat {
             let more = takesTensors ? ", or tensors as application/vnd.safetensors" : ""
             throw Problem(
                 .unsupportedMediaType,
-                "`\(type.prefix(80))` is not read here: send JSON\(more). Before curl 7.82 write -H 'Content-Type: application/json' -d for --json. With curl: \(request.curlLine(example))"
-            )
+                "The content type `\(type.prefix(80))` is not supported here.",
+                hint:
+                    "Send JSON\(more). Before curl 7.82, use -H 'Content-Type: application/json' -d in place of --json.",
+                command: request.curlLine(example))
         }
     }
 }

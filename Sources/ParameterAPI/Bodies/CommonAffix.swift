@@ -70,10 +70,10 @@ enum CommonAffix {
     func advice(count: Int, isAll: Bool) -> String {
         let names = isAll ? "all \(count.grouped) names" : "\(count.grouped) names"
         return switch self {
-        case .prefix(let prefix): "\(names) begin with `\(prefix)`: strip it, the model's parameters do not"
+        case .prefix(let prefix): "\(names) begin with `\(prefix)`, but the model's parameters do not: strip it"
         case .missingPrefix(let prefix):
-            "\(names) lack `\(prefix)`, with which every parameter of the model begins: put it in front"
-        case .suffix(let suffix): "\(names) end with `\(suffix)`: strip it, the model's parameters do not"
+            "\(names) lack `\(prefix)`, which every parameter of the model begins with: add it"
+        case .suffix(let suffix): "\(names) end with `\(suffix)`, but the model's parameters do not: strip it"
         }
     }
 }

@@ -22,7 +22,7 @@ struct ComplaintList {
         guard unlisted > 0, let last = listed.last else { return listed }
         var rest = Complaint(
             pointer: section, exception: last.exception,
-            detail: "\((unlisted + last.count).grouped) more mistakes are counted and not listed; mend these first")
+            detail: "\((unlisted + last.count).grouped) more mistakes are not listed; fix these first")
         rest.count = unlisted + last.count
         return listed.dropLast() + [rest]
     }

@@ -49,7 +49,8 @@ struct DefinitionReading {
                 throw Problem([
                     complaint(
                         "/parameters/\(member.key.pointerEscaped)", .typeError,
-                        "a parameter is a tensor, not \(member.value.kind)")
+                        "a parameter must be a tensor, not \(member.value.kind); write nested lists of numbers or {\"shape\":[2,3],\"init\":\"zeros\"}"
+                    )
                 ])
             }
             parameters.append(try parameter(body.tensors[index]))
@@ -61,19 +62,23 @@ struct DefinitionReading {
         try checkName(tensor)
         try checkFields(tensor)
         guard tensor.isFinite else {
-            throw Problem([complaint(tensor.pointer, .valueError, "first values must be finite")])
+            throw Problem([
+                complaint(tensor.pointer, .valueError, "initial values must be finite; replace NaN and infinity")
+            ])
         }
         let value = try initialValue(tensor)
         guard let shape = Shape(tensor.shape ?? [tensor.elementCount]) else {
             throw Problem([
-                complaint("\(tensor.pointer)/shape", .valueError, "the shape holds more elements than a machine can")
+                complaint(
+                    "\(tensor.pointer)/shape", .valueError,
+                    "the shape has more elements than can be counted; make it smaller")
             ])
         }
         if case .values = value, shape.elementCount != tensor.elementCount {
             throw Problem([
                 complaint(
                     tensor.pointer, .valueError,
-                    "the shape asks for \(shape.elementCount) values, not \(tensor.elementCount)")
+                    "the shape needs \(shape.elementCount) values; got \(tensor.elementCount)")
             ])
         }
         let isTrainable = try trainable(tensor)
@@ -89,26 +94,28 @@ struct DefinitionReading {
         case .dense(let buffer?):
             guard initializer == nil else {
                 throw Problem([
-                    complaint("\(tensor.pointer)/init", .valueError, "give either values or `init`, not both")
+                    complaint("\(tensor.pointer)/init", .valueError, "send either values or `init`, not both")
                 ])
             }
             return .values(Floats(owner: buffer, values: UnsafeBufferPointer(buffer.values)))
         case .none:
             guard let shape = tensor.shape else {
-                throw Problem([complaint(tensor.pointer, .valueError, "a parameter without values needs a `shape`")])
+                throw Problem([
+                    complaint(tensor.pointer, .valueError, "a parameter without values needs a `shape`, such as [2,3]")
+                ])
             }
             guard let initializer else {
                 throw Problem([
                     complaint(
                         tensor.pointer, .valueError,
-                        "`\(tensor.name)` has a shape and no values; write `{\"shape\":\(shape.text),\"init\":\"zeros\"}`, or give it `data`, `b64` or another initializer"
+                        "`\(tensor.name)` has a shape but no values; write `{\"shape\":\(shape.text),\"init\":\"zeros\"}`, or give it `data`, `b64` or another initializer"
                     )
                 ])
             }
             return .initializer(Setting(initializer.value))
         case .rows, .count, .dense(nil):
             throw Problem([
-                complaint(tensor.pointer, .typeError, "sparse rows are for gradients; give the whole tensor")
+                complaint(tensor.pointer, .typeError, "sparse rows are only for gradients; send the whole tensor")
             ])
         }
     }
@@ -118,7 +125,8 @@ struct DefinitionReading {
         guard let value = field.value.bool else {
             throw Problem([
                 complaint(
-                    "\(tensor.pointer)/trainable", .typeError, "`trainable` is true or false, not \(field.value.kind)")
+                    "\(tensor.pointer)/trainable", .typeError,
+                    "`trainable` must be true or false, not \(field.value.kind)")
             ])
         }
         return value

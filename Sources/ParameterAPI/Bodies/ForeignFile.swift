@@ -17,7 +17,7 @@ struct BodyHead {
     func explain(_ problem: Problem, of request: Request) -> Problem {
         guard !mayBeSafetensors, let file = ForeignFile.allCases.first(where: { bytes.starts(with: $0.signature) })
         else { return problem }
-        return Problem(.malformedTensors, file.advice(for: request))
+        return file.problem(of: request)
     }
 
     /// Whether the first eight bytes say a length that a header can have: a header of 128 bytes begins as a pickle does.
@@ -43,9 +43,9 @@ private enum ForeignFile: CaseIterable {
 
     private var name: String {
         switch self {
-        case .zip: "a zip archive, as numpy.savez and torch.save write them"
-        case .npy: "one array in NumPy's format"
-        case .pickle: "a pickle of Python"
+        case .zip: "a zip archive, as written by numpy.savez and torch.save"
+        case .npy: "a single array in the format of NumPy"
+        case .pickle: "a Python pickle"
         case .hdf5: "an HDF5 file"
         case .gguf: "a GGUF file"
         }
@@ -62,14 +62,16 @@ private enum ForeignFile: CaseIterable {
     }
 
     /// What to do instead; a model is created by JSON, so that a file of weights goes to its parameters.
-    func advice(for request: Request) -> String {
+    func problem(of request: Request) -> Problem {
         let isCreation = request.method == .put && request.path.count == 3
         let target = request.target.prefix { $0 != "?" } + (isCreation ? "/parameters" : "")
         let imports = "import numpy as np; from safetensors.numpy import save_file"
         let how = conversion.map { ", in Python: \(imports); \($0)" } ?? ""
-        let first = isCreation ? " The model itself is created by JSON, with the shapes." : ""
+        let first = isCreation ? " The model itself is created by JSON that gives the shapes." : ""
         let way = isCreation ? "-X PUT " : request.method == .post ? "" : "-X \(request.method.rawValue) "
-        return "The body is \(name); send safetensors\(how).\(first) Nothing was applied. With curl: curl \(way)"
-            + "-H 'Content-Type: application/vnd.safetensors' --data-binary @FILE.safetensors '\(request.address(target))'"
+        let options = "-H 'Content-Type: application/vnd.safetensors' --data-binary @FILE.safetensors"
+        return Problem(
+            .malformedTensors, "The body is \(name).", hint: "Send safetensors\(how).\(first)",
+            command: "curl \(way)\(options) '\(request.address(target))'")
     }
 }

@@ -17,12 +17,12 @@ struct IntegerReading {
         guard let stated = tensor.type, stated.isInteger else { return nil }
         guard !isTrainable else {
             throw complaint(
-                "`\(tensor.name)` is trained, and gradients make floats of it; add `\"trainable\":false`, or leave out `dtype`"
+                "`\(tensor.name)` is trained, and gradients turn integers into floats; add `\"trainable\":false`, or leave out `dtype`"
             )
         }
         guard let type = WireType(rawValue: stated.rawValue) else {
             let names = WireType.allCases.map(\.rawValue).joined(separator: ", ")
-            throw complaint("a parameter cannot be \(stated.rawValue); write one of \(names)")
+            throw complaint("a parameter cannot have the dtype \(stated.rawValue); use one of \(names)")
         }
         try checkInitializer()
         return type
@@ -33,7 +33,7 @@ struct IntegerReading {
         guard case .initializer(let setting) = value else { return }
         let name = setting.stringValue ?? setting["type"]?.stringValue
         guard name != "zeros", name != "ones" else { return }
-        throw complaint("integers are initialized by `zeros` or `ones`, or given as values")
+        throw complaint("integers can only be initialized with `zeros` or `ones`; use one of them, or send values")
     }
 
     private func complaint(_ detail: String) -> Problem {

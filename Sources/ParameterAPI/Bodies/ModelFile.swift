@@ -18,14 +18,14 @@ enum ModelFile {
         guard let text = file.metadata[imageKey], let image = Base64.decode(Array(text.utf8)) else {
             throw Problem(
                 .invalidContent,
-                "The file is not a checkpoint of this server, because its metadata lack `\(imageKey)`. Create the model with JSON, then PUT .../parameters."
+                "The file is not a checkpoint of this server: its metadata has no `\(imageKey)`. Create the model with JSON, then PUT .../parameters."
             )
         }
         if let name = file.counts.keys.min() {
             throw Problem([
                 Complaint(
                     pointer: "/\(name.pointerEscaped)", exception: .keyError,
-                    detail: "a model's file has its counts in `\(imageKey)`; leave `\(name)` out")
+                    detail: "a checkpoint keeps its counts in `\(imageKey)`; leave `\(name)` out")
             ])
         }
         do throws(ServingError) {

@@ -24,7 +24,8 @@ extension Call {
     private static func checkEmpty(_ document: JSONValue) throws(Problem) {
         guard let members = document.members else {
             throw Problem([
-                Complaint(pointer: "", exception: .typeError, detail: "the body is empty or {}, not \(document.kind)")
+                Complaint(
+                    pointer: "", exception: .typeError, detail: "the body must be empty or {}, not \(document.kind)")
             ])
         }
         guard members.isEmpty else {
@@ -32,7 +33,7 @@ extension Call {
                 members.map { member in
                     Complaint(
                         pointer: "/\(member.key.pointerEscaped)", exception: .keyError,
-                        detail: "nothing is read here, so there is no field `\(member.key)`; send {} or no body")
+                        detail: "unknown field `\(member.key)`; this request has no fields, so send {} or no body")
                 })
         }
     }

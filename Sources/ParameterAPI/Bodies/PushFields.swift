@@ -50,7 +50,7 @@ struct PushFields {
         guard let cursor = Cursor(text) else {
             complain(
                 "based_on", .valueError,
-                "`based_on` is a step or the cursor of a pull, such as \"0f3a5c71-12\", not \"\(text.prefix(40))\""
+                "`based_on` must be a step or the cursor of a pull, such as \"0f3a5c71-12\", not \"\(text.prefix(40))\""
             )
             return nil
         }
@@ -74,10 +74,13 @@ struct PushFields {
         }
         if hasRequestKey { return nil }
         if values["seq"] != nil {
-            complain("worker", .valueError, "`seq` counts a worker's pushes: name the `worker` too")
+            complain("worker", .valueError, "`seq` numbers the pushes of a worker; send `worker` too")
         }
         if worker != nil {
-            complain("seq", .valueError, "a push of a `worker` needs its `seq`, so that a retry is not applied twice")
+            complain(
+                "seq", .valueError,
+                "a push with a `worker` needs a `seq`, so that a retry is not applied twice; send the number of the push"
+            )
         }
         return nil
     }
@@ -86,7 +89,7 @@ struct PushFields {
         guard let value = values["worker"] else { return nil }
         guard let name = value.string, WorkerName.isValid(name) else {
             let exception: ExceptionClass = value.string == nil ? .typeError : .valueError
-            complain("worker", exception, "`worker` is \(WorkerName.rule), not \(Self.words(for: value))")
+            complain("worker", exception, "`worker` must be \(WorkerName.rule), not \(Self.words(for: value))")
             return nil
         }
         return Name(name)
@@ -95,12 +98,13 @@ struct PushFields {
     private mutating func checkMetrics() {
         guard let metrics = values["metrics"] else { return }
         guard let members = metrics.members else {
-            return complain("metrics", .typeError, "`metrics` is an object of numbers, not \(Self.words(for: metrics))")
+            return complain(
+                "metrics", .typeError, "`metrics` must be an object of numbers, not \(Self.words(for: metrics))")
         }
         for member in members where member.value.number == nil {
             complain(
                 "metrics/\(member.key.pointerEscaped)", .typeError,
-                "a metric is a number, and `\(member.key)` is \(Self.words(for: member.value))")
+                "a metric must be a number; `\(member.key)` is \(Self.words(for: member.value))")
         }
     }
 
@@ -114,7 +118,8 @@ struct PushFields {
         guard let integer = value.integer.map(Int.init), (least...FixedLimits.largestInteger).contains(integer) else {
             let exception: ExceptionClass = value.integer == nil ? .typeError : .valueError
             complain(
-                field.text, exception, "`\(field)` is a whole number from \(least) to \(FixedLimits.largestInteger)")
+                field.text, exception,
+                "`\(field)` must be a whole number from \(least) to \(FixedLimits.largestInteger)")
             return nil
         }
         return integer
@@ -123,7 +128,7 @@ struct PushFields {
     private mutating func number(_ field: Name) -> Double? {
         guard let value = values[field] else { return nil }
         guard let number = value.number, number.isFinite else {
-            complain(field.text, .typeError, "`\(field)` is a finite number, not \(Self.words(for: value))")
+            complain(field.text, .typeError, "`\(field)` must be a finite number, not \(Self.words(for: value))")
             return nil
         }
         return number
@@ -132,7 +137,7 @@ struct PushFields {
     private mutating func boolean(_ field: Name) -> Bool {
         guard let value = values[field] else { return false }
         guard let flag = value.bool else {
-            complain(field.text, .typeError, "`\(field)` is true or false, not \(value.kind)")
+            complain(field.text, .typeError, "`\(field)` must be true or false, not \(value.kind)")
             return false
         }
         return flag
@@ -144,8 +149,8 @@ struct PushFields {
         for (place, member) in members.enumerated() {
             let detail =
                 layout.index(of: member.key) != nil
-                ? "`\(member.key)` is a parameter, and gradients are sent under `gradients`; write \(line)"
-                : "a push has no field `\(member.key)`" + (place < Self.mostHints ? "; \(Self.hint(for: member))" : "")
+                ? "`\(member.key)` is a parameter; send its gradient under `gradients`, such as \(line)"
+                : "unknown field `\(member.key)`" + (place < Self.mostHints ? "; \(Self.hint(for: member))" : "")
             complain(member.key.pointerEscaped, .keyError, detail)
         }
     }

@@ -18,7 +18,7 @@ import TensorCoding
     guard isFile else {
         throw Problem(
             .unsupportedMediaType,
-            "A state is a safetensors file: send it with Content-Type: application/vnd.safetensors, as GET .../state.safetensors gives it."
+            "A state must be a safetensors file, as GET .../state.safetensors returns it; send it with Content-Type: application/vnd.safetensors."
         )
     }
     let reader = FileReader(call, integers: NamedState.integers)
@@ -49,7 +49,7 @@ extension NamedState {
                 throw Problem([
                     Complaint(
                         pointer: "/__metadata__/\(key.pointerEscaped)", exception: .valueError,
-                        detail: "`\(key)` in the metadata must be a number", expected: "a finite number",
+                        detail: "`\(key)` in the metadata must be a finite number", expected: "a finite number",
                         got: "\(text.prefix(40))")
                 ])
             }

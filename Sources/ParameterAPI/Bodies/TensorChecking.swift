@@ -37,7 +37,9 @@ struct TensorChecking {
             list.add(
                 Complaint(
                     pointer: "/\(section)/\(parameter.name.pointerEscaped)", exception: .runtimeError,
-                    detail: "`\(parameter.name)` has no gradient, and the push says it is complete"))
+                    detail:
+                        "`\(parameter.name)` has no gradient, but `complete` is true; send one for each trained parameter"
+                ))
         }
     }
 
@@ -78,16 +80,17 @@ struct TensorChecking {
         let parameter = layout.parameters[index]
         if !parameter.isTrainable, !takesUntrained {
             return complain(
-                tensor, .valueError, "`\(tensor.name)` is not trained and takes no gradient; set it by import")
+                tensor, .valueError,
+                "`\(tensor.name)` is not trained and has no gradient; set it with PUT .../parameters")
         }
         if let advice = tensor.typedArrayAdvice { return complain(tensor, .typeError, advice) }
         if let field = tensor.fields.first {
             let hint = NearestNames.hint(field.key, among: ["shape", "data", "dtype", "b64", "indices", "values"])
-            return complain(tensor, .keyError, "a tensor has no field `\(field.key)`; \(hint)")
+            return complain(tensor, .keyError, "unknown field `\(field.key)` of a tensor; \(hint)")
         }
         if !tensor.isFinite {
             let detail = "`\(tensor.name)` holds NaN or infinity"
-            if takesUntrained { return complain(tensor, .valueError, detail, expected: "finite numbers") }
+            if takesUntrained { return complain(tensor, .valueError, detail, expected: .words("finite numbers")) }
             nonFinite =
                 nonFinite
                 ?? Complaint(
@@ -96,9 +99,10 @@ struct TensorChecking {
         switch tensor.content {
         case .dense: checkDense(tensor, parameter, index)
         case .rows(let indices, let values) where takesRows: checkRows(tensor, indices, values, parameter, index)
-        case .count: complain(tensor, .typeError, "a count belongs to the optimizer's state: PUT .../state")
-        case .rows: complain(tensor, .typeError, "give the whole tensor; sparse rows are for gradients")
-        case .none: complain(tensor, .valueError, "the tensor has no values; write `data`, `b64` or nested lists")
+        case .count:
+            complain(tensor, .typeError, "a count belongs to the state of the optimizer; send it with PUT .../state")
+        case .rows: complain(tensor, .typeError, "sparse rows are only for gradients; send the whole tensor")
+        case .none: complain(tensor, .valueError, "the tensor has no values; send `data`, `b64` or nested lists")
         }
     }
 
@@ -119,7 +123,7 @@ struct TensorChecking {
         guard fits, tensor.elementCount == parameter.range.count else {
             return complain(
                 tensor, .valueError, "`\(tensor.name)` has shape \(parameter.shape.dimensions), not \(shape)",
-                expected: "\(parameter.shape.dimensions)", got: "\(shape)")
+                expected: .shape(parameter.shape.dimensions), got: .shape(shape))
         }
         isDense[index] = true
     }
@@ -128,25 +132,26 @@ struct TensorChecking {
         _ tensor: DecodedTensor, _ indices: [Int], _ values: TensorBuffer, _ parameter: ParameterLayout, _ index: Int
     ) {
         guard let rows = parameter.shape.dimensions.first else {
-            return complain(tensor, .valueError, "`\(tensor.name)` is a scalar and has no rows")
+            return complain(tensor, .valueError, "`\(tensor.name)` is a scalar and has no rows; send the number")
         }
         if let dense = tensor.shape, dense != parameter.shape.dimensions {
             return complain(
                 tensor, .valueError, "`\(tensor.name)` has shape \(parameter.shape.dimensions), not \(dense)",
-                expected: "\(parameter.shape.dimensions)", got: "\(dense)")
+                expected: .shape(parameter.shape.dimensions), got: .shape(dense))
         }
         let wanted = [indices.count] + parameter.shape.dimensions.dropFirst()
         // Nested lists cannot say how wide no rows are.
         let isEmpty = indices.isEmpty && tensor.rowsShape == [0]
         guard isEmpty || tensor.rowsShape == wanted, values.count == indices.count * parameter.shape.rowCount else {
             return complain(
-                tensor, .valueError, "`values` of `\(tensor.name)` has one row for each index, so shape \(wanted)",
-                expected: "\(wanted)", got: "\(tensor.rowsShape)")
+                tensor, .valueError,
+                "`values` of `\(tensor.name)` must have one row for each index, so the shape \(wanted)",
+                expected: .shape(wanted), got: .shape(tensor.rowsShape))
         }
         if let stray = indices.first(where: { !(0..<rows).contains($0) }) {
             return complain(
                 tensor, .valueError, "row \(stray) of `\(tensor.name)` does not exist; it has rows 0 to \(rows - 1)",
-                expected: "0 to \(rows - 1)", got: "\(stray)")
+                expected: .words("0 to \(rows - 1)"), got: .words("\(stray)"))
         }
         let copy = FloatBuffer(count: values.count)
         copy.base.update(from: values.base, count: values.count)
@@ -155,11 +160,12 @@ struct TensorChecking {
 
     private mutating func complain(
         _ tensor: DecodedTensor, _ exception: ExceptionClass, _ detail: @autoclosure () -> String,
-        expected: @autoclosure () -> String? = nil, got: @autoclosure () -> String? = nil
+        expected: @autoclosure () -> Finding? = nil, got: @autoclosure () -> Finding? = nil
     ) {
         let pointer = pointer(of: tensor)
         list.add(
-            Complaint(pointer: pointer, exception: exception, detail: detail(), expected: expected(), got: got()))
+            Complaint(pointer: pointer, exception: exception, detail: detail())
+                .comparing(expected: expected(), got: got()))
     }
 
     /// Where the tensor is in a JSON body; a safetensors file has one level only, and the same words help there.

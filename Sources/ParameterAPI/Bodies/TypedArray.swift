@@ -11,7 +11,7 @@ extension DecodedTensor {
         let line = Setting.object([Setting.Entry(key: name, value: Setting(.array(fields.map(\.value))))]).line
         let written = line.map { ", so `\($0)`" } ?? ""
         return
-            "`\(name)` is an object of numbered members, as JSON.stringify writes a Float32Array; send Array.from(\(name.isIdentifier ? name.text : "array"))\(written)"
+            "`\(name)` is an object with numbered members, which JSON.stringify makes of a Float32Array; send Array.from(\(name.isIdentifier ? name.text : "array"))\(written)"
     }
 }
 

@@ -41,7 +41,7 @@ struct UploadedFile {
         (metadata, self.tensors, self.counts) = (body.metadata, tensors, counts)
     }
 
-    private static let noRows = "a file holds whole tensors; rows are for gradients"
+    private static let noRows = "sparse rows are only for gradients; send whole tensors"
 }
 
 /// Reads an uploaded file.

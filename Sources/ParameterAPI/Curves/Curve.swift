@@ -54,11 +54,11 @@ extension Call {
             if form == .json { return nil }
             return try integer("step").map { [$0] } ?? model.publication.current.naturalRange
         }
-        try forbidQueries("step", because: "is one step, and `from`, `to`, `every` are a range; give one or the other.")
+        try forbidQueries("step", because: "selects one step, `from`, `to` and `every` a range; use one or the other.")
         let from = try integer("from") ?? 0
         let every = try integer("every", in: 1...FixedLimits.largestInteger) ?? 1
         guard let to = try integer("to") else {
-            throw Problem(.invalidQuery, "A range needs its end: add `to=STEP` (included).")
+            throw Problem(.invalidQuery, "A range needs its last step; add to=STEP.")
         }
         return try steps(from: from, to: to, every: every)
     }
@@ -66,12 +66,12 @@ extension Call {
     /// The steps from `from` to `to`, both included, `every` apart.
     func steps(from: Int, to: Int, every: Int) throws(Problem) -> [Int] {
         guard from <= to else {
-            throw Problem(.invalidQuery, "`from` \(from) is greater than `to` \(to); exchange them.")
+            throw Problem(.invalidQuery, "`from` \(from) is greater than `to` \(to); swap them.")
         }
         guard (to - from) / every < FixedLimits.curvePoints else {
             throw Problem(
                 .invalidQuery,
-                "A curve has at most \(FixedLimits.curvePoints) points; take `every` \((to - from) / FixedLimits.curvePoints + 1) or more."
+                "A curve has at most \(FixedLimits.curvePoints) points; use every=\((to - from) / FixedLimits.curvePoints + 1) or more."
             )
         }
         return Array(stride(from: from, through: to, by: every))
@@ -82,7 +82,7 @@ extension Call {
         guard points > FixedLimits.curveValues / max(1, groups), points > 1 else { return }
         throw Problem(
             .invalidQuery,
-            "\(points) points of \(groups) groups are more than the \(FixedLimits.curveValues) values of one answer; take a larger `every`, or ask for single parameters by `param`."
+            "\(points) points of \(groups) groups are more than \(FixedLimits.curveValues) values, the limit of one answer; use a larger `every`, or select parameters with `param`."
         )
     }
 }

@@ -123,7 +123,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
         call.api.registry.rollback(model, toStep: Int(step), key: requestKey, ifVersion: ifVersion) { result in
             let absent = Problem(
                 .notFound,
-                "Step \(step) of `\(model.name)` is not covered any more; GET .../checkpoints lists what is kept.")
+                "Step \(step) of `\(model.name)` can no longer be restored; GET .../checkpoints lists what is kept.")
             answer(call, exchange, model, result, absent: absent)
         }
     }
@@ -142,7 +142,10 @@ private func answer(
 
 private func checkpointID(_ call: Call) throws(Problem) -> UInt64 {
     guard let id = Int(digits: call.argument("id")) else {
-        throw Problem(.notFound, "A checkpoint has a number, not `\(call.argument("id").prefix(40))`.")
+        throw Problem(
+            .notFound,
+            "The id of a checkpoint must be a number, not `\(call.argument("id").prefix(40))`; GET .../checkpoints lists them."
+        )
     }
     return UInt64(id)
 }

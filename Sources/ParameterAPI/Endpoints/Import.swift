@@ -83,12 +83,12 @@ private struct ImportRequest {
         var list = ComplaintList(section: "")
         for field in unknown {
             let isParameter = sink.layout.index(of: field.key) != nil
-            let reason = isParameter ? "`\(field.key)` is a parameter" : "an import has no field `\(field.key)`"
+            let reason = isParameter ? "`\(field.key)` is a parameter" : "unknown field `\(field.key)`"
             list.add(
                 Complaint(
                     pointer: "/\(field.key.pointerEscaped)", exception: .keyError,
                     detail:
-                        "\(reason), and values are sent under `parameters`; write `\(line ?? #"{"parameters":{"NAME":[...]}}"#)`"
+                        "\(reason); send values under `parameters`: write `\(line ?? #"{"parameters":{"NAME":[...]}}"#)`"
                 ))
         }
         throw Problem(list.complaints)

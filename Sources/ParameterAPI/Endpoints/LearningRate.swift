@@ -140,7 +140,7 @@ private func parameters(
             throw Problem(.notFound, "The model has no parameter `\(name)`; \(hint)")
         }
         guard let group = layout.parameters[index].groupIndex else {
-            throw Problem(.notFound, "`\(name)` is not trained and has no learning rate.")
+            throw Problem(.notFound, "`\(name)` is not trained and has no learning rate; select a trained parameter.")
         }
         rows.append((name, group))
     }
@@ -156,7 +156,7 @@ private func parameterRates(
     guard rows.count == 1 || entries <= FixedLimits.repeatedRates else {
         throw Problem(
             .invalidQuery,
-            "The arrays of these rates have \(entries) entries together, and an answer repeats at most \(FixedLimits.repeatedRates); ask for fewer `param`."
+            "The arrays of these rates have \(entries) entries in total; an answer repeats at most \(FixedLimits.repeatedRates). Select fewer parameters with `param`."
         )
     }
     let rates = try learningRates(version.facts, step)

@@ -12,7 +12,7 @@ import ParameterServing
     if joining, replacing {
         throw Problem(
             .conflictingQuery,
-            "`join` takes the model that is there and `replace` starts over. Write ?join=1 to go on with it, or ?replace=1 to start over."
+            "`join` and `replace` exclude each other; use ?join=1 to continue with the existing model, or ?replace=1 to start over."
         )
     }
     let name = call.argument("m")
@@ -21,7 +21,10 @@ import ParameterServing
     let onlyIfAbsent = call.request.headers["If-None-Match"] == "*"
     let key = try call.requestKey()
     if onlyIfAbsent, key == nil, (try? call.model()) != nil {
-        throw Problem(.preconditionFailed, "`\(name)` exists, and If-None-Match: * asks for a new model.")
+        throw Problem(
+            .preconditionFailed,
+            "`\(name)` already exists, and If-None-Match: * asks for a new model; choose another name, or leave the header out."
+        )
     }
     let condition = try replacedModel(call)
     let create = { (source: ModelSource, exchange: Exchange) in
@@ -83,7 +86,7 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
         if call.isKeyed { return ModelCondition(uid: ModelUID(number: 0), versions: []) }
         throw Problem(
             .preconditionFailed,
-            "There is no model `\(call.argument("m"))` that If-Match could name; nothing was applied.")
+            "There is no model `\(call.argument("m"))`, so If-Match cannot match; leave it out to create the model.")
     }
     return try call.condition(on: model)
 }
@@ -202,7 +205,7 @@ private func checkModelName(_ name: String) throws(Problem) {
             Complaint(
                 pointer: "", exception: .valueError,
                 detail:
-                    "a model's name is 1 to \(FixedLimits.nameBytes) of the characters A-Z a-z 0-9 _ . -, and not . or .."
+                    "a model's name must be 1 to \(FixedLimits.nameBytes) of the characters A-Z a-z 0-9 _ . -, other than . and .."
             )
         ])
     }

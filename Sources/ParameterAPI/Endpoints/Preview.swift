@@ -29,19 +29,25 @@ private struct Preview {
 
     init(_ document: JSONValue, _ call: Call) throws(Problem) {
         guard let members = document.members else {
-            throw Problem([Complaint(pointer: "", exception: .typeError, detail: "the body must be an object")])
+            throw Problem([
+                Complaint(
+                    pointer: "", exception: .typeError,
+                    detail: "the body must be an object, such as {\"learning_rate\":0.1}")
+            ])
         }
         for member in members where !Self.known.contains(member.key) {
             let hint = NearestNames.hint(member.key, among: Self.known)
             throw Problem([
                 Complaint(
                     pointer: "/\(member.key.pointerEscaped)", exception: .keyError,
-                    detail: "a preview has no field `\(member.key)`; \(hint)")
+                    detail: "unknown field `\(member.key)`; \(hint)")
             ])
         }
         guard let definition = document["learning_rate"] else {
             throw Problem([
-                Complaint(pointer: "/learning_rate", exception: .typeError, detail: "`learning_rate` is missing")
+                Complaint(
+                    pointer: "/learning_rate", exception: .typeError,
+                    detail: "`learning_rate` is missing; add a number, an array or a schedule")
             ])
         }
         do throws(OptimizerError) {
@@ -73,7 +79,8 @@ private struct Preview {
         guard let value else { return .error }
         guard let word = value.string.flatMap({ PastEnd(rawValue: $0) }) else {
             throw Problem([
-                Complaint(pointer: "/past_end", exception: .valueError, detail: "`past_end` is \"error\" or \"hold\"")
+                Complaint(
+                    pointer: "/past_end", exception: .valueError, detail: "`past_end` must be \"error\" or \"hold\"")
             ])
         }
         return word
@@ -85,7 +92,7 @@ private struct Preview {
             throw Problem([
                 Complaint(
                     pointer: "/\(name)", exception: value.integer == nil ? .typeError : .valueError,
-                    detail: "`\(name)` is a whole number from \(least) to \(FixedLimits.largestInteger)")
+                    detail: "`\(name)` must be a whole number from \(least) to \(FixedLimits.largestInteger)")
             ])
         }
         return number

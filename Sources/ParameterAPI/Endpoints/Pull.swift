@@ -26,7 +26,8 @@ private func since(_ call: Call, _ model: Model) throws(Problem) -> Int? {
     guard let cursor = Cursor(text) else {
         if let version = Int(clampingDigits: text), version <= FixedLimits.largestInteger { return version }
         throw Problem(
-            .invalidQuery, "`since` is the `cursor` of an earlier answer, or a bare version, not `\(text.prefix(40))`.")
+            .invalidQuery,
+            "`since` must be the `cursor` of an earlier answer or a bare version, not `\(text.prefix(40))`.")
     }
     guard cursor.uid == model.uid else {
         let newest = model.publication.current.cursor

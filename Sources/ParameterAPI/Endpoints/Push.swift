@@ -17,11 +17,13 @@ import TensorCoding
     let showsStages = try call.flag("stages")
     if try call.flag("dry_run") {
         if answersPull {
-            try call.forbidQueries("pull", because: "pulls what a push makes, and a dry run makes nothing.")
+            try call.forbidQueries(
+                "pull",
+                because: "returns the new parameters of a push, and a dry run makes none; leave one of them out.")
         }
         return try dryRun(call, model, format, stages: showsStages)
     }
-    if showsStages { try call.forbidQueries("stages", because: "tells how a dry run went; add dry_run=1.") }
+    if showsStages { try call.forbidQueries("stages", because: "reports the stages of a dry run; add dry_run=1.") }
     if !answersPull { try forbidSelection(call) }
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
     return call.readPush(of: model, format) { push, exchange in
@@ -42,7 +44,7 @@ import TensorCoding
 
 private func forbidSelection(_ call: Call) throws(Problem) {
     try call.forbidQueries(
-        "group", "name", "dtype", "encoding", "meta_only", because: "is about pulled parameters; add pull=1.")
+        "group", "name", "dtype", "encoding", "meta_only", because: "selects what is pulled; add pull=1.")
 }
 
 /// `?dry_run=1`: changes nothing.

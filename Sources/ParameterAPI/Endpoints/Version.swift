@@ -16,11 +16,18 @@ import ParameterServing
 
 private func retainedVersion(_ wanted: String, of model: Model) throws(Problem) -> PublishedVersion {
     guard let cursor = Cursor(wanted) else {
-        throw Problem(.notFound, "A version is written UID-NUMBER, such as 0f3a5c71-12, not `\(wanted.prefix(40))`.")
+        throw Problem(
+            .notFound, "A version must be written UID-NUMBER, such as 0f3a5c71-12, not `\(wanted.prefix(40))`.")
     }
     guard cursor.uid == model.uid, let version = model.publication.version(cursor.version) else {
-        let newest = model.publication.current.cursor
-        throw Problem(.gone, "Version \(wanted) is not retained; \(newest) is the newest.")
+        throw Problem(noLongerKept: cursor, newest: model.publication.current.cursor)
     }
     return version
+}
+
+extension Problem {
+    /// A version that the model had once, or may have had.
+    init(noLongerKept version: Cursor, newest: Cursor) {
+        self.init(.gone, "Version \(version) is no longer kept.", hint: "Pull the newest, \(newest).")
+    }
 }

@@ -53,7 +53,7 @@ import TensorCoding
                 return call.answer(
                     exchange,
                     Problem(
-                        .notFound, "The model knows no worker `\(worker)`; PUT registers it, a push makes it known."))
+                        .notFound, "The model has no worker `\(worker)`; register it with PUT, or let it push."))
             }
             answer(call, exchange, worker, facts)
         }
@@ -85,7 +85,7 @@ import TensorCoding
     let worker = try workerName(call)
     guard let seq = Int(digits: call.argument("seq")), (1...FixedLimits.largestInteger).contains(seq) else {
         let got = call.argument("seq").prefix(40)
-        throw Problem(.notFound, "A push has a number from 1 to \(FixedLimits.largestInteger), not `\(got)`.")
+        throw Problem(.notFound, "The number of a push must be from 1 to \(FixedLimits.largestInteger), not `\(got)`.")
     }
     let epoch = try call.integer("epoch")
     return .answer { exchange in
@@ -114,7 +114,7 @@ private func answer(_ call: Call, _ exchange: Exchange, _ worker: Name, _ facts:
 private func workerName(_ call: Call) throws(Problem) -> Name {
     let name = call.argument("w")
     guard WorkerName.isValid(name) else {
-        throw Problem(.invalidQuery, "A worker's name is \(WorkerName.rule).")
+        throw Problem(.invalidQuery, "A worker's name must be \(WorkerName.rule).")
     }
     return Name(name)
 }

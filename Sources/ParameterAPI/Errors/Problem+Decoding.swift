@@ -14,19 +14,19 @@ extension Problem {
             return
         }
         if error.reason == .overBudget {
-            self.init(wanting: loan, "The body at \(error). Nothing was applied.")
+            self.init(wanting: loan, "The body does not fit into memory at \(error).")
             return
         }
-        self.init(.malformedJSON, "The body is not JSON: \(error). Nothing was applied.")
+        self.init(.malformedJSON, "The body is not JSON: \(error).")
     }
 
     /// A file that is not a safetensors file.
     init(_ error: SafetensorsError, _ loan: BodyLoan? = nil) {
         if error == .overBudget {
-            self.init(wanting: loan, "The body takes memory: \(error). Nothing was applied.")
+            self.init(wanting: loan, "The body does not fit into memory: \(error).")
             return
         }
-        self.init(.malformedTensors, "The body is not a safetensors file: \(error). Nothing was applied.")
+        self.init(.malformedTensors, "The body is not a safetensors file: \(error).")
     }
 }
 
@@ -34,7 +34,7 @@ extension Problem {
     /// Mistakes in the tensors of a body.
     init(_ issues: [TensorIssue], _ loan: BodyLoan? = nil) {
         if let issue = issues.first(where: { $0.kind == .budget }) {
-            self.init(wanting: loan, "\(issue.detail); nothing was applied.")
+            self.init(wanting: loan, Self.sentence(issue.detail))
         } else {
             self.init(issues.map(Complaint.init))
         }
@@ -43,18 +43,18 @@ extension Problem {
 
 extension Problem {
     /// Memory is wanting: for now, or for good where the body could not fit even into an empty daemon.
-    fileprivate init(wanting loan: BodyLoan?, _ detail: String) {
+    fileprivate init(wanting loan: BodyLoan?, _ what: String) {
         if case .bodiesTooLarge? = loan?.refusal, let refusal = loan?.refusal {
             self.init(refusal)
             return
         }
         guard case .outOfMemory(let needed, let limit)? = loan?.refusal, needed > limit else {
-            self.init(.outOfMemory, detail)
+            self.init(.outOfMemory, what, hint: "Try again, or start the daemon with a larger --memory.")
             retryAfter = 1
             if case .outOfMemory(let needed, _)? = loan?.refusal { wantedRoom = needed }
             return
         }
-        self.init(.exceedsMemory, detail)
+        self.init(.exceedsMemory, what, hint: "Send less, or start the daemon with a larger --memory.")
     }
 }
 
@@ -68,7 +68,7 @@ extension Complaint {
             case .budget: .runtimeError
             }
         self.init(
-            pointer: issue.pointer, exception: exception, detail: issue.detail, expected: issue.expected, got: issue.got
-        )
+            pointer: issue.pointer, exception: exception, detail: issue.detail)
+        (expected, got) = (issue.expected, issue.got)
     }
 }

@@ -5,38 +5,47 @@ import HTTPServing
 extension Problem {
     /// What a refusal of the HTTP layer looks like.
     init(_ refusal: Refusal) {
-        let ending = refusal == .cutOff ? "" : " Nothing was applied."
-        self.init(ProblemKind(refusal), "\(refusal.advice)\(ending)")
+        self.init(ProblemKind(refusal), refusal.what, hint: refusal.hint)
         if refusal.status == 503 { retryAfter = 1 }
+        if refusal == .cutOff { outcome = .told }
         if case .noRoomForAnswer(let bytes) = refusal { wantedRoom = bytes }
     }
 }
 
 extension Refusal {
-    /// What is wrong and what to change, with the flag to change it where there is one.
-    fileprivate var advice: String {
+    /// What is wrong, in the terms of this daemon where it has some.
+    fileprivate var what: String {
+        switch self {
+        case .foreignHost(let host): "This daemon does not answer for the host `\(host.prefix(80))`."
+        case .bodyTooLarge(FixedLimits.json.documentBytes):
+            "The body is longer than \(FixedLimits.json.documentBytes) bytes, the fixed limit `json-envelope` for JSON without tensors."
+        case .bodyTooLarge(FixedLimits.rates.documentBytes):
+            "The body is longer than \(FixedLimits.rates.documentBytes) bytes, the fixed limit `json-rates` for JSON with arrays of rates."
+        default: detail
+        }
+    }
+
+    /// What to change, with the flag to change it where there is one.
+    fileprivate var hint: String? {
         switch self {
         case .foreignHost(let host):
-            "This daemon does not answer for the host `\(host.prefix(80))`: ask for localhost, 127.0.0.1, [::1] or the address that it listens on, or start it with --allow-host \(host.prefix(80))."
-        case .foreignSite: "\(detail) --allow-host NAME admits the pages of a host."
-        case .bodyTooLarge(FixedLimits.json.documentBytes):
-            "The body is longer than the \(FixedLimits.json.documentBytes) bytes that JSON without tensors may have (the limit json-envelope, which is fixed); send less at a time."
-        case .bodyTooLarge(FixedLimits.rates.documentBytes):
-            "The body is longer than the \(FixedLimits.rates.documentBytes) bytes that JSON with arrays of rates may have (the limit json-rates, which is fixed); append the rates in several requests."
-        case .bodyTooLarge(let limit):
-            "The body is longer than the \(limit) bytes that are accepted here. Tensors may be as long as the model's numbers, definitions as --memory has room for: split the push, send safetensors, or start the daemon with a larger --memory."
-        case .headTooLarge: "\(detail) The daemon's --limit header-bytes=SIZE changes that."
-        case .targetTooLong: "\(detail) The daemon's --limit target-bytes=SIZE changes that."
+            "Use localhost, 127.0.0.1, [::1] or the address that the daemon listens on, or start the daemon with --allow-host \(host.prefix(80))."
+        case .foreignSite: "To allow the pages of a host, start the daemon with --allow-host NAME."
+        case .bodyTooLarge(FixedLimits.json.documentBytes): "Send less at a time."
+        case .bodyTooLarge(FixedLimits.rates.documentBytes): "Append the rates in several requests."
+        case .bodyTooLarge:
+            "Tensors may be as long as the numbers of the model, definitions as long as --memory allows: split the push, send safetensors, or start the daemon with a larger --memory."
+        case .headTooLarge: "To change the limit, start the daemon with --limit header-bytes=SIZE."
+        case .targetTooLong: "To change the limit, start the daemon with --limit target-bytes=SIZE."
         case .bodyTimedOut:
-            "\(detail) The daemon's --limit minimum-rate=SIZE and rate-window=TIME change what it accepts."
+            "To accept slower bodies, start the daemon with another --limit minimum-rate=SIZE or rate-window=TIME."
         case .outpaced:
-            "\(detail) The daemon's --limit connections=COUNT and --memory change how much room it has, pressure-rate=SIZE whom it cuts."
-        case .noRoomForAnswer: "\(detail) A larger --memory has more room."
+            "To make more room, start the daemon with a larger --limit connections=COUNT or --memory; --limit pressure-rate=SIZE sets which bodies make room."
+        case .noRoomForAnswer: "Start the daemon with a larger --memory if this happens often."
         case .tooManyConnections:
-            "\(detail) The daemon's --limit connections=COUNT and --memory change how many may be."
-        case .cutOff:
-            "\(detail) Send the same request again with the same seq or Idempotency-Key: what was kept is not applied twice."
-        default: detail
+            "To allow more, start the daemon with a larger --limit connections=COUNT and --memory."
+        case .cutOff: "Send the same request again with the same seq or Idempotency-Key; it is never applied twice."
+        default: nil
         }
     }
 }

@@ -12,29 +12,24 @@ extension Problem {
         if let retryAfter { headers.append((name: "Retry-After", value: "\(retryAfter)")) }
         if !allow.isEmpty { headers.append((name: "Allow", value: allow.joined(separator: ", "))) }
         if let fileSize { headers.append((name: "Content-Range", value: "bytes */\(fileSize)")) }
-        let told = request.map { telling($0) } ?? self
         let indented = request?.headers["User-Agent"]?.hasPrefix("curl/") ?? false
+        let detail = detail(isWrite: request?.method.isWrite ?? true)
         var response = Response.json(
-            indented: indented, status: kind.status, type: "application/problem+json", headers: headers, told.write)
+            indented: indented, status: kind.status, type: "application/problem+json", headers: headers
+        ) { write(detail, to: &$0) }
         response.asksForRoom = kind == .outOfMemory
         response.wantedRoom = wantedRoom
         response.payer = payer
         return response
     }
 
-    /// The problem with a word on what became of a request that meant to change something, unless it says so already.
-    private func telling(_ request: Request) -> Problem {
-        let isWrite = [.post, .put, .patch, .delete].contains(request.method)
-        guard isWrite, kind.changesNothing, !detail.contains("othing was applied") else { return self }
-        var told = self
-        // A command to paste stays at the end.
-        let parts = detail.split(separator: " With curl:", maxSplits: 1)
-        let ending = detail.hasSuffix(".") || detail.hasSuffix("?") || parts.count > 1 ? "" : "."
-        told.detail = parts[0] + "\(ending) Nothing was applied." + (parts.count > 1 ? " With curl:\(parts[1])" : "")
-        return told
+    /// The sentences in order: what is wrong, what to do, what became of the request, and a line to paste.
+    func detail(isWrite: Bool) -> String {
+        let fate = isWrite && outcome == .nothingApplied ? "Nothing was applied." : nil
+        return [what, hint, fate, command.map { "With curl: \($0)" }].compactMap { $0 }.joined(separator: " ")
     }
 
-    private func write(_ writer: inout JSONWriter) {
+    private func write(_ detail: String, to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("type", kind.type)
         writer.member("title", kind.title)
@@ -55,23 +50,25 @@ extension Problem {
         writer.beginObject()
         writer.member("pointer", item.pointer)
         writer.member("detail", item.detail.quotingShortly)
-        if let expected = item.expected { writer.shapeOrText("expected", expected) }
-        if let got = item.got { writer.shapeOrText("got", got) }
+        if let expected = item.expected { writer.finding("expected", expected) }
+        if let got = item.got { writer.finding("got", got) }
         writer.endObject()
     }
 }
 
 extension JSONWriter {
-    /// Writes a text, but a shape such as `[2, 3]` as the array that it is.
-    fileprivate mutating func shapeOrText(_ name: Name, _ text: String) {
+    fileprivate mutating func finding(_ name: Name, _ finding: Finding) {
         key(name)
-        let inner = text.dropFirst().dropLast().split(separator: ",").map { Int($0.trimmingSpaces()) }
-        if text.hasPrefix("["), text.hasSuffix("]"), !inner.contains(nil) {
-            integers(inner.compactMap { $0 })
-        } else {
-            string(text.quotingShortly)
+        switch finding {
+        case .words(let words): string(words.quotingShortly)
+        case .shape(let dimensions): integers(dimensions)
         }
     }
+}
+
+extension Method {
+    /// Whether a request of this method means to change something.
+    fileprivate var isWrite: Bool { [.post, .put, .patch, .delete].contains(self) }
 }
 
 extension String {

@@ -1,6 +1,7 @@
 // The error map: the one place that knows both what the models refuse and which status says so.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 
@@ -10,175 +11,170 @@ extension Problem {
         switch error {
         case .invalid(let complaints): self.init(complaints)
         case .unknownModel(let name, let nearest):
-            self.init(.unknownModel, "There is no model `\(name)`.\(Self.suggestion(nearest))")
+            self.init(.unknownModel, "There is no model `\(name)`.", hint: Self.suggestion(nearest))
         case .modelUnavailable(let model):
             self.init(
-                .modelUnavailable,
-                "`\(model.name)` is in the data directory and is not served. \(model.explanation) Its files are kept; nothing was applied."
-            )
+                .modelUnavailable, "`\(model.name)` is in the data directory but is not served. \(model.explanation)",
+                hint: "Its files are kept.")
         case .modelExists(let name):
             self.init(
-                .modelExists,
-                "`\(name)` exists and was created by another definition; add ?replace=1 to start over, or ?join=1 to use it as it is if its parameters have the same names and shapes."
+                .modelExists, "`\(name)` already exists with another definition.",
+                hint:
+                    "Add ?replace=1 to start over, or ?join=1 to use the existing model if its parameters have the same names and shapes."
             )
         case .modelDiffers(let name, let differences):
             self.init(
                 .modelExists,
-                "`\(name)` exists with other parameters, so it cannot be joined: \(Self.first(of: differences)) Send the parameters that it has, take another name, or write ?replace=1 instead of ?join=1 to start over."
+                "`\(name)` already exists with other parameters, so it cannot be joined: \(Self.first(of: differences))",
+                hint:
+                    "Send the parameters of the existing model, choose another name, or use ?replace=1 instead of ?join=1 to start over."
             )
-            items = differences.prefix(FixedLimits.listedMistakes).map {
-                Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
-            }
+            items = differences.prefix(FixedLimits.listedMistakes).map(Item.init)
         case .modelReplaced(let name):
             self.init(
-                .modelReplaced, "`\(name)` was deleted or replaced meanwhile; pull it again. Nothing was applied.")
+                .modelReplaced, "`\(name)` was deleted or replaced while this request was under way.",
+                hint: "Pull the model again before you continue.")
         case .outOfMemory(let needed, let limit) where needed > limit:
             self.init(
-                .exceedsMemory,
-                "This needs \(needed) bytes and --memory is \(limit); ask for less, or start the daemon with more. Nothing was applied."
-            )
+                .exceedsMemory, "This needs \(needed) bytes, but --memory is \(limit).",
+                hint: "Ask for less, or start the daemon with a larger --memory.")
         case .outOfMemory(let needed, let limit):
             self.init(
-                .outOfMemory,
-                "This needs \(needed) bytes, more than is left of the \(limit) of --memory; try again, delete a model or start the daemon with more. Nothing was applied."
-            )
+                .outOfMemory, "This needs \(needed) bytes, more than is free of the \(limit) bytes of --memory.",
+                hint: "Try again, delete a model, or start the daemon with a larger --memory.")
             (retryAfter, wantedRoom) = (1, needed)
         case .bodiesTooLarge(let party, let needed, let limit):
             self.init(
-                .outOfMemory,
-                "\(Self.bodies(of: party, limit)) This one needs \(needed) bytes more. Send it again when others have arrived, or start the daemon with more memory or a larger share. Nothing was applied."
+                .outOfMemory, "\(Self.bodies(of: party, limit)) This body needs \(needed) bytes more.",
+                hint:
+                    "Send it again when others have arrived, or start the daemon with a larger --memory or a larger share."
             )
             (retryAfter, wantedRoom, payer) = (1, needed, party.description)
         case .tooLargeToStep(let needed, let limit):
             let enough = (needed + 1 << 20 - 1) >> 20
             self.init(
                 .exceedsMemory,
-                "The model needs \(needed) bytes to take a step, for its slots and three times its values, and --memory is \(limit); start paramd with --memory \(enough)M or more, or make the model smaller. Nothing was applied."
-            )
+                "The model needs \(needed) bytes to take a step, for its slots and three times its values, but --memory is \(limit).",
+                hint: "Start paramd with --memory \(enough)M or more, or make the model smaller.")
         case .learningRateExhausted(let group, let step, let length):
             self.init(
                 .learningRateExhausted,
-                "The learning rate of group `\(group)` has \(length) entries and none for step \(step); append entries or set past_end to hold. Nothing was applied."
-            )
+                "The learning rate of group `\(group)` has \(length) entries and none for step \(step).",
+                hint: "Append entries, or set `past_end` to \"hold\".")
             exception = "RuntimeError"
         case .diverged(let parameter, nil):
             self.init(
                 .diverged,
-                "The update makes `\(parameter)` non-finite; pulls keep the last good version, and the slots are as before. Nothing was applied. If the model's status is diverged, restore a checkpoint or import values."
-            )
-            items = [Item(pointer: "/parameters/\(parameter)", detail: "became non-finite", expected: nil, got: nil)]
+                "The update makes `\(parameter)` non-finite. Pulls return the last good version, and the slots are as before.",
+                hint: "If the model's status is \"diverged\", restore a checkpoint or import values.")
+            items = [Item("/parameters/\(Name(parameter).pointerEscaped)", "became non-finite")]
         case .diverged(let parameter, let slot?):
             self.init(
                 .diverged,
-                "The update makes the optimizer's slot `\(slot)` of `\(parameter)` non-finite, and every later update would be wrong. Push a smaller gradient: the model is as before and takes it. Nothing was applied."
-            )
-            items = [
-                Item(
-                    pointer: "/gradients/\(parameter)", detail: "makes the slot `\(slot)` non-finite", expected: nil,
-                    got: nil)
-            ]
+                "The update makes the optimizer's slot `\(slot)` of `\(parameter)` non-finite, and every later update would be wrong.",
+                hint: "Push a smaller gradient: the model is as before and accepts it.")
+            items = [Item("/gradients/\(Name(parameter).pointerEscaped)", "makes the slot `\(slot)` non-finite")]
         case .lossScaleStuck(let overflows):
             self.init(
-                .diverged,
-                "\(overflows) gradients in a row overflowed, so the loss scale cannot help; check the model. Nothing was applied."
-            )
+                .diverged, "\(overflows) gradients in a row overflowed, so a smaller loss scale cannot help.",
+                hint: "Check the model and its data.")
             exception = "RuntimeError"
         case .stepsUsedUp(let count):
             self.init(
                 .stepsUsedUp,
-                "The model's steps are used up: its `\(count)` is \(OptimizerState.steps.upperBound), the last that can be counted. Restore a checkpoint of an earlier step, or PUT .../state with a smaller `\(count)`. Nothing was applied."
-            )
+                "The model has used up its steps: its `\(count)` is \(OptimizerState.steps.upperBound), the last that can be counted.",
+                hint: "Restore a checkpoint of an earlier step, or PUT .../state with a smaller `\(count)`.")
             exception = "RuntimeError"
         case .basedOnFuture(let basedOn, let step):
             self.init(
-                .stale, "based_on \(basedOn) is beyond the model's step \(step); pull again. Nothing was applied.")
+                .stale, "`based_on` is \(basedOn), but the model is at step \(step).",
+                hint: "Pull again and compute the gradient from those parameters.")
         case .cursorUnknown(let cursor, let newest):
             self.init(
                 .cursorUnknown,
-                "`\(cursor)` is not a version that this model has had; its newest is `\(newest)`. The model was created again, or has not reached that version: pull without `since` and go on from there."
-            )
+                "`\(cursor)` is not a version of this model; the newest is `\(newest)`. The model was created again, or has not reached that version.",
+                hint: "Pull without `since` and continue from the cursor of that answer.")
         case .fenced(let worker, let epoch, let current):
             self.init(
-                .fenced,
-                "Epoch \(epoch) of worker `\(worker)` does not count, \(current) does; register the worker again. Nothing was applied."
-            )
+                .fenced, "Epoch \(epoch) of worker `\(worker)` has ended; its current epoch is \(current).",
+                hint: "Register the worker again.")
         case .receiptForgotten(let worker, let seq, let oldest):
             self.init(
                 .receiptForgotten,
-                "Push \(seq) of worker `\(worker)` is older than the window, which starts at \(oldest); its receipt is no longer kept, and it cannot be applied again. Go on with higher numbers, or register the worker for a new epoch. Nothing was applied."
-            )
+                "Push \(seq) of worker `\(worker)` is older than the receipts that are kept, which start at \(oldest). It cannot be applied again.",
+                hint: "Continue with higher numbers, or register the worker for a new epoch.")
         case .keyReused(let key):
             self.init(
-                .keyReused,
-                "`\(key)` was used for other gradients or another request; use a new seq or Idempotency-Key, or register the worker for a new epoch. Nothing was applied."
-            )
+                .keyReused, "`\(key)` was already used for a different request.",
+                hint: "Use a new seq or Idempotency-Key, or register the worker for a new epoch.")
         case .inFlight(let key):
-            self.init(.inFlight, "`\(key)` is still under way; send the same request again.")
+            self.init(
+                .inFlight, "The first request with `\(key)` is still being processed.",
+                hint: "Send the same request again to get its answer.")
             retryAfter = 1
         case .keyForgotten(let key):
             self.init(
                 .receiptForgotten,
-                "The request of `\(key)` was carried out before, but its answer was removed to make room for later ones. Use a new key for a new request. Nothing was applied."
-            )
+                "The request with `\(key)` was carried out before, but its answer is no longer kept.",
+                hint: "Use a new key for a new request.")
         case .unknownWorker(let worker):
             self.init(
-                .notFound, "The model knows no worker `\(worker)`; GET .../workers lists them. Nothing was applied.")
+                .notFound, "The model has no worker `\(worker)`.", hint: "GET .../workers lists the workers it has.")
         case .tooManyWorkers(let limit):
             self.init(
                 .tooMany,
-                "The model remembers at most \(limit) workers (`--limit workers`), and none of them has been unseen for `worker-lifetime`. Use an earlier name, or DELETE .../workers/{worker} one that has ended. Nothing was applied."
-            )
+                "The model already has \(limit) workers, the limit `workers`, and all of them were seen within `worker-lifetime`.",
+                hint: "Use an existing name, or DELETE .../workers/NAME for a worker that has ended.")
             retryAfter = 60
         case .tooManyModels(let limit):
-            self.init(.tooMany, "The daemon holds at most \(limit) models; delete some. Nothing was applied.")
+            self.init(
+                .tooMany, "The daemon already has \(limit) models, the limit `models`.", hint: "Delete a model first.")
             retryAfter = 60
         case .tooManyCheckpoints(let refusal): self.init(refusal)
         case .stateMismatch(let name):
             self.init(
-                .stateMismatch,
-                "The state belongs to another optimizer or other parameters than `\(name)` has; create a new model from the file instead. Nothing was applied."
-            )
+                .stateMismatch, "The state belongs to another optimizer or other parameters than `\(name)` has.",
+                hint: "Create a new model from the file instead.")
         case .preconditionFailed(let expected, let current):
             self.init(
-                .preconditionFailed,
-                "The precondition names \(expected), the model is at \(current); read it again before you retry. Nothing was applied."
-            )
+                .preconditionFailed, "The precondition requires \(expected), but the model is at \(current).",
+                hint: "Read the model again before you retry.")
         case .storageFull(let reason):
-            self.init(.storageFull, "\(reason) Nothing was applied; pushes resume by themselves once there is room.")
+            self.init(.storageFull, reason, hint: "Free some space; pushes resume without a restart.")
             retryAfter = 5
         case .journalBehind(let limit):
             self.init(
                 .journalBehind,
-                "The journal holds \(limit) bytes that models need, as many as it may, until models have been written out; send the request again. Nothing was applied."
-            )
+                "The journal holds \(limit) bytes that models still need, its limit, until snapshots of them are written.",
+                hint: "Send the request again.")
             retryAfter = 1
         case .storageFailed(let reason):
-            self.init(.storageFailed, "\(reason) Nothing was applied; check the disk and start the daemon again.")
+            self.init(.storageFailed, reason, hint: "Check the disk, then start the daemon again.")
             retryAfter = 60
         case .outcomeUnknown(let reason):
             self.init(
-                .outcomeUnknown,
-                "\(reason) This request may or may not be kept: check the disk, start the daemon again, and send the same request again with the same seq or Idempotency-Key, or ask for the push by GET .../pushes/WORKER/SEQ."
+                .outcomeUnknown, "\(reason) This request may or may not have been applied.",
+                hint:
+                    "Check the disk, start the daemon again, and send the same request with the same seq or Idempotency-Key, or look the push up with GET .../pushes/WORKER/SEQ."
             )
             retryAfter = 60
         case .fileDamaged(let reason):
             self.init(
-                .fileDamaged,
-                "\(reason) Nothing was applied; use another checkpoint or step, and let `paramd verify` list all damage."
-            )
+                .fileDamaged, reason,
+                hint: "Use another checkpoint or step, and run `paramd verify` to list all damage.")
         case .stopping:
-            self.init(.stopping, "The daemon is stopping; nothing was applied. Try again.")
+            self.init(.stopping, "The daemon is stopping.", hint: "Try again.")
             retryAfter = 1
         }
     }
 
-    /// Whose bodies hold what they may, and which limit says so.
+    /// Whose bodies have reached their share, and which limit sets it.
     private static func bodies(of party: BodyMemory.Party, _ limit: Int) -> String {
         switch party {
         case .model(let name):
-            "The bodies that are being sent for model `\(name)` hold \(limit) bytes, as much as they may together (limit body-memory-per-model)."
+            "The bodies being sent for model `\(name)` hold \(limit) bytes together, the limit `body-memory-per-model`."
         case .address(let name):
-            "The bodies that are being sent from \(name) hold \(limit) bytes, as much as they may together (limit body-memory-per-address)."
+            "The bodies being sent from \(name) hold \(limit) bytes together, the limit `body-memory-per-address`."
         }
     }
 
@@ -187,30 +183,28 @@ extension Problem {
         let address = "/v1/models/\(refusal.model)/checkpoints"
         let bound =
             refusal.isOfAll
-            ? "The daemon keeps \(refusal.limit) checkpoints of all models together (limit checkpoints-in-all)."
-            : "`\(refusal.model)` has \(refusal.limit) checkpoints (limit checkpoints)."
+            ? "All models together have \(refusal.limit) checkpoints, the limit `checkpoints-in-all`."
+            : "`\(refusal.model)` has \(refusal.limit) checkpoints, the limit `checkpoints`."
         let way =
-            refusal.oldest.map { "DELETE \(address)/\($0), its oldest, or another that GET \(address) lists." }
-            ?? "`\(refusal.model)` has none: delete some of other models."
-        self.init(.tooManyCheckpoints, "\(bound) \(way) Nothing was saved.")
+            refusal.oldest.map { "DELETE \(address)/\($0), the oldest, or another that GET \(address) lists." }
+            ?? "`\(refusal.model)` has none; delete some of other models."
+        self.init(.tooManyCheckpoints, bound, hint: way)
     }
 
     /// A refusal met while a range of steps is evaluated: there the remedy is a shorter range.
     init(plotting error: ServingError) {
         self.init(error)
         guard case .learningRateExhausted(let group, _, let length) = error else { return }
-        detail =
-            "The learning rate of group `\(group)` is an array of \(length), so its last step is \(length - 1); ask for to=\(length - 1), or set past_end to hold."
+        what = "The learning rate of group `\(group)` has \(length) entries; its last step is \(length - 1)."
+        hint = "Ask for to=\(length - 1) or less, or set `past_end` to \"hold\"."
     }
 
     /// Wrong content: one item per place, the first one's text as the detail.
     init(_ complaints: [Complaint]) {
-        let first = complaints.first?.detail ?? "The content is wrong"
+        let first = complaints.first?.detail ?? "The content is invalid"
         let count = complaints.reduce(0) { $0 + $1.count }
-        self.init(.invalidContent, "\(Self.sentence(first))\(Self.more(than: 1, of: count)) Nothing was applied.")
-        items = complaints.map {
-            Item(pointer: $0.pointer, detail: $0.detail, expected: $0.expected, got: $0.got)
-        }
+        self.init(.invalidContent, "\(Self.sentence(first))\(Self.more(than: 1, of: count))")
+        items = complaints.map(Item.init)
         exception = complaints.first?.exception?.rawValue
     }
 
@@ -226,13 +220,26 @@ extension Problem {
         count > told ? " `errors` lists \(count - told) more." : ""
     }
 
-    /// " Did you mean `a` or `b`?", or nothing.
-    static func suggestion(_ names: [String]) -> String {
-        names.isEmpty ? "" : " Did you mean \(names.map { "`\($0)`" }.joined(separator: " or "))?"
+    /// The names that were probably meant, or where the models are listed.
+    private static func suggestion(_ names: [String]) -> String {
+        names.isEmpty
+            ? "GET /v1/models lists the models."
+            : "Did you mean \(names.map { "`\($0)`" }.joined(separator: " or "))?"
     }
 
-    private static func sentence(_ text: String) -> String {
+    static func sentence(_ text: String) -> String {
         let upper = text.prefix(1).uppercased() + text.dropFirst()
         return upper.hasSuffix(".") || upper.hasSuffix("?") ? upper : upper + "."
+    }
+}
+
+extension Problem.Item {
+    fileprivate init(_ complaint: Complaint) {
+        self.init(
+            pointer: complaint.pointer, detail: complaint.detail, expected: complaint.expected, got: complaint.got)
+    }
+
+    fileprivate init(_ pointer: String, _ detail: String) {
+        self.init(pointer: pointer, detail: detail, expected: nil, got: nil)
     }
 }

@@ -60,9 +60,9 @@ enum ProblemKind: String, CaseIterable {
     /// A few words that stay the same from case to case.
     var title: String { row.title }
 
-    /// What the help page says.
-    var help: String { row.help }
+    /// What the help page says: what has happened, then what to do.
+    var help: String { "\(row.meaning)\n\n\(row.remedy)" }
 
-    /// Whether a write that ends like this certainly had no effect: the one that is under way may have.
-    var changesNothing: Bool { ![.inFlight, .diverged, .outcomeUnknown].contains(self) }
+    /// What became of a write that ends like this: the one that is under way, or that the disk has, may count.
+    var outcome: Problem.Outcome { [.inFlight, .outcomeUnknown].contains(self) ? .told : .nothingApplied }
 }

@@ -1,16 +1,21 @@
 // The rows behind ProblemKind. A new kind is a case there and a row here; the compiler sees to it that none is missing.
+// The help pages and `api/errors.md` show them.
 
 extension ProblemKind {
-    /// Status, title and the text of the help page.
+    /// Status, title, and the two parts of the help page.
     struct Row {
         var status: Int
         var title: String
-        var help: String
+        /// What has happened, and which rule or limit is behind it.
+        var meaning: String
+        /// What the client or the operator does about it.
+        var remedy: String
 
-        init(_ status: Int, _ title: String, _ help: String) {
+        init(_ status: Int, _ title: String, _ meaning: String, remedy: String) {
             self.status = status
             self.title = title
-            self.help = help
+            self.meaning = meaning
+            self.remedy = remedy
         }
     }
 
@@ -19,207 +24,339 @@ extension ProblemKind {
         case .malformedJSON:
             Row(
                 400, "The body is not JSON",
-                "The detail names line and column. Common causes: NaN or Infinity (not JSON: leave that step out, or push safetensors), a trailing comma, a key written twice, single quotes, a body cut short."
+                "The body could not be read as JSON. The detail gives the line and column.",
+                remedy:
+                    "Fix the text at that place. Common causes: NaN or Infinity, which JSON does not have (skip that step, or push safetensors), a trailing comma, a repeated key, single quotes, or a body that was cut short."
             )
         case .malformedRequest:
             Row(
                 400, "The request is malformed",
-                "The request line or a header breaks the rules of HTTP, so nothing after it can be trusted and the connection is closed. Check the client or the proxy in between."
+                "The request line or a header breaks the rules of HTTP. Nothing after it can be trusted, so the connection is closed.",
+                remedy:
+                    "Check the client, or the proxy between it and the daemon."
             )
         case .malformedTensors:
             Row(
                 400, "The body is not a safetensors file",
-                "The header must be a JSON object whose tensors tile the data without gaps. Write the file with the safetensors library, or send JSON."
+                "The header of the file must be a JSON object, and the tensors in it must cover the data without gaps.",
+                remedy:
+                    "Write the file with the safetensors library, or send JSON."
             )
         case .crossSite:
             Row(
-                403, "A page of another site may not write here",
-                "A browser says by Origin or Sec-Fetch-Site that another site's page sent the request. Only pages of this address may write, and those of the hosts that --allow-host names; programs such as curl send no such header."
+                403, "Pages of other sites may not write here",
+                "The Origin or Sec-Fetch-Site header says that a page of another site made the browser send this request. Only pages of this address and of the hosts named with --allow-host may write. Programs such as curl do not send these headers.",
+                remedy:
+                    "Send the request from a program, serve the page from this address, or start the daemon with --allow-host NAME."
             )
         case .notFound:
             Row(
-                404, "There is nothing here",
-                "The detail names the nearest path, where one is near. GET /openapi.json lists every path; GET / shows the first commands."
+                404, "Not found",
+                "The path, or something that it names, does not exist.",
+                remedy:
+                    "The detail suggests the nearest name where there is one. GET /openapi.json lists all paths; GET / shows the first commands."
             )
         case .unknownModel:
             Row(
                 404, "There is no model of that name",
-                "GET /v1/models lists the models; PUT /v1/models/NAME creates one. After a delete the name is free again."
+                "No model has the name in the path. It may be misspelled, or the model was deleted.",
+                remedy:
+                    "GET /v1/models lists the models; PUT /v1/models/NAME creates one."
             )
         case .methodNotAllowed:
-            Row(405, "The path does not know that method", "The Allow header lists the methods that it knows.")
+            Row(
+                405, "The method is not allowed for this path",
+                "The path exists, but not with this method.",
+                remedy:
+                    "Use one of the methods in the Allow header."
+            )
         case .notAcceptable:
             Row(
-                406, "No representation that the client accepts",
-                "Ask for application/json or application/vnd.safetensors, or put .json or .safetensors behind the path."
+                406, "No representation matches Accept",
+                "The answer is not available in any of the media types that the Accept header allows.",
+                remedy:
+                    "Ask for application/json or application/vnd.safetensors, or add .json or .safetensors to the path."
             )
         case .requestTimeout:
             Row(
                 408, "The request arrived too slowly",
-                "A request's head must arrive within its deadline and its body at the least rate, which only a stalled link is below. When connections or memory run out, the slowest bodies make room for others. Nothing was applied; send it again."
+                "The head of a request must arrive before a deadline, and its body faster than a minimum rate, which only a stalled connection falls below. When connections or memory run out, the slowest bodies are dropped first.",
+                remedy:
+                    "Send the request again."
             )
         case .modelExists:
             Row(
                 409, "A model of that name exists",
-                "It was created by another definition. Delete it, choose another name, or PUT with ?replace=1 to start over."
+                "A model of this name was created with another definition.",
+                remedy:
+                    "Choose another name, delete the model, or use ?replace=1 to start over. ?join=1 uses the existing model if it has the same parameters."
             )
         case .modelReplaced:
             Row(
-                409, "The model was replaced meanwhile",
-                "The model that the request was meant for has been deleted or replaced. Pull, then go on with the new one."
+                409, "The model was replaced",
+                "The model that the request was meant for was deleted or replaced while the request was under way.",
+                remedy:
+                    "Pull, then continue with the new model."
             )
         case .inFlight:
             Row(
-                409, "The first request with this key is still under way",
-                "Send the same request again after Retry-After.")
+                409, "The first request with this key is still being processed",
+                "A request with the same key arrived earlier and has not been answered yet.",
+                remedy:
+                    "Send the same request again after the time in Retry-After; it then gets the answer of the first one."
+            )
         case .cursorUnknown:
             Row(
-                409, "The cursor names no version of this model",
-                "A cursor belongs to one life of a model; it ends when the model is deleted or created again. A bare number must be one that the model has reached. Pull without `since` and go on with the cursor of that answer."
+                409, "The cursor does not belong to this model",
+                "A cursor is only valid for the model that it came from, until that model is deleted or created again. A bare version number must be one that the model has reached.",
+                remedy:
+                    "Pull without `since` and continue with the cursor of that answer."
             )
         case .fenced:
             Row(
                 409, "The worker was registered again",
-                "Another process registered the same worker later, and its epoch counts now. Stop this one, or register again."
+                "Another process registered the same worker later, so the epoch of this request has ended.",
+                remedy:
+                    "Stop this process, or register the worker again to continue with it."
             )
         case .receiptForgotten:
             Row(
-                409, "The request is older than the window",
-                "The server keeps a limited number of receipts per worker, and of answers per client that sends keys: `receipt-window` and the limit `keys`. A worker that was not seen for `worker-lifetime` may lose its receipts to a new worker, and one that is deleted loses them at once. This number or key was used before, and what is left of it keeps it from being applied a second time. Go on with a higher number or a new key, or register the worker for a new epoch."
+                409, "The receipt is no longer kept",
+                "The server keeps a limited number of receipts per worker (`receipt-window`), and of answers per client that sends keys (the limit `keys`). A worker that was not seen for `worker-lifetime` can lose its receipts to a new worker; a deleted worker loses them at once. This number or key was used before, so the request is not applied a second time.",
+                remedy:
+                    "Continue with a higher number or a new key, or register the worker for a new epoch."
             )
         case .stale:
             Row(
                 409, "The gradient belongs to another step",
-                "Pull the parameters again and compute the gradient from them.")
+                "The gradient was computed from parameters that do not match the step of the model.",
+                remedy:
+                    "Pull the parameters and compute the gradient from them."
+            )
         case .learningRateExhausted:
             Row(
                 409, "The learning-rate array has no entry for this step",
-                "An array gives its i-th entry to the i-th update. Append entries with PATCH {\"learning_rate\":{\"append\":[...]}}, or create the model with \"past_end\":\"hold\"."
+                "An array gives its first entry to the first update, its second to the second, and so on. This update is past its end.",
+                remedy:
+                    "Append entries with PATCH {\"learning_rate\":{\"append\":[...]}}, or create the model with \"past_end\":\"hold\". For a curve, ask for fewer steps."
             )
         case .stepsUsedUp:
             Row(
-                409, "The steps of the model are used up",
-                "Steps, and the counts of parameters under `framework: torch`, are counted up to 2^53 - 1, as far as every JSON library counts exactly. Restore a checkpoint of an earlier step, or send a state with smaller counts: GET .../state.safetensors, change them, PUT .../state."
+                409, "The model has used up its steps",
+                "Steps, and the counts of parameters with `framework: torch`, go up to 2^53 - 1, the largest integer that every JSON library reads exactly.",
+                remedy:
+                    "Restore a checkpoint of an earlier step, or send a state with smaller counts: GET .../state.safetensors, change them, PUT .../state."
             )
         case .diverged:
             Row(
-                409, "An update would make a parameter or a slot non-finite",
-                "The update was refused: parameters, slots and step are as before. Where a parameter would become infinite or NaN, the model's status is `diverged` and pushes are refused until a checkpoint is restored or values are imported, with a lower learning rate. Where only a slot would (the second moment of Adam overflows from a gradient of 2e19 on), the next push is taken: send smaller gradients."
+                409, "The update would make a parameter or a slot non-finite",
+                "The update was refused: parameters, slots and step are as before. If a parameter would become infinite or NaN, the status of the model is `diverged`, and pushes are refused. If only a slot would (the second moment of Adam overflows for gradients above 2e19), later pushes are accepted.",
+                remedy:
+                    "If the model is `diverged`, restore a checkpoint or import values, and lower the learning rate. Otherwise, push smaller gradients."
             )
         case .tooManyCheckpoints:
             Row(
-                409, "There are as many checkpoints as there may be",
-                "A model keeps as many checkpoints as the limit `checkpoints` says, all models together as many as `checkpoints-in-all`; damaged ones count. DELETE one that is not needed any more, the detail names the oldest, or start the daemon with a higher --limit. Nothing was saved."
+                409, "There are too many checkpoints",
+                "A model can have as many checkpoints as the limit `checkpoints`, and all models together as many as `checkpoints-in-all`. Damaged ones count. Nothing was saved.",
+                remedy:
+                    "DELETE a checkpoint that you no longer need, such as the oldest, which the detail names, or start the daemon with a higher --limit."
             )
         case .stateMismatch:
             Row(
                 409, "The state does not fit the model",
-                "A checkpoint fits a model with the same parameters, groups and optimizer. Create a model from the file instead."
+                "A state can only be restored into a model with the same parameters, groups and optimizer.",
+                remedy:
+                    "Create a new model from the file instead."
             )
         case .gone:
             Row(
-                410, "No longer kept",
-                "The newest versions are kept, 4 unless the daemon's --limit versions says otherwise; pull .../parameters and go on from there."
+                410, "The version is no longer kept",
+                "A model keeps its newest versions, 4 unless --limit versions sets another number.",
+                remedy:
+                    "Pull .../parameters and continue with the version that it returns."
             )
         case .lengthRequired:
-            Row(411, "The body has no length", "Send Content-Length, or Transfer-Encoding: chunked.")
+            Row(
+                411, "The body has no length",
+                "The request does not give the length of its body.",
+                remedy:
+                    "Send Content-Length, or Transfer-Encoding: chunked."
+            )
         case .preconditionFailed:
             Row(
-                412, "The precondition does not hold",
-                "The model is not in the version that If-Match or If-None-Match names. GET it, look, and try again with the new ETag."
+                412, "The precondition failed",
+                "The model is not at the version that If-Match or If-None-Match requires; another client may have changed it.",
+                remedy:
+                    "GET the model, decide again, and retry with the new ETag."
             )
         case .tooLarge:
             Row(
                 413, "The body is too large",
-                "Large tensors travel best as safetensors (4 bytes a number). A push or an import may be as long as the model's numbers, a definition as long as the daemon's --memory allows, other JSON 4 MiB. Nothing was applied."
+                "A push or an import can be as long as the numbers of the model need, a definition as long as --memory allows, other JSON up to 4 MiB.",
+                remedy:
+                    "Send large tensors as safetensors (4 bytes a number), or split the request."
             )
         case .targetTooLong:
-            Row(414, "The address is too long", "Use fewer or shorter query arguments.")
+            Row(
+                414, "The address is too long",
+                "The path and its query are longer than the limit `target-bytes`, or have too many arguments.",
+                remedy:
+                    "Use fewer or shorter query arguments."
+            )
         case .unsupportedMediaType:
             Row(
-                415, "The content type is not known here",
-                "Send JSON (curl --json '{...}') or safetensors (Content-Type: application/vnd.safetensors), without Content-Encoding."
+                415, "The content type is not supported",
+                "Bodies are JSON or, for tensors, safetensors, without Content-Encoding.",
+                remedy:
+                    "Send JSON (curl --json '{...}') or safetensors (Content-Type: application/vnd.safetensors)."
             )
         case .rangeNotSatisfiable:
-            Row(416, "The range is outside the file", "HEAD tells the file's length; ask for bytes below it.")
+            Row(
+                416, "The range is outside the file",
+                "The Range header asks for bytes past the end of the file.",
+                remedy:
+                    "Ask for bytes within the file; HEAD returns its length."
+            )
         case .expectationFailed:
-            Row(417, "The expectation cannot be met", "The only Expect that is known is 100-continue.")
+            Row(
+                417, "The expectation is not supported",
+                "The Expect header asks for something other than 100-continue.",
+                remedy:
+                    "Leave the Expect header out."
+            )
         case .wrongHost:
             Row(
-                421, "The request names another host",
-                "Host must be localhost, 127.0.0.1, [::1], the address that the daemon listens on or, where it listens on more than loopback, any address; --allow-host NAME or *.DOMAIN adds others. The probes answer under every Host. This keeps pages of other sites out."
+                421, "The host is not allowed",
+                "The Host header must be localhost, 127.0.0.1, [::1], the address that the daemon listens on, or a host named with --allow-host. A daemon that listens beyond loopback also accepts any IP address. This keeps out pages of other sites; the probes answer for every host.",
+                remedy:
+                    "Use one of these names, or start the daemon with --allow-host NAME or --allow-host *.DOMAIN."
             )
         case .invalidContent:
             Row(
-                422, "The content is wrong",
-                "The JSON is well-formed, but a name, shape, type or value in it is not right. `errors` points to each place. Nothing was applied."
+                422, "The content is invalid",
+                "The body is well-formed, but a name, shape, type or value in it is wrong.",
+                remedy:
+                    "Fix each place that `errors` points to."
             )
         case .conflictingQuery:
             Row(
-                400, "Query arguments do not go together",
-                "An argument is written twice, or means nothing beside the others. The detail says which one to leave out or to add."
+                400, "Query arguments contradict each other",
+                "An argument is given more than once, or has no meaning together with the others.",
+                remedy:
+                    "Leave out or add the argument that the detail names."
             )
         case .conflictingKeys:
             Row(
-                400, "Two keys for one request",
-                "Idempotency-Key and X-Idempotency-Key are the same header under two names. Send one of them, or the same value in both."
+                400, "The request has two keys",
+                "Idempotency-Key and X-Idempotency-Key are two names of the same header, but their values differ.",
+                remedy:
+                    "Send one of them, or the same value in both."
             )
         case .invalidQuery:
-            Row(422, "A query argument is wrong", "The detail names the argument and the values that it takes.")
+            Row(
+                422, "A query argument is invalid",
+                "An argument of the query is unknown, or its value is not allowed.",
+                remedy:
+                    "Use one of the arguments or values that the detail names."
+            )
         case .exceedsMemory:
             Row(
-                422, "Larger than the memory budget",
-                "What the request asks for could not fit even into an empty daemon. Make it smaller, or start the daemon with a larger --memory."
+                422, "The request exceeds the memory budget",
+                "What the request needs does not fit into --memory, even if there were nothing else in the daemon.",
+                remedy:
+                    "Make the request smaller, or start the daemon with a larger --memory."
             )
         case .keyReused:
             Row(
                 422, "The key was used for another request",
-                "A sequence number stands for one push, an Idempotency-Key for one request: method, path, query and body. Choose a new key for a new request; after a restart of a worker, register it (PUT .../workers/NAME) for a new epoch."
+                "A sequence number belongs to one push, an Idempotency-Key to one request: its method, path, query and body.",
+                remedy:
+                    "Use a new key for a new request. After a worker restarts, register it with PUT .../workers/NAME for a new epoch."
             )
         case .tooMany:
-            Row(429, "A limit is reached", "Wait for Retry-After, or use fewer of what the detail names.")
+            Row(
+                429, "A limit is reached",
+                "There are as many of what the detail names as the daemon allows.",
+                remedy:
+                    "Use fewer, or retry after the time in Retry-After."
+            )
         case .headTooLarge:
-            Row(431, "The headers are too large", "Send fewer or shorter headers.")
+            Row(
+                431, "The headers are too large",
+                "The headers together are longer than the limit `header-bytes`.",
+                remedy:
+                    "Send fewer or shorter headers."
+            )
         case .fileDamaged:
             Row(
                 500, "A file on the disk is damaged",
-                "The detail names a file whose bytes are not those that were written: a checkpoint, a snapshot, a segment of the journal. The model in memory is not touched. Use another checkpoint or step; `paramd verify DIR` lists all damage."
+                "The bytes of the file that the detail names, a checkpoint, a snapshot or a segment of the journal, are not those that were written. The model in memory is unaffected.",
+                remedy:
+                    "Use another checkpoint or step. `paramd verify DIR` lists all damage."
             )
         case .notImplemented:
             Row(
-                501, "Not known here",
-                "Send GET, HEAD, POST, PUT, PATCH or DELETE; the only transfer coding is chunked.")
+                501, "The method or transfer coding is not supported",
+                "The server supports the methods GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS, and the transfer coding chunked.",
+                remedy:
+                    "Use one of these."
+            )
         case .outOfMemory:
             Row(
                 503, "The memory budget has no room",
-                "Everything large is counted against --memory, and bodies of one model or from one address may hold a share of it together (the limits body-memory-per-model and body-memory-per-address). Delete models, send less at a time, or start the daemon with more."
+                "Everything large counts against --memory. The bodies for one model, or from one address, can only hold a share of it together (the limits `body-memory-per-model` and `body-memory-per-address`).",
+                remedy:
+                    "Retry after the time in Retry-After, send less at a time, delete models, or start the daemon with a larger --memory."
             )
         case .journalBehind:
             Row(
-                503, "The journal waits for snapshots",
-                "The journal is cut when models have been written out, and changes come faster than that: send the request again after Retry-After. The limit `journal` says how much of it models may need, and is at least three times --snapshot-after and six times what all models weigh. Deletions and reads go on. Nothing was applied."
+                503, "The journal is waiting for snapshots",
+                "The journal can only be cut after snapshots of the models are written, and changes arrive faster than that. The limit `journal` sets how much of it models may need; it is at least three times --snapshot-after and six times the size of all models. Deletions and reads continue.",
+                remedy:
+                    "Send the request again after the time in Retry-After."
             )
         case .stopping:
-            Row(503, "The daemon is stopping", "Try again after Retry-After; what was acknowledged is kept.")
+            Row(
+                503, "The daemon is stopping",
+                "The daemon has been told to stop and accepts no new requests, or it has too many connections.",
+                remedy:
+                    "Retry after the time in Retry-After. What was acknowledged is kept."
+            )
         case .modelUnavailable:
             Row(
                 503, "The model cannot be served",
-                "It is in the data directory, and this daemon does not run it: it lacks the optimizer or a schedule, a rule of the user's own crashed, or the daemon was started with --without-model. The detail says which, and what to do. The model's files are kept, and the other models are served."
+                "The model is in the data directory, but this daemon does not run it: its optimizer or schedule is missing, a custom rule crashed, or the daemon was started with --without-model. Its files are kept, and other models are served.",
+                remedy:
+                    "Follow the detail, which gives the reason and the remedy."
             )
         case .storageFailed:
             Row(
                 503, "The journal has failed",
-                "A write to the disk failed, so nothing more is acknowledged; reads still work. Check the disk, then start the daemon again."
+                "A write to the disk failed, so no further writes are acknowledged. Reads still work.",
+                remedy:
+                    "Check the disk, then start the daemon again."
             )
         case .outcomeUnknown:
             Row(
-                503, "The journal failed while it wrote this",
-                "The record was handed to the disk, and the disk did not say that it kept it. The next start of the daemon reads what is there. Check the disk, start the daemon again, then send the same request with the same seq or Idempotency-Key: what was kept is not applied twice."
+                503, "The journal failed while writing this request",
+                "The record was handed to the disk, but the disk did not confirm it. The next start of the daemon reads what is there.",
+                remedy:
+                    "Check the disk, start the daemon again, then send the same request with the same seq or Idempotency-Key. It is never applied twice."
             )
         case .versionNotSupported:
-            Row(505, "That HTTP version is not spoken here", "Speak HTTP/1.1.")
+            Row(
+                505, "The HTTP version is not supported",
+                "The server supports HTTP/1.0 and HTTP/1.1.",
+                remedy:
+                    "Use HTTP/1.1."
+            )
         case .storageFull:
-            Row(507, "The disk is full", "Nothing was applied. Make room; pushes resume by themselves.")
+            Row(
+                507, "The disk is full",
+                "There is no room for the next write. Reads still work.",
+                remedy:
+                    "Free some space; pushes resume without a restart."
+            )
         }
     }
 }

@@ -25,18 +25,19 @@ extension Call {
         let text = String(decoding: bytes, as: UTF8.self)
         guard keys.count == 1 else {
             throw Problem(
-                .conflictingKeys, "Idempotency-Key and X-Idempotency-Key differ; send one of them, or the same in both."
+                .conflictingKeys,
+                "Idempotency-Key and X-Idempotency-Key differ; send one of them, or the same value in both."
             )
         }
         guard bytes.allSatisfy({ $0 < 0x80 }) else {
             throw Problem(
                 .malformedRequest,
-                "Idempotency-Key has characters that are not ASCII; use letters, digits and signs, such as a UUID. Nothing was applied."
+                "Idempotency-Key contains characters that are not ASCII; use letters, digits and punctuation, such as a UUID."
             )
         }
         let length = bytes.count
         guard (1...RequestKey.longest).contains(length), bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
-            let detail = "Idempotency-Key has 1 to \(RequestKey.longest) characters, without spaces"
+            let detail = "Idempotency-Key must have 1 to \(RequestKey.longest) characters, without spaces"
             throw Problem([Complaint(pointer: "", exception: .valueError, detail: detail)])
         }
         return RequestKey(text: Name(text), target: target, time: time(nil))

@@ -54,11 +54,11 @@ struct Call: Sendable {
     /// a contradicted one must pass in silence.
     func allowQueries(_ names: String...) throws(Problem) {
         for (name, _) in request.query where !names.contains(name) {
-            let known = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
-            throw Problem(.invalidQuery, "The query argument `\(name)` is not known here; \(known).")
+            let known = names.isEmpty ? "none" : names.joined(separator: ", ")
+            throw Problem(.invalidQuery, "Unknown query argument `\(name)`; this request takes \(known).")
         }
         for name in names where !Self.repeatable.contains(name) && queries(name).count > 1 {
-            throw Problem(.conflictingQuery, "`\(name)` is given more than once; give it one value.")
+            throw Problem(.conflictingQuery, "`\(name)` is given more than once; leave one value.")
         }
     }
 
@@ -74,7 +74,7 @@ struct Call: Sendable {
         guard let text = query(name) else { return nil }
         guard let value = Int(clampingDigits: text), range.contains(value) else {
             let bounds = "from \(range.lowerBound) to \(range.upperBound)"
-            throw Problem(.invalidQuery, "`\(name)` is a whole number \(bounds), not `\(text.prefix(40))`.")
+            throw Problem(.invalidQuery, "`\(name)` must be a whole number \(bounds), not `\(text.prefix(40))`.")
         }
         return value
     }
@@ -84,7 +84,7 @@ struct Call: Sendable {
         switch query(name) {
         case nil, "0", "false": return false
         case "1", "true", "": return true
-        case .some(let text): throw Problem(.invalidQuery, "`\(name)` is 1 or 0, not `\(text.prefix(40))`.")
+        case .some(let text): throw Problem(.invalidQuery, "`\(name)` must be 1 or 0, not `\(text.prefix(40))`.")
         }
     }
 }

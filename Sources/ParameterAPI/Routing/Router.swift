@@ -29,9 +29,11 @@ struct Router: Sendable {
         }
         allowed.insert(Method.options.rawValue)
         let list = allowed.sorted().joined(separator: ", ")
-        let creation = request.creation.map { " \($0)" } ?? ""
+        let creation = request.creation
+        let purpose = creation.map { " PUT creates a model; POST \($0.gradients) pushes gradients." } ?? ""
         var problem = Problem(
-            .methodNotAllowed, "\(request.method.rawValue) is not known here; use \(list).\(creation)")
+            .methodNotAllowed, "\(request.method.rawValue) is not allowed here.", hint: "Use \(list).\(purpose)",
+            command: creation?.command)
         problem.allow = allowed.sorted()
         throw problem
     }
@@ -39,11 +41,11 @@ struct Router: Sendable {
 
 extension Request {
     /// What a POST at the place of a model, or of all, may have meant, with the line that creates one.
-    fileprivate var creation: String? {
+    fileprivate var creation: (gradients: String, command: String)? {
         guard method == .post, (2...3).contains(path.count), path[0] == "v1", path[1] == "models" else { return nil }
         let model = path.count == 3 && isModelName(path[2]) ? path[2] : "demo"
         let definition = #"{"optimizer":"sgd","learning_rate":0.1,"parameters":{"w":[0,0]}}"#
         let line = "curl -X PUT --json '\(definition)' '\(address("/v1/models/\(model)"))'"
-        return "PUT creates a model; gradients are pushed to POST /v1/models/\(model)/gradients. With curl: \(line)"
+        return ("/v1/models/\(model)/gradients", line)
     }
 }

@@ -13,7 +13,7 @@ extension Call {
         guard let wait = Self.duration(text), wait <= .seconds(longest) else {
             throw Problem(
                 .invalidQuery,
-                "`wait` is a time such as 30s, 500ms or 30, at most \(longest)s, not `\(text.prefix(40))`.")
+                "`wait` must be a time such as 30s, 500ms or 30, at most \(longest)s, not `\(text.prefix(40))`.")
         }
         return wait == .zero ? nil : wait
     }

@@ -31,7 +31,7 @@ extension Call {
         if let best { return best.form }
         throw Problem(
             .notAcceptable,
-            "Accept `\((request.headers["Accept"] ?? "").prefix(100))` cannot be met: ask for \(offers.map { $0.types[0] }.joined(separator: ", "))."
+            "Accept `\((request.headers["Accept"] ?? "").prefix(100))` cannot be met; ask for \(offers.map { $0.types[0] }.joined(separator: ", "))."
         )
     }
 }

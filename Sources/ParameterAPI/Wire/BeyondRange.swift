@@ -56,7 +56,8 @@ struct BeyondRange {
         let list = names.prefix(Self.mostNames).map { "`\($0)`" }.joined(separator: ", ")
         let more = names.count > Self.mostNames ? " and \(names.count - Self.mostNames) more" : ""
         let wider = type == .float16 ? "BF16 or F32" : "F32"
-        return "Values of \(list)\(more) are beyond \(type.rawValue) and were sent as infinity; pull them as \(wider)."
+        return
+            "Values of \(list)\(more) are too large for \(type.rawValue) and were sent as infinity; pull them as \(wider)."
     }
 }
 

@@ -130,7 +130,7 @@ struct ByteRange {
         default: return nil
         }
         guard bytes.isEmpty else { return }
-        var problem = Problem(.rangeNotSatisfiable, "The file has \(count) bytes; ask for a range within.")
+        var problem = Problem(.rangeNotSatisfiable, "The file has \(count) bytes; ask for a range within it.")
         problem.fileSize = count
         throw problem
     }

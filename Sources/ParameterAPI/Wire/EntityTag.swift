@@ -103,7 +103,7 @@ extension Call {
         guard !versions.isEmpty || isKeyed else {
             throw Problem(
                 .preconditionFailed,
-                "If-Match \(values.joined(separator: ", ").prefix(200)) names no version that `\(model.name)` can have now; \(list.advice) Nothing was applied."
+                "If-Match \(values.joined(separator: ", ").prefix(200)) does not match any version that `\(model.name)` can have now; \(list.advice)"
             )
         }
         return ModelCondition(uid: model.uid, versions: Array(versions))

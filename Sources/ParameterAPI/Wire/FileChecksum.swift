@@ -39,7 +39,7 @@ struct FileChecksum {
     static func check(_ body: SafetensorsBody) throws(Problem) {
         guard let stated = body.metadata[key] else {
             guard let near = body.metadata.keys.first(where: isDamagedKey) else { return }
-            throw damaged("its metadata have `\(near)` where `\(key)` belongs")
+            throw damaged("its metadata has `\(near)` where `\(key)` belongs")
         }
         let found = text(metadata: body.metadata.map { ($0.key, $0.value) }, tensors: body.tensors.map(\.checked))
         if found != stated {
@@ -56,9 +56,9 @@ struct FileChecksum {
     private static func damaged(_ reason: String) -> Problem {
         Problem([
             Complaint(
-                pointer: "/__metadata__/\(key)", exception: .valueError,
+                pointer: "/__metadata__/\(key.pointerEscaped)", exception: .valueError,
                 detail:
-                    "the file is damaged: \(reason); send it again from its source, and leave `\(key)` out of a file that a tool has changed"
+                    "the file is damaged: \(reason); send it again from its source, and leave `\(key)` out of a file changed by another tool"
             )
         ])
     }

@@ -71,7 +71,8 @@ extension Call {
     func answerLater(_ exchange: Exchange, _ make: @escaping @Sendable () throws(Problem) -> Response) {
         if api.registry.work({ answer(exchange, make) }) { return }
         var problem = Problem(
-            .tooMany, "\(ModelRegistry.mostErrands) curves wait to be computed already; ask again, or for fewer points."
+            .tooMany,
+            "\(ModelRegistry.mostErrands) curves are already waiting to be computed; ask again later, or for fewer points."
         )
         problem.retryAfter = 1
         answer(exchange, problem)

@@ -117,9 +117,12 @@ struct PullAnswer: Sendable {
     private func refusal(_ error: ServingError, _ receipt: Receipt?) -> Response {
         var problem = Problem(error)
         guard let receipt else { return problem.response(for: call.request) }
-        problem.detail =
-            "The push was applied as step \(receipt.step), but the parameters do not fit into memory now. Pull them with GET .../parameters.safetensors, which needs the least memory. If you send the push again, use the same seq or Idempotency-Key, so that it is not applied twice."
-        return problem.response(for: nil)
+        problem.what =
+            "The push was applied as step \(receipt.step), but the parameters do not fit into memory now."
+        problem.hint =
+            "Pull them with GET .../parameters.safetensors, which needs the least memory. If you send the push again, use the same seq or Idempotency-Key, so that it is not applied twice."
+        problem.outcome = .told
+        return problem.response(for: call.request)
     }
 
     /// The answer when the condition does not hold in time: 202 for `min_step`, 304 for `since`.

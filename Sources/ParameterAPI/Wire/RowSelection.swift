@@ -16,7 +16,7 @@ struct RowSelection {
             guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last,
                 last - first <= parameter.range.count
             else {
-                throw Problem(.invalidQuery, "`rows` is written 0,5,9 or 10-19, not `\(text.prefix(80))`.")
+                throw Problem(.invalidQuery, "`rows` must be written as 0,5,9 or 10-19, not `\(text.prefix(80))`.")
             }
             try Self.check(count: rows.count + (last - first + 1))
             rows += first...last
@@ -31,7 +31,11 @@ struct RowSelection {
         }
         let numbers = elements.compactMap(\.integer)
         guard numbers.count == elements.count else {
-            throw Problem([Complaint(pointer: "/rows", exception: .typeError, detail: "rows are whole numbers")])
+            throw Problem([
+                Complaint(
+                    pointer: "/rows", exception: .typeError,
+                    detail: "`rows` must be whole numbers; write {\"rows\":[0,5,9]}")
+            ])
         }
         try self.init(numbers.map { Int($0) }, of: parameter)
     }

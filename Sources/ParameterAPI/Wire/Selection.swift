@@ -26,10 +26,11 @@ enum Representation: String {
     /// Refuses arguments that only JSON can follow.
     func check(_ call: Call) throws(Problem) {
         guard self == .safetensors else { return }
-        try call.forbidQueries("encoding", because: "is about numbers in JSON; leave it out, or ask for JSON.")
+        try call.forbidQueries("encoding", because: "only applies to JSON; leave it out, or ask for JSON.")
         if try call.flag("meta_only") {
             try call.forbidQueries(
-                "meta_only", because: "answers shapes without data, which a safetensors file cannot; ask for JSON.")
+                "meta_only", because: "returns shapes without data, which a safetensors file cannot hold; ask for JSON."
+            )
         }
     }
 }
@@ -121,7 +122,7 @@ struct Selection {
         guard patterns > max(1, most) else { return }
         throw Problem(
             .invalidQuery,
-            "The model has \(layout.parameters.count) parameters, so that a pull takes at most \(max(1, most)) patterns, not \(patterns); ask by `group`, or in several requests."
+            "The model has \(layout.parameters.count) parameters, so a pull can have at most \(max(1, most)) patterns, not \(patterns); select by `group`, or send several requests."
         )
     }
 }

@@ -37,7 +37,7 @@ struct TensorEncoding: Sendable {
         case .float16?: return .float16
         case .bfloat16?: return .bfloat16
         case .float32?: return .float32
-        default: throw Problem(.invalidQuery, "`dtype` is F32, F16 or BF16, not `\(text.prefix(40))`.")
+        default: throw Problem(.invalidQuery, "`dtype` must be F32, F16 or BF16, not `\(text.prefix(40))`.")
         }
     }
 
@@ -45,7 +45,7 @@ struct TensorEncoding: Sendable {
         switch text {
         case nil: return false
         case "b64": return true
-        case .some(let text): throw Problem(.invalidQuery, "`encoding` is b64, not `\(text.prefix(40))`.")
+        case .some(let text): throw Problem(.invalidQuery, "`encoding` must be b64, not `\(text.prefix(40))`.")
         }
     }
 }

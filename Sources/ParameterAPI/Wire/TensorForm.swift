@@ -21,10 +21,11 @@ enum TensorForm: String {
     func encoding(_ call: Call) throws(Problem) -> TensorEncoding {
         let encoding = try TensorEncoding(call)
         guard self != .json else { return encoding }
-        try call.forbidQueries("encoding", because: "is about numbers in JSON; leave it out, or ask for JSON.")
+        try call.forbidQueries("encoding", because: "only applies to JSON; leave it out, or ask for JSON.")
         if self == .npy, encoding.elementType == .bfloat16 {
             try call.forbidQueries(
-                "dtype", because: "BF16 is unknown to NumPy; take F16 or F32, or Accept: application/vnd.safetensors.")
+                "dtype",
+                because: "NumPy files cannot hold BF16; use F16 or F32, or Accept: application/vnd.safetensors.")
         }
         return encoding
     }

@@ -6,7 +6,7 @@ import Names
 enum WorkerName {
     /// The rule in words.
     static let rule =
-        "a text of 1 to \(FixedLimits.nameBytes) bytes of UTF-8 without spaces and control characters, and not . or .."
+        "1 to \(FixedLimits.nameBytes) bytes of UTF-8 without spaces or control characters, other than . and .."
 
     /// Whether `name` keeps the rule.
     ///

@@ -39,8 +39,9 @@ extension ModelDefinition {
                 found.append(
                     Complaint(
                         pointer: pointer, exception: .valueError,
-                        detail: "`\(parameter.name)` of the model has another shape",
-                        expected: "\(present.shape.dimensions)", got: "\(parameter.shape.dimensions)"))
+                        detail: "`\(parameter.name)` of the model has another shape"
+                    ).comparing(
+                        expected: .shape(present.shape.dimensions), got: .shape(parameter.shape.dimensions)))
             } else if present.isTrainable != parameter.isTrainable {
                 found.append(
                     Complaint(

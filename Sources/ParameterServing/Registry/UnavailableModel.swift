@@ -23,14 +23,15 @@ public struct UnavailableModel: Sendable, Equatable {
     /// Why it is not served, and what to do.
     public var explanation: String {
         switch reason {
-        case .leftOut: "The daemon was started with --without-model \(name): start it without that to serve the model."
+        case .leftOut:
+            "The daemon was started with --without-model \(name); start it without that flag to serve the model."
         case .crashed(let crash):
             """
             The rule \(crash.rule) crashed in the update to step \(crash.step). Correct the rule and start the new \
-            build, which tries the update again; or DELETE the model.
+            build, which repeats the update, or DELETE the model.
             """
         case .refused(let detail):
-            "This daemon cannot build it: \(detail) Start a daemon that has what the model needs; or DELETE the model."
+            "This daemon cannot build it: \(detail) Start a daemon that has what the model needs, or DELETE the model."
         }
     }
 }

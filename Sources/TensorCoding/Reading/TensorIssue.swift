@@ -1,5 +1,7 @@
 // What is wrong with the tensors of a body that is otherwise well-formed; answered with 422 once the whole body is read.
 
+import Names
+
 /// One mistake in a tensor.
 ///
 /// Reading goes on, so that all of them, and a syntax error after them, come to light.
@@ -35,17 +37,24 @@ public struct TensorIssue: Sendable, Equatable {
     /// A sentence that says what to change.
     public var detail: String
     /// What was expected, in short.
-    public var expected: String?
+    public var expected: Finding?
     /// What came, in short.
-    public var got: String?
+    public var got: Finding?
 
     /// Makes an issue.
     public init(_ kind: Kind, at pointer: String, _ detail: String, expected: String? = nil, got: String? = nil) {
         self.kind = kind
         self.pointer = pointer
         self.detail = detail
-        self.expected = expected
-        self.got = got
+        self.expected = expected.map(Finding.words)
+        self.got = got.map(Finding.words)
+    }
+
+    /// The same, with what was expected and what was there as data.
+    public func comparing(expected: Finding?, got: Finding?) -> Self {
+        var copy = self
+        (copy.expected, copy.got) = (expected, got)
+        return copy
     }
 }
 

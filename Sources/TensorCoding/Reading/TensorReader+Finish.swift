@@ -30,9 +30,10 @@ extension TensorReader {
         }
         let fits = nested.count == 1 ? Dimensions.product(stated) == output.count : nested == stated
         guard !fits, !hasIssue else { return }
-        report(
-            .shape, "the values do not fill the shape \(Dimensions.text(stated))", expected: Dimensions.text(stated),
-            got: Dimensions.text(nested), &issues)
+        hasIssue = true
+        let detail = "the values do not fill the shape \(Dimensions.text(stated))"
+        issues.add(
+            TensorIssue(.shape, at: tensor.pointer, detail).comparing(expected: .shape(stated), got: .shape(nested)))
     }
 
     private mutating func finishRows(_ issues: inout IssueList) {

@@ -27,7 +27,7 @@ class Selection:
         for glob in self._globs:
             if glob not in names and not any(map(_pattern(glob).fullmatch, names)):
                 detail = f"No parameter of `{model}` is called `{glob}`; info()['parameters'] lists all of them."
-                raise NotFound(404, {"type": "/problems/not-found", "title": "There is nothing here", "detail": detail})
+                raise NotFound(404, {"type": "/problems/not-found", "title": "Not found", "detail": detail})
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
