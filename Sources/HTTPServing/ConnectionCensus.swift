@@ -7,6 +7,7 @@ final class ConnectionCensus: Sendable {
     private let limit: Int
     private let limitPerAddress: Int
     private let state = Locked(Counts())
+    private let emptied = Condition()
 
     private struct Counts {
         var total = 0
@@ -43,10 +44,18 @@ final class ConnectionCensus: Sendable {
 
     /// Counts a connection out that was counted in.
     func leave(_ remote: Remote) {
-        state.withLock { state in
+        let isLast = state.withLock { state in
             state.total -= 1
-            guard !remote.isLocal, let ofAddress = state.byAddress[remote.name] else { return }
-            state.byAddress[remote.name] = ofAddress > 1 ? ofAddress - 1 : nil
+            if !remote.isLocal, let ofAddress = state.byAddress[remote.name] {
+                state.byAddress[remote.name] = ofAddress > 1 ? ofAddress - 1 : nil
+            }
+            return state.total == 0
         }
+        if isLast { emptied.broadcast() }
+    }
+
+    /// Waits until the last connection has left, or the monotonic clock reaches `end`.
+    func waitUntilEmpty(until end: UInt64) {
+        _ = state.wait(for: emptied, until: end) { $0.total == 0 ? () : nil }
     }
 }

@@ -64,9 +64,9 @@ public final class HTTPServer: Sendable {
         let end = Clock.now + limit.nanoseconds
         running.quiesce()
         notify()
-        running.waitUntil(end - limit.nanoseconds / 4) { $0.connections == 0 }
+        running.waitForClients(until: end - limit.nanoseconds / 4)
         running.dismiss()
-        running.waitUntil(end) { $0.connections == 0 }
+        running.waitForClients(until: end)
         running.stop()
         state.withLock { $0 = .stopped(running.counters) }
     }

@@ -7,6 +7,7 @@ import Threading
 struct Running: Sendable {
     private let acceptor: Acceptor
     private let loops: [EventLoop]
+    private let census: ConnectionCensus
     private let acceptorThread: Thread
     private let loopThreads: [Thread]
 
@@ -33,6 +34,7 @@ struct Running: Sendable {
             listener: listener, loops: loops, census: census, slowTransfers: slowTransfers,
             refusal: configuration.render(.tooManyConnections))
         self.loops = loops
+        self.census = census
         self.acceptor = acceptor
         loopThreads = loops.compactMap { loop in Thread { loop.run() } }
         let thread = loopThreads.count == loops.count ? Thread { acceptor.run() } : nil
@@ -49,8 +51,12 @@ struct Running: Sendable {
     func quiesce() {
         acceptor.stop()
         acceptorThread.join()
-        for loop in loops { loop.post(.drain) }
-        while !loops.allSatisfy(\.refusesRequests) { usleep(500) }
+        let answers = loops.map { loop in
+            let isDraining = Future<Void>()
+            loop.post(.drain { isDraining.fulfil(()) })
+            return isDraining
+        }
+        for isDraining in answers { isDraining.wait() }
     }
 
     /// Answers what is parked.
@@ -68,8 +74,6 @@ struct Running: Sendable {
         for thread in threads { thread.join() }
     }
 
-    /// Waits until the counters satisfy a condition or the monotonic clock reaches `end`.
-    func waitUntil(_ end: UInt64, _ isReached: (HTTPCounters) -> Bool) {
-        while Clock.now < end, !isReached(counters) { usleep(2_000) }
-    }
+    /// Waits until the last connection has closed, or the monotonic clock reaches `end`.
+    func waitForClients(until end: UInt64) { census.waitUntilEmpty(until: end) }
 }

@@ -10,20 +10,14 @@ extension Journal {
     ///
     /// - Returns: The record's position.
     public func appendDurably(_ record: Record) throws(JournalError) -> UInt64 {
-        let result = Locked<Result<UInt64, JournalError>?>(nil)
-        let done = Condition()
+        let result = Future<Result<UInt64, JournalError>>()
         append(record) { [self] appended in
             switch appended {
-            case .failure(let error): give(.failure(error))
+            case .failure(let error): result.fulfil(.failure(error))
             case .success(let acknowledgement):
-                flush { flushed in give(flushed.map { _ in acknowledgement.position }) }
+                flush { flushed in result.fulfil(flushed.map { _ in acknowledgement.position }) }
             }
         }
-        return try result.wait(for: done) { $0 }.get()
-
-        @Sendable func give(_ outcome: Result<UInt64, JournalError>) {
-            result.withLock { $0 = outcome }
-            done.signal()
-        }
+        return try result.wait().get()
     }
 }

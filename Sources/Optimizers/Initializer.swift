@@ -115,9 +115,7 @@ struct CounterGenerator {
 
     /// The stream of a seed and a name; the name enters by FNV-1a.
     init(seed: UInt64, name: Name) {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        key = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15) ^ hash
+        key = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15) ^ name.utf8.fnv1a
     }
 
     /// Number `i`, from 0 to below 1, with 53 bits.

@@ -260,13 +260,13 @@ struct SnapshotTests {
     func setAsideTwice() throws {
         let disk = SimulatedDisk()
         let name = "state-000000000001.snapshot"
-        for (seed, aside) in [(1, "salvaged-\(name)"), (2, "salvaged-\(name).2")] as [(UInt64, String)] {
+        for (seed, aside) in [(1, "salvaged-\(name)"), (2, "salvaged-\(name)-2")] as [(UInt64, String)] {
             let store = try SnapshotStore(directory: "/s", on: disk)
             #expect(try write(content(2000, seed: seed), to: store).id == 1)
             disk.damage("/s/\(name)", at: 5000)
             #expect(try store.setDamagedAside() == [aside])
         }
-        #expect(Set(disk.paths) == ["/s/salvaged-\(name)", "/s/salvaged-\(name).2"])
+        #expect(Set(disk.paths) == ["/s/salvaged-\(name)", "/s/salvaged-\(name)-2"])
     }
 
     @Test("a file whose number leaves none to go on from is not the store's")

@@ -5,6 +5,7 @@ import Glibc
 import Journal
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -84,7 +85,7 @@ struct CheckpointTests {
         defer { registry.shutDown() }
         let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
         for number in 1...5 { try model.push(RecoveryTests.gradients(number), seq(number)) }
-        let answer = Promise<String>()
+        let answer = Future<String>()
         model.export { answer.fulfil((try? $0.get())?.digest ?? "no memory") }
         let rewind = Rewind(directory.reading, catalogue: .builtin)
         #expect(try rewind.image(of: "m", atStep: 5)?.digest == answer.wait())

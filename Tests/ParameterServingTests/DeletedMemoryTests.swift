@@ -5,6 +5,7 @@ import Glibc
 import Names
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -46,10 +47,10 @@ struct DeletedMemoryTests {
         _ = try model.perform(.dismiss(worker: "registered"))
         _ = try? model.perform(.dismiss(worker: "unknown"))
         _ = try model.perform(.keyed(key("note"), ifVersion: nil, .note(.deleted)))
-        let run = Promise<Bool>()
+        let run = Future<Bool>()
         model.dryRun(try model.makePush(["v": [1, 1]]), showingStages: true) { run.fulfil((try? $0.get()) != nil) }
         #expect(run.wait())
-        let export = Promise<Bool>()
+        let export = Future<Bool>()
         model.export { export.fulfil((try? $0.get()) != nil) }
         #expect(export.wait())
     }

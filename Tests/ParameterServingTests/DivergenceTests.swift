@@ -4,6 +4,7 @@
 import Names
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -98,7 +99,7 @@ extension Model {
     /// Applies a push as a record of the first releases holds it.
     fileprivate func replayAsBefore(_ gradients: [Name: [Float]]) throws {
         let push = try makePush(gradients)
-        let done = Promise<Void>()
+        let done = Future<Void>()
         replay(.push(push), at: .max - 1) { done.fulfil(()) }
         done.wait()
     }

@@ -4,6 +4,7 @@
 import Names
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -37,7 +38,7 @@ struct KeptMemoryTests {
     }
 
     private static func settle(_ model: Model) throws {
-        let done = Promise<Void>()
+        let done = Future<Void>()
         model.inspect { _ in done.fulfil(()) }
         done.wait()
     }

@@ -2,6 +2,7 @@
 
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -14,8 +15,8 @@ struct KeysInFlightTests {
         /// Sends the request about a checkpoint or a step; the promise holds nil where there is none such.
         func send(
             to model: Model, of registry: ModelRegistry, about number: Int, _ key: RequestKey
-        ) -> Promise<Result<Outcome?, ServingError>> {
-            let answer = Promise<Result<Outcome?, ServingError>>()
+        ) -> Future<Result<Outcome?, ServingError>> {
+            let answer = Future<Result<Outcome?, ServingError>>()
             switch self {
             case .save: registry.saveCheckpoint(of: model, key: key) { answer.fulfil($0.map { $0 }) }
             case .delete:
@@ -50,7 +51,7 @@ struct KeysInFlightTests {
         let registry = try directory.open()
         defer { registry.shutDown() }
         let model = try Self.model(of: registry)
-        let gate = Promise<Void>()
+        let gate = Future<Void>()
         registry.keeper?.perform { _ in gate.wait() }
         let first = work.send(to: model, of: registry, about: 1, Self.key())
         let others = [1, 1, 2].map { work.send(to: model, of: registry, about: 1, Self.key($0)) }

@@ -3,6 +3,7 @@
 
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -80,7 +81,7 @@ struct ModelTests {
             let model = try registry.make(Self.sgd, [("w", [0, 0])])
             let results = Collector<Result<Outcome, ServingError>>()
             let count = 50
-            let done = Promise<Void>()
+            let done = Future<Void>()
             for _ in 0..<count {
                 model.submit(.push(try model.makePush(["w": [1, 1]], seq(1)))) { result in
                     results.add(result)
@@ -130,7 +131,7 @@ struct ModelTests {
             let rates = Setting.numbers(Array(repeating: 0.5, count: 10))
             let model = try registry.make(["optimizer": "sgd", "learning_rate": rates], [("w", [0])])
             let results = Collector<Bool>()
-            let done = Promise<Void>()
+            let done = Future<Void>()
             for number in 1...40 {
                 model.submit(.push(try model.makePush(["w": [1]], seq(number)))) { result in
                     if case .success = result { results.add(true) } else { results.add(false) }
@@ -240,7 +241,7 @@ struct ModelTests {
     func delete(place: Place) throws {
         try place.withRegistry { registry in
             let model = try registry.make(Self.sgd, [("w", [0])])
-            let ended = Promise<PullResult>()
+            let ended = Future<PullResult>()
             _ = model.publication.wait(for: PullCondition(since: 1)) { ended.fulfil($0) }
             try registry.delete("m")
             guard case .ended(.unknownModel("m", nearest: [])) = ended.wait() else {
@@ -275,7 +276,7 @@ struct ModelTests {
         try place.withRegistry { registry in
             let old = try registry.make(Self.sgd, [("w", [0])])
             try old.push(["w": [1]], seq(1))
-            let ended = Promise<PullResult>()
+            let ended = Future<PullResult>()
             _ = old.publication.wait(for: PullCondition(since: 2)) { ended.fulfil($0) }
             let new = try registry.make(Self.sgd, [("w", [0])])
             guard case .ended(.modelReplaced("m")) = ended.wait() else {

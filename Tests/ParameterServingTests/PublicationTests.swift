@@ -137,7 +137,7 @@ struct PublicationTests {
     func concurrentPulls() {
         let publication = Publication(version(1))
         let answers = Collector<Int>()
-        let done = Promise<Void>()
+        let done = Future<Void>()
         let pulling = Thread {
             for _ in 0..<1000 {
                 let since = publication.current.version

@@ -6,6 +6,7 @@ import Journal
 import Names
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -90,7 +91,7 @@ struct RecoveryTests {
         var registry = try directory.open()
         let model = try registry.make(Self.momentum, Self.parameters)
         let answers = Collector<(Int, Receipt)>()
-        let done = Promise<Void>()
+        let done = Future<Void>()
         let order = (1...30).map { $0 % 2 == 0 ? $0 - 1 : $0 + 1 }
         for number in order {
             model.submit(.push(try model.makePush(Self.gradients(number), seq(number)))) { result in

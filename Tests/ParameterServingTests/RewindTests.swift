@@ -4,6 +4,7 @@ import Glibc
 import Journal
 import Optimizers
 import Testing
+import Threading
 
 @testable import ParameterServing
 
@@ -205,26 +206,26 @@ struct RewindTests {
 
 extension ModelRegistry {
     fileprivate func rollback(_ model: Model, toStep step: Int) throws -> PublishedVersion? {
-        let answer = Promise<Result<Outcome?, ServingError>>()
+        let answer = Future<Result<Outcome?, ServingError>>()
         rollback(model, toStep: step) { answer.fulfil($0) }
         return try answer.wait().get()?.version
     }
 
     func saved(_ model: Model) throws -> [CheckpointFacts] {
-        let answer = Promise<Result<CheckpointList, ServingError>>()
+        let answer = Future<Result<CheckpointList, ServingError>>()
         checkpoints(of: model) { answer.fulfil($0) }
         return try answer.wait().get().intact
     }
 
     func save(_ model: Model) throws -> CheckpointFacts {
-        let answer = Promise<Result<Outcome, ServingError>>()
+        let answer = Future<Result<Outcome, ServingError>>()
         saveCheckpoint(of: model) { answer.fulfil($0) }
         guard case .noted(.saved(let facts)) = try answer.wait().get() else { throw ServingError.stopping }
         return facts
     }
 
     func restore(_ model: Model, _ id: UInt64) throws -> PublishedVersion? {
-        let answer = Promise<Result<Outcome?, ServingError>>()
+        let answer = Future<Result<Outcome?, ServingError>>()
         restore(model, toCheckpoint: id) { answer.fulfil($0) }
         return try answer.wait().get()?.version
     }

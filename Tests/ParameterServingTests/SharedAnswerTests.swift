@@ -83,8 +83,8 @@ struct SharedAnswerTests {
     }
 
     /// A thread of the executor that waits until it is let go.
-    private static func hold(_ executor: Executor) -> Promise<Bool> {
-        let gate = Promise<Bool>()
+    private static func hold(_ executor: Executor) -> Future<Bool> {
+        let gate = Future<Bool>()
         executor.schedule(Errand { _ = gate.wait() })
         return gate
     }
@@ -110,7 +110,7 @@ struct SharedAnswerTests {
         let notes = Collector<String>()
         let queue = SliceQueue(executor, lanes: lanes)
         for round in 1...50 {
-            let done = Promise<Bool>()
+            let done = Future<Bool>()
             queue.add(Work("w", slices: 5, notes))
             queue.add { done.fulfil(true) }
             #expect(done.wait())

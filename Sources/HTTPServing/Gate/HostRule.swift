@@ -67,7 +67,7 @@ struct HostRule: Sendable {
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
-        byte.isLetter || byte.isDigit || "-._~:[]".utf8.contains(byte)
+        HostName.isNameByte(byte) || "~:[]".utf8.contains(byte)
     }
 
     private static func bracketed(_ name: String) -> String {

@@ -23,8 +23,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case changed(Exchange)
         /// More of an answer that is made while it is sent can be read.
         case readable(StreamReader)
-        /// Refuse new requests; close idle connections.
-        case drain
+        /// Refuse new requests; close idle connections; then call.
+        case drain(@Sendable () -> Void)
         /// Answer what is parked, now and from now on, with 503.
         case dismiss
         /// Close everything and end the thread.
@@ -79,7 +79,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     private var served = Fifo<Message>()
     /// Connections that have not been taken over yet: a line of its own, so that no push waits behind a flood of them.
     private var arrivals = Fifo<Message>()
-    private let published = Locked((counters: HTTPCounters(), isDraining: false))
+    private let published = Locked(HTTPCounters())
 
     init(
         configuration: HTTPConfiguration, application: any Application, gate: Gate, census: ConnectionCensus,
@@ -103,10 +103,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     }
 
     /// What the loop has counted, as of its last turn.
-    var latestCounters: HTTPCounters { published.withLock { $0.counters } }
-
-    /// Whether the loop refuses new requests by now.
-    var refusesRequests: Bool { published.withLock { $0.isDraining } }
+    var latestCounters: HTTPCounters { published.withLock { $0 } }
 
     func post(_ message: Message) {
         let isFirst = inbox.withLock { messages in
@@ -194,7 +191,9 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case .settled(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { resume(seat) }
         case .changed(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { refresh(seat) }
         case .readable(let reader): reader.resume()
-        case .drain: drain()
+        case .drain(let then):
+            drain()
+            then()
         case .dismiss: dismiss()
         case .stop:
             isStopping = true
@@ -207,7 +206,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         counters.connections = connections.count
         counters.parked = seats.count
         counters.longestJob = jobs.longest
-        let snapshot = (counters: counters, isDraining: isDraining)
+        let snapshot = counters
         published.withLock { $0 = snapshot }
     }
 }

@@ -50,10 +50,10 @@ extension Journal {
         let salvage = Salvage(directory)
         var moved: [String] = []
         for name in try directory.fileNames().filter(FileName.segment.isMember).reversed() {
-            moved.append(try salvage.moveAside(name))
+            moved.append(try salvage.directory.moveAside(name))
         }
         if try directory.fileNames().contains(FileName.durable) {
-            moved.append(try salvage.moveAside(FileName.durable))
+            moved.append(try salvage.directory.moveAside(FileName.durable))
         }
         return moved.sorted()
     }
@@ -63,7 +63,7 @@ extension Journal {
 }
 
 private struct Salvage {
-    private let directory: Directory
+    fileprivate let directory: Directory
 
     init(_ directory: Directory) {
         self.directory = directory
@@ -104,7 +104,7 @@ private struct Salvage {
         let isBounded = lost.map { $0 <= most } ?? false
         return SalvageReport(
             problem: cut?.problem ?? problem, end: try newest()?.reader.nextPosition ?? 1,
-            movedAside: ((cut?.movedAside ?? []) + [try moveAside(mark)]).sorted(),
+            movedAside: ((cut?.movedAside ?? []) + [try directory.moveAside(mark)]).sorted(),
             bytes: isBounded ? cut?.bytes : nil)
     }
 
@@ -149,7 +149,7 @@ private struct Salvage {
         var bytes = try reader.map { reader throws(JournalError) in try used(reader.window, from: reader.offset) } ?? 0
         for name in names.dropFirst(reader == nil ? 0 : 1).reversed() {
             bytes += try used(try ReadWindow(name, in: directory), from: 0)
-            moved.append(try moveAside(name))
+            moved.append(try directory.moveAside(name))
         }
         if let reader { moved.append(try copyOut(reader)) }
         return SalvageReport(
@@ -162,27 +162,6 @@ private struct Salvage {
         let before = end.map(\.header.number).map { $0 < numbers.first ?? 0 ? [$0] : [] } ?? []
         let all = before + numbers
         return zip(all, all.dropFirst()).allSatisfy { $0 + 1 == $1 }
-    }
-
-    /// Moves a file aside, under a name that no earlier salvage has used.
-    fileprivate func moveAside(_ name: String) throws(JournalError) -> String {
-        let target = try freeName(FileName.salvaged + name)
-        try directory.writing(name) { () throws(SystemError) in
-            try directory.rename(name, to: target)
-            try directory.synchronize()
-        }
-        return target
-    }
-
-    private func freeName(_ wanted: String) throws(JournalError) -> String {
-        let taken = Set(try directory.fileNames())
-        var name = wanted
-        var number = 2
-        while taken.contains(name) {
-            name = "\(wanted)-\(number)"
-            number += 1
-        }
-        return name
     }
 
     /// Bytes from `start` to the end, without the zeros that a segment is prepared with.
@@ -200,7 +179,7 @@ private struct Salvage {
     /// Copies what is behind the reader's last good record into a file of its own, then cuts it off.
     private func copyOut(_ reader: SegmentReader) throws(JournalError) -> String {
         let name = reader.window.name
-        let target = try freeName("\(FileName.salvaged)\(name)-from-\(reader.offset)")
+        let target = try directory.freeName("\(FileName.salvaged)\(name)-from-\(reader.offset)")
         let part = try directory.writing(target) { () throws(SystemError) in
             try directory.open(target + FileName.unfinished, .create)
         }

@@ -54,27 +54,10 @@ public final class SnapshotStore: Sendable {
                 try open(id).verify()
             } catch {
                 guard case .corrupted = error else { throw error }
-                let name = FileName.snapshot(id)
-                let aside = try freeName(FileName.salvaged + name)
-                try directory.writing(name) { () throws(SystemError) in
-                    try directory.rename(name, to: aside)
-                    try directory.synchronize()
-                }
-                moved.append(aside)
+                moved.append(try directory.moveAside(FileName.snapshot(id)))
             }
         }
         return moved
-    }
-
-    /// The name, or with a number behind it where an earlier salvage has used it.
-    private func freeName(_ name: String) throws(JournalError) -> String {
-        let taken = Set(try directory.fileNames())
-        var (free, number) = (name, 1)
-        while taken.contains(free) {
-            number += 1
-            free = "\(name).\(number)"
-        }
-        return free
     }
 
     /// Begins a snapshot of `model` that contains every record before `position`.

@@ -76,6 +76,29 @@ struct Directory: Sendable {
         return names
     }
 
+    /// Moves a file aside, under a name that no earlier salvage has used.
+    ///
+    /// - Returns: The new name.
+    func moveAside(_ name: String) throws(JournalError) -> String {
+        let target = try freeName(FileName.salvaged + name)
+        try writing(name) { () throws(SystemError) in
+            try rename(name, to: target)
+            try synchronize()
+        }
+        return target
+    }
+
+    /// The name, or with a number behind it where there is such a file.
+    func freeName(_ wanted: String) throws(JournalError) -> String {
+        let taken = Set(try fileNames())
+        var (name, number) = (wanted, 1)
+        while taken.contains(name) {
+            number += 1
+            name = "\(wanted)-\(number)"
+        }
+        return name
+    }
+
     private func listOnce() throws(JournalError) -> [String] {
         try reading("the directory") { () throws(SystemError) in try disk.list(path) }
             .filter { !$0.isDirectory }.map(\.name).sorted()

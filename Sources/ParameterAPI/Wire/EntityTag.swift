@@ -2,6 +2,7 @@
 // never match it; two representations or selections of one version have two tags.
 
 import HTTPServing
+import Names
 import ParameterServing
 
 /// The tag of one representation of one version.
@@ -111,9 +112,4 @@ extension Call {
 }
 
 /// A short text that tells two selections of parameters apart, for tags and caches.
-func digest(of text: String) -> String {
-    // FNV-1a: the tag only has to differ between the selections of one version.
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return String(hash, radix: 36)
-}
+func digest(of text: String) -> String { String(text.utf8.fnv1a, radix: 36) }

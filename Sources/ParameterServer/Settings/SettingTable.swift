@@ -1,6 +1,8 @@
 // All settings in one table. It feeds flags, variables, the file, the help and `/v1/server`; a test holds the README
 // against it. Defaults are in `ServerConfiguration`, where the number is used, not here.
 
+import HTTPServing
+
 extension Setting {
     /// Every setting that is not a limit.
     static let settings: [Setting] = [

@@ -207,13 +207,9 @@ final class SnapshotKeeper: Sendable {
     /// In the modes that do not sync each record, what a snapshot covers has to be on disk first.
     @discardableResult
     func flush() throws(JournalError) -> UInt64 {
-        let result = Locked<Result<UInt64, JournalError>?>(nil)
-        let done = Condition()
-        journal.flush { outcome in
-            result.withLock { $0 = outcome }
-            done.signal()
-        }
-        return try result.wait(for: done) { $0 }.get()
+        let result = Future<Result<UInt64, JournalError>>()
+        journal.flush { result.fulfil($0) }
+        return try result.wait().get()
     }
 
     /// Deletes the segments that no model needs, after noting which models there are.

@@ -6,22 +6,6 @@ import Threading
 
 @testable import ParameterServing
 
-/// A value that another thread gives.
-final class Promise<Value: Sendable>: Sendable {
-    private let value = Locked<Value?>(nil)
-    private let isGiven = Condition()
-
-    func fulfil(_ value: Value) {
-        self.value.withLock { $0 = value }
-        isGiven.broadcast()
-    }
-
-    func wait() -> Value { value.wait(for: isGiven) { $0 } }
-
-    /// What has been given so far; nil for nothing yet.
-    var current: Value? { value.withLock { $0 } }
-}
-
 /// A list that several threads add to.
 final class Collector<Element: Sendable>: Sendable {
     private let elements = Locked<[Element]>([])
@@ -35,7 +19,7 @@ extension ModelRegistry {
     func create(
         _ name: String, _ source: ModelSource, replacing: Bool = false, onlyIfAbsent: Bool = false
     ) throws(ServingError) -> Created {
-        let answer = Promise<Result<Created, ServingError>>()
+        let answer = Future<Result<Created, ServingError>>()
         create(name, source, replacing: replacing, onlyIfAbsent: onlyIfAbsent) { answer.fulfil($0) }
         return try answer.wait().get()
     }
@@ -50,7 +34,7 @@ extension ModelRegistry {
     }
 
     func delete(_ name: String) throws(ServingError) {
-        let answer = Promise<Result<Outcome, ServingError>>()
+        let answer = Future<Result<Outcome, ServingError>>()
         delete(name) { answer.fulfil($0) }
         _ = try answer.wait().get()
     }
@@ -64,7 +48,7 @@ extension ModelRegistry {
 
 extension Model {
     func perform(_ command: Command) throws(ServingError) -> Outcome {
-        let answer = Promise<Result<Outcome, ServingError>>()
+        let answer = Future<Result<Outcome, ServingError>>()
         submit(command) { answer.fulfil($0) }
         return try answer.wait().get()
     }
