@@ -1,0 +1,97 @@
+"""Rules of the house that no compiler knows: how long files and functions are, and that all of them are used."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support.daemon import REPOSITORY
+
+pytestmark = pytest.mark.unsanitized
+SOURCES = sorted((REPOSITORY / "Sources").rglob("*.swift"))
+MODIFIERS = r"(?:@\w+(?:\([^)]*\))? |(?:[a-z]+(?:\([a-z]+\))?) )*"
+#: One pattern for each kind of declaration whose name somebody has to use.
+DECLARED = re.compile(rf" *{MODIFIERS}(?:func|struct|class|enum|protocol|typealias|var|let) (\w+)")
+FUNCTION = re.compile(rf"( *){MODIFIERS}(?:func \S+?|init[?]?|subscript)(?:<.*?>)?\(")
+LONGEST_FILE = 300
+LONGEST_FUNCTION = 45
+#: A table of texts, which is as long as there are problems.
+LONGER_FILES = {"ProblemTable.swift"}
+#: A switch over every error, which is as long as there are errors: the compiler holds it complete.
+LONGER = {("Problem+Serving.swift", "init(_ error: ServingError)")}
+#: Names that are used without being written: by the standard library, by other packages, or by tests alone.
+USED_ELSEWHERE = {
+    "waitingCount": "tests look at who waits",
+    "aboveOne": "a bound for rules that users write",
+    "scaledWeightDecay": "tests hold it against what MindSpore tells",
+}
+
+
+class Function(NamedTuple):
+    """A function with a body of more than one line."""
+
+    file: Path
+    line: int
+    text: str
+    length: int
+
+
+def code(path: Path) -> list[str]:
+    """The lines of a file without comments."""
+    return [re.sub(r"//.*", "", line) for line in path.read_text().splitlines()]
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """Every function of a file; `swift format` puts the closing brace where the declaration begins."""
+    lines = path.read_text().splitlines()
+    for first, line in enumerate(lines):
+        if not (match := FUNCTION.match(line)):
+            continue
+        opening = next((i for i in range(first, min(first + 15, len(lines))) if lines[i].endswith("{")), None)
+        ends = [i for i in range(first, len(lines)) if lines[i].startswith(f"{match[1]}}}")]
+        if opening is None or not ends or any(lines[i] == "" for i in range(first, opening)):
+            continue
+        yield Function(path, first + 1, line.strip(), ends[0] - first + 1)
+
+
+def test_files_are_short() -> None:
+    """A file holds one thing, and can be read at one sitting."""
+    lengths = {path.name: len(path.read_text().splitlines()) for path in SOURCES if path.name not in LONGER_FILES}
+    long = {name: length for name, length in lengths.items() if length > LONGEST_FILE}
+    assert not long, f"more than {LONGEST_FILE} lines: {long}"
+
+
+def test_functions_are_short() -> None:
+    """A function is on one screen."""
+    found = [function for path in SOURCES for function in functions(path)]
+    assert len(found) > 1500
+    long = [
+        f"{function.file.name}:{function.line} {function.text} has {function.length} lines"
+        for function in found
+        if function.length > LONGEST_FUNCTION
+        and not any(function.file.name == name and function.text.startswith(text) for name, text in LONGER)
+    ]
+    assert not long, "\n".join(long)
+
+
+def test_every_name_is_used() -> None:
+    """What is declared is written somewhere else too."""
+    written = Counter(word for path in SOURCES for line in code(path) for word in re.findall(r"\w+", line))
+    dead = [
+        f"{path.relative_to(REPOSITORY)}: {match[1]}"
+        for path in SOURCES
+        for line in code(path)
+        if (match := DECLARED.match(line)) and written[match[1]] == 1 and match[1] not in USED_ELSEWHERE
+    ]
+    assert not dead, f"declared and not used: {dead}"
+
+
+def test_exceptions_are_needed() -> None:
+    """What is excepted above is still there."""
+    names = {match[1] for path in SOURCES for line in code(path) if (match := DECLARED.match(line))}
+    assert set(USED_ELSEWHERE) <= names
+    assert {name for name, _ in LONGER} | LONGER_FILES <= {path.name for path in SOURCES}

@@ -1,0 +1,63 @@
+"""The page about daemons of one's own, followed to the letter: a package outside of this one, built and asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.daemon import REPOSITORY, Daemon
+from support.wire import Api
+
+PAGE = REPOSITORY / "Sources/ParameterServer/ParameterServer.docc/YourOwnDaemon.md"
+#: Where the page has its reader put the code below a heading.
+FILES = {
+    "The package": "Package.swift",
+    "An optimizer": "Sources/own-daemon/MyMomentum.swift",
+    "A schedule": "Sources/own-daemon/HalvingLR.swift",
+    "The daemon": "Sources/own-daemon/OwnDaemon.swift",
+}
+pytestmark = [pytest.mark.heavy, pytest.mark.unsanitized, pytest.mark.timeout(1200)]
+
+
+def sections() -> dict[str, str]:
+    """The page by heading."""
+    parts = re.split(r"^## (.*)$", PAGE.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def write_package(folder: Path) -> Path:
+    """The package of the page, beside a paramd as the page wants it."""
+    package = folder / "own-daemon"
+    for heading, name in FILES.items():
+        block = re.search(r"```swift\n(.*?)```", sections()[heading], re.DOTALL)
+        path = package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block[1])
+    (folder / "paramd").symlink_to(REPOSITORY)
+    return package
+
+
+@pytest.mark.skipif(not shutil.which("swift"), reason="Swift is not installed")
+def test_the_page_makes_a_daemon(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Two steps of the page's rule under the page's schedule, by hand: v = 0.5 v + g, w = w - lr v, lr 1/4 and 1/8."""
+    package = write_package(tmp_path)
+    # A debug build: it takes a third of the time, and the numbers are the same.
+    build = subprocess.run(
+        ["swift", "build"], cwd=package, capture_output=True, text=True, check=False,
+        env={**os.environ, "SWIFT_BACKTRACE": "enable=no"},
+    )  # fmt: skip
+    assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
+    daemon = start(binary=package / ".build/debug/own-daemon")
+    api = Api(daemon.host, daemon.port)
+    command = re.search(r"curl -X PUT http://[^/]+(\S+) --json '(.*?)'", sections()["The daemon"], re.DOTALL)
+    api("PUT", command[1], json.loads(command[2])).expect(201)
+    for expected in ([-0.25, -0.5], [-0.4375, -0.875]):
+        api.push("m", {"w": [1, 2]})
+        np.testing.assert_array_equal(api.pull("m")["w"], np.array(expected, np.float32))
