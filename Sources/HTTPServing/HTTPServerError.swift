@@ -19,7 +19,7 @@ public enum HTTPServerError: Error, Sendable, Equatable, CustomStringConvertible
         case .invalidAddress(let text): "'\(text)' is not an address to listen on"
         case .cannotListen(let code): "cannot listen: \(String(cString: strerror(code)))"
         case .loopUnavailable(let code): "cannot start an event loop: \(String(cString: strerror(code)))"
-        case .alreadyStarted: "the server has been started before"
+        case .alreadyStarted: "the server was already started"
         }
     }
 }

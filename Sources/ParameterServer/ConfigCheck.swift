@@ -5,20 +5,20 @@ import ArgumentParser
 /// `paramd config`.
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look after files of settings.", subcommands: [ConfigCheck.self])
+        abstract: "Check settings files.", subcommands: [ConfigCheck.self])
 }
 
 /// `paramd config check FILE`.
 struct ConfigCheck: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Name the line and key of each mistake in a file of settings, or print what would hold.",
+        abstract: "Report the line and key of each mistake in a settings file, or print the resulting settings.",
         discussion: """
             Reads what a start with --config FILE would read, the environment too. Exits with 0 when such a start would \
             not be refused for its settings, and with 78 when it would. Starts and changes nothing.
             """)
 
-    @Argument(help: "The file of settings.")
+    @Argument(help: "The settings file.")
     var file: String
 
     @ParentCommand var daemon: Command

@@ -25,7 +25,7 @@ struct Cutoff {
         }?.detach()
         Thread {
             sleep(until: start + end)
-            logger.warning("stopped in the middle of what takes longer; what was logged is kept")
+            logger.warning("stopped while requests were still running; what was logged is kept")
             _exit(0)
         }?.detach()
     }

@@ -48,6 +48,6 @@ func checkIsDataDirectory(_ directory: String) throws {
     throw StartFailure(
         status: .inputOutput,
         message:
-            "\(directory): this is not a data directory of paramd, for it has no `journal` inside. Write the directory that --data-dir named."
+            "\(directory): this is not a data directory of paramd, because it contains no `journal`. Use the directory that was given to --data-dir."
     )
 }

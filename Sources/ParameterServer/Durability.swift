@@ -37,9 +37,9 @@ struct Durability: Sendable {
     /// What the answer to a push promises.
     var meaning: String {
         switch mode {
-        case .group, .sync: "a push is answered once it is on the disk"
-        case .interval(let milliseconds): "a power cut may take the last \(milliseconds) ms of answered pushes"
-        case .none: "a power cut may take answered pushes; the end of the daemon alone takes none"
+        case .group, .sync: "a push is answered after it is on the disk"
+        case .interval(let milliseconds): "a power cut may lose answered pushes of the last \(milliseconds) ms"
+        case .none: "a power cut may lose answered pushes; a crash of the daemon alone does not"
         }
     }
 }

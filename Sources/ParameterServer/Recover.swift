@@ -9,21 +9,21 @@ import ParameterServing
 /// `paramd recover --salvage DIR`.
 struct Recover: DirectoryCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a damaged directory usable again by giving up what is damaged and what follows it.")
+        abstract: "Make a damaged directory usable again by dropping what is damaged and what follows it.")
 
     @Argument(help: "The data directory.")
     var directory: String
 
     @Flag(
         help:
-            "Keep the records before the damage and move the rest aside, damaged snapshots too; give up what is missing."
+            "Keep the records before the damage, move the rest and damaged snapshots aside, and drop what is missing."
     )
     var salvage = false
 
     @ParentCommand var daemon: Command
 
     func validate() throws {
-        if !salvage { throw ValidationError("Nothing is given up unless you say --salvage.") }
+        if !salvage { throw ValidationError("Nothing is dropped without --salvage.") }
     }
 
     func run(_ catalogue: Catalogue) throws {
@@ -32,7 +32,7 @@ struct Recover: DirectoryCommand {
         do {
             let report = try Salvage.run(directory)
             if let problem = report.problem { print("kept everything before: \(problem)") }
-            for what in report.givenUp { print("given up: \(what)") }
+            for what in report.givenUp { print("dropped: \(what)") }
             for file in report.movedAside { print("moved aside: \(file)") }
             let isServed = try Rehearsal(directory, settings, catalogue).tellUnavailable()
             if report.isIntact { print("nothing to do: the directory is \(isServed ? "intact" : "not damaged")") }

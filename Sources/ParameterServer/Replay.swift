@@ -13,21 +13,21 @@ struct Replay: DirectoryCommand {
     @Argument(help: "The data directory.")
     var directory: String
 
-    @Option(help: "The model's name.")
+    @Option(help: "The name of the model.")
     var model: String
 
-    @Option(help: ArgumentHelp("Stop at this step. Default: the end.", valueName: "step"))
+    @Option(help: ArgumentHelp("Stop at this step. Default: the last one.", valueName: "step"))
     var to: Int?
 
     @Option(
         help: ArgumentHelp(
-            "The daemon's --receipt-window: the digest counts the receipts that it keeps. Default: that of the settings.",
+            "The --receipt-window of the daemon; the digest covers the receipts it keeps. Default: the setting.",
             valueName: "count"))
     var receipts: Int?
 
     @Option(
         help: ArgumentHelp(
-            "The daemon's --limit keys: the digest counts the answers that it keeps. Default: that of the settings.",
+            "The --limit keys of the daemon; the digest covers the answers it keeps. Default: the setting.",
             valueName: "count"))
     var keys: Int?
 
@@ -35,7 +35,7 @@ struct Replay: DirectoryCommand {
 
     func validate() throws {
         guard receipts ?? 1 > 0, keys ?? 1 > 0 else {
-            throw ValidationError("--receipts and --keys are at least 1, as they are for the daemon.")
+            throw ValidationError("--receipts and --keys must be at least 1.")
         }
     }
 
@@ -49,7 +49,7 @@ struct Replay: DirectoryCommand {
             guard let found = try rewind.image(of: model, atStep: to) else {
                 throw StartFailure(
                     status: .inputOutput,
-                    message: "\(directory): no snapshot and no record leads to model `\(model)`"
+                    message: "\(directory): no snapshot or record contains model `\(model)`"
                         + (to.map { " at step \($0)" } ?? ""))
             }
             let remark = found.isDeleted ? "  (deleted later)" : ""

@@ -42,7 +42,7 @@ private func ownArguments() -> [String] {
         fail(
             StartFailure(
                 status: .configuration,
-                message: "this system does not tell a program its arguments: call run(arguments:) with them"))
+                message: "this system does not give a program its arguments; pass them to run(arguments:)"))
     }
     return (1..<max(1, Int(arguments_count()))).compactMap { values[$0].map { String(cString: $0) } }
 }

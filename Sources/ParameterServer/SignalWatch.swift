@@ -61,7 +61,7 @@ struct SignalWatch {
             guard read(pipeEnds.reading, &byte, 1) == 1 else { continue }
             let number = Int32(byte)
             guard let name = Self.others[number] else { return number }
-            logger.notice("a signal without meaning here", metadata: ["signal": "\(name)"])
+            logger.notice("ignored an unexpected signal", metadata: ["signal": "\(name)"])
         }
     }
 }

@@ -25,7 +25,7 @@ extension StartFailure {
             self.init(
                 status: .dataDamaged,
                 message:
-                    "\(directory): \(error) `paramd verify` lists all damage. Put back a copy of the whole directory, or give up what is missing or follows the damage with `paramd recover --salvage`."
+                    "\(directory): \(error) `paramd verify` lists all damage. Restore a copy of the whole directory, or drop what is missing or follows the damage with `paramd recover --salvage`."
             )
         case .replayRefused:
             self.init(
@@ -33,14 +33,14 @@ extension StartFailure {
                 message:
                     "\(directory): \(error) A model may need more --memory.")
         case .outOfSpace:
-            let room = segmentBytes.map { "Make room for \(ByteCount(bytes: 2 * $0).rounded) at least" } ?? "Make room"
+            let room = segmentBytes.map { "Free at least \(ByteCount(bytes: 2 * $0).rounded)" } ?? "Make room"
             self.init(status: .inputOutput, message: "\(directory): \(error) \(room), or choose another directory.")
         case .readOnlyFileSystem:
             self.init(
                 status: .inputOutput, message: "\(directory): \(error) Mount it writable, or choose another directory.")
         case .failed(let file, let call, let code), .inaccessible(let file, let call, let code),
             .outOfResources(let file, let call, let code):
-            let reason = "\(call) of \(file) failed (\(String(cString: strerror(code))))"
+            let reason = "cannot open or read \(file): \(call) failed (\(String(cString: strerror(code))))"
             self.init(status: .inputOutput, message: "\(directory): \(reason). \(Self.advice(onFiles: code))")
         case .closed, .displaced: self.init(status: .inputOutput, message: "\(directory): \(error)")
         }
@@ -52,9 +52,9 @@ extension StartFailure {
         let advice =
             switch error {
             case .cannotListen(EADDRINUSE) where address.hasPrefix("unix:"):
-                "Something else has that name: stop who listens there, move it away, or choose another path."
+                "The path already exists: stop the program that listens there, move the file away, or choose another path."
             case .cannotListen(let code): Self.advice(onListening: code)
-            case .loopUnavailable(EMFILE), .loopUnavailable(ENFILE): "Raise the number of open files (ulimit -n)."
+            case .loopUnavailable(EMFILE), .loopUnavailable(ENFILE): "Raise the limit of open files (ulimit -n)."
             case .invalidAddress where address.hasPrefix("unix:"): "Write unix:PATH with a path of at most 107 bytes."
             case .invalidAddress, .loopUnavailable, .alreadyStarted: ""
             }
@@ -65,24 +65,25 @@ extension StartFailure {
 
     private static func advice(onFiles code: Int32) -> String {
         switch code {
-        case EACCES, EPERM: "Give this user the right to read and write there, or choose another directory."
-        case ENOENT: "The directory above it must exist: create it, or choose another directory."
-        case ENOTDIR, EEXIST, EISDIR: "Something else has that name: move it away, or choose another directory."
-        case EMFILE, ENFILE: "Raise the number of open files (ulimit -n)."
-        case ELOOP: "It is a symbolic link, and the daemon writes through none: replace it by the file."
-        case EFBIG: "Raise the size that files may have (ulimit -f)."
+        case EACCES, EPERM: "Give this user permission to read and write there, or choose another directory."
+        case ENOENT: "The parent directory does not exist: create it, or choose another directory."
+        case ENOTDIR, EEXIST, EISDIR: "A file of that name exists: move it away, or choose another directory."
+        case EMFILE, ENFILE: "Raise the limit of open files (ulimit -n)."
+        case ELOOP: "It is a symbolic link, which the daemon does not follow: replace it with the file."
+        case EFBIG: "Raise the limit of file sizes (ulimit -f)."
         default: "Check the disk and its mount, or choose another directory."
         }
     }
 
     private static func advice(onListening code: Int32) -> String {
         switch code {
-        case EADDRINUSE: "Another program listens there: stop it, or choose another port; 0 picks a free one."
+        case EADDRINUSE: "Another program already listens there: stop it, or choose another port; 0 picks a free one."
         case EADDRNOTAVAIL:
-            "The host is not an address of this machine: write one that `ip address` shows, 127.0.0.1 for this machine only, or 0.0.0.0 for all."
-        case EACCES, EPERM: "Ports below 1024 and directories of others need a privilege: choose another, such as 8470."
-        case ENOENT, ENOTDIR: "The socket's directory must exist: create it."
-        case EAFNOSUPPORT: "This machine has no addresses of that kind; write an IPv4 address."
+            "The host is not an address of this machine: use one that `ip address` shows, 127.0.0.1 for this machine only, or 0.0.0.0 for all."
+        case EACCES, EPERM:
+            "Ports below 1024 and directories of other users need privileges: choose another, such as port 8470."
+        case ENOENT, ENOTDIR: "The directory of the socket does not exist: create it."
+        case EAFNOSUPPORT: "This machine has no address of that family: use an IPv4 address."
         default: "Choose another address, such as 127.0.0.1:8470."
         }
     }

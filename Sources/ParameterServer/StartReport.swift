@@ -56,11 +56,11 @@ struct StartReport {
     private var memory: String {
         let bytes = ByteCount(bytes: configuration.serving.memoryLimit).rounded
         guard settings.origin("memory") == .builtIn else { return "\(bytes) for models and requests" }
-        return "\(bytes) for models and requests, half of \(MachineMemory.current.owner); --memory changes it"
+        return "\(bytes) for models and requests, half of \(MachineMemory.current.owner) memory; --memory changes it"
     }
 
     private var audience: String {
-        if case .unix = address { return "programs of this user; chmod the socket to admit others" }
+        if case .unix = address { return "programs of this user; chmod the socket to allow others" }
         let hosts = ["localhost", "127.0.0.1", "[::1]"] + configuration.http.allowedHosts
         let known = "as \(hosts.joined(separator: ", "))"
         guard !address.isLoopback else { return "programs on this machine, \(known); --allow-host adds names" }

@@ -28,11 +28,11 @@ final class StorageLog: Sendable {
         case .obstructed(let failure, let heals):
             logger.error(
                 heals
-                    ? "pushes are refused until this is over; pulls go on"
-                    : "nothing is written until the next start; pulls go on",
+                    ? "pushes are refused until this is resolved; pulls continue"
+                    : "nothing is written until the next start; pulls continue",
                 metadata: ["reason": "\(failure)"])
         case .healed:
-            logger.notice("pushes are taken again")
+            logger.notice("pushes are accepted again")
         }
     }
 
@@ -40,12 +40,12 @@ final class StorageLog: Sendable {
     func log(_ summary: RecoverySummary) {
         if summary.tornBytes > 0 {
             logger.notice(
-                "a crash cut the last record short, it was never acknowledged",
+                "a crash cut the last record short; it was never acknowledged",
                 metadata: ["torn_bytes": "\(summary.tornBytes)"])
         }
         if summary.skippedVersions > 0 {
             logger.warning(
-                "the last run ended in a crash before everything was synced: all models go on at higher versions",
+                "the last run crashed before everything was synced; all models continue at higher versions",
                 metadata: ["skipped_versions": "\(summary.skippedVersions)"])
         }
         if summary.lostPositions > 0 {
@@ -55,7 +55,7 @@ final class StorageLog: Sendable {
         }
         warn("damaged snapshot, an older one was used", of: summary.damaged)
         warn(
-            "damaged checkpoint: it cannot be restored; GET .../checkpoints lists it, DELETE removes it",
+            "damaged checkpoint, which cannot be restored; GET .../checkpoints lists it, DELETE removes it",
             of: summary.damagedCheckpoints.map { "\($0.file): \($0.reason)" })
         for model in summary.unavailable {
             logger.error(
@@ -64,7 +64,7 @@ final class StorageLog: Sendable {
         }
         for model in summary.missing {
             logger.error(
-                "a salvage gave this model up: no snapshot of it is left, and the journal does not begin with it",
+                "this model was dropped by a salvage: it has no snapshot, and its first records are missing from the journal",
                 metadata: ["model": "\(model)"])
         }
     }
@@ -81,7 +81,7 @@ final class StorageLog: Sendable {
     /// Names of --without-model that leave nothing out.
     func warn(of unknown: Set<Name>) {
         for name in unknown.sorted() {
-            logger.warning("--without-model \(name) leaves nothing out: the directory has no model of that name")
+            logger.warning("--without-model \(name) has no effect: the directory has no model of that name")
         }
     }
 }

@@ -55,7 +55,7 @@ struct Verify: DirectoryCommand {
             let data = DataDirectory(reading: directory)
             for crash in data.ruleCrashes {
                 print(
-                    "the rule \(crash.rule) crashed in the update of model \(crash.uid) to step \(crash.step): that program starts without the model"
+                    "the rule \(crash.rule) crashed in the update of model \(crash.uid) to step \(crash.step); that program starts without the model"
                 )
             }
             let gaps = try data.gaps()

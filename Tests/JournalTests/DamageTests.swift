@@ -116,7 +116,7 @@ struct DamageTests {
         try one.remove(SmallJournal.directory + "/" + FileName.durable)
         let found = try SmallJournal.recover(one)
         #expect(found.records.map(\.payload.count) == [100, 2])
-        #expect(found.report.tornTail?.reason == "the record does not continue the one before")
+        #expect(found.report.tornTail?.reason == "the record does not follow the previous one")
     }
 
     @Test("a missing segment in the middle is corruption")

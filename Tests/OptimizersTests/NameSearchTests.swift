@@ -92,7 +92,7 @@ struct NameSearchTests {
         #expect(NearestNames.of("head", among: known) == ["head.running_mean"])
         #expect(NearestNames.of("module.something.head.running_mean", among: known) == ["head.running_mean"])
         #expect(NearestNames.of("zzzzzzzz", among: known) == [])
-        #expect(NearestNames.hint("zzzzzzzz", among: ["b", "a"]) == "it knows `a`, `b`.")
+        #expect(NearestNames.hint("zzzzzzzz", among: ["b", "a"]) == "use one of `a`, `b`.")
         #expect(NearestNames.of("cosine", among: ["SGD", "CosineDecayLR"]) == ["CosineDecayLR"])
     }
 

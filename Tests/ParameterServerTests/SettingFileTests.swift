@@ -1,10 +1,10 @@
-// Files of settings with mistakes in them: each is told with its line, its key and what to write. Variables likewise.
+// Settings files with mistakes: each is told with its line, its key and what to write. Variables likewise.
 
 import Testing
 
 @testable import ParameterServer
 
-@Suite("Mistakes in files of settings and in variables")
+@Suite("Mistakes in settings files and in variables")
 struct SettingFileTests {
     /// What a start with a file is refused with; empty if it is not.
     func refusal(_ yaml: String) throws -> String {
@@ -22,33 +22,33 @@ struct SettingFileTests {
     @Test(
         "a mistake is told with its line",
         arguments: [
-            ("memory: 1G\nmemry: 1G", "FILE:2: memry is not a setting: did you mean `memory`?"),
-            ("limits:\n  models: 3\n  worker: 4", "FILE:3: limits.worker is not a setting: did you mean `workers`?"),
-            ("models: 3", "FILE:1: models is a limit. Write it under `limits:`."),
-            ("limits: {memory: 1G}", "FILE:1: limits.memory is not a limit. Write memory at the left edge"),
-            ("limits:\n- models", "FILE:1: limits takes `name: value` lines"),
-            ("limits: {wait: 600s}", "FILE:1: limits.wait is fixed at 300s. Leave it out."),
-            ("config: other.yaml", "FILE:1: config is not a setting"),
-            ("# c\nlisten: 127.0.0.1:0\nlisten: 127.0.0.1:1", "FILE:2: listen is written more than once"),
-            ("limits: {keys: 1, keys: 2}", "FILE:1: keys is written more than once"),
+            ("memory: 1G\nmemry: 1G", "FILE:2: Unknown setting memry: did you mean `memory`?"),
+            ("limits:\n  models: 3\n  worker: 4", "FILE:3: Unknown setting limits.worker: did you mean `workers`?"),
+            ("models: 3", "FILE:1: models is a limit. Move it under `limits:`."),
+            ("limits: {memory: 1G}", "FILE:1: limits.memory is not a limit. Move memory to the top level"),
+            ("limits:\n- models", "FILE:1: limits must contain `name: value` lines"),
+            ("limits: {wait: 600s}", "FILE:1: limits.wait is fixed at 300s and cannot be changed. Leave it out."),
+            ("config: other.yaml", "FILE:1: Unknown setting config"),
+            ("# c\nlisten: 127.0.0.1:0\nlisten: 127.0.0.1:1", "FILE:2: listen is set more than once"),
+            ("limits: {keys: 1, keys: 2}", "FILE:1: keys is set more than once"),
             ("memory:", "FILE:1: memory has no value"),
             ("memory: ~", "FILE:1: memory has no value"),
-            ("allow-host: a.example", "FILE:1: allow-host takes a list. Write `allow-host: [a.example]`."),
-            ("allow-host: [[a.example]]", "FILE:1: allow-host takes a list of texts"),
+            ("allow-host: a.example", "FILE:1: allow-host must be a list. Write `allow-host: [a.example]`."),
+            ("allow-host: [[a.example]]", "FILE:1: allow-host must be a list of texts"),
             (
                 "log-level: [info]",
-                "FILE:1: log-level takes one value, not a list or a mapping. Write `log-level: info`."
+                "FILE:1: log-level must be one value, not a list or a mapping. Write `log-level: info`."
             ),
-            ("memory: {size: 1G}", "FILE:1: memory takes one value"),
-            ("? [a]\n: 1", "FILE:1: a name is a text"),
-            ("- memory", "FILE:1: a file of settings has a line `name: value` for each"),
-            ("memory 1G", "FILE:1: a file of settings has a line `name: value` for each"),
-            ("memory: 1G\n\tlisten: x", "FILE:2: this is not YAML"),
-            ("memory: 1G\nallow-host: [*.example.org]", "FILE:2: this is not YAML"),
-            ("memory: 1G\n---\nmemory: 2G", "FILE:2: this is not YAML"),
-            ("memory: *nothing", "FILE:1: this is not YAML"),
-            ("memory: \"\\xZZ\"", "FILE:1: this is not YAML"),
-            ("insecure-no-auth: on", "FILE:1: insecure-no-auth takes true or false, not `on`."),
+            ("memory: {size: 1G}", "FILE:1: memory must be one value"),
+            ("? [a]\n: 1", "FILE:1: a name must be text"),
+            ("- memory", "FILE:1: a settings file has one line `name: value` for each"),
+            ("memory 1G", "FILE:1: a settings file has one line `name: value` for each"),
+            ("memory: 1G\n\tlisten: x", "FILE:2: invalid YAML"),
+            ("memory: 1G\nallow-host: [*.example.org]", "FILE:2: invalid YAML"),
+            ("memory: 1G\n---\nmemory: 2G", "FILE:2: invalid YAML"),
+            ("memory: *nothing", "FILE:1: invalid YAML"),
+            ("memory: \"\\xZZ\"", "FILE:1: invalid YAML"),
+            ("insecure-no-auth: on", "FILE:1: insecure-no-auth must be true or false, not `on`."),
         ])
     func mistake(yaml: String, words: String) throws {
         let refusal = try refusal(yaml)
@@ -86,7 +86,7 @@ struct SettingFileTests {
         let failure = try #require(throws: StartFailure.self) {
             try EffectiveSettings(Flags.parse([]), environment: [variable: "1"])
         }
-        #expect(failure.message.contains("\(variable) is not a setting: did you mean `\(meant)`"), "\(failure.message)")
+        #expect(failure.message.contains("Unknown setting \(variable): did you mean `\(meant)`"), "\(failure.message)")
     }
 
     @Test(

@@ -26,7 +26,7 @@ struct SettingExample: CustomTestStringConvertible {
 
     static let all = [
         SettingExample("listen", "[::1]:80", "localhost", "HOST:PORT"),
-        SettingExample("data-dir", "/", "", "names a directory"),
+        SettingExample("data-dir", "/", "", "must be the path of a directory"),
         SettingExample("memory", "3072K", told: "3M", "1000", "at least 1M"),
         SettingExample(
             "durability", "interval:50", "interval:86400001", "group, sync, interval:MS (up to a day) or none"),

@@ -95,7 +95,7 @@ def test_full_disk_is_two_lines_of_the_log(small_disk: Path, capfd: pytest.Captu
         time.sleep(0.1)
     assert daemon.stop() == 0
     log = capfd.readouterr().err
-    assert log.count("pushes are refused until") == 1 and log.count("pushes are taken again") == 1, log
+    assert log.count("pushes are refused until") == 1 and log.count("pushes are accepted again") == 1, log
     assert log.count("snapshot of m failed") <= 1 + log.count("snapshot of m works again"), log
 
 

@@ -86,7 +86,7 @@ def test_integers_are_exact_or_refused(api: Api, name: str, form: str) -> None:
         ({"dtype": "F4", "data": [0]}, "F4"),
         ({"dtype": "F8_E5M2", "data": [0]}, "F8_E5M2"),
         ({"dtype": "I64", "data": [16777217]}, "16777217"),
-        ({"data": [16777217], "dtype": "I64"}, "rite dtype before data"),
+        ({"data": [16777217], "dtype": "I64"}, "rite `dtype` before `data`"),
     ],
 )
 def test_definitions_refused(api: Api, name: str, counter: dict[str, Any], words: str) -> None:

@@ -254,7 +254,7 @@ BAD_STARTS = {
     "bare IPv6": (["--listen", "::1:0"], 78, "[::1]:0"),
     "foreign address": (["--listen", "192.0.2.1:0", "--insecure-no-auth"], 69, "not an address of this machine"),
     "path too long": (["--listen", "unix:/tmp/" + "x" * 120], 69, "107 bytes"),
-    "socket nowhere": (["--listen", "unix:/nowhere/socket"], 69, "directory must exist"),
+    "socket nowhere": (["--listen", "unix:/nowhere/socket"], 69, "directory of the socket does not exist"),
     "no receipts": (["--receipt-window", "0"], 64, "at least 1"),
     "fewer than none": (["--receipt-window", "-5"], 64, "at least 1"),
     "host with port": (["--allow-host", "example.org:80"], 64, "without port"),
@@ -263,7 +263,7 @@ BAD_STARTS = {
     "little memory": (["--memory", "1"], 64, "at least 1M"),
     "memory of nowhere": (["--memory", "900T"], 64, "is more than this"),
     "no directory": (["--data-dir", ""], 64, "--data-dir names a directory"),
-    "directory nowhere": (["--data-dir", "/proc/nowhere/data"], 74, "directory above it must exist"),
+    "directory nowhere": (["--data-dir", "/proc/nowhere/data"], 74, "parent directory does not exist"),
     "file as directory": (["--data-dir", __file__], 74, "move it away"),
 }
 
@@ -284,7 +284,7 @@ def test_directory_of_somebody_else(tmp_path: Path) -> None:
     command = ["setpriv", "--reuid=65534", "--clear-groups", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir"]
     ended = subprocess.run([*command, "/var/paramd"], capture_output=True, check=False, text=True, timeout=30)
     assert ended.returncode == 74
-    assert "right to read and write" in ended.stderr
+    assert "permission to read and write" in ended.stderr
 
 
 def test_allowed_hosts(start: Callable[..., Daemon]) -> None:

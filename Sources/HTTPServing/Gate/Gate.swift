@@ -30,7 +30,7 @@ struct Gate: Sendable {
     func admit(_ head: Head, from remote: String) throws(Refusal) -> Request {
         try checkVersion(head.version)
         let method = try method(named: head.method)
-        guard !head.hidesBytes else { throw .malformedTarget(reason: "it holds a NUL or more than one space") }
+        guard !head.hidesBytes else { throw .malformedTarget(reason: "it contains a NUL or more than one space") }
         try checkSizes(head)
         guard head.isExact else { throw .inexactHead }
         for field in head.fields { try check(field) }
@@ -98,7 +98,7 @@ struct Gate: Sendable {
             throw .malformedHost
         }
         if let authority = form.authority, HostRule.name(of: authority) == nil {
-            throw .malformedTarget(reason: "behind the scheme comes no host of the form name or name:port")
+            throw .malformedTarget(reason: "the scheme is not followed by a host, name or name:port")
         }
         guard let host = form.authority ?? values.first, !isOpen(form, head.method) else { return }
         try hosts.check(host)

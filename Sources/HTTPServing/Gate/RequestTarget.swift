@@ -19,7 +19,7 @@ struct RequestTarget {
         let bytes = Array(target.utf8)
         guard bytes.first == Character.slash else { throw Self.malformed("it does not begin with '/'") }
         guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != Character.hash }) else {
-            throw Self.malformed("it holds a character that must be percent-encoded")
+            throw Self.malformed("it contains a character that must be percent-encoded")
         }
         let end = bytes.firstIndex(of: Character.question) ?? bytes.count
         path = try Self.segments(bytes[1..<end])
@@ -32,7 +32,7 @@ struct RequestTarget {
             let segment = try decoded(part, plusIsSpace: false)
             guard segment != ".", segment != ".." else { throw malformed("a segment of the path is '.' or '..'") }
             guard segment.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-                throw malformed("a segment of the path holds a control character")
+                throw malformed("a segment of the path contains a control character")
             }
             segments.append(segment)
         }

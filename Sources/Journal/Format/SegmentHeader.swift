@@ -46,7 +46,7 @@ struct SegmentHeader: Equatable {
             throw .corrupted(file: file, offset: 0, reason: "the segment header is cut off")
         }
         guard bytes.prefix(8).elementsEqual(SegmentHeader.magic) else {
-            throw .corrupted(file: file, offset: 0, reason: "not a journal segment")
+            throw .corrupted(file: file, offset: 0, reason: "the file is not a journal segment")
         }
         guard Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[..<60])) == memory.integer(at: 60) else {
             throw .corrupted(file: file, offset: 0, reason: "the segment header's checksum does not match")

@@ -26,7 +26,7 @@ final class SegmentReader {
         nextPosition = header.firstPosition
         chain = header.chain
         guard FileName.segment.number(of: name) == header.number else {
-            throw .corrupted(file: name, offset: 16, reason: "the header has another segment's number")
+            throw .corrupted(file: name, offset: 16, reason: "the header has the number of another segment")
         }
     }
 
@@ -41,7 +41,7 @@ final class SegmentReader {
             return .damaged(reason: "the record's header does not match its checksum")
         }
         guard record.position == nextPosition, record.previous == chain else {
-            return .damaged(reason: "the record does not continue the one before")
+            return .damaged(reason: "the record does not follow the previous one")
         }
         let checksum = RecordHeader.checksum(at: start)
         return try payload(of: record, checksum: checksum)

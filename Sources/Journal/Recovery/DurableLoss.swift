@@ -15,7 +15,7 @@ struct DurableLoss {
             return
         }
         guard records > 0 else { return nil }
-        var cause = "the file was cut short or replaced by an older copy, or was copied while paramd wrote to it"
+        var cause = "the file was cut short, replaced by an older copy, or copied while paramd was writing to it"
         if let end, case .torn = end.tail { cause = end.reason }
         problem = .corrupted(
             file: last.window.name, offset: last.offset,

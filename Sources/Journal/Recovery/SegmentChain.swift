@@ -72,7 +72,7 @@ struct SegmentChain {
     ) throws(JournalError) -> SegmentEnd {
         var isWitnessed = false
         while reader.nextPosition < end {
-            var reason = "there are bytes behind the last record"
+            var reason = "bytes follow the last record"
             switch try reader.next() {
             case .record(let record):
                 isWitnessed = false

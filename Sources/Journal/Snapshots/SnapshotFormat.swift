@@ -59,7 +59,7 @@ struct SnapshotHeader: Equatable {
             throw .corrupted(file: file, offset: 0, reason: "the snapshot header is cut off")
         }
         guard bytes.prefix(8).elementsEqual(SnapshotHeader.magic) else {
-            throw .corrupted(file: file, offset: 0, reason: "not a snapshot")
+            throw .corrupted(file: file, offset: 0, reason: "the file is not a snapshot")
         }
         guard Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[..<4092])) == bytes.integer(at: 4092) as UInt32 else {
             throw .corrupted(file: file, offset: 0, reason: "the snapshot header's checksum does not match")

@@ -29,10 +29,10 @@ public final class SnapshotReader {
         info = header.info
         salt = header.salt
         guard info.id == id else {
-            throw .corrupted(file: name, offset: 16, reason: "the header has another snapshot's number")
+            throw .corrupted(file: name, offset: 16, reason: "the header has the number of another snapshot")
         }
         guard info.length <= window.size, SnapshotBlock.fileSize(content: info.length) == window.size else {
-            throw .corrupted(file: name, offset: 24, reason: "the file's size is not that of its content")
+            throw .corrupted(file: name, offset: 24, reason: "the size of the file does not match its content")
         }
     }
 

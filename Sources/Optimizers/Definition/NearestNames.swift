@@ -62,9 +62,9 @@ public enum NearestNames {
         return list(candidates)
     }
 
-    /// "it knows `a`, `b`.": the names that there are, as many as fit in a sentence.
+    /// "use one of `a`, `b`.": the names that there are, as many as fit in a sentence.
     public static func list(_ candidates: some Sequence<Name>) -> String {
-        "it knows " + first(24, of: candidates, <).map { "`\($0)`" }.joined(separator: ", ") + "."
+        "use one of " + first(24, of: candidates, <).map { "`\($0)`" }.joined(separator: ", ") + "."
     }
 }
 

@@ -24,7 +24,7 @@ final class LARS: Rule {
 
     override class func exemption(_ name: Name, settings: Settings) -> String? {
         let filter = (try? LARSInner.filter(settings)) ?? []
-        return filter.first { name.contains(Name($0)) }.map { "lars_filter leaves out names that hold \"\($0)\"" }
+        return filter.first { name.contains(Name($0)) }.map { "lars_filter leaves out names that contain \"\($0)\"" }
     }
 
     private let inner: Rule

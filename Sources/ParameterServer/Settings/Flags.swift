@@ -17,7 +17,7 @@ struct Flags: ParsableArguments {
     @Flag(help: .of("insecure-no-auth")) var insecureNoAuth = false
 
     @Option(
-        help: ArgumentHelp("Change a limit of the table above; may be repeated.", valueName: "name=value"),
+        help: ArgumentHelp("Change a limit from the table above; may be repeated.", valueName: "name=value"),
         transform: LimitFlag.init(parsing:))
     var limit: [LimitFlag] = []
 
@@ -46,7 +46,8 @@ struct LimitFlag: Sendable {
         let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
         let settable = Setting.limits.filter { $0.kind.form != .fixed }
         guard parts.count == 2, let setting = settable.first(where: { $0.name == parts[0] }) else {
-            throw ValidationError("write NAME=VALUE, with one of \(settable.map(\.name).joined(separator: ", "))")
+            throw ValidationError(
+                "write NAME=VALUE, where NAME is one of \(settable.map(\.name).joined(separator: ", "))")
         }
         (self.setting, value) = (setting, parts[1])
     }

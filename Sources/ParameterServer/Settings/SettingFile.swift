@@ -35,13 +35,13 @@ struct SettingFile {
                 return
             }
             guard let members = root.mapping else {
-                return complain(root, "a file of settings has a line `name: value` for each. Write it so.")
+                return complain(root, "a settings file has one line `name: value` for each setting. Write such lines.")
             }
             take(members, under: [])
         } catch let error as UnreadableFile {
-            let reason = error.code == EFBIG ? "it has more than \(Self.mostBytes) bytes" : error.reason
+            let reason = error.code == EFBIG ? "it is longer than \(Self.mostBytes) bytes" : error.reason
             mistakes.append(
-                SettingMistake("\(path) cannot be read (\(reason)). Name a file of settings that this user can read."))
+                SettingMistake("\(path) cannot be read (\(reason)). Use a settings file that this user can read."))
         } catch let error as YamlError {
             let (line, text) = error.place
             complain(line, text)
@@ -54,7 +54,7 @@ struct SettingFile {
     private mutating func take(_ members: Node.Mapping, under prefix: [String]) {
         for (key, value) in members {
             guard let name = key.string else {
-                complain(key, "a name is a text, not a list or a mapping.")
+                complain(key, "a name must be text, not a list or a mapping.")
                 continue
             }
             let memberPath = prefix + [name]
@@ -70,7 +70,7 @@ struct SettingFile {
 
     private mutating func takeLimits(_ value: Node, _ key: Node) {
         if let limits = value.mapping { return take(limits, under: ["limits"]) }
-        complain(key, "limits takes `name: value` lines, as in `limits: {models: 10000}`.")
+        complain(key, "limits must contain `name: value` lines, as in `limits: {models: 10000}`.")
     }
 
     private mutating func take(_ value: Node, of setting: Setting, _ key: Node) {
@@ -81,15 +81,15 @@ struct SettingFile {
         case (.list, .sequence(let items)):
             let scalars = items.compactMap { $0.scalar?.string }
             guard scalars.count == items.count else {
-                return complain(key, "\(name) takes a list of texts, such as [a, b], without lists in it.")
+                return complain(key, "\(name) must be a list of texts, such as [a, b], without nested lists.")
             }
             texts[setting.path] = scalars
         case (.list, _):
-            return complain(key, "\(name) takes a list. Write `\(name): [\(value.scalar?.string ?? "a, b")]`.")
+            return complain(key, "\(name) must be a list. Write `\(name): [\(value.scalar?.string ?? "a, b")]`.")
         case (_, .scalar(let scalar)): texts[setting.path] = [scalar.string]
         default:
             let example = setting.kind.text(ServerConfiguration())
-            return complain(key, "\(name) takes one value, not a list or a mapping. Write `\(name): \(example)`.")
+            return complain(key, "\(name) must be one value, not a list or a mapping. Write `\(name): \(example)`.")
         }
         lines[setting.path] = key.mark?.line
     }
@@ -106,10 +106,10 @@ struct SettingFile {
         let place = (prefix + [name]).joined(separator: ".")
         if let setting = Setting.inFile.first(where: { $0.name == name }) {
             return setting.isLimit
-                ? "\(name) is a limit. Write it under `limits:`."
-                : "\(place) is not a limit. Write \(name) at the left edge, outside `limits:`."
+                ? "\(name) is a limit. Move it under `limits:`."
+                : "\(place) is not a limit. Move \(name) to the top level, outside `limits:`."
         }
-        return "\(place) is not a setting: \(NearestNames.hint(Name(name), among: known.map { Name($0) }))"
+        return "Unknown setting \(place): \(NearestNames.hint(Name(name), among: known.map { Name($0) }))"
     }
 
     /// Whether a value is YAML's null, or nothing at all.
@@ -132,14 +132,14 @@ extension YamlError {
             .composer(_, let problem, let mark, _):
             (
                 mark.line,
-                "this is not YAML: \(problem). Quote values that contain `: ` or begin with *, &, [, {, % or @."
+                "invalid YAML: \(problem). Quote values that contain `: ` or begin with *, &, [, {, % or @."
             )
         case .duplicatedKeysInMapping(let names, let context):
             (
                 context.mark.line,
-                "\(names.joined(separator: ", ")) is written more than once, here first. Keep one of the lines."
+                "\(names.joined(separator: ", ")) is set more than once, first here. Keep one of the lines."
             )
-        default: (1, "this is not YAML: \(self)")
+        default: (1, "invalid YAML: \(self)")
         }
     }
 }

@@ -3,7 +3,7 @@
 
 import HTTPServing
 
-/// A complaint about a value, such as "takes a time in s or ms": the setting is its subject.
+/// A complaint about a value, such as "must be a time in s or ms": the setting is its subject.
 struct Complaint: Error {
     let text: String
     /// What a command line with this mistake exits with.
@@ -54,25 +54,26 @@ extension Setting {
         }
 
         static func count(_ path: Path<Int>) -> Kind {
-            one(path, "takes a whole number of at least 1", parse: { Int(digits: $0).flatMap { $0 > 0 ? $0 : nil } }) {
+            one(path, "must be a whole number of at least 1", parse: { Int(digits: $0).flatMap { $0 > 0 ? $0 : nil } })
+            {
                 "\($0)"
             }
         }
 
         static func bytes(_ path: Path<Int>, check: @escaping @Sendable (Int) -> String? = { _ in nil }) -> Kind {
             one(
-                path, "takes a number of bytes, or one with K, M, G or T, up to 1024T",
+                path, "must be a number of bytes, or one with K, M, G or T, up to 1024T",
                 parse: { ByteCount(argument: $0)?.bytes },
                 check: check
             ) { ByteCount(bytes: $0).description }
         }
 
         static func time(_ path: Path<Duration>) -> Kind {
-            one(path, "takes a time in s or ms", parse: { TimeSpan(argument: $0)?.duration }) { TimeSpan($0).text }
+            one(path, "must be a time in s or ms", parse: { TimeSpan(argument: $0)?.duration }) { TimeSpan($0).text }
         }
 
         static func percent(_ path: Path<Int>) -> Kind {
-            one(path, "takes a share from 1% to 100%", parse: percent(of:)) { "\($0)%" }
+            one(path, "must be a share from 1% to 100%", parse: percent(of:)) { "\($0)%" }
         }
 
         private static func percent(of text: String) -> Int? {
@@ -81,17 +82,17 @@ extension Setting {
         }
 
         static func directory(_ path: Path<String>) -> Kind {
-            var kind = one(path, "names a directory", parse: { $0.isEmpty ? nil : $0 }) { $0 }
+            var kind = one(path, "must be the path of a directory", parse: { $0.isEmpty ? nil : $0 }) { $0 }
             kind.isPath = true
             return kind
         }
 
         static let durability = one(
-            \.durability, "takes group, sync, interval:MS (up to a day) or none", parse: Durability.init(argument:)
+            \.durability, "must be group, sync, interval:MS (up to a day) or none", parse: Durability.init(argument:)
         ) { $0.text }
 
         static let logLevel = one(
-            \.logLevel, "takes \(LogLevel.allCases.map(\.rawValue).joined(separator: ", "))",
+            \.logLevel, "must be one of \(LogLevel.allCases.map(\.rawValue).joined(separator: ", "))",
             parse: LogLevel.init(rawValue:)
         ) { $0.rawValue }
 
@@ -131,7 +132,7 @@ extension Setting {
         static func yes(_ path: Path<Bool>) -> Kind {
             Kind(form: .yes) { (texts, configuration) throws(Complaint) in
                 guard let value = Bool(texts.joined()) else {
-                    throw Complaint(text: "takes true or false, not `\(texts.joined())`.")
+                    throw Complaint(text: "must be true or false, not `\(texts.joined())`.")
                 }
                 configuration[keyPath: path] = value
             } text: {
@@ -141,7 +142,7 @@ extension Setting {
 
         static func fixed(_ text: String) -> Kind {
             Kind(form: .fixed) { (_, _) throws(Complaint) in
-                throw Complaint(text: "is fixed at \(text). Leave it out.")
+                throw Complaint(text: "is fixed at \(text) and cannot be changed. Leave it out.")
             } text: { _ in
                 text
             }
@@ -153,7 +154,7 @@ extension Setting.Kind {
     /// The memory of the daemon: not too little for one model, and not more than there is.
     static let memory = bytes(\.serving.memoryLimit) { bytes in
         let (all, written) = (MachineMemory.current, ByteCount(bytes: bytes).rounded)
-        if bytes < 1 << 20 { return "is at least 1M, not \(written): smaller models than that need it too." }
+        if bytes < 1 << 20 { return "must be at least 1M, not \(written)." }
         guard bytes > all.bytes else { return nil }
         return
             "\(written) is more than \(all.owner) \(ByteCount(bytes: all.bytes).rounded); write less, or leave it out for half of that."
@@ -168,8 +169,9 @@ extension ListenAddress {
         let (host, port) = (text[..<colon], text[text.index(after: colon)...])
         guard !host.isEmpty, !port.isEmpty, !host.contains(":") || host.hasPrefix("[") else { return form }
         guard Int(digits: port).flatMap(UInt16.init(exactly:)) != nil else {
-            return "\(port) is not a port: write a number from 0, which picks one, to 65535"
+            return "`\(port)` is not a valid port; use 0 to 65535, where 0 picks a free one"
         }
-        return "\(host) is not an IP address: write one of this machine, such as 127.0.0.1; names are not looked up"
+        return
+            "`\(host)` is not an IP address; use one of this machine, such as 127.0.0.1. Host names are not looked up"
     }
 }

@@ -16,34 +16,35 @@ extension Setting {
         Setting(
             "memory", .memory, unit: "size",
             initially: "half of this machine's, or of what its control group or ulimit -v grants",
-            "The memory for models and requests: bytes, or with K, M, G or T."),
+            "Memory for models and requests: bytes, or with K, M, G or T."),
         Setting(
             "durability", .durability, unit: "mode",
-            "When a push counts as done: group (synced with what arrived meanwhile), sync (synced by itself), "
-                + "interval:MS (written, synced that often), none (written)."),
+            "When a push is answered: group (after a sync shared with others), sync (after a sync of its own), "
+                + "interval:MS (after the write, with a sync that often), none (after the write)."),
         Setting(
             "receipt-window", .count(\.serving.receiptWindow), unit: "count",
-            "Remember this many pushes of each worker for retries; at least 1."),
+            "Keep the receipts of this many pushes per worker for retries; at least 1."),
         Setting(
             "snapshot-after", .bytes(\.serving.snapshotAllowance), unit: "size",
-            "Write models out, so that the journal can be cut short, when it has grown by this much; at least by twice "
-                + "what all models weigh."),
+            "Write snapshots when the journal has grown by this much, so that it can be cut; at least by twice "
+                + "the size of all models."),
         Setting(
             "allow-host",
             .list(
-                \.http.allowedHosts, "takes a name without port and path, such as paramd.example.org or *.example.org",
+                \.http.allowedHosts,
+                "must be a host name without port and path, such as paramd.example.org or *.example.org",
                 HostName.isPattern),
             unit: "name",
-            "Answer requests for this host name too, or for all below *.example.org; may be repeated."),
+            "Also answer requests for this host name, or for all names below *.example.org; may be repeated."),
         Setting(
-            "without-model", .list(\.withoutModels, "takes the name of a model") { !$0.isEmpty }, unit: "name",
-            "Do not serve this model, whose files are kept for a start without the option; may be repeated."),
+            "without-model", .list(\.withoutModels, "must be the name of a model") { !$0.isEmpty }, unit: "name",
+            "Do not serve this model, but keep its files; may be repeated."),
         Setting(
             "log-level", .logLevel, unit: "level",
             "Log messages of this level and above: trace, debug, info, notice, warning, error or critical."),
         Setting(
             "insecure-no-auth", .yes(\.isOpen),
-            "Serve a non-loopback address without authentication: whoever reaches it can change every model."),
+            "Serve a non-loopback address without authentication: everyone who reaches it can change every model."),
     ]
 
     /// Settings, then limits.

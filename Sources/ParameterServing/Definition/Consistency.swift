@@ -10,15 +10,15 @@ public enum Consistency {
     /// - Throws: `.invalid`.
     public static func check(_ setting: Setting) throws(OptimizerError) {
         guard case .object(let entries) = setting else {
-            throw complaint("", .typeError, "`consistency` is an object such as {\"mode\":\"async\"}")
+            throw complaint("", .typeError, "`consistency` must be an object such as {\"mode\":\"async\"}")
         }
         for entry in entries where entry.key != "mode" {
             throw complaint(
                 "/\(entry.key.pointerEscaped)", .keyError,
-                "`consistency` has no field `\(entry.key)`; it knows `mode`")
+                "unknown field `\(entry.key)` of `consistency`; its only field is `mode`")
         }
         guard setting["mode"]?.stringValue == "async" else {
-            throw complaint("/mode", .valueError, "the only mode is \"async\": each push is applied at once")
+            throw complaint("/mode", .valueError, "`mode` must be \"async\", where each push is applied at once")
         }
     }
 

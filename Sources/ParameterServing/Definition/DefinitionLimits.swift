@@ -17,7 +17,7 @@ public enum DefinitionLimits {
         throw .invalid(
             Complaint(
                 pointer: "", exception: .valueError,
-                detail: "sequences of rates have at most \(sequenceParts) parts together; send an array of rates",
+                detail: "sequences of rates can have at most \(sequenceParts) parts in total; send an array of rates",
                 expected: "at most \(sequenceParts) parts", got: "\(settings.sequenceParts)"))
     }
 

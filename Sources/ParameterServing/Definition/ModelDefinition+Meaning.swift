@@ -31,7 +31,9 @@ extension ModelDefinition {
             let pointer = "/parameters/\(parameter.name.pointerEscaped)"
             guard let index = layout.index(of: parameter.name) else {
                 found.append(
-                    Complaint(pointer: pointer, exception: .valueError, detail: "the model has no `\(parameter.name)`"))
+                    Complaint(
+                        pointer: pointer, exception: .valueError,
+                        detail: "the model has no parameter `\(parameter.name)`"))
                 continue
             }
             let present = layout.parameters[index]

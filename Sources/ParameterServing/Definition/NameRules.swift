@@ -12,7 +12,7 @@ extension Name {
 
     /// The rule for names of parameters, in words.
     public static let parameterRule =
-        "a parameter's name is 1 to \(longestParameter) characters without # or control characters, and not `.`, `..` or __metadata__"
+        "a parameter's name must be 1 to \(longestParameter) characters without # or control characters, other than `.`, `..` and __metadata__"
 
     /// Whether a parameter may be called so; characters are code points.
     public var isParameter: Bool {
@@ -39,7 +39,7 @@ extension ModelDefinition {
             throw .invalid([
                 Complaint(
                     pointer: "/groups/\(place)/name", exception: .valueError,
-                    detail: "a group cannot be called `\(name)`, which no URL reaches; give it another name")
+                    detail: "a group cannot be named `\(name)`, which no URL can reach; choose another name")
             ])
         }
     }

@@ -32,7 +32,8 @@ extension ModelSource {
             }
         }
         guard let head else {
-            throw ServingError(complaint("", "the file's metadata cannot be read; it may come from another release"))
+            throw ServingError(
+                complaint("", "the metadata of the file cannot be read; it may come from another release"))
         }
         return head
     }
@@ -73,7 +74,7 @@ extension ModelSource {
             offset += floats.values.count
         }
         guard offset == slot.buffer.count else {
-            throw ServingError(complaint("", "the file's values of slot `\(slot.name)` do not fill it"))
+            throw ServingError(complaint("", "the values of slot `\(slot.name)` in the file do not match its shape"))
         }
     }
 

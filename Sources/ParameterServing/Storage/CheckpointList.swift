@@ -25,7 +25,7 @@ public struct DamagedCheckpoint: Sendable, Equatable {
     init(unlabelled info: SnapshotInfo) {
         id = info.id
         file = "checkpoints/\(info.file)"
-        reason = "\(info.file) tells neither step nor version."
+        reason = "\(info.file) contains neither step nor version."
         bytes = info.length
     }
 }

@@ -54,7 +54,7 @@ struct Contents {
     var hole: String? {
         guard let first = firstSegment, first.number > 1 else { return nil }
         return state.modelNeedingRecords(before: first.position).map { uid, model in
-            "model \(uid) needs the records from \(model.position) on, and it begins with \(first.position)"
+            "model \(uid) needs the records from \(model.position), but it begins with \(first.position)"
         }
     }
 

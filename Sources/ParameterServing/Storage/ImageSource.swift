@@ -66,7 +66,7 @@ struct ImageSource {
             try read(target, offset)
             offset += target.count
         }
-        guard offset == count else { throw damaged(offset, "there are \(count - offset) bytes too many") }
+        guard offset == count else { throw damaged(offset, "it is \(count - offset) bytes too long") }
     }
 
     /// The whole content as a census.

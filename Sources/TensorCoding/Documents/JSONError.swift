@@ -74,27 +74,27 @@ extension JSONError.Reason {
         switch self {
         case .empty: "the body is empty; send a JSON document"
         case .truncated(let inside): "the text ends inside \(inside); send the whole document"
-        case .trailingBytes: "the document has ended before this; send one JSON value and nothing after it"
+        case .trailingBytes: "more text follows the end of the document; send a single JSON value"
         case .byteOrderMark: "the text starts with a byte order mark; send UTF-8 without it"
-        case .nul: "a NUL character; remove it"
-        case .invalidUTF8: "bytes that are not UTF-8; encode the text as UTF-8"
+        case .nul: "a NUL character is not allowed; remove it"
+        case .invalidUTF8: "the text is not valid UTF-8; encode it as UTF-8"
         case .controlCharacter(let byte):
-            "a raw control character (\(hexadecimal(byte))) inside a string; write it as an escape such as \\n or \\u00\(hexadecimal(byte).dropFirst(2))"
-        case .invalidEscape: "an escape that JSON does not have; write \\\\ for a backslash and surrogates in pairs"
+            "a string contains the raw control character \(hexadecimal(byte)); write it as an escape such as \\n or \\u00\(hexadecimal(byte).dropFirst(2))"
+        case .invalidEscape: "unknown escape in a string; write \\\\ for a backslash and surrogates in pairs"
         case .notFinite: "NaN and Infinity are not JSON; push safetensors or drop the step"
         case .invalidLiteral:
-            "an unknown word; JSON has true, false and null in lower case, and text needs double quotes"
-        case .invalidNumber: "a malformed number; write it like -1.5e-3, without leading zeros or plus sign"
-        case .numberOutOfRange: "a number beyond a 64-bit float, or a whole number beyond 64 bits; send a smaller one"
-        case .unexpected(let byte, let wanted): "\(character(byte)) cannot stand here; \(wanted)"
+            "unknown word; JSON has true, false and null in lower case, and text needs double quotes"
+        case .invalidNumber: "malformed number; write it like -1.5e-3, without leading zeros or plus sign"
+        case .numberOutOfRange: "the number is too large for a 64-bit float or a 64-bit integer; send a smaller one"
+        case .unexpected(let byte, let wanted): "unexpected \(character(byte)); \(wanted)"
         case .duplicateKey(let key): "the key \"\(key)\" appears twice in one object; keep one of them"
-        case .tooDeep(let limit): "nesting deeper than \(limit) levels; flatten the document"
-        case .textTooLong(let limit): "a text of more than \(limit) bytes where a name or a word is wanted; shorten it"
+        case .tooDeep(let limit): "the document is nested deeper than \(limit) levels; flatten it"
+        case .textTooLong(let limit): "a name or word is longer than \(limit) bytes; shorten it"
         case .documentTooLarge(let limit):
-            "more than \(limit) bytes beside the tensors; shorten names and extra fields, and append to long arrays of rates with PATCH"
-        case .tooManyTensors(let limit): "more than \(limit) tensors in one body; send them in several"
+            "the body without its tensors is longer than \(limit) bytes; shorten names and extra fields, and append to long arrays of rates with PATCH"
+        case .tooManyTensors(let limit): "the body has more than \(limit) tensors; send them in several requests"
         case .overBudget:
-            "no memory is left for the document; send fewer values (each rate of an array takes memory), or try again later"
+            "not enough memory for the document; send fewer values (each rate of an array takes memory), or try again later"
         case .refused(let text): text
         }
     }
@@ -105,8 +105,8 @@ extension JSONError.Reason {
 
     private func character(_ byte: UInt8) -> String {
         switch byte {
-        case 0x22: "a double quote"
-        case 0x27: "a single quote"
+        case 0x22: "double quote"
+        case 0x27: "single quote"
         case 0x21...0x7E: "'\(Character(Unicode.Scalar(byte)))'"
         default: "byte \(hexadecimal(byte))"
         }

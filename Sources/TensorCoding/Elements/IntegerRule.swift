@@ -68,13 +68,13 @@ struct StrayNumber: Equatable {
     /// - Parameter place: its indices; empty for the value of a scalar.
     func detail(in name: Name, at place: [Int]) -> String {
         let at = place.isEmpty ? "" : " at \(Dimensions.text(place))"
-        let found = "`\(name)` holds \(value)\(at), which"
+        let found = "`\(name)` contains \(value)\(at), which"
         switch fault {
-        case .beyondFloat32: return "\(found) is beyond the range of float32; send numbers up to 3.4e38 in size"
-        case .outside(let type): return "\(found) \(type.rawValue) does not hold; send \(type.range)"
+        case .beyondFloat32: return "\(found) is too large for float32; send numbers up to 3.4e38"
+        case .outside(let type): return "\(found) does not fit \(type.rawValue); send \(type.range)"
         case .rounded:
             return
-                "\(found) float32 would round; values are stored as float32, whose integers are exact up to 16777216: send the nearest one that it has"
+                "\(found) would be rounded: values are stored as float32, which is exact for integers up to 16777216. Send the nearest float32"
         }
     }
 

@@ -140,7 +140,7 @@ extension JSONBodyReader {
         envelope.write("null", at: lexer.place)
         issues.add(
             TensorIssue(
-                .form, at: "/" + section.pointerEscaped, "\(section) has to be an object of name: tensor",
+                .form, at: "/" + section.pointerEscaped, "`\(section)` must be an object of tensors by name",
                 expected: "an object", got: token.noun))
         if token == .beginArray { place = .passing } else { endSection() }
     }

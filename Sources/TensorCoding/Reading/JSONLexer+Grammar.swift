@@ -47,7 +47,7 @@ extension JSONLexer {
         guard byte == UInt8(ascii: "\"") else {
             if byte == 0 { throw error(.nul) }
             let comma =
-                byte == UInt8(ascii: "}") ? "remove the comma before it" : "a key in double quotes has to stand here"
+                byte == UInt8(ascii: "}") ? "remove the comma before it" : "write a key in double quotes"
             throw error(.unexpected(byte, wanted: comma))
         }
         return try beginString(isKey: true)
@@ -74,10 +74,10 @@ extension JSONLexer {
         case UInt8(ascii: "N"), UInt8(ascii: "I"): .notFinite
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): .invalidLiteral
         case UInt8(ascii: "+"), UInt8(ascii: "."): .invalidNumber
-        case 0xEF, 0xFE, 0xFF: offset == 0 ? .byteOrderMark : .unexpected(byte, wanted: "a value has to stand here")
-        case UInt8(ascii: "]"), UInt8(ascii: "}"): .unexpected(byte, wanted: "a value has to stand before it")
+        case 0xEF, 0xFE, 0xFF: offset == 0 ? .byteOrderMark : .unexpected(byte, wanted: "write a value here")
+        case UInt8(ascii: "]"), UInt8(ascii: "}"): .unexpected(byte, wanted: "write a value before it")
         case UInt8(ascii: "'"): .unexpected(byte, wanted: "put text in double quotes")
-        default: .unexpected(byte, wanted: "a value has to stand here")
+        default: .unexpected(byte, wanted: "write a value here")
         }
     }
 

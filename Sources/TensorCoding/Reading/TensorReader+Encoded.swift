@@ -36,7 +36,7 @@ extension TensorReader {
         let values = output.written
         let isExact = use.type != nil || !hasFraction && values.allSatisfy { abs($0) < 16_777_216 }
         guard isExact, values.count == output.count else {
-            let detail = "write dtype before data in `\(tensor.name)`, so that every integer is read exactly"
+            let detail = "write `dtype` before `data` in `\(tensor.name)`, so that every integer is read exactly"
             return report(.form, at: "dtype", detail, &issues)
         }
         guard let stray = rule.stray(among: values) else { return }
@@ -78,7 +78,7 @@ extension TensorReader {
     mutating func finishBase64(_ issues: inout IssueList) {
         guard let type = encoded.type else {
             if !seen.contains(.dtype) {
-                report(.elementType, "b64 needs a dtype beside it: F32, F16, BF16 or F64", &issues)
+                report(.elementType, "`b64` needs a `dtype`: F32, F16, BF16 or F64", &issues)
             }
             return
         }
@@ -88,12 +88,16 @@ extension TensorReader {
         }
         tensor.isFinite = stream.isFinite
         if encoded.isOverBudget {
-            report(.budget, at: "b64", "no memory is left for it; put dtype before b64, or push fewer values", &issues)
+            report(
+                .budget, at: "b64",
+                "not enough memory for the tensor; write `dtype` before `b64`, or send fewer values", &issues)
         } else if !encoded.decoder.isComplete {
-            report(.base64, at: "b64", "b64 has to be padded base64 of the standard alphabet and nothing else", &issues)
+            report(
+                .base64, at: "b64", "`b64` must be padded base64 with the standard alphabet, without white space",
+                &issues)
         } else if !stream.isWhole {
             report(
-                .base64, at: "b64", "b64 ends inside an element; \(type.rawValue) takes \(type.size) bytes each",
+                .base64, at: "b64", "`b64` ends within an element; each \(type.rawValue) has \(type.size) bytes",
                 &issues)
         } else if let stray = stream.stray {
             let detail = stray.detail(in: tensor.name, shape: stated)

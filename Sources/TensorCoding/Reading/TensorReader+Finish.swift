@@ -11,7 +11,7 @@ extension TensorReader {
             finishDense(&issues)
         }
         if output.isOverBudget || rows.isOverBudget {
-            report(.budget, "no memory is left for its values; send fewer at a time", &issues)
+            report(.budget, "not enough memory for the values; send fewer at a time", &issues)
         }
         tensor.isRead = !hasIssue
         return .done
@@ -21,7 +21,7 @@ extension TensorReader {
         tensor.elementCount = output.count
         tensor.content = .dense(buffer: output.buffer)
         if seen.contains(.data), encoded.isPresent {
-            report(.form, "give either data or b64, not both", &issues)
+            report(.form, "send either `data` or `b64`, not both", &issues)
         }
         let nested = inferred ?? [output.count]
         guard let stated else {
@@ -31,14 +31,14 @@ extension TensorReader {
         let fits = nested.count == 1 ? Dimensions.product(stated) == output.count : nested == stated
         guard !fits, !hasIssue else { return }
         hasIssue = true
-        let detail = "the values do not fill the shape \(Dimensions.text(stated))"
+        let detail = "the values do not match the shape \(Dimensions.text(stated))"
         issues.add(
             TensorIssue(.shape, at: tensor.pointer, detail).comparing(expected: .shape(stated), got: .shape(nested)))
     }
 
     private mutating func finishRows(_ issues: inout IssueList) {
         guard seen.contains(.indices), seen.contains(.values), !hasOutput else {
-            report(.form, "sparse rows are indices and values together, without data or b64", &issues)
+            report(.form, "sparse rows need both `indices` and `values`, without `data` or `b64`", &issues)
             return
         }
         let values = rows.buffer ?? TensorBuffer()
@@ -47,7 +47,7 @@ extension TensorReader {
         let rowCount = tensor.rowsShape.first ?? 0
         guard rowCount != indices?.count, !hasIssue else { return }
         report(
-            .indices, "there have to be as many indices as rows of values", expected: "\(rowCount)",
+            .indices, "there must be as many indices as rows of values", expected: "\(rowCount)",
             got: "\(indices?.count ?? 0)", &issues)
     }
 }

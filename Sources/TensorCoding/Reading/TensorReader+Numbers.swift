@@ -75,7 +75,7 @@ extension TensorReader {
             nesting.add(numbers: 1)
         default:
             reportElement(
-                of: member, .notANumber, "numbers are wanted here, not \(token.noun)\(token.origin)", got: token.noun,
+                of: member, .notANumber, "expected numbers, not \(token.noun)\(token.origin)", got: token.noun,
                 &issues)
             nesting.add(numbers: 1)
             guard token == .beginObject else { break }
@@ -113,7 +113,7 @@ extension TensorReader {
         if nesting.isRagged {
             report(
                 .ragged, at: member?.rawValue ?? "",
-                "the lists differ in length or depth; give lists of one level equal lengths", &issues)
+                "the lists differ in length or depth; send lists of equal lengths on each level", &issues)
         }
         if member == .values {
             tensor.rowsShape = nesting.dimensions
@@ -151,7 +151,7 @@ extension TensorReader {
             let place = member == .shape ? stated?.count : indices?.count
             report(
                 member.issueKind, at: "\(member.rawValue)/\(place ?? 0)",
-                "\(member.rawValue) holds integers", got: token.noun, &issues)
+                "`\(member.rawValue)` must be integers", got: token.noun, &issues)
             let opens = token == .beginArray || token == .beginObject
             stage = .passing(depth: lexer.depth - (opens ? 2 : 1), next: .object)
             return .none
@@ -164,7 +164,7 @@ extension TensorReader {
         guard value >= 0, count < JSONLimits.rank else {
             report(
                 .shape, at: "shape/\(count)",
-                value < 0 ? "a dimension is 0 or more" : "a shape has at most \(JSONLimits.rank) dimensions",
+                value < 0 ? "a dimension must be 0 or more" : "a shape can have at most \(JSONLimits.rank) dimensions",
                 got: "\(value)", &issues)
             stage = .passing(depth: lexer.depth - 1, next: .object)
             return .none
@@ -178,7 +178,7 @@ extension TensorReader {
         if count == indexAllowance {
             let more = max(64, count)
             guard sink.allowGrowth(bytes: more * MemoryLayout<Int>.stride) else {
-                report(.budget, at: "indices", "no memory is left for so many indices; push fewer rows", &issues)
+                report(.budget, at: "indices", "not enough memory for the indices; push fewer rows", &issues)
                 stage = .passing(depth: lexer.depth - 1, next: .object)
                 return .none
             }

@@ -113,8 +113,8 @@ struct TensorReader {
             report(
                 .notANumber,
                 token == .null
-                    ? "null is not a tensor (Python sends None so, where p.grad is None); leave `\(tensor.name)` out"
-                    : "a tensor is a number, nested lists of numbers or an object, not \(token.noun)",
+                    ? "null is not a tensor (Python sends it for a p.grad that is None); leave `\(tensor.name)` out"
+                    : "a tensor must be a number, nested lists of numbers or an object, not \(token.noun)",
                 got: token.noun, &issues)
             return finish(&issues)
         }
@@ -164,7 +164,7 @@ struct TensorReader {
         _ member: Member, _ token: JSONToken, _ lexer: JSONLexer, _ issues: inout IssueList
     ) -> Effect {
         report(
-            member.issueKind, at: member.rawValue, "\(member.rawValue) has to be \(member.noun), not \(token.noun)",
+            member.issueKind, at: member.rawValue, "`\(member.rawValue)` must be \(member.noun), not \(token.noun)",
             expected: member.noun, got: token.noun, &issues)
         return pass(token, lexer, then: .object, &issues)
     }
@@ -239,6 +239,6 @@ extension JSONToken {
     /// Where such a value among numbers comes from, for a message; empty where that is not known.
     var origin: String {
         self == .null
-            ? ": JSON.stringify writes NaN and Infinity so; look for where the values stop being finite" : ""
+            ? "; JSON.stringify writes null for NaN and Infinity, so find where the values stop being finite" : ""
     }
 }

@@ -57,7 +57,7 @@ struct EntryReader {
             readIndices(bytes)
         } else if stream != nil {
             stream?.decode(bytes, into: &output, sink: sink)
-            if output.isOverBudget { report(.budget, "no memory is left for its values; send fewer at a time") }
+            if output.isOverBudget { report(.budget, "not enough memory for the values; send fewer at a time") }
             reportValues()
         }
     }
@@ -71,12 +71,12 @@ struct EntryReader {
 
     private mutating func prepareIndices(_ sink: any TensorSink) {
         guard entry.type == .int32 || entry.type == .int64, entry.shape.count == 1 else {
-            report(.indices, "indices are a list of I32 or I64", got: entry.typeName)
+            report(.indices, "indices must be a list of I32 or I64", got: entry.typeName)
             return
         }
         let (bytes, overflow) = entry.elementCount.multipliedReportingOverflow(by: MemoryLayout<Int>.stride)
         guard !overflow, sink.allowGrowth(bytes: bytes) else {
-            report(.budget, "no memory is left for so many indices; push fewer rows")
+            report(.budget, "not enough memory for the indices; push fewer rows")
             return
         }
         indices.reserveCapacity(entry.elementCount)
@@ -105,7 +105,7 @@ extension ElementType {
     /// Why a tensor of this type is not read, and which types are.
     func refusal(of name: Name, _ sink: any TensorSink) -> String {
         Self.refusal(of: rawValue, name, takesIntegers: sink.integers(for: name) != .refused)
-            + (isInteger ? " (integers are taken in imports of parameters with \"trainable\":false)" : "")
+            + (isInteger ? " (integers are only accepted in imports of parameters with \"trainable\":false)" : "")
     }
 
     /// As above, for a type that may not be known here.

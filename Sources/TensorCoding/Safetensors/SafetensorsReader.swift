@@ -113,7 +113,8 @@ extension SafetensorsReader {
         for name in pairs.intersection(names).sorted() {
             issues.add(
                 TensorIssue(
-                    .form, at: "/" + name.pointerEscaped, "it comes whole and as rows; send one of the two"))
+                    .form, at: "/" + name.pointerEscaped,
+                    "the tensor is sent both whole and as rows; send one of the two"))
         }
         self.header = header
     }
@@ -182,7 +183,7 @@ extension SafetensorsReader {
             guard shape.first != rows.count else { continue }
             issues.add(
                 TensorIssue(
-                    .indices, at: finished[place].pointer, "there have to be as many indices as rows of values",
+                    .indices, at: finished[place].pointer, "there must be as many indices as rows of values",
                     expected: "\(shape.first ?? 0)", got: "\(rows.count)"))
         }
     }

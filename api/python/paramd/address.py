@@ -40,10 +40,10 @@ def address(url: str, cafile: str | os.PathLike[str] | None) -> Address:
         host, port, parts = None, None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host:
         shown = url.rpartition("@")[2] if isinstance(url, str) else url
-        raise ValueError(f"{shown!r} is not the address of a server; http://127.0.0.1:8470 is one")
+        raise ValueError(f"{shown!r} is not the address of a server; use one such as http://127.0.0.1:8470")
     is_secure = parts.scheme == "https"
     if cafile is not None and not is_secure:
-        raise ValueError(f"cafile is for https://, and this is http://{host}; write https:// or leave cafile out")
+        raise ValueError(f"cafile needs https://, but the address is http://{host}; use https:// or leave cafile out")
     context = _context(cafile) if is_secure else None
     basic = _basic(parts.username, parts.password) if parts.username is not None else None
     return Address(host, port or (443 if is_secure else 80), parts.path.rstrip("/"), context, basic)

@@ -58,7 +58,7 @@ def whole(name: str, value: Any) -> Array:
     """Indices as int64."""
     array = np.asarray(_on_host(value))
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"`{name}`: indices of rows are whole numbers, not {array.dtype}")
+        raise TypeError(f"`{name}`: indices of rows must be whole numbers, not {array.dtype}")
     return np.asarray(array, dtype="<i8")
 
 
@@ -81,7 +81,7 @@ def by_name(values: Mapping[str, T], what: str) -> Mapping[str, T]:
         raise TypeError(no_names(what, values))
     for name, value in values.items():
         if not isinstance(name, str):
-            raise TypeError(f"{what} have names that are text, not {name!r}")
+            raise TypeError(f"the names of {what} must be text, not {name!r}")
         if isinstance(value, Mapping):
             raise TypeError(nested(name, value))
     return values
@@ -90,7 +90,7 @@ def by_name(values: Mapping[str, T], what: str) -> Mapping[str, T]:
 def no_names(what: str, values: object) -> str:
     """What to do with a list of tensors, or with one."""
     return (
-        f"{what} are a dictionary of arrays by name, not {type(values).__name__}; write "
+        f"{what} must be a dictionary of arrays by name, not {type(values).__name__}; write "
         "dict(net.named_parameters()) in PyTorch, {p.name: p for p in net.get_parameters()} in MindSpore"
     )
 
@@ -99,7 +99,7 @@ def nested(name: str, value: Mapping[Any, Any]) -> str:
     """What to do with a dictionary in a dictionary, such as the parameters of a Flax module."""
     inner = next(iter(value), "name")
     return (
-        f"`{name}` is a dictionary, and names are flat: send {f'{name}.{inner}'!r} and so on in one dictionary, "
+        f"`{name}` is a nested dictionary; send {f'{name}.{inner}'!r} and so on in one dictionary, "
         f"{{f'{{outer}}.{{name}}': array for outer, inner in tree.items() for name, array in inner.items()}}"
     )
 
@@ -148,7 +148,7 @@ def _is_rounded(array: Array) -> bool:
 
 def _no_numbers(array: Array, value: Any) -> str:
     if array.dtype != object:
-        return f"an array of {array.dtype} holds no real numbers"
+        return f"an array of {array.dtype} does not contain real numbers"
     if array.ndim == 0:
         return f"{type(value).__name__} is not an array of numbers"
     kinds = sorted({type(each).__name__ for each in array.flat})

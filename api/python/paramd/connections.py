@@ -37,7 +37,7 @@ class Answer:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise BadAnswer(f"this is not JSON as paramd writes it; is it a paramd? {bytes(self.body[:200])!r}")
+            raise BadAnswer(f"the answer is not JSON from paramd; is this a paramd? {bytes(self.body[:200])!r}")
         return document
 
 

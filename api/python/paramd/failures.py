@@ -63,7 +63,7 @@ def of_connection(
     is_sent = not isinstance(error, NoConnectionError)
     reason, hint = f"{cause}" or type(cause).__name__, "is paramd running there?"
     if isinstance(cause, TimeoutError):
-        reason = f"{timeout:g} s are over" if is_sent else "no connection within the time for it"
+        reason = f"timed out after {timeout:g} s" if is_sent else "timed out while connecting"
     if isinstance(cause, ssl.SSLError):
         hint = _of_encryption(cause)
     unreachable = Unreachable(f"no answer from {to.host}:{to.port} ({reason}); {hint}")

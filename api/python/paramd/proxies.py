@@ -16,7 +16,7 @@ _ADVICE = {
     408: "the request was too slow for it: raise its limit (nginx: client_body_timeout)",
     413: "the body is too large for it: raise its limit (nginx: client_max_body_size 0)",
     414: "the address is too long for it: raise its limit (nginx: large_client_header_buffers)",
-    429: "it takes fewer requests a second: raise its limit (nginx: limit_req)",
+    429: "it allows fewer requests a second: raise its limit (nginx: limit_req)",
     431: "the headers are too large for it: raise its limit (nginx: large_client_header_buffers)",
     502: "it got no answer from paramd: is paramd running, and is its address right in the proxy?",
     503: "it has no paramd to ask: is paramd running, and is its address right in the proxy?",

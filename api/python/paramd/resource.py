@@ -22,7 +22,7 @@ class Resource:
 
     def __init__(self, transport: Transport, name: str) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ValueError(f"a model's name is 1 to 128 of the characters A-Z a-z 0-9 _ . -, not {name!r}")
+            raise ValueError(f"a model's name must be 1 to 128 of the characters A-Z a-z 0-9 _ . -, not {name!r}")
         self.name = name
         self._transport = transport
         # The daemon keeps answers for each beginning of keys, so that many programs do not push out each other's.

@@ -153,7 +153,7 @@ def _read(answer: Answer) -> tuple[dict[str, Array], dict[str, str], int, int]:
         arrays, metadata = tensors.load(answer.body)
         step, version = (int(answer.headers[f"x-paramd-{key}"]) for key in ("step", "version"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BadAnswer(f"these are not parameters; is it a paramd? {bytes(answer.body[:200])!r}") from error
+        raise BadAnswer(f"the answer contains no parameters; is this a paramd? {bytes(answer.body[:200])!r}") from error
     return arrays, metadata, step, version
 
 
@@ -161,7 +161,7 @@ def _warn_of_infinities(names: str) -> None:
     """As NumPy warns of a cast that overflows."""
     if names:
         listed = ", ".join(f"`{unquote(name)}`" for name in names.split(","))
-        sentence = f"values of {listed} are beyond the dtype of this pull and arrive as infinity; pull them as float32"
+        sentence = f"values of {listed} are too large for the dtype of this pull and arrive as infinity; pull them as float32"
         warnings.warn(sentence, RuntimeWarning, stacklevel=4)
 
 

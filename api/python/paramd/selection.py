@@ -39,5 +39,5 @@ def _pattern(glob: str) -> re.Pattern[str]:
 def _wire_type(dtype: Any) -> str:
     name = getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
     if name not in _TYPES:
-        raise ValueError(f"dtype is float32, float16 or bfloat16, not {dtype!r}")
+        raise ValueError(f"dtype must be float32, float16 or bfloat16, not {dtype!r}")
     return _TYPES[name]

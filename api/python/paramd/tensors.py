@@ -110,7 +110,7 @@ def _dtype(entry: Mapping[str, Any]) -> np.dtype[Any]:
     try:
         return _DTYPES[entry["dtype"]]
     except KeyError:
-        raise ValueError(f"tensors of {entry.get('dtype')} are not known here, only {', '.join(_DTYPES)}") from None
+        raise ValueError(f"the dtype {entry.get('dtype')} is not supported, only {', '.join(_DTYPES)}") from None
 
 
 def _view(data: bytes | bytearray, start: int, entry: Mapping[str, Any]) -> Array:

@@ -28,11 +28,11 @@ struct PiecewiseConstantFunction: LearningRateSchedule {
         for value in try settings.numbers("milestone") {
             guard let milestone = Int(exactly: value) else {
                 throw settings.complaint(
-                    "milestone", .typeError, "`milestone` holds integers; \(value) is none.", "integers", "\(value)")
+                    "milestone", .typeError, "`milestone` must be integers; got \(value).", "integers", "\(value)")
             }
             guard milestone >= max(1, milestones.last ?? 1) else {
                 throw settings.complaint(
-                    "milestone", .valueError, "`milestone` holds integers >= 1 that never fall; \(milestone) does.",
+                    "milestone", .valueError, "`milestone` must be integers >= 1 in ascending order; got \(milestone).",
                     "integers >= 1, none below the one before", "\(milestone)")
             }
             milestones.append(milestone)
