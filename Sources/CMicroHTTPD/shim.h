@@ -90,7 +90,7 @@ static inline void http_discard(int descriptor) {
 }
 
 // Bytes of ours that the peer has acknowledged, or -1 where the socket is not TCP.
-// `tcpi_bytes_acked` lies at this offset of the kernel's `struct tcp_info` since 4.1; glibc's own copy ends before it.
+// `tcpi_bytes_acked` is at this offset of the kernel's `struct tcp_info` since 4.1; glibc's own copy ends before it.
 static inline int64_t http_acknowledged_bytes(int descriptor) {
     enum { bytes_acked_offset = 120 };
     unsigned char info[bytes_acked_offset + sizeof(int64_t)];

@@ -38,6 +38,6 @@ public protocol BodyReceiver: AnyObject {
 }
 
 extension BodyReceiver {
-    /// Nobody.
+    /// No one.
     public var payers: [String] { [] }
 }

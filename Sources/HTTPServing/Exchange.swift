@@ -112,7 +112,7 @@ extension Exchange {
         }
     }
 
-    /// When the exchange expires, in nanoseconds of the monotonic clock, and whether somebody waits for an abandonment.
+    /// When the exchange expires, in nanoseconds of the monotonic clock, and whether someone waits for an abandonment.
     var wishes: (deadline: UInt64?, isWatched: Bool) {
         state.withLock { state in
             guard case .open(let waiting) = state else { return (nil, false) }
@@ -128,7 +128,7 @@ extension Exchange {
         if let make { complete(make) }
     }
 
-    /// The client has left: nobody will read an answer.
+    /// The client has left: no one will read an answer.
     func abandon() {
         settle(.abandoned)?.abandonment?()
     }

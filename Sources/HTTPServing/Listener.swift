@@ -1,5 +1,5 @@
 // The socket of a server: taken first, so that an address that is in use stops a start before it has changed anything, and
-// listening only once there is somebody to answer.
+// listening only once there is someone to answer.
 
 import CMicroHTTPD
 import Glibc
@@ -53,9 +53,9 @@ public struct Listener: Sendable {
         if let path { unlink(path) }
     }
 
-    /// Removes the file of a Unix socket on which nobody listens any more: its server ended without doing so.
+    /// Removes the file of a Unix socket on which no one listens any more: its server ended without doing so.
     private static func removeAbandoned(_ path: String, _ address: SocketAddress) {
-        // Connecting to a file of another kind is refused too, and that file is somebody's.
+        // Connecting to a file of another kind is refused too, and that file is someone's.
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

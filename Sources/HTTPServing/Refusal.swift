@@ -13,7 +13,7 @@ public enum Refusal: Error, Sendable, Hashable {
     case malformedTarget(reason: String)
     /// The target is longer, or has more arguments, than the limit.
     case targetTooLong(limit: Int)
-    /// A header's name or value holds a character that may not stand there.
+    /// A header's name or value holds a character that is not allowed there.
     case malformedHeader(name: String)
     /// A line of the head does not end with CR LF, has an empty name, is folded or holds a NUL.
     case inexactHead

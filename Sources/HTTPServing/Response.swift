@@ -43,7 +43,7 @@ public struct Response: Sendable {
         case stream(any BodySource)
     }
 
-    /// Memory that somebody else owns.
+    /// Memory that someone else owns.
     public struct Segment: @unchecked Sendable {
         /// What keeps `bytes` valid and unchanged.
         public let owner: AnyObject

@@ -1,5 +1,5 @@
 // Numbers of headers, queries and paths: ASCII digits and nothing else. Swift's own readers take a sign, and for floats
-// `inf`, `nan` and hexadecimal digits, which a proxy in between reads otherwise; so everything on the wire is read here.
+// `inf`, `nan` and hexadecimal digits, which a proxy in between reads otherwise; so everything on the wire is read with these.
 
 extension Int {
     /// The number that a text of digits says; nil for anything else and for one that does not fit.

@@ -11,7 +11,7 @@ package enum Failpoint: String, Sendable {
     case beforeLog = "before-log"
     /// A batch of records is written and not synced.
     case afterWrite = "after-write"
-    /// A batch is synced, and nobody knows.
+    /// A batch is synced, and no one knows.
     case afterSync = "after-sync"
     /// A model has a logged command before it.
     case beforeApply = "before-apply"

@@ -114,7 +114,7 @@ public final class Journal: Sendable {
     /// Why nothing is written any more, or `nil` while all is well.
     public var failure: JournalError? { status.withLock { $0.failure } }
 
-    /// Why the last append was refused, or `nil` while the next one may hope; it goes by itself.
+    /// Why the last append was refused, or `nil` while the next one may succeed; it clears without a restart.
     public var obstacle: JournalError? { status.withLock { $0.trouble } }
 
     /// Has `body` told, on the journal thread, when appends begin to be refused and why, and when that is over (`nil`).

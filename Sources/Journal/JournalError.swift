@@ -14,7 +14,7 @@ public enum JournalError: Error, Sendable, Equatable {
     /// The process has no descriptor left, or the system no memory: this append changed nothing; later ones work once
     /// there are some.
     case outOfResources(file: String, call: String, code: Int32)
-    /// A write or sync failed. Final: nothing more is written until the journal is opened afresh.
+    /// A write or sync failed. Final: nothing more is written until the journal is opened again.
     case failed(file: String, call: String, code: Int32)
     /// A file was removed, moved, replaced or cut short while it was open. Final: what is written to it now, no start would find.
     case displaced(file: String)
@@ -82,7 +82,7 @@ extension JournalError {
         return [EMFILE, ENFILE, ENOMEM].contains(code)
     }
 
-    /// Whether later appends can succeed without opening the journal afresh.
+    /// Whether later appends can succeed without opening the journal again.
     public var heals: Bool {
         switch self {
         case .outOfSpace, .readOnlyFileSystem, .outOfResources: true

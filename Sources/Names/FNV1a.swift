@@ -1,5 +1,5 @@
 // A short hash for what only has to differ: streams of random numbers, tags of selections. What has to be safe against
-// somebody who looks for two texts of one hash is a fingerprint (XXH3) instead.
+// someone who looks for two texts of one hash is a fingerprint (XXH3) instead.
 
 extension Sequence where Element == UInt8 {
     /// The 64-bit FNV-1a hash of the bytes.

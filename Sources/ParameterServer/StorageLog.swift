@@ -36,7 +36,7 @@ final class StorageLog: Sendable {
         }
     }
 
-    /// What a recovery found that somebody should look at.
+    /// What a recovery found that someone should look at.
     func log(_ summary: RecoverySummary) {
         if summary.tornBytes > 0 {
             logger.notice(

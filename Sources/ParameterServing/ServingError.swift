@@ -39,7 +39,7 @@ public enum ServingError: Error, Sendable, Equatable {
     case basedOnFuture(basedOn: Int, step: Int)
     /// The cursor belongs to another life of the model, or to a version that it has not reached.
     case cursorUnknown(cursor: String, newest: String)
-    /// The worker was registered anew; this epoch no longer counts.
+    /// The worker was registered again; this epoch no longer counts.
     case fenced(worker: Name, epoch: Int, current: Int)
     /// The key's receipt has left the window.
     case receiptForgotten(worker: Name, seq: Int, oldest: Int)
@@ -65,7 +65,7 @@ public enum ServingError: Error, Sendable, Equatable {
     case storageFull(reason: String)
     /// The journal holds as many bytes as it may until models have been written out.
     case journalBehind(limit: Int)
-    /// The journal failed; the daemon answers reads only until it is started anew.
+    /// The journal failed; the daemon answers reads only until it is started again.
     case storageFailed(reason: String)
     /// The journal failed while it wrote this: the next start tells whether it is there.
     case outcomeUnknown(reason: String)

@@ -63,7 +63,7 @@ public final class Locked<Value>: @unchecked Sendable {
 public final class Condition: @unchecked Sendable {
     @usableFromInline let pointer: UnsafeMutablePointer<pthread_cond_t>
 
-    /// Makes a condition that nobody waits for.
+    /// Makes a condition that no one waits for.
     public init() {
         pointer = .allocate(capacity: 1)
         var attributes = pthread_condattr_t()

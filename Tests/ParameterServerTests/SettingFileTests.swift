@@ -22,13 +22,13 @@ struct SettingFileTests {
     @Test(
         "a mistake is told with its line",
         arguments: [
-            ("memory: 1G\nmemry: 1G", "FILE:2: Unknown setting memry: did you mean `memory`?"),
-            ("limits:\n  models: 3\n  worker: 4", "FILE:3: Unknown setting limits.worker: did you mean `workers`?"),
+            ("memory: 1G\nmemry: 1G", "FILE:2: memry is not a setting: did you mean `memory`?"),
+            ("limits:\n  models: 3\n  worker: 4", "FILE:3: limits.worker is not a setting: did you mean `workers`?"),
             ("models: 3", "FILE:1: models is a limit. Move it under `limits:`."),
             ("limits: {memory: 1G}", "FILE:1: limits.memory is not a limit. Move memory to the top level"),
             ("limits:\n- models", "FILE:1: limits must contain `name: value` lines"),
             ("limits: {wait: 600s}", "FILE:1: limits.wait is fixed at 300s and cannot be changed. Leave it out."),
-            ("config: other.yaml", "FILE:1: Unknown setting config"),
+            ("config: other.yaml", "FILE:1: config is not a setting"),
             ("# c\nlisten: 127.0.0.1:0\nlisten: 127.0.0.1:1", "FILE:2: listen is set more than once"),
             ("limits: {keys: 1, keys: 2}", "FILE:1: keys is set more than once"),
             ("memory:", "FILE:1: memory has no value"),
@@ -86,7 +86,7 @@ struct SettingFileTests {
         let failure = try #require(throws: StartFailure.self) {
             try EffectiveSettings(Flags.parse([]), environment: [variable: "1"])
         }
-        #expect(failure.message.contains("Unknown setting \(variable): did you mean `\(meant)`"), "\(failure.message)")
+        #expect(failure.message.contains("\(variable) is not a setting: did you mean `\(meant)`"), "\(failure.message)")
     }
 
     @Test(

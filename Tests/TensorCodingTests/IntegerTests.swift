@@ -60,15 +60,22 @@ struct IntegerTests {
         Case("[[1],[1e39]]", .refused, "/1/0", "contains 1.0e39 at [1,0], which is too large for float32; send"),
         Case("{\"dtype\":\"F64\",\"b64\":\"////////738=\"}", .refused, "/b64", "at [0], which is too large"),
         Case("[-1]", .wanted(.uint16), "/0", "contains -1 at [0], which does not fit U16; send whole numbers from 0"),
-        Case("{\"dtype\":\"I8\",\"data\":[[1],[128]]}", .taken, "/data/1/0", "contains 128 at [1,0], which does not fit I8"),
-        Case("{\"data\":[[1],[128]],\"dtype\":\"I8\"}", .taken, "/data", "contains 128 at [1,0], which does not fit I8"),
+        Case(
+            "{\"dtype\":\"I8\",\"data\":[[1],[128]]}", .taken, "/data/1/0",
+            "contains 128 at [1,0], which does not fit I8"),
+        Case(
+            "{\"data\":[[1],[128]],\"dtype\":\"I8\"}", .taken, "/data", "contains 128 at [1,0], which does not fit I8"),
         Case("{\"data\":[1,1.0001],\"dtype\":\"I8\"}", .taken, "/dtype", "write `dtype` before `data` in `a`"),
         Case("{\"data\":[1,1e0],\"dtype\":\"I8\"}", .taken, "/dtype", "write `dtype` before `data`"),
         Case("{\"dtype\":\"I64\",\"data\":[300]}", .wanted(.uint8), "/data/0", "which does not fit U8"),
         Case("{\"data\":[200],\"dtype\":\"I8\"}", .wanted(.uint8), "/data", "which does not fit I8"),
-        Case("{\"dtype\":\"BOOL\",\"shape\":[2],\"b64\":\"AQc=\"}", .taken, "/b64", "contains 7 at [1], which does not fit BOOL"),
+        Case(
+            "{\"dtype\":\"BOOL\",\"shape\":[2],\"b64\":\"AQc=\"}", .taken, "/b64",
+            "contains 7 at [1], which does not fit BOOL"),
         Case("{\"b64\":\"AQc=\",\"dtype\":\"BOOL\"}", .taken, "/b64", "contains 7 at [1], which does not fit BOOL"),
-        Case("{\"dtype\":\"F32\",\"b64\":\"AAAgQA==\"}", .wanted(.int64), "/b64", "contains 2.5 at [0], which does not fit I64"),
+        Case(
+            "{\"dtype\":\"F32\",\"b64\":\"AAAgQA==\"}", .wanted(.int64), "/b64",
+            "contains 2.5 at [0], which does not fit I64"),
     ]
 
     @Test("numbers that are not, and their places", arguments: strays)

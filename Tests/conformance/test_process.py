@@ -248,8 +248,8 @@ def test_bad_arguments(arguments: list[str]) -> None:
 
 
 BAD_STARTS = {
-    "name": (["--listen", "nosuchhost:0"], 78, "nosuchhost is not an IP address"),
-    "port": (["--listen", "127.0.0.1:99999"], 78, "99999 is not a port"),
+    "name": (["--listen", "nosuchhost:0"], 78, "`nosuchhost` is not an IP address"),
+    "port": (["--listen", "127.0.0.1:99999"], 78, "`99999` is not a valid port"),
     "no port": (["--listen", "127.0.0.1"], 78, "HOST:PORT"),
     "bare IPv6": (["--listen", "::1:0"], 78, "[::1]:0"),
     "foreign address": (["--listen", "192.0.2.1:0", "--insecure-no-auth"], 69, "not an address of this machine"),
@@ -262,7 +262,7 @@ BAD_STARTS = {
     "pattern in the middle": (["--allow-host", "a.*.org"], 64, "*.example.org"),
     "little memory": (["--memory", "1"], 64, "at least 1M"),
     "memory of nowhere": (["--memory", "900T"], 64, "is more than this"),
-    "no directory": (["--data-dir", ""], 64, "--data-dir names a directory"),
+    "no directory": (["--data-dir", ""], 64, "--data-dir must be the path of a directory"),
     "directory nowhere": (["--data-dir", "/proc/nowhere/data"], 74, "parent directory does not exist"),
     "file as directory": (["--data-dir", __file__], 74, "move it away"),
 }
@@ -532,7 +532,7 @@ def test_model_that_could_take_no_push(start: Callable[..., Daemon]) -> None:
     problem = refused.json()
     assert problem["type"].endswith("exceeds-memory") and "retry-after" not in refused.headers
     assert re.search(r"needs 200\d{5} bytes to take a step", problem["detail"]), problem
-    assert "--memory is 16777216; start paramd with --memory 20M" in problem["detail"], problem
+    assert "--memory is 16777216. Start paramd with --memory 20M" in problem["detail"], problem
     api("GET", "/v1/models/m").expect(404)
     body["parameters"]["w"]["shape"] = [800_000]
     api.create("m", body)

@@ -151,7 +151,7 @@ def test_subcommands_read_settings_too(tmp_path: Path) -> None:
     """A setting that cannot be read ends them as it ends a start."""
     for command in (("verify", str(tmp_path)), ("replay", str(tmp_path), "--model", "m")):
         ended = run(*command, PARAMD_MEMORY="much")
-        assert ended.returncode == 78 and "PARAMD_MEMORY takes a number of bytes" in ended.stderr
+        assert ended.returncode == 78 and "PARAMD_MEMORY must be a number of bytes" in ended.stderr
 
 
 def test_the_largest_values_end_nothing(served: Served) -> None:

@@ -2,7 +2,7 @@
 # How deploy/test runs its parts: each timed, its output kept, its tests counted from JUnit files; the table at the end.
 : "${root:?}"
 
-# Where the output and the JUnit files of one run lie.
+# Where the output and the JUnit files of one run are.
 start_parts() {
     results=$(mktemp --directory)
     trap 'rm -rf "$results"' EXIT

@@ -1,4 +1,4 @@
-// Where the parts of a head lie in the library's memory. Its parser ends a head at a line with an empty name or at a NUL, cuts
+// Where the parts of a head are in the library's memory. Its parser ends a head at a line with an empty name or at a NUL, cuts
 // values at a NUL and takes what follows for another request; none of that shows in the names and values that it hands over,
 // and all of it in the distances between them.
 

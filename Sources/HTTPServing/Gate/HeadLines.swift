@@ -1,5 +1,5 @@
 // Collects the lines of a head as the library tells them. A head that is too large is refused anyway: no texts are made of what
-// lies beyond the limit, but of the few lines that say whether a body follows.
+// is beyond the limit, but of the few lines that say whether a body follows.
 
 /// The lines of one head and their places.
 struct HeadLines {

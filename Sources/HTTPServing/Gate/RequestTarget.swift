@@ -1,5 +1,5 @@
 // The request target, decoded once: path segments and query arguments.
-// Used by the gate alone, so that nobody downstream decodes a second time.
+// Used by the gate alone, so that no one downstream decodes a second time.
 
 /// A target split first and decoded after, so that `%2F` stays inside its segment.
 struct RequestTarget {

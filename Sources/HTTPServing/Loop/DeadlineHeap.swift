@@ -1,11 +1,11 @@
 // The loop's timers: which parked exchange expires next. A binary heap whose elements know their place, so that an
 // exchange answered early is removed at once instead of lying there until its deadline.
 
-/// A deadline that lies in at most one heap.
+/// A deadline that is in at most one heap.
 protocol Expiring: AnyObject {
     /// Nanoseconds of the monotonic clock.
     var deadline: UInt64 { get }
-    /// Where it lies in its heap; nil outside. Written by the heap alone.
+    /// Where it is in its heap; nil outside. Written by the heap alone.
     var place: Int? { get set }
 }
 
@@ -16,7 +16,7 @@ struct DeadlineHeap<Element: Expiring> {
     /// The element that expires first.
     var first: Element? { elements.first }
 
-    /// Adds an element that lies in no heap.
+    /// Adds an element that is in no heap.
     mutating func insert(_ element: Element) {
         elements.append(element)
         element.place = elements.count - 1

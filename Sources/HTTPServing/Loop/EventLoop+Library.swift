@@ -78,7 +78,7 @@ extension EventLoop {
             return perform(transaction.begin(admitted, sendsBody: head.sendsBody), of: transaction)
         }
         guard upload.baseAddress != nil else { return perform(transaction.advance(), of: transaction) }
-        // Of a body of no bytes, behind which something lies already; the request is complete at the next call.
+        // Of a body of no bytes, behind which something is already; the request is complete at the next call.
         guard !upload.isEmpty else { return .YES }
         counters.receivedBytes += upload.count
         return perform(transaction.receive(upload), of: transaction)

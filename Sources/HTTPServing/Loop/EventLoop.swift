@@ -34,7 +34,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         enum Line {
             /// It concerns the loop, and is followed at once.
             case none
-            /// Somebody who is served already waits for it.
+            /// Someone who is served already waits for it.
             case served
             /// Newcomers, of which there may be a flood.
             case arrivals

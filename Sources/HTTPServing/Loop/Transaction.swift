@@ -218,7 +218,7 @@ struct TransactionContext {
     let maximumIgnoredBytes: Int
 }
 
-/// A body that nobody wants, read so that the connection can be kept.
+/// A body that no one wants, read so that the connection can be kept.
 private final class IgnoredBody: BodyReceiver {
     private let body: (Exchange) -> Void
 

@@ -1,4 +1,4 @@
-// What a chunk says of its size. The library hands over a chunk's bytes and not the line before them, which lies right there
+// What a chunk says of its size. The library hands over a chunk's bytes and not the line before them, which is right there
 // in its memory if it arrived together with the first of them. Read by the loop's handler.
 
 /// The line before a chunk's first byte.

@@ -139,7 +139,7 @@ final class CommitLoop {
         publish()
     }
 
-    /// One short step of preparation while nobody waits; false when there is nothing left to prepare.
+    /// One short step of preparation while no one waits; false when there is nothing left to prepare.
     ///
     /// It makes syncs cheaper, so it is for the modes in which an append waits for one.
     private func prepareOnce() -> Bool {

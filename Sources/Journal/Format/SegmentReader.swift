@@ -67,7 +67,7 @@ final class SegmentReader {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The little-endian integer at the offset, which must lie inside.
+    /// The little-endian integer at the offset, which must be inside.
     func integer<Value: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Value {
         Value(littleEndian: loadUnaligned(fromByteOffset: offset, as: Value.self))
     }

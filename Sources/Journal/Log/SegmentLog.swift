@@ -24,7 +24,7 @@ final class SegmentLog {
     private var chain: UInt32
     private let mark: DurableMark
     private var watch: SegmentWatch
-    /// Whether a batch that was refused may still lie behind the last record.
+    /// Whether a batch that was refused may still be behind the last record.
     private var mustRetract = false
 
     /// Continues `current` behind its last record; everything in it is durable.

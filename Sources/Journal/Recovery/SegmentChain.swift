@@ -23,13 +23,13 @@ struct SegmentChain {
         return numbers[max(first, 0)...]
     }
 
-    /// The segments whose records all lie before `position`, but never the newest.
+    /// The segments whose records are all before `position`, but never the newest.
     func obsolete(before position: UInt64) throws(JournalError) -> ArraySlice<UInt64> {
         guard let firstKept = try numbers(from: position).first else { return [] }
         return numbers.prefix { $0 < firstKept }
     }
 
-    /// Removes the segments whose records all lie before `position`, but never the newest; returns how many.
+    /// Removes the segments whose records are all before `position`, but never the newest; returns how many.
     ///
     /// Oldest first, each removal durable before the next: a crash in between leaves no gap.
     func remove(before position: UInt64) throws(JournalError) -> Int {

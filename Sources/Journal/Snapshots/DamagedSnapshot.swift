@@ -1,5 +1,5 @@
 // What is left to say of a snapshot file that does not hold what was written. SnapshotStore lists it beside the others: a
-// file that somebody counts on must not vanish because a bit of it did.
+// file that someone counts on must not vanish because a bit of it did.
 
 /// A snapshot file that cannot be read, or of which a part could not.
 public struct DamagedSnapshot: Sendable, Equatable {
@@ -18,7 +18,7 @@ public struct DamagedSnapshot: Sendable, Equatable {
     public private(set) var model: UInt32?
     /// Whether a checksum vouches for `model`.
     public private(set) var isModelCertain = false
-    /// How the content begins, as it lies there: nothing vouches for it.
+    /// How the content begins, as it is on disk: no checksum covers it.
     public private(set) var beginning: [UInt8] = []
 
     /// Looks at what is left of the file.

@@ -11,7 +11,7 @@ public final class SnapshotStore: Sendable {
     private let nextID: Locked<UInt64>
     /// Headers that have been read: files are never changed once they have a name.
     private let known = Locked<[UInt64: SnapshotInfo]>([:])
-    /// Damage behind an intact header, as far as somebody has met it.
+    /// Damage behind an intact header, as far as someone has met it.
     private let met = Locked<[UInt64: JournalError]>([:])
 
     /// Opens the store, making the directory if it is missing.

@@ -57,7 +57,7 @@ final class ReadWindow {
         disk.discardCache(file)
     }
 
-    /// The bytes of `range`, which must lie inside the file; valid until the next call.
+    /// The bytes of `range`, which must be inside the file; valid until the next call.
     func bytes(_ range: Range<Int>) throws(JournalError) -> UnsafeRawBufferPointer {
         if range.lowerBound < loaded.lowerBound || range.upperBound > loaded.upperBound { try load(range) }
         let start = range.lowerBound - loaded.lowerBound

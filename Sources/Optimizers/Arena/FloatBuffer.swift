@@ -1,4 +1,4 @@
-// Page-aligned float32 memory: parameters, gradients and slots lie in buffers of this kind, so that they can be sent
+// Page-aligned float32 memory: parameters, gradients and slots are in buffers of this kind, so that they can be sent
 // and written to disk as they are. The serving layer pools them; rules see only pointers into them.
 
 import Glibc

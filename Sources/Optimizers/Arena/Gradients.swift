@@ -5,7 +5,7 @@ import Names
 
 /// The gradients of one push.
 ///
-/// Dense values lie at their parameter's range of an arena-shaped buffer.
+/// Dense values are at their parameter's range of an arena-shaped buffer.
 public struct Gradients: Sendable {
     /// Arena-shaped; values outside of the ranges of dense parameters are undefined, and all of it is scratch.
     public var dense: FloatBuffer

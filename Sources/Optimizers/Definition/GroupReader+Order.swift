@@ -35,7 +35,7 @@ extension GroupReader {
         var places: [Int] = []
         for (place, name) in names.enumerated() {
             guard let parameter = placeByName[name], grouped.contains(parameter) else {
-                throw stranger(name, pointer: "\(pointer)/order_params/\(place)")
+                throw unknown(name, pointer: "\(pointer)/order_params/\(place)")
             }
             guard seen.insert(parameter).inserted else {
                 throw .invalid(

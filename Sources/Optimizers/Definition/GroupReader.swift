@@ -174,7 +174,7 @@ struct GroupReader {
             let glob = Glob(name)
             let matching = Glob.isPattern(name) ? parameters.indices.filter { glob.matches(parameters[$0].name) } : []
             guard !matching.isEmpty else {
-                throw stranger(name, pointer: "\(group.pointer)/params/\(place)")
+                throw unknown(name, pointer: "\(group.pointer)/params/\(place)")
             }
             for parameter in matching where owner[parameter] == nil {
                 owner[parameter] = index
@@ -190,7 +190,7 @@ struct GroupReader {
         return members
     }
 
-    func stranger(_ name: Name, pointer: String) -> OptimizerError {
+    func unknown(_ name: Name, pointer: String) -> OptimizerError {
         .invalid(
             pointer, .valueError,
             "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.lazy.map(\.name)))",

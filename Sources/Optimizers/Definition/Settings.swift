@@ -1,5 +1,5 @@
 // Reads the members of one object of a definition with MindSpore's checks: the right kind (TypeError), the right range
-// (ValueError), no member that nobody asked for. Rules, schedules and loss scaling are written in terms of it.
+// (ValueError), no member that no one asked for. Rules, schedules and loss scaling are written in terms of it.
 
 import Names
 import Threading
@@ -29,7 +29,7 @@ public struct Bounds: Sendable {
     public static let aboveOne = Bounds(words: "a number > 1") { $0 > 1 }
 }
 
-/// Reads the members of one object of a definition; whatever nobody read is refused by `finish()`.
+/// Reads the members of one object of a definition; whatever no one read is refused by `finish()`.
 ///
 /// What was read is noted behind a lock, so that a plan and its readers may cross threads.
 public final class Settings: Sendable {

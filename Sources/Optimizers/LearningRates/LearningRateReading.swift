@@ -47,7 +47,7 @@ extension LearningRate {
         let isValueError = elements.contains { $0.stringValue != nil } || lengths.count > 1
         return .invalid(
             "\(pointer)/\(place)", isValueError ? .valueError : .typeError,
-            "A learning rate array holds numbers only; entry \(place) is \(elements[place].kind).",
+            "A learning rate array must contain only numbers; entry \(place) is \(elements[place].kind).",
             expected: "a number", got: elements[place].kind)
     }
 

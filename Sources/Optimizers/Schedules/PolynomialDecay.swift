@@ -8,7 +8,7 @@ import Names
 ///     value(s) = (learning_rate - end) * (1 - q)^power + end,   q = min(s, decay_steps) / decay_steps
 ///     update_decay_steps:  D = decay_steps * max(ceil(s / decay_steps), 1),  q = s / D
 ///
-/// The end may lie above the start. Source: mindspore.nn.PolynomialDecayLR, mindspore.nn.polynomial_decay_lr.
+/// The end may be above the start. Source: mindspore.nn.PolynomialDecayLR, mindspore.nn.polynomial_decay_lr.
 struct PolynomialDecay: DecayCurve {
     static let names = (class: "PolynomialDecayLR", function: "polynomial_decay_lr")
     private let start, end, power: Double

@@ -24,7 +24,7 @@ extension UpdatePass {
         }
     }
 
-    /// Returns the gradients in contiguous memory: they lie in the arena's order already, so this is the identity, as in
+    /// Returns the gradients in contiguous memory: they are in the arena's order already, so this is the identity, as in
     /// MindSpore 2.10.
     func flattenGradients(_ gradients: [Tensor]) -> [Tensor] { gradients }
 

@@ -29,7 +29,7 @@ final class BodyReader: ContentReader {
     ///   - format: the form of the body.
     ///   - section: the member of a JSON body that holds the tensors.
     ///   - sink: where their numbers go.
-    ///   - passesUnknownTypes: whether a file is read though it has tensors of types that are not known here.
+    ///   - passesUnknownTypes: whether a file is read though it has tensors of unknown types.
     init(_ format: BodyFormat, section: Name, sink: GradientSink, passesUnknownTypes: Bool = false) {
         self.format = format
         self.sink = sink

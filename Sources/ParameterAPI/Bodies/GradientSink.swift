@@ -37,7 +37,7 @@ final class GradientSink: TensorSink {
 
     func integers(for name: Name) -> IntegerUse {
         guard takesUntrained else { return .refused }
-        // That there is no such parameter is complained of later, and is all there is to say about it.
+        // An unknown parameter is reported later, and needs no other complaint.
         guard let index = layout.index(of: name) else { return .taken }
         if layout.parameters[index].isTrainable { return .refused }
         return layout.parameters[index].elementType.map(IntegerUse.wanted) ?? .taken

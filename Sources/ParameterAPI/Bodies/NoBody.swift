@@ -1,5 +1,5 @@
 // Endpoints that want no body. Most clients send none; some cannot but send `{}`. Whatever else comes is looked at all
-// the same: a field that is dropped in silence is a misunderstanding that nobody notices.
+// the same: a field that is dropped in silence is a misunderstanding that no one notices.
 
 import HTTPServing
 import Optimizers

@@ -2,7 +2,7 @@
 
 /// Escaping, measuring and cutting of text in SVG.
 enum SVGText {
-    /// About how wide a text is at 13 pixels, which nobody but the browser knows: on the safe side for most fonts.
+    /// About how wide a text is at 13 pixels, which no one but the browser knows: on the safe side for most fonts.
     static func width(_ text: String) -> Double { text.reduce(0) { $0 + width($1) } }
 
     /// The text, cut in its middle if it is wider than `limit`.

@@ -1,4 +1,4 @@
-// Choosing a representation by the Accept header. Where a path's suffix names one, nobody asks here.
+// Choosing a representation by the Accept header. Where a path's suffix names one, no one asks here.
 
 import HTTPServing
 

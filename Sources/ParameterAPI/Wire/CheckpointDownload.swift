@@ -1,4 +1,4 @@
-// A checkpoint as a safetensors file: a header made here in front of the values as they lie on disk. Ranges of it are
+// A checkpoint as a safetensors file: a header made here in front of the values as they are on disk. Ranges of it are
 // read alone, so that a tool can look at the header of a large file without fetching the rest.
 
 import HTTPServing

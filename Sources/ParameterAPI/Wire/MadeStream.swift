@@ -34,7 +34,7 @@ final class MadeStream: BodySource, SlicedWork, @unchecked Sendable {
     private var maker: (any PieceMaker)?
     private let memory: Locked<Reservation?>
 
-    /// Content that `maker` makes once somebody reads it.
+    /// Content that `maker` makes once someone reads it.
     ///
     /// - Throws: `outOfMemory` when the budget has no room for the pieces that are made ahead.
     private init(_ maker: some PieceMaker, _ registry: ModelRegistry) throws(ServingError) {

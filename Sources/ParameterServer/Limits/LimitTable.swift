@@ -21,7 +21,7 @@ extension Setting {
         Setting(limit: "idle-deadline", .time(\.http.idleDeadline), "Time between requests of a connection"),
         Setting(limit: "minimum-rate", .bytes(\.http.minimumRate), "Minimum bytes per second of a body or answer"),
         Setting(limit: "rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
-        Setting(limit: "pressure-rate", .bytes(\.http.pressureRate), "Slower transfers are dropped when room is short"),
+        Setting(limit: "pressure-rate", .bytes(\.http.pressureRate), "Slower transfers are dropped first"),
         Setting(limit: "pressure-grace", .time(\.http.pressureGrace), "Time before that applies to a transfer"),
         Setting(
             limit: "half-closed", .time(\.http.halfClosedPatience), "Wait for a client that has finished sending"),

@@ -109,7 +109,7 @@ struct SettingFile {
                 ? "\(name) is a limit. Move it under `limits:`."
                 : "\(place) is not a limit. Move \(name) to the top level, outside `limits:`."
         }
-        return "Unknown setting \(place): \(NearestNames.hint(Name(name), among: known.map { Name($0) }))"
+        return "\(place) is not a setting: \(NearestNames.hint(Name(name), among: known.map { Name($0) }))"
     }
 
     /// Whether a value is YAML's null, or nothing at all.

@@ -80,7 +80,7 @@ struct SettingSource {
             origin: { _ in .environment },
             mistakes: unknown.map { name in
                 SettingMistake(
-                    "Unknown setting \(name): \(NearestNames.hint(name, among: known)) Unset it, or rename it.")
+                    "\(name) is not a setting: \(NearestNames.hint(name, among: known)) Unset it, or rename it.")
             })
     }
 

@@ -1,4 +1,4 @@
-// Numbers that somebody else owns, such as the buffer that a decoder filled. Passed on without a copy.
+// Numbers that someone else owns, such as the buffer that a decoder filled. Passed on without a copy.
 
 import Optimizers
 

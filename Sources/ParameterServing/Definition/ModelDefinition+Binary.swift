@@ -1,5 +1,5 @@
 // The binary form of a definition, as it is in the journal: a head, then the literal values one after the other, as
-// they lie in memory. A reader must understand every format number that was ever written; a new one gets a new number
+// they are in memory. A reader must understand every format number that was ever written; a new one gets a new number
 // here and a branch in `init(reading:)`.
 
 import Journal

@@ -1,6 +1,6 @@
 // The queue in front of a model: any thread adds, one executor thread at a time takes. This is what gives a model a
 // single writer without a lock around its state. The executor holds the owner while it is scheduled, so that messages
-// which have arrived are handled even when nobody else holds the model any more.
+// which have arrived are handled even when no one else holds the model any more.
 
 import Threading
 

@@ -59,7 +59,7 @@ struct ByteReader {
 
     mutating func readName() throws(FormatError) -> Name { Name(try readString()) }
 
-    /// A count of things of at least `size` bytes each; more than could lie in the rest is an error, not an allocation.
+    /// A count of things of at least `size` bytes each; more than could be in the rest is an error, not an allocation.
     mutating func readCount(_ size: Int) throws(FormatError) -> Int {
         let count = try readInt()
         guard count >= 0, count <= bytesLeft / max(1, size) else { throw fail("a count that fits") }

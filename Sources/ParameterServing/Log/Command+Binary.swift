@@ -1,4 +1,4 @@
-// Commands as records: a small head, then the floats as they lie in memory, so that a push is written without a copy.
+// Commands as records: a small head, then the floats as they are in memory, so that a push is written without a copy.
 // Heads are padded to a multiple of 4 bytes: a reader finds the floats aligned.
 
 import Journal

@@ -15,6 +15,6 @@ enum CommandKind: UInt16 {
     case dismiss = 13
     case note = 15
     // Kept for rounds and leases: 11 a held push, 12 the closing of a round with the list it counted and its divisor,
-    // 14 a lease that expires. A record of a type that is not known here stops a start: it was
+    // 14 a lease that expires. A record of an unknown type stops a start: it was
     // written by a later daemon.
 }

@@ -3,7 +3,7 @@
 
 import Journal
 
-/// Where a record came to lie.
+/// Where a record was written.
 struct Logged: Sendable {
     /// Its place in the journal's order; 0 without a journal.
     var position: UInt64
@@ -66,7 +66,7 @@ final class CommandLog: @unchecked Sendable {
     /// Why nothing is logged any more; nil while all is well.
     var failure: ServingError? { journal?.failure.map(explained) }
 
-    /// Why the last record was refused, while the next one would be too; goes by itself.
+    /// Why the last record was refused, while the next one would be too; it clears without a restart.
     var obstacle: ServingError? { journal?.obstacle.map(explained) }
 
     /// What a failure means to a record that was handed to the disk: it may be there after all, and a start reads it.

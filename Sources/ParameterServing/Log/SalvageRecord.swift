@@ -8,7 +8,7 @@ import Optimizers
 /// Raises every model's version and the count of models, and says from where on files count as complete again.
 struct SalvageRecord: Equatable {
     private static let formatVersion: UInt8 = 1
-    /// What is added where nobody can tell how much was lost: beyond what a daemon applies in years, and far from the
+    /// What is added where no one can tell how much was lost: beyond what a daemon applies in years, and far from the
     /// end of what JSON readers hold exactly.
     static let unknownVersions = 1 << 32
     static let unknownModels: UInt64 = 1 << 20

@@ -65,7 +65,7 @@ final class ArenaPool: MemoryStore {
         var free: [Free] = []
         /// Changes under way that make a version.
         var promises = 0
-        /// How many free ones nobody but a version may have.
+        /// How many free ones no one but a version may have.
         var kept: Int { promises > 0 ? 1 : 0 }
     }
 

@@ -67,7 +67,7 @@ enum EntryBytes {
         elements.capacity == 0 ? 0 : 32 + elements.capacity * MemoryLayout<Element>.stride
     }
 
-    /// The text of a name, where it does not lie in the name itself.
+    /// The text of a name, where it is not in the name itself.
     static func text(_ name: Name) -> Int {
         let count = name.utf8.count
         return count > 15 ? 32 + count : 0

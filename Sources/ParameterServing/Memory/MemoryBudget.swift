@@ -6,7 +6,7 @@ import Threading
 
 /// What keeps memory for later and can give it back where others need it.
 protocol MemoryStore: AnyObject, Sendable {
-    /// Gives back what nobody uses now.
+    /// Gives back what no one uses now.
     func releaseFree()
 }
 

@@ -143,7 +143,7 @@ public final class Model: Runnable, @unchecked Sendable {
         return try body(held.wait(for: change) { $0 })
     }
 
-    /// Applies a record of the journal during recovery; nobody is answered, nothing is published yet.
+    /// Applies a record of the journal during recovery; no one is answered, nothing is published yet.
     func replay(_ command: Command, at position: UInt64, then: @escaping @Sendable () -> Void) {
         post(.replay(command, position, then))
     }
@@ -232,17 +232,17 @@ public final class Model: Runnable, @unchecked Sendable {
         state.advance(past: logged.position)
     }
 
-    /// Applies a command of a journal to a model that nobody else knows.
+    /// Applies a command of a journal to a model that no one else knows.
     func applyNow(_ command: Command, at position: UInt64) { replay(command, at: position) }
 
-    /// Leaves out versions of a model that nobody else knows.
+    /// Leaves out versions of a model that no one else knows.
     func skipNow(versions: Int, at position: UInt64) {
         guard position >= state.position else { return }
         state.skip(versions: versions)
         state.advance(past: position)
     }
 
-    /// The whole state of a model that nobody else knows, to which nothing more is applied.
+    /// The whole state of a model that no one else knows, to which nothing more is applied.
     var finalImage: ModelImage { state.view(fingerprint: fingerprint, memory: memory) }
 
     /// A copy of it if the model is at that step and sound: the slots of one that diverged hold what broke it.

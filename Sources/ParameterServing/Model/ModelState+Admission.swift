@@ -81,7 +81,7 @@ extension ModelState {
         }
     }
 
-    /// Gives that back, after the push or instead of it.
+    /// Gives that back, after the push or in its place.
     mutating func leaveRoom() {
         pool.keepPromise()
         if stepsUnderWay == 0 { scratch.follow(0) }

@@ -220,7 +220,7 @@ struct ModelState {
         history.note(version: version, step: optimizer.step)
     }
 
-    /// How far a gradient's origin lies behind the step `before`; one of a branch that was left is stale in any case.
+    /// How far a gradient's origin is behind the step `before`; one of a branch that was left is stale in any case.
     private func base(of push: Push, before: Int) -> (staleness: Int, isLeft: Bool) {
         switch push.basedOn {
         case nil: return (0, false)

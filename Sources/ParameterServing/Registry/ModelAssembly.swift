@@ -92,7 +92,7 @@ struct ModelAssembly {
         return model
     }
 
-    /// The tensors of an image in the order in which their values lie.
+    /// The tensors of an image in the order of their values.
     func tensors(of head: ImageHead) throws(JournalError) -> [CheckpointFile.Tensor] {
         do throws(OptimizerError) {
             return try catalogue.stateForm(definition: head.settings, parameters: head.parameters).tensors.map {

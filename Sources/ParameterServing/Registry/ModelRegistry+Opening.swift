@@ -7,7 +7,7 @@ extension ModelRegistry {
     /// Opens a data directory and brings back every model in it.
     ///
     /// - Parameters:
-    ///   - directory: where journal, snapshots and checkpoints lie.
+    ///   - directory: where journal, snapshots and checkpoints are.
     ///   - configuration: the bounds.
     ///   - catalogue: the optimizers that may be asked for; a model on disk of another one is not served.
     ///   - report: told of snapshots and failures, on the keeper's thread.

@@ -123,7 +123,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// Why pushes cannot be taken now; nil when they can.
     public var notReady: ServingError? { closed ?? log.obstacle }
 
-    /// Why nothing will be taken any more; a full disk is no such reason, for it may have room by now.
+    /// Why nothing will be taken any more; a full disk does not count, since it may have room by now.
     var closed: ServingError? { isStopping.withLock { $0 } ? .stopping : log.failure }
 
     /// Tells every waiting pull, and every command to come, that the daemon is stopping.

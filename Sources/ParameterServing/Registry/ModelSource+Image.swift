@@ -47,8 +47,8 @@ extension ModelSource {
             for tensor in form.tensors { try check(tensors[tensor.name], tensor) }
             try form.check(head.optimizer.parameterScalars)
             let known = Set(form.tensors.map(\.name))
-            guard let stranger = tensors.keys.filter({ !known.contains($0) }).min() else { return }
-            throw complaint(stranger, "the model of the file has no tensor `\(stranger)`; leave it out")
+            guard let unknown = tensors.keys.filter({ !known.contains($0) }).min() else { return }
+            throw complaint(unknown, "the model of the file has no tensor `\(unknown)`; leave it out")
         } catch {
             throw ServingError(error)
         }

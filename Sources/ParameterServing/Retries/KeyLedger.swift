@@ -10,7 +10,7 @@ struct KeyLedger {
     struct Entry: Sendable {
         var key: RequestKey
         var answer: StoredAnswer
-        /// Where the daemon's entries lie in the journal; not stored.
+        /// Where the daemon's entries are in the journal; not stored.
         var position: UInt64 = 0
 
         /// What the entry takes, about.

@@ -1,4 +1,4 @@
-// One note of RuleWatch, as it lies in the file: which model is about to be updated by which rule. The handler of a fatal
+// One note of RuleWatch, as it is in the file: which model is about to be updated by which rule. The handler of a fatal
 // signal reads and writes it too, so it is memory and nothing else.
 
 import CArguments

@@ -1,5 +1,5 @@
 // Which models a directory holds, written down before a part of the journal goes. Without it a model whose snapshots
-// are all damaged would be missing after a restart, and nobody would know that it had ever been there.
+// are all damaged would be missing after a restart, and no one would know that it had ever been there.
 
 /// The models of a directory at one moment.
 struct Census {

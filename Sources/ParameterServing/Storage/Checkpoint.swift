@@ -1,5 +1,5 @@
 // Checkpoints: states that people keep, under numbers, beside the journal. They have the form of snapshots, so that
-// every byte of them is under a checksum, and they stay until somebody deletes them.
+// every byte of them is under a checksum, and they stay until someone deletes them.
 
 import Glibc
 import Journal

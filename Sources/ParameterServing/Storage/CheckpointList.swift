@@ -1,4 +1,4 @@
-// Which checkpoints a model has, damaged ones among them: a file that somebody counts on is listed with what is wrong with
+// Which checkpoints a model has, damaged ones among them: a file that someone counts on is listed with what is wrong with
 // it, and refused by name, but it never counts as absent.
 
 import Journal

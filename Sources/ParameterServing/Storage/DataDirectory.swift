@@ -10,7 +10,7 @@ public final class DataDirectory: Sendable {
         case model = 1
         /// The count of models ever created, so that uids never come back.
         case registry = 2
-        /// A model's whole state, kept because somebody asked.
+        /// A model's whole state, kept because someone asked.
         case checkpoint = 3
     }
 
@@ -19,7 +19,7 @@ public final class DataDirectory: Sendable {
     let snapshots: SnapshotStore
     let checkpoints: SnapshotStore
     let settings: JournalSettings
-    /// Held before anything is read, so that nobody else changes it meanwhile; nil for a look only.
+    /// Held before anything is read, so that no one else changes it meanwhile; nil for a look only.
     let claim: DirectoryClaim?
 
     /// Claims a directory and makes what is missing; the journal is opened by recovery.

@@ -161,7 +161,7 @@ struct KeeperState {
         resumeAt = logged + allowance / 10
     }
 
-    /// The first position of the journal that somebody needs.
+    /// The first position of the journal that someone needs.
     func needed(before end: UInt64) -> UInt64 {
         let served = watches.values.reduce(end) { min($0, $1.coveredTo) }
         let others = [arriving.values.min(), retired.values.min(), shelved.values.map(\.position).min()]

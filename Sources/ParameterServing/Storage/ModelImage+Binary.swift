@@ -1,5 +1,5 @@
 // The form of an image on disk, in snapshots and in restore records: the length of a head, the head, then the floats as
-// they lie in memory. A reader must understand every format number that was ever written.
+// they are in memory. A reader must understand every format number that was ever written.
 
 import Journal
 import Names

@@ -1,4 +1,4 @@
-// Whether something is missing: files that somebody took away must not pass in silence for models that never were.
+// Whether something is missing: files that someone took away must not pass in silence for models that never were.
 // What a salvage has given up, it has noted in the journal.
 
 import Journal
@@ -7,7 +7,7 @@ extension Recovery {
     /// Removes the checkpoints that a crash has left behind a model whose end the journal tells, and notes which of the
     /// others are damaged.
     ///
-    /// Those of a model that nobody knows stay: they may be all that is left of it.
+    /// Those of a model that no one knows stay: they may be all that is left of it.
     func removeOrphans() throws(JournalError) {
         try directory.checkpoints.delete(try directory.checkpoints.list().files(of: state.gone))
         let damaged = try directory.checkpoints.list().damaged.values.sorted { $0.id < $1.id }
@@ -31,7 +31,7 @@ extension Recovery {
         .corrupted(file: "the journal", offset: 0, reason: reason)
     }
 
-    /// A journal always has a segment: snapshots without one mean that somebody took it away.
+    /// A journal always has a segment: snapshots without one mean that someone took it away.
     func checkPresence() throws(JournalError) {
         guard endOfSnapshots > 1 || state.hasList || firstDamage != nil else { return }
         guard try Journal.firstSegment(directory: directory.journalPath) == nil else { return }

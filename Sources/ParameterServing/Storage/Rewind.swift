@@ -1,5 +1,5 @@
 // A model as it was: the newest intact snapshot that leads there, or its creation, and the records from there on, applied
-// to a state that nobody else sees. The same code as recovery decides what each record does.
+// to a state that no one else sees. The same code as recovery decides what each record does.
 
 import Journal
 import Names

@@ -22,7 +22,7 @@ public struct Salvage {
     private let directory: DataDirectory
     private var report = Report()
     private var contents = Contents()
-    /// Bytes of the journal that were given up; nil when nobody can tell.
+    /// Bytes of the journal that were given up; nil when no one can tell.
     private var lostBytes: Int? = 0
 
     /// Salvages a directory that no daemon has open.

@@ -1,5 +1,5 @@
 // Keeps the journal short: when the journal since a model's last snapshot outweighs all models together, the model's
-// state is written out by a thread of its own, verified, and the segments that nobody needs any more are deleted. Pushes
+// state is written out by a thread of its own, verified, and the segments that no one needs any more are deleted. Pushes
 // go on meanwhile; all that a snapshot costs them is the copy of the slots.
 
 import Glibc

@@ -45,7 +45,7 @@ public final class EncodingCache: Sendable {
     ///
     /// - Parameters:
     ///   - key: names the representation and the selection.
-    ///   - use: takes the encoding once somebody has made it, on the thread of the one who did.
+    ///   - use: takes the encoding once someone has made it, on the thread of the one who did.
     public func claim(_ key: String, _ use: @escaping Use) -> Claim {
         slots.withLock { slots in
             switch slots[key] {

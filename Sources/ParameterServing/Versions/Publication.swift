@@ -40,7 +40,7 @@ public final class Publication: Sendable {
     /// How many pulls wait.
     public var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-    /// Puts what recovery has come to in the place of what it began with; nobody has seen that.
+    /// Puts what recovery has come to in the place of what it began with; no one has seen that.
     func open(with recovered: PublishedVersion, divergence: String?) {
         state.withLock { state in
             (state.current, state.retained) = (recovered, [])
@@ -51,7 +51,7 @@ public final class Publication: Sendable {
     /// Publishes a version and wakes every pull that it answers; pulls of a group in the order in which groups update.
     ///
     /// - Parameters:
-    ///   - optimResult: whether the update succeeded; false publishes nothing and wakes nobody.
+    ///   - optimResult: whether the update succeeded; false publishes nothing and wakes no one.
     ///   - next: the version to publish.
     ///   - divergence: the parameter that diverged, where the model still waits for a restore or an import.
     /// - Returns: how many pulls were woken.

@@ -84,6 +84,6 @@ struct RatesTable {
 }
 
 extension [Float?] {
-    /// Where it lies; two lists that lie at one place are one.
+    /// Where it is; two lists that are at one place are one.
     fileprivate var place: UnsafeRawPointer? { withUnsafeBytes { $0.baseAddress } }
 }

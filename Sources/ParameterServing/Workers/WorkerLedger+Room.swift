@@ -4,7 +4,7 @@
 import Names
 
 extension WorkerLedger {
-    /// The worker that is to make room for `name` now; nil where there is room, or nobody is old enough.
+    /// The worker that is to make room for `name` now; nil where there is room, or no one is old enough.
     ///
     /// A full table whose oldest worker is too young is read once until that one may be old enough.
     mutating func roomMaker(for name: Name, at now: Int) -> Name? {

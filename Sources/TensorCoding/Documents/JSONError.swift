@@ -44,7 +44,7 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case invalidNumber
         /// A number beyond the range of a double, or an integer beyond 64 bits.
         case numberOutOfRange
-        /// A byte that cannot stand here; the text says what could.
+        /// A byte that is not allowed here; the text says what is.
         case unexpected(UInt8, wanted: String)
         /// The same key twice in one object.
         case duplicateKey(String)

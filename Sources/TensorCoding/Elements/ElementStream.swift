@@ -7,7 +7,7 @@ struct ElementStream {
     let type: ElementType
     /// Whether all values so far are neither NaN nor infinite, as float32.
     private(set) var isFinite = true
-    /// The first number that may not stand where it does.
+    /// The first number that is not allowed in its place.
     private(set) var stray: StrayNumber?
 
     private let rule: IntegerRule

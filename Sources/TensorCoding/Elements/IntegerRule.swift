@@ -38,7 +38,7 @@ extension ElementType {
     }
 }
 
-/// A number that may not stand where it does.
+/// A number that is not allowed in its place.
 struct StrayNumber: Equatable {
     /// What is wrong with a number.
     enum Fault: Equatable {
@@ -46,7 +46,7 @@ struct StrayNumber: Equatable {
         case beyondFloat32
         /// It is an integer that float32 would round.
         case rounded
-        /// It is no integer of this type.
+        /// It is not an integer of this type.
         case outside(ElementType)
     }
 

@@ -1,4 +1,4 @@
-// What a reader knows of one tensor once it has passed: name, shape, where its numbers lie.
+// What a reader knows of one tensor once it has passed: name, shape, where its numbers are.
 
 import Names
 

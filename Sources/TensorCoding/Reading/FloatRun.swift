@@ -13,7 +13,7 @@ enum PowersOfTen {
     }()
 }
 
-/// A reader of numbers that lie whole inside a chunk.
+/// A reader of numbers that are entirely inside a chunk.
 struct FloatRun {
     /// The next byte to read.
     private(set) var position: UnsafePointer<UInt8>
@@ -167,7 +167,7 @@ struct FloatRun {
     /// The nearest float32 of mantissa * 10^scale where a double surely tells it.
     ///
     /// The double is off by less than 2 units in its last place. Rounding it to float32 is wrong only if a midpoint of
-    /// two floats lies that near, so within 4 units of one, and at the upper end of the range, the exact reader decides.
+    /// two floats is that near, so within 4 units of one, and at the upper end of the range, the exact reader decides.
     @inline(__always)
     private func nearestFloat(_ mantissa: UInt64, _ scale: Int) -> Float? {
         if mantissa == 0 { return 0 }
@@ -181,7 +181,7 @@ struct FloatRun {
         return Float(value)
     }
 
-    // Below the normal range midpoints lie elsewhere: the same float has to come from both ends of the doubt.
+    // Below the normal range midpoints are elsewhere: the same float has to come from both ends of the doubt.
     private func nearestSubnormal(_ value: Double) -> Float? {
         let low = Float(value * (1 - 0x1p-50))
         return low == Float(value * (1 + 0x1p-50)) ? low : nil

@@ -1,4 +1,4 @@
-// Bytes in chunks of any size -> JSON tokens, strictly by RFC 8259. Chunks and positions lie here; grammar, strings and
+// Bytes in chunks of any size -> JSON tokens, strictly by RFC 8259. Chunks and positions are here; grammar, strings and
 // numbers in the files beside it. `JSONBodyReader` asks for tokens and may take over at a number (`FloatRun`).
 
 /// What the lexer has just completed.

@@ -6,7 +6,7 @@ struct NestedShape {
     private(set) var counts: [Int] = []
     /// Length of each level's lists; -1 until the first of them has closed.
     private var lengths: [Int] = []
-    /// The level at which numbers lie; -1 until one has come (or an empty list has closed).
+    /// The level of the numbers; -1 until one has come (or an empty list has closed).
     private var leafLevel = -1
     private(set) var isRagged = false
 

@@ -8,7 +8,7 @@ import Names
 public struct TensorIssue: Sendable, Equatable {
     /// The kinds of mistakes.
     public enum Kind: Sendable, Equatable {
-        /// A boolean, string or `null` where a number has to stand (`TypeError` in the words of MindSpore).
+        /// A boolean, string or `null` where a number is expected (`TypeError` in the words of MindSpore).
         case notANumber
         /// A number whose nearest float32 is infinite.
         case beyondFloat32

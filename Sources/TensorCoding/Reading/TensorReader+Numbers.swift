@@ -15,7 +15,7 @@ extension TensorReader {
         }
     }
 
-    /// Reads as many numbers as lie whole in the chunk, without a token for each.
+    /// Reads as many numbers as are complete in the chunk, without a token for each.
     mutating func takeRuns(_ lexer: inout JSONLexer) {
         guard case .numbers(let member) = stage else { return }
         while true {

@@ -59,7 +59,7 @@ public struct SafetensorsLimits: Sendable, Equatable {
     public var headerBytes: Int
     /// Issues described in full; further ones are counted only.
     public var issues: Int
-    /// Whether a tensor of a type that is not known here is an issue, and the others are read; else it ends the reading.
+    /// Whether a tensor of an unknown type is an issue, and the others are read; else it ends the reading.
     public var passesUnknownTypes: Bool
 
     /// Limits that suit a model: 16 MiB of header, 16 issues.

@@ -7,7 +7,7 @@ import Names
 public struct SafetensorsEntry: Sendable, Equatable {
     /// The tensor's name.
     public let name: Name
-    /// Its element type; nil for one that is not known here.
+    /// Its element type; nil for an unknown one.
     public let type: ElementType?
     /// The name of its element type.
     public let typeName: String

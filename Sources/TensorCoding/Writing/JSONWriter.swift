@@ -76,7 +76,7 @@ extension JSONWriter {
         bytes.append(bracket)
     }
 
-    /// Puts what has to stand before the next key or value.
+    /// Writes the separator before the next key or value.
     private mutating func separate() {
         if isAfterKey {
             isAfterKey = false

@@ -32,7 +32,7 @@ class Address:
 
 
 def address(url: str, cafile: str | os.PathLike[str] | None) -> Address:
-    """What a URL says; ValueError for what is no address of a server."""
+    """What a URL says; ValueError for what is not the address of a server."""
     try:
         parts = urlsplit(url if "//" in url else f"http://{url}")
         host, port = parts.hostname, parts.port

@@ -50,7 +50,7 @@ def _encoded(name: str, value: Any) -> dict[str, Any]:
     """Base64, which is made and read thirty times as fast as decimals and keeps the bits."""
     array = arrays.kept(name, value)
     if not np.isfinite(array.widened() if isinstance(array, Brain) else array).all():
-        raise ValueError(f"`{name}` contains NaN, infinity or a number too large for float32")
+        raise ValueError(f"`{name}` holds NaN, infinity or a number too large for float32")
     dtype, array = tensors.packed(array)
     form = {"dtype": dtype, "shape": list(array.shape), "b64": base64.b64encode(array.data).decode()}
     # A framework computes no gradients of whole numbers: they count something, such as the batches of a BatchNorm.

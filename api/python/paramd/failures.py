@@ -15,7 +15,7 @@ from .proxies import foreign
 _LATER = {408, 429, 502, 503, 504}
 #: What a server says that will come back; one that is only busy or full is not asked for as long.
 _OUTAGES = {"stopping", "storage-failed", "outcome-unknown"}
-#: What comes to the same until somebody starts another server.
+#: What comes to the same until someone starts another server.
 _LASTING = {"model-unavailable"}
 
 
@@ -39,7 +39,7 @@ class Failure:
 
 
 def of_answer(answer: Answer) -> Failure:
-    """A refusal, or the answer of somebody in between."""
+    """A refusal, or the answer of someone in between."""
     refusal = problem(answer.status, answer.body)
     if refusal is None:
         error = foreign(answer.status, answer.headers, answer.body)

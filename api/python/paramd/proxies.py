@@ -27,7 +27,7 @@ _OF_PROXIES = {407, 502, 504}
 
 
 def foreign(status: int, headers: Mapping[str, str], body: bytes | bytearray) -> BadAnswer:
-    """The exception for an answer that is no problem document."""
+    """The exception for an answer that is not a problem document."""
     who = _who(headers, body)
     said = f"It said {bytes(body[:200])!r}"
     if not who and status not in _OF_PROXIES and status != 413:

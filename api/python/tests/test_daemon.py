@@ -19,7 +19,7 @@ def test_create_is_idempotent(model: Model) -> None:
     uid = model.info()["uid"]
     definition = {"w": [0, 0], "m": np.array([[1, 2], [3, 4]])}
     assert model.create(definition, "sgd", learning_rate=0.5)["uid"] == uid
-    with pytest.raises(Conflict, match=r"add replace=True"):
+    with pytest.raises(Conflict, match=r"dd replace=True"):
         model.create(definition, "sgd", learning_rate=0.25)
     assert model.create(definition, "sgd", learning_rate=0.25, replace=True)["uid"] != uid
 
@@ -256,7 +256,7 @@ def test_errors_say_what_to_change(model: Model, client: Client) -> None:
     with pytest.raises(Invalid, match=r"/gradients/w.*\[2\].*\[3\]"):
         model.push({"w": [1, 2, 3]})
     with pytest.raises(NotFound):
-        client.model("nobody").info()
+        client.model("absent").info()
     assert model.push({"w": [1, 0]}).step == 1
 
 

@@ -1,4 +1,4 @@
-"""Writes that are no pushes: each under a key of its own, which its repetitions share."""
+"""Writes other than pushes: each under a key of its own, which its repetitions share."""
 
 from __future__ import annotations
 
