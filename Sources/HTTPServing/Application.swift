@@ -6,11 +6,11 @@ public protocol Application: Sendable {
     /// Decides what becomes of a request, before any byte of its body has been read.
     ///
     /// Called on an event loop's thread: it must not block.
-    func admit(_ request: Request) -> Admission
+    func route(_ request: Request) -> Plan
 }
 
 /// What becomes of a request.
-public enum Admission {
+public enum Plan {
     /// Answer now. Where a body was announced it is not read, and the connection closes.
     case refuse(Response)
     /// Stream the body into a receiver, at most `limit` bytes of it: a longer one is answered 413, at once when its

@@ -34,7 +34,7 @@ public final class HTTPServer: Sendable {
         let listener = if let reserved { reserved } else { try Listener(configuration.address) }
         do throws(HTTPServerError) {
             try listener.listen()
-            let running = try Running(configuration, application, listener)
+            let running = try RunningServer(configuration, application, listener)
             state.withLock { $0 = .running(running) }
         } catch {
             listener.close()
@@ -85,7 +85,7 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    private func takeRunning() -> Running? {
+    private func takeRunning() -> RunningServer? {
         state.withLock { state in
             guard case .running(let running) = state else { return nil }
             state = .draining(running)
@@ -95,8 +95,8 @@ public final class HTTPServer: Sendable {
 
     private enum State {
         case new
-        case running(Running)
-        case draining(Running)
+        case running(RunningServer)
+        case draining(RunningServer)
         case stopped(HTTPCounters)
     }
 }

@@ -1,5 +1,5 @@
 // A request's head as applications see it: checked, decoded once, never to be checked again downstream.
-// Made by the gate; handed to `Application.admit`.
+// Made by the gate; handed to `Application.route`.
 
 /// The head of a request whose framing, names and encodings have been found right.
 public struct Request: Sendable {

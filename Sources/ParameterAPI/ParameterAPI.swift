@@ -38,17 +38,14 @@ public final class ParameterAPI: Application {
     var counters: HTTPCounters { counted.withLock { $0 }?() ?? HTTPCounters() }
 
     /// Decides from the head what becomes of a request.
-    public func admit(_ request: Request) -> Admission {
+    public func route(_ request: Request) -> Plan {
         do {
             if request.method == .options { return try options(request) }
             let found = try router.find(request)
             let call = Call(request: request, arguments: found.arguments, suffix: found.suffix, api: self)
-            switch try found.route.endpoint(call) {
-            case .answer(let body): return .answer(body)
-            case .read(let receiver, let limit):
-                try checkContentCoding(request)
-                return .read(receiver, limit: limit)
-            }
+            let plan = try found.route.endpoint(call)
+            if case .read = plan { try checkContentCoding(request) }
+            return plan
         } catch {
             let response = error.response(for: request)
             // A connection whose body is not read has to close; without a body it can be kept.
@@ -62,7 +59,7 @@ public final class ParameterAPI: Application {
     /// Turns the HTTP layer's own refusals into problems.
     public static func render(_ refusal: Refusal) -> Response { Problem(refusal).response(for: nil) }
 
-    private func options(_ request: Request) throws(Problem) -> Admission {
+    private func options(_ request: Request) throws(Problem) -> Plan {
         var allow = ["OPTIONS"]
         do {
             if request.target == "*" { return options(allowing: router.methods) }
@@ -74,7 +71,7 @@ public final class ParameterAPI: Application {
         return options(allowing: allow)
     }
 
-    private func options(allowing methods: [String]) -> Admission {
+    private func options(allowing methods: [String]) -> Plan {
         let response = Response(status: 204, headers: [("Allow", methods.joined(separator: ", "))])
         return .answer { exchange in exchange.complete { response } }
     }

@@ -21,7 +21,7 @@ struct ConfigCheck: ParsableCommand {
     @Argument(help: "The settings file.")
     var file: String
 
-    @ParentCommand var daemon: Command
+    @ParentCommand var daemon: RootCommand
 
     func run() throws {
         var flags = daemon.flags

@@ -20,7 +20,7 @@ struct Recover: DirectoryCommand {
     )
     var salvage = false
 
-    @ParentCommand var daemon: Command
+    @ParentCommand var daemon: RootCommand
 
     func validate() throws {
         if !salvage { throw ValidationError("Nothing is dropped without --salvage.") }
@@ -30,7 +30,7 @@ struct Recover: DirectoryCommand {
         try checkIsDataDirectory(directory)
         let settings = try EffectiveSettings(daemon.flags)
         do {
-            let report = try Salvage.run(directory)
+            let report = try DirectorySalvage.run(directory)
             if let problem = report.problem { print("kept everything before: \(problem)") }
             for what in report.givenUp { print("dropped: \(what)") }
             for file in report.movedAside { print("moved aside: \(file)") }

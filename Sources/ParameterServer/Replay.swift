@@ -31,7 +31,7 @@ struct Replay: DirectoryCommand {
             valueName: "count"))
     var keys: Int?
 
-    @ParentCommand var daemon: Command
+    @ParentCommand var daemon: RootCommand
 
     func validate() throws {
         guard receipts ?? 1 > 0, keys ?? 1 > 0 else {

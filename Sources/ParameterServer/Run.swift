@@ -50,8 +50,8 @@ private func ownArguments() -> [String] {
 /// The settings of the daemon; subcommands run here and do not come back.
 private func parse(_ arguments: [String], _ catalogue: Catalogue) -> EffectiveSettings {
     do {
-        var command = try Command.parseAsRoot(arguments)
-        if let daemon = command as? Command { return try EffectiveSettings(daemon.flags).checked() }
+        var command = try RootCommand.parseAsRoot(arguments)
+        if let daemon = command as? RootCommand { return try EffectiveSettings(daemon.flags).checked() }
         if let command = command as? any DirectoryCommand {
             try command.run(catalogue)
         } else {
@@ -61,7 +61,7 @@ private func parse(_ arguments: [String], _ catalogue: Catalogue) -> EffectiveSe
     } catch let failure as StartFailure {
         fail(failure)
     } catch {
-        Command.exit(withError: error)
+        RootCommand.exit(withError: error)
     }
 }
 

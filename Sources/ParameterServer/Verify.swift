@@ -19,7 +19,7 @@ struct Verify: DirectoryCommand {
     @Argument(help: "The data directory.")
     var directory: String
 
-    @ParentCommand var daemon: Command
+    @ParentCommand var daemon: RootCommand
 
     func run(_ catalogue: Catalogue) throws {
         let settings = try EffectiveSettings(daemon.flags)

@@ -17,7 +17,7 @@ struct GateTests {
         let hosts = host.map { [(name: "Host", value: $0)] } ?? []
         let head = Head(method: method, target: target, version: version, fields: hosts + fields)
         do throws(Refusal) {
-            _ = try gate.admit(head, from: "local")
+            _ = try gate.screen(head, from: "local")
             return nil
         } catch {
             return error
@@ -83,7 +83,7 @@ struct GateTests {
     func absoluteTargetDecoded() throws {
         let fields = [(name: "Host", value: "localhost")]
         let head = Head(method: "GET", target: "http://localhost/a%2Fb?c=d", version: "HTTP/1.1", fields: fields)
-        let request = try gate.admit(head, from: "local")
+        let request = try gate.screen(head, from: "local")
         #expect(request.target == "/a%2Fb?c=d" && request.path == ["a/b"] && request.query.map(\.value) == ["d"])
     }
 
@@ -124,7 +124,7 @@ struct GateTests {
         func passes(_ method: String, _ target: String, host: String = "10.1.2.3:8470") -> Bool {
             let fields = [(name: "Host", value: host)]
             return
-                (try? gate.admit(Head(method: method, target: target, version: "HTTP/1.1", fields: fields), from: ""))
+                (try? gate.screen(Head(method: method, target: target, version: "HTTP/1.1", fields: fields), from: ""))
                 != nil
         }
         #expect(passes("GET", "/livez") && passes("HEAD", "/livez?x=1", host: "up"))

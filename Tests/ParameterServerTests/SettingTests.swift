@@ -211,7 +211,7 @@ struct SettingTests {
 
     @Test("the help and the README tell every setting with its default")
     func documented() throws {
-        let (help, readme) = (Command.helpMessage(columns: 1000), try readText("README.md", most: 1 << 20))
+        let (help, readme) = (RootCommand.helpMessage(columns: 1000), try readText("README.md", most: 1 << 20))
         for setting in Setting.settings {
             #expect(help.contains("--\(setting.name) "), "\(setting.name) is missing in --help")
             let row = "| `\(setting.name)` | \(setting.builtIn) | \(setting.meaning) |"

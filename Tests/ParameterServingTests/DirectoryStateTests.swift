@@ -109,7 +109,7 @@ struct DirectoryStateTests {
 
     /// Asks each reader; the one that writes comes last.
     private static func compare(_ directory: TemporaryDirectory, _ expected: Holdings) throws {
-        let contents = try Contents(directory.reading)
+        let contents = try DirectoryInventory(directory.reading)
         #expect(contents.gaps.isEmpty)
         let known = contents.state.models
         #expect(Dictionary(uniqueKeysWithValues: known.map { ($0.value.name.text, $0.key) }) == expected.models)

@@ -74,7 +74,7 @@ struct MissingFilesTests {
         try loss.happen(to: directory)
         #expect(try directory.reading.gaps() != [])
         refuses(directory, "\(loss)")
-        let report = try Salvage.run(directory.path)
+        let report = try DirectorySalvage.run(directory.path)
         #expect(!report.isIntact)
         #expect(try directory.reading.gaps() == [])
         for _ in 0..<2 {
@@ -94,7 +94,7 @@ struct MissingFilesTests {
         let again = try open(directory)
         #expect(try again.model(named: "fresh").publication.current.step == 300)
         again.shutDown()
-        #expect(try Salvage.run(directory.path).isIntact)
+        #expect(try DirectorySalvage.run(directory.path).isIntact)
     }
 
     @Test("a salvage that was cut off has to be run again, and then raises the versions all the same")
@@ -113,11 +113,11 @@ struct MissingFilesTests {
         #expect(try Journal.salvage(directory: "\(directory.path)/journal") != nil)
         #expect(try directory.reading.gaps().count == 1)
         refuses(directory, "an interrupted salvage")
-        #expect(try !Salvage.run(directory.path).isIntact)
+        #expect(try !DirectorySalvage.run(directory.path).isIntact)
         let again = try directory.open()
         #expect(try again.model(named: "m").publication.current.version > SalvageRecord.unknownVersions)
         again.shutDown()
-        #expect(try Salvage.run(directory.path).isIntact)
+        #expect(try DirectorySalvage.run(directory.path).isIntact)
     }
 
     @Test("without any snapshot a journal that is whole tells everything")
@@ -129,7 +129,7 @@ struct MissingFilesTests {
         let digest = model.digest
         registry.shutDown()
         try Loss.snapshots.happen(to: directory)
-        #expect(try Salvage.run(directory.path).isIntact)
+        #expect(try DirectorySalvage.run(directory.path).isIntact)
         registry = try directory.open()
         #expect(try registry.model(named: "m").digest == digest)
         registry.shutDown()
@@ -152,7 +152,7 @@ struct MissingFilesTests {
         try directory.write(bytes, to: "journal/\(cut[0])")
         refuses(directory, "a damaged record")
 
-        #expect(try Salvage.run(directory.path).problem != nil)
+        #expect(try DirectorySalvage.run(directory.path).problem != nil)
         registry = try directory.open()
         let again = try registry.model(named: "m")
         #expect(again.publication.current.step == 1)

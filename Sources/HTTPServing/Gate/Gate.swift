@@ -27,7 +27,7 @@ struct Gate: Sendable {
     /// The request that `head` asks for.
     ///
     /// - Throws: the first rule broken. Framing comes first: it wins over anything an application could object to.
-    func admit(_ head: Head, from remote: String) throws(Refusal) -> Request {
+    func screen(_ head: Head, from remote: String) throws(Refusal) -> Request {
         try checkVersion(head.version)
         let method = try method(named: head.method)
         guard !head.hidesBytes else { throw .malformedTarget(reason: "it contains a NUL or more than one space") }

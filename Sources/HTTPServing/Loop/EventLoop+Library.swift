@@ -74,8 +74,8 @@ extension EventLoop {
     ) -> MHD_Result {
         if transaction.awaitsHead {
             let head = head(of: transaction, method: method, version: version)
-            let admitted = admit(head, from: transaction.connection.remote)
-            return perform(transaction.begin(admitted, sendsBody: head.sendsBody), of: transaction)
+            let screened = screen(head, from: transaction.connection.remote)
+            return perform(transaction.begin(screened, sendsBody: head.sendsBody), of: transaction)
         }
         guard upload.baseAddress != nil else { return perform(transaction.advance(), of: transaction) }
         // Of a body of no bytes, behind which something is already; the request is complete at the next call.
@@ -84,9 +84,9 @@ extension EventLoop {
         return perform(transaction.receive(upload), of: transaction)
     }
 
-    private func admit(_ head: Head, from remote: Remote) -> Result<Request, Refusal> {
+    private func screen(_ head: Head, from remote: Remote) -> Result<Request, Refusal> {
         guard !isDraining else { return .failure(.draining) }
-        return Result { () throws(Refusal) in try gate.admit(head, from: remote.name) }
+        return Result { () throws(Refusal) in try gate.screen(head, from: remote.name) }
     }
 
     private func head(

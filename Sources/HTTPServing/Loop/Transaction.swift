@@ -79,12 +79,12 @@ final class Transaction {
             announcedBytes = request.contentLength
             mayChangeState = ![.get, .head, .options].contains(request.method)
             isChunked = request.isChunked
-            return begin(request, context.application.admit(request))
+            return begin(request, context.application.route(request))
         }
     }
 
-    private func begin(_ request: Request, _ admission: Admission) -> Move {
-        switch admission {
+    private func begin(_ request: Request, _ plan: Plan) -> Move {
+        switch plan {
         case .refuse(let response):
             return request.announcesBody ? refuse(with: response) : proceed(to: .refusedLater(response))
         case .answer(let body):

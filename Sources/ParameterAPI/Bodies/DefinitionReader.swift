@@ -21,6 +21,6 @@ final class DefinitionReader: ContentReader {
     func finish() throws(Problem) -> ModelSource {
         let body: JSONBody
         do throws(JSONError) { body = try reader.finish() } catch { throw Problem(error, loan) }
-        return .definition(try DefinitionReading(body: body).definition())
+        return .definition(try DefinitionParser(body: body).definition())
     }
 }

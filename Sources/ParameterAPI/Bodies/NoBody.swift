@@ -10,7 +10,7 @@ extension Call {
     /// What becomes of a request that says everything in its head.
     ///
     /// - Throws: `unsupportedMediaType` for a body of another type than JSON, be it empty.
-    func readNothing(then done: @escaping (Exchange) -> Void) throws(Problem) -> Action {
+    func readNothing(then done: @escaping (Exchange) -> Void) throws(Problem) -> Plan {
         _ = try BodyFormat(request, takesTensors: false, example: "{}")
         // No length at all is no body, and curl -X PUT sends neither.
         guard request.announcesBody else { return .answer(done) }

@@ -8,7 +8,7 @@ import TensorCoding
 
 extension Call {
     /// Reads the body of a push, and hands it to `done` once it is complete.
-    func readPush(of model: Model, _ format: BodyFormat, then done: @escaping (Push, Exchange) -> Void) -> Action {
+    func readPush(of model: Model, _ format: BodyFormat, then done: @escaping (Push, Exchange) -> Void) -> Plan {
         let sink = GradientSink(model, loan: BodyLoan(self), takesUntrained: false)
         let reader = BodyReader(format, section: "gradients", sink: sink)
         let receiver = ContentReceiver(self, reader) { body, exchange throws(Problem) in
@@ -20,7 +20,7 @@ extension Call {
     private func push(_ body: TensorBody, in sink: GradientSink) throws(Problem) -> Push {
         let fields = PushFields(body, headers: request.headers, layout: sink.layout, hasRequestKey: isKeyed)
         let arena = try sink.arena()
-        var checking = TensorChecking(layout: sink.layout, section: "gradients")
+        var checking = TensorChecker(layout: sink.layout, section: "gradients")
         for complaint in fields.complaints + body.complaints { checking.add(complaint) }
         checking.check(body.tensors, takesRows: true, takesUntrained: false)
         if body.tensors.isEmpty, checking.complaints.isEmpty {

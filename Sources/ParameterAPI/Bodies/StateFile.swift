@@ -8,7 +8,7 @@ import ParameterServing
 import TensorCoding
 
 /// `PUT /v1/models/{m}/state`: slots, counts and scalars, all of them or nothing; the parameters' values stay.
-@Sendable func importState(_ call: Call) throws(Problem) -> Action {
+@Sendable func importState(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)

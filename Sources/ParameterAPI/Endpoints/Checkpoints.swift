@@ -6,7 +6,7 @@ import ParameterServing
 import TensorCoding
 
 /// `POST /v1/models/{m}/checkpoints`.
-@Sendable func saveCheckpoint(_ call: Call) throws(Problem) -> Action {
+@Sendable func saveCheckpoint(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let key = try call.requestKey()
@@ -30,7 +30,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 }
 
 /// `GET /v1/models/{m}/checkpoints`.
-@Sendable func listCheckpoints(_ call: Call) throws(Problem) -> Action {
+@Sendable func listCheckpoints(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in
@@ -56,7 +56,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 }
 
 /// `GET /v1/models/{m}/checkpoints/{id}`: its facts, or with `.safetensors` the file, whole or in ranges.
-@Sendable func getCheckpoint(_ call: Call) throws(Problem) -> Action {
+@Sendable func getCheckpoint(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let id = try checkpointID(call)
@@ -75,7 +75,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 }
 
 /// `DELETE /v1/models/{m}/checkpoints/{id}`.
-@Sendable func deleteCheckpoint(_ call: Call) throws(Problem) -> Action {
+@Sendable func deleteCheckpoint(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let id = try checkpointID(call)
@@ -93,7 +93,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 }
 
 /// `POST /v1/models/{m}/checkpoints/{id}/restore`: the step goes back, the version forward.
-@Sendable func restoreCheckpoint(_ call: Call) throws(Problem) -> Action {
+@Sendable func restoreCheckpoint(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)
@@ -107,7 +107,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 }
 
 /// `POST /v1/models/{m}/rollback`: `{"step":n}`, any step that snapshots and journal still cover.
-@Sendable func rollbackModel(_ call: Call) throws(Problem) -> Action {
+@Sendable func rollbackModel(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)

@@ -6,7 +6,7 @@ import Optimizers
 import ParameterServing
 
 /// `GET /v1/models/{m}/groups`.
-@Sendable func listGroups(_ call: Call) throws(Problem) -> Action {
+@Sendable func listGroups(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in
@@ -25,7 +25,7 @@ import ParameterServing
 }
 
 /// `GET /v1/models/{m}/groups/{g}`.
-@Sendable func getGroup(_ call: Call) throws(Problem) -> Action {
+@Sendable func getGroup(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let index = try groupIndex(Name(call.argument("g")), model.publication.current)

@@ -7,7 +7,7 @@ import ParameterServing
 import TensorCoding
 
 /// `PUT /v1/models/{m}/parameters`.
-@Sendable func importParameters(_ call: Call) throws(Problem) -> Action {
+@Sendable func importParameters(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("partial")
     let model = try call.model()
     let format = try BodyFormat(call.request)
@@ -58,9 +58,9 @@ private struct ImportRequest {
     }
 
     /// What fits; the complaints are about what does not, which is nothing unless a part is enough.
-    private func checked(_ body: TensorBody) throws(Problem) -> TensorChecking {
+    private func checked(_ body: TensorBody) throws(Problem) -> TensorChecker {
         try checkFields(body)
-        var checking = TensorChecking(layout: sink.layout, section: "parameters")
+        var checking = TensorChecker(layout: sink.layout, section: "parameters")
         for complaint in body.complaints { checking.add(complaint) }
         checking.check(body.tensors, takesRows: false, takesUntrained: true)
         if body.tensors.isEmpty {

@@ -7,7 +7,7 @@ import ParameterServing
 import TensorCoding
 
 /// `GET /v1/models/{m}/lr`.
-@Sendable func getLearningRates(_ call: Call) throws(Problem) -> Action {
+@Sendable func getLearningRates(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("step", "from", "to", "every", "param")
     let model = try call.model()
     let form = try CurveForm(call)
@@ -29,7 +29,7 @@ import TensorCoding
 }
 
 /// `GET /v1/models/{m}/weight_decay`.
-@Sendable func getWeightDecays(_ call: Call) throws(Problem) -> Action {
+@Sendable func getWeightDecays(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("step", "from", "to", "every")
     let model = try call.model()
     let form = try CurveForm(call)
@@ -87,7 +87,7 @@ extension Curve {
 
 private func answerCurve(
     _ call: Call, _ model: Model, _ form: CurveForm, _ subject: Curve.Subject, _ evaluate: @escaping Evaluate
-) -> Action {
+) -> Plan {
     .answer { exchange in
         call.answerLater(exchange) { () throws(Problem) in
             let facts = model.publication.current.facts

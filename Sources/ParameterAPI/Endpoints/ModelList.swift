@@ -6,7 +6,7 @@ import ParameterServing
 import TensorCoding
 
 /// `GET /v1/models`: names by page.
-@Sendable func listModels(_ call: Call) throws(Problem) -> Action {
+@Sendable func listModels(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("prefix", "page_size", "page_token")
     let size = min(try call.integer("page_size", in: 1...Int.max) ?? 100, FixedLimits.pageSize)
     let after = call.query("page_token")

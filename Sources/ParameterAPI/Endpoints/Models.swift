@@ -5,7 +5,7 @@ import Optimizers
 import ParameterServing
 
 /// `PUT /v1/models/{m}`: create.
-@Sendable func createModel(_ call: Call) throws(Problem) -> Action {
+@Sendable func createModel(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("replace", "join")
     let replacing = try call.flag("replace")
     let joining = try call.flag("join")
@@ -92,14 +92,14 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 }
 
 /// `GET /v1/models/{m}`: the model's page.
-@Sendable func getModel(_ call: Call) throws(Problem) -> Action {
+@Sendable func getModel(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in answerPage(of: model, status: 200, call, exchange) }
 }
 
 /// `DELETE /v1/models/{m}`.
-@Sendable func deleteModel(_ call: Call) throws(Problem) -> Action {
+@Sendable func deleteModel(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let key = try call.requestKey()
     let condition = try deletedModel(call)

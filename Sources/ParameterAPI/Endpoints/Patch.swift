@@ -7,19 +7,19 @@ import ParameterServing
 import TensorCoding
 
 /// `PATCH /v1/models/{m}`.
-@Sendable func patchModel(_ call: Call) throws(Problem) -> Action {
+@Sendable func patchModel(_ call: Call) throws(Problem) -> Plan {
     try patch(call, group: nil)
 }
 
 /// `PATCH /v1/models/{m}/groups/{g}`.
-@Sendable func patchGroup(_ call: Call) throws(Problem) -> Action {
+@Sendable func patchGroup(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let group = Name(call.argument("g"))
     _ = try groupIndex(group, model.publication.current)
     return try patch(call, group: group)
 }
 
-private func patch(_ call: Call, group: Name?) throws(Problem) -> Action {
+private func patch(_ call: Call, group: Name?) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     _ = try BodyFormat(call.request, takesTensors: false)

@@ -7,7 +7,7 @@ import ParameterServing
 import TensorCoding
 
 /// `POST /v1/lr_preview`.
-@Sendable func previewLearningRate(_ call: Call) throws(Problem) -> Action {
+@Sendable func previewLearningRate(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     _ = try BodyFormat(call.request, takesTensors: false)
     let form = try CurveForm(call)

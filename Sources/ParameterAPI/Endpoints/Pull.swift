@@ -5,7 +5,7 @@ import Optimizers
 import ParameterServing
 
 /// `GET /v1/models/{m}/parameters`.
-@Sendable func pullParameters(_ call: Call) throws(Problem) -> Action {
+@Sendable func pullParameters(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("group", "name", "since", "min_step", "wait", "dtype", "encoding", "meta_only")
     let model = try call.model()
     let selection = try Selection(call, layout: model.publication.current.facts.layout)

@@ -6,7 +6,7 @@ import ParameterServing
 import TensorCoding
 
 /// `POST /v1/models/{m}/gradients`.
-@Sendable func pushGradients(_ call: Call) throws(Problem) -> Action {
+@Sendable func pushGradients(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("wait", "pull", "dry_run", "stages", "group", "name", "dtype", "encoding", "meta_only")
     _ = try call.waitTime()
     let model = try call.model()
@@ -48,7 +48,7 @@ private func forbidSelection(_ call: Call) throws(Problem) {
 }
 
 /// `?dry_run=1`: changes nothing.
-private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Action {
+private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Plan {
     try forbidSelection(call)
     return call.readPush(of: model, format) { push, exchange in
         model.dryRun(push, showingStages: stages, bytesPerValue: JSONWriter.bytesPerValue) { result in

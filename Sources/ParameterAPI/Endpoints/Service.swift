@@ -3,7 +3,7 @@
 import HTTPServing
 
 /// `GET /`: commands that work when pasted.
-@Sendable func getGuide(_ call: Call) throws(Problem) -> Action {
+@Sendable func getGuide(_ call: Call) throws(Problem) -> Plan {
     let host = call.request.headers["Host"] ?? "127.0.0.1:8470"
     let text = guide(for: host, version: call.api.version)
     let wantsPage = call.wantsPage
@@ -11,12 +11,12 @@ import HTTPServing
 }
 
 /// `GET /livez`: the process answers.
-@Sendable func getLiveness(_ call: Call) throws(Problem) -> Action {
+@Sendable func getLiveness(_ call: Call) throws(Problem) -> Plan {
     .answer { exchange in exchange.complete { .text("ok\n") } }
 }
 
 /// `GET /readyz`: it takes pushes.
-@Sendable func getReadiness(_ call: Call) throws(Problem) -> Action {
+@Sendable func getReadiness(_ call: Call) throws(Problem) -> Plan {
     .answer { exchange in
         if let reason = call.api.registry.notReady {
             call.answer(exchange, Problem(reason))
@@ -27,7 +27,7 @@ import HTTPServing
 }
 
 /// `GET /version`: the release.
-@Sendable func getVersion(_ call: Call) throws(Problem) -> Action {
+@Sendable func getVersion(_ call: Call) throws(Problem) -> Plan {
     .answer { exchange in
         call.answer(exchange) { writer in
             writer.beginObject()
@@ -40,7 +40,7 @@ import HTTPServing
 }
 
 /// `GET /openapi.json`: the contract.
-@Sendable func getContract(_ call: Call) throws(Problem) -> Action {
+@Sendable func getContract(_ call: Call) throws(Problem) -> Plan {
     .answer { exchange in
         exchange.complete {
             Response(status: 200, headers: [("Content-Type", "application/json")], body: Contract.body)
@@ -49,7 +49,7 @@ import HTTPServing
 }
 
 /// `GET /problems/{slug}`: what an error means and what to do.
-@Sendable func getProblemPage(_ call: Call) throws(Problem) -> Action {
+@Sendable func getProblemPage(_ call: Call) throws(Problem) -> Plan {
     guard let kind = ProblemKind(rawValue: call.argument("slug")) else {
         throw Problem(
             .notFound,

@@ -7,7 +7,7 @@ import ParameterServing
 import TensorCoding
 
 /// `GET /v1/models/{m}/state`.
-@Sendable func getState(_ call: Call) throws(Problem) -> Action {
+@Sendable func getState(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let representation = try Representation(call)

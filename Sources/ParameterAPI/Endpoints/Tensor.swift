@@ -8,7 +8,7 @@ import ParameterServing
 import TensorCoding
 
 /// `GET /v1/models/{m}/parameters/{p}`.
-@Sendable func getParameter(_ call: Call) throws(Problem) -> Action {
+@Sendable func getParameter(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("rows", "dtype", "encoding")
     let model = try call.model()
     let (index, form) = try tensor(call, model.layout)
@@ -32,7 +32,7 @@ import TensorCoding
 }
 
 /// `POST /v1/models/{m}/parameters/{p}/lookup`: `{"rows":[...]}`.
-@Sendable func lookUpRows(_ call: Call) throws(Problem) -> Action {
+@Sendable func lookUpRows(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("dtype", "encoding")
     let model = try call.model()
     let index = try parameterIndex(Name(call.argument("p")), model.layout)

@@ -6,7 +6,7 @@ import ParameterServing
 import TensorCoding
 
 /// `PUT /v1/models/{m}/workers/{w}`: a new epoch, whose numbers start at 1.
-@Sendable func registerWorker(_ call: Call) throws(Problem) -> Action {
+@Sendable func registerWorker(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
@@ -26,7 +26,7 @@ import TensorCoding
 }
 
 /// `DELETE /v1/models/{m}/workers/{w}`: its receipts go; its numbers stay known, so that none is applied twice.
-@Sendable func deleteWorker(_ call: Call) throws(Problem) -> Action {
+@Sendable func deleteWorker(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
@@ -43,7 +43,7 @@ import TensorCoding
 }
 
 /// `GET /v1/models/{m}/workers/{w}`.
-@Sendable func getWorker(_ call: Call) throws(Problem) -> Action {
+@Sendable func getWorker(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
@@ -61,7 +61,7 @@ import TensorCoding
 }
 
 /// `GET /v1/models/{m}/workers`.
-@Sendable func listWorkers(_ call: Call) throws(Problem) -> Action {
+@Sendable func listWorkers(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in
@@ -79,7 +79,7 @@ import TensorCoding
 }
 
 /// `GET /v1/models/{m}/pushes/{w}/{seq}`: resolves an unknown outcome.
-@Sendable func getPush(_ call: Call) throws(Problem) -> Action {
+@Sendable func getPush(_ call: Call) throws(Problem) -> Plan {
     try call.allowQueries("epoch")
     let model = try call.model()
     let worker = try workerName(call)

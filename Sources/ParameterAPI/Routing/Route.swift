@@ -3,14 +3,6 @@
 import HTTPServing
 import Names
 
-/// What an endpoint wants to do with a request, decided from the head alone.
-enum Action {
-    /// No body is needed.
-    case answer((Exchange) -> Void)
-    /// The body goes to a receiver, at most `limit` bytes of it.
-    case read(any BodyReceiver, limit: Int)
-}
-
 /// A method and a path with the endpoint behind them.
 struct Route: Sendable {
     let method: Method
@@ -18,12 +10,12 @@ struct Route: Sendable {
     let template: [String]
     /// Suffixes that the last segment may carry, such as `csv`; they choose the representation.
     let suffixes: [String]
-    let endpoint: @Sendable (Call) throws(Problem) -> Action
+    let endpoint: @Sendable (Call) throws(Problem) -> Plan
 
     /// Makes a row; `path` is written as in the contract, `suffixes` beside it.
     init(
         _ method: Method, _ path: String, suffixes: [String] = [],
-        _ endpoint: @escaping @Sendable (Call) throws(Problem) -> Action
+        _ endpoint: @escaping @Sendable (Call) throws(Problem) -> Plan
     ) {
         self.method = method
         self.template = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)

@@ -121,7 +121,7 @@ extension ModelRegistry {
             remember(creation.key, .created(model.uid, step: model.publication.current.step), at: logged.position)
             creation.reply(.success(.new(model)))
         case .failure(let error):
-            keeper?.forget(model.uid)
+            keeper?.cancelExpected(model.uid)
             if let key = creation.key { keys.abandon(key) }
             creation.reply(.failure(error))
         }
@@ -134,7 +134,7 @@ extension ModelRegistry {
         let (replaced, givenUp) = takeName(Name(model.name), for: model)
         assert([replaced?.uid, givenUp?.uid].compactMap(\.self) == retiring, "a name belongs to one model")
         replaced?.end(.modelReplaced(model.name))
-        keeper?.forget(retiring, at: position)
+        keeper?.deleteFiles(of: retiring, at: position)
         keeper?.watch(model)
     }
 

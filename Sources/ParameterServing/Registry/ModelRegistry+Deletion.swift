@@ -70,6 +70,6 @@ extension ModelRegistry {
         let (served, givenUp) = takeName(name)
         assert((served?.uid ?? givenUp?.uid) == uid, "a name belongs to one model")
         served?.end(.unknownModel(name.text, nearest: []))
-        keeper?.forget([uid], at: position)
+        keeper?.deleteFiles(of: [uid], at: position)
     }
 }

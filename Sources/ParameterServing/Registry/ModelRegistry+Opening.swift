@@ -43,7 +43,7 @@ extension ModelRegistry {
         // The records of a model that is gone are replayed as long as the journal has them.
         watch?.forget(except: recovery.state.gone.union(recovery.state.models.keys))
         // Where the journal tells of their end is not known any more; all of it stays until their files are gone.
-        keeper.forget(recovery.retired, at: 0)
+        keeper.deleteFiles(of: recovery.retired, at: 0)
         let registry = ModelRegistry(
             assembly, directory: state, keys: recovery.keys, keeper: keeper, models: Array(recovery.models.values),
             unavailable: recovery.summary.unavailable)

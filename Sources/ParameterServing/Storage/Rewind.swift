@@ -142,6 +142,6 @@ public struct Rewind {
 
     /// The newest creation of a name that snapshots or journal tell of.
     func newest(called name: String) throws -> (uid: ModelUID, isDeleted: Bool)? {
-        try Contents(directory, read: read).state.newest(called: Name(name))
+        try DirectoryInventory(directory, read: read).state.newest(called: Name(name))
     }
 }

@@ -70,15 +70,15 @@ final class SnapshotKeeper: Sendable {
         state.withLock { $0.shelve(model, from: position) }
     }
 
-    /// Lets go of a model that could not be created.
-    func forget(_ uid: ModelUID) {
+    /// No longer expects a model that could not be created.
+    func cancelExpected(_ uid: ModelUID) {
         state.withLock { $0.arriving[uid] = nil }
     }
 
     /// Deletes what is kept of models that are gone.
     ///
     /// `position` is that of the record which tells of it, or one before.
-    func forget(_ uids: [ModelUID], at position: UInt64) {
+    func deleteFiles(of uids: [ModelUID], at position: UInt64) {
         state.withLock { $0.retire(uids, at: position) }
         wakeUp.broadcast()
     }

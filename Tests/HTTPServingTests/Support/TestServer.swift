@@ -80,7 +80,7 @@ extension Response {
 struct TestApplication: Application {
     let hub: Hub
 
-    func admit(_ request: Request) -> Admission {
+    func route(_ request: Request) -> Plan {
         hub.note { $0.requests.append(request) }
         switch request.path.first {
         case "refuse": return .refuse(.text("refused\n", status: 403))

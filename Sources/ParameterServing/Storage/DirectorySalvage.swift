@@ -5,7 +5,7 @@ import Glibc
 import Journal
 
 /// Makes a damaged directory usable again.
-public struct Salvage {
+public struct DirectorySalvage {
     /// What was done.
     public struct Report: Sendable {
         /// Why the journal refused; nil where it did not.
@@ -21,7 +21,7 @@ public struct Salvage {
 
     private let directory: DataDirectory
     private var report = Report()
-    private var contents = Contents()
+    private var contents = DirectoryInventory()
     /// Bytes of the journal that were given up; nil when no one can tell.
     private var lostBytes: Int? = 0
 
@@ -32,7 +32,7 @@ public struct Salvage {
         guard access(path, F_OK) == 0 else {
             throw .inaccessible(file: "the directory", call: "access", code: errno)
         }
-        var salvage = Salvage(directory: try DataDirectory(path, settings: JournalSettings()))
+        var salvage = DirectorySalvage(directory: try DataDirectory(path, settings: JournalSettings()))
         try salvage.run()
         return salvage.report
     }
@@ -51,7 +51,7 @@ public struct Salvage {
         for (store, name) in [(directory.snapshots, "snapshots"), (directory.checkpoints, "checkpoints")] {
             report.movedAside += try store.setDamagedAside().map { "\(name)/\($0)" }
         }
-        contents = try Contents(directory)
+        contents = try DirectoryInventory(directory)
         if let hole = contents.hole {
             report.givenUp.append("the journal, for \(hole)")
             try giveUpJournal()
@@ -82,7 +82,7 @@ public struct Salvage {
         let moved = try Journal.setAside(directory: directory.journalPath, holding: directory.claim)
         report.movedAside += moved.map { "journal/\($0)" }
         lostBytes = nil
-        contents = try Contents(directory)
+        contents = try DirectoryInventory(directory)
     }
 
     /// Notes in the journal, durably, what may have been lost.

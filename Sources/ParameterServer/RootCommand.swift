@@ -3,7 +3,7 @@
 import ArgumentParser
 
 /// The daemon's command, for `--help` and `--version`.
-struct Command: ParsableCommand {
+struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "paramd",
         abstract: "A parameter server that anyone can use with curl.",

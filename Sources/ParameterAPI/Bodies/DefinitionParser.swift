@@ -7,7 +7,7 @@ import ParameterServing
 import TensorCoding
 
 /// Turns a body into a definition.
-struct DefinitionReading {
+struct DefinitionParser {
     let body: JSONBody
     /// Keys that are the server's; all others are the optimizer's.
     private static let ownKeys: [Name] = ["parameters", "consistency"]

@@ -4,7 +4,7 @@ import Glibc
 import Threading
 
 /// The acceptor and the loops while they run.
-struct Running: Sendable {
+struct RunningServer: Sendable {
     private let acceptor: Acceptor
     private let loops: [EventLoop]
     private let census: ConnectionCensus

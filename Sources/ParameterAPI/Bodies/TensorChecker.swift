@@ -7,7 +7,7 @@ import ParameterServing
 import TensorCoding
 
 /// Checks the tensors of a push or an import.
-struct TensorChecking {
+struct TensorChecker {
     let layout: ArenaLayout
     /// The body's section, for pointers: `gradients` or `parameters`.
     let section: String

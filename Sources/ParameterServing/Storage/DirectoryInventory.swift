@@ -6,7 +6,7 @@ import Journal
 import Names
 
 /// The models that snapshots, journal and the list of models know.
-struct Contents {
+struct DirectoryInventory {
     /// Snapshot files of any kind.
     private(set) var snapshots: [SnapshotInfo] = []
     /// The number that the next snapshot file gets.
@@ -111,7 +111,7 @@ extension DataDirectory {
     /// - Throws: what reading throws, for damage too.
     public func gaps() throws(JournalError) -> [String] {
         if SalvageMarker(path).isSet { return ["the end of a salvage that was interrupted: run it again"] }
-        let gaps = try Contents(self).gaps
-        return gaps.isEmpty ? [] : try Contents(self).gaps
+        let gaps = try DirectoryInventory(self).gaps
+        return gaps.isEmpty ? [] : try DirectoryInventory(self).gaps
     }
 }
