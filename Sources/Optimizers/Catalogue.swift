@@ -122,12 +122,12 @@ public struct Catalogue: Sendable {
 
     /// Makes an optimizer: its groups resolved, its slots allocated and at their initial values, its step as defined.
     ///
-    /// - Throws: `.invalid` for whatever the definition gets wrong; nothing was allocated then.
+    /// - Throws: `.invalid` for whatever the definition gets wrong; `.noMemory` where the system has none.
     public func makeOptimizer(
         definition: Setting, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> ModelOptimizer {
         let (plan, rule) = try draft(definition: definition, parameters: parameters)
-        return ModelOptimizer(plan, rule)
+        return try ModelOptimizer(plan, rule)
     }
 
     /// The plan of an optimizer, and its rule: everything that can be wrong has been said, and nothing is allocated.

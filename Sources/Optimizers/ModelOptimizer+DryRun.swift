@@ -46,12 +46,12 @@ extension ModelOptimizer {
         _ gradients: Gradients, from current: UnsafePointer<Float>, showingStages: Bool = true
     ) throws(OptimizerError) -> DryRun {
         let trial = try reconfigured(with: plan.definition)
-        trial.state.slots = state.slots.map { $0.copy() }
-        let next = FloatBuffer(count: plan.layout.count)
-        var scratch = gradients.copy(layout: plan.layout)
+        trial.state.slots = try state.slots.map { slot throws(OptimizerError) in try slot.copy() }
+        let next = try FloatBuffer(count: plan.layout.count)
+        var scratch = try gradients.copy(layout: plan.layout)
         let report = try trial.update(&scratch, from: current, to: next.base)
         let updates = report.applied ? changes(gradients, from: current, to: next) : []
-        let stages = showingStages ? stages(of: gradients.copy(layout: plan.layout), from: current) : []
+        let stages = showingStages ? stages(of: try gradients.copy(layout: plan.layout), from: current) : []
         return DryRun(stages: stages, updates: updates, report: report)
     }
 

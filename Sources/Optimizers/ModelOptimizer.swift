@@ -14,13 +14,20 @@ public final class ModelOptimizer {
     var state: OptimizerState
     /// Whether updates go stage by stage though the rule has a shorter way.
     var isStaged = false
+    /// Memory for the copies of slots that updates to come may have to keep.
+    private(set) var room: FloatBuffer?
 
     /// An optimizer at its start, with the slots that there are of another.
-    init(_ plan: OptimizerPlan, _ rule: Rule, slots: [OptimizerState.SlotMemory] = []) {
+    init(
+        _ plan: OptimizerPlan, _ rule: Rule, slots: [OptimizerState.SlotMemory] = [], isOwed: Bool = false
+    ) throws(OptimizerError) {
         (self.plan, self.rule) = (plan, rule)
         state = OptimizerState(startOf: plan)
         state.scalars = rule.scalars.map { scalar in plan.layout.parameters.map { _ in scalar.first } }
-        state.slots = plan.slots.map { slot in slots.first { $0.name == slot.name } ?? slot.allocate() }
+        state.slots = try plan.slots.map { slot throws(OptimizerError) in
+            if let kept = slots.first(where: { $0.name == slot.name }) { return kept }
+            return try slot.allocate(isOwed: isOwed)
+        }
     }
 
     /// Updates applied so far; the next one uses the rate of this step.
@@ -64,7 +71,7 @@ public final class ModelOptimizer {
         let keeps = keepsSlots && !isBounded
         let bytes = gradients.orderBytes + (keeps ? keptBytes(gradients) : 0)
         if bytes > 0 { counting(bytes) }
-        let kept = keeps ? KeptSlots(pass.slots, of: plan.layout, touchedBy: gradients) : nil
+        let kept = keeps ? KeptSlots(pass.slots, of: plan.layout, touchedBy: gradients, in: room) : nil
         do throws(OptimizerError) {
             if isStaged || rule.isStaged { try pass.runStaged(gradients) } else { pass.runFused(gradients) }
             pass.state.note(gradients, plan, rule)
@@ -92,6 +99,18 @@ public final class ModelOptimizer {
     public func updateBytes(_ gradients: Gradients, areModest: Bool?) -> Int {
         gradients.orderBytes + (mayCopySlots || areModest == false ? keptBytes(gradients) : 0)
     }
+
+    /// Takes the memory that an update takes beside its arguments, as far as that can be told.
+    ///
+    /// - Throws: `.noMemory`; what was taken before stays.
+    public func makeRoom(for gradients: Gradients, areModest: Bool?) throws(OptimizerError) {
+        guard mayCopySlots || areModest == false else { return }
+        let count = keptBytes(gradients) / MemoryLayout<Float>.stride
+        if count > room?.count ?? 0 { room = try FloatBuffer(count: count) }
+    }
+
+    /// Gives that memory back, once no update is to come for which it was taken.
+    public func leaveRoom() { room = nil }
 
     private func keptBytes(_ gradients: Gradients) -> Int {
         KeptSlots.bytes(slots, of: plan.layout, touchedBy: gradients)
@@ -181,7 +200,7 @@ public final class ModelOptimizer {
 
     /// Sets slots, counts, started flags and scalars back to what a new optimizer has; step and loss scale stay.
     public func resetSlots() {
-        state.slots = plan.slots.map { $0.allocate() }
+        for slot in slots { slot.layout.reset(slot.buffer) }
         state.isStarted = state.isStarted.map { _ in false }
         state.counts = state.counts?.map { _ in 0 }
         resume(with: rule.parameterScalars(state).mapValues { $0.map { _ in 0 } })
@@ -191,11 +210,16 @@ public final class ModelOptimizer {
     ///
     /// Slots are shared, not copied, so the old instance must not be used again once the new one has stepped. A changed
     /// `loss_scaling` starts over; slots that only the new definition has start at their initial values.
+    ///
+    /// - Parameter isOwed: whether the change has been logged, so that it waits for memory rather than be refused.
     /// - Throws: `.invalid` for whatever is wrong with the definition, and where it would move parameters between groups
-    ///   or name another optimizer.
-    public func reconfigured(with definition: Setting) throws(OptimizerError) -> ModelOptimizer {
+    ///   or name another optimizer; `.noMemory` for new slots.
+    public func reconfigured(
+        with definition: Setting, isOwed: Bool = false
+    ) throws(OptimizerError) -> ModelOptimizer {
         let (plan, rule) = try draft(with: definition)
-        let changed = ModelOptimizer(plan, rule, slots: state.slots)
+        let changed = try ModelOptimizer(plan, rule, slots: state.slots, isOwed: isOwed)
+        changed.room = room
         changed.takeScalars(of: exportState())
         if plan.lossScaling != self.plan.lossScaling {
             changed.state.lossScaler = OptimizerState(startOf: plan).lossScaler

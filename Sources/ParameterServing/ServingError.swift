@@ -22,6 +22,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case modelReplaced(String)
     /// The memory budget has no room, in bytes.
     case outOfMemory(needed: Int, limit: Int)
+    /// The budget has room and the system has none, in bytes.
+    case noMemory(needed: Int)
     /// The bodies of one model, or from one address, would hold more than `limit` bytes together.
     case bodiesTooLarge(of: BodyMemory.Party, needed: Int, limit: Int)
     /// The model would have no room to take a step in, were it alone, in bytes.
@@ -82,6 +84,14 @@ extension ServingError {
         return .preconditionFailed(expected: expected, current: "version \(current)")
     }
 
+    /// Whether memory is wanting, so that the same may do later what it does not now.
+    var isOfMemory: Bool {
+        switch self {
+        case .outOfMemory, .noMemory: true
+        default: false
+        }
+    }
+
     /// What is wrong, for a log: the details of complaints, or the case.
     public var reason: String {
         guard case .invalid(let complaints) = self else { return "\(self)" }
@@ -103,6 +113,7 @@ extension ServingError {
             ])
         case .lossScaleStuck(let overflows): self = .lossScaleStuck(overflows: overflows)
         case .stepsUsedUp(let count): self = .stepsUsedUp(count: count)
+        case .noMemory(let bytes): self = .noMemory(needed: bytes)
         }
     }
 }

@@ -35,7 +35,7 @@ struct FusedAndStagedTests {
         for step in 0..<3 {
             for model in models {
                 var gradients = model.gradients([:])
-                let values = FloatBuffer(count: 9)
+                let values = FloatBuffer(owed: 9)
                 Noise.fill(values, seed: UInt64(step))
                 gradients.sparse[0] = SparseRows(indices: [2, 0, 2], values: values)
                 try model.push(gradients)
@@ -72,7 +72,7 @@ struct KernelTests {
 
     private func run(_ rule: pk_rule, _ isa: pk_isa, _ count: Int) -> [UInt8] {
         let buffers = (0..<6).map { seed in
-            let buffer = FloatBuffer(count: count)
+            let buffer = FloatBuffer(owed: count)
             Noise.fill(buffer, seed: UInt64(seed))
             if seed >= 2 { for i in 0..<count { buffer.base[i] = abs(buffer.base[i]) + 0.1 } }
             return buffer
@@ -109,10 +109,10 @@ struct KernelTests {
     @Test("sums, means and factored moments have the same bits too", arguments: [1, 16, 1000])
     func sameSums(_ columns: Int) {
         let results = Self.isas.map { isa -> [UInt64] in
-            let values = FloatBuffer(count: 7 * columns)
+            let values = FloatBuffer(owed: 7 * columns)
             Noise.fill(values, seed: 3)
             let sum = pk_sum_of_squares(isa, values.base, values.count)
-            let factors = FloatBuffer(count: 7 + columns)
+            let factors = FloatBuffer(owed: 7 + columns)
             var scratch = [Double](repeating: 0, count: columns)
             pk_adafactor_matrix(isa, values.base, 7, columns, factors.base, factors.base + 7, 0.3, 1e-30, &scratch)
             pk_center_rows(isa, values.base, 7, columns)
@@ -124,7 +124,7 @@ struct KernelTests {
 
     @Test("finds a weight that is not finite wherever it lies", arguments: [0, 15, 16, 76])
     func divergence(_ place: Int) {
-        let (w, g) = (FloatBuffer(count: 77), FloatBuffer(count: 77))
+        let (w, g) = (FloatBuffer(owed: 77), FloatBuffer(owed: 77))
         w.fill(3e38)
         g.base[place] = -3e38
         var update = pk_update()

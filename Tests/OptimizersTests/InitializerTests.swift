@@ -11,7 +11,7 @@ struct InitializerTests {
         -> [Float]
     {
         let shape = try #require(Shape(dimensions))
-        let buffer = FloatBuffer(count: shape.elementCount)
+        let buffer = FloatBuffer(owed: shape.elementCount)
         Initializer(kind, seed: seed).fill(buffer[0..<buffer.count], name: name, shape: shape)
         return Array(buffer[0..<buffer.count])
     }

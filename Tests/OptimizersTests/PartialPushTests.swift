@@ -126,7 +126,7 @@ extension PartialPushTests {
             for _ in 0..<3 { try model.push(["a": [1]]) }
             for t in [first, second] {
                 var gradients = model.gradients([:])
-                let values = FloatBuffer(count: 1)
+                let values = FloatBuffer(owed: 1)
                 values.base[0] = 1
                 gradients.sparse[1] = SparseRows(indices: [0], values: values)
                 try model.push(gradients)

@@ -135,7 +135,7 @@ extension Replay {
         var gradients = noise(step: step)
         gradients.isDense = gradients.isDense.map { _ in false }
         guard let index = optimizer.layout.index(of: "c.weight") else { return gradients }
-        let values = FloatBuffer(count: 4 * optimizer.layout.parameters[index].shape.rowCount)
+        let values = FloatBuffer(owed: 4 * optimizer.layout.parameters[index].shape.rowCount)
         Noise.fill(values, seed: UInt64(step))
         if let value { values.base[values.count - 1] = value }
         gradients.sparse[index] = SparseRows(indices: [1, 3, 1, 5], values: values)

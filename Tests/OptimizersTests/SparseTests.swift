@@ -15,7 +15,7 @@ struct SparseTests {
     @discardableResult
     static func push(_ model: Replay, _ rows: [Int], _ values: [Float]) throws -> UpdateReport {
         var gradients = model.gradients([:])
-        let buffer = FloatBuffer(count: values.count)
+        let buffer = FloatBuffer(owed: values.count)
         for (i, value) in values.enumerated() { buffer.base[i] = value }
         gradients.sparse[0] = SparseRows(indices: rows, values: buffer)
         return try model.push(gradients)
@@ -103,7 +103,7 @@ struct SparseTests {
     func rankOne() throws {
         let model = try Replay(#"{"optimizer":"lazy_adam","learning_rate":0.1}"#, ["a": [1, 2, 3], "b": [1]])
         var gradients = model.gradients(["b": [1]])
-        let values = FloatBuffer(count: 1)
+        let values = FloatBuffer(owed: 1)
         values.base[0] = 1
         gradients.sparse[0] = SparseRows(indices: [2], values: values)
         let report = try model.push(gradients)

@@ -97,6 +97,7 @@ struct ErrorExamples {
             reason: "\(JournalError.failed(file: "journal/00000001.log", call: "fsync", code: 5))"),
         .outcomeUnknown: .outcomeUnknown(
             reason: "\(JournalError.failed(file: "journal/00000001.log", call: "fsync", code: 5))"),
+        .memoryRefused: .noMemory(needed: 33_554_432),
         .storageFull: .storageFull(
             reason: "No space left to write next.journal.tmp. The journal needs 32 MiB for its next file."),
     ]

@@ -28,7 +28,7 @@ struct DeletedMemoryTests {
             _ = try model.perform(.keyed(key("k-\(number)"), ifVersion: nil, .push(try model.makePush(["w": ones]))))
         }
         var push = try model.makePush(["v": [1, 1]])
-        let rows = FloatBuffer(count: 2)
+        let rows = FloatBuffer(owed: 2)
         rows.fill(0.5)
         let place = model.layout.index(of: "w") ?? 0
         push.gradients.sparse[place] = SparseRows(indices: [7, 7], values: rows)

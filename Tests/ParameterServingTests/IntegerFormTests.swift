@@ -79,7 +79,7 @@ struct IntegerFormTests {
         #expect(head.version == 2 && head.optimizer.step == 1)
         #expect(head.history.turns.isEmpty || head.history.step(of: 2) == 1)
         #expect(head.keys.map(\.key.text) == ["kéy"] && head.keys.map(\.key.time) == [1_700_000_000])
-        let arena = FloatBuffer(count: 10)
+        let arena = FloatBuffer(owed: 10)
         try source.floats(into: [arena] + head.optimizer.slots.map(\.buffer), at: floats)
         // w - 0.5 g, and all others as they were.
         #expect(Array(arena[0..<10]) == [-1, -6, 2.5, 4, -128, -32768, 16_777_216, 7, 255, 1])

@@ -67,7 +67,7 @@ struct ModelTests {
             let model = try registry.make(Self.sgd, [("w", [0, 0, 0])])
             try model.push(["w": [0, 0, 5]], seq(1))
             var rows = try model.makePush([:], seq(1))
-            let values = FloatBuffer(count: 1)
+            let values = FloatBuffer(owed: 1)
             values.fill(5)
             rows.gradients.sparse[0] = SparseRows(indices: [0], values: values)
             rows.fingerprint = rows.gradients.fingerprint(in: model.layout)

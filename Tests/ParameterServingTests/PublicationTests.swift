@@ -22,7 +22,7 @@ struct PublicationTests {
 
     private func version(_ number: Int) -> PublishedVersion {
         PublishedVersion(
-            uid: facts.uid, version: number, step: number - 1, arena: pool.takeRegardless(), facts: facts, lossScale: 1)
+            uid: facts.uid, version: number, step: number - 1, arena: pool.takeForVersion(), facts: facts, lossScale: 1)
     }
 
     @Test("after an update that failed nothing is published and nobody is woken")

@@ -11,21 +11,39 @@ public final class FloatBuffer: @unchecked Sendable {
     public let count: Int
     /// Its first value; valid as long as the buffer lives.
     public let base: UnsafeMutablePointer<Float>
-    private let byteCount: Int
 
     /// Fresh memory for `count` values; it reads as zeros and costs nothing until written.
     ///
-    /// The caller has checked `count` against its memory budget (`Catalogue.memoryNeeded`); an exhausted machine traps
-    /// here as it does in any Swift allocation.
-    public init(count: Int) {
-        self.count = count
-        byteCount = max(count, 1) * MemoryLayout<Float>.stride
-        let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let memory, memory != MAP_FAILED else { preconditionFailure("out of memory: \(byteCount) bytes") }
-        base = memory.bindMemory(to: Float.self, capacity: count)
+    /// - Throws: `.noMemory` where the system refuses it. The caller has asked its memory budget before
+    ///   (`Catalogue.memoryNeeded`), but the machine may have less.
+    public init(count: Int) throws(OptimizerError) {
+        guard let base = Self.map(count) else { throw .noMemory(bytes: Self.bytes(of: count)) }
+        (self.count, self.base) = (count, base)
     }
 
-    deinit { munmap(base, byteCount) }
+    /// The same for what has been logged and can no longer be refused: waits until the system has the memory.
+    ///
+    /// All that a change needs is taken before it is logged; this is for what could not be known then. A process that
+    /// gets none for ten seconds ends, and applies what it has logged when it is started again.
+    public init(owed count: Int) {
+        var (base, triesLeft) = (Self.map(count), 1000)
+        while base == nil, triesLeft > 0 {
+            usleep(10_000)
+            (base, triesLeft) = (Self.map(count), triesLeft - 1)
+        }
+        guard let base else { preconditionFailure("The system refuses \(Self.bytes(of: count)) bytes of memory.") }
+        (self.count, self.base) = (count, base)
+    }
+
+    private static func bytes(of count: Int) -> Int { max(count, 1) * MemoryLayout<Float>.stride }
+
+    private static func map(_ count: Int) -> UnsafeMutablePointer<Float>? {
+        let memory = mmap(nil, bytes(of: count), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else { return nil }
+        return memory.bindMemory(to: Float.self, capacity: count)
+    }
+
+    deinit { munmap(base, Self.bytes(of: count)) }
 
     /// Sets every value to 0.
     public func zero() { base.update(repeating: 0, count: count) }

@@ -33,15 +33,15 @@ public struct Gradients: Sendable {
     func has(_ parameter: Int) -> Bool { isDense[parameter] || sparse[parameter] != nil }
 
     /// The same gradients in memory of their own.
-    func copy(layout: ArenaLayout) -> Gradients {
+    func copy(layout: ArenaLayout) throws(OptimizerError) -> Gradients {
         var copy = self
-        copy.dense = FloatBuffer(count: layout.count)
+        copy.dense = try FloatBuffer(count: layout.count)
         for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
             (copy.dense.base + parameter.range.lowerBound).update(
                 from: dense.base + parameter.range.lowerBound, count: parameter.range.count)
         }
         for (index, rows) in sparse {
-            let values = FloatBuffer(count: rows.values.count)
+            let values = try FloatBuffer(count: rows.values.count)
             values.copy(from: rows.values)
             copy.sparse[index] = SparseRows(indices: rows.indices, values: values)
         }

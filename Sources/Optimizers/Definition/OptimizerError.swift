@@ -63,6 +63,8 @@ public enum OptimizerError: Error, Sendable, Equatable {
     case lossScaleStuck(overflows: Int)
     /// A number of the state that this update would raise is the last that can be counted; nothing changed.
     case stepsUsedUp(count: Name)
+    /// The system has no memory for so many bytes; nothing changed.
+    case noMemory(bytes: Int)
 }
 
 extension OptimizerError {
@@ -72,7 +74,7 @@ extension OptimizerError {
         case .invalid(let complaint): return complaint.exception
         case .nonFiniteGradient: return .valueError
         case .learningRateExhausted, .lossScaleStuck, .stepsUsedUp: return .runtimeError
-        case .diverged: return nil
+        case .diverged, .noMemory: return nil
         }
     }
 

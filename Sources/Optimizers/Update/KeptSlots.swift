@@ -5,7 +5,7 @@ import CKernels
 
 /// Copies of the slots of the parameters that an update touches.
 struct KeptSlots {
-    /// A stretch of a slot with the place of its values in `values`.
+    /// A stretch of a slot with the place of its values in `memory`.
     private struct Piece {
         let slot: Slot
         let parameter: Int
@@ -15,7 +15,8 @@ struct KeptSlots {
     }
 
     private let pieces: [Piece]
-    private let values: FloatBuffer
+    /// The copies.
+    let memory: FloatBuffer
 
     /// What the copies of an update with these gradients take.
     static func bytes(_ slots: [Slot], of layout: ArenaLayout, touchedBy gradients: Gradients) -> Int {
@@ -25,7 +26,8 @@ struct KeptSlots {
         }
     }
 
-    init(_ slots: [Slot], of layout: ArenaLayout, touchedBy gradients: Gradients) {
+    /// Copies them, into `room` where that is large enough.
+    init(_ slots: [Slot], of layout: ArenaLayout, touchedBy gradients: Gradients, in room: FloatBuffer?) {
         let touched = layout.parameters.indices.filter(gradients.has)
         var (pieces, count): ([Piece], Int) = ([], 0)
         for slot in slots {
@@ -34,8 +36,9 @@ struct KeptSlots {
                 count += slot.ranges[parameter].count
             }
         }
-        (self.pieces, values) = (pieces, FloatBuffer(count: count))
-        for piece in pieces { _ = values[before(piece)].update(fromContentsOf: piece.now) }
+        self.pieces = pieces
+        memory = room.flatMap { $0.count >= count ? $0 : nil } ?? FloatBuffer(owed: count)
+        for piece in pieces { _ = memory[before(piece)].update(fromContentsOf: piece.now) }
     }
 
     private func before(_ piece: Piece) -> Range<Int> { piece.start..<piece.start + piece.now.count }
@@ -46,13 +49,13 @@ struct KeptSlots {
     var firstNonFinite: (parameter: Int, slot: String)? {
         let stray = pieces.first { piece in
             !VectorMath.allFinite(piece.now)
-                && zip(values[before(piece)], piece.now).contains { $0.isFinite && !$1.isFinite }
+                && zip(memory[before(piece)], piece.now).contains { $0.isFinite && !$1.isFinite }
         }
         return stray.map { ($0.parameter, $0.slot.name) }
     }
 
     /// Undoes what the update did to slots.
     func putBack() {
-        for piece in pieces { _ = piece.now.update(fromContentsOf: values[before(piece)]) }
+        for piece in pieces { _ = piece.now.update(fromContentsOf: memory[before(piece)]) }
     }
 }

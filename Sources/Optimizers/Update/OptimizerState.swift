@@ -20,8 +20,8 @@ public struct OptimizerState: Sendable {
         }
 
         /// The same values in memory of their own.
-        public func copy() -> SlotMemory {
-            let copy = FloatBuffer(count: buffer.count)
+        public func copy() throws(OptimizerError) -> SlotMemory {
+            let copy = try FloatBuffer(count: buffer.count)
             copy.copy(from: buffer)
             return SlotMemory(name: name, buffer: copy)
         }

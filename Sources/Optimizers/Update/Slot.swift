@@ -60,10 +60,22 @@ public struct SlotLayout: Sendable {
     var count: Int { ranges.last?.upperBound ?? 0 }
 
     /// Its first values, in memory of their own.
-    func allocate() -> OptimizerState.SlotMemory {
-        let buffer = FloatBuffer(count: count)
-        for (range, value) in zip(ranges, initial) where value != 0 { buffer[range].update(repeating: value) }
+    ///
+    /// - Parameter isOwed: whether they are needed by a change that has been logged.
+    func allocate(isOwed: Bool) throws(OptimizerError) -> OptimizerState.SlotMemory {
+        let buffer = isOwed ? FloatBuffer(owed: count) : try FloatBuffer(count: count)
+        fill(buffer)
         return OptimizerState.SlotMemory(name: name, buffer: buffer)
+    }
+
+    /// Writes its first values over what there is.
+    func reset(_ buffer: FloatBuffer) {
+        buffer.zero()
+        fill(buffer)
+    }
+
+    private func fill(_ buffer: FloatBuffer) {
+        for (range, value) in zip(ranges, initial) where value != 0 { buffer[range].update(repeating: value) }
     }
 }
 

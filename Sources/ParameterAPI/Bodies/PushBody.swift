@@ -22,7 +22,7 @@ extension Call {
         let arena = try sink.arena()
         var checking = TensorChecker(layout: sink.layout, section: "gradients")
         for complaint in fields.complaints + body.complaints { checking.add(complaint) }
-        checking.check(body.tensors, takesRows: true, takesUntrained: false)
+        try checking.check(body.tensors, takesRows: true, takesUntrained: false)
         if body.tensors.isEmpty, checking.complaints.isEmpty {
             checking.add(
                 Complaint(

@@ -58,7 +58,9 @@ struct TensorChecker {
 
     /// Checks all tensors; `takesRows` says whether sparse rows are allowed, `takesUntrained` whether untrained
     /// parameters may be set.
-    mutating func check(_ tensors: [DecodedTensor], takesRows: Bool, takesUntrained: Bool) {
+    ///
+    /// - Throws: `outOfMemory` where the system has none for rows.
+    mutating func check(_ tensors: [DecodedTensor], takesRows: Bool, takesUntrained: Bool) throws(Problem) {
         let unknown = tensors.map(\.name).filter { layout.index(of: $0) == nil }
         affix = CommonAffix(of: unknown, in: layout)
         if let affix {
@@ -67,10 +69,10 @@ struct TensorChecker {
                     pointer: "/\(section)", exception: .keyError,
                     detail: affix.advice(count: unknown.count, isAll: unknown.count == tensors.count)))
         }
-        for tensor in tensors { check(tensor, takesRows: takesRows, takesUntrained: takesUntrained) }
+        for tensor in tensors { try check(tensor, takesRows: takesRows, takesUntrained: takesUntrained) }
     }
 
-    private mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) {
+    private mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) throws(Problem) {
         guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
         // A tensor that could not be read has been complained of, unless there were many; its shape says nothing.
         guard tensor.isRead else {
@@ -98,7 +100,8 @@ struct TensorChecker {
         }
         switch tensor.content {
         case .dense: checkDense(tensor, parameter, index)
-        case .rows(let indices, let values) where takesRows: checkRows(tensor, indices, values, parameter, index)
+        case .rows(let indices, let values) where takesRows:
+            try checkRows(tensor, indices, values, parameter, index)
         case .count:
             complain(tensor, .typeError, "a count belongs to the state of the optimizer; send it with PUT .../state")
         case .rows: complain(tensor, .typeError, "sparse rows are only for gradients; send the whole tensor")
@@ -130,7 +133,7 @@ struct TensorChecker {
 
     private mutating func checkRows(
         _ tensor: DecodedTensor, _ indices: [Int], _ values: TensorBuffer, _ parameter: ParameterLayout, _ index: Int
-    ) {
+    ) throws(Problem) {
         guard let rows = parameter.shape.dimensions.first else {
             return complain(tensor, .valueError, "`\(tensor.name)` is a scalar and has no rows; send the number")
         }
@@ -153,7 +156,10 @@ struct TensorChecker {
                 tensor, .valueError, "row \(stray) of `\(tensor.name)` does not exist; it has rows 0 to \(rows - 1)",
                 expected: .words("0 to \(rows - 1)"), got: .words("\(stray)"))
         }
-        let copy = FloatBuffer(count: values.count)
+        let copy: FloatBuffer
+        do throws(OptimizerError) { copy = try FloatBuffer(count: values.count) } catch {
+            throw Problem(ServingError(error))
+        }
         copy.base.update(from: values.base, count: values.count)
         sparse[index] = SparseRows(indices: indices, values: copy)
     }

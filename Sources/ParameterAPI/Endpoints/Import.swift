@@ -62,7 +62,7 @@ private struct ImportRequest {
         try checkFields(body)
         var checking = TensorChecker(layout: sink.layout, section: "parameters")
         for complaint in body.complaints { checking.add(complaint) }
-        checking.check(body.tensors, takesRows: false, takesUntrained: true)
+        try checking.check(body.tensors, takesRows: false, takesUntrained: true)
         if body.tensors.isEmpty {
             checking.add(
                 Complaint(

@@ -43,6 +43,14 @@ extension Problem {
                 .outOfMemory, "This needs \(needed) bytes, more than is free of the \(limit) bytes of --memory.",
                 hint: "Try again, delete a model, or start the daemon with a larger --memory.")
             (retryAfter, wantedRoom) = (1, needed)
+        case .noMemory(let needed):
+            let amount = needed > 0 ? "\(needed) bytes of memory" : "memory"
+            self.init(
+                .memoryRefused, "The system refused \(amount), though --memory has room for it.",
+                hint:
+                    "Raise the memory limit of the process (ulimit -v, the container's, or vm.overcommit_memory), or start the daemon with a smaller --memory."
+            )
+            retryAfter = 1
         case .bodiesTooLarge(let party, let needed, let limit):
             self.init(
                 .outOfMemory, "\(Self.bodies(of: party, limit)) This body needs \(needed) bytes more.",

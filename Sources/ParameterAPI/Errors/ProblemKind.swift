@@ -50,6 +50,7 @@ enum ProblemKind: String, CaseIterable {
     case outcomeUnknown = "outcome-unknown"
     case versionNotSupported = "http-version-not-supported"
     case storageFull = "storage-full"
+    case memoryRefused = "memory-refused"
 
     /// The page's address, which is the problem's type.
     var type: String { "/problems/\(rawValue)" }

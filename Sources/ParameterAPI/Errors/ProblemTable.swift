@@ -357,6 +357,13 @@ extension ProblemKind {
                 remedy:
                     "Free some space; pushes resume without a restart."
             )
+        case .memoryRefused:
+            Row(
+                507, "The system refused memory",
+                "The budget of --memory has room, but the system did not give paramd the memory: a limit of the process, of its container or of the machine is reached. Whatever a change needs is taken before it is written to the journal.",
+                remedy:
+                    "Raise that limit (`ulimit -v`, the container's memory, `vm.overcommit_memory`), or start the daemon with a smaller --memory."
+            )
         }
     }
 }

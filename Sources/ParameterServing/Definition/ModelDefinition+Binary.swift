@@ -75,7 +75,7 @@ extension InitialParameter {
         case 0: value = .initializer(try reader.readSetting())
         case 1:
             try reader.checkFloats(definition.shape.elementCount)
-            value = .values(Floats(FloatBuffer(count: definition.shape.elementCount)))
+            value = .values(Floats(try reader.makeFloats(definition.shape.elementCount)))
         default: throw FormatError(expected: "the kind of the first values", offset: reader.offset - 1)
         }
     }

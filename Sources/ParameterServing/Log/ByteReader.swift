@@ -2,6 +2,7 @@
 // mistake of ours; either way it is an error with a place, never a trap.
 
 import Names
+import Optimizers
 
 /// What is wrong with a binary form.
 public struct FormatError: Error, Sendable, Equatable {
@@ -9,6 +10,8 @@ public struct FormatError: Error, Sendable, Equatable {
     public var expected: String
     /// Where, in bytes from the start of the payload.
     public var offset: Int
+    /// Bytes of memory that the system refused; nil where the form itself is wrong.
+    public var missingMemory: Int?
 }
 
 /// Takes values off the front of a buffer.
@@ -92,6 +95,21 @@ struct ByteReader {
     /// Throws where fewer than `count` floats are left; to be asked before memory for them is allocated.
     func checkFloats(_ count: Int) throws(FormatError) {
         guard count >= 0, count <= bytesLeft / MemoryLayout<Float>.stride else { throw fail("\(count) numbers") }
+    }
+
+    /// Memory for `count` floats, which are read later.
+    func makeFloats(_ count: Int) throws(FormatError) -> FloatBuffer {
+        do throws(OptimizerError) { return try FloatBuffer(count: count) } catch { throw wanting(ServingError(error)) }
+    }
+
+    /// An arena for values that a record brings.
+    func makeArena(_ pool: ArenaPool) throws(FormatError) -> Arena {
+        do throws(ServingError) { return try pool.takeRegardless() } catch { throw wanting(error) }
+    }
+
+    private func wanting(_ error: ServingError) -> FormatError {
+        guard case .noMemory(let bytes) = error else { return fail("\(error)") }
+        return FormatError(expected: "memory for \(bytes) bytes", offset: offset, missingMemory: bytes)
     }
 
     /// Skips to the next multiple of `alignment`.

@@ -80,12 +80,12 @@ extension Command {
         _ kind: CommandKind, reading reader: inout ByteReader, layout: ArenaLayout, pool: ArenaPool
     ) throws(FormatError) {
         switch kind {
-        case .push: self = try .push(reading: &reader, layout: layout, arena: pool.takeRegardless())
+        case .push: self = try .push(reading: &reader, layout: layout, arena: try reader.makeArena(pool))
         case .importValues, .importIfVersion:
             let ifVersion = kind == .importIfVersion ? try reader.readCondition() : nil
             let present = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
             try reader.skipPadding(to: 4)
-            let arena = pool.takeRegardless()
+            let arena = try reader.makeArena(pool)
             try arena.read(present, from: &reader, in: layout)
             self = .importValues(arena, present: present, ifVersion: ifVersion)
         case .reconfigure:
@@ -105,7 +105,7 @@ extension Command {
             let valuesStay = try ahead.readInt() == Restoration.valuesStay
             if valuesStay { reader = ahead }
             let state = try reader.readOptimizerState(slotBytes: reader.bytesLeft)
-            let restoration = Restoration(arena: valuesStay ? nil : pool.takeRegardless(), optimizer: state)
+            let restoration = Restoration(arena: valuesStay ? nil : try reader.makeArena(pool), optimizer: state)
             try reader.skipPadding(to: 4)
             for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
             self = .restore(restoration)
@@ -181,7 +181,7 @@ extension Push {
         var sparse: [Int: SparseRows] = [:]
         for (index, indices, count) in rows {
             try reader.checkFloats(count)
-            let values = FloatBuffer(count: count)
+            let values = try reader.makeFloats(count)
             try reader.readRawFloats(into: values.base, count: count)
             sparse[index] = SparseRows(indices: indices, values: values)
         }

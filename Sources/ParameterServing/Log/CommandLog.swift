@@ -1,6 +1,7 @@
 // The way of a command to the disk and back: log, then apply. Without a journal (a registry in memory) the way is
 // short: everything counts as logged at once and nothing lasts.
 
+import Glibc
 import Journal
 
 /// Where a record was written.
@@ -102,6 +103,7 @@ extension ServingError {
     /// What a failure of the journal means to a client; damage that it meets there is final.
     init(_ error: JournalError) {
         switch error {
+        case .outOfResources(_, _, ENOMEM): self = .noMemory(needed: 0)
         case .outOfSpace, .readOnlyFileSystem, .outOfResources: self = .storageFull(reason: error.description)
         case .closed: self = .stopping
         case .inUse, .failed, .displaced, .corrupted, .unsupportedFormat, .inaccessible, .replayRefused:

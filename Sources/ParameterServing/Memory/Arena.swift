@@ -86,7 +86,7 @@ final class ArenaPool: MemoryStore {
     /// A buffer with unspecified contents.
     ///
     /// One that held a version would save the next version a copy: it is taken only where memory is short.
-    /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another.
+    /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another; `noMemory`.
     func take() throws(ServingError) -> Arena {
         if let arena = takeFree({ $0.stamps == nil }) { return arena }
         guard !isAtEase, let arena = takeFree({ _ in true }) else { return try make() }
@@ -97,12 +97,12 @@ final class ArenaPool: MemoryStore {
     /// A buffer to be written from its start on, which is paid for as that goes on.
     func takeGrowing() throws(ServingError) -> Arena {
         if let arena = takeFree({ $0.stamps == nil }) { return arena }
-        return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: try budget.reserve(0))
+        return Arena(buffer: try map(), stamps: nil, pool: self, reservation: try budget.reserve(0))
     }
 
     /// Sees to it that the version which a change is going to make has a buffer, until `keepPromise`.
     ///
-    /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another.
+    /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another; `noMemory`.
     func promise() throws(ServingError) {
         let hasOne = shelf.withLock { shelf in
             guard shelf.promises > 0 || !shelf.free.isEmpty else { return false }
@@ -110,7 +110,8 @@ final class ArenaPool: MemoryStore {
             return true
         }
         if hasOne { return }
-        let spare = Free(buffer: FloatBuffer(count: count), stamps: nil, reservation: try budget.reserve(bytes))
+        let reservation = try budget.reserve(bytes)
+        let spare = Free(buffer: try map(), stamps: nil, reservation: reservation)
         shelf.withLock { shelf in
             shelf.free.append(spare)
             shelf.promises += 1
@@ -120,15 +121,28 @@ final class ArenaPool: MemoryStore {
     /// The change has taken its buffer, or comes to nothing.
     func keepPromise() { shelf.withLock { $0.promises = max(0, $0.promises - 1) } }
 
-    /// A buffer even when the budget is spent: what has been logged must be applied.
-    func takeRegardless() -> Arena {
+    /// A buffer even when the budget is spent, for what a record says.
+    ///
+    /// - Throws: `noMemory`.
+    func takeRegardless() throws(ServingError) -> Arena {
         if let arena = try? take() { return arena }
-        return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: budget.owe(bytes))
+        return Arena(buffer: try map(), stamps: nil, pool: self, reservation: budget.owe(bytes))
     }
 
     /// A buffer for the next version, one that held an earlier version if there is one: with its stamps.
     func takeForVersion() -> Arena {
-        takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? takeRegardless()
+        takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? owed
+    }
+
+    /// A buffer that nothing was promised for: what has been logged must be applied.
+    private var owed: Arena {
+        if let arena = try? take() { return arena }
+        return Arena(buffer: FloatBuffer(owed: count), stamps: nil, pool: self, reservation: budget.owe(bytes))
+    }
+
+    /// - Throws: `noMemory`.
+    private func map() throws(ServingError) -> FloatBuffer {
+        do throws(OptimizerError) { return try FloatBuffer(count: count) } catch { throw ServingError(error) }
     }
 
     /// Gives the free buffers back to the system, but for one that is promised.
@@ -150,7 +164,7 @@ final class ArenaPool: MemoryStore {
 
     private func make() throws(ServingError) -> Arena {
         let reservation = try budget.reserve(bytes)
-        return Arena(buffer: FloatBuffer(count: count), stamps: nil, pool: self, reservation: reservation)
+        return Arena(buffer: try map(), stamps: nil, pool: self, reservation: reservation)
     }
 
     fileprivate func takeBack(_ buffer: FloatBuffer, _ stamps: ArenaStamps?, _ reservation: Reservation) {

@@ -74,17 +74,25 @@ extension ModelState {
     private mutating func takeRoom(for push: Push) throws(ServingError) {
         do throws(ServingError) {
             try scratch.makeRoom(for: optimizer.updateBytes(push.gradients, areModest: areModest))
+            try wrapping { () throws(OptimizerError) in
+                try optimizer.makeRoom(for: push.gradients, areModest: areModest)
+            }
             try pool.promise()
         } catch {
-            if stepsUnderWay == 0 { scratch.follow(0) }
+            if stepsUnderWay == 0 { leaveScratch() }
             throw ModelSize(self).refusal ?? error
         }
+    }
+
+    private mutating func leaveScratch() {
+        scratch.follow(0)
+        optimizer.leaveRoom()
     }
 
     /// Gives that back, after the push or in its place.
     mutating func leaveRoom() {
         pool.keepPromise()
-        if stepsUnderWay == 0 { scratch.follow(0) }
+        if stepsUnderWay == 0 { leaveScratch() }
     }
 
     /// The content (422), then the state (409).
@@ -130,8 +138,8 @@ extension ModelState {
         try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
     }
 
-    func reconfigured(with settings: Setting) throws(ServingError) -> ModelOptimizer {
-        try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings) }
+    func reconfigured(with settings: Setting, isOwed: Bool = false) throws(ServingError) -> ModelOptimizer {
+        try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings, isOwed: isOwed) }
     }
 
     private func wrapping<Result>(_ body: () throws(OptimizerError) -> Result) throws(ServingError) -> Result {

@@ -6,14 +6,18 @@ extension ModelState {
     /// The state as a value that later updates do not touch.
     ///
     /// The slots are copied, which is the only pause that a snapshot costs; the parameters are an immutable version.
-    /// - Throws: `outOfMemory` where the budget has no room for the copies.
+    /// - Throws: `outOfMemory` where the budget has no room for the copies; `noMemory`.
     func image(fingerprint: Fingerprint) throws(ServingError) -> ModelImage {
         let slots = optimizer.exportState().slots
         // Of what is kept, the model makes a copy when it changes while the image is there.
         let memory = try pool.budget.reserve(
             slots.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
         var image = view(fingerprint: fingerprint, memory: memory)
-        image.optimizer.slots = slots.map { $0.copy() }
+        do throws(OptimizerError) {
+            image.optimizer.slots = try slots.map { slot throws(OptimizerError) in try slot.copy() }
+        } catch {
+            throw ServingError(error)
+        }
         return image
     }
 

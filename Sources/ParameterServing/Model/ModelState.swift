@@ -136,7 +136,7 @@ struct ModelState {
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let added = try slotBytesAdded(by: settings)
-            let changed = try reconfigured(with: settings)
+            let changed = try reconfigured(with: settings, isOwed: true)
             if changed.plan.definition == optimizer.plan.definition { return .changed(published) }
             optimizer = changed
             // What has been logged is done even when the budget is spent.

@@ -1,5 +1,6 @@
 // Where an image is read from: a snapshot file, or a record in memory. Floats go straight to their place.
 
+import Glibc
 import Journal
 import Optimizers
 
@@ -82,6 +83,9 @@ struct ImageSource {
             do throws(FormatError) {
                 return try body(&reader)
             } catch {
+                if error.missingMemory != nil {
+                    throw .outOfResources(file: "an image", call: "mmap", code: ENOMEM)
+                }
                 throw damaged(offset + error.offset, "expected \(error.expected)")
             }
         }

@@ -50,7 +50,7 @@ extension ByteReader {
                 throw FormatError(expected: "a slot no larger than its values", offset: reader.offset - 8)
             }
             room -= count
-            return OptimizerState.SlotMemory(name: name, buffer: FloatBuffer(count: count))
+            return OptimizerState.SlotMemory(name: name, buffer: try reader.makeFloats(count))
         }
         return OptimizerState(
             step: step, isStarted: isStarted, counts: counts,

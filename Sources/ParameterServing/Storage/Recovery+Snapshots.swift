@@ -63,7 +63,7 @@ extension Recovery {
         } catch let error as JournalError {
             throw error
         } catch let error as ServingError {
-            guard case .outOfMemory = error else {
+            guard error.isOfMemory else {
                 shelve(name, uid, .refused("Snapshot \(info.id) does not fit: \(error.reason)"))
                 return nil
             }

@@ -186,10 +186,10 @@ final class Recovery {
             model.begin(at: record.position)
             marks[record.position] = logged
             models[uid] = model
-        } catch let error as FormatError {
+        } catch let error as FormatError where error.missingMemory == nil {
             shelve(name.text, uid, .refused(Self.misfit(record, "expected \(error.expected)")))
         } catch let error as ServingError {
-            if case .outOfMemory = error { throw error }
+            if error.isOfMemory { throw error }
             shelve(name.text, uid, .refused(Self.misfit(record, error.reason)))
         }
     }
@@ -205,7 +205,7 @@ final class Recovery {
             do throws(ServingError) {
                 return try assembly.assemble(record.name, uid, record.source)
             } catch {
-                guard case .outOfMemory = error, triesLeft > 0 else { throw error }
+                guard error.isOfMemory, triesLeft > 0 else { throw error }
                 if triesLeft == 100 { giveBack() }
                 triesLeft -= 1
                 // A thread may hold a retired model a moment longer than its last record.

@@ -110,6 +110,9 @@ public struct Rewind {
                 } catch let error as ServingError {
                     refusal = error
                     throw error
+                } catch let error as FormatError {
+                    refusal = error.missingMemory.map { .noMemory(needed: $0) }
+                    throw error
                 }
             }
         } catch {

@@ -101,7 +101,7 @@ extension Replay {
     /// Gradients of every parameter, different at each step.
     func noise(step: Int) -> Gradients {
         var gradients = Gradients(
-            dense: FloatBuffer(count: optimizer.layout.count), parameterCount: optimizer.layout.parameters.count)
+            dense: FloatBuffer(owed: optimizer.layout.count), parameterCount: optimizer.layout.parameters.count)
         Noise.fill(gradients.dense, seed: UInt64(100 + step))
         gradients.isDense = gradients.isDense.map { _ in true }
         return gradients

@@ -18,8 +18,8 @@ final class Replay {
         catalogue: Catalogue = .builtin
     ) throws {
         optimizer = try catalogue.makeOptimizer(definition: definition, parameters: parameters)
-        current = FloatBuffer(count: optimizer.layout.count)
-        next = FloatBuffer(count: optimizer.layout.count)
+        current = FloatBuffer(owed: optimizer.layout.count)
+        next = FloatBuffer(owed: optimizer.layout.count)
         for (name, list) in values { set(name, list) }
     }
 
@@ -48,7 +48,7 @@ final class Replay {
     /// Dense gradients by name.
     func gradients(_ values: [Name: [Float]]) -> Gradients {
         var gradients = Gradients(
-            dense: FloatBuffer(count: optimizer.layout.count), parameterCount: optimizer.layout.parameters.count)
+            dense: FloatBuffer(owed: optimizer.layout.count), parameterCount: optimizer.layout.parameters.count)
         gradients.dense.fill(.nan)
         for (name, list) in values {
             guard let index = optimizer.layout.index(of: name) else { continue }
@@ -83,7 +83,7 @@ final class Replay {
             guard case .numbers(let rows)? = entry.value["indices"], let index = optimizer.layout.index(of: entry.key)
             else { continue }
             let values = GoldenCase.values(entry.value)
-            let buffer = FloatBuffer(count: values.count)
+            let buffer = FloatBuffer(owed: values.count)
             for (i, value) in values.enumerated() { buffer.base[i] = value }
             gradients.sparse[index] = SparseRows(indices: rows.map { Int($0) }, values: buffer)
         }

@@ -120,7 +120,7 @@ extension ModelDefinition {
         ModelDefinition(
             settings: settings,
             parameters: values.compactMap { name, numbers in
-                let buffer = FloatBuffer(count: numbers.count)
+                let buffer = FloatBuffer(owed: numbers.count)
                 _ = buffer[0..<numbers.count].update(fromContentsOf: numbers)
                 return Shape([numbers.count]).map {
                     InitialParameter(

@@ -139,7 +139,7 @@ extension Sample.Form {
     /// One parameter dense, one by rows, every optional field there.
     private func push(_ model: Model) throws -> Push {
         var push = try model.makePush(["w": [1, 2, 3]], seq(3, epoch: 0), basedOn: .step(1))
-        let rows = FloatBuffer(count: 2)
+        let rows = FloatBuffer(owed: 2)
         rows.fill(0.5)
         push.gradients.sparse[1] = SparseRows(indices: [0, 0], values: rows)
         // As the first release made it; what is stored is only compared.
@@ -197,7 +197,7 @@ extension Sample.Form {
 }
 
 extension Sample {
-    static func floats(_ count: Int) -> Floats { Floats(FloatBuffer(count: count)) }
+    static func floats(_ count: Int) -> Floats { Floats(FloatBuffer(owed: count)) }
 }
 
 /// Reads a value from bytes.
