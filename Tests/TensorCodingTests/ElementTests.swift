@@ -86,14 +86,50 @@ struct ElementTests {
         for line in lines {
             let bits = try #require(UInt16(line.prefix(4), radix: 16))
             let value = Float(bitPattern: try #require(UInt32(line.dropFirst(5).prefix(8), radix: 16)))
-            var encoded: [UInt8] = [0, 0]
-            encoded.withUnsafeMutableBytes { output in
-                withUnsafePointer(to: value) {
-                    HalfPrecision.encode(
-                        UnsafeBufferPointer(start: $0, count: 1), as: .float16, into: output.baseAddress!)
-                }
+            let encoded = withUnsafePointer(to: value) {
+                ElementType.float16.encode(UnsafeBufferPointer(start: $0, count: 1))
             }
             #expect(UInt16(encoded[0]) | UInt16(encoded[1]) << 8 == bits)
+        }
+    }
+
+    /// The numbers were written by NumPy 2: `numpy.array([1, -2.5, 255, 0], dtype).tobytes().hex()`.
+    @Test("every type that is sent has the bytes that NumPy gives it")
+    func everyType() throws {
+        let known: [ElementType: String] = [
+            .float32: "0000803f000020c000007f4300000000", .float16: "003c00c1f85b0000", .bfloat16: "803f20c07f430000",
+        ]
+        #expect(Set(ElementType.pulled) == Set(known.keys), "a type that a pull can ask for has no case here")
+        for (type, hex) in known {
+            let bytes = [1, -2.5, 255, 0].withUnsafeBufferPointer { type.encode($0) }
+            #expect(bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() == hex, "\(type)")
+        }
+    }
+
+    /// The bytes of the row that F64 would be pulled by: adding that is `writing` for `reading`, and nothing else.
+    @Test("a row of doubles writes eight bytes for each value")
+    func doubles() {
+        let row = ElementRow(writing: Double.self, numpy: "<f8")
+        var bytes = [UInt8](repeating: 0xAA, count: 16)
+        bytes.withUnsafeMutableBytes { target in
+            [1, -2.5].withUnsafeBufferPointer { row.write?($0, target.baseAddress!) }
+        }
+        #expect(row.size == 8)
+        #expect(bytes == [0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0, 0, 0, 0, 0, 0x04, 0xC0])
+    }
+
+    @Test("integers have the bytes of their type, and every type the size of its bits")
+    func integerTypes() {
+        let sizes: [ElementType: Int] = [
+            .bool: 1, .uint8: 1, .int8: 1, .uint16: 2, .int16: 2, .uint32: 4, .int32: 4, .uint64: 8, .int64: 8,
+            .float16: 2, .bfloat16: 2, .float32: 4, .float64: 8, .float8e5m2: 1, .float8e4m3: 1, .float8e8m0: 1,
+            .complex64: 8,
+        ]
+        for type in ElementType.allCases {
+            #expect(type.size == sizes[type], "\(type)")
+            guard type.isInteger else { continue }
+            let bytes = [1].withUnsafeBufferPointer { type.encode($0) }
+            #expect(bytes == [1] + [UInt8](repeating: 0, count: type.size - 1), "\(type)")
         }
     }
 

@@ -161,7 +161,7 @@ struct SafetensorsTests {
             ([2, 3], "(2, 3)"), ([3], "(3,)"), ([], "()"), ([1000, 1000, 10], "(1000, 1000, 10)"),
         ])
     func npy(shape: [Int], text: String) {
-        let bytes = NPY.header(shape: shape)
+        let bytes = NPY.header(shape: shape, descriptor: "<f4")
         #expect(bytes.count % 64 == 0)
         #expect(Array(bytes.prefix(8)) == [0x93] + Array("NUMPY".utf8) + [1, 0])
         #expect(Int(bytes[8]) | Int(bytes[9]) << 8 == bytes.count - 10)

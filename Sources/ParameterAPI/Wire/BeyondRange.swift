@@ -32,7 +32,7 @@ struct BeyondRange {
 
     /// Looks at the values that are sent of a parameter.
     mutating func note(_ name: Name, _ values: UnsafeBufferPointer<Float>) {
-        if names.last != name, HalfPrecision.overflows(values, as: type) { names.append(name) }
+        if names.last != name, type.overflows(values) { names.append(name) }
     }
 
     /// `X-Paramd-Beyond-Range: NAME,NAME,...`, percent-encoded, `...` for more than fit; nothing where all is well.
@@ -55,7 +55,7 @@ struct BeyondRange {
         if names.isEmpty { return nil }
         let list = names.prefix(Self.mostNames).map { "`\($0)`" }.joined(separator: ", ")
         let more = names.count > Self.mostNames ? " and \(names.count - Self.mostNames) more" : ""
-        let wider = type == .float16 ? "BF16 or F32" : "F32"
+        let wider = ElementType.list(type.wider)
         return
             "Values of \(list)\(more) are too large for \(type.rawValue) and were sent as infinity; pull them as \(wider)."
     }

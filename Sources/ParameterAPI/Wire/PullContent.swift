@@ -99,7 +99,7 @@ struct PullContent: Sendable {
                 range = (range.isEmpty ? parameter.range.lowerBound : range.lowerBound)..<parameter.range.upperBound
             } else {
                 flush()
-                segments.append(SharedBytes(version.values(at: index).encoded(as: type)).segment)
+                segments.append(SharedBytes(type.encode(version.values(at: index))).segment)
             }
         }
         flush()

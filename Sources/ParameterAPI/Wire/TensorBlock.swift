@@ -83,7 +83,10 @@ struct TensorBlock: Sendable {
             return try binary(head, headers + safetensorsHeaders(loan.version.facts.name), call)
         case .npy:
             let media = (name: "Content-Type", value: "application/octet-stream")
-            return try binary(NPY.header(shape: tensor.shape, type: tensor.type), headers + [media], call)
+            guard let descriptor = tensor.type.row.numpy else {
+                throw Problem(.invalidQuery, "NumPy files cannot hold \(tensor.type.rawValue); leave out `dtype`.")
+            }
+            return try binary(NPY.header(shape: tensor.shape, descriptor: descriptor), headers + [media], call)
         }
     }
 

@@ -40,7 +40,7 @@ struct DocumentTensor: Sendable {
     func write(_ range: Range<Int>, _ writer: inout JSONWriter) {
         values.read(range) { piece in
             if isText {
-                piece.encoded(as: type).withUnsafeBytes { writer.list(base64: $0) }
+                type.encode(piece).withUnsafeBytes { writer.list(base64: $0) }
             } else if type.isInteger {
                 writer.list(integers: piece.integers, isFirst: range.lowerBound == 0)
             } else {

@@ -33,12 +33,10 @@ struct TensorEncoding: Sendable {
 
     private static func elementType(_ text: String?) throws(Problem) -> ElementType {
         guard let text else { return .float32 }
-        switch ElementType(name: text) {
-        case .float16?: return .float16
-        case .bfloat16?: return .bfloat16
-        case .float32?: return .float32
-        default: throw Problem(.invalidQuery, "`dtype` must be F32, F16 or BF16, not `\(text.prefix(40))`.")
-        }
+        if let type = ElementType(name: text), ElementType.pulled.contains(type) { return type }
+        throw Problem(
+            .invalidQuery,
+            "`dtype` must be \(ElementType.list(ElementType.pulled)), not `\(text.prefix(40))`.")
     }
 
     private static func isBase64(_ text: String?) throws(Problem) -> Bool {
@@ -50,32 +48,18 @@ struct TensorEncoding: Sendable {
     }
 }
 
-extension UnsafeBufferPointer<Float> {
-    /// The values in the bytes of `type`, little-endian.
-    func encoded(as type: ElementType) -> [UInt8] {
-        switch type {
-        case .float16, .bfloat16: break
-        case .int8: return bytes { Int8(clamping: $0) }
-        case .int16: return bytes { Int16(clamping: $0) }
-        case .int32: return bytes { Int32(clamping: $0) }
-        case .int64: return bytes { $0 }
-        case .uint8, .bool: return bytes { UInt8(clamping: $0) }
-        default: return Array(UnsafeRawBufferPointer(self))
-        }
-        return [UInt8](unsafeUninitializedCapacity: count * type.size) { target, written in
-            if let base = target.baseAddress { HalfPrecision.encode(self, as: type, into: base) }
-            written = count * type.size
-        }
+extension ElementType {
+    /// "F32, F16 or BF16".
+    static func list(_ types: [ElementType]) -> String {
+        let names = types.map(\.rawValue)
+        let last = names.suffix(1).joined()
+        return names.count > 1 ? "\(names.dropLast().joined(separator: ", ")) or \(last)" : last
     }
 }
 
 extension UnsafeBufferPointer<Float> {
     /// The values as integers; an import lets nothing else into a parameter that travels as integers.
     var integers: [Int] { map { Int(exactly: $0) ?? 0 } }
-
-    private func bytes<Integer: FixedWidthInteger>(_ convert: (Int) -> Integer) -> [UInt8] {
-        integers.flatMap { value in withUnsafeBytes(of: convert(value).littleEndian) { Array($0) } }
-    }
 }
 
 extension ParameterLayout {

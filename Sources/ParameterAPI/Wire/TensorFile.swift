@@ -30,7 +30,7 @@ struct TensorFile: PieceMaker {
             }
             let end = min(values.count, written + PieceSize.piece / type.size)
             defer { written = end }
-            return values.read(written..<end) { $0.encoded(as: type) }
+            return values.read(written..<end) { type.encode($0) }
         }
         return nil
     }

@@ -22,10 +22,13 @@ enum TensorForm: String {
         let encoding = try TensorEncoding(call)
         guard self != .json else { return encoding }
         try call.forbidQueries("encoding", because: "only applies to JSON; leave it out, or ask for JSON.")
-        if self == .npy, encoding.elementType == .bfloat16 {
+        if self == .npy, encoding.elementType.row.numpy == nil {
+            let known = ElementType.allCases.filter { ElementType.pulled.contains($0) && $0.row.numpy != nil }
             try call.forbidQueries(
                 "dtype",
-                because: "NumPy files cannot hold BF16; use F16 or F32, or Accept: application/vnd.safetensors.")
+                because:
+                    "NumPy files cannot hold \(encoding.elementType.rawValue); use \(ElementType.list(known)), or Accept: application/vnd.safetensors."
+            )
         }
         return encoding
     }

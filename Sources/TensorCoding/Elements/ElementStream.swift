@@ -10,13 +10,15 @@ struct ElementStream {
     /// The first number that is not allowed in its place.
     private(set) var stray: StrayNumber?
 
+    private let size: Int
     private let rule: IntegerRule
     private var count = 0  // elements converted
     private var carry: (UInt64, count: Int) = (0, 0)  // bytes of an element that a piece's end has cut
 
     /// A stream of elements; those of an integer type, or that have to be integers of the type `wanted`, are looked at.
     init(type: ElementType, wanted: ElementType? = nil) {
-        self.type = type
+        assert(type.isFloating || type.isInteger, "no stream is made of elements that are not read")
+        (self.type, size) = (type, type.size)
         rule = IntegerRule(type, wanted)
     }
 
@@ -26,15 +28,15 @@ struct ElementStream {
     /// Converts a piece into `output`.
     mutating func decode(_ bytes: UnsafeRawBufferPointer, into output: inout TensorOutput, sink: any TensorSink) {
         var rest = completeCarry(bytes[...], into: &output, sink: sink)
-        while rest.count >= type.size {
-            let wanted = rest.count / type.size
+        while rest.count >= size {
+            let wanted = rest.count / size
             var taken = 0
             output.fill(wanted, sink: sink) { room in
                 taken = min(room.count, wanted)
                 convert(UnsafeRawBufferPointer(rebasing: rest), count: taken, into: room)
                 return taken
             }
-            rest = rest.dropFirst(taken * type.size)
+            rest = rest.dropFirst(taken * size)
         }
         keep(rest)
     }
@@ -50,9 +52,9 @@ struct ElementStream {
         _ bytes: Slice<UnsafeRawBufferPointer>, into output: inout TensorOutput, sink: any TensorSink
     ) -> Slice<UnsafeRawBufferPointer> {
         guard carry.count > 0 else { return bytes }
-        let missing = min(type.size - carry.count, bytes.count)
+        let missing = min(size - carry.count, bytes.count)
         keep(bytes.prefix(missing))
-        if carry.count == type.size {
+        if carry.count == size {
             let element = carry.0.littleEndian
             carry = (0, 0)
             withUnsafeBytes(of: element) { raw in
@@ -85,8 +87,10 @@ struct ElementStream {
         case .uint32: convertIntegers(bytes, count, UInt32.self, into: room)
         case .int64: convertIntegers(bytes, count, Int64.self, into: room)
         case .uint64: convertIntegers(bytes, count, UInt64.self, into: room)
-        case .float32, .float8e5m2, .float8e4m3, .float8e8m0, .complex64:
+        case .float32:
             for index in 0..<count { room[index] = Float(bitPattern: load(bytes, index, UInt32.self)) }
+        case .float8e5m2, .float8e4m3, .float8e8m0, .complex64:
+            for index in 0..<count { room[index] = .nan }
         }
         if type.isFloating, type != .float64 { checkFloats(room, count: count) }
         self.count += count

@@ -1,4 +1,5 @@
-// The element types of the wire, under safetensors' names, with the aliases of the Open Inference Protocol.
+// The element types of the wire, under safetensors' names, with the aliases of the Open Inference Protocol. What is known
+// of a type is its row; reading is `ElementStream`'s.
 
 /// An element type as safetensors knows it.
 ///
@@ -22,6 +23,29 @@ public enum ElementType: String, Sendable, CaseIterable {
     case uint64 = "U64"
     case complex64 = "C64"
 
+    /// What is known of the type.
+    ///
+    /// A pull may ask for any type of floats whose row says how they are written.
+    public var row: ElementRow {
+        switch self {
+        case .bool: ElementRow(integers: UInt8.self, 0..<2, "0 or 1", numpy: "|b1")
+        case .uint8: ElementRow(integers: UInt8.self, 0..<0x1p8, "0 to 255", numpy: "|u1")
+        case .int8: ElementRow(integers: Int8.self, -0x1p7..<0x1p7, "-128 to 127", numpy: "|i1")
+        case .uint16: ElementRow(integers: UInt16.self, 0..<0x1p16, "0 to 65535", numpy: "<u2")
+        case .int16: ElementRow(integers: Int16.self, -0x1p15..<0x1p15, "-32768 to 32767", numpy: "<i2")
+        case .uint32: ElementRow(integers: UInt32.self, 0..<0x1p32, "0 to 4294967295", numpy: "<u4")
+        case .int32: ElementRow(integers: Int32.self, -0x1p31..<0x1p31, "-2147483648 to 2147483647", numpy: "<i4")
+        case .uint64: ElementRow(integers: UInt64.self, 0..<0x1p64, "0 to 2^64 - 1", numpy: "<u8")
+        case .int64: ElementRow(integers: Int64.self, -0x1p63..<0x1p63, "-2^63 to 2^63 - 1", numpy: "<i8")
+        case .float16: ElementRow(writing: Float16.self, numpy: "<f2", end: 65_520)
+        case .bfloat16: ElementRow(writing: BFloat16.self, numpy: nil, end: Float(bitPattern: 0x7F7F_8000))
+        case .float32: ElementRow(writing: Float.self, numpy: "<f4")
+        case .float64: ElementRow(reading: Double.self, numpy: "<f8")
+        case .float8e5m2, .float8e4m3, .float8e8m0: ElementRow(unreadable: 1)
+        case .complex64: ElementRow(unreadable: 8)
+        }
+    }
+
     /// The type of that name; `FP32 FP16 FP64 INT32 INT64 ...` are aliases.
     public init?(name: String) {
         if let type = ElementType(rawValue: name) {
@@ -39,23 +63,36 @@ public enum ElementType: String, Sendable, CaseIterable {
     ]
 
     /// Bytes of one element.
-    public var size: Int {
-        switch self {
-        case .bool, .uint8, .int8, .float8e5m2, .float8e4m3, .float8e8m0: 1
-        case .int16, .uint16, .float16, .bfloat16: 2
-        case .int32, .uint32, .float32: 4
-        case .float64, .int64, .uint64, .complex64: 8
-        }
-    }
+    public var size: Int { row.size }
 
     /// Whether values of this type are read to float32 here: F32, F16, BF16, F64.
-    public var isFloating: Bool {
-        switch self {
-        case .float16, .bfloat16, .float32, .float64: true
-        default: false
-        }
-    }
+    public var isFloating: Bool { row.isFloating }
 
     /// Whether values of this type are integers, which are read where a parameter is not trained.
-    public var isInteger: Bool { integers != nil }
+    public var isInteger: Bool { row.integers != nil }
+
+    /// The types that a pull may ask for, float32 first.
+    public static let pulled =
+        [float32] + allCases.filter { $0 != .float32 && $0.row.isFloating && $0.row.write != nil }
+
+    /// The pulled types that hold larger numbers than this one, the narrowest first.
+    public var wider: [ElementType] {
+        Self.pulled.filter { $0.row.end > row.end }.sorted { ($0.row.end, $0.size) < ($1.row.end, $1.size) }
+    }
+
+    /// Whether any of the values is infinite in this type and not in float32.
+    public func overflows(_ values: UnsafeBufferPointer<Float>) -> Bool {
+        row.end < .infinity && values.contains { $0.magnitude >= row.end }
+    }
+
+    /// The values in the bytes of this type, little-endian; rounded to nearest, ties to even.
+    public func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {
+        let row = row
+        assert(row.write != nil, "\(self) is pulled, and its row does not say how it is written")
+        return [UInt8](unsafeUninitializedCapacity: values.count * row.size) { target, written in
+            guard let base = target.baseAddress, let write = row.write else { return }
+            write(values, base)
+            written = values.count * row.size
+        }
+    }
 }

@@ -4,38 +4,8 @@
 import Names
 
 extension ElementType {
-    /// The integers that the type holds; nil for types of other numbers.
-    ///
-    /// All ends are powers of two, so that float32 tells exactly what is inside.
-    var integers: Range<Float>? {
-        switch self {
-        case .bool: 0..<2
-        case .uint8: 0..<0x1p8
-        case .uint16: 0..<0x1p16
-        case .uint32: 0..<0x1p32
-        case .uint64: 0..<0x1p64
-        case .int8: -0x1p7..<0x1p7
-        case .int16: -0x1p15..<0x1p15
-        case .int32: -0x1p31..<0x1p31
-        case .int64: -0x1p63..<0x1p63
-        case .float8e5m2, .float8e4m3, .float8e8m0, .float16, .bfloat16, .float32, .float64, .complex64: nil
-        }
-    }
-
     /// The integers of the type, in the words of an advice.
-    fileprivate var range: String {
-        switch self {
-        case .bool: "0 or 1"
-        case .uint8: "whole numbers from 0 to 255"
-        case .uint16: "whole numbers from 0 to 65535"
-        case .uint32: "whole numbers from 0 to 4294967295"
-        case .uint64: "whole numbers from 0 to 2^64 - 1"
-        case .int8: "whole numbers from -128 to 127"
-        case .int16: "whole numbers from -32768 to 32767"
-        case .int32: "whole numbers from -2147483648 to 2147483647"
-        default: "whole numbers from -2^63 to 2^63 - 1"
-        }
-    }
+    fileprivate var range: String { self == .bool ? row.words : "whole numbers from \(row.words)" }
 }
 
 /// A number that is not allowed in its place.
@@ -86,11 +56,13 @@ struct StrayNumber: Equatable {
 
 /// The types that a tensor's numbers have to belong to: the one that the body states, and that of the parameter.
 struct IntegerRule {
-    private let types: [ElementType]
+    private let types: [(type: ElementType, range: Range<Float>)]
 
     /// - Parameter types: all of them have to hold each number; those that are not of integers ask for nothing.
     init(_ types: ElementType?...) {
-        self.types = types.compactMap { $0 }.filter(\.isInteger)
+        self.types = types.compactMap { type in
+            type.flatMap { type in type.row.integers.map { (type, $0) } }
+        }
     }
 
     /// Whether any number will do.
@@ -106,8 +78,8 @@ struct IntegerRule {
     func stray(
         _ value: Float, isExact: Bool, isWhole: Bool, at index: Int, _ text: @autoclosure () -> String
     ) -> StrayNumber? {
-        for type in types {
-            guard let range = type.integers, !isWhole || !range.contains(value) else { continue }
+        for (type, range) in types {
+            guard !isWhole || !range.contains(value) else { continue }
             // A number that only rounding has moved out of the range is told so.
             let isRounded = isWhole && !isExact && range.contains(value.towardZero)
             return StrayNumber(value: text(), index: index, fault: isRounded ? .rounded : .outside(type))
