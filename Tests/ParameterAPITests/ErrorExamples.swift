@@ -29,21 +29,21 @@ struct ErrorExamples {
         case .notAcceptable:
             return try thrown {
                 _ = try call(.get, "/v1/models/demo/parameters", "Accept", "text/csv").accepted([
-                    Offer(0, "application/json"), Offer(1, "application/vnd.safetensors"),
+                    Offer(0, ["application/json"]), Offer(1, ["application/vnd.safetensors"]),
                 ])
             }
         case .unsupportedMediaType:
             let form = try request(
                 .post, "/v1/models/demo/gradients", ("Content-Type", "application/x-www-form-urlencoded"))
-            return try thrown { _ = try BodyFormat(form) }
+            return try thrown { _ = try BodyFormat(form, reads: [.json, .safetensors]) }
         case .gone:
             let uid = ModelUID(number: 0x0f3a_5c71)
             return Problem(noLongerKept: Cursor(uid: uid, version: 12), newest: Cursor(uid: uid, version: 40))
         case .rangeNotSatisfiable: return try thrown { _ = try ByteRange("bytes=5000-", of: 4096) }
         case .conflictingQuery:
-            return try thrown { try call(.get, "/v1/models/demo/lr?step=1&step=2").allowQueries("step") }
+            return try thrown { try call(.get, "/v1/models/demo/lr?step=1&step=2").checkQueries() }
         case .invalidQuery:
-            return try thrown { _ = try call(.get, "/v1/models/demo/lr?step=last").integer("step") }
+            return try thrown { _ = try call(.get, "/v1/models/demo/lr?step=last").integer(.step) }
         case .conflictingKeys:
             let keys = [("Idempotency-Key", "a"), ("X-Idempotency-Key", "b")]
             return try thrown {
@@ -121,10 +121,13 @@ struct ErrorExamples {
             method: method, target: target, headers: Headers(host + headers.map { (name: $0.0, value: $0.1) }))
     }
 
-    private func call(_ request: Request) -> Call { Call(request: request, arguments: [:], suffix: nil, api: api) }
+    private func call(_ request: Request) throws -> Call {
+        let found = try api.router.find(request)
+        return Call(request: request, route: found.route, arguments: found.arguments, suffix: found.suffix, api: api)
+    }
 
     private func call(_ method: Method, _ target: String, _ header: String? = nil, _ value: String = "") throws -> Call
     {
-        call(try header.map { try request(method, target, ($0, value)) } ?? request(method, target))
+        try call(try header.map { try request(method, target, ($0, value)) } ?? request(method, target))
     }
 }

@@ -12,21 +12,23 @@ enum BodyFormat {
     ///
     /// - Parameters:
     ///   - request: whose body it is.
-    ///   - takesTensors: whether safetensors is read too.
+    ///   - formats: what the route reads.
     ///   - example: the body that the refusal shows.
     /// - Throws: `unsupportedMediaType`, whose text shows the curl line for JSON.
-    init(_ request: Request, takesTensors: Bool = true, example: String = "{...}") throws(Problem) {
+    init(_ request: Request, reads formats: [WireFormat], example: String = "{...}") throws(Problem) {
         guard let value = request.headers["Content-Type"] else {
             self = .json
             return
         }
         let type = value.prefix { $0 != ";" }
-        switch type[...].trimmingSpaces().lowercased() {
-        case "application/json", "application/merge-patch+json": self = .json
-        case "application/vnd.safetensors", "application/octet-stream":
-            guard takesTensors else { fallthrough }
+        let media = type[...].trimmingSpaces().lowercased()
+        let takesTensors = formats.contains(.safetensors)
+        let tensors = WireFormat.safetensors
+        if [.json, .mergePatch].contains(where: { (format: WireFormat) in format.mediaType == media }) {
+            self = .json
+        } else if takesTensors, media == tensors.mediaType || tensors.row.others.contains(media) {
             self = .safetensors
-        default:
+        } else {
             let more = takesTensors ? ", or tensors as application/vnd.safetensors" : ""
             throw Problem(
                 .unsupportedMediaType,
@@ -36,6 +38,11 @@ enum BodyFormat {
                 command: request.curlLine(example))
         }
     }
+}
+
+extension Call {
+    /// The format of the request's body, which the route has to read.
+    func bodyFormat() throws(Problem) -> BodyFormat { try BodyFormat(request, reads: route.bodies) }
 }
 
 extension Request {

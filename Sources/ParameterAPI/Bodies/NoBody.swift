@@ -11,7 +11,7 @@ extension Call {
     ///
     /// - Throws: `unsupportedMediaType` for a body of another type than JSON, be it empty.
     func readNothing(then done: @escaping (Exchange) -> Void) throws(Problem) -> Plan {
-        _ = try BodyFormat(request, takesTensors: false, example: "{}")
+        _ = try BodyFormat(request, reads: [], example: "{}")
         // No length at all is no body, and curl -X PUT sends neither.
         guard request.announcesBody else { return .answer(done) }
         let receiver = ContentReceiver(self, DocumentReader(self)) { document, exchange throws(Problem) in

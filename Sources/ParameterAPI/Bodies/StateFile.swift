@@ -9,12 +9,11 @@ import TensorCoding
 
 /// `PUT /v1/models/{m}/state`: slots, counts and scalars, all of them or nothing; the parameters' values stay.
 @Sendable func importState(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)
     let key = try call.requestKey()
     let isNamed = call.suffix == "safetensors" && call.request.headers["Content-Type"] == nil
-    let isFile = isNamed ? true : try BodyFormat(call.request) == .safetensors
+    let isFile = isNamed ? true : try call.bodyFormat() == .safetensors
     guard isFile else {
         throw Problem(
             .unsupportedMediaType,

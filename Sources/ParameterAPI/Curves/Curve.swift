@@ -50,14 +50,14 @@ extension Call {
     /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points, `conflictingQuery` for a range
     ///   beside one step.
     func stepRange(for model: Model, as form: CurveForm) throws(Problem) -> [Int]? {
-        guard query("from") != nil || query("to") != nil || query("every") != nil else {
+        guard query(.from) != nil || query(.to) != nil || query(.every) != nil else {
             if form == .json { return nil }
-            return try integer("step").map { [$0] } ?? model.publication.current.naturalRange
+            return try integer(.step).map { [$0] } ?? model.publication.current.naturalRange
         }
-        try forbidQueries("step", because: "selects one step, `from`, `to` and `every` a range; use one or the other.")
-        let from = try integer("from") ?? 0
-        let every = try integer("every", in: 1...FixedLimits.largestInteger) ?? 1
-        guard let to = try integer("to") else {
+        try forbidQueries(.step, because: "selects one step, `from`, `to` and `every` a range; use one or the other.")
+        let from = try integer(.from) ?? 0
+        let every = try integer(.every, in: 1...FixedLimits.largestInteger) ?? 1
+        guard let to = try integer(.to) else {
             throw Problem(.invalidQuery, "A range needs its last step; add to=STEP.")
         }
         return try steps(from: from, to: to, every: every)

@@ -5,33 +5,27 @@ import Names
 import TensorCoding
 
 /// How a curve is answered.
-enum CurveForm: String, CaseIterable {
+enum CurveForm: String, AnswerForm {
     case json
     case csv
     case svg
     case txt
 
-    /// The suffixes that paths of curves may carry.
-    static let suffixes = allCases.map(\.rawValue)
-
-    /// The form that the path's suffix names, or else the Accept header.
-    init(_ call: Call) throws(Problem) {
-        if let suffix = call.suffix, let named = CurveForm(rawValue: suffix) {
-            self = named
-            return
+    var format: WireFormat {
+        switch self {
+        case .json: .json
+        case .csv: .csv
+        case .svg: .svg
+        case .txt: .txt
         }
-        self = try call.accepted([
-            Offer(.json, "application/json", "text/html", "application/problem+json"),
-            Offer(.csv, "text/csv"), Offer(.svg, "image/svg+xml"), Offer(.txt, "text/plain"),
-        ])
     }
 
     /// The answer with the curve.
     func response(for curve: Curve, title: String, _ call: Call) -> Response {
         switch self {
         case .json: .json(indented: call.isIndented) { $0.curve(curve) }
-        case .csv: .text(CurveTable(curve).text, type: "text/csv; charset=utf-8")
-        case .svg: .text(CurvePlot(curve, title: title).svg, type: "image/svg+xml")
+        case .csv: .text(CurveTable(curve).text, as: .csv)
+        case .svg: .text(CurvePlot(curve, title: title).svg, as: .svg)
         case .txt: .text(Sparklines(curve).text)
         }
     }

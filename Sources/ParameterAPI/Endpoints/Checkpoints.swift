@@ -7,7 +7,6 @@ import TensorCoding
 
 /// `POST /v1/models/{m}/checkpoints`.
 @Sendable func saveCheckpoint(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let key = try call.requestKey()
     return try call.readNothing { exchange in
@@ -31,7 +30,6 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 
 /// `GET /v1/models/{m}/checkpoints`.
 @Sendable func listCheckpoints(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in
         call.api.registry.checkpoints(of: model) { result in
@@ -57,7 +55,6 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 
 /// `GET /v1/models/{m}/checkpoints/{id}`: its facts, or with `.safetensors` the file, whole or in ranges.
 @Sendable func getCheckpoint(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let id = try checkpointID(call)
     return .answer { exchange in
@@ -76,7 +73,6 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 
 /// `DELETE /v1/models/{m}/checkpoints/{id}`.
 @Sendable func deleteCheckpoint(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let id = try checkpointID(call)
     let key = try call.requestKey()
@@ -94,7 +90,6 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 
 /// `POST /v1/models/{m}/checkpoints/{id}/restore`: the step goes back, the version forward.
 @Sendable func restoreCheckpoint(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)
     let id = try checkpointID(call)
@@ -108,11 +103,10 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 
 /// `POST /v1/models/{m}/rollback`: `{"step":n}`, any step that snapshots and journal still cover.
 @Sendable func rollbackModel(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)
     let key = try call.requestKey()
-    _ = try BodyFormat(call.request, takesTensors: false)
+    _ = try call.bodyFormat()
     let receiver = ContentReceiver(call, DocumentReader(call)) { document, exchange throws(Problem) in
         guard document.members?.count == 1, let step = document["step"]?.integer,
             (0...Int64(FixedLimits.largestInteger)).contains(step)

@@ -7,7 +7,6 @@ import ParameterServing
 
 /// `GET /v1/models/{m}/groups`.
 @Sendable func listGroups(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in
         let version = model.publication.current
@@ -26,7 +25,6 @@ import ParameterServing
 
 /// `GET /v1/models/{m}/groups/{g}`.
 @Sendable func getGroup(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let index = try groupIndex(Name(call.argument("g")), model.publication.current)
     return .answer { exchange in

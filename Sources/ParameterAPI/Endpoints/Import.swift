@@ -8,9 +8,8 @@ import TensorCoding
 
 /// `PUT /v1/models/{m}/parameters`.
 @Sendable func importParameters(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("partial")
     let model = try call.model()
-    let format = try BodyFormat(call.request)
+    let format = try call.bodyFormat()
     let request = try ImportRequest(call, model)
     let reader = BodyReader(
         format, section: "parameters", sink: request.sink, passesUnknownTypes: request.isPartial)
@@ -33,7 +32,7 @@ private struct ImportRequest {
         self.call = call
         self.model = model
         ifVersion = try call.condition(on: model)?.versions
-        isPartial = try call.flag("partial")
+        isPartial = try call.flag(.partial)
         key = try call.requestKey()
         sink = GradientSink(model, loan: BodyLoan(call), takesUntrained: true)
     }

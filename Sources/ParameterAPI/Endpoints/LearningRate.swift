@@ -8,10 +8,9 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/lr`.
 @Sendable func getLearningRates(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("step", "from", "to", "every", "param")
     let model = try call.model()
     let form = try CurveForm(call)
-    let names = call.queries("param").map { Name($0) }
+    let names = call.values(of: .param).map { Name($0) }
     let parameters = try parameters(names, of: model.layout)
     if let steps = try call.stepRange(for: model, as: form) {
         let groups = names.isEmpty ? nil : Set(parameters.map(\.group))
@@ -19,7 +18,7 @@ import TensorCoding
         return answerCurve(
             call, model, form, Curve.Subject("lr", "learning rate", steps, groups: groups), plottedRates)
     }
-    let step = try call.integer("step")
+    let step = try call.integer(.step)
     return .answer { exchange in
         let version = model.publication.current
         let step = step ?? version.step
@@ -30,14 +29,13 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/weight_decay`.
 @Sendable func getWeightDecays(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("step", "from", "to", "every")
     let model = try call.model()
     let form = try CurveForm(call)
     if let steps = try call.stepRange(for: model, as: form) {
         try call.check(points: steps.count, ofGroups: model.layout.groups.count)
         return answerCurve(call, model, form, Curve.Subject("weight_decay", "weight decay", steps), weightDecays)
     }
-    let step = try call.integer("step")
+    let step = try call.integer(.step)
     return .answer { exchange in
         let version = model.publication.current
         answerValues(call, exchange, version, "weight_decay", step ?? version.step, weightDecays)

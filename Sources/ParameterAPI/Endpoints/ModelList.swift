@@ -7,10 +7,9 @@ import TensorCoding
 
 /// `GET /v1/models`: names by page.
 @Sendable func listModels(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("prefix", "page_size", "page_token")
-    let size = min(try call.integer("page_size", in: 1...Int.max) ?? 100, FixedLimits.pageSize)
-    let after = call.query("page_token")
-    let prefix = call.query("prefix") ?? ""
+    let size = min(try call.integer(.pageSize, in: 1...Int.max) ?? 100, FixedLimits.pageSize)
+    let after = call.query(.pageToken)
+    let prefix = call.query(.prefix) ?? ""
     return .answer { exchange in
         let models = call.api.registry.list(prefix: prefix).filter { Name($0.name) > Name(after ?? "") }
         call.answer(exchange, bytes: 256 * min(size, models.count)) { writer in

@@ -6,9 +6,8 @@ import ParameterServing
 
 /// `PUT /v1/models/{m}`: create.
 @Sendable func createModel(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("replace", "join")
-    let replacing = try call.flag("replace")
-    let joining = try call.flag("join")
+    let replacing = try call.flag(.replace)
+    let joining = try call.flag(.join)
     if joining, replacing {
         throw Problem(
             .conflictingQuery,
@@ -17,7 +16,7 @@ import ParameterServing
     }
     let name = call.argument("m")
     try checkModelName(name)
-    let format = try BodyFormat(call.request)
+    let format = try call.bodyFormat()
     let onlyIfAbsent = call.request.headers["If-None-Match"] == "*"
     let key = try call.requestKey()
     if onlyIfAbsent, key == nil, (try? call.model()) != nil {
@@ -93,14 +92,12 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 
 /// `GET /v1/models/{m}`: the model's page.
 @Sendable func getModel(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in answerPage(of: model, status: 200, call, exchange) }
 }
 
 /// `DELETE /v1/models/{m}`.
 @Sendable func deleteModel(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let key = try call.requestKey()
     let condition = try deletedModel(call)
     return try call.readNothing { exchange in

@@ -20,9 +20,8 @@ import TensorCoding
 }
 
 private func patch(_ call: Call, group: Name?) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
-    _ = try BodyFormat(call.request, takesTensors: false)
+    _ = try call.bodyFormat()
     let ifVersion = try call.condition(on: model)?.versions
     let key = try call.requestKey()
     let receiver = ContentReceiver(call, DocumentReader(call, holdsRates: true)) { document, exchange throws(Problem) in

@@ -8,8 +8,7 @@ import TensorCoding
 
 /// `POST /v1/lr_preview`.
 @Sendable func previewLearningRate(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
-    _ = try BodyFormat(call.request, takesTensors: false)
+    _ = try call.bodyFormat()
     let form = try CurveForm(call)
     let receiver = ContentReceiver(call, DocumentReader(call, holdsRates: true)) { document, exchange in
         call.answerLater(exchange) { () throws(Problem) in

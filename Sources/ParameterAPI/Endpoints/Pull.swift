@@ -6,11 +6,10 @@ import ParameterServing
 
 /// `GET /v1/models/{m}/parameters`.
 @Sendable func pullParameters(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("group", "name", "since", "min_step", "wait", "dtype", "encoding", "meta_only")
     let model = try call.model()
     let selection = try Selection(call, layout: model.publication.current.facts.layout)
     let condition = PullCondition(
-        since: try since(call, model), minStep: try call.integer("min_step"), group: selection.group)
+        since: try since(call, model), minStep: try call.integer(.minStep), group: selection.group)
     let wait = try call.waitTime()
     return .answer { exchange in
         guard let wait else { return answerNow(call, model, selection, condition, exchange) }
@@ -22,7 +21,7 @@ import ParameterServing
 ///
 /// - Throws: `cursorUnknown` for a cursor of another life of the model.
 private func since(_ call: Call, _ model: Model) throws(Problem) -> Int? {
-    guard let text = call.query("since") else { return nil }
+    guard let text = call.query(.since) else { return nil }
     guard let cursor = Cursor(text) else {
         if let version = Int(clampingDigits: text), version <= FixedLimits.largestInteger { return version }
         throw Problem(

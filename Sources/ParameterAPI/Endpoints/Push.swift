@@ -7,23 +7,22 @@ import TensorCoding
 
 /// `POST /v1/models/{m}/gradients`.
 @Sendable func pushGradients(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("wait", "pull", "dry_run", "stages", "group", "name", "dtype", "encoding", "meta_only")
     _ = try call.waitTime()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)
     let key = try call.requestKey()
-    let format = try BodyFormat(call.request)
-    let answersPull = try call.flag("pull")
-    let showsStages = try call.flag("stages")
-    if try call.flag("dry_run") {
+    let format = try call.bodyFormat()
+    let answersPull = try call.flag(.pull)
+    let showsStages = try call.flag(.stages)
+    if try call.flag(.dryRun) {
         if answersPull {
             try call.forbidQueries(
-                "pull",
+                .pull,
                 because: "returns the new parameters of a push, and a dry run makes none; leave one of them out.")
         }
         return try dryRun(call, model, format, stages: showsStages)
     }
-    if showsStages { try call.forbidQueries("stages", because: "reports the stages of a dry run; add dry_run=1.") }
+    if showsStages { try call.forbidQueries(.stages, because: "reports the stages of a dry run; add dry_run=1.") }
     if !answersPull { try forbidSelection(call) }
     let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
     return call.readPush(of: model, format) { push, exchange in
@@ -44,7 +43,7 @@ import TensorCoding
 
 private func forbidSelection(_ call: Call) throws(Problem) {
     try call.forbidQueries(
-        "group", "name", "dtype", "encoding", "meta_only", because: "selects what is pulled; add pull=1.")
+        .group, .name, .dtype, .encoding, .metaOnly, because: "selects what is pulled; add pull=1.")
 }
 
 /// `?dry_run=1`: changes nothing.

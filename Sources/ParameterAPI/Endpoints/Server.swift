@@ -49,7 +49,6 @@ public struct EffectiveConfiguration: Sendable {
 
 /// `GET /v1/server`.
 @Sendable func getServer(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     return .answer { exchange in
         let registry = call.api.registry
         call.answer(exchange) { writer in

@@ -43,7 +43,7 @@ import HTTPServing
 @Sendable func getContract(_ call: Call) throws(Problem) -> Plan {
     .answer { exchange in
         exchange.complete {
-            Response(status: 200, headers: [("Content-Type", "application/json")], body: Contract.body)
+            Response(status: 200, headers: [WireFormat.json.header], body: Contract.body)
         }
     }
 }
@@ -75,7 +75,7 @@ private func page(_ text: String, title: String) -> Response {
         <pre style="font:15px/1.5 ui-monospace,monospace;max-width:100ch;margin:3em auto;white-space:pre-wrap">\(escaped)</pre></html>
 
         """
-    return .text(html, type: "text/html; charset=utf-8")
+    return .text(html, as: .html)
 }
 
 private func guide(for host: String, version: String) -> String {

@@ -8,7 +8,6 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/state`.
 @Sendable func getState(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let representation = try Representation(call)
     return .answer { exchange in
@@ -64,7 +63,7 @@ private func stateDocument(
     do throws(ServingError) {
         let isShort = export.documentBytes <= PieceSize.inPlace
         let body = try MadeStream.body(of: maker, isShort: isShort, call.api.registry)
-        return Response(status: 200, headers: [(name: "Content-Type", value: "application/json")] + headers, body: body)
+        return Response(status: 200, headers: [WireFormat.json.header] + headers, body: body)
     } catch {
         throw Problem(error)
     }
@@ -135,7 +134,7 @@ func versionMetadata(_ version: PublishedVersion) -> [(Name, String)] {
 /// The headers of a safetensors answer; `name` is the file that a browser or `curl -OJ` saves.
 func safetensorsHeaders(_ name: String) -> [(name: String, value: String)] {
     [
-        (name: "Content-Type", value: "application/vnd.safetensors"),
+        WireFormat.safetensors.header,
         (name: "Content-Disposition", value: "attachment; filename=\"\(name).safetensors\""),
     ]
 }

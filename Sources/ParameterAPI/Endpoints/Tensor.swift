@@ -9,16 +9,15 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/parameters/{p}`.
 @Sendable func getParameter(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("rows", "dtype", "encoding")
     let model = try call.model()
     let (index, form) = try tensor(call, model.layout)
     let encoding = try form.encoding(call)
-    let rows = try call.query("rows").map { text throws(Problem) in
+    let rows = try call.query(.rows).map { text throws(Problem) in
         try RowSelection(text, of: model.layout.parameters[index])
     }
     return .answer { exchange in
         let version = model.publication.current
-        let choice = call.query("rows").map { "-\(digest(of: $0))" } ?? ""
+        let choice = call.query(.rows).map { "-\(digest(of: $0))" } ?? ""
         let validators = call.validators(
             version, "p\(index)-\(form.rawValue)\(encoding.key)\(choice)", isJSON: form == .json)
         if validators.hold { return exchange.complete { validators.notModified } }
@@ -33,10 +32,9 @@ import TensorCoding
 
 /// `POST /v1/models/{m}/parameters/{p}/lookup`: `{"rows":[...]}`.
 @Sendable func lookUpRows(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("dtype", "encoding")
     let model = try call.model()
     let index = try parameterIndex(Name(call.argument("p")), model.layout)
-    _ = try BodyFormat(call.request, takesTensors: false)
+    _ = try call.bodyFormat()
     let form = try TensorForm(call)
     let encoding = try form.encoding(call)
     let receiver = ContentReceiver(call, DocumentReader(call)) { document, exchange throws(Problem) in
@@ -56,7 +54,7 @@ private func tensor(_ call: Call, _ layout: ArenaLayout) throws(Problem) -> (Int
     guard let suffix = call.suffix, let form = TensorForm(rawValue: suffix) else {
         return (try parameterIndex(name, layout), try TensorForm(call))
     }
-    if let index = layout.index(of: Name("\(name).\(suffix)")) { return (index, try TensorForm(call)) }
+    if let index = layout.index(of: Name("\(name).\(suffix)")) { return (index, try TensorForm(accepting: call)) }
     return (try parameterIndex(name, layout), form)
 }
 

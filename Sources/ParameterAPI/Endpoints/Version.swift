@@ -5,7 +5,6 @@ import ParameterServing
 
 /// `GET /v1/models/{m}/versions/{v}/parameters`: a retained version under its permanent name.
 @Sendable func getVersionedParameters(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("group", "name", "dtype", "encoding", "meta_only")
     let model = try call.model()
     let selection = try Selection(call, layout: model.layout)
     let version = try retainedVersion(call.argument("v"), of: model)

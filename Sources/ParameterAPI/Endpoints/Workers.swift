@@ -7,7 +7,6 @@ import TensorCoding
 
 /// `PUT /v1/models/{m}/workers/{w}`: a new epoch, whose numbers start at 1.
 @Sendable func registerWorker(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
     let key = try call.requestKey()
@@ -27,7 +26,6 @@ import TensorCoding
 
 /// `DELETE /v1/models/{m}/workers/{w}`: its receipts go; its numbers stay known, so that none is applied twice.
 @Sendable func deleteWorker(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
     let key = try call.requestKey()
@@ -44,7 +42,6 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/workers/{w}`.
 @Sendable func getWorker(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     let worker = try workerName(call)
     return .answer { exchange in
@@ -62,7 +59,6 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/workers`.
 @Sendable func listWorkers(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries()
     let model = try call.model()
     return .answer { exchange in
         model.workers { workers in
@@ -80,14 +76,13 @@ import TensorCoding
 
 /// `GET /v1/models/{m}/pushes/{w}/{seq}`: resolves an unknown outcome.
 @Sendable func getPush(_ call: Call) throws(Problem) -> Plan {
-    try call.allowQueries("epoch")
     let model = try call.model()
     let worker = try workerName(call)
     guard let seq = Int(digits: call.argument("seq")), (1...FixedLimits.largestInteger).contains(seq) else {
         let got = call.argument("seq").prefix(40)
         throw Problem(.notFound, "The number of a push must be from 1 to \(FixedLimits.largestInteger), not `\(got)`.")
     }
-    let epoch = try call.integer("epoch")
+    let epoch = try call.integer(.epoch)
     return .answer { exchange in
         model.outcome(ofPush: seq, worker: worker, epoch: epoch) { outcome in
             let facts = model.publication.current.facts

@@ -45,7 +45,7 @@ enum NearestRoute {
             var next: [Alignment?] = [segment.isEmpty ? row[0] : nil]
             for (place, pattern) in route.template.enumerated() {
                 let isLast = place == route.template.count - 1
-                let names = isLast ? [pattern] + route.suffixes.map { "\(pattern).\($0)" } : [pattern]
+                let names = isLast ? [pattern] + route.suffixes.map { "\(pattern).\($0.rawValue)" } : [pattern]
                 let ways = [
                     row[place].flatMap { taken(segment, as: names, after: $0) },
                     segment.isEmpty ? row[place + 1] : nil,

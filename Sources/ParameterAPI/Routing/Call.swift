@@ -6,6 +6,8 @@ import ParameterServing
 /// What an endpoint has in hand.
 struct Call: Sendable {
     let request: Request
+    /// The row of the route table that the request has met.
+    let route: Route
     /// The path's arguments by name, percent-decoded once.
     let arguments: [String: String]
     /// The representation that the path's suffix asks for.
@@ -29,11 +31,11 @@ struct Call: Sendable {
     /// The value of a path's argument.
     func argument(_ name: String) -> String { arguments[name] ?? "" }
 
-    /// The query argument called `name`.
-    func query(_ name: String) -> String? { request.query.first { $0.name == name }?.value }
+    /// The value of a query argument, the first where there are several.
+    func query(_ query: Query) -> String? { request.query.first { $0.name == query.rawValue }?.value }
 
-    /// Every query argument called `name`.
-    func queries(_ name: String) -> [String] { request.query.filter { $0.name == name }.map(\.value) }
+    /// Every value of a query argument.
+    func values(of query: Query) -> [String] { request.query.filter { $0.name == query.rawValue }.map(\.value) }
 
     /// Whether the answer is for a person at a terminal, who likes it indented.
     var isIndented: Bool { request.headers["User-Agent"]?.hasPrefix("curl/") ?? false }
@@ -47,44 +49,46 @@ struct Call: Sendable {
         }
     }
 
-    /// Arguments that may be given more than once.
-    private static let repeatable = ["group", "name", "param"]
-
-    /// Refuses query arguments that the endpoint does not know, and those that say two things: neither a misspelt one nor
-    /// a contradicted one must pass in silence.
-    func allowQueries(_ names: String...) throws(Problem) {
+    /// Refuses query arguments that the route does not take, and those that say two things: neither a misspelt one nor a
+    /// contradicted one must pass in silence.
+    func checkQueries() throws(Problem) {
+        guard let queries = route.queries else { return }
+        let names = queries.map(\.rawValue)
         for (name, _) in request.query where !names.contains(name) {
             let known = names.isEmpty ? "none" : names.joined(separator: ", ")
             throw Problem(.invalidQuery, "Unknown query argument `\(name)`; this request takes \(known).")
         }
-        for name in names where !Self.repeatable.contains(name) && queries(name).count > 1 {
+        for query in queries where !query.isRepeatable && values(of: query).count > 1 {
+            let name = query.rawValue
             throw Problem(.conflictingQuery, "`\(name)` is given more than once; leave one value.")
         }
     }
 
     /// Refuses query arguments that would be dropped beside what else the request asks for; `reason` follows the name.
-    func forbidQueries(_ names: String..., because reason: String) throws(Problem) {
-        for name in names where query(name) != nil {
-            throw Problem(.conflictingQuery, "`\(name)` \(reason)")
+    func forbidQueries(_ queries: Query..., because reason: String) throws(Problem) {
+        for query in queries where self.query(query) != nil {
+            throw Problem(.conflictingQuery, "`\(query.rawValue)` \(reason)")
         }
     }
 
     /// A whole number of the query.
-    func integer(_ name: String, in range: ClosedRange<Int> = 0...FixedLimits.largestInteger) throws(Problem) -> Int? {
+    func integer(_ name: Query, in range: ClosedRange<Int> = 0...FixedLimits.largestInteger) throws(Problem) -> Int? {
         guard let text = query(name) else { return nil }
         guard let value = Int(clampingDigits: text), range.contains(value) else {
             let bounds = "from \(range.lowerBound) to \(range.upperBound)"
-            throw Problem(.invalidQuery, "`\(name)` must be a whole number \(bounds), not `\(text.prefix(40))`.")
+            throw Problem(
+                .invalidQuery, "`\(name.rawValue)` must be a whole number \(bounds), not `\(text.prefix(40))`.")
         }
         return value
     }
 
     /// A switch of the query: `1`, `true` or nothing behind the name is on, `0` or `false` is off.
-    func flag(_ name: String) throws(Problem) -> Bool {
+    func flag(_ name: Query) throws(Problem) -> Bool {
         switch query(name) {
         case nil, "0", "false": return false
         case "1", "true", "": return true
-        case .some(let text): throw Problem(.invalidQuery, "`\(name)` must be 1 or 0, not `\(text.prefix(40))`.")
+        case .some(let text):
+            throw Problem(.invalidQuery, "`\(name.rawValue)` must be 1 or 0, not `\(text.prefix(40))`.")
         }
     }
 }

@@ -3,23 +3,48 @@
 import HTTPServing
 import Names
 
+/// What a token has to be good for; as long as there are none, everybody has all of it.
+enum Scope: String {
+    /// Asked without a token too.
+    case none
+    /// Looking at models.
+    case read
+    /// A worker's part.
+    case push
+    /// Changing models and the server.
+    case admin
+}
+
 /// A method and a path with the endpoint behind them.
 struct Route: Sendable {
     let method: Method
     /// Segments as in the contract: literals and `{names}`.
     let template: [String]
-    /// Suffixes that the last segment may carry, such as `csv`; they choose the representation.
-    let suffixes: [String]
+    /// What the last segment may end in, such as `.csv`; it chooses the representation.
+    let suffixes: [WireFormat]
+    /// Who may ask.
+    let scope: Scope
+    /// The query arguments that it takes; nil where it passes over whatever there is.
+    let queries: [Query]?
+    /// The formats of bodies that it reads.
+    let bodies: [WireFormat]
+    /// The formats of its answers, apart from problems; none for an answer without a body.
+    let answers: [WireFormat]
+    /// What it does, in the words of the contract.
+    let summary: String
     let endpoint: @Sendable (Call) throws(Problem) -> Plan
 
     /// Makes a row; `path` is written as in the contract, `suffixes` beside it.
     init(
-        _ method: Method, _ path: String, suffixes: [String] = [],
+        _ method: Method, _ path: String, suffixes: [WireFormat] = [], _ scope: Scope, queries: [Query]? = [],
+        bodies: [WireFormat] = [], answers: [WireFormat] = [.json], _ summary: String,
         _ endpoint: @escaping @Sendable (Call) throws(Problem) -> Plan
     ) {
         self.method = method
         self.template = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
         self.suffixes = suffixes
+        (self.scope, self.queries, self.bodies, self.answers) = (scope, queries, bodies, answers)
+        self.summary = summary
         self.endpoint = endpoint
     }
 
@@ -36,7 +61,7 @@ struct Route: Sendable {
                 guard !segment.isEmpty else { return nil }
                 var value = Name(segment)
                 if position == template.count - 1 {
-                    for candidate in suffixes where suffix == nil {
+                    for candidate in suffixes.map(\.rawValue) where suffix == nil {
                         guard let rest = value.dropping(suffix: Name(".\(candidate)")) else { continue }
                         (suffix, value) = (candidate, rest)
                     }
@@ -51,6 +76,6 @@ struct Route: Sendable {
     }
 
     private func suffixOf(_ segment: String, after literal: String) -> String? {
-        suffixes.first { segment == "\(literal).\($0)" }
+        suffixes.map(\.rawValue).first { segment == "\(literal).\($0)" }
     }
 }

@@ -1,48 +1,169 @@
-// Every endpoint of the API, one row each, in the order of the contract.
+// Every endpoint of the API, one row each, in the order of the contract. A test holds the rows against it, both ways.
 
 import HTTPServing
 
 extension Route {
     /// The route table.
     static let all: [Route] = [
-        Route(.get, "/", getGuide),
-        Route(.get, "/livez", getLiveness),
-        Route(.get, "/healthz", getLiveness),
-        Route(.get, "/readyz", getReadiness),
-        Route(.get, "/version", getVersion),
-        Route(.get, "/openapi.json", getContract),
-        Route(.get, "/problems/{slug}", getProblemPage),
-        Route(.get, "/v1/server", getServer),
-        Route(.get, "/v1/models", listModels),
-        Route(.put, "/v1/models/{m}", createModel),
-        Route(.get, "/v1/models/{m}", getModel),
-        Route(.patch, "/v1/models/{m}", patchModel),
-        Route(.delete, "/v1/models/{m}", deleteModel),
-        Route(.get, "/v1/models/{m}/groups", listGroups),
-        Route(.get, "/v1/models/{m}/groups/{g}", getGroup),
-        Route(.patch, "/v1/models/{m}/groups/{g}", patchGroup),
-        Route(.post, "/v1/models/{m}/gradients", pushGradients),
-        Route(.get, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], pullParameters),
-        Route(.put, "/v1/models/{m}/parameters", suffixes: ["json", "safetensors"], importParameters),
-        Route(.get, "/v1/models/{m}/parameters/{p}", suffixes: ["npy"], getParameter),
-        Route(.post, "/v1/models/{m}/parameters/{p}/lookup", lookUpRows),
         Route(
-            .get, "/v1/models/{m}/versions/{v}/parameters", suffixes: ["json", "safetensors"], getVersionedParameters),
-        Route(.get, "/v1/models/{m}/state", suffixes: ["json", "safetensors"], getState),
-        Route(.put, "/v1/models/{m}/state", suffixes: ["safetensors"], importState),
-        Route(.get, "/v1/models/{m}/workers", listWorkers),
-        Route(.put, "/v1/models/{m}/workers/{w}", registerWorker),
-        Route(.get, "/v1/models/{m}/workers/{w}", getWorker),
-        Route(.delete, "/v1/models/{m}/workers/{w}", deleteWorker),
-        Route(.get, "/v1/models/{m}/pushes/{w}/{seq}", getPush),
-        Route(.get, "/v1/models/{m}/checkpoints", listCheckpoints),
-        Route(.post, "/v1/models/{m}/checkpoints", saveCheckpoint),
-        Route(.get, "/v1/models/{m}/checkpoints/{id}", suffixes: ["safetensors"], getCheckpoint),
-        Route(.delete, "/v1/models/{m}/checkpoints/{id}", deleteCheckpoint),
-        Route(.post, "/v1/models/{m}/checkpoints/{id}/restore", restoreCheckpoint),
-        Route(.post, "/v1/models/{m}/rollback", rollbackModel),
-        Route(.get, "/v1/models/{m}/lr", suffixes: CurveForm.suffixes, getLearningRates),
-        Route(.get, "/v1/models/{m}/weight_decay", suffixes: CurveForm.suffixes, getWeightDecays),
-        Route(.post, "/v1/lr_preview", suffixes: CurveForm.suffixes, previewLearningRate),
+            .get, "/", .none, queries: nil, answers: [.txt, .html],
+            "For curl a short guide of commands that work when pasted, for a browser a page.",
+            getGuide),
+        Route(
+            .get, "/livez", .none, queries: nil, answers: [.txt],
+            "Whether the process answers at all.",
+            getLiveness),
+        Route(
+            .get, "/healthz", .none, queries: nil, answers: [.txt],
+            "The same as /livez.",
+            getLiveness),
+        Route(
+            .get, "/readyz", .none, queries: nil, answers: [.txt],
+            "Whether pushes are taken; 503 while the daemon drains or after its disk failed, 507 while the disk is full.",
+            getReadiness),
+        Route(
+            .get, "/version", .none, queries: nil,
+            "Name and version of the daemon.",
+            getVersion),
+        Route(
+            .get, "/openapi.json", .none, queries: nil,
+            "This contract.",
+            getContract),
+        Route(
+            .get, "/problems/{slug}", .none, queries: nil, answers: [.txt, .html],
+            "What a kind of problem means and what to do about it.",
+            getProblemPage),
+        Route(
+            .get, "/v1/server", .admin,
+            "Version, memory, what optimizers and schedules there are, and every setting with where it came from.",
+            getServer),
+        Route(
+            .get, "/v1/models", .read, queries: [.prefix, .pageSize, .pageToken],
+            "Models by name, in pages.",
+            listModels),
+        Route(
+            .put, "/v1/models/{m}", .admin, queries: [.replace, .join], bodies: [.json, .safetensors],
+            "Create a model.",
+            createModel),
+        Route(
+            .get, "/v1/models/{m}", .read,
+            "Definition, step, version, sizes, and per parameter its group and whether it decays and is centralized.",
+            getModel),
+        Route(
+            .patch, "/v1/models/{m}", .admin, bodies: [.json, .mergePatch],
+            "Change hyperparameters while training runs.",
+            patchModel),
+        Route(
+            .delete, "/v1/models/{m}", .admin, answers: [],
+            "Remove a model and its checkpoints; waiting pulls end with 404.",
+            deleteModel),
+        Route(
+            .get, "/v1/models/{m}/groups", .read,
+            "Parameter groups in update order.",
+            listGroups),
+        Route(
+            .get, "/v1/models/{m}/groups/{g}", .read,
+            "One parameter group.",
+            getGroup),
+        Route(
+            .patch, "/v1/models/{m}/groups/{g}", .admin, bodies: [.json, .mergePatch],
+            "Change one group's hyperparameters while training runs.",
+            patchGroup),
+        Route(
+            .post, "/v1/models/{m}/gradients", .push, queries: Query.selection + [.pull, .wait, .dryRun, .stages],
+            bodies: [.json, .safetensors], answers: [.json, .safetensors],
+            "Push gradients; the server takes a step.",
+            pushGradients),
+        Route(
+            .get, "/v1/models/{m}/parameters", suffixes: [.json, .safetensors], .read,
+            queries: Query.selection + [.since, .wait, .minStep], answers: [.json, .safetensors],
+            "Pull one consistent version, as JSON or, by `Accept`, as safetensors.",
+            pullParameters),
+        Route(
+            .put, "/v1/models/{m}/parameters", suffixes: [.json, .safetensors], .admin, queries: [.partial],
+            bodies: [.json, .safetensors],
+            "Set values, all or nothing; the version rises, the step stays.",
+            importParameters),
+        Route(
+            .get, "/v1/models/{m}/parameters/{p}", suffixes: [.npy], .read, queries: [.rows, .dtype, .encoding],
+            answers: [.json, .safetensors],
+            "One tensor, or rows of it.",
+            getParameter),
+        Route(
+            .post, "/v1/models/{m}/parameters/{p}/lookup", .read, queries: [.dtype, .encoding], bodies: [.json],
+            answers: [.json, .safetensors],
+            "Rows of a tensor, in the order asked for; the pull of an embedding.",
+            lookUpRows),
+        Route(
+            .get, "/v1/models/{m}/versions/{v}/parameters", suffixes: [.json, .safetensors], .read,
+            queries: Query.selection, answers: [.json, .safetensors],
+            "A retained version, immutable and cacheable forever; every pull names its own in Content-Location.",
+            getVersionedParameters),
+        Route(
+            .get, "/v1/models/{m}/state", suffixes: [.json, .safetensors], .read, answers: [.json, .safetensors],
+            "The optimizer's slots, as `NAME#slot` under the framework's names, and its scalars.",
+            getState),
+        Route(
+            .put, "/v1/models/{m}/state", suffixes: [.safetensors], .admin, bodies: [.safetensors],
+            "Replace the optimizer's slots, counts and scalars, all of them or nothing.",
+            importState),
+        Route(
+            .get, "/v1/models/{m}/workers", .read,
+            "Who has pushed or registered.",
+            listWorkers),
+        Route(
+            .put, "/v1/models/{m}/workers/{w}", .push,
+            "Register; a registration after a restart raises the epoch, and the older process is fenced.",
+            registerWorker),
+        Route(
+            .get, "/v1/models/{m}/workers/{w}", .read,
+            "A worker's epoch and the last number that it used.",
+            getWorker),
+        Route(
+            .delete, "/v1/models/{m}/workers/{w}", .admin, answers: [],
+            "Let a worker and its receipts go; numbers that it has used are still not applied again.",
+            deleteWorker),
+        Route(
+            .get, "/v1/models/{m}/pushes/{w}/{seq}", .read, queries: [.epoch],
+            "What became of a push whose answer was lost.",
+            getPush),
+        Route(
+            .get, "/v1/models/{m}/checkpoints", .read,
+            "What has been saved.",
+            listCheckpoints),
+        Route(
+            .post, "/v1/models/{m}/checkpoints", .admin,
+            "Save parameters, slots and step as they are now.",
+            saveCheckpoint),
+        Route(
+            .get, "/v1/models/{m}/checkpoints/{id}", suffixes: [.safetensors], .read, answers: [.json, .safetensors],
+            "Facts about a checkpoint.",
+            getCheckpoint),
+        Route(
+            .delete, "/v1/models/{m}/checkpoints/{id}", .admin, answers: [],
+            "Remove a checkpoint.",
+            deleteCheckpoint),
+        Route(
+            .post, "/v1/models/{m}/checkpoints/{id}/restore", .admin,
+            "Go back to a checkpoint; the step goes back, the version forward.",
+            restoreCheckpoint),
+        Route(
+            .post, "/v1/models/{m}/rollback", .admin, bodies: [.json],
+            "Go back to any step that the journal still covers.",
+            rollbackModel),
+        Route(
+            .get, "/v1/models/{m}/lr", suffixes: CurveForm.formats, .read, queries: Query.steps + [.param],
+            answers: CurveForm.formats,
+            "The learning rate of the next update, of a step, over a range, or of parameters.",
+            getLearningRates),
+        Route(
+            .get, "/v1/models/{m}/weight_decay", suffixes: CurveForm.formats, .read, queries: Query.steps,
+            answers: CurveForm.formats,
+            "The weight decay by group, as configured and times the loss scale (`get_weight_decay`).",
+            getWeightDecays),
+        Route(
+            .post, "/v1/lr_preview", suffixes: CurveForm.formats, .read, bodies: [.json], answers: CurveForm.formats,
+            "A learning-rate definition evaluated without a model, at most 100,000 points.",
+            previewLearningRate),
     ]
 }

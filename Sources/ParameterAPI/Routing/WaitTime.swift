@@ -8,7 +8,7 @@ extension Call {
     ///
     /// - Throws: `invalidQuery` for a query that is not a duration, or longer than five minutes.
     func waitTime() throws(Problem) -> Duration? {
-        guard let text = query("wait") else { return preferredWait.flatMap { $0 == .zero ? nil : $0 } }
+        guard let text = query(.wait) else { return preferredWait.flatMap { $0 == .zero ? nil : $0 } }
         let longest = FixedLimits.longestWait
         guard let wait = Self.duration(text), wait <= .seconds(longest) else {
             throw Problem(
@@ -23,7 +23,7 @@ extension Call {
     /// - Returns: nil where no wish is readable, or the query says how long.
     /// - Source: RFC 7240, sections 2 and 4.3.
     var preferredWait: Duration? {
-        guard query("wait") == nil, let text = Preferences(request.headers)["wait"] else { return nil }
+        guard query(.wait) == nil, let text = Preferences(request.headers)["wait"] else { return nil }
         return Self.duration(text).map { min($0, .seconds(FixedLimits.longestWait)) }
     }
 

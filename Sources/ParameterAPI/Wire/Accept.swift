@@ -8,7 +8,7 @@ struct Offer<Form> {
     /// The type of the answer, then others that are taken to mean it.
     let types: [String]
 
-    init(_ form: Form, _ types: String...) {
+    init(_ form: Form, _ types: [String]) {
         self.form = form
         self.types = types
     }

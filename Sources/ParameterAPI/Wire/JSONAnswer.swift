@@ -15,7 +15,7 @@ extension Response {
     ///   - headers: fields to add.
     ///   - write: writes the one value of the document.
     static func json(
-        indented: Bool, status: Int = 200, type: String = "application/json",
+        indented: Bool, status: Int = 200, type: String = WireFormat.json.contentType,
         headers: [(name: String, value: String)] = [],
         _ write: (inout JSONWriter) -> Void
     ) -> Response {
@@ -26,8 +26,8 @@ extension Response {
     }
 
     /// A text answer.
-    static func text(_ text: String, type: String = "text/plain; charset=utf-8", status: Int = 200) -> Response {
-        Response(status: status, headers: [(name: "Content-Type", value: type)], body: .bytes(Array(text.utf8)))
+    static func text(_ text: String, as format: WireFormat = .txt, status: Int = 200) -> Response {
+        Response(status: status, headers: [format.header], body: .bytes(Array(text.utf8)))
     }
 }
 

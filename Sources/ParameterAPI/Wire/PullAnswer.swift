@@ -140,7 +140,7 @@ struct PullAnswer: Sendable {
 
     private var contentHeaders: [(name: String, value: String)] {
         switch selection.representation {
-        case .json: [(name: "Content-Type", value: "application/json")]
+        case .json: [WireFormat.json.header]
         case .safetensors:
             safetensorsHeaders(version.facts.name)
         }

@@ -7,29 +7,24 @@ import ParameterServing
 import TensorCoding
 
 /// How a pull's answer is written.
-enum Representation: String {
+enum Representation: String, AnswerForm {
     case json
     case safetensors
 
-    /// The representation that the suffix asks for, or else the Accept header; JSON when neither does.
-    init(_ call: Call) throws(Problem) {
-        if let suffix = call.suffix, let named = Representation(rawValue: suffix) {
-            self = named
-            return
+    var format: WireFormat {
+        switch self {
+        case .json: .json
+        case .safetensors: .safetensors
         }
-        self = try call.accepted([
-            Offer(.json, "application/json", "text/html", "text/*", "application/problem+json"),
-            Offer(.safetensors, "application/vnd.safetensors", "application/octet-stream"),
-        ])
     }
 
     /// Refuses arguments that only JSON can follow.
     func check(_ call: Call) throws(Problem) {
         guard self == .safetensors else { return }
-        try call.forbidQueries("encoding", because: "only applies to JSON; leave it out, or ask for JSON.")
-        if try call.flag("meta_only") {
+        try call.forbidQueries(.encoding, because: "only applies to JSON; leave it out, or ask for JSON.")
+        if try call.flag(.metaOnly) {
             try call.forbidQueries(
-                "meta_only", because: "returns shapes without data, which a safetensors file cannot hold; ask for JSON."
+                .metaOnly, because: "returns shapes without data, which a safetensors file cannot hold; ask for JSON."
             )
         }
     }
@@ -38,7 +33,7 @@ enum Representation: String {
 extension Call {
     /// The part of the query that chooses what is shown, as it was written: what a permanent name has to repeat.
     var selectionQuery: String {
-        let names = ["group", "name", "dtype", "encoding", "meta_only"]
+        let names = Query.selection.map(\.rawValue)
         let query = request.target.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
         let kept = query.split(separator: "&").filter { part in names.contains { part.hasPrefix("\($0)=") } }
         return kept.isEmpty ? "" : "?" + kept.joined(separator: "&")
@@ -62,8 +57,8 @@ struct Selection {
     init(_ call: Call, layout: ArenaLayout) throws(Problem) {
         representation = try Representation(call)
         try representation.check(call)
-        let groups = try call.queries("group").map { name throws(Problem) in try Self.group(Name(name), layout) }
-        let names = call.queries("name").map { Name($0) }
+        let groups = try call.values(of: .group).map { name throws(Problem) in try Self.group(Name(name), layout) }
+        let names = call.values(of: .name).map { Name($0) }
         indices = try Self.indices(groups, names, layout)
         group = groups.count == 1 ? groups[0] : nil
         encoding = try TensorEncoding(call)

@@ -75,18 +75,17 @@ struct TensorBlock: Sendable {
         let headers = headers + beyond.headers
         switch form {
         case .json:
-            let media = (name: "Content-Type", value: "application/json")
-            return try made(document(indented: call.isIndented, beyond), headers + [media], call)
+            return try made(document(indented: call.isIndented, beyond), headers + [form.format.header], call)
         case .safetensors:
             let named = (name: parameter.name, type: tensor.type, shape: tensor.shape)
             let head = SafetensorsHeader.encode([named], metadata: versionMetadata(loan.version))
             return try binary(head, headers + safetensorsHeaders(loan.version.facts.name), call)
         case .npy:
-            let media = (name: "Content-Type", value: "application/octet-stream")
             guard let descriptor = tensor.type.row.numpy else {
                 throw Problem(.invalidQuery, "NumPy files cannot hold \(tensor.type.rawValue); leave out `dtype`.")
             }
-            return try binary(NPY.header(shape: tensor.shape, descriptor: descriptor), headers + [media], call)
+            let head = NPY.header(shape: tensor.shape, descriptor: descriptor)
+            return try binary(head, headers + [form.format.header], call)
         }
     }
 

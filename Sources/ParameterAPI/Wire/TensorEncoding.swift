@@ -18,9 +18,9 @@ struct TensorEncoding: Sendable {
     ///
     /// - Throws: `invalidQuery` for values that are not offered.
     init(_ call: Call) throws(Problem) {
-        elementType = try Self.elementType(call.query("dtype"))
-        isBase64 = try Self.isBase64(call.query("encoding"))
-        isMetaOnly = try call.flag("meta_only")
+        elementType = try Self.elementType(call.query(.dtype))
+        isBase64 = try Self.isBase64(call.query(.encoding))
+        isMetaOnly = try call.flag(.metaOnly)
     }
 
     /// Tells encodings apart in tags and caches; empty for the plain one.

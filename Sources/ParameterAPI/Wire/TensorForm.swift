@@ -4,28 +4,31 @@ import HTTPServing
 import TensorCoding
 
 /// How one tensor is answered.
-enum TensorForm: String {
+enum TensorForm: String, AnswerForm {
     case json
     case safetensors
     case npy
 
-    /// The form that the Accept header asks for.
-    init(_ call: Call) throws(Problem) {
-        self = try call.accepted([
-            Offer(.json, "application/json", "text/html", "text/*", "application/problem+json"),
-            Offer(.safetensors, "application/vnd.safetensors", "application/octet-stream"),
-        ])
+    var format: WireFormat {
+        switch self {
+        case .json: .json
+        case .safetensors: .safetensors
+        case .npy: .npy
+        }
     }
+
+    /// An .npy file has no media type of its own that could ask for it.
+    static let offered: [TensorForm] = [.json, .safetensors]
 
     /// How the query wants the numbers written, where this form can.
     func encoding(_ call: Call) throws(Problem) -> TensorEncoding {
         let encoding = try TensorEncoding(call)
         guard self != .json else { return encoding }
-        try call.forbidQueries("encoding", because: "only applies to JSON; leave it out, or ask for JSON.")
+        try call.forbidQueries(.encoding, because: "only applies to JSON; leave it out, or ask for JSON.")
         if self == .npy, encoding.elementType.row.numpy == nil {
             let known = ElementType.allCases.filter { ElementType.pulled.contains($0) && $0.row.numpy != nil }
             try call.forbidQueries(
-                "dtype",
+                .dtype,
                 because:
                     "NumPy files cannot hold \(encoding.elementType.rawValue); use \(ElementType.list(known)), or Accept: application/vnd.safetensors."
             )

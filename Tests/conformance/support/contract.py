@@ -40,7 +40,7 @@ def routes() -> set[tuple[str, str]]:
     forms = re.findall(r"^    case (\w+)$", (sources / "Curves/CurveForm.swift").read_text(), re.MULTILINE)
     rows = set()
     for method, path, suffixes in found:
-        endings = forms if suffixes == "CurveForm.suffixes" else re.findall(r'"(\w+)"', suffixes)
+        endings = forms if suffixes == "CurveForm.formats" else re.findall(r"\w+", suffixes)
         rows |= {(method, anonymous(path) + ending) for ending in ("", *(f".{ending}" for ending in endings))}
     return rows
 
