@@ -238,11 +238,14 @@ public final class ModelOptimizer {
         let changed = try plan.catalogue.draft(
             definition: definition, parameters: plan.layout.parameters.map(ParameterDefinition.init))
         guard changed.plan.row.isSame(as: plan.row) else {
-            throw .invalid("/optimizer", .valueError, "The optimizer of a running model cannot change; create another.")
+            throw .invalid(
+                "/optimizer", .valueError, "The optimizer of an existing model cannot be changed; create another model."
+            )
         }
         guard changed.plan.layout.places(like: plan.layout) else {
             throw .invalid(
-                "/groups", .valueError, "Groups and update order of a running model cannot change; create another.")
+                "/groups", .valueError,
+                "Groups and update order of an existing model cannot be changed; create another model.")
         }
         return changed
     }

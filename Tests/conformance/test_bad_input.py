@@ -203,7 +203,7 @@ def test_not_a_definition_of_what_exists(api: Api, model: str, kind: str) -> Non
 
 
 BEYOND = {
-    "rate beyond float32": ('{"optimizer":"sgd","learning_rate":1e39,"parameters":{"w":[0]}}', "beyond float32"),
+    "rate beyond float32": ('{"optimizer":"sgd","learning_rate":1e39,"parameters":{"w":[0]}}', "too large for float32"),
     "rate beyond float64": ('{"optimizer":"sgd","learning_rate":1e400,"parameters":{"w":[0]}}', "64-bit float"),
     "entry beyond float64": ('{"optimizer":"sgd","learning_rate":[1e400],"parameters":{"w":[0]}}', "64-bit float"),
 }

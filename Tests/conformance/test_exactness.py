@@ -121,10 +121,10 @@ def test_a_boolean_is_0_or_1(api: Api, name: str, typed: bool) -> None:
     counter = {"shape": [3], "init": "zeros", "trainable": False} | ({"dtype": "BOOL"} if typed else {})
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": {COUNTER: counter}})
     refused = put_file(api, name, of_bytes("BOOL", [3], b"\x00\x07\x01"), 422)
-    assert "holds 7 at [1]" in refused["detail"] and "send 0 or 1" in refused["detail"], refused
+    assert "contains 7 at [1]" in refused["detail"] and "send 0 or 1" in refused["detail"], refused
     tensor = {"dtype": "BOOL", "shape": [3], "b64": base64.b64encode(b"\x00\x07\x01").decode()}
     body = {"parameters": {COUNTER: tensor}}
-    assert "holds 7 at [1]" in api("PUT", f"/v1/models/{name}/parameters", body).expect(422).json()["detail"]
+    assert "contains 7 at [1]" in api("PUT", f"/v1/models/{name}/parameters", body).expect(422).json()["detail"]
     put_file(api, name, of_bytes("BOOL", [3], b"\x00\x01\x01"), 200)
     assert api.pull_binary(name)[COUNTER].tolist() == [0, 1, 1]
 

@@ -44,7 +44,7 @@ def test_what_differs_is_named(api: Api, name: str) -> None:
             "`v` of the model has another shape, [1, 2], not [2, 2]. `errors` lists 1 more.",
         ),
         ({"w": [0, 1], "v": {"data": [[1, 2]], "trainable": False}}, "`v` of the model is trained"),
-        ({"w": [0, 1], "v": [[1, 2]], "x": [1]}, "has no `x`"),
+        ({"w": [0, 1], "v": [[1, 2]], "x": [1]}, "has no parameter `x`"),
         ({"w": [0, 1]}, "also has `v`"),
     ):
         detail = (

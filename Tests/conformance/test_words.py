@@ -1,4 +1,4 @@
-"""The house rules for words: turns of phrase that no message, comment or page may use, with what to write in their place.
+"""The house rules for words: turns of phrase that no message, comment or page may use, and what to write instead.
 
 Most read as translated: a native writer of manuals would not choose them.
 """

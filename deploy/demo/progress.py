@@ -25,7 +25,7 @@ class Progress:
         return sum(last) / len(last)
 
     def show(self, step: int, loss: float) -> None:
-        """Draws the bar; on something that is no terminal only every tenth part."""
+        """Draws the bar; where the output is not a terminal, only every tenth part."""
         if not self._terminal and step * 10 // self._total == self._shown:
             return
         self._shown = step * 10 // self._total

@@ -15,7 +15,7 @@ extension GroupReader {
                 expected: "every parameter in a group", got: "\(trained.count) without one")
         }
         guard !membership.groups.contains(where: { $0.name == "default" }) else {
-            throw .invalid("/default_group", .valueError, "A group is called `default` already; rename it.")
+            throw .invalid("/default_group", .valueError, "A group is already named `default`; rename it.")
         }
         membership.groups.append(
             GroupMembership.Group(name: "default", pointer: "", setting: .object([]), members: rest))
@@ -39,7 +39,8 @@ extension GroupReader {
             }
             guard seen.insert(parameter).inserted else {
                 throw .invalid(
-                    "\(pointer)/order_params/\(place)", .valueError, "`\(name)` comes twice in `order_params`.",
+                    "\(pointer)/order_params/\(place)", .valueError,
+                    "`\(name)` is listed twice in `order_params`; list it once.",
                     expected: "each name once", got: name.text)
             }
             places.append(parameter)
@@ -48,7 +49,7 @@ extension GroupReader {
             let missing = membership.order.filter { !seen.contains($0) }.prefix(20).map { "`\(parameters[$0].name)`" }
             throw .invalid(
                 "\(pointer)/order_params", .valueError,
-                "`order_params` must name every grouped parameter; it lacks \(missing.joined(separator: ", ")).",
+                "`order_params` must name every grouped parameter; add \(missing.joined(separator: ", ")).",
                 expected: "\(grouped.count) names", got: "\(places.count)")
         }
         membership.order = places

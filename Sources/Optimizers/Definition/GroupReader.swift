@@ -49,7 +49,7 @@ struct GroupReader {
         for (place, element) in elements.enumerated() {
             guard case .object = element else {
                 throw .invalid(
-                    "/groups/\(place)", .typeError, "A group is an object; got \(element.kind).",
+                    "/groups/\(place)", .typeError, "A group must be an object; got \(element.kind).",
                     expected: "an object", got: element.kind)
             }
             if let order = element["order_params"] {
@@ -81,7 +81,7 @@ struct GroupReader {
             for entry in setting.entries where !Self.keys.contains(entry.key) {
                 throw .invalid(
                     "\(pointer)/\(entry.key.pointerEscaped)", .keyError,
-                    "A group has no `\(entry.key)`; \(NearestNames.hint(entry.key, among: Self.keys))",
+                    "Unknown field `\(entry.key)` of a group; \(NearestNames.hint(entry.key, among: Self.keys))",
                     expected: Self.keys.map(\.text).joined(separator: ", "), got: entry.key.text)
             }
         }
@@ -105,7 +105,7 @@ struct GroupReader {
         for (place, element) in elements.enumerated() {
             guard let name = element.stringValue else {
                 throw .invalid(
-                    "\(pointer)/\(key)/\(place)", .typeError, "`\(key)` holds names; got \(element.kind).",
+                    "\(pointer)/\(key)/\(place)", .typeError, "`\(key)` must contain names; got \(element.kind).",
                     expected: "a name", got: element.kind)
             }
             names.append(Name(name))
@@ -121,7 +121,7 @@ struct GroupReader {
         for (index, group) in membership.groups.enumerated() {
             guard taken.insert(group.name).inserted else {
                 throw .invalid(
-                    "\(group.pointer)/name", .valueError, "Two groups are called `\(group.name)`; names must differ.",
+                    "\(group.pointer)/name", .valueError, "Two groups are named `\(group.name)`; rename one of them.",
                     expected: "a name of its own", got: group.name.text)
             }
             let entry = try params(of: group)
@@ -152,7 +152,7 @@ struct GroupReader {
         let entry = try names(setting, pointer: group.pointer, key: "params")
         guard !entry.isEmpty else {
             throw .invalid(
-                "\(group.pointer)/params", .valueError, "A group needs at least one parameter.",
+                "\(group.pointer)/params", .valueError, "A group needs at least one parameter in `params`.",
                 expected: "names or globs", got: "none")
         }
         return entry
@@ -169,7 +169,8 @@ struct GroupReader {
             }
             guard name.utf8.count <= Glob.longest else {
                 throw .invalid(
-                    "\(group.pointer)/params/\(place)", .valueError, "A glob has at most \(Glob.longest) bytes.")
+                    "\(group.pointer)/params/\(place)", .valueError,
+                    "A glob can have at most \(Glob.longest) bytes; shorten it.")
             }
             let glob = Glob(name)
             let matching = Glob.isPattern(name) ? parameters.indices.filter { glob.matches(parameters[$0].name) } : []
@@ -184,7 +185,7 @@ struct GroupReader {
         guard !members.isEmpty else {
             throw .invalid(
                 "\(group.pointer)/params", .valueError,
-                "Group `\(group.name)` is left empty: every parameter it matches belongs to an earlier group.",
+                "Group `\(group.name)` is empty, because every parameter it matches belongs to an earlier group; remove it or change its `params`.",
                 expected: "at least one parameter", got: "none")
         }
         return members
@@ -193,7 +194,7 @@ struct GroupReader {
     func unknown(_ name: Name, pointer: String) -> OptimizerError {
         .invalid(
             pointer, .valueError,
-            "No parameter is called `\(name)`; \(NearestNames.hint(name, among: parameters.lazy.map(\.name)))",
+            "There is no parameter `\(name)`; \(NearestNames.hint(name, among: parameters.lazy.map(\.name)))",
             expected: "the name of a parameter, or a glob that matches one", got: name.text)
     }
 }

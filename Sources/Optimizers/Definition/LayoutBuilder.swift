@@ -67,7 +67,7 @@ struct LayoutBuilder {
         if isGrouped { return (true, "the weight_decay of group `\(groups[group].name)` is above 0") }
         if subject.traits.filtersNames {
             for word: Name in ["beta", "gamma"] where parameter.name.contains(word) {
-                return (false, "without groups, a name that holds \"\(word)\" does not decay")
+                return (false, "without groups, a name that contains \"\(word)\" does not decay")
             }
         }
         return (true, "weight_decay is above 0")
@@ -88,7 +88,7 @@ struct LayoutBuilder {
         guard subject.traits.framework.words.hasBaseClass else {
             throw .invalid(
                 "\(source.pointer)/grad_centralization", .typeError,
-                "\(subject.traits.framework.words.module) knows no `grad_centralization`; leave it out.",
+                "\(subject.traits.framework.words.module) has no `grad_centralization`; leave it out.",
                 expected: "nothing", got: setting.kind)
         }
         guard isOn else { return (false, "grad_centralization is false for its group") }

@@ -13,7 +13,7 @@ public enum MergePatch {
     /// - Throws: `.invalid` where the patch is not an object, or appends to what is not an array.
     public static func apply(_ patch: Setting, to definition: Setting) throws(OptimizerError) -> Setting {
         guard case .object(let entries) = patch else {
-            throw .invalid("", .typeError, "A patch is an object; got \(patch.kind).")
+            throw .invalid("", .typeError, "A patch must be an object; got \(patch.kind).")
         }
         var result = definition
         for entry in entries { result = try apply(entry, to: result) }
@@ -33,7 +33,7 @@ public enum MergePatch {
         }
         for key: Name in ["name", "params", "order_params"] where patch[key] != nil {
             throw .invalid(
-                "/\(key)", .valueError, "`\(key)` of a running model cannot change; create another model.",
+                "/\(key)", .valueError, "`\(key)` cannot be changed in an existing model; create another model.",
                 expected: "lr, weight_decay, grad_centralization", got: key.text)
         }
         guard let elements = definition["groups"]?.elements else {
@@ -65,7 +65,7 @@ public enum MergePatch {
             guard ["lr", "weight_decay"].contains(entry.key) else {
                 throw .invalid(
                     "/\(entry.key.pointerEscaped)", .keyError,
-                    "The group of a model without `groups` can change `lr` and `weight_decay` only.",
+                    "In a model without `groups`, only `lr` and `weight_decay` of the group can be changed.",
                     expected: "lr, weight_decay", got: entry.key.text)
             }
             renamed.append(Setting.Entry(key: entry.key == "lr" ? "learning_rate" : entry.key, value: entry.value))
@@ -101,7 +101,7 @@ public enum MergePatch {
         default:
             throw .invalid(
                 "/\(entry.key)/append", .valueError,
-                "`append` extends an array; the rate here is \(present?.kind ?? "the model's"), replace it whole.",
+                "`append` extends an array, but the rate here is \(present?.kind ?? "the model's"). Replace the whole rate.",
                 expected: "an array", got: present?.kind ?? "nothing")
         }
     }

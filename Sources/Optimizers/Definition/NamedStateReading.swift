@@ -86,7 +86,7 @@ struct NamedStateReading {
         }
         throw .invalid(
             "/\(name.pointerEscaped)", .keyError,
-            "The optimizer keeps no `\(name)`; \(NearestNames.hint(name, among: known))", got: name.text)
+            "The state of this optimizer has no `\(name)`; \(NearestNames.hint(name, among: known))", got: name.text)
     }
 
     /// The name under which a file has something of a parameter.

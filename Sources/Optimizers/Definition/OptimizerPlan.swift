@@ -158,7 +158,8 @@ extension OptimizerPlan {
         let pointer = "/gradients/\(parameter.name.pointerEscaped)"
         guard takesSparseGradients, parameter.shape.rank >= 1 else {
             throw .invalid(
-                pointer, .typeError, "\(optimizerName) takes no sparse gradients here; send all of it.",
+                pointer, .typeError,
+                "\(optimizerName) does not support sparse gradients here; send the whole gradient.",
                 expected: "a dense gradient", got: "indices and values")
         }
         let (needed, overflow) = rows.indices.count.multipliedReportingOverflow(by: parameter.shape.rowCount)
@@ -171,7 +172,7 @@ extension OptimizerPlan {
         let limit = parameter.shape.dimensions[0]
         guard let outlier = rows.indices.first(where: { $0 < 0 || $0 >= limit }) else { return }
         throw .invalid(
-            "\(pointer)/indices", .valueError, "Row \(outlier) is outside of the \(limit) rows of the parameter.",
+            "\(pointer)/indices", .valueError, "Row \(outlier) does not exist; the parameter has \(limit) rows.",
             expected: "0 to \(limit - 1)", got: "\(outlier)")
     }
 }

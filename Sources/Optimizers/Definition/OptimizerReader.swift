@@ -32,7 +32,7 @@ struct OptimizerReader {
     func read(_ setting: Setting?, pointer: String = "/optimizer") throws(OptimizerError) -> OptimizerSubject {
         guard let setting else {
             throw .invalid(
-                pointer, .typeError, "A model needs `optimizer`, the name of one or an object with `type`.",
+                pointer, .typeError, "A model needs an `optimizer`: a name, or an object with `type`.",
                 expected: "an optimizer", got: "nothing")
         }
         let (name, object) = try name(setting, pointer: pointer)
@@ -57,7 +57,7 @@ struct OptimizerReader {
         let inner = try read(wrapped, pointer: "\(pointer)/optimizer")
         guard inner.traits.framework == row.traits.framework, !inner.row.traits.wrapsAnother else {
             throw .invalid(
-                "\(pointer)/optimizer", .valueError, "LARS wraps one of the other optimizers of MindSpore.",
+                "\(pointer)/optimizer", .valueError, "LARS can only wrap another optimizer of MindSpore.",
                 expected: "Momentum, SGD, ...", got: inner.traits.name)
         }
         return OptimizerSubject(
@@ -90,7 +90,7 @@ struct OptimizerReader {
         if folded == "thor" {
             throw .invalid(
                 "\(pointer)", .valueError,
-                "thor needs the activations of each layer, and a server sees gradients only; choose another optimizer.",
+                "thor needs the activations of each layer, but a server only receives gradients; choose another optimizer.",
                 expected: "an optimizer that needs gradients only", got: name)
         }
         let names = candidates.map { $0.traits.name }

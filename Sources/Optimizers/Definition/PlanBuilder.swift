@@ -16,7 +16,7 @@ struct PlanBuilder {
 
     func build() throws(OptimizerError) -> OptimizerPlan {
         guard case .object = definition else {
-            throw .invalid("", .typeError, "A definition is an object; got \(definition.kind).")
+            throw .invalid("", .typeError, "A definition must be an object; got \(definition.kind).")
         }
         let top = Settings(definition, pointer: "", owner: "A model", known: Self.keys + ["parameters", "consistency"])
         try top.finish(.keyError)
@@ -53,12 +53,14 @@ struct PlanBuilder {
         var count = 0
         for parameter in parameters {
             guard names.insert(parameter.name).inserted else {
-                throw .invalid("/parameters", .valueError, "Two parameters are called `\(parameter.name)`.")
+                throw .invalid(
+                    "/parameters", .valueError, "Two parameters are named `\(parameter.name)`; rename one of them.")
             }
             let (sum, overflow) = count.addingReportingOverflow(parameter.shape.elementCount)
             guard !overflow, sum <= Int.max / 64 else {
                 throw .invalid(
-                    "/parameters", .valueError, "The parameters are too large for any machine's memory.",
+                    "/parameters", .valueError,
+                    "The parameters are too large for the memory of any machine; make them smaller.",
                     expected: "fewer elements", got: parameter.name.text)
             }
             count = sum
@@ -76,7 +78,7 @@ struct PlanBuilder {
         guard LossScaling.isUsable(scale) else {
             throw top.complaint(
                 "loss_scale", .valueError,
-                "`loss_scale` \(scale) is too small: gradients are divided by it, and 1 / loss_scale is beyond float32.",
+                "`loss_scale` \(scale) is too small: gradients are divided by it, and 1 / loss_scale is too large for float32. Use 3e-39 or more.",
                 "a number >= 3e-39", "\(scale)")
         }
         guard let setting = top.raw("loss_scaling") else { return (scale, nil) }
@@ -134,7 +136,7 @@ struct PlanBuilder {
             throw top.complaint(
                 "target", .valueError,
                 isDevice
-                    ? "This server has no \(target); it updates on the CPU, leave `target` out."
+                    ? "This server has no \(target) and updates on the CPU; leave `target` out."
                     : "`target` must be \"CPU\"; got \"\(target)\".", "CPU", target)
         }
     }

@@ -109,7 +109,7 @@ public final class Settings: Sendable {
         guard let setting = raw(key) else {
             if let fallback { return note(key, fallback) { .number($0 + 0) } }
             throw complaint(
-                key, .typeError, "\(owner) needs `\(key)`; give it \(bounds.words).", bounds.words, "nothing")
+                key, .typeError, "\(owner) needs `\(key)`, \(bounds.words).", bounds.words, "nothing")
         }
         return note(key, try Self.number(setting, bounds, at: place(of: key), of: "`\(key)`")) { .number($0 + 0) }
     }
@@ -123,7 +123,8 @@ public final class Settings: Sendable {
         }
         guard Float(value).isFinite else {
             throw .invalid(
-                pointer, .valueError, "\(name) is beyond float32; got \(value).", expected: "a float32", got: "\(value)"
+                pointer, .valueError, "\(name) is too large for float32; got \(value).", expected: "a float32",
+                got: "\(value)"
             )
         }
         guard bounds.holds(value) else {
@@ -141,7 +142,7 @@ public final class Settings: Sendable {
         let words = "an integer >= \(least)"
         guard let setting = raw(key) else {
             if let fallback { return note(key, fallback) { .integer($0) } }
-            throw complaint(key, .typeError, "\(owner) needs `\(key)`; give it \(words).", words, "nothing")
+            throw complaint(key, .typeError, "\(owner) needs `\(key)`, \(words).", words, "nothing")
         }
         guard case .integer(let value) = setting else {
             throw complaint(key, .typeError, "`\(key)` must be \(words); got \(setting.kind).", words, setting.kind)
@@ -248,14 +249,14 @@ public final class Settings: Sendable {
         if let top = Self.topLevel[entry.key], pointer.hasPrefix("/optimizer") {
             return .invalid(
                 place, exception,
-                "`\(entry.key)` belongs at the top level: write \"\(top)\" beside \"optimizer\", not inside of it.",
+                "`\(entry.key)` belongs at the top level: write \"\(top)\" next to \"optimizer\", not inside it.",
                 expected: "\(top) at the top level", got: entry.key.text)
         }
         guard pointer.isEmpty, Self.hyperparameters.contains(entry.key) else { return nil }
         let line = Setting.member(entry.key, entry.value) ?? "\"\(entry.key)\":..."
         return .invalid(
             place, exception,
-            "`\(entry.key)` belongs to the optimizer; write it beside its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",
+            "`\(entry.key)` belongs to the optimizer; write it next to its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",
             expected: "\(entry.key) inside of optimizer", got: entry.key.text)
     }
 

@@ -84,7 +84,7 @@ enum StateNumber {
     func check(_ value: Double, _ name: Name, at place: Int? = nil) throws(OptimizerError) {
         guard !holds(value) else { return }
         let text = Int(exactly: value).map(String.init) ?? "\(value)"
-        let found = place.map { "holds \(text) as its value \($0)" } ?? "is \(text)"
+        let found = place.map { "contains \(text) as its value \($0)" } ?? "is \(text)"
         throw .invalid(
             "/\(name.pointerEscaped)", .valueError, "`\(name)` \(found); it must be \(words).", expected: words,
             got: text

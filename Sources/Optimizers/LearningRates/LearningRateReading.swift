@@ -34,7 +34,7 @@ extension LearningRate {
         let rounded = values.map { Float($0) }
         if let place = rounded.firstIndex(where: { !$0.isFinite }) {
             throw .invalid(
-                "\(pointer)/\(place)", .valueError, "Entry \(place) of the learning rate is beyond float32.",
+                "\(pointer)/\(place)", .valueError, "Entry \(place) of the learning rate is too large for float32.",
                 expected: "a float32", got: "\(values[place])")
         }
         return rounded
@@ -106,7 +106,7 @@ extension LearningRate {
     ) throws(OptimizerError) -> Piece {
         guard case .object = setting else {
             throw .invalid(
-                pointer, .typeError, "A piece of a sequence is an object; got \(setting.kind).",
+                pointer, .typeError, "A piece of a sequence must be an object; got \(setting.kind).",
                 expected: "an object", got: setting.kind)
         }
         let settings = Settings(setting, pointer: pointer, owner: "a piece of a sequence")

@@ -44,7 +44,7 @@ public enum WeightDecay: Sendable {
         let schedule = try catalogue.makeSchedule(setting, name: name, pointer: pointer)
         guard schedule.length == nil else {
             throw .invalid(
-                pointer, .typeError, "`weight_decay` takes a class schedule, not the function \(name).",
+                pointer, .typeError, "`weight_decay` must be a number or a class schedule, not the function \(name).",
                 expected: words, got: "a function")
         }
         self = .schedule(schedule)

@@ -41,7 +41,7 @@ final class FTRL: Rule {
         }
         guard case .constant(let rate)? = plan.groups.first?.learningRate, rate > 0 else {
             throw .invalid(
-                "/learning_rate", .valueError, "FTRL takes one positive number as its rate.",
+                "/learning_rate", .valueError, "The learning rate of FTRL must be one positive number.",
                 expected: "a number > 0", got: plan.groups.first?.learningRateSetting.kind)
         }
     }

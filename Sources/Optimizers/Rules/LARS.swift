@@ -117,7 +117,7 @@ enum LARSInner {
     /// The optimizer inside, under the same definition without weight decay and loss scale.
     static func make(_ plan: OptimizerPlan) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
         guard let setting = plan.inner else {
-            throw .invalid("/optimizer/optimizer", .typeError, "LARS needs `optimizer`, the one that it wraps.")
+            throw .invalid("/optimizer/optimizer", .typeError, "LARS needs `optimizer`, the optimizer that it wraps.")
         }
         let groups = plan.definition["groups"]?.elements.map { groups in
             Setting.array(groups.map { $0.setting("weight_decay", to: nil) })
@@ -134,7 +134,7 @@ enum LARSInner {
         }
         guard inner.plan.row.own == nil, !(inner.rule is LARS), inner.plan.layout.places(like: plan.layout) else {
             throw .invalid(
-                "/optimizer/optimizer", .valueError, "LARS wraps one of the built-in optimizers of MindSpore.",
+                "/optimizer/optimizer", .valueError, "LARS can only wrap a built-in optimizer of MindSpore.",
                 expected: "Momentum, SGD, ...", got: setting.kind)
         }
         return inner

@@ -44,7 +44,8 @@ class Rprop: Rule {
         let sizes = try settings.pair("step_sizes", default: (1e-6, 50))
         guard sizes.0 <= sizes.1 else {
             throw settings.complaint(
-                "step_sizes", .valueError, "`step_sizes` must be the least and the most, in this order.", "a <= b",
+                "step_sizes", .valueError, "`step_sizes` must be the smallest and the largest step, in this order.",
+                "a <= b",
                 "\(sizes.0), \(sizes.1)")
         }
         let maximizes = isTorch ? try TorchRule.maximize(settings) : false

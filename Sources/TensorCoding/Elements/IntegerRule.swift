@@ -44,7 +44,7 @@ struct StrayNumber: Equatable {
         case .outside(let type): return "\(found) does not fit \(type.rawValue); send \(type.range)"
         case .rounded:
             return
-                "\(found) would be rounded: values are stored as float32, which is exact for integers up to 16777216. Send the nearest float32"
+                "\(found) would be rounded: values are stored as float32, which is exact for integers up to 16777216; send the nearest float32"
         }
     }
 

@@ -21,7 +21,8 @@ def read(path: File) -> bytes:
     shown = os.fspath(path)
     if data.startswith(b"PK"):
         call = "numpy.load" if shown.endswith(".npz") else "torch.load"
-        raise ValueError(f"{shown} is a zip file, as written by {call[:5]}, not safetensors; use import_({call}({shown!r}))")
+        advice = f"use import_({call}({shown!r}))"
+        raise ValueError(f"{shown} is a zip file, as written by {call[:5]}, not safetensors; {advice}")
     for magic, advice in _OTHERS:
         if data.startswith(magic):
             raise ValueError(f"{shown} is not safetensors but " + advice.format(path=shown))

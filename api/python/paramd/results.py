@@ -161,7 +161,7 @@ def _warn_of_infinities(names: str) -> None:
     """As NumPy warns of a cast that overflows."""
     if names:
         listed = ", ".join(f"`{unquote(name)}`" for name in names.split(","))
-        sentence = f"values of {listed} are too large for the dtype of this pull and arrive as infinity; pull them as float32"
+        sentence = f"values of {listed} are too large for the dtype of this pull and arrive as infinity; pull float32"
         warnings.warn(sentence, RuntimeWarning, stacklevel=4)
 
 

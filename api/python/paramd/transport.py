@@ -47,7 +47,9 @@ class Transport:
         cafile: str | os.PathLike[str] | None = None,
     ) -> None:
         if not timeout > 0 or not (retry_for is None or retry_for >= 0):
-            raise ValueError(f"timeout must be more than 0 seconds and retry_for at least 0, not {timeout} and {retry_for}")
+            raise ValueError(
+                f"timeout must be more than 0 seconds and retry_for at least 0, not {timeout}, {retry_for}"
+            )
         if token is not None and not (token.isascii() and token.isprintable()):
             raise ValueError("a token must be printable ASCII on one line; remove the line break at its end")
         self._made_of = {"url": url, "token": token, "timeout": timeout, "retry_for": retry_for, "cafile": cafile}
