@@ -73,6 +73,9 @@ public struct Catalogue: Sendable {
         /// Whether both are the same optimizer.
         func isSame(as other: Row) -> Bool { rule == other.rule && own == other.own }
 
+        /// Whether it cannot be one of several optimizers of a model.
+        var updatesWholeModel: Bool { own != nil || traits.updatesWholeModel }
+
         func make(_ plan: OptimizerPlan) throws(OptimizerError) -> Rule { try rule.init(plan) }
 
         /// Why weight decay leaves a parameter out, beside the rules of groups and names.
@@ -126,21 +129,23 @@ public struct Catalogue: Sendable {
     public func makeOptimizer(
         definition: Setting, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> ModelOptimizer {
-        let (plan, rule) = try draft(definition: definition, parameters: parameters)
-        return try ModelOptimizer(plan, rule)
+        let (plan, rules) = try draft(definition: definition, parameters: parameters)
+        return try ModelOptimizer(plan, rules)
     }
 
-    /// The plan of an optimizer, and its rule: everything that can be wrong has been said, and nothing is allocated.
+    /// The plan of an optimizer, and its rules: everything that can be wrong has been said, and nothing is allocated.
     func draft(
         definition: Setting, parameters: [ParameterDefinition]
-    ) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
+    ) throws(OptimizerError) -> (plan: OptimizerPlan, rules: [Rule]) {
         let plan = try PlanBuilder(definition: definition, parameters: parameters, catalogue: self).build()
-        let rule = try plan.row.make(plan)
-        try plan.hyperparameters.finish(plan.row.traits.unknownKeyException)
-        for settings in plan.groupHyperparameters where settings !== plan.hyperparameters {
-            try settings.finish(.keyError)
+        var rules: [Rule] = []
+        for place in plan.rules.indices {
+            let seen = plan.seen(by: place)
+            rules.append(try seen.row.make(seen))
+            try seen.hyperparameters.finish(seen.row.traits.unknownKeyException)
         }
-        return (try plan.completed(by: rule), rule)
+        for settings in plan.groupHyperparameters where !settings.isOutermost { try settings.finish(.keyError) }
+        return (try plan.completed(by: rules), rules)
     }
 
     /// The bytes that an optimizer's slots will take, counted before anything is allocated.
@@ -157,8 +162,8 @@ public struct Catalogue: Sendable {
     public func stateBytes(
         definition: Setting, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> (slots: Int, copies: Int) {
-        let (plan, rule) = try draft(definition: definition, parameters: parameters)
-        return (plan.byteCount, rule.mayCopySlots ? plan.byteCount : 0)
+        let (plan, rules) = try draft(definition: definition, parameters: parameters)
+        return (plan.byteCount, rules.contains(where: \.mayCopySlots) ? plan.byteCount : 0)
     }
 
     /// What a model of this definition is made of; nothing is allocated.

@@ -80,7 +80,7 @@ extension ModelOptimizer {
     private func changes(_ gradients: Gradients, from current: UnsafePointer<Float>, to next: FloatBuffer)
         -> [DryRun.Values]
     {
-        let pass = UpdatePass(plan, rule, state, gradients, from: current, to: next.base, rates: [])
+        let pass = UpdatePass(plan, rules, state, gradients, from: current, to: next.base, rates: [])
         return pass.tensors(of: gradients).map { tensor in
             let values = plan.layout.parameters[tensor.index].range.map { next.base[$0] - current[$0] }
             return DryRun.Values(index: tensor.index, values: values, rows: nil)
@@ -89,7 +89,7 @@ extension ModelOptimizer {
 
     /// Runs the stages one by one on a copy of the gradients, which they change in place.
     private func stages(of gradients: Gradients, from current: UnsafePointer<Float>) -> [DryRun.Stage] {
-        let pass = UpdatePass(plan, rule, state, gradients, from: current, to: gradients.dense.base, rates: [])
+        let pass = UpdatePass(plan, rules, state, gradients, from: current, to: gradients.dense.base, rates: [])
         pass.unscaleFirst(pass.tensors(of: gradients))
         let steps: [(String, ([Tensor]) -> [Tensor])] = [
             ("flatten_gradients", pass.flattenGradients), ("decay_weight", pass.decayWeight),

@@ -43,16 +43,47 @@ extension ModelOptimizer {
     /// Scalars by the names that exports use, those of `NamedState` among them.
     public var exportedScalars: [(name: String, value: Double)] {
         let state = exportState()
-        var scalars = [(name: "global_step", value: Double(step))] + rule.modelScalars(state)
+        var scalars = [(name: "global_step", value: Double(step))] + rules[0].modelScalars(state)
         scalars += zip(NamedState.lossScaleNames, state.lossScaler).map { (name: $0.text, value: $1) }
-        scalars += exportState().parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
-            ofTrained(values).map { (name: "\($0.name)#\(name)", value: $1) }
+        let names = scalarNames
+        scalars += state.parameterScalars.sorted { $0.key < $1.key }.flatMap { name, values in
+            ofTrained(values) { names[$0].contains(name) }.map { (name: "\($0.name)#\(name)", value: $1) }
         }
-        return scalars + ofTrained(state.isStarted).map { (name: "\($0.name)#started", value: $1 ? 1 : 0) }
+        return scalars
+            + ofTrained(state.isStarted) { _ in true }.map { (name: "\($0.name)#started", value: $1 ? 1 : 0) }
     }
 
-    private func ofTrained<Value>(_ values: [Value]) -> [(ParameterLayout, Value)] {
-        zip(plan.layout.parameters, values).filter { $0.0.isTrainable }
+    /// The values of parameters that are trained, by a rule that `isMeant`.
+    private func ofTrained<Value>(_ values: [Value], _ isMeant: (Int) -> Bool) -> [(ParameterLayout, Value)] {
+        zip(plan.layout.parameters, values).enumerated().filter { index, parameter in
+            parameter.0.isTrainable && isMeant(plan.rule(of: index))
+        }.map(\.element)
+    }
+
+    /// By rule: the numbers per parameter that it keeps.
+    var scalarNames: [Set<String>] { scalarsOfRules.map { Set($0.keys) } }
+
+    /// The numbers per parameter as files hold them; 0 for a parameter whose rule keeps none of the name.
+    var mergedScalars: [String: [Double]] {
+        let all = scalarsOfRules
+        if all.count == 1 { return all[0] }
+        var merged: [String: [Double]] = [:]
+        for (place, scalars) in all.enumerated() {
+            for (name, values) in scalars {
+                var numbers = merged[name] ?? [Double](repeating: 0, count: plan.layout.parameters.count)
+                for index in numbers.indices where plan.rule(of: index) == place { numbers[index] = values[index] }
+                merged[name] = numbers
+            }
+        }
+        return merged
+    }
+
+    private var scalarsOfRules: [[String: [Double]]] {
+        zip(rules, plan.rules).map { rule, planned in
+            var own = state
+            own.scalars = planned.scalars.map { state.scalars[$0] }
+            return rule.parameterScalars(own)
+        }
     }
 
     /// Takes over a state; this optimizer must be new.

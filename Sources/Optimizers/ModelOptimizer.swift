@@ -1,4 +1,4 @@
-// A model's optimizer at work: its plan, its rule and its state. The server holds one per model and calls `update`; a dry
+// A model's optimizer at work: its plan, its rules and its state. The server holds one per model and calls `update`; a dry
 // run and a live change make another of it.
 
 import CKernels
@@ -8,27 +8,31 @@ import Names
 public final class ModelOptimizer {
     /// The definition with all of its rules applied.
     public let plan: OptimizerPlan
-    /// What updates do.
-    let rule: Rule
+    /// What updates do: the rule of the model's optimizer, then those of groups.
+    let rules: [Rule]
     /// What updates have done so far.
     var state: OptimizerState
-    /// Whether updates go stage by stage though the rule has a shorter way.
+    /// Whether updates go stage by stage though the rules have a shorter way.
     var isStaged = false
     /// Memory for the copies of slots that updates to come may have to keep.
     private(set) var room: FloatBuffer?
 
     /// An optimizer at its start, with the slots that there are of another.
     init(
-        _ plan: OptimizerPlan, _ rule: Rule, slots: [OptimizerState.SlotMemory] = [], isOwed: Bool = false
+        _ plan: OptimizerPlan, _ rules: [Rule], slots: [Slot] = [], isOwed: Bool = false
     ) throws(OptimizerError) {
-        (self.plan, self.rule) = (plan, rule)
+        (self.plan, self.rules) = (plan, rules)
         state = OptimizerState(startOf: plan)
-        state.scalars = rule.scalars.map { scalar in plan.layout.parameters.map { _ in scalar.first } }
+        state.scalars = plan.scalars.map { scalar in plan.layout.parameters.map { _ in scalar.first } }
         state.slots = try plan.slots.map { slot throws(OptimizerError) in
-            if let kept = slots.first(where: { $0.name == slot.name }) { return kept }
-            return try slot.allocate(isOwed: isOwed)
+            guard let old = slots.first(where: { $0.name == slot.name }) else {
+                return try slot.allocate(isOwed: isOwed)
+            }
+            return try slot.carried(from: old, isOwed: isOwed)
         }
     }
+
+    private var goesByStages: Bool { isStaged || rules.contains(where: \.isStaged) }
 
     /// Updates applied so far; the next one uses the rate of this step.
     public var step: Int { state.step }
@@ -65,20 +69,20 @@ public final class ModelOptimizer {
         try plan.check(gradients)
         try checkSteps(for: gradients)
         guard gradients.isFinite else { return try skip(gradients, rates: rates) }
-        var pass = UpdatePass(plan, rule, state, gradients, from: current, to: next, rates: rates, held: held)
+        var pass = UpdatePass(plan, rules, state, gradients, from: current, to: next, rates: rates, held: held)
         let isBounded =
-            !isStaged && !rule.isStaged && (areModest ?? pass.isModest(current)) && pass.staysFinite(with: gradients)
+            !goesByStages && (areModest ?? pass.isModest(current)) && pass.staysFinite(with: gradients)
         let keeps = keepsSlots && !isBounded
         let bytes = gradients.orderBytes + (keeps ? keptBytes(gradients) : 0)
         if bytes > 0 { counting(bytes) }
         let kept = keeps ? KeptSlots(pass.slots, of: plan.layout, touchedBy: gradients, in: room) : nil
         do throws(OptimizerError) {
-            if isStaged || rule.isStaged { try pass.runStaged(gradients) } else { pass.runFused(gradients) }
-            pass.state.note(gradients, plan, rule)
+            if goesByStages { try pass.runStaged(gradients) } else { pass.runFused(gradients) }
+            pass.state.note(gradients, plan, rules)
             if let refusal = divergence(after: pass, kept) { throw refusal }
         } catch {
             kept?.putBack()
-            if keepsSlots { rule.undo() } else { state = pass.state }
+            if keepsSlots { for rule in rules { rule.undo() } } else { state = pass.state }
             throw error
         }
         pass.state.step += 1
@@ -91,7 +95,7 @@ public final class ModelOptimizer {
     }
 
     /// Whether an update may have to keep a copy of its slots though all numbers are modest.
-    public var mayCopySlots: Bool { isStaged || rule.mayCopySlots }
+    public var mayCopySlots: Bool { isStaged || rules.contains(where: \.mayCopySlots) }
 
     /// The most bytes that an update by modest gradients takes beside its arguments.
     ///
@@ -152,13 +156,13 @@ public final class ModelOptimizer {
 
     /// By parameter, whether an update with these gradients writes it; nil where it may write any.
     public func written(by gradients: Gradients) -> [Bool]? {
-        isStaged || rule.isStaged ? nil : gradients.isDense.indices.map(gradients.has)
+        goesByStages ? nil : gradients.isDense.indices.map(gradients.has)
     }
 
     /// The state; its slots are this optimizer's memory.
     public func exportState() -> OptimizerState {
         var exported = state
-        (exported.parameterScalars, exported.scalars) = (rule.parameterScalars(state), [])
+        (exported.parameterScalars, exported.scalars) = (mergedScalars, [])
         return exported
     }
 
@@ -194,8 +198,8 @@ public final class ModelOptimizer {
 
     /// Takes over the numbers per parameter that the rule keeps, in the state or by itself.
     private func resume(with scalars: [String: [Double]]) {
-        state.scalars = zip(rule.scalars, state.scalars).map { scalars[$0.name] ?? $1 }
-        rule.resume(from: state, scalars)
+        state.scalars = zip(plan.scalars, state.scalars).map { scalars[$0.name] ?? $1 }
+        for rule in rules { rule.resume(from: state, scalars) }
     }
 
     /// Sets slots, counts, started flags and scalars back to what a new optimizer has; step and loss scale stay.
@@ -203,7 +207,7 @@ public final class ModelOptimizer {
         for slot in slots { slot.layout.reset(slot.buffer) }
         state.isStarted = state.isStarted.map { _ in false }
         state.counts = state.counts?.map { _ in 0 }
-        resume(with: rule.parameterScalars(state).mapValues { $0.map { _ in 0 } })
+        resume(with: mergedScalars.mapValues { $0.map { _ in 0 } })
     }
 
     /// This optimizer under another definition: same layout, slots, step and loss scale carried over.
@@ -217,8 +221,8 @@ public final class ModelOptimizer {
     public func reconfigured(
         with definition: Setting, isOwed: Bool = false
     ) throws(OptimizerError) -> ModelOptimizer {
-        let (plan, rule) = try draft(with: definition)
-        let changed = try ModelOptimizer(plan, rule, slots: state.slots, isOwed: isOwed)
+        let (plan, rules) = try draft(with: definition)
+        let changed = try ModelOptimizer(plan, rules, slots: slots, isOwed: isOwed)
         changed.room = room
         changed.takeScalars(of: exportState())
         if plan.lossScaling != self.plan.lossScaling {
@@ -234,7 +238,7 @@ public final class ModelOptimizer {
         try draft(with: definition).plan.byteCount
     }
 
-    private func draft(with definition: Setting) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
+    private func draft(with definition: Setting) throws(OptimizerError) -> (plan: OptimizerPlan, rules: [Rule]) {
         let changed = try plan.catalogue.draft(
             definition: definition, parameters: plan.layout.parameters.map(ParameterDefinition.init))
         guard changed.plan.row.isSame(as: plan.row) else {
@@ -246,6 +250,15 @@ public final class ModelOptimizer {
             throw .invalid(
                 "/groups", .valueError,
                 "Groups and update order of an existing model cannot be changed; create another model.")
+        }
+        for (place, group) in plan.layout.groups.enumerated() {
+            let (now, then) = (plan.rules[plan.ruleOfGroup[place]], changed.plan.rules[changed.plan.ruleOfGroup[place]])
+            guard then.row.isSame(as: now.row) else {
+                throw .invalid(
+                    "\(group.pointer)/optimizer", .valueError,
+                    "The optimizer of a group of a running model cannot change; create another model.",
+                    expected: now.row.traits.name, got: then.row.traits.name)
+            }
         }
         return changed
     }

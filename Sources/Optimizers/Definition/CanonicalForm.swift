@@ -57,13 +57,16 @@ private struct CanonicalForm {
     private var modelDecay: Setting { plan.definition["weight_decay"] ?? .number(traits.weightDecay) }
 
     private func group(_ index: Int) throws(OptimizerError) -> Setting {
-        let group = plan.groups[index]
-        return .object([
-            Setting.Entry(key: "name", value: .string(group.name.text)),
-            Setting.Entry(key: "lr", value: try rate(group.learningRateSetting)),
-            Setting.Entry(key: "weight_decay", value: try decay(index)),
-            Setting.Entry(key: "arguments", value: plan.groupHyperparameters[index].canonical),
-        ])
+        let (group, rule) = (plan.groups[index], plan.ruleOfGroup[index])
+        // Only where it is written: definitions without it have the fingerprints that they had before groups had any.
+        let own = rule == 0 ? [] : [Setting.Entry(key: "optimizer", value: plan.seen(by: rule).canonicalOptimizer)]
+        return .object(
+            [
+                Setting.Entry(key: "name", value: .string(group.name.text)),
+                Setting.Entry(key: "lr", value: try rate(group.learningRateSetting)),
+                Setting.Entry(key: "weight_decay", value: try decay(index)),
+                Setting.Entry(key: "arguments", value: plan.groupHyperparameters[index].canonical),
+            ] + own)
     }
 
     private func parameter(_ parameter: ParameterLayout) -> Setting {

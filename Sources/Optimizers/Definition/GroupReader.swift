@@ -23,7 +23,9 @@ struct GroupReader {
     let parameters: [ParameterDefinition]
     let framework: Framework
     let placeByName: [Name: Int]
-    static let keys: [Name] = ["name", "params", "lr", "weight_decay", "grad_centralization", "order_params"]
+    static let keys: [Name] = [
+        "name", "params", "optimizer", "lr", "weight_decay", "grad_centralization", "order_params",
+    ]
 
     init(parameters: [ParameterDefinition], framework: Framework) {
         self.parameters = parameters
@@ -79,6 +81,11 @@ struct GroupReader {
         let pointer = "/groups/\(place)"
         if !framework.words.groupsHoldArguments {
             for entry in setting.entries where !Self.keys.contains(entry.key) {
+                if setting["optimizer"] != nil,
+                    let misplaced = MisplacedMember.besideOptimizer(entry, in: pointer, .keyError)
+                {
+                    throw misplaced
+                }
                 throw .invalid(
                     "\(pointer)/\(entry.key.pointerEscaped)", .keyError,
                     "Unknown field `\(entry.key)` of a group; \(NearestNames.hint(entry.key, among: Self.keys))",

@@ -3,31 +3,52 @@
 /// Reads the settings of groups.
 struct GroupSettingsReader {
     let catalogue: Catalogue
-    let traits: RuleTraits
+    let subjects: OptimizerSubjects
     let rate: (value: LearningRate, setting: Setting)
     let decay: WeightDecay
+    /// What the model says of both, and not the defaults of its optimizer.
+    let written: (rate: Setting?, decay: Setting?)
 
     func read(_ membership: GroupMembership, isGrouped: Bool) throws(OptimizerError) -> [GroupPlan] {
         var plans: [GroupPlan] = []
-        for group in membership.groups { plans.append(try read(group)) }
+        for (place, group) in membership.groups.enumerated() { plans.append(try read(group, place)) }
         if isGrouped { try checkLengths(plans, membership) }
         return plans
     }
 
-    private func read(_ group: GroupMembership.Group) throws(OptimizerError) -> GroupPlan {
+    private func read(_ group: GroupMembership.Group, _ place: Int) throws(OptimizerError) -> GroupPlan {
+        let traits = subjects.of(place).traits
+        let isOfModel = subjects.placeOfGroup[place] == 0
         var (rate, rateSetting) = self.rate
-        var decay = decay
         if let own = group.setting["lr"] {
             rate = try LearningRate(own, pointer: "\(group.pointer)/lr", catalogue: catalogue)
             rateSetting = own
+        } else if !isOfModel, written.rate == nil {
+            (rate, rateSetting) = try standardRate(of: traits, group)
         }
-        if let own = group.setting["weight_decay"] {
+        var decay = decay
+        if let own = group.setting["weight_decay"] ?? (isOfModel ? nil : written.decay) {
             decay = try WeightDecay(
                 own, pointer: "\(group.pointer)/weight_decay", catalogue: catalogue, traits: traits)
+        } else if !isOfModel {
+            decay = .constant(Float(traits.weightDecay))
         }
         return GroupPlan(
             name: group.name, learningRate: rate, hasOwnLearningRate: group.setting["lr"] != nil,
-            learningRateSetting: rateSetting, weightDecay: decay)
+            learningRateSetting: rateSetting, weightDecay: decay, optimizerSetting: group.setting["optimizer"])
+    }
+
+    /// The rate of an optimizer that a group has of its own, where neither the group nor the model says one.
+    private func standardRate(
+        of traits: RuleTraits, _ group: GroupMembership.Group
+    ) throws(OptimizerError) -> (LearningRate, Setting) {
+        guard let rate = traits.learningRate else {
+            throw .invalid(
+                "\(group.pointer)/lr", .typeError,
+                "\(traits.name) needs a rate; write `lr` in the group, or `learning_rate` for the model.",
+                expected: "a learning rate", got: "nothing")
+        }
+        return (.constant(Float(rate)), .number(rate))
     }
 
     /// All arrays, the model's included, must have one length: MindSpore reads them with one index.

@@ -17,7 +17,7 @@ struct LayoutBuilder {
     let parameters: [ParameterDefinition]
     let membership: GroupMembership
     let groups: [GroupPlan]
-    let subject: OptimizerSubject
+    let subjects: OptimizerSubjects
     let isGrouped: Bool
     let modelDecay: WeightDecay
     let rule: CentralizationRule
@@ -61,6 +61,7 @@ struct LayoutBuilder {
     /// Ungrouped, names with "beta" or "gamma" are left out: a plain, case-sensitive substring, as MindSpore has it.
     private func decay(of parameter: ParameterDefinition, group: Int?) -> (Bool, String) {
         guard parameter.isTrainable, let group else { return (false, "it is not trained") }
+        let subject = subjects.of(group)
         let source = subject.traits.groupsWeightDecay ? groups[group].weightDecay : modelDecay
         guard source.isActive else { return (false, "weight_decay is 0") }
         if let reason = subject.row.exemption(parameter.name, settings: subject.settings) { return (false, reason) }
@@ -85,6 +86,7 @@ struct LayoutBuilder {
             let pointer = "\(source.pointer)/grad_centralization"
             throw .wrongKind(pointer, "`grad_centralization`", "true or false", setting)
         }
+        let subject = subjects.of(group)
         guard subject.traits.framework.words.hasBaseClass else {
             throw .invalid(
                 "\(source.pointer)/grad_centralization", .typeError,

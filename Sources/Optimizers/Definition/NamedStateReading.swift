@@ -9,11 +9,14 @@ struct NamedStateReading {
     private var unread: Set<Name>
     private let globalStep: Int?
     private var largestCount = 0
+    /// By rule: the numbers per parameter that it keeps.
+    private let scalarNames: [Set<String>]
 
     /// - Throws: `.invalid` for a number of the whole model that no state has.
     init(_ named: NamedState, optimizer: ModelOptimizer) throws(OptimizerError) {
         self.named = named
         self.optimizer = optimizer
+        scalarNames = optimizer.scalarNames
         let scalars = named.scalars.keys.filter { $0.contains("#") && !NamedState.lossScaleNames.contains($0) }
         unread = Set(named.tensors.keys).union(named.counts.keys).union(scalars)
         for (name, value) in named.scalars.sorted(by: { $0.key < $1.key }) {
@@ -38,16 +41,16 @@ struct NamedStateReading {
     mutating func take(
         _ index: Int, _ parameter: ParameterLayout, into state: inout OptimizerState
     ) throws(OptimizerError) {
-        let isThere = try takeSlots(index, parameter)
-        let count = try count(of: parameter, isThere: isThere)
+        let (isThere, rule) = (try takeSlots(index, parameter), optimizer.rules[optimizer.plan.rule(of: index)])
+        let count = try count(of: parameter, isThere: isThere, isNeeded: rule.readsCounts)
         if state.counts?.isEmpty == false { state.counts?[index] = count ?? 0 }
         largestCount = max(largestCount, count ?? 0)
         let started = try scalar("started", of: parameter)
         state.isStarted[index] = started.map { $0 != 0 } ?? (count.map { $0 > 0 } ?? (isThere && globalStep != 0))
-        for name in state.parameterScalars.keys.sorted() {
+        for name in scalarNames[optimizer.plan.rule(of: index)].sorted() {
             if let value = try scalar(name, of: parameter) {
                 state.parameterScalars[name]?[index] = value
-            } else if state.isStarted[index], !optimizer.rule.derivedScalars.contains(name) {
+            } else if state.isStarted[index], !rule.derivedScalars.contains(name) {
                 throw Self.missing(key(parameter, name))
             }
         }
@@ -59,7 +62,9 @@ struct NamedStateReading {
         let found = slots.filter { named.tensors[key(parameter, $0.name)] != nil }
         guard !found.isEmpty else { return false }
         for slot in slots where named.tensors[key(parameter, slot.name)] == nil {
-            guard let group = parameter.groupIndex, !optimizer.rule.keeps(slot.name, group: group) else {
+            guard let group = parameter.groupIndex,
+                !optimizer.rules[optimizer.plan.ruleOfGroup[group]].keeps(slot.name, group: group)
+            else {
                 throw Self.missing(key(parameter, slot.name))
             }
         }
@@ -81,8 +86,10 @@ struct NamedStateReading {
     /// Refuses what nothing asked for.
     func finish() throws(OptimizerError) {
         guard let name = unread.min() else { return }
-        let known = optimizer.plan.layout.parameters.filter(\.isTrainable).prefix(1000).flatMap { parameter in
-            (optimizer.slots.map(\.name) + (optimizer.counts.isEmpty ? [] : ["step"])).map { key(parameter, $0) }
+        let parameters = optimizer.plan.layout.parameters.enumerated().filter(\.element.isTrainable)
+        let known = parameters.prefix(1000).flatMap { index, parameter in
+            let slots = optimizer.slots.filter { $0.shapes[index] != nil }.map(\.name)
+            return (slots + (optimizer.counts.isEmpty ? [] : ["step"])).map { key(parameter, $0) }
         }
         throw .invalid(
             "/\(name.pointerEscaped)", .keyError,
@@ -107,11 +114,13 @@ struct NamedStateReading {
     }
 
     /// `PARAMETER#step`, an integer or, as torch saves it, a float; nil where it is absent and need not be there.
-    private mutating func count(of parameter: ParameterLayout, isThere: Bool) throws(OptimizerError) -> Int? {
+    private mutating func count(
+        of parameter: ParameterLayout, isThere: Bool, isNeeded: Bool
+    ) throws(OptimizerError) -> Int? {
         let name = key(parameter, "step")
         guard !optimizer.counts.isEmpty else { return nil }
         if let value = try scalar("step", of: parameter) { return Int(value) }
-        if isThere, optimizer.rule.readsCounts { throw Self.missing(name) }
+        if isThere, isNeeded { throw Self.missing(name) }
         return isThere ? globalStep ?? 1 : nil
     }
 

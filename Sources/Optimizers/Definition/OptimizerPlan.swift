@@ -23,25 +23,29 @@ public struct GroupPlan: Sendable {
     public let learningRateSetting: Setting
     /// Its weight decay: its own or the model's.
     public let weightDecay: WeightDecay
+    /// Its own optimizer as written in the definition; nil for the model's.
+    public let optimizerSetting: Setting?
 }
 
 /// A definition after all of its rules were applied; nothing in it is allocated.
 public struct OptimizerPlan: Sendable {
     /// The definition as given.
     public let definition: Setting
-    /// The optimizer's line in the catalogue.
-    let row: Catalogue.Row
     /// Where each parameter is.
     public let layout: ArenaLayout
     /// The groups, parallel to `layout.groups`.
     public let groups: [GroupPlan]
     /// Whether any rate changes with the step, the model's own included, which no group may use.
     public let hasDynamicRate: Bool
-    /// The reader of the optimizer's own arguments.
+    /// The model's optimizer first, then those that groups have of their own.
+    private(set) var rules: [PlannedRule]
+    /// By group: the place of its optimizer in `rules`.
+    let ruleOfGroup: [Int]
+    /// The optimizer that this plan is read for: the model's, or while the rule of a group reads its arguments, that.
+    private var reader = 0
+    /// By group, the reader of the arguments of its optimizer.
     ///
-    /// A rule reads all it knows; the rest is refused.
-    public let hyperparameters: Settings
-    /// The same per group: under torch a group may override every argument, elsewhere they are all equal.
+    /// Under torch a group may override every argument, elsewhere those of one optimizer are all equal.
     public let groupHyperparameters: [Settings]
     /// Whether any group was written.
     public let isGrouped: Bool
@@ -63,38 +67,52 @@ public struct OptimizerPlan: Sendable {
     public let catalogue: Catalogue
     /// LARS: the plan of the optimizer inside.
     public let inner: Setting?
-    /// The places of the slots, in the order of the rule's; none while the rule reads its arguments.
+    /// The places of the slots of all optimizers, each name once; none while the rules read their arguments.
     public private(set) var slots: [SlotLayout] = []
+    /// The numbers per parameter of all optimizers, each name once, with the values that they begin with.
+    private(set) var scalars: [(name: String, first: Double)] = []
     /// The bytes that the slots and the scratch of updates take.
     public private(set) var byteCount = 0
-    /// Whether sparse gradients are defined for the rule.
-    private(set) var takesSparseGradients = false
 
-    /// One value per group, read from that group's hyperparameters.
-    public func perGroup<Value>(
-        _ read: (Settings) throws(OptimizerError) -> Value
-    ) throws(OptimizerError) -> [Value] {
-        var values: [Value] = []
-        for settings in groupHyperparameters { values.append(try read(settings)) }
-        return values
+    init(
+        definition: Setting, subjects: OptimizerSubjects, layout: ArenaLayout, groups: [GroupPlan],
+        hasDynamicRate: Bool, groupHyperparameters: [Settings], isGrouped: Bool, lossScale: Double,
+        lossScaling: LossScaling?, pastEnd: PastEnd, onNonFinite: NonFinitePolicy, unique: Bool, step: Int,
+        warnings: [String], catalogue: Catalogue
+    ) {
+        self.definition = definition
+        (rules, ruleOfGroup) = (subjects.all.map(PlannedRule.init), subjects.placeOfGroup)
+        inner = subjects.all[0].inner
+        (self.layout, self.groups, self.hasDynamicRate) = (layout, groups, hasDynamicRate)
+        (self.groupHyperparameters, self.isGrouped) = (groupHyperparameters, isGrouped)
+        (self.lossScale, self.lossScaling, self.pastEnd) = (lossScale, lossScaling, pastEnd)
+        (self.onNonFinite, self.unique, self.step) = (onNonFinite, unique, step)
+        (self.warnings, self.catalogue) = (warnings, catalogue)
     }
 }
 
 extension OptimizerPlan {
-    /// The optimizer's name.
-    public var optimizerName: String { row.traits.name }
+    /// The name of the model's optimizer.
+    public var optimizerName: String { rules[0].row.traits.name }
 
-    /// This plan with what only its rule knows.
+    /// The place in `rules` of the optimizer that updates a parameter; the model's for one in no group.
+    func rule(of parameter: Int) -> Int { rule(of: layout.parameters[parameter]) }
+
+    private func rule(of parameter: ParameterLayout) -> Int { parameter.groupIndex.map { ruleOfGroup[$0] } ?? 0 }
+
+    /// This plan with what only its rules know.
     ///
     /// - Throws: `.invalid` where the slots would not fit in any memory.
-    func completed(by rule: Rule) throws(OptimizerError) -> OptimizerPlan {
-        var plan = self
-        for slot in rule.slotDefinitions { plan.slots.append(try SlotLayout(slot, layout)) }
-        plan.byteCount = plan.slots.reduce(rule.scratchByteCount(layout)) {
-            $0 + $1.count * MemoryLayout<Float>.stride
+    func completed(by made: [Rule]) throws(OptimizerError) -> OptimizerPlan {
+        var (plan, memory) = (self, DeclaredMemory())
+        for (place, rule) in made.enumerated() {
+            memory.add(rule, at: place, to: &plan.rules[place])
+            plan.byteCount += rule.scratchByteCount(layout)
+            plan.warnings += rule.warnings(seen(by: place))
         }
-        plan.takesSparseGradients = rule.takesSparseGradients
-        plan.warnings += rule.warnings(self)
+        plan.scalars = memory.scalars
+        plan.slots = try memory.layouts(layout, rules: layout.parameters.indices.map { rule(of: $0) })
+        plan.byteCount += plan.slots.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }
         return plan
     }
 
@@ -156,10 +174,11 @@ extension OptimizerPlan {
 
     private func check(_ rows: SparseRows, of parameter: ParameterLayout) throws(OptimizerError) {
         let pointer = "/gradients/\(parameter.name.pointerEscaped)"
-        guard takesSparseGradients, parameter.shape.rank >= 1 else {
+        let rule = rules[rule(of: parameter)]
+        guard rule.takesSparseGradients, parameter.shape.rank >= 1 else {
             throw .invalid(
                 pointer, .typeError,
-                "\(optimizerName) does not support sparse gradients here; send the whole gradient.",
+                "\(rule.row.traits.name) does not support sparse gradients here; send the whole gradient.",
                 expected: "a dense gradient", got: "indices and values")
         }
         let (needed, overflow) = rows.indices.count.multipliedReportingOverflow(by: parameter.shape.rowCount)
@@ -174,5 +193,47 @@ extension OptimizerPlan {
         throw .invalid(
             "\(pointer)/indices", .valueError, "Row \(outlier) does not exist; the parameter has \(limit) rows.",
             expected: "0 to \(limit - 1)", got: "\(outlier)")
+    }
+}
+
+// What a rule reads of the plan while it is made.
+extension OptimizerPlan {
+    /// This plan as the optimizer at a place of `rules` reads it.
+    func seen(by place: Int) -> OptimizerPlan {
+        var plan = self
+        plan.reader = place
+        return plan
+    }
+
+    /// The line in the catalogue of the optimizer that reads.
+    var row: Catalogue.Row { rules[reader].row }
+
+    /// Whether it is the model's optimizer that reads, and not one that groups have of their own.
+    var isOfModel: Bool { reader == 0 }
+
+    /// The reader of the optimizer's own arguments.
+    ///
+    /// A rule reads all it knows; the rest is refused.
+    public var hyperparameters: Settings { rules[reader].settings }
+
+    /// The groups that it updates.
+    var itsGroups: [(GroupPlan, GroupLayout)] {
+        groups.indices.filter { ruleOfGroup[$0] == reader }.map { (groups[$0], layout.groups[$0]) }
+    }
+
+    /// The readers of its arguments in the groups that it updates.
+    var hyperparametersOfItsGroups: [Settings] {
+        groups.indices.filter { ruleOfGroup[$0] == reader }.map { groupHyperparameters[$0] }
+    }
+
+    /// One value per group, read from that group's hyperparameters; its own for groups that others update.
+    public func perGroup<Value>(
+        _ read: (Settings) throws(OptimizerError) -> Value
+    ) throws(OptimizerError) -> [Value] {
+        var values: [Value] = []
+        for (place, settings) in zip(ruleOfGroup, groupHyperparameters) {
+            values.append(try read(place == reader ? settings : hyperparameters))
+        }
+        return values
     }
 }

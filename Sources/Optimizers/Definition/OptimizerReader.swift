@@ -20,7 +20,8 @@ struct OptimizerSubject {
     func settings(ofGroup group: GroupMembership.Group) -> Settings {
         guard traits.framework.words.groupsHoldArguments, !group.pointer.isEmpty else { return settings }
         return Settings(
-            group.setting, pointer: group.pointer, owner: "A group", known: ["name", "params", "lr", "weight_decay"],
+            group.setting, pointer: group.pointer, owner: "A group",
+            known: ["name", "params", "optimizer", "lr", "weight_decay"],
             parent: settings)
     }
 }
@@ -28,6 +29,8 @@ struct OptimizerSubject {
 /// Finds the class of an optimizer by name.
 struct OptimizerReader {
     let catalogue: Catalogue
+    /// Whose optimizer a name means that does not say so.
+    var framework = Framework.standard
 
     func read(_ setting: Setting?, pointer: String = "/optimizer") throws(OptimizerError) -> OptimizerSubject {
         guard let setting else {
@@ -37,7 +40,7 @@ struct OptimizerReader {
         }
         let (name, object) = try name(setting, pointer: pointer)
         let settings = Settings(object, pointer: pointer, owner: name, known: ["type", "framework"])
-        let row = try find(try OptimizerName(name, settings, pointer: pointer), pointer: pointer)
+        let row = try find(try OptimizerName(name, settings, unless: framework), pointer: pointer)
         if row.traits.wrapsAnother { return try wrapped(row, object, pointer: pointer) }
         let named = Settings(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
         return OptimizerSubject(row: row, traits: row.traits, settings: named, inner: nil, decider: (row, named))
@@ -118,9 +121,9 @@ private struct OptimizerName {
     let name: String
     let framework: Framework
 
-    init(_ text: String, _ settings: Settings, pointer: String) throws(OptimizerError) {
+    init(_ text: String, _ settings: Settings, unless standard: Framework) throws(OptimizerError) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        let stated: Framework = try settings.choice("framework", default: .standard)
+        let stated: Framework = try settings.choice("framework", default: standard)
         guard parts.count == 2, let prefix = Framework(rawValue: parts[0].lowercased()) else {
             (name, framework) = (text, stated)
             return

@@ -25,24 +25,29 @@ struct PlanBuilder {
         let (lossScale, lossScaling) = try readLossScale(top, traits: subject.traits)
         let rate = try readLearningRate(top, traits: subject.traits)
         let membership = try readGroups(top, framework: subject.traits.framework)
+        let subjects = try OptimizerSubjects(subject, membership, catalogue)
+        for other in subjects.all { try checkLossScale(top, lossScale, other.traits) }
         let decay = try readWeightDecay(top, subject.traits)
-        let reader = GroupSettingsReader(catalogue: catalogue, traits: subject.traits, rate: rate, decay: decay)
+        let reader = GroupSettingsReader(
+            catalogue: catalogue, subjects: subjects, rate: rate, decay: decay,
+            written: (top.raw("learning_rate"), top.raw("weight_decay")))
         let groups = try reader.read(membership, isGrouped: top.has("groups"))
         let builder = LayoutBuilder(
-            parameters: parameters, membership: membership, groups: groups, subject: subject,
+            parameters: parameters, membership: membership, groups: groups, subjects: subjects,
             isGrouped: top.has("groups"), modelDecay: decay, rule: try top.choice("centralization_rule", default: .all))
         try readTarget(top)
         return OptimizerPlan(
-            definition: definition, row: subject.row, layout: try builder.build(), groups: groups,
+            definition: definition, subjects: subjects, layout: try builder.build(), groups: groups,
             hasDynamicRate: rate.0.isDynamic || groups.contains { $0.learningRate.isDynamic },
-            hyperparameters: subject.settings,
-            groupHyperparameters: membership.groups.map { subject.settings(ofGroup: $0) },
+            groupHyperparameters: zip(membership.groups, subjects.placeOfGroup).map {
+                subjects.all[$1].settings(ofGroup: $0)
+            },
             isGrouped: top.has("groups"), lossScale: lossScale, lossScaling: lossScaling,
             pastEnd: try top.choice("past_end", default: .error),
             onNonFinite: try top.choice("on_nonfinite", default: .reject),
             unique: try top.boolean("unique", default: true),
             step: try readStep(top), warnings: membership.warnings,
-            catalogue: catalogue, inner: subject.inner)
+            catalogue: catalogue)
     }
 
     private func checkParameters() throws(OptimizerError) {
@@ -71,10 +76,7 @@ struct PlanBuilder {
         _ top: Settings, traits: RuleTraits
     ) throws(OptimizerError) -> (Double, LossScaling?) {
         let scale = try top.number("loss_scale", default: 1, .positive)
-        if scale != 1, !traits.takesLossScale || !traits.framework.words.hasBaseClass {
-            throw top.complaint(
-                "loss_scale", .typeError, "\(traits.name) has no loss scale; leave `loss_scale` out.", "1", "\(scale)")
-        }
+        try checkLossScale(top, scale, traits)
         guard LossScaling.isUsable(scale) else {
             throw top.complaint(
                 "loss_scale", .valueError,
@@ -87,6 +89,13 @@ struct PlanBuilder {
                 "loss_scale", .valueError, "`loss_scale` and `loss_scaling` exclude each other; keep one of them.")
         }
         return (1, try LossScaling(setting, pointer: "/loss_scaling"))
+    }
+
+    /// Refuses a loss scale that an optimizer of the model does not have.
+    private func checkLossScale(_ top: Settings, _ scale: Double, _ traits: RuleTraits) throws(OptimizerError) {
+        guard scale != 1, !traits.takesLossScale || !traits.framework.words.hasBaseClass else { return }
+        throw top.complaint(
+            "loss_scale", .typeError, "\(traits.name) has no loss scale; leave `loss_scale` out.", "1", "\(scale)")
     }
 
     private func readLearningRate(

@@ -33,6 +33,8 @@ public struct RuleTraits: Sendable {
 
     /// Whether it wraps another optimizer, which `optimizer` among its arguments names (LARS).
     var wrapsAnother = false
+    /// Whether it updates whole models only, and no group beside another optimizer.
+    var updatesWholeModel = false
 
     /// The traits of a class that takes everything from the base class.
     public init(_ name: String, learningRate: Double? = nil) {

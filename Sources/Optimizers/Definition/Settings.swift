@@ -38,15 +38,6 @@ public final class Settings: Sendable {
     /// What the object describes, for the sentences ("Adam", "CosineDecayLR").
     public let owner: String
     let entries: [Setting.Entry]
-    /// What a framework's constructor takes and a definition has beside `optimizer`.
-    private static let topLevel: [Name: Name] = [
-        "lr": "learning_rate", "learning_rate": "learning_rate", "weight_decay": "weight_decay",
-    ]
-    /// What belongs to an optimizer, under the names of either framework, and is often written beside it.
-    private static let hyperparameters: Set<Name> = [
-        "momentum", "dampening", "nesterov", "use_nesterov", "betas", "beta1", "beta2", "eps", "epsilon", "amsgrad",
-        "use_amsgrad", "rho", "centered", "lr_decay", "momentum_decay", "maximize", "foreach", "fused", "framework",
-    ]
 
     private let parent: Settings?
     /// What was asked for, and what it was read as, defaults included, as numbers are compared: two objects that read
@@ -236,28 +227,11 @@ public final class Settings: Sendable {
     /// Refuses members that were not read, naming the nearest one that exists.
     public func finish(_ exception: ExceptionClass = .typeError) throws(OptimizerError) {
         guard let unread = entries.first(where: { !asked.contains($0.key) }) else { return }
-        if let misplaced = misplaced(unread, exception) { throw misplaced }
+        if let misplaced = MisplacedMember.complaint(unread, in: pointer, exception) { throw misplaced }
         throw .invalid(
             "\(pointer)/\(unread.key.pointerEscaped)", exception,
             "\(owner) has no `\(unread.key)`; \(NearestNames.hint(unread.key, among: asked))\(correction(of: unread))",
             expected: asked.sorted().map(\.text).joined(separator: ", "), got: unread.key.text)
-    }
-
-    /// What is wrong with a member that has its place on the other side of `optimizer`; nil for any other.
-    private func misplaced(_ entry: Setting.Entry, _ exception: ExceptionClass) -> OptimizerError? {
-        let place = "\(pointer)/\(entry.key.pointerEscaped)"
-        if let top = Self.topLevel[entry.key], pointer.hasPrefix("/optimizer") {
-            return .invalid(
-                place, exception,
-                "`\(entry.key)` belongs at the top level: write \"\(top)\" next to \"optimizer\", not inside it.",
-                expected: "\(top) at the top level", got: entry.key.text)
-        }
-        guard pointer.isEmpty, Self.hyperparameters.contains(entry.key) else { return nil }
-        let line = Setting.member(entry.key, entry.value) ?? "\"\(entry.key)\":..."
-        return .invalid(
-            place, exception,
-            "`\(entry.key)` belongs to the optimizer; write it next to its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",
-            expected: "\(entry.key) inside of optimizer", got: entry.key.text)
     }
 
     /// " Write `"learning_rate":0.1`.": the member under the name that it has here, with the value that was sent.

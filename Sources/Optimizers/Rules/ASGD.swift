@@ -52,15 +52,15 @@ class ASGD: Rule {
         _ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass
     ) {
         let (own, isFirst) = (arguments[moment.group], !pass.state.isStarted[parameter])
-        let eta = isFirst ? Double(Float(moment.rate)) : pass.state.scalars[0][parameter]
-        let mu = isFirst ? 1 : pass.state.scalars[1][parameter]
+        let eta = isFirst ? Double(Float(moment.rate)) : pass[scalar: 0, of: parameter]
+        let mu = isFirst ? 1 : pass[scalar: 1, of: parameter]
         numbers.rate = Float(eta)
         numbers.shrink = Float(1 - own.lambd * eta)
         numbers.extra = Float(mu)
         numbers = numbers.with(PK_FIRST, mu == 1)
         let lagged = moment.rate / pow(1 + own.lambd * moment.rate * Double(moment.t), own.alpha)
-        pass.state.scalars[0][parameter] = Double(Float(lagged))
-        pass.state.scalars[1][parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))
+        pass[scalar: 0, of: parameter] = Double(Float(lagged))
+        pass[scalar: 1, of: parameter] = Double(Float(1 / max(1, Double(moment.t) - own.t0)))
     }
 }
 

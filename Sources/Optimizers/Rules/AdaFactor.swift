@@ -25,6 +25,7 @@ final class AdaFactor: Rule {
         traits.decaysGradient = false
         traits.groupsWeightDecay = false
         traits.unscales = false
+        traits.updatesWholeModel = true
         return traits
     }
 
@@ -81,7 +82,7 @@ final class AdaFactor: Rule {
             given: Double(pass.rates[0]), t: pass.state.t(of: update.parameter), rmsOfWeights: rmsOfWeights)
         let gradientSquares = direct(&update, pass)
         let rms = (VectorMath.sumOfSquares(update.gradients, count: update.range.count) / count).squareRoot()
-        var call = update.call(slots: pass.slots)
+        var call = update.call(slots: pass.slots(of: update.parameter))
         call.pass = pk_pass()
         call.constants.rate = Float(rate / max(1, rms / arguments.clipThreshold))
         call.constants.shrink = Float(1 - arguments.weightDecay * rate)
@@ -93,7 +94,7 @@ final class AdaFactor: Rule {
     private func direct(_ update: inout RangeUpdate, _ pass: UpdatePass) -> Double {
         let (shape, parameter) = (pass.layout.parameters[update.parameter].shape, update.parameter)
         let squares = VectorMath.sumOfSquares(update.gradients, count: update.range.count)
-        var call = update.call(slots: pass.slots)
+        var call = update.call(slots: pass.slots(of: update.parameter))
         if shape.rank < 2 {
             var ignored = pk_sums()
             call.next = update.gradients

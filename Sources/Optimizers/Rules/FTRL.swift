@@ -9,8 +9,8 @@ import CKernels
 ///
 /// MindSpore's dense CPU kernel forgets the sign of z where l1 > 0 (quirk__ftrl_l1l2); this follows the documentation.
 /// Weight decay has no name filter here.
-/// - Throws: TypeError or ValueError unless the rate is one positive number; ValueError for a group's `lr`, a negative
-///   initial_accum, l1 or l2, and a positive lr_power.
+/// - Throws: TypeError or ValueError unless the rate is one positive number; ValueError for the `lr` of a group that has
+///   no optimizer of its own, a negative initial_accum, l1 or l2, and a positive lr_power.
 /// - Source: mindspore.nn.FTRL. Slots `moments` (a, from initial_accum), `linear` (z).
 final class FTRL: Rule {
     override class var traits: RuleTraits {
@@ -34,15 +34,18 @@ final class FTRL: Rule {
     }
 
     private static func checkRate(_ plan: OptimizerPlan) throws(OptimizerError) {
-        for (group, layout) in zip(plan.groups, plan.layout.groups) where group.hasOwnLearningRate {
-            throw .invalid(
-                "\(layout.pointer)/lr", .valueError, "FTRL has one rate for all groups; leave `lr` out of them.",
-                expected: "no lr", got: group.learningRateSetting.kind)
-        }
-        guard case .constant(let rate)? = plan.groups.first?.learningRate, rate > 0 else {
-            throw .invalid(
-                "/learning_rate", .valueError, "The learning rate of FTRL must be one positive number.",
-                expected: "a number > 0", got: plan.groups.first?.learningRateSetting.kind)
+        for (group, layout) in plan.itsGroups {
+            if group.hasOwnLearningRate, plan.isOfModel {
+                throw .invalid(
+                    "\(layout.pointer)/lr", .valueError, "FTRL has one rate for all groups; leave `lr` out of them.",
+                    expected: "no lr", got: group.learningRateSetting.kind)
+            }
+            guard case .constant(let rate) = group.learningRate, rate > 0 else {
+                throw .invalid(
+                    group.hasOwnLearningRate ? "\(layout.pointer)/lr" : "/learning_rate", .valueError,
+                    "The learning rate of FTRL must be one positive number.", expected: "a number > 0",
+                    got: group.learningRateSetting.kind)
+            }
         }
     }
 

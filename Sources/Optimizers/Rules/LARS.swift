@@ -18,7 +18,7 @@ final class LARS: Rule {
     override class var traits: RuleTraits {
         var traits = RuleTraits("LARS")
         traits.decaysGradient = false
-        traits.wrapsAnother = true
+        (traits.wrapsAnother, traits.updatesWholeModel) = (true, true)
         return traits
     }
 
@@ -125,19 +125,21 @@ enum LARSInner {
         let definition = plan.definition.setting("optimizer", to: setting).setting("weight_decay", to: nil)
             .setting("loss_scale", to: nil).setting("loss_scaling", to: nil).setting("groups", to: groups)
         let parameters = plan.layout.parameters.map(ParameterDefinition.init)
-        let inner: (plan: OptimizerPlan, rule: Rule)
+        let inner: (plan: OptimizerPlan, rules: [Rule])
         do {
             inner = try plan.catalogue.draft(definition: definition, parameters: parameters)
         } catch .invalid(var complaint) where complaint.pointer.hasPrefix("/optimizer") {
             complaint.pointer = "/optimizer" + complaint.pointer
             throw .invalid(complaint)
         }
-        guard inner.plan.row.own == nil, !(inner.rule is LARS), inner.plan.layout.places(like: plan.layout) else {
+        guard inner.plan.row.own == nil, !inner.plan.row.traits.wrapsAnother,
+            inner.plan.layout.places(like: plan.layout)
+        else {
             throw .invalid(
                 "/optimizer/optimizer", .valueError, "LARS can only wrap a built-in optimizer of MindSpore.",
                 expected: "Momentum, SGD, ...", got: setting.kind)
         }
-        return inner
+        return (inner.plan, inner.rules[0])
     }
 
     /// `lars_filter`: parts of names that leave a parameter out.

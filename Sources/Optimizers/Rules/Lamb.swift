@@ -51,7 +51,7 @@ final class Lamb: Rule {
     /// The direction takes the gradient's place, then the parameter moves along it.
     override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) {
         guard let group = pass.layout.parameters[update.parameter].groupIndex else { return }
-        var call = update.call(slots: pass.slots)
+        var call = update.call(slots: pass.slots(of: update.parameter))
         call.next = update.gradients
         var first = pk_sums()
         pk_apply(VectorMath.isa, PK_RULE_LAMB_DIRECTION, &call, &first)

@@ -125,7 +125,9 @@ class Rule {
     func adjust(_ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {}
 
     /// Updates a range of the arena from conditioned or unconditioned gradients.
-    func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) { update.run(kernel, slots: pass.slots) }
+    func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) {
+        update.run(kernel, slots: pass.slots(of: update.parameter))
+    }
 
     /// Whether ranges of several parameters may be updated in one call; not where a rule needs a tensor's norm.
     var mergesNeighbours: Bool { true }

@@ -36,7 +36,7 @@ final class TorchAdagrad: TorchRule {
     override var slotDefinitions: [SlotDefinition] { [SlotDefinition("sum", initial: initial)] }
 
     override func warnings(_ plan: OptimizerPlan) -> [String] {
-        plan.groupHyperparameters.filter { $0.holds("initial_accumulator_value") && !$0.isOutermost }.map {
+        plan.hyperparametersOfItsGroups.filter { $0.holds("initial_accumulator_value") && !$0.isOutermost }.map {
             "\($0.pointer)/initial_accumulator_value is ignored, as in PyTorch: sums begin before there are groups."
         }
     }

@@ -57,8 +57,8 @@ final class TorchNAdam: TorchRule {
     ) {
         let own = arguments[moment.group]
         let (mu, following) = (own.mu(moment.t), own.mu(moment.t + 1))
-        let product = (pass.state.isStarted[parameter] ? pass.state.scalars[0][parameter] : 1) * mu
-        pass.state.scalars[0][parameter] = product
+        let product = (pass.state.isStarted[parameter] ? pass[scalar: 0, of: parameter] : 1) * mu
+        pass[scalar: 0, of: parameter] = product
         numbers.low = Float(moment.rate * (1 - mu) / (1 - product))
         numbers.high = Float(moment.rate * following / (1 - product * following))
     }

@@ -27,7 +27,7 @@ enum Modesty {
 extension UpdatePass {
     /// Whether this update, from weights and slots that are modest, leaves all of them finite.
     func staysFinite(with gradients: Gradients) -> Bool {
-        guard rule.modestRoots != nil, lossScale <= 0x1p30 else { return false }
+        guard rules.allSatisfy({ $0.modestRoots != nil }), lossScale <= 0x1p30 else { return false }
         guard rates.allSatisfy({ abs($0) <= Float(Modesty.mostFactor) }), decays.allSatisfy({ $0 <= 1 }),
             abs(unscale ?? 1) <= 1, abs(scaleAfter ?? 1) <= 1
         else { return false }
@@ -36,7 +36,11 @@ extension UpdatePass {
 
     /// Whether weights and slots are modest; asked where it is not known, and after an update that may not stay finite.
     func isModest(_ weights: UnsafePointer<Float>) -> Bool {
-        guard let roots = rule.modestRoots else { return false }
+        var roots: Set<Int> = []
+        for (rule, planned) in zip(rules, plan.rules) {
+            guard let own = rule.modestRoots else { return false }
+            roots.formUnion(own.filter(planned.slots.indices.contains).map { planned.slots[$0] })
+        }
         let weights = UnsafeMutableBufferPointer(
             start: UnsafeMutablePointer(mutating: weights), count: layout.count)
         return VectorMath.allWithin(Modesty.values, weights)

@@ -42,7 +42,7 @@ public struct OptimizerState: Sendable {
     public var counts: [Int]?
     /// Numbers per parameter by name, in a state as files hold it; a rule at work has them in `scalars`.
     public var parameterScalars: [String: [Double]]
-    /// Numbers per parameter in the order of `Rule.scalars`; none in a state as files hold it.
+    /// Numbers per parameter in the order of `OptimizerPlan.scalars`; none in a state as files hold it.
     var scalars: [[Double]] = []
     /// The loss scale, steps seen, mark and overflows in a row; empty without loss scaling.
     public var lossScaler: [Double]
@@ -66,7 +66,7 @@ public struct OptimizerState: Sendable {
     init(startOf plan: OptimizerPlan) {
         step = plan.step
         isStarted = plan.layout.parameters.map { _ in false }
-        counts = plan.row.traits.framework.words.countsPerParameter ? isStarted.map { _ in 0 } : []
+        counts = plan.rules[0].row.traits.framework.words.countsPerParameter ? isStarted.map { _ in 0 } : []
         (parameterScalars, slots) = ([:], [])
         lossScaler = plan.lossScaling.map { LossScaler(startOf: $0).numbers } ?? []
     }
@@ -78,11 +78,12 @@ public struct OptimizerState: Sendable {
     }
 
     /// Counts the parameters that had a gradient.
-    mutating func note(_ gradients: Gradients, _ plan: OptimizerPlan, _ rule: Rule) {
+    mutating func note(_ gradients: Gradients, _ plan: OptimizerPlan, _ rules: [Rule]) {
         for (index, parameter) in plan.layout.parameters.enumerated() where parameter.isTrainable {
             guard gradients.has(index) else { continue }
             if counts?.isEmpty == false { counts?[index] += 1 }
-            if !isStarted[index], let group = parameter.groupIndex, rule.starts(group) { isStarted[index] = true }
+            guard !isStarted[index], let group = parameter.groupIndex else { continue }
+            if rules[plan.ruleOfGroup[group]].starts(group) { isStarted[index] = true }
         }
     }
 

@@ -39,11 +39,14 @@ public struct SlotLayout: Sendable {
     /// By parameter index: the value that a new slot is filled with.
     private let initial: [Float]
 
+    /// - Parameter definitions: By parameter, what its rule declares under this name; nil for none.
     /// - Throws: `.invalid` where its values would not fit in any memory.
-    init(_ definition: SlotDefinition, _ layout: ArenaLayout) throws(OptimizerError) {
-        name = definition.name
-        shapes = layout.parameters.map(definition.shape)
-        initial = layout.parameters.map(definition.initial)
+    init(
+        _ name: String, _ layout: ArenaLayout, _ definitions: [SlotDefinition?]
+    ) throws(OptimizerError) {
+        self.name = name
+        shapes = zip(layout.parameters, definitions).map { parameter, slot in slot?.shape(parameter) }
+        initial = zip(layout.parameters, definitions).map { parameter, slot in slot?.initial(parameter) ?? 0 }
         var ranges: [Range<Int>] = []
         for shape in shapes {
             let start = ranges.last?.upperBound ?? 0
@@ -58,6 +61,18 @@ public struct SlotLayout: Sendable {
 
     /// How many values it has.
     var count: Int { ranges.last?.upperBound ?? 0 }
+
+    /// The memory of another plan's slot of the same name; values of its own where that leaves other parameters out.
+    ///
+    /// - Parameter isOwed: whether they are needed by a change that has been logged.
+    func carried(from old: Slot, isOwed: Bool) throws(OptimizerError) -> OptimizerState.SlotMemory {
+        if old.ranges == ranges { return OptimizerState.SlotMemory(name: name, buffer: old.buffer) }
+        let memory = try allocate(isOwed: isOwed)
+        for (old, new) in zip(old.ranges.map { old.buffer[$0] }, ranges) where old.count == new.count {
+            _ = memory.buffer[new].update(fromContentsOf: old)
+        }
+        return memory
+    }
 
     /// Its first values, in memory of their own.
     ///

@@ -23,14 +23,15 @@ extension UpdatePass {
     /// Adds a parameter to the open range, or starts a new one where its settings differ.
     private mutating func extend(_ open: inout RangeUpdate?, _ index: Int, _ parameter: ParameterLayout) {
         guard let group = parameter.groupIndex else { return }
-        let (numbers, rule) = (numbers(of: index, group: group), rule)
+        let (numbers, rule) = (numbers(of: index, group: group), rule(of: group))
         let start = gradients + parameter.range.lowerBound
         let values = UnsafeMutableBufferPointer(start: start, count: parameter.range.count)
         let tensor = Tensor(index: index, shape: parameter.shape, values: values, rows: nil)
         let rest = rule.conditionAhead(tensor, &self)
         let conditioning = rest ?? conditioning(parameter)
         if rule.mergesNeighbours, rest == nil, let last = open, last.range.upperBound == parameter.range.lowerBound,
-            last.numbers.isSame(as: numbers), last.conditioning.isSame(as: conditioning)
+            plan.rule(of: last.parameter) == plan.ruleOfGroup[group], last.numbers.isSame(as: numbers),
+            last.conditioning.isSame(as: conditioning)
         {
             open?.range = last.range.lowerBound..<parameter.range.upperBound
             return
@@ -48,7 +49,7 @@ extension UpdatePass {
     private mutating func close(_ open: inout RangeUpdate?, countsGradient: Bool = true) {
         guard var closing = open else { return }
         open = nil
-        let rule = rule
+        let rule = rules[plan.rule(of: closing.parameter)]
         rule.apply(&closing, &self)
         add(closing.sums, countsGradient: countsGradient)
     }

@@ -6,8 +6,9 @@ import CKernels
 extension UpdatePass {
     /// The fused way: conditions the entries in place, then applies the rule; the parameter is already copied.
     mutating func updateSparse(_ tensor: Tensor) {
-        let (parameter, rule) = (layout.parameters[tensor.index], rule)
+        let parameter = layout.parameters[tensor.index]
         guard let group = parameter.groupIndex, let rows = tensor.rows else { return }
+        let rule = rule(of: group)
         if let rest = rule.conditionAhead(tensor, &self) {
             condition(tensor, rest)
         } else {
@@ -23,7 +24,7 @@ extension UpdatePass {
     mutating func applySparse(_ tensor: Tensor, rows: [Int], numbers: pk_constants) -> pk_sums {
         sortEntries(rows)
         if plan.unique { sumDuplicates(tensor, rows) }
-        switch rule.sparseWay {
+        switch rules[plan.rule(of: tensor.index)].sparseWay {
         case .refused: return pk_sums()
         case .everyRow: return moveEveryRow(tensor, rows, numbers)
         case .rowsInTurn: return moveRows(tensor, rows, numbers, fromOldSlots: false)
@@ -56,7 +57,7 @@ extension UpdatePass {
 
     /// Adam: the sum of the entries is gathered in the dense scratch, which nesterov's numerator needs.
     private func moveEveryRow(_ tensor: Tensor, _ rows: [Int], _ numbers: pk_constants) -> pk_sums {
-        let range = layout.parameters[tensor.index].range
+        let (range, slots) = (layout.parameters[tensor.index].range, slots(of: tensor.index))
         guard let base = tensor.values.baseAddress, slots.count >= 2, let m = slots[0][tensor.index].baseAddress,
             let v = slots[1][tensor.index].baseAddress
         else { return pk_sums() }
@@ -86,6 +87,7 @@ extension UpdatePass {
     ) -> pk_sums {
         guard let base = tensor.values.baseAddress else { return pk_sums() }
         let (start, width) = (layout.parameters[tensor.index].range.lowerBound, tensor.shape.rowCount)
+        let (kernel, slots) = (rules[plan.rule(of: tensor.index)].kernel, slots(of: tensor.index))
         var sums = pk_sums()
         for (number, place) in entryOrder.enumerated() {
             let row = rows[place] * width..<(rows[place] + 1) * width
@@ -97,7 +99,7 @@ extension UpdatePass {
                 range: start + row.lowerBound..<start + row.upperBound, weights: UnsafePointer(next),
                 gradients: base + place * width, next: next, conditioning: pk_pass(), numbers: numbers,
                 parameter: tensor.index, offset: row.lowerBound, sums: sums)
-            update.run(rule.kernel, slots: slots)
+            update.run(kernel, slots: slots)
             sums = update.sums
         }
         return sums
@@ -105,11 +107,11 @@ extension UpdatePass {
 
     private mutating func rememberRow(_ row: Range<Int>, of parameter: Int) {
         rowSlots.removeAll(keepingCapacity: true)
-        for slot in slots { rowSlots.append(contentsOf: slot[parameter][row]) }
+        for slot in slots(of: parameter) { rowSlots.append(contentsOf: slot[parameter][row]) }
     }
 
     private func recallRow(_ row: Range<Int>, of parameter: Int) {
-        for (place, slot) in slots.enumerated() {
+        for (place, slot) in slots(of: parameter).enumerated() {
             let old = rowSlots[(place * row.count)..<((place + 1) * row.count)]
             _ = slot[parameter][row].update(fromContentsOf: old)
         }

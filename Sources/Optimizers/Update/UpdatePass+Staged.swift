@@ -7,10 +7,12 @@ extension UpdatePass {
     /// Copies the present values, hands the gradients to `construct` and counts what it did.
     mutating func runStaged(_ gradients: Gradients) throws(OptimizerError) {
         next.update(from: current, count: layout.count)
-        let (tensors, rule) = (tensors(of: gradients), rule)
+        let tensors = tensors(of: gradients)
         for tensor in tensors { count(gradient: tensor) }
         unscaleFirst(tensors)
-        try rule.construct(tensors, &self)
+        for (place, rule) in rules.enumerated() {
+            try rule.construct(tensors.filter { plan.rule(of: $0.index) == place }, &self)
+        }
         for tensor in tensors { count(change: layout.parameters[tensor.index].range) }
     }
 
@@ -51,8 +53,10 @@ extension UpdatePass {
 
     /// Multiplies by float32(1 / loss_scale); in place.
     func scaleGrad(_ gradients: [Tensor]) -> [Tensor] {
-        guard let factor = scaleAfter, rule.traits.unscales else { return gradients }
-        for gradient in gradients { gradient.scale(by: factor) }
+        guard let factor = scaleAfter else { return gradients }
+        for gradient in gradients where rules[plan.rule(of: gradient.index)].traits.unscales {
+            gradient.scale(by: factor)
+        }
         return gradients
     }
 
@@ -66,7 +70,6 @@ extension UpdatePass {
 
     /// The rule alone, on gradients that went through the stages.
     mutating func applyStaged(_ gradients: [Tensor]) {
-        let rule = rule
         for gradient in gradients {
             let parameter = layout.parameters[gradient.index]
             guard let group = parameter.groupIndex, let base = gradient.values.baseAddress else { continue }
@@ -78,7 +81,7 @@ extension UpdatePass {
             var update = RangeUpdate(
                 range: parameter.range, weights: current, gradients: base, next: next, conditioning: pk_pass(),
                 numbers: numbers, parameter: gradient.index)
-            rule.apply(&update, &self)
+            rule(of: group).apply(&update, &self)
         }
     }
 }

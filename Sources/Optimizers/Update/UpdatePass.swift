@@ -6,10 +6,12 @@ import CKernels
 /// The memory and the numbers of the update under way.
 struct UpdatePass {
     let plan: OptimizerPlan
-    let rule: Rule
+    let rules: [Rule]
     /// The state as this update makes it; nothing of it counts before the update is accepted, but for the slots.
     var state: OptimizerState
     let slots: [Slot]
+    /// By rule: the slots that it keeps, in its order.
+    private let slotsOfRules: [[Slot]]
     let current: UnsafePointer<Float>
     let next: UnsafeMutablePointer<Float>
     let gradients: UnsafeMutablePointer<Float>
@@ -35,12 +37,14 @@ struct UpdatePass {
     var rowSlots: [Float] = []
 
     init(
-        _ plan: OptimizerPlan, _ rule: Rule, _ state: OptimizerState, _ gradients: Gradients,
+        _ plan: OptimizerPlan, _ rules: [Rule], _ state: OptimizerState, _ gradients: Gradients,
         from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>, rates: [Float?], held: [Bool] = []
     ) {
         let scale = plan.decayFactor(in: state)
         let unscale = plan.lossScale(in: state) / scale
-        (self.plan, self.rule, self.state, slots) = (plan, rule, state, plan.slots(of: state))
+        let slots = plan.slots(of: state)
+        (self.plan, self.rules, self.state, self.slots) = (plan, rules, state, slots)
+        slotsOfRules = plan.rules.map { rule in rule.slots.map { slots[$0] } }
         (self.current, self.next, self.gradients, self.held) = (current, next, gradients.dense.base, held)
         self.rates = rates.map { $0 ?? .nan }
         decays = plan.weightDecay(at: state.step)
@@ -52,17 +56,29 @@ struct UpdatePass {
         }
         groupConstants = moments.map { _ in pk_constants() }
         assert(slots.count == plan.slots.count, "a state has the slots of its plan")
-        assert(state.scalars.count == rule.scalars.count, "a state has the numbers of its rule")
+        assert(state.scalars.count == plan.scalars.count, "a state has the numbers of its rules")
     }
 
     var layout: ArenaLayout { plan.layout }
+
+    /// The rule that updates a group.
+    func rule(of group: Int) -> Rule { rules[plan.ruleOfGroup[group]] }
+
+    /// The slots of the rule that updates a parameter, in the rule's order.
+    func slots(of parameter: Int) -> [Slot] { slotsOfRules[plan.rule(of: parameter)] }
+
+    /// A number that the rule of a parameter keeps of it; `place` counts in `Rule.scalars`.
+    subscript(scalar place: Int, of parameter: Int) -> Double {
+        get { state.scalars[plan.rules[plan.rule(of: parameter)].scalars[place]][parameter] }
+        set { state.scalars[plan.rules[plan.rule(of: parameter)].scalars[place]][parameter] = newValue }
+    }
 
     /// The constants of a parameter in this step; asks for them once per update.
     ///
     /// Those of a group are made again only where the count of a parameter differs from its neighbour's, so that equal
     /// counts cost nothing and leave neighbours in one range.
     mutating func numbers(of parameter: Int, group: Int) -> pk_constants {
-        let (t, rule) = (state.t(of: parameter), rule)
+        let (t, rule) = (state.t(of: parameter), rule(of: group))
         if moments[group].t != t {
             moments[group].t = t
             groupConstants[group] = rule.constants(moments[group])
@@ -77,6 +93,7 @@ struct UpdatePass {
     func conditioning(_ parameter: ParameterLayout) -> pk_pass {
         var conditioning = pk_pass()
         guard let group = parameter.groupIndex else { return conditioning }
+        let rule = rule(of: group)
         if let factor = firstFactor(group) {
             (conditioning.before, conditioning.scales_before) = (factor, 1)
         }
@@ -91,7 +108,7 @@ struct UpdatePass {
 
     /// What multiplies a gradient before weight decay: the training cell's unscaling, torch's `maximize`.
     func firstFactor(_ group: Int) -> Float? {
-        rule.maximizes(group) ? -(unscale ?? 1) : unscale
+        rule(of: group).maximizes(group) ? -(unscale ?? 1) : unscale
     }
 
     /// Runs part of the pipeline over a gradient, against the parameter's present values.

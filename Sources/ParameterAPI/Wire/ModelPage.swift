@@ -72,6 +72,10 @@ extension JSONWriter {
         beginArray()
         for parameter in layout.groups[index].parameterIndices { string(layout.parameters[parameter].name.text) }
         endArray()
+        if let optimizer = facts.optimizer(ofGroup: index) {
+            key("optimizer")
+            setting(optimizer)
+        }
         member("lr", (try? facts.learningRates(at: version.step)[index]) ?? nil)
         if repeatsRate(of: index, facts) {
             key("learning_rate")

@@ -56,6 +56,9 @@ extension Setting {
         Setting(
             limit: "parameter-name", .fixed("\(Name.longestParameter)"), "Code points of a parameter's name"),
         Setting(limit: "group-name", .fixed("\(GroupPlan.longestName)"), "Bytes of a group's name"),
+        Setting(
+            limit: "optimizers", .fixed("\(GroupPlan.mostOptimizers)"),
+            "Different optimizers of one model, those of groups included"),
         Setting(limit: "pattern", .fixed("\(Glob.longest)"), "Bytes of a pattern of names"),
         Setting(limit: "key-length", .fixed("\(RequestKey.longest)"), "Characters of an Idempotency-Key"),
         Setting(

@@ -55,6 +55,9 @@ public final class ModelFacts: Sendable {
         plan.groups[group].learningRateSetting.valueCount
     }
 
+    /// A group's own optimizer as the definition has it; nil where the model's updates it.
+    public func optimizer(ofGroup group: Int) -> Setting? { plan.groups[group].optimizerSetting }
+
     /// Whether a group has a rate of its own, and not the model's.
     public func hasOwnLearningRate(_ group: Int) -> Bool { plan.groups[group].hasOwnLearningRate }
 

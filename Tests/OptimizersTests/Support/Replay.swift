@@ -97,8 +97,10 @@ extension ModelOptimizer {
     var definition: Setting { plan.definition }
     var warnings: [String] { plan.warnings }
     var isStarted: [Bool] { state.isStarted }
-    var modestRoots: [Int]? { rule.modestRoots }
+    /// The rule of the model's optimizer.
+    var rule: Rule { rules[0] }
     var parameterScalars: [String: [Double]] { exportState().parameterScalars }
+    var modestRoots: [Int]? { rule.modestRoots }
     var modelScalars: [(name: String, value: Double)] { rule.modelScalars(state) }
     var weightDecay: [Float] { plan.weightDecay(at: step) }
 

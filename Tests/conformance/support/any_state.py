@@ -85,7 +85,8 @@ class Life:
 
     def _definition(self) -> dict[str, Any]:
         body = golden.definition(golden.load(self.random.choice(golden.cases())))
-        for change in self.random.sample([self._at_step, self._rates, self._option, self._scale, self._count], 2):
+        changes = [self._at_step, self._rates, self._option, self._scale, self._count, self._second]
+        for change in self.random.sample(changes, 2):
             change(body)
         if self.random.random() < 0.3:
             self._rename(body)
@@ -125,6 +126,15 @@ class Life:
         dtype = self.random.choice(["I64", "I32", "U8", "BOOL"])
         if "groups" not in body:
             body["parameters"]["batches"] = {"dtype": dtype, "shape": [], "data": [self.random.choice([0, 1])]}
+
+    def _second(self, body: dict[str, Any]) -> None:
+        """An optimizer of its own for one of two groups."""
+        names = list(body["parameters"])
+        if "groups" in body or len(names) < 2:
+            return
+        torch = body["optimizer"].get("framework") == "torch"
+        own = ["SGD", "Adam", "NAdam", "Adagrad"] if torch else ["SGD", "Adam", "ASGD", "FTRL", "LazyAdam", "Lamb"]
+        body["groups"] = [{"params": names[1:]}, {"params": names[:1], "optimizer": self.random.choice(own)}]
 
     def _rename(self, body: dict[str, Any]) -> None:
         old = self.random.choice(list(body["parameters"]))

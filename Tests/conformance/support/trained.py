@@ -22,6 +22,14 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
     "torch.nadam": {"optimizer": {"type": "nadam", "framework": "torch"}},
     "torch.sgd": {"optimizer": {"type": "sgd", "framework": "torch", "momentum": 0.9}},
     "torch.plain": {"optimizer": {"type": "sgd", "framework": "torch"}},
+    "two": {
+        "optimizer": {"type": "asgd", "t0": 2.0},
+        "groups": [{"params": ["b"]}, {"params": ["a*"], "optimizer": {"type": "sgd", "momentum": 0.9}}],
+    },
+    "torch.two": {
+        "optimizer": {"type": "nadam", "framework": "torch"},
+        "groups": [{"params": ["a*"], "optimizer": {"type": "adam", "amsgrad": True}}, {"params": ["b"]}],
+    },
 }
 
 

@@ -1,0 +1,78 @@
+// Reads `optimizer` of groups: which optimizers a model has beside its own, and which groups they update. `PlanBuilder`
+// asks before it reads rates, since each optimizer has defaults of its own.
+
+import Names
+
+/// Every optimizer of a model, its arguments unread.
+struct OptimizerSubjects {
+    /// The model's own first; then those of groups, once each.
+    private(set) var all: [OptimizerSubject]
+    /// By group: the place of its optimizer in `all`.
+    private(set) var placeOfGroup: [Int] = []
+    /// What groups wrote, parallel to `all` without the model's.
+    private var written: [Setting] = []
+
+    /// - Throws: `.invalid` for an optimizer that does not exist, one of another framework, and one that updates whole
+    ///   models only.
+    init(
+        _ model: OptimizerSubject, _ membership: GroupMembership, _ catalogue: Catalogue
+    ) throws(OptimizerError) {
+        all = [model]
+        for group in membership.groups {
+            guard let setting = group.setting["optimizer"] else {
+                placeOfGroup.append(0)
+                continue
+            }
+            if let known = written.firstIndex(of: setting) {
+                placeOfGroup.append(known + 1)
+                continue
+            }
+            placeOfGroup.append(all.count)
+            all.append(try Self.read(setting, at: "\(group.pointer)/optimizer", beside: model, catalogue))
+            written.append(setting)
+            guard all.count <= GroupPlan.mostOptimizers else { throw Self.tooMany(at: "\(group.pointer)/optimizer") }
+        }
+    }
+
+    /// The optimizer of a group.
+    func of(_ group: Int) -> OptimizerSubject { all[placeOfGroup[group]] }
+
+    private static func read(
+        _ setting: Setting, at pointer: String, beside model: OptimizerSubject, _ catalogue: Catalogue
+    ) throws(OptimizerError) -> OptimizerSubject {
+        let framework = model.traits.framework
+        let own = try OptimizerReader(catalogue: catalogue, framework: framework).read(setting, pointer: pointer)
+        guard own.traits.framework == framework else {
+            throw .invalid(
+                pointer, .valueError,
+                "All optimizers of a model come from one framework, and the model's is from \(framework.rawValue); "
+                    + "choose one of \(framework.words.module).",
+                expected: framework.rawValue, got: own.traits.framework.rawValue)
+        }
+        guard !model.row.updatesWholeModel else {
+            throw .invalid(
+                pointer, .valueError,
+                "\(model.row.traits.name) updates a whole model; leave `optimizer` out of the groups.",
+                expected: "nothing", got: own.row.traits.name)
+        }
+        guard !own.row.updatesWholeModel else {
+            throw .invalid(
+                pointer, .valueError,
+                "\(own.row.traits.name) updates a whole model; write it as the model's `optimizer`, without others.",
+                expected: "an optimizer for a group", got: own.row.traits.name)
+        }
+        return own
+    }
+
+    private static func tooMany(at pointer: String) -> OptimizerError {
+        .invalid(
+            pointer, .valueError,
+            "A model has at most \(GroupPlan.mostOptimizers) different optimizers; give more groups the same one.",
+            expected: "at most \(GroupPlan.mostOptimizers) optimizers", got: "more")
+    }
+}
+
+extension GroupPlan {
+    /// The most optimizers of one model, its own included: each looks at every group.
+    public static let mostOptimizers = 64
+}
