@@ -20,13 +20,13 @@ extension PieceMaker {
 }
 
 /// How long content may be to be made one way or another.
-enum PieceSize {
+public enum PieceSize {
     /// What is made at a time: well under a millisecond of work.
-    static let piece = 1 << 16
+    public static let piece = 1 << 16
     /// What is made on the thread that asks for it, a network thread too.
-    static let inPlace = 1 << 14
+    public static let inPlace = 1 << 14
     /// What is made once and kept for all who ask; longer content is made for each of them while it is sent.
-    static let shared = 4 << 20
+    public static let shared = 4 << 20
     /// What a stream makes ahead of its reader.
-    static let ahead = 1 << 18
+    public static let ahead = 1 << 18
 }

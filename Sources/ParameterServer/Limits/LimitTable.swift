@@ -66,6 +66,14 @@ extension Setting {
         Setting(
             limit: "spare-arenas", .fixed("\(ServingConfiguration.spareArenas)"),
             "Free copies of a model's values kept"),
+        Setting(
+            limit: "encodings", .fixed("\(EncodingCache.mostEntries)"), "Answers of a version that are shared"),
+        Setting(
+            limit: "shared-encoding", .fixed(ByteCount(bytes: PieceSize.shared).description),
+            "Length up to which an answer is shared"),
+        Setting(
+            limit: "stream-ahead", .fixed(ByteCount(bytes: PieceSize.ahead).description),
+            "Made of an answer before it is read"),
         Setting(limit: "wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Setting(limit: "curves", .fixed("\(ModelRegistry.mostErrands)"), "Curves that wait to be computed"),
         Setting(limit: "curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),

@@ -36,7 +36,7 @@ public final class EncodingCache: Sendable {
     }
 
     /// A version keeps this many representations; asking for ever new selections must not fill the memory.
-    private static let mostEntries = 32
+    public static let mostEntries = 32
     private let slots = Locked<[String: Slot]>([:])
 
     init() {}
