@@ -25,7 +25,8 @@ struct DeletedMemoryTests {
             _ = try? model.push(["v": [.nan, 1]], seq(number, "broken"))
             try model.push(["v": [1, 1]])
             _ = try? model.push(["w": ones], seq(5, "worker"), basedOn: .step(1_000_000))
-            _ = try model.perform(.keyed(key("k-\(number)"), ifVersion: nil, .push(try model.makePush(["w": ones]))))
+            _ = try model.perform(
+                command: .keyed(key("k-\(number)"), ifVersion: nil, .push(try model.makePush(["w": ones]))))
         }
         var push = try model.makePush(["v": [1, 1]])
         let rows = FloatBuffer(owed: 2)
@@ -33,7 +34,7 @@ struct DeletedMemoryTests {
         let place = model.layout.index(of: "w") ?? 0
         push.gradients.sparse[place] = SparseRows(indices: [7, 7], values: rows)
         push.memory = try model.pool.budget.reserve(24)
-        _ = try? model.perform(.push(push))
+        _ = try? model.perform(command: .push(push))
     }
 
     private static func change(_ model: Model) throws {
@@ -44,9 +45,9 @@ struct DeletedMemoryTests {
         }
         _ = try? model.patch(["learning_rate": "much"])
         _ = try model.register("registered")
-        _ = try model.perform(.dismiss(worker: "registered"))
-        _ = try? model.perform(.dismiss(worker: "unknown"))
-        _ = try model.perform(.keyed(key("note"), ifVersion: nil, .note(.deleted)))
+        _ = try model.perform(command: .dismiss(worker: "registered"))
+        _ = try? model.perform(command: .dismiss(worker: "unknown"))
+        _ = try model.perform(command: .keyed(key("note"), ifVersion: nil, .note(.deleted)))
         let run = Future<Bool>()
         model.dryRun(try model.makePush(["v": [1, 1]]), showingStages: true) { run.fulfil((try? $0.get()) != nil) }
         #expect(run.wait())

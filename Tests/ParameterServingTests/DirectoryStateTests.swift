@@ -1,5 +1,5 @@
-// One answer to what a directory holds: the live registry, a start, a rollback, and verify and salvage read the same
-// records, and a list that the test keeps by itself says what is right.
+// One answer to what a directory holds, and to what each model is, to the bit: the live registry, a start, a rollback,
+// replay, and verify and salvage read the same records, and a list that the test keeps by itself says what is right.
 
 import Foundation
 import Optimizers
@@ -15,6 +15,10 @@ struct DirectoryStateTests {
         var models: [String: ModelUID] = [:]
         /// For each name that was ever used: the newest creation, and whether it was deleted.
         var newest: [String: String] = [:]
+        /// What the models are, to the bit.
+        var digests: [String: String] = [:]
+        /// How many pushes have been applied in all, and how often something was restored.
+        var (pushes, returns) = (0, 0)
 
         mutating func note(_ name: String, _ uid: ModelUID, isDeleted: Bool) {
             models[name] = isDeleted ? nil : uid
@@ -33,10 +37,12 @@ struct DirectoryStateTests {
             // Each wait lets the keeper end one piece of work; there are fewer than these due.
             for _ in 0..<8 { registry.waitForKeeper() }
             #expect(Self.live(registry) == expected.models)
+            expected.digests = Self.digests(registry)
             try Self.compare(directory.crashImage(), expected)
             registry.shutDown()
             try Self.compare(directory, expected)
         }
+        #expect(expected.pushes >= 16 && expected.returns > 0)
     }
 
     @Test("all readers agree over the golden directories", arguments: ["v1"])
@@ -47,6 +53,7 @@ struct DirectoryStateTests {
         registry.shutDown()
         var expected = Holdings()
         expected.note("m", model.uid, isDeleted: false)
+        expected.digests = ["m": GoldenTests.digest]
         try Self.compare(try GoldenTests.copy(of: version), expected)
     }
 
@@ -86,7 +93,7 @@ struct DirectoryStateTests {
         _ registry: ModelRegistry, _ expected: inout Holdings, _ random: inout SeededGenerator
     ) throws {
         let name = ["a", "b", "é"][Int.random(in: 0..<3, using: &random)]
-        switch Int.random(in: 0..<10, using: &random) {
+        switch Int.random(in: 0..<14, using: &random) {
         case 0, 1:
             let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: name)
             expected.note(name, model.uid, isDeleted: false)
@@ -95,13 +102,45 @@ struct DirectoryStateTests {
             try registry.delete(name)
             expected.note(name, uid, isDeleted: true)
         case 3: registry.waitForKeeper()
-        default:
+        case let choice:
             guard expected.models[name] != nil else { return }
-            for number in 1...8 { try registry.model(named: name).push(RecoveryTests.gradients(number)) }
+            try change(try registry.model(named: name), of: registry, choice, &expected, &random)
+        }
+    }
+
+    /// Changes a model in one of the ways that there are; some are refused, which is told by the journal too.
+    private static func change(
+        _ model: Model, of registry: ModelRegistry, _ choice: Int, _ expected: inout Holdings,
+        _ random: inout SeededGenerator
+    ) throws {
+        let step = model.publication.current.step
+        switch choice {
+        case 4: try model.load(["v": [Float.random(in: -1...1, using: &random)]])
+        case 5: try model.patch(["learning_rate": .number(Double.random(in: 0...0.1, using: &random))])
+        case 6: _ = try model.register("a")
+        case 7:
+            guard model.publication.divergence == nil else { return }
+            let saved = try registry.save(model)
+            try model.load(["v": [1]])
+            expected.returns += try registry.restore(model, saved.id) == nil ? 0 : 1
+        case 8: expected.returns += try registry.rollback(model, toStep: step / 2) == nil ? 0 : 1
+        case 9:
+            for _ in 0..<2 { _ = try? model.push(["w": [3e38, 1, 1]]) }
+            if Bool.random(using: &random) { try model.load(["v": [2]]) }
+        default:
+            for number in 1...8 {
+                let key = number.isMultiple(of: 2) ? seq(step + number, "b") : nil
+                guard (try? model.push(RecoveryTests.gradients(number), key)) != nil else { return }
+                expected.pushes += 1
+            }
         }
     }
 
     // MARK: Readers
+
+    private static func digests(_ registry: ModelRegistry) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: registry.list().map { ($0.name, $0.digest) })
+    }
 
     private static func live(_ registry: ModelRegistry) -> [String: ModelUID] {
         Dictionary(uniqueKeysWithValues: registry.list().map { ($0.name, $0.uid) })
@@ -120,11 +159,24 @@ struct DirectoryStateTests {
             // Of a model that was deleted, the files may be gone.
             guard !isDeleted || found != nil else { continue }
             #expect(found.map { "\($0.uid)\($0.isDeleted ? " deleted" : "")" } == newest, "\(name)")
-            if !isDeleted { #expect(try rewind.image(of: name, atStep: nil) != nil) }
+            guard !isDeleted else { continue }
+            #expect(try rewind.image(of: name, atStep: nil)?.digest == expected.digests[name], "\(name)")
         }
+        try rehearse(directory, expected)
         #expect(try directory.reading.gaps().isEmpty)
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 4096)
         #expect(live(registry) == expected.models)
+        #expect(digests(registry) == expected.digests)
         registry.shutDown()
+    }
+
+    /// What `verify` builds of it.
+    private static func rehearse(_ directory: TemporaryDirectory, _ expected: Holdings) throws {
+        let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 30), .builtin)
+        defer { assembly.executor.stop() }
+        let start = Recovery(directory.reading, assembly)
+        try start.rehearse()
+        let found = start.models.values.map { ($0.name, "\($0.state.view.digest)") }
+        #expect(Dictionary(uniqueKeysWithValues: found) == expected.digests)
     }
 }

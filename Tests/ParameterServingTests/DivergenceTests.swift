@@ -63,23 +63,26 @@ struct DivergenceTests {
 
     @Test("a log of the first releases, whose pushes looked at parameters alone, comes to what it came to then")
     func firstReleases() throws {
-        try Place.memory.withRegistry { registry in
-            let model = try registry.make(Self.adam, [("w", [1, 2])])
-            try model.replayAsBefore(["w": [3e38, 1]])
-            #expect(try model.waitForImage().optimizer.step == 1)
-            let spoiled = try registry.make(Self.momentum, [("w", [1, 2])], name: "spoiled")
-            try spoiled.push(["w": [1, 1]])
-            try spoiled.patch(["learning_rate": 3e38])
-            try spoiled.replayAsBefore(["w": [100, 1]])
-            try spoiled.patch(["learning_rate": 0.5])
-            let image = try spoiled.waitForImage()
-            let head = try ImageSource.of(image.bytes).head().head
-            #expect(image.bytes[8] == 2 && head.divergence == "w" && head.areSlotsSpoiled)
-            try spoiled.load(["w": [0, 0]])
-            try spoiled.push(["w": [1, 1]])
-            // Slots start from zero: 0 - 0.5 * 1.
-            #expect(spoiled.values() == [-0.5, -0.5])
+        let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
+        func state(_ settings: Setting) throws -> ModelState {
+            try assembly.assemble("m", ModelUID(number: 1), .definition(.of(settings, [("w", [1, 2])])))
         }
+        var model = try state(Self.adam)
+        model.replay(.push(try model.makePush(["w": [3e38, 1]])))
+        #expect(model.optimizer.step == 1)
+        var spoiled = try state(Self.momentum)
+        spoiled.replay(.push(try spoiled.makePush(["w": [1, 1]])))
+        spoiled.replay(.reconfigure(SettingsPatch(group: nil, patch: ["learning_rate": 3e38]), ifVersion: nil))
+        spoiled.replay(.push(try spoiled.makePush(["w": [100, 1]])))
+        spoiled.replay(.reconfigure(SettingsPatch(group: nil, patch: ["learning_rate": 0.5]), ifVersion: nil))
+        let image = spoiled.view
+        let head = try ImageSource.of(image.bytes).head().head
+        #expect(image.bytes[8] == 2 && head.divergence == "w" && head.areSlotsSpoiled)
+        let zeros = try spoiled.makePush(["w": [0, 0]])
+        spoiled.replay(.importValues(zeros.arena, present: zeros.gradients.isDense))
+        spoiled.replay(.push(try spoiled.makePush(["w": [1, 1]])))
+        // Slots start from zero: 0 - 0.5 * 1.
+        #expect(Array(spoiled.published.values(at: 0)) == [-0.5, -0.5])
     }
 
     @Test("an image tells whether a divergence has spoiled the slots")
@@ -95,12 +98,7 @@ struct DivergenceTests {
     }
 }
 
-extension Model {
-    /// Applies a push as a record of the first releases holds it.
-    fileprivate func replayAsBefore(_ gradients: [Name: [Float]]) throws {
-        let push = try makePush(gradients)
-        let done = Future<Void>()
-        replay(.push(push), at: .max - 1) { done.fulfil(()) }
-        done.wait()
-    }
+extension ModelState {
+    /// Applies a command as a record holds it; those of the first releases tell no moment.
+    fileprivate mutating func replay(_ command: Command) { _ = apply(command, at: position) }
 }

@@ -10,7 +10,7 @@ import Testing
 @Suite("Golden files")
 struct GoldenTests {
     /// The digest of the model in Golden/v1/directory, after 40 pushes.
-    private static let digest = "24961eb2a5d320b2dc2558bce2ced43a"
+    static let digest = "24961eb2a5d320b2dc2558bce2ced43a"
 
     private static func golden(_ name: String, of version: String = "v1") throws -> [UInt8] {
         let root = try #require(Bundle.module.resourcePath)

@@ -120,7 +120,7 @@ struct KeptMemoryTests {
             let model = try registry.make(settings, values)
             for number in 1...50 { try model.push(["p0": [0]], seq(number)) }
             let key = Self.key("k")
-            _ = try model.perform(.keyed(key, ifVersion: nil, .push(try model.makePush(["p0": [0]]))))
+            _ = try model.perform(command: .keyed(key, ifVersion: nil, .push(try model.makePush(["p0": [0]]))))
             let image = try model.waitForImage()
             // 50 lists of 1000 rates, of 5 bytes each, would be 250,000.
             #expect(image.head.count < 150_000)
@@ -144,14 +144,14 @@ struct KeptMemoryTests {
             push.fingerprint = .nothing
             let answered = try Self.growth(model, of: registry.budget) {
                 for number in 0..<200 {
-                    _ = try model.perform(.keyed(Self.key("\(long)-\(number)"), ifVersion: nil, .push(push)))
+                    _ = try model.perform(command: .keyed(Self.key("\(long)-\(number)"), ifVersion: nil, .push(push)))
                 }
             }
             #expect(answered >= 200 * (100 + Self.leastReceipt))
             // The window of a client is 256 answers: from here on keys are forgotten.
             let forgotten = try Self.growth(model, of: registry.budget) {
                 for number in 200..<4256 {
-                    _ = try model.perform(.keyed(Self.key("\(long)-\(number)"), ifVersion: nil, .push(push)))
+                    _ = try model.perform(command: .keyed(Self.key("\(long)-\(number)"), ifVersion: nil, .push(push)))
                 }
             }
             #expect(forgotten >= 4000 * 24)
@@ -166,7 +166,7 @@ struct KeptMemoryTests {
                 for number in 0..<1000 {
                     let name = Name("a worker with a name that is longer than others \(number)")
                     _ = try model.register(name)
-                    _ = try model.perform(.dismiss(worker: name))
+                    _ = try model.perform(command: .dismiss(worker: name))
                 }
             }
             #expect(expired >= 1000 * (50 + 24))
@@ -189,7 +189,8 @@ struct KeptMemoryTests {
             var held: [PublishedVersion] = []
             let grown = try Self.growth(model, of: registry.budget) {
                 for number in 1...20 {
-                    held.append(try model.patch(["learning_rate": .number(Double(number))]))
+                    try model.patch(["learning_rate": .number(Double(number))])
+                    held.append(model.publication.current)
                 }
             }
             #expect(grown >= 20 * least)
@@ -250,7 +251,10 @@ struct KeptMemoryTests {
         // Slots, three times the values, and the plan.
         try Place.memory.withRegistry(memoryLimit: 5 * 40_000 + 8192) { registry in
             let model = try registry.make(["optimizer": "adam"], values)
-            for _ in 0..<3 { try model.push(["w": values[0].1]) }
+            for _ in 0..<3 {
+                try model.push(["w": values[0].1])
+                try Self.settle(model)
+            }
             #expect(model.publication.current.step == 3 && registry.budget.reserved <= registry.budget.limit)
         }
     }

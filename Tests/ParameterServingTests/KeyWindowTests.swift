@@ -115,7 +115,7 @@ struct KeyWindowTests {
         var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
         var model = try registry.make(["optimizer": "sgd", "learning_rate": 1], [("w", [0])])
         for number in 0..<300 {
-            _ = try model.perform(try Self.push(number, model))
+            _ = try model.perform(command: try Self.push(number, model))
             if number % 50 == 0 { registry.waitForKeeper() }
         }
         for isRestarted in [false, true] {
@@ -127,7 +127,7 @@ struct KeyWindowTests {
             let step = model.publication.current.step
             for number in [0, 20, 43] {
                 #expect(throws: ServingError.keyForgotten(key: "w-\(number)")) {
-                    _ = try model.perform(try Self.push(number, model))
+                    _ = try model.perform(command: try Self.push(number, model))
                 }
             }
             #expect(model.publication.current.step == step)

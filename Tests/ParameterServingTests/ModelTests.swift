@@ -71,7 +71,7 @@ struct ModelTests {
             values.fill(5)
             rows.gradients.sparse[0] = SparseRows(indices: [0], values: values)
             rows.fingerprint = rows.gradients.fingerprint(in: model.layout)
-            try model.refuses(.keyReused(key: "a/0/1")) { _ = try model.perform(.push(rows)) }
+            try model.refuses(.keyReused(key: "a/0/1")) { _ = try model.perform(command: .push(rows)) }
         }
     }
 
@@ -83,14 +83,18 @@ struct ModelTests {
             let count = 50
             let done = Future<Void>()
             for _ in 0..<count {
-                model.submit(.push(try model.makePush(["w": [1, 1]], seq(1)))) { result in
+                model.submit(command: .push(try model.makePush(["w": [1, 1]], seq(1)))) { result in
                     results.add(result)
                     if results.all.count == count { done.fulfil(()) }
                 }
             }
             done.wait()
             let receipts = results.all.compactMap { result -> Receipt? in
-                if case .success(.receipt(let receipt)) = result { receipt } else { nil }
+                if case .success(let outcome) = result, case .receipt(let receipt) = outcome.answer {
+                    receipt
+                } else {
+                    nil
+                }
             }
             let refused = results.all.compactMap { if case .failure(let error) = $0 { error } else { nil } }
             #expect(receipts.count { !$0.replayed } == 1)
@@ -133,7 +137,7 @@ struct ModelTests {
             let results = Collector<Bool>()
             let done = Future<Void>()
             for number in 1...40 {
-                model.submit(.push(try model.makePush(["w": [1]], seq(number)))) { result in
+                model.submit(command: .push(try model.makePush(["w": [1]], seq(number)))) { result in
                     if case .success = result { results.add(true) } else { results.add(false) }
                     if results.all.count == 40 { done.fulfil(()) }
                 }

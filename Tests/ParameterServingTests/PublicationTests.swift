@@ -57,8 +57,6 @@ struct PublicationTests {
         let publication = Publication(version(1), retaining: 2)
         for number in 2...5 { publication.broadcastParams(optimResult: true, version(number)) }
         #expect((1...6).map { publication.version($0)?.version } == [nil, nil, 3, 4, 5, nil])
-        publication.open(with: version(9), divergence: nil)
-        #expect(publication.version(9)?.version == 9 && publication.version(5) == nil)
     }
 
     @Test("where memory is short no earlier version is kept")

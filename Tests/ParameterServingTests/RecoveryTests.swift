@@ -94,8 +94,10 @@ struct RecoveryTests {
         let done = Future<Void>()
         let order = (1...30).map { $0 % 2 == 0 ? $0 - 1 : $0 + 1 }
         for number in order {
-            model.submit(.push(try model.makePush(Self.gradients(number), seq(number)))) { result in
-                if case .success(.receipt(let receipt)) = result { answers.add((number, receipt)) }
+            model.submit(command: .push(try model.makePush(Self.gradients(number), seq(number)))) { result in
+                if case .success(let outcome) = result, case .receipt(let receipt) = outcome.answer {
+                    answers.add((number, receipt))
+                }
                 if answers.all.count == order.count { done.fulfil(()) }
             }
         }

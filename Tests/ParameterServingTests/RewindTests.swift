@@ -205,10 +205,10 @@ struct RewindTests {
 }
 
 extension ModelRegistry {
-    fileprivate func rollback(_ model: Model, toStep step: Int) throws -> PublishedVersion? {
-        let answer = Future<Result<Outcome?, ServingError>>()
+    func rollback(_ model: Model, toStep step: Int) throws -> ChangedVersion? {
+        let answer = Future<Result<Answered<ChangedVersion>?, ServingError>>()
         rollback(model, toStep: step) { answer.fulfil($0) }
-        return try answer.wait().get()?.version
+        return try answer.wait().get()?.answer
     }
 
     func saved(_ model: Model) throws -> [CheckpointFacts] {
@@ -218,19 +218,14 @@ extension ModelRegistry {
     }
 
     func save(_ model: Model) throws -> CheckpointFacts {
-        let answer = Future<Result<Outcome, ServingError>>()
+        let answer = Future<Result<Answered<CheckpointFacts>, ServingError>>()
         saveCheckpoint(of: model) { answer.fulfil($0) }
-        guard case .noted(.saved(let facts)) = try answer.wait().get() else { throw ServingError.stopping }
-        return facts
+        return try answer.wait().get().answer
     }
 
-    func restore(_ model: Model, _ id: UInt64) throws -> PublishedVersion? {
-        let answer = Future<Result<Outcome?, ServingError>>()
+    func restore(_ model: Model, _ id: UInt64) throws -> ChangedVersion? {
+        let answer = Future<Result<Answered<ChangedVersion>?, ServingError>>()
         restore(model, toCheckpoint: id) { answer.fulfil($0) }
-        return try answer.wait().get()?.version
+        return try answer.wait().get()?.answer
     }
-}
-
-extension Outcome {
-    fileprivate var version: PublishedVersion? { if case .changed(let version) = self { version } else { nil } }
 }

@@ -85,9 +85,9 @@ struct WorkerExpiryTests {
         try place.withRegistry { registry in
             let model = try registry.make(["optimizer": "sgd", "learning_rate": 1], [("w", [0])])
             try model.push(["w": [1]], seq(5, "a"))
-            try model.refuses(.unknownWorker("b")) { _ = try model.perform(.dismiss(worker: "b")) }
-            _ = try model.perform(.dismiss(worker: "a"))
-            try model.refuses(.unknownWorker("a")) { _ = try model.perform(.dismiss(worker: "a")) }
+            try model.refuses(.unknownWorker("b")) { _ = try model.perform(command: .dismiss(worker: "b")) }
+            _ = try model.perform(command: .dismiss(worker: "a"))
+            try model.refuses(.unknownWorker("a")) { _ = try model.perform(command: .dismiss(worker: "a")) }
             try model.refuses(.receiptForgotten(worker: "a", seq: 5, oldest: 6)) {
                 try model.push(["w": [1]], seq(5, "a"))
             }
@@ -110,7 +110,7 @@ struct WorkerExpiryTests {
                     worker: name, epoch: model.epoch(of: name), seq: Int(random.next() % 9) + 1)
                 switch random.next() % 8 {
                 case 0: _ = try? model.register(name)
-                case 1: _ = try? model.perform(.dismiss(worker: name))
+                case 1: _ = try? model.perform(command: .dismiss(worker: name))
                 default: if let receipt = try? model.push(["w": [1]], key), !receipt.replayed { applied += 1 }
                 }
             }

@@ -11,12 +11,7 @@ import TensorCoding
     let key = try call.requestKey()
     return try call.readNothing { exchange in
         call.api.registry.saveCheckpoint(of: model, key: key) { result in
-            switch result {
-            case .success(.noted(.saved(let facts))): answer(facts, of: model, call, exchange)
-            case .success(.repeated(.saved(let facts))): answer(facts, of: model, call.replaying, exchange)
-            case .success: break
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+            call.answer(exchange, result) { call, facts in answer(facts, of: model, call, exchange) }
         }
     }
 }
@@ -78,12 +73,8 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
     let key = try call.requestKey()
     return try call.readNothing { exchange in
         call.api.registry.deleteCheckpoint(id, of: model, key: key) { result in
-            switch result {
-            case .success(.repeated): call.replaying.answerNothing(exchange)
-            case .success(nil): call.answer(exchange, noCheckpoint(id, model))
-            case .success: call.answerNothing(exchange)
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+            guard let result = result.found() else { return call.answer(exchange, noCheckpoint(id, model)) }
+            call.answer(exchange, result) { call, _ in call.answerNothing(exchange) }
         }
     }
 }
@@ -125,13 +116,11 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 }
 
 private func answer(
-    _ call: Call, _ exchange: Exchange, _ model: Model, _ result: Result<Outcome?, ServingError>, absent: Problem
+    _ call: Call, _ exchange: Exchange, _ model: Model, _ result: Result<Answered<ChangedVersion>?, ServingError>,
+    absent: Problem
 ) {
-    switch result {
-    case .success(nil): call.answer(exchange, absent)
-    case .success(let outcome?): answerPage(of: model, after: .success(outcome), call, exchange)
-    case .failure(let error): call.answer(exchange, Problem(error))
-    }
+    guard let result = result.found() else { return call.answer(exchange, absent) }
+    answerPage(of: model, after: result, call, exchange)
 }
 
 private func checkpointID(_ call: Call) throws(Problem) -> UInt64 {
@@ -146,6 +135,16 @@ private func checkpointID(_ call: Call) throws(Problem) -> UInt64 {
 
 private func noCheckpoint(_ id: UInt64, _ model: Model) -> Problem {
     Problem(.notFound, "`\(model.name)` has no checkpoint \(id); GET .../checkpoints lists them.")
+}
+
+extension Result {
+    /// The result of a search that found something, or failed; nil for one that found nothing.
+    fileprivate func found<Value>() -> Result<Value, Failure>? where Success == Value? {
+        switch self {
+        case .success(let value): value.map { .success($0) }
+        case .failure(let error): .failure(error)
+        }
+    }
 }
 
 extension Result<Response, Problem> {

@@ -41,9 +41,9 @@ private struct ImportRequest {
     func carryOut(_ body: TensorBody, _ exchange: Exchange) throws(Problem) {
         let arena = try sink.arena()
         let checked = try checked(body)
-        let command = Command.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
+        let change = Change.importValues(arena, present: checked.isDense, ifVersion: ifVersion)
         let whole = key?.with(fingerprint(arena, checked.isDense))
-        model.submit(command.under(whole)) { [call, model, share = sink.loan.share] result in
+        model.submit(change.under(whole)) { [call, model, share = sink.loan.share] result in
             withExtendedLifetime(share) {
                 answerPage(of: model, after: result, call, exchange, skipped: checked.complaints)
             }

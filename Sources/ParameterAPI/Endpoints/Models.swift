@@ -102,11 +102,7 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
     let condition = try deletedModel(call)
     return try call.readNothing { exchange in
         call.api.registry.delete(call.argument("m"), condition: condition, key: key) { result in
-            switch result {
-            case .success(.repeated): call.replaying.answerNothing(exchange)
-            case .success: call.answerNothing(exchange)
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+            call.answer(exchange, result) { call, _ in call.answerNothing(exchange) }
         }
     }
 }
@@ -130,14 +126,12 @@ private func deletedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 
 /// Answers a change with the page of `model`: as it is now, or, to a retry, as the first request left it.
 func answerPage(
-    of model: Model, after result: Result<Outcome, ServingError>, _ call: Call, _ exchange: Exchange,
+    of model: Model, after result: Result<Answered<ChangedVersion>, ServingError>, _ call: Call, _ exchange: Exchange,
     skipped: [Complaint] = []
 ) {
-    switch result {
-    case .success(.repeated(.changed(let step, let version))):
-        answerPage(of: model, at: (step, version), status: 200, call.replaying, exchange)
-    case .success: answerPage(of: model, status: 200, call, exchange, skipped: skipped)
-    case .failure(let error): call.answer(exchange, Problem(error))
+    call.answer(exchange, result) { call, changed in
+        guard call.isReplay else { return answerPage(of: model, status: 200, call, exchange, skipped: skipped) }
+        answerPage(of: model, at: (changed.step, changed.version), status: 200, call, exchange)
     }
 }
 

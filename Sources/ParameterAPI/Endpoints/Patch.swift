@@ -30,8 +30,8 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Plan {
         do throws(OptimizerError) { try patch.check(against: model.layout) } catch {
             throw Problem(ServingError(error))
         }
-        let command = Command.reconfigure(patch, ifVersion: ifVersion)
-        model.submit(command.under(key?.with(setting.fingerprint))) { result in
+        let change = Change.reconfigure(patch, ifVersion: ifVersion)
+        model.submit(change.under(key?.with(setting.fingerprint))) { result in
             answerPage(of: model, after: result, call, exchange)
         }
     }

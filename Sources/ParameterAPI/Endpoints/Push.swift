@@ -28,15 +28,8 @@ import TensorCoding
     return call.readPush(of: model, format) { push, exchange in
         // A worker's own number decides where there are both.
         let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
-        model.submit(Command.push(push).under(requestKey, ifVersion: ifVersion)) { result in
-            switch result {
-            case .success(.receipt(let receipt)):
-                answer(receipt, of: model, selection, call, exchange)
-            case .success(.repeated(.receipt(let receipt))):
-                answer(receipt, of: model, selection, call.replaying, exchange)
-            case .success: break
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+        model.submit(Change.push(push).under(requestKey, ifVersion: ifVersion)) { result in
+            call.answer(exchange, result) { call, receipt in answer(receipt, of: model, selection, call, exchange) }
         }
     }
 }

@@ -11,15 +11,8 @@ import TensorCoding
     let worker = try workerName(call)
     let key = try call.requestKey()
     return try call.readNothing { exchange in
-        model.submit(Command.register(worker: worker).under(key)) { result in
-            switch result {
-            case .success(.registered(let epoch, let lastSeq)):
-                answer(call, exchange, worker, WorkerFacts(epoch: epoch, lastSeq: lastSeq))
-            case .success(.repeated(.registered(let epoch, let lastSeq))):
-                answer(call.replaying, exchange, worker, WorkerFacts(epoch: epoch, lastSeq: lastSeq))
-            case .success: break
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+        model.submit(Change.register(worker: worker).under(key)) { result in
+            call.answer(exchange, result) { call, facts in answer(call, exchange, worker, facts) }
         }
     }
 }
@@ -30,12 +23,8 @@ import TensorCoding
     let worker = try workerName(call)
     let key = try call.requestKey()
     return try call.readNothing { exchange in
-        model.submit(Command.dismiss(worker: worker).under(key)) { result in
-            switch result {
-            case .success(.repeated): call.replaying.answerNothing(exchange)
-            case .success: call.answerNothing(exchange)
-            case .failure(let error): call.answer(exchange, Problem(error))
-            }
+        model.submit(Change.dismiss(worker: worker).under(key)) { result in
+            call.answer(exchange, result) { call, _ in call.answerNothing(exchange) }
         }
     }
 }

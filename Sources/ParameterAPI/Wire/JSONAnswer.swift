@@ -67,6 +67,16 @@ extension Call {
         exchange.complete { problem.response(for: request) }
     }
 
+    /// Goes on with what a change answers, told apart for a retry; says what was refused.
+    func answer<Answer>(
+        _ exchange: Exchange, _ result: Result<Answered<Answer>, ServingError>, _ body: (Call, Answer) -> Void
+    ) {
+        switch result {
+        case .success(let answered): body(answered.isRepeated ? replaying : self, answered.answer)
+        case .failure(let error): answer(exchange, Problem(error))
+        }
+    }
+
     /// The same, but `make` takes its time, and a thread of its own.
     func answerLater(_ exchange: Exchange, _ make: @escaping @Sendable () throws(Problem) -> Response) {
         if api.registry.work({ answer(exchange, make) }) { return }

@@ -3,10 +3,11 @@
 
 import Glibc
 import Journal
+import Threading
 
 /// Where a record was written.
 struct Logged: Sendable {
-    /// Its place in the journal's order; 0 without a journal.
+    /// Its place in the journal's order, or, without a journal, in that of this log.
     var position: UInt64
     /// Whether it survives a power cut from now on.
     var isDurable: Bool
@@ -19,6 +20,8 @@ final class CommandLog: @unchecked Sendable {
     private var keeper: SnapshotKeeper?
     /// Whether an acknowledged record survives a power cut.
     private(set) var isDurable = false
+    /// How many records there have been without a journal.
+    private let unkept = Locked<UInt64>(0)
     /// Bytes of one file of the journal.
     private var segmentBytes = 0
 
@@ -40,7 +43,13 @@ final class CommandLog: @unchecked Sendable {
         _ record: @autoclosure () -> Record, always: Bool = false,
         then: @escaping @Sendable (Result<Logged, ServingError>) -> Void
     ) {
-        guard let journal else { return then(.success(Logged(position: 0, isDurable: false))) }
+        guard let journal else {
+            let position = unkept.withLock { count in
+                count += 1
+                return count
+            }
+            return then(.success(Logged(position: position, isDurable: false)))
+        }
         if let failure { return then(.failure(failure)) }
         let record = record()
         Failpoint.reach(.beforeLog)

@@ -5,7 +5,7 @@ import Names
 import Optimizers
 
 /// A change of one model.
-public enum Command: Sendable {
+enum Command: Sendable {
     /// Apply gradients.
     case push(Push)
     /// Replace the values of the parameters that are marked in `present`; with versions, only if it is at one of them.
@@ -25,7 +25,7 @@ public enum Command: Sendable {
     indirect case keyed(RequestKey, ifVersion: [Int]?, Command)
 
     /// The command under a key; the command itself where the request has none.
-    public func under(_ key: RequestKey?, ifVersion: [Int]? = nil) -> Command {
+    func under(_ key: RequestKey?, ifVersion: [Int]? = nil) -> Command {
         key.map { .keyed($0, ifVersion: ifVersion, self) } ?? self
     }
 
@@ -69,21 +69,7 @@ public enum Command: Sendable {
         case .push, .importValues, .restore, .register, .dismiss, .note: nil
         }
     }
-}
 
-/// What a command came to.
-public enum Outcome: Sendable {
-    /// The push's receipt.
-    case receipt(Receipt)
-    /// The version that shows the change.
-    case changed(PublishedVersion)
-    /// The worker's new epoch, and the highest number of the one before.
-    case registered(epoch: Int, lastSeq: Int)
-    /// The answer is kept.
-    case noted(StoredAnswer)
-    /// The request was carried out before; this was its answer.
-    case repeated(StoredAnswer)
+    /// The key of its request.
+    var requestKey: RequestKey? { if case .keyed(let key, _, _) = self { key } else { nil } }
 }
-
-/// Receives the outcome of a command, on an executor thread.
-public typealias Reply = @Sendable (Result<Outcome, ServingError>) -> Void

@@ -31,8 +31,7 @@ public final class ModelExport: @unchecked Sendable {
         let optimizer = state.optimizer
         let layout = state.facts.layout
         version = state.published
-        // The digest does not count what the model was made of.
-        image = try state.image(fingerprint: Fingerprint(high: 0, low: 0))
+        image = try state.image()
         digest = "\(image.digest)"
         var slots: [SlotValues] = []
         for (slot, copy) in zip(optimizer.slots, image.optimizer.slots.map(\.buffer)) {

@@ -1,18 +1,29 @@
-// The state as a whole: out of it into an image, and back from one.
+// What others may see of a state: the version that pulls get, and the whole as an image.
 
 import Optimizers
 
 extension ModelState {
+    /// Where each parameter is; never changes.
+    var layout: ArenaLayout { facts.layout }
+
+    /// The state as pulls may see it.
+    var published: PublishedVersion {
+        PublishedVersion(
+            uid: facts.uid, version: version, step: optimizer.step, arena: arena, facts: facts,
+            lossScale: optimizer.lossScale)
+    }
+
     /// The state as a value that later updates do not touch.
     ///
     /// The slots are copied, which is the only pause that a snapshot costs; the parameters are an immutable version.
     /// - Throws: `outOfMemory` where the budget has no room for the copies; `noMemory`.
-    func image(fingerprint: Fingerprint) throws(ServingError) -> ModelImage {
+    func image() throws(ServingError) -> ModelImage {
         let slots = optimizer.exportState().slots
         // Of what is kept, the model makes a copy when it changes while the image is there.
         let memory = try pool.budget.reserve(
             slots.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
-        var image = view(fingerprint: fingerprint, memory: memory)
+        var image = view
+        image.memory = memory
         do throws(OptimizerError) {
             image.optimizer.slots = try slots.map { slot throws(OptimizerError) in try slot.copy() }
         } catch {
@@ -21,10 +32,14 @@ extension ModelState {
         return image
     }
 
+    /// A copy of it if the model is at that step and sound: the slots of one that diverged hold what broke it.
+    func image(ifAt step: Int?) throws(ServingError) -> ModelImage? {
+        guard optimizer.step == step, divergence == nil else { return nil }
+        return try image()
+    }
+
     /// The state as it is: its slots are the model's own, which the next command changes.
-    ///
-    /// - Parameter memory: what the budget lends for them, where the image outlives the model.
-    func view(fingerprint: Fingerprint, memory: Reservation?) -> ModelImage {
+    var view: ModelImage {
         ModelImage(
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,
             parameters: parameterDefinitions, version: version, history: history,

@@ -1,13 +1,16 @@
-// The state machine of one model. It touches no disk, clock, thread or socket: commands go in, outcomes come out, and
-// what has to be done outside is left to `Model`. `admit` looks before a command is logged; `apply` acts after it has
-// been, and decides again by the state it then finds, so that a replay of the log decides the same.
+// The state machine of one model. It touches no disk, clock, thread or socket: commands go in, effects come out as values.
+// `decide` looks before a command is logged; `apply` acts after it has been, and decides again by the state that it then
+// finds, so that every reader of the log comes to the same. The live model, a start, a rollback and `replay` drive it.
 
 import Optimizers
 
-/// What one model is, as its executor sees it.
-struct ModelState {
-    /// What `admit` found.
-    enum Admission {
+/// What one model is, as whoever drives it sees it; one thread at a time.
+///
+/// 1. Records are applied in the order of the log: a position is never applied again, nor one before it.
+/// 2. The version never falls, whatever is restored.
+struct ModelState: @unchecked Sendable {
+    /// What `decide` found.
+    enum Verdict {
         /// To be logged and applied.
         case proceed
         /// Applied before; this is the answer.
@@ -29,11 +32,17 @@ struct ModelState {
     ///
     /// See `ModelOptimizer.update`.
     private(set) var areModest: Bool?
+    /// Its first record in the journal, or the first that the image it came from does not hold.
+    private(set) var firstPosition: UInt64 = 0
     /// The journal position up to which, exclusive, commands have been applied.
-    private(set) var position: UInt64
+    private(set) var position: UInt64 = 0
+    /// Of what the model was created.
+    let fingerprint: Fingerprint
     /// Pushes that are logged and will move the step when they are applied.
     var stepsUnderWay = 0
     let pool: ArenaPool
+    /// What the budget lends for slots and arrays of rates.
+    let memory: Reservation
     /// The bytes of slots that the model was given at its start, and those that patches have added since.
     let slotBytes: Int
     private(set) var addedSlots: Reservation?
@@ -49,36 +58,40 @@ struct ModelState {
 
     /// A new model.
     init(
-        facts: ModelFacts, optimizer: ModelOptimizer, arena: Arena, pool: ArenaPool, slotBytes: Int, kept: KeptMemory,
-        scratch: KeptMemory, configuration: ServingConfiguration
+        facts: ModelFacts, fingerprint: Fingerprint, optimizer: ModelOptimizer, arena: Arena, pool: ArenaPool,
+        memory: Reservation, slotBytes: Int, kept: KeptMemory, scratch: KeptMemory, configuration: ServingConfiguration
     ) {
         self.optimizer = optimizer
         self.facts = facts
+        self.fingerprint = fingerprint
         self.version = 1
         self.history = VersionHistory(version: 1, step: optimizer.step)
         self.arena = arena
         self.ledger = WorkerLedger(configuration)
         self.keys = KeyLedger(configuration)
         self.pool = pool
+        self.memory = memory
         self.slotBytes = slotBytes
         self.kept = kept
         self.scratch = scratch
-        self.position = 0
     }
 
     /// What is kept beside tensors now.
     var keptBytes: Int { ledger.bytes + keys.bytes + history.bytes }
 
-    /// Goes on from an image: all of it, or, for a restore, all but the version and what workers have pushed since.
-    mutating func adopt(_ head: ImageHead, _ arena: Arena, optimizer: ModelOptimizer) {
-        self.optimizer = optimizer
-        self.arena = arena
-        facts = ModelFacts(name: facts.name, uid: facts.uid, plan: optimizer.plan)
+    /// Notes where the record of its creation is.
+    mutating func begin(at position: UInt64) {
+        firstPosition = position
+        self.position = position + 1
+    }
+
+    /// Goes on from an image whose values it has been given.
+    mutating func adopt(_ head: ImageHead) {
         version = head.version
         history = head.history
         divergence = head.divergence
         areSlotsSpoiled = head.areSlotsSpoiled
-        areModest = nil
+        firstPosition = head.position
         position = head.position
         ledger.restore(workers: head.workers, expired: head.expired)
         keys.restore(head.keys, forgotten: head.forgottenKeys)
@@ -88,41 +101,48 @@ struct ModelState {
         kept.follow(keptBytes)
     }
 
-    /// The state as pulls may see it.
-    var published: PublishedVersion {
-        PublishedVersion(
-            uid: facts.uid, version: version, step: optimizer.step, arena: arena, facts: facts,
-            lossScale: optimizer.lossScale)
-    }
-
-    /// Notes that the record at `position` has been applied.
-    mutating func advance(past position: UInt64) { self.position = position + 1 }
-
     /// Leaves out versions that clients may have seen and that are lost: as after a restore, they are another branch.
-    mutating func skip(versions: Int) {
+    mutating func skip(versions: Int, at position: UInt64) {
+        advance(past: position)
         guard versions > 0 else { return }
         let source = version
         version += versions
         history.noteReturn(version: version, step: optimizer.step, source: source)
     }
 
-    /// Carries a logged command out, and counts what is kept of it.
-    ///
-    /// Deterministic: the same commands from the same state give the same bits.
-    mutating func apply(_ command: Command) throws(ServingError) -> Outcome {
-        defer { kept.follow(keptBytes) }
-        return try carryOut(command)
+    private mutating func advance(past position: UInt64) {
+        assert(position >= self.position, "invariant 1: record \(position) after \(self.position)")
+        self.position = position + 1
     }
 
-    private mutating func carryOut(_ command: Command) throws(ServingError) -> Outcome {
+    /// Carries the logged command at `position` out, and counts what is kept of it.
+    ///
+    /// Deterministic: the same commands from the same state give the same bits.
+    ///
+    /// - Parameter ticket: who waits for the outcome; nil for a record that is read again.
+    /// - Returns: what is to be done outside, in that order.
+    mutating func apply(_ command: Command, at position: UInt64, for ticket: Ticket? = nil) -> [Effect] {
+        advance(past: position)
+        let before = version
+        var effects: [Effect] = []
+        let result = Result { () throws(ServingError) in Outcome(answer: try carryOut(command)) }
+        assert(version >= before, "invariant 2: version \(version) after \(before)")
+        if version > before { effects.append(.publish) }
+        if case .failure(.diverged(let parameter, nil)) = result { effects.append(.markDiverged(parameter)) }
+        if let ticket { effects.append(.reply(ticket, result)) }
+        kept.follow(keptBytes)
+        return effects
+    }
+
+    private mutating func carryOut(_ command: Command) throws(ServingError) -> StoredAnswer {
         if command.writesValues { areModest = nil }
         switch command {
         case .push(let push): return .receipt(try apply(push))
         case .importValues(let values, let present, let ifVersion):
             defer { pool.keepPromise() }
             try check(ifVersion)
-            return .changed(importing(values, present: present))
-        case .restore(let restoration): return .changed(try restoring(restoration))
+            importing(values, present: present)
+        case .restore(let restoration): try restoring(restoration)
         case .register(let worker, let sighting):
             if let expired = sighting?.expires { ledger.expire(expired) }
             let lastSeq = ledger.lastSeq(of: worker)
@@ -130,14 +150,14 @@ struct ModelState {
         case .dismiss(let worker):
             try ledger.checkKnown(worker)
             ledger.expire(worker)
-            return .noted(.deleted)
-        case .note(let answer): return .noted(answer)
+            return .deleted
+        case .note(let answer): return answer
         case .keyed(let key, _, let command): return try apply(command, under: key)
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let added = try slotBytesAdded(by: settings)
             let changed = try reconfigured(with: settings, isOwed: true)
-            if changed.plan.definition == optimizer.plan.definition { return .changed(published) }
+            if changed.plan.definition == optimizer.plan.definition { break }
             optimizer = changed
             // What has been logged is done even when the budget is spent.
             addedSlots = nil
@@ -146,16 +166,16 @@ struct ModelState {
                 name: facts.name, uid: facts.uid, plan: optimizer.plan,
                 memory: pool.budget.owe(definitionBytes(settings)))
             advanceVersion()
-            return .changed(published)
         }
+        return .changed(step: optimizer.step, version: version)
     }
 
     /// A command that is refused leaves its key free.
-    private mutating func apply(_ command: Command, under key: RequestKey) throws(ServingError) -> Outcome {
+    private mutating func apply(_ command: Command, under key: RequestKey) throws(ServingError) -> StoredAnswer {
         keys.abandon(key)
-        let outcome = try carryOut(command)
-        if let answer = StoredAnswer(outcome) { keys.finish(key, answer) }
-        return outcome
+        let answer = try carryOut(command)
+        keys.finish(key, answer)
+        return answer
     }
 
     private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
@@ -231,14 +251,7 @@ struct ModelState {
         }
     }
 
-    func check(_ restoration: Restoration) throws(ServingError) {
-        let count = restoration.arena?.buffer.count ?? facts.layout.count
-        guard count == facts.layout.count, optimizer.accepts(restoration.optimizer) else {
-            throw .stateMismatch(facts.name)
-        }
-    }
-
-    private mutating func restoring(_ restoration: Restoration) throws(ServingError) -> PublishedVersion {
+    private mutating func restoring(_ restoration: Restoration) throws(ServingError) {
         try check(restoration)
         do throws(OptimizerError) {
             try optimizer.importState(restoration.optimizer)
@@ -249,13 +262,12 @@ struct ModelState {
         (divergence, areSlotsSpoiled) = (nil, false)
         version += 1
         history.noteReturn(version: version, step: optimizer.step, source: restoration.version)
-        return published
     }
 
     /// A version with some values replaced.
     ///
     /// Slots that a divergence has spoiled start from their first values.
-    private mutating func importing(_ values: Arena, present: [Bool]) -> PublishedVersion {
+    private mutating func importing(_ values: Arena, present: [Bool]) {
         let (next, held) = nextArena()
         for (index, parameter) in facts.layout.parameters.enumerated() {
             if !present[index], !held.isEmpty, held[index] { continue }
@@ -267,7 +279,6 @@ struct ModelState {
         (divergence, areSlotsSpoiled) = (nil, false)
         replaceArena(with: next, written: present)
         advanceVersion()
-        return published
     }
 
     /// An arena for the next version, and which parameters it holds as they are now.

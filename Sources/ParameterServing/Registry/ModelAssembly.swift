@@ -27,7 +27,7 @@ struct ModelAssembly {
         log = CommandLog()
     }
 
-    /// Builds a model at its first version.
+    /// Builds the state of a model at its first version.
     ///
     /// - Parameter mustStep: whether a model is refused that could be built and never take a push. One that is in a
     ///   directory is served: it was taken by another release, or under a larger limit.
@@ -35,7 +35,7 @@ struct ModelAssembly {
     ///   `tooLargeToStep`.
     func assemble(
         _ name: String, _ uid: ModelUID, _ source: ModelSource, mustStep: Bool = false
-    ) throws(ServingError) -> Model {
+    ) throws(ServingError) -> ModelState {
         let definition = source.definition
         let parameters = definition.parameters.map(\.definition)
         let memory = try reserve(definition.settings, parameters, mustStep: mustStep)
@@ -44,7 +44,7 @@ struct ModelAssembly {
         let arena = try pool.take()
         try fill(arena, with: definition, layout: optimizer.plan.layout)
         if case .state(_, let state) = source { try adopt(state, optimizer) }
-        return model(name, uid, try fingerprint(of: source), optimizer, arena, pool, memory)
+        return state(name, uid, try fingerprint(of: source), optimizer, arena, pool, memory)
     }
 
     /// Equal for sources that mean the same.
@@ -75,21 +75,21 @@ struct ModelAssembly {
         }
     }
 
-    /// Builds the model of an image.
+    /// Builds the state of an image.
     ///
     /// - Throws: `JournalError` where the bytes are damaged; `ServingError.outOfMemory`; another `ServingError` where the
     ///   image does not fit what its own settings say.
-    func assemble(_ source: ImageSource) throws -> Model {
+    func assemble(_ source: ImageSource) throws -> ModelState {
         let (head, floats) = try source.head()
         let memory = try reserve(head.settings, head.parameters)
         let optimizer = try optimizer(head.settings, head.parameters)
         let pool = ArenaPool(count: optimizer.plan.layout.count, budget: budget)
         let arena = try pool.take()
         try adopt(head.optimizer, optimizer)
-        let model = model(head.name, head.uid, head.fingerprint, optimizer, arena, pool, memory)
         try source.floats(into: [arena.buffer] + optimizer.slots.map(\.buffer), at: floats)
-        model.adopt(head, arena, optimizer: optimizer)
-        return model
+        var state = state(head.name, head.uid, head.fingerprint, optimizer, arena, pool, memory)
+        state.adopt(head)
+        return state
     }
 
     /// The tensors of an image in the order of their values.
@@ -103,17 +103,21 @@ struct ModelAssembly {
         }
     }
 
-    private func model(
+    /// Opens a model in a state that no one else has.
+    func open(_ state: ModelState) -> Model {
+        Model(
+            state, executor: executor, log: log, watch: watch, clock: configuration.clock,
+            retainedVersions: configuration.versions - 1)
+    }
+
+    private func state(
         _ name: String, _ uid: ModelUID, _ fingerprint: Fingerprint, _ optimizer: ModelOptimizer, _ arena: Arena,
         _ pool: ArenaPool, _ memory: Memory
-    ) -> Model {
-        let facts = ModelFacts(name: name, uid: uid, plan: optimizer.plan)
-        let state = ModelState(
-            facts: facts, optimizer: optimizer, arena: arena, pool: pool, slotBytes: memory.slotBytes,
+    ) -> ModelState {
+        ModelState(
+            facts: ModelFacts(name: name, uid: uid, plan: optimizer.plan), fingerprint: fingerprint,
+            optimizer: optimizer, arena: arena, pool: pool, memory: memory.tensors, slotBytes: memory.slotBytes,
             kept: memory.kept, scratch: memory.scratch, configuration: configuration)
-        return Model(
-            state: state, fingerprint: fingerprint, pool: pool, memory: memory.tensors, executor: executor, log: log,
-            watch: watch, clock: configuration.clock, retainedVersions: configuration.versions - 1)
     }
 
     /// What a model takes of the budget beside its arenas, which are counted one by one as the pool makes them.

@@ -102,26 +102,30 @@ extension ModelRegistry {
     private func build(_ creation: Creation) throws(ServingError) {
         if let key = creation.key { try kept.makeRoom(for: keys.bytes + KeyLedger.bytesAdded(by: key)) }
         let (uid, uids) = directory.nextUID()
-        let model = try assembly.assemble(creation.name, uid, creation.source, mustStep: true)
+        let state = try assembly.assemble(creation.name, uid, creation.source, mustStep: true)
         keeper?.note(uids)
         keeper?.expect(uid)
         waiting[Name(creation.name)] = []
         let head = RecordHead.create(uid, name: Name(creation.name), count: uids.count)
         if let key = creation.key { keys.begin(key) }
-        log.append(creation.source.record(of: model, count: uids.count, key: creation.key)) { [self] result in
-            post(.created(model, head, creation, result))
+        log.append(creation.source.record(of: state, count: uids.count, key: creation.key)) { [self] result in
+            post(.created(state, head, creation, result))
         }
     }
 
-    func finish(_ creation: Creation, _ model: Model, _ head: RecordHead, _ result: Result<Logged, ServingError>) {
+    func finish(
+        _ creation: Creation, _ state: ModelState, _ head: RecordHead, _ result: Result<Logged, ServingError>
+    ) {
         switch result {
         case .success(let logged):
-            model.begin(at: logged.position)
+            var state = state
+            state.begin(at: logged.position)
+            let model = assembly.open(state)
             replaceModels(directory.apply(head, at: logged.position), by: model, at: logged.position)
             remember(creation.key, .created(model.uid, step: model.publication.current.step), at: logged.position)
             creation.reply(.success(.new(model)))
         case .failure(let error):
-            keeper?.cancelExpected(model.uid)
+            keeper?.cancelExpected(state.facts.uid)
             if let key = creation.key { keys.abandon(key) }
             creation.reply(.failure(error))
         }

@@ -9,7 +9,7 @@ extension ModelRegistry {
         var name: String
         var condition: ModelCondition?
         var key: RequestKey?
-        var reply: @Sendable (Result<Outcome, ServingError>) -> Void
+        var reply: ChangeReply<Removal>
     }
 
     /// Deletes a model; its waiting pulls are told.
@@ -18,17 +18,20 @@ extension ModelRegistry {
     ///   - name: the model's name.
     ///   - condition: what the model must be.
     ///   - key: tells a retry from another request.
-    ///   - reply: called once; with `deleted`, or with the stored answer of the first request.
+    ///   - reply: called once.
     public func delete(
         _ name: String, condition: ModelCondition? = nil, key: RequestKey? = nil,
-        reply: @escaping @Sendable (Result<Outcome, ServingError>) -> Void
+        reply: @escaping ChangeReply<Removal>
     ) {
         post(.delete(Deletion(name: name, condition: condition, key: key, reply: reply)))
     }
 
     func delete(_ deletion: Deletion) {
         do throws(ServingError) {
-            if let answer = try recall(deletion.key) { return deletion.reply(.success(.repeated(answer))) }
+            if let answer = try recall(deletion.key) {
+                let outcome = Outcome(answer: answer, isRepeated: true)
+                return deletion.reply(Answered.result(outcome, under: deletion.key))
+            }
             if let reason = closed { throw reason }
             let uid = try findDeleted(deletion)
             let tail = RecordTail(key: deletion.key)
@@ -58,7 +61,7 @@ extension ModelRegistry {
             if directory.apply(.delete(uid), at: logged.position) == .retire(uid) {
                 letGo(of: Name(deletion.name), uid, at: logged.position)
             }
-            deletion.reply(.success(.noted(.deleted)))
+            deletion.reply(.success(Answered(answer: Removal(), isRepeated: false)))
         case .failure(let error):
             if let key = deletion.key { keys.abandon(key) }
             deletion.reply(.failure(error))

@@ -32,7 +32,7 @@ extension ModelRegistry {
         journal.watchObstacle { error in
             report(error.map { .obstructed($0, heals: $0.heals) } ?? .healed)
         }
-        for model in recovery.models.values {
+        for model in recovery.opened {
             keeper.watch(
                 model, coveredTo: recovery.covered[model.uid] ?? model.firstPosition, mark: recovery.mark(of: model),
                 coveredMark: recovery.coveredMark(of: model))
@@ -45,7 +45,7 @@ extension ModelRegistry {
         // Where the journal tells of their end is not known any more; all of it stays until their files are gone.
         keeper.deleteFiles(of: recovery.retired, at: 0)
         let registry = ModelRegistry(
-            assembly, directory: state, keys: recovery.keys, keeper: keeper, models: Array(recovery.models.values),
+            assembly, directory: state, keys: recovery.keys, keeper: keeper, models: recovery.opened,
             unavailable: recovery.summary.unavailable)
         return (registry, recovery.summary)
     }

@@ -8,14 +8,15 @@ extension ModelRegistry {
     ///
     /// - Parameter reply: called once.
     public func importState(
-        _ named: NamedState, of model: Model, key: RequestKey? = nil, ifVersion: [Int]? = nil, reply: @escaping Reply
+        _ named: NamedState, of model: Model, key: RequestKey? = nil, ifVersion: [Int]? = nil,
+        reply: @escaping ChangeReply<ChangedVersion>
     ) {
         do throws(ServingError) {
             let (state, memory) = try freshState(of: named, like: model.publication.current.facts)
             var key = key
             key?.body = state.fingerprint
-            let command = Command.restore(Restoration(arena: nil, optimizer: state))
-            model.submit(command.under(key, ifVersion: ifVersion)) { result in
+            let change = Change.restore(Restoration(arena: nil, optimizer: state))
+            model.submit(change.under(key, ifVersion: ifVersion)) { result in
                 withExtendedLifetime(memory) { reply(result) }
             }
         } catch {

@@ -10,7 +10,7 @@ import Threading
 public final class ModelRegistry: Runnable, @unchecked Sendable {
     enum Message {
         case create(Creation)
-        case created(Model, RecordHead, Creation, Result<Logged, ServingError>)
+        case created(ModelState, RecordHead, Creation, Result<Logged, ServingError>)
         case delete(Deletion)
         case deleted(ModelUID, Deletion, Result<Logged, ServingError>)
     }
@@ -178,7 +178,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private func handle(_ message: Message) {
         switch message {
         case .create(let creation): create(creation)
-        case .created(let model, let head, let creation, let result): finish(creation, model, head, result)
+        case .created(let state, let head, let creation, let result): finish(creation, state, head, result)
         case .delete(let deletion): delete(deletion)
         case .deleted(let uid, let deletion, let result): finish(deletion, uid, result)
         }

@@ -50,10 +50,10 @@ public enum ModelSource: Sendable {
     }
 
     /// The record that replays to the creation of `model`, the `count`-th of this directory.
-    func record(of model: Model, count: UInt64, key: RequestKey? = nil) -> Record {
+    func record(of model: ModelState, count: UInt64, key: RequestKey? = nil) -> Record {
         var head = ByteWriter()
         head.write(count)
-        head.write(model.name)
+        head.write(model.facts.name)
         let kind: CommandKind
         var floats: [Bytes]
         switch self {
@@ -69,7 +69,7 @@ public enum ModelSource: Sendable {
             }
         }
         let payload = [Bytes(copying: head.bytes)] + floats + RecordTail(key: key).bytes
-        return Record(type: kind.rawValue, model: model.uid.number, payload: payload)
+        return Record(type: kind.rawValue, model: model.facts.uid.number, payload: payload)
     }
 
     private static func write(_ definition: ModelDefinition, to head: inout ByteWriter) -> [Bytes] {

@@ -1,6 +1,6 @@
-// What a retry is told: enough to give the first answer again, and never tensors, so that what is kept stays small.
+// What a command answers, to its request and to each retry of it: never tensors, so that what is kept stays small.
 
-/// The outcome of a request that came with a key.
+/// The answer of a command, as it is kept under the key of its request.
 public enum StoredAnswer: Sendable, Equatable {
     /// A push; its receipt.
     case receipt(Receipt)
@@ -16,31 +16,4 @@ public enum StoredAnswer: Sendable, Equatable {
     case created(ModelUID, step: Int)
     /// A model was deleted.
     case deleted
-
-    /// What there is to store of an outcome; nil for an answer that was stored before.
-    init?(_ outcome: Outcome) {
-        switch outcome {
-        case .receipt(let receipt): self = .receipt(receipt)
-        case .changed(let version): self = .changed(step: version.step, version: version.version)
-        case .registered(let epoch, let lastSeq): self = .registered(epoch: epoch, lastSeq: lastSeq)
-        case .noted(let answer): self = answer
-        case .repeated: return nil
-        }
-    }
-
-    /// What an outcome tells that is kept or was kept before; nil for one of the model itself.
-    init?(told outcome: Outcome) {
-        switch outcome {
-        case .noted(let answer), .repeated(let answer): self = answer
-        case .receipt, .changed, .registered: return nil
-        }
-    }
-
-    /// The same, with a receipt that says that it is given again.
-    func replayed(isDurable: Bool) -> StoredAnswer {
-        guard case .receipt(var receipt) = self else { return self }
-        receipt.replayed = true
-        receipt.durable = isDurable
-        return .receipt(receipt)
-    }
 }

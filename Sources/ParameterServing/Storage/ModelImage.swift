@@ -35,8 +35,8 @@ struct ModelImage: Sendable {
     var optimizer: OptimizerState
     /// The parameters' values in update order.
     var arena: Arena
-    /// What the budget lends for the slots; nil where they are the model's own.
-    var memory: Reservation?
+    /// What the budget lends for the slots.
+    var memory: Reservation
 
     /// The values in the order in which they are stored: the arena, then each slot.
     var values: [FloatBuffer] { [arena.buffer] + optimizer.slots.map(\.buffer) }

@@ -5,15 +5,22 @@ import Journal
 import Optimizers
 
 extension ModelRegistry {
-    /// Saves the state of a model as a checkpoint; replies with `saved`.
-    public func saveCheckpoint(of model: Model, key: RequestKey? = nil, reply: @escaping Reply) {
+    /// A reply with what a change answers.
+    public typealias ChangeReply<Answer: ChangeAnswer> = @Sendable (Result<Answered<Answer>, ServingError>) -> Void
+    /// The same, or nil where there is nothing of that number.
+    public typealias SearchReply<Answer: ChangeAnswer> = @Sendable (Result<Answered<Answer>?, ServingError>) -> Void
+
+    /// Saves the state of a model as a checkpoint.
+    public func saveCheckpoint(
+        of model: Model, key: RequestKey? = nil, reply: @escaping ChangeReply<CheckpointFacts>
+    ) {
         reserve(key, of: model, reply) { [self] in
             let saved: @Sendable (Result<CheckpointFacts, ServingError>) -> Void = { [self] result in
                 switch result {
                 case .failure(let error):
                     model.release(key)
                     reply(.failure(error))
-                case .success(let facts): note(.saved(facts), key, model, reply)
+                case .success(let facts): note(facts, as: .saved(facts), key, model, reply)
                 }
             }
             onDisk(saved) { [self] directory in
@@ -51,20 +58,25 @@ extension ModelRegistry {
     }
 
     /// Keeps the answer of a request with a key, then gives it.
-    private func note(_ answer: StoredAnswer, _ key: RequestKey?, _ model: Model, _ reply: @escaping Reply) {
-        guard let key else { return reply(.success(.noted(answer))) }
-        model.submit(.keyed(key, ifVersion: nil, .note(answer)), reserved: key, reply: reply)
+    private func note(
+        _ facts: CheckpointFacts, as answer: StoredAnswer, _ key: RequestKey?, _ model: Model,
+        _ reply: @escaping ChangeReply<CheckpointFacts>
+    ) {
+        guard let key else { return reply(.success(Answered(answer: facts, isRepeated: false))) }
+        model.submit(Change(command: .note(answer)).under(key), reserved: key, reply: reply)
     }
 
     /// Gives the stored answer of a request that has been seen, or goes on with `first`, whose end frees the key.
-    private func reserve(
-        _ key: RequestKey?, of model: Model, _ reply: @escaping Reply, _ first: @escaping @Sendable () -> Void
+    private func reserve<Answer>(
+        _ key: RequestKey?, of model: Model, _ reply: @escaping ChangeReply<Answer>,
+        _ first: @escaping @Sendable () -> Void
     ) {
         guard let key else { return first() }
         model.reserve(key) { result in
             switch result {
             case .failure(let error): reply(.failure(error))
-            case .success(let answer?): reply(.success(.repeated(answer)))
+            case .success(let answer?):
+                reply(Answered.result(Outcome(answer: answer, isRepeated: true), under: key))
             case .success(nil): first()
             }
         }
@@ -105,22 +117,21 @@ extension ModelRegistry {
         }
     }
 
-    /// Deletes a checkpoint; replies with `removed`, or with nil when there is none of that number.
+    /// Deletes a checkpoint; replies with nil when there is none of that number.
     ///
     /// With a key the answer is logged before the file goes: a retry finds it and ends what a crash has cut off.
     public func deleteCheckpoint(
-        _ id: UInt64, of model: Model, key: RequestKey? = nil,
-        reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
+        _ id: UInt64, of model: Model, key: RequestKey? = nil, reply: @escaping SearchReply<CheckpointFacts>
     ) {
-        let noted: Reply = { [self] result in
+        let noted: ChangeReply<CheckpointFacts> = { [self] result in
             switch result {
-            case .success(let outcome): removeFile(outcome, of: model, reply)
+            case .success(let removed): removeFile(removed, of: model, reply)
             case .failure(let error): reply(.failure(error))
             }
         }
         reserve(key, of: model, noted) { [self] in
             let found: @Sendable (Result<CheckpointFacts?, ServingError>) -> Void = { [self] result in
-                if case .success(let facts?) = result { return note(.removed(facts), key, model, noted) }
+                if case .success(let facts?) = result { return note(facts, as: .removed(facts), key, model, noted) }
                 model.release(key)
                 reply(result.map { _ in nil })
             }
@@ -128,35 +139,34 @@ extension ModelRegistry {
         }
     }
 
-    /// Removes the file that an outcome tells of, unless it is gone already.
+    /// Removes the file of a checkpoint that was deleted, unless it is gone already.
     private func removeFile(
-        _ outcome: Outcome, of model: Model, _ reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
+        _ removed: Answered<CheckpointFacts>, of model: Model, _ reply: @escaping SearchReply<CheckpointFacts>
     ) {
         onDisk(reply) { [self] directory in
-            if case .removed(let facts)? = StoredAnswer(told: outcome),
-                try list(of: model, in: directory).facts(facts.id) == facts
-            {
+            let facts = removed.answer
+            if try list(of: model, in: directory).facts(facts.id) == facts {
                 try directory.checkpoints.delete(facts.id)
             }
-            return outcome
+            return removed
         }
     }
 
     /// Brings a model back to a checkpoint; nil when there is none of that number.
     public func restore(
         _ model: Model, toCheckpoint id: UInt64, key: RequestKey? = nil, ifVersion: [Int]? = nil,
-        reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
+        reply: @escaping SearchReply<ChangedVersion>
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
             guard try list(of: model, in: directory).intact(id) != nil else { return nil }
-            return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).finalImage
+            return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).view
         }
     }
 
     /// Brings a model back to a step that snapshots and journal still cover; nil when they do not.
     public func rollback(
         _ model: Model, toStep step: Int, key: RequestKey? = nil, ifVersion: [Int]? = nil,
-        reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void
+        reply: @escaping SearchReply<ChangedVersion>
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
             let rewind = Rewind(directory, assembly) { [log] from, end, body throws(JournalError) in
@@ -168,10 +178,10 @@ extension ModelRegistry {
 
     private func restoring(
         _ model: Model, _ key: RequestKey?, _ ifVersion: [Int]?,
-        _ reply: @escaping @Sendable (Result<Outcome?, ServingError>) -> Void,
+        _ reply: @escaping SearchReply<ChangedVersion>,
         _ find: @escaping @Sendable (DataDirectory) throws -> ModelImage?
     ) {
-        let done: Reply = { reply($0.map { $0 }) }
+        let done: ChangeReply<ChangedVersion> = { reply($0.map { $0 }) }
         let found: @Sendable (Result<ModelImage?, ServingError>) -> Void = { result in
             guard case .success(let image?) = result else {
                 model.release(key)
@@ -179,7 +189,8 @@ extension ModelRegistry {
             }
             let restoration = Restoration(
                 arena: image.arena, optimizer: image.optimizer, version: image.version, memory: image.memory)
-            model.submit(.restore(restoration).under(key, ifVersion: ifVersion), reserved: key, reply: done)
+            let change = Change.restore(restoration).under(key, ifVersion: ifVersion)
+            model.submit(change, reserved: key, reply: done)
         }
         reserve(key, of: model, done) { [self] in onDisk(found, find) }
     }

@@ -47,17 +47,17 @@ extension Recovery {
         covered[uid] = min(covered[uid] ?? .max, info.position)
         guard state.models[uid] == nil else { return }
         let head = try ImageSource(try directory.snapshots.open(info.id)).head().head
-        if isServed(head.name, uid, head.settings, head.parameters), let model = try assemble(info, head.name, uid) {
-            models[uid] = model
+        if isServed(head.name, uid, head.settings, head.parameters), let state = try assemble(info, head.name, uid) {
+            models[uid] = ReplayedModel(state, assembly, backlog)
             summary.snapshots += 1
         }
         state.add(uid, name: Name(head.name), position: head.position)
     }
 
-    /// The model of a snapshot; nil, noted, for one that does not fit together.
+    /// The state of a snapshot; nil, noted, for one that does not fit together.
     private func assemble(
         _ info: SnapshotInfo, _ name: String, _ uid: ModelUID
-    ) throws(JournalError) -> Model? {
+    ) throws(JournalError) -> ModelState? {
         do {
             return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
         } catch let error as JournalError {

@@ -33,7 +33,7 @@ extension Recovery {
     }
 
     /// Stops serving a model that later records have made what this daemon cannot build.
-    func shelve(_ model: Model, _ reason: UnavailableModel.Reason) {
+    func shelve(_ model: ReplayedModel, _ reason: UnavailableModel.Reason) {
         models[model.uid] = nil
         shelve(model.name, model.uid, reason)
     }

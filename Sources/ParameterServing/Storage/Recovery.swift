@@ -1,12 +1,10 @@
-// Coming back: the newest intact snapshot of each model, then every record since, in order. The journal is read by one
-// thread; the models apply their records on the executor's threads, each its own in order, so that many models recover
-// in parallel. Reading does not run ahead of applying by more than a bounded number of bytes.
+// Coming back: the newest intact snapshot of each model, then every record since, in order, as DirectoryState says what each
+// does. The journal is read by one thread, ahead of the models (ReplayedModel) by no more than a bounded number of bytes.
 
 import Glibc
 import Journal
 import Names
 import Optimizers
-import Threading
 
 /// What recovery found, for one line in the log.
 public struct RecoverySummary: Sendable {
@@ -41,9 +39,11 @@ final class Recovery {
 
     let directory: DataDirectory
     let assembly: ModelAssembly
-    private let bytesAhead = Locked(0)
-    private let progress = Condition()
-    var models: [ModelUID: Model] = [:]
+    let backlog = Backlog()
+    /// Models whose state comes back.
+    var models: [ModelUID: ReplayedModel] = [:]
+    /// The same models, once they are open.
+    private(set) var opened: [Model] = []
     /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
     var covered: [ModelUID: UInt64] = [:]
     /// What snapshots and records say of the models; `models` follows it.
@@ -88,7 +88,7 @@ final class Recovery {
         try finish()
         try removeOrphans()
         try leaveOut(journal.recovery.unprovenPositions, in: journal)
-        publish()
+        opened = models.values.map { assembly.open($0.state) }
         summary.records = Int(journal.recovery.records)
         summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
         summary.lostPositions = Int(journal.recovery.lostPositions)
@@ -101,7 +101,6 @@ final class Recovery {
         try begin()
         try Journal.read(directory: directory.journalPath) { record in try self.replay(record) }
         try finish()
-        publish()
     }
 
     private func begin() throws(JournalError) {
@@ -112,14 +111,10 @@ final class Recovery {
 
     /// Ends the replay, and judges whether all is there.
     private func finish() throws(JournalError) {
-        waitUntilApplied(keeping: 0)
+        backlog.wait(keeping: 0)
         for uid in state.finish() { retire(uid) }
         try checkBeginning()
         summary.missing = try checkCensus()
-    }
-
-    private func publish() {
-        for model in models.values { settle { model.finishRecovery(then: $0) } }
         summary.models = models.count
         summary.unavailable = unavailable.values.sorted { Name($0.name) < Name($1.name) }
     }
@@ -148,7 +143,8 @@ final class Recovery {
     }
 
     private func skip(_ versions: Int, of uids: [ModelUID], at position: UInt64) {
-        for uid in uids { models[uid]?.skip(versions: versions, at: position) }
+        backlog.wait(keeping: 0)
+        for uid in uids { models[uid]?.state.skip(versions: versions, at: position) }
     }
 
     private func measure(_ record: StoredRecord) {
@@ -182,10 +178,10 @@ final class Recovery {
             let definition = creation.source.definition
             let parameters = definition.parameters.map(\.definition)
             guard isServed(creation.name, uid, definition.settings, parameters) else { return }
-            let model = try assembleWithRoom(creation, uid)
-            model.begin(at: record.position)
+            var state = try assembleWithRoom(creation, uid)
+            state.begin(at: record.position)
             marks[record.position] = logged
-            models[uid] = model
+            models[uid] = ReplayedModel(state, assembly, backlog)
         } catch let error as FormatError where error.missingMemory == nil {
             shelve(name.text, uid, .refused(Self.misfit(record, "expected \(error.expected)")))
         } catch let error as ServingError {
@@ -198,8 +194,8 @@ final class Recovery {
         "Record \(record.position) of the journal does not fit it: \(reason)."
     }
 
-    /// Builds a model, if need be after giving back what other models' records have taken: it fitted once.
-    private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> Model {
+    /// Builds a state, if need be after giving back what other models' records have taken: it fitted once.
+    private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> ModelState {
         var triesLeft = 100
         while true {
             do throws(ServingError) {
@@ -216,37 +212,30 @@ final class Recovery {
 
     /// Lets the models drop all that they do not need to be what they are.
     private func giveBack() {
-        // What a model does next has let go of all that it did before.
-        for model in models.values { settle { done in model.inspect { _ in done() } } }
+        backlog.wait(keeping: 0)
         for model in models.values { model.pool.releaseFree() }
     }
 
-    private func apply(_ kind: CommandKind, _ model: Model?, _ record: StoredRecord) {
+    private func apply(_ kind: CommandKind, _ model: ReplayedModel?, _ record: StoredRecord) {
         guard let model else { return }
         do throws(FormatError) {
-            try submit(kind, model, record)
+            try handOver(kind, to: model, record)
         } catch {
             shelve(model, .refused(Self.misfit(record, "expected \(error.expected)")))
         }
     }
 
-    private func submit(_ kind: CommandKind, _ model: Model, _ record: StoredRecord) throws(FormatError) {
+    private func handOver(
+        _ kind: CommandKind, to model: ReplayedModel, _ record: StoredRecord
+    ) throws(FormatError) {
         var reader = ByteReader(record.payload)
-        waitUntilApplied(keeping: Self.mostBytesAhead)
+        backlog.wait(keeping: Self.mostBytesAhead)
         let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
         if let name = command.patch.flatMap({ assembly.catalogue.unknownSchedule(in: $0) }) {
             return shelve(model, .refused("There is no schedule `\(name)`."))
         }
         let bytes = record.payload.count + model.layout.count * MemoryLayout<Float>.stride
-        bytesAhead.withLock { $0 += bytes }
-        model.replay(command, at: record.position) { [bytesAhead, progress] in
-            bytesAhead.withLock { $0 -= bytes }
-            progress.signal()
-        }
-    }
-
-    private func waitUntilApplied(keeping bytes: Int) {
-        bytesAhead.wait(for: progress) { $0 <= bytes ? () : nil }
+        model.add(command, at: record.position, bytes: bytes)
     }
 
     // MARK: The end
@@ -265,15 +254,5 @@ final class Recovery {
         models[uid] = nil
         unavailable[uid] = nil
         retired.append(uid)
-    }
-
-    /// Waits for all records and for what `begin` starts.
-    private func settle(_ begin: (@escaping @Sendable () -> Void) -> Void) {
-        bytesAhead.withLock { $0 += 1 }
-        begin { [bytesAhead, progress] in
-            bytesAhead.withLock { $0 -= 1 }
-            progress.signal()
-        }
-        waitUntilApplied(keeping: 0)
     }
 }

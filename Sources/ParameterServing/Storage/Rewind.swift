@@ -1,5 +1,5 @@
 // A model as it was: the newest intact snapshot that leads there, or its creation, and the records from there on, applied
-// to a state that no one else sees. The same code as recovery decides what each record does.
+// to a ModelState that no one else sees. DirectoryState says what each record does, as it does for a start.
 
 import Journal
 import Names
@@ -71,8 +71,8 @@ public struct Rewind {
         let first = try Journal.firstSegment(directory: directory.journalPath)?.position ?? 1
         var end: UInt64?
         for info in try snapshots().reversed() where info.model == uid.number && info.position >= first {
-            guard let model = try intact(info) else { continue }
-            if let image = try walk(from: info.position, upTo: end, uid, model, to: step) { return image }
+            guard let state = try intact(info) else { continue }
+            if let image = try walk(from: info.position, upTo: end, uid, state, to: step) { return image }
             end = info.position
         }
         return try walk(from: first, upTo: end, uid, nil, to: step)
@@ -84,8 +84,8 @@ public struct Rewind {
             .sorted { ($0.position, $0.id) < ($1.position, $1.id) }
     }
 
-    /// The model of a snapshot; nil for a damaged one.
-    private func intact(_ info: SnapshotInfo) throws -> Model? {
+    /// The state of a snapshot; nil for a damaged one.
+    private func intact(_ info: SnapshotInfo) throws -> ModelState? {
         do {
             return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
         } catch JournalError.corrupted {
@@ -93,20 +93,20 @@ public struct Rewind {
         }
     }
 
-    /// Applies the records of a stretch to the model, which they may create themselves.
+    /// Applies the records of a stretch to the state of a model, which they may create themselves.
     private func walk(
-        from start: UInt64, upTo end: UInt64?, _ uid: ModelUID, _ model: Model?, to step: Int?
+        from start: UInt64, upTo end: UInt64?, _ uid: ModelUID, _ state: ModelState?, to step: Int?
     ) throws -> ModelImage? {
-        var model = model
-        var state = DirectoryState()
-        if let model { state.add(uid, name: Name(model.name), position: model.firstPosition) }
-        var found = try model?.image(ifAt: step)
+        var state = state
+        var models = DirectoryState()
+        if let state { models.add(uid, name: Name(state.facts.name), position: state.firstPosition) }
+        var found = try state?.image(ifAt: step)
         var refusal: ServingError?
         do throws(JournalError) {
             try read(start, end) { record in
                 do {
-                    guard try apply(record, of: uid, to: &model, &state) else { return }
-                    found = try model?.image(ifAt: step) ?? found
+                    guard try apply(record, of: uid, to: &state, &models) else { return }
+                    found = try state?.image(ifAt: step) ?? found
                 } catch let error as ServingError {
                     refusal = error
                     throw error
@@ -118,26 +118,26 @@ public struct Rewind {
         } catch {
             throw refusal ?? error as any Error
         }
-        return step == nil ? model?.finalImage : found
+        return step == nil ? state?.view : found
     }
 
     /// Applies a record; false when it changes nothing about this model.
     private func apply(
-        _ record: StoredRecord, of uid: ModelUID, to model: inout Model?, _ state: inout DirectoryState
+        _ record: StoredRecord, of uid: ModelUID, to state: inout ModelState?, _ models: inout DirectoryState
     ) throws -> Bool {
         let head = try RecordHead(of: record)
         guard head.concerns(uid) else { return false }
         var reader = ByteReader(record.payload)
-        switch state.apply(head, at: record.position) {
+        switch models.apply(head, at: record.position) {
         case .create:
             let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
-            model = try assembly.assemble(creation.name, uid, creation.source)
-            model?.begin(at: record.position)
+            state = try assembly.assemble(creation.name, uid, creation.source)
+            state?.begin(at: record.position)
         case .command(_, let kind):
-            guard let model else { return false }
-            model.applyNow(
-                try Command(kind, reading: &reader, layout: model.layout, pool: model.pool), at: record.position)
-        case .skip(let versions, _): model?.skipNow(versions: versions, at: record.position)
+            guard let (layout, pool) = state.map({ ($0.layout, $0.pool) }) else { return false }
+            let command = try Command(kind, reading: &reader, layout: layout, pool: pool)
+            _ = state?.apply(command, at: record.position, noting: assembly.watch)
+        case .skip(let versions, _): state?.skip(versions: versions, at: record.position)
         case .retire, .none: return false
         }
         return true

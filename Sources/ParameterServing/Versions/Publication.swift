@@ -18,9 +18,9 @@ public final class Publication: Sendable {
     private let state: Locked<State>
     private let mostRetained: Int
 
-    /// Makes the publication of a new model; at most `retaining` earlier versions stay readable.
-    init(_ first: PublishedVersion, retaining mostRetained: Int = 0) {
-        state = Locked(State(current: first))
+    /// Begins with a version; at most `retaining` earlier ones stay readable.
+    init(_ first: PublishedVersion, divergence: String? = nil, retaining mostRetained: Int = 0) {
+        state = Locked(State(current: first, divergence: divergence))
         self.mostRetained = mostRetained
     }
 
@@ -39,14 +39,6 @@ public final class Publication: Sendable {
 
     /// How many pulls wait.
     public var waitingCount: Int { state.withLock { $0.waiting.count } }
-
-    /// Puts what recovery has come to in the place of what it began with; no one has seen that.
-    func open(with recovered: PublishedVersion, divergence: String?) {
-        state.withLock { state in
-            (state.current, state.retained) = (recovered, [])
-            state.divergence = divergence
-        }
-    }
 
     /// Publishes a version and wakes every pull that it answers; pulls of a group in the order in which groups update.
     ///

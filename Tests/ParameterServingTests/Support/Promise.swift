@@ -34,7 +34,7 @@ extension ModelRegistry {
     }
 
     func delete(_ name: String) throws(ServingError) {
-        let answer = Future<Result<Outcome, ServingError>>()
+        let answer = Future<Result<Answered<Removal>, ServingError>>()
         delete(name) { answer.fulfil($0) }
         _ = try answer.wait().get()
     }
@@ -47,20 +47,39 @@ extension ModelRegistry {
 }
 
 extension Model {
-    func perform(_ command: Command) throws(ServingError) -> Outcome {
+    func perform(command: Command) throws(ServingError) -> Outcome {
         let answer = Future<Result<Outcome, ServingError>>()
-        submit(command) { answer.fulfil($0) }
+        submit(command: command) { answer.fulfil($0) }
         return try answer.wait().get()
     }
 
     @discardableResult
     func push(_ gradients: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Receipt {
         let push = try makePush(gradients, key, basedOn: basedOn)
-        switch try perform(.push(push)) {
-        case .receipt(let receipt), .repeated(.receipt(let receipt)): return receipt
-        default: throw ServingError.stopping
-        }
+        return try perform(Change.push(push))
     }
+
+    /// Carries a change out, or gives the answer of an earlier request.
+    func perform<Answer>(_ change: Change<Answer>) throws(ServingError) -> Answer {
+        let answer = Future<Result<Answered<Answer>, ServingError>>()
+        submit(change) { answer.fulfil($0) }
+        return try answer.wait().get().answer
+    }
+}
+
+/// Something that pushes can be made for.
+protocol PushTarget {
+    var layout: ArenaLayout { get }
+    func takeArena() throws(ServingError) -> Arena
+}
+
+extension Model: PushTarget {}
+
+extension ModelState: PushTarget {
+    func takeArena() throws(ServingError) -> Arena { try pool.takeGrowing() }
+}
+
+extension PushTarget {
 
     /// The push as a network thread would hand it over.
     func makePush(_ values: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Push {
@@ -79,29 +98,23 @@ extension Model {
             basedOn: basedOn,
             nonFinite: bad.map { Complaint(pointer: "/gradients/\($0)", exception: .valueError, detail: "NaN") })
     }
+}
 
+extension Model {
     /// Sets values from outside.
     @discardableResult
-    func load(_ values: [Name: [Float]], ifVersion: [Int]? = nil) throws -> PublishedVersion {
+    func load(_ values: [Name: [Float]], ifVersion: [Int]? = nil) throws -> ChangedVersion {
         let push = try makePush(values)
-        return try change(.importValues(push.arena, present: push.gradients.isDense, ifVersion: ifVersion))
+        return try perform(Change.importValues(push.arena, present: push.gradients.isDense, ifVersion: ifVersion))
     }
 
     @discardableResult
-    func patch(_ patch: Setting, group: Name? = nil, ifVersion: [Int]? = nil) throws -> PublishedVersion {
-        try change(.reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion))
+    func patch(_ patch: Setting, group: Name? = nil, ifVersion: [Int]? = nil) throws -> ChangedVersion {
+        try perform(Change.reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion))
     }
 
     func register(_ worker: Name) throws -> Int {
-        guard case .registered(let epoch, _) = try perform(.register(worker: worker)) else {
-            throw ServingError.stopping
-        }
-        return epoch
-    }
-
-    private func change(_ command: Command) throws -> PublishedVersion {
-        guard case .changed(let version) = try perform(command) else { throw ServingError.stopping }
-        return version
+        try perform(Change.register(worker: worker)).epoch
     }
 
     /// The values of a parameter in the newest version.

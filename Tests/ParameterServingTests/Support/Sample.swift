@@ -37,13 +37,13 @@ enum Sample {
     }
 
     /// A model of the sample definition after two pushes, with fixed numbers where a registry would draw random ones.
-    static func model() throws -> Model {
+    static func model() throws -> ModelState {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
-        let model = try assembly.assemble("sample", ModelUID(number: 0xCAFE_F00D), .definition(definition))
+        var model = try assembly.assemble("sample", ModelUID(number: 0xCAFE_F00D), .definition(definition))
         model.begin(at: 1)
         for number in 1...2 {
             let push = try model.makePush(["w": [4, 8, -4], "v": [Float(number)]], seq(number), basedOn: .step(0))
-            model.applyNow(.push(push), at: UInt64(number) + 1)
+            _ = model.apply(.push(push), at: UInt64(number) + 1)
         }
         return model
     }
@@ -51,7 +51,7 @@ enum Sample {
     static let salvage = SalvageRecord(
         versions: 1000, uids: UIDSource(seed: 0xCAFE_F00D, count: 17), firstTrustedSnapshot: 5)
 
-    static func image() throws -> ModelImage { try model().finalImage }
+    static func image() throws -> ModelImage { try model().view }
 
     /// A definition with a parameter of every type of integers beside a trained and an untrained one.
     static var integers: ModelDefinition {
@@ -72,12 +72,12 @@ enum Sample {
     /// An image of a model of `integers` after a push under a request's key.
     static func imageOfIntegers() throws -> ModelImage {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
-        let model = try assembly.assemble("integers", ModelUID(number: 0xCAFE_F00D), .definition(integers))
+        var model = try assembly.assemble("integers", ModelUID(number: 0xCAFE_F00D), .definition(integers))
         model.begin(at: 1)
         let key = RequestKey(
             text: "kéy", target: Fingerprint(high: 1, low: 2), body: Fingerprint(high: 3, low: 4), time: 1_700_000_000)
-        model.applyNow(.keyed(key, ifVersion: nil, .push(try model.makePush(["w": [4, 8, -4]]))), at: 2)
-        return model.finalImage
+        _ = model.apply(.keyed(key, ifVersion: nil, .push(try model.makePush(["w": [4, 8, -4]]))), at: 2)
+        return model.view
     }
 }
 
@@ -110,17 +110,17 @@ extension Sample.Form {
             var head = ByteWriter()
             let values = Sample.definition.encoded(into: &head)
             return head.bytes + values.flatMap { Array(UnsafeRawBufferPointer($0.values)) }
-        case .image: return model.finalImage.bytes
+        case .image: return model.view.bytes
         case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
         case .createFromImage:
-            return record(ModelSource.state(Sample.definition, model.finalImage.optimizer).record(of: model, count: 6))
+            return record(ModelSource.state(Sample.definition, model.view.optimizer).record(of: model, count: 6))
         case .salvage: return record(Sample.salvage.record)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
-            return record(try command(model).record(of: model.uid, in: model.layout))
+            return record(try command(model).record(of: model.facts.uid, in: model.layout))
         }
     }
 
-    private func command(_ model: Model) throws -> Command {
+    private func command(_ model: ModelState) throws -> Command {
         switch self {
         case .push: return .push(try push(model))
         case .importValues, .importIfVersion:
@@ -130,14 +130,14 @@ extension Sample.Form {
         case .reconfigure:
             return .reconfigure(SettingsPatch(group: "default", patch: ["lr": 0.25]), ifVersion: [3])
         case .restore:
-            let image = model.finalImage
+            let image = model.view
             return .restore(Restoration(arena: image.arena, optimizer: image.optimizer))
         default: return .register(worker: "wörker")
         }
     }
 
     /// One parameter dense, one by rows, every optional field there.
-    private func push(_ model: Model) throws -> Push {
+    private func push(_ model: ModelState) throws -> Push {
         var push = try model.makePush(["w": [1, 2, 3]], seq(3, epoch: 0), basedOn: .step(1))
         let rows = FloatBuffer(owed: 2)
         rows.fill(0.5)

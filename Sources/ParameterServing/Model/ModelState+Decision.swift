@@ -11,20 +11,20 @@ extension ModelState {
     }
 
     /// Judges a command, in the order: its key, then its content, then the state.
-    mutating func admit(_ command: Command) throws(ServingError) -> Admission {
-        let admission = try examine(command)
-        guard case .proceed = admission else { return admission }
+    mutating func decide(_ command: Command) throws(ServingError) -> Verdict {
+        let verdict = try examine(command)
+        guard case .proceed = verdict else { return verdict }
         // What is under way is part of what is kept by now.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
             forget(command)
             throw error
         }
-        return admission
+        return verdict
     }
 
-    private mutating func examine(_ command: Command) throws(ServingError) -> Admission {
+    private mutating func examine(_ command: Command) throws(ServingError) -> Verdict {
         switch command {
-        case .push(let push): return try admit(push)
+        case .push(let push): return try decide(push)
         case .importValues(_, _, let ifVersion):
             try check(ifVersion)
             try pool.promise()
@@ -37,9 +37,9 @@ extension ModelState {
         case .keyed(let key, let ifVersion, let command):
             if let answer = try keys.find(key) { return .repeated(answer) }
             try check(ifVersion)
-            let admission = try examine(command)
+            let verdict = try examine(command)
             keys.begin(key)
-            return admission
+            return verdict
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
@@ -51,7 +51,7 @@ extension ModelState {
         return .proceed
     }
 
-    private mutating func admit(_ push: Push) throws(ServingError) -> Admission {
+    private mutating func decide(_ push: Push) throws(ServingError) -> Verdict {
         if let key = push.key {
             switch try ledger.find(key, push.sighting) {
             case .applied(let receipt, let fingerprint):
@@ -117,6 +117,13 @@ extension ModelState {
         }
     }
 
+    func check(_ restoration: Restoration) throws(ServingError) {
+        let count = restoration.arena?.buffer.count ?? facts.layout.count
+        guard count == facts.layout.count, optimizer.accepts(restoration.optimizer) else {
+            throw .stateMismatch(facts.name)
+        }
+    }
+
     func check(_ ifVersion: [Int]?) throws(ServingError) {
         if let ifVersion, !ifVersion.contains(version) { throw .preconditionFailed(ifVersion, current: version) }
     }
@@ -146,7 +153,7 @@ extension ModelState {
         do throws(OptimizerError) { return try body() } catch { throw ServingError(error) }
     }
 
-    /// Takes back what `admit` noted, for a command that could not be logged.
+    /// Takes back what `decide` noted, for a command that could not be logged.
     mutating func forget(_ command: Command) {
         defer { kept.follow(keptBytes) }
         switch command {

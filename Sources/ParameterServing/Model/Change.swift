@@ -1,0 +1,117 @@
+// Changes of a model for callers of this module: each knows the type of its answer, so that no caller expects the
+// answers of the others. Here alone the answers that are kept become those types.
+
+import Names
+
+/// A change of one model, which is answered with an `Answer`.
+public struct Change<Answer: ChangeAnswer>: Sendable {
+    let command: Command
+
+    /// The change under the key of its request, if there is one; with versions, only if the model is at one of them.
+    public func under(_ key: RequestKey?, ifVersion: [Int]? = nil) -> Change {
+        Change(command: command.under(key, ifVersion: ifVersion))
+    }
+}
+
+extension Change where Answer == Receipt {
+    /// Applies gradients.
+    public static func push(_ push: Push) -> Change { Change(command: .push(push)) }
+}
+
+extension Change where Answer == ChangedVersion {
+    /// Replaces the values of the parameters that are marked in `present`; with versions, only if it is at one of them.
+    public static func importValues(_ values: Arena, present: [Bool], ifVersion: [Int]? = nil) -> Change {
+        Change(command: .importValues(values, present: present, ifVersion: ifVersion))
+    }
+
+    /// Merges a patch into the settings; with versions, only if it is at one of them.
+    public static func reconfigure(_ patch: SettingsPatch, ifVersion: [Int]?) -> Change {
+        Change(command: .reconfigure(patch, ifVersion: ifVersion))
+    }
+
+    static func restore(_ restoration: Restoration) -> Change { Change(command: .restore(restoration)) }
+}
+
+extension Change where Answer == WorkerFacts {
+    /// Gives a worker a new epoch.
+    public static func register(worker: Name) -> Change { Change(command: .register(worker: worker)) }
+}
+
+extension Change where Answer == Removal {
+    /// Lets a worker's receipts go, as its expiry would.
+    public static func dismiss(worker: Name) -> Change { Change(command: .dismiss(worker: worker)) }
+}
+
+// MARK: Answers
+
+/// What a change answers.
+public struct Answered<Answer: ChangeAnswer>: Sendable {
+    /// The answer.
+    public let answer: Answer
+    /// Whether it was given to an earlier request first.
+    public let isRepeated: Bool
+}
+
+/// A kind of answer.
+public protocol ChangeAnswer: Sendable {
+    /// Takes the answer out of what is kept of it; nil for one of another kind.
+    init?(_ kept: StoredAnswer)
+}
+
+extension Receipt: ChangeAnswer {
+    /// The receipt of a push.
+    public init?(_ kept: StoredAnswer) {
+        guard case .receipt(let receipt) = kept else { return nil }
+        self = receipt
+    }
+}
+
+/// The version that a change made, or found.
+public struct ChangedVersion: ChangeAnswer, Equatable {
+    /// Its step.
+    public let step: Int
+    /// Its number.
+    public let version: Int
+
+    /// The version of an import, a patch or a restore.
+    public init?(_ kept: StoredAnswer) {
+        guard case .changed(let step, let version) = kept else { return nil }
+        (self.step, self.version) = (step, version)
+    }
+}
+
+extension WorkerFacts: ChangeAnswer {
+    /// A worker's new epoch, and the highest number of the one before.
+    public init?(_ kept: StoredAnswer) {
+        guard case .registered(let epoch, let lastSeq) = kept else { return nil }
+        self.init(epoch: epoch, lastSeq: lastSeq)
+    }
+}
+
+extension CheckpointFacts: ChangeAnswer {
+    /// The checkpoint that was saved, or deleted.
+    public init?(_ kept: StoredAnswer) {
+        switch kept {
+        case .saved(let facts), .removed(let facts): self = facts
+        case .receipt, .changed, .registered, .created, .deleted: return nil
+        }
+    }
+}
+
+/// Something is gone, and there is no more to say of it.
+public struct Removal: ChangeAnswer, Equatable {
+    init() {}
+
+    /// The removal of a worker or a model.
+    public init?(_ kept: StoredAnswer) {
+        guard case .deleted = kept else { return nil }
+    }
+}
+
+extension Answered {
+    /// The outcome as its request expects it; `keyReused` where another kind of request was answered under the key.
+    static func result(_ outcome: Outcome, under key: RequestKey?) -> Result<Answered, ServingError> {
+        guard let answer = Answer(outcome.answer) else { return .failure(.keyReused(key: key?.text.text ?? "")) }
+        return .success(Answered(answer: answer, isRepeated: outcome.isRepeated))
+    }
+}
