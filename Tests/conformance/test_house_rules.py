@@ -17,10 +17,13 @@ MODIFIERS = r"(?:@\w+(?:\([^)]*\))? |(?:[a-z]+(?:\([a-z]+\))?) )*"
 #: One pattern for each kind of declaration whose name somebody has to use.
 DECLARED = re.compile(rf" *{MODIFIERS}(?:func|struct|class|enum|protocol|typealias|var|let) (\w+)")
 FUNCTION = re.compile(rf"( *){MODIFIERS}(?:func \S+?|init[?]?|subscript)(?:<.*?>)?\(")
+WALKS = REPOSITORY / "Sources/ParameterServing/ParameterServing.docc/Walks.md"
+#: A row of a walk: a function, its file, and words.
+STEP = re.compile(r"^\| `(?:(\w+)\.)?(\w+)` \| `([^`]+\.swift)` \| \S", re.MULTILINE)
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 45
-#: A table of texts, which is as long as there are problems.
-LONGER_FILES = {"ProblemTable.swift"}
+#: A table of texts, which is as long as there are problems; and the state of a model, which only one file may change.
+LONGER_FILES = {"ProblemTable.swift", "ModelState.swift"}
 #: A switch over every error, which is as long as there are errors: the compiler holds it complete.
 LONGER = {("Problem+Serving.swift", "init(_ error: ServingError)")}
 #: Names that are used without being written: by the standard library, by other packages, or by tests alone.
@@ -95,3 +98,17 @@ def test_exceptions_are_needed() -> None:
     names = {match[1] for path in SOURCES for line in code(path) if (match := DECLARED.match(line))}
     assert set(USED_ELSEWHERE) <= names
     assert {name for name, _ in LONGER} | LONGER_FILES <= {path.name for path in SOURCES}
+
+
+def test_walks_lead_somewhere() -> None:
+    """Each function of the walks is in the file that its row names, and so is its type."""
+    text = WALKS.read_text()
+    steps = STEP.findall(text)
+    assert len(steps) == sum(line.startswith("| `") for line in text.splitlines()) > 30
+    lost = []
+    for owner, name, place in steps:
+        path = REPOSITORY / "Sources" / place
+        body = path.read_text() if path.exists() else ""
+        if not re.search(rf"\bfunc {name}\b", body) or (owner and not re.search(rf"\b{owner}\b", body)):
+            lost.append(f"{owner}.{name} in {place}")
+    assert not lost, f"Walks.md names what is not there: {lost}"
