@@ -58,7 +58,7 @@ extension Setting {
         Setting(limit: "group-name", .fixed("\(GroupPlan.longestName)"), "Bytes of a group's name"),
         Setting(
             limit: "optimizers", .fixed("\(GroupPlan.mostOptimizers)"),
-            "Different optimizers of one model, those of groups included"),
+            "Optimizers of a model, with its groups"),
         Setting(limit: "pattern", .fixed("\(Glob.longest)"), "Bytes of a pattern of names"),
         Setting(limit: "key-length", .fixed("\(RequestKey.longest)"), "Characters of an Idempotency-Key"),
         Setting(
