@@ -105,6 +105,10 @@ struct GroupOptimizerTests {
         #expect(plain["groups"]?.elements?[0]["optimizer"] == nil)
         let adam = try canonical(#"{"params":["w"],"optimizer":"Adam"}"#)
         #expect(adam != plain)
+        let sameArguments = try ["LazyAdam", "AdamOffload"].map {
+            try canonical(#"{"params":["w"],"optimizer":"\#($0)"}"#)
+        }
+        #expect(sameArguments[0] != sameArguments[1])
         #expect(adam == (try canonical(#"{"params":["w"],"optimizer":{"type":"adam","beta1":0.9}}"#)))
         #expect(adam != (try canonical(#"{"params":["w"],"optimizer":{"type":"adam","beta1":0.8}}"#)))
     }

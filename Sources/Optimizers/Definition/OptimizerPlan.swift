@@ -41,6 +41,8 @@ public struct OptimizerPlan: Sendable {
     private(set) var rules: [PlannedRule]
     /// By group: the place of its optimizer in `rules`.
     let ruleOfGroup: [Int]
+    /// By parameter: the same; the model's optimizer for one in no group.
+    private let ruleOfParameter: [Int]
     /// The optimizer that this plan is read for: the model's, or while the rule of a group reads its arguments, that.
     private var reader = 0
     /// By group, the reader of the arguments of its optimizer.
@@ -82,6 +84,7 @@ public struct OptimizerPlan: Sendable {
     ) {
         self.definition = definition
         (rules, ruleOfGroup) = (subjects.all.map(PlannedRule.init), subjects.placeOfGroup)
+        ruleOfParameter = layout.parameters.map { $0.groupIndex.map { subjects.placeOfGroup[$0] } ?? 0 }
         inner = subjects.all[0].inner
         (self.layout, self.groups, self.hasDynamicRate) = (layout, groups, hasDynamicRate)
         (self.groupHyperparameters, self.isGrouped) = (groupHyperparameters, isGrouped)
@@ -95,10 +98,8 @@ extension OptimizerPlan {
     /// The name of the model's optimizer.
     public var optimizerName: String { rules[0].row.traits.name }
 
-    /// The place in `rules` of the optimizer that updates a parameter; the model's for one in no group.
-    func rule(of parameter: Int) -> Int { rule(of: layout.parameters[parameter]) }
-
-    private func rule(of parameter: ParameterLayout) -> Int { parameter.groupIndex.map { ruleOfGroup[$0] } ?? 0 }
+    /// The place in `rules` of the optimizer that updates a parameter.
+    func rule(of parameter: Int) -> Int { ruleOfParameter[parameter] }
 
     /// This plan with what only its rules know.
     ///
@@ -111,7 +112,7 @@ extension OptimizerPlan {
             plan.warnings += rule.warnings(seen(by: place))
         }
         plan.scalars = memory.scalars
-        plan.slots = try memory.layouts(layout, rules: layout.parameters.indices.map { rule(of: $0) })
+        plan.slots = try memory.layouts(layout, rules: ruleOfParameter)
         plan.byteCount += plan.slots.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }
         return plan
     }
@@ -169,12 +170,13 @@ extension OptimizerPlan {
         else {
             throw .invalid("/gradients", .runtimeError, "These gradients were made for another model.")
         }
-        for (index, rows) in gradients.sparse { try check(rows, of: layout.parameters[index]) }
+        for (index, rows) in gradients.sparse { try check(rows, of: layout.parameters[index], rules[rule(of: index)]) }
     }
 
-    private func check(_ rows: SparseRows, of parameter: ParameterLayout) throws(OptimizerError) {
+    private func check(
+        _ rows: SparseRows, of parameter: ParameterLayout, _ rule: PlannedRule
+    ) throws(OptimizerError) {
         let pointer = "/gradients/\(parameter.name.pointerEscaped)"
-        let rule = rules[rule(of: parameter)]
         guard rule.takesSparseGradients, parameter.shape.rank >= 1 else {
             throw .invalid(
                 pointer, .typeError,
