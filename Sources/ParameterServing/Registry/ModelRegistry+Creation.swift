@@ -106,30 +106,39 @@ extension ModelRegistry {
         keeper?.note(uids)
         keeper?.expect(uid)
         waiting[Name(creation.name)] = []
+        drafts[uid] = state
         let head = RecordHead.create(uid, name: Name(creation.name), count: uids.count)
         if let key = creation.key { keys.begin(key) }
         log.append(creation.source.record(of: state, count: uids.count, key: creation.key)) { [self] result in
-            post(.created(state, head, creation, result))
+            post(.created(head, uid, creation, result))
         }
     }
 
     func finish(
-        _ creation: Creation, _ state: ModelState, _ head: RecordHead, _ result: Result<Logged, ServingError>
+        _ creation: Creation, _ uid: ModelUID, _ head: RecordHead, _ result: Result<Logged, ServingError>
     ) {
-        switch result {
-        case .success(let logged):
-            var state = state
-            state.begin(at: logged.position)
-            let model = assembly.open(state)
+        switch result.flatMap({ logged in open(uid, at: logged.position).map { (logged, $0) } }) {
+        case .success((let logged, let model)):
             replaceModels(directory.apply(head, at: logged.position), by: model, at: logged.position)
             remember(creation.key, .created(model.uid, step: model.publication.current.step), at: logged.position)
             creation.reply(.success(.new(model)))
         case .failure(let error):
-            keeper?.cancelExpected(state.facts.uid)
+            drafts[uid] = nil
+            keeper?.cancelExpected(uid)
             if let key = creation.key { keys.abandon(key) }
             creation.reply(.failure(error))
         }
         for next in waiting.removeValue(forKey: Name(creation.name)) ?? [] { create(next) }
+    }
+
+    /// Opens the model whose creation is logged at `position`; nothing else holds its state from then on.
+    private func open(_ uid: ModelUID, at position: UInt64) -> Result<Model, ServingError> {
+        guard var state = drafts.removeValue(forKey: uid) else {
+            assertionFailure("a creation ends once")
+            return .failure(.outcomeUnknown(reason: "Model \(uid) was logged and is not at hand."))
+        }
+        state.begin(at: position)
+        return .success(assembly.open(state))
     }
 
     /// Does to the live models what the record of the creation does to the directory.

@@ -10,7 +10,7 @@ import Threading
 public final class ModelRegistry: Runnable, @unchecked Sendable {
     enum Message {
         case create(Creation)
-        case created(ModelState, RecordHead, Creation, Result<Logged, ServingError>)
+        case created(RecordHead, ModelUID, Creation, Result<Logged, ServingError>)
         case delete(Deletion)
         case deleted(ModelUID, Deletion, Result<Logged, ServingError>)
     }
@@ -50,6 +50,10 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     ///
     /// Only touched by the mailbox.
     var waiting: [Name: [Creation]] = [:]
+    /// The states of models whose creation is being logged: here alone, for they hold the models' memory.
+    ///
+    /// Only touched by the mailbox.
+    var drafts: [ModelUID: ModelState] = [:]
 
     /// Makes a registry, with what recovery found in a data directory or with nothing.
     init(
@@ -178,7 +182,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private func handle(_ message: Message) {
         switch message {
         case .create(let creation): create(creation)
-        case .created(let state, let head, let creation, let result): finish(creation, state, head, result)
+        case .created(let head, let uid, let creation, let result): finish(creation, uid, head, result)
         case .delete(let deletion): delete(deletion)
         case .deleted(let uid, let deletion, let result): finish(deletion, uid, result)
         }
