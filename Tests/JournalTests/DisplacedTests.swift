@@ -80,7 +80,12 @@ struct DisplacedTests {
         let directory = try TemporaryDirectory()
         let journal = try directory.open()
         _ = try journal.appendAndWait(Record([1]))
-        try #require(truncate("\(directory.path)/\(Self.segment)", 0) == 0)
+        // Zeros that are being written ahead make it long again: it is cut until it stays short.
+        let path = "\(directory.path)/\(Self.segment)"
+        repeat {
+            try #require(truncate(path, 0) == 0)
+            usleep(50_000)
+        } while try !directory.read(Self.segment).isEmpty
         #expect(throws: JournalError.displaced(file: Self.segment)) { try journal.appendAndWait(Record([2])) }
         journal.close()
     }
