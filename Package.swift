@@ -54,6 +54,9 @@ let package = Package(
         .executableTarget(
             name: "own-daemon", dependencies: ["ParameterServer", "MyMomentum", "Optimizers"],
             path: "Tests/OwnDaemon", swiftSettings: strict),
+        .target(
+            name: "SimulatedMachine", dependencies: ["Journal", "Threading"], path: "Tests/SimulatedMachine",
+            swiftSettings: strict),
         .testTarget(name: "NamesTests", dependencies: ["Names"], swiftSettings: strict),
         .testTarget(
             name: "OptimizersTests", dependencies: ["Names", "Optimizers", "CKernels", "MyMomentum"],
@@ -67,7 +70,7 @@ let package = Package(
             name: "HTTPServingTests", dependencies: ["HTTPServing", "Threading"], resources: [.copy("Corpora")],
             swiftSettings: strict),
         .testTarget(
-            name: "JournalTests", dependencies: ["Journal", "Threading"], exclude: ["Reference"],
+            name: "JournalTests", dependencies: ["Journal", "SimulatedMachine", "Threading"], exclude: ["Reference"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
         .testTarget(
@@ -82,7 +85,8 @@ let package = Package(
             dependencies: ["Names", "ParameterAPI", "ParameterServer", "ParameterServing"],
             swiftSettings: strict),
         .testTarget(
-            name: "ParameterServingTests", dependencies: ["Names", "ParameterServing", "Threading"],
+            name: "ParameterServingTests",
+            dependencies: ["Journal", "Names", "ParameterServing", "SimulatedMachine", "Threading"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
     ]

@@ -20,13 +20,26 @@ extension Journal {
     public static func read(
         directory: String, from start: UInt64 = 1, upTo end: UInt64? = nil, _ body: (StoredRecord) throws -> Void
     ) throws(JournalError) {
-        try read(Directory(directory, on: POSIXFileSystem()), from: start, upTo: end ?? .max, body)
+        try read(directory: directory, on: POSIXFileSystem(), from: start, upTo: end, body)
+    }
+
+    package static func read(
+        directory: String, on disk: any FileSystem, from start: UInt64 = 1, upTo end: UInt64? = nil,
+        _ body: (StoredRecord) throws -> Void
+    ) throws(JournalError) {
+        try read(Directory(directory, on: disk), from: start, upTo: end ?? .max, body)
     }
 
     /// The first segment that is still there: its number, which is 1 while none has been deleted, and the position it
     /// begins with; `nil` where there is no segment.
     public static func firstSegment(directory: String) throws(JournalError) -> (number: UInt64, position: UInt64)? {
-        let directory = Directory(directory, on: POSIXFileSystem())
+        try firstSegment(directory: directory, on: POSIXFileSystem())
+    }
+
+    package static func firstSegment(
+        directory: String, on disk: any FileSystem
+    ) throws(JournalError) -> (number: UInt64, position: UInt64)? {
+        let directory = Directory(directory, on: disk)
         guard let first = try directory.segmentNumbers().first else { return nil }
         return (first, try SegmentReader(FileName.segment(first), in: directory).header.firstPosition)
     }

@@ -15,7 +15,7 @@ public final class Journal: Sendable {
     let directory: Directory
     private let queue: CommitQueue
     private let status: Locked<CommitStatus>
-    private let thread: Thread
+    private let thread: LoopThread
     private let isClosed = Locked(false)
     /// The number of the first segment that the journal thread expects to find.
     let firstSegment: Locked<UInt64>
@@ -67,13 +67,8 @@ public final class Journal: Sendable {
         firstSegment = log.firstSegment
         queue = CommitQueue()
         status = Locked(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
-        nonisolated(unsafe) let loop = CommitLoop(log, mark: mark, settings: settings, queue: queue, status: status)
-        guard
-            let thread = Thread({
-                loop.run()
-                claim.release()
-            })
-        else {
+        let loop = CommitLoop(log, mark: mark, settings: settings, queue: queue, claim: claim, status: status)
+        guard let thread = LoopThread(loop) else {
             log.close()
             throw .inaccessible(file: "the journal thread", call: "pthread_create", code: EAGAIN)
         }

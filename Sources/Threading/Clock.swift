@@ -6,6 +6,9 @@ import Glibc
 public enum Clock {
     /// Nanoseconds of the monotonic clock.
     public static var now: UInt64 {
+        #if DEBUG
+            if let simulation = Simulation.current { return simulation.now }
+        #endif
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -40,7 +40,7 @@ public final class Locked<Value>: @unchecked Sendable {
         defer { pthread_mutex_unlock(mutex) }
         while true {
             if let result = body(&value) { return result }
-            pthread_cond_wait(condition.pointer, mutex)
+            if !simulateWaiting() { pthread_cond_wait(condition.pointer, mutex) }
         }
     }
 
@@ -54,8 +54,26 @@ public final class Locked<Value>: @unchecked Sendable {
         var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
         while true {
             if let result = body(&value) { return result }
-            if pthread_cond_timedwait(condition.pointer, mutex, &time) == ETIMEDOUT { return body(&value) }
+            if simulateWaiting() {
+                if Clock.now >= deadline { return body(&value) }
+            } else if pthread_cond_timedwait(condition.pointer, mutex, &time) == ETIMEDOUT {
+                return body(&value)
+            }
         }
+    }
+
+    /// In a simulation, gives the other loops a turn in place of sleeping.
+    @usableFromInline
+    func simulateWaiting() -> Bool {
+        #if DEBUG
+            guard let simulation = Simulation.current else { return false }
+            pthread_mutex_unlock(mutex)
+            simulation.wait()
+            pthread_mutex_lock(mutex)
+            return true
+        #else
+            return false
+        #endif
     }
 }
 

@@ -1,6 +1,7 @@
 // CRC32C against published values, and the instruction against the tables.
 
 import CKernels
+import SimulatedMachine
 import Testing
 
 @testable import Journal

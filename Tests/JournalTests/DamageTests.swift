@@ -1,6 +1,7 @@
 // Damage on disk: cuts at every byte, flips of every bit. Either exactly the prefix that is left comes back, and the
 // report says what was dropped, or the open refuses and names the place. Never different records.
 
+import SimulatedMachine
 import Testing
 
 @testable import Journal

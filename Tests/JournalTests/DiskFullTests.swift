@@ -2,6 +2,7 @@
 // and, where the test may mount one, on a small tmpfs.
 
 import Glibc
+import SimulatedMachine
 import Testing
 import Threading
 

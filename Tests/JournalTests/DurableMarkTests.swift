@@ -2,6 +2,7 @@
 // acknowledged, or refuses, says how much is missing and changes nothing; verify says the same.
 
 import Glibc
+import SimulatedMachine
 import Testing
 
 @testable import Journal

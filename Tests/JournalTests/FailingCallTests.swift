@@ -2,6 +2,7 @@
 // appears, a full disk heals, and after the first real failure nothing is written any more.
 
 import Glibc
+import SimulatedMachine
 import Testing
 import Threading
 

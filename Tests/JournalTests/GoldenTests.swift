@@ -2,6 +2,7 @@
 // shares no code with the journal.
 
 import Foundation
+import SimulatedMachine
 import Testing
 
 @testable import Journal

@@ -2,6 +2,7 @@
 // back, so nothing here depends on time.
 
 import Glibc
+import SimulatedMachine
 import Testing
 import Threading
 

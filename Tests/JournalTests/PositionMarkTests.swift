@@ -1,6 +1,7 @@
 // What a start knows of records that were acknowledged before their sync and that a power cut took: how many numbers
 // it has to leave out, so that none that was shown comes again with other content.
 
+import SimulatedMachine
 import Testing
 
 @testable import Journal

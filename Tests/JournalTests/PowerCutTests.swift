@@ -2,6 +2,7 @@
 // record is there afterwards, and nothing that was never appended.
 
 import Glibc
+import SimulatedMachine
 import Testing
 
 @testable import Journal

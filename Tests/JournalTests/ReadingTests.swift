@@ -1,5 +1,6 @@
 // Records read back beside the writer, positions skipped and deleted, and what open refuses.
 
+import SimulatedMachine
 import Testing
 import Threading
 

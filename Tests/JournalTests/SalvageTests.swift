@@ -1,6 +1,7 @@
 // Verify names all damage; salvage keeps the good prefix, moves the rest aside and deletes nothing.
 
 import Glibc
+import SimulatedMachine
 import Testing
 
 @testable import Journal

@@ -2,6 +2,7 @@
 // loadable and the new one whole or absent.
 
 import Glibc
+import SimulatedMachine
 import Testing
 import Threading
 

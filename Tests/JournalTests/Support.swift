@@ -1,6 +1,7 @@
 // What the tests of this target share: a directory that goes away, records as values, appends that wait.
 
 import Glibc
+import SimulatedMachine
 import Threading
 
 @testable import Journal

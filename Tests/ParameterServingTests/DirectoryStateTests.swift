@@ -3,6 +3,7 @@
 
 import Foundation
 import Optimizers
+import SimulatedMachine
 import Testing
 
 @testable import Journal
@@ -29,7 +30,7 @@ struct DirectoryStateTests {
     @Test("all readers agree over random histories", arguments: 0..<12)
     func histories(seed: Int) throws {
         let directory = try TemporaryDirectory()
-        var random = SeededGenerator(state: UInt64(seed) &* 7919 &+ 1)
+        var random = SeededGenerator(seed: UInt64(seed) &* 7919 &+ 1)
         var expected = Holdings()
         for _ in 0..<4 {
             let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 4096)

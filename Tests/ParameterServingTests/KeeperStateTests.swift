@@ -3,6 +3,7 @@
 
 import Glibc
 import Optimizers
+import SimulatedMachine
 import Testing
 
 @testable import ParameterServing
@@ -31,7 +32,7 @@ struct KeeperStateTests {
     @Test("with any mixture of records, creations, deletions and slow snapshots the bound holds", arguments: 0..<20)
     func bound(seed: UInt64) throws {
         defer { registry.shutDown() }
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         let models = try (0..<100).map { try model("m\($0)") }
         var state = book(of: Array(models.prefix(80)))
         var (position, waits, writes): (UInt64, Int, Int) = (100, 0, 0)

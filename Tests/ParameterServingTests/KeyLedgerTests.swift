@@ -2,6 +2,7 @@
 
 import Names
 import Optimizers
+import SimulatedMachine
 import Testing
 
 @testable import ParameterServing
@@ -89,7 +90,7 @@ struct KeyLedgerTests {
     @Test("requests that arrive one to three times, with restarts between, come to what each of them once comes to")
     func property() throws {
         for seed in 1...8 as ClosedRange<UInt64> {
-            var random = SeededGenerator(state: seed)
+            var random = SeededGenerator(seed: seed)
             let directory = try TemporaryDirectory()
             var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
             let settings: Setting = [

@@ -2,6 +2,7 @@
 // refused changes nothing. Expected numbers are SGD by hand: w - lr * g.
 
 import Optimizers
+import SimulatedMachine
 import Testing
 import Threading
 

@@ -2,6 +2,7 @@
 // the log under other limits and another clock comes to the same.
 
 import Names
+import SimulatedMachine
 import Testing
 import Threading
 
@@ -98,7 +99,7 @@ struct WorkerExpiryTests {
     @Test("a replay under other limits and another clock knows the same workers")
     func replay() throws {
         for seed in 1...4 as ClosedRange<UInt64> {
-            var random = SeededGenerator(state: seed)
+            var random = SeededGenerator(seed: seed)
             let (directory, time) = (try TemporaryDirectory(), Time())
             var registry = try Self.open(directory, Self.configuration(time, most: 3))
             var model = try registry.make(["optimizer": "sgd", "learning_rate": 1], [("w", [0])])

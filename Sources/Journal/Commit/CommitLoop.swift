@@ -19,11 +19,12 @@ struct CommitStatus: Sendable {
 /// Turns items into writes, syncs and callbacks.
 ///
 /// Owned by the journal thread.
-final class CommitLoop {
+final class CommitLoop: Loop, @unchecked Sendable {
     private let log: SegmentLog
     private var mark: PositionMark
     private let settings: JournalSettings
     private let queue: CommitQueue
+    private let claim: DirectoryClaim
     private let status: Locked<CommitStatus>
     private var backlog = Backlog<CommitItem>()
     private var failure: JournalError?
@@ -33,30 +34,34 @@ final class CommitLoop {
     private var deadline: UInt64?
 
     init(
-        _ log: SegmentLog, mark: PositionMark, settings: JournalSettings, queue: CommitQueue,
+        _ log: SegmentLog, mark: PositionMark, settings: JournalSettings, queue: CommitQueue, claim: DirectoryClaim,
         status: Locked<CommitStatus>
     ) {
         self.log = log
+        self.claim = claim
         self.mark = mark
         self.settings = settings
         self.queue = queue
         self.status = status
     }
 
-    /// Works until the queue is closed and empty, then seals and closes the log.
-    func run() {
-        while true {
-            backlog.append(queue.takeAll())
-            if !backlog.isEmpty {
-                commitBatch()
-            } else if !prepareOnce() {
-                guard let items = queue.wait(until: wakeUp) else { break }
-                backlog.append(items)
-                if items.isEmpty { tryAgain() }
-            }
-            syncIfDue()
+    /// Commits a batch, or makes a later one cheaper; when the queue is closed and empty, seals and closes the log.
+    func turn() -> Turn {
+        defer { syncIfDue() }
+        backlog.append(queue.takeAll())
+        if !backlog.isEmpty {
+            commitBatch()
+        } else if !prepareOnce() {
+            guard queue.isFinished else { return .idle }
+            seal()
+            return .ended
         }
-        seal()
+        return .worked
+    }
+
+    /// Waits for items; after a while in which none came and the last were refused, looks whether the disk has room.
+    func rest() {
+        if !queue.wait(until: wakeUp) { tryAgain() }
     }
 
     // MARK: - A batch
@@ -158,6 +163,7 @@ final class CommitLoop {
         }
         publish()
         log.close()
+        claim.release()
     }
 
     /// Runs the work unless an earlier one failed for good; remembers such a failure.

@@ -41,18 +41,18 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// Waits for items or the deadline (monotonic nanoseconds), whichever is first; `nil` when closed and empty.
-    func wait(until deadline: UInt64?) -> [CommitItem]? {
-        guard let deadline else { return state.wait(for: arrival, Self.take) }
-        return state.wait(for: arrival, until: deadline, Self.take) ?? []
+    /// Waits for items, the end or the deadline (monotonic nanoseconds); false if the deadline was first.
+    func wait(until deadline: UInt64?) -> Bool {
+        let hasCome = { (state: inout State) -> Void? in state.items.isEmpty && !state.isClosed ? nil : () }
+        guard let deadline else {
+            state.wait(for: arrival, hasCome)
+            return true
+        }
+        return state.wait(for: arrival, until: deadline, hasCome) != nil
     }
 
-    private static func take(_ state: inout State) -> [CommitItem]?? {
-        if state.items.isEmpty { return state.isClosed ? .some(nil) : nil }
-        var items: [CommitItem] = []
-        swap(&items, &state.items)
-        return items
-    }
+    /// Whether it is closed and nothing is left in it.
+    var isFinished: Bool { state.withLock { $0.isClosed && $0.items.isEmpty } }
 
     /// Refuses further items and lets the journal thread finish what is there.
     func close() {

@@ -41,10 +41,10 @@ extension Journal {
     /// Moves every segment aside, the newest first: for a journal that cannot be applied to anything any more.
     ///
     /// - Returns: The files that now hold them.
-    public static func setAside(
-        directory path: String, holding claim: DirectoryClaim? = nil
+    package static func setAside(
+        directory path: String, on disk: any FileSystem, holding claim: DirectoryClaim? = nil
     ) throws(JournalError) -> [String] {
-        let directory = Directory(path, on: POSIXFileSystem())
+        let directory = Directory(path, on: disk)
         let claim = if let claim { claim } else { try DirectoryClaim(directory) }
         defer { withExtendedLifetime(claim) {} }
         let salvage = Salvage(directory)

@@ -9,8 +9,8 @@ public final class DirectoryClaim: Sendable {
     /// Claims the directory, which is made if it is missing.
     ///
     /// - Throws: `.inUse`, and what making the directory throws.
-    public convenience init(_ path: String) throws(JournalError) {
-        try self.init(Directory(path, on: POSIXFileSystem()))
+    package convenience init(_ path: String, on disk: any FileSystem) throws(JournalError) {
+        try self.init(Directory(path, on: disk))
     }
 
     init(_ directory: Directory) throws(JournalError) {

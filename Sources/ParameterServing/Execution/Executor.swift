@@ -6,22 +6,34 @@ import Glibc
 import Threading
 
 /// A fixed pool of threads that runs models, each of them on one thread at a time.
-public final class Executor: Sendable {
+public final class Executor: Loop {
     private struct State {
         var ready: [any Runnable] = []
         var head = 0
         var isStopping = false
+
+        mutating func takeNext() -> (any Runnable)? {
+            guard head < ready.count else { return nil }
+            defer {
+                head += 1
+                if head == ready.count || head > 1024 {
+                    ready.removeFirst(head)
+                    head = 0
+                }
+            }
+            return ready[head]
+        }
     }
 
     private let state = Locked(State())
     private let wakeUp = Condition()
-    private let threads = Locked<[Thread]>([])
+    private let threads = Locked<[LoopThread]>([])
 
     /// Starts the pool.
     ///
     /// - Parameter threads: how many threads run models; the number of cores is the natural choice.
     public init(threads: Int) {
-        let started = (0..<threads).compactMap { _ in Thread { self.run() } }
+        let started = (0..<threads).compactMap { _ in LoopThread(self) }
         self.threads.withLock { $0 = started }
     }
 
@@ -41,22 +53,16 @@ public final class Executor: Sendable {
         wakeUp.signal()
     }
 
-    private func run() {
-        while let model = next() { model.run() }
+    /// Runs the model that has been ready longest.
+    public func turn() -> Turn {
+        let (next, isStopping) = state.withLock { ($0.takeNext(), $0.isStopping) }
+        guard let next else { return isStopping ? .ended : .idle }
+        next.run()
+        return .worked
     }
 
-    private func next() -> (any Runnable)? {
-        state.wait(for: wakeUp) { state -> (any Runnable)?? in
-            guard state.head < state.ready.count else { return state.isStopping ? .some(nil) : .none }
-            let model = state.ready[state.head]
-            state.head += 1
-            if state.head == state.ready.count || state.head > 1024 {
-                state.ready.removeFirst(state.head)
-                state.head = 0
-            }
-            return model
-        }
-    }
+    /// Waits for a model that is ready, or for the end.
+    public func rest() { state.wait(for: wakeUp) { $0.head < $0.ready.count || $0.isStopping ? () : nil } }
 }
 
 /// Something an executor runs.

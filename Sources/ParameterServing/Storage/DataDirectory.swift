@@ -16,6 +16,7 @@ public final class DataDirectory: Sendable {
 
     /// The directory's path.
     public let path: String
+    let disk: any FileSystem
     let snapshots: SnapshotStore
     let checkpoints: SnapshotStore
     let settings: JournalSettings
@@ -25,17 +26,24 @@ public final class DataDirectory: Sendable {
     /// Claims a directory and makes what is missing; the journal is opened by recovery.
     ///
     /// - Throws: `inUse` where another process has it; `failed` where it cannot be made.
-    public init(_ path: String, settings: JournalSettings) throws(JournalError) {
+    public convenience init(_ path: String, settings: JournalSettings) throws(JournalError) {
+        try self.init(path, on: POSIXFileSystem(), settings: settings)
+    }
+
+    /// The same on any file system.
+    package init(_ path: String, on disk: any FileSystem, settings: JournalSettings) throws(JournalError) {
         self.path = path
+        self.disk = disk
         self.settings = settings
-        claim = try DirectoryClaim(path + "/journal")
-        snapshots = try SnapshotStore(directory: path + "/snapshots")
-        checkpoints = try SnapshotStore(directory: path + "/checkpoints")
+        claim = try DirectoryClaim(path + "/journal", on: disk)
+        snapshots = try SnapshotStore(directory: path + "/snapshots", on: disk)
+        checkpoints = try SnapshotStore(directory: path + "/checkpoints", on: disk)
     }
 
     /// A directory to look at, perhaps one that a daemon has open; nothing is made or changed.
     public init(reading path: String) {
         self.path = path
+        disk = POSIXFileSystem()
         settings = JournalSettings()
         claim = nil
         snapshots = SnapshotStore(reading: path + "/snapshots")

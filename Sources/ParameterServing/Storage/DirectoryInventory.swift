@@ -21,7 +21,7 @@ struct DirectoryInventory {
     /// Reads a directory, passing over damaged snapshots of models.
     init(_ directory: DataDirectory) throws(JournalError) {
         try self.init(directory) { from, end, body throws(JournalError) in
-            try Journal.read(directory: directory.journalPath, from: from, upTo: end, body)
+            try Journal.read(directory: directory.journalPath, on: directory.disk, from: from, upTo: end, body)
         }
     }
 
@@ -29,7 +29,7 @@ struct DirectoryInventory {
     init(_ directory: DataDirectory, read: Rewind.Read) throws(JournalError) {
         snapshots = try directory.snapshots.list().snapshots
         for info in snapshots { try note(info, in: directory) }
-        firstSegment = try Journal.firstSegment(directory: directory.journalPath)
+        firstSegment = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk)
         try read(firstSegment?.position ?? 1, nil) { record in
             _ = state.apply(try RecordHead(of: record), at: record.position)
         }

@@ -71,7 +71,10 @@ public struct DirectorySalvage {
     }
 
     private mutating func cutJournal() throws(JournalError) {
-        guard let cut = try Journal.salvage(directory: directory.journalPath, holding: directory.claim) else { return }
+        guard
+            let cut = try Journal.salvage(
+                directory: directory.journalPath, on: directory.disk, holding: directory.claim)
+        else { return }
         report.problem = cut.problem
         report.movedAside += cut.movedAside.map { "journal/\($0)" }
         if lostBytes != nil { lostBytes = cut.bytes }
@@ -79,7 +82,7 @@ public struct DirectorySalvage {
 
     /// A journal that begins too late for a snapshot cannot be applied to it: the snapshots' states are what is left.
     private mutating func giveUpJournal() throws(JournalError) {
-        let moved = try Journal.setAside(directory: directory.journalPath, holding: directory.claim)
+        let moved = try Journal.setAside(directory: directory.journalPath, on: directory.disk, holding: directory.claim)
         report.movedAside += moved.map { "journal/\($0)" }
         lostBytes = nil
         contents = try DirectoryInventory(directory)
@@ -93,7 +96,8 @@ public struct DirectorySalvage {
             firstTrustedSnapshot: contents.nextSnapshot
         ).record
         let journal = try Journal.open(
-            directory: directory.journalPath, holding: directory.claim, settings: directory.settings,
+            directory: directory.journalPath, on: directory.disk, holding: directory.claim,
+            settings: directory.settings,
             resumingAt: contents.end
         ) { _ in }
         defer { journal.close() }

@@ -95,6 +95,9 @@ struct KeeperState {
         return batch
     }
 
+    /// Whether there is something to do.
+    var hasWork: Bool { isStopping || isDue || !jobs.isEmpty }
+
     /// What to do now; nil for nothing.
     mutating func nextWork() -> Work? {
         // Jobs that keep coming must not keep the journal from being cut.

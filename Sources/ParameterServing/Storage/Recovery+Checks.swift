@@ -16,7 +16,9 @@ extension Recovery {
 
     /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.
     func checkBeginning() throws(JournalError) {
-        guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath), number > 1 else {
+        guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk),
+            number > 1
+        else {
             return
         }
         if let (_, model) = state.modelNeedingRecords(before: first) {
@@ -34,9 +36,9 @@ extension Recovery {
     /// A journal always has a segment: snapshots without one mean that someone took it away.
     func checkPresence() throws(JournalError) {
         guard endOfSnapshots > 1 || state.hasList || firstDamage != nil else { return }
-        guard try Journal.firstSegment(directory: directory.journalPath) == nil else { return }
+        guard try Journal.firstSegment(directory: directory.journalPath, on: directory.disk) == nil else { return }
         // It may tell how many records there were.
-        throw try Journal.verify(directory: directory.journalPath).problems.first
+        throw try Journal.verify(directory: directory.journalPath, on: directory.disk).problems.first
             ?? Self.lacking("no segment is left, and there are snapshots")
     }
 
@@ -58,7 +60,8 @@ extension Recovery {
 
     /// Without a list of models, only a journal from the beginning tells of all of them.
     private func checkWhole() throws(JournalError) {
-        guard state.lacksList, let first = try Journal.firstSegment(directory: directory.journalPath),
+        guard state.lacksList,
+            let first = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk),
             first.number > 1
         else { return }
         throw firstDamage

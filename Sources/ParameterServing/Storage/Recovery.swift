@@ -80,7 +80,8 @@ final class Recovery {
         let start = ContinuousClock.now
         try begin()
         let journal = try Journal.open(
-            directory: directory.journalPath, holding: directory.claim, settings: directory.settings,
+            directory: directory.journalPath, on: directory.disk, holding: directory.claim,
+            settings: directory.settings,
             resumingAt: endOfSnapshots
         ) { record in try self.replay(record) }
         try directory.snapshots.removeLeftovers()
@@ -99,7 +100,7 @@ final class Recovery {
     /// Builds all that `run` would build, and changes nothing on disk.
     func rehearse() throws(JournalError) {
         try begin()
-        try Journal.read(directory: directory.journalPath) { record in try self.replay(record) }
+        try Journal.read(directory: directory.journalPath, on: directory.disk) { record in try self.replay(record) }
         try finish()
     }
 

@@ -27,7 +27,7 @@ public struct Rewind {
         configuration.requestKeys = requestKeys
         let assembly = ModelAssembly(configuration, catalogue)
         self.init(directory, assembly) { from, end, body throws(JournalError) in
-            try Journal.read(directory: directory.journalPath, from: from, upTo: end, body)
+            try Journal.read(directory: directory.journalPath, on: directory.disk, from: from, upTo: end, body)
         }
     }
 
@@ -68,7 +68,7 @@ public struct Rewind {
     /// Each snapshot leads up to the next one. The last is tried first; a damaged one leaves its stretch to the one
     /// before, and so does one from after a restore, whose steps begin again.
     func wholeImage(atStep step: Int?, uid: ModelUID) throws -> ModelImage? {
-        let first = try Journal.firstSegment(directory: directory.journalPath)?.position ?? 1
+        let first = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk)?.position ?? 1
         var end: UInt64?
         for info in try snapshots().reversed() where info.model == uid.number && info.position >= first {
             guard let state = try intact(info) else { continue }

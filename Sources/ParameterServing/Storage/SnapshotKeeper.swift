@@ -7,7 +7,7 @@ import Journal
 import Threading
 
 /// The thread that writes snapshots and does all other work on files.
-final class SnapshotKeeper: Sendable {
+final class SnapshotKeeper: Loop {
     private let state: Locked<KeeperState>
     private let wakeUp = Condition()
     private let directory: DataDirectory
@@ -37,7 +37,7 @@ final class SnapshotKeeper: Sendable {
             KeeperState(
                 logged: logged, leastAllowance: configuration.snapshotAllowance,
                 journalLimit: configuration.mostJournal))
-        guard let thread = Thread({ self.run() }) else {
+        guard let thread = LoopThread(self) else {
             throw .outOfResources(file: "the snapshot thread", call: "pthread_create", code: EAGAIN)
         }
         thread.detach()
@@ -119,23 +119,28 @@ final class SnapshotKeeper: Sendable {
         state.wait(for: wakeUp) { $0.isRunning ? nil : () }
     }
 
-    private func run() {
-        while true {
-            switch state.wait(for: wakeUp, { $0.nextWork() }) {
-            case .stop:
-                state.withLock { $0.isRunning = false }
-                return wakeUp.broadcast()
-            case .job(let job): job(directory)
-            case .snapshots(let models):
-                let names = models.map { "snapshot of \($0.name)" }
-                attempt(names.count == 1 ? names : names + [Self.batch]) { () throws(JournalError) in
-                    try write(models)
-                }
-            case .delete(let uids):
-                attempt(["removing snapshots"]) { () throws(JournalError) in try remove(uids) }
+    /// Does the next piece of work.
+    func turn() -> Turn {
+        switch state.withLock({ $0.nextWork() }) {
+        case nil: return .idle
+        case .stop:
+            state.withLock { $0.isRunning = false }
+            wakeUp.broadcast()
+            return .ended
+        case .job(let job): job(directory)
+        case .snapshots(let models):
+            let names = models.map { "snapshot of \($0.name)" }
+            attempt(names.count == 1 ? names : names + [Self.batch]) { () throws(JournalError) in
+                try write(models)
             }
+        case .delete(let uids):
+            attempt(["removing snapshots"]) { () throws(JournalError) in try remove(uids) }
         }
+        return .worked
     }
+
+    /// Waits for work.
+    func rest() { state.wait(for: wakeUp) { $0.hasWork ? () : nil } }
 
     /// What the log calls snapshots of several models.
     private static let batch = "snapshots of models"

@@ -2,14 +2,13 @@
 // any sector, and names may have been made durable in any order. Harsher than file systems in use, never kinder.
 
 import Glibc
+import Journal
 import Threading
-
-@testable import Journal
 
 /// What goes wrong, and when.
 ///
 /// Calls are counted from 1.
-enum Fault: Equatable {
+package enum Fault: Equatable, Sendable {
     /// The call fails with that errno and does nothing; later ones work.
     case error(Int32)
     /// A write that does half of its work, then fails with that errno; other calls fail without doing anything.
@@ -20,7 +19,7 @@ enum Fault: Equatable {
     case powerCut
 }
 
-final class SimulatedDisk: FileSystem, @unchecked Sendable {
+package final class SimulatedDisk: FileSystem, @unchecked Sendable {
     fileprivate enum Change {
         case write(offset: Int, bytes: [UInt8])
         case size(Int)
@@ -54,33 +53,35 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         var log: [String] = []
     }
 
-    static let sector = 512
+    package static let sector = 512
     fileprivate let state = Locked(State())
     private let watcher = Locked<(@Sendable (String) -> Void)?>(nil)
 
+    package init() {}
+
     // MARK: - What a test does to it
 
-    var calls: Int { state.withLock { $0.calls } }
+    package var calls: Int { state.withLock { $0.calls } }
 
     /// The calls so far, by name.
-    var log: [String] { state.withLock { $0.log } }
+    package var log: [String] { state.withLock { $0.log } }
 
     /// Calls `watch` before each call, with its name; it may block.
-    func watch(_ watch: @escaping @Sendable (String) -> Void) {
+    package func watch(_ watch: @escaping @Sendable (String) -> Void) {
         watcher.withLock { $0 = watch }
     }
 
-    func plan(_ fault: Fault, at call: Int) {
+    package func plan(_ fault: Fault, at call: Int) {
         state.withLock { $0.faults[call] = fault }
     }
 
     /// Bytes that all files together may have.
-    func limit(to capacity: Int) {
+    package func limit(to capacity: Int) {
         state.withLock { $0.capacity = capacity }
     }
 
     /// Goes through a power cut: a new disk with what this one could have kept.
-    func afterPowerCut(seed: UInt64) -> SimulatedDisk {
+    package func afterPowerCut(seed: UInt64) -> SimulatedDisk {
         var random = SeededGenerator(seed: seed)
         let result = SimulatedDisk()
         let names = state.withLock { state -> [String: File] in
@@ -98,7 +99,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
     }
 
     /// The disk after the process was killed: everything written is there, what was not synced still is not.
-    func afterKill() -> SimulatedDisk {
+    package func afterKill() -> SimulatedDisk {
         let result = SimulatedDisk()
         state.withLock { state in
             var copies: [ObjectIdentifier: File] = [:]
@@ -121,7 +122,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
     }
 
     /// Places a durable file.
-    func put(_ path: String, _ bytes: [UInt8]) {
+    package func put(_ path: String, _ bytes: [UInt8]) {
         let file = File()
         file.durable = bytes
         file.content = bytes
@@ -132,7 +133,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
     }
 
     /// Flips a bit behind everybody's back, on the disk and in memory.
-    func damage(_ path: String, at offset: Int) {
+    package func damage(_ path: String, at offset: Int) {
         state.withLock { state in
             guard let file = state.names[path], offset < file.content.count else { return }
             file.settle()
@@ -141,11 +142,11 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    func bytes(of path: String) -> [UInt8]? {
+    package func bytes(of path: String) -> [UInt8]? {
         state.withLock { $0.names[path]?.content }
     }
 
-    var paths: [String] { state.withLock { $0.names.keys.sorted() } }
+    package var paths: [String] { state.withLock { $0.names.keys.sorted() } }
 
     private static func survivors(of file: File, _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = file.durable
@@ -171,18 +172,18 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     // MARK: - FileSystem
 
-    func createDirectory(_ path: String) throws(SystemError) {
+    package func createDirectory(_ path: String) throws(SystemError) {
         _ = try call("mkdir") { _, _ in }
     }
 
-    func lock(_ path: String) throws(SystemError) -> Int32? {
+    package func lock(_ path: String) throws(SystemError) -> Int32? {
         try call("flock") { state, _ in
             if state.open.values.contains(where: { $0.name == path }) { return nil }
             return SimulatedDisk.open(path, create: true, &state)
         }
     }
 
-    func open(_ path: String, _ mode: OpenMode) throws(SystemError) -> Int32 {
+    package func open(_ path: String, _ mode: OpenMode) throws(SystemError) -> Int32 {
         let descriptor = try call("open") { state, _ -> Int32? in
             if mode == .create { state.replace(path, with: File()) }
             return SimulatedDisk.open(path, create: false, &state)
@@ -191,11 +192,11 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return descriptor
     }
 
-    func close(_ file: Int32) {
+    package func close(_ file: Int32) {
         state.withLock { $0.open[file] = nil }
     }
 
-    func write(
+    package func write(
         _ buffers: UnsafeBufferPointer<iovec>, to descriptor: Int32, at offset: Int
     ) throws(SystemError) -> Int {
         var bytes: [UInt8] = []
@@ -224,7 +225,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }.get()
     }
 
-    func read(
+    package func read(
         _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
     ) throws(SystemError) -> Int {
         nonisolated(unsafe) let buffer = buffer
@@ -239,7 +240,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    func synchronize(_ descriptor: Int32) throws(SystemError) {
+    package func synchronize(_ descriptor: Int32) throws(SystemError) {
         do throws(SystemError) {
             try call("fdatasync") { state, _ in state.open[descriptor]?.file.settle() }
         } catch {
@@ -249,21 +250,21 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    func openDirectory(_ path: String) throws(SystemError) -> Int32 {
+    package func openDirectory(_ path: String) throws(SystemError) -> Int32 {
         try call("open") { state, _ in
             state.nextDescriptor += 1
             return state.nextDescriptor
         }
     }
 
-    func synchronizeNames(_ directory: Int32) throws(SystemError) {
+    package func synchronizeNames(_ directory: Int32) throws(SystemError) {
         try call("fsync") { state, _ in
             state.durableNames = state.names
             state.pendingNames = []
         }
     }
 
-    func rename(_ from: String, to: String) throws(SystemError) {
+    package func rename(_ from: String, to: String) throws(SystemError) {
         let found = try call("rename") { state, _ -> Bool in
             guard let file = state.names[from] else { return false }
             state.names[from] = nil
@@ -274,7 +275,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         if !found { throw SystemError("rename", ENOENT) }
     }
 
-    func remove(_ path: String) throws(SystemError) {
+    package func remove(_ path: String) throws(SystemError) {
         let found = try call("unlink") { state, _ -> Bool in
             guard state.names[path] != nil else { return false }
             state.replace(path, with: nil)
@@ -283,7 +284,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         if !found { throw SystemError("unlink", ENOENT) }
     }
 
-    func allocate(_ descriptor: Int32, size: Int) throws(SystemError) {
+    package func allocate(_ descriptor: Int32, size: Int) throws(SystemError) {
         try call("fallocate") { state, _ -> Result<Void, SystemError> in
             guard let file = state.open[descriptor]?.file, file.content.count < size else { return .success(()) }
             guard state.used + size - file.content.count <= state.capacity else {
@@ -295,7 +296,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }.get()
     }
 
-    func truncate(_ descriptor: Int32, size: Int) throws(SystemError) {
+    package func truncate(_ descriptor: Int32, size: Int) throws(SystemError) {
         try call("ftruncate") { state, _ in
             guard let file = state.open[descriptor]?.file else { return }
             file.content.resize(to: size)
@@ -303,17 +304,17 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    func size(_ descriptor: Int32) throws(SystemError) -> Int {
+    package func size(_ descriptor: Int32) throws(SystemError) -> Int {
         try call("fstat") { state, _ in state.open[descriptor]?.file.content.count ?? 0 }
     }
 
-    func isNamed(_ descriptor: Int32, _ path: String) -> Bool? {
+    package func isNamed(_ descriptor: Int32, _ path: String) -> Bool? {
         try? call("stat") { state, _ in state.open[descriptor]?.file === state.names[path] }
     }
 
-    func changeTime(_ directory: String) -> Int64? { nil }
+    package func changeTime(_ directory: String) -> Int64? { nil }
 
-    func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {
+    package func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {
         try call("readdir") { state, _ in
             state.names.keys.sorted().filter { $0.hasPrefix(directory + "/") }.map {
                 DirectoryEntry(name: String($0.dropFirst(directory.count + 1)), isDirectory: false)
@@ -321,7 +322,7 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    func discardCache(_ descriptor: Int32) {
+    package func discardCache(_ descriptor: Int32) {
         state.withLock { state in
             guard let file = state.open[descriptor]?.file, file.pending.isEmpty else { return }
             file.content = file.durable

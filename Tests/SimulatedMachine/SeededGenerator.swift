@@ -1,10 +1,10 @@
-// Randomness that a seed repeats: whatever a randomised test of this target finds can be run again.
+// Randomness that a seed repeats: whatever a randomised test finds can be run again.
 
 import Glibc
 
 extension [UInt8] {
     /// Random bytes.
-    static func random(count: Int, using generator: inout SeededGenerator) -> [UInt8] {
+    package static func random(count: Int, using generator: inout SeededGenerator) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             let memory = UnsafeMutableRawBufferPointer(buffer)
             for offset in stride(from: 0, to: count, by: 8) {
@@ -20,12 +20,12 @@ extension [UInt8] {
 }
 
 /// The same numbers for the same seed, everywhere (SplitMix64, Steele and others 2014).
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
