@@ -79,12 +79,12 @@ public struct Catalogue: Sendable {
         func make(_ plan: OptimizerPlan) throws(OptimizerError) -> Rule { try rule.init(plan) }
 
         /// Why weight decay leaves a parameter out, beside the rules of groups and names.
-        func exemption(_ name: Name, settings: Settings) -> String? {
+        func exemption(_ name: Name, settings: SettingReader) -> String? {
             own?.exemption(name, settings: settings) ?? rule.exemption(name, settings: settings)
         }
 
         /// Whether `grad_centralization` reaches the gradients.
-        func centralizes(_ settings: Settings) -> Bool {
+        func centralizes(_ settings: SettingReader) -> Bool {
             own?.centralizes(settings) ?? (traits.centralizes && rule.centralizes(settings))
         }
     }
@@ -127,7 +127,7 @@ public struct Catalogue: Sendable {
     ///
     /// - Throws: `.invalid` for whatever the definition gets wrong; `.noMemory` where the system has none.
     public func makeOptimizer(
-        definition: Setting, parameters: [ParameterDefinition]
+        definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> ModelOptimizer {
         let (plan, rules) = try draft(definition: definition, parameters: parameters)
         return try ModelOptimizer(plan, rules)
@@ -135,7 +135,7 @@ public struct Catalogue: Sendable {
 
     /// The plan of an optimizer, and its rules: everything that can be wrong has been said, and nothing is allocated.
     func draft(
-        definition: Setting, parameters: [ParameterDefinition]
+        definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> (plan: OptimizerPlan, rules: [Rule]) {
         let plan = try PlanBuilder(definition: definition, parameters: parameters, catalogue: self).build()
         var rules: [Rule] = []
@@ -152,7 +152,8 @@ public struct Catalogue: Sendable {
     ///
     /// Parameters, their versions and gradients are the caller's to count.
     /// - Throws: `.invalid` as `makeOptimizer`, and where the count would not fit in an Int.
-    public func memoryNeeded(definition: Setting, parameters: [ParameterDefinition]) throws(OptimizerError) -> Int {
+    public func memoryNeeded(definition: SettingValue, parameters: [ParameterDefinition]) throws(OptimizerError) -> Int
+    {
         try stateBytes(definition: definition, parameters: parameters).slots
     }
 
@@ -160,7 +161,7 @@ public struct Catalogue: Sendable {
     ///
     /// - Throws: `.invalid` as `makeOptimizer`.
     public func stateBytes(
-        definition: Setting, parameters: [ParameterDefinition]
+        definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> (slots: Int, copies: Int) {
         let (plan, rules) = try draft(definition: definition, parameters: parameters)
         return (plan.byteCount, rules.contains(where: \.mayCopySlots) ? plan.byteCount : 0)
@@ -170,13 +171,13 @@ public struct Catalogue: Sendable {
     ///
     /// - Throws: `.invalid` as `makeOptimizer`.
     public func stateForm(
-        definition: Setting, parameters: [ParameterDefinition]
+        definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> StateForm {
         StateForm(try draft(definition: definition, parameters: parameters).plan)
     }
 
     /// A schedule that `setting` or a part of it names and that is not there; nil for none.
-    public func unknownSchedule(in setting: Setting) -> String? {
+    public func unknownSchedule(in setting: SettingValue) -> String? {
         if let name = setting["schedule"]?.stringValue, !knowsSchedule(name) { return name }
         switch setting {
         case .array(let elements): return elements.lazy.compactMap { unknownSchedule(in: $0) }.first
@@ -191,15 +192,15 @@ public struct Catalogue: Sendable {
 
     /// The schedule that `setting` describes, its arguments read and checked.
     func makeSchedule(
-        _ setting: Setting, name: String, pointer: String
+        _ setting: SettingValue, name: String, pointer: String
     ) throws(OptimizerError) -> any LearningRateSchedule {
         try readSchedule(setting, name: name, pointer: pointer).schedule
     }
 
     /// The schedule that `setting` describes, with the reader of its arguments.
     func readSchedule(
-        _ setting: Setting, name: String, pointer: String
-    ) throws(OptimizerError) -> (schedule: any LearningRateSchedule, settings: Settings) {
+        _ setting: SettingValue, name: String, pointer: String
+    ) throws(OptimizerError) -> (schedule: any LearningRateSchedule, settings: SettingReader) {
         let isFunction = setting["total_step"] != nil || setting["milestone"] != nil
         let candidates = isFunction ? functions : schedules + functions
         guard let type = candidates.first(where: { $0.name.foldedSchedule == name.foldedSchedule }) else {
@@ -207,7 +208,7 @@ public struct Catalogue: Sendable {
                 "\(pointer)/schedule", .valueError, "There is no schedule `\(name)`; \(scheduleHint(name))",
                 expected: scheduleNames.joined(separator: ", "), got: name)
         }
-        let settings = Settings(setting, pointer: pointer, owner: type.name, known: ["schedule"])
+        let settings = SettingReader(setting, pointer: pointer, owner: type.name, known: ["schedule"])
         do throws(OptimizerError) {
             let schedule = try type.init(settings)
             try settings.finish()
@@ -219,13 +220,16 @@ public struct Catalogue: Sendable {
 
     /// The argument that would be the missing one if it were spelt like it: naming it says more than what is missing.
     private static func misspelling(
-        in setting: Setting, _ settings: Settings, _ type: any LearningRateSchedule.Type
+        in setting: SettingValue, _ settings: SettingReader, _ type: any LearningRateSchedule.Type
     ) -> OptimizerError? {
         guard let missing = settings.missing else { return nil }
         let near = NearestNames.of(missing, among: setting.entries.map(\.key))
         for name in near where name != "schedule" {
-            let entries = setting.entries.map { Setting.Entry(key: $0.key == name ? missing : $0.key, value: $0.value) }
-            let corrected = Settings(.object(entries), pointer: settings.pointer, owner: type.name, known: ["schedule"])
+            let entries = setting.entries.map {
+                SettingValue.Entry(key: $0.key == name ? missing : $0.key, value: $0.value)
+            }
+            let corrected = SettingReader(
+                .object(entries), pointer: settings.pointer, owner: type.name, known: ["schedule"])
             guard (try? type.init(corrected)) != nil, (try? corrected.finish()) != nil else { continue }
             return .invalid(
                 "\(settings.pointer)/\(name.pointerEscaped)", .typeError,

@@ -45,13 +45,15 @@ public struct Initializer: Sendable, Equatable {
     /// Reads a name, or an object with `type` and an optional `seed`.
     ///
     /// - Throws: TypeError or ValueError for anything else.
-    public init(_ setting: Setting, pointer: String) throws(OptimizerError) {
-        let object = setting.stringValue.map { Setting.object([Setting.Entry(key: "type", value: .string($0))]) }
+    public init(_ setting: SettingValue, pointer: String) throws(OptimizerError) {
+        let object = setting.stringValue.map {
+            SettingValue.object([SettingValue.Entry(key: "type", value: .string($0))])
+        }
         guard case .object = object ?? setting else {
             let words = "a name or an object with `type`"
             throw .wrongKind(pointer, "`init`", words, setting, expected: "a name or an object")
         }
-        let settings = Settings(object ?? setting, pointer: pointer, owner: "init")
+        let settings = SettingReader(object ?? setting, pointer: pointer, owner: "init")
         guard settings.has("type") else {
             throw settings.complaint(
                 "type", .typeError, "`init` needs `type`.", "the name of an initializer", "nothing")

@@ -219,7 +219,7 @@ public final class ModelOptimizer {
     /// - Throws: `.invalid` for whatever is wrong with the definition, and where it would move parameters between groups
     ///   or name another optimizer; `.noMemory` for new slots.
     public func reconfigured(
-        with definition: Setting, isOwed: Bool = false
+        with definition: SettingValue, isOwed: Bool = false
     ) throws(OptimizerError) -> ModelOptimizer {
         let (plan, rules) = try draft(with: definition)
         let changed = try ModelOptimizer(plan, rules, slots: slots, isOwed: isOwed)
@@ -234,11 +234,11 @@ public final class ModelOptimizer {
     /// The bytes that the slots of this model take under another definition.
     ///
     /// - Throws: `.invalid` as `reconfigured`.
-    public func memoryNeeded(with definition: Setting) throws(OptimizerError) -> Int {
+    public func memoryNeeded(with definition: SettingValue) throws(OptimizerError) -> Int {
         try draft(with: definition).plan.byteCount
     }
 
-    private func draft(with definition: Setting) throws(OptimizerError) -> (plan: OptimizerPlan, rules: [Rule]) {
+    private func draft(with definition: SettingValue) throws(OptimizerError) -> (plan: OptimizerPlan, rules: [Rule]) {
         let changed = try plan.catalogue.draft(
             definition: definition, parameters: plan.layout.parameters.map(ParameterDefinition.init))
         guard changed.plan.row.isSame(as: plan.row) else {

@@ -13,10 +13,10 @@ open class Optimizer {
     open class var traits: RuleTraits { RuleTraits("Optimizer") }
 
     /// Why weight decay leaves a parameter out, beside the rules of groups and names; nil where it does not.
-    open class func exemption(_ name: Name, settings: Settings) -> String? { nil }
+    open class func exemption(_ name: Name, settings: SettingReader) -> String? { nil }
 
     /// Whether `grad_centralization` reaches the gradients.
-    open class func centralizes(_ settings: Settings) -> Bool { traits.centralizes }
+    open class func centralizes(_ settings: SettingReader) -> Bool { traits.centralizes }
 
     /// The definition with all of its rules applied.
     public let plan: OptimizerPlan
@@ -77,7 +77,7 @@ extension Optimizer {
     /// Where each parameter is, and what the definition says about it.
     public var layout: ArenaLayout { plan.layout }
     /// The definition as given, merge patches applied.
-    public var definition: Setting { plan.definition }
+    public var definition: SettingValue { plan.definition }
     /// Where updates happen.
     public var target: String { "CPU" }
     /// Whether duplicate rows of sparse gradients are summed before the rule.

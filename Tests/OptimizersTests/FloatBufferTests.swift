@@ -18,7 +18,7 @@ import Testing
     @Test("room for the copies of slots is taken once, used and given back")
     func roomForCopies() throws {
         let shape = try #require(Shape([1 << 20]))
-        let definition = Setting.object([Setting.Entry(key: "optimizer", value: .string("adam"))])
+        let definition = SettingValue.object([SettingValue.Entry(key: "optimizer", value: .string("adam"))])
         let optimizer = try Catalogue.builtin.makeOptimizer(
             definition: definition, parameters: [ParameterDefinition(name: "w", shape: shape)])
         var gradients = Gradients(dense: FloatBuffer(owed: 1 << 20), parameterCount: 1)

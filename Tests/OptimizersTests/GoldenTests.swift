@@ -37,7 +37,7 @@ extension Replay {
     }
 
     /// Torch's group cases change a group's rate between steps; there the record is the definition.
-    func takeNotes(of record: Setting, _ golden: GoldenCase) throws {
+    func takeNotes(of record: SettingValue, _ golden: GoldenCase) throws {
         guard golden.isTorch, let rates = record["lr"], !rates.entries.isEmpty else { return }
         let groups = (optimizer.definition["groups"]?.elements ?? []).map { group in
             group.setting("lr", to: group["name"]?.stringValue.flatMap { rates[Name($0)] })

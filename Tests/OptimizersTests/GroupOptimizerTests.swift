@@ -96,7 +96,7 @@ struct GroupOptimizerTests {
 
     @Test("is part of what a definition means only where it is written")
     func canonical() throws {
-        func canonical(_ groups: String) throws -> Setting {
+        func canonical(_ groups: String) throws -> SettingValue {
             let definition = try SettingJSON.read(#"{"optimizer":{"type":"SGD","momentum":0.5},"groups":[\#(groups)]}"#)
             let parameters = [ParameterDefinition(name: "w", shape: try #require(Shape([1])))]
             return try Catalogue.builtin.canonical(definition, parameters: parameters)

@@ -10,8 +10,8 @@ struct LossScalingTests {
     @Test("follows the recorded traces of both MindSpore rules", arguments: ScheduleTests.kind("loss_scale"))
     func traces(_ place: Int) throws {
         let golden = ScheduleTests.cases[place]
-        let type = [Setting.Entry(key: "type", value: .string("dynamic"))]
-        let definition = Setting.object(type + (golden["args"]?.entries ?? []))
+        let type = [SettingValue.Entry(key: "type", value: .string("dynamic"))]
+        let definition = SettingValue.object(type + (golden["args"]?.entries ?? []))
         let scaling = try LossScaling(definition, pointer: "")
         var scaler = LossScaler(startOf: scaling)
         let after = golden["loss_scale_after"] ?? golden["scale_value_after"]

@@ -112,7 +112,7 @@ struct NameSearchTests {
         #expect(rate.value(at: 100, past: .hold) == 9)
     }
 
-    private static func piece(_ steps: Int, _ rate: Setting) -> Setting {
+    private static func piece(_ steps: Int, _ rate: SettingValue) -> SettingValue {
         .object([.init(key: "steps", value: .integer(steps)), .init(key: "lr", value: rate)])
     }
 }

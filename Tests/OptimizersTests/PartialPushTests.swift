@@ -174,7 +174,7 @@ private final class CountingCalls: Rule {
 
 extension Replay {
     /// A model from a whole definition, its parameters included.
-    convenience init(partial definition: Setting) throws {
+    convenience init(partial definition: SettingValue) throws {
         let entries = definition["parameters"]?.entries ?? []
         let parameters = entries.compactMap { entry in
             GoldenCase.shape(entry.value).map { ParameterDefinition(name: entry.key, shape: $0) }

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Refusals")
 struct RefusalTests {
-    static let table: Setting = {
+    static let table: SettingValue = {
         let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("conformance/data/errors.json")
         return (try? SettingJSON.read([UInt8](Data(contentsOf: url)))) ?? .null
@@ -51,7 +51,7 @@ struct RefusalTests {
         }
     }
 
-    private static func model(_ body: Setting) throws -> Replay {
+    private static func model(_ body: SettingValue) throws -> Replay {
         let values = values(body["parameters"])
         let parameters = (body["parameters"]?.entries ?? []).compactMap { entry in
             Shape([values[entry.key]?.count ?? 0]).map { ParameterDefinition(name: entry.key, shape: $0) }
@@ -59,7 +59,7 @@ struct RefusalTests {
         return try Replay(body.setting("parameters", to: nil), parameters, values: values)
     }
 
-    private static func values(_ object: Setting?) -> [Name: [Float]] {
+    private static func values(_ object: SettingValue?) -> [Name: [Float]] {
         var values: [Name: [Float]] = [:]
         for entry in object?.entries ?? [] {
             if case .numbers(let list) = entry.value { values[entry.key] = list.map { Float($0) } }
@@ -67,7 +67,7 @@ struct RefusalTests {
         return values
     }
 
-    private static func compare(_ model: Replay, _ expected: Setting, name: String) {
+    private static func compare(_ model: Replay, _ expected: SettingValue, name: String) {
         if let order = expected["parameter_order"]?.elements {
             #expect(
                 model.optimizer.layout.parameters.map(\.name) == order.compactMap(\.stringValue).map { Name($0) },

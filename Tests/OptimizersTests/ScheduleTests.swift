@@ -11,9 +11,9 @@ struct ScheduleTests {
     static func kind(_ kind: String) -> [Int] { cases.indices.filter { cases[$0]["kind"]?.stringValue == kind } }
 
     /// What a request holds: the case's name with its arguments.
-    static func setting(_ golden: Setting) -> Setting {
+    static func setting(_ golden: SettingValue) -> SettingValue {
         let arguments = golden["args"]?.entries ?? []
-        return .object([Setting.Entry(key: "schedule", value: golden["name"] ?? .null)] + arguments)
+        return .object([SettingValue.Entry(key: "schedule", value: golden["name"] ?? .null)] + arguments)
     }
 
     @Test("give the recorded values within 1e-6 of their largest", arguments: kind("class") + kind("function"))

@@ -58,7 +58,7 @@ struct StateTests {
         }
     }
 
-    private func compare(_ entry: Setting.Entry, _ replay: Replay, _ golden: GoldenCase) throws {
+    private func compare(_ entry: SettingValue.Entry, _ replay: Replay, _ golden: GoldenCase) throws {
         let slotName = Self.attributes[entry.key.text] ?? entry.key.text
         for tensor in entry.value.entries {
             let index = try #require(replay.optimizer.layout.index(of: tensor.key))

@@ -25,10 +25,10 @@ struct TorchArgumentTests {
     @Test("the defaults of every rule are taken as they are, and are the defaults here", arguments: defaults)
     func taken(_ defaults: String) throws {
         let spelled = try SettingJSON.read(defaults).setting("framework", to: .string("torch"))
-        let bare = Setting.object(spelled.entries.filter { ["type", "framework"].contains($0.key) })
+        let bare = SettingValue.object(spelled.entries.filter { ["type", "framework"].contains($0.key) })
         let models = try [spelled, bare].map { optimizer in
             try Replay(
-                .object([Setting.Entry(key: "optimizer", value: optimizer)]),
+                .object([SettingValue.Entry(key: "optimizer", value: optimizer)]),
                 [ParameterDefinition(name: "w", shape: .scalar)], values: ["w": [1]])
         }
         for _ in 0..<5 { for model in models { try model.push(["w": [0.5]]) } }

@@ -7,7 +7,7 @@ struct HalvingLR: LearningRateSchedule {
     static let name = "HalvingLR"
     let rate: Double
 
-    init(_ settings: Settings) throws(OptimizerError) {
+    init(_ settings: SettingReader) throws(OptimizerError) {
         rate = try settings.number("learning_rate")
     }
 

@@ -10,7 +10,7 @@ import Testing
 @Suite("Recycled arenas")
 struct ArenaStampTests {
     private static let names: [Name] = ["a", "b", "c"]
-    private static let sgd: Setting = ["optimizer": "sgd", "learning_rate": 0.5]
+    private static let sgd: SettingValue = ["optimizer": "sgd", "learning_rate": 0.5]
     private static let start = names.map { ($0, [Float](repeating: 1, count: 2)) }
 
     @Test("pushes and imports to parts of a model add up", arguments: UInt64(1)...8)

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Binary forms")
 struct BinaryFormTests {
-    private static let setting: Setting = [
+    private static let setting: SettingValue = [
         "null": nil, "boolean": true, "integer": -7, "number": 0.1, "string": "Straße", "numbers": [1.5, -2, 1e300],
         "array": .array([nil, "x", .array([])]), "object": ["inner": [:]],
     ]

@@ -61,7 +61,7 @@ struct DeletedMemoryTests {
         let directory = try TemporaryDirectory()
         var registry = try directory.open(snapshotAllowance: 1 << 16)
         for name in ["m", "n"] {
-            let settings: Setting = ["optimizer": .string(optimizer), "learning_rate": 0.25]
+            let settings: SettingValue = ["optimizer": .string(optimizer), "learning_rate": 0.25]
             let model = try registry.make(settings, Self.values, name: name)
             try Self.push(to: model)
             let saved = try registry.save(model)

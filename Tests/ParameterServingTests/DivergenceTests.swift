@@ -10,8 +10,8 @@ import Threading
 
 @Suite("Divergence")
 struct DivergenceTests {
-    private static let adam: Setting = ["optimizer": "adam", "learning_rate": 0.5]
-    private static let momentum: Setting = [
+    private static let adam: SettingValue = ["optimizer": "adam", "learning_rate": 0.5]
+    private static let momentum: SettingValue = [
         "optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": 0.5,
     ]
 
@@ -64,7 +64,7 @@ struct DivergenceTests {
     @Test("a log of the first releases, whose pushes looked at parameters alone, comes to what it came to then")
     func firstReleases() throws {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
-        func state(_ settings: Setting) throws -> ModelState {
+        func state(_ settings: SettingValue) throws -> ModelState {
             try assembly.assemble("m", ModelUID(number: 1), .definition(.of(settings, [("w", [1, 2])])))
         }
         var model = try state(Self.adam)

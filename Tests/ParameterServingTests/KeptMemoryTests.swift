@@ -16,13 +16,15 @@ struct KeptMemoryTests {
     private static let plain: [(Name, [Float])] = [("w", [0])]
 
     /// So many groups of one parameter each, with rates that change at every step or never.
-    private static func groups(_ count: Int, decaying: Bool) -> (Setting, [(Name, [Float])]) {
+    private static func groups(_ count: Int, decaying: Bool) -> (SettingValue, [(Name, [Float])]) {
         let names = (0..<count).map { Name("p\($0)") }
-        let schedule: Setting = [
+        let schedule: SettingValue = [
             "schedule": "ExponentialDecayLR", "learning_rate": 0.5, "decay_rate": 0.99, "decay_steps": 1,
         ]
-        let groups = names.map { name in Setting.object([.init(key: "params", value: .array([.string(name.text)]))]) }
-        let settings = Setting.object([
+        let groups = names.map { name in
+            SettingValue.object([.init(key: "params", value: .array([.string(name.text)]))])
+        }
+        let settings = SettingValue.object([
             .init(key: "optimizer", value: "sgd"), .init(key: "learning_rate", value: decaying ? schedule : 0.5),
             .init(key: "groups", value: .array(groups)),
         ])

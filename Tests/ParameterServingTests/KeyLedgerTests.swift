@@ -93,7 +93,7 @@ struct KeyLedgerTests {
             var random = SeededGenerator(seed: seed)
             let directory = try TemporaryDirectory()
             var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
-            let settings: Setting = [
+            let settings: SettingValue = [
                 "optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": [0.5, 0.25], "past_end": "hold",
             ]
             var model = try registry.make(settings, [("w", [1, 2])])

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Memory budget")
 struct MemoryBudgetTests {
-    private func source(_ optimizer: Setting, _ dimensions: [Int], copies: Int = 1) throws -> ModelSource {
+    private func source(_ optimizer: SettingValue, _ dimensions: [Int], copies: Int = 1) throws -> ModelSource {
         let shape = try #require(Shape(dimensions))
         let parameters = (0..<copies).map {
             InitialParameter(
@@ -143,7 +143,7 @@ struct MemoryBudgetTests {
         // The values of the first version, Adam's two slots, and no room for a third.
         let rest = try registry.budget.reserve(40_000 - registry.budget.reserved - 3999)
         let before = registry.budget.reserved - rest.bytes
-        let patch: Setting = ["optimizer": ["type": "adam", "use_amsgrad": true]]
+        let patch: SettingValue = ["optimizer": ["type": "adam", "use_amsgrad": true]]
         #expect(throws: ServingError.outOfMemory(needed: 4000, limit: 40_000)) { try model.patch(patch) }
         #expect(registry.budget.reserved - rest.bytes == before)
         registry.shutDown()
@@ -163,7 +163,7 @@ struct MemoryBudgetTests {
     func neverSteps(optimizer: String) throws {
         // 200,000 bytes of values; a slot of SGD, two of Adam, and of Lamb copies of two.
         let (values, slots) = (200_000, ["sgd": 200_000, "adam": 400_000, "lamb": 800_000][optimizer] ?? 0)
-        let settings: Setting = ["optimizer": .string(optimizer), "learning_rate": 0.5]
+        let settings: SettingValue = ["optimizer": .string(optimizer), "learning_rate": 0.5]
         let least = 3 * values + slots
         for (limit, isTaken) in [(least - 1, false), (least + 10_000, true)] {
             try Place.memory.withRegistry(memoryLimit: limit) { registry in
@@ -204,9 +204,9 @@ struct MemoryBudgetTests {
         // 160,000 bytes to take a step, and 16 for each rate.
         let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 10_000))]
         try Place.memory.withRegistry(memoryLimit: 200_000) { registry in
-            let rates = Setting.numbers([Double](repeating: 0.5, count: 1000))
+            let rates = SettingValue.numbers([Double](repeating: 0.5, count: 1000))
             let model = try registry.make(["optimizer": "sgd", "learning_rate": rates], values)
-            let more = Setting.numbers([Double](repeating: 0.5, count: 5000))
+            let more = SettingValue.numbers([Double](repeating: 0.5, count: 5000))
             let error = #expect(throws: ServingError.self) { try model.patch(["learning_rate": ["append": more]]) }
             guard case .tooLargeToStep(let needed, 200_000) = error else { throw error ?? .stopping }
             #expect((256_000...266_000).contains(needed))

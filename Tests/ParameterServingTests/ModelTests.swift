@@ -10,7 +10,7 @@ import Threading
 
 @Suite("Model")
 struct ModelTests {
-    private static let sgd: Setting = ["optimizer": "sgd", "learning_rate": 0.5]
+    private static let sgd: SettingValue = ["optimizer": "sgd", "learning_rate": 0.5]
 
     @Test("a push moves the parameters, the step and the version by one", arguments: Place.allCases)
     func push(place: Place) throws {
@@ -133,7 +133,7 @@ struct ModelTests {
     @Test("many pushes at the end of a rate array: as many are applied as there are entries", arguments: Place.allCases)
     func exhaustedAtOnce(place: Place) throws {
         try place.withRegistry { registry in
-            let rates = Setting.numbers(Array(repeating: 0.5, count: 10))
+            let rates = SettingValue.numbers(Array(repeating: 0.5, count: 10))
             let model = try registry.make(["optimizer": "sgd", "learning_rate": rates], [("w", [0])])
             let results = Collector<Bool>()
             let done = Future<Void>()
@@ -185,7 +185,7 @@ struct ModelTests {
     @Test("a patch changes rates from the next update on; null goes back to the default", arguments: Place.allCases)
     func patch(place: Place) throws {
         try place.withRegistry { registry in
-            let groups: Setting = .array([["name": "first", "params": .array(["w"])], ["params": .array(["v"])]])
+            let groups: SettingValue = .array([["name": "first", "params": .array(["w"])], ["params": .array(["v"])]])
             let model = try registry.make(
                 ["optimizer": "sgd", "learning_rate": 0.5, "groups": groups], [("w", [0]), ("v", [0])])
             try model.patch(["lr": 0.25], group: "first")

@@ -12,7 +12,7 @@ import Threading
 
 @Suite("Recovery")
 struct RecoveryTests {
-    static let momentum: Setting = [
+    static let momentum: SettingValue = [
         "optimizer": ["type": "momentum", "momentum": 0.9], "learning_rate": 0.01, "weight_decay": 0.001,
     ]
     static let parameters: [(Name, [Float])] = [("w", [1, -2, 0.5]), ("v", [4])]
@@ -25,7 +25,7 @@ struct RecoveryTests {
     }
 
     /// What a model in memory comes to by these pushes.
-    static func reference(_ keys: [(number: Int, key: PushKey?)], settings: Setting = momentum) throws -> String {
+    static func reference(_ keys: [(number: Int, key: PushKey?)], settings: SettingValue = momentum) throws -> String {
         let registry = ModelRegistry(configuration: ServingConfiguration(memoryLimit: 1 << 30), catalogue: .builtin)
         defer { registry.shutDown() }
         let model = try registry.make(settings, parameters)

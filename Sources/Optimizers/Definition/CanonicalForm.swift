@@ -12,8 +12,8 @@ extension Catalogue {
     ///
     /// - Throws: `.invalid` as `makeOptimizer`.
     public func canonical(
-        _ definition: Setting, parameters: [ParameterDefinition]
-    ) throws(OptimizerError) -> Setting {
+        _ definition: SettingValue, parameters: [ParameterDefinition]
+    ) throws(OptimizerError) -> SettingValue {
         let ordered = parameters.sorted { $0.name < $1.name }
         let plan = try draft(definition: definition, parameters: ordered).plan
         let subject = try OptimizerReader(catalogue: self).read(definition["optimizer"])
@@ -27,49 +27,49 @@ private struct CanonicalForm {
     /// Whose defaults hold: the class's, or those of the optimizer inside of LARS.
     let traits: RuleTraits
 
-    var setting: Setting {
+    var setting: SettingValue {
         get throws(OptimizerError) {
-            var groups: [Setting] = []
+            var groups: [SettingValue] = []
             for index in plan.groups.indices { groups.append(try group(index)) }
             return .object([
-                Setting.Entry(key: "optimizer", value: plan.canonicalOptimizer),
-                Setting.Entry(key: "groups", value: .array(groups)),
-                Setting.Entry(key: "parameters", value: .array(plan.layout.parameters.map(parameter))),
-                Setting.Entry(key: "lr", value: try rate(modelRate)),
-                Setting.Entry(key: "weight_decay", value: try rate(modelDecay)),
-                Setting.Entry(key: "is_grouped", value: .boolean(plan.isGrouped)),
-                Setting.Entry(key: "has_dynamic_rate", value: .boolean(plan.hasDynamicRate)),
-                Setting.Entry(key: "loss_scale", value: .number(plan.lossScale)),
-                Setting.Entry(key: "loss_scaling", value: lossScaling),
-                Setting.Entry(key: "past_end", value: .string(plan.pastEnd.rawValue)),
-                Setting.Entry(key: "on_nonfinite", value: .string(plan.onNonFinite.rawValue)),
-                Setting.Entry(key: "unique", value: .boolean(plan.unique)),
-                Setting.Entry(key: "step", value: .integer(plan.step)),
+                SettingValue.Entry(key: "optimizer", value: plan.canonicalOptimizer),
+                SettingValue.Entry(key: "groups", value: .array(groups)),
+                SettingValue.Entry(key: "parameters", value: .array(plan.layout.parameters.map(parameter))),
+                SettingValue.Entry(key: "lr", value: try rate(modelRate)),
+                SettingValue.Entry(key: "weight_decay", value: try rate(modelDecay)),
+                SettingValue.Entry(key: "is_grouped", value: .boolean(plan.isGrouped)),
+                SettingValue.Entry(key: "has_dynamic_rate", value: .boolean(plan.hasDynamicRate)),
+                SettingValue.Entry(key: "loss_scale", value: .number(plan.lossScale)),
+                SettingValue.Entry(key: "loss_scaling", value: lossScaling),
+                SettingValue.Entry(key: "past_end", value: .string(plan.pastEnd.rawValue)),
+                SettingValue.Entry(key: "on_nonfinite", value: .string(plan.onNonFinite.rawValue)),
+                SettingValue.Entry(key: "unique", value: .boolean(plan.unique)),
+                SettingValue.Entry(key: "step", value: .integer(plan.step)),
             ])
         }
     }
 
     /// The rate of the model, though every group may have its own.
-    private var modelRate: Setting {
-        plan.definition["learning_rate"] ?? traits.learningRate.map(Setting.number) ?? .null
+    private var modelRate: SettingValue {
+        plan.definition["learning_rate"] ?? traits.learningRate.map(SettingValue.number) ?? .null
     }
 
-    private var modelDecay: Setting { plan.definition["weight_decay"] ?? .number(traits.weightDecay) }
+    private var modelDecay: SettingValue { plan.definition["weight_decay"] ?? .number(traits.weightDecay) }
 
-    private func group(_ index: Int) throws(OptimizerError) -> Setting {
+    private func group(_ index: Int) throws(OptimizerError) -> SettingValue {
         let (group, rule) = (plan.groups[index], plan.ruleOfGroup[index])
         // Only where it is written: definitions without it have the fingerprints that they had before groups had any.
-        let own = rule == 0 ? [] : [Setting.Entry(key: "optimizer", value: plan.seen(by: rule).canonicalOptimizer)]
+        let own = rule == 0 ? [] : [SettingValue.Entry(key: "optimizer", value: plan.seen(by: rule).canonicalOptimizer)]
         return .object(
             [
-                Setting.Entry(key: "name", value: .string(group.name.text)),
-                Setting.Entry(key: "lr", value: try rate(group.learningRateSetting)),
-                Setting.Entry(key: "weight_decay", value: try decay(index)),
-                Setting.Entry(key: "arguments", value: plan.groupHyperparameters[index].canonical),
+                SettingValue.Entry(key: "name", value: .string(group.name.text)),
+                SettingValue.Entry(key: "lr", value: try rate(group.learningRateSetting)),
+                SettingValue.Entry(key: "weight_decay", value: try decay(index)),
+                SettingValue.Entry(key: "arguments", value: plan.groupHyperparameters[index].canonical),
             ] + own)
     }
 
-    private func parameter(_ parameter: ParameterLayout) -> Setting {
+    private func parameter(_ parameter: ParameterLayout) -> SettingValue {
         .array([
             .string(parameter.name.text), .integer(parameter.groupIndex ?? -1), .boolean(parameter.decays),
             .boolean(parameter.isCentralized),
@@ -77,7 +77,7 @@ private struct CanonicalForm {
     }
 
     /// A rate as it is computed with: float32 for fixed numbers, the arguments that were read for schedules.
-    private func rate(_ setting: Setting) throws(OptimizerError) -> Setting {
+    private func rate(_ setting: SettingValue) throws(OptimizerError) -> SettingValue {
         switch setting {
         case .integer, .number: return .number(Double(Float(setting.numberValue ?? 0)) + 0)
         case .numbers(let values): return .numbers(values.map { Double(Float($0)) + 0 })
@@ -87,14 +87,14 @@ private struct CanonicalForm {
                 let settings = try plan.catalogue.readSchedule(setting, name: name, pointer: "").settings
                 return .array([.string(settings.owner), settings.canonical])
             }
-            var pieces: [Setting] = []
+            var pieces: [SettingValue] = []
             for piece in setting["of"]?.elements ?? [] { pieces.append(try self.piece(piece)) }
             return .array(pieces)
         default: return setting
         }
     }
 
-    private func piece(_ piece: Setting) throws(OptimizerError) -> Setting {
+    private func piece(_ piece: SettingValue) throws(OptimizerError) -> SettingValue {
         let written = piece["schedule"] == nil ? piece["learning_rate"] ?? piece["lr"] ?? .null : piece
         return .array([
             piece["steps"]?.canonical ?? .null,
@@ -102,16 +102,16 @@ private struct CanonicalForm {
         ])
     }
 
-    private func decay(_ index: Int) throws(OptimizerError) -> Setting {
+    private func decay(_ index: Int) throws(OptimizerError) -> SettingValue {
         if case .constant(let value) = plan.groups[index].weightDecay { return .number(Double(value) + 0) }
         let places = plan.layout.groups[index].pointer.split(separator: "/")
         let written = places.last.flatMap { Int($0) }.flatMap { plan.definition["groups"]?.elements?[$0] }
         return try rate(written?["weight_decay"] ?? plan.definition["weight_decay"] ?? .null)
     }
 
-    private var lossScaling: Setting {
+    private var lossScaling: SettingValue {
         guard let scaling = plan.lossScaling else { return .null }
-        let rule: [Setting] =
+        let rule: [SettingValue] =
             switch scaling.rule {
             case .fixed(let dropsOverflow): [.string("fixed"), .boolean(dropsOverflow)]
             case .manager(let factor, let window): [.string("manager"), .number(factor), .integer(window)]
@@ -123,14 +123,14 @@ private struct CanonicalForm {
 
 extension OptimizerPlan {
     /// The class, and its arguments as they were read.
-    var canonicalOptimizer: Setting {
+    var canonicalOptimizer: SettingValue {
         .array([.string("\(row.traits.framework.rawValue).\(row.traits.name)"), hyperparameters.canonical])
     }
 }
 
-extension Setting {
+extension SettingValue {
     /// The value with members sorted and numbers of one kind.
-    var canonical: Setting {
+    var canonical: SettingValue {
         switch self {
         case .integer(let value): return .number(Double(value))
         case .number(let value): return .number(value + 0)

@@ -10,7 +10,7 @@ struct OptimizerSubjects {
     /// By group: the place of its optimizer in `all`.
     private(set) var placeOfGroup: [Int] = []
     /// What groups wrote, parallel to `all` without the model's.
-    private var written: [Setting] = []
+    private var written: [SettingValue] = []
 
     /// - Throws: `.invalid` for an optimizer that does not exist, one of another framework, and one that updates whole
     ///   models only.
@@ -38,7 +38,7 @@ struct OptimizerSubjects {
     func of(_ group: Int) -> OptimizerSubject { all[placeOfGroup[group]] }
 
     private static func read(
-        _ setting: Setting, at pointer: String, beside model: OptimizerSubject, _ catalogue: Catalogue
+        _ setting: SettingValue, at pointer: String, beside model: OptimizerSubject, _ catalogue: Catalogue
     ) throws(OptimizerError) -> OptimizerSubject {
         let framework = model.traits.framework
         let own = try OptimizerReader(catalogue: catalogue, framework: framework).read(setting, pointer: pointer)

@@ -23,7 +23,7 @@ extension GroupReader {
 
     /// Update order: the groups one after another, unless `order_params` says otherwise.
     func order(
-        _ membership: inout GroupMembership, _ order: (place: Int, value: Setting)?
+        _ membership: inout GroupMembership, _ order: (place: Int, value: SettingValue)?
     ) throws(OptimizerError) {
         membership.order = membership.groups.flatMap(\.members)
         guard let order else { return }

@@ -8,7 +8,7 @@ struct GroupMembership {
     struct Group {
         let name: Name
         let pointer: String
-        let setting: Setting
+        let setting: SettingValue
         var members: [Int]
     }
 
@@ -42,12 +42,12 @@ struct GroupReader {
     }
 
     /// Reads the array `groups`.
-    func read(_ setting: Setting, addsDefault: Bool) throws(OptimizerError) -> GroupMembership {
+    func read(_ setting: SettingValue, addsDefault: Bool) throws(OptimizerError) -> GroupMembership {
         guard let elements = setting.elements else {
             throw .wrongKind("/groups", "`groups`", "an array of objects", setting)
         }
         var membership = GroupMembership(groups: [], order: [])
-        var orderSetting: (place: Int, value: Setting)?
+        var orderSetting: (place: Int, value: SettingValue)?
         for (place, element) in elements.enumerated() {
             guard case .object = element else {
                 throw .invalid(
@@ -70,14 +70,14 @@ struct GroupReader {
         return membership
     }
 
-    private func ignored(beside element: Setting, place: Int) -> [String] {
+    private func ignored(beside element: SettingValue, place: Int) -> [String] {
         let keys = element.entries.map(\.key).filter { $0 != "order_params" }
         if keys.isEmpty { return [] }
         let list = keys.map { "`\($0)`" }.joined(separator: ", ")
         return ["/groups/\(place): \(list) beside `order_params` is ignored."]
     }
 
-    private func group(_ setting: Setting, place: Int) throws(OptimizerError) -> GroupMembership.Group {
+    private func group(_ setting: SettingValue, place: Int) throws(OptimizerError) -> GroupMembership.Group {
         let pointer = "/groups/\(place)"
         if !framework.words.groupsHoldArguments {
             for entry in setting.entries where !Self.keys.contains(entry.key) {
@@ -104,7 +104,7 @@ struct GroupReader {
     }
 
     /// The strings of `params` or `order_params`.
-    func names(_ setting: Setting, pointer: String, key: Name) throws(OptimizerError) -> [Name] {
+    func names(_ setting: SettingValue, pointer: String, key: Name) throws(OptimizerError) -> [Name] {
         guard let elements = setting.elements else {
             throw .wrongKind("\(pointer)/\(key)", "`\(key)`", "an array of names", setting)
         }

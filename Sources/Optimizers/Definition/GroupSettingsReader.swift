@@ -4,10 +4,10 @@
 struct GroupSettingsReader {
     let catalogue: Catalogue
     let subjects: OptimizerSubjects
-    let rate: (value: LearningRate, setting: Setting)
+    let rate: (value: LearningRate, setting: SettingValue)
     let decay: WeightDecay
     /// What the model says of both, and not the defaults of its optimizer.
-    let written: (rate: Setting?, decay: Setting?)
+    let written: (rate: SettingValue?, decay: SettingValue?)
 
     func read(_ membership: GroupMembership, isGrouped: Bool) throws(OptimizerError) -> [GroupPlan] {
         var plans: [GroupPlan] = []
@@ -41,7 +41,7 @@ struct GroupSettingsReader {
     /// The rate of an optimizer that a group has of its own, where neither the group nor the model says one.
     private func standardRate(
         of traits: RuleTraits, _ group: GroupMembership.Group
-    ) throws(OptimizerError) -> (LearningRate, Setting) {
+    ) throws(OptimizerError) -> (LearningRate, SettingValue) {
         guard let rate = traits.learningRate else {
             throw .invalid(
                 "\(group.pointer)/lr", .typeError,

@@ -11,7 +11,8 @@ public enum MergePatch {
     /// The definition under a patch; null returns a member to its default.
     ///
     /// - Throws: `.invalid` where the patch is not an object, or appends to what is not an array.
-    public static func apply(_ patch: Setting, to definition: Setting) throws(OptimizerError) -> Setting {
+    public static func apply(_ patch: SettingValue, to definition: SettingValue) throws(OptimizerError) -> SettingValue
+    {
         guard case .object(let entries) = patch else {
             throw .invalid("", .typeError, "A patch must be an object; got \(patch.kind).")
         }
@@ -24,8 +25,8 @@ public enum MergePatch {
     ///
     /// - Throws: `.invalid` for members that a group cannot change.
     public static func apply(
-        _ patch: Setting, toGroup name: Name, of definition: Setting, layout: ArenaLayout
-    ) throws(OptimizerError) -> Setting {
+        _ patch: SettingValue, toGroup name: Name, of definition: SettingValue, layout: ArenaLayout
+    ) throws(OptimizerError) -> SettingValue {
         guard let place = layout.groupIndex(of: name) else {
             throw .invalid(
                 "/groups/\(name.pointerEscaped)", .keyError,
@@ -44,23 +45,25 @@ public enum MergePatch {
             groups[written] = try apply(patch, to: groups[written])
             return definition.setting("groups", to: .array(groups))
         }
-        let names = layout.groups[place].parameterIndices.map { Setting.string(layout.parameters[$0].name.text) }
-        let group = Setting.object([
-            Setting.Entry(key: "name", value: .string(name.text)), Setting.Entry(key: "params", value: .array(names)),
+        let names = layout.groups[place].parameterIndices.map { SettingValue.string(layout.parameters[$0].name.text) }
+        let group = SettingValue.object([
+            SettingValue.Entry(key: "name", value: .string(name.text)),
+            SettingValue.Entry(key: "params", value: .array(names)),
         ])
         let order = groups.firstIndex { $0["order_params"] != nil } ?? groups.count
         groups.insert(try apply(patch, to: group), at: order)
         return definition.setting("groups", to: .array(groups)).setting("default_group", to: nil)
     }
 
-    private static func name(of group: Setting, at place: Int) -> Name? {
+    private static func name(of group: SettingValue, at place: Int) -> Name? {
         if group["order_params"] != nil { return nil }
         return Name(group["name"]?.stringValue ?? "group\(place)")
     }
 
-    private static func applyToImplicitGroup(_ patch: Setting, of definition: Setting) throws(OptimizerError) -> Setting
+    private static func applyToImplicitGroup(_ patch: SettingValue, of definition: SettingValue) throws(OptimizerError)
+        -> SettingValue
     {
-        var renamed: [Setting.Entry] = []
+        var renamed: [SettingValue.Entry] = []
         for entry in patch.entries {
             guard ["lr", "weight_decay"].contains(entry.key) else {
                 throw .invalid(
@@ -68,12 +71,14 @@ public enum MergePatch {
                     "In a model without `groups`, only `lr` and `weight_decay` of the group can be changed.",
                     expected: "lr, weight_decay", got: entry.key.text)
             }
-            renamed.append(Setting.Entry(key: entry.key == "lr" ? "learning_rate" : entry.key, value: entry.value))
+            renamed.append(SettingValue.Entry(key: entry.key == "lr" ? "learning_rate" : entry.key, value: entry.value))
         }
         return try apply(.object(renamed), to: definition)
     }
 
-    private static func apply(_ entry: Setting.Entry, to target: Setting) throws(OptimizerError) -> Setting {
+    private static func apply(_ entry: SettingValue.Entry, to target: SettingValue) throws(OptimizerError)
+        -> SettingValue
+    {
         switch entry.value {
         case .null:
             return target.setting(entry.key, to: nil)
@@ -82,7 +87,7 @@ public enum MergePatch {
         case .object where !replacedWhole.contains(entry.key):
             var present = target[entry.key] ?? .object([])
             if entry.key == "optimizer", let name = present.stringValue {
-                present = .object([Setting.Entry(key: "type", value: .string(name))])
+                present = .object([SettingValue.Entry(key: "type", value: .string(name))])
             }
             return target.setting(entry.key, to: try apply(entry.value, to: present))
         default:
@@ -91,8 +96,10 @@ public enum MergePatch {
     }
 
     /// `{"append":[...]}`: the array with more entries; entry i stays the rate of step i.
-    private static func append(_ entry: Setting.Entry, to present: Setting?) throws(OptimizerError) -> Setting {
-        let settings = Settings(entry.value, pointer: "/\(entry.key)", owner: "`\(entry.key)`")
+    private static func append(_ entry: SettingValue.Entry, to present: SettingValue?) throws(OptimizerError)
+        -> SettingValue
+    {
+        let settings = SettingReader(entry.value, pointer: "/\(entry.key)", owner: "`\(entry.key)`")
         let more = try settings.numbers("append")
         try settings.finish(.keyError)
         switch present {

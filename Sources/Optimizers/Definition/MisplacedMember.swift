@@ -1,5 +1,5 @@
 // Members that are known and in the wrong place: inside of `optimizer` what belongs beside it, and beside it what belongs
-// inside. `Settings` and `GroupReader` ask before they look for names that are spelt alike.
+// inside. `SettingReader` and `GroupReader` ask before they look for names that are spelt alike.
 
 import Names
 
@@ -17,7 +17,7 @@ enum MisplacedMember {
 
     /// What is wrong with a member of the object at `pointer`; nil for one that has its place nowhere else.
     static func complaint(
-        _ entry: Setting.Entry, in pointer: String, _ exception: ExceptionClass
+        _ entry: SettingValue.Entry, in pointer: String, _ exception: ExceptionClass
     ) -> OptimizerError? {
         if let top = topLevel[entry.key], pointer.hasPrefix("/optimizer") {
             return .invalid(
@@ -37,10 +37,10 @@ enum MisplacedMember {
 
     /// What is wrong with a hyperparameter that is beside `optimizer`; nil for any other member.
     static func besideOptimizer(
-        _ entry: Setting.Entry, in pointer: String, _ exception: ExceptionClass
+        _ entry: SettingValue.Entry, in pointer: String, _ exception: ExceptionClass
     ) -> OptimizerError? {
         guard hyperparameters.contains(entry.key) else { return nil }
-        let line = Setting.member(entry.key, entry.value) ?? "\"\(entry.key)\":..."
+        let line = SettingValue.member(entry.key, entry.value) ?? "\"\(entry.key)\":..."
         return .invalid(
             "\(pointer)/\(entry.key.pointerEscaped)", exception,
             "`\(entry.key)` belongs to the optimizer; write it next to its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",

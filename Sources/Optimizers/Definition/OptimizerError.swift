@@ -86,7 +86,7 @@ extension OptimizerError {
 
     /// A member whose value is of another kind than `words` say; `name` is what the sentence calls it.
     static func wrongKind(
-        _ pointer: String, _ name: String, _ words: String, _ got: Setting, expected: String? = nil
+        _ pointer: String, _ name: String, _ words: String, _ got: SettingValue, expected: String? = nil
     ) -> OptimizerError {
         .invalid(
             pointer, .typeError, "\(name) must be \(words); got \(got.kind).", expected: expected ?? words,

@@ -20,17 +20,17 @@ public struct GroupPlan: Sendable {
     /// Whether it has a rate of its own.
     public let hasOwnLearningRate: Bool
     /// Its rate as written in the definition.
-    public let learningRateSetting: Setting
+    public let learningRateSetting: SettingValue
     /// Its weight decay: its own or the model's.
     public let weightDecay: WeightDecay
     /// Its own optimizer as written in the definition; nil for the model's.
-    public let optimizerSetting: Setting?
+    public let optimizerSetting: SettingValue?
 }
 
 /// A definition after all of its rules were applied; nothing in it is allocated.
 public struct OptimizerPlan: Sendable {
     /// The definition as given.
-    public let definition: Setting
+    public let definition: SettingValue
     /// Where each parameter is.
     public let layout: ArenaLayout
     /// The groups, parallel to `layout.groups`.
@@ -48,7 +48,7 @@ public struct OptimizerPlan: Sendable {
     /// By group, the reader of the arguments of its optimizer.
     ///
     /// Under torch a group may override every argument, elsewhere those of one optimizer are all equal.
-    public let groupHyperparameters: [Settings]
+    public let groupHyperparameters: [SettingReader]
     /// Whether any group was written.
     public let isGrouped: Bool
     /// The factor by which gradients arrive multiplied.
@@ -68,7 +68,7 @@ public struct OptimizerPlan: Sendable {
     /// The catalogue in which names are looked up.
     public let catalogue: Catalogue
     /// LARS: the plan of the optimizer inside.
-    public let inner: Setting?
+    public let inner: SettingValue?
     /// The places of the slots of all optimizers, each name once; none while the rules read their arguments.
     public private(set) var slots: [SlotLayout] = []
     /// The numbers per parameter of all optimizers, each name once, with the values that they begin with.
@@ -77,8 +77,8 @@ public struct OptimizerPlan: Sendable {
     public private(set) var byteCount = 0
 
     init(
-        definition: Setting, subjects: OptimizerSubjects, layout: ArenaLayout, groups: [GroupPlan],
-        hasDynamicRate: Bool, groupHyperparameters: [Settings], isGrouped: Bool, lossScale: Double,
+        definition: SettingValue, subjects: OptimizerSubjects, layout: ArenaLayout, groups: [GroupPlan],
+        hasDynamicRate: Bool, groupHyperparameters: [SettingReader], isGrouped: Bool, lossScale: Double,
         lossScaling: LossScaling?, pastEnd: PastEnd, onNonFinite: NonFinitePolicy, unique: Bool, step: Int,
         warnings: [String], catalogue: Catalogue
     ) {
@@ -216,7 +216,7 @@ extension OptimizerPlan {
     /// The reader of the optimizer's own arguments.
     ///
     /// A rule reads all it knows; the rest is refused.
-    public var hyperparameters: Settings { rules[reader].settings }
+    public var hyperparameters: SettingReader { rules[reader].settings }
 
     /// The groups that it updates.
     var itsGroups: [(GroupPlan, GroupLayout)] {
@@ -224,13 +224,13 @@ extension OptimizerPlan {
     }
 
     /// The readers of its arguments in the groups that it updates.
-    var hyperparametersOfItsGroups: [Settings] {
+    var hyperparametersOfItsGroups: [SettingReader] {
         groups.indices.filter { ruleOfGroup[$0] == reader }.map { groupHyperparameters[$0] }
     }
 
     /// One value per group, read from that group's hyperparameters; its own for groups that others update.
     public func perGroup<Value>(
-        _ read: (Settings) throws(OptimizerError) -> Value
+        _ read: (SettingReader) throws(OptimizerError) -> Value
     ) throws(OptimizerError) -> [Value] {
         var values: [Value] = []
         for (place, settings) in zip(ruleOfGroup, groupHyperparameters) {

@@ -7,19 +7,19 @@ struct OptimizerSubject {
     let row: Catalogue.Row
     /// What the pipeline goes by: the class's traits, or those of the optimizer inside of LARS.
     let traits: RuleTraits
-    let settings: Settings
+    let settings: SettingReader
     /// LARS: the optimizer inside.
-    let inner: Setting?
+    let inner: SettingValue?
     /// Whose word on centralization counts: for LARS that of the optimizer inside.
-    fileprivate let decider: (row: Catalogue.Row, settings: Settings)
+    fileprivate let decider: (row: Catalogue.Row, settings: SettingReader)
 
     /// Whether gradients may be centralized.
     var centralizes: Bool { traits.centralizes && decider.row.centralizes(decider.settings) }
 
     /// Where a framework's groups hold arguments, a group overrides the optimizer's; elsewhere every group has the same.
-    func settings(ofGroup group: GroupMembership.Group) -> Settings {
+    func settings(ofGroup group: GroupMembership.Group) -> SettingReader {
         guard traits.framework.words.groupsHoldArguments, !group.pointer.isEmpty else { return settings }
-        return Settings(
+        return SettingReader(
             group.setting, pointer: group.pointer, owner: "A group",
             known: ["name", "params", "optimizer", "lr", "weight_decay"],
             parent: settings)
@@ -32,25 +32,25 @@ struct OptimizerReader {
     /// Whose optimizer a name means that does not say so.
     var framework = Framework.standard
 
-    func read(_ setting: Setting?, pointer: String = "/optimizer") throws(OptimizerError) -> OptimizerSubject {
+    func read(_ setting: SettingValue?, pointer: String = "/optimizer") throws(OptimizerError) -> OptimizerSubject {
         guard let setting else {
             throw .invalid(
                 pointer, .typeError, "A model needs an `optimizer`: a name, or an object with `type`.",
                 expected: "an optimizer", got: "nothing")
         }
         let (name, object) = try name(setting, pointer: pointer)
-        let settings = Settings(object, pointer: pointer, owner: name, known: ["type", "framework"])
+        let settings = SettingReader(object, pointer: pointer, owner: name, known: ["type", "framework"])
         let row = try find(try OptimizerName(name, settings, unless: framework), pointer: pointer)
         if row.traits.wrapsAnother { return try wrapped(row, object, pointer: pointer) }
-        let named = Settings(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
+        let named = SettingReader(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
         return OptimizerSubject(row: row, traits: row.traits, settings: named, inner: nil, decider: (row, named))
     }
 
     /// LARS: the pipeline goes by what the optimizer inside takes, but decays and unscales itself.
     private func wrapped(
-        _ row: Catalogue.Row, _ object: Setting, pointer: String
+        _ row: Catalogue.Row, _ object: SettingValue, pointer: String
     ) throws(OptimizerError) -> OptimizerSubject {
-        let settings = Settings(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
+        let settings = SettingReader(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
         guard let wrapped = settings.raw("optimizer") else {
             throw .invalid(
                 "\(pointer)/optimizer", .typeError,
@@ -68,7 +68,7 @@ struct OptimizerReader {
             decider: inner.decider)
     }
 
-    private func name(_ setting: Setting, pointer: String) throws(OptimizerError) -> (String, Setting) {
+    private func name(_ setting: SettingValue, pointer: String) throws(OptimizerError) -> (String, SettingValue) {
         if let name = setting.stringValue { return (name, .object([])) }
         guard case .object = setting else {
             let words = "a name or an object with `type`"
@@ -121,7 +121,7 @@ private struct OptimizerName {
     let name: String
     let framework: Framework
 
-    init(_ text: String, _ settings: Settings, unless standard: Framework) throws(OptimizerError) {
+    init(_ text: String, _ settings: SettingReader, unless standard: Framework) throws(OptimizerError) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let stated: Framework = try settings.choice("framework", default: standard)
         guard parts.count == 2, let prefix = Framework(rawValue: parts[0].lowercased()) else {

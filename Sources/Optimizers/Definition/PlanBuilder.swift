@@ -5,7 +5,7 @@ import Names
 
 /// Resolves a definition.
 struct PlanBuilder {
-    let definition: Setting
+    let definition: SettingValue
     let parameters: [ParameterDefinition]
     let catalogue: Catalogue
 
@@ -18,7 +18,8 @@ struct PlanBuilder {
         guard case .object = definition else {
             throw .invalid("", .typeError, "A definition must be an object; got \(definition.kind).")
         }
-        let top = Settings(definition, pointer: "", owner: "A model", known: Self.keys + ["parameters", "consistency"])
+        let top = SettingReader(
+            definition, pointer: "", owner: "A model", known: Self.keys + ["parameters", "consistency"])
         try top.finish(.keyError)
         let subject = try OptimizerReader(catalogue: catalogue).read(top.raw("optimizer"))
         try checkParameters()
@@ -73,7 +74,7 @@ struct PlanBuilder {
     }
 
     private func readLossScale(
-        _ top: Settings, traits: RuleTraits
+        _ top: SettingReader, traits: RuleTraits
     ) throws(OptimizerError) -> (Double, LossScaling?) {
         let scale = try top.number("loss_scale", default: 1, .positive)
         try checkLossScale(top, scale, traits)
@@ -92,15 +93,15 @@ struct PlanBuilder {
     }
 
     /// Refuses a loss scale that an optimizer of the model does not have.
-    private func checkLossScale(_ top: Settings, _ scale: Double, _ traits: RuleTraits) throws(OptimizerError) {
+    private func checkLossScale(_ top: SettingReader, _ scale: Double, _ traits: RuleTraits) throws(OptimizerError) {
         guard scale != 1, !traits.takesLossScale || !traits.framework.words.hasBaseClass else { return }
         throw top.complaint(
             "loss_scale", .typeError, "\(traits.name) has no loss scale; leave `loss_scale` out.", "1", "\(scale)")
     }
 
     private func readLearningRate(
-        _ top: Settings, traits: RuleTraits
-    ) throws(OptimizerError) -> (LearningRate, Setting) {
+        _ top: SettingReader, traits: RuleTraits
+    ) throws(OptimizerError) -> (LearningRate, SettingValue) {
         if let setting = top.raw("learning_rate") {
             return (try LearningRate(setting, pointer: "/learning_rate", catalogue: catalogue), setting)
         }
@@ -112,13 +113,13 @@ struct PlanBuilder {
         return (.constant(Float(rate)), .number(rate))
     }
 
-    private func readWeightDecay(_ top: Settings, _ traits: RuleTraits) throws(OptimizerError) -> WeightDecay {
+    private func readWeightDecay(_ top: SettingReader, _ traits: RuleTraits) throws(OptimizerError) -> WeightDecay {
         guard let setting = top.raw("weight_decay") else { return .constant(Float(traits.weightDecay)) }
         return try WeightDecay(setting, pointer: "/weight_decay", catalogue: catalogue, traits: traits)
     }
 
     /// The first step; below 2^53, so that it is exact wherever it is computed with.
-    private func readStep(_ top: Settings) throws(OptimizerError) -> Int {
+    private func readStep(_ top: SettingReader) throws(OptimizerError) -> Int {
         let step = try top.wholeNumber("step", default: 0, atLeast: 0)
         guard OptimizerState.steps.contains(step) else {
             throw top.complaint("step", .valueError, "`step` must be below 2^53.", "an integer below 2^53", "\(step)")
@@ -126,7 +127,7 @@ struct PlanBuilder {
         return step
     }
 
-    private func readGroups(_ top: Settings, framework: Framework) throws(OptimizerError) -> GroupMembership {
+    private func readGroups(_ top: SettingReader, framework: Framework) throws(OptimizerError) -> GroupMembership {
         let reader = GroupReader(parameters: parameters, framework: framework)
         let addsDefault = try top.boolean("default_group", default: false)
         guard let setting = top.raw("groups") else { return reader.ungrouped() }
@@ -134,7 +135,7 @@ struct PlanBuilder {
     }
 
     /// `target` names the device of the update; this server has one.
-    private func readTarget(_ top: Settings) throws(OptimizerError) {
+    private func readTarget(_ top: SettingReader) throws(OptimizerError) {
         guard let setting = top.raw("target") else { return }
         guard let target = setting.stringValue else {
             throw top.complaint(
@@ -151,7 +152,7 @@ struct PlanBuilder {
     }
 }
 
-extension Settings {
+extension SettingReader {
     /// One of the names of an enumeration; `fallback` where absent.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: Name, default fallback: Choice

@@ -6,7 +6,7 @@ struct PlannedRule: Sendable {
     /// Its line in the catalogue.
     let row: Catalogue.Row
     /// The reader of its arguments.
-    let settings: Settings
+    let settings: SettingReader
     /// Whether sparse gradients are defined for it.
     var takesSparseGradients = false
     /// The places of its slots in `OptimizerPlan.slots`.

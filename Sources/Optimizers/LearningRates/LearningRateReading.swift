@@ -8,12 +8,12 @@ extension LearningRate {
     /// - Throws: TypeError for null, booleans and nested arrays, ValueError for a negative number, a string or an array
     ///   that holds one; whatever the schedule refuses.
     public init(
-        _ setting: Setting, pointer: String, catalogue: Catalogue = .builtin
+        _ setting: SettingValue, pointer: String, catalogue: Catalogue = .builtin
     ) throws(OptimizerError) {
         let words = "a number >= 0, an array of numbers or a schedule object"
         switch setting {
         case .integer, .number:
-            self = .constant(Float(try Settings.number(setting, .nonNegative, at: pointer, of: "a learning rate")))
+            self = .constant(Float(try SettingReader.number(setting, .nonNegative, at: pointer, of: "a learning rate")))
         case .numbers(let values):
             self = .table(try Self.entries(values, pointer: pointer))
         case .array(let elements):
@@ -41,7 +41,7 @@ extension LearningRate {
     }
 
     /// An array that holds something else than numbers: strings and ragged rows are ValueErrors in MindSpore.
-    private static func complaint(about elements: [Setting], pointer: String) -> OptimizerError {
+    private static func complaint(about elements: [SettingValue], pointer: String) -> OptimizerError {
         let place = elements.firstIndex { $0.numberValue == nil } ?? 0
         let lengths = Set(elements.compactMap { $0.elements?.count })
         let isValueError = elements.contains { $0.stringValue != nil } || lengths.count > 1
@@ -52,7 +52,7 @@ extension LearningRate {
     }
 
     private static func object(
-        _ setting: Setting, pointer: String, catalogue: Catalogue
+        _ setting: SettingValue, pointer: String, catalogue: Catalogue
     ) throws(OptimizerError) -> LearningRate {
         if setting["append"] != nil {
             throw .invalid(
@@ -74,9 +74,9 @@ extension LearningRate {
     }
 
     private static func sequence(
-        _ setting: Setting, pointer: String, catalogue: Catalogue
+        _ setting: SettingValue, pointer: String, catalogue: Catalogue
     ) throws(OptimizerError) -> LearningRate {
-        let settings = Settings(setting, pointer: pointer, owner: "sequence", known: ["schedule"])
+        let settings = SettingReader(setting, pointer: pointer, owner: "sequence", known: ["schedule"])
         let words = "an array of pieces like {\"steps\":100,\"lr\":0.1}"
         guard let elements = settings.raw("of")?.elements else {
             throw settings.complaint("of", .typeError, "A sequence needs `of`, \(words).", words, "nothing")
@@ -102,14 +102,14 @@ extension LearningRate {
 
     /// `{"steps": n, "lr": rate}` or `{"steps": n, "schedule": ..., arguments}`; the last may leave out `steps`.
     private static func piece(
-        _ setting: Setting, pointer: String, isLast: Bool, catalogue: Catalogue
+        _ setting: SettingValue, pointer: String, isLast: Bool, catalogue: Catalogue
     ) throws(OptimizerError) -> Piece {
         guard case .object = setting else {
             throw .invalid(
                 pointer, .typeError, "A piece of a sequence must be an object; got \(setting.kind).",
                 expected: "an object", got: setting.kind)
         }
-        let settings = Settings(setting, pointer: pointer, owner: "a piece of a sequence")
+        let settings = SettingReader(setting, pointer: pointer, owner: "a piece of a sequence")
         let steps: Int?
         if isLast && !settings.has("steps") {
             steps = nil

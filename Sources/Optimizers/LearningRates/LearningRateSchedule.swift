@@ -7,7 +7,7 @@ public protocol LearningRateSchedule: Sendable {
     static var name: String { get }
 
     /// Reads the arguments; the caller refuses whatever was not read.
-    init(_ settings: Settings) throws(OptimizerError)
+    init(_ settings: SettingReader) throws(OptimizerError)
 
     /// How many steps it describes; nil where it goes on forever.
     var length: Int? { get }

@@ -28,13 +28,13 @@ public enum WeightDecay: Sendable {
     /// Reads a number >= 0 or a class schedule.
     ///
     /// - Throws: TypeError for anything else, functions and arrays included; ValueError for a negative number.
-    init(_ setting: Setting, pointer: String, catalogue: Catalogue, traits: RuleTraits) throws(OptimizerError) {
+    init(_ setting: SettingValue, pointer: String, catalogue: Catalogue, traits: RuleTraits) throws(OptimizerError) {
         // A 0 says what is so anyway; definitions moved over from elsewhere spell it out.
         guard traits.takesWeightDecay || setting.numberValue == 0 else {
             throw .invalid(pointer, .typeError, "\(traits.name) has no weight decay; leave `weight_decay` out.")
         }
         if setting.numberValue != nil {
-            self = .constant(Float(try Settings.number(setting, .nonNegative, at: pointer, of: "`weight_decay`")))
+            self = .constant(Float(try SettingReader.number(setting, .nonNegative, at: pointer, of: "`weight_decay`")))
             return
         }
         let words = traits.takesScheduledDecay ? "a number >= 0 or a class schedule" : "a number >= 0"

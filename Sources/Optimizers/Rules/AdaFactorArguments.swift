@@ -27,7 +27,7 @@ struct AdaFactorArguments {
     }
 
     private static func checkRates(
-        _ plan: OptimizerPlan, _ settings: Settings, isRelative: Bool, warmsUp: Bool
+        _ plan: OptimizerPlan, _ settings: SettingReader, isRelative: Bool, warmsUp: Bool
     ) throws(OptimizerError) {
         let hasRate = plan.definition["learning_rate"] != nil
         if hasRate == isRelative {
@@ -52,7 +52,7 @@ struct AdaFactorArguments {
 
     private static func readWeightDecay(_ plan: OptimizerPlan) throws(OptimizerError) -> Double {
         guard let setting = plan.definition["weight_decay"] else { return 0 }
-        return try Settings.number(setting, .belowOne, at: "/weight_decay", of: "`weight_decay` of AdaFactor")
+        return try SettingReader.number(setting, .belowOne, at: "/weight_decay", of: "`weight_decay` of AdaFactor")
     }
 
     /// The rate of a parameter at update t.

@@ -23,7 +23,7 @@ class Adam: Rule {
     }
 
     /// Offloaded updates skip centralization in MindSpore.
-    override class func centralizes(_ settings: Settings) -> Bool { settings.raw("use_offload") != .boolean(true) }
+    override class func centralizes(_ settings: SettingReader) -> Bool { settings.raw("use_offload") != .boolean(true) }
 
     private let arguments: AdamArguments
     private let nesterov, amsgrad, lazy, offload: Bool
@@ -89,7 +89,7 @@ class Adam: Rule {
 final class AdamOffload: Adam {
     override class var traits: RuleTraits { RuleTraits("AdamOffload", learningRate: 1e-3) }
 
-    override class func centralizes(_ settings: Settings) -> Bool { false }
+    override class func centralizes(_ settings: SettingReader) -> Bool { false }
 
     required convenience init(_ plan: OptimizerPlan) throws(OptimizerError) {
         try self.init(plan, flags: Flags(offload: true))
@@ -107,7 +107,7 @@ final class LazyAdam: Adam {
         return traits
     }
 
-    override class func centralizes(_ settings: Settings) -> Bool { true }
+    override class func centralizes(_ settings: SettingReader) -> Bool { true }
 
     required convenience init(_ plan: OptimizerPlan) throws(OptimizerError) {
         try self.init(plan, flags: Flags(lazy: true))

@@ -8,7 +8,7 @@ struct AdamArguments {
     private let power1, power2: BetaPower
 
     /// Reads `beta1` and `beta2`, strictly between 0 and 1, and `eps`, above 0.
-    init(_ settings: Settings, epsilon fallback: Double = 1e-8) throws(OptimizerError) {
+    init(_ settings: SettingReader, epsilon fallback: Double = 1e-8) throws(OptimizerError) {
         beta1 = Float(try settings.number("beta1", default: 0.9, .insideUnit))
         beta2 = Float(try settings.number("beta2", default: 0.999, .insideUnit))
         epsilon = Float(try settings.number("eps", default: fallback, .positive))

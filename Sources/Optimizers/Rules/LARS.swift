@@ -22,7 +22,7 @@ final class LARS: Rule {
         return traits
     }
 
-    override class func exemption(_ name: Name, settings: Settings) -> String? {
+    override class func exemption(_ name: Name, settings: SettingReader) -> String? {
         let filter = (try? LARSInner.filter(settings)) ?? []
         return filter.first { name.contains(Name($0)) }.map { "lars_filter leaves out names that contain \"\($0)\"" }
     }
@@ -120,7 +120,7 @@ enum LARSInner {
             throw .invalid("/optimizer/optimizer", .typeError, "LARS needs `optimizer`, the optimizer that it wraps.")
         }
         let groups = plan.definition["groups"]?.elements.map { groups in
-            Setting.array(groups.map { $0.setting("weight_decay", to: nil) })
+            SettingValue.array(groups.map { $0.setting("weight_decay", to: nil) })
         }
         let definition = plan.definition.setting("optimizer", to: setting).setting("weight_decay", to: nil)
             .setting("loss_scale", to: nil).setting("loss_scaling", to: nil).setting("groups", to: groups)
@@ -143,11 +143,11 @@ enum LARSInner {
     }
 
     /// `lars_filter`: parts of names that leave a parameter out.
-    static func filter(_ settings: Settings) throws(OptimizerError) -> [String] {
-        settings.note("lars_filter", try words(settings)) { .array($0.map(Setting.string)) }
+    static func filter(_ settings: SettingReader) throws(OptimizerError) -> [String] {
+        settings.note("lars_filter", try words(settings)) { .array($0.map(SettingValue.string)) }
     }
 
-    private static func words(_ settings: Settings) throws(OptimizerError) -> [String] {
+    private static func words(_ settings: SettingReader) throws(OptimizerError) -> [String] {
         guard let setting = settings.raw("lars_filter") else { return ["LayerNorm", "bias"] }
         let words = "an array of strings, parts of names that are left out"
         guard let elements = setting.elements else {

@@ -34,7 +34,7 @@ class Rprop: Rule {
         try super.init(plan)
     }
 
-    private static func read(_ settings: Settings, isTorch: Bool) throws(OptimizerError) -> Arguments {
+    private static func read(_ settings: SettingReader, isTorch: Bool) throws(OptimizerError) -> Arguments {
         let etas = try settings.pair("etas", default: (0.5, 1.2))
         guard etas.0 > 0, etas.0 < 1, etas.1 > 1 else {
             throw settings.complaint(

@@ -10,10 +10,10 @@ class Rule {
     class var traits: RuleTraits { RuleTraits("Optimizer") }
 
     /// Why weight decay leaves a parameter out, beside the rules of groups and names; nil where it does not.
-    class func exemption(_ name: Name, settings: Settings) -> String? { nil }
+    class func exemption(_ name: Name, settings: SettingReader) -> String? { nil }
 
     /// Whether `grad_centralization` reaches the gradients.
-    class func centralizes(_ settings: Settings) -> Bool { traits.centralizes }
+    class func centralizes(_ settings: SettingReader) -> Bool { traits.centralizes }
 
     /// The group and the update that constants are asked for.
     struct Moment {

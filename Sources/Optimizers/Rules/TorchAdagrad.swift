@@ -29,7 +29,7 @@ final class TorchAdagrad: TorchRule {
         try super.init(plan)
     }
 
-    private static func initial(_ settings: Settings) throws(OptimizerError) -> Double {
+    private static func initial(_ settings: SettingReader) throws(OptimizerError) -> Double {
         try settings.number("initial_accumulator_value", default: 0, .nonNegative)
     }
 

@@ -39,7 +39,7 @@ class TorchAdam: TorchRule {
     }
 
     /// torch's AdamW takes no `decoupled_weight_decay`; its defaults and groups hold it.
-    private static func check(_ settings: Settings) throws(OptimizerError) {
+    private static func check(_ settings: SettingReader) throws(OptimizerError) {
         guard isDecoupled, try !settings.boolean("decoupled_weight_decay", default: true) else { return }
         throw settings.complaint(
             "decoupled_weight_decay", .valueError,

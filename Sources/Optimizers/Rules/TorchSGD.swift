@@ -31,7 +31,7 @@ final class TorchSGD: TorchRule {
     }
 
     /// torch looks at its constructor's arguments alone: a group without momentum is followed as one without nesterov.
-    private static func check(_ settings: Settings) throws(OptimizerError) {
+    private static func check(_ settings: SettingReader) throws(OptimizerError) {
         let momentum = try settings.number("momentum", default: 0)
         let dampening = try settings.number("dampening", default: 0)
         guard try settings.boolean("nesterov", default: false), momentum == 0 || dampening != 0 else { return }

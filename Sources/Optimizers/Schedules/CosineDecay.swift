@@ -13,7 +13,7 @@ struct CosineDecay: DecayCurve {
     private let low, high: Double
 
     /// Reads `min_lr` and `max_lr`, of which the first must be smaller.
-    init(_ settings: Settings, span: Name) throws(OptimizerError) {
+    init(_ settings: SettingReader, span: Name) throws(OptimizerError) {
         low = try settings.number("min_lr", .nonNegative)
         high = try settings.number("max_lr", .positive)
         guard low < high else {

@@ -9,7 +9,7 @@ protocol DecayCurve: Sendable {
     static var names: (class: String, function: String) { get }
 
     /// Reads its arguments; `span` is what the clock's own is called.
-    init(_ settings: Settings, span: Name) throws(OptimizerError)
+    init(_ settings: SettingReader, span: Name) throws(OptimizerError)
 
     /// The rate after `count` steps or epochs, `span` of which are one decay.
     func value(at count: Int, of span: Int) -> Double
@@ -19,7 +19,7 @@ protocol DecayCurve: Sendable {
 protocol DecayClock: Sendable {
     static var spanName: Name { get }
     static var isFunction: Bool { get }
-    init(_ settings: Settings) throws(OptimizerError)
+    init(_ settings: SettingReader) throws(OptimizerError)
     var length: Int? { get }
     var span: Int { get }
     func count(at step: Int) -> Int
@@ -32,7 +32,7 @@ struct StepClock: DecayClock {
     let span: Int
     var length: Int? { nil }
 
-    init(_ settings: Settings) throws(OptimizerError) { span = try settings.integer(Self.spanName, atLeast: 1) }
+    init(_ settings: SettingReader) throws(OptimizerError) { span = try settings.integer(Self.spanName, atLeast: 1) }
 
     func count(at step: Int) -> Int { step }
 }
@@ -43,7 +43,7 @@ extension EpochClock: DecayClock {
     var length: Int? { totalSteps }
     var span: Int { decayEpochs }
 
-    init(_ settings: Settings) throws(OptimizerError) { try self.init(settings, span: Self.spanName) }
+    init(_ settings: SettingReader) throws(OptimizerError) { try self.init(settings, span: Self.spanName) }
 
     func count(at step: Int) -> Int { epoch(step) }
 }
@@ -54,7 +54,7 @@ struct DecaySchedule<Curve: DecayCurve, Clock: DecayClock>: LearningRateSchedule
     private let curve: Curve
     private let clock: Clock
 
-    init(_ settings: Settings) throws(OptimizerError) {
+    init(_ settings: SettingReader) throws(OptimizerError) {
         curve = try Curve(settings, span: Clock.spanName)
         clock = try Clock(settings)
     }

@@ -12,7 +12,7 @@ struct ExponentialDecay: DecayCurve {
     static let names = (class: "ExponentialDecayLR", function: "exponential_decay_lr")
     private let curve: FallingCurve
 
-    init(_ settings: Settings, span: Name) throws(OptimizerError) { curve = try FallingCurve(settings) }
+    init(_ settings: SettingReader, span: Name) throws(OptimizerError) { curve = try FallingCurve(settings) }
 
     func value(at count: Int, of span: Int) -> Double {
         curve.rate * pow(curve.decayRate, curve.progress(count, of: span))

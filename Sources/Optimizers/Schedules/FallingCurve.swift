@@ -7,7 +7,7 @@ struct FallingCurve: Sendable {
     let rate, decayRate: Double
     let isStair: Bool
 
-    init(_ settings: Settings) throws(OptimizerError) {
+    init(_ settings: SettingReader) throws(OptimizerError) {
         rate = try settings.number("learning_rate", .positive)
         decayRate = try settings.number("decay_rate", .positive)
         isStair = try settings.boolean("is_stair", default: false)

@@ -11,7 +11,7 @@ struct InverseDecay: DecayCurve {
     static let names = (class: "InverseDecayLR", function: "inverse_decay_lr")
     private let curve: FallingCurve
 
-    init(_ settings: Settings, span: Name) throws(OptimizerError) { curve = try FallingCurve(settings) }
+    init(_ settings: SettingReader, span: Name) throws(OptimizerError) { curve = try FallingCurve(settings) }
 
     func value(at count: Int, of span: Int) -> Double {
         curve.rate / (1 + curve.decayRate * curve.progress(count, of: span))

@@ -13,7 +13,7 @@ struct NaturalExpDecay: DecayCurve {
     static let names = (class: "NaturalExpDecayLR", function: "natural_exp_decay_lr")
     private let curve: FallingCurve
 
-    init(_ settings: Settings, span: Name) throws(OptimizerError) { curve = try FallingCurve(settings) }
+    init(_ settings: SettingReader, span: Name) throws(OptimizerError) { curve = try FallingCurve(settings) }
 
     func value(at count: Int, of span: Int) -> Double {
         curve.rate * exp(-curve.decayRate * Double(curve.isStair ? count / span * span : count))

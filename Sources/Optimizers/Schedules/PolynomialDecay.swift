@@ -14,7 +14,7 @@ struct PolynomialDecay: DecayCurve {
     private let start, end, power: Double
     private let stretches: Bool
 
-    init(_ settings: Settings, span: Name) throws(OptimizerError) {
+    init(_ settings: SettingReader, span: Name) throws(OptimizerError) {
         start = try settings.number("learning_rate", .positive)
         end = try settings.number("end_learning_rate", .nonNegative)
         power = try settings.number("power", .positive)

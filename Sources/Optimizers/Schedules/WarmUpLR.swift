@@ -12,7 +12,7 @@ struct WarmUpLR: LearningRateSchedule {
     let rate: Double
     let warmupSteps: Int
 
-    init(_ settings: Settings) throws(OptimizerError) {
+    init(_ settings: SettingReader) throws(OptimizerError) {
         rate = try settings.number("learning_rate", .nonNegative)
         warmupSteps = try settings.integer("warmup_steps", atLeast: 1)
     }

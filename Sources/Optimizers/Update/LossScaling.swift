@@ -27,13 +27,13 @@ public struct LossScaling: Sendable, Equatable {
     /// `loss_scale` and `init_loss_scale` belong to the managers, `scale_value` to the scalers of `amp`.
     ///
     /// - Throws: TypeError and ValueError as those classes do.
-    init(_ setting: Setting, pointer: String) throws(OptimizerError) {
+    init(_ setting: SettingValue, pointer: String) throws(OptimizerError) {
         guard case .object = setting else {
             throw .invalid(
                 pointer, .typeError, "`loss_scaling` must be an object with `type`; got \(setting.kind).",
                 expected: "{\"type\":\"fixed\"} or {\"type\":\"dynamic\"}", got: setting.kind)
         }
-        let settings = Settings(setting, pointer: pointer, owner: "loss_scaling")
+        let settings = SettingReader(setting, pointer: pointer, owner: "loss_scaling")
         switch try settings.choice("type", default: Kind.unspecified) {
         case .fixed: (rule, initial) = try Self.fixed(settings)
         case .dynamic: (rule, initial) = try Self.dynamic(settings)
@@ -50,7 +50,7 @@ public struct LossScaling: Sendable, Equatable {
         static var allCases: [Kind] { [.fixed, .dynamic] }
     }
 
-    private static func fixed(_ settings: Settings) throws(OptimizerError) -> (Rule, Double) {
+    private static func fixed(_ settings: SettingReader) throws(OptimizerError) -> (Rule, Double) {
         if settings.has("scale_value") {
             return (.fixed(dropsOverflow: true), try settings.number("scale_value", .atLeastOne))
         }
@@ -58,7 +58,7 @@ public struct LossScaling: Sendable, Equatable {
         return (.fixed(dropsOverflow: try settings.boolean("drop_overflow_update", default: true)), scale)
     }
 
-    private static func dynamic(_ settings: Settings) throws(OptimizerError) -> (Rule, Double) {
+    private static func dynamic(_ settings: SettingReader) throws(OptimizerError) -> (Rule, Double) {
         if settings.has("scale_value") {
             let initial = try settings.number("scale_value", .atLeastOne)
             let factor = try settings.integer("scale_factor", atLeast: 1)

@@ -18,13 +18,13 @@ struct DefinitionParser {
         }
         if !body.issues.isEmpty { throw Problem(body.issues) }
         if let consistency = body.document["consistency"] {
-            do throws(OptimizerError) { try Consistency.check(Setting(consistency)) } catch {
+            do throws(OptimizerError) { try Consistency.check(SettingValue(consistency)) } catch {
                 throw Problem(ServingError(error))
             }
         }
         let settings = members.filter { !Self.ownKeys.contains($0.key) }
         return ModelDefinition(
-            settings: .object(settings.map { Setting.Entry(key: $0.key, value: Setting($0.value)) }),
+            settings: .object(settings.map { SettingValue.Entry(key: $0.key, value: SettingValue($0.value)) }),
             parameters: try parameters())
     }
 
@@ -112,7 +112,7 @@ struct DefinitionParser {
                     )
                 ])
             }
-            return .initializer(Setting(initializer.value))
+            return .initializer(SettingValue(initializer.value))
         case .rows, .count, .dense(nil):
             throw Problem([
                 complaint(tensor.pointer, .typeError, "sparse rows are only for gradients; send the whole tensor")

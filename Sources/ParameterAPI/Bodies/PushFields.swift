@@ -166,8 +166,8 @@ struct PushFields {
 
     /// The body of a push with these gradients, or with others where they are long.
     private static func line(_ gradients: [JSONMember]) -> String {
-        let entry = Setting.Entry(key: "gradients", value: Setting(.object(gradients)))
-        return "`\(Setting.object([entry]).line ?? #"{"gradients":{"NAME":[...]}}"#)`"
+        let entry = SettingValue.Entry(key: "gradients", value: SettingValue(.object(gradients)))
+        return "`\(SettingValue.object([entry]).line ?? #"{"gradients":{"NAME":[...]}}"#)`"
     }
 
     private mutating func complain(_ field: String, _ exception: ExceptionClass, _ detail: String) {

@@ -8,7 +8,8 @@ extension DecodedTensor {
     /// What to write instead, where the tensor is an object of numbered members.
     var typedArrayAdvice: String? {
         guard !fields.isEmpty, fields.enumerated().allSatisfy({ $1.key == Name("\($0)") }) else { return nil }
-        let line = Setting.object([Setting.Entry(key: name, value: Setting(.array(fields.map(\.value))))]).line
+        let line = SettingValue.object([SettingValue.Entry(key: name, value: SettingValue(.array(fields.map(\.value))))]
+        ).line
         let written = line.map { ", so `\($0)`" } ?? ""
         return
             "`\(name)` is an object with numbered members, which JSON.stringify makes of a Float32Array; send Array.from(\(name.isIdentifier ? name.text : "array"))\(written)"

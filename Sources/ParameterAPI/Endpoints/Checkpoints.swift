@@ -104,7 +104,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
         else {
             throw Problem([Complaint(pointer: "/step", exception: .typeError, detail: "write {\"step\":120}")])
         }
-        let requestKey = key?.with(Setting(document).fingerprint)
+        let requestKey = key?.with(SettingValue(document).fingerprint)
         call.api.registry.rollback(model, toStep: Int(step), key: requestKey, ifVersion: ifVersion) { result in
             let absent = Problem(
                 .notFound,

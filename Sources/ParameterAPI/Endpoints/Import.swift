@@ -77,8 +77,8 @@ private struct ImportRequest {
         let unknown = body.isMetadata ? [] : body.fields.filter { !known.contains($0.key) }
         guard !unknown.isEmpty else { return }
         let misplaced = unknown.filter { sink.layout.index(of: $0.key) != nil }
-        let entry = Setting.Entry(key: "parameters", value: Setting(.object(misplaced)))
-        let line = misplaced.isEmpty ? nil : Setting.object([entry]).line
+        let entry = SettingValue.Entry(key: "parameters", value: SettingValue(.object(misplaced)))
+        let line = misplaced.isEmpty ? nil : SettingValue.object([entry]).line
         var list = ComplaintList(section: "")
         for field in unknown {
             let isParameter = sink.layout.index(of: field.key) != nil

@@ -25,7 +25,7 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Plan {
     let ifVersion = try call.condition(on: model)?.versions
     let key = try call.requestKey()
     let receiver = ContentReceiver(call, DocumentReader(call, holdsRates: true)) { document, exchange throws(Problem) in
-        let setting = Setting(document)
+        let setting = SettingValue(document)
         let patch = SettingsPatch(group: group, patch: setting)
         do throws(OptimizerError) { try patch.check(against: model.layout) } catch {
             throw Problem(ServingError(error))

@@ -50,7 +50,7 @@ private struct Preview {
             ])
         }
         do throws(OptimizerError) {
-            let setting = Setting(definition)
+            let setting = SettingValue(definition)
             try DefinitionLimits.checkSequences(setting)
             rate = try LearningRate(
                 setting, pointer: "/learning_rate", catalogue: call.api.registry.catalogue)

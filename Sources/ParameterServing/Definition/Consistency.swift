@@ -8,7 +8,7 @@ public enum Consistency {
     /// Refuses what this server does not do.
     ///
     /// - Throws: `.invalid`.
-    public static func check(_ setting: Setting) throws(OptimizerError) {
+    public static func check(_ setting: SettingValue) throws(OptimizerError) {
         guard case .object(let entries) = setting else {
             throw complaint("", .typeError, "`consistency` must be an object such as {\"mode\":\"async\"}")
         }

@@ -12,7 +12,7 @@ public enum DefinitionLimits {
     public static let groupMatches = 1_000_000
 
     /// - Throws: `.invalid` for settings whose sequences have too many parts.
-    public static func checkSequences(_ settings: Setting) throws(OptimizerError) {
+    public static func checkSequences(_ settings: SettingValue) throws(OptimizerError) {
         guard settings.sequenceParts > sequenceParts else { return }
         throw .invalid(
             Complaint(
@@ -58,7 +58,7 @@ extension ModelDefinition {
     }
 }
 
-extension Setting {
+extension SettingValue {
     /// The parts of all sequences of rates in it.
     fileprivate var sequenceParts: Int {
         switch self {

@@ -6,12 +6,12 @@ import Optimizers
 /// Everything that makes a model: settings of the optimizer, parameters, first values.
 public struct ModelDefinition: Sendable {
     /// The optimizer's part of the definition, as `Catalogue.makeOptimizer` takes it.
-    public var settings: Setting
+    public var settings: SettingValue
     /// The parameters in the order written.
     public var parameters: [InitialParameter]
 
     /// Makes a definition of its parts.
-    public init(settings: Setting, parameters: [InitialParameter]) {
+    public init(settings: SettingValue, parameters: [InitialParameter]) {
         self.settings = settings
         self.parameters = parameters
     }
@@ -36,5 +36,5 @@ public enum InitialValue: Sendable {
     /// These values, row-major.
     case values(Floats)
     /// An initializer with its arguments, such as `"zeros"` or `{"type":"he_uniform","seed":1}`.
-    case initializer(Setting)
+    case initializer(SettingValue)
 }

@@ -9,10 +9,10 @@ public struct SettingsPatch: Sendable, Equatable {
     /// The group that the patch is for; nil for the whole model.
     public var group: Name?
     /// The patch: null removes, an object merges, anything else replaces.
-    public var patch: Setting
+    public var patch: SettingValue
 
     /// Makes a patch of its parts.
-    public init(group: Name? = nil, patch: Setting) {
+    public init(group: Name? = nil, patch: SettingValue) {
         self.group = group
         self.patch = patch
     }
@@ -45,7 +45,7 @@ public struct SettingsPatch: Sendable, Equatable {
     /// In a patch of the whole model, `groups` names each group to change: as an object by name, or as an array of
     /// objects with a `name`. So one patch can extend the arrays of the model and of all groups.
     /// - Throws: `invalid` for an unknown group, for a key that cannot change, for an append to what is not an array.
-    func applied(to settings: Setting, layout: ArenaLayout) throws(OptimizerError) -> Setting {
+    func applied(to settings: SettingValue, layout: ArenaLayout) throws(OptimizerError) -> SettingValue {
         if let group {
             return try MergePatch.apply(patch, toGroup: group, of: settings, layout: layout)
         }
@@ -63,9 +63,9 @@ public struct SettingsPatch: Sendable, Equatable {
         return try MergePatch.apply(rest, to: result)
     }
 
-    private static func named(_ groups: Setting) throws(OptimizerError) -> [(name: Name, changes: Setting)] {
+    private static func named(_ groups: SettingValue) throws(OptimizerError) -> [(name: Name, changes: SettingValue)] {
         if case .object(let entries) = groups { return entries.map { ($0.key, $0.value) } }
-        var found: [(Name, Setting)] = []
+        var found: [(Name, SettingValue)] = []
         for element in groups.elements ?? [.null] {
             guard case .string(let name)? = element["name"] else {
                 throw complaint("/groups", "name each group: {\"groups\":{\"NAME\":{\"lr\":0.01}}}")

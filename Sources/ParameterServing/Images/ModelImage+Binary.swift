@@ -77,7 +77,7 @@ struct ImageHead {
     var name: String
     var uid: ModelUID
     var fingerprint: Fingerprint
-    var settings: Setting
+    var settings: SettingValue
     var parameters: [ParameterDefinition]
     var version: Int
     var divergence: String?

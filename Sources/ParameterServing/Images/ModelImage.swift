@@ -12,7 +12,7 @@ struct ModelImage: Sendable {
     /// Tells whether another create request asks for the same.
     var fingerprint: Fingerprint
     /// The settings with all patches applied.
-    var settings: Setting
+    var settings: SettingValue
     /// The parameters in the order of the definition.
     var parameters: [ParameterDefinition]
     /// The version cursor.

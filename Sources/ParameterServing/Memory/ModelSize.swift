@@ -25,14 +25,15 @@ struct ModelSize {
     let arena: Int
     private let limit: Int
 
-    init(_ state: (slots: Int, copies: Int), _ settings: Setting, _ parameters: [ParameterDefinition], limit: Int) {
+    init(_ state: (slots: Int, copies: Int), _ settings: SettingValue, _ parameters: [ParameterDefinition], limit: Int)
+    {
         self.init(
             state, settings, plan: Self.plan(parameters.lazy.map(\.name)),
             arena: parameters.reduce(0) { Self.sum($0, $1.shape.elementCount * MemoryLayout<Float>.stride) },
             limit: limit)
     }
 
-    init(_ state: (slots: Int, copies: Int), _ settings: Setting, plan: Int, arena: Int, limit: Int) {
+    init(_ state: (slots: Int, copies: Int), _ settings: SettingValue, plan: Int, arena: Int, limit: Int) {
         (slots, copies) = state
         (arrays, self.plan, self.arena, self.limit) = (settings.arrayBytes, plan, arena, limit)
     }
@@ -79,7 +80,7 @@ extension ModelSize {
     }
 
     /// The size that a model would have with other settings.
-    init(_ state: ModelState, slots: Int, _ settings: Setting) {
+    init(_ state: ModelState, slots: Int, _ settings: SettingValue) {
         self.init(
             (slots, state.optimizer.mayCopySlots ? slots : 0), settings, plan: state.kept.fixed,
             arena: state.pool.bytes, limit: state.pool.budget.limit)
@@ -88,12 +89,12 @@ extension ModelSize {
 
 extension ModelState {
     /// What a set of settings takes, with a plan of its own, that a version may hold on to.
-    func definitionBytes(_ settings: Setting) -> Int {
+    func definitionBytes(_ settings: SettingValue) -> Int {
         KeptMemory.pages(kept.fixed - ModelSize.leastPlan) + settings.arrayBytes
     }
 
     /// Refuses a patch that leaves the model without room for a push, if it had room before.
-    func checkStep(_ settings: Setting) throws(ServingError) {
+    func checkStep(_ settings: SettingValue) throws(ServingError) {
         let size = ModelSize(self, slots: slotBytes + (try slotBytesAdded(by: settings)), settings)
         if size.isLarger(than: ModelSize(self)) { try size.checkStep() }
     }

@@ -62,7 +62,7 @@ enum Command: Sendable {
     }
 
     /// What the command merges into the settings; nil for one that leaves them alone.
-    var patch: Setting? {
+    var patch: SettingValue? {
         switch self {
         case .reconfigure(let change, _): change.patch
         case .keyed(_, _, let command): command.patch

@@ -26,7 +26,7 @@ public final class ModelFacts: Sendable {
     public var layout: ArenaLayout { plan.layout }
 
     /// The settings as they hold now.
-    public var settings: Setting { plan.definition }
+    public var settings: SettingValue { plan.definition }
 
     /// What the definition said that was ignored, in sentences.
     public var warnings: [String] { plan.warnings }
@@ -46,7 +46,7 @@ public final class ModelFacts: Sendable {
     public func weightDecays(at step: Int) -> [Float] { plan.weightDecay(at: step) }
 
     /// A group's rate as the definition has it: a number, the whole array or the schedule object.
-    public func learningRateDefinition(ofGroup group: Int) -> Setting {
+    public func learningRateDefinition(ofGroup group: Int) -> SettingValue {
         plan.groups[group].learningRateSetting
     }
 
@@ -56,7 +56,7 @@ public final class ModelFacts: Sendable {
     }
 
     /// A group's own optimizer as the definition has it; nil where the model's updates it.
-    public func optimizer(ofGroup group: Int) -> Setting? { plan.groups[group].optimizerSetting }
+    public func optimizer(ofGroup group: Int) -> SettingValue? { plan.groups[group].optimizerSetting }
 
     /// Whether a group has a rate of its own, and not the model's.
     public func hasOwnLearningRate(_ group: Int) -> Bool { plan.groups[group].hasOwnLearningRate }

@@ -128,7 +128,7 @@ extension ModelState {
         if let ifVersion, !ifVersion.contains(version) { throw .preconditionFailed(ifVersion, current: version) }
     }
 
-    func patched(by patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) -> Setting {
+    func patched(by patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) -> SettingValue {
         try check(ifVersion)
         return try wrapping { () throws(OptimizerError) in
             try patch.applied(to: facts.settings, layout: facts.layout)
@@ -141,11 +141,11 @@ extension ModelState {
         _ = try pool.budget.reserve((stepsUnderWay + 1) * rates.bytes)
     }
 
-    func slotBytesAdded(by settings: Setting) throws(ServingError) -> Int {
+    func slotBytesAdded(by settings: SettingValue) throws(ServingError) -> Int {
         try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
     }
 
-    func reconfigured(with settings: Setting, isOwed: Bool = false) throws(ServingError) -> ModelOptimizer {
+    func reconfigured(with settings: SettingValue, isOwed: Bool = false) throws(ServingError) -> ModelOptimizer {
         try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings, isOwed: isOwed) }
     }
 

@@ -7,7 +7,7 @@ import Optimizers
 extension Recovery {
     /// Whether a model can be built and updated; notes why where it cannot.
     func isServed(
-        _ name: String, _ uid: ModelUID, _ settings: Setting, _ parameters: [ParameterDefinition]
+        _ name: String, _ uid: ModelUID, _ settings: SettingValue, _ parameters: [ParameterDefinition]
     ) -> Bool {
         let reason: UnavailableModel.Reason
         if assembly.configuration.withoutModels.contains(Name(name)) {

@@ -66,7 +66,7 @@ struct ModelAssembly {
     }
 
     /// Why no model can be built of a definition that was good once; nil where one can.
-    func refusal(_ settings: Setting, _ parameters: [ParameterDefinition]) -> String? {
+    func refusal(_ settings: SettingValue, _ parameters: [ParameterDefinition]) -> String? {
         do throws(OptimizerError) {
             _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters)
             return nil
@@ -132,7 +132,7 @@ struct ModelAssembly {
     }
 
     private func reserve(
-        _ settings: Setting, _ parameters: [ParameterDefinition], mustStep: Bool = false
+        _ settings: SettingValue, _ parameters: [ParameterDefinition], mustStep: Bool = false
     ) throws(ServingError) -> Memory {
         let size = try size(settings, parameters)
         try size.checkFirstVersion()
@@ -142,7 +142,7 @@ struct ModelAssembly {
             kept: try KeptMemory(budget, fixed: size.plan), scratch: KeptMemory(budget))
     }
 
-    private func size(_ settings: Setting, _ parameters: [ParameterDefinition]) throws(ServingError) -> ModelSize {
+    private func size(_ settings: SettingValue, _ parameters: [ParameterDefinition]) throws(ServingError) -> ModelSize {
         do throws(OptimizerError) {
             return ModelSize(
                 try catalogue.stateBytes(definition: settings, parameters: parameters), settings, parameters,
@@ -153,7 +153,7 @@ struct ModelAssembly {
     }
 
     private func optimizer(
-        _ settings: Setting, _ parameters: [ParameterDefinition]
+        _ settings: SettingValue, _ parameters: [ParameterDefinition]
     ) throws(ServingError) -> ModelOptimizer {
         do throws(OptimizerError) {
             return try catalogue.makeOptimizer(definition: settings, parameters: parameters)

@@ -59,7 +59,7 @@ extension Fingerprint {
     public static let nothing = Fingerprint(high: 0, low: 0)
 }
 
-extension Setting {
+extension SettingValue {
     /// Equal for settings that say the same, in whatever order they name the members of an object.
     public var fingerprint: Fingerprint {
         var writer = ByteWriter()
@@ -70,7 +70,7 @@ extension Setting {
     }
 
     /// The same with the members of every object in order, and every number of one kind.
-    private var ordered: Setting {
+    private var ordered: SettingValue {
         switch self {
         case .integer(let value): .number(Double(value))
         case .array(let elements): .array(elements.map(\.ordered))

@@ -10,7 +10,7 @@ import Testing
 /// One recorded run.
 struct GoldenCase {
     let name: String
-    let json: Setting
+    let json: SettingValue
 
     static let directory = Bundle.module.resourceURL.map { $0.appendingPathComponent("Golden") }
 
@@ -24,13 +24,13 @@ struct GoldenCase {
     /// Every recorded run of `public`.
     static let all = names(in: "public").filter { $0 != "errors" && $0 != "schedules" }
 
-    static func read(_ name: String, folder: String = "public") throws -> Setting {
+    static func read(_ name: String, folder: String = "public") throws -> SettingValue {
         let url = try #require(directory?.appendingPathComponent(folder).appendingPathComponent("\(name).json"))
         return try SettingJSON.read([UInt8](Data(contentsOf: url)))
     }
 
     /// Every file of `public`, read once for all tests.
-    private static let parsed: [String: Setting] = Dictionary(
+    private static let parsed: [String: SettingValue] = Dictionary(
         uniqueKeysWithValues: all.compactMap { name in (try? read(name)).map { (name, $0) } })
 
     init(_ name: String, folder: String = "public") throws {
@@ -40,7 +40,7 @@ struct GoldenCase {
 
     var isTorch: Bool { json["framework"]?.stringValue?.hasPrefix("torch") ?? false }
     var optimizer: String { json["optimizer"]?["type"]?.stringValue ?? "" }
-    var steps: [Setting] { json["steps"]?.elements ?? [] }
+    var steps: [SettingValue] { json["steps"]?.elements ?? [] }
     var order: [String] { (json["parameter_order"]?.elements ?? []).compactMap(\.stringValue) }
 
     var parameters: [ParameterDefinition] {
@@ -49,20 +49,20 @@ struct GoldenCase {
         }
     }
 
-    static func shape(_ tensor: Setting) -> Shape? {
+    static func shape(_ tensor: SettingValue) -> Shape? {
         Shape((tensor["shape"]?.elements ?? []).compactMap { $0.numberValue.map { Int($0) } })
     }
 
-    static func values(_ tensor: Setting?) -> [Float] {
+    static func values(_ tensor: SettingValue?) -> [Float] {
         guard case .numbers(let values)? = tensor?["data"] else { return [] }
         return values.map { Float($0) }
     }
 
     /// The definition of the case as a request would hold it.
-    var definition: Setting {
-        var entries: [Setting.Entry] = []
-        func add(_ key: Name, _ value: Setting?) {
-            if let value { entries.append(Setting.Entry(key: key, value: value)) }
+    var definition: SettingValue {
+        var entries: [SettingValue.Entry] = []
+        func add(_ key: Name, _ value: SettingValue?) {
+            if let value { entries.append(SettingValue.Entry(key: key, value: value)) }
         }
         add("optimizer", Self.definition(ofOptimizer: json["optimizer"] ?? .null, isTorch: isTorch))
         if json["learning_rate"] != .null { add("learning_rate", json["learning_rate"]) }
@@ -70,18 +70,20 @@ struct GoldenCase {
         add("loss_scale", json["loss_scale"])
         add("groups", groups)
         if !isTorch { add("centralization_rule", .string("mindspore")) }
-        add("unique", unique.map(Setting.boolean))
+        add("unique", unique.map(SettingValue.boolean))
         return .object(entries)
     }
 
-    private var groups: Setting? {
+    private var groups: SettingValue? {
         guard let groups = json["groups"]?.elements else { return nil }
         var list = groups
-        if let order = json["order_params"] { list.append(.object([Setting.Entry(key: "order_params", value: order)])) }
+        if let order = json["order_params"] {
+            list.append(.object([SettingValue.Entry(key: "order_params", value: order)]))
+        }
         return .array(list)
     }
 
-    private static func definition(ofOptimizer setting: Setting, isTorch: Bool) -> Setting {
+    private static func definition(ofOptimizer setting: SettingValue, isTorch: Bool) -> SettingValue {
         var optimizer = setting
         if let inner = optimizer["inner"] {
             optimizer = optimizer.setting("inner", to: nil).setting("optimizer", to: inner)

@@ -14,7 +14,7 @@ final class Replay {
     private var areModest = false
 
     init(
-        _ definition: Setting, _ parameters: [ParameterDefinition], values: [Name: [Float]] = [:],
+        _ definition: SettingValue, _ parameters: [ParameterDefinition], values: [Name: [Float]] = [:],
         catalogue: Catalogue = .builtin
     ) throws {
         optimizer = try catalogue.makeOptimizer(definition: definition, parameters: parameters)
@@ -73,7 +73,7 @@ final class Replay {
     }
 
     /// The gradients of one step of a golden file, dense or sparse.
-    func gradients(golden: Setting) -> Gradients {
+    func gradients(golden: SettingValue) -> Gradients {
         var dense: [Name: [Float]] = [:]
         for entry in golden.entries where entry.value["indices"] == nil {
             dense[entry.key] = GoldenCase.values(entry.value)
@@ -94,7 +94,7 @@ final class Replay {
 /// What tests ask an optimizer: the answers of its plan, its rule and its state.
 extension ModelOptimizer {
     var layout: ArenaLayout { plan.layout }
-    var definition: Setting { plan.definition }
+    var definition: SettingValue { plan.definition }
     var warnings: [String] { plan.warnings }
     var isStarted: [Bool] { state.isStarted }
     /// The rule of the model's optimizer.

@@ -1,4 +1,4 @@
-// A tiny JSON reader that keeps the order of members, for the golden files; it makes the `Setting` that the server's own
+// A tiny JSON reader that keeps the order of members, for the golden files; it makes the `SettingValue` that the server's own
 // reader would make.
 
 import Glibc
@@ -15,9 +15,9 @@ struct SettingJSON {
     private let bytes: [UInt8]
     private var position = 0
 
-    static func read(_ text: String) throws -> Setting { try read(Array(text.utf8)) }
+    static func read(_ text: String) throws -> SettingValue { try read(Array(text.utf8)) }
 
-    static func read(_ bytes: [UInt8]) throws -> Setting {
+    static func read(_ bytes: [UInt8]) throws -> SettingValue {
         var reader = SettingJSON(bytes: bytes + [0])
         return try reader.value()
     }
@@ -34,7 +34,7 @@ struct SettingJSON {
         position += 1
     }
 
-    private mutating func value() throws -> Setting {
+    private mutating func value() throws -> SettingValue {
         switch next() {
         case UInt8(ascii: "{"): return try object()
         case UInt8(ascii: "["): return try array()
@@ -46,13 +46,13 @@ struct SettingJSON {
         }
     }
 
-    private mutating func word(_ word: String, _ value: Setting) throws -> Setting {
+    private mutating func word(_ word: String, _ value: SettingValue) throws -> SettingValue {
         guard bytes[position...].starts(with: Array(word.utf8)) else { throw JSONMistake(position: position) }
         position += word.utf8.count
         return value
     }
 
-    private mutating func number() throws -> Setting {
+    private mutating func number() throws -> SettingValue {
         let start = position
         var end = 0
         let value = bytes.withUnsafeBytes { raw -> Double in
@@ -84,9 +84,9 @@ struct SettingJSON {
         return String(decoding: text, as: UTF8.self)
     }
 
-    private mutating func array() throws -> Setting {
+    private mutating func array() throws -> SettingValue {
         try take(UInt8(ascii: "["))
-        var elements: [Setting] = []
+        var elements: [SettingValue] = []
         var numbers: [Double] = []
         while next() != UInt8(ascii: "]") {
             if !numbers.isEmpty || !elements.isEmpty { try take(UInt8(ascii: ",")) }
@@ -95,22 +95,22 @@ struct SettingJSON {
                 numbers.append(number)
                 continue
             }
-            if elements.isEmpty { elements = numbers.map(Setting.number) }
+            if elements.isEmpty { elements = numbers.map(SettingValue.number) }
             elements.append(element)
         }
         position += 1
         return elements.isEmpty ? .numbers(numbers) : .array(elements)
     }
 
-    private mutating func object() throws -> Setting {
+    private mutating func object() throws -> SettingValue {
         try take(UInt8(ascii: "{"))
-        var entries: [Setting.Entry] = []
+        var entries: [SettingValue.Entry] = []
         while next() != UInt8(ascii: "}") {
             if !entries.isEmpty { try take(UInt8(ascii: ",")) }
             _ = next()
             let key = try string()
             try take(UInt8(ascii: ":"))
-            entries.append(Setting.Entry(key: Name(key), value: try value()))
+            entries.append(SettingValue.Entry(key: Name(key), value: try value()))
         }
         position += 1
         return .object(entries)

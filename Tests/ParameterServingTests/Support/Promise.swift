@@ -26,7 +26,7 @@ extension ModelRegistry {
 
     /// Creates a model that must be new.
     @discardableResult
-    func make(_ settings: Setting, _ values: [(Name, [Float])], name: String = "m") throws -> Model {
+    func make(_ settings: SettingValue, _ values: [(Name, [Float])], name: String = "m") throws -> Model {
         guard case .new(let model) = try create(name, .definition(.of(settings, values)), replacing: true) else {
             throw ServingError.modelExists(name)
         }
@@ -109,7 +109,7 @@ extension Model {
     }
 
     @discardableResult
-    func patch(_ patch: Setting, group: Name? = nil, ifVersion: [Int]? = nil) throws -> ChangedVersion {
+    func patch(_ patch: SettingValue, group: Name? = nil, ifVersion: [Int]? = nil) throws -> ChangedVersion {
         try perform(Change.reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion))
     }
 
@@ -129,7 +129,7 @@ extension Model {
 
 extension ModelDefinition {
     /// Parameters as vectors with first values.
-    static func of(_ settings: Setting, _ values: [(Name, [Float])]) -> ModelDefinition {
+    static func of(_ settings: SettingValue, _ values: [(Name, [Float])]) -> ModelDefinition {
         ModelDefinition(
             settings: settings,
             parameters: values.compactMap { name, numbers in

@@ -14,7 +14,7 @@ enum Sample {
             createFromImage, salvage
     }
 
-    static let settings: Setting = [
+    static let settings: SettingValue = [
         "optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": [0.5, 0.25, 0.125, 0.0625],
         "loss_scaling": ["type": "dynamic", "init_loss_scale": 4],
     ]

@@ -7,7 +7,7 @@ struct EpochClock: Sendable {
     let totalSteps, stepsPerEpoch, decayEpochs: Int
 
     /// Reads `total_step`, `step_per_epoch` and the argument that `span` names, each an integer above 0.
-    init(_ settings: Settings, span: Name) throws(OptimizerError) {
+    init(_ settings: SettingReader, span: Name) throws(OptimizerError) {
         totalSteps = try settings.integer("total_step", atLeast: 1)
         stepsPerEpoch = try settings.integer("step_per_epoch", atLeast: 1)
         decayEpochs = try settings.integer(span, atLeast: 1)

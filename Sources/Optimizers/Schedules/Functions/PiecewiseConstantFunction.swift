@@ -12,7 +12,7 @@ struct PiecewiseConstantFunction: LearningRateSchedule {
     let milestones: [Int]
     let rates: [Float]
 
-    init(_ settings: Settings) throws(OptimizerError) {
+    init(_ settings: SettingReader) throws(OptimizerError) {
         milestones = try Self.milestones(settings)
         let values = try settings.numbers("learning_rates")
         guard values.count == milestones.count else {
@@ -23,7 +23,7 @@ struct PiecewiseConstantFunction: LearningRateSchedule {
         rates = try LearningRate.entries(values, pointer: settings.place(of: "learning_rates"))
     }
 
-    private static func milestones(_ settings: Settings) throws(OptimizerError) -> [Int] {
+    private static func milestones(_ settings: SettingReader) throws(OptimizerError) -> [Int] {
         var milestones: [Int] = []
         for value in try settings.numbers("milestone") {
             guard let milestone = Int(exactly: value) else {

@@ -10,7 +10,7 @@ struct WarmUpFunction: LearningRateSchedule {
     let rate: Double
     let clock: EpochClock
 
-    init(_ settings: Settings) throws(OptimizerError) {
+    init(_ settings: SettingReader) throws(OptimizerError) {
         rate = try settings.number("learning_rate", .nonNegative)
         clock = try EpochClock(settings, span: "warmup_epoch")
     }

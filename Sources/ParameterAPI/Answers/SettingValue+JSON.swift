@@ -3,7 +3,7 @@
 import Optimizers
 import TensorCoding
 
-extension Setting {
+extension SettingValue {
     /// The setting that a JSON value says; arrays of numbers become one piece.
     init(_ value: JSONValue) {
         switch value {
@@ -14,15 +14,15 @@ extension Setting {
         case .string(let value): self = .string(value)
         case .array(let elements):
             let numbers = elements.compactMap(\.number)
-            self = numbers.count == elements.count ? .numbers(numbers) : .array(elements.map(Setting.init))
-        case .object(let members): self = .object(members.map { Entry(key: $0.key, value: Setting($0.value)) })
+            self = numbers.count == elements.count ? .numbers(numbers) : .array(elements.map(SettingValue.init))
+        case .object(let members): self = .object(members.map { Entry(key: $0.key, value: SettingValue($0.value)) })
         }
     }
 }
 
 extension JSONWriter {
     /// Writes a setting as the JSON that it came from.
-    mutating func setting(_ setting: Setting) {
+    mutating func setting(_ setting: SettingValue) {
         switch setting {
         case .null: null()
         case .boolean(let value): bool(value)

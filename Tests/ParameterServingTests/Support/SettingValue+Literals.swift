@@ -3,7 +3,7 @@
 import Names
 import Optimizers
 
-extension Setting: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+extension SettingValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral,
     ExpressibleByNilLiteral
@@ -24,7 +24,7 @@ extension Setting: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     public init(nilLiteral: ()) { self = .null }
 
     /// An array; of numbers alone it is `.numbers`.
-    public init(arrayLiteral elements: Setting...) {
+    public init(arrayLiteral elements: SettingValue...) {
         let numbers = elements.compactMap { element -> Double? in
             switch element {
             case .integer(let value): Double(value)
@@ -36,7 +36,7 @@ extension Setting: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     }
 
     /// An object with its members in the order written.
-    public init(dictionaryLiteral elements: (String, Setting)...) {
-        self = .object(elements.map { Setting.Entry(key: Name($0.0), value: $0.1) })
+    public init(dictionaryLiteral elements: (String, SettingValue)...) {
+        self = .object(elements.map { SettingValue.Entry(key: Name($0.0), value: $0.1) })
     }
 }

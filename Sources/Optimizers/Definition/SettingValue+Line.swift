@@ -2,7 +2,7 @@
 
 import Names
 
-extension Setting {
+extension SettingValue {
     /// A longer text does not fit in a sentence.
     private static let longestLine = 160
 
@@ -31,7 +31,7 @@ extension Setting {
     }
 
     /// `"key":value`, or nil as `line`.
-    static func member(_ key: Name, _ value: Setting) -> String? {
+    static func member(_ key: Name, _ value: SettingValue) -> String? {
         guard let name = quoted(key.text), let text = value.line else { return nil }
         return "\(name):\(text)"
     }

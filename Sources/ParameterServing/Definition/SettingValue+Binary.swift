@@ -3,7 +3,7 @@
 import Optimizers
 
 extension ByteWriter {
-    mutating func write(_ setting: Setting) {
+    mutating func write(_ setting: SettingValue) {
         switch setting {
         case .null: write(UInt8(0))
         case .boolean(let value):
@@ -38,7 +38,7 @@ extension ByteReader {
     /// Deeper than any request can nest its definition (`JSONLimits`), and far from the end of a thread's stack.
     private static let mostNesting = 64
 
-    mutating func readSetting(nested depth: Int = 0) throws(FormatError) -> Setting {
+    mutating func readSetting(nested depth: Int = 0) throws(FormatError) -> SettingValue {
         guard depth < Self.mostNesting else {
             throw FormatError(expected: "settings nested at most \(Self.mostNesting) deep", offset: offset)
         }
@@ -53,7 +53,7 @@ extension ByteReader {
         case 7:
             return .object(
                 try readArray { reader throws(FormatError) in
-                    Setting.Entry(key: try reader.readName(), value: try reader.readSetting(nested: depth + 1))
+                    SettingValue.Entry(key: try reader.readName(), value: try reader.readSetting(nested: depth + 1))
                 })
         default: throw FormatError(expected: "a setting's tag", offset: offset - 1)
         }

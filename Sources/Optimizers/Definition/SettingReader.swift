@@ -32,19 +32,19 @@ public struct Bounds: Sendable {
 /// Reads the members of one object of a definition; whatever no one read is refused by `finish()`.
 ///
 /// What was read is noted behind a lock, so that a plan and its readers may cross threads.
-public final class Settings: Sendable {
+public final class SettingReader: Sendable {
     /// The JSON pointer of the object.
     public let pointer: String
     /// What the object describes, for the sentences ("Adam", "CosineDecayLR").
     public let owner: String
-    let entries: [Setting.Entry]
+    let entries: [SettingValue.Entry]
 
-    private let parent: Settings?
+    private let parent: SettingReader?
     /// What was asked for, and what it was read as, defaults included, as numbers are compared: two objects that read
     /// alike mean the same.
     private struct Notes {
         var asked: [Name]
-        var readings: [Name: Setting] = [:]
+        var readings: [Name: SettingValue] = [:]
     }
 
     private let notes: Locked<Notes>
@@ -54,7 +54,9 @@ public final class Settings: Sendable {
 
     /// A reader of `setting`, which must be an object, at `pointer`; `known` names are read elsewhere, and what the
     /// object lacks is looked up in `parent` (a torch group over its optimizer).
-    public init(_ setting: Setting, pointer: String, owner: String, known: [Name] = [], parent: Settings? = nil) {
+    public init(
+        _ setting: SettingValue, pointer: String, owner: String, known: [Name] = [], parent: SettingReader? = nil
+    ) {
         entries = setting.entries
         self.pointer = pointer
         self.owner = owner
@@ -64,7 +66,7 @@ public final class Settings: Sendable {
     }
 
     /// The member's value as written, nil if it is absent; null counts as a value.
-    public func raw(_ key: Name) -> Setting? {
+    public func raw(_ key: Name) -> SettingValue? {
         notes.withLock { if !$0.asked.contains(key) { $0.asked.append(key) } }
         // The parent is asked in any case: an argument that every group overrides is known all the same.
         let inherited = parent?.raw(key)
@@ -107,7 +109,7 @@ public final class Settings: Sendable {
 
     /// The number that `setting` is, checked.
     static func number(
-        _ setting: Setting, _ bounds: Bounds, at pointer: String, of name: String
+        _ setting: SettingValue, _ bounds: Bounds, at pointer: String, of name: String
     ) throws(OptimizerError) -> Double {
         guard let value = setting.numberValue else {
             throw .wrongKind(pointer, name, bounds.words, setting)
@@ -206,14 +208,14 @@ public final class Settings: Sendable {
     }
 
     /// Remembers what the member `key` was read as.
-    func note<Value>(_ key: Name, _ value: Value, as setting: (Value) -> Setting) -> Value {
+    func note<Value>(_ key: Name, _ value: Value, as setting: (Value) -> SettingValue) -> Value {
         let reading = setting(value)
         notes.withLock { $0.readings[key] = reading }
         return value
     }
 
     /// What was read, by name: as it was read, or as it was written where a rule reads it by itself.
-    var canonical: Setting {
+    var canonical: SettingValue {
         let (asked, readings) = notes.withLock { ($0.asked, $0.readings) }
         var members = readings.filter { !known.contains($0.key) }
         for key in asked where members[key] == nil && !known.contains(key) {
@@ -221,7 +223,7 @@ public final class Settings: Sendable {
                 members[key] = entry.value.canonical
             }
         }
-        return .object(members.sorted { $0.key < $1.key }.map { Setting.Entry(key: $0.key, value: $0.value) })
+        return .object(members.sorted { $0.key < $1.key }.map { SettingValue.Entry(key: $0.key, value: $0.value) })
     }
 
     /// Refuses members that were not read, naming the nearest one that exists.
@@ -235,21 +237,21 @@ public final class Settings: Sendable {
     }
 
     /// " Write `"learning_rate":0.1`.": the member under the name that it has here, with the value that was sent.
-    private func correction(of entry: Setting.Entry) -> String {
+    private func correction(of entry: SettingValue.Entry) -> String {
         let names = NearestNames.of(entry.key, among: asked)
-        var line = names.first.flatMap { Setting.member($0, entry.value) }
+        var line = names.first.flatMap { SettingValue.member($0, entry.value) }
         if let values = entry.value.elements, values.count > 1, values.count == names.count {
-            let members = zip(names, values).compactMap { Setting.member($0, $1) }
+            let members = zip(names, values).compactMap { SettingValue.member($0, $1) }
             line = members.count == names.count ? members.joined(separator: ",") : nil
         } else if names == ["betas"] {
             // Two numbers of MindSpore's are one pair of torch's.
             let pair = [("beta1" as Name, 0.9), ("beta2", 0.999)].map { self[$0.0]?.numberValue ?? $0.1 }
-            line = Setting.member("betas", .numbers(pair))
+            line = SettingValue.member("betas", .numbers(pair))
         }
         return line.map { " Write `\($0)`." } ?? ""
     }
 
-    private subscript(key: Name) -> Setting? { entries.first { $0.key == key }?.value }
+    private subscript(key: Name) -> SettingValue? { entries.first { $0.key == key }?.value }
 
     /// An error about the member `key`.
     public func complaint(

@@ -1,10 +1,10 @@
 // The data of a definition, in the order written: what JSON can say, without being JSON. The API layer makes it from a
-// request body, the rules and schedules read it through `Settings`, the journal stores it.
+// request body, the rules and schedules read it through `SettingReader`, the journal stores it.
 
 import Names
 
 /// A value of a definition, as JSON-like data in the order written.
-public indirect enum Setting: Sendable, Equatable {
+public indirect enum SettingValue: Sendable, Equatable {
     /// JSON's null.
     case null
     /// true or false.
@@ -18,7 +18,7 @@ public indirect enum Setting: Sendable, Equatable {
     /// An array that holds only numbers, integers included; never booleans.
     case numbers([Double])
     /// Any other array.
-    case array([Setting])
+    case array([SettingValue])
     /// An object: ordered, its keys unique.
     case object([Entry])
 
@@ -27,17 +27,17 @@ public indirect enum Setting: Sendable, Equatable {
         /// The member's name.
         public var key: Name
         /// The member's value.
-        public var value: Setting
+        public var value: SettingValue
 
         /// Makes a member.
-        public init(key: Name, value: Setting) {
+        public init(key: Name, value: SettingValue) {
             self.key = key
             self.value = value
         }
     }
 
     /// The value of an object's member; nil where there is none or this is not an object.
-    public subscript(key: Name) -> Setting? {
+    public subscript(key: Name) -> SettingValue? {
         guard case .object(let entries) = self else { return nil }
         return entries.first { $0.key == key }?.value
     }
@@ -49,10 +49,10 @@ public indirect enum Setting: Sendable, Equatable {
     }
 
     /// The elements of an array of any kind; nil for anything else.
-    public var elements: [Setting]? {
+    public var elements: [SettingValue]? {
         switch self {
         case .array(let elements): return elements
-        case .numbers(let values): return values.map(Setting.number)
+        case .numbers(let values): return values.map(SettingValue.number)
         default: return nil
         }
     }
@@ -107,7 +107,7 @@ public indirect enum Setting: Sendable, Equatable {
     }
 
     /// This object with a member replaced in its place, added at the end, or (nil) removed.
-    public func setting(_ key: Name, to value: Setting?) -> Setting {
+    public func setting(_ key: Name, to value: SettingValue?) -> SettingValue {
         var entries = entries
         let place = entries.firstIndex { $0.key == key }
         switch (place, value) {
