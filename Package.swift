@@ -58,6 +58,7 @@ let package = Package(
             name: "SimulatedMachine", dependencies: ["Journal", "Threading"], path: "Tests/SimulatedMachine",
             swiftSettings: strict),
         .testTarget(name: "NamesTests", dependencies: ["Names"], swiftSettings: strict),
+        .testTarget(name: "ThreadingTests", dependencies: ["Threading"], swiftSettings: strict),
         .testTarget(
             name: "OptimizersTests", dependencies: ["Names", "Optimizers", "CKernels", "MyMomentum"],
             exclude: ["Reference"],

@@ -28,8 +28,18 @@ public final class Exchange: Sendable {
 
     /// Answers with `make` if the request is still unanswered after `delay`; a later call replaces this one.
     public func expire(after delay: Duration, _ make: @escaping Making) {
-        let deadline = Clock.now + delay.nanoseconds
-        _ = adjust { $0.expiry = (deadline, make) }
+        guard let timers = waiting?.loop.timers else { return }
+        let timer = Timer { [weak self] timer in self?.expire(by: timer) }
+        let expiry = Expiry(deadline: timers.now + delay.nanoseconds, timer: timer, make: make)
+        guard let before = adjust({ $0.expiry = expiry }) else { return }
+        if let earlier = before.expiry { timers.cancel(earlier.timer) }
+        set(timer, at: expiry.deadline, in: timers)
+    }
+
+    private func set(_ timer: Timer, at deadline: UInt64, in timers: Timers) {
+        timers.set(timer, at: deadline)
+        // Who settled it meanwhile has found nothing to cancel.
+        if waiting == nil { timers.cancel(timer) }
     }
 
     /// Calls `body` if the client leaves while the request is parked; at once if it has left already.
@@ -39,7 +49,7 @@ public final class Exchange: Sendable {
     /// has left: with a deadline too (`expire`) the exchange waits on for a short while, and is then answered as at its
     /// deadline; without one it counts as abandoned.
     public func onAbandon(_ body: @escaping @Sendable () -> Void) {
-        if !adjust({ $0.abandonment = body }), isAbandoned { body() }
+        if adjust({ $0.abandonment = body }) == nil, isAbandoned { body() }
     }
 
     private var isAbandoned: Bool {
@@ -57,12 +67,24 @@ public final class Exchange: Sendable {
     private struct Waiting {
         let loop: any ExchangeLoop
         var isParked = false
-        var expiry: (deadline: UInt64, make: Making)?
+        var expiry: Expiry?
         var abandonment: (@Sendable () -> Void)?
     }
 
-    /// Changes what an open exchange holds, and tells its loop if it is parked; false if it is open no more.
-    private func adjust(_ change: (inout Waiting) -> Void) -> Bool {
+    /// The answer for a deadline, and when that is.
+    private struct Expiry {
+        let deadline: UInt64
+        let timer: Timer
+        let make: Making
+    }
+
+    /// What an open exchange holds; nil if it is open no more.
+    private var waiting: Waiting? { state.withLock { if case .open(let waiting) = $0 { waiting } else { nil } } }
+
+    /// Changes what an open exchange holds, and tells its loop if it is parked.
+    ///
+    /// - Returns: what it held; nil if it is open no more.
+    private func adjust(_ change: (inout Waiting) -> Void) -> Waiting? {
         let before: Waiting? = state.withLock { state in
             guard case .open(var waiting) = state else { return nil }
             let before = waiting
@@ -71,18 +93,20 @@ public final class Exchange: Sendable {
             return before
         }
         if let before, before.isParked { before.loop.post(.changed(self)) }
-        return before != nil
+        return before
     }
 
     /// Ends the openness of an exchange.
     ///
     /// - Returns: what it held, if it was open. Its closures are freed by the caller, outside the lock.
     private func settle(_ next: State) -> Waiting? {
-        state.withLock { state in
+        let waiting: Waiting? = state.withLock { state in
             guard case .open(let waiting) = state else { return nil }
             state = next
             return waiting
         }
+        if let waiting, let expiry = waiting.expiry { waiting.loop.timers.cancel(expiry.timer) }
+        return waiting
     }
 }
 
@@ -112,20 +136,21 @@ extension Exchange {
         }
     }
 
-    /// When the exchange expires, in nanoseconds of the monotonic clock, and whether someone waits for an abandonment.
-    var wishes: (deadline: UInt64?, isWatched: Bool) {
-        state.withLock { state in
-            guard case .open(let waiting) = state else { return (nil, false) }
-            return (waiting.expiry?.deadline, waiting.abandonment != nil)
-        }
+    /// Whether someone waits for an abandonment.
+    var isWatched: Bool { waiting?.abandonment != nil }
+
+    /// Has an exchange that has a deadline expire by `time` at the latest.
+    ///
+    /// - Returns: whether it has one.
+    func hurry(by time: UInt64) -> Bool {
+        guard let waiting, let expiry = waiting.expiry else { return false }
+        if expiry.deadline > time { set(expiry.timer, at: time, in: waiting.loop.timers) }
+        return true
     }
 
-    /// Completes the exchange with the answer for its deadline.
-    func expireNow() {
-        let make: Making? = state.withLock { state in
-            if case .open(let waiting) = state { waiting.expiry?.make } else { nil }
-        }
-        if let make { complete(make) }
+    /// Completes the exchange with the answer for its deadline, unless it has been given another one.
+    private func expire(by timer: Timer) {
+        if let expiry = waiting?.expiry, expiry.timer === timer { complete(expiry.make) }
     }
 
     /// The client has left: no one will read an answer.
@@ -138,4 +163,6 @@ extension Exchange {
 protocol ExchangeLoop: AnyObject, Sendable {
     /// Hands a message to the loop's thread and wakes it. Callable from any thread.
     func post(_ message: EventLoop.Message)
+    /// Where deadlines of its exchanges are kept.
+    var timers: Timers { get }
 }

@@ -45,6 +45,8 @@ public struct HTTPConfiguration: Sendable {
     public var halfClosedPatience: Duration = .seconds(10)
     /// The longest time for which bytes that follow an early answer are still taken, so that the client can read it.
     public var lingerDeadline: Duration = .seconds(5)
+    /// Where deadlines of parked requests are kept.
+    public var timers = Timers.process
     /// The most connections whose answer has been sent before their request was read, and whose rest is still taken, per
     /// loop; the oldest is closed for a new one.
     public var maximumLingering = 1_024

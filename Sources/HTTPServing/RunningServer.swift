@@ -37,7 +37,8 @@ struct RunningServer: Sendable {
         self.census = census
         self.acceptor = acceptor
         loopThreads = loops.compactMap { loop in Thread { loop.run() } }
-        let thread = loopThreads.count == loops.count ? Thread { acceptor.run() } : nil
+        let isComplete = loopThreads.count == loops.count && configuration.timers.start()
+        let thread = isComplete ? Thread { acceptor.run() } : nil
         guard let thread else {
             Self.stop(loops, loopThreads)
             throw .loopUnavailable(EAGAIN)

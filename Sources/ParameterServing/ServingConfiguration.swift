@@ -1,7 +1,7 @@
 // The numbers that bound the serving layer, in one value.
 
-import Glibc
 import Names
+import Threading
 
 /// Settings of the registry and its models.
 public struct ServingConfiguration: Sendable {
@@ -21,8 +21,8 @@ public struct ServingConfiguration: Sendable {
     public var requestKeys = 256
     /// How long they are kept.
     public var keyLifetime = Duration.seconds(86_400)
-    /// Seconds since 1970.
-    public var clock: @Sendable () -> Int = { time(nil) }
+    /// What is read before something is decided.
+    public var clock: @Sendable () -> Tick = { Clock.tick }
     /// Models of the directory that are not to be served.
     public var withoutModels: Set<Name> = []
     /// Threads that run models.

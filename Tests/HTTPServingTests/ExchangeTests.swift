@@ -157,6 +157,7 @@ struct ExchangeTests {
 
 /// A loop that hears nothing.
 private final class SilentLoop: ExchangeLoop {
+    let timers = Timers { 0 }
     func post(_ message: EventLoop.Message) {}
 }
 

@@ -11,8 +11,8 @@ struct WaitingTests {
     private static let definition = #"{"optimizer":"sgd","learning_rate":0.5,"parameters":{"w":[0,0]}}"#
     private static let push = #"{"gradients":{"w":[1,-2]}}"#
 
-    private static func withModel(_ body: (InProcess) throws -> Void) throws {
-        let process = try InProcess()
+    private static func withModel(timers: Timers = .process, _ body: (InProcess) throws -> Void) throws {
+        let process = try InProcess(timers: timers)
         let answer = try process.send(.put, "/v1/models/m", body: Array(definition.utf8))
         try #require(answer?.status == 201)
         try body(process)
@@ -35,6 +35,45 @@ struct WaitingTests {
             #expect(answer.json["version"] as? Int == 2)
             let parameters = try #require(answer.json["parameters"] as? [String: [String: Any]])
             #expect(parameters["w"]?["data"] as? [Double] == [-0.5, 1])
+        }
+    }
+
+    @Test(
+        "a pull is told at its deadline, and not before, that nothing has come", arguments: ["since=1", "min_step=1"])
+    func expires(condition: String) throws {
+        let now = Locked<UInt64>(5_000_000_000)
+        let timers = Timers { now.withLock { $0 } }
+        try Self.withModel(timers: timers) { process in
+            let pulled = Locked<Answer?>(nil)
+            let waiting = Threading.Thread {
+                let answer = try? process.send(.get, "/v1/models/m/parameters?\(condition)&wait=60s")
+                pulled.withLock { $0 = answer }
+            }
+            try until { timers.count == 1 }
+            now.withLock { $0 += 59_999_999_999 }
+            #expect(timers.turn() == .idle)
+            #expect(try process.waiters() == 1)
+            now.withLock { $0 += 1 }
+            #expect(timers.turn() == .worked)
+            waiting?.join()
+            let answer = try #require(pulled.withLock { $0 })
+            #expect(answer.status == (condition == "since=1" ? 304 : 202))
+            #expect(try process.waiters() == 0)
+            #expect(timers.count == 0)
+        }
+    }
+
+    @Test("a pull that is answered, or whose client leaves, leaves no timer behind")
+    func leavesNoTimer() throws {
+        let timers = Timers { 0 }
+        try Self.withModel(timers: timers) { process in
+            try process.leave(.get, "/v1/models/m/parameters?since=1&wait=60s")
+            #expect(timers.count == 0)
+            let waiting = Threading.Thread { _ = try? process.send(.get, "/v1/models/m/parameters?since=1&wait=60s") }
+            try until { timers.count == 1 }
+            _ = try process.send(.post, "/v1/models/m/gradients", body: Array(Self.push.utf8))
+            waiting?.join()
+            #expect(timers.count == 0)
         }
     }
 

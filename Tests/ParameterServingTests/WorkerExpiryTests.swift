@@ -13,7 +13,7 @@ struct WorkerExpiryTests {
     private final class Time: Sendable {
         private let now = Locked(1000)
         func advance(by seconds: Int) { now.withLock { $0 += seconds } }
-        var reading: @Sendable () -> Int { { [now] in now.withLock { $0 } } }
+        var reading: @Sendable () -> Tick { { [now] in Tick(time: now.withLock { $0 }) } }
     }
 
     private static func configuration(_ time: Time, most: Int = 2, seconds: Int = 100) -> ServingConfiguration {

@@ -78,12 +78,10 @@ final class Connection {
 }
 
 /// A parked exchange and the suspended connection that it belongs to.
-final class Seat: Expiring {
+final class Seat {
     let exchange: Exchange
     let connection: Connection
     let transaction: Transaction
-    var deadline = UInt64.max
-    var place: Int?
 
     init(exchange: Exchange, connection: Connection, transaction: Transaction) {
         self.exchange = exchange

@@ -1,5 +1,5 @@
-// Parked exchanges: suspending and resuming their connections, their deadlines, and the departure of their clients,
-// which a suspended connection hides from the library. On the loop's thread.
+// Parked exchanges: suspending and resuming their connections, and the departure of their clients, which a suspended
+// connection hides from the library. On the loop's thread; deadlines come as messages, from `Timers`.
 
 import CMicroHTTPD
 import Glibc
@@ -14,35 +14,20 @@ extension EventLoop {
         if isDismissing { dismiss(seat) }
     }
 
-    /// Follows an exchange's wishes: its deadline, and whether its client's departure matters.
+    /// Looks whether a client that sends nothing more matters to its exchange.
     func refresh(_ seat: Seat) {
-        let wishes = seat.exchange.wishes
-        deadlines.remove(seat)
-        let hurries = wishes.isWatched && seat.connection.hasFinishedSending
-        guard let deadline = wishes.deadline else {
-            if hurries { leave(seat) }
-            return
-        }
-        seat.deadline = hurries ? min(deadline, now + configuration.halfClosedPatience.nanoseconds) : deadline
-        deadlines.insert(seat)
+        guard seat.connection.hasFinishedSending, seat.exchange.isWatched else { return }
+        let end = timers.now + configuration.halfClosedPatience.nanoseconds
+        if !seat.exchange.hurry(by: end) { leave(seat) }
     }
 
     /// Wakes the connection of a settled exchange; the library calls the handler again in its next run.
     func resume(_ seat: Seat) {
         seats[ObjectIdentifier(seat.exchange)] = nil
         seat.connection.seat = nil
-        deadlines.remove(seat)
         // A client that has closed its side would be read to that end first, and dropped without its answer.
         http_visit(seat.transaction.handle, 1)
         MHD_resume_connection(seat.transaction.handle)
-    }
-
-    /// Completes the exchanges whose time is up; each comes back as a message.
-    func expireDeadlines() {
-        while let seat = deadlines.first, seat.deadline <= now {
-            deadlines.remove(seat)
-            seat.exchange.expireNow()
-        }
     }
 
     /// A client sends nothing more: it has finished, or it has left.
@@ -55,7 +40,7 @@ extension EventLoop {
         finished.append(connection)
         if ending.isGone { connection.stream?.cut() }
         guard let seat = connection.seat else { return }
-        if ending.isGone, seat.exchange.wishes.isWatched { leave(seat) } else { refresh(seat) }
+        if ending.isGone, seat.exchange.isWatched { leave(seat) } else { refresh(seat) }
     }
 
     /// The client of a watched exchange has left.

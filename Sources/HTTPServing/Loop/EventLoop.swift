@@ -60,7 +60,6 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var seats: [ObjectIdentifier: Seat] = [:]
     /// Answers that wait for more of their content.
     var starving: [ObjectIdentifier: StreamReader] = [:]
-    var deadlines = DeadlineHeap<Seat>()
     /// Connections whose clients send nothing more, to be let go of as soon as nothing of them is left to do.
     var finished: [Connection] = []
     /// Connections that linger, the oldest first, among others that no longer do.
@@ -102,6 +101,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         if let daemon { MHD_stop_daemon(daemon) }
     }
 
+    var timers: Timers { configuration.timers }
+
     /// What the loop has counted, as of its last turn.
     var latestCounters: HTTPCounters { published.withLock { $0 } }
 
@@ -136,7 +137,6 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         now = Clock.now
         jobs.start()
         for ending in endings { ended(ending) }
-        expireDeadlines()
         if now >= nextSweep { sweep() }
         takeMessages()
         for _ in 0..<configuration.connectionsPerTurn {
@@ -151,8 +151,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         publish()
     }
 
-    /// How long the loop may sleep, in milliseconds: to the earliest of the library's, the exchanges' and the reaper's
-    /// next business.
+    /// How long the loop may sleep, in milliseconds: to the library's or the reaper's next business.
     private var patience: Int32 {
         if !served.isEmpty || !arrivals.isEmpty { return 0 }
         var wish: UInt64 = 0
@@ -161,7 +160,6 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
             if wish == 0 { return 0 }
             wake = min(wake, now + wish * 1_000_000)
         }
-        if let first = deadlines.first { wake = min(wake, first.deadline) }
         let time = Clock.now
         return wake <= time ? 0 : Int32(clamping: (wake - time + 999_999) / 1_000_000)
     }

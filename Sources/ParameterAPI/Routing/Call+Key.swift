@@ -1,7 +1,6 @@
 // `Idempotency-Key`: with it a request that changes something can be sent again until its answer arrives. Go's client
 // resends by itself what has `X-Idempotency-Key`, so that is the same header here.
 
-import Glibc
 import HTTPServing
 import Names
 import Optimizers
@@ -40,7 +39,7 @@ extension Call {
             let detail = "Idempotency-Key must have 1 to \(RequestKey.longest) characters, without spaces"
             throw Problem([Complaint(pointer: "", exception: .valueError, detail: detail)])
         }
-        return RequestKey(text: Name(text), target: target, time: time(nil))
+        return RequestKey(text: Name(text), target: target, time: api.registry.now.time)
     }
 
     /// Structured headers write a text in quotes; most clients leave them out.

@@ -1,10 +1,10 @@
 // Checkpoints: states that people keep, under numbers, beside the journal. They have the form of snapshots, so that
 // every byte of them is under a checksum, and they stay until someone deletes them.
 
-import Glibc
 import Journal
 import Names
 import Optimizers
+import Threading
 
 /// What is known of a checkpoint without opening it.
 public struct CheckpointFacts: Sendable, Equatable {
@@ -57,11 +57,11 @@ public struct CheckpointFacts: Sendable, Equatable {
         }
     }
 
-    static func label(_ image: ModelImage, _ key: RequestKey?) -> [UInt8] {
+    static func label(_ image: ModelImage, _ key: RequestKey?, at now: Tick) -> [UInt8] {
         var writer = ByteWriter()
         writer.write(image.optimizer.step)
         writer.write(image.version)
-        writer.write(time(nil))
+        writer.write(now.time)
         return writer.bytes + RecordTail(key: key).encoded
     }
 }

@@ -50,7 +50,7 @@ extension ModelRegistry {
         if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
         // No power cut may leave a checkpoint of a model, or of a step, that the journal does not know.
         try keeper?.flush()
-        let label = CheckpointFacts.label(image, key)
+        let label = CheckpointFacts.label(image, key, at: now)
         let info = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label).finish()
         Failpoint.reach(.beforeLog)
         guard let facts = CheckpointFacts(info) else { throw JournalError.closed }

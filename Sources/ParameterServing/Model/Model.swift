@@ -34,7 +34,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private let executor: Executor
     private let log: CommandLog
     private let watch: RuleWatch?
-    private let clock: @Sendable () -> Int
+    private let clock: @Sendable () -> Tick
     private var state: ModelState
     /// Who waits for what is being logged.
     private var waiting: [Ticket: Reply] = [:]
@@ -46,7 +46,7 @@ public final class Model: Runnable, @unchecked Sendable {
     /// Opens a model in the state that was created, or that recovery has come to.
     init(
         _ state: ModelState, executor: Executor, log: CommandLog, watch: RuleWatch?,
-        clock: @escaping @Sendable () -> Int, retainedVersions: Int
+        clock: @escaping @Sendable () -> Tick, retainedVersions: Int
     ) {
         name = state.facts.name
         uid = state.facts.uid
@@ -166,11 +166,10 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func decide(_ command: Command, _ reply: @escaping Reply) {
         if let end { return reply(.failure(end)) }
-        let command = state.sighted(command, at: clock())
         do throws(ServingError) {
-            switch try state.decide(command) {
+            switch try state.decide(command, at: clock()) {
             case .repeated(let answer): reply(.success(.again(answer, isDurable: log.isDurable)))
-            case .proceed: persist(command, reply)
+            case .proceed(let command): persist(command, reply)
             }
         } catch {
             reply(.failure(error))

@@ -2,29 +2,35 @@
 // taken, and steps that will have been counted.
 
 import Optimizers
+import Threading
 
 extension ModelState {
-    /// A command with the moment of its admission and, where its worker is one too many, the worker that makes room.
-    mutating func sighted(_ command: Command, at time: Int) -> Command {
-        let expires = command.worker.flatMap { ledger.roomMaker(for: $0, at: time) }
-        return command.seen(Sighting(time: time, expires: expires))
-    }
-
     /// Judges a command, in the order: its key, then its content, then the state.
-    mutating func decide(_ command: Command) throws(ServingError) -> Verdict {
-        let verdict = try examine(command)
-        guard case .proceed = verdict else { return verdict }
+    ///
+    /// - Parameters:
+    ///   - command: as it arrived.
+    ///   - now: the moment that is logged with it, so that every reader of the log knows the same of age.
+    mutating func decide(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
+        let command = sighted(command, at: now)
+        if let answer = try examine(command) { return .repeated(answer) }
         // What is under way is part of what is kept by now.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
             forget(command)
             throw error
         }
-        return verdict
+        return .proceed(command)
     }
 
-    private mutating func examine(_ command: Command) throws(ServingError) -> Verdict {
+    /// A command with the moment of its admission and, where its worker is one too many, the worker that makes room.
+    private mutating func sighted(_ command: Command, at now: Tick) -> Command {
+        let expires = command.worker.flatMap { ledger.roomMaker(for: $0, at: now.time) }
+        return command.seen(Sighting(time: now.time, expires: expires))
+    }
+
+    /// - Returns: The answer that its first arrival was given; nil for a command that is to be logged.
+    private mutating func examine(_ command: Command) throws(ServingError) -> StoredAnswer? {
         switch command {
-        case .push(let push): return try decide(push)
+        case .push(let push): return try examine(push)
         case .importValues(_, _, let ifVersion):
             try check(ifVersion)
             try pool.promise()
@@ -35,11 +41,11 @@ extension ModelState {
         case .dismiss(let worker): try ledger.checkKnown(worker)
         case .note: break
         case .keyed(let key, let ifVersion, let command):
-            if let answer = try keys.find(key) { return .repeated(answer) }
+            if let answer = try keys.find(key) { return answer }
             try check(ifVersion)
-            let verdict = try examine(command)
-            keys.begin(key)
-            return verdict
+            let answer = try examine(command)
+            if answer == nil { keys.begin(key) }
+            return answer
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
@@ -48,15 +54,15 @@ extension ModelState {
             _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings))
             _ = try reconfigured(with: settings)
         }
-        return .proceed
+        return nil
     }
 
-    private mutating func decide(_ push: Push) throws(ServingError) -> Verdict {
+    private mutating func examine(_ push: Push) throws(ServingError) -> StoredAnswer? {
         if let key = push.key {
             switch try ledger.find(key, push.sighting) {
             case .applied(let receipt, let fingerprint):
                 guard fingerprint == push.fingerprint else { throw .keyReused(key: key.text) }
-                return .repeated(.receipt(receipt))
+                return .receipt(receipt)
             case .pending(let fingerprint):
                 throw fingerprint == push.fingerprint ? .inFlight(key: key.text) : .keyReused(key: key.text)
             case .new: break
@@ -67,7 +73,7 @@ extension ModelState {
         if let key = push.key { ledger.begin(key, push.fingerprint) }
         ledger.reserveRoom(push.sighting)
         stepsUnderWay += 1
-        return .proceed
+        return nil
     }
 
     /// Takes what the push's update and its version will need.

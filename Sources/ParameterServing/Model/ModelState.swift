@@ -11,8 +11,8 @@ import Optimizers
 struct ModelState: @unchecked Sendable {
     /// What `decide` found.
     enum Verdict {
-        /// To be logged and applied.
-        case proceed
+        /// To be logged, with the moment of its admission, and applied.
+        case proceed(Command)
         /// Applied before; this is the answer.
         case repeated(StoredAnswer)
     }

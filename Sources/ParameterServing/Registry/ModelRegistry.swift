@@ -86,6 +86,9 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     public var catalogue: Catalogue { assembly.catalogue }
     /// The settings that hold for every model.
     public var configuration: ServingConfiguration { assembly.configuration }
+
+    /// The moment, by the clock that models are told.
+    public var now: Tick { configuration.clock() }
     var log: CommandLog { assembly.log }
     private var executor: Executor { assembly.executor }
 

@@ -14,13 +14,17 @@ import Threading
 final class InProcess: ExchangeLoop, @unchecked Sendable {
     let registry: ModelRegistry
     let api: ParameterAPI
+    let timers: Timers
     private let settled = Locked<Set<ObjectIdentifier>>([])
     private let change = Condition()
 
     private let peer: Remote
     private let directory: TemporaryDirectory
 
-    init(memoryLimit: Int = 1 << 30) throws {
+    /// Serves from a directory of its own; with timers that a test turns by hand, no time passes otherwise.
+    init(memoryLimit: Int = 1 << 30, timers: Timers = .process) throws {
+        self.timers = timers
+        try #require(timers.start())
         directory = try TemporaryDirectory()
         peer = Remote(try #require(SocketAddress(path: "\(directory.path)/socket")))
         let configuration = ServingConfiguration(memoryLimit: memoryLimit)
@@ -91,12 +95,9 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
         }
     }
 
-    /// Waits until the exchange is settled; at its deadline, where it has one, it settles itself.
+    /// Waits until the exchange is settled, at its deadline at the latest, where it has one.
     private func wait(for exchange: Exchange) {
-        let inTime: Void? = settled.wait(for: change, until: exchange.wishes.deadline ?? .max) { settled in
-            settled.remove(ObjectIdentifier(exchange)).map { _ in () }
-        }
-        if inTime == nil { exchange.expireNow() }
+        settled.wait(for: change) { settled in settled.remove(ObjectIdentifier(exchange)).map { _ in () } }
     }
 
     /// The request has been sent whole, and nothing came of it.

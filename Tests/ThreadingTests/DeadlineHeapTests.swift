@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import HTTPServing
+@testable import Threading
 
 @Suite("Deadline heap")
 struct DeadlineHeapTests {

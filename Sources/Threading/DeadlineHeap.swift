@@ -1,8 +1,8 @@
-// The loop's timers: which parked exchange expires next. A binary heap whose elements know their place, so that an
-// exchange answered early is removed at once instead of lying there until its deadline.
+// Which deadline comes next. A binary heap whose elements know their place, so that one that is no longer needed is removed
+// at once. `Timers` keeps one for all timers of the process.
 
 /// A deadline that is in at most one heap.
-protocol Expiring: AnyObject {
+public protocol Expiring: AnyObject {
     /// Nanoseconds of the monotonic clock.
     var deadline: UInt64 { get }
     /// Where it is in its heap; nil outside. Written by the heap alone.
@@ -10,21 +10,27 @@ protocol Expiring: AnyObject {
 }
 
 /// A priority queue by deadline, earliest first; insertion and removal are O(log n).
-struct DeadlineHeap<Element: Expiring> {
+public struct DeadlineHeap<Element: Expiring> {
     private var elements: [Element] = []
 
+    /// An empty heap.
+    public init() {}
+
     /// The element that expires first.
-    var first: Element? { elements.first }
+    public var first: Element? { elements.first }
+
+    /// How many elements there are.
+    public var count: Int { elements.count }
 
     /// Adds an element that is in no heap.
-    mutating func insert(_ element: Element) {
+    public mutating func insert(_ element: Element) {
         elements.append(element)
         element.place = elements.count - 1
         rise(from: elements.count - 1)
     }
 
     /// Takes an element out; nothing happens if it is not inside.
-    mutating func remove(_ element: Element) {
+    public mutating func remove(_ element: Element) {
         guard let place = element.place else { return }
         let last = elements.removeLast()
         element.place = nil
