@@ -71,6 +71,11 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         watcher.withLock { $0 = watch }
     }
 
+    /// Nothing works from here on.
+    package func cutPower() { state.withLock { $0.hasPower = false } }
+
+    package var hasPower: Bool { state.withLock { $0.hasPower } }
+
     package func plan(_ fault: Fault, at call: Int) {
         state.withLock { $0.faults[call] = fault }
     }
@@ -245,7 +250,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
             try call("fdatasync") { state, _ in state.open[descriptor]?.file.settle() }
         } catch {
             // As on Linux: the pages are clean now though they never reached the disk, and the next sync succeeds.
-            state.withLock { $0.open[descriptor]?.file.pending = [] }
+            state.withLock { if $0.hasPower { $0.open[descriptor]?.file.pending = [] } }
             throw error
         }
     }
@@ -324,7 +329,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     package func discardCache(_ descriptor: Int32) {
         state.withLock { state in
-            guard let file = state.open[descriptor]?.file, file.pending.isEmpty else { return }
+            guard state.hasPower, let file = state.open[descriptor]?.file, file.pending.isEmpty else { return }
             file.content = file.durable
         }
     }

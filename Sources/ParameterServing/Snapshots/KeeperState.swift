@@ -87,7 +87,8 @@ struct KeeperState {
         let soon = logged + allowance / 8
         let due = watches.values.map { (turn: turn(of: $0), model: $0.model) }.filter { $0.turn <= soon }
         var (batch, bytes): ([Model], Int) = ([], 0)
-        for (_, model) in due.sorted(by: { $0.turn < $1.turn }).prefix(Self.mostInBatch) {
+        let sorted = due.sorted { ($0.turn, $0.model.uid.number) < ($1.turn, $1.model.uid.number) }
+        for (_, model) in sorted.prefix(Self.mostInBatch) {
             bytes += model.bytes
             if !batch.isEmpty, bytes > Self.batchBytes { break }
             batch.append(model)
@@ -108,7 +109,7 @@ struct KeeperState {
         guard isDue else { return nil }
         // Models that keep going must not keep the others from being written out either.
         lastWasDeletion = !retired.isEmpty && !(lastWasDeletion && isSnapshotDue)
-        if lastWasDeletion { return .delete(Array(retired.keys)) }
+        if lastWasDeletion { return .delete(retired.keys.sorted { $0.number < $1.number }) }
         return .snapshots(nextModels)
     }
 

@@ -1,0 +1,74 @@
+// A request of a simulated client, and what has come of it. A client that has got no answer before the daemon died sends
+// the same again, under the same key.
+
+import Names
+import Optimizers
+
+@testable import ParameterServing
+
+/// One request, however often it is sent.
+final class Request: @unchecked Sendable {
+    enum Kind: Equatable {
+        case create, delete, save
+        case push(worker: Int, seq: Int)
+        /// A push that was acknowledged, sent again.
+        case repeatPush(step: Int, version: Int, worker: Int, seq: Int)
+        case importCounts([Int])
+        case restore(checkpoint: UInt64)
+        case rollback(step: Int)
+    }
+
+    enum Answer {
+        case created(ModelUID, isRepeated: Bool)
+        case deleted
+        case saved(CheckpointFacts)
+        case receipt(Receipt)
+        /// The model's values are others now; false where there was nothing to go back to.
+        case changed(Bool)
+    }
+
+    let kind: Kind
+    let name: String
+    /// The creation that it is meant for; nil for a name that was free.
+    let uid: ModelUID?
+    let key: RequestKey
+    /// The life of the daemon in which it was sent last.
+    var life = 0
+    /// What has been created for it, as far as a start has shown.
+    var adopted: ModelUID?
+    /// Whether the clients' account may hold it already, since a start has shown values that no one was sure of.
+    var mayBeCounted = false
+
+    init(_ kind: Kind, _ name: String, _ uid: ModelUID?, number: Int) {
+        self.kind = kind
+        self.name = name
+        self.uid = uid
+        key = RequestKey(text: Name("client-\(number)"), target: nil, time: 1_800_000_000)
+    }
+
+    var isRepeat: Bool { if case .repeatPush = kind { true } else { false } }
+
+    var isPush: Bool { kind.worker != nil || isRepeat }
+
+    /// Whether the name may belong to another model afterwards.
+    var movesName: Bool { kind == .create || kind == .delete }
+}
+
+extension Request.Kind {
+    /// Whose counter it raises.
+    var worker: Int? { if case .push(let worker, _) = self { worker } else { nil } }
+}
+
+extension Result<Request.Answer, ServingError> {
+    /// The answer in a few words, the same in every run of a seed.
+    var told: String {
+        switch self {
+        case .failure(let error): "\(error)"
+        case .success(.created(_, let isRepeated)): isRepeated ? "known" : "created"
+        case .success(.deleted): "deleted"
+        case .success(.saved(let facts)): "checkpoint \(facts.id) of version \(facts.version)"
+        case .success(.receipt(let receipt)): "step \(receipt.step), version \(receipt.version)"
+        case .success(.changed(let isDone)): isDone ? "done" : "not there"
+        }
+    }
+}

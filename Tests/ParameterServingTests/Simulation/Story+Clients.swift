@@ -1,0 +1,233 @@
+// What the simulated clients do: they ask, they ask again where no answer came, they look, and they write down what they
+// were told.
+
+import Names
+import Optimizers
+
+@testable import ParameterServing
+
+/// A pull that waits.
+final class Wait: @unchecked Sendable {
+    let name: String
+    let since: Int
+    var answers = 0
+
+    init(_ name: String, since: Int) { (self.name, self.since) = (name, since) }
+}
+
+extension Story {
+    static let settings: Setting = ["optimizer": "sgd", "learning_rate": 1]
+
+    /// One step of one client.
+    func act() {
+        if let forgotten = open.first(where: { $0.life < life }) { return send(forgotten) }
+        let name = Self.names[pick(0...2)]
+        guard let truth = truths[name] else { return }
+        let mine = open.filter { $0.name == name && $0.uid == truth.uid }
+        guard mine.allSatisfy(\.isPush) else { return }
+        guard let uid = truth.uid else { return ask(.create, name, nil) }
+        switch pick(0...29) {
+        case 0: ask(.create, name, uid)
+        case 1: ask(.delete, name, uid)
+        case 2...6 where mine.isEmpty: ask(change(of: truth), name, uid)
+        case 7...9: look(name)
+        case 10...11: wait(name)
+        default: push(name, uid, truth, busy: mine)
+        }
+    }
+
+    /// Something that the clients can only account for while nothing else is under way.
+    private func change(of truth: Truth) -> Request.Kind {
+        let checkpoint = truth.checkpoints.keys.sorted().randomElement(using: &random)
+        switch pick(0...5) {
+        case 0: return .importCounts(truth.counts.map { _ in pick(0...9) })
+        case 1, 2: if let checkpoint { return .restore(checkpoint: checkpoint) }
+        case 3 where truth.isPlain: return .rollback(step: truth.counts.reduce(0, +) / 2)
+        default: break
+        }
+        return .save
+    }
+
+    private func push(_ name: String, _ uid: ModelUID, _ truth: Truth, busy: [Request]) {
+        let worker = pick(0...Truth.workers - 1)
+        guard !busy.contains(where: { $0.kind.worker == worker }) else { return }
+        if pick(0...4) == 0, let receipt = truth.receipts[worker] {
+            return ask(
+                .repeatPush(step: receipt.step, version: receipt.version, worker: worker, seq: truth.seqs[worker]),
+                name, uid)
+        }
+        ask(.push(worker: worker, seq: truth.seqs[worker] + 1), name, uid)
+    }
+
+    private func ask(_ kind: Request.Kind, _ name: String, _ uid: ModelUID?) {
+        requests += 1
+        let request = Request(kind, name, uid, number: requests)
+        open.append(request)
+        send(request)
+    }
+
+    private func look(_ name: String) {
+        if let model = try? registry?.model(named: name), model.uid == truths[name]?.uid { compare(model, name) }
+    }
+
+    private func wait(_ name: String) {
+        guard let model = try? registry?.model(named: name) else { return }
+        let wait = Wait(name, since: model.publication.current.version)
+        waits.append(wait)
+        _ = model.publication.wait(for: PullCondition(since: wait.since)) { [weak self] result in
+            wait.answers += 1
+            guard wait.answers == 1 else { self?.fail("a pull of \(name) was answered \(wait.answers) times"); return }
+            guard case .version(let version) = result else { return }
+            if version.version <= wait.since || version.uid != model.uid {
+                self?.fail("a pull of \(name) after \(wait.since) got \(version.cursor)")
+            }
+        }
+    }
+
+    /// A daemon that ends in good order has answered every pull.
+    func checkWaits(isDead: Bool) {
+        if !isDead, let wait = waits.first(where: { $0.answers == 0 }) {
+            fail("a pull of \(wait.name) after \(wait.since) was never answered")
+        }
+        waits = []
+    }
+
+    // MARK: Sending
+
+    /// Sends a request to the daemon that is there now.
+    func send(_ request: Request) {
+        request.life = life
+        guard let registry else { return }
+        note("send \(request.name) \(request.kind)")
+        var count = 0
+        let sentIn = life
+        let reply = { [self] (result: Result<Request.Answer, ServingError>) in
+            count += 1
+            guard life == sentIn, disk.hasPower else { return }
+            if count > 1 { fail("\(request.name) \(request.kind) was answered \(count) times") }
+            answers.append((request, result))
+        }
+        nonisolated(unsafe) let answer = reply
+        switch request.kind {
+        case .create:
+            let definition = ModelDefinition.of(Self.settings, [("w", [Float](repeating: 0, count: Truth.workers))])
+            registry.create(
+                request.name, .definition(definition), replacing: request.uid != nil, key: request.key
+            ) { result in
+                answer(
+                    result.map { created in
+                        switch created {
+                        case .new(let model): .created(model.uid, isRepeated: false)
+                        case .existing(let model): .created(model.uid, isRepeated: true)
+                        case .repeated(let uid, _): .created(uid, isRepeated: true)
+                        }
+                    })
+            }
+        case .delete: registry.delete(request.name, key: request.key) { answer($0.map { _ in .deleted }) }
+        default:
+            guard let model = try? registry.model(named: request.name), model.uid == request.uid else {
+                // It has been deleted meanwhile, and nobody is interested any more.
+                return open.removeAll { $0 === request }
+            }
+            send(request, to: model, registry) { answer($0) }
+        }
+    }
+
+    private func send(
+        _ request: Request, to model: Model, _ registry: ModelRegistry,
+        _ answer: @escaping @Sendable (Result<Request.Answer, ServingError>) -> Void
+    ) {
+        switch request.kind {
+        case .create, .delete: break
+        case .push(let worker, let number), .repeatPush(_, _, let worker, let number):
+            var gradient = [Float](repeating: 0, count: Truth.workers)
+            gradient[worker] = 1
+            guard let push = try? model.makePush(["w": gradient], seq(number, Name("worker\(worker)"))) else { return }
+            model.submit(.push(push)) { answer($0.map { .receipt($0.answer) }) }
+        case .save: registry.saveCheckpoint(of: model, key: request.key) { answer($0.map { .saved($0.answer) }) }
+        case .importCounts(let counts):
+            guard let values = try? model.makePush(["w": counts.map { -Float($0) }]) else { return }
+            let change = Change.importValues(values.arena, present: [true]).under(request.key)
+            model.submit(change) { answer($0.map { _ in .changed(true) }) }
+        case .restore(let id):
+            registry.restore(model, toCheckpoint: id, key: request.key) { answer($0.map { .changed($0 != nil) }) }
+        case .rollback(let step):
+            registry.rollback(model, toStep: step, key: request.key) { answer($0.map { .changed($0 != nil) }) }
+        }
+    }
+
+    // MARK: Answers
+
+    /// Writes down what was answered since the last time.
+    func settle() {
+        while !answers.isEmpty {
+            let (request, result) = answers.removeFirst()
+            note("\(request.name) \(request.kind): \(result.told)")
+            switch result {
+            case .failure(.stopping): continue
+            case .failure(let error): refuse(request, error)
+            case .success(let answer):
+                open.removeAll { $0 === request }
+                settle(request, answer)
+            }
+        }
+    }
+
+    private func refuse(_ request: Request, _ error: ServingError) {
+        open.removeAll { $0 === request }
+        let isGone =
+            request.uid != truths[request.name]?.uid || open.contains { $0.name == request.name && $0.movesName }
+        switch error {
+        case .unknownModel where isGone, .modelReplaced where isGone: break
+        default: fail("\(request.name) \(request.kind) was refused: \(error)")
+        }
+    }
+
+    private func settle(_ request: Request, _ answer: Request.Answer) {
+        guard var truth = truths[request.name] else { return }
+        if !request.movesName, truth.uid != request.uid { return }
+        switch (request.kind, answer) {
+        case (.create, .created(let uid, let isRepeated)): create(request, uid, isRepeated, &truth)
+        case (.delete, .deleted): truth.begin(nil)
+        case (.save, .saved(let facts)): truth.checkpoints[facts.id] = truth.counts
+        case (.push(let worker, let seq), .receipt(let receipt)):
+            truth.counts[worker] += request.mayBeCounted && receipt.replayed ? 0 : 1
+            truth.seqs[worker] = seq
+            truth.receipts[worker] = receipt
+            truth.newest = max(truth.newest, receipt.version)
+        case (.repeatPush(let step, let version, let worker, let seq), .receipt(let receipt)):
+            guard truth.seqs[worker] == seq, truth.receipts[worker] != nil else { break }
+            if !receipt.replayed || (receipt.step, receipt.version) != (step, version) {
+                fail("\(request.name): push \(seq) of worker \(worker) was step \(step), and again \(receipt)")
+            }
+        case (.importCounts(let counts), .changed):
+            truth.counts = counts
+            truth.isPlain = false
+        case (.restore(let id), .changed(true)):
+            truth.counts = truth.checkpoints[id] ?? truth.counts
+            truth.isPlain = false
+        case (.rollback, .changed(true)): goBack(request, &truth)
+        case (.restore, .changed(false)), (.rollback, .changed(false)): break
+        default: fail("\(request.name) \(request.kind) was answered \(answer)")
+        }
+        truths[request.name] = truth
+    }
+
+    private func create(_ request: Request, _ uid: ModelUID, _ isRepeated: Bool, _ truth: inout Truth) {
+        guard uid != truth.uid || !isRepeated else { return }
+        if known.contains(uid) { fail("the new \(request.name) has the uid \(uid) of another model") }
+        if let adopted = request.adopted { fail("\(request.name) was created as \(adopted), and again as \(uid)") }
+        known.insert(uid)
+        truth.begin(uid)
+    }
+
+    /// What the step held is known from its sum alone.
+    private func goBack(_ request: Request, _ truth: inout Truth) {
+        guard let model = try? registry?.model(named: request.name), model.uid == request.uid else { return }
+        let current = model.publication.current
+        truth.counts = current.values(at: 0).map { -Int($0) }
+        if truth.counts.reduce(0, +) != current.step {
+            fail("\(request.name) went back to step \(current.step) with \(truth.counts)")
+        }
+    }
+}
