@@ -8,11 +8,12 @@ import Testing
 
 @Suite("Simulation")
 struct SimulationTests {
-    /// The seeds to try: one alone, or as many as the environment says.
+    /// The seeds to try: 200, or those that the environment names as `17` or `0..<2000`.
     private static let seeds: Range<UInt64> = {
-        let environment = ProcessInfo.processInfo.environment
-        if let seed = environment["PARAMD_SEED"].flatMap(UInt64.init) { return seed..<seed + 1 }
-        return 0..<(environment["PARAMD_SEEDS"].flatMap(UInt64.init) ?? 200)
+        let text = ProcessInfo.processInfo.environment["PARAMD_SEEDS"] ?? "0..<200"
+        let ends = text.components(separatedBy: "..<").compactMap(UInt64.init)
+        let first = ends.first ?? 0
+        return first..<max(first + 1, ends.last ?? 0)
     }()
 
     @Test("whatever dies and when, the clients' account is right", arguments: 0..<8)
@@ -25,7 +26,7 @@ struct SimulationTests {
             Issue.record(
                 """
                 seed \(seed): \(problem)
-                Repeat it: PARAMD_SEED=\(seed) swift test --filter SimulationTests
+                Repeat it: PARAMD_SEEDS=\(seed) swift test --filter SimulationTests
                 """)
             return
         }
@@ -33,7 +34,7 @@ struct SimulationTests {
 
     @Test("a seed tells the same story again")
     func repeats() {
-        for seed in 0..<40 as Range<UInt64> {
+        for seed in 0..<10 as Range<UInt64> {
             let stories = (Story(seed: seed), Story(seed: seed))
             stories.0.run()
             stories.1.run()

@@ -1,0 +1,85 @@
+"""A daemon, its disk and its clients on one thread, over as many seeds as one likes; and whether it notices mistakes.
+
+`deploy/prove simulation --seeds 100000` runs the simulation of the Swift tests over other seeds than they do.
+`deploy/prove simulation --planted` makes each mistake of Simulation/Planted in a copy of the project, and fails unless
+the simulation finds every one of them within the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from support.daemon import REPOSITORY
+
+PLANTED = REPOSITORY / "Tests/ParameterServingTests/Simulation/Planted"
+#: Where the copy is: what one run has built, the next one need not.
+COPY = REPOSITORY / ".build/planted"
+FOUND = re.compile(r"seed \d+: .*|Fatal error: .*")
+
+
+def copy_project() -> None:
+    """Makes the copy like the project, and leaves the times of files alone that are so already."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
+        source, target = REPOSITORY / name, COPY / name
+        if not source.is_file() or (target.is_file() and source.read_bytes() == target.read_bytes()):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def simulate(place: Path, first: int, seeds: int, *, quiet: bool = False) -> tuple[bool, str]:
+    """Runs the seeds; whether all was well, and what was printed."""
+    environment = os.environ | {"PARAMD_SEEDS": f"{first}..<{first + seeds}"}
+    command = ["swift", "test", "--skip-build", "--filter", "SimulationTests/seeds"]
+    output = []
+    with subprocess.Popen(
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            output.append(line)
+            if not quiet:
+                print(line, end="", flush=True)
+    return process.returncode == 0, "".join(output)
+
+
+def build(place: Path) -> None:
+    """Builds the tests."""
+    subprocess.run(["swift", "build", "--build-tests", "--quiet"], cwd=place, check=True)
+
+
+def find(patch: Path, seeds: int) -> bool:
+    """Makes a mistake in the copy, and tells what the simulation says of it."""
+    copy_project()
+    subprocess.run(["git", "apply", f"--directory={COPY.relative_to(REPOSITORY)}", patch], cwd=REPOSITORY, check=True)
+    build(COPY)
+    is_well, output = simulate(COPY, 0, seeds, quiet=True)
+    found = sorted(FOUND.findall(output), key=lambda line: int((re.findall(r"seed (\d+)", line) or ["0"])[0]))
+    print(f"{patch.stem}: {found[0] if found else 'not found'}", flush=True)
+    return not is_well and bool(found)
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(prog="deploy/prove simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2000, help="how many (default 2000)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
+    parser.add_argument("--planted", action="store_true", help="find the planted mistakes")
+    options = parser.parse_args()
+    if not options.planted:
+        build(REPOSITORY)
+        sys.exit(not simulate(REPOSITORY, options.first, options.seeds)[0])
+    missed = [patch.stem for patch in sorted(PLANTED.glob("*.patch")) if not find(patch, options.seeds)]
+    if missed:
+        sys.exit(f"{options.seeds} seeds did not find: {', '.join(missed)}")
+
+
+if __name__ == "__main__":
+    main()
