@@ -43,7 +43,7 @@ final class Request: @unchecked Sendable {
         self.kind = kind
         self.name = name
         self.uid = uid
-        key = RequestKey(text: Name("client-\(number)"), target: nil, time: 1_800_000_000)
+        key = RequestKey(text: Name("client-\(number)"), target: nil, time: 1_000_000_000)
     }
 
     var isRepeat: Bool { if case .repeatPush = kind { true } else { false } }

@@ -16,7 +16,7 @@ final class Wait: @unchecked Sendable {
 }
 
 extension Story {
-    static let settings: Setting = ["optimizer": "sgd", "learning_rate": 1]
+    static let settings: SettingValue = ["optimizer": "sgd", "learning_rate": 1]
 
     /// One step of one client.
     func act() {
@@ -198,7 +198,7 @@ extension Story {
         case (.repeatPush(let step, let version, let worker, let seq), .receipt(let receipt)):
             guard truth.seqs[worker] == seq, truth.receipts[worker] != nil else { break }
             if !receipt.replayed || (receipt.step, receipt.version) != (step, version) {
-                fail("\(request.name): push \(seq) of worker \(worker) was step \(step), and now is step \(receipt.step)")
+                fail("\(request.name): push \(seq) of worker \(worker) was step \(step), and is now \(receipt.step)")
             }
         case (.importCounts(let counts), .changed):
             truth.counts = counts

@@ -75,9 +75,8 @@ final class Story: @unchecked Sendable {
             registry = try simulation.run {
                 let settings = JournalSettings(mode: mode, segmentBytes: 4096)
                 let directory = try DataDirectory("/simulated", on: disk, settings: settings)
-                var configuration = ServingConfiguration(
+                let configuration = ServingConfiguration(
                     memoryLimit: 1 << 30, receiptWindow: 4, snapshotAllowance: 1 << pick(9...12))
-                configuration.clock = { [simulation] in 1_800_000_000 + Int(simulation.now / 1_000_000_000) }
                 return try ModelRegistry.open(directory, configuration: configuration, catalogue: .builtin) { _ in }.0
             }
         } catch {
