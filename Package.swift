@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(
             name: "ParameterServingTests",
             dependencies: ["Journal", "Names", "ParameterServing", "SimulatedMachine", "Threading"],
-            exclude: ["Simulation/Planted"],
+            exclude: ["Scenarios", "Simulation/Planted"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
     ]

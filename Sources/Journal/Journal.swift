@@ -67,8 +67,10 @@ public final class Journal: Sendable {
         firstSegment = log.firstSegment
         queue = CommitQueue()
         status = Locked(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
-        let loop = CommitLoop(log, mark: mark, settings: settings, queue: queue, claim: claim, status: status)
-        guard let thread = LoopThread(loop) else {
+        let timers = Timers.process
+        let loop = CommitLoop(
+            log, mark: mark, settings: settings, queue: queue, claim: claim, status: status, timers: timers)
+        guard timers.start(), let thread = LoopThread(loop) else {
             log.close()
             throw .inaccessible(file: "the journal thread", call: "pthread_create", code: EAGAIN)
         }

@@ -18,19 +18,14 @@ struct Cutoff {
     ///   - logger: told of an end that comes this way.
     ///   - close: closes the journal; called while other threads still run, after the drain has had its time.
     static func arm(_ logger: Logger, closing close: @escaping @Sendable () -> Void) {
-        let start = Clock.now
-        Thread {
-            sleep(until: start + closing)
-            close()
-        }?.detach()
-        Thread {
-            sleep(until: start + end)
+        let timers = Timers.process
+        let start = timers.now
+        // Closing waits for the disk, and the end must come in any case.
+        timers.set(Timer { _ in Thread(close)?.detach() }, at: start + closing)
+        let stop = Timer { _ in
             logger.warning("stopped while requests were still running; what was logged is kept")
             _exit(0)
-        }?.detach()
-    }
-
-    private static func sleep(until time: UInt64) {
-        while Clock.now < time { usleep(useconds_t(min(time - Clock.now, 100_000_000) / 1_000 + 1)) }
+        }
+        timers.set(stop, at: start + end)
     }
 }

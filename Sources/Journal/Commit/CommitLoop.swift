@@ -32,12 +32,18 @@ final class CommitLoop: Loop, @unchecked Sendable {
     private var obstacle: JournalError?
     /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
     private var deadline: UInt64?
+    private let timers: Timers
+    /// Rings when there is something to do though nothing arrives, and what it is set to.
+    private let alarm: Timer
+    private var alarmTime: UInt64?
 
     init(
         _ log: SegmentLog, mark: PositionMark, settings: JournalSettings, queue: CommitQueue, claim: DirectoryClaim,
-        status: Locked<CommitStatus>
+        status: Locked<CommitStatus>, timers: Timers
     ) {
         self.log = log
+        self.timers = timers
+        alarm = Timer { _ in queue.ring() }
         self.claim = claim
         self.mark = mark
         self.settings = settings
@@ -59,9 +65,15 @@ final class CommitLoop: Loop, @unchecked Sendable {
         return .worked
     }
 
-    /// Waits for items; after a while in which none came and the last were refused, looks whether the disk has room.
+    /// Waits for items, or for what is due; after a while in which none came and the last were refused, looks whether the disk has room.
     func rest() {
-        if !queue.wait(until: wakeUp) { tryAgain() }
+        if let wakeUp, wakeUp != alarmTime {
+            alarmTime = wakeUp
+            timers.set(alarm, at: wakeUp)
+        }
+        if queue.wait() { return }
+        alarmTime = nil
+        tryAgain()
     }
 
     // MARK: - A batch
@@ -162,6 +174,7 @@ final class CommitLoop: Loop, @unchecked Sendable {
             try? mark.settle(at: log.syncedPosition)
         }
         publish()
+        timers.cancel(alarm)
         log.close()
         claim.release()
     }

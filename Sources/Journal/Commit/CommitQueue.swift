@@ -16,6 +16,7 @@ final class CommitQueue: Sendable {
     private struct State {
         var items: [CommitItem] = []
         var isClosed = false
+        var isDue = false
     }
 
     private let state = Locked(State())
@@ -41,14 +42,20 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// Waits for items, the end or the deadline (monotonic nanoseconds); false if the deadline was first.
-    func wait(until deadline: UInt64?) -> Bool {
-        let hasCome = { (state: inout State) -> Void? in state.items.isEmpty && !state.isClosed ? nil : () }
-        guard let deadline else {
-            state.wait(for: arrival, hasCome)
-            return true
+    /// Says that something may be due though nothing has arrived.
+    func ring() {
+        state.withLock { $0.isDue = true }
+        arrival.signal()
+    }
+
+    /// Waits for items, the end or a ring; false where there was only a ring.
+    func wait() -> Bool {
+        state.wait(for: arrival) { state in
+            let hasCome = !state.items.isEmpty || state.isClosed
+            guard hasCome || state.isDue else { return nil }
+            state.isDue = false
+            return hasCome
         }
-        return state.wait(for: arrival, until: deadline, hasCome) != nil
     }
 
     /// Whether it is closed and nothing is left in it.

@@ -1,0 +1,143 @@
+// A line of a scenario: a verb, words, and settings such as `lr=0.5`, `w=[1,2]` or `worker=a`; and the core's answers as lines.
+
+import Names
+import Optimizers
+
+@testable import ParameterServing
+
+/// A line of a scenario, in parts.
+struct ScenarioCommand {
+    let verb: String
+    /// What stands without `=`; the first is what the command is about.
+    let words: [String]
+    private let members: [(key: String, value: String)]
+
+    private static let own: Set = ["worker", "seq", "epoch", "key", "at", "if-version", "group", "as"]
+
+    init(_ line: String) {
+        let parts = line.split { $0 == " " }.map(String.init)
+        verb = parts.first ?? ""
+        words = parts.dropFirst().filter { !$0.contains("=") }
+        members = parts.compactMap { part in
+            part.firstIndex(of: "=").map { (String(part[..<$0]), String(part[part.index(after: $0)...])) }
+        }
+    }
+
+    var name: String { words.first ?? "" }
+
+    /// The command that follows the verb.
+    var inner: ScenarioCommand {
+        ScenarioCommand((words + members.map { "\($0.key)=\($0.value)" }).joined(separator: " "))
+    }
+
+    func text(_ key: String) -> String? { members.first { $0.key == key }?.value }
+
+    func integer(_ key: String) -> Int? { text(key).flatMap { Int($0) } }
+
+    var pushKey: PushKey? {
+        text("worker").map { seq(integer("seq") ?? 1, Name($0), epoch: integer("epoch") ?? 0) }
+    }
+
+    private static func numbers(_ text: String) -> [Float]? {
+        guard text.hasPrefix("["), text.hasSuffix("]") else { return nil }
+        return text.dropFirst().dropLast().split(separator: ",").map { Float($0) ?? .nan }
+    }
+
+    /// What is written in brackets.
+    var tensors: [Name: [Float]] {
+        var tensors: [Name: [Float]] = [:]
+        for (key, value) in members { tensors[Name(key)] = Self.numbers(value) }
+        return tensors
+    }
+
+    /// Everything else that is not about the request, as the body of a patch or a definition.
+    var settings: SettingValue {
+        .object(
+            members.filter { !Self.own.contains($0.key) && !$0.key.contains(".") && Self.numbers($0.value) == nil }
+                .map { SettingValue.Entry(key: Name($0.key), value: Self.value($0.value)) })
+    }
+
+    private static func value(_ text: String) -> SettingValue {
+        if text == "null" { return .null }
+        return Int(text).map { .integer($0) } ?? Double(text).map { .number($0) } ?? .string(text)
+    }
+
+    /// `create NAME OPTIMIZER optimizer.momentum=... learning_rate=... w=[...]`.
+    func definition() throws -> ModelDefinition {
+        let values = members.compactMap { member in Self.numbers(member.value).map { (Name(member.key), $0) } }
+        var optimizer = [SettingValue.Entry(key: "type", value: .string(words[1]))]
+        for (key, value) in members where key.hasPrefix("optimizer.") {
+            optimizer.append(SettingValue.Entry(key: Name(key.dropFirst(10)), value: Self.value(value)))
+        }
+        return .of(
+            .object(settings.entries + [SettingValue.Entry(key: "optimizer", value: .object(optimizer))]), values)
+    }
+}
+
+extension [Float?] {
+    fileprivate var text: String { "[\(map { $0.map(short) ?? "own" }.joined(separator: ","))]" }
+}
+
+/// A number as one would write it.
+private func short(_ number: Float) -> String { Int(exactly: number).map(String.init) ?? "\(number)" }
+
+extension PublishedVersion {
+    /// Version, step and values.
+    var line: String {
+        let texts = facts.layout.parameters.enumerated().map { index, parameter in
+            "\(parameter.name)=\(values(at: index).map { Optional($0) }.text)"
+        }
+        return "version \(version), step \(step), \(texts.joined(separator: " "))"
+    }
+}
+
+extension ModelState {
+    var line: String { "\(facts.name) \(published.line)\(divergence.map { ", diverged at \($0)" } ?? "")" }
+}
+
+extension Command {
+    var sighting: Sighting? {
+        switch self {
+        case .push(let push): push.sighting
+        case .register(_, let sighting): sighting
+        case .keyed(_, _, let command): command.sighting
+        case .importValues, .reconfigure, .restore, .dismiss, .note: nil
+        }
+    }
+}
+
+extension ServingError {
+    /// What was refused, and why.
+    var line: String {
+        guard case .invalid(let complaints) = self else { return "refused: \(self)" }
+        return "refused: \(complaints.map { "\($0.pointer): \($0.detail)" }.joined(separator: "; "))"
+    }
+}
+
+extension Sighting {
+    var line: String { "\(time)\(expires.map { ", expires \($0)" } ?? "")" }
+}
+
+extension StoredAnswer {
+    var line: String {
+        switch self {
+        case .receipt(let receipt): receipt.line
+        case .changed(let step, let version): "version \(version), step \(step)"
+        case .registered(let epoch, let lastSeq): "epoch \(epoch), last seq \(lastSeq)"
+        case .saved, .removed, .created, .deleted: "\(self)"
+        }
+    }
+}
+
+extension Receipt {
+    fileprivate var line: String {
+        var parts = [
+            applied ? "applied" : "skipped", "step \(step)", "version \(version)", "lr \(learningRates.text)",
+            "norm \(short(Float(gradientNorm)))",
+        ]
+        if staleness > 0 { parts.append("staleness \(staleness)") }
+        if isFromLeftBranch { parts.append("from a branch that was left") }
+        if gap > 0 { parts.append("gap \(gap)") }
+        return parts.joined(separator: ", ")
+    }
+}

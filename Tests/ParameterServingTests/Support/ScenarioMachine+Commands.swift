@@ -1,0 +1,188 @@
+// What the words of a scenario do to the machine.
+
+import Names
+import Optimizers
+import Threading
+
+@testable import Journal
+@testable import ParameterServing
+
+extension ScenarioMachine {
+    func perform(_ command: ScenarioCommand) throws {
+        switch command.verb {
+        case "limits": limit(command)
+        case "create": try create(command.name, .definition(try command.definition()))
+        case "delete": try delete(command.name)
+        case "push", "load", "patch", "register", "dismiss":
+            try submit(try change(command), to: command.name)
+        case "begin":
+            let number = pending.count + 1
+            guard let (uid, change, position) = try decide(try change(command.inner), for: command.inner.name) else {
+                return
+            }
+            pending[number] = Pending(uid: uid, command: change)
+            tell("ticket \(number), record \(position)")
+        case "logged", "lost": try end(command)
+        case "save": checkpoints[command.words[1]] = try models[uid(of: command.name)]?.image()
+        case "restore": try restore(command)
+        case "pull": try pull(command)
+        case "leave": leave(command.name)
+        case "tick": pass(seconds: Int(command.name) ?? 0)
+        case "show": try show(command.name)
+        case "replay": try replay()
+        default: tell("unknown command \(command.verb)")
+        }
+    }
+
+    private func limit(_ command: ScenarioCommand) {
+        var configuration = assembly.configuration
+        configuration.mostWorkers = command.integer("workers") ?? configuration.mostWorkers
+        configuration.receiptWindow = command.integer("receipts") ?? configuration.receiptWindow
+        configuration.requestKeys = command.integer("keys") ?? configuration.requestKeys
+        if let seconds = command.integer("worker-lifetime") { configuration.workerLifetime = .seconds(seconds) }
+        if let seconds = command.integer("key-lifetime") { configuration.keyLifetime = .seconds(seconds) }
+        assembly = ModelAssembly(configuration, .builtin)
+    }
+
+    // MARK: Changes
+
+    private func change(_ command: ScenarioCommand) throws -> Command {
+        guard let state = models[try uid(of: command.name)] else { throw ServingError.stopping }
+        let versions = command.integer("if-version").map { [$0] }
+        let plain: Command
+        var body = Fingerprint.nothing
+        switch command.verb {
+        case "push":
+            var push = try state.makePush(
+                command.tensors, command.pushKey, basedOn: command.integer("at").map { .step($0) })
+            push.nonFinite = push.nonFinite.map {
+                Complaint(pointer: $0.pointer, exception: .valueError, detail: "NaN")
+            }
+            body = push.fingerprint
+            plain = .push(push)
+        case "load":
+            let push = try state.makePush(command.tensors)
+            body = push.fingerprint
+            plain = .importValues(push.arena, present: push.gradients.isDense, ifVersion: versions)
+        case "patch":
+            let patch = SettingsPatch(group: command.text("group").map { Name($0) }, patch: command.settings)
+            try patch.check(against: state.layout)
+            body = patch.patch.fingerprint
+            plain = .reconfigure(patch, ifVersion: versions)
+        case "register": plain = .register(worker: Name(command.words[1]))
+        default: plain = .dismiss(worker: Name(command.words[1]))
+        }
+        let key = command.text("key").map { RequestKey(text: Name($0), target: nil, body: body, time: tick.time) }
+        return plain.under(key)
+    }
+
+    private func end(_ command: ScenarioCommand) throws {
+        guard let ticket = Int(command.name), let waiting = pending.removeValue(forKey: ticket) else {
+            return tell("no ticket \(command.name)")
+        }
+        if command.verb == "lost" {
+            unlog()
+            models[waiting.uid]?.forget(waiting.command)
+        }
+        if command.verb == "logged" { apply(waiting.command, waiting.uid, at: UInt64(command.words[1]) ?? 0) }
+    }
+
+    private func restore(_ command: ScenarioCommand) throws {
+        guard let image = checkpoints[command.words[1]] else { return tell("no checkpoint \(command.words[1])") }
+        let restoration = Restoration(arena: image.arena, optimizer: image.optimizer, version: image.version)
+        try submit(.restore(restoration), to: command.name)
+    }
+
+    // MARK: Pulls and time
+
+    private func pull(_ command: ScenarioCommand) throws {
+        guard let publication = publications[try uid(of: command.name)], let pull = command.text("as") else { return }
+        let condition = PullCondition(since: command.integer("since"), minStep: command.integer("min-step"))
+        let deadline = Locked<Timer?>(nil)
+        let token = publication.wait(for: condition) { [tell = teller, timers] result in
+            if let timer = deadline.withLock({ $0 }) { timers.cancel(timer) }
+            switch result {
+            case .version(let version): tell("pull \(pull): \(version.line)")
+            case .ended(let error): tell("pull \(pull): \(error.line)")
+            }
+        }
+        guard let token else { return }
+        let timer = Timer { [tell = teller] _ in
+            publication.cancel(token)
+            tell("pull \(pull): nothing new at version \(publication.current.version)")
+        }
+        deadline.withLock { $0 = timer }
+        pulls[pull] = (publication, token, timer)
+        timers.set(timer, at: tick.uptime + UInt64(command.integer("wait") ?? 0) * 1_000_000_000)
+        tell("pull \(pull) waits")
+    }
+
+    private func leave(_ name: String) {
+        guard let pull = pulls.removeValue(forKey: name) else { return tell("no pull \(name)") }
+        pull.publication.cancel(pull.token)
+        timers.cancel(pull.timer)
+    }
+
+    private func pass(seconds: Int) {
+        now.withLock { $0 += seconds }
+        while timers.turn() == .worked {}
+    }
+
+    private func show(_ name: String) throws {
+        guard let state = models[try uid(of: name)] else { return }
+        tell(state.line)
+        for worker in state.ledger.workers.keys.sorted() {
+            let known = state.ledger.workers[worker]
+            let (epoch, seen) = (known?.epoch ?? 0, known?.lastSeen ?? 0)
+            tell("worker \(worker): epoch \(epoch), last seq \(known?.lastSeq ?? 0), seen at \(seen)")
+        }
+        if !state.ledger.expired.isEmpty {
+            tell("expired: \(state.ledger.expired.keys.sorted().map(\.text).joined(separator: " "))")
+        }
+    }
+
+    // MARK: Reading again
+
+    /// Reads the records as a start does, with as many workers as there are and whatever the time, and compares to the bit.
+    private func replay() throws {
+        var configuration = ServingConfiguration(
+            memoryLimit: 1 << 24, receiptWindow: assembly.configuration.receiptWindow, threads: 0)
+        configuration.requestKeys = assembly.configuration.requestKeys
+        let reader = ModelAssembly(configuration, .builtin)
+        var (again, states) = (DirectoryState(), [ModelUID: ModelState]())
+        for (index, record) in records.enumerated() {
+            let payload = record.payload.flatMap { Array($0.content) }
+            try payload.withUnsafeBytes { payload in
+                let stored = StoredRecord(
+                    position: UInt64(index) + 1, type: record.type, flags: 0, model: record.model, payload: payload)
+                try read(stored, &again, &states, reader)
+            }
+        }
+        tell(again.models == directory.models ? "the same models" : "other models: \(again.models)")
+        for uid in states.keys.sorted(by: { $0.number < $1.number }) {
+            guard let state = states[uid], let live = models[uid] else { continue }
+            let isSame = state.view.digest == live.view.digest
+            tell("\(uid): \(isSame ? "the same state" : "another state"), \(state.line)")
+        }
+    }
+
+    private func read(
+        _ record: StoredRecord, _ directory: inout DirectoryState, _ states: inout [ModelUID: ModelState],
+        _ assembly: ModelAssembly
+    ) throws {
+        var reader = ByteReader(record.payload)
+        switch directory.apply(try RecordHead(of: record), at: record.position) {
+        case .create(let uid, let retiring):
+            for old in retiring { states[old] = nil }
+            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
+            states[uid] = try assembly.assemble(creation.name, uid, creation.source)
+            states[uid]?.begin(at: record.position)
+        case .command(let uid, let kind):
+            guard let (layout, pool) = states[uid].map({ ($0.layout, $0.pool) }) else { return }
+            let command = try Command(kind, reading: &reader, layout: layout, pool: pool)
+            _ = states[uid]?.apply(command, at: record.position)
+        case .retire(let uid): states[uid] = nil
+        case .skip, .none: break
+        }
+    }
+}

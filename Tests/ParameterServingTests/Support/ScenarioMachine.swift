@@ -1,0 +1,144 @@
+// The core with nothing around it: decides a command, keeps its record in a list, applies it, and tells the effects as lines.
+// A replay reads the list as a start does and has to come to the same bits.
+
+import Names
+import Optimizers
+import Threading
+
+@testable import Journal
+@testable import ParameterServing
+
+/// A directory of models that a scenario drives.
+final class ScenarioMachine {
+    /// A command that is on its way to the log, or to the model.
+    struct Pending {
+        let uid: ModelUID
+        let command: Command
+    }
+
+    var assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 24, threads: 0), .builtin)
+    var directory = DirectoryState(uids: UIDSource(seed: 0))
+    var models: [ModelUID: ModelState] = [:]
+    var publications: [ModelUID: Publication] = [:]
+    var checkpoints: [String: ModelImage] = [:]
+    var pending: [Int: Pending] = [:]
+    private(set) var records: [Record] = []
+    /// Seconds since the scenario began.
+    var now = Locked(0)
+    lazy var timers = Timers { [now] in UInt64(now.withLock { $0 }) * 1_000_000_000 }
+    /// Pulls that wait, by what the scenario calls them.
+    var pulls: [String: (publication: Publication, token: WaitToken, timer: Timer)] = [:]
+    private let told = Locked<[String]>([])
+
+    var tick: Tick { now.withLock { Tick(uptime: UInt64($0) * 1_000_000_000, time: 1000 + $0) } }
+
+    /// Carries out a line of a scenario.
+    ///
+    /// - Returns: What followed.
+    func perform(_ line: String) -> [String] {
+        do {
+            try perform(ScenarioCommand(line))
+        } catch let error as OptimizerError {
+            tell(ServingError(error).line)
+        } catch {
+            tell((error as? ServingError)?.line ?? "\(error)")
+        }
+        return told.withLock { told in
+            defer { told = [] }
+            return told
+        }
+    }
+
+    func tell(_ line: String) { told.withLock { $0.append(line) } }
+
+    /// For callbacks, which may not hold the machine.
+    var teller: @Sendable (String) -> Void { { [told] line in told.withLock { $0.append(line) } } }
+
+    func uid(of name: String) throws -> ModelUID {
+        guard let uid = directory.models.first(where: { $0.value.name == Name(name) })?.key else {
+            throw ServingError.unknownModel(name, nearest: [])
+        }
+        return uid
+    }
+
+    // MARK: Log, then apply
+
+    /// Decides a command; where it goes on, its record gets the next position.
+    func decide(_ command: Command, for name: String) throws -> (ModelUID, Command, UInt64)? {
+        let uid = try uid(of: name)
+        switch try models[uid]?.decide(command, at: tick) {
+        case .repeated(let answer): tell("again: \(answer.line)")
+        case .proceed(let command):
+            guard let layout = models[uid]?.layout else { return nil }
+            return (uid, command, log(command.record(of: uid, in: layout)))
+        case nil: break
+        }
+        return nil
+    }
+
+    func submit(_ command: Command, to name: String) throws {
+        guard let (uid, command, position) = try decide(command, for: name) else { return }
+        apply(command, uid, at: position)
+    }
+
+    /// Adds a record to the log.
+    func log(_ record: Record) -> UInt64 {
+        records.append(record)
+        return UInt64(records.count)
+    }
+
+    /// Takes the last record back, which could not be written.
+    func unlog() { records.removeLast() }
+
+    func apply(_ command: Command, _ uid: ModelUID, at position: UInt64) {
+        tell("record \(position)\(command.sighting.map { ", seen at \($0.line)" } ?? "")")
+        for effect in models[uid]?.apply(command, at: position, for: Ticket(number: position)) ?? [] {
+            carryOut(effect, uid)
+        }
+    }
+
+    private func carryOut(_ effect: Effect, _ uid: ModelUID) {
+        switch effect {
+        case .publish:
+            guard let state = models[uid], let publication = publications[uid] else { return }
+            tell("publish: \(state.line)")
+            publication.broadcastParams(optimResult: true, state.published, divergence: state.divergence)
+        case .markDiverged(let parameter):
+            tell("diverged: \(parameter)")
+            publications[uid]?.markDiverged(parameter)
+        case .reply(_, .success(let outcome)): tell("reply: \(outcome.answer.line)")
+        case .reply(_, .failure(let error)): tell("reply: \(error.line)")
+        }
+    }
+
+    // MARK: The directory
+
+    func create(_ name: String, _ source: ModelSource) throws {
+        let (uid, uids) = directory.nextUID()
+        var state = try assembly.assemble(name, uid, source, mustStep: true)
+        let position = log(source.record(of: state, count: uids.count))
+        state.begin(at: position)
+        tell("record \(position)")
+        guard
+            case .create(_, let retiring) = directory.apply(
+                .create(uid, name: Name(name), count: uids.count), at: position)
+        else { return tell("not created") }
+        for old in retiring { retire(old, .modelReplaced(name)) }
+        (models[uid], publications[uid]) = (state, Publication(state.published))
+        tell("create \(uid): \(state.line)")
+    }
+
+    func delete(_ name: String) throws {
+        let uid = try uid(of: name)
+        let position = log(Record(type: CommandKind.delete.rawValue, model: uid.number, payload: []))
+        tell("record \(position)")
+        guard directory.apply(.delete(uid), at: position) == .retire(uid) else { return tell("not deleted") }
+        retire(uid, .unknownModel(name, nearest: []))
+    }
+
+    private func retire(_ uid: ModelUID, _ reason: ServingError) {
+        tell("retire \(uid)")
+        models[uid] = nil
+        publications.removeValue(forKey: uid)?.end(reason)
+    }
+}
