@@ -6,6 +6,7 @@ import Threading
 @testable import ParameterServing
 
 private final class Bytes: Encoding {}
+private final class Text: Encoding {}
 
 extension EncodingCache.Claim {
     fileprivate var word: String {
@@ -24,7 +25,7 @@ struct SharedAnswerTests {
     func once() throws {
         let cache = EncodingCache()
         let got = Collector<ObjectIdentifier?>()
-        let use: EncodingCache.Use = { result in got.add((try? result.get()).map { ObjectIdentifier($0) }) }
+        let use: EncodingCache.Use<Bytes> = { result in got.add((try? result.get()).map { ObjectIdentifier($0) }) }
         #expect(cache.claim("j", use).word == "make")
         for _ in 0..<1000 {
             #expect(cache.claim("j", use).word == "waits")
@@ -46,10 +47,10 @@ struct SharedAnswerTests {
     func failure() {
         let cache = EncodingCache()
         let failures = Collector<Bool>()
-        let use: EncodingCache.Use = { result in failures.add((try? result.get()) == nil) }
+        let use: EncodingCache.Use<Bytes> = { result in failures.add((try? result.get()) == nil) }
         _ = cache.claim("j", use)
         _ = cache.claim("j", use)
-        cache.settle("j", .failure(.outOfMemory(needed: 1, limit: 0)))
+        cache.settle("j", Result<Bytes, ServingError>.failure(.outOfMemory(needed: 1, limit: 0)))
         #expect(failures.all == [true, true])
         #expect(cache.claim("j", use).word == "make")
     }
@@ -57,8 +58,20 @@ struct SharedAnswerTests {
     @Test("a version keeps 32 of them; who asks for more makes them alone")
     func bounded() {
         let cache = EncodingCache()
-        for number in 0..<32 { _ = cache.claim("\(number)") { _ in } }
-        #expect(cache.claim("32") { _ in }.word == "makeAlone")
+        let use: EncodingCache.Use<Bytes> = { _ in }
+        for number in 0..<32 { _ = cache.claim("\(number)", use) }
+        #expect(cache.claim("32", use).word == "makeAlone")
+    }
+
+    @Test("who asks for another form under the same key makes it alone, and is not forgotten")
+    func otherForm() {
+        let cache = EncodingCache()
+        let (use, other): (EncodingCache.Use<Bytes>, EncodingCache.Use<Text>) = ({ _ in }, { _ in })
+        #expect(cache.claim("j", use).word == "make")
+        #expect(cache.claim("j", other).word == "makeAlone")
+        cache.settle("j", .success(Bytes()))
+        #expect(cache.claim("j", use).word == "ready")
+        #expect(cache.claim("j", other).word == "makeAlone")
     }
 
     /// Notes its name at each slice.

@@ -68,7 +68,7 @@ struct PullAnswer: Sendable {
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
         // A body with a receipt is for one client alone.
         if let receipt, selection.representation == .json { return answerAlone(exchange, receipt) }
-        let use: EncodingCache.Use = { [self] result in answer(exchange, receipt, result) }
+        let use: EncodingCache.Use<EncodedPull> = { [self] result in answer(exchange, receipt, result) }
         switch version.encodings.claim(content.key, use) {
         case .ready(let encoding): use(.success(encoding))
         case .waits: break
@@ -78,16 +78,16 @@ struct PullAnswer: Sendable {
     }
 
     /// Makes the content: at once where it is short, else in slices on the models' threads.
-    private func make(_ finish: @escaping EncodingCache.Use) {
+    private func make(_ finish: @escaping EncodingCache.Use<EncodedPull>) {
         let encoding = PullEncoding(content, registry.budget, finish)
         if encoding.isShort { encoding.run() } else { registry.slices.add(encoding) }
     }
 
     private var registry: ModelRegistry { call.api.registry }
 
-    private func answer(_ exchange: Exchange, _ receipt: Receipt?, _ result: Result<any Encoding, ServingError>) {
+    private func answer(_ exchange: Exchange, _ receipt: Receipt?, _ result: Result<EncodedPull, ServingError>) {
         do throws(ServingError) {
-            guard let encoded = try result.get() as? EncodedPull else { return }
+            let encoded = try result.get()
             if let body = encoded.body { return send(exchange, receipt, body, encoded.beyond) }
             let maker = content.maker(nil, encoded.beyond)
             send(exchange, receipt, try MadeStream.body(of: maker, registry), encoded.beyond)

@@ -26,14 +26,14 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
     /// The least and the most bytes that are to be made.
     private let bytes: ClosedRange<Int>
     private let budget: MemoryBudget
-    private let finish: EncodingCache.Use
+    private let finish: EncodingCache.Use<EncodedPull>
     private var beyond: BeyondRange
     /// What is still to be looked at: a place in the selection, and the values before.
     private var scan = (place: 0, value: 0)
     private var making: (maker: any PieceMaker, text: [UInt8], memory: Reservation)?
 
     /// Content to be made; `finish` takes what came of it.
-    init(_ content: PullContent, _ budget: MemoryBudget, _ finish: @escaping EncodingCache.Use) {
+    init(_ content: PullContent, _ budget: MemoryBudget, _ finish: @escaping EncodingCache.Use<EncodedPull>) {
         self.content = content
         bytes = content.bytes
         self.budget = budget

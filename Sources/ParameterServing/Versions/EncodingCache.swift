@@ -9,24 +9,24 @@ public protocol Encoding: AnyObject, Sendable {}
 /// The encodings of one version, each made at most once.
 public final class EncodingCache: Sendable {
     /// What a request for an encoding comes to.
-    public typealias Use = @Sendable (Result<any Encoding, ServingError>) -> Void
+    public typealias Use<Form: Encoding> = @Sendable (Result<Form, ServingError>) -> Void
 
     private enum Slot {
-        case underWay(Audience)
+        case underWay(AnyObject)
         case ready(any Encoding)
     }
 
     /// Who waits for an encoding: a class, so that thousands may come without a copy for each.
-    private final class Audience {
-        var uses: [Use]
+    private final class Audience<Form: Encoding> {
+        var uses: [Use<Form>]
 
-        init(_ first: @escaping Use) { uses = [first] }
+        init(_ first: @escaping Use<Form>) { uses = [first] }
     }
 
     /// What is known of an encoding.
-    public enum Claim {
+    public enum Claim<Form: Encoding> {
         /// It is there.
-        case ready(any Encoding)
+        case ready(Form)
         /// It is being made; the caller is told.
         case waits
         /// The caller has to make it, and to `settle`, which tells the caller too.
@@ -41,16 +41,17 @@ public final class EncodingCache: Sendable {
 
     init() {}
 
-    /// The encoding called `key`, or how it comes about.
+    /// The encoding called `key`, or how it comes about; who asks for another form under a key makes it alone.
     ///
     /// - Parameters:
     ///   - key: names the representation and the selection.
     ///   - use: takes the encoding once someone has made it, on the thread of the one who did.
-    public func claim(_ key: String, _ use: @escaping Use) -> Claim {
+    public func claim<Form: Encoding>(_ key: String, _ use: @escaping Use<Form>) -> Claim<Form> {
         slots.withLock { slots in
             switch slots[key] {
-            case .ready(let encoding): return .ready(encoding)
+            case .ready(let encoding): return (encoding as? Form).map(Claim.ready) ?? .makeAlone
             case .underWay(let audience):
+                guard let audience = audience as? Audience<Form> else { return .makeAlone }
                 audience.uses.append(use)
                 return .waits
             case nil:
@@ -62,9 +63,9 @@ public final class EncodingCache: Sendable {
     }
 
     /// Keeps what has been made, and tells all who wait for it; after a failure the next who asks tries again.
-    public func settle(_ key: String, _ result: Result<any Encoding, ServingError>) {
-        let uses: [Use] = slots.withLock { slots in
-            guard case .underWay(let audience) = slots[key] else { return [] }
+    public func settle<Form: Encoding>(_ key: String, _ result: Result<Form, ServingError>) {
+        let uses: [Use<Form>] = slots.withLock { slots in
+            guard case .underWay(let waiting) = slots[key], let audience = waiting as? Audience<Form> else { return [] }
             slots[key] = (try? result.get()).map(Slot.ready)
             return audience.uses
         }
