@@ -36,6 +36,8 @@ final class Request: @unchecked Sendable {
     var life = 0
     /// What has been created for it, as far as a start has shown.
     var adopted: ModelUID?
+    /// Whether the clients' account holds it already, since a start has shown that it was applied.
+    var isCounted = false
     /// Whether the clients' account may hold it already, since a start has shown values that no one was sure of.
     var mayBeCounted = false
 

@@ -191,7 +191,10 @@ extension Story {
         case (.delete, .deleted): truth.begin(nil)
         case (.save, .saved(let facts)): truth.checkpoints[facts.id] = truth.counts
         case (.push(let worker, let seq), .receipt(let receipt)):
-            truth.counts[worker] += request.mayBeCounted && receipt.replayed ? 0 : 1
+            if request.isCounted, !receipt.replayed {
+                fail("\(request.name): push \(seq) of worker \(worker) was applied twice")
+            }
+            truth.counts[worker] += request.isCounted || request.mayBeCounted && receipt.replayed ? 0 : 1
             truth.seqs[worker] = seq
             truth.receipts[worker] = receipt
             truth.newest = max(truth.newest, receipt.version)

@@ -187,10 +187,16 @@ final class Story: @unchecked Sendable {
         }
         truth.shown[current.version] = counts
         truth.newest = max(truth.newest, current.version)
+        for request in mine where request.life < life {
+            // The daemon died before it could say that it has taken this push.
+            guard let worker = request.kind.worker, counts[worker] == truth.counts[worker] + 1 else { continue }
+            truth.counts[worker] += 1
+            request.isCounted = true
+        }
         if isUncertain {
             truth.counts = counts
             truth.receipts = truth.receipts.map { _ in nil }
-            for request in mine { request.mayBeCounted = true }
+            for request in mine { (request.isCounted, request.mayBeCounted) = (false, true) }
             // What it repeats may be lost, and then it would be the first.
             open.removeAll { $0.name == name && $0.isRepeat }
         }
