@@ -38,6 +38,12 @@ struct ScenarioCommand {
         text("worker").map { seq(integer("seq") ?? 1, Name($0), epoch: integer("epoch") ?? 0) }
     }
 
+    /// The step, or the version, that a gradient was computed at.
+    func basis(of uid: ModelUID) -> Basis? {
+        if let version = integer("since") { return .cursor(Cursor(uid: uid, version: version)) }
+        return integer("at").map { .step($0) }
+    }
+
     private static func numbers(_ text: String) -> [Float]? {
         guard text.hasPrefix("["), text.hasSuffix("]") else { return nil }
         return text.dropFirst().dropLast().split(separator: ",").map { Float($0) ?? .nan }

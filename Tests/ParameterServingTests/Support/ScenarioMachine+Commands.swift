@@ -25,6 +25,8 @@ extension ScenarioMachine {
         case "logged", "lost": try end(command)
         case "save": checkpoints[command.words[1]] = try models[uid(of: command.name)]?.image()
         case "restore": try restore(command)
+        case "rollback": try rollback(command)
+        case "salvage": salvage(losing: command.integer("records") ?? 0)
         case "pull": try pull(command)
         case "leave": leave(command.name)
         case "tick": pass(seconds: Int(command.name) ?? 0)
@@ -54,7 +56,7 @@ extension ScenarioMachine {
         switch command.verb {
         case "push":
             var push = try state.makePush(
-                command.tensors, command.pushKey, basedOn: command.integer("at").map { .step($0) })
+                command.tensors, command.pushKey, basedOn: command.basis(of: state.facts.uid))
             push.nonFinite = push.nonFinite.map {
                 Complaint(pointer: $0.pointer, exception: .valueError, detail: "NaN")
             }
@@ -89,8 +91,7 @@ extension ScenarioMachine {
 
     private func restore(_ command: ScenarioCommand) throws {
         guard let image = checkpoints[command.words[1]] else { return tell("no checkpoint \(command.words[1])") }
-        let restoration = Restoration(arena: image.arena, optimizer: image.optimizer, version: image.version)
-        try submit(.restore(restoration), to: command.name)
+        try submit(restoration(of: image), to: command.name)
     }
 
     // MARK: Pulls and time
@@ -138,51 +139,6 @@ extension ScenarioMachine {
         }
         if !state.ledger.expired.isEmpty {
             tell("expired: \(state.ledger.expired.keys.sorted().map(\.text).joined(separator: " "))")
-        }
-    }
-
-    // MARK: Reading again
-
-    /// Reads the records as a start does, with as many workers as there are and whatever the time, and compares to the bit.
-    private func replay() throws {
-        var configuration = ServingConfiguration(
-            memoryLimit: 1 << 24, receiptWindow: assembly.configuration.receiptWindow, threads: 0)
-        configuration.requestKeys = assembly.configuration.requestKeys
-        let reader = ModelAssembly(configuration, .builtin)
-        var (again, states) = (DirectoryState(), [ModelUID: ModelState]())
-        for (index, record) in records.enumerated() {
-            let payload = record.payload.flatMap { Array($0.content) }
-            try payload.withUnsafeBytes { payload in
-                let stored = StoredRecord(
-                    position: UInt64(index) + 1, type: record.type, flags: 0, model: record.model, payload: payload)
-                try read(stored, &again, &states, reader)
-            }
-        }
-        tell(again.models == directory.models ? "the same models" : "other models: \(again.models)")
-        for uid in states.keys.sorted(by: { $0.number < $1.number }) {
-            guard let state = states[uid], let live = models[uid] else { continue }
-            let isSame = state.view.digest == live.view.digest
-            tell("\(uid): \(isSame ? "the same state" : "another state"), \(state.line)")
-        }
-    }
-
-    private func read(
-        _ record: StoredRecord, _ directory: inout DirectoryState, _ states: inout [ModelUID: ModelState],
-        _ assembly: ModelAssembly
-    ) throws {
-        var reader = ByteReader(record.payload)
-        switch directory.apply(try RecordHead(of: record), at: record.position) {
-        case .create(let uid, let retiring):
-            for old in retiring { states[old] = nil }
-            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
-            states[uid] = try assembly.assemble(creation.name, uid, creation.source)
-            states[uid]?.begin(at: record.position)
-        case .command(let uid, let kind):
-            guard let (layout, pool) = states[uid].map({ ($0.layout, $0.pool) }) else { return }
-            let command = try Command(kind, reading: &reader, layout: layout, pool: pool)
-            _ = states[uid]?.apply(command, at: record.position)
-        case .retire(let uid): states[uid] = nil
-        case .skip, .none: break
         }
     }
 }

@@ -1,0 +1,88 @@
+// The other drivers of the core in a scenario: what a start, a rollback and a salvage do with the records there are.
+
+import Names
+import Optimizers
+
+@testable import Journal
+@testable import ParameterServing
+
+extension ScenarioMachine {
+    /// Reads the records as a start does, with as many workers as there are and whatever the time, and compares to the bit.
+    func replay() throws {
+        let (again, states) = try read { _ in }
+        tell(again.models == directory.models ? "the same models" : "other models: \(again.models)")
+        for uid in states.keys.sorted(by: { $0.number < $1.number }) {
+            guard let state = states[uid], let live = models[uid] else { continue }
+            let isSame = state.view.digest == live.view.digest
+            tell("\(uid): \(isSame ? "the same state" : "another state"), \(state.line)")
+        }
+    }
+
+    /// Goes back to a step: of the states that the records pass at it, the last counts.
+    func rollback(_ command: ScenarioCommand) throws {
+        let (uid, step) = (try uid(of: command.name), command.integer("step"))
+        var found: ModelImage?
+        _ = try read { states in found = try states[uid]?.image(ifAt: step) ?? found }
+        guard let found else { return tell("the records do not pass that step") }
+        try submit(restoration(of: found), to: command.name)
+    }
+
+    func restoration(of image: ModelImage) -> Command {
+        .restore(Restoration(arena: image.arena, optimizer: image.optimizer, version: image.version))
+    }
+
+    /// Goes on as after so many records that clients may have seen and that are lost.
+    func salvage(losing records: Int) {
+        let gap = directory.gap(of: UInt64(records))
+        let position = log(gap.record)
+        tell("record \(position)")
+        guard case .skip(let versions, let uids) = directory.apply(.salvage(gap), at: position) else { return }
+        for uid in uids {
+            models[uid]?.skip(versions: versions, at: position)
+            if let state = models[uid] { tell("skip \(uid): \(state.line)") }
+        }
+    }
+
+    /// Reads all records; `each` sees the models after every one of them.
+    private func read(
+        _ each: ([ModelUID: ModelState]) throws -> Void
+    ) throws -> (DirectoryState, [ModelUID: ModelState]) {
+        var configuration = ServingConfiguration(
+            memoryLimit: 1 << 24, receiptWindow: assembly.configuration.receiptWindow, threads: 0)
+        configuration.requestKeys = assembly.configuration.requestKeys
+        let assembly = ModelAssembly(configuration, .builtin)
+        var (directory, states) = (DirectoryState(), [ModelUID: ModelState]())
+        for (index, record) in records.enumerated() {
+            let payload = record.payload.flatMap { Array($0.content) }
+            try payload.withUnsafeBytes { payload in
+                let stored = StoredRecord(
+                    position: UInt64(index) + 1, type: record.type, flags: 0, model: record.model, payload: payload)
+                try read(stored, &directory, &states, assembly)
+            }
+            try each(states)
+        }
+        return (directory, states)
+    }
+
+    private func read(
+        _ record: StoredRecord, _ directory: inout DirectoryState, _ states: inout [ModelUID: ModelState],
+        _ assembly: ModelAssembly
+    ) throws {
+        var reader = ByteReader(record.payload)
+        switch directory.apply(try RecordHead(of: record), at: record.position) {
+        case .create(let uid, let retiring):
+            for old in retiring { states[old] = nil }
+            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
+            states[uid] = try assembly.assemble(creation.name, uid, creation.source)
+            states[uid]?.begin(at: record.position)
+        case .command(let uid, let kind):
+            guard let (layout, pool) = states[uid].map({ ($0.layout, $0.pool) }) else { return }
+            let command = try Command(kind, reading: &reader, layout: layout, pool: pool)
+            _ = states[uid]?.apply(command, at: record.position)
+        case .skip(let versions, let uids):
+            for uid in uids { states[uid]?.skip(versions: versions, at: record.position) }
+        case .retire(let uid): states[uid] = nil
+        case .none: break
+        }
+    }
+}
