@@ -117,6 +117,22 @@ struct SharedAnswerTests {
         #expect(notes.all == ["a", "model", "b", "c", "a", "b", "a"])
     }
 
+    @Test("whoever has waited until an executor is idle finds that its threads hold nothing")
+    func idle() {
+        let executor = Executor(threads: 3)
+        for _ in 0..<2000 {
+            weak var held: Bytes?
+            for _ in 0..<4 {
+                let bytes = Bytes()
+                held = bytes
+                executor.schedule(Errand { withExtendedLifetime(bytes) {} })
+            }
+            executor.waitUntilIdle()
+            #expect(held == nil)
+        }
+        executor.stop()
+    }
+
     @Test("a lane ends when there is no work, and opens again for more", arguments: [1, 3])
     func again(lanes: Int) {
         let executor = Executor(threads: 3)

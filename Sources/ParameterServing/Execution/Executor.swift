@@ -10,12 +10,16 @@ public final class Executor: Loop {
     private struct State {
         var ready: [any Runnable] = []
         var head = 0
+        /// How many are being run, or still held by the thread that ran them.
+        var running = 0
         var isStopping = false
+
+        var isIdle: Bool { head == ready.count && running == 0 }
 
         mutating func takeNext() -> (any Runnable)? {
             guard head < ready.count else { return nil }
             defer {
-                head += 1
+                (head, running) = (head + 1, running + 1)
                 if head == ready.count || head > 1024 {
                     ready.removeFirst(head)
                     head = 0
@@ -27,6 +31,7 @@ public final class Executor: Loop {
 
     private let state = Locked(State())
     private let wakeUp = Condition()
+    private let rests = Condition()
     private let threads = Locked<[LoopThread]>([])
 
     /// Starts the pool.
@@ -55,11 +60,25 @@ public final class Executor: Loop {
 
     /// Runs the model that has been ready longest.
     public func turn() -> Turn {
+        if let turn = runNext() { return turn }
+        let isIdle = state.withLock { state in
+            state.running -= 1
+            return state.isIdle
+        }
+        if isIdle { rests.broadcast() }
+        return .worked
+    }
+
+    /// Runs a model, and lets go of it; what the turn is where there is none.
+    private func runNext() -> Turn? {
         let (next, isStopping) = state.withLock { ($0.takeNext(), $0.isStopping) }
         guard let next else { return isStopping ? .ended : .idle }
         next.run()
-        return .worked
+        return nil
     }
+
+    /// Waits until nothing is ready and no thread holds what it has run; never on one of the threads.
+    func waitUntilIdle() { state.wait(for: rests) { $0.isIdle ? () : nil } }
 
     /// Waits for a model that is ready, or for the end.
     public func rest() { state.wait(for: wakeUp) { $0.head < $0.ready.count || $0.isStopping ? () : nil } }

@@ -1,7 +1,6 @@
 // Coming back: the newest intact snapshot of each model, then every record since, in order, as DirectoryState says what each
 // does. The journal is read by one thread, ahead of the models (ReplayedModel) by no more than a bounded number of bytes.
 
-import Glibc
 import Journal
 import Names
 import Optimizers
@@ -197,23 +196,20 @@ final class Recovery {
 
     /// Builds a state, if need be after giving back what other models' records have taken: it fitted once.
     private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> ModelState {
-        var triesLeft = 100
-        while true {
-            do throws(ServingError) {
-                return try assembly.assemble(record.name, uid, record.source)
-            } catch {
-                guard error.isOfMemory, triesLeft > 0 else { throw error }
-                if triesLeft == 100 { giveBack() }
-                triesLeft -= 1
-                // A thread may hold a retired model a moment longer than its last record.
-                usleep(10_000)
-            }
+        do throws(ServingError) {
+            return try assembly.assemble(record.name, uid, record.source)
+        } catch {
+            guard error.isOfMemory else { throw error }
+            giveBack()
+            return try assembly.assemble(record.name, uid, record.source)
         }
     }
 
     /// Lets the models drop all that they do not need to be what they are.
     private func giveBack() {
         backlog.wait(keeping: 0)
+        // A thread may hold a retired model a moment longer than its last record.
+        assembly.executor.waitUntilIdle()
         for model in models.values { model.pool.releaseFree() }
     }
 
