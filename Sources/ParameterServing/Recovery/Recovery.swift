@@ -4,6 +4,7 @@
 import Journal
 import Names
 import Optimizers
+import Threading
 
 /// What recovery found, for one line in the log.
 public struct RecoverySummary: Sendable {
@@ -76,7 +77,7 @@ final class Recovery {
 
     /// Loads the snapshots, replays the journal and leaves it open.
     func run() throws(JournalError) -> Journal {
-        let start = ContinuousClock.now
+        let start = Clock.now
         try begin()
         let journal = try Journal.open(
             directory: directory.journalPath, on: directory.disk, holding: directory.claim,
@@ -92,7 +93,7 @@ final class Recovery {
         summary.records = Int(journal.recovery.records)
         summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
         summary.lostPositions = Int(journal.recovery.lostPositions)
-        summary.duration = ContinuousClock.now - start
+        summary.duration = .nanoseconds(Int64(Clock.now - start))
         return journal
     }
 
