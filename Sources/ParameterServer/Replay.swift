@@ -43,10 +43,10 @@ struct Replay: DirectoryCommand {
     func run(_ catalogue: Catalogue) throws {
         let serving = try EffectiveSettings(daemon.flags).configuration.serving
         do {
-            let rewind = Rewind(
+            let history = HistoryReader(
                 DataDirectory(reading: directory), catalogue: catalogue,
                 receiptWindow: receipts ?? serving.receiptWindow, requestKeys: keys ?? serving.requestKeys)
-            guard let found = try rewind.image(of: model, atStep: to) else {
+            guard let found = try history.image(of: model, atStep: to) else {
                 throw StartFailure(
                     status: .inputOutput,
                     message: "\(directory): no snapshot or record contains model `\(model)`"

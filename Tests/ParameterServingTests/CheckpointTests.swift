@@ -87,8 +87,8 @@ struct CheckpointTests {
         for number in 1...5 { try model.push(RecoveryTests.gradients(number), seq(number)) }
         let answer = Future<String>()
         model.export { answer.fulfil((try? $0.get())?.digest ?? "no memory") }
-        let rewind = Rewind(directory.reading, catalogue: .builtin)
-        #expect(try rewind.image(of: "m", atStep: 5)?.digest == answer.wait())
+        let history = HistoryReader(directory.reading, catalogue: .builtin)
+        #expect(try history.image(of: "m", atStep: 5)?.digest == answer.wait())
     }
 
     @Test("a replay says that a model has been deleted since")
@@ -97,10 +97,10 @@ struct CheckpointTests {
         let registry = try directory.open()
         let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
         try model.push(RecoveryTests.gradients(1))
-        let rewind = Rewind(directory.reading, catalogue: .builtin)
-        #expect(try rewind.image(of: "m", atStep: nil)?.isDeleted == false)
+        let history = HistoryReader(directory.reading, catalogue: .builtin)
+        #expect(try history.image(of: "m", atStep: nil)?.isDeleted == false)
         try registry.delete("m")
-        #expect(try rewind.image(of: "m", atStep: nil)?.isDeleted == true)
+        #expect(try history.image(of: "m", atStep: nil)?.isDeleted == true)
         registry.shutDown()
     }
 

@@ -153,15 +153,15 @@ struct DirectoryStateTests {
         #expect(contents.gaps.isEmpty)
         let known = contents.state.models
         #expect(Dictionary(uniqueKeysWithValues: known.map { ($0.value.name.text, $0.key) }) == expected.models)
-        let rewind = Rewind(directory.reading, catalogue: .builtin)
+        let reader = HistoryReader(directory.reading, catalogue: .builtin)
         for (name, newest) in expected.newest {
             let isDeleted = newest.hasSuffix(" deleted")
-            let found = try rewind.newest(called: name)
+            let found = try reader.newest(called: name)
             // Of a model that was deleted, the files may be gone.
             guard !isDeleted || found != nil else { continue }
             #expect(found.map { "\($0.uid)\($0.isDeleted ? " deleted" : "")" } == newest, "\(name)")
             guard !isDeleted else { continue }
-            #expect(try rewind.image(of: name, atStep: nil)?.digest == expected.digests[name], "\(name)")
+            #expect(try reader.image(of: name, atStep: nil)?.digest == expected.digests[name], "\(name)")
         }
         try rehearse(directory, expected)
         #expect(try directory.reading.gaps().isEmpty)
@@ -175,7 +175,7 @@ struct DirectoryStateTests {
     private static func rehearse(_ directory: TemporaryDirectory, _ expected: Holdings) throws {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 30), .builtin)
         defer { assembly.executor.stop() }
-        let start = Recovery(directory.reading, assembly)
+        let start = DirectoryRecovery(directory.reading, assembly)
         try start.rehearse()
         let found = start.models.values.map { ($0.name, "\($0.state.view.digest)") }
         #expect(Dictionary(uniqueKeysWithValues: found) == expected.digests)

@@ -32,11 +32,11 @@ struct FlagTests {
     }
 
     @Test("a replay counts the receipts for the digest and for nothing else")
-    func rewind() throws {
+    func readHistory() throws {
         let (directory, digest, _) = try lateArrival()
         for (window, isSame) in [(4, false), (1000, true)] {
-            let rewind = Rewind(directory.reading, catalogue: .builtin, receiptWindow: window)
-            let image = try #require(try rewind.image(of: "m", atStep: nil))
+            let reader = HistoryReader(directory.reading, catalogue: .builtin, receiptWindow: window)
+            let image = try #require(try reader.image(of: "m", atStep: nil))
             #expect(image.step == 40 && (image.digest == digest) == isSame)
         }
     }

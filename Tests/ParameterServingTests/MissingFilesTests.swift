@@ -160,7 +160,7 @@ struct MissingFilesTests {
         #expect(version > seen && version < seen + 1000)
         #expect(try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: "lost").uid != lost.uid)
         registry.shutDown()
-        let found = try #require(try Rewind(directory.reading, catalogue: .builtin).image(of: "m", atStep: nil))
+        let found = try #require(try HistoryReader(directory.reading, catalogue: .builtin).image(of: "m", atStep: nil))
         #expect(found.version == version)
         registry = try directory.open()
         #expect(try registry.model(named: "m").publication.current.version == version)

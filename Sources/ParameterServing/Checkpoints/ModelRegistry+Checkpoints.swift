@@ -169,10 +169,10 @@ extension ModelRegistry {
         reply: @escaping SearchReply<ChangedVersion>
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
-            let rewind = Rewind(directory, assembly) { [log] from, end, body throws(JournalError) in
+            let history = HistoryReader(directory, assembly) { [log] from, end, body throws(JournalError) in
                 try log.read(from: from, upTo: end, body)
             }
-            return try rewind.wholeImage(atStep: step, uid: model.uid)
+            return try history.wholeImage(atStep: step, uid: model.uid)
         }
     }
 

@@ -1,5 +1,6 @@
 // Which models a directory holds, and what each record of its journal changes about that. Every reader of records drives
-// this one value: the live registry, a start (Recovery), a rollback (Rewind), and verify and salvage (DirectoryInventory).
+// this one value: the live registry, a start (DirectoryRecovery), a rollback (HistoryReader), verify and salvage
+// (DirectoryInventory).
 
 import Names
 

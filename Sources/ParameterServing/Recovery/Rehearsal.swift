@@ -25,7 +25,7 @@ public struct Rehearsal: Sendable {
         while true {
             let assembly = ModelAssembly(ServingConfiguration(memoryLimit: memory), catalogue)
             defer { assembly.executor.stop() }
-            let recovery = Recovery(directory, assembly)
+            let recovery = DirectoryRecovery(directory, assembly)
             do throws(JournalError) {
                 try recovery.rehearse()
                 self.init(recovery.summary)

@@ -1,5 +1,5 @@
 // A model's state during a start: the thread that reads the journal hands over its records, the executor's threads apply
-// them, each model's in order, so that many models come back in parallel. Recovery reads on as far as the Backlog lets it.
+// them, each model's in order, so that many models come back in parallel. The Backlog bounds how far reading runs ahead.
 
 import Optimizers
 import Threading

@@ -19,7 +19,7 @@ extension ModelRegistry {
     ) throws(JournalError) -> (ModelRegistry, RecoverySummary) {
         let watch = catalogue.hasOwnCode ? try watchRules(directory, report) : nil
         let assembly = ModelAssembly(configuration, catalogue, watch: watch)
-        let recovery = Recovery(directory, assembly)
+        let recovery = DirectoryRecovery(directory, assembly)
         let journal = try recovery.run()
         Failpoint.reach(.recovered)
         var state = recovery.state

@@ -1,6 +1,6 @@
 // A rule that a user wrote can end the process, and its push is in the journal by then: each start would end the same way.
 // So a note in a file that is mapped into memory says what is about to run; a fatal signal on that thread marks the note
-// (FatalSignals), and the next start of the same program leaves the model out (Recovery).
+// (FatalSignals), and the next start of the same program leaves the model out (DirectoryRecovery).
 
 import Glibc
 import Journal

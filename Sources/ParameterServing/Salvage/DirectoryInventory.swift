@@ -1,5 +1,5 @@
 // What the files of a directory speak of, read without building a model: for salvage, which has to tell what is missing.
-// Recovery judges by the same rules while it replays.
+// DirectoryRecovery judges by the same rules while it replays.
 
 import Glibc
 import Journal
@@ -26,7 +26,7 @@ struct DirectoryInventory {
     }
 
     /// The same, with the journal's records from `read`.
-    init(_ directory: DataDirectory, read: Rewind.Read) throws(JournalError) {
+    init(_ directory: DataDirectory, read: HistoryReader.Read) throws(JournalError) {
         snapshots = try directory.snapshots.list().snapshots
         for info in snapshots { try note(info, in: directory) }
         firstSegment = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk)

@@ -6,7 +6,7 @@ import Names
 import Optimizers
 
 /// Rebuilds earlier states of models from a data directory.
-public struct Rewind {
+public struct HistoryReader {
     typealias Read = (_ from: UInt64, _ upTo: UInt64?, (StoredRecord) throws -> Void) throws(JournalError) -> Void
 
     private let directory: DataDirectory

@@ -4,7 +4,7 @@
 import Names
 import Optimizers
 
-extension Recovery {
+extension DirectoryRecovery {
     /// Whether a model can be built and updated; notes why where it cannot.
     func isServed(
         _ name: String, _ uid: ModelUID, _ settings: SettingValue, _ parameters: [ParameterDefinition]

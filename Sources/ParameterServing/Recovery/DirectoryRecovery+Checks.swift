@@ -3,7 +3,7 @@
 
 import Journal
 
-extension Recovery {
+extension DirectoryRecovery {
     /// Removes the checkpoints that a crash has left behind a model whose end the journal tells, and notes which of the
     /// others are damaged.
     ///

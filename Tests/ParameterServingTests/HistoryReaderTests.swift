@@ -8,23 +8,23 @@ import Threading
 
 @testable import ParameterServing
 
-@Suite("Rewind")
-struct RewindTests {
+@Suite("Reading a history")
+struct HistoryReaderTests {
     @Test("offline, every step gives the digest that the model had then")
     func offline() throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 1 << 20)
         let digests = try Self.train(registry, steps: 40)
         registry.shutDown()
-        let rewind = Rewind(directory.reading, catalogue: .builtin)
+        let history = HistoryReader(directory.reading, catalogue: .builtin)
         for (step, digest) in digests.enumerated() {
-            let found = try #require(try rewind.image(of: "m", atStep: step))
+            let found = try #require(try history.image(of: "m", atStep: step))
             #expect(found.step == step && found.version == step + 1)
             #expect(found.digest == digest)
         }
-        #expect(try rewind.image(of: "m", atStep: nil)?.digest == digests.last)
-        #expect(try rewind.image(of: "m", atStep: 41) == nil)
-        #expect(try rewind.image(of: "nobody", atStep: nil) == nil)
+        #expect(try history.image(of: "m", atStep: nil)?.digest == digests.last)
+        #expect(try history.image(of: "m", atStep: 41) == nil)
+        #expect(try history.image(of: "nobody", atStep: nil) == nil)
     }
 
     @Test("after segments have gone, a step is either right or not covered, and those since the snapshot are there")
@@ -33,9 +33,9 @@ struct RewindTests {
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
         let digests = try Self.train(registry, steps: 400)
         registry.shutDown()
-        let rewind = Rewind(directory.reading, catalogue: .builtin)
+        let history = HistoryReader(directory.reading, catalogue: .builtin)
         let covered = try stride(from: 0, through: 400, by: 20).filter { step in
-            guard let found = try rewind.image(of: "m", atStep: step) else { return false }
+            guard let found = try history.image(of: "m", atStep: step) else { return false }
             #expect(found.digest == digests[step])
             return true
         }
@@ -119,8 +119,8 @@ struct RewindTests {
         // No pushes: they could pass the step a second time, and then the later time would count.
         try Self.untilSnapshot(registry, directory) { try model.patch(["learning_rate": .number(0.01 + Double($0))]) }
         registry.shutDown()
-        let rewind = Rewind(directory.reading, catalogue: .builtin)
-        #expect(try rewind.image(of: "m", atStep: step + 5)?.digest == digest)
+        let history = HistoryReader(directory.reading, catalogue: .builtin)
+        #expect(try history.image(of: "m", atStep: step + 5)?.digest == digest)
     }
 
     /// Pushes until a snapshot has been written; the last push's number.
@@ -170,7 +170,7 @@ struct RewindTests {
         }
         try Self.damage(directory) { $0.id == newest?.id }
         #expect(try registry.rollback(model, toStep: 150)?.step == 150)
-        let image = try #require(try Rewind(directory.reading, catalogue: .builtin).image(of: "m", atStep: 150))
+        let image = try #require(try HistoryReader(directory.reading, catalogue: .builtin).image(of: "m", atStep: 150))
         #expect(image.step == 150)
     }
 

@@ -33,7 +33,7 @@ public struct RecoverySummary: Sendable {
 }
 
 /// Rebuilds models from a data directory.
-final class Recovery {
+final class DirectoryRecovery {
     /// What records that wait to be applied may take, in bytes: each in the journal, and the arena that it is read into.
     private static let mostBytesAhead = 256 << 20
 

@@ -3,7 +3,7 @@
 import Journal
 import Names
 
-extension Recovery {
+extension DirectoryRecovery {
     func loadSnapshots() throws(JournalError) {
         let listing = try directory.snapshots.list()
         for damage in listing.damaged.values.sorted(by: { $0.id < $1.id }) { note(damage.reason, "snapshots/") }
