@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ MODIFIERS = r"(?:@\w+(?:\([^)]*\))? |(?:[a-z]+(?:\([a-z]+\))?) )*"
 DECLARED = re.compile(rf" *{MODIFIERS}(?:func|struct|class|enum|protocol|typealias|var|let) (\w+)")
 FUNCTION = re.compile(rf"( *){MODIFIERS}(?:func \S+?|init[?]?|subscript)(?:<.*?>)?\(")
 WALKS = REPOSITORY / "Sources/ParameterServing/ParameterServing.docc/Walks.md"
+PLANTED = REPOSITORY / "Tests/ParameterServingTests/Simulation/Planted"
 #: A row of a walk: a function, its file, and words.
 STEP = re.compile(r"^\| `(?:(\w+)\.)?(\w+)` \| `([^`]+\.swift)` \| \S", re.MULTILINE)
 LONGEST_FILE = 300
@@ -98,6 +100,14 @@ def test_exceptions_are_needed() -> None:
     names = {match[1] for path in SOURCES for line in code(path) if (match := DECLARED.match(line))}
     assert set(USED_ELSEWHERE) <= names
     assert {name for name, _ in LONGER} | LONGER_FILES <= {path.name for path in SOURCES}
+
+
+def test_planted_mistakes_can_be_made() -> None:
+    """Each mistake that the simulation has to find is a patch of the code as it is."""
+    patches = sorted(PLANTED.glob("*.patch"))
+    assert len(patches) >= 5
+    for patch in patches:
+        subprocess.run(["git", "apply", "--check", patch], cwd=REPOSITORY, check=True)
 
 
 def test_walks_lead_somewhere() -> None:
