@@ -27,7 +27,7 @@ let package = Package(
         .target(name: "Names", swiftSettings: strict),
         .target(name: "Threading", swiftSettings: strict),
         .target(name: "Optimizers", dependencies: ["CKernels", "Names", "Threading"], swiftSettings: strict),
-        .target(name: "TensorCoding", dependencies: ["CJansson", "Names"], swiftSettings: strict),
+        .target(name: "TensorCoding", dependencies: ["CJansson", "Names", "Threading"], swiftSettings: strict),
         .target(name: "Journal", dependencies: ["CKernels", "Threading"], swiftSettings: strict),
         .target(
             name: "ParameterServing",
@@ -37,7 +37,9 @@ let package = Package(
             name: "HTTPServing", dependencies: ["CMicroHTTPD", "CHTTPFailures", "Threading"], swiftSettings: strict),
         .target(
             name: "ParameterAPI",
-            dependencies: ["CMalloc", "Names", "ParameterServing", "TensorCoding", "HTTPServing", "Optimizers"],
+            dependencies: [
+                "CMalloc", "Names", "ParameterServing", "TensorCoding", "HTTPServing", "Optimizers", "Threading",
+            ],
             resources: [.embedInCode("Resources/openapi.json")], swiftSettings: strict),
         .target(
             name: "ParameterServer",

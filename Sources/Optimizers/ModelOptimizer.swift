@@ -3,6 +3,7 @@
 
 import CKernels
 import Names
+import Threading
 
 /// The optimizer of one model; one instance serves one thread at a time.
 public final class ModelOptimizer {
@@ -87,7 +88,7 @@ public final class ModelOptimizer {
         }
         pass.state.step += 1
         try pass.state.advanceLossScale(plan, overflow: false)
-        assert(pass.state.step == step + 1 && pass.state.slots.count == plan.slots.count, "an update is one step")
+        invariant(pass.state.step == step + 1 && pass.state.slots.count == plan.slots.count, "an update is one step")
         state = pass.state
         var report = pass.report(rates: rates)
         report.areModest = isBounded ? pass.sums.large == 0 : keepsSlots && pass.isModest(next)

@@ -6,6 +6,7 @@ import CMalloc
 import Glibc
 import Logging
 import Optimizers
+import Threading
 
 /// Runs the daemon until a signal ends it; does not return.
 ///
@@ -26,12 +27,22 @@ public func run(
     var logger = Logger(label: "paramd")
     logger.logLevel = settings.configuration.logLevel.level
     SignalWatch.ignoreOthers()
+    watchInvariants(logger)
     do throws(StartFailure) {
         try serve(settings, catalogue, logger)
     } catch {
         fail(error)
     }
     Glibc.exit(0)
+}
+
+/// Tells the log of each place whose belief does not hold.
+private func watchInvariants(_ logger: Logger) {
+    Invariants.process.watch { violation in
+        logger.critical(
+            "the state is not what the code believes; please report it",
+            metadata: ["place": "\(violation.place)", "belief": "\(violation.belief)"])
+    }
 }
 
 /// The arguments of the process.

@@ -95,7 +95,9 @@ public final class Timers: Loop {
         let due: Timer? = state.withLock { state in
             guard let first = state.heap.first, first.deadline <= now else { return nil }
             state.heap.remove(first)
-            assert(state.heap.first.map { $0.deadline >= first.deadline } ?? true, "invariant 2: in order")
+            invariant(
+                state.heap.first.map { $0.deadline >= first.deadline } ?? true,
+                "2: the one after \(first.deadline) comes before")
             return first
         }
         guard let due else { return .idle }

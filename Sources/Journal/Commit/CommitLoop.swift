@@ -19,6 +19,8 @@ struct CommitStatus: Sendable {
 /// Turns items into writes, syncs and callbacks.
 ///
 /// Owned by the journal thread.
+///
+/// 1. Positions have no gap: those of a batch that is stored follow each other from the next one on.
 final class CommitLoop: Loop, @unchecked Sendable {
     private let log: SegmentLog
     private var mark: PositionMark
@@ -95,6 +97,9 @@ final class CommitLoop: Loop, @unchecked Sendable {
         let first = log.nextPosition
         let result = attempt { () throws(JournalError) in try store(submissions[...]) }
         if case .failure(let error) = result { obstacle = error } else { obstacle = nil }
+        invariant(
+            obstacle != nil || log.nextPosition == first + UInt64(waiting.count),
+            "1: after \(waiting.count) records from \(first) on comes \(log.nextPosition)")
         publish()
         Failpoint.reach(.afterSync)
         submissions = []  // The callbacks find their memory theirs again.

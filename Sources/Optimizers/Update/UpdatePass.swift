@@ -2,6 +2,7 @@
 // of whatever works on an update; `UpdatePass+Ranges`, `+Sparse` and `+Staged` are the three ways through it.
 
 import CKernels
+import Threading
 
 /// The memory and the numbers of the update under way.
 struct UpdatePass {
@@ -55,8 +56,8 @@ struct UpdatePass {
             Rule.Moment(group: group, rate: Double(numbers.0), decay: Double(numbers.1), t: 0)
         }
         groupConstants = moments.map { _ in pk_constants() }
-        assert(slots.count == plan.slots.count, "a state has the slots of its plan")
-        assert(state.scalars.count == plan.scalars.count, "a state has the numbers of its rules")
+        invariant(slots.count == plan.slots.count, "a state has the slots of its plan")
+        invariant(state.scalars.count == plan.scalars.count, "a state has the numbers of its rules")
     }
 
     var layout: ArenaLayout { plan.layout }

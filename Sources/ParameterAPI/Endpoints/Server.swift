@@ -4,6 +4,7 @@ import HTTPServing
 import Names
 import ParameterServing
 import TensorCoding
+import Threading
 
 /// One setting as a person asks for it.
 public struct EffectiveSetting: Sendable {
@@ -62,6 +63,8 @@ public struct EffectiveConfiguration: Sendable {
             writer.endObject()
             writer.key("network")
             writer.network(call.api.counters)
+            writer.key("invariants")
+            writer.invariants(Invariants.process.violations)
             if let journal = registry.journalBytes {
                 writer.key("journal")
                 writer.beginObject()
@@ -92,6 +95,25 @@ extension JSONWriter {
         member("waiting", counters.parked)
         member("requests", counters.requests)
         member("longest_job_us", Int(counters.longestJob / 1000))
+        endObject()
+    }
+}
+
+extension JSONWriter {
+    /// Writes which beliefs of the code did not hold.
+    fileprivate mutating func invariants(_ violations: [Invariants.Violation]) {
+        beginObject()
+        member("broken", violations.reduce(0) { $0 + $1.count })
+        key("places")
+        beginArray()
+        for violation in violations {
+            beginObject()
+            member("place", violation.place)
+            member("belief", violation.belief)
+            member("count", violation.count)
+            endObject()
+        }
+        endArray()
         endObject()
     }
 }

@@ -3,6 +3,7 @@
 // (DirectoryInventory).
 
 import Names
+import Threading
 
 /// The models of a directory: no clock, no file, no lock, no tensors.
 ///
@@ -110,6 +111,7 @@ struct DirectoryState {
             return .none
         }
         for older in namesakes { _ = retire(older) }
+        invariant(!gone.contains(uid), "2: \(uid) comes back")
         models[uid] = Entry(name: name, position: position)
         return .create(uid, retiring: namesakes)
     }
@@ -121,6 +123,7 @@ struct DirectoryState {
         var taken: Set<Name> = []
         let older = models.keys.sorted(by: isOlder).reversed().filter { !taken.insert(models[$0]?.name ?? "").inserted }
         for uid in older { _ = retire(uid) }
+        invariant(Set(models.values.map(\.name)).count == models.count, "1: two models have one name")
         return older
     }
 

@@ -11,6 +11,8 @@ protocol MemoryStore: AnyObject, Sendable {
 }
 
 /// The bytes that models and requests may use together.
+///
+/// 1. Nothing is given back that was not taken.
 public final class MemoryBudget: Sendable {
     /// The most that may be reserved at any time, in bytes.
     public let limit: Int
@@ -73,7 +75,10 @@ public final class MemoryBudget: Sendable {
     }
 
     fileprivate func release(_ bytes: Int) {
-        used.withLock { $0 -= bytes }
+        used.withLock { used in
+            invariant(bytes <= used, "1: \(bytes) bytes come back of \(used)")
+            used -= bytes
+        }
     }
 }
 

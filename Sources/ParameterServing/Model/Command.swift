@@ -39,6 +39,15 @@ enum Command: Sendable {
         }
     }
 
+    /// Whether it is a push, under a key or not.
+    var isPush: Bool {
+        switch self {
+        case .push: true
+        case .keyed(_, _, let command): command.isPush
+        case .importValues, .reconfigure, .restore, .register, .dismiss, .note: false
+        }
+    }
+
     /// The command with the moment of its admission, where that matters later.
     func seen(_ sighting: Sighting) -> Command {
         switch self {

@@ -204,7 +204,7 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func reply(_ ticket: Ticket, _ result: Result<Outcome, ServingError>) {
         let reply = waiting.removeValue(forKey: ticket)
-        assert(reply != nil, "a ticket is answered once")
+        invariant(reply != nil, "a ticket is answered once")
         reply?(result)
     }
 

@@ -3,11 +3,13 @@
 // finds, so that every reader of the log comes to the same. The live model, a start, a rollback and `replay` drive it.
 
 import Optimizers
+import Threading
 
 /// What one model is, as whoever drives it sees it; one thread at a time.
 ///
 /// 1. Records are applied in the order of the log: a position is never applied again, nor one before it.
 /// 2. The version never falls, whatever is restored.
+/// 3. Each push that waits for its outcome is counted in `stepsUnderWay` from its decision until it is applied.
 struct ModelState: @unchecked Sendable {
     /// What `decide` found.
     enum Verdict {
@@ -111,7 +113,7 @@ struct ModelState: @unchecked Sendable {
     }
 
     private mutating func advance(past position: UInt64) {
-        assert(position >= self.position, "invariant 1: record \(position) after \(self.position)")
+        invariant(position >= self.position, "1: record \(position) after \(self.position)")
         self.position = position + 1
     }
 
@@ -123,10 +125,14 @@ struct ModelState: @unchecked Sendable {
     /// - Returns: what is to be done outside, in that order.
     mutating func apply(_ command: Command, at position: UInt64, for ticket: Ticket? = nil) -> [Effect] {
         advance(past: position)
+        if ticket != nil, command.isPush {
+            invariant(stepsUnderWay > 0, "3: a push is applied that was not decided")
+            stepsUnderWay -= 1
+        }
         let before = version
         var effects: [Effect] = []
         let result = Result { () throws(ServingError) in Outcome(answer: try carryOut(command)) }
-        assert(version >= before, "invariant 2: version \(version) after \(before)")
+        invariant(version >= before, "2: version \(version) after \(before)")
         if version > before { effects.append(.publish) }
         if case .failure(.diverged(let parameter, nil)) = result { effects.append(.markDiverged(parameter)) }
         if let ticket { effects.append(.reply(ticket, result)) }
@@ -179,7 +185,6 @@ struct ModelState: @unchecked Sendable {
     }
 
     private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
-        stepsUnderWay = max(0, stepsUnderWay - 1)
         defer { leaveRoom() }
         if let key = push.key { ledger.abandon(key) }
         var hasMadeRoom = false

@@ -2,6 +2,7 @@
 
 import Names
 import Optimizers
+import Threading
 
 extension ModelRegistry {
     /// A request to create a model.
@@ -134,7 +135,7 @@ extension ModelRegistry {
     /// Opens the model whose creation is logged at `position`; nothing else holds its state from then on.
     private func open(_ uid: ModelUID, at position: UInt64) -> Result<Model, ServingError> {
         guard var state = drafts.removeValue(forKey: uid) else {
-            assertionFailure("a creation ends once")
+            invariant(false, "a creation ends once")
             return .failure(.outcomeUnknown(reason: "Model \(uid) was logged and is not at hand."))
         }
         state.begin(at: position)
@@ -145,7 +146,7 @@ extension ModelRegistry {
     private func replaceModels(_ effect: DirectoryState.Effect, by model: Model, at position: UInt64) {
         guard case .create(_, let retiring) = effect else { return }
         let (replaced, givenUp) = takeName(Name(model.name), for: model)
-        assert([replaced?.uid, givenUp?.uid].compactMap(\.self) == retiring, "a name belongs to one model")
+        invariant([replaced?.uid, givenUp?.uid].compactMap(\.self) == retiring, "a name belongs to one model")
         replaced?.end(.modelReplaced(model.name))
         keeper?.deleteFiles(of: retiring, at: position)
         keeper?.watch(model)

@@ -2,6 +2,7 @@
 
 import Journal
 import Names
+import Threading
 
 extension ModelRegistry {
     /// A request to delete a model.
@@ -71,7 +72,7 @@ extension ModelRegistry {
     /// Takes the name from the model, ends what waits for it and deletes its files.
     private func letGo(of name: Name, _ uid: ModelUID, at position: UInt64) {
         let (served, givenUp) = takeName(name)
-        assert((served?.uid ?? givenUp?.uid) == uid, "a name belongs to one model")
+        invariant((served?.uid ?? givenUp?.uid) == uid, "a name belongs to one model")
         served?.end(.unknownModel(name.text, nearest: []))
         keeper?.deleteFiles(of: [uid], at: position)
     }

@@ -4,6 +4,8 @@
 import Threading
 
 /// The newest version of a model and the pulls that wait for the next.
+///
+/// 1. Each version has a higher number than the one before, and is of the same model.
 public final class Publication: Sendable {
     private struct State {
         var current: PublishedVersion
@@ -53,6 +55,9 @@ public final class Publication: Sendable {
         guard optimResult else { return 0 }
         let isAtEase = next.arena.isPoolAtEase
         let (woken, past) = state.withLock { state in
+            invariant(
+                next.version > state.current.version && next.uid == state.current.uid,
+                "1: \(next.cursor) after \(state.current.cursor)")
             let past = retire(keeping: isAtEase ? mostRetained : 0, in: &state)
             state.current = next
             state.divergence = divergence

@@ -1,6 +1,7 @@
 // Little-endian elements in pieces of any size -> float32 at a destination. Behind base64 and behind safetensors.
 
 import Glibc
+import Threading
 
 /// A converter of a stream of elements.
 struct ElementStream {
@@ -17,7 +18,7 @@ struct ElementStream {
 
     /// A stream of elements; those of an integer type, or that have to be integers of the type `wanted`, are looked at.
     init(type: ElementType, wanted: ElementType? = nil) {
-        assert(type.isFloating || type.isInteger, "no stream is made of elements that are not read")
+        invariant(type.isFloating || type.isInteger, "no stream is made of elements that are not read")
         (self.type, size) = (type, type.size)
         rule = IntegerRule(type, wanted)
     }

@@ -1,6 +1,8 @@
 // The element types of the wire, under safetensors' names, with the aliases of the Open Inference Protocol. What is known
 // of a type is its row; reading is `ElementStream`'s.
 
+import Threading
+
 /// An element type as safetensors knows it.
 ///
 /// Only some of them can be decoded to float32.
@@ -88,7 +90,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     /// The values in the bytes of this type, little-endian; rounded to nearest, ties to even.
     public func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {
         let row = row
-        assert(row.write != nil, "\(self) is pulled, and its row does not say how it is written")
+        invariant(row.write != nil, "\(self) is pulled, and its row does not say how it is written")
         return [UInt8](unsafeUninitializedCapacity: values.count * row.size) { target, written in
             guard let base = target.baseAddress, let write = row.write else { return }
             write(values, base)

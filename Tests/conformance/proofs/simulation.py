@@ -51,8 +51,9 @@ def simulate(place: Path, first: int, seeds: int, *, quiet: bool = False) -> tup
 
 
 def build(place: Path) -> None:
-    """Builds the tests."""
-    subprocess.run(["swift", "build", "--build-tests", "--quiet"], cwd=place, check=True)
+    """Builds the tests as `deploy/test` does: other flags would build all of it once more."""
+    command = ["swift", "build", "--build-tests", "--quiet", "-Xswiftc", "-warnings-as-errors"]
+    subprocess.run(command, cwd=place, check=True)
 
 
 def find(patch: Path, seeds: int) -> bool:
