@@ -16,3 +16,20 @@ public enum Finding: Sendable, Hashable, CustomStringConvertible {
         }
     }
 }
+
+/// A mistake that tells what was expected and what came.
+public protocol Mistake {
+    /// What would have been right.
+    var expected: Finding? { get set }
+    /// What was there.
+    var got: Finding? { get set }
+}
+
+extension Mistake {
+    /// The same mistake, with both as data.
+    public func comparing(expected: Finding?, got: Finding?) -> Self {
+        var copy = self
+        (copy.expected, copy.got) = (expected, got)
+        return copy
+    }
+}

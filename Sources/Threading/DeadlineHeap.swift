@@ -1,5 +1,5 @@
-// Which deadline comes next. A binary heap whose elements know their place, so that one that is no longer needed is removed
-// at once. `Timers` keeps one for all timers of the process.
+// A priority queue of deadlines. Each element knows its place in the heap, so that a deadline can be cancelled in O(log n)
+// without a search. `Timers` keeps one for all timers of the process.
 
 /// A deadline that is in at most one heap.
 public protocol Expiring: AnyObject {

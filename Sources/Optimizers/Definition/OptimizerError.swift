@@ -16,7 +16,7 @@ public enum ExceptionClass: String, Sendable, Equatable {
 }
 
 /// What is wrong, where, and what to change.
-public struct Complaint: Sendable, Equatable {
+public struct Complaint: Mistake, Sendable, Equatable {
     /// JSON pointer into the definition, "/groups/0/lr"; empty for the whole of it.
     public var pointer: String
     /// The exception MindSpore raises for it, where there is one.
@@ -39,13 +39,6 @@ public struct Complaint: Sendable, Equatable {
         self.detail = detail
         self.expected = expected.map(Finding.words)
         self.got = got.map(Finding.words)
-    }
-
-    /// The same, with what was expected and what was there as data.
-    public func comparing(expected: Finding?, got: Finding?) -> Self {
-        var copy = self
-        (copy.expected, copy.got) = (expected, got)
-        return copy
     }
 }
 

@@ -5,7 +5,7 @@ import Names
 /// One mistake in a tensor.
 ///
 /// Reading goes on, so that all of them, and a syntax error after them, come to light.
-public struct TensorIssue: Sendable, Equatable {
+public struct TensorIssue: Mistake, Sendable, Equatable {
     /// The kinds of mistakes.
     public enum Kind: Sendable, Equatable {
         /// A boolean, string or `null` where a number is expected (`TypeError` in the words of MindSpore).
@@ -48,13 +48,6 @@ public struct TensorIssue: Sendable, Equatable {
         self.detail = detail
         self.expected = expected.map(Finding.words)
         self.got = got.map(Finding.words)
-    }
-
-    /// The same, with what was expected and what was there as data.
-    public func comparing(expected: Finding?, got: Finding?) -> Self {
-        var copy = self
-        (copy.expected, copy.got) = (expected, got)
-        return copy
     }
 }
 

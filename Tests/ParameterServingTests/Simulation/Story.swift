@@ -5,15 +5,14 @@ import Journal
 import Names
 import Optimizers
 import SimulatedMachine
-import Threading
 
 @testable import ParameterServing
+@testable import Threading
 
 /// A history and what is wrong with it.
 final class Story: @unchecked Sendable {
     static let names = ["a", "b", "é"]
 
-    let seed: UInt64
     var random: SeededGenerator
     let mode: JournalMode
     private(set) var disk = SimulatedDisk()
@@ -34,14 +33,19 @@ final class Story: @unchecked Sendable {
     private(set) var trace = ""
 
     init(seed: UInt64) {
-        self.seed = seed
         random = SeededGenerator(seed: seed)
         mode = [.group, .group, .sync, .interval(milliseconds: 5), .none][Int.random(in: 0..<5, using: &random)]
         for name in Self.names { truths[name] = Truth() }
     }
 
-    /// Lives the whole history.
+    /// Lives the whole history; a broken invariant is a problem, as in a release build that goes on.
     func run() {
+        let broken = Invariants()
+        Invariants.$collected.withValue(broken) { live() }
+        for violation in broken.violations { fail("\(violation.place): \(violation.belief)") }
+    }
+
+    private func live() {
         for _ in 0..<pick(2...4) where problems.isEmpty {
             let dies = pick(0...5) > 0
             if dies, pick(0...1) == 0 { disk.plan(.powerCut, at: disk.calls + pick(1...160)) }
