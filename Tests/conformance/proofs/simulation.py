@@ -24,15 +24,18 @@ FOUND = re.compile(r"seed \d+: .*|Fatal error: .*")
 
 
 def copy_project() -> None:
-    """Makes the copy like the project, and leaves the times of files alone that are so already."""
+    """Makes the copy like the project: what is gone goes there too, and what is the same keeps its time."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, names.split("\0")):
+    wanted = {name for name in names.split("\0") if name and (REPOSITORY / name).is_file()}
+    for path in (path for folder in ("Sources", "Tests") for path in (COPY / folder).rglob("*")):
+        if path.is_file() and str(path.relative_to(COPY)) not in wanted:
+            path.unlink()
+    for name in wanted:
         source, target = REPOSITORY / name, COPY / name
-        if not source.is_file() or (target.is_file() and source.read_bytes() == target.read_bytes()):
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        if not target.is_file() or source.read_bytes() != target.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
 
 
 def simulate(place: Path, first: int, seeds: int, *, quiet: bool = False) -> tuple[bool, str]:
