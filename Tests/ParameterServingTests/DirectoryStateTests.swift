@@ -5,6 +5,7 @@ import Foundation
 import Optimizers
 import SimulatedMachine
 import Testing
+import Threading
 
 @testable import Journal
 @testable import ParameterServing
@@ -27,23 +28,10 @@ struct DirectoryStateTests {
         }
     }
 
-    @Test("all readers agree over random histories", arguments: 0..<12)
+    @Test("all readers agree over random histories", arguments: 0..<24)
     func histories(seed: Int) throws {
-        let directory = try TemporaryDirectory()
-        var random = SeededGenerator(seed: UInt64(seed) &* 7919 &+ 1)
-        var expected = Holdings()
-        for _ in 0..<4 {
-            let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 4096)
-            for _ in 0..<25 { try Self.step(registry, &expected, &random) }
-            // Each wait lets the keeper end one piece of work; there are fewer than these due.
-            for _ in 0..<8 { registry.waitForKeeper() }
-            #expect(Self.live(registry) == expected.models)
-            expected.digests = Self.digests(registry)
-            try Self.compare(directory.crashImage(), expected)
-            registry.shutDown()
-            try Self.compare(directory, expected)
-        }
-        #expect(expected.pushes >= 16 && expected.returns > 0)
+        var turns = SeededGenerator(seed: UInt64(seed))
+        try Simulation { Int.random(in: 0..<$0, using: &turns) }.run { try Self.live(seed: seed) }
     }
 
     @Test("all readers agree over the golden directories", arguments: ["v1"])
@@ -55,7 +43,7 @@ struct DirectoryStateTests {
         var expected = Holdings()
         expected.note("m", model.uid, isDeleted: false)
         expected.digests = ["m": GoldenTests.digest]
-        try Self.compare(try GoldenTests.copy(of: version), expected)
+        try Self.compare(SimulatedDirectory(copying: try GoldenTests.copy(of: version)), expected)
     }
 
     @Test("a record type of a later release stops every reader")
@@ -89,6 +77,28 @@ struct DirectoryStateTests {
     }
 
     // MARK: Histories
+
+    /// Lives a history, and asks the readers after each life and after a crash before its end.
+    private static func live(seed: Int) throws {
+        let directory = SimulatedDirectory()
+        var random = SeededGenerator(seed: UInt64(seed) &* 7919 &+ 1)
+        var expected = Holdings()
+        for _ in 0..<4 {
+            let registry = try directory.open()
+            for _ in 0..<25 { try step(registry, &expected, &random) }
+            // Each wait lets the keeper end one piece of work; there are fewer than these due.
+            for _ in 0..<8 { registry.waitForKeeper() }
+            #expect(live(registry) == expected.models)
+            expected.digests = digests(registry)
+            try compare(directory.crashImage(), expected)
+            registry.shutDown()
+            try compare(directory, expected)
+        }
+        #expect(expected.pushes >= 16 && expected.returns > 0)
+        let data = directory.reading
+        let first = try Journal.firstSegment(directory: data.journalPath, on: data.disk)
+        #expect((first?.number ?? 1) > 1, "snapshots replaced the beginning of the journal")
+    }
 
     private static func step(
         _ registry: ModelRegistry, _ expected: inout Holdings, _ random: inout SeededGenerator
@@ -148,7 +158,7 @@ struct DirectoryStateTests {
     }
 
     /// Asks each reader; the one that writes comes last.
-    private static func compare(_ directory: TemporaryDirectory, _ expected: Holdings) throws {
+    private static func compare(_ directory: SimulatedDirectory, _ expected: Holdings) throws {
         let contents = try DirectoryInventory(directory.reading)
         #expect(contents.gaps.isEmpty)
         let known = contents.state.models
@@ -165,14 +175,14 @@ struct DirectoryStateTests {
         }
         try rehearse(directory, expected)
         #expect(try directory.reading.gaps().isEmpty)
-        let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 4096)
+        let registry = try directory.open()
         #expect(live(registry) == expected.models)
         #expect(digests(registry) == expected.digests)
         registry.shutDown()
     }
 
     /// What `verify` builds of it.
-    private static func rehearse(_ directory: TemporaryDirectory, _ expected: Holdings) throws {
+    private static func rehearse(_ directory: SimulatedDirectory, _ expected: Holdings) throws {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 30), .builtin)
         defer { assembly.executor.stop() }
         let start = DirectoryRecovery(directory.reading, assembly)

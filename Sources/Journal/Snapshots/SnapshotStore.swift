@@ -20,8 +20,8 @@ public final class SnapshotStore: Sendable {
     }
 
     /// A store to look at, perhaps another process's; nothing is made, and nothing may be written.
-    public init(reading directory: String) {
-        self.directory = Directory(directory, on: POSIXFileSystem())
+    package init(reading directory: String, on disk: any FileSystem) {
+        self.directory = Directory(directory, on: disk)
         nextID = Locked(0)
     }
 

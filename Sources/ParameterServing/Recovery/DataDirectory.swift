@@ -41,13 +41,16 @@ public final class DataDirectory: Sendable {
     }
 
     /// A directory to look at, perhaps one that a daemon has open; nothing is made or changed.
-    public init(reading path: String) {
+    public convenience init(reading path: String) { self.init(reading: path, on: POSIXFileSystem()) }
+
+    /// The same on any file system.
+    package init(reading path: String, on disk: any FileSystem) {
         self.path = path
-        disk = POSIXFileSystem()
+        self.disk = disk
         settings = JournalSettings()
         claim = nil
-        snapshots = SnapshotStore(reading: path + "/snapshots")
-        checkpoints = SnapshotStore(reading: path + "/checkpoints")
+        snapshots = SnapshotStore(reading: path + "/snapshots", on: disk)
+        checkpoints = SnapshotStore(reading: path + "/checkpoints", on: disk)
     }
 
     /// Where the journal is.
