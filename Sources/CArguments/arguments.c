@@ -4,7 +4,7 @@
 static int count;
 static char **values;
 
-// glibc hands main's own arguments to every constructor.
+// glibc passes the arguments of main to every constructor.
 __attribute__((constructor)) static void keep(int argc, char **argv) {
     count = argc;
     values = argv;

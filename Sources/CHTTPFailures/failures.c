@@ -1,5 +1,6 @@
-// Takes the place of libmicrohttpd's MHD_queue_response, so that the library's own error pages come by here. The library
-// calls it through its procedure linkage table, where the program's definition wins; a test fails where it does not.
+// Overrides libmicrohttpd's MHD_queue_response to intercept the library's own error pages. The library calls the
+// function through its procedure linkage table, where the definition in the program takes precedence; a test fails if
+// it does not.
 #define _GNU_SOURCE
 #include "failures.h"
 #include <dlfcn.h>
@@ -26,8 +27,8 @@ enum MHD_Result http_queue_response(struct MHD_Connection *connection, unsigned 
     return queue ? queue(connection, status, response) : MHD_NO;
 }
 
-// Called by the library alone. Its page is queued nevertheless, since it does not survive a refusal at this point; but
-// the callback has closed the sending side, so that the page never leaves and the library closes the connection.
+// Only the library reaches this line. Its page has to be queued, because the library does not expect a refusal here;
+// the callback has closed the sending side, so the page is never sent and the library closes the connection.
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned int status,
                                    struct MHD_Response *response) {
     if (failure_callback) failure_callback(failure_context, connection, status);

@@ -1,7 +1,7 @@
-// CRC32C by the CPU's own instruction where there is one, by tables elsewhere; chosen once, before main.
+// CRC32C with the CPU's instruction where available, with tables otherwise; selected once, before main.
 //
 // The instruction has a latency of three cycles and a throughput of one, so three stretches of the input are summed
-// side by side and joined: the checksum is linear, and "followed by LANE zero bytes" is a table look-up of its state.
+// side by side and combined: the checksum is linear, and appending LANE zero bytes is a table look-up on its state.
 
 #include "include/crc32c.h"
 

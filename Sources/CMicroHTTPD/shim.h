@@ -1,5 +1,5 @@
-// What Swift cannot import from libmicrohttpd (variadic functions, macros, unions behind pointers) and the Linux calls
-// of an event loop. HTTPServing alone imports this module.
+// The parts of libmicrohttpd that Swift cannot import (variadic functions, macros, unions behind pointers) and the
+// Linux calls of an event loop. Used only by HTTPServing.
 #pragma once
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -11,17 +11,17 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-// Called with the request's raw target before anything of it is decoded; what it returns becomes the request's context.
+// Called with the raw target before it is decoded; the return value becomes the request's context.
 typedef void *(*http_target_callback)(void *context, const char *target, struct MHD_Connection *connection);
 
-// The target is decoded by us, once per path segment: libmicrohttpd must leave `%2F` alone.
+// paramd decodes the target itself, one path segment at a time: libmicrohttpd must leave `%2F` alone.
 static inline size_t http_keep_escapes(void *context, struct MHD_Connection *connection, char *text) {
     (void)context;
     (void)connection;
     return strlen(text);
 }
 
-// A daemon without threads and without a listening socket: its owner polls `http_daemon_descriptor` and calls MHD_run.
+// A daemon without threads or a listening socket: its owner polls `http_daemon_descriptor` and calls MHD_run.
 static inline struct MHD_Daemon *http_daemon_start(MHD_AccessHandlerCallback handler, http_target_callback target,
                                                    MHD_RequestCompletedCallback completed,
                                                    MHD_NotifyConnectionCallback connection, void *context,
@@ -51,46 +51,48 @@ static inline int http_connection_descriptor(struct MHD_Connection *connection) 
     return info ? info->connect_fd : -1;
 }
 
-// Has the library look at a connection in its next run without reading from it first, or, with 0, no longer. It does so with
-// connections whose timeout is not the daemon's, which is 0 here: a number of seconds that is never reached.
+// Makes the library look at a connection in its next run without reading first; 0 turns that off. The library does so
+// for connections whose timeout differs from the daemon's, which is 0 here; 2^20 seconds never pass.
 static inline void http_visit(struct MHD_Connection *connection, int every_run) {
     MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, every_run ? 1u << 20 : 0u);
 }
 
-// Bytes from the start of the method to the end of the head; 0 where the library does not tell.
+// Bytes from the start of the method to the end of the head; 0 if the library does not know.
 static inline size_t http_head_size(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     return info ? info->header_size : 0;
 }
 
-// glibc declares them under _GNU_SOURCE alone, which changes types that Swift's Glibc module knows without it.
+// glibc declares these functions only under _GNU_SOURCE, which also changes types that Swift's Glibc module has
+// imported without it.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pthread_setname_np(pthread_t, const char *);
 
-// Names the calling thread, for `top` and whoever looks into /proc.
+// Sets the name of the calling thread, as `top` and /proc show it.
 static inline void http_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
-// The next waiting connection as a socket that never blocks, or -1.
+// Accepts the next waiting connection as a non-blocking socket; -1 if there is none.
 static inline int http_accept(int listener, struct sockaddr *address, socklen_t *length) {
     return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-// Has the kernel take no more of an answer than its peer does and this much: it would take megabytes at once, and the next
-// answer wait for their copy.
+// Limits how many unsent bytes the kernel buffers for a connection. Otherwise it accepts megabytes of an answer at
+// once, and the next answer waits for that copy.
 static inline void http_bound_unsent(int descriptor) {
     int most = 1 << 18;
     setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
 }
 
-// Throws away what has arrived, at most 1 MiB; of a TCP socket without copying it.
+// Discards up to 1 MiB of received data; for a TCP socket without copying it.
 static inline void http_discard(int descriptor) {
     static _Thread_local char unused[1 << 16];
     for (int count = 0; count < 16; count++)
         if (recv(descriptor, unused, sizeof(unused), MSG_DONTWAIT | MSG_TRUNC) <= 0) return;
 }
 
-// Bytes of ours that the peer has acknowledged, or -1 where the socket is not TCP.
-// `tcpi_bytes_acked` is at this offset of the kernel's `struct tcp_info` since 4.1; glibc's own copy ends before it.
+// Sent bytes that the peer has acknowledged, or -1 if the socket is not TCP.
+// `tcpi_bytes_acked` has been at this offset of the kernel's `struct tcp_info` since 4.1; glibc's own copy ends before
+// it.
 static inline int64_t http_acknowledged_bytes(int descriptor) {
     enum { bytes_acked_offset = 120 };
     unsigned char info[bytes_acked_offset + sizeof(int64_t)];

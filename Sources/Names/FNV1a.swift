@@ -1,5 +1,5 @@
-// A short hash for what only has to differ: streams of random numbers, tags of selections. What has to be safe against
-// someone who looks for two texts of one hash is a fingerprint (XXH3) instead.
+// A short hash where inputs only need to differ: streams of random numbers, tags of selections. Where someone may
+// search for collisions, use a fingerprint (XXH3).
 
 extension Sequence where Element == UInt8 {
     /// The 64-bit FNV-1a hash of the bytes.

@@ -1,7 +1,7 @@
-// What a mistake expected and what it got, as data: the decoders and the optimizers find it, the API renders it, and a
-// client computes with it. Lives beside `Name`, which they all share.
+// What a mistake expected and what it got, as data: decoders and optimizers report it, the API renders it, and clients
+// compute with it.
 
-/// A few words, or a shape.
+/// Words or a shape.
 public enum Finding: Sendable, Hashable, CustomStringConvertible {
     /// Words such as "a number > 0", or a value as the client wrote it.
     case words(String)
@@ -17,16 +17,16 @@ public enum Finding: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// A mistake that tells what was expected and what came.
+/// A mistake with its expected and actual value.
 public protocol Mistake {
-    /// What would have been right.
+    /// The expected value.
     var expected: Finding? { get set }
-    /// What was there.
+    /// The actual value.
     var got: Finding? { get set }
 }
 
 extension Mistake {
-    /// The same mistake, with both as data.
+    /// The same mistake with both values as data.
     public func comparing(expected: Finding?, got: Finding?) -> Self {
         var copy = self
         (copy.expected, copy.got) = (expected, got)

@@ -1,5 +1,4 @@
-// Looking into a name byte by byte: what `String` does by grapheme clusters, so that a combining mark would hide a
-// suffix, and how a name is written in a JSON pointer.
+// Byte-wise access to names. `String` compares by grapheme clusters, so a combining mark would hide a suffix.
 
 extension Name {
     /// Whether the bytes of `prefix` begin the name.

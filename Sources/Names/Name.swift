@@ -1,24 +1,24 @@
-// One type for everything that a client names. A `String` compares by canonical equivalence, in which two texts of
-// different bytes are one key; names, as JSON and URLs have them, are their bytes.
+// One type for all names that clients choose. `String` compares by canonical equivalence, which makes different bytes
+// one key; in JSON and URLs, different bytes are different names.
 
-/// A name: of a parameter, a group, a worker, a model, a key, or a member of an object.
+/// A name of a parameter, a group, a worker, a model, a key, or a member of an object.
 ///
-/// Two names are equal when their UTF-8 is equal, and they are ordered by it.
+/// Names are equal if their UTF-8 bytes are equal, and sort by those bytes.
 public struct Name: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
-    /// The name as text, for answers and messages; do not compare it.
+    /// The name as text, for answers and messages. Do not compare it.
     public let text: String
 
-    /// The name that is written `text`.
+    /// Makes a name from `text`.
     public init(_ text: String) {
         var text = text
         text.makeContiguousUTF8()
         self.text = text
     }
 
-    /// The name that is written `text`.
+    /// Makes a name from `text`.
     public init(_ text: Substring) { self.init(String(text)) }
 
-    /// The name that a literal writes.
+    /// Makes a name from a literal.
     public init(stringLiteral text: String) { self.init(text) }
 
     /// The name as text.
@@ -27,7 +27,7 @@ public struct Name: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, 
     /// The bytes of the name.
     public var utf8: String.UTF8View { text.utf8 }
 
-    /// Whether the name has no characters.
+    /// Whether the name is empty.
     public var isEmpty: Bool { text.utf8.isEmpty }
 
     /// Whether both names have the same bytes.
@@ -35,7 +35,7 @@ public struct Name: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, 
         a.withBytes { a in b.withBytes { b in a.elementsEqual(b) } }
     }
 
-    /// Whether the bytes of `a` come first; the order of code points too.
+    /// Whether the bytes of `a` sort first; this is also the order of code points.
     public static func < (a: Name, b: Name) -> Bool {
         a.withBytes { a in b.withBytes { b in a.lexicographicallyPrecedes(b) } }
     }

@@ -1,11 +1,11 @@
-// The clocks of the daemon. Deadlines count on the monotonic one, in nanoseconds, and never follow the wall clock. A state
-// machine reads none of them: whoever drives it reads them once and tells it the tick.
+// The clocks of the daemon. Deadlines use the monotonic clock, in nanoseconds, and never follow the wall clock. State
+// machines read no clock: their driver reads both and passes the tick in.
 
 import Glibc
 
 /// The clock of every deadline.
 public enum Clock {
-    /// Nanoseconds of the monotonic clock.
+    /// The monotonic clock in nanoseconds.
     public static var now: UInt64 {
         #if DEBUG
             if let simulation = Simulation.current { return simulation.now }
@@ -15,7 +15,7 @@ public enum Clock {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
-    /// Both clocks, as state machines are told them.
+    /// Reads both clocks, for state machines.
     public static var tick: Tick {
         #if DEBUG
             if let simulation = Simulation.current {
@@ -25,7 +25,7 @@ public enum Clock {
         return Tick(uptime: now, time: time(nil))
     }
 
-    /// Nanoseconds that the calling thread has used of a processor.
+    /// Nanoseconds of CPU time that the calling thread has used.
     public static var threadTime: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -33,17 +33,17 @@ public enum Clock {
     }
 }
 
-/// A moment on both clocks.
+/// A moment, read on both clocks.
 public struct Tick: Sendable, Equatable {
-    /// Where simulations begin, in seconds since 1970.
+    /// The start of simulations, in seconds since 1970.
     static let simulatedStart = 1_000_000_000
 
-    /// Nanoseconds of the monotonic clock: what deadlines count on.
+    /// The monotonic clock in nanoseconds; deadlines use it.
     public var uptime: UInt64
-    /// Seconds since 1970: what is written down.
+    /// Seconds since 1970; timestamps use it.
     public var time: Int
 
-    /// A moment of its two readings.
+    /// Makes a moment from both readings.
     public init(uptime: UInt64 = 0, time: Int) {
         self.uptime = uptime
         self.time = time
@@ -51,7 +51,7 @@ public struct Tick: Sendable, Equatable {
 }
 
 extension Duration {
-    /// This duration in nanoseconds: zero if negative, at most about 292 years.
+    /// The duration in nanoseconds: zero if negative, at most about 292 years.
     public var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }

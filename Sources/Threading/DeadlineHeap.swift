@@ -1,11 +1,11 @@
-// A priority queue of deadlines. Each element knows its place in the heap, so that a deadline can be cancelled in O(log n)
-// without a search. `Timers` keeps one for all timers of the process.
+// A priority queue of deadlines. Each element stores its index in the heap, so cancelling costs O(log n) without a
+// search. `Timers` keeps one for all timers of the process.
 
-/// A deadline that is in at most one heap.
+/// A deadline that is in at most one heap at a time.
 public protocol Expiring: AnyObject {
     /// Nanoseconds of the monotonic clock.
     var deadline: UInt64 { get }
-    /// Where it is in its heap; nil outside. Written by the heap alone.
+    /// The index in its heap; nil outside. Written only by the heap.
     var place: Int? { get set }
 }
 
@@ -16,20 +16,20 @@ public struct DeadlineHeap<Element: Expiring> {
     /// An empty heap.
     public init() {}
 
-    /// The element that expires first.
+    /// The element with the earliest deadline.
     public var first: Element? { elements.first }
 
-    /// How many elements there are.
+    /// The number of elements.
     public var count: Int { elements.count }
 
-    /// Adds an element that is in no heap.
+    /// Adds an element that is not in a heap.
     public mutating func insert(_ element: Element) {
         elements.append(element)
         element.place = elements.count - 1
         rise(from: elements.count - 1)
     }
 
-    /// Takes an element out; nothing happens if it is not inside.
+    /// Removes an element; does nothing if it is not in the heap.
     public mutating func remove(_ element: Element) {
         guard let place = element.place else { return }
         let last = elements.removeLast()

@@ -1,15 +1,15 @@
-// What the code believes of its own state, said where the state changes. A debug build stops where that is not so; a release
-// build counts the place, tells of it once, and goes on: no request may end a daemon that serves others.
+// Assertions about state, placed where the state changes. A debug build stops at a broken invariant. A release build
+// counts it by place, reports each place once, and continues: one request must not end a daemon that serves others.
 
-/// The places whose belief did not hold; in a sound program there are none.
+/// The places of broken invariants; a correct program has none.
 public final class Invariants: Sendable {
-    /// A belief that did not hold.
+    /// A broken invariant.
     public struct Violation: Sendable, Equatable {
         /// File and line.
         public let place: String
-        /// What should have been, or is instead.
+        /// The values, or the rule that was broken.
         public let belief: String
-        /// How often it was not so.
+        /// The number of times it was broken.
         public var count = 1
     }
 
@@ -18,19 +18,19 @@ public final class Invariants: Sendable {
         var report: (@Sendable (Violation) -> Void)?
     }
 
-    /// Those of this process.
+    /// The invariants of this process.
     public static let process = Invariants()
-    /// Where a test collects what would stop a debug build.
+    /// Collects violations in a test, where a debug build would stop.
     @TaskLocal static var collected: Invariants?
 
     private let state = Locked(State())
 
     init() {}
 
-    /// Has `report` told of each place once, on the thread that has come across it.
+    /// Calls `report` once for each place, on the thread that finds the violation.
     public func watch(_ report: @escaping @Sendable (Violation) -> Void) { state.withLock { $0.report = report } }
 
-    /// All that there are, by place.
+    /// All violations, by place.
     public var violations: [Violation] { state.withLock { $0.violations.sorted { $0.place < $1.place } } }
 
     func note(_ belief: String, _ place: String) {
@@ -57,11 +57,11 @@ public final class Invariants: Sendable {
     }
 }
 
-/// Says what must be so here; see `Invariants`.
+/// Asserts an invariant; see `Invariants`.
 ///
 /// - Parameters:
-///   - holds: whether it is.
-///   - belief: the invariant's number at the head of its type, and the values at hand.
+///   - holds: the condition.
+///   - belief: the invariant's number at the head of its type, and the values that break it.
 @inlinable
 public func invariant(
     _ holds: Bool, _ belief: @autoclosure () -> String, file: StaticString = #fileID, line: UInt = #line

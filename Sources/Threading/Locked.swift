@@ -1,17 +1,16 @@
-// A pthread mutex around a value. `Synchronization.Mutex` would be shorter, but the thread sanitizer cannot see it, and a
-// suite that the sanitizer cannot judge proves little. Used by every type that several threads share; held for a few
-// instructions, never over I/O, decoding or encoding.
+// A pthread mutex around a value. `Synchronization.Mutex` would be shorter, but the thread sanitizer cannot see it.
+// Used by every type that threads share; held for a few instructions, never over I/O, decoding or encoding.
 
 import Glibc
 
-/// A value that is only reachable while its lock is held.
+/// A value that can only be reached while its lock is held.
 ///
 /// The lock is not recursive.
 public final class Locked<Value>: @unchecked Sendable {
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
     @usableFromInline var value: Value
 
-    /// Puts a value behind a lock of its own.
+    /// Protects a value with its own lock.
     public init(_ value: Value) {
         self.value = value
         mutex = .allocate(capacity: 1)
@@ -33,7 +32,7 @@ public final class Locked<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Runs `body`, and waits on `condition` until it gives a result.
+    /// Runs `body` until it returns a result, waiting on `condition` in between.
     @inlinable
     public func wait<Result>(for condition: Condition, _ body: (inout Value) -> Result?) -> Result {
         pthread_mutex_lock(mutex)
@@ -44,7 +43,7 @@ public final class Locked<Value>: @unchecked Sendable {
         }
     }
 
-    /// As without `deadline`, but nil once the monotonic clock has reached it.
+    /// As above, but returns nil once the monotonic clock reaches `deadline`.
     @inlinable
     public func wait<Result>(
         for condition: Condition, until deadline: UInt64, _ body: (inout Value) -> Result?
@@ -62,7 +61,7 @@ public final class Locked<Value>: @unchecked Sendable {
         }
     }
 
-    /// In a simulation, gives the other loops a turn in place of sleeping.
+    /// In a simulation, lets the other loops run instead of sleeping.
     @usableFromInline
     func simulateWaiting() -> Bool {
         #if DEBUG
@@ -77,11 +76,12 @@ public final class Locked<Value>: @unchecked Sendable {
     }
 }
 
-/// A condition variable for one `Locked` value; it counts on the monotonic clock, so a stepped wall clock changes nothing.
+/// A condition variable for one `Locked` value. It uses the monotonic clock, so changes of the wall clock have no
+/// effect.
 public final class Condition: @unchecked Sendable {
     @usableFromInline let pointer: UnsafeMutablePointer<pthread_cond_t>
 
-    /// Makes a condition that no one waits for.
+    /// Makes a condition without waiting threads.
     public init() {
         pointer = .allocate(capacity: 1)
         var attributes = pthread_condattr_t()

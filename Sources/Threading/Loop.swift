@@ -1,26 +1,26 @@
-// The work of a thread, cut into turns. In a daemon each loop has a thread of its own, which rests between turns; in a
-// simulation all loops share one thread (Simulation), and a seed says whose turn it is.
+// The work of a thread, split into turns. In a daemon each loop has its own thread, which sleeps between turns; in a
+// simulation all loops share one thread (see Simulation), and a seed chooses the next turn.
 
-/// Work that comes in pieces.
+/// Work that is done in pieces.
 public protocol Loop: AnyObject, Sendable {
-    /// Does one piece of the work that is there; does not wait for more.
+    /// Does one available piece of work without waiting for more.
     func turn() -> Turn
     /// Waits until there may be work.
     func rest()
 }
 
-/// What a turn came to.
+/// The result of a turn.
 public enum Turn: Sendable {
-    /// A piece of work is done; there may be more.
+    /// One piece of work is done; there may be more.
     case worked
     /// There was nothing to do.
     case idle
-    /// There will never be anything to do again.
+    /// The loop has ended.
     case ended
 }
 
 extension Loop {
-    /// Takes turns until the loop ends.
+    /// Runs turns until the loop ends.
     func run() {
         while true {
             switch turn() {
@@ -32,7 +32,7 @@ extension Loop {
     }
 }
 
-/// A loop at work: on a thread of its own, or in turns with the other loops of a simulation.
+/// A running loop: on its own thread, or sharing one with the other loops of a simulation.
 public struct LoopThread: Sendable {
     private enum Host: Sendable {
         case thread(Thread)
@@ -55,7 +55,7 @@ public struct LoopThread: Sendable {
         host = .thread(thread)
     }
 
-    /// Waits for the end of the loop; see `Thread.join`.
+    /// Waits for the loop to end; see `Thread.join`.
     public func join() {
         switch host {
         case .thread(let thread): thread.join()
@@ -65,7 +65,7 @@ public struct LoopThread: Sendable {
         }
     }
 
-    /// Lets the loop run on by itself; to be called instead of `join`.
+    /// Lets the loop run without an owner. Call it instead of `join`.
     public func detach() {
         if case .thread(let thread) = host { thread.detach() }
     }

@@ -1,9 +1,8 @@
-// A whole daemon on one thread: every loop that is started inside `run` takes turns with the others, and whoever waits for
-// one of them gives it turns meanwhile. Who comes next, and what time it is, depends on nothing but the seed, so that a
-// run can be repeated step by step. Debug builds only.
+// A whole daemon on one thread: every loop started inside `run` takes turns with the others, and a wait gives the
+// others turns. Order and time depend only on the seed, so a run can be repeated step by step. Debug builds only.
 
 #if DEBUG
-    /// Loops that take turns on one thread, in an order that a seed decides.
+    /// Loops that take turns on one thread, in an order chosen by a seed.
     public final class Simulation: @unchecked Sendable {
         private struct Part {
             let loop: any Loop
@@ -11,14 +10,14 @@
             var hasEnded = false
         }
 
-        /// The simulation that the calling thread is inside of.
+        /// The simulation that the calling thread runs in.
         @TaskLocal public static var current: Simulation?
 
-        /// Nanoseconds since the start of the simulation; they pass with the turns.
+        /// Nanoseconds since the start of the simulation; turns advance the time.
         public private(set) var now: UInt64 = 1
         private var parts: [Part] = []
         private let choose: (Int) -> Int
-        /// Turns in a row in which nothing had anything to do.
+        /// Consecutive turns in which no loop had work.
         private var idleTurns = 0
         private static let nanosecondsPerTurn: UInt64 = 100_000
         private static let nanosecondsPerIdleTurn: UInt64 = 1_000_000_000
@@ -26,7 +25,7 @@
 
         /// Makes a simulation without loops.
         ///
-        /// - Parameter choose: picks a number below the one that it is given.
+        /// - Parameter choose: returns a number below its argument.
         public init(choosing choose: @escaping (Int) -> Int) { self.choose = choose }
 
         /// Runs `body` inside the simulation.
@@ -34,9 +33,9 @@
             try Self.$current.withValue(self, operation: body)
         }
 
-        /// Gives a loop that has something to do a turn.
+        /// Gives a turn to a loop that has work.
         ///
-        /// - Returns: False where none had anything to do; time passes in any case.
+        /// - Returns: False if no loop had work. Time advances in any case.
         @discardableResult
         public func turn() -> Bool {
             var ready = parts.indices.filter { !parts[$0].hasTurn && !parts[$0].hasEnded }
@@ -62,10 +61,10 @@
             }
         }
 
-        /// Lets others go on, for whoever waits for one of them.
+        /// Lets other loops run while the caller waits for one of them.
         public func wait() {
             turn()
-            precondition(idleTurns < Self.mostIdleTurns, "simulation: a thread waits for what no other will do")
+            precondition(idleTurns < Self.mostIdleTurns, "simulation: a thread waits for work that no loop does")
         }
 
         func add(_ loop: any Loop) -> Int {

@@ -1,4 +1,4 @@
-// A thread of our own, for work that blocks in system calls, which Swift's cooperative threads must not.
+// A dedicated thread, for work that blocks in system calls, which Swift's cooperative threads must not do.
 
 import Glibc
 
@@ -29,20 +29,22 @@ public struct Thread: @unchecked Sendable {
         self.handle = handle
     }
 
-    /// Waits for the thread to end; on the thread itself it only lets go of it.
+    /// Waits for the thread to end. On the thread itself it only detaches.
     ///
-    /// To be called once.
+    /// Call it once.
     public func join() {
         if pthread_equal(handle, pthread_self()) != 0 { pthread_detach(handle) } else { pthread_join(handle, nil) }
     }
 
-    /// Lets the thread run on by itself; to be called instead of `join`.
+    /// Detaches the thread. Call it instead of `join`.
     public func detach() { pthread_detach(handle) }
 
-    /// The signals that a thread raises by what it does itself: blocked ones would end the process past every handler.
+    /// Signals that report a fault of the thread itself. If they were blocked, they would end the process without a
+    /// handler.
     public static let faults = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
 
-    /// Runs `body` with all other signals blocked: a thread made there leaves them to those who wait for them.
+    /// Runs `body` with all other signals blocked: a thread created in it leaves signals to the threads that wait for
+    /// them.
     private static func blockingSignals(_ body: () -> Int32) -> Int32 {
         var all = sigset_t()
         var before = sigset_t()

@@ -1,31 +1,31 @@
-// All timers of the process on one thread, which does nothing but tell others that their time has come: exchanges, the
-// journal, the end of the daemon. A test, or a simulation, turns them by hand.
+// All timers of the process, on one thread that only notifies others: exchanges, the journal, the end of the daemon.
+// Tests and simulations run it by hand.
 
-/// Something that is told when its time has come.
+/// A callback with a deadline.
 public final class Timer: Expiring, Sendable {
-    /// Nanoseconds of the monotonic clock; written under the lock of `Timers`, as `place` is.
+    /// Nanoseconds of the monotonic clock. Written under the lock of `Timers`, like `place`.
     public fileprivate(set) nonisolated(unsafe) var deadline = UInt64.max
-    /// Where it is among the timers that are set.
+    /// Its index among the timers that are set.
     public nonisolated(unsafe) var place: Int?
     fileprivate let ring: @Sendable (Timer) -> Void
 
-    /// A timer that is not set.
+    /// Makes a timer that is not set.
     ///
-    /// - Parameter ring: called with the timer on the thread of all timers, once for each time that it is set; hands work on and
-    ///   never waits.
+    /// - Parameter ring: called on the timer thread, once each time that the timer is set. It must hand work to another
+    ///   thread and never block.
     public init(_ ring: @escaping @Sendable (Timer) -> Void) { self.ring = ring }
 }
 
-/// Timers that are set, and the thread that rings them.
+/// The timers that are set, and the thread that rings them.
 ///
-/// 1. A timer rings once for each time that it is set, never before its deadline, and not after it was cancelled, except
-///    where it was about to ring.
+/// 1. A timer rings once each time that it is set, never before its deadline, and not after it is cancelled, unless it
+///    was about to ring.
 /// 2. Timers ring in the order of their deadlines.
 public final class Timers: Loop {
     private struct State {
         var heap = DeadlineHeap<Timer>()
         var isStarted: Bool
-        /// Until when the thread rests; it need not be woken for what comes later.
+        /// When the thread wakes next; a timer with a later deadline need not wake it.
         var end = UInt64.max
     }
 
@@ -36,19 +36,19 @@ public final class Timers: Loop {
     private let change = Condition()
     private let clock: @Sendable () -> UInt64
 
-    /// Timers with a thread of their own, which `start` starts.
+    /// Makes timers with their own thread, which `start` starts.
     public init() {
         clock = { Clock.now }
         state = Locked(State(isStarted: false))
     }
 
-    /// Timers without a thread: `turn` rings those whose time has come by `clock`.
+    /// Makes timers without a thread: `turn` rings the timers that are due by `clock`.
     public init(clock: @escaping @Sendable () -> UInt64) {
         self.clock = clock
         state = Locked(State(isStarted: true))
     }
 
-    /// Starts the thread, which runs as long as the process; false where the system has none left.
+    /// Starts the thread, which runs as long as the process. False if the system refuses a thread.
     public func start() -> Bool {
         state.withLock { state in
             if state.isStarted || Self.isSimulated { return true }
@@ -59,7 +59,7 @@ public final class Timers: Loop {
         }
     }
 
-    /// Whether loops are asked in turn, and look themselves what is due.
+    /// Whether loops take turns and look for due timers themselves.
     private static var isSimulated: Bool {
         #if DEBUG
             Simulation.current != nil
@@ -68,13 +68,13 @@ public final class Timers: Loop {
         #endif
     }
 
-    /// The time by which they ring.
+    /// The clock that the timers follow.
     public var now: UInt64 { clock() }
 
-    /// How many are set.
+    /// The number of timers that are set.
     public var count: Int { state.withLock { $0.heap.count } }
 
-    /// Has a timer ring at a time, in place of the one that it was set to.
+    /// Sets a timer, replacing its previous deadline.
     public func set(_ timer: Timer, at deadline: UInt64) {
         let comesBeforeEnd = state.withLock { state in
             state.heap.remove(timer)
@@ -86,10 +86,10 @@ public final class Timers: Loop {
         if comesBeforeEnd { change.signal() }
     }
 
-    /// Lets go of a timer; it may be about to ring.
+    /// Cancels a timer. It may be about to ring.
     public func cancel(_ timer: Timer) { state.withLock { $0.heap.remove(timer) } }
 
-    /// Rings the timer whose time has come first.
+    /// Rings the earliest timer that is due.
     public func turn() -> Turn {
         let now = clock()
         let due: Timer? = state.withLock { state in
@@ -97,7 +97,7 @@ public final class Timers: Loop {
             state.heap.remove(first)
             invariant(
                 state.heap.first.map { $0.deadline >= first.deadline } ?? true,
-                "2: the one after \(first.deadline) comes before")
+                "2: the timer after \(first.deadline) has an earlier deadline")
             return first
         }
         guard let due else { return .idle }
@@ -105,7 +105,7 @@ public final class Timers: Loop {
         return .worked
     }
 
-    /// Waits for the earliest deadline, or for an earlier one.
+    /// Waits for the earliest deadline, or until an earlier one is set.
     public func rest() {
         let end = state.withLock { state in
             state.end = state.heap.first?.deadline ?? .max

@@ -1,4 +1,4 @@
-// The daemon is one call of the library: whoever wants optimizers of their own writes the same lines with theirs.
+// The daemon is one call of the library; a program with its own optimizers makes the same call.
 
 import ParameterServer
 

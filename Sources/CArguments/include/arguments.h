@@ -1,12 +1,12 @@
-// The command line as the kernel gave it to the program. Swift reads it from /proc, which a container may not have.
-// ParameterServer imports it, and ParameterServing for the program's file.
+// The program's command line, taken from the C runtime: a container may hide /proc. ParameterServer reads the
+// arguments, ParameterServing the path of the executable.
 #pragma once
 
-// How many arguments there are, with the program's name; 0 where the C library does not tell.
+// The number of arguments, including the program's name; 0 if the C library does not provide them.
 int arguments_count(void);
 
-// The arguments, which live as long as the program.
+// The arguments. They live as long as the process.
 char **arguments_values(void);
 
-// The path by which the program was started, or NULL.
+// The path that the program was started with, or NULL.
 const char *arguments_program(void);

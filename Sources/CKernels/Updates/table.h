@@ -1,4 +1,4 @@
-// The table of loops of one instruction set, and the three tables there are.
+// The table of loops for one instruction set, and the three tables that exist.
 #pragma once
 #include "UpdateKernels.h"
 

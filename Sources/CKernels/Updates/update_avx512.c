@@ -1,5 +1,5 @@
 // The loops compiled for x86-64 with avx-512; see table.inc.
-// Products and sums are never contracted: a fused multiply-add would give other bits than a machine without it.
+// Products and sums are never contracted: a fused multiply-add would change the bits compared with machines without it.
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 #if defined(__x86_64__)
 #pragma clang fp contract(off)
-// Every function that takes `lanes` is inlined, so how they would be passed does not matter.
+// Every function that takes `lanes` is inlined, so the calling convention for them does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
 #pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
 #define PK_TABLE pk_avx512

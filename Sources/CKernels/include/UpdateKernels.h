@@ -1,10 +1,10 @@
 // The optimizers' hot loops as seen from Swift: one call updates one contiguous range of the arena in a single pass.
-// Every loop exists once per instruction set and gives the same bits on each; `Optimizers` is the only caller.
+// Every loop is compiled once per instruction set and gives the same bits on each. Called only by `Optimizers`.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-/// What happens to a gradient before its rule: g * before, + decay * w, * after; each only where its flag is set.
+/// The gradient pipeline before the rule: g * before, + decay * w, * after. A flag enables each step.
 typedef struct pk_pass {
     float before;
     float decay;
@@ -15,7 +15,7 @@ typedef struct pk_pass {
     uint8_t reserved;
 } pk_pass;
 
-/// The numbers of a rule, rounded to float32 once; a rule reads those it names in its formula.
+/// The constants of a rule, rounded to float32 once. Each rule reads the ones named in its formula.
 typedef struct pk_constants {
     float rate;        ///< learning rate, with the corrections that the rule folds into it
     float momentum;
@@ -44,7 +44,7 @@ enum pk_option {
     PK_WEIGHTED = 256,    ///< Adam's v as torch has it: b2 v + (1 - b2) g g
 };
 
-/// One range of the arena. `next` may be `weights`; nothing else may overlap.
+/// One range of the arena. `next` may be `weights`; no other pointers may overlap.
 typedef struct pk_update {
     size_t count;
     const float *weights;
@@ -55,10 +55,10 @@ typedef struct pk_update {
     pk_constants constants;
 } pk_update;
 
-/// The bits of the float32 values 2^30 and 2^62, from which on `pk_sums.large` counts weights and slots.
+/// The bits of the float32 values 2^30 and 2^62, the thresholds above which `pk_sums.large` counts weights and slots.
 enum { PK_LARGE_WEIGHT = 0x4e800000, PK_LARGE_SLOT = 0x5e800000 };
 
-/// What a range contributed, added to by each call; lanes and blocks are fixed, so the bits are those of any machine.
+/// Sums over a range; each call adds to them. Lanes and blocks are fixed, so the bits are the same on every machine.
 typedef struct pk_sums {
     double gradient_squares;  ///< of the gradients as given
     double change_squares;    ///< of next - weights
@@ -98,30 +98,30 @@ typedef enum pk_rule {
 
 typedef enum pk_isa { PK_BASELINE, PK_AVX2, PK_AVX512, PK_ISA_COUNT } pk_isa;
 
-/// The widest instruction set this machine has; decided once.
+/// The widest instruction set of this machine, detected once.
 pk_isa pk_best_isa(void);
 /// Whether this machine can run `isa`.
 int pk_has_isa(pk_isa isa);
-/// Runs a rule over a range with the given instruction set, which the machine must have.
+/// Runs a rule over a range with the given instruction set, which the machine must support.
 void pk_apply(pk_isa isa, pk_rule rule, const pk_update *update, pk_sums *sums);
 
-/// g = pass(g) in place: the staged way of the pipeline, and of rules that need a whole tensor first.
+/// g = pass(g) in place: the pipeline as a separate stage, for rules that need a whole tensor first.
 void pk_condition(pk_isa isa, const pk_pass *pass, const float *weights, float *gradients, size_t count);
-/// Subtracts its mean from each of `rows` rows of `width` values, in place.
+/// Subtracts the mean of each of `rows` rows of `width` values, in place.
 void pk_center_rows(pk_isa isa, float *values, size_t rows, size_t width);
-/// Sum of squares in double, in the lanes and blocks of every other sum.
+/// Sum of squares in double, in the same lanes and blocks as all other sums.
 double pk_sum_of_squares(pk_isa isa, const float *values, size_t count);
-/// Adds to `sums` what changed from `weights` to `next`.
+/// Adds to `sums` the changes from `weights` to `next`.
 void pk_compare(pk_isa isa, const float *weights, const float *next, size_t count, pk_sums *sums);
 /// Whether no value is NaN or infinite.
 int pk_all_finite(pk_isa isa, const float *values, size_t count);
-/// Whether every value is at least `low` and below `high`; NaN is not.
+/// Whether every value is at least `low` and below `high`; false for NaN.
 int pk_all_within(pk_isa isa, const float *values, size_t count, float low, float high);
 /// Adds one sparse entry to Adam's moments: m += one_minus_beta1 * v, s += one_minus_beta2 * v * v.
 void pk_adam_entry(pk_isa isa, const pk_constants *constants, float *m, float *s, const float *values, size_t count);
 /// AdaFactor's factored second moment of one matrix: updates `row` and `column`, and turns `gradients` into directions.
 ///
-/// `beta` is the decay, `epsilon` what is added to squares; `sums` has room for `columns` doubles.
+/// `beta` is the decay, `epsilon` is added to the squares; `sums` must have room for `columns` doubles.
 void pk_adafactor_matrix(
     pk_isa isa, float *gradients, size_t rows, size_t columns, float *row, float *column, float beta, float epsilon,
     double *sums);

@@ -1,30 +1,30 @@
-// Why a text is not JSON that we take: one sentence that says what to change, and where.
-// Thrown by the lexer and by the jansson bridge; whoever answers the client prints `description`.
+// Why a text is refused as JSON: one sentence that says what to change, and where. Thrown by the lexer and the jansson
+// bridge; the API prints `description`.
 
-/// A place in the text as its sender counts it.
+/// A position in the text, counted as the sender counts.
 public struct JSONPosition: Sendable, Equatable {
     /// Line, from 1.
     public var line: Int
     /// Column in characters (Unicode scalars), from 1.
     public var column: Int
-    /// Bytes before the place; nil where only line and column are known.
+    /// Byte offset; nil if only line and column are known.
     public var offset: Int?
 }
 
-/// A text that is refused as a whole: it is not JSON, or a limit of the reader stops it.
+/// A text that is refused as a whole: it is not JSON, or it exceeds a limit of the reader.
 public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What is wrong.
     public let reason: Reason
-    /// Where the reader noticed.
+    /// Where the reader noticed it.
     public let position: JSONPosition
 
     /// The kinds of refusal.
     public enum Reason: Sendable, Equatable {
         /// The text is empty or only white space.
         case empty
-        /// The text ends inside what is named.
+        /// The text ends inside the named element.
         case truncated(inside: String)
-        /// Something follows the end of the document.
+        /// Text follows the end of the document.
         case trailingBytes
         /// The text starts with a byte order mark.
         case byteOrderMark
@@ -34,35 +34,35 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case invalidUTF8
         /// A raw control character inside a string.
         case controlCharacter(UInt8)
-        /// An escape that JSON does not have, or half a surrogate pair.
+        /// An escape that JSON does not define, or half a surrogate pair.
         case invalidEscape
-        /// `NaN`, `Infinity` or a like word.
+        /// `NaN`, `Infinity` or a similar word.
         case notFinite
         /// A word that is not `true`, `false` or `null`.
         case invalidLiteral
-        /// Digits that do not form a JSON number.
+        /// Digits that are not a JSON number.
         case invalidNumber
-        /// A number beyond the range of a double, or an integer beyond 64 bits.
+        /// A number outside the range of a double, or an integer outside 64 bits.
         case numberOutOfRange
-        /// A byte that is not allowed here; the text says what is.
+        /// A byte that is not allowed at this place; the text says what is.
         case unexpected(UInt8, wanted: String)
         /// The same key twice in one object.
         case duplicateKey(String)
         /// Deeper nesting than the limit.
         case tooDeep(limit: Int)
-        /// A key, or a string beside the tensors, longer than the limit, in bytes.
+        /// A key, or a string outside the tensors, longer than the limit in bytes.
         case textTooLong(limit: Int)
-        /// The document without its numbers is larger than the limit, in bytes.
+        /// The document without its numbers is larger than the limit in bytes.
         case documentTooLarge(limit: Int)
         /// More tensors than the limit.
         case tooManyTensors(limit: Int)
-        /// The budget leaves no room for the document beside the tensors.
+        /// The budget leaves no room for the document outside the tensors.
         case overBudget
-        /// jansson refused the document for a reason of its own.
+        /// jansson refused the document for another reason.
         case refused(String)
     }
 
-    /// The whole sentence: place, reason and remedy.
+    /// The whole sentence: place, reason and what to change.
     public var description: String {
         "line \(position.line), column \(position.column): \(reason.sentence)"
     }

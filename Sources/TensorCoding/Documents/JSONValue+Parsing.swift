@@ -1,16 +1,16 @@
-// Small documents that hold no tensors: the same reader, the same errors, one call.
+// Small documents without tensors: the same reader and the same errors, in one call.
 
 import Names
 
 extension JSONValue {
     /// Reads a whole document.
     ///
-    /// - Throws: `JSONError` where the text is not JSON (RFC 8259), has a duplicate key, or is beyond `limits`.
+    /// - Throws: `JSONError` if the text is not JSON (RFC 8259), has a duplicate key, or exceeds `limits`.
     public init(parsing bytes: UnsafeRawBufferPointer, limits: JSONLimits = JSONLimits()) throws(JSONError) {
         try self.init(parsing: bytes, limits: limits, sink: BudgetlessSink())
     }
 
-    /// As above, with a sink that is asked for the memory of the document.
+    /// As above, with a sink that approves the memory of the document.
     init(parsing bytes: UnsafeRawBufferPointer, limits: JSONLimits, sink: any TensorSink) throws(JSONError) {
         var reader = JSONBodyReader(tensorKeys: [], sink: sink, limits: limits)
         try reader.read(bytes)
@@ -19,7 +19,7 @@ extension JSONValue {
 
     /// Reads a whole document.
     ///
-    /// - Throws: `JSONError` where the text is not JSON (RFC 8259), has a duplicate key, or is beyond `limits`.
+    /// - Throws: `JSONError` if the text is not JSON (RFC 8259), has a duplicate key, or exceeds `limits`.
     public init(parsing text: some Sequence<UInt8>, limits: JSONLimits = JSONLimits()) throws(JSONError) {
         let bytes = Array(text)
         let result = bytes.withUnsafeBytes { bytes in
@@ -29,7 +29,7 @@ extension JSONValue {
     }
 }
 
-/// The sink of a document without tensors, read where there is no budget.
+/// The sink of a document without tensors and without a budget.
 final class BudgetlessSink: TensorSink {
     func destination(for name: Name, in section: Name) -> TensorDestination { .nowhere }
     func allowGrowth(bytes: Int) -> Bool { true }

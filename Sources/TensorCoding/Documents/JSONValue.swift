@@ -1,9 +1,9 @@
-// A JSON document as a Swift value: what remains of a body once its tensors have gone to memory of their own.
-// Made by `JSONBodyReader` and `JSONValue(parsing:)` through jansson; read by whoever turns documents into definitions.
+// A JSON document as a Swift value: what remains of a body after its tensors have been read. Made by `JSONBodyReader`
+// and `JSONValue(parsing:)` through jansson; parsed into definitions and requests.
 
 import Names
 
-/// A JSON value; objects keep the order in which they were written.
+/// A JSON value; objects keep the order of their members.
 ///
 /// Keys of an object are unique: a text with a duplicate key never becomes a value.
 public indirect enum JSONValue: Sendable, Equatable {
@@ -11,17 +11,17 @@ public indirect enum JSONValue: Sendable, Equatable {
     case null
     /// `true` or `false`.
     case bool(Bool)
-    /// A number written without fraction and exponent that fits 64 bits; `-0` is `real(-0.0)`.
+    /// A number without fraction and exponent that fits in 64 bits; `-0` is `real(-0.0)`.
     case integer(Int64)
     /// Any other number, as the nearest double.
     case real(Double)
-    /// Text; it may hold `\u0000`, its object keys may not.
+    /// Text; it may contain `\u0000`, object keys may not.
     case string(String)
     /// An array.
     case array([JSONValue])
     /// An object, in the order written.
     case object([JSONMember])
-    /// A tensor that is outside the document: its place in `JSONBody.tensors`.
+    /// A tensor outside the document: its index in `JSONBody.tensors`.
     case tensor(Int)
 }
 
@@ -40,7 +40,7 @@ public struct JSONMember: Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// The member of an object called `key`; nil where there is none and for all other values.
+    /// The member of an object named `key`; nil if there is none, and for other kinds of values.
     ///
     /// Complexity: O(members).
     public subscript(key: Name) -> JSONValue? {
@@ -48,31 +48,31 @@ extension JSONValue {
         return members.first { $0.key == key }?.value
     }
 
-    /// The element of an array at `index`; nil past its end and for all other values.
+    /// The element of an array at `index`; nil past its end and for other kinds of values.
     public subscript(index: Int) -> JSONValue? {
         guard case .array(let elements) = self, elements.indices.contains(index) else { return nil }
         return elements[index]
     }
 
-    /// The members of an object; nil for all other values.
+    /// The members of an object; nil for other kinds of values.
     public var members: [JSONMember]? {
         guard case .object(let members) = self else { return nil }
         return members
     }
 
-    /// The elements of an array; nil for all other values.
+    /// The elements of an array; nil for other kinds of values.
     public var elements: [JSONValue]? {
         guard case .array(let elements) = self else { return nil }
         return elements
     }
 
-    /// The text of a string; nil for all other values.
+    /// The text of a string; nil for other kinds of values.
     public var string: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
 
-    /// The value of a whole number, however it is written: `1`, `1.0` and `1e0` are one; nil for all other values.
+    /// The value of an integer in any notation: `1`, `1.0` and `1e0` are equal; nil for other values.
     ///
     /// Source: JSON Schema 2020-12, section 6.1.1 of the validation vocabulary: an integer is any number with a zero
     /// fractional part.
@@ -84,7 +84,7 @@ extension JSONValue {
         }
     }
 
-    /// The value of any number; nil for all other values.
+    /// The value of any number; nil for other kinds of values.
     public var number: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -93,13 +93,13 @@ extension JSONValue {
         }
     }
 
-    /// The value of a boolean; nil for all other values.
+    /// The value of a boolean; nil for other kinds of values.
     public var bool: Bool? {
         guard case .bool(let value) = self else { return nil }
         return value
     }
 
-    /// What the value is, in the words of an error message: `"a string"`, `"an array"`.
+    /// The kind of value in the words of an error message: `"a string"`, `"an array"`.
     public var kind: String {
         switch self {
         case .null: "null"

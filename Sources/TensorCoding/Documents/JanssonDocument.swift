@@ -1,14 +1,14 @@
-// From JSON text to `JSONValue`, through jansson. The lexer has validated the text before: what jansson can still find
-// are duplicate keys and numbers beyond a double.
+// From JSON text to `JSONValue`, through jansson. The lexer has validated the text, so jansson can only find duplicate
+// keys and numbers outside the range of a double.
 
 import CJansson
 import Names
 
-/// jansson's reading of a text that the lexer has validated.
+/// Parses text that the lexer has validated.
 enum JanssonDocument {
-    /// The document that `text` holds.
+    /// Parses `text`.
     ///
-    /// - Throws: what jansson refuses, with its byte position in `text`.
+    /// - Throws: jansson's error, with its byte position in `text`.
     static func parse(_ text: [UInt8]) throws(JanssonFailure) -> JSONValue {
         var failure = json_error_t()
         let flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL
@@ -53,7 +53,7 @@ enum JanssonDocument {
     }
 }
 
-/// Why jansson refused, before its position is mapped to the sender's text.
+/// jansson's reason, before its position is mapped to the sender's text.
 struct JanssonFailure: Error {
     let reason: JSONError.Reason
     /// Bytes of the text that jansson had read.

@@ -1,4 +1,4 @@
-// BF16, which Swift has no type for. F16 is Swift's own Float16.
+// BF16, which has no Swift type. F16 is Swift's own Float16.
 
 /// bfloat16: the upper half of a float32.
 public enum BFloat16 {
@@ -10,7 +10,7 @@ public enum BFloat16 {
         return UInt16(truncatingIfNeeded: (bits &+ roundingBias) >> 16)
     }
 
-    /// The float32 of the same value; every bfloat16 has one.
+    /// The same value as float32; the conversion is exact.
     public static func decode(_ bits: UInt16) -> Float {
         Float(bitPattern: UInt32(bits) << 16)
     }

@@ -1,10 +1,10 @@
-// base64 (RFC 4648, section 4): the standard alphabet, padding required, nothing else between the characters.
+// base64 (RFC 4648, section 4): the standard alphabet, required padding, no other characters.
 
 /// Whole-buffer encoding.
 public enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// Characters that `byteCount` bytes become.
+    /// The number of characters that encode `byteCount` bytes.
     public static func encodedCount(of byteCount: Int) -> Int { (byteCount + 2) / 3 * 4 }
 
     /// Appends `bytes` in base64 to `output`.
@@ -32,7 +32,7 @@ public enum Base64 {
         output.append(bytes.count > 2 ? letters[Int(word & 63)] : padding)
     }
 
-    /// The bytes of `text`, nil where it is not strict base64.
+    /// The bytes of `text`; nil if it is not strict base64.
     public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         var decoder = Base64Decoder()
         let input = Array(text)
@@ -55,7 +55,7 @@ struct Base64Decoder {
 
     private static let invalid: UInt8 = 0xFF
 
-    // Filled before its first use and never written again.
+    // Filled before its first use and not written afterwards.
     private nonisolated(unsafe) static let values: UnsafePointer<UInt8> = {
         let table = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
         table.initialize(repeating: invalid, count: 256)
@@ -70,7 +70,7 @@ struct Base64Decoder {
     /// Decodes a piece.
     ///
     /// - Parameter output: room for 3 bytes for every 4 characters, and 3 more.
-    /// - Returns: bytes written; what follows a malformed character is ignored.
+    /// - Returns: the number of bytes written. Input after a malformed character is ignored.
     mutating func decode(_ text: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<UInt8>) -> Int {
         guard !isMalformed else { return 0 }
         var written = 0
@@ -90,7 +90,7 @@ struct Base64Decoder {
         return written
     }
 
-    // "xx==" carries one byte, "xxx=" two; the bits left over have to be zero.
+    // "xx==" encodes one byte, "xxx=" two; the remaining bits must be zero.
     private mutating func takePadding(_ letter: UInt8, into output: UnsafeMutablePointer<UInt8>) -> Int {
         guard letter == UInt8(ascii: "="), sextets >= 2, sextets + padding < 4 else {
             isMalformed = true

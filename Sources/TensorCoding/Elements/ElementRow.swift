@@ -1,5 +1,5 @@
-// What the wire has to know of an element type. The size is that of the bits which are written or read, so that no row can
-// say another one.
+// The properties of an element type on the wire. The size is derived from the bit type that is read or written, so a
+// row cannot state a different one.
 
 /// One row of the table of element types.
 public struct ElementRow: Sendable {
@@ -7,19 +7,19 @@ public struct ElementRow: Sendable {
 
     /// Bytes of one element.
     public let size: Int
-    /// The type in NumPy's notation; nil where NumPy lacks it.
+    /// The type in NumPy's notation; nil if NumPy lacks it.
     public let numpy: String?
-    /// Whether its values are read to float32.
+    /// Whether its values can be converted to float32.
     let isFloating: Bool
-    /// The integers that it holds; nil for types of other numbers.
+    /// The range of an integer type; nil for other types.
     ///
-    /// All ends are powers of two, so that float32 tells exactly what is inside.
+    /// Both ends are powers of two, so float32 compares exactly.
     let integers: Range<Float>?
-    /// Those integers in words.
+    /// That range in words.
     let words: String
-    /// The least magnitude that is infinite in it: half a step above its largest number.
+    /// The smallest magnitude that rounds to infinity: half a step above the largest number.
     let end: Float
-    /// Writes float32 values, `size` bytes for each; nil for what is only read, or not even that.
+    /// Writes float32 values, `size` bytes each; nil for types that are only read or not supported.
     let write: Write?
 
     /// Integers.
@@ -31,31 +31,31 @@ public struct ElementRow: Sendable {
         write = { values, output in type.write(values, to: output) }
     }
 
-    /// Floats that are read and written; `end` where the type holds less than float32.
+    /// A float type that is read and written; `end` is set if its range is smaller than float32's.
     init<Number: WireNumber>(writing type: Number.Type, numpy: String?, end: Float = .infinity) {
         (size, self.numpy, isFloating, integers) = (Number.Bits.byteCount, numpy, true, nil)
         (words, self.end) = ("", end)
         write = { values, output in type.write(values, to: output) }
     }
 
-    /// Floats that are only read.
+    /// A float type that is only read.
     init<Number: WireNumber>(reading type: Number.Type, numpy: String) {
         (size, self.numpy, isFloating, integers) = (Number.Bits.byteCount, numpy, true, nil)
         (words, end, write) = ("", .infinity, nil)
     }
 
-    /// Elements of so many bytes, which are passed over.
+    /// Elements of this size that are skipped.
     init(unreadable size: Int) {
         (self.size, numpy, isFloating, integers) = (size, nil, false, nil)
         (words, end, write) = ("", .infinity, nil)
     }
 }
 
-/// A number as its bits go out.
+/// A number type that is written as its bits.
 protocol WireNumber: SendableMetatype {
     associatedtype Bits: FixedWidthInteger & BitwiseCopyable
 
-    /// The bits of the number of this type that is nearest to a float32.
+    /// The bits of the nearest number of this type to a float32.
     static func bits(nearest value: Float) -> Bits
 }
 
@@ -64,7 +64,7 @@ extension FixedWidthInteger {
 }
 
 extension WireNumber {
-    /// Writes values little-endian, one after the other; no alignment is needed.
+    /// Writes values little-endian and packed; no alignment is needed.
     fileprivate static func write(_ values: UnsafeBufferPointer<Float>, to output: UnsafeMutableRawPointer) {
         for index in values.indices {
             let bits = bits(nearest: values[index]).littleEndian
@@ -74,7 +74,7 @@ extension WireNumber {
 }
 
 extension WireNumber where Self: FixedWidthInteger & BitwiseCopyable {
-    /// An import lets nothing else than integers of the type into a parameter that travels as one.
+    /// Integer ranges for parameters that are transferred as integers: an import accepts no other values.
     static func bits(nearest value: Float) -> Self { Self(clamping: Int(exactly: value) ?? 0) }
 }
 

@@ -1,14 +1,14 @@
-// Little-endian elements in pieces of any size -> float32 at a destination. Behind base64 and behind safetensors.
+// Converts little-endian elements, in pieces of any size, to float32 at a destination. Used for base64 and safetensors.
 
 import Glibc
 import Threading
 
-/// A converter of a stream of elements.
+/// A streaming converter of elements.
 struct ElementStream {
     let type: ElementType
-    /// Whether all values so far are neither NaN nor infinite, as float32.
+    /// Whether all values so far are finite as float32.
     private(set) var isFinite = true
-    /// The first number that is not allowed in its place.
+    /// The first number that breaks the rule for its tensor.
     private(set) var stray: StrayNumber?
 
     private let size: Int
@@ -16,14 +16,15 @@ struct ElementStream {
     private var count = 0  // elements converted
     private var carry: (UInt64, count: Int) = (0, 0)  // bytes of an element that a piece's end has cut
 
-    /// A stream of elements; those of an integer type, or that have to be integers of the type `wanted`, are looked at.
+    /// Makes a stream of elements. Integer types, and types that must contain integers of the type `wanted`, are
+    /// checked.
     init(type: ElementType, wanted: ElementType? = nil) {
-        invariant(type.isFloating || type.isInteger, "no stream is made of elements that are not read")
+        invariant(type.isFloating || type.isInteger, "an element stream needs a type that can be read")
         (self.type, size) = (type, type.size)
         rule = IntegerRule(type, wanted)
     }
 
-    /// Whether no element is cut.
+    /// Whether the last element is complete.
     var isWhole: Bool { carry.count == 0 }
 
     /// Converts a piece into `output`.
@@ -134,7 +135,7 @@ struct ElementStream {
         }
     }
 
-    /// Notes the first number that breaks the rule; `index` counts from the first element of the piece.
+    /// Records the first number that breaks the rule; `index` counts from the first element of the piece.
     @inline(__always)
     private mutating func check(
         _ value: Float, isExact: Bool, isWhole: Bool, at index: Int, _ text: @autoclosure () -> String
@@ -152,7 +153,7 @@ struct ElementStream {
 
     /// Whether the first `count` values are finite.
     ///
-    /// Looks at exponents only, so that the loop has no branch.
+    /// Checks only exponents, so the loop has no branch.
     private static func areFinite(_ values: UnsafeMutableBufferPointer<Float>, count: Int) -> Bool {
         var largest: UInt32 = 0
         for index in 0..<count { largest = max(largest, values[index].bitPattern & 0x7F80_0000) }

@@ -1,11 +1,11 @@
-// The element types of the wire, under safetensors' names, with the aliases of the Open Inference Protocol. What is known
-// of a type is its row; reading is `ElementStream`'s.
+// The element types of the wire, under safetensors' names, with the aliases of the Open Inference Protocol. The
+// properties of a type are in its row; `ElementStream` reads them.
 
 import Threading
 
-/// An element type as safetensors knows it.
+/// An element type of safetensors.
 ///
-/// Only some of them can be decoded to float32.
+/// Only some types can be converted to float32.
 public enum ElementType: String, Sendable, CaseIterable {
     case bool = "BOOL"
     case uint8 = "U8"
@@ -25,9 +25,9 @@ public enum ElementType: String, Sendable, CaseIterable {
     case uint64 = "U64"
     case complex64 = "C64"
 
-    /// What is known of the type.
+    /// The properties of the type.
     ///
-    /// A pull may ask for any type of floats whose row says how they are written.
+    /// A pull can request any float type whose row can be written.
     public var row: ElementRow {
         switch self {
         case .bool: ElementRow(integers: UInt8.self, 0..<2, "0 or 1", numpy: "|b1")
@@ -48,7 +48,7 @@ public enum ElementType: String, Sendable, CaseIterable {
         }
     }
 
-    /// The type of that name; `FP32 FP16 FP64 INT32 INT64 ...` are aliases.
+    /// The type with this name; `FP32 FP16 FP64 INT32 INT64 ...` are aliases.
     public init?(name: String) {
         if let type = ElementType(rawValue: name) {
             self = type
@@ -67,30 +67,30 @@ public enum ElementType: String, Sendable, CaseIterable {
     /// Bytes of one element.
     public var size: Int { row.size }
 
-    /// Whether values of this type are read to float32 here: F32, F16, BF16, F64.
+    /// Whether values of this type can be converted to float32: F32, F16, BF16, F64.
     public var isFloating: Bool { row.isFloating }
 
-    /// Whether values of this type are integers, which are read where a parameter is not trained.
+    /// Whether values of this type are integers, which only parameters that are not trained accept.
     public var isInteger: Bool { row.integers != nil }
 
-    /// The types that a pull may ask for, float32 first.
+    /// The types that a pull can request, float32 first.
     public static let pulled =
         [float32] + allCases.filter { $0 != .float32 && $0.row.isFloating && $0.row.write != nil }
 
-    /// The pulled types that hold larger numbers than this one, the narrowest first.
+    /// The pull types with a larger range than this one, narrowest first.
     public var wider: [ElementType] {
         Self.pulled.filter { $0.row.end > row.end }.sorted { ($0.row.end, $0.size) < ($1.row.end, $1.size) }
     }
 
-    /// Whether any of the values is infinite in this type and not in float32.
+    /// Whether any value is infinite in this type but finite in float32.
     public func overflows(_ values: UnsafeBufferPointer<Float>) -> Bool {
         row.end < .infinity && values.contains { $0.magnitude >= row.end }
     }
 
-    /// The values in the bytes of this type, little-endian; rounded to nearest, ties to even.
+    /// The values encoded in this type, little-endian; rounded to nearest, ties to even.
     public func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {
         let row = row
-        invariant(row.write != nil, "\(self) is pulled, and its row does not say how it is written")
+        invariant(row.write != nil, "\(self) can be pulled, but its row has no `write`")
         return [UInt8](unsafeUninitializedCapacity: values.count * row.size) { target, written in
             guard let base = target.baseAddress, let write = row.write else { return }
             write(values, base)

@@ -1,41 +1,41 @@
-// What numbers have to be where integers are meant: whole, within their types and exact in float32, which stores them.
-// ElementStream asks for each element of a file or of base64, TensorReader for each number of JSON.
+// The rule for integers: whole, in the range of their type, and exact in float32, which stores them. ElementStream
+// checks each element of a file or of base64, TensorReader each JSON number.
 
 import Names
 
 extension ElementType {
-    /// The integers of the type, in the words of an advice.
+    /// The range of the type, in words.
     fileprivate var range: String { self == .bool ? row.words : "whole numbers from \(row.words)" }
 }
 
-/// A number that is not allowed in its place.
+/// A number that breaks the rule for its tensor.
 struct StrayNumber: Equatable {
     /// What is wrong with a number.
     enum Fault: Equatable {
         /// Its nearest float32 is infinite.
         case beyondFloat32
-        /// It is an integer that float32 would round.
+        /// An integer that float32 would round.
         case rounded
-        /// It is not an integer of this type.
+        /// Not an integer of this type.
         case outside(ElementType)
     }
 
     /// The number, as text.
     let value: String
-    /// Its place among the tensor's values.
+    /// Its index among the tensor's values.
     let index: Int
     /// What is wrong with it.
     let fault: Fault
 
-    /// The kind of mistake that it is.
+    /// The kind of issue.
     var kind: TensorIssue.Kind { fault == .beyondFloat32 ? .beyondFloat32 : .inexact }
 
-    /// What would have been right, in short.
+    /// The expected value, in short.
     var expected: String? { if case .outside(let type) = fault { type.rawValue } else { nil } }
 
-    /// What is wrong with it, and what to send.
+    /// What is wrong with the number, and what to send.
     ///
-    /// - Parameter place: its indices; empty for the value of a scalar.
+    /// - Parameter place: the indices of the number; empty for a scalar.
     func detail(in name: Name, at place: [Int]) -> String {
         let at = place.isEmpty ? "" : " at \(Dimensions.text(place))"
         let found = "`\(name)` contains \(value)\(at), which"
@@ -48,46 +48,46 @@ struct StrayNumber: Equatable {
         }
     }
 
-    /// As above, for a number of which only the index in a tensor of `shape` is known.
+    /// As above, from the index in a tensor of `shape`.
     func detail(in name: Name, shape: [Int]?) -> String {
         detail(in: name, at: shape.map { Dimensions.place(of: index, in: $0) } ?? [index])
     }
 }
 
-/// The types that a tensor's numbers have to belong to: the one that the body states, and that of the parameter.
+/// The integer types that a tensor's numbers must fit: the type that the body states, and the parameter's.
 struct IntegerRule {
     private let types: [(type: ElementType, range: Range<Float>)]
 
-    /// - Parameter types: all of them have to hold each number; those that are not of integers ask for nothing.
+    /// - Parameter types: every number must fit all of them; types that are not integers are ignored.
     init(_ types: ElementType?...) {
         self.types = types.compactMap { type in
             type.flatMap { type in type.row.integers.map { (type, $0) } }
         }
     }
 
-    /// Whether any number will do.
+    /// Whether any number is allowed.
     var isEmpty: Bool { types.isEmpty }
 
     /// The number at `index`, if it breaks the rule.
     ///
     /// - Parameters:
     ///   - value: the number as float32.
-    ///   - isExact: whether it is the number that was sent.
-    ///   - isWhole: whether the number that was sent has no fraction.
-    ///   - text: the number that was sent.
+    /// - isExact: whether the float32 equals the number as sent.
+    /// - isWhole: whether the number as sent has no fraction.
+    /// - text: the number as sent.
     func stray(
         _ value: Float, isExact: Bool, isWhole: Bool, at index: Int, _ text: @autoclosure () -> String
     ) -> StrayNumber? {
         for (type, range) in types {
             guard !isWhole || !range.contains(value) else { continue }
-            // A number that only rounding has moved out of the range is told so.
+            // A number that leaves the range only by rounding is reported as such.
             let isRounded = isWhole && !isExact && range.contains(value.towardZero)
             return StrayNumber(value: text(), index: index, fault: isRounded ? .rounded : .outside(type))
         }
         return isExact || isEmpty ? nil : StrayNumber(value: text(), index: index, fault: .rounded)
     }
 
-    /// The first of these values that breaks the rule.
+    /// The first value that breaks the rule.
     func stray(among values: UnsafeBufferPointer<Float>) -> StrayNumber? {
         for (index, value) in values.enumerated() {
             let isWhole = value == value.rounded(.towardZero)
@@ -107,6 +107,6 @@ extension BinaryFloatingPoint where Self: LosslessStringConvertible {
 }
 
 extension Float {
-    /// The next number in the direction of 0.
+    /// The next number toward 0.
     fileprivate var towardZero: Float { self < 0 ? nextUp : nextDown }
 }

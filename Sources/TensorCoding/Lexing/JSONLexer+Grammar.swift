@@ -1,6 +1,6 @@
-// The lexer's grammar: which token may follow which (RFC 8259, sections 2 to 5), and the sentence where none may.
+// The lexer's grammar: which token may follow which (RFC 8259, sections 2 to 5), and the error if none may.
 
-/// A word of JSON's and how much of it has come.
+/// A literal word, and how many of its bytes have been read.
 struct LiteralState {
     var word: [UInt8] = []
     var token = JSONToken.null
@@ -96,7 +96,7 @@ extension JSONLexer {
         return isObject ? .endObject : .endArray
     }
 
-    /// Notes that a value is complete.
+    /// Records that a value is complete.
     mutating func endValue() {
         partial = .none
         expectation = containers.isEmpty ? .nothing : .commaOrEnd

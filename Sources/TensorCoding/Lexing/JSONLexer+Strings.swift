@@ -1,22 +1,22 @@
-// The lexer's strings: UTF-8 (RFC 3629) and escapes, checked byte by byte so that a chunk may end anywhere.
+// The lexer's strings: UTF-8 (RFC 3629) and escapes, checked byte by byte because a chunk may end anywhere.
 
-/// What becomes of the bytes of a string that is not a key.
+/// What happens to the bytes of a string that is not a key.
 enum StringMode {
-    /// Checked and dropped; the envelope has its own copy.
+    /// Checked and discarded; the envelope has its own copy.
     case drop
     /// Kept whole in `text`.
     case keep
-    /// Handed out in pieces, as tokens `.text`, and once more with `.string`.
+    /// Delivered in pieces, as tokens `.text`, and finally `.string`.
     case stream
 }
 
-/// How far inside a string the lexer is.
+/// The lexer's place inside a string.
 struct StringState {
     enum Step {
         case plain, escape
         case unicode(digits: Int)
         case lowSurrogateBackslash, lowSurrogateU
-        /// Continuation bytes still wanted, and the range of the next one.
+        /// The number of continuation bytes still expected, and the range of the next one.
         case continuation(left: Int, low: UInt8, high: UInt8)
     }
 
@@ -28,10 +28,10 @@ struct StringState {
 }
 
 extension JSONLexer {
-    /// Keys longer than this are refused, and streamed strings are handed out in pieces of about this size.
+    /// The longest key, and the approximate size of the pieces of streamed strings.
     static let textLimit = 4096
 
-    /// Bytes of the string being read, or of the last one, as written and without the quotes.
+    /// The bytes of the current or last string, as written and without quotes.
     var stringLength: Int { offset - string.start - (partial == .string ? 0 : 1) }
 
     mutating func beginString(isKey: Bool) throws(JSONError) -> JSONToken? {
@@ -69,7 +69,7 @@ extension JSONLexer {
         return colonToken()
     }
 
-    // The colon nearly always follows at once; where it does not, the grammar's loop waits for it.
+    // The colon nearly always follows at once; otherwise the grammar's loop waits for it.
     private mutating func colonToken() -> JSONToken? {
         guard position < end, position.pointee == UInt8(ascii: ":") else { return nil }
         position += 1
@@ -83,7 +83,7 @@ extension JSONLexer {
         return stringMode == .stream
     }
 
-    /// Passes over printable ASCII, at most `textLimit` bytes of it.
+    /// Reads printable ASCII, at most `textLimit` bytes.
     private mutating func takePlainRun() {
         let start = position
         let stop = min(end, start + Self.textLimit)
@@ -125,7 +125,7 @@ extension JSONLexer {
         case 0: throw error(.nul)
         case ..<0x20: throw error(.controlCharacter(byte))
         case 0x80...: try beginMultibyte(byte)
-        default: keep(byte)  // printable ASCII where a run had reached its length limit
+        default: keep(byte)  // printable ASCII after a run reached its length limit
         }
     }
 

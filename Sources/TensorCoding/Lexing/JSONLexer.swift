@@ -1,12 +1,13 @@
-// Bytes in chunks of any size -> JSON tokens, strictly by RFC 8259. Chunks and positions are here; grammar, strings and
-// numbers in the files beside it. `JSONBodyReader` asks for tokens and may take over at a number (`FloatRun`).
+// Turns bytes in chunks of any size into JSON tokens, strictly by RFC 8259. This file has chunks and positions;
+// grammar, strings and numbers are in the files beside it. `JSONBodyReader` requests tokens and may take over at a
+// number (`FloatRun`).
 
-/// What the lexer has just completed.
+/// A completed token.
 enum JSONToken {
     case beginObject, endObject, beginArray, endArray
     /// An object's key and its colon; `text` holds the key.
     case key
-    /// A string's end; what `text` holds depends on the string mode.
+    /// The end of a string; the content of `text` depends on the string mode.
     case string
     /// More bytes of a string in mode `.stream`.
     case text
@@ -15,14 +16,14 @@ enum JSONToken {
     case `true`, `false`, null
 }
 
-/// A resumable tokenizer: it stops at the end of a chunk wherever that falls and goes on with the next.
+/// A resumable tokenizer: it stops at the end of a chunk, wherever that is, and continues with the next one.
 struct JSONLexer {
-    /// What may come next, white space aside.
+    /// What may come next, apart from white space.
     enum Expectation {
         case value, valueOrEnd, keyOrEnd, key, colon, commaOrEnd, nothing
     }
 
-    /// The token that the end of a chunk has cut.
+    /// The token that the end of a chunk has split.
     enum Partial {
         case none, string, literal, number
     }
@@ -32,7 +33,7 @@ struct JSONLexer {
     private(set) var end: UnsafePointer<UInt8>
     private var chunkStart: UnsafePointer<UInt8>
 
-    /// Resolved bytes of the last key, or of a string as `stringMode` says.
+    /// The decoded bytes of the last key, or of a string as `stringMode` says.
     var text: [UInt8] = []
     var stringMode = StringMode.drop
     var string = StringState()
@@ -49,7 +50,7 @@ struct JSONLexer {
     private var lineStart = 0  // offset of the line's first byte
     var continuationBytes = 0  // of this line, so that columns count characters
 
-    // An address for the empty chunk; nothing is read from it.
+    // An address for the empty chunk; never read.
     private nonisolated(unsafe) static let nothing = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
 
     init(depthLimit: Int) {
@@ -68,7 +69,7 @@ struct JSONLexer {
     /// Bytes read so far, in all chunks.
     var offset: Int { consumed + (position - chunkStart) }
 
-    /// Takes the next chunk; the one before must have been read to its end.
+    /// Takes the next chunk. The previous one must have been read to its end.
     mutating func load(_ bytes: UnsafeRawBufferPointer) {
         consumed += end - chunkStart
         let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? Self.nothing
@@ -77,7 +78,7 @@ struct JSONLexer {
         end = start + bytes.count
     }
 
-    /// The place of the next byte.
+    /// The position of the next byte.
     var place: JSONPosition {
         JSONPosition(line: line, column: offset - lineStart - continuationBytes + 1, offset: offset)
     }
@@ -86,7 +87,7 @@ struct JSONLexer {
         JSONError(reason: reason, position: place)
     }
 
-    /// The next token, or nil where the chunk ends first.
+    /// The next token; nil if the chunk ends first.
     mutating func next() throws(JSONError) -> JSONToken? {
         while true {
             if partial != .none {
@@ -98,7 +99,7 @@ struct JSONLexer {
         }
     }
 
-    /// Goes on with the token that the end of the last chunk has cut.
+    /// Continues with the token that the end of the last chunk has split.
     private mutating func resume() throws(JSONError) -> JSONToken? {
         switch partial {
         case .none: nil
@@ -108,7 +109,7 @@ struct JSONLexer {
         }
     }
 
-    /// Skips white space; false where the chunk ends.
+    /// Skips white space; false at the end of the chunk.
     mutating func skipWhiteSpace() -> Bool {
         while position < end {
             switch position.pointee {
@@ -126,7 +127,7 @@ struct JSONLexer {
 
     /// Ends the document.
     ///
-    /// - Returns: the number that only the end of the text ends, if there is one.
+    /// - Returns: the number that ends with the text, if there is one.
     mutating func finish() throws(JSONError) -> JSONToken? {
         var last: JSONToken?
         if partial == .number, containers.isEmpty { last = try endNumber() }
@@ -149,7 +150,7 @@ struct JSONLexer {
 // MARK: Runs of numbers
 
 extension JSONLexer {
-    /// Moves to the next element of an array; true where it is a number that has not begun yet.
+    /// Moves to the next element of an array; true if it is a number that has not begun.
     mutating func standsBeforeNumber() -> Bool {
         guard partial == .none, isInArray, skipWhiteSpace() else { return false }
         if expectation == .commaOrEnd, position.pointee == UInt8(ascii: ",") {
@@ -161,7 +162,7 @@ extension JSONLexer {
         return position.pointee &- UInt8(ascii: "0") <= 9 || position.pointee == UInt8(ascii: "-")
     }
 
-    /// Moves over `],[` from one list of numbers to the next; false where something else follows.
+    /// Moves over `],[` from one list of numbers to the next; false if something else follows.
     mutating func stepsToNextList() -> Bool {
         guard partial == .none, isInArray, expectation == .commaOrEnd, end - position >= 4 else { return false }
         guard position[0] == UInt8(ascii: "]"), position[1] == UInt8(ascii: ",") else { return false }
@@ -172,7 +173,7 @@ extension JSONLexer {
         return true
     }
 
-    /// Goes on after a run of numbers that has been read without the lexer.
+    /// Continues after a run of numbers that was read without the lexer.
     mutating func resume(at position: UnsafePointer<UInt8>, afterValue: Bool) {
         self.position = position
         expectation = afterValue ? .commaOrEnd : .value

@@ -1,11 +1,11 @@
-// The hot loop of a push: runs of "number, number, ..." inside one chunk, straight to float32.
-// It reads only what it can read surely; the first byte out of the ordinary is left to `JSONLexer` and `NumberText`.
+// The hot loop of a push: runs of "number, number, ..." inside one chunk, converted straight to float32. Anything
+// unusual is left to `JSONLexer` and `NumberText`.
 
 /// Powers of ten from 10^0 to 10^66 as the nearest doubles: enough for 18 digits and any float32.
 enum PowersOfTen {
     static let count = 67
 
-    // Filled before its first use and never written again.
+    // Filled before its first use and not written afterwards.
     nonisolated(unsafe) static let table: UnsafePointer<Double> = {
         let powers = UnsafeMutablePointer<Double>.allocate(capacity: count)
         for exponent in 0..<count { powers[exponent] = Double("1e\(exponent)") ?? .infinity }
@@ -13,24 +13,24 @@ enum PowersOfTen {
     }()
 }
 
-/// A reader of numbers that are entirely inside a chunk.
+/// A reader for numbers that are complete within a chunk.
 struct FloatRun {
     /// The next byte to read.
     private(set) var position: UnsafePointer<UInt8>
-    /// The last byte of the chunk that cannot belong to a number: no digit loop runs past it.
+    /// The last byte of the chunk that cannot be part of a number, so digit loops need no bounds check.
     private let sentinel: UnsafePointer<UInt8>
     private let end: UnsafePointer<UInt8>
     private let powers = PowersOfTen.table
 
-    /// What stands at `position`.
+    /// What is at `position`.
     enum Outcome {
-        /// A value is wanted: the chunk's last cut number, or one for the exact reader.
+        /// A value is expected: either the chunk cuts it, or the exact reader must read it.
         case value
-        /// A value has been read and something other than a comma follows.
+        /// A value has been read, and no comma follows.
         case separator
     }
 
-    /// A run from `position` on; nil where no number ends before the chunk does.
+    /// A run that starts at `position`; nil if no number ends within the chunk.
     init?(from position: UnsafePointer<UInt8>, to end: UnsafePointer<UInt8>) {
         var last = end - 1
         while last > position, Self.isPartOfNumber(last.pointee) { last -= 1 }
@@ -40,7 +40,7 @@ struct FloatRun {
         sentinel = last
     }
 
-    /// Whether a number may still end inside the chunk.
+    /// Whether a number can still end within the chunk.
     var hasMore: Bool { position < sentinel }
 
     private static func isPartOfNumber(_ byte: UInt8) -> Bool {
@@ -49,7 +49,7 @@ struct FloatRun {
 
     /// Reads at most `room` numbers and the commas between them.
     ///
-    /// - Returns: how many numbers were written to `output`, and what stands at `position` then.
+    /// - Returns: the count of numbers written to `output`, and what is at `position` then.
     mutating func read(into output: UnsafeMutablePointer<Float>, room: Int) -> (count: Int, next: Outcome) {
         var count = 0
         var cursor = position
@@ -65,7 +65,7 @@ struct FloatRun {
         return (count, .value)
     }
 
-    /// The nearest float32 of the number at `cursor`, which moves past it; nil leaves it where it is.
+    /// The nearest float32 of the number at `cursor`, which advances past it; nil leaves `cursor` unchanged.
     @inline(__always)
     private func number(_ cursor: inout UnsafePointer<UInt8>) -> Float? {
         var next = cursor
@@ -148,9 +148,9 @@ struct FloatRun {
         return next > start && digit > 9
     }
 
-    /// The value of eight ASCII digits, nil where there are fewer.
+    /// The value of eight ASCII digits; nil if there are fewer.
     ///
-    /// SIMD within a register: pairs, then fours, then all.
+    /// SIMD within a register: combines pairs, then fours, then all.
     @inline(__always)
     private func eightDigits(at pointer: UnsafePointer<UInt8>) -> UInt64? {
         guard end - pointer >= 8 else { return nil }
@@ -164,10 +164,11 @@ struct FloatRun {
         return ((word & pairs) &* 0x000F_4240_0000_0064 &+ (word >> 16 & pairs) &* 0x0000_2710_0000_0001) >> 32
     }
 
-    /// The nearest float32 of mantissa * 10^scale where a double surely tells it.
+    /// The nearest float32 of mantissa * 10^scale, if a double determines it.
     ///
-    /// The double is off by less than 2 units in its last place. Rounding it to float32 is wrong only if a midpoint of
-    /// two floats is that near, so within 4 units of one, and at the upper end of the range, the exact reader decides.
+    /// The double is off by less than 2 units in its last place. Rounding it to float32 is wrong only if it is that
+    /// close to the midpoint of two floats. Within 4 units of a midpoint, and at the upper end of the range, the exact
+    /// reader decides.
     @inline(__always)
     private func nearestFloat(_ mantissa: UInt64, _ scale: Int) -> Float? {
         if mantissa == 0 { return 0 }
@@ -181,7 +182,7 @@ struct FloatRun {
         return Float(value)
     }
 
-    // Below the normal range midpoints are elsewhere: the same float has to come from both ends of the doubt.
+    // Below the normal range the midpoints differ, so both ends of the error interval must give the same float.
     private func nearestSubnormal(_ value: Double) -> Float? {
         let low = Float(value * (1 - 0x1p-50))
         return low == Float(value * (1 + 0x1p-50)) ? low : nil

@@ -1,15 +1,15 @@
-// Which integer a JSON number is, exactly: 1.0 and 10e-1 are 1. For shapes and indices, and for the numbers of tensors
-// that have to be integers.
+// The exact integer value of a JSON number: 1.0 and 10e-1 are 1. For shapes, indices, and tensors that must contain
+// integers.
 
 extension NumberText {
-    /// Whether the number has no fraction, however it is written.
+    /// Whether the number has no fraction, in any notation.
     var isWhole: Bool {
         let zeros = -power
         guard !digits.isEmpty, zeros > 0 else { return isComplete }
         return isComplete && !isDigitDropped && zeros < digits.count && digits.suffix(zeros).allSatisfy { $0 == 0 }
     }
 
-    /// The value without its sign, of a whole number; nil for a fraction and beyond 64 bits.
+    /// The magnitude of a whole number; nil for fractions and values beyond 64 bits.
     private var magnitude: UInt64? {
         guard isWhole, !isDigitDropped, digits.isEmpty || power < 20 else { return nil }
         if digits.isEmpty { return 0 }
@@ -23,24 +23,24 @@ extension NumberText {
         return value
     }
 
-    /// The value of a whole number, however it is written, nil for a fraction and beyond 64 bits.
+    /// The value of a whole number in any notation; nil for fractions and values beyond 64 bits.
     var integer: Int? {
         guard let magnitude else { return nil }
         guard isNegative else { return Int(exactly: magnitude) }
         return magnitude <= Int.min.magnitude ? Int(truncatingIfNeeded: 0 &- magnitude) : nil
     }
 
-    /// Whether an integer keeps its value, and a zero its sign, as a 64-bit integer.
+    /// Whether the number fits a 64-bit integer without losing its value or the sign of a zero.
     var fitsInteger: Bool {
         isNegative && digits.isEmpty ? false : integer != nil
     }
 
-    /// Whether a whole number is `value`, its float32.
+    /// Whether a whole number equals its float32 `value`.
     func equals(_ value: Float) -> Bool {
         magnitude.map { UInt64(exactly: value.magnitude) == $0 } ?? false
     }
 
-    /// The number for a message, without its last digits where it is long.
+    /// The number for a message, shortened if it is long.
     var text: String {
         let sign = isNegative ? "-" : ""
         if let magnitude { return "\(sign)\(magnitude)" }
@@ -53,7 +53,7 @@ extension NumberText {
         return "\(sign)\(shown.prefix(1)).\(shown.dropFirst().isEmpty ? "0" : shown.dropFirst())e\(exponent - 1)"
     }
 
-    /// Whether one of the numbers in a text has a fraction other than 0, or an exponent, which may make one.
+    /// Whether any number in the text has a fraction other than 0, or an exponent, which may produce one.
     static func hasFraction(from start: UnsafePointer<UInt8>, to end: UnsafePointer<UInt8>) -> Bool {
         var isInFraction = false
         for byte in UnsafeBufferPointer(start: start, count: end - start) {

@@ -1,28 +1,28 @@
-// One JSON number, byte by byte: the slow and exact way, for numbers that a chunk's end cuts and for the rare ones on
-// which `FloatRun` will not decide. Any number of digits costs the same memory.
+// One JSON number, byte by byte: slow and exact. Used for numbers that the end of a chunk splits, and for the rare ones
+// that `FloatRun` cannot decide. Memory does not depend on the number of digits.
 
 import Glibc
 
-/// A number as it is read: grammar state, the digits that can matter, and the decimal exponent.
+/// A partly read number: grammar state, significant digits and decimal exponent.
 struct NumberText {
-    /// Where in the grammar `-? int frac? exp?` the text is.
+    /// The position in the grammar `-? int frac? exp?`.
     enum Step {
         case start, minus, zero, integer, point, fraction, e, exponentSign, exponent
     }
 
-    /// What a byte did to the number.
+    /// The effect of a byte on the number.
     enum Acceptance {
         case taken, ended, malformed
     }
 
-    // A float32 midpoint has at most 112 significant digits; past those only "is there more" matters.
+    // A float32 midpoint has at most 112 significant digits; beyond those only "is there more" matters.
     private static let digitLimit = 120
 
     private(set) var step = Step.start
     private(set) var isNegative = false
     private(set) var digits: [UInt8] = []
     private(set) var isDigitDropped = false
-    private var scale = 0  // decimal exponent that the digits' places add
+    private var scale = 0  // the decimal exponent from the positions of the digits
     private var exponent = 0
     private var isExponentNegative = false
 
@@ -36,13 +36,13 @@ struct NumberText {
         isExponentNegative = false
     }
 
-    /// The power of ten that the digits are multiplied by.
+    /// The power of ten to multiply the digits by.
     var power: Int { scale + (isExponentNegative ? -exponent : exponent) }
 
     /// Whether the number has neither fraction nor exponent.
     var isInteger: Bool { step == .zero || step == .integer }
 
-    /// Whether the number may end here.
+    /// Whether the number is complete if it ends here.
     var isComplete: Bool {
         switch step {
         case .zero, .integer, .fraction, .exponent: true
@@ -50,7 +50,7 @@ struct NumberText {
         }
     }
 
-    /// Adds a byte, or says why it does not belong to the number.
+    /// Adds a byte, or says why it cannot continue the number.
     mutating func accept(_ byte: UInt8) -> Acceptance {
         let digit = byte &- UInt8(ascii: "0")
         if digit <= 9 { return accept(digit: digit) }
@@ -100,7 +100,7 @@ struct NumberText {
         digits.append(digit)
     }
 
-    /// The nearest float32, ties to even; infinite where that is beyond float32.
+    /// The nearest float32, ties to even; infinite beyond its range.
     var float: Float {
         guard !digits.isEmpty else { return isNegative ? -0.0 : 0 }
         let power = power
@@ -114,7 +114,7 @@ struct NumberText {
 
     /// Writes the digits and an exponent for strtof.
     ///
-    /// Without a decimal point, so that the process's locale does not matter.
+    /// Without a decimal point, because strtof reads the locale's.
     private func writeText(power: Int, into text: UnsafeMutablePointer<CChar>) {
         var end = text
         func append(_ character: UInt8) {

@@ -1,12 +1,12 @@
-// The text that is left for jansson once the tensors are cut out, and the way back from its positions to the sender's.
+// The text that jansson parses after the tensors are cut out, and the mapping of its positions to the sender's text.
 
-/// The document without its tensors, in pieces copied from the body.
+/// The document without its tensors, copied from the body in pieces.
 struct Envelope {
     private(set) var text: [UInt8] = []
     private var cuts: [Cut] = []
     private let limit: Int
 
-    /// From `offset` on, the envelope goes on as the body does from `place` on, or stands in for what is there.
+    /// From `offset` on, the envelope corresponds to the body from `place` on, or replaces what is there.
     private struct Cut {
         var offset: Int
         var place: JSONPosition
@@ -17,7 +17,7 @@ struct Envelope {
         self.limit = limit
     }
 
-    /// Notes that the next byte copied is at `place` of the body.
+    /// Records that the next copied byte is at `place` of the body.
     mutating func mark(_ place: JSONPosition) {
         cuts.append(Cut(offset: text.count, place: place))
     }
@@ -32,7 +32,7 @@ struct Envelope {
         text.append(contentsOf: bytes)
     }
 
-    /// Adds text of the reader's own: a stand-in for what is at `place`.
+    /// Adds a placeholder for the content at `place`.
     mutating func write(_ standIn: String, at place: JSONPosition) {
         cuts.append(Cut(offset: text.count, place: place, isStandIn: true))
         text.append(contentsOf: standIn.utf8)
@@ -45,7 +45,7 @@ struct Envelope {
         text.append(UInt8(ascii: ":"))
     }
 
-    /// The body's place of a byte of the envelope.
+    /// The position in the body of a byte of the envelope.
     func place(of offset: Int) -> JSONPosition {
         let cut = cuts.last { $0.offset <= offset } ?? Cut(offset: 0, place: JSONPosition(line: 1, column: 1))
         var place = cut.place
@@ -62,7 +62,7 @@ struct Envelope {
         return place
     }
 
-    /// The document that the envelope holds.
+    /// Parses the envelope.
     func parse() throws(JSONError) -> JSONValue {
         do {
             return try JanssonDocument.parse(text)

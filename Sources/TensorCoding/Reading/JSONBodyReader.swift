@@ -1,5 +1,5 @@
-// A JSON body in chunks -> tensors at their destination and a small document. The way of a push: `HTTPServing` hands
-// chunks in, `TensorReader` writes float32 to the sink's memory, and jansson sees only the envelope.
+// Reads a JSON body in chunks: tensors go to their destination, the rest becomes a small document. `HTTPServing` passes
+// the chunks of a push, `TensorReader` writes float32 to the sink's memory, and jansson sees only the envelope.
 
 import Names
 
@@ -7,17 +7,17 @@ import Names
 ///
 /// The lexer validates every byte (RFC 8259, UTF-8, escapes, depth, NUL). Members of the objects under `tensorKeys` are
 /// tensors; their numbers never become objects. The rest is copied into an envelope that jansson parses at the end.
-/// - A text that is not JSON, or is beyond a limit, stops the reading with a `JSONError`.
-/// - A mistake in a tensor is a `TensorIssue`; reading goes on, since a syntax error may follow.
-/// - Memory: the envelope and the sink's own; nothing for each number.
+/// - A text that is not JSON, or exceeds a limit, stops the reading with a `JSONError`.
+/// - A mistake in a tensor is a `TensorIssue`; reading continues, because a syntax error may follow.
+/// - Memory: the envelope and the sink's own; none per number.
 public struct JSONBodyReader: ~Copyable {
     /// What the next token belongs to.
     private enum Place {
-        /// The document beside the tensors.
+        /// The document outside the tensors.
         case envelope
         /// The value of a tensor key, its first token.
         case section
-        /// The object of tensors: a name or its end.
+        /// The object of tensors: a name, or its end.
         case names
         /// A tensor.
         case tensor
@@ -33,25 +33,26 @@ public struct JSONBodyReader: ~Copyable {
     private var place = Place.envelope
     private var section: Name = ""
     private var hasFields = false  // of the tensor being read
-    // What a value costs for a moment, in jansson and as `JSONValue`; an empty object is the dearest.
+    // The temporary cost of a value, in jansson and as `JSONValue`; an empty object costs the most.
     private static let (bytesPerNumber, bytesPerValue) = (112, 320)
-    // Bytes of the envelope that are free; beyond them the sink is asked, piece by piece. The same for tensors.
+    // Bytes of the envelope that need no approval; beyond them the sink is asked piece by piece. The same holds for
+    // tensors.
     private static let envelopePiece = 32 << 10
     private static let (tensorPiece, bytesPerTensor) = (64, 1024)
 
     private let tensorKeys: Set<Name>
     private let limits: JSONLimits
 
-    private var valueBytes = 0  // of the values that jansson will make
+    private var valueBytes = 0  // for the values that jansson will make
     private var envelopeAllowance = Self.envelopePiece
     private var isCopying = true
-    private var copied: UnsafePointer<UInt8>?  // bytes of this chunk before it are in the envelope
+    private var copied: UnsafePointer<UInt8>?  // bytes of this chunk before this one are in the envelope
 
     /// A reader at the start of a body.
     ///
     /// - Parameters:
     ///   - tensorKeys: top-level keys whose members are tensors, such as `gradients`; empty for a plain document.
-    ///   - sink: where the numbers go.
+    /// - sink: receives the numbers.
     public init(tensorKeys: Set<Name>, sink: any TensorSink, limits: JSONLimits = JSONLimits()) {
         self.tensorKeys = tensorKeys
         self.limits = limits
@@ -61,9 +62,9 @@ public struct JSONBodyReader: ~Copyable {
         issues = IssueList(limit: limits.issues)
     }
 
-    /// Takes the next bytes of the body; nothing of them is kept.
+    /// Reads the next bytes of the body and keeps none of them.
     ///
-    /// - Throws: the first reason why the body is not JSON. The reader is of no use afterwards.
+    /// - Throws: the first reason why the body is not JSON. Do not use the reader afterwards.
     public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
         lexer.load(bytes)
         copied = lexer.position
@@ -77,8 +78,8 @@ public struct JSONBodyReader: ~Copyable {
         if isCopying { try copyUpToHere() }
     }
 
-    /// Refuses a long string beside the tensors, where only names and words are: whoever looks one up may take the time
-    /// that its length asks for.
+    /// Refuses a long string outside the tensors, where only names and words belong: comparing it would take time in
+    /// proportion to its length.
     private func checkLength() throws(JSONError) {
         guard isCopying, lexer.stringLength > limits.textBytes else { return }
         throw lexer.error(.textTooLong(limit: limits.textBytes))
@@ -87,7 +88,7 @@ public struct JSONBodyReader: ~Copyable {
     /// Ends the body.
     ///
     /// - Returns: the document and its tensors.
-    /// - Throws: where the body is cut short, holds a duplicate key, or a number beyond a double.
+    /// - Throws: if the body is truncated, or has a duplicate key or a number beyond a double.
     public mutating func finish() throws(JSONError) -> JSONBody {
         lexer.load(UnsafeRawBufferPointer(start: nil, count: 0))
         copied = lexer.position
@@ -117,7 +118,7 @@ extension JSONBodyReader {
 
     private mutating func takeInEnvelope(_ token: JSONToken) throws(JSONError) {
         if token == .number, lexer.number.isInteger, !lexer.number.fitsInteger {
-            // With an exponent jansson takes it as a real: the sign of zero and integers beyond 64 bits survive.
+            // With an exponent, jansson reads it as a real, which keeps the sign of zero and integers beyond 64 bits.
             try copyUpToHere()
             envelope.write("e0", at: lexer.place)
             envelope.mark(lexer.place)
@@ -205,7 +206,7 @@ extension JSONBodyReader {
         guard let start = copied else { return }
         let bytes = UnsafeBufferPointer(start: start, count: lexer.position - start)
         while envelope.text.count + bytes.count > envelopeAllowance, envelopeAllowance < limits.documentBytes {
-            // Twice: a growing array holds the old bytes beside the new ones.
+            // Counted twice: while an array grows, the old bytes exist beside the new ones.
             let more = max(Self.envelopePiece, envelopeAllowance / 4)
             guard reader.sink.allowGrowth(bytes: 2 * more) else { throw lexer.error(.overBudget) }
             envelopeAllowance += more
@@ -218,8 +219,8 @@ extension JSONBodyReader {
 // MARK: The document
 
 extension JSONBodyReader {
-    // In the envelope every tensor is [index] or [index, {its other fields}]. Nothing that a client writes can stand at
-    // these places, so the stand-ins need no mark of their own.
+    // In the envelope every tensor is [index] or [index, {its other fields}]. Clients cannot write anything else at
+    // these places, so the placeholders need no mark.
     private mutating func moveFields(from section: Name, of document: inout JSONValue) {
         guard case .object(var members) = document,
             let place = members.firstIndex(where: { $0.key == section }),

@@ -1,10 +1,10 @@
-// The bytes of one safetensors entry: floats to a destination, indices to a list, anything else to nowhere.
+// The bytes of one safetensors entry: floats go to a destination, indices to a list, everything else is discarded.
 
 import Names
 
 /// Reads the data of one entry.
 struct EntryReader {
-    /// What the entry is to us.
+    /// How the entry is used.
     enum Role {
         case dense, rows, indices, count
     }
@@ -13,9 +13,9 @@ struct EntryReader {
     let role: Role
     private(set) var indices: [Int] = []
     private(set) var issue: TensorIssue?
-    private var stream: ElementStream?  // nil where the values are not read
+    private var stream: ElementStream?  // nil if the values are skipped
     private var output: TensorOutput
-    private var cut: [UInt8] = []  // bytes of an index that a chunk's end has cut
+    private var cut: [UInt8] = []  // bytes of an index that the end of a chunk has split
 
     init(_ entry: SafetensorsEntry, role: Role, sink: any TensorSink) {
         self.entry = entry
@@ -102,13 +102,13 @@ struct EntryReader {
 }
 
 extension ElementType {
-    /// Why a tensor of this type is not read, and which types are.
+    /// Why a tensor of this type is refused, and which types are accepted.
     func refusal(of name: Name, _ sink: any TensorSink) -> String {
         Self.refusal(of: rawValue, name, takesIntegers: sink.integers(for: name) != .refused)
             + (isInteger ? " (integers are only accepted in imports of parameters with \"trainable\":false)" : "")
     }
 
-    /// As above, for a type that may not be known here.
+    /// As above, for a type name that may be unknown.
     static func refusal(of type: String, _ name: Name, takesIntegers: Bool) -> String {
         "`\(name)` has the dtype \(type.prefix(40)); send F32, F16, BF16 or F64"
             + (takesIntegers ? ", or I8, I16, I32, I64, U8, U16, U32, U64 or BOOL" : "")

@@ -1,8 +1,8 @@
-// The head of a NumPy file, version 1.0, for the download of one tensor. Format: numpy.lib.format.
+// The header of a NumPy file, version 1.0, for the download of one tensor. Format: numpy.lib.format.
 
 /// NumPy's array file.
 public enum NPY {
-    /// The bytes before the data of a tensor in row-major order, little-endian; a multiple of 64.
+    /// The bytes before the data of a row-major, little-endian tensor; a multiple of 64.
     ///
     /// - Parameter descriptor: the element type in NumPy's notation, `ElementRow.numpy`.
     public static func header(shape: [Int], descriptor: String) -> [UInt8] {

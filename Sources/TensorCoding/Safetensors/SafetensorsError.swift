@@ -1,10 +1,10 @@
-// Why a file is not safetensors: one sentence each that names the tensor and says what to change.
+// Why a file is not safetensors: one sentence that names the tensor and says what to change.
 
 import Names
 
 /// A file that is refused as a whole.
 public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The file ends before its header or its data do; so many bytes are missing.
+    /// The file ends before its header or its data; this many bytes are missing.
     case truncated(missing: Int)
     /// The header is longer than the limit, in bytes.
     case headerTooLarge(length: UInt64, limit: Int)
@@ -16,13 +16,13 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
     case metadata
     /// A tensor without `dtype`, `shape` or `data_offsets` of the right kind.
     case entry(name: Name)
-    /// An element type that the format does not have, or not yet.
+    /// An unknown element type.
     case unknownType(name: Name, type: String)
-    /// A shape whose size in bytes is beyond 64 bits.
+    /// A shape whose size in bytes exceeds 64 bits.
     case overflow(name: Name)
-    /// Offsets that do not span what the shape needs.
+    /// Offsets that do not match the size of the shape.
     case size(name: Name, expected: Int, got: Int)
-    /// Offsets that leave a gap, overlap another tensor or run backwards.
+    /// Offsets that leave a gap, overlap another tensor or are not in order.
     case offsets(name: Name)
     /// Bytes after the last tensor.
     case trailingBytes
@@ -55,20 +55,20 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
 public struct SafetensorsLimits: Sendable, Equatable {
     /// Bytes of the header.
     ///
-    /// The reference takes 100,000,000.
+    /// The reference implementation accepts 100,000,000.
     public var headerBytes: Int
-    /// Issues described in full; further ones are counted only.
+    /// Issues described in full; more are only counted.
     public var issues: Int
-    /// Whether a tensor of an unknown type is an issue, and the others are read; else it ends the reading.
+    /// Whether a tensor of an unknown type is an issue and the others are read; otherwise it stops the reading.
     public var passesUnknownTypes: Bool
 
-    /// Limits that suit a model: 16 MiB of header, 16 issues.
+    /// The limits of a model: 16 MiB of header, 16 issues.
     public init(headerBytes: Int = 16 << 20, issues: Int = 16, passesUnknownTypes: Bool = false) {
         self.headerBytes = headerBytes
         self.issues = issues
         self.passesUnknownTypes = passesUnknownTypes
     }
 
-    /// A header is an object of objects with short lists; its metadata may hold whole documents.
+    /// A header is an object of objects with short lists; its metadata may contain whole documents.
     var document: JSONLimits { JSONLimits(depth: 4, documentBytes: headerBytes, textBytes: headerBytes) }
 }

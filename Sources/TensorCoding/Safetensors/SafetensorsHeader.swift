@@ -1,5 +1,5 @@
-// The header of a safetensors file, read strictly and written as the reference writer does. Format:
-// https://github.com/huggingface/safetensors#format. `SafetensorsReader` streams what follows it.
+// The header of a safetensors file, read strictly and written like the reference implementation. Format:
+// https://github.com/huggingface/safetensors#format. `SafetensorsReader` streams the data after it.
 
 import Names
 
@@ -13,32 +13,32 @@ public struct SafetensorsEntry: Sendable, Equatable {
     public let typeName: String
     /// Its dimensions; empty for a scalar.
     public let shape: [Int]
-    /// Its bytes, counted from the end of the header.
+    /// The range of its bytes, counted from the end of the header.
     public let range: Range<Int>
 
-    /// Elements of the tensor; 0 where the size of one is not known.
+    /// The number of elements; 0 if the size of an element is unknown.
     public var elementCount: Int { type.map { range.count / $0.size } ?? 0 }
 }
 
 /// The parsed header: tensors in the order of their data, and the metadata.
 public struct SafetensorsHeader: Sendable, Equatable {
-    /// The tensors, in the order of their data; they tile it without gap or overlap.
+    /// The tensors, in the order of their data, without gaps or overlaps.
     public let entries: [SafetensorsEntry]
     /// `__metadata__`, in the order written.
     public let metadata: [Name: String]
 
-    /// Bytes that follow the header.
+    /// The number of bytes after the header.
     public var dataCount: Int { entries.last?.range.upperBound ?? 0 }
 
     /// Reads the JSON of a header, without the eight bytes of its length.
     ///
-    /// - Throws: `SafetensorsError` where the JSON is malformed, a name appears twice, a type is unknown (unless `limits`
-    ///   pass over those), a size does not match its shape (or overflows), or the tensors do not tile the data.
+    /// - Throws: `SafetensorsError` if the JSON is malformed, a name appears twice, a type is unknown (unless `limits`
+    ///   allow that), a size does not match its shape or overflows, or the tensors leave gaps in the data.
     public init(parsing text: UnsafeRawBufferPointer, limits: SafetensorsLimits = .init()) throws(SafetensorsError) {
         try self.init(parsing: text, limits: limits, sink: BudgetlessSink())
     }
 
-    /// As above, with a sink that is asked for the memory of the document.
+    /// As above, with a sink that approves the memory of the document.
     init(parsing text: UnsafeRawBufferPointer, limits: SafetensorsLimits, sink: any TensorSink) throws(SafetensorsError)
     {
         guard text.first == UInt8(ascii: "{") else { throw .headerStart }
@@ -105,12 +105,12 @@ extension SafetensorsEntry {
         guard range.count == size else { throw .size(name: name, expected: size, got: range.count) }
     }
 
-    /// A list of integers >= 0, nil for anything else.
+    /// A list of integers >= 0; nil for anything else.
     private static func sizes(_ value: JSONValue?) -> [Int]? {
         guard let elements = value?.elements else { return nil }
         var sizes: [Int] = []
         for element in elements {
-            // The format knows integers by their digits only, unlike JSON Schema.
+            // The format accepts integers only as plain digits, unlike JSON Schema.
             guard case .integer(let size) = element, size >= 0 else { return nil }
             sizes.append(Int(size))
         }
@@ -121,11 +121,11 @@ extension SafetensorsEntry {
 // MARK: Writing
 
 extension SafetensorsHeader {
-    /// The first bytes of a file: the header's length, the header, and spaces up to a multiple of eight.
+    /// The first bytes of a file: the length of the header, the header, and spaces up to a multiple of eight.
     ///
-    /// The data of `tensors` follows in the same order, little-endian and packed. The reference writer orders tensors by
-    /// name within one type; the format only asks that they tile the data. Callers who send an arena keep its update
-    /// order instead, so that the data needs no copying.
+    /// The data of `tensors` follows in the same order, little-endian and packed. The reference writer orders tensors
+    /// by name within one type; the format requires only that they cover the data. Callers that send an arena keep its
+    /// update order, so the data needs no copy.
     public static func encode(
         _ tensors: [(name: Name, type: ElementType, shape: [Int])], metadata: [(key: Name, value: String)] = []
     ) -> [UInt8] {

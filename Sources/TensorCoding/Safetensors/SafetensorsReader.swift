@@ -1,5 +1,5 @@
-// A safetensors body in chunks -> tensors at their destination: the binary twin of `JSONBodyReader`, with the same sink
-// and the same records.
+// Reads a safetensors body in chunks: the binary counterpart of `JSONBodyReader`, with the same sink and the same
+// records.
 
 import Names
 
@@ -7,19 +7,18 @@ import Names
 public struct SafetensorsBody: Sendable {
     /// `__metadata__`.
     public var metadata: [Name: String]
-    /// The tensors in the order of their data; `NAME#indices` and `NAME#values` are one tensor `NAME` of rows.
+    /// The tensors in the order of their data; `NAME#indices` and `NAME#values` form one tensor `NAME` of rows.
     public var tensors: [DecodedTensor]
-    /// What is wrong with them; the first ones.
+    /// The first mistakes in the tensors.
     public var issues: [TensorIssue]
-    /// How many issues there are in all.
+    /// The number of all issues.
     public var issueCount: Int
 }
 
 /// Reads one safetensors body.
 ///
 /// F32, F16, BF16 and F64 become float32 (nearest, ties to even); `#indices`, and a single `#step`, may be I32 or I64.
-/// Other types are issues.
-/// Values are not refused for being NaN or infinite, but `DecodedTensor.isFinite` tells.
+/// Other types are issues. NaN and infinity are accepted; `DecodedTensor.isFinite` reports them.
 public struct SafetensorsReader: ~Copyable {
     private enum Stage {
         case length, header, data
@@ -46,7 +45,7 @@ public struct SafetensorsReader: ~Copyable {
         issues = IssueList(limit: limits.issues)
     }
 
-    /// Takes the next bytes of the body; no data is kept.
+    /// Reads the next bytes of the body; keeps no data.
     public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -57,7 +56,7 @@ public struct SafetensorsReader: ~Copyable {
 
     /// Ends the body.
     ///
-    /// - Throws: `.truncated` where bytes are missing.
+    /// - Throws: `.truncated` if bytes are missing.
     public mutating func finish() throws(SafetensorsError) -> SafetensorsBody {
         guard let header else { throw .truncated(missing: wanted - buffered.count) }
         guard tensor == nil else {
@@ -136,7 +135,7 @@ extension SafetensorsReader {
         return taken
     }
 
-    /// Starts the next entry, passing over those without bytes.
+    /// Starts the next entry and skips those without bytes.
     private mutating func beginEntry() {
         guard let entries = header?.entries else { return }
         while next < entries.count {
@@ -169,7 +168,7 @@ extension SafetensorsReader {
         }
     }
 
-    /// Makes one tensor of `NAME#indices` and `NAME#values`.
+    /// Combines `NAME#indices` and `NAME#values` into one tensor.
     private mutating func joinRows() {
         for place in finished.indices {
             guard let name = finished[place].name.dropping(suffix: "#values"), let rows = indices[name],

@@ -1,22 +1,22 @@
-// Memory for numbers whose count is not known before they have come: values of a definition, sparse rows.
+// Memory for numbers whose count is not known in advance: values of a definition, sparse rows.
 
 import Glibc
 
 /// A growing block of float32 values.
 ///
-/// Owned by one reader while it grows and immutable afterwards; that is why it may cross threads.
+/// One reader owns it while it grows; afterwards it is immutable, so threads can share it.
 public final class TensorBuffer: @unchecked Sendable {
-    /// The first value; valid as long as the buffer lives.
+    /// The first value; valid as long as the buffer exists.
     public private(set) var base: UnsafeMutablePointer<Float>
-    /// Values written.
+    /// The number of values written.
     public internal(set) var count = 0
-    /// Values that there is room for.
+    /// The number of values that fit.
     public private(set) var capacity = 0
 
-    // A block grows by half, but never by more than this many values beyond what is needed.
+    // A block grows by half, but never by more than this many values beyond the need.
     private static let surplusLimit = 1 << 20
 
-    /// An empty buffer without memory of its own.
+    /// Makes an empty buffer without memory.
     public init() {
         base = UnsafeMutablePointer(bitPattern: MemoryLayout<Float>.alignment) ?? .allocate(capacity: 0)
     }
@@ -28,14 +28,14 @@ public final class TensorBuffer: @unchecked Sendable {
     /// The values.
     public var values: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: base, count: count) }
 
-    /// Makes room for `needed` values in all.
+    /// Makes room for `needed` values in total.
     ///
-    /// Large blocks are remapped by the C library, not copied.
+    /// The C library remaps large blocks instead of copying them.
     ///
     /// - Parameters:
     ///   - needed: values that must fit.
     ///   - allows: asked before memory is taken, with the bytes to be added.
-    /// - Returns: false where `allows` or the system refuses; the buffer is then as before.
+    /// - Returns: false if `allows` or the system refuses; the buffer is then unchanged.
     func grow(to needed: Int, allows: (Int) -> Bool) -> Bool {
         guard needed > capacity else { return true }
         let wanted = needed + min(needed / 2 + 16, Self.surplusLimit)

@@ -1,14 +1,14 @@
-// The writing end of a destination: stores while there is room, counts what comes after.
+// Writes to a destination: stores values while there is room and counts the rest.
 
 import Glibc
 
 /// Where the next value of a tensor goes.
 struct TensorOutput {
-    /// Values that came.
+    /// The number of values received.
     private(set) var count = 0
-    /// The buffer, where the destination grows.
+    /// The buffer, if the destination grows.
     let buffer: TensorBuffer?
-    /// Set once the budget has refused the buffer's growth.
+    /// Set once the budget refuses the buffer's growth.
     private(set) var isOverBudget = false
 
     private let memory: UnsafeMutableBufferPointer<Float>
@@ -28,18 +28,18 @@ struct TensorOutput {
         }
     }
 
-    /// What has been written, as far as there was room.
+    /// The values stored.
     var written: UnsafeBufferPointer<Float> {
         if let buffer { return UnsafeBufferPointer(buffer.values) }
         return UnsafeBufferPointer(rebasing: memory.prefix(count))
     }
 
-    /// Lets `write` fill the next stretch of the destination, or a window that is thrown away where there is no room.
+    /// Lets `write` fill the next part of the destination, or a scratch window that is discarded if there is no room.
     ///
     /// - Parameters:
-    ///   - wanted: values that the stretch should hold; it may be shorter, never empty.
-    ///   - sink: asked before a buffer grows.
-    ///   - write: gets the stretch and returns how many values it wrote.
+    /// - wanted: the preferred number of values; the part may be shorter, never empty.
+    /// - sink: approves the growth of a buffer.
+    /// - write: receives the part and returns the number of values written.
     mutating func fill(
         _ wanted: Int, sink: any TensorSink, _ write: (UnsafeMutableBufferPointer<Float>) -> Int
     ) {

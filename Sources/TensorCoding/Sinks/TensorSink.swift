@@ -1,48 +1,48 @@
-// Where the numbers of a body go. The readers of JSON and safetensors ask; a push answers with its arena, a definition
-// with growing buffers.
+// The destinations of the numbers of a body. The readers of JSON and safetensors request them; a push provides its
+// arena, a definition growing buffers.
 
 import Names
 
 /// Where the values of one tensor are written.
 public enum TensorDestination {
-    /// Memory of the caller's, valid until reading ends. Values past its end are counted, not stored.
+    /// Memory of the caller, valid until reading ends. Values past its end are counted, not stored.
     case memory(UnsafeMutableBufferPointer<Float>)
-    /// A buffer of the reader's that grows with the values.
+    /// A buffer of the reader that grows with the values.
     case growing
-    /// Nowhere: the values are checked and counted.
+    /// No destination: the values are checked and counted.
     case nowhere
 }
 
-/// Whether a tensor may consist of integers.
+/// Whether a tensor may contain integers.
 public enum IntegerUse: Sendable, Equatable {
-    /// Only floats are read.
+    /// Only floats are accepted.
     case refused
-    /// Integer types are read too.
+    /// Integer types are accepted too.
     case taken
-    /// The values have to be integers of this type, whatever type they come in, and none may be rounded.
+    /// The values must be integers of this type, whatever type they are sent as, and none may be rounded.
     case wanted(ElementType)
 
-    /// The type that the values have to belong to.
+    /// The type that the values must fit.
     var type: ElementType? { if case .wanted(let type) = self { type } else { nil } }
 }
 
 /// The receiver of a body's tensors; called on the thread that reads.
 public protocol TensorSink: AnyObject {
-    /// Where the dense values of `name` go, asked when the first of them is near.
+    /// The destination of the dense values of `name`, requested shortly before the first of them.
     ///
     /// - Parameters:
     ///   - name: the tensor's name, not yet known to exist.
     ///   - section: the top-level key that holds it (`gradients`); empty in safetensors.
     func destination(for name: Name, in section: Name) -> TensorDestination
 
-    /// Whether the tensor `name` may consist of integers.
+    /// Whether the tensor `name` may contain integers.
     func integers(for name: Name) -> IntegerUse
 
-    /// Whether a growing buffer or index list may take `bytes` more. Counting and giving back is the sink's affair.
+    /// Approves `bytes` more for a growing buffer or list of indices. The sink counts and returns the memory.
     func allowGrowth(bytes: Int) -> Bool
 }
 
 extension TensorSink {
-    /// Floats only, as gradients are.
+    /// Floats only, as for gradients.
     public func integers(for name: Name) -> IntegerUse { .refused }
 }

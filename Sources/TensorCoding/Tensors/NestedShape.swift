@@ -1,21 +1,21 @@
-// The shape of nested lists, found while their numbers pass.
+// The shape of nested lists, determined while their numbers are read.
 
-/// Follows brackets and numbers and knows whether all lists of a level are equally long.
+/// Counts brackets and numbers, and checks that all lists of a level have the same length.
 struct NestedShape {
-    /// Members so far of each open list, outermost first.
+    /// The number of members so far in each open list, outermost first.
     private(set) var counts: [Int] = []
-    /// Length of each level's lists; -1 until the first of them has closed.
+    /// The length of each level's lists; -1 until the first of them is closed.
     private var lengths: [Int] = []
-    /// The level of the numbers; -1 until one has come (or an empty list has closed).
+    /// The level of the numbers; -1 until a number comes or an empty list is closed.
     private var leafLevel = -1
     private(set) var isRagged = false
 
     /// The dimensions, once all lists are closed.
     var dimensions: [Int] { lengths }
 
-    /// The indices of the number that comes next.
+    /// The indices of the next number.
     ///
-    /// An outer count includes the list that is open in it.
+    /// The count of an outer list includes the list that is open in it.
     var place: [Int] { counts.dropLast().map { $0 - 1 } + counts.suffix(1) }
 
     /// Open lists.
@@ -50,7 +50,7 @@ struct NestedShape {
 
 /// Products of dimensions.
 enum Dimensions {
-    /// The number of elements, nil where a dimension is negative or the product is beyond 64 bits.
+    /// The number of elements; nil if a dimension is negative or the product exceeds 64 bits.
     static func product(_ dimensions: [Int]) -> Int? {
         var product = 1
         for dimension in dimensions where dimension != 0 {
@@ -61,7 +61,7 @@ enum Dimensions {
         return dimensions.contains(0) ? 0 : product
     }
 
-    /// The indices of the element that is at `offset`, row-major.
+    /// The indices of the element at `offset`, row-major.
     static func place(of offset: Int, in dimensions: [Int]) -> [Int] {
         var rest = offset
         var place: [Int] = []
@@ -72,7 +72,7 @@ enum Dimensions {
         return place.reversed()
     }
 
-    /// As an error message shows them: `[2,3]`.
+    /// The dimensions as in an error message: `[2,3]`.
     static func text(_ dimensions: [Int]) -> String {
         "[" + dimensions.map(String.init).joined(separator: ",") + "]"
     }

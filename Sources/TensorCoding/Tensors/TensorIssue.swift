@@ -1,44 +1,44 @@
-// What is wrong with the tensors of a body that is otherwise well-formed; answered with 422 once the whole body is read.
+// What is wrong with the tensors of a well-formed body; answered with 422 after the whole body is read.
 
 import Names
 
 /// One mistake in a tensor.
 ///
-/// Reading goes on, so that all of them, and a syntax error after them, come to light.
+/// Reading continues, so that later mistakes and syntax errors are found too.
 public struct TensorIssue: Mistake, Sendable, Equatable {
     /// The kinds of mistakes.
     public enum Kind: Sendable, Equatable {
-        /// A boolean, string or `null` where a number is expected (`TypeError` in the words of MindSpore).
+        /// A boolean, string or `null` in place of a number (`TypeError` in MindSpore).
         case notANumber
         /// A number whose nearest float32 is infinite.
         case beyondFloat32
         /// Lists of different lengths, or numbers beside lists.
         case ragged
-        /// A shape that is not a list of integers >= 0 with a countable product, or that does not fit the data.
+        /// A shape that is not a list of integers >= 0 with a countable product, or that does not match the data.
         case shape
         /// Text that is not base64 of whole elements.
         case base64
-        /// An element type that is not offered here.
+        /// An element type that is not supported here.
         case elementType
-        /// An integer that float32 would round, or a number that is not an integer of the type that is meant.
+        /// An integer that float32 would round, or a number that is not an integer of the required type.
         case inexact
-        /// Row indices that are not a list of integers, or not one for each row.
+        /// Row indices that are not a list of integers, or whose count differs from that of the rows.
         case indices
-        /// An object without values, with two kinds of values, or a value of another type than a tensor has.
+        /// An object without values, with two kinds of values, or a value of the wrong type.
         case form
-        /// No memory left for it in the budget.
+        /// The budget has no memory left for it.
         case budget
     }
 
-    /// What kind of mistake it is.
+    /// The kind of mistake.
     public var kind: Kind
     /// A JSON pointer to the place (`/gradients/w/0/3`).
     public var pointer: String
     /// A sentence that says what to change.
     public var detail: String
-    /// What was expected, in short.
+    /// The expected value, in short.
     public var expected: Finding?
-    /// What came, in short.
+    /// The actual value, in short.
     public var got: Finding?
 
     /// Makes an issue.
@@ -57,7 +57,7 @@ struct IssueList {
     private(set) var count = 0
     let limit: Int
 
-    /// Adds an issue; its text is made only where it will be kept.
+    /// Adds an issue; makes its text only if the issue is kept.
     mutating func add(_ issue: @autoclosure () -> TensorIssue) {
         count += 1
         if described.count < limit { described.append(issue()) }

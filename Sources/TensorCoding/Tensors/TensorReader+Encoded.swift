@@ -1,14 +1,14 @@
-// The tensor reader's base64: decoded as it streams where the element type is known, else held until it is.
+// base64 in the tensor reader: decoded as it arrives if the element type is known, otherwise held until it is.
 
-/// Values that come as base64.
+/// Values sent as base64.
 struct EncodedValues {
     var type: ElementType?
-    /// Whether a `b64` member has come.
+    /// Whether a `b64` member has been read.
     var isPresent = false
     var decoder = Base64Decoder()
-    /// The way to float32, once the type is known.
+    /// The converter to float32, once the type is known.
     var stream: ElementStream?
-    /// Bytes that came before their type.
+    /// Bytes received before their type.
     var early: [UInt8] = []
     var earlyAllowance = 0
     var isOverBudget = false
@@ -31,7 +31,7 @@ extension TensorReader {
         if type.isInteger, seen.contains(.data) { checkEarlier(&issues) }
     }
 
-    /// Checks numbers that came before their type, and so were read as floats, which may have rounded them.
+    /// Checks numbers that came before their type and were therefore read as floats, which may have rounded them.
     private mutating func checkEarlier(_ issues: inout IssueList) {
         let values = output.written
         let isExact = use.type != nil || !hasFraction && values.allSatisfy { abs($0) < 16_777_216 }
@@ -74,7 +74,7 @@ extension TensorReader {
         encoded.early.append(contentsOf: bytes)
     }
 
-    /// Ends a tensor's base64: converts what came before its type, and says what is wrong with it.
+    /// Ends the base64 of a tensor: converts what came before its type, and reports mistakes.
     mutating func finishBase64(_ issues: inout IssueList) {
         guard let type = encoded.type else {
             if !seen.contains(.dtype) {

@@ -1,4 +1,4 @@
-// The end of a tensor: which form it had, whether its shape fits its values, and the record of it.
+// The end of a tensor: its form, whether its shape matches its values, and its record.
 
 extension TensorReader {
     /// Completes `tensor`.

@@ -1,10 +1,10 @@
-// The tensor reader's lists: nested numbers (token by token, or a run at a time) and lists of integers.
+// Lists in the tensor reader: nested numbers (token by token, or a run at a time) and lists of integers.
 
 extension TensorReader {
-    /// Values that a growing destination makes room for at a time.
+    /// The number of values by which a growing destination grows.
     private static let stretch = 4096
 
-    /// Gets the destination of the values that are about to come.
+    /// Requests the destination of the values that follow.
     mutating func prepareOutput(for member: Member?) {
         nesting = NestedShape()
         if member == .values {
@@ -15,7 +15,7 @@ extension TensorReader {
         }
     }
 
-    /// Reads as many numbers as are complete in the chunk, without a token for each.
+    /// Reads the complete numbers of the chunk without making a token for each.
     mutating func takeRuns(_ lexer: inout JSONLexer) {
         guard case .numbers(let member) = stage else { return }
         while true {
@@ -30,7 +30,7 @@ extension TensorReader {
         }
     }
 
-    /// Reads numbers up to something else than a comma; false where there is none for the quick reader.
+    /// Reads numbers up to something other than a comma; false if the fast reader finds none.
     private mutating func takeRun(of member: Member?, _ lexer: inout JSONLexer) -> Bool {
         guard var run = FloatRun(from: lexer.position, to: lexer.end) else { return false }
         var count = 0
@@ -52,7 +52,7 @@ extension TensorReader {
         return true
     }
 
-    /// As many values as have come already: a buffer must not grow by more than its tensor is likely to need.
+    /// As many values as have been read already: a buffer must not grow far beyond the likely size of its tensor.
     private static func stretch(after count: Int) -> Int { min(stretch, max(32, count)) }
 
     private mutating func fill(_ member: Member?, _ write: (UnsafeMutableBufferPointer<Float>) -> Int) {
@@ -79,7 +79,7 @@ extension TensorReader {
                 &issues)
             nesting.add(numbers: 1)
             guard token == .beginObject else { break }
-            // What the object holds is no longer looked at, nor the lists around it.
+            // The rest of the object and the lists around it are ignored.
             stage = .passing(depth: lexer.depth - 1 - nesting.level, next: member == nil ? .done : .object)
             return .none
         }
@@ -129,7 +129,7 @@ extension TensorReader {
             got: stray.value, &issues)
     }
 
-    /// Notes a mistake at the element that comes next.
+    /// Reports a mistake at the next element.
     private mutating func reportElement(
         of member: Member?, _ kind: TensorIssue.Kind, _ detail: String, expected: String? = nil, got: String? = nil,
         _ issues: inout IssueList
@@ -191,6 +191,6 @@ extension TensorReader {
 }
 
 extension NestedShape {
-    /// The place of the member that comes next, as the end of a JSON pointer: `/0/3`.
+    /// The place of the next member, as the end of a JSON pointer: `/0/3`.
     var pointer: String { place.map { "/\($0)" }.joined() }
 }

@@ -1,11 +1,11 @@
-// One tensor of a JSON body, in whichever form it comes. `JSONBodyReader` passes the tokens of the tensor's subtree;
-// numbers go to the sink's memory, and members that are not the tensor's business are handed back to be copied.
+// One tensor of a JSON body, in any of its forms. `JSONBodyReader` passes the tokens of the tensor's subtree; numbers
+// go to the sink's memory, and members that the reader does not know are returned to be copied.
 
 import Names
 
-/// Reads the tensors of a body one after the other.
+/// Reads the tensors of a body one after another.
 struct TensorReader {
-    /// The members of a tensor's object that say its values.
+    /// The members of a tensor's object that contain its values.
     enum Member: String {
         case data, b64, values, indices, shape, dtype
     }
@@ -14,7 +14,7 @@ struct TensorReader {
     enum Stage {
         /// The tensor itself: a number, a list or an object.
         case tensor
-        /// The tensor's object: a key or its end.
+        /// The tensor's object: a key, or its end.
         case object
         /// The value of a member, its first token.
         case member(Member)
@@ -22,16 +22,16 @@ struct TensorReader {
         case numbers(Member?)
         /// A list of integers: a shape or indices.
         case integers(Member)
-        /// A value that cannot be used; it ends when the lexer is back at that depth.
+        /// A value that cannot be used; it ends when the lexer returns to that depth.
         case passing(depth: Int, next: After)
-        /// A member of another name, which the body reader copies; it ends likewise.
+        /// An unknown member, which the body reader copies; it ends in the same way.
         case field(depth: Int)
     }
 
-    /// Where reading goes on after a value.
+    /// Where reading continues after a value.
     enum After { case object, done }
 
-    /// What the body reader has to do after a token.
+    /// What the body reader does after a token.
     enum Effect {
         case none, copyField(key: [UInt8]), endField, done
     }
@@ -51,9 +51,9 @@ struct TensorReader {
     var inferred: [Int]?
     var seen: Set<Member> = []
     var hasIssue = false
-    /// Whether the tensor may consist of integers.
+    /// Whether the tensor may contain integers.
     private(set) var use = IntegerUse.refused
-    /// Whether a number so far has a fraction, however small, or an exponent; matters where a type of integers follows.
+    /// Whether a number so far has a fraction or an exponent; matters if an integer type follows.
     var hasFraction = false
 
     init(sink: any TensorSink) {
@@ -69,18 +69,18 @@ struct TensorReader {
         use = sink.integers(for: name)
     }
 
-    /// Whether numbers are what the next token should be, so that a run of them may be read at once.
+    /// Whether the next token should be a number, so that a run of numbers can be read at once.
     var isAmongNumbers: Bool {
         if case .numbers = stage { !checksIntegers } else { false }
     }
 
-    /// What each number has to be.
+    /// The rule for each number.
     var rule: IntegerRule { IntegerRule(encoded.type, use.type) }
 
-    /// Whether each number is looked at.
+    /// Whether each number is checked.
     var checksIntegers: Bool { use.type != nil || encoded.type?.isInteger ?? false }
 
-    /// Takes the next token of the subtree.
+    /// Reads the next token of the subtree.
     mutating func take(
         _ token: JSONToken, _ lexer: inout JSONLexer, _ issues: inout IssueList
     ) throws(JSONError) -> Effect {
@@ -169,7 +169,7 @@ struct TensorReader {
         return pass(token, lexer, then: .object, &issues)
     }
 
-    /// Passes over the rest of a value that starts with `token`.
+    /// Skips the rest of a value that starts with `token`.
     mutating func pass(
         _ token: JSONToken, _ lexer: JSONLexer, then next: After, _ issues: inout IssueList
     ) -> Effect {
@@ -185,7 +185,7 @@ struct TensorReader {
         return .none
     }
 
-    /// Notes a mistake in this tensor.
+    /// Reports a mistake in this tensor.
     mutating func report(
         _ kind: TensorIssue.Kind, at member: String = "", _ detail: String, expected: String? = nil, got: String? = nil,
         _ issues: inout IssueList
@@ -197,7 +197,7 @@ struct TensorReader {
 }
 
 extension TensorReader.Member {
-    /// What the member's value has to be.
+    /// The expected value of the member.
     var noun: String {
         switch self {
         case .data: "a number or lists of numbers"
@@ -221,7 +221,7 @@ extension TensorReader.Member {
 }
 
 extension JSONToken {
-    /// The value that begins with the token, in the words of a message.
+    /// The value that starts with the token, in the words of a message.
     var noun: String {
         switch self {
         case .beginObject, .endObject, .key: "an object"
@@ -236,7 +236,7 @@ extension JSONToken {
 }
 
 extension JSONToken {
-    /// Where such a value among numbers comes from, for a message; empty where that is not known.
+    /// The likely origin of such a value among numbers, for a message; empty if unknown.
     var origin: String {
         self == .null
             ? "; JSON.stringify writes null for NaN and Infinity, so find where the values stop being finite" : ""

@@ -1,14 +1,14 @@
-// Decimal digits and an exponent -> the text of a JSON number, laid out as JavaScript does. Digits of float32 come from
-// `ShortestFloat`, those of doubles from the standard library.
+// Turns decimal digits and an exponent into the text of a JSON number, laid out like JavaScript. `ShortestFloat`
+// provides the digits of float32, the standard library those of doubles.
 
 /// Numbers as JSON text.
 enum DecimalText {
-    /// Bytes that the longest float32 takes: sign, 21 digits; or sign, point, nine digits, exponent.
+    /// The longest text of a float32: sign and 21 digits, or sign, point, nine digits and exponent.
     static let floatLimit = 24
 
     /// Writes `value` at `output`.
     ///
-    /// - Returns: the end of what was written; at most `floatLimit` bytes.
+    /// - Returns: the end of the text; at most `floatLimit` bytes.
     static func write(_ value: Float, to output: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
         guard value.isFinite else { return write("null", to: output) }
         guard value != 0 else { return write(value.sign == .minus ? "-0.0" : "0", to: output) }
@@ -34,7 +34,7 @@ enum DecimalText {
         }
     }
 
-    /// The digits of the standard library's shortest text, as an integer, and the power of ten to multiply it by.
+    /// The digits of the standard library's shortest text, as an integer, and their power of ten.
     private static func shortestDecimal(of value: Double) -> (digits: UInt64, exponent: Int) {
         let text = value.description
         let parts = text.split(separator: "e")

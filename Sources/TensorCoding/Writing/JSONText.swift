@@ -1,4 +1,4 @@
-// JSON strings as bytes: the one place that escapes.
+// JSON strings as bytes; all escaping is done here.
 
 /// Text as a JSON string.
 enum JSONText {

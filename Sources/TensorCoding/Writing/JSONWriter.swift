@@ -4,12 +4,12 @@ import Names
 
 /// An append-only writer of one JSON document.
 ///
-/// Calls follow the document: `beginObject`, `key`, a value, ..., `endObject`. Commas, colons and line breaks come by
-/// themselves. Numbers are printed shortest so that they read back to the same bits; integral ones without `.0`, `-0`
-/// as `-0.0` (many readers lose the sign of an integer zero), exponents below 1e-6 and from 1e21 on, as JavaScript has
-/// them. JSON has no NaN and no infinity: `null` stands for them.
+/// Calls follow the document: `beginObject`, `key`, a value, ..., `endObject`. The writer adds commas, colons and line
+/// breaks. Numbers are printed as the shortest text that reads back to the same bits: integers without `.0`, `-0` as
+/// `-0.0` (many readers lose the sign of an integer zero), exponents below 1e-6 and from 1e21 on, as in JavaScript. NaN
+/// and infinity, which JSON lacks, become `null`.
 public struct JSONWriter: Sendable {
-    /// What has been written and not been taken.
+    /// The bytes written and not yet taken.
     public private(set) var bytes: [UInt8] = []
 
     private let isIndented: Bool
@@ -18,12 +18,12 @@ public struct JSONWriter: Sendable {
 
     /// An empty writer.
     ///
-    /// - Parameter indented: one member a line, two spaces a level; arrays of numbers stay on one line.
+    /// - Parameter indented: one member per line, two spaces per level; arrays of numbers stay on one line.
     public init(indented: Bool = false) {
         isIndented = indented
     }
 
-    /// Hands over what has been written since the last time; writing goes on behind it.
+    /// Returns the bytes written since the last call; writing continues after them.
     public mutating func take() -> [UInt8] {
         var taken: [UInt8] = []
         swap(&taken, &bytes)
@@ -34,7 +34,7 @@ public struct JSONWriter: Sendable {
     /// Ends the document with a newline.
     public mutating func endDocument() { bytes.append(UInt8(ascii: "\n")) }
 
-    /// The document, ended by a newline.
+    /// The document with a final newline.
     public consuming func finish() -> [UInt8] {
         endDocument()
         return bytes
@@ -50,13 +50,13 @@ extension JSONWriter {
     /// Closes the innermost object.
     public mutating func endObject() { end(UInt8(ascii: "}")) }
 
-    /// Opens an array with one element a line where indented.
+    /// Opens an array, with one element per line if indented.
     public mutating func beginArray() { begin(UInt8(ascii: "[")) }
 
     /// Closes the innermost array.
     public mutating func endArray() { end(UInt8(ascii: "]")) }
 
-    /// Writes a member's key; its value has to follow.
+    /// Writes a member's key; its value must follow.
     public mutating func key(_ key: Name) {
         separate()
         JSONText.appendQuoted(key.utf8, to: &bytes)
@@ -116,7 +116,7 @@ extension JSONWriter {
         DecimalText.append(value, to: &bytes)
     }
 
-    /// Writes a float32, shortest so that it reads back to the same float32.
+    /// Writes a float32 as the shortest text that reads back to the same float32.
     public mutating func number(_ value: Float) {
         separate()
         withUnsafePointer(to: value) { appendNumbers(UnsafeBufferPointer(start: $0, count: 1)) }
@@ -141,13 +141,13 @@ extension JSONWriter {
         endList("]")
     }
 
-    /// Begins an array of numbers on one line, or with `"` a base64 string, of which `list` writes piece after piece.
+    /// Begins an array of numbers on one line, or, with `"`, a base64 string; `list` then writes it in pieces.
     public mutating func beginList(_ mark: UnicodeScalar) {
         separate()
         bytes.append(UInt8(ascii: mark))
     }
 
-    /// Ends what `beginList` began.
+    /// Ends a list begun with `beginList`.
     public mutating func endList(_ mark: UnicodeScalar) { bytes.append(UInt8(ascii: mark)) }
 
     /// Writes the next numbers of an array.
@@ -160,7 +160,7 @@ extension JSONWriter {
         appendList(integers, isFirst: isFirst) { value, bytes in bytes.append(contentsOf: String(value).utf8) }
     }
 
-    /// Writes the next bytes of a base64 string: a multiple of three, but at its end.
+    /// Writes the next bytes of a base64 string: a multiple of three, except at its end.
     public mutating func list(base64 data: UnsafeRawBufferPointer) { Base64.encode(data, into: &bytes) }
 
     /// Writes an array of doubles on one line.
@@ -173,7 +173,7 @@ extension JSONWriter {
         list(values) { value, bytes in bytes.append(contentsOf: String(value).utf8) }
     }
 
-    /// Writes a document; a tensor in it becomes `null`.
+    /// Writes a document; tensors in it become `null`.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null, .tensor: null()
@@ -227,7 +227,7 @@ extension JSONWriter {
         }
     }
 
-    /// Appends numbers by way of a block of memory, so that no number costs a call of the array's.
+    /// Appends numbers through a block of memory, so that no number costs an array append.
     private mutating func appendNumbers(_ values: UnsafeBufferPointer<Float>, isFirst: Bool = true) {
         let block = 256
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block * (DecimalText.floatLimit + 2)) { buffer in

@@ -1,12 +1,12 @@
 // The shortest decimal of a float32 that reads back to the same bits, by Schubfach: Raffaello Giulietti, "The Schubfach
-// way to render doubles" (2020), here with the word sizes of float32. No allocation, no loop, one table.
+// way to render doubles" (2020), with the word sizes of float32. No allocation, no loop, one table.
 
 /// Shortest decimals of float32.
 enum ShortestFloat {
-    /// The number with the fewest digits inside the rounding interval of `value`; of several the nearest.
+    /// The number with the fewest digits inside the rounding interval of `value`; the nearest if there are several.
     ///
     /// - Parameter value: finite and greater than zero.
-    /// - Returns: digits * 10^exponent; the digits may end in zeros.
+    /// - Returns: digits * 10^exponent; the digits may end with zeros.
     static func decimal(of value: Float) -> (digits: UInt32, exponent: Int) {
         let fraction = value.bitPattern & 0x007F_FFFF
         let biased = Int(value.bitPattern >> 23)
@@ -33,13 +33,13 @@ enum ShortestFloat {
         let shift = UInt32(power + floorLog2(powerOfTen: -scale) + 1)
         let factor = factors[-scale - smallestFactor]
         let center = 4 * significand
-        let isEven = significand & 1 == 0  // then the ends themselves round to value
+        let isEven = significand & 1 == 0  // then the ends of the interval also round to value
         let lower = roundToOdd(factor, (center - (isNarrowBelow ? 1 : 2)) << shift) + (isEven ? 0 : 1)
         let upper = roundToOdd(factor, (center + 2) << shift) - (isEven ? 0 : 1)
         let middle = roundToOdd(factor, center << shift)
         let whole = middle / 4
 
-        // One digit fewer, if exactly one of the two candidates is inside.
+        // One digit fewer, if exactly one of the two candidates is inside the interval.
         let tens = whole / 10
         let isTensBelowInside = lower <= 40 * tens
         let isTensAboveInside = 40 * tens + 40 <= upper
@@ -64,7 +64,7 @@ enum ShortestFloat {
         (powerOfTen * 1_741_647) >> 19
     }
 
-    /// The upper bits of factor * value / 2^64, with a last bit that says whether anything was cut off.
+    /// The upper bits of factor * value / 2^64; the last bit tells whether any bits were cut off.
     @inline(__always)
     private static func roundToOdd(_ factor: UInt64, _ value: UInt32) -> UInt32 {
         let product = factor.multipliedFullWidth(by: UInt64(value))
