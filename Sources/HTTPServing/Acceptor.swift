@@ -1,10 +1,10 @@
-// The accept loop: one thread that takes connections off the listening socket and deals them to the event loops in
-// turn, so that a few long-lived workers spread evenly (the kernel's own hashing does not do that).
+// The accept loop: one thread that accepts connections and assigns them to the event loops in turn, so that a few
+// long-lived workers are spread evenly (the kernel's hashing does not ensure that).
 
 import CMicroHTTPD
 import Glibc
 
-/// A connection on its way from the acceptor to a loop.
+/// A connection passed from the acceptor to a loop.
 struct Accepted: Sendable {
     let descriptor: Int32
     let remote: Remote
@@ -34,13 +34,13 @@ final class Acceptor: Sendable {
 
     deinit { close(bell) }
 
-    /// Ends `run`; callable from any thread.
+    /// Ends `run`; any thread may call it.
     func stop() {
         var one: UInt64 = 1
         write(bell, &one, MemoryLayout<UInt64>.size)
     }
 
-    /// Accepts until it is told to stop, then closes the listening socket.
+    /// Accepts until told to stop, then closes the listening socket.
     func run() {
         var turn = 0
         while waitForConnections() {
@@ -52,7 +52,7 @@ final class Acceptor: Sendable {
         listener.close()
     }
 
-    /// Sleeps until there is something to accept; false when told to stop.
+    /// Waits for a connection; false when told to stop.
     private func waitForConnections() -> Bool {
         var descriptors = [
             pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
@@ -62,7 +62,7 @@ final class Acceptor: Sendable {
         return descriptors[0].revents == 0
     }
 
-    /// The next connection that fits the limits; nil when none is waiting.
+    /// The next connection within the limits; nil if none is waiting.
     private func next() -> Accepted? {
         while true {
             var address = sockaddr_storage()
@@ -82,14 +82,14 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// Refuses the connection, or hands it to the loop whose slowest transfer can be cut in its place.
+    /// Refuses the connection, or passes it to the loop with the slowest transfer, which is cut to make room.
     private func turnAway(_ accepted: Accepted) {
         if census.isFull, let loop = slowTransfers.loop { return loop.post(.contested(accepted)) }
         EarlyAnswer(refusal).send(to: accepted.descriptor)
         close(accepted.descriptor)
     }
 
-    /// Out of descriptors or memory the socket stays readable: wait a little instead of spinning.
+    /// Without descriptors or memory the socket stays readable: wait a little instead of spinning.
     private func pauseIfExhausted(_ reason: Int32) {
         if reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == ENOBUFS { usleep(20_000) }
     }

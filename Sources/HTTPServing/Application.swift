@@ -1,43 +1,43 @@
-// What the server asks of the program it serves: one decision per request, made from the head alone.
-// Implemented by the neighbour that knows routes; called on the event loops' threads, so it must not block.
+// The interface of the program behind the server: one decision per request, made from the head alone. The module with
+// the routes implements it; it runs on the event loops' threads, so it must not block.
 
 /// The program behind a server.
 public protocol Application: Sendable {
-    /// Decides what becomes of a request, before any byte of its body has been read.
+    /// Decides how to handle a request, before any byte of its body is read.
     ///
-    /// Called on an event loop's thread: it must not block.
+    /// Called on an event loop's thread; it must not block.
     func route(_ request: Request) -> Plan
 }
 
-/// What becomes of a request.
+/// The handling of a request.
 public enum Plan {
-    /// Answer now. Where a body was announced it is not read, and the connection closes.
+    /// Answer immediately. An announced body is not read, and the connection is closed.
     case refuse(Response)
-    /// Stream the body into a receiver, at most `limit` bytes of it: a longer one is answered 413, at once when its
-    /// length was announced. A request without a body of either kind is answered 411.
+    /// Stream the body into a receiver, up to `limit` bytes: a longer body is answered with 413, immediately if its
+    /// length was announced. A request without a body is answered with 411.
     case read(any BodyReceiver, limit: Int)
-    /// No body is wanted; a short one is read and ignored. The closure runs on the loop's thread.
+    /// No body is expected; a short one is read and ignored. The closure runs on the loop's thread.
     case answer((Exchange) -> Void)
 }
 
-/// Where the bytes of one request's body go; every call comes on the thread of one event loop.
+/// Receives the body of one request; all calls come on the thread of one event loop.
 public protocol BodyReceiver: AnyObject {
-    /// With whom what it holds is counted, for refusals that say whose bodies have to make room (`Response.payer`).
+    /// The payers of its memory, for refusals that name whose bodies must make room (`Response.payer`).
     var payers: [String] { get }
 
-    /// Takes the next bytes, valid during the call only.
+    /// Takes the next bytes, which are valid only during the call.
     ///
-    /// - Returns: nil to go on; an answer to stop here: no further call follows.
+    /// - Returns: nil to continue; an answer to stop here: no further call follows.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response?
 
-    /// The whole body has arrived; the exchange must be completed, now or later.
+    /// The whole body has arrived. Complete the exchange, now or later.
     func finish(_ exchange: Exchange)
 
-    /// The body will never be complete: the client left, was too slow, or sent too much. No further call follows.
+    /// The body will not be completed: the client left, was too slow, or sent too much. No further call follows.
     func abandon()
 }
 
 extension BodyReceiver {
-    /// No one.
+    /// No payers.
     public var payers: [String] { [] }
 }

@@ -1,29 +1,29 @@
-// Content that is made while it is sent: neither its bytes nor their number are there when the answer begins. Implemented by
-// applications, which make it on threads of their own; read by the loop that owns the connection.
+// Content that is produced while it is sent: neither its bytes nor its length exist when the answer starts.
+// Applications produce it on their own threads; the loop that owns the connection reads it.
 
-/// The content of one answer, made piece by piece.
+/// The content of one answer, produced piece by piece.
 public protocol BodySource: AnyObject, Sendable {
-    /// Bytes of the content, where they are known before it is made.
+    /// The length in bytes, if it is known in advance.
     var count: Int? { get }
 
-    /// About how many bytes it holds at most while it is sent.
+    /// The approximate peak of the memory it uses while it is sent, in bytes.
     var heldBytes: Int { get }
 
-    /// Copies the next bytes into `buffer`; called on the loop's thread, so it makes none of them.
+    /// Copies the next bytes into `buffer`. Called on the loop's thread, so it must not produce them itself.
     ///
-    /// - Parameter wake: to be called once, from any thread, when there is more to read after `.later`.
+    /// - Parameter wake: to be called once, from any thread, when more can be read after `.later`.
     func read(into buffer: UnsafeMutableRawBufferPointer, orElse wake: @escaping @Sendable () -> Void) -> BodyRead
 
-    /// No further call follows: all has been read, or the client has left.
+    /// No further call follows: everything has been read, or the client has left.
     func close()
 }
 
-/// What a source had to read.
+/// The result of a read.
 public enum BodyRead: Sendable, Equatable {
-    /// So many bytes, at least one.
+    /// This many bytes, at least one.
     case bytes(Int)
     /// Nothing yet.
     case later
-    /// Nothing any more: the content is complete.
+    /// The content is complete.
     case end
 }

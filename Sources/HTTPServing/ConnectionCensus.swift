@@ -1,4 +1,5 @@
-// How many connections are open, in all and per address. The acceptor asks before it takes one; loops report the end.
+// The number of open connections, in total and per address. The acceptor asks before it accepts one; loops report the
+// end.
 
 import Threading
 
@@ -19,7 +20,7 @@ final class ConnectionCensus: Sendable {
         self.limitPerAddress = limitPerAddress
     }
 
-    /// Counts a new connection in; false if a limit is reached, and then it is not counted.
+    /// Counts a new connection; false, without counting it, if a limit is reached.
     func enter(_ remote: Remote) -> Bool {
         state.withLock { state in
             let ofAddress = state.byAddress[remote.name, default: 0]
@@ -32,7 +33,7 @@ final class ConnectionCensus: Sendable {
     /// Whether the limit of all connections is reached.
     var isFull: Bool { state.withLock { $0.total >= limit } }
 
-    /// Counts a connection in that takes the place of one which is about to leave.
+    /// Counts a connection that replaces one about to be closed.
     func enterBeyondLimit(_ remote: Remote) {
         state.withLock { Self.add(remote, to: &$0) }
     }
@@ -42,7 +43,7 @@ final class ConnectionCensus: Sendable {
         if !remote.isLocal { state.byAddress[remote.name, default: 0] += 1 }
     }
 
-    /// Counts a connection out that was counted in.
+    /// Removes a connection from the count.
     func leave(_ remote: Remote) {
         let isLast = state.withLock { state in
             state.total -= 1
@@ -54,7 +55,7 @@ final class ConnectionCensus: Sendable {
         if isLast { emptied.broadcast() }
     }
 
-    /// Waits until the last connection has left, or the monotonic clock reaches `end`.
+    /// Waits until the last connection is closed, or the monotonic clock reaches `end`.
     func waitUntilEmpty(until end: UInt64) {
         _ = state.wait(for: emptied, until: end) { $0.total == 0 ? () : nil }
     }

@@ -1,14 +1,14 @@
-// One request that waits for its answer: the meeting point of the threads that compute and the loop that sends.
-// Given to applications by `Transaction`; completed from anywhere; woken through the loop that owns the connection.
+// A request that waits for its answer: where the computing threads meet the loop that sends. `Transaction` passes it to
+// applications; any thread completes it; the loop that owns the connection is woken.
 
 import Threading
 
-/// One request waiting for its answer.
+/// A request that waits for its answer.
 ///
-/// Safe to use from any thread; the first completion counts, later ones are ignored. Every exchange has to be completed
-/// in the end. Once it is, it keeps nothing alive, however long the application holds on to it.
+/// Any thread may use it. The first completion counts, later ones are ignored. Every exchange must be completed
+/// eventually; from then on it keeps nothing alive, however long the application holds it.
 public final class Exchange: Sendable {
-    /// Makes an answer, on the loop's thread, when it is about to be sent.
+    /// Makes an answer, on the loop's thread, just before it is sent.
     public typealias Making = @Sendable () -> Response
 
     private let state: Locked<State>
@@ -19,14 +19,14 @@ public final class Exchange: Sendable {
 
     /// Answers the request.
     ///
-    /// Called before the closure that was given the exchange returns, the answer is sent at once; later, the parked
-    /// connection is woken. `make` runs on the loop's thread, or never if the client has left.
+    /// If called before the closure that received the exchange returns, the answer is sent immediately; otherwise the
+    /// parked connection is woken. `make` runs on the loop's thread, or never if the client has left.
     public func complete(_ make: @escaping Making) {
         guard let waiting = settle(.resolved(make)), waiting.isParked else { return }
         waiting.loop.post(.settled(self))
     }
 
-    /// Answers with `make` if the request is still unanswered after `delay`; a later call replaces this one.
+    /// Answers with `make` if the request is still unanswered after `delay`; a later call replaces the earlier one.
     public func expire(after delay: Duration, _ make: @escaping Making) {
         guard let timers = waiting?.loop.timers else { return }
         let timer = Timer { [weak self] timer in self?.expire(by: timer) }
@@ -38,16 +38,16 @@ public final class Exchange: Sendable {
 
     private func set(_ timer: Timer, at deadline: UInt64, in timers: Timers) {
         timers.set(timer, at: deadline)
-        // Who settled it meanwhile has found nothing to cancel.
+        // If the exchange was settled meanwhile, there was nothing to cancel.
         if waiting == nil { timers.cancel(timer) }
     }
 
-    /// Calls `body` if the client leaves while the request is parked; at once if it has left already.
+    /// Calls `body` if the client leaves while the request is parked; immediately if it has already left.
     ///
-    /// Only an exchange with such a closure is watched. One without it stays parked until it is completed, and its
-    /// answer still reaches a client that has closed its sending side alone. Such a client cannot be told from one that
-    /// has left: with a deadline too (`expire`) the exchange waits on for a short while, and is then answered as at its
-    /// deadline; without one it counts as abandoned.
+    /// Only an exchange with such a closure is watched. Without one it stays parked until it is completed, and its
+    /// answer still reaches a client that has only closed its sending side. Such a client looks the same as one that
+    /// has left: if the exchange also has a deadline (`expire`), it waits a short while and is then answered as at its
+    /// deadline; without a deadline it counts as abandoned.
     public func onAbandon(_ body: @escaping @Sendable () -> Void) {
         if adjust({ $0.abandonment = body }) == nil, isAbandoned { body() }
     }
@@ -63,7 +63,7 @@ public final class Exchange: Sendable {
         case answered
     }
 
-    /// What an open exchange holds.
+    /// The state of an open exchange.
     private struct Waiting {
         let loop: any ExchangeLoop
         var isParked = false
@@ -71,19 +71,19 @@ public final class Exchange: Sendable {
         var abandonment: (@Sendable () -> Void)?
     }
 
-    /// The answer for a deadline, and when that is.
+    /// The answer for a deadline, and its time.
     private struct Expiry {
         let deadline: UInt64
         let timer: Timer
         let make: Making
     }
 
-    /// What an open exchange holds; nil if it is open no more.
+    /// The state of an open exchange; nil if it is no longer open.
     private var waiting: Waiting? { state.withLock { if case .open(let waiting) = $0 { waiting } else { nil } } }
 
-    /// Changes what an open exchange holds, and tells its loop if it is parked.
+    /// Changes the state of an open exchange, and informs its loop if it is parked.
     ///
-    /// - Returns: what it held; nil if it is open no more.
+    /// - Returns: the previous state; nil if the exchange is no longer open.
     private func adjust(_ change: (inout Waiting) -> Void) -> Waiting? {
         let before: Waiting? = state.withLock { state in
             guard case .open(var waiting) = state else { return nil }
@@ -96,9 +96,9 @@ public final class Exchange: Sendable {
         return before
     }
 
-    /// Ends the openness of an exchange.
+    /// Closes an exchange.
     ///
-    /// - Returns: what it held, if it was open. Its closures are freed by the caller, outside the lock.
+    /// - Returns: its state, if it was open. The caller frees its closures, outside the lock.
     private func settle(_ next: State) -> Waiting? {
         let waiting: Waiting? = state.withLock { state in
             guard case .open(let waiting) = state else { return nil }
@@ -110,16 +110,18 @@ public final class Exchange: Sendable {
     }
 }
 
-/// The loop's side. All of it is called on the loop's thread.
+/// The loop's side. All of it runs on the loop's thread.
 extension Exchange {
-    /// What the loop has to do about an exchange.
+    /// What the loop must do about an exchange.
     enum Outcome {
         case park
         case answer(Making)
         case cut
     }
 
-    /// Takes the outcome; an exchange that is still open is parked from here on, so that its completion wakes the loop.
+    /// Takes the outcome.
+    ///
+    /// An exchange that is still open is parked from here on, so its completion wakes the loop.
     func takeOutcome() -> Outcome {
         state.withLock { state in
             switch state {
@@ -136,33 +138,33 @@ extension Exchange {
         }
     }
 
-    /// Whether someone waits for an abandonment.
+    /// Whether abandonment must be reported.
     var isWatched: Bool { waiting?.abandonment != nil }
 
-    /// Has an exchange that has a deadline expire by `time` at the latest.
+    /// Limits the deadline of an exchange, if it has one, to `time`.
     ///
-    /// - Returns: whether it has one.
+    /// - Returns: whether it has a deadline.
     func hurry(by time: UInt64) -> Bool {
         guard let waiting, let expiry = waiting.expiry else { return false }
         if expiry.deadline > time { set(expiry.timer, at: time, in: waiting.loop.timers) }
         return true
     }
 
-    /// Completes the exchange with the answer for its deadline, unless it has been given another one.
+    /// Completes the exchange with the answer for its deadline, unless the deadline has been replaced.
     private func expire(by timer: Timer) {
         if let expiry = waiting?.expiry, expiry.timer === timer { complete(expiry.make) }
     }
 
-    /// The client has left: no one will read an answer.
+    /// Marks the exchange as abandoned: the client has left.
     func abandon() {
         settle(.abandoned)?.abandonment?()
     }
 }
 
-/// What an exchange needs of its loop.
+/// The services that an exchange needs of its loop.
 protocol ExchangeLoop: AnyObject, Sendable {
-    /// Hands a message to the loop's thread and wakes it. Callable from any thread.
+    /// Passes a message to the loop's thread and wakes it. Any thread may call it.
     func post(_ message: EventLoop.Message)
-    /// Where deadlines of its exchanges are kept.
+    /// The timers for the deadlines of its exchanges.
     var timers: Timers { get }
 }

@@ -1,15 +1,15 @@
-// What the server counts. Each loop keeps its own; the server adds them up when asked.
+// The counters of the server. Each loop has its own; the server adds them up on request.
 
-/// Counts of one moment, summed over the loops.
+/// The counters at one moment, summed over the loops.
 public struct HTTPCounters: Sendable, Equatable {
-    /// Nothing has been counted.
+    /// All counters at zero.
     public init() {}
 
     /// Open connections.
     public internal(set) var connections = 0
-    /// Requests whose connection is suspended until their answer is there.
+    /// Requests whose connection is suspended until their answer is ready.
     public internal(set) var parked = 0
-    /// Connections taken over since the start.
+    /// Connections accepted since the start.
     public internal(set) var accepted = 0
     /// Requests whose first line has been read since the start.
     public internal(set) var requests = 0
@@ -19,10 +19,10 @@ public struct HTTPCounters: Sendable, Equatable {
     public internal(set) var serverErrors = 0
     /// Bytes of request bodies since the start.
     public internal(set) var receivedBytes = 0
-    /// Bytes of answers' contents since the start, counted when they are queued; those of streams, as they leave.
+    /// Bytes of answers' content since the start, counted when queued; those of streams when sent.
     public internal(set) var queuedBytes = 0
 
-    /// The longest that a single job has kept a network thread, in nanoseconds of the thread's processor time.
+    /// The longest time that a single job has occupied a network thread, in nanoseconds of CPU time.
     public internal(set) var longestJob: UInt64 = 0
 
     mutating func count(_ response: Response) {

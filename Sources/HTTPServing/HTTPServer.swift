@@ -1,11 +1,11 @@
-// The server as others see it: start, drain, stop, counters. Owns the acceptor, the loops and their threads.
+// The public interface of the server: start, drain, stop, counters. Owns the acceptor, the loops and their threads.
 
 import Glibc
 import Threading
 
 /// An HTTP server: an acceptor and its event loops around one application.
 ///
-/// A server that has been started runs until it is drained or stopped; letting go of it does not end it.
+/// A started server runs until it is drained or stopped; releasing the object does not end it.
 public final class HTTPServer: Sendable {
     private let configuration: HTTPConfiguration
     private let application: any Application
@@ -17,14 +17,14 @@ public final class HTTPServer: Sendable {
         self.application = application
     }
 
-    /// Starts every thread and listens.
+    /// Starts all threads and listens.
     ///
-    /// - `reserved`: the address, if it has been taken before; it is closed with the server, and where the start fails.
+    /// - `reserved`: the address if it was bound before; it is closed with the server, and if the start fails.
     ///
-    /// In the whole process SIGPIPE is ignored from here on, and the limit of open descriptors raised as far as allowed.
+    /// From here on the whole process ignores SIGPIPE, and its limit of open descriptors is raised as far as allowed.
     ///
     /// - Returns: the TCP port, or 0 for other sockets.
-    /// - Throws: `HTTPServerError`; nothing is left running then.
+    /// - Throws: `HTTPServerError`; nothing keeps running then.
     @discardableResult
     public func start(on reserved: Listener? = nil) throws(HTTPServerError) -> Int {
         guard case .new = state.withLock({ $0 }) else { throw .alreadyStarted }
@@ -43,9 +43,9 @@ public final class HTTPServer: Sendable {
         return listener.port
     }
 
-    /// Lets the process open as many files as it may.
+    /// Raises the process's limit of open files.
     ///
-    /// - Returns: how many of them may be connections: the application's own files must never find none left.
+    /// - Returns: how many may be connections: the application's own files must always find descriptors.
     public static func connectionRoom() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
@@ -55,10 +55,12 @@ public final class HTTPServer: Sendable {
         return descriptors - min(descriptors / 2, 256)
     }
 
-    /// Stops in order: no new connections and requests, parked exchanges completed, answers in flight finished.
+    /// Stops gracefully: refuses new connections and requests, completes parked exchanges, finishes answers in
+    /// progress.
     ///
     /// - `notify` runs once new requests are refused; it should complete the application's waiting exchanges.
-    /// - What is still parked shortly before `limit` is answered 503; what is still open at `limit` is cut.
+    /// - Exchanges still parked shortly before `limit` are answered with 503; connections still open at `limit` are
+    ///   cut.
     public func drain(within limit: Duration, notify: () -> Void = {}) {
         guard let running = takeRunning() else { return }
         let end = Clock.now + limit.nanoseconds
@@ -71,12 +73,13 @@ public final class HTTPServer: Sendable {
         state.withLock { $0 = .stopped(running.counters) }
     }
 
-    /// Stops at once: parked exchanges are answered 503 as far as their sockets take it, everything else is cut.
+    /// Stops immediately: answers parked exchanges with 503 as far as their sockets accept it, and cuts everything
+    /// else.
     public func stop() {
         drain(within: .zero)
     }
 
-    /// What the server has counted since its start, up to its stop.
+    /// The counters from the server's start to its stop.
     public var counters: HTTPCounters {
         switch state.withLock({ $0 }) {
         case .new: HTTPCounters()

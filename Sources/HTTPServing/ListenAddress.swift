@@ -1,18 +1,18 @@
-// Where to listen: parsed from text, turned into a socket. Every kind ends as one listening descriptor, so that the
-// acceptor knows no difference.
+// An address to listen on: parsed from text and turned into a socket. Every kind becomes a listening descriptor, so the
+// acceptor handles all in the same way.
 
 import Glibc
 
 /// An address to listen on.
 public enum ListenAddress: Sendable, Equatable {
-    /// A TCP port of a numeric IPv4 or IPv6 address; port 0 lets the system choose.
+    /// A TCP port of a numeric IPv4 or IPv6 address; with port 0 the system chooses.
     case tcp(host: String, port: UInt16)
     /// A Unix socket at a path.
     case unix(path: String)
-    /// A socket that already listens, handed over by whoever started the process.
+    /// A listening socket passed by the parent process.
     case inherited(descriptor: Int32)
 
-    /// Parses `HOST:PORT`, `[IPV6]:PORT`, `localhost:PORT` or `unix:PATH`; nil if it is none of them.
+    /// Parses `HOST:PORT`, `[IPV6]:PORT`, `localhost:PORT` or `unix:PATH`; nil if it has none of these forms.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
             self = .unix(path: String(text.dropFirst("unix:".count)))
@@ -41,7 +41,7 @@ public enum ListenAddress: Sendable, Equatable {
         }
     }
 
-    /// The host as it is in a URL: an IPv6 address in brackets.
+    /// The host in a URL: an IPv6 address in brackets.
     public var urlHost: String {
         guard case .tcp(let host, _) = self else { return "localhost" }
         return host.contains(":") ? "[\(host)]" : host
@@ -49,7 +49,7 @@ public enum ListenAddress: Sendable, Equatable {
 }
 
 extension ListenAddress: CustomStringConvertible {
-    /// As it is written to listen there.
+    /// The text that `init` parses.
     public var description: String {
         switch self {
         case .tcp(_, let port): "\(urlHost):\(port)"

@@ -1,22 +1,24 @@
-// The socket of a server: taken first, so that an address that is in use stops a start before it has changed anything, and
-// listening only once there is someone to answer.
+// The socket of a server: bound first, so that an address in use stops a start before it changes anything, and
+// listening only once requests can be answered.
 
 import CMicroHTTPD
 import Glibc
 
-/// A socket that has its address.
+/// A bound socket.
 public struct Listener: Sendable {
     let descriptor: Int32
     /// The TCP port, or 0 for other sockets.
     let port: Int
     /// The address, with the port that the system chose.
     public let address: ListenAddress
-    /// The file that a Unix socket of our own leaves behind.
+    /// The file of our own Unix socket, to be removed.
     private let path: String?
 
-    /// Binds the address; connections are refused until it listens.
+    /// Binds the address.
     ///
-    /// - Throws: `invalidAddress`, or `cannotListen` where something else has it.
+    /// Connections are refused until `listen`.
+    ///
+    /// - Throws: `invalidAddress`, or `cannotListen` if the address is in use.
     public init(_ address: ListenAddress) throws(HTTPServerError) {
         path = if case .unix(let path) = address { path } else { nil }
         switch address {
@@ -39,7 +41,9 @@ public struct Listener: Sendable {
         }
     }
 
-    /// Lets clients connect; their sockets inherit what is set here, which spares each connection the calls.
+    /// Lets clients connect.
+    ///
+    /// Accepted sockets inherit the options set here, which saves calls per connection.
     func listen() throws(HTTPServerError) {
         var one: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
@@ -47,15 +51,15 @@ public struct Listener: Sendable {
         guard Glibc.listen(descriptor, SOMAXCONN) == 0 else { throw .cannotListen(errno) }
     }
 
-    /// Gives the address up.
+    /// Releases the address.
     public func close() {
         Glibc.close(descriptor)
         if let path { unlink(path) }
     }
 
-    /// Removes the file of a Unix socket on which no one listens any more: its server ended without doing so.
+    /// Removes the file of a Unix socket on which nothing listens: its server ended without removing it.
     private static func removeAbandoned(_ path: String, _ address: SocketAddress) {
-        // Connecting to a file of another kind is refused too, and that file is someone's.
+        // Connecting to another kind of file is refused too, and that file belongs to someone.
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

@@ -1,5 +1,5 @@
-// The request methods this server knows; the gate answers 501 to every other one.
-// Read by applications when they choose a route.
+// The request methods that this server supports; the gate answers 501 to all others. Applications use them to choose a
+// route.
 
 /// A request method.
 public enum Method: String, Sendable, Hashable, CaseIterable {

@@ -1,21 +1,21 @@
-// Every reason for which this module itself refuses a request. The texts of answers belong to the application:
-// `HTTPConfiguration.render` turns a refusal into a `Response`, and an exhaustive switch there misses none.
+// All reasons for which this module itself refuses a request. The application writes the texts of answers:
+// `HTTPConfiguration.render` turns a refusal into a `Response`, with an exhaustive switch.
 
-/// A request refused by the server before or instead of the application.
+/// A request refused by the server before, or in place of, the application.
 public enum Refusal: Error, Sendable, Hashable {
     /// The method is not a token.
     case malformedMethod
-    /// The method is none that this server knows.
+    /// The method is not supported.
     case unknownMethod(String)
     /// The version is neither HTTP/1.0 nor HTTP/1.1.
     case unsupportedVersion(String)
-    /// The target does not decode; `reason` says why.
+    /// The target cannot be decoded; `reason` says why.
     case malformedTarget(reason: String)
     /// The target is longer, or has more arguments, than the limit.
     case targetTooLong(limit: Int)
-    /// A header's name or value holds a character that is not allowed there.
+    /// A header's name or value contains a character that is not allowed there.
     case malformedHeader(name: String)
-    /// A line of the head does not end with CR LF, has an empty name, is folded or holds a NUL.
+    /// A line of the head does not end with CR LF, has an empty name, is folded or contains a NUL.
     case inexactHead
     /// The headers together exceed the limit in bytes.
     case headTooLarge(limit: Int)
@@ -25,19 +25,19 @@ public enum Refusal: Error, Sendable, Hashable {
     case repeatedHost
     /// Host is not `name` or `name:port`.
     case malformedHost
-    /// Host names a server that this one is not: a page of another site may be behind the request.
+    /// Host names another server: a page of another site may be behind the request.
     case foreignHost(String)
-    /// A page of another site has made a browser send a write; the header that says so.
+    /// A page of another site made a browser send a write; the value is the header that shows it.
     case foreignSite(String)
     /// Content-Length is not a decimal number that fits.
     case malformedContentLength
     /// More than one Content-Length.
     case repeatedContentLength
-    /// Content-Length beside Transfer-Encoding, two Transfer-Encodings, or one in HTTP/1.0.
+    /// Content-Length together with Transfer-Encoding, two Transfer-Encodings, or one in HTTP/1.0.
     case ambiguousLength
     /// Transfer-Encoding is not exactly `chunked`.
     case unknownTransferEncoding(String)
-    /// A body with a method that has none.
+    /// A body with a method that must not have one.
     case unexpectedBody(Method)
     /// Expect is not `100-continue`.
     case unknownExpectation(String)
@@ -45,28 +45,28 @@ public enum Refusal: Error, Sendable, Hashable {
     case lengthRequired
     /// The body is longer than the limit in bytes.
     case bodyTooLarge(limit: Int)
-    /// The head took longer than its deadline.
+    /// The head took longer than its time limit.
     case headTimedOut
-    /// The body arrived slower than the least rate in bytes per second.
+    /// The body arrived more slowly than the lowest rate in bytes per second.
     case bodyTimedOut(rate: Int)
-    /// Room was needed, and this body was the slowest of those below a rate in bytes per second.
+    /// Room was needed, and this body was the slowest below a rate in bytes per second.
     case outpaced(rate: Int)
-    /// What arrived cannot be read as HTTP/1.1: its first line, a header without a colon, a length, a chunk.
+    /// The input is not HTTP/1.1: its first line, a header without a colon, a length, or a chunk.
     case unreadable
-    /// The body, or a chunk of it, announces more bytes than can be counted.
+    /// The body, or a chunk of it, announces more bytes than a 64-bit integer can count.
     case uncountable
-    /// The answer does not fit into memory; the value is its size in bytes.
+    /// The answer does not fit in memory; the value is its size in bytes.
     case noRoomForAnswer(bytes: Int)
-    /// As many connections as the limit are open.
+    /// The limit of open connections is reached.
     case tooManyConnections
     /// The server is stopping.
     case draining
-    /// The server is stopping, and has not finished a request that may change something.
+    /// The server is stopping and has not finished a request that may change something.
     case cutOff
 }
 
 extension Refusal {
-    /// The status code that says it.
+    /// Its status code.
     public var status: Int {
         switch self {
         case .malformedMethod, .malformedTarget, .malformedHeader, .inexactHead, .missingHost, .repeatedHost,
@@ -122,9 +122,9 @@ extension Refusal {
         case .bodyTooLarge(let limit): "The body is longer than \(limit) bytes, the limit for this request."
         case .headTimedOut: "The head of the request took too long to arrive; send it again."
         case .bodyTimedOut(let rate):
-            "The body arrived too slowly, below \(rate) bytes a second; send it again."
+            "The body arrived too slowly, below \(rate) bytes per second; send it again."
         case .outpaced(let rate):
-            "The server ran short of room and dropped this body, the slowest of those below \(rate) bytes a second; send it again, faster or at a quieter time."
+            "The server ran short of room and dropped this body, the slowest of those below \(rate) bytes per second; send it again, faster or at a quieter time."
         case .unreadable:
             "The request is not valid HTTP/1.1; send 'METHOD /path HTTP/1.1', then each header as 'Name: value', one decimal Content-Length, and each chunk after its length in hexadecimal digits."
         case .uncountable: "The body, or a chunk of it, announces more bytes than the server can count; send fewer."
@@ -136,7 +136,7 @@ extension Refusal {
         }
     }
 
-    /// A plain-text answer, for programs that have no form of their own.
+    /// A plain-text answer, for programs without their own format.
     public var plainResponse: Response {
         var headers = [(name: "Content-Type", value: "text/plain; charset=utf-8")]
         if status == 503 { headers.append((name: "Retry-After", value: "1")) }

@@ -1,4 +1,4 @@
-// The other end of a connection. Made by the acceptor; its name goes into requests, its socket address to the library.
+// The peer of a connection. Made by the acceptor; requests contain its name, the library gets its socket address.
 
 import Glibc
 

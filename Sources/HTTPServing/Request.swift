@@ -1,29 +1,28 @@
-// A request's head as applications see it: checked, decoded once, never to be checked again downstream.
-// Made by the gate; handed to `Application.route`.
+// A request's head as applications see it: checked and decoded once. Made by the gate; passed to `Application.route`.
 
-/// The head of a request whose framing, names and encodings have been found right.
+/// The head of a request whose framing, names and encodings are valid.
 public struct Request: Sendable {
     /// The request method.
     public let method: Method
     /// The request target: path and query as received, still percent-encoded, or `*`.
     public let target: String
-    /// The segments of the path, each percent-decoded once; `/` is one empty segment, `%2F` is part of a segment, `*` has
-    /// none.
+    /// The segments of the path, each percent-decoded once; `/` is one empty segment, `%2F` is part of a segment, `*`
+    /// has none.
     public let path: [String]
-    /// The arguments of the query in the order received, percent-decoded, `+` read as a space.
+    /// The arguments of the query in the order received, percent-decoded, with `+` as a space.
     public let query: [(name: String, value: String)]
     /// The header fields.
     public let headers: Headers
-    /// Bytes of the body as announced, or nil.
+    /// The announced length of the body in bytes, or nil.
     public let contentLength: Int?
-    /// Whether the body arrives in chunks of unannounced total length.
+    /// Whether the body arrives in chunks, without an announced length.
     public let isChunked: Bool
     /// The peer's address in numeric form, without its port; `local` for a Unix socket.
     public let remote: String
 
-    /// Makes a request of parts that are known to be right; `target` is decoded here.
+    /// Makes a request from valid parts; decodes `target`.
     ///
-    /// - Throws: `Refusal.malformedTarget` when the target does not decode.
+    /// - Throws: `Refusal.malformedTarget` if the target cannot be decoded.
     public init(
         method: Method, target: String, headers: Headers = Headers(), contentLength: Int? = nil,
         isChunked: Bool = false, remote: String = "local"

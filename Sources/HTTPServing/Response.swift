@@ -1,4 +1,4 @@
-// An answer as a value. Made by applications, on any thread; turned into bytes by the loop that owns the connection.
+// An answer as a value. Applications make it on any thread; the loop that owns the connection sends it.
 
 import Glibc
 
@@ -6,20 +6,20 @@ import Glibc
 public struct Response: Sendable {
     /// The status code.
     public var status: Int
-    /// Header fields; `Date`, `Content-Length` and `Connection` are added by the server.
+    /// Header fields; the server adds `Date`, `Content-Length` and `Connection`.
     public var headers: [(name: String, value: String)]
     /// The content.
     public var body: Body
-    /// Whether the connection ends after this answer.
+    /// Whether to close the connection after this answer.
     public var closesConnection = false
-    /// Whether the request failed for want of memory, so that the server had better let go of its slowest transfers.
+    /// Whether the request failed for lack of memory, so that the server should cut its slowest transfers.
     public var asksForRoom = false
-    /// How many bytes it wanted; the slowest go until that much has come back, or one of them where it is not known.
+    /// The number of bytes it needed; the slowest transfers are cut until that is free, or one of them if unknown.
     public var wantedRoom = 0
-    /// Whose bodies are to give it, one of `BodyReceiver.payers`; nil for any transfer.
+    /// Whose bodies to cut, one of `BodyReceiver.payers`; nil for any transfer.
     public var payer: String?
-    /// What the program has reserved for the body and lends until its last byte has left; the server asks for the memory of
-    /// an answer without it.
+    /// The program's reservation for the body, held until its last byte has been sent; without it, the server asks for
+    /// the memory of the answer.
     public var loan: (any AnyObject & Sendable)?
 
     /// Makes an answer.
@@ -29,28 +29,28 @@ public struct Response: Sendable {
         self.body = body
     }
 
-    /// The content of an answer; to `HEAD` only its length is sent.
+    /// The content of an answer; for `HEAD` only its length is sent.
     public enum Body: Sendable {
         /// No content.
         case empty
-        /// Bytes that are copied once when the answer is queued; meant for small answers.
+        /// Bytes that are copied once when the answer is queued; for small answers.
         case bytes([UInt8])
-        /// Memory sent where it is; each segment's owner is kept until the last byte has left.
+        /// Memory that is sent without a copy; each segment's owner is kept until the last byte has been sent.
         case segments([Segment])
         /// A range of an open file, which is closed after the answer.
         case file(FileRange)
-        /// Bytes that are made while they are sent; in chunks where their number is not known.
+        /// Bytes that are produced while they are sent; in chunks if their number is unknown.
         case stream(any BodySource)
     }
 
-    /// Memory that someone else owns.
+    /// Memory with an owner.
     public struct Segment: @unchecked Sendable {
-        /// What keeps `bytes` valid and unchanged.
+        /// Keeps `bytes` valid and unchanged.
         public let owner: AnyObject
         /// The memory to send.
         public let bytes: UnsafeRawBufferPointer
 
-        /// Makes a segment; `bytes` must stay valid and unchanged as long as `owner` lives.
+        /// Makes a segment; `bytes` must stay valid and unchanged as long as `owner` exists.
         public init(owner: AnyObject, bytes: UnsafeRawBufferPointer) {
             self.owner = owner
             self.bytes = bytes
@@ -59,14 +59,14 @@ public struct Response: Sendable {
 
     /// A range of a file.
     public struct FileRange: Sendable {
-        /// The open file; it now belongs to the answer.
+        /// The open file, which the answer now owns.
         public let descriptor: Int32
-        /// First byte.
+        /// The offset of the first byte.
         public let offset: Int
-        /// Number of bytes.
+        /// The number of bytes.
         public let count: Int
 
-        /// Makes a range of an open file, whose descriptor passes to the answer.
+        /// Makes a range of an open file and takes ownership of its descriptor.
         public init(descriptor: Int32, offset: Int, count: Int) {
             self.descriptor = descriptor
             self.offset = offset
@@ -76,7 +76,7 @@ public struct Response: Sendable {
 }
 
 extension Response.Body {
-    /// Number of bytes; of those that are made while they are sent, how many there are at a time.
+    /// The number of bytes; for content that is produced while it is sent, how many exist at a time.
     public var count: Int {
         switch self {
         case .empty: 0
@@ -87,7 +87,7 @@ extension Response.Body {
         }
     }
 
-    /// No content in place of this one, which is not going to be sent: its file or its source is closed.
+    /// Replaces content that will not be sent with none: closes its file or its source.
     func discarded() -> Self {
         switch self {
         case .file(let range): close(range.descriptor)

@@ -1,4 +1,4 @@
-// The threads of a started server and the steps of their end, in the order in which `HTTPServer.drain` takes them.
+// The threads of a started server and the steps to end them, in the order that `HTTPServer.drain` takes.
 
 import Glibc
 import Threading
@@ -48,7 +48,7 @@ struct RunningServer: Sendable {
 
     var counters: HTTPCounters { loops.map(\.latestCounters).reduce(HTTPCounters(), +) }
 
-    /// Closes the listening socket and has new requests refused; returns when every loop does.
+    /// Closes the listening socket and refuses new requests; returns when every loop does.
     func quiesce() {
         acceptor.stop()
         acceptorThread.join()
@@ -60,12 +60,12 @@ struct RunningServer: Sendable {
         for isDraining in answers { isDraining.wait() }
     }
 
-    /// Answers what is parked.
+    /// Answers all parked exchanges.
     func dismiss() {
         for loop in loops { loop.post(.dismiss) }
     }
 
-    /// Ends the loops and what they still hold.
+    /// Ends the loops and closes their connections.
     func stop() {
         Self.stop(loops, loopThreads)
     }
@@ -75,6 +75,6 @@ struct RunningServer: Sendable {
         for thread in threads { thread.join() }
     }
 
-    /// Waits until the last connection has closed, or the monotonic clock reaches `end`.
+    /// Waits until the last connection is closed, or the monotonic clock reaches `end`.
     func waitForClients(until end: UInt64) { census.waitUntilEmpty(until: end) }
 }

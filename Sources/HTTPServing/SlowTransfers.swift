@@ -1,4 +1,5 @@
-// Which loop has the slowest body or answer. Loops report theirs; the acceptor and loops that are short of room ask.
+// Knows which loop has the slowest body or answer. Loops report theirs; the acceptor, and loops that are short of room,
+// ask.
 
 import Threading
 
@@ -6,13 +7,13 @@ import Threading
 final class SlowTransfers: Sendable {
     private let slowest = Locked([ObjectIdentifier: (loop: EventLoop, rate: Double)]())
 
-    /// Notes the rate of a loop's slowest transfer in bytes per second; nil if it has none.
+    /// Records the rate of a loop's slowest transfer in bytes per second; nil if it has none.
     func report(_ rate: Double?, of loop: EventLoop) {
         slowest.withLock { $0[ObjectIdentifier(loop)] = rate.map { (loop, $0) } }
     }
 
-    /// Has the slowest transfers cut until about `bytes` are free; where only those of one payer count, each loop looks for
-    /// some of its own.
+    /// Has the slowest transfers cut until about `bytes` are free; for the bodies of one payer, each loop cuts some of
+    /// its own.
     func relieve(_ bytes: Int, of payer: String?) {
         guard let payer else {
             loop?.post(.relieve(bytes: bytes, payer: nil))

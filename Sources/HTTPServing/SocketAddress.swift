@@ -1,4 +1,4 @@
-// A socket address as the kernel wants it. Used by the listener and, for parsing only, by `ListenAddress`.
+// A socket address in the kernel's form. Used by the listener and, only for parsing, by `ListenAddress`.
 
 import CMicroHTTPD
 import Glibc
@@ -8,7 +8,7 @@ struct SocketAddress: Sendable {
     private var storage = sockaddr_storage()
     private var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
 
-    /// A numeric IPv4 or IPv6 address; nil if `host` is none.
+    /// A numeric IPv4 or IPv6 address; nil if `host` is not one.
     init?(host: String, port: UInt16) {
         var hints = addrinfo()
         hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
@@ -31,7 +31,7 @@ struct SocketAddress: Sendable {
         memcpy(&storage, &address, Int(length))
     }
 
-    /// An address that the kernel has filled in.
+    /// An address filled in by the kernel.
     init(_ storage: sockaddr_storage, length: socklen_t) {
         self.storage = storage
         self.length = length
@@ -64,7 +64,7 @@ struct SocketAddress: Sendable {
         }
     }
 
-    /// The host in numeric form, an IPv4 one that came over an IPv6 socket as IPv4; nil for other sockets.
+    /// The host in numeric form, with an IPv4 address received over IPv6 as IPv4; nil for other sockets.
     var name: String? {
         guard port != nil else { return nil }
         var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
@@ -76,13 +76,13 @@ struct SocketAddress: Sendable {
         return name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
     }
 
-    /// Whether only programs on this machine have or reach this address.
+    /// Whether only programs on this machine can have or reach this address.
     var isLoopback: Bool {
         guard port != nil else { return family == AF_UNIX }
         return name == "::1" || name?.hasPrefix("127.") == true
     }
 
-    /// Calls `body` with the address as the socket functions take it.
+    /// Calls `body` with the address in the form of the socket functions.
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafePointer(to: storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }

@@ -1,10 +1,10 @@
-// Records read back outside of recovery, and segments forgotten: both work on files, beside the journal thread.
+// Reading records outside of recovery, and deleting segments. Both work on files, independent of the journal thread.
 
 extension Journal {
-    /// Hands the records from `start` up to `end` (not included) to `body`, in order, while appends go on.
+    /// Passes the records from `start` up to `end` (excluded) to `body`, in order, while appends continue.
     ///
-    /// Reads what was written when the call began; `nil` is all of that. Segments that hold these records must not be
-    /// deleted meanwhile.
+    /// Reads what had been written when the call began; `nil` for `end` means all of that. Segments with these records
+    /// must not be deleted meanwhile.
     ///
     /// - Throws: `.replayRefused` when `body` throws, `.corrupted` and `.inaccessible` from the disk.
     public func read(
@@ -14,9 +14,9 @@ extension Journal {
         try Journal.read(directory, from: start, upTo: limit, body)
     }
 
-    /// The same from a directory without opening it for writing; needs no lock.
+    /// As above, from a directory that is not opened for writing; needs no lock.
     ///
-    /// Ends at the first record that is not intact when that is a torn tail.
+    /// Stops at a torn tail.
     public static func read(
         directory: String, from start: UInt64 = 1, upTo end: UInt64? = nil, _ body: (StoredRecord) throws -> Void
     ) throws(JournalError) {
@@ -30,8 +30,8 @@ extension Journal {
         try read(Directory(directory, on: disk), from: start, upTo: end ?? .max, body)
     }
 
-    /// The first segment that is still there: its number, which is 1 while none has been deleted, and the position it
-    /// begins with; `nil` where there is no segment.
+    /// The first existing segment: its number, which is 1 until one is deleted, and its first position; `nil` if there
+    /// is no segment.
     public static func firstSegment(directory: String) throws(JournalError) -> (number: UInt64, position: UInt64)? {
         try firstSegment(directory: directory, on: POSIXFileSystem())
     }
@@ -44,14 +44,14 @@ extension Journal {
         return (first, try SegmentReader(FileName.segment(first), in: directory).header.firstPosition)
     }
 
-    /// Whether there are segments that hold only records before `position` and are not the newest.
+    /// Whether there are segments, other than the newest, that contain only records before `position`.
     public func hasSegments(before position: UInt64) throws(JournalError) -> Bool {
         try !SegmentChain(directory).obsolete(before: position).isEmpty
     }
 
-    /// Deletes the segments that hold only records before `position`; the newest always stays.
+    /// Deletes the segments that contain only records before `position`; always keeps the newest.
     ///
-    /// - Returns: How many segments were deleted.
+    /// - Returns: The number of deleted segments.
     @discardableResult
     public func deleteSegments(before position: UInt64) throws(JournalError) -> Int {
         let chain = try SegmentChain(directory)

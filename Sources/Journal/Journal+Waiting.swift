@@ -1,12 +1,11 @@
-// Appending for callers that cannot go on without the record: starts and salvages. Whatever serves requests hands over
-// a callback instead.
+// Blocking appends for starts and salvages. Threads that serve requests pass a callback instead.
 
 import Threading
 
 extension Journal {
     /// Appends a record and waits until it is durable, in any mode.
     ///
-    /// Not to be called from a callback.
+    /// Do not call it from a callback.
     ///
     /// - Returns: The record's position.
     public func appendDurably(_ record: Record) throws(JournalError) -> UInt64 {

@@ -1,36 +1,36 @@
-// The journal as its users see it: open, append, flush, read back, forget, close. The work is done by Recovery (open),
-// CommitLoop (the journal thread) and SegmentLog (the files).
+// The interface of the journal: open, append, flush, read, delete, close. Implemented by Recovery (open), CommitLoop
+// (the journal thread) and SegmentLog (the files).
 
 import Glibc
 import Threading
 
 /// An append-only log of records in a directory, shared by any number of threads.
 ///
-/// Records get the positions 1, 2, 3, ... in the order of their appends. One thread of the journal's own writes them,
-/// and syncs once for all that arrived during the sync before. Every byte on disk is under a CRC32C, and each record
-/// carries that of the one before.
+/// Records get the positions 1, 2, 3, ... in the order of their appends. The journal's own thread writes them, and one
+/// sync covers everything that arrived during the previous sync. A CRC32C protects every byte on disk, and each record
+/// contains that of the previous one.
 public final class Journal: Sendable {
-    /// What opening found.
+    /// The findings of opening.
     public let recovery: RecoveryReport
     let directory: Directory
     private let queue: CommitQueue
     private let status: Locked<CommitStatus>
     private let thread: LoopThread
     private let isClosed = Locked(false)
-    /// The number of the first segment that the journal thread expects to find.
+    /// The number of the first segment that the journal thread expects.
     let firstSegment: Locked<UInt64>
 
-    /// Opens the journal in `directory`, which is made if it is missing, and replays it.
+    /// Opens the journal in `directory`, creating it if missing, and replays it.
     ///
     /// - Parameters:
-    ///   - claim: The claim to the directory; without one it is claimed here.
-    ///   - start: First position to replay; earlier records may already be deleted.
-    ///   - resume: Smallest position that the next append may get: one more than the last that a snapshot covers. It
-    ///     matters only after a power cut in a mode that does not wait for the sync.
+    ///   - claim: The claim to the directory; if nil, `open` makes one.
+    ///   - start: The first position to replay; earlier records may already be deleted.
+    ///   - resume: The smallest position for the next append: one more than the last position that a snapshot covers.
+    ///     Matters only after a power cut in a mode that does not wait for the sync.
     ///   - replay: Called with each record in order, on this thread, before `open` returns.
     /// - Throws: `.inUse`; `.corrupted` and `.unsupportedFormat` with file and offset (nothing is changed: see
-    ///   `salvage`); `.replayRefused` when `replay` throws; `.inaccessible`, `.outOfSpace`, `.readOnlyFileSystem` and
-    ///   `.failed` from the disk. A torn tail is not an error: it is dropped and told in `recovery`.
+    ///   `salvage`); `.replayRefused` if `replay` throws; `.inaccessible`, `.outOfSpace`, `.readOnlyFileSystem` and
+    ///   `.failed` from the disk. A torn tail is not an error: it is removed and reported in `recovery`.
     public static func open(
         directory: String, holding claim: DirectoryClaim? = nil, settings: JournalSettings = JournalSettings(),
         from start: UInt64 = 1, resumingAt resume: UInt64 = 1, replay: (StoredRecord) throws -> Void
@@ -52,7 +52,7 @@ public final class Journal: Sendable {
         var recovery = Recovery(directory, settings: settings, from: start, resumingAt: resume)
         let log = try recovery.run(replay)
         var report = recovery.report
-        // Positions that were lost although a snapshot covers them were acknowledged too.
+        // Lost positions that a snapshot covers were acknowledged too.
         let end = log.nextPosition - report.lostPositions
         report.unprovenPositions = mark.bound > end ? mark.bound - end : 0
         return try Journal(directory, claim, log, mark, settings, report)
@@ -81,47 +81,49 @@ public final class Journal: Sendable {
 
     // MARK: - Writing
 
-    /// Appends a record; `then` hears where it went once the mode's promise holds, or why it did not.
+    /// Appends a record; calls `then` with its position once the mode's promise holds, or with the failure.
     ///
-    /// The payload is checksummed here and written later from where it is. Callbacks come on the journal thread in
-    /// the order of the appends; the next sync waits for them, so they only hand over. Of concurrent appends, the
-    /// order is that in which they entered the queue. The queue has no bound of its own: its bytes are the caller's.
+    /// The payload is checksummed here and written later, without a copy. Callbacks run on the journal thread in the
+    /// order of the appends; the next sync waits for them, so they must only hand over. Concurrent appends are ordered
+    /// by their entry into the queue. The queue has no limit of its own: the caller limits its bytes.
     ///
-    /// After `close` the callback runs at once, on this thread, with `.closed`.
+    /// After `close` the callback runs immediately, on this thread, with `.closed`.
     public func append(_ record: Record, then: @escaping @Sendable (Result<Acknowledgement, JournalError>) -> Void) {
         if !queue.add(.append(Submission(record), then: then)) { then(.failure(.closed)) }
     }
 
-    /// Makes everything appended before this call durable, in any mode; the callback gets the first position that is
-    /// not.
+    /// Makes all previous appends durable, in any mode; passes the first position that is not to the callback.
     ///
-    /// Call it before a snapshot of state that may hold records not yet synced.
+    /// Call it before a snapshot of state that may contain records not yet synced.
     public func flush(then: @escaping @Sendable (Result<UInt64, JournalError>) -> Void) {
         if !queue.add(.flush(then: then)) { then(.failure(.closed)) }
     }
 
     // MARK: - State
 
-    /// Position that the next record gets.
+    /// The position of the next record.
     public var nextPosition: UInt64 { status.withLock { $0.nextPosition } }
 
-    /// Every record before this position survives a power cut.
+    /// All records before this position survive a power cut.
     public var syncedPosition: UInt64 { status.withLock { $0.syncedPosition } }
 
-    /// Why nothing is written any more, or `nil` while all is well.
+    /// Why nothing is written any more; `nil` while the journal works.
     public var failure: JournalError? { status.withLock { $0.failure } }
 
-    /// Why the last append was refused, or `nil` while the next one may succeed; it clears without a restart.
+    /// Why the last append was refused; `nil` if the next one may succeed.
+    ///
+    /// Clears without a restart.
     public var obstacle: JournalError? { status.withLock { $0.trouble } }
 
-    /// Has `body` told, on the journal thread, when appends begin to be refused and why, and when that is over (`nil`).
+    /// Calls `body` on the journal thread when appends start to be refused, with the reason, and with `nil` when they
+    /// succeed again.
     public func watchObstacle(_ body: @escaping @Sendable (JournalError?) -> Void) {
         status.withLock { $0.watcher = body }
     }
 
-    /// Writes and syncs what is queued, seals the journal and lets go of the directory.
+    /// Writes and syncs the queue, seals the journal and releases the directory.
     ///
-    /// Waits for all of it; not to be called from a callback. Later calls do nothing.
+    /// Waits until that is done. Do not call it from a callback. Later calls do nothing.
     public func close() {
         let isFirst = isClosed.withLock { closed in
             defer { closed = true }

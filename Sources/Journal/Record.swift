@@ -1,12 +1,12 @@
 // A record on its way in (Record, Bytes), the answer to its append (Acknowledgement), and a record on its way out
-// (StoredRecord). What type, model and payload mean is the caller's alone.
+// (StoredRecord). Only the caller interprets type, model and payload.
 
-/// Memory that the journal writes without copying it, and the object that keeps it alive and unchanged.
+/// Memory that the journal writes without a copy, and the object that keeps it alive and unchanged.
 public struct Bytes: @unchecked Sendable {
     let owner: AnyObject
     let content: UnsafeRawBufferPointer
 
-    /// Bytes inside `owner`, which must neither move nor change them before the append's callback has run.
+    /// Bytes in `owner`, which must neither move nor change them until the append's callback has run.
     public init(_ content: UnsafeRawBufferPointer, owner: AnyObject & Sendable) {
         self.owner = owner
         self.content = content
@@ -38,16 +38,16 @@ private final class OwnedBytes: Sendable {
 
 /// A record to append.
 public struct Record: Sendable {
-    /// What the record says, in the caller's numbering; 0xFFFF is the journal's own.
+    /// The type, numbered by the caller; 0xFFFF is reserved for the journal.
     public var type: UInt16
-    /// The caller's, kept as given.
+    /// The caller's flags, stored unchanged.
     public var flags: UInt16
-    /// The model it belongs to (its uid); 0 where there is none.
+    /// The uid of its model; 0 if it has none.
     public var model: UInt32
-    /// The payload, in pieces that are written one after the other.
+    /// The payload, in pieces that are written in order.
     public var payload: [Bytes]
 
-    /// A record with these fields.
+    /// Makes a record.
     public init(type: UInt16, flags: UInt16 = 0, model: UInt32 = 0, payload: [Bytes]) {
         self.type = type
         self.flags = flags
@@ -56,19 +56,19 @@ public struct Record: Sendable {
     }
 }
 
-/// What the journal says of an appended record.
+/// The journal's answer for an appended record.
 public struct Acknowledgement: Sendable, Equatable {
-    /// The record's place in the journal's order, counted from 1 over all models.
+    /// The record's position in the journal, counted from 1 over all models.
     public let position: UInt64
-    /// Whether it survives a power cut from now on; always true in modes `group` and `sync`.
+    /// Whether the record survives a power cut; always true in modes `group` and `sync`.
     public let isDurable: Bool
 }
 
-/// A record as replay finds it.
+/// A record as read by replay.
 ///
-/// `payload` is valid during the call only and starts at a multiple of 8 bytes.
+/// `payload` is valid only during the call, and aligned to 8 bytes.
 public struct StoredRecord {
-    /// Its place in the journal's order.
+    /// Its position in the journal.
     public let position: UInt64
     /// As appended.
     public let type: UInt16

@@ -5,7 +5,9 @@
 ///
 /// Names are equal if their UTF-8 bytes are equal, and sort by those bytes.
 public struct Name: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
-    /// The name as text, for answers and messages. Do not compare it.
+    /// The name as text, for answers and messages.
+    ///
+    /// Do not compare it.
     public let text: String
 
     /// Makes a name from `text`.

@@ -1,10 +1,10 @@
-// The optimizers and schedules that exist, found by name. One line each; a user's daemon adds its own.
+// The optimizers and schedules, found by name. One line each; a custom daemon adds its own.
 
 import Names
 
 /// The optimizers and schedules by name.
 public struct Catalogue: Sendable {
-    /// The rules of mindspore.nn and torch.optim that paramd has.
+    /// The rules of mindspore.nn and torch.optim that paramd implements.
     public static let builtin = Catalogue(
         optimizers: [
             Row(.mindSpore, SGD.self),
@@ -54,23 +54,23 @@ public struct Catalogue: Sendable {
             WarmUpFunction.self,
         ])
 
-    /// An optimizer of the catalogue: whose words it speaks, and its rule.
+    /// An optimizer of the catalogue: its framework and its rule.
     struct Row: Sendable {
-        /// What the pipeline must know of the rule.
+        /// The properties of the rule that the pipeline needs.
         let traits: RuleTraits
-        /// A user's own class, which `OwnRule` makes a rule of.
+        /// A custom class, which `OwnRule` adapts to a rule.
         let own: Optimizer.Type?
         private let rule: Rule.Type
 
-        /// A rule of `Rules/` that speaks the words of a framework.
+        /// A rule of `Rules/`, in the terms of a framework.
         init(_ framework: Framework, _ rule: Rule.Type) {
             (self.rule, own, traits) = (rule, nil, rule.traits.speaking(framework))
         }
 
-        /// A user's own class.
+        /// A custom class.
         init(own: Optimizer.Type) { (rule, self.own, traits) = (OwnRule.self, own, own.traits) }
 
-        /// Whether both are the same optimizer.
+        /// Whether both rows are the same optimizer.
         func isSame(as other: Row) -> Bool { rule == other.rule && own == other.own }
 
         /// Whether it cannot be one of several optimizers of a model.
@@ -78,12 +78,12 @@ public struct Catalogue: Sendable {
 
         func make(_ plan: OptimizerPlan) throws(OptimizerError) -> Rule { try rule.init(plan) }
 
-        /// Why weight decay leaves a parameter out, beside the rules of groups and names.
+        /// Why weight decay skips a parameter, apart from the rules for groups and names.
         func exemption(_ name: Name, settings: SettingReader) -> String? {
             own?.exemption(name, settings: settings) ?? rule.exemption(name, settings: settings)
         }
 
-        /// Whether `grad_centralization` reaches the gradients.
+        /// Whether `grad_centralization` applies to the gradients.
         func centralizes(_ settings: SettingReader) -> Bool {
             own?.centralizes(settings) ?? (traits.centralizes && rule.centralizes(settings))
         }
@@ -102,7 +102,7 @@ public struct Catalogue: Sendable {
         self.functions = functions
     }
 
-    /// The built-in catalogue with a user's own optimizers and schedules in front.
+    /// The built-in catalogue, preceded by custom optimizers and schedules.
     public init(adding optimizers: [Optimizer.Type], schedules: [any LearningRateSchedule.Type] = []) {
         self.init(
             optimizers: optimizers.map(Row.init(own:)) + Self.builtin.optimizers,
@@ -110,22 +110,22 @@ public struct Catalogue: Sendable {
             functions: Self.builtin.functions)
     }
 
-    /// Whether there are optimizers or schedules beside those of paramd.
+    /// Whether the catalogue has custom optimizers or schedules.
     public var hasOwnCode: Bool {
         optimizers.count > Self.builtin.optimizers.count || schedules.count > Self.builtin.schedules.count
     }
 
-    /// The optimizers' names, MindSpore's first; torch's as "torch.Adam".
+    /// The names of the optimizers, MindSpore's first; torch's as "torch.Adam".
     public var names: [String] {
         optimizers.map { $0.traits.framework.qualified($0.traits.name) }
     }
 
-    /// The schedules' names, classes first.
+    /// The names of the schedules, classes first.
     public var scheduleNames: [String] { (schedules + functions).map { $0.name } }
 
-    /// Makes an optimizer: its groups resolved, its slots allocated and at their initial values, its step as defined.
+    /// Makes an optimizer: resolves its groups, allocates and initializes its slots, and sets its step as defined.
     ///
-    /// - Throws: `.invalid` for whatever the definition gets wrong; `.noMemory` where the system has none.
+    /// - Throws: `.invalid` for mistakes in the definition; `.noMemory` if the system has none.
     public func makeOptimizer(
         definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> ModelOptimizer {
@@ -133,7 +133,7 @@ public struct Catalogue: Sendable {
         return try ModelOptimizer(plan, rules)
     }
 
-    /// The plan of an optimizer, and its rules: everything that can be wrong has been said, and nothing is allocated.
+    /// Makes the plan of an optimizer and its rules: checks everything and allocates nothing.
     func draft(
         definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> (plan: OptimizerPlan, rules: [Rule]) {
@@ -148,18 +148,18 @@ public struct Catalogue: Sendable {
         return (try plan.completed(by: rules), rules)
     }
 
-    /// The bytes that an optimizer's slots will take, counted before anything is allocated.
+    /// The bytes that an optimizer's slots will take.
     ///
-    /// Parameters, their versions and gradients are the caller's to count.
-    /// - Throws: `.invalid` as `makeOptimizer`, and where the count would not fit in an Int.
+    /// The caller counts parameters, their versions and gradients.
+    /// - Throws: `.invalid` as for `makeOptimizer`, and if the count overflows.
     public func memoryNeeded(definition: SettingValue, parameters: [ParameterDefinition]) throws(OptimizerError) -> Int
     {
         try stateBytes(definition: definition, parameters: parameters).slots
     }
 
-    /// The same, with the bytes of the slots' copies that its updates may make; nothing is allocated.
+    /// As above, including the copies of slots that updates may make.
     ///
-    /// - Throws: `.invalid` as `makeOptimizer`.
+    /// - Throws: `.invalid` as for `makeOptimizer`.
     public func stateBytes(
         definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> (slots: Int, copies: Int) {
@@ -167,16 +167,18 @@ public struct Catalogue: Sendable {
         return (plan.byteCount, rules.contains(where: \.mayCopySlots) ? plan.byteCount : 0)
     }
 
-    /// What a model of this definition is made of; nothing is allocated.
+    /// The layout of a model with this definition.
     ///
-    /// - Throws: `.invalid` as `makeOptimizer`.
+    /// Allocates nothing.
+    ///
+    /// - Throws: `.invalid` as for `makeOptimizer`.
     public func stateForm(
         definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> StateForm {
         StateForm(try draft(definition: definition, parameters: parameters).plan)
     }
 
-    /// A schedule that `setting` or a part of it names and that is not there; nil for none.
+    /// The first schedule named in `setting`, at any depth, that does not exist; nil if all exist.
     public func unknownSchedule(in setting: SettingValue) -> String? {
         if let name = setting["schedule"]?.stringValue, !knowsSchedule(name) { return name }
         switch setting {
@@ -190,7 +192,7 @@ public struct Catalogue: Sendable {
         (scheduleNames + ["sequence"]).contains { $0.foldedSchedule == name.foldedSchedule }
     }
 
-    /// The schedule that `setting` describes, its arguments read and checked.
+    /// The schedule that `setting` describes, with its arguments read and checked.
     func makeSchedule(
         _ setting: SettingValue, name: String, pointer: String
     ) throws(OptimizerError) -> any LearningRateSchedule {
@@ -218,7 +220,8 @@ public struct Catalogue: Sendable {
         }
     }
 
-    /// The argument that would be the missing one if it were spelt like it: naming it says more than what is missing.
+    /// The unknown argument that is probably a misspelling of the missing one: naming it says more than naming what is
+    /// missing.
     private static func misspelling(
         in setting: SettingValue, _ settings: SettingReader, _ type: any LearningRateSchedule.Type
     ) -> OptimizerError? {

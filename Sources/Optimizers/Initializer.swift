@@ -1,17 +1,17 @@
-// First values of parameters: seeded, and the same on every machine. A counter-based generator gives each element its
-// own number, so order and chunking do not matter; log and cos are taken in double and rounded once.
+// Initial values of parameters, seeded and equal on every machine. A counter-based generator gives each element its own
+// number, so order and chunking do not matter; log and cos are computed in double and rounded once.
 
 import Glibc
 import Names
 
-/// How a parameter's first values are made.
+/// The rule for a parameter's initial values.
 ///
-/// Uniform `he` draws from [-a, a], a = sqrt(6 / fan_in); normal from N(0, 2 / fan_in); `xavier` with
-/// a = sqrt(6 / (fan_in + fan_out)) and N(0, 2 / (fan_in + fan_out)). `uniform` draws from [-0.07, 0.07], `normal` from
-/// N(0, 0.01^2), as mindspore.common.initializer does. fan_out is the first extent times those after the second,
-/// fan_in the second times the same.
+/// `he` draws uniform values from [-a, a], a = sqrt(6 / fan_in), or normal ones from N(0, 2 / fan_in); `xavier` uses a
+/// = sqrt(6 / (fan_in + fan_out)) and N(0, 2 / (fan_in + fan_out)). `uniform` draws from [-0.07, 0.07], `normal` from
+/// N(0, 0.01^2), as mindspore.common.initializer does. fan_out is the first extent times all extents after the second,
+/// fan_in the second extent times the same.
 public struct Initializer: Sendable, Equatable {
-    /// The kinds there are.
+    /// The kinds of initializers.
     public enum Kind: String, CaseIterable, Sendable {
         /// 0 everywhere.
         case zeros
@@ -33,7 +33,7 @@ public struct Initializer: Sendable, Equatable {
 
     /// The kind.
     public let kind: Kind
-    /// What makes two initializers of one kind differ.
+    /// Distinguishes initializers of the same kind.
     public let seed: UInt64
 
     /// Makes an initializer.
@@ -63,12 +63,12 @@ public struct Initializer: Sendable, Equatable {
         try settings.finish(.keyError)
     }
 
-    /// Writes the first values of a parameter.
+    /// Writes the initial values of a parameter.
     ///
     /// - Parameters:
-    ///   - values: As many as the shape has.
-    ///   - name: The parameter's name, so that two parameters of one seed differ.
-    ///   - shape: The extents, of which the fans are taken.
+    ///   - values: The parameter's memory.
+    ///   - name: The parameter's name, so that two parameters with one seed differ.
+    ///   - shape: The shape, which determines the fans.
     public func fill(_ values: UnsafeMutableBufferPointer<Float>, name: Name, shape: Shape) {
         switch kind {
         case .zeros: values.update(repeating: 0)
@@ -78,7 +78,7 @@ public struct Initializer: Sendable, Equatable {
         }
     }
 
-    /// The limit of a uniform kind, or the deviation of a normal one.
+    /// The limit of a uniform kind, or the standard deviation of a normal one.
     private func scale(_ shape: Shape) -> Double {
         let field = Double(shape.dimensions.dropFirst(2).reduce(1, *))
         let fanOut = Double(shape.dimensions.first ?? 1) * field
@@ -99,7 +99,7 @@ public struct Initializer: Sendable, Equatable {
         for i in values.indices { values[i] = Float((2 * stream.unit(UInt64(i)) - 1) * limit) }
     }
 
-    /// Box and Muller's transform: two numbers make two values.
+    /// Box-Muller transform: turns two uniform numbers into two normal values.
     private func fillNormal(_ values: UnsafeMutableBufferPointer<Float>, _ name: Name, deviation: Double) {
         let stream = CounterGenerator(seed: seed, name: name)
         for i in values.indices {
@@ -111,16 +111,16 @@ public struct Initializer: Sendable, Equatable {
     }
 }
 
-/// A generator without state: number i of a stream is a mixture of the stream's key and i (SplitMix64).
+/// A stateless generator: number i of a stream is a mix of the stream's key and i (SplitMix64).
 struct CounterGenerator {
     private let key: UInt64
 
-    /// The stream of a seed and a name; the name enters by FNV-1a.
+    /// The stream of a seed and a name; FNV-1a hashes the name.
     init(seed: UInt64, name: Name) {
         key = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15) ^ name.utf8.fnv1a
     }
 
-    /// Number `i`, from 0 to below 1, with 53 bits.
+    /// Number `i`, in [0, 1), with 53 bits.
     func unit(_ i: UInt64) -> Double {
         Double(Self.mix(key &+ (i &+ 1) &* 0x9E37_79B9_7F4A_7C15) >> 11) * 0x1p-53
     }

@@ -1,8 +1,8 @@
-// A dry run: the staged way on copies, with every stage kept. Nothing of the model changes.
+// A dry run: the staged update on copies, keeping the result of every stage. The model does not change.
 
-/// What an update would do, stage by stage.
+/// The result of an update that is not applied, stage by stage.
 public struct DryRun: Sendable {
-    /// A stage of the pipeline by the seed's name, with the gradients after it.
+    /// A stage of the pipeline, named as in the seed, with the gradients after it.
     public struct Stage: Sendable {
         /// "flatten_gradients", "decay_weight", "gradients_centralization", "scale_grad".
         public let name: String
@@ -12,14 +12,14 @@ public struct DryRun: Sendable {
 
     /// The values of one parameter or gradient.
     public struct Values: Sendable {
-        /// The parameter's place in the plan.layout.
+        /// The parameter's index in the plan's layout.
         public let index: Int
-        /// The values, row-major; for sparse gradients the rows of `rows`.
+        /// The values, row-major; for sparse gradients those of `rows`.
         public let values: [Float]
         /// The rows of a sparse gradient, in the order pushed.
         public let rows: [Int]?
 
-        /// Makes values of their parts.
+        /// Makes values from their parts.
         public init(index: Int, values: [Float], rows: [Int]?) {
             self.index = index
             self.values = values
@@ -27,21 +27,21 @@ public struct DryRun: Sendable {
         }
     }
 
-    /// The gradients after each stage; empty unless asked for.
+    /// The gradients after each stage; empty unless requested.
     public let stages: [Stage]
-    /// The parameters that would change: w' - w.
+    /// The changes of the parameters: w' - w.
     public let updates: [Values]
-    /// The report that the update would give.
+    /// The report of the update.
     public let report: UpdateReport
 }
 
 extension ModelOptimizer {
-    /// What an update with these gradients would do.
+    /// Computes an update without applying it.
     ///
-    /// The gradients are not changed, nor is anything of this optimizer.
+    /// Neither the gradients nor this optimizer change.
     ///
-    /// It works on a copy, for which `dryRunBytes` tells the memory.
-    /// - Throws: whatever `update` would throw.
+    /// It works on copies; `dryRunBytes` is their size.
+    /// - Throws: the errors of `update`.
     public func dryRun(
         _ gradients: Gradients, from current: UnsafePointer<Float>, showingStages: Bool = true
     ) throws(OptimizerError) -> DryRun {
@@ -55,8 +55,8 @@ extension ModelOptimizer {
         return DryRun(stages: stages, updates: updates, report: report)
     }
 
-    /// The bytes that `dryRun` takes: copies of slots, gradients and parameters, what its update takes, and the values that
-    /// it tells.
+    /// The bytes that `dryRun` needs: copies of slots, gradients and parameters, the memory of its update, and the
+    /// values that it returns.
     public func dryRunBytes(_ gradients: Gradients, showingStages: Bool = true) -> Int {
         let stride = MemoryLayout<Float>.stride
         let rows = gradients.sparse.values.reduce(0) { $0 + $1.values.count }
@@ -67,7 +67,7 @@ extension ModelOptimizer {
             + updateBytes(gradients, areModest: false)
     }
 
-    /// How many values a dry run tells: the update, and the gradients after each of four stages.
+    /// The number of values that a dry run returns: the update, and the gradients after each of four stages.
     public func valuesTold(by gradients: Gradients, showingStages: Bool) -> Int {
         let dense = plan.layout.parameters.indices.reduce(0) {
             $0 + (gradients.isDense[$1] ? plan.layout.parameters[$1].range.count : 0)

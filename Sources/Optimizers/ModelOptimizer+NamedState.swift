@@ -1,18 +1,18 @@
-// A state as files write it, by the names that exports use: taken over whole, or refused with what is wrong. The server
-// reads one into a fresh optimizer and restores a model from that.
+// A state under the names used in files: adopted as a whole, or refused with the reason. The server reads it into a new
+// optimizer and restores a model from that.
 
 import Names
 
 /// Slots, counts and scalars by name.
 public struct NamedState {
-    /// Values with the shape that they came in.
+    /// Values with the shape stated in the file.
     public struct Values {
-        /// The extents.
+        /// The shape.
         public let shape: [Int]
-        /// The numbers, row-major; whoever made this keeps them alive.
+        /// The numbers, row-major; the caller keeps the memory alive.
         public let values: UnsafeBufferPointer<Float>
 
-        /// Names a shape and its numbers.
+        /// Combines a shape with its numbers.
         public init(shape: [Int], values: UnsafeBufferPointer<Float>) {
             self.shape = shape
             self.values = values
@@ -26,7 +26,7 @@ public struct NamedState {
     /// `global_step`, `loss_scale`, `PARAMETER#SCALAR`.
     public var scalars: [Name: Double]
 
-    /// Makes a state of its parts.
+    /// Makes a state from its parts.
     public init(tensors: [Name: Values], counts: [Name: Int], scalars: [Name: Double]) {
         self.tensors = tensors
         self.counts = counts
@@ -35,12 +35,12 @@ public struct NamedState {
 }
 
 extension NamedState {
-    /// Names of the loss scaler's numbers in exports, in the order of `OptimizerState.lossScaler`.
+    /// The names of the loss scaler's numbers in exports, in the order of `OptimizerState.lossScaler`.
     static let lossScaleNames: [Name] = ["loss_scale", "loss_scale#steps", "loss_scale#mark", "loss_scale#overflows"]
 }
 
 extension ModelOptimizer {
-    /// Scalars by the names that exports use, those of `NamedState` among them.
+    /// All scalars under their names in exports, including those of `NamedState`.
     public var exportedScalars: [(name: String, value: Double)] {
         let state = exportState()
         var scalars = [(name: "global_step", value: Double(step))] + rules[0].modelScalars(state)
@@ -53,17 +53,17 @@ extension ModelOptimizer {
             + ofTrained(state.isStarted) { _ in true }.map { (name: "\($0.name)#started", value: $1 ? 1 : 0) }
     }
 
-    /// The values of parameters that are trained, by a rule that `isMeant`.
+    /// One value per trained parameter whose rule satisfies `isMeant`.
     private func ofTrained<Value>(_ values: [Value], _ isMeant: (Int) -> Bool) -> [(ParameterLayout, Value)] {
         zip(plan.layout.parameters, values).enumerated().filter { index, parameter in
             parameter.0.isTrainable && isMeant(plan.rule(of: index))
         }.map(\.element)
     }
 
-    /// By rule: the numbers per parameter that it keeps.
+    /// By rule: its per-parameter numbers.
     var scalarNames: [Set<String>] { scalarsOfRules.map { Set($0.keys) } }
 
-    /// The numbers per parameter as files hold them; 0 for a parameter whose rule keeps none of the name.
+    /// The per-parameter numbers as in files; 0 if a parameter's rule has none of that name.
     var mergedScalars: [String: [Double]] {
         let all = scalarsOfRules
         if all.count == 1 { return all[0] }
@@ -86,11 +86,11 @@ extension ModelOptimizer {
         }
     }
 
-    /// Takes over a state; this optimizer must be new.
+    /// Adopts a state; this optimizer must be new.
     ///
-    /// A parameter of which the state has nothing stays as it is: without a gradient so far.
-    /// - Throws: `.invalid` for what is missing, unknown, of another shape or out of range; the optimizer is then not to
-    ///   be used.
+    /// A parameter that is missing from the state stays as it is: without a gradient so far.
+    /// - Throws: `.invalid` for missing or unknown members, wrong shapes and values out of range; do not use the
+    ///   optimizer then.
     public func adopt(_ named: NamedState) throws(OptimizerError) {
         var reading = try NamedStateReading(named, optimizer: self)
         var state = exportState()

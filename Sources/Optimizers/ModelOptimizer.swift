@@ -1,5 +1,5 @@
-// A model's optimizer at work: its plan, its rules and its state. The server holds one per model and calls `update`; a dry
-// run and a live change make another of it.
+// A model's optimizer: its plan, its rules and its state. The server keeps one per model and calls `update`; dry runs
+// and reconfigurations derive new ones from it.
 
 import CKernels
 import Names
@@ -7,18 +7,18 @@ import Threading
 
 /// The optimizer of one model; one instance serves one thread at a time.
 public final class ModelOptimizer {
-    /// The definition with all of its rules applied.
+    /// The definition with all rules applied.
     public let plan: OptimizerPlan
-    /// What updates do: the rule of the model's optimizer, then those of groups.
+    /// The rules: the model's optimizer first, then those of groups.
     let rules: [Rule]
-    /// What updates have done so far.
+    /// The accumulated state of all updates.
     var state: OptimizerState
-    /// Whether updates go stage by stage though the rules have a shorter way.
+    /// Whether updates run stage by stage even if the rules support fused updates.
     var isStaged = false
-    /// Memory for the copies of slots that updates to come may have to keep.
+    /// Memory reserved for copies of slots in future updates.
     private(set) var room: FloatBuffer?
 
-    /// An optimizer at its start, with the slots that there are of another.
+    /// Makes an optimizer in its initial state, reusing available slots of another.
     init(
         _ plan: OptimizerPlan, _ rules: [Rule], slots: [Slot] = [], isOwed: Bool = false
     ) throws(OptimizerError) {
@@ -35,33 +35,34 @@ public final class ModelOptimizer {
 
     private var goesByStages: Bool { isStaged || rules.contains(where: \.isStaged) }
 
-    /// Updates applied so far; the next one uses the rate of this step.
+    /// The number of updates applied; the next update uses the rate of this step.
     public var step: Int { state.step }
-    /// By parameter index: updates that it has had, where the framework counts them so; else empty.
+    /// By parameter index: its number of updates, if the framework counts per parameter; otherwise empty.
     public var counts: [Int] { state.counts ?? [] }
     /// The optimizer's memory, in the order of the plan's slots.
     public var slots: [Slot] { plan.slots(of: state) }
-    /// What the next gradients must arrive multiplied by.
+    /// The factor that the next gradients must be multiplied by.
     public var lossScale: Double { plan.lossScale(in: state) }
 
-    /// New values of `current` into `next`; slots and step advance.
+    /// Applies an update: writes new values of `current` to `next`, and advances slots and step.
     ///
-    /// Absent parameters are copied, unless `next` holds their values already.
+    /// Absent parameters are copied, unless `next` already contains their values.
     ///
     /// - Parameters:
     ///   - gradients: The gradients of this update, checked against the layout; used as scratch.
-    ///   - current: The arena before the update, not changed.
-    ///   - next: The arena after it; must not overlap `current`.
-    ///   - held: By parameter, whether `next` holds the values of `current`; empty where nothing is known.
-    ///   - areModest: What the report of the update before said, if nothing but it has written `current` and the slots;
-    ///     nil has them looked at. Saves a copy of the slots.
-    ///   - keepsSlots: Whether an update that is refused leaves the slots as they were, and one that makes a slot
-    ///     non-finite is refused too. Without it, an update is what it was in logs of the first releases.
-    ///   - counting: Told how many bytes the update takes beside its arguments before it takes them; not for none.
-    /// - Returns: What happened. A skipped overflow changes nothing but the loss scale; `next` is then untouched.
+    ///   - current: The arena before the update; not changed.
+    ///   - next: The arena after the update; must not overlap `current`.
+    ///   - held: By parameter, whether `next` contains the values of `current`; empty if unknown.
+    ///   - areModest: The value from the previous update's report, if only that update has written `current` and the
+    ///     slots; nil checks them again. Saves a copy of the slots.
+    ///   - keepsSlots: Whether a refused update leaves the slots unchanged, and one that makes a slot non-finite is
+    ///     refused too. Without it, an update behaves as in the logs of the first releases.
+    ///   - counting: Called with the bytes that the update needs in addition to its arguments, before it takes them;
+    ///     not called if it needs none.
+    /// - Returns: The report. A skipped overflow changes only the loss scale; `next` is then untouched.
     /// - Throws: `.learningRateExhausted`, `.stepsUsedUp`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`,
-    ///   `.diverged`: nothing moved, and `next` must not be published. Without `keepsSlots`, `.diverged` leaves slots and
-    ///   counts moved: continue from a checkpoint, or `resetSlots()`.
+    ///   `.diverged`: nothing changed, and `next` must not be published. Without `keepsSlots`, `.diverged` leaves slots
+    ///   and counts changed: continue from a checkpoint, or call `resetSlots()`.
     public func update(
         _ gradients: inout Gradients, from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>,
         held: [Bool] = [], areModest: Bool? = nil, keepsSlots: Bool = true, counting: (Int) -> Void = { _ in }
@@ -95,33 +96,33 @@ public final class ModelOptimizer {
         return report
     }
 
-    /// Whether an update may have to keep a copy of its slots though all numbers are modest.
+    /// Whether an update may need to copy its slots even if all numbers are modest.
     public var mayCopySlots: Bool { isStaged || rules.contains(where: \.mayCopySlots) }
 
-    /// The most bytes that an update by modest gradients takes beside its arguments.
+    /// The largest number of bytes that an update with modest gradients needs in addition to its arguments.
     ///
     /// - Parameter areModest: As for `update`.
     public func updateBytes(_ gradients: Gradients, areModest: Bool?) -> Int {
         gradients.orderBytes + (mayCopySlots || areModest == false ? keptBytes(gradients) : 0)
     }
 
-    /// Takes the memory that an update takes beside its arguments, as far as that can be told.
+    /// Reserves the memory that an update needs in addition to its arguments, as far as it is predictable.
     ///
-    /// - Throws: `.noMemory`; what was taken before stays.
+    /// - Throws: `.noMemory`; memory reserved before stays reserved.
     public func makeRoom(for gradients: Gradients, areModest: Bool?) throws(OptimizerError) {
         guard mayCopySlots || areModest == false else { return }
         let count = keptBytes(gradients) / MemoryLayout<Float>.stride
         if count > room?.count ?? 0 { room = try FloatBuffer(count: count) }
     }
 
-    /// Gives that memory back, once no update is to come for which it was taken.
+    /// Releases the reserved memory when no update needs it any more.
     public func leaveRoom() { room = nil }
 
     private func keptBytes(_ gradients: Gradients) -> Int {
         KeptSlots.bytes(slots, of: plan.layout, touchedBy: gradients)
     }
 
-    /// Why an update must not be published; nil for a sound one.
+    /// Why an update must not be published; nil if it can be.
     private func divergence(after pass: UpdatePass, _ kept: KeptSlots?) -> OptimizerError? {
         let parameters = plan.layout.parameters
         if pass.sums.nonfinite != 0 {
@@ -132,9 +133,9 @@ public final class ModelOptimizer {
         return .diverged(parameter: parameters[stray.parameter].name.text, slot: stray.slot)
     }
 
-    /// The report of an update that its gradients' overflow skips.
+    /// The report of an update that is skipped because its gradients overflowed.
     ///
-    /// - Throws: `.nonFiniteGradient` where such gradients are refused.
+    /// - Throws: `.nonFiniteGradient` if such gradients are refused.
     private func skip(_ gradients: Gradients, rates: [Float?]) throws(OptimizerError) -> UpdateReport {
         guard plan.skipsNonFinite else {
             throw .nonFiniteGradient(parameter: gradients.firstNonFinite(in: plan.layout)?.text ?? "")
@@ -145,7 +146,7 @@ public final class ModelOptimizer {
             nextLossScale: lossScale)
     }
 
-    /// Refuses an update that would count past the last step.
+    /// Refuses an update beyond the last countable step.
     ///
     /// - Parameters:
     ///   - underWay: Updates that will be applied before this one.
@@ -155,19 +156,21 @@ public final class ModelOptimizer {
         try state.checkSteps(underWay: underWay, for: gradients, in: plan.layout)
     }
 
-    /// By parameter, whether an update with these gradients writes it; nil where it may write any.
+    /// By parameter, whether an update with these gradients writes it; nil if it may write any.
     public func written(by gradients: Gradients) -> [Bool]? {
         goesByStages ? nil : gradients.isDense.indices.map(gradients.has)
     }
 
-    /// The state; its slots are this optimizer's memory.
+    /// The state.
+    ///
+    /// Its slots are this optimizer's memory.
     public func exportState() -> OptimizerState {
         var exported = state
         (exported.parameterScalars, exported.scalars) = (mergedScalars, [])
         return exported
     }
 
-    /// Whether a state belongs to this layout, class and way of loss scaling.
+    /// Whether a state matches this layout, optimizer and loss scaling.
     public func accepts(_ other: OptimizerState) -> Bool {
         OptimizerState.steps.contains(other.step) && other.isStarted.count == state.isStarted.count
             && (other.counts?.count ?? counts.count) == counts.count
@@ -180,9 +183,9 @@ public final class ModelOptimizer {
             && other.parameterScalars.mapValues(\.count) == exportState().parameterScalars.mapValues(\.count)
     }
 
-    /// Continues from a state, copying its slots.
+    /// Continues from a state and copies its slots.
     ///
-    /// - Throws: `.invalid` where it belongs to another layout or class; nothing changed then.
+    /// - Throws: `.invalid` if it belongs to another layout or optimizer; nothing changes then.
     public func importState(_ other: OptimizerState) throws(OptimizerError) {
         guard accepts(other) else {
             throw .invalid("", .valueError, "This state belongs to another optimizer or other parameters.")
@@ -191,19 +194,19 @@ public final class ModelOptimizer {
         takeScalars(of: other)
     }
 
-    /// Takes over all of a state but its slots.
+    /// Adopts a state except for its slots.
     func takeScalars(of other: OptimizerState) {
         state.takeScalars(of: other)
         resume(with: other.parameterScalars)
     }
 
-    /// Takes over the numbers per parameter that the rule keeps, in the state or by itself.
+    /// Adopts the rule's per-parameter numbers, from the state or derived.
     private func resume(with scalars: [String: [Double]]) {
         state.scalars = zip(plan.scalars, state.scalars).map { scalars[$0.name] ?? $1 }
         for rule in rules { rule.resume(from: state, scalars) }
     }
 
-    /// Sets slots, counts, started flags and scalars back to what a new optimizer has; step and loss scale stay.
+    /// Resets slots, counts, started flags and scalars to their initial values; step and loss scale are kept.
     public func resetSlots() {
         for slot in slots { slot.layout.reset(slot.buffer) }
         state.isStarted = state.isStarted.map { _ in false }
@@ -211,14 +214,14 @@ public final class ModelOptimizer {
         resume(with: mergedScalars.mapValues { $0.map { _ in 0 } })
     }
 
-    /// This optimizer under another definition: same layout, slots, step and loss scale carried over.
+    /// This optimizer with another definition: layout, slots, step and loss scale are kept.
     ///
-    /// Slots are shared, not copied, so the old instance must not be used again once the new one has stepped. A changed
-    /// `loss_scaling` starts over; slots that only the new definition has start at their initial values.
+    /// Slots are shared, not copied, so do not use the old instance after the new one has stepped. A changed
+    /// `loss_scaling` starts again; slots that only the new definition has start at their initial values.
     ///
-    /// - Parameter isOwed: whether the change has been logged, so that it waits for memory rather than be refused.
-    /// - Throws: `.invalid` for whatever is wrong with the definition, and where it would move parameters between groups
-    ///   or name another optimizer; `.noMemory` for new slots.
+    /// - Parameter isOwed: whether the change is already logged, so that it waits for memory instead of being refused.
+    /// - Throws: `.invalid` for mistakes in the definition, and if it would move parameters between groups or change
+    ///   the optimizer; `.noMemory` for new slots.
     public func reconfigured(
         with definition: SettingValue, isOwed: Bool = false
     ) throws(OptimizerError) -> ModelOptimizer {
@@ -232,9 +235,9 @@ public final class ModelOptimizer {
         return changed
     }
 
-    /// The bytes that the slots of this model take under another definition.
+    /// The bytes of this model's slots with another definition.
     ///
-    /// - Throws: `.invalid` as `reconfigured`.
+    /// - Throws: `.invalid` as for `reconfigured`.
     public func memoryNeeded(with definition: SettingValue) throws(OptimizerError) -> Int {
         try draft(with: definition).plan.byteCount
     }

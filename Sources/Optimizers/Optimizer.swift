@@ -1,30 +1,31 @@
-// The base class of users' own optimizers, with the words of the seed. It is a thin adapter: `OwnRule` lends it the update
-// under way, and every word is answered by the plan, the state or the pass.
+// The base class of custom optimizers, in the terms of the seed. A thin adapter: `OwnRule` provides the update in
+// progress, and the plan, the state or the pass answer each call.
 
 import Names
 
-/// A user's own optimizer.
+/// A custom optimizer.
 ///
-/// A subclass says its name in `traits`, reads its arguments in `init`, declares slots in `slotDefinitions` and writes
-/// `construct`, with the stages `flattenGradients`, `decayWeight`, `gradientsCentralization` and `scaleGrad` as the
-/// seed's example does. One instance serves one model and one thread at a time. Source: seed, mindspore.nn.Optimizer.
+/// A subclass states its name in `traits`, reads its arguments in `init`, declares slots in `slotDefinitions` and
+/// implements `construct`, with the stages `flattenGradients`, `decayWeight`, `gradientsCentralization` and `scaleGrad`
+/// as in the seed's example. An instance belongs to one model and is used by one thread at a time. Source: seed,
+/// mindspore.nn.Optimizer.
 open class Optimizer {
-    /// The class's name and what it takes from the base class.
+    /// The class's name and the base class features that it supports.
     open class var traits: RuleTraits { RuleTraits("Optimizer") }
 
-    /// Why weight decay leaves a parameter out, beside the rules of groups and names; nil where it does not.
+    /// Why weight decay skips a parameter, apart from the rules for groups and names; nil if it does not.
     open class func exemption(_ name: Name, settings: SettingReader) -> String? { nil }
 
-    /// Whether `grad_centralization` reaches the gradients.
+    /// Whether `grad_centralization` applies to the gradients.
     open class func centralizes(_ settings: SettingReader) -> Bool { traits.centralizes }
 
-    /// The definition with all of its rules applied.
+    /// The definition with all rules applied.
     public let plan: OptimizerPlan
     /// The optimizer's memory, in the order of `slotDefinitions`.
     public internal(set) var slots: [Slot] = []
-    /// The state before the update under way, or before the next one.
+    /// The state before the update in progress, or before the next one.
     var state: OptimizerState
-    /// The update under way.
+    /// The update in progress.
     var pass: UpdatePass?
 
     /// Reads the arguments of the class from `plan.hyperparameters`; slots are allocated afterwards.
@@ -35,10 +36,10 @@ open class Optimizer {
         state = OptimizerState(startOf: plan)
     }
 
-    /// The slots that this optimizer keeps, by its arguments.
+    /// The slots of this optimizer, which may depend on its arguments.
     open var slotDefinitions: [SlotDefinition] { [] }
 
-    /// Numbers that a rule keeps per parameter beside its slots, by MindSpore's names.
+    /// Per-parameter numbers in addition to the slots, under MindSpore's names.
     open var parameterScalars: [String: [Double]] {
         get { [:] }
         set {}
@@ -47,14 +48,16 @@ open class Optimizer {
     /// Scalars of the whole model by MindSpore's names (`beta1_power`), computed from the step.
     open var modelScalars: [(name: String, value: Double)] { [] }
 
-    /// Whether sparse gradients are defined for this optimizer.
+    /// Whether this optimizer supports sparse gradients.
     open var takesSparseGradients: Bool { false }
 
-    /// Updates `parameters` by gradients that are present; called once per update, never for a skipped one.
+    /// Updates `parameters` with the gradients that are present.
     ///
-    /// `parameters` hold the present values and are changed in place; the step, the counts and the loss scale are the
-    /// caller's. `t(of: gradient.index)` is t of the formula.
-    /// - Throws: whatever makes the update impossible; it must not have changed anything then.
+    /// Called once per update, and not for skipped ones.
+    ///
+    /// `parameters` contain the current values and are changed in place; the caller maintains step, counts and loss
+    /// scale. `t(of: gradient.index)` is t of the formula.
+    /// - Throws: the reason why the update is impossible; it must not have changed anything then.
     open func construct(_ gradients: [Tensor]) throws(OptimizerError) {
         throw .invalid(
             "/optimizer", .runtimeError, "\(Self.traits.name) has no rule of its own; use a subclass of Optimizer.")
@@ -62,30 +65,30 @@ open class Optimizer {
 }
 
 extension Optimizer {
-    /// Updates applied so far; the next one uses the rate of this step.
+    /// The number of updates applied; the next update uses the rate of this step.
     public var step: Int { state.step }
     /// By parameter index: whether it has had a gradient.
     public var isStarted: [Bool] { state.isStarted }
-    /// By parameter index: updates that it has had, where the framework counts them so; else empty.
+    /// By parameter index: its number of updates, if the framework counts per parameter; otherwise empty.
     public var counts: [Int] { state.counts ?? [] }
-    /// t of the formulas for a parameter in the update under way, or in the next one: 1 on the first.
+    /// t of the formulas for a parameter in the current or next update: 1 on the first.
     ///
-    /// MindSpore's rules count the model's updates. torch's count those of the parameter, so that one whose first
-    /// gradient comes late begins at 1; so does a user's class whose `traits.framework` is `.torch`.
+    /// MindSpore's rules count the model's updates. torch's count those of the parameter: one whose first gradient
+    /// comes late starts at 1. A custom class with `traits.framework` `.torch` does the same.
     public func t(of parameter: Int) -> Int { state.t(of: parameter) }
 
-    /// Where each parameter is, and what the definition says about it.
+    /// The layout of the parameters.
     public var layout: ArenaLayout { plan.layout }
     /// The definition as given, merge patches applied.
     public var definition: SettingValue { plan.definition }
-    /// Where updates happen.
+    /// The device of updates.
     public var target: String { "CPU" }
     /// Whether duplicate rows of sparse gradients are summed before the rule.
     public var unique: Bool { plan.unique }
-    /// What gradients must arrive multiplied by.
+    /// The factor that gradients must be multiplied by.
     public var lossScale: Double { plan.lossScale(in: state) }
 
-    /// The rate of each group for the next update; nil where the rule makes its own.
+    /// The rate of each group for the next update; nil if the rule computes its own.
     ///
     /// - Throws: `.learningRateExhausted`.
     /// - Source: seed, `get_lr`.
@@ -128,10 +131,10 @@ extension Optimizer {
     /// - Source: seed, `scale_grad`.
     public func scaleGrad(_ gradients: [Tensor]) -> [Tensor] { pass?.scaleGrad(gradients) ?? gradients }
 
-    /// The parameters under update, all of them, in update order: `construct` changes them in place.
+    /// All parameters of the update, in update order: `construct` changes them in place.
     public var parameters: [Tensor] { layout.parameters.indices.compactMap { pass?.parameter($0) } }
 
-    /// The parameter under update that a gradient belongs to.
+    /// The parameter that a gradient belongs to.
     public func parameter(of gradient: Tensor) -> UnsafeMutableBufferPointer<Float> {
         pass?.parameter(gradient.index).values ?? UnsafeMutableBufferPointer(start: nil, count: 0)
     }

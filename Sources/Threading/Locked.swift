@@ -76,8 +76,9 @@ public final class Locked<Value>: @unchecked Sendable {
     }
 }
 
-/// A condition variable for one `Locked` value. It uses the monotonic clock, so changes of the wall clock have no
-/// effect.
+/// A condition variable for one `Locked` value.
+///
+/// It uses the monotonic clock, so changes of the wall clock have no effect.
 public final class Condition: @unchecked Sendable {
     @usableFromInline let pointer: UnsafeMutablePointer<pthread_cond_t>
 

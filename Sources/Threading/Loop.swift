@@ -65,7 +65,9 @@ public struct LoopThread: Sendable {
         }
     }
 
-    /// Lets the loop run without an owner. Call it instead of `join`.
+    /// Lets the loop run without an owner.
+    ///
+    /// Call it instead of `join`.
     public func detach() {
         if case .thread(let thread) = host { thread.detach() }
     }

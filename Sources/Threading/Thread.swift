@@ -29,18 +29,23 @@ public struct Thread: @unchecked Sendable {
         self.handle = handle
     }
 
-    /// Waits for the thread to end. On the thread itself it only detaches.
+    /// Waits for the thread to end.
+    ///
+    /// On the thread itself it only detaches.
     ///
     /// Call it once.
     public func join() {
         if pthread_equal(handle, pthread_self()) != 0 { pthread_detach(handle) } else { pthread_join(handle, nil) }
     }
 
-    /// Detaches the thread. Call it instead of `join`.
+    /// Detaches the thread.
+    ///
+    /// Call it instead of `join`.
     public func detach() { pthread_detach(handle) }
 
-    /// Signals that report a fault of the thread itself. If they were blocked, they would end the process without a
-    /// handler.
+    /// Signals that report a fault of the thread itself.
+    ///
+    /// If they were blocked, they would end the process without a handler.
     public static let faults = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
 
     /// Runs `body` with all other signals blocked: a thread created in it leaves signals to the threads that wait for

@@ -3,7 +3,9 @@
 
 /// A callback with a deadline.
 public final class Timer: Expiring, Sendable {
-    /// Nanoseconds of the monotonic clock. Written under the lock of `Timers`, like `place`.
+    /// Nanoseconds of the monotonic clock.
+    ///
+    /// Written under the lock of `Timers`, like `place`.
     public fileprivate(set) nonisolated(unsafe) var deadline = UInt64.max
     /// Its index among the timers that are set.
     public nonisolated(unsafe) var place: Int?
@@ -48,7 +50,9 @@ public final class Timers: Loop {
         state = Locked(State(isStarted: true))
     }
 
-    /// Starts the thread, which runs as long as the process. False if the system refuses a thread.
+    /// Starts the thread, which runs as long as the process.
+    ///
+    /// False if the system refuses a thread.
     public func start() -> Bool {
         state.withLock { state in
             if state.isStarted || Self.isSimulated { return true }
@@ -86,7 +90,9 @@ public final class Timers: Loop {
         if comesBeforeEnd { change.signal() }
     }
 
-    /// Cancels a timer. It may be about to ring.
+    /// Cancels a timer.
+    ///
+    /// It may be about to ring.
     public func cancel(_ timer: Timer) { state.withLock { $0.heap.remove(timer) } }
 
     /// Rings the earliest timer that is due.

@@ -131,5 +131,5 @@ def test_a_file_of_a_model_with_a_number_that_no_state_has(api: Api, name: str) 
     del known["paramd.checksum"]
     tensors["b#exp_avg_sq"][3] = -1
     answer = api("PUT", f"/v1/models/{name}-b", safetensors.numpy.save(tensors, known), **HEADERS).expect(422).json()
-    assert "`b#exp_avg_sq` contains -1 as its value 3" in answer["detail"], answer
+    assert "`b#exp_avg_sq` contains -1 at index 3" in answer["detail"], answer
     api("GET", f"/v1/models/{name}-b").expect(404)

@@ -1,20 +1,20 @@
-// How long a request's body is, from its head (RFC 9112, 6.3), where every ambiguity is refused: two readings of one
-// length are how requests are smuggled past a proxy. A part of the gate.
+// The length of a request's body, from its head (RFC 9112, 6.3). Every ambiguity is refused: two interpretations of one
+// length are how requests are smuggled past a proxy. Part of the gate.
 
-/// What a head says about the length of its body.
+/// The body length announced in a head.
 enum BodyLength: Equatable {
     case none
     case announced(Int)
     case chunked
 
-    /// The number of bytes announced, or nil.
+    /// The announced number of bytes, or nil.
     var announcement: Int? {
         if case .announced(let count) = self { count } else { nil }
     }
 }
 
 extension Gate {
-    /// The one length of the body that `headers` announce.
+    /// The only body length that `headers` announce.
     func bodyLength(_ headers: Headers, version: String) throws(Refusal) -> BodyLength {
         let codings = headers.values(of: "Transfer-Encoding")
         let lengths = headers.values(of: "Content-Length")

@@ -1,32 +1,32 @@
-// The admission gate: libmicrohttpd's parser is lenient, so every head is judged here before the application sees it.
-// Called by `Transaction` in the first handler call, when no byte of the body has been read.
+// The admission gate: libmicrohttpd's parser is lenient, so every head is checked here before the application sees it.
+// `Transaction` calls it in the first handler call, before any byte of the body is read.
 
-/// A request's head as the parser delivered it.
+/// A request's head as delivered by the parser.
 struct Head {
     var method: String
     var target: String
     var version: String
     var fields: [(name: String, value: String)]
-    /// Whether something is between target and version that a C string does not show: a NUL and what follows it.
+    /// Whether there is hidden data between target and version: a NUL and the bytes after it.
     var hidesBytes = false
-    /// Whether its lines are exactly what names and values show, and end where the library says that the head ends.
+    /// Whether its lines consist exactly of names and values, and end where the library says that the head ends.
     var isExact = true
 
-    /// Whether a body follows at once, as far as a head that may be malformed tells.
+    /// Whether a body follows immediately, as far as a possibly malformed head tells.
     var sendsBody: Bool {
         func holds(_ name: String) -> Bool { fields.contains { Headers.matches($0.name, name) } }
         return (holds("Content-Length") || holds("Transfer-Encoding")) && !holds("Expect")
     }
 }
 
-/// The rules that a head must meet; which one it breaks first decides the answer.
+/// The rules for a head; the first one broken determines the answer.
 struct Gate: Sendable {
     let configuration: HTTPConfiguration
     let hosts: HostRule
 
-    /// The request that `head` asks for.
+    /// The request for `head`.
     ///
-    /// - Throws: the first rule broken. Framing comes first: it wins over anything an application could object to.
+    /// - Throws: the first rule broken. Framing is checked first, before anything that an application could refuse.
     func screen(_ head: Head, from remote: String) throws(Refusal) -> Request {
         try checkVersion(head.version)
         let method = try method(named: head.method)
@@ -75,24 +75,25 @@ struct Gate: Sendable {
         }
     }
 
-    /// Whether a name is one that frames the request with a folded line glued to it.
+    /// Whether a name is a framing header with a folded line appended to it.
     ///
-    /// The parser appends a folded line to the name of its header: `Transfer-Encoding:\r\n chunked` arrives here as a
-    /// header called `Transfer-Encodingchunked`, which a proxy in front may have read the other way.
+    /// The parser appends a folded line to the name of its header: `Transfer-Encoding:\r\n chunked` arrives as a header
+    /// named `Transfer-Encodingchunked`, which a proxy in front may have read differently.
     private static func isFoldedFraming(_ name: String) -> Bool {
         ["Transfer-Encoding", "Content-Length", "Host"].contains { framing in
             name.utf8.count > framing.utf8.count && Headers.begins(name, with: framing)
         }
     }
 
-    /// Checks the host that a request is meant for: the target's own where it has one, else that of the Host header.
+    /// Checks the host of the request: that of the target if it has one, otherwise the Host header.
     ///
-    /// Source: RFC 9112, sections 3.2 and 3.2.2; HTTP/1.0 knows no Host, and no browser that could be misled speaks it.
+    /// Source: RFC 9112, sections 3.2 and 3.2.2. HTTP/1.0 has no Host, and browsers, which could be misled, do not use
+    /// it.
     private func checkHost(_ headers: Headers, _ form: TargetForm, _ head: Head) throws(Refusal) {
         let values = headers.values(of: "Host")
         guard values.count <= 1 else { throw .repeatedHost }
         if values.isEmpty, head.version != "HTTP/1.0" { throw .missingHost }
-        // Supervisors may have no name to send.
+        // Supervisors may not have a name to send.
         let isNamed = values.first.map { !$0.isEmpty } ?? false
         if let value = values.first, HostRule.name(of: value) == nil, isNamed || !isOpen(form, head.method) {
             throw .malformedHost

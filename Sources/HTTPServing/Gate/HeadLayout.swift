@@ -1,22 +1,22 @@
-// Where the parts of a head are in the library's memory. Its parser ends a head at a line with an empty name or at a NUL, cuts
-// values at a NUL and takes what follows for another request; none of that shows in the names and values that it hands over,
-// and all of it in the distances between them.
+// The positions of a head's parts in the library's memory. The parser ends a head at a line with an empty name or at a
+// NUL, cuts values at a NUL, and takes the rest for another request. The names and values that it delivers do not show
+// that; the distances between them do.
 
-/// The places of a head's parts.
+/// The positions of a head's parts.
 struct HeadLayout {
-    /// The bytes of a part, by addresses that are compared and never read.
+    /// The bytes of a part, as addresses that are only compared, never read.
     typealias Place = Range<UInt>
 
     /// From the first byte of the method to the last of the head.
     let whole: Place
-    /// The first byte behind the version.
+    /// The first byte after the version.
     let versionEnd: UInt
-    /// The name and the value of each header, in the order received; nil for a part that the library has no place for.
+    /// The name and value of each header, in the order received; nil for a part without an address.
     var fields: [(name: UInt, valueEnd: UInt)?] = []
 
-    /// Whether each line ends with two bytes, which are CR LF, right before the next one begins, and the head with four.
+    /// Whether each line ends with two bytes, CR LF, right before the next one starts, and the head with four.
     ///
-    /// A line that ends with LF alone, a folded one, and one that holds a NUL come out longer or shorter.
+    /// A line that ends with LF alone, a folded one, and one with a NUL have a different length.
     var isExact: Bool {
         var end = versionEnd
         for field in fields {

@@ -1,10 +1,10 @@
-// Names that a Host header can hold, port left out: what it takes to be one, for whoever reads headers and settings.
+// Syntax of the names in a Host header, without port; for readers of headers and settings.
 
 import Glibc
 
 /// Checks host names.
 public enum HostName {
-    /// Whether the text is a name, an address, or `*.` and a name.
+    /// Whether the text is a name, an address, or `*.` followed by a name.
     public static func isPattern(_ text: String) -> Bool {
         guard text.hasPrefix("*.") else { return isOne(text) }
         return !text.contains(":") && isOne(String(text.dropFirst(2)))

@@ -1,20 +1,20 @@
-// Which Host headers this server answers to. A page of another site whose name was made to point here (DNS rebinding)
-// sends its own name, and is refused. Used by the gate.
+// The Host headers that this server accepts. A page whose own name was pointed here (DNS rebinding) sends that name and
+// is refused. Used by the gate.
 
 import Glibc
 
-/// The names under which a server may be asked; ports are not compared.
+/// The host names that requests may use; ports are not compared.
 struct HostRule: Sendable {
     private let allowed: Set<String>
     private let listed: Set<String>
-    /// Ends of allowed names, each with its leading dot.
+    /// Suffixes of allowed names, each with its leading dot.
     private let suffixes: [String]
     private let allowsAddresses: Bool
 
     /// Allows the loopback names, `listening` and the configured hosts.
     ///
-    /// - `allowsAddresses`: every address literal too. A page cannot make a browser send one but by asking that address
-    ///   itself, so there is nothing to rebind; and a server that others reach has addresses that it does not know.
+    /// - `allowsAddresses`: also every address literal. A browser sends one only if the page itself asks for that
+    ///   address, so nothing is rebound; and a server reachable from outside has addresses that it does not know.
     init(listening: String, configured: [String], allowsAddresses: Bool = false) {
         let patterns = configured.map { $0.lowercased() }.filter { $0.hasPrefix("*.") }
         let names = ["localhost", "127.0.0.1", "[::1]", listening] + configured
@@ -24,13 +24,13 @@ struct HostRule: Sendable {
         self.allowsAddresses = allowsAddresses
     }
 
-    /// Checks the host that a request is meant for, as in its Host header.
+    /// Checks the host of a request, as in its Host header.
     func check(_ value: String) throws(Refusal) {
         guard let name = Self.name(of: value) else { throw .malformedHost }
         guard allows(name.lowercased()) else { throw .foreignHost(name) }
     }
 
-    /// Whether the name is one of the configured, and not of those that every server has.
+    /// Whether the name is one of the configured hosts, not one that every server accepts.
     func isListed(_ name: String) -> Bool { listed.contains(name) || isBelowSuffix(name) }
 
     private func allows(_ name: String) -> Bool {
@@ -47,7 +47,7 @@ struct HostRule: Sendable {
         return inet_pton(AF_INET6, String(name.dropFirst().dropLast()), &six) == 1
     }
 
-    /// The host's name without its port; nil where `value` is not `name` or `name:port`.
+    /// The host without its port; nil if `value` is not `name` or `name:port`.
     static func name(of value: String) -> String? {
         let bytes = value.utf8
         let end: String.Index

@@ -1,12 +1,12 @@
-// The request target, decoded once: path segments and query arguments.
-// Used by the gate alone, so that no one downstream decodes a second time.
+// The request target, decoded once: path segments and query arguments. Only the gate uses it, so that nothing is
+// decoded twice.
 
-/// A target split first and decoded after, so that `%2F` stays inside its segment.
+/// A target that is split before decoding, so that `%2F` stays inside its segment.
 struct RequestTarget {
     let path: [String]
     let query: [(name: String, value: String)]
 
-    /// The target that means the server as a whole (RFC 9112, 3.2.4), which `OPTIONS` alone takes.
+    /// The target that stands for the whole server (RFC 9112, 3.2.4); only `OPTIONS` accepts it.
     static let asterisk = RequestTarget(path: [], query: [])
 
     private init(path: [String], query: [(name: String, value: String)]) {

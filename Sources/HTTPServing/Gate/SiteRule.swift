@@ -1,13 +1,13 @@
-// Whose pages may write here. A page of any site can make a browser send a write: it cannot read the answer, and the write is
-// done all the same. Programs that are not browsers send none of these headers. Used by the gate.
+// The pages that may write here. Any page can make a browser send a write: it cannot read the answer, but the write is
+// executed. Programs other than browsers send none of these headers. Used by the gate.
 
-/// The pages that may write: those of the host that is asked, and those of the allowed hosts.
+/// The pages that may write: those served from the requested host, and those of the allowed hosts.
 struct SiteRule: Sendable {
     let hosts: HostRule
 
-    /// Refuses a write that a page of another site has made a browser send.
+    /// Refuses a write that a page of another site made a browser send.
     ///
-    /// Browsers send `Sec-Fetch-Site` to https and to loopback names only, and `Origin` with every write of a page.
+    /// Browsers send `Sec-Fetch-Site` only to https and loopback hosts, and `Origin` with every write by a page.
     ///
     /// Source: RFC 6454, section 7, and Fetch Metadata Request Headers, `Sec-Fetch-Site`.
     func check(_ headers: Headers, asking host: String?, by method: Method) throws(Refusal) {
@@ -20,7 +20,7 @@ struct SiteRule: Sendable {
         throw .foreignSite("Sec-Fetch-Site: \(site)")
     }
 
-    /// Whether a page of the origin was served from the host that it asks now, or from one that is allowed by name.
+    /// Whether a page of the origin was served from the requested host, or from one that is allowed by name.
     private func isOwn(_ origin: String, asking host: String?) -> Bool {
         guard let colon = origin.firstRange(of: "://") else { return false }
         let (scheme, authority) = (origin[..<colon.lowerBound].lowercased(), origin[colon.upperBound...].lowercased())

@@ -1,14 +1,14 @@
-// What form a request target has, before anything of it is decoded (RFC 9112, 3.2). Used by the gate, which judges the
-// authority of an absolute one by the host rule and hands the rest on.
+// The form of a request target, before it is decoded (RFC 9112, 3.2). Used by the gate, which checks the authority of
+// an absolute target against the host rule and passes the rest on.
 
-/// A target as path and query, and the authority that stood before them.
+/// A target as path and query, and the authority before them.
 struct TargetForm {
-    /// The authority of an absolute target, which counts in place of Host; nil in every other form.
+    /// The authority of an absolute target, which replaces Host; nil in every other form.
     let authority: String?
-    /// The target in origin-form, `*` included; whatever it is where the form is none of HTTP's.
+    /// The target in origin-form, including `*`; unchanged if its form is not one of HTTP's.
     let origin: String
 
-    /// Takes a target apart.
+    /// Splits a target.
     init(_ target: String) {
         let isOrigin = target.utf8.first == UInt8(ascii: "/")
         let schemes = isOrigin ? [] : ["http://", "https://"]

@@ -1,12 +1,12 @@
-// Connections that come, that dawdle and that are sent away at the end: taking over from the acceptor, the reaper, and
-// the steps of a drain. On the loop's thread.
+// New, slow and closing connections: taking over from the acceptor, the reaper, and the steps of a drain. On the loop's
+// thread.
 
 import CMicroHTTPD
 import Glibc
 import Threading
 
 extension EventLoop {
-    /// Hands an accepted socket to the library; from here on the library closes it.
+    /// Passes an accepted socket to the library, which closes it from then on.
     func take(_ accepted: Accepted) {
         guard !isDraining else { return discard(accepted) }
         let deadline = now + configuration.headDeadline.nanoseconds
@@ -31,7 +31,7 @@ extension EventLoop {
         census.leave(accepted.remote)
     }
 
-    /// Looks at every connection and cuts those that take longer than they may, so many at a time.
+    /// Checks every connection and cuts those past their deadline, a limited number at a time.
     func sweep() {
         var left = configuration.connectionsPerTurn
         for connection in connections.values {
@@ -76,7 +76,7 @@ extension EventLoop {
         return true
     }
 
-    /// The window to go on with, or nil if too few bytes have moved in the one that ends.
+    /// The next measuring period, or nil if too few bytes were transferred in the current one.
     private func following(_ window: Connection.Window, bytes: Int) -> Connection.Window? {
         let elapsed = now - window.start
         guard elapsed >= configuration.rateWindow.nanoseconds else { return window }
@@ -92,8 +92,8 @@ extension EventLoop {
         connection.stage = .held
     }
 
-    /// Takes and drops what still arrives, so that the client can read its answer; of too many such connections the oldest
-    /// is closed.
+    /// Receives and discards further bytes, so that the client can read its answer; if there are too many such
+    /// connections, the oldest is closed.
     func linger(_ connection: Connection) {
         if !connection.isLingering {
             lingeringCount += 1
@@ -109,7 +109,7 @@ extension EventLoop {
         }
     }
 
-    /// Lets go of connections whose clients send nothing more, once all they sent is read and answered.
+    /// Releases connections whose clients send nothing more, once all they sent is read and answered.
     func releaseFinished() {
         let candidates = finished
         finished = []
@@ -122,7 +122,7 @@ extension EventLoop {
         }
     }
 
-    /// Refuses new requests from now on, and closes what is idle.
+    /// Refuses new requests from now on, and closes idle connections.
     func drain() {
         isDraining = true
         for connection in connections.values {

@@ -1,12 +1,12 @@
-// What libmicrohttpd cannot read: it would send an HTML page, and is made to tell the loop instead, which answers like
-// every other refusal. On the loop's thread, inside MHD_run.
+// Input that libmicrohttpd cannot parse. It would send an HTML page; instead it notifies the loop, which answers like
+// any other refusal. On the loop's thread, inside MHD_run.
 
 import CHTTPFailures
 import CMicroHTTPD
 import Glibc
 
 extension EventLoop {
-    /// Has this thread's failures of the library reported to this loop.
+    /// Reports the library's failures on this thread to this loop.
     func watchFailures() {
         http_watch_failures(
             { context, handle, status in
@@ -15,7 +15,7 @@ extension EventLoop {
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
-    /// Answers in place of the library, which finds the sending side closed and closes the connection.
+    /// Answers instead of the library, which finds the sending side closed and closes the connection.
     private func failed(_ handle: OpaquePointer, status: UInt32) {
         guard let connection = connections[http_connection_descriptor(handle)] else { return }
         if case .lingering = connection.stage { return }
@@ -26,7 +26,7 @@ extension EventLoop {
         connection.stage = .held
     }
 
-    /// The refusal that says what the library means by a status.
+    /// The refusal that corresponds to the library's status.
     private func refusal(ofStatus status: UInt32) -> Refusal {
         switch status {
         case 413: .uncountable

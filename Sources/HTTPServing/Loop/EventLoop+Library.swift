@@ -1,12 +1,14 @@
-// The loop's side of libmicrohttpd: its callbacks, and what becomes of a transaction's moves.
-// The library calls all of them inside MHD_run, on the loop's thread.
+// The loop's use of libmicrohttpd: its callbacks, and the execution of a transaction's moves. The library calls all of
+// them inside MHD_run, on the loop's thread.
 
 import CMicroHTTPD
 import Glibc
 import Threading
 
 extension EventLoop {
-    /// Starts the daemon, whose callbacks borrow the loop: it stops the daemon before it ends.
+    /// Starts the daemon.
+    ///
+    /// Its callbacks borrow the loop, which stops the daemon before it ends.
     func startDaemon() -> OpaquePointer? {
         http_daemon_start(
             { context, _, _, method, version, bytes, count, request in
@@ -34,14 +36,14 @@ extension EventLoop {
             Unmanaged.passUnretained(self).toOpaque(), configuration.connectionMemory, roomInLibrary)
     }
 
-    /// Twice the limit, which the census keeps: the library still counts a body that has just been cut for a newcomer.
+    /// Twice the census's limit: the library still counts a connection that has just been cut for a new one.
     private var roomInLibrary: UInt32 { UInt32(clamping: min(configuration.maximumConnections, 1 << 30) * 2) }
 
     private static func borrowed(_ context: UnsafeMutableRawPointer?) -> EventLoop? {
         context.map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// A first line has arrived: its transaction begins, and is the library's context of the request until it ends.
+    /// A first line has arrived: its transaction starts, and is the library's request context until the request ends.
     private func begin(target: UnsafePointer<CChar>, on handle: OpaquePointer) -> UnsafeMutableRawPointer? {
         guard let connection = connections[http_connection_descriptor(handle)] else { return nil }
         let transaction = Transaction(target: target, handle: handle, connection: connection, context: context())
@@ -60,7 +62,7 @@ extension EventLoop {
             maximumIgnoredBytes: configuration.maximumIgnoredBytes)
     }
 
-    /// So many arguments exhaust the memory into which the library parses them, and it would never answer.
+    /// This many arguments exhaust the library's memory for parsing, and it would never answer.
     private func refuseBeforeParsing(_ transaction: Transaction) {
         transaction.end()
         interrupt(
@@ -78,7 +80,7 @@ extension EventLoop {
             return perform(transaction.begin(screened, sendsBody: head.sendsBody), of: transaction)
         }
         guard upload.baseAddress != nil else { return perform(transaction.advance(), of: transaction) }
-        // Of a body of no bytes, behind which something is already; the request is complete at the next call.
+        // An empty body with data after it; the request is complete at the next call.
         guard !upload.isEmpty else { return .YES }
         counters.receivedBytes += upload.count
         return perform(transaction.receive(upload), of: transaction)
@@ -124,7 +126,7 @@ extension EventLoop {
             connection.answer = (response.body.count, nil)
             http_visit(transaction.handle, 0)
             note(response)
-            // Where the library saw a chunked body end is hidden from us, and may not be where a proxy did.
+            // We cannot see where the library found the end of a chunked body, and a proxy may have found another one.
             let closing = isDraining || transaction.isChunked
             let isQueued = queue(response, on: transaction.handle, closing: closing) { source in
                 let reader = StreamReader(source, on: transaction.handle, connection, self)
@@ -144,7 +146,7 @@ extension EventLoop {
         return .YES
     }
 
-    /// The reaper's clock for a body runs from the end of its head.
+    /// The reaper's clock for a body starts at the end of its head.
     private func watchPace(of transaction: Transaction) {
         switch transaction.connection.stage {
         case .head:
@@ -154,7 +156,7 @@ extension EventLoop {
         }
     }
 
-    /// Counts an answer; one that says that memory is short makes the slowest transfers give up their own.
+    /// Counts an answer; one that reports a lack of memory makes the slowest transfers release theirs.
     private func note(_ response: Response) {
         counters.count(response)
         if response.asksForRoom { slowTransfers.relieve(response.wantedRoom, of: response.payer) }
@@ -166,7 +168,7 @@ extension EventLoop {
         linger(connection)
     }
 
-    /// The answer has been sent, or the connection is gone.
+    /// The answer has been sent, or the connection is closed.
     private func end(_ transaction: Transaction) {
         transaction.end()
         transaction.connection.transaction = nil
@@ -185,7 +187,7 @@ extension EventLoop {
 }
 
 extension Transaction {
-    /// The transaction behind the library's context of a request.
+    /// The transaction in the library's request context.
     fileprivate static func borrowed(_ context: UnsafeMutableRawPointer?) -> Transaction? {
         context.map { Unmanaged<Transaction>.fromOpaque($0).takeUnretainedValue() }
     }

@@ -1,13 +1,14 @@
-// Memory that clients make the server hold: connections, and answers that they do not read. The program's budget lends it
-// (`HTTPConfiguration.lend`) or refuses.
+// Memory that clients make the server hold: connections, and answers that they do not read. The program's budget lends
+// or refuses it (`HTTPConfiguration.lend`).
 
 extension EventLoop {
-    /// Answers of up to this size are part of what a connection is counted with.
+    /// Answers up to this size are included in the memory of a connection.
     private static let shortAnswer = 4_096
-    /// Connections of all loops that are not counted: a daemon needs some, however little memory it has.
+    /// The number of connections, over all loops, that are not counted: a daemon needs some even with little memory.
     private static let freeConnections = 256
 
-    /// Takes the memory of a connection from the budget, unless it is one of the first; false where there is none left.
+    /// Takes the memory of a connection from the budget, unless it is one of the first; false if the budget has none
+    /// left.
     func pay(for connection: Connection) -> Bool {
         guard connections.count >= Self.freeConnections / max(1, configuration.loopCount) else { return true }
         connection.loan = configuration.lend(
@@ -15,7 +16,7 @@ extension EventLoop {
         return connection.loan != nil
     }
 
-    /// An answer with memory that the budget knows of, as long as the client takes to read it; or the refusal in its place.
+    /// An answer whose memory is counted until the client has received it; or the refusal in its place.
     ///
     /// - Parameter isOwed: whether the request has changed something, so that its answer cannot be a refusal.
     func backed(_ response: Response, isOwed: Bool) -> Response {
@@ -29,7 +30,7 @@ extension EventLoop {
     }
 }
 
-/// A copy of an answer's bytes and what was lent for it.
+/// A copy of an answer's bytes, with the memory lent for it.
 private final class LentBytes {
     private let memory: UnsafeMutableRawBufferPointer
     private let loan: any AnyObject & Sendable

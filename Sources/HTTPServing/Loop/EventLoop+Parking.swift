@@ -1,11 +1,11 @@
-// Parked exchanges: suspending and resuming their connections, and the departure of their clients, which a suspended
-// connection hides from the library. On the loop's thread; deadlines come as messages, from `Timers`.
+// Parked exchanges: suspending and resuming their connections, and detecting that their clients left, which the library
+// does not do for suspended connections. On the loop's thread; deadlines arrive as messages from `Timers`.
 
 import CMicroHTTPD
 import Glibc
 
 extension EventLoop {
-    /// Takes in an exchange whose connection has just been suspended.
+    /// Registers an exchange whose connection has just been suspended.
     func park(_ exchange: Exchange, of transaction: Transaction) {
         let seat = Seat(exchange: exchange, connection: transaction.connection, transaction: transaction)
         seats[ObjectIdentifier(exchange)] = seat
@@ -14,26 +14,27 @@ extension EventLoop {
         if isDismissing { dismiss(seat) }
     }
 
-    /// Looks whether a client that sends nothing more matters to its exchange.
+    /// Checks whether a client that sends nothing more matters to its exchange.
     func refresh(_ seat: Seat) {
         guard seat.connection.hasFinishedSending, seat.exchange.isWatched else { return }
         let end = timers.now + configuration.halfClosedPatience.nanoseconds
         if !seat.exchange.hurry(by: end) { leave(seat) }
     }
 
-    /// Wakes the connection of a settled exchange; the library calls the handler again in its next run.
+    /// Resumes the connection of a settled exchange; the library calls the handler again in its next run.
     func resume(_ seat: Seat) {
         seats[ObjectIdentifier(seat.exchange)] = nil
         seat.connection.seat = nil
-        // A client that has closed its side would be read to that end first, and dropped without its answer.
+        // If the client has closed its side, the library would read that first and drop the connection without an
+        // answer.
         http_visit(seat.transaction.handle, 1)
         MHD_resume_connection(seat.transaction.handle)
     }
 
     /// A client sends nothing more: it has finished, or it has left.
     ///
-    /// Which of the two is not to be known before something is sent, so a watched exchange that has a deadline is answered
-    /// when that is reached, but soon; one without is given up.
+    /// Only sending something would tell which, so a watched exchange with a deadline is answered as at the deadline,
+    /// but soon; one without a deadline is abandoned.
     func ended(_ ending: Poller.Ending) {
         guard let connection = connections[ending.descriptor] else { return }
         connection.hasFinishedSending = true
@@ -49,7 +50,7 @@ extension EventLoop {
         resume(seat)
     }
 
-    /// Answers everything that is parked, now and from now on, with 503.
+    /// Answers all parked exchanges, now and from now on, with 503.
     func dismiss() {
         isDismissing = true
         for seat in seats.values { dismiss(seat) }

@@ -1,13 +1,13 @@
-// Room for others: where connections or memory run out, the slowest bodies and answers go first. On the loop's thread;
-// which loop has the slowest one is known to `SlowTransfers`.
+// Makes room when connections or memory run out: the slowest bodies and answers are cut first. On the loop's thread;
+// `SlowTransfers` knows which loop has the slowest.
 
 import Glibc
 
 extension EventLoop {
-    /// The slowest body or answer that is slow enough, and old enough, to be cut; its rate in bytes per second.
+    /// The slowest body or answer that is slow and old enough to be cut; its rate in bytes per second.
     var slowest: (connection: Connection, rate: Double)? { slowest(of: nil) }
 
-    /// The same among the bodies of one payer.
+    /// The slowest among the bodies of one payer.
     private func slowest(of payer: String?) -> (connection: Connection, rate: Double)? {
         var slowest: (connection: Connection, rate: Double)?
         for connection in connections.values {
@@ -27,14 +27,14 @@ extension EventLoop {
         }
     }
 
-    /// Bytes per second; nil for a transfer that has only begun.
+    /// Bytes per second; nil for a transfer that has just started.
     func rate(of bytes: Int, since start: UInt64) -> Double? {
         let age = now - min(now, start)
         guard age > 0, age >= configuration.pressureGrace.nanoseconds else { return nil }
         return Double(bytes) * 1e9 / Double(age)
     }
 
-    /// Cuts the slowest transfers until about `bytes` are free, at least one; what other loops have is their affair.
+    /// Cuts the slowest transfers of this loop until about `bytes` are free, at least one.
     func relieve(_ bytes: Int, of payer: String?) {
         var missing = max(1, bytes)
         while missing > 0, let freed = cutSlowest(of: payer) { missing -= freed }
@@ -42,9 +42,9 @@ extension EventLoop {
         other.post(.relieve(bytes: missing, payer: nil))
     }
 
-    /// Cuts the slowest transfer; what it holds is free at once, or when the library lets go of the connection.
+    /// Cuts the slowest transfer; its memory is free immediately, or when the library releases the connection.
     ///
-    /// - Returns: about how many bytes that is; nil where there is none to cut.
+    /// - Returns: about how many bytes become free; nil if there is none to cut.
     private func cutSlowest(of payer: String? = nil) -> Int? {
         guard let connection = slowest(of: payer)?.connection else { return nil }
         defer { slowTransfers.report(slowest?.rate, of: self) }
@@ -68,7 +68,7 @@ extension EventLoop {
         take(accepted)
     }
 
-    /// Turns away a connection that is not counted in.
+    /// Turns away a connection that is not counted.
     func refuse(_ accepted: Accepted) {
         EarlyAnswer(configuration.render(.tooManyConnections)).send(to: accepted.descriptor)
         close(accepted.descriptor)

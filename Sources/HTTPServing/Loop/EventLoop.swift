@@ -1,42 +1,42 @@
-// One network thread: an epoll set that holds libmicrohttpd's own epoll descriptor, an eventfd and, for the end of their
-// peers alone, the sockets of all connections. libmicrohttpd is only ever called on this thread, and only ever with a zero
-// timeout: left to wait by itself it freezes when exactly 128 of its connections are ready at once, and it reports neither
-// deadlines nor departures of suspended connections. Fed by the acceptor, woken by exchanges.
+// One network thread: an epoll set with libmicrohttpd's own epoll descriptor, an eventfd, and the sockets of all
+// connections, watched only for the end of their peers. libmicrohttpd is only called on this thread, and only with a
+// zero timeout: if it waits by itself, it freezes when exactly 128 of its connections are ready at once, and it reports
+// neither deadlines nor departures of suspended connections. The acceptor feeds the loop, exchanges wake it.
 
 import CMicroHTTPD
 import Glibc
 import Threading
 
-/// An event loop on a thread of its own.
+/// An event loop on its own thread.
 final class EventLoop: ExchangeLoop, @unchecked Sendable {
-    /// What other threads tell the loop.
+    /// Messages from other threads.
     enum Message {
         /// Take over a connection.
         case accepted(Accepted)
-        /// Take over a connection that is one too many, in place of the slowest body, or refuse it.
+        /// Take over a connection beyond the limit in place of the slowest transfer, or refuse it.
         case contested(Accepted)
-        /// Let go of the slowest transfers, those of one payer if one is named, until so many bytes are free.
+        /// Cut the slowest transfers, or those of one payer, until this many bytes are free.
         case relieve(bytes: Int, payer: String?)
-        /// A parked exchange has its outcome.
+        /// A parked exchange is settled.
         case settled(Exchange)
-        /// A parked exchange wants another deadline, or to be watched.
+        /// The deadline or the watching of a parked exchange has changed.
         case changed(Exchange)
-        /// More of an answer that is made while it is sent can be read.
+        /// More of an answer that is produced while it is sent can be read.
         case readable(StreamReader)
         /// Refuse new requests; close idle connections; then call.
         case drain(@Sendable () -> Void)
-        /// Answer what is parked, now and from now on, with 503.
+        /// Answer all parked exchanges, now and from now on, with 503.
         case dismiss
         /// Close everything and end the thread.
         case stop
 
-        /// How long it may wait.
+        /// How urgent the message is.
         enum Line {
-            /// It concerns the loop, and is followed at once.
+            /// It concerns the loop, and is handled at once.
             case none
-            /// Someone who is served already waits for it.
+            /// It concerns a client that is already being served.
             case served
-            /// Newcomers, of which there may be a flood.
+            /// It concerns new connections, of which there may be a flood.
             case arrivals
         }
 
@@ -60,11 +60,11 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var seats: [ObjectIdentifier: Seat] = [:]
     /// Answers that wait for more of their content.
     var starving: [ObjectIdentifier: StreamReader] = [:]
-    /// Connections whose clients send nothing more, to be let go of as soon as nothing of them is left to do.
+    /// Connections whose clients send nothing more, to be released when nothing is left to do for them.
     var finished: [Connection] = []
-    /// Connections that linger, the oldest first, among others that no longer do.
+    /// Lingering connections, oldest first; the queue may also contain others that no longer linger.
     var lingering = Fifo<Connection>()
-    /// How many linger.
+    /// The number of lingering connections.
     var lingeringCount = 0
     var counters = HTTPCounters()
     var jobs = JobClock()
@@ -74,9 +74,10 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     var isDismissing = false
     var isStopping = false
     private let inbox = Locked([Message]())
-    /// Messages about parked exchanges that have not been followed yet.
+    /// Messages about parked exchanges that have not been handled yet.
     private var served = Fifo<Message>()
-    /// Connections that have not been taken over yet: a line of its own, so that no push waits behind a flood of them.
+    /// Connections that have not been taken over yet, in a separate queue, so that no push waits behind a flood of
+    /// them.
     private var arrivals = Fifo<Message>()
     private let published = Locked(HTTPCounters())
 
@@ -103,7 +104,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
 
     var timers: Timers { configuration.timers }
 
-    /// What the loop has counted, as of its last turn.
+    /// The loop's counters, as of its last turn.
     var latestCounters: HTTPCounters { published.withLock { $0 } }
 
     func post(_ message: Message) {
@@ -114,7 +115,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         if isFirst { poller.wake() }
     }
 
-    /// Runs until it is told to stop and nothing is parked.
+    /// Runs until told to stop and nothing is parked.
     func run() {
         http_name_thread("network")
         watchFailures()
@@ -151,7 +152,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         publish()
     }
 
-    /// How long the loop may sleep, in milliseconds: to the library's or the reaper's next business.
+    /// How long the loop may sleep, in milliseconds: until the next task of the library or the reaper.
     private var patience: Int32 {
         if !served.isEmpty || !arrivals.isEmpty { return 0 }
         var wish: UInt64 = 0
@@ -164,8 +165,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         return wake <= time ? 0 : Int32(clamping: (wake - time + 999_999) / 1_000_000)
     }
 
-    /// Follows what concerns the loop, and queues the rest: of thousands of connections that come or wake at once, each turn
-    /// takes a part, and serves all others.
+    /// Handles what concerns the loop, and queues the rest: if thousands of connections arrive or wake at once, each
+    /// turn handles a part and serves all others.
     private func takeMessages() {
         let messages = inbox.withLock { messages in
             defer { messages = [] }

@@ -1,6 +1,6 @@
-// First in, first out: what a loop has been told and not done yet, and the refused connections whose rest it reads.
+// First in, first out: a loop's pending messages, and the lingering connections.
 
-/// A queue whose first element is taken without moving the others.
+/// A queue that removes its first element without moving the others.
 struct Fifo<Element> {
     private var elements: [Element?] = []
     private var head = 0

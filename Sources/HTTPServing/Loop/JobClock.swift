@@ -1,15 +1,15 @@
-// What single jobs cost a network thread. While one runs, every other client of the thread waits, so that the longest is what
-// a server has to be judged by; it is told in processor time, which other programs do not change.
+// The cost of single jobs on a network thread. While one runs, all other clients of the thread wait, so the longest one
+// is what matters; it is measured in CPU time, which other programs do not affect.
 
 import Threading
 
-/// Measures the jobs of one loop, each from the end of the one before.
+/// Measures the jobs of one loop, each from the end of the previous one.
 struct JobClock {
-    /// The longest so far, in nanoseconds of the thread's processor time.
+    /// The longest so far, in nanoseconds of the thread's CPU time.
     private(set) var longest: UInt64 = 0
     private var last: UInt64 = 0
 
-    /// Begins to count, after a sleep.
+    /// Starts measuring after a sleep.
     mutating func start() { last = Clock.threadTime }
 
     /// A job has ended.

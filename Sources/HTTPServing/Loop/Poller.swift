@@ -1,9 +1,9 @@
-// The epoll set of a loop and the eventfd that wakes it. Knows descriptors only, not what they are for.
+// The epoll set of a loop and the eventfd that wakes it. Knows descriptors, but not their purpose.
 
 import CMicroHTTPD
 import Glibc
 
-/// An epoll set with a bell.
+/// An epoll set with an eventfd.
 final class Poller: @unchecked Sendable {
     private let set: Int32
     private let bell: Int32
@@ -26,21 +26,21 @@ final class Poller: @unchecked Sendable {
         return epoll_ctl(set, EPOLL_CTL_ADD, descriptor, &event) == 0
     }
 
-    /// Ends the present or the next wait; callable from any thread.
+    /// Ends the current or the next wait; any thread may call it.
     func wake() {
         var one: UInt64 = 1
         write(bell, &one, MemoryLayout<UInt64>.size)
     }
 
-    /// Adds a connection, of which only the end of its peer is told, once; it leaves the set when it is closed.
+    /// Adds a connection, watched only for the end of its peer, reported once; it leaves the set when it is closed.
     func watch(_ descriptor: Int32) {
         _ = add(descriptor, events: EPOLLRDHUP.rawValue | EPOLLET.rawValue)
     }
 
-    /// What has become of a peer.
+    /// The state of a peer.
     struct Ending {
         let descriptor: Int32
-        /// Whether it can take no answer either.
+        /// Whether the peer cannot receive an answer either.
         let isGone: Bool
     }
 

@@ -1,19 +1,19 @@
-// One request from its first line to the end of its answer: a state machine that is told what arrived and says what to
-// do next. It touches no socket; the loop's handler carries out its moves. Confined to one loop's thread.
+// One request from its first line to the end of its answer: a state machine that receives events and returns the next
+// move. It touches no socket; the loop's handler executes the moves. Confined to one loop's thread.
 
 import Glibc
 
-/// One request under way.
+/// One request in progress.
 final class Transaction {
-    /// What the handler is to do next.
+    /// The handler's next move.
     enum Move {
-        /// Go on reading.
+        /// Continue reading.
         case proceed
         /// Queue this answer.
         case answer(Response)
         /// Suspend the connection until the exchange is settled.
         case park(Exchange)
-        /// Write this answer straight to the socket, then take and drop what still arrives.
+        /// Write this answer straight to the socket, then receive and discard further bytes.
         case interrupt(Response)
         /// Close the connection.
         case cut
@@ -31,16 +31,16 @@ final class Transaction {
     }
 
     let target: String
-    /// Where the target ends in the library's memory; for comparison with other places only.
+    /// The end of the target in the library's memory; only for comparison with other addresses.
     let targetEnd: UnsafePointer<CChar>
-    /// The library's name for the connection.
+    /// The library's handle of the connection.
     let handle: OpaquePointer
     let connection: Connection
-    /// Bytes of the body that have arrived.
+    /// Bytes of the body received.
     private(set) var receivedBytes = 0
     /// Whether the body comes in chunks.
     private(set) var isChunked = false
-    /// Whether the request is one that changes something.
+    /// Whether the request changes something.
     private(set) var mayChangeState = false
     private var phase = Phase.opened
     private var announcedBytes: Int?
@@ -57,7 +57,7 @@ final class Transaction {
         self.context = context
     }
 
-    /// Where the bytes of the body go; nil where none are wanted.
+    /// The receiver of the body; nil if no body is expected.
     var receiver: (any BodyReceiver)? {
         if case .streaming(let receiver, _) = phase { receiver } else { nil }
     }
@@ -67,7 +67,7 @@ final class Transaction {
         if case .opened = phase { true } else { false }
     }
 
-    /// The head is complete and no byte of the body read.
+    /// The head is complete, and no byte of the body has been read.
     ///
     /// - `sendsBody`: whether the client sends a body without waiting for `100 Continue`.
     func begin(_ admitted: Result<Request, Refusal>, sendsBody: Bool) -> Move {
@@ -94,9 +94,9 @@ final class Transaction {
         }
     }
 
-    /// Answers before the body, and closes.
+    /// Answers before the body, and closes the connection.
     ///
-    /// A client that is sending must not be cut off: the reset would destroy the answer before it has read it.
+    /// A client that is still sending must not be cut off: the reset would destroy the answer before it is read.
     private func refuse(with response: Response) -> Move {
         sendsBody ? interrupt(with: response) : finish(with: response)
     }
@@ -127,7 +127,7 @@ final class Transaction {
 }
 
 extension Transaction {
-    /// The next bytes of the body.
+    /// Takes the next bytes of the body.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Move {
         let chunk = isChunked ? ChunkLine.size(before: bytes) ?? 0 : 0
         let before = receivedBytes
@@ -153,7 +153,8 @@ extension Transaction {
         }
     }
 
-    /// The receiver wants no more: a short rest is ignored to keep the connection, before a long one the answer is sent.
+    /// The receiver has stopped: a short remainder is ignored to keep the connection; before a long one the answer is
+    /// sent.
     private func stopReading(_ response: Response) -> Move {
         let rest = announcedBytes.map { $0 - receivedBytes } ?? 0
         guard rest <= context.maximumIgnoredBytes else { return interrupt(with: response) }
@@ -202,7 +203,7 @@ extension Transaction {
         }
     }
 
-    /// The connection is gone, or the answer sent: a body that never ended is given up.
+    /// The connection is closed, or the answer sent: an incomplete body is abandoned.
     func end() {
         if case .streaming(let receiver, _) = phase { receiver.abandon() }
         if case .parked(let exchange) = phase { exchange.abandon() }
@@ -210,7 +211,7 @@ extension Transaction {
     }
 }
 
-/// What a transaction needs of its surroundings.
+/// The services that a transaction needs of its loop.
 struct TransactionContext {
     let application: any Application
     let loop: any ExchangeLoop
@@ -218,7 +219,7 @@ struct TransactionContext {
     let maximumIgnoredBytes: Int
 }
 
-/// A body that no one wants, read so that the connection can be kept.
+/// An unexpected body, read so that the connection can be kept.
 private final class IgnoredBody: BodyReceiver {
     private let body: (Exchange) -> Void
 

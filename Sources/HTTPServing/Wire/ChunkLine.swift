@@ -1,16 +1,16 @@
-// What a chunk says of its size. The library hands over a chunk's bytes and not the line before them, which is right there
-// in its memory if it arrived together with the first of them. Read by the loop's handler.
+// The size line of a chunk. The library delivers a chunk's bytes without the line before them; the line is in its
+// memory if it arrived together with the first of them. Read by the loop's handler.
 
 /// The line before a chunk's first byte.
 enum ChunkLine {
-    /// The size that the line right before `bytes` announces, `Int.max` where it is larger; nil where there is none.
+    /// The size in the line right before `bytes`, `Int.max` if it is larger; nil if there is no line.
     ///
-    /// - `bytes`: a piece of a chunked body as the library hands it over: before it lies a line, or the end of the head,
+    /// - `bytes`: a piece of a chunked body as the library delivers it. Before it is a line, or the end of the head,
     ///   which the library has overwritten with NUL.
     static func size(before bytes: UnsafeRawBufferPointer) -> Int? {
         guard var place = bytes.baseAddress, byte(before: &place) == UInt8(ascii: "\n") else { return nil }
         guard byte(before: &place) == UInt8(ascii: "\r") else { return nil }
-        // Backwards to where the line begins: its size may be followed by extensions.
+        // Backwards to the start of the line: extensions may follow the size.
         var line: [UInt8] = []
         var next = byte(before: &place)
         while next != 0, next != UInt8(ascii: "\n") {

@@ -1,10 +1,10 @@
-// An answer written straight to the socket, where libmicrohttpd takes none: in the middle of a body, before a head is
-// complete, or on a connection it never got. The connection ends with it.
+// An answer written straight to the socket, where libmicrohttpd accepts none: in the middle of a body, before a head is
+// complete, or on a connection that it never received. The connection is closed afterwards.
 
 import CMicroHTTPD
 import Glibc
 
-/// The bytes of an answer after which the connection closes.
+/// The bytes of an answer that closes the connection.
 struct EarlyAnswer {
     private let bytes: [UInt8]
 
@@ -17,7 +17,7 @@ struct EarlyAnswer {
         bytes = Array(head.utf8) + content
     }
 
-    /// A time in the form of RFC 9110, 5.6.7.
+    /// A time in the format of RFC 9110, 5.6.7.
     static func date(_ time: time_t) -> String {
         var (time, parts) = (time, tm())
         gmtime_r(&time, &parts)
@@ -39,7 +39,7 @@ struct EarlyAnswer {
 
     /// Sends the answer and closes the sending side.
     ///
-    /// Answers this short fit the socket's empty buffer; a peer that has left meanwhile loses it.
+    /// Such short answers fit in the socket's empty buffer; a peer that has left loses it.
     func send(to descriptor: Int32) {
         _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
         shutdown(descriptor, Int32(SHUT_WR))

@@ -1,13 +1,13 @@
-// An answer of very many pieces, which the library fetches piece by piece instead of gathering them in one system call.
+// An answer with very many pieces, which the library fetches one by one instead of gathering them in one system call.
 
 import CMicroHTTPD
 
-/// Copies pieces into the library's buffer as it asks for them, from the first to the last.
+/// Copies pieces, from first to last, into the library's buffer on request.
 final class PieceReader {
     private let pieces: [Response.Segment]
     private let count: Int
     private var piece = 0
-    /// What of the present piece has been taken.
+    /// The offset in the current piece.
     private var taken = 0
 
     init(_ pieces: [Response.Segment]) {
@@ -15,7 +15,7 @@ final class PieceReader {
         count = pieces.reduce(0) { $0 + $1.bytes.count }
     }
 
-    /// The library's answer, which keeps this reader until its last byte has left.
+    /// The library's answer, which keeps this reader until its last byte has been sent.
     func response() -> OpaquePointer? {
         let reader = Unmanaged.passRetained(self)
         let made = MHD_create_response_from_callback(
@@ -30,7 +30,7 @@ final class PieceReader {
         return made
     }
 
-    /// Fills the buffer as far as pieces are left, and answers with how many bytes that were.
+    /// Fills the buffer as far as pieces are left, and returns the number of bytes.
     private func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         var filled = 0
         while filled < buffer.count, piece < pieces.count {

@@ -1,5 +1,5 @@
-// A `Response` as libmicrohttpd takes it. Segments are handed over where they lie and their owners kept until the
-// library frees the answer. Used by the loop's handler.
+// A `Response` in libmicrohttpd's form. Segments are passed without a copy, and their owners are kept until the library
+// frees the answer. Used by the loop's handler.
 
 import CHTTPFailures
 import CMicroHTTPD
@@ -7,11 +7,11 @@ import Glibc
 
 /// Queues an answer on a connection.
 ///
-/// To 204 and 304 the library would send a body if it had one, so they get none; it does write `Content-Length: 0` into
-/// a 304, which caches know to ignore.
+/// For 204 and 304 the library would send a body if there were one, so they get none. It does write `Content-Length: 0`
+/// into a 304; caches ignore that.
 ///
-/// - Parameter reader: makes the reader of a body that is made while it is sent.
-/// - Returns: whether the library took it; if not, the connection has to be closed.
+/// - Parameter reader: makes the reader of a body that is produced while it is sent.
+/// - Returns: whether the library accepted it; if not, close the connection.
 func queue(
     _ response: Response, on connection: OpaquePointer, closing: Bool, reader: (any BodySource) -> StreamReader
 ) -> Bool {
@@ -51,7 +51,7 @@ private func makeResponse(_ range: Response.FileRange) -> OpaquePointer? {
     return made
 }
 
-/// More pieces than the system takes in one call make the library send too little, or abort; with room to spare.
+/// With more pieces than one system call accepts, the library sends too little or aborts; this leaves a margin.
 private let mostVectors = 512
 
 private func makeResponse(_ segments: [Response.Segment]) -> OpaquePointer? {
@@ -67,7 +67,7 @@ private func makeResponse(_ segments: [Response.Segment]) -> OpaquePointer? {
     return made
 }
 
-/// What keeps the memory of an answer alive while the library sends it.
+/// Keeps the memory of an answer alive while the library sends it.
 private final class Owners {
     private let owners: [AnyObject]
 

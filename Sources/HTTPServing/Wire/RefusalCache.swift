@@ -1,20 +1,21 @@
-// Answers to refusals, made once: whoever floods a server with malformed requests is to have it cheaper than to send them.
+// Answers to refusals, made once: refusing must cost the server less than a flood of malformed requests costs its
+// sender.
 
 import Threading
 
-/// The answers of refusals that have come before.
+/// The answers of earlier refusals.
 final class RefusalCache: Sendable {
     private static let mostAnswers = 256
-    /// Longer answers hold what a client has sent, and are not kept.
+    /// Longer answers contain the client's input and are not cached.
     private static let longestAnswer = 2_048
 
     private let make: @Sendable (Refusal) -> Response
     private let answers = Locked([Refusal: Response]())
 
-    /// Keeps what `make` makes.
+    /// Makes a cache of the answers of `make`.
     init(_ make: @escaping @Sendable (Refusal) -> Response) { self.make = make }
 
-    /// The answer of a refusal.
+    /// The answer to a refusal.
     func response(to refusal: Refusal) -> Response {
         if let known = answers.withLock({ $0[refusal] }) { return known }
         let response = make(refusal)

@@ -1,11 +1,11 @@
-// A body source as libmicrohttpd reads it. While nothing is there to read the connection is suspended, so that the library
-// does not ask again and again; the source's wake comes back to the loop as a message, which resumes it.
+// A body source as libmicrohttpd reads it. While there is nothing to read, the connection is suspended, so that the
+// library does not poll; the source's wake arrives at the loop as a message, which resumes the connection.
 
 import CMicroHTTPD
 
-/// One answer whose content is made while it is sent.
+/// An answer whose content is produced while it is sent.
 ///
-/// Confined to its loop's thread, but for the source's wake.
+/// Confined to its loop's thread, except for the source's wake.
 final class StreamReader: @unchecked Sendable {
     /// `MHD_CONTENT_READER_END_OF_STREAM` and `MHD_CONTENT_READER_END_WITH_ERROR`, macros that Swift cannot import.
     private static let (end, error) = (-1, -2)
@@ -15,7 +15,7 @@ final class StreamReader: @unchecked Sendable {
     private let source: any BodySource
     private unowned let loop: EventLoop
     private var isCut = false
-    /// Whether the library is told to leave the connection alone.
+    /// Whether the library has been told to leave the connection alone.
     private(set) var isSuspended = false
 
     init(_ source: any BodySource, on handle: OpaquePointer, _ connection: Connection, _ loop: EventLoop) {
@@ -25,7 +25,7 @@ final class StreamReader: @unchecked Sendable {
         self.loop = loop
     }
 
-    /// The library's answer, which keeps this reader until its last byte has left.
+    /// The library's answer, which keeps this reader until its last byte has been sent.
     func response() -> OpaquePointer? {
         let reader = Unmanaged.passRetained(self)
         let made = MHD_create_response_from_callback(
@@ -70,7 +70,7 @@ final class StreamReader: @unchecked Sendable {
         loop.starving[ObjectIdentifier(self)] = self
     }
 
-    /// Has the library read on.
+    /// Makes the library continue to read.
     func resume() {
         guard isSuspended else { return }
         isSuspended = false
@@ -79,7 +79,7 @@ final class StreamReader: @unchecked Sendable {
         MHD_resume_connection(handle)
     }
 
-    /// Ends the answer where it is; the connection closes with it.
+    /// Ends the answer early and closes the connection.
     func cut() {
         isCut = true
         resume()

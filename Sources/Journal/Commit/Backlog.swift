@@ -1,7 +1,7 @@
-// The journal thread's own queue: items that it has taken but not yet written. An array's slice would keep what was
-// removed from its front alive, and with it the caller's gradient buffers.
+// The journal thread's own queue: items taken from the commit queue and not yet written. An array slice would keep
+// removed items alive, and with them the caller's gradient buffers.
 
-/// First in, first out; what is taken out is let go of at once.
+/// First in, first out; releases removed items at once.
 struct Backlog<Item> {
     private var items: [Item?] = []
     private var head = 0

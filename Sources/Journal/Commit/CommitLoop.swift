@@ -1,15 +1,16 @@
-// The journal thread's work: gather, write once, sync once, call back, in order. No timer delays a batch: under load
-// a batch is what arrived during the sync before it, and a lone append is synced at once.
+// The journal thread's work: gather a batch, write and sync it once, call back in order. No timer delays a batch: under
+// load, a batch is what arrived during the previous sync; a lone append is synced at once.
 
 import Threading
 
-/// What other threads may know of the journal thread.
+/// The state of the journal thread that other threads can read.
 struct CommitStatus: Sendable {
     var nextPosition: UInt64
     var syncedPosition: UInt64
     var failure: JournalError?
     var obstacle: JournalError?
-    /// Told, on the journal thread, when appends begin to be refused, when that is over, and when it has become final.
+    /// Called on the journal thread when appends start to be refused, when they succeed again, and when the failure is
+    /// final.
     var watcher: (@Sendable (JournalError?) -> Void)?
 
     /// Why the next append would be refused, or `nil`.
@@ -20,7 +21,7 @@ struct CommitStatus: Sendable {
 ///
 /// Owned by the journal thread.
 ///
-/// 1. Positions have no gap: those of a batch that is stored follow each other from the next one on.
+/// 1. Positions are consecutive: a stored batch continues at the next position.
 final class CommitLoop: Loop, @unchecked Sendable {
     private let log: SegmentLog
     private var mark: PositionMark
@@ -30,12 +31,12 @@ final class CommitLoop: Loop, @unchecked Sendable {
     private let status: Locked<CommitStatus>
     private var backlog = Backlog<CommitItem>()
     private var failure: JournalError?
-    /// Why the last batch was refused, until another one is taken or would be.
+    /// Why the last batch was refused; `nil` once a batch has been taken, or would be.
     private var obstacle: JournalError?
     /// When records written in `interval` mode must be synced, in monotonic nanoseconds.
     private var deadline: UInt64?
     private let timers: Timers
-    /// Rings when there is something to do though nothing arrives, and what it is set to.
+    /// Wakes the thread when work is due although no item arrives; and the time it is set to.
     private let alarm: Timer
     private var alarmTime: UInt64?
 
@@ -53,7 +54,9 @@ final class CommitLoop: Loop, @unchecked Sendable {
         self.status = status
     }
 
-    /// Commits a batch, or makes a later one cheaper; when the queue is closed and empty, seals and closes the log.
+    /// Commits a batch, or prepares a later one.
+    ///
+    /// Once the queue is closed and empty, seals and closes the log.
     func turn() -> Turn {
         defer { syncIfDue() }
         backlog.append(queue.takeAll())
@@ -67,7 +70,9 @@ final class CommitLoop: Loop, @unchecked Sendable {
         return .worked
     }
 
-    /// Waits for items, or for what is due; after a while in which none came and the last were refused, looks whether the disk has room.
+    /// Waits for items or due work.
+    ///
+    /// After a quiet period following a refusal, checks whether the disk has room.
     func rest() {
         if let wakeUp, wakeUp != alarmTime {
             alarmTime = wakeUp
@@ -82,7 +87,7 @@ final class CommitLoop: Loop, @unchecked Sendable {
 
     private typealias Waiting = @Sendable (Result<Acknowledgement, JournalError>) -> Void
 
-    /// Takes one batch, or one flush, off the backlog and completes it.
+    /// Takes one batch, or one flush, from the backlog and completes it.
     private func commitBatch() {
         if case .flush(let then)? = backlog.first {
             backlog.removeFirst()
@@ -102,14 +107,14 @@ final class CommitLoop: Loop, @unchecked Sendable {
             "1: after \(waiting.count) records from \(first) on comes \(log.nextPosition)")
         publish()
         Failpoint.reach(.afterSync)
-        submissions = []  // The callbacks find their memory theirs again.
+        submissions = []  // Callbacks may reuse the memory of their records.
         let synced = log.syncedPosition
         for (position, then) in zip(first..., waiting) {
             then(result.map { Acknowledgement(position: position, isDurable: position < synced) })
         }
     }
 
-    /// Takes appends off the backlog: as many as one sync may cover, and at least one.
+    /// Takes appends from the backlog: as many as one sync may cover, and at least one.
     private func gather(_ submissions: inout [Submission], _ waiting: inout [Waiting]) {
         let limit = settings.mode == .sync ? 0 : settings.batchBytes
         var extent = 0
@@ -129,7 +134,7 @@ final class CommitLoop: Loop, @unchecked Sendable {
         switch settings.mode {
         case .group, .sync:
             try log.synchronize()
-            // A bound that stays too high only leaves out numbers once more.
+            // A bound that stays too high only means that a restart skips some positions once.
             try? mark.settle(at: log.syncedPosition)
         case .interval(let milliseconds):
             deadline = deadline ?? Clock.now + UInt64(max(0, milliseconds)) * 1_000_000
@@ -139,14 +144,14 @@ final class CommitLoop: Loop, @unchecked Sendable {
 
     // MARK: - Between batches
 
-    /// When there is something to do though nothing arrives.
+    /// When work is due although no item arrives.
     private var wakeUp: UInt64? {
         guard failure == nil else { return nil }
         let again = obstacle == nil ? nil : Clock.now + 1_000_000_000
         return [deadline, log.markDue, again].compactMap(\.self).min()
     }
 
-    /// Finds out whether the disk takes writes again, for those who ask before they send.
+    /// Checks whether the disk accepts writes again, for callers that ask before they send.
     private func tryAgain() {
         guard obstacle != nil, failure == nil else { return }
         if case .success = attempt({ () throws(JournalError) in try log.makeRoom() }) { obstacle = nil }
@@ -161,9 +166,9 @@ final class CommitLoop: Loop, @unchecked Sendable {
         publish()
     }
 
-    /// One short step of preparation while no one waits; false when there is nothing left to prepare.
+    /// One short step of preparation while no append waits; false if there is nothing left to prepare.
     ///
-    /// It makes syncs cheaper, so it is for the modes in which an append waits for one.
+    /// Preparation makes syncs cheaper, so it only applies to modes in which an append waits for one.
     private func prepareOnce() -> Bool {
         guard settings.mode.waitsForSync else { return false }
         var more = false
@@ -184,7 +189,7 @@ final class CommitLoop: Loop, @unchecked Sendable {
         claim.release()
     }
 
-    /// Runs the work unless an earlier one failed for good; remembers such a failure.
+    /// Runs the work unless an earlier failure was final; remembers such a failure.
     private func attempt(_ work: () throws(JournalError) -> Void) -> Result<Void, JournalError> {
         if let failure { return .failure(failure) }
         do {

@@ -1,4 +1,4 @@
-// Where appends wait for the journal thread. What has gathered here while a batch was being synced is the next one.
+// The queue of appends for the journal thread. Items that arrive during a sync form the next batch.
 
 import Threading
 
@@ -11,7 +11,7 @@ enum CommitItem: Sendable {
 
 /// Items in order of arrival.
 ///
-/// Any thread adds; the journal thread alone takes.
+/// Any thread adds; only the journal thread takes.
 final class CommitQueue: Sendable {
     private struct State {
         var items: [CommitItem] = []
@@ -33,7 +33,7 @@ final class CommitQueue: Sendable {
         return accepted
     }
 
-    /// Takes all items there are, without waiting.
+    /// Takes all queued items without waiting.
     func takeAll() -> [CommitItem] {
         state.withLock { state in
             var items: [CommitItem] = []
@@ -42,13 +42,13 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// Says that something may be due though nothing has arrived.
+    /// Wakes the journal thread for due work although no item has arrived.
     func ring() {
         state.withLock { $0.isDue = true }
         arrival.signal()
     }
 
-    /// Waits for items, the end or a ring; false where there was only a ring.
+    /// Waits for items, the end, or a ring; false if only a ring came.
     func wait() -> Bool {
         state.wait(for: arrival) { state in
             let hasCome = !state.items.isEmpty || state.isClosed
@@ -58,10 +58,10 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// Whether it is closed and nothing is left in it.
+    /// Whether the queue is closed and empty.
     var isFinished: Bool { state.withLock { $0.isClosed && $0.items.isEmpty } }
 
-    /// Refuses further items and lets the journal thread finish what is there.
+    /// Refuses further items; the journal thread finishes the queued ones.
     func close() {
         state.withLock { $0.isClosed = true }
         arrival.signal()

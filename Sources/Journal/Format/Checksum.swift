@@ -10,7 +10,7 @@ struct Checksum {
         value = paramd_crc32c(value, bytes.baseAddress, bytes.count)
     }
 
-    /// The checksum of `bytes` after whatever gave `seed`.
+    /// The checksum of `bytes` appended to the input that gave `seed`.
     static func of(_ bytes: UnsafeRawBufferPointer, after seed: UInt32 = 0) -> UInt32 {
         paramd_crc32c(seed, bytes.baseAddress, bytes.count)
     }

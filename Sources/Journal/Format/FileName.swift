@@ -1,20 +1,20 @@
-// What the files are called. A name that is not made here is none of the journal's business.
+// The names of the journal's files. It ignores files with other names.
 
 /// A family of numbered files: prefix, twelve digits, suffix.
 struct FileName: Sendable {
     static let segment = FileName(prefix: "segment-", suffix: ".journal")
     static let snapshot = FileName(prefix: "state-", suffix: ".snapshot")
-    /// Held by the process that has the directory open.
+    /// Locked by the process that has the directory open.
     static let lock = "LOCK"
-    /// How far positions may have been acknowledged without a sync.
+    /// The bound of positions acknowledged without a sync.
     static let mark = "MARK"
-    /// How far the journal was durable.
+    /// The end of the durable journal.
     static let durable = "SYNCED"
-    /// The segment being prepared; it gets its number when it is taken into use.
+    /// The segment being prepared; it gets its number when it is used.
     static let ahead = "next.journal.tmp"
-    /// Marks a file that is not finished: it has never been announced and the next open removes it.
+    /// Marks an unfinished file: no one knows of it, and the next open removes it.
     static let unfinished = ".tmp"
-    /// Marks what `salvage` has moved aside.
+    /// Marks files that `salvage` has moved aside.
     static let salvaged = "salvaged-"
 
     let prefix: String
@@ -31,7 +31,7 @@ struct FileName: Sendable {
     func number(of name: String) -> UInt64? {
         guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
         guard let number = UInt64(name.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)) else { return nil }
-        // A number that could not be counted on from is none of ours.
+        // A number without a successor is not one of ours.
         return number < 1 << 53 && self(number) == name ? number : nil
     }
 }

@@ -15,8 +15,8 @@
 ///         44      4  CRC32C of the 44 bytes above, begun at the segment's salt
 ///
 /// `synced` tells a torn tail from a hole: a damaged record at position p was acknowledged if any later record says
-/// `synced > p`; records without such a witness belong to the last, unfinished batch.
-/// The salt is random, so no payload can contain what looks like a record of its own segment.
+/// `synced > p`; without such a witness, records belong to the last, unfinished batch.
+/// The salt is random, so no payload can contain bytes that look like a record of its own segment.
 struct RecordHeader: Equatable {
     static let size = 48
     static let alignment = 8
@@ -30,12 +30,12 @@ struct RecordHeader: Equatable {
     var previous: UInt32
     var payloadChecksum: UInt32
 
-    /// Bytes taken in the file for a payload of `count` bytes.
+    /// Bytes in the file for a payload of `count` bytes.
     static func extent(payload count: Int) -> Int {
         (size + count + alignment - 1) & ~(alignment - 1)
     }
 
-    /// Bytes of padding behind a payload of `count` bytes.
+    /// Bytes of padding after a payload of `count` bytes.
     static func padding(payload count: Int) -> Int {
         -count & (alignment - 1)
     }
@@ -58,7 +58,7 @@ struct RecordHeader: Equatable {
         return checksum
     }
 
-    /// The header at `memory`, or `nil` where the bytes are none.
+    /// The header at `memory`; `nil` if the bytes are not a header.
     init?(decoding memory: UnsafeRawPointer, salt: UInt32) {
         length = memory.integer(at: 0)
         position = memory.integer(at: 8)
@@ -86,7 +86,7 @@ struct RecordHeader: Equatable {
         self.payloadChecksum = payloadChecksum
     }
 
-    /// The checksum as it is in the header's last field.
+    /// The checksum stored in the header's last field.
     static func checksum(at memory: UnsafeRawPointer) -> UInt32 { memory.integer(at: 44) }
 }
 

@@ -10,7 +10,7 @@
 ///         24      8  position of the first record
 ///         32      4  chain: CRC field of the last record before it, 0 in the first segment
 ///         36      4  salt of the record checksums
-///         40      8  gap: positions left out before the first record, lost by a mode that does not sync
+///         40      8  gap: positions skipped before the first record, lost in a mode that does not sync
 ///         48     12  zero
 ///         60      4  CRC32C of the 60 bytes above
 struct SegmentHeader: Equatable {
@@ -40,7 +40,7 @@ struct SegmentHeader: Equatable {
         return bytes
     }
 
-    /// Reads the header that `bytes` starts with; `file` is for the error.
+    /// Reads the header at the start of `bytes`; `file` is for errors.
     init(decoding bytes: UnsafeRawBufferPointer, file: String) throws(JournalError) {
         guard bytes.count >= SegmentHeader.size, let memory = bytes.baseAddress else {
             throw .corrupted(file: file, offset: 0, reason: "the segment header is cut off")

@@ -1,18 +1,18 @@
-// Walks over the records of one segment file, checking each byte it passes. Recovery, replay, verify and salvage are
-// all loops over this; what a damaged record means (torn tail or hole) is decided in SegmentTail.
+// Reads the records of one segment file in order and checks every byte. Recovery, replay, verify and salvage are loops
+// over it; SegmentTail decides what a damaged record means (torn tail or hole).
 
-/// What is at the reader's offset.
+/// The content at the reader's offset.
 enum SegmentStep {
     case record(StoredRecord)
     /// A length of zero, or the end of the file: no more records.
     case end
-    /// Bytes that are not an intact record in this place.
+    /// Bytes that are not an intact record at this place.
     case damaged(reason: String)
 }
 
-/// A reader at a place in a segment.
+/// A reader at an offset in a segment.
 ///
-/// After a `record` it stands behind it, otherwise it stays.
+/// After a `record` the offset is behind it; otherwise it does not move.
 final class SegmentReader {
     let window: ReadWindow
     let header: SegmentHeader

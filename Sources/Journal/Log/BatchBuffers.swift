@@ -1,5 +1,5 @@
-// The header memory and iovec list of one batch, reused from batch to batch. Used by SegmentLog alone; the payloads
-// go to the disk from where their owners keep them.
+// The header memory and iovec list of one batch, reused for all batches. Used only by SegmentLog; payloads are written
+// from their owners' memory.
 
 import Glibc
 
@@ -19,7 +19,7 @@ struct BatchBuffers: ~Copyable {
         }
     }
 
-    /// Adds record number `index` of the batch; returns the checksum of its header.
+    /// Adds record `index` of the batch; returns the checksum of its header.
     mutating func add(_ submission: Submission, header: RecordHeader, index: Int, salt: UInt32) -> UInt32 {
         let offset = index * RecordHeader.size
         let memory = UnsafeMutableRawBufferPointer(rebasing: heads[offset..<offset + RecordHeader.size])
@@ -31,7 +31,7 @@ struct BatchBuffers: ~Copyable {
         return checksum
     }
 
-    /// Writes all that was added to the file from `offset` on.
+    /// Writes everything added to the file, from `offset` on.
     mutating func write(to file: Int32, at offset: Int, on disk: any FileSystem) throws(SystemError) {
         try vectors.withUnsafeMutableBufferPointer { list throws(SystemError) in
             try disk.writeAll(list, to: file, at: offset)

@@ -1,13 +1,14 @@
-// How far the journal was durable, kept beside its segments: a segment that is missing, cut short or replaced by an older
-// copy looks like a journal that ended there, and only this file tells. SegmentLog writes it, Recovery compares.
+// The end of the durable journal, stored next to its segments: a segment that is missing, truncated or replaced by an
+// older copy looks like a journal that ended there, and only this file reveals it. SegmentLog writes it, Recovery
+// compares.
 
 import Threading
 
-/// A place in the journal: every record before it has been durable.
+/// A place in the journal up to which every record was durable.
 struct DurableEnd: Sendable, Equatable {
-    /// The segment that was the newest.
+    /// The newest segment.
     var segment: UInt64
-    /// The position behind the last durable record.
+    /// The position after the last durable record.
     var position: UInt64
 
     func isBefore(_ other: DurableEnd) -> Bool { (position, segment) < (other.position, other.segment) }
@@ -15,9 +16,9 @@ struct DurableEnd: Sendable, Equatable {
 
 /// The file: three blocks of 4096 bytes, each with one `DurableEnd`.
 ///
-/// The first two are written in turn and synced, so that one of them is whole whatever a power cut does to the other.
-/// The third is written behind every sync of a segment and not synced itself: it costs no push a wait, it is exact after
-/// a kill, and after a power cut it may be behind or torn, which the others make up for. Each block, little-endian:
+/// The first two are written alternately and synced, so that a power cut leaves at least one of them intact. The third
+/// is written after every sync of a segment but not synced itself: it delays no push and is exact after a kill; after a
+/// power cut it may be old or torn, and the other two cover that. Each block, little-endian:
 ///
 ///     offset  bytes
 ///          0      8  "PARAMEND"
@@ -25,7 +26,7 @@ struct DurableEnd: Sendable, Equatable {
 ///         16      8  position
 ///         24      4  CRC32C of the 24 bytes above
 ///
-/// What cannot be written here fails no append: the file then says less than it could.
+/// A failure to write this file fails no append: the file is then only out of date.
 final class DurableMark {
     private static let magic = Array("PARAMEND".utf8)
     private static let contentSize = 28
@@ -33,12 +34,12 @@ final class DurableMark {
     /// The block that is not synced.
     private static let live = 2
     private static let size = 3 * blockSize
-    /// How long the synced blocks may lag behind, in nanoseconds.
+    /// How long the synced blocks may be out of date, in nanoseconds.
     private static let lag: UInt64 = 1_000_000_000
 
-    /// What the file said when it was read; `nil` where there was none, as before it was invented.
+    /// The content when the file was read; `nil` if there was none, as in directories of the first releases.
     let found: DurableEnd?
-    /// When `keep` should be called, in monotonic nanoseconds.
+    /// When to call `keep`, in monotonic nanoseconds.
     private(set) var due: UInt64?
     private let directory: Directory
     private var file: Int32?
@@ -48,7 +49,7 @@ final class DurableMark {
 
     /// Reads the file.
     ///
-    /// - Throws: `.corrupted` where neither of the synced blocks holds what was written.
+    /// - Throws: `.corrupted` if both synced blocks are damaged.
     init(_ directory: Directory) throws(JournalError) {
         self.directory = directory
         let ends = try DurableMark.ends(in: directory)
@@ -74,14 +75,14 @@ final class DurableMark {
 
     // MARK: - Writing
 
-    /// Notes that everything before the end has been synced; nothing waits for this.
+    /// Records that everything before the end has been synced; nothing waits for this.
     func note(_ end: DurableEnd) {
         noted = end
         due = due ?? Clock.now + DurableMark.lag
         attempt { file throws(SystemError) in try write(end, block: DurableMark.live, to: file) }
     }
 
-    /// Makes what was noted durable.
+    /// Makes the recorded end durable.
     func keep() {
         due = nil
         guard let noted else { return }
@@ -94,7 +95,7 @@ final class DurableMark {
         }
     }
 
-    /// Notes the end and makes that durable.
+    /// Records the end and makes it durable.
     func keep(_ end: DurableEnd) {
         note(end)
         keep()
@@ -105,13 +106,13 @@ final class DurableMark {
         file = nil
     }
 
-    /// A file that could not be written or synced is not used again: the next `keep` makes another.
+    /// A file that failed to be written or synced is not used again: the next `keep` makes a new one.
     private func attempt(_ work: (Int32) throws(SystemError) -> Void) {
         guard let file else { return }
         do { try work(file) } catch { close() }
     }
 
-    /// Replaces the file as a whole: a crash leaves the old one or the new one.
+    /// Replaces the whole file: a crash leaves either the old one or the new one.
     private func create(_ end: DurableEnd) {
         let name = FileName.durable + FileName.unfinished
         guard let made = try? directory.open(name, .create) else { return }

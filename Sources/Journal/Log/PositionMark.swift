@@ -1,7 +1,7 @@
-// How far positions may have been shown. In the modes that acknowledge before the sync, a power cut can take records
-// whose positions others have seen; this file, durable ahead of them, tells the next start how many that may be.
+// The bound of positions that may have been shown. In modes that acknowledge before the sync, a power cut can lose
+// records whose positions others have seen; this file, durable before them, tells the next start how many there may be.
 
-/// A bound of the positions that were acknowledged, kept on disk.
+/// A bound of the acknowledged positions, stored on disk.
 ///
 /// Without a file the bound is 0: every acknowledgement so far waited for its sync. The file, little-endian:
 ///
@@ -12,17 +12,17 @@
 struct PositionMark {
     private static let magic = Array("PARAMARK".utf8)
     private static let size = 20
-    /// Positions that one write of the file covers: so many appends share its cost, and at most so many numbers are
-    /// left out after a crash.
+    /// The positions that one write of the file covers: this many appends share its cost, and a crash skips at most
+    /// this many numbers.
     static let stride: UInt64 = 1 << 16
 
-    /// Every position that was acknowledged comes before it.
+    /// All acknowledged positions are below it.
     private(set) var bound: UInt64 = 0
     private let directory: Directory
 
     /// Reads the file.
     ///
-    /// - Throws: `.corrupted` where the file does not hold what was written.
+    /// - Throws: `.corrupted` if the file is damaged.
     init(_ directory: Directory) throws(JournalError) {
         self.directory = directory
         guard try directory.fileNames().contains(FileName.mark) else { return }
@@ -31,17 +31,17 @@ struct PositionMark {
         bound = try Self.decode(try window.bytes(0..<Self.size))
     }
 
-    /// Makes sure, durably, that positions before `next` may be acknowledged.
+    /// Ensures, durably, that positions before `next` may be acknowledged.
     mutating func cover(before next: UInt64) throws(JournalError) {
         if next > bound { try write(next + Self.stride) }
     }
 
-    /// Lowers the bound to `end`: everything before is durable, and nothing else was acknowledged.
+    /// Lowers the bound to `end`: everything before it is durable, and nothing else was acknowledged.
     mutating func settle(at end: UInt64) throws(JournalError) {
         if bound > end { try write(end) }
     }
 
-    /// Replaces the file as a whole: a crash leaves the old one or the new one.
+    /// Replaces the whole file: a crash leaves either the old one or the new one.
     private mutating func write(_ bound: UInt64) throws(JournalError) {
         let name = FileName.mark + FileName.unfinished
         try directory.writing(FileName.mark) { () throws(SystemError) in

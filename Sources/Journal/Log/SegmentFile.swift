@@ -1,5 +1,5 @@
-// One segment file open for writing: where it ends, how far it is filled with zeros. SegmentLog owns two at most,
-// the current one and the one prepared ahead.
+// One segment file open for writing: its end, and how far it is filled with zeros. SegmentLog owns at most two, the
+// current one and the one prepared in advance.
 
 /// An open segment file.
 ///
@@ -7,11 +7,11 @@
 struct SegmentFile {
     private(set) var name: String
     private(set) var size: Int
-    /// Where the next record goes.
+    /// The offset of the next record.
     var end: Int
-    /// Up to here the file has been written at least once.
+    /// The file has been written at least once up to here.
     ///
-    /// What is behind is only reserved: the first sync of it costs the file system a change of its own books.
+    /// Space beyond it is only reserved: the first sync there also has to update file system metadata.
     private(set) var filled: Int
     let descriptor: Int32
     private let directory: Directory
@@ -31,7 +31,7 @@ struct SegmentFile {
         }
     }
 
-    /// Makes a file of `size` bytes, all reserved on the disk, that has no segment's name yet.
+    /// Makes a file of `size` bytes, reserved on disk and without a segment's name.
     init(reserving size: Int, in directory: Directory) throws(SystemError) {
         name = FileName.ahead
         self.size = size
@@ -52,7 +52,7 @@ struct SegmentFile {
 
     /// Writes the header, makes the file durable and gives it its name.
     ///
-    /// The name itself is not yet durable.
+    /// The name itself is not durable yet.
     mutating func takeIntoUse(_ header: SegmentHeader) throws(SystemError) {
         try directory.disk.writeAll(header.encode(), to: descriptor, at: 0)
         try synchronize()
@@ -61,7 +61,7 @@ struct SegmentFile {
         name = final
     }
 
-    /// Writes one stretch of zeros where there are none yet; false once `limit` is reached.
+    /// Writes zeros to the next part of the unwritten space; false once `limit` is reached.
     mutating func fillOneStep(upTo limit: Int) throws(SystemError) -> Bool {
         let start = max(filled, end)
         let count = min(zeros.count, min(limit, size) - start)
@@ -71,7 +71,7 @@ struct SegmentFile {
         return true
     }
 
-    /// Cuts everything from `offset` on off.
+    /// Cuts off everything from `offset` on.
     mutating func truncate(to offset: Int) throws(SystemError) {
         try directory.disk.truncate(descriptor, size: offset)
         size = offset
@@ -93,7 +93,7 @@ struct SegmentFile {
         try directory.disk.synchronize(descriptor)
     }
 
-    /// Whether a start would find the file under its name, as long as it was made.
+    /// Whether a start would find the file under its name, with at least its length.
     var isInPlace: Bool {
         guard directory.disk.isNamed(descriptor, directory.path(of: name)) ?? true else { return false }
         return (try? directory.disk.size(descriptor)).map { $0 >= size } ?? true
@@ -103,7 +103,7 @@ struct SegmentFile {
         directory.disk.close(descriptor)
     }
 
-    /// Closes the file and removes it; what cannot be removed is removed by the next open.
+    /// Closes and removes the file; if removal fails, the next open removes it.
     func discard() {
         close()
         try? directory.remove(name)

@@ -1,11 +1,11 @@
-// The journal's write side without its thread: batches in, segment files out. Journal's commit loop drives it;
-// the fault tests drive it directly, since every call is plain and in order.
+// The journal's write side without its thread: batches in, segment files out. The commit loop drives it; the fault
+// tests drive it directly, because every call is synchronous.
 
 import Threading
 
 /// The segments being written.
 ///
-/// Not thread-safe: whoever holds it is the journal thread.
+/// Not thread-safe: only the journal thread uses it.
 final class SegmentLog {
     let directory: Directory
     private let segmentBytes: Int
@@ -14,20 +14,20 @@ final class SegmentLog {
     private var ahead: SegmentFile?
     private var buffers = BatchBuffers()
     private var lastBatchBytes = 0
-    /// Bytes of the last batch that was to be written.
+    /// The size of the last batch, in bytes.
     private var wantedBytes = 0
 
-    /// Position that the next record gets.
+    /// The position of the next record.
     private(set) var nextPosition: UInt64
-    /// Every record before this position is durable.
+    /// All records before this position are durable.
     private(set) var syncedPosition: UInt64
     private var chain: UInt32
     private let mark: DurableMark
     private var watch: SegmentWatch
-    /// Whether a batch that was refused may still be behind the last record.
+    /// Whether a refused batch may still be after the last record.
     private var mustRetract = false
 
-    /// Continues `current` behind its last record; everything in it is durable.
+    /// Continues `current` after its last record; everything in it is durable.
     init(
         _ directory: Directory, segmentBytes: Int, current: SegmentFile, header: SegmentHeader, nextPosition: UInt64,
         chain: UInt32, mark: DurableMark, firstSegment: UInt64
@@ -44,23 +44,23 @@ final class SegmentLog {
         mark.keep(durableEnd)
     }
 
-    /// The number of the first segment that must be there; to be raised before segments are deleted.
+    /// The number of the first segment that must exist; raise it before deleting segments.
     var firstSegment: Locked<UInt64> { watch.first }
 
     private var durableEnd: DurableEnd { DurableEnd(segment: header.number, position: syncedPosition) }
 
-    /// When what the directory knows of the durable records should be synced, in monotonic nanoseconds.
+    /// When the directory's record of the durable end should be synced, in monotonic nanoseconds.
     var markDue: UInt64? { mark.due }
 
-    /// Syncs what the directory knows of the durable records.
+    /// Syncs the directory's record of the durable end.
     func keepMark() { mark.keep() }
 
-    /// Whether records have been written that are not yet synced.
+    /// Whether there are written records that are not synced.
     var isDirty: Bool { syncedPosition < nextPosition }
 
-    /// Writes the records behind the last one, all or none; durable after the next `synchronize`.
+    /// Writes the records after the last one, all or none; durable after the next `synchronize`.
     ///
-    /// They share a segment: the next one if the current has no room for them, as long as they need it.
+    /// They go into one segment: the next one if the current has no room for them, at least as long as they need.
     func write(_ batch: ArraySlice<Submission>) throws(JournalError) {
         let extent = batch.reduce(0) { $0 + $1.extent }
         wantedBytes = extent
@@ -94,7 +94,7 @@ final class SegmentLog {
         do {
             try current.synchronize()
         } catch {
-            // Final whatever the code: the kernel may have dropped the pages, a second try would lie.
+            // Final for every code: the kernel may have dropped the pages, so a second sync could report false success.
             throw .failed(file: current.name, call: error.call, code: error.code)
         }
         guard current.isInPlace else { throw .displaced(file: current.name) }
@@ -113,9 +113,9 @@ final class SegmentLog {
         }
     }
 
-    /// Takes a half-written batch off the disk, so that no restart can find what was refused.
+    /// Removes a half-written batch from the disk, so that no restart can find refused records.
     ///
-    /// A disk that takes no writes does not take this one either: it is tried again before anything else is written.
+    /// A disk that fails writes fails this one too: it is tried again before anything else is written.
     private func retract() throws(JournalError) {
         guard mustRetract else { return }
         try directory.writing(current.name) { () throws(SystemError) in try current.truncate(to: current.end) }
@@ -125,9 +125,9 @@ final class SegmentLog {
 
     // MARK: - Segments
 
-    /// Begins the next segment.
+    /// Starts the next segment.
     ///
-    /// The old one is durable and cut to its length before the new one has a name.
+    /// The old one is durable and cut to its length before the new one gets a name.
     func roll(toFit extent: Int, gap: UInt64 = 0) throws(JournalError) {
         try synchronize()
         let next = SegmentHeader(
@@ -141,7 +141,7 @@ final class SegmentLog {
         header = next
         nextPosition += gap
         syncedPosition = nextPosition
-        // A segment that was followed proves its successor.
+        // The successor of a segment proves its end.
         mark.keep(durableEnd)
     }
 
@@ -167,7 +167,7 @@ final class SegmentLog {
         do {
             try directory.disk.synchronizeNames(names)
         } catch {
-            // The name may or may not be on the disk: going on with the old segment could make two successors.
+            // The name may or may not be on disk: continuing with the old segment could create two successors.
             file.close()
             throw .failed(file: FileName.segment(header.number), call: error.call, code: error.code)
         }
@@ -191,16 +191,16 @@ final class SegmentLog {
 
     // MARK: - Ahead of need
 
-    /// Bytes behind the last record that idle time fills with zeros.
+    /// The bytes after the last record that idle time fills with zeros.
     private static let window = 4 << 20
-    /// Batches from this size on gain nothing from a filled file: their bytes cost more than the books.
+    /// Batches of this size gain nothing from a filled file: writing their bytes costs more than the metadata.
     private static let largeBatch = 256 << 10
 
-    /// Does one short piece of work that makes later appends cheaper; false when there is none.
+    /// Does one short piece of work that makes later appends cheaper; false if there is none.
     func prepare() throws(JournalError) -> Bool {
         guard lastBatchBytes > 0, !mustRetract else { return false }
         if lastBatchBytes < SegmentLog.largeBatch {
-            // Zeros would make up for what was cut off.
+            // Filling with zeros would write over the cut.
             guard current.isInPlace else { throw .displaced(file: current.name) }
             let limit = current.end + SegmentLog.window
             if try attempt({ () throws(SystemError) in try current.fillOneStep(upTo: limit) }) {
@@ -209,7 +209,7 @@ final class SegmentLog {
             }
             if try attempt({ () throws(SystemError) in try fillAhead() }) { return true }
         }
-        // Records of half a segment and more mostly need a file of another size.
+        // Records of half a segment or more usually need a file of another size.
         guard ahead == nil, current.room < current.size / 2, lastBatchBytes < segmentBytes / 2 else { return false }
         return try attempt { () throws(SystemError) in
             try keepAhead(try SegmentFile(reserving: segmentBytes, in: directory))
@@ -217,9 +217,10 @@ final class SegmentLog {
         }
     }
 
-    /// Makes the file durable that the next segment is made of.
+    /// Makes the file of the next segment durable.
     ///
-    /// After a failed sync the kernel may have dropped its pages, and a second one would lie: such a file goes.
+    /// After a failed sync the kernel may have dropped its pages, and a second sync could report false success: discard
+    /// such a file.
     private func keepAhead(_ file: SegmentFile) throws(SystemError) {
         do {
             try file.synchronize()
@@ -238,7 +239,9 @@ final class SegmentLog {
         return true
     }
 
-    /// Runs work ahead of need; a full or read-only disk is not a failure here, because no append waits for it.
+    /// Runs work in advance.
+    ///
+    /// A full or read-only disk is not a failure here, because no append waits for it.
     private func attempt(_ work: () throws(SystemError) -> Bool) throws(JournalError) -> Bool {
         do {
             return try work()
@@ -250,7 +253,7 @@ final class SegmentLog {
         }
     }
 
-    /// Makes sure that the last batch, which was refused, would find room now.
+    /// Checks whether the last batch, which was refused, would now succeed.
     func makeRoom() throws(JournalError) {
         try retract()
         guard current.room < wantedBytes, ahead?.room ?? 0 < wantedBytes else { return }
@@ -262,10 +265,10 @@ final class SegmentLog {
 
     // MARK: - The end
 
-    /// Ends the journal in good order: with a last record, durable, that vouches for all before it.
+    /// Ends the journal cleanly: with a last, durable record that vouches for all before it.
     func seal() throws(JournalError) {
         try write([Submission(Record(type: Record.seal, payload: []))])
-        // The seal was not acknowledged to anybody: a journal that lost it has lost nothing.
+        // No one was told of the seal: a journal without it has lost nothing.
         mark.keep()
         try synchronizeCurrent()
     }

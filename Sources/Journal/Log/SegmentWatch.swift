@@ -1,17 +1,17 @@
-// Whether the older segments are still there: what was acknowledged is in them too. SegmentLog asks at each sync, which
-// costs one look at the directory's time of change as long as nothing comes or goes in it.
+// Checks that the older segments still exist, because acknowledged records are in them too. SegmentLog asks at each
+// sync, which costs one look at the directory's modification time while nothing changes in it.
 
 import Glibc
 import Threading
 
-/// The segments that a start needs, from the first that has not been deleted to the newest.
+/// The segments that a start needs, from the first that is not deleted to the newest.
 struct SegmentWatch {
-    /// The number of the first; whoever deletes segments raises it before.
+    /// The number of the first; raised before segments are deleted.
     let first: Locked<UInt64>
     private let directory: Directory
-    /// The directory's time of change at the last look that can be relied upon.
+    /// The directory's modification time at the last look that is reliable.
     private var seen: Int64?
-    /// Time stamps of files are coarser than changes: a later change may have the same one.
+    /// File timestamps are coarse: a later change may have the same one.
     private static let grain: Int64 = 50_000_000
 
     init(_ directory: Directory, first: UInt64) {
@@ -19,11 +19,11 @@ struct SegmentWatch {
         self.first = Locked(first)
     }
 
-    /// Refuses where a segment before `newest` is not under its name any more.
+    /// Refuses if a segment before `newest` has lost its name.
     mutating func check(before newest: UInt64) throws(JournalError) {
         guard let changed = directory.disk.changeTime(directory.path), changed != seen else { return }
         let now = SegmentWatch.now
-        // What cannot be listed now is listed at the next sync.
+        // If listing fails now, the next sync lists again.
         guard let names = try? directory.fileNames() else { return }
         let there = Set(names.compactMap(FileName.segment.number))
         var number = first.withLock { $0 }

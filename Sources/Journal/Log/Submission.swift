@@ -1,5 +1,5 @@
-// A record that waits to be written: checksummed by the thread that appended it, so that the journal thread only
-// chains. Journal makes them, SegmentLog writes them.
+// A record waiting to be written, checksummed by the thread that appended it, so that the journal thread only chains.
+// Journal makes them, SegmentLog writes them.
 
 /// A record, its length on disk and its payload's checksum.
 struct Submission: Sendable {
@@ -24,7 +24,7 @@ struct Submission: Sendable {
     var extent: Int { RecordHeader.extent(payload: payloadCount) }
 }
 
-/// Zero bytes to pad and to fill with.
+/// Zero bytes for padding and filling.
 nonisolated(unsafe) let zeros: UnsafeRawBufferPointer = {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 4096)
     _ = memory.initializeMemory(as: UInt8.self, repeating: 0)

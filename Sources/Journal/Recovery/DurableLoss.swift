@@ -1,13 +1,13 @@
-// What a directory lacks of what its mark says was durable: a newest segment that is gone, cut short or an older copy. A
-// start and verify refuse by it; salvage gives it up.
+// Records that a directory's mark says were durable but that are missing: the newest segment is gone, truncated or an
+// older copy. Start and verify refuse such a directory; salvage gives the records up.
 
-/// Acknowledged records that the segments do not have.
+/// Acknowledged records that are missing from the segments.
 struct DurableLoss {
-    /// How many there are at least.
+    /// The smallest possible number of missing records.
     let records: UInt64
     let problem: JournalError
 
-    /// Compares the mark with a journal whose newest segment is `last`, read to `end`; `nil` where nothing is missing.
+    /// Compares the mark with a journal whose newest segment is `last`, read to `end`; `nil` if nothing is missing.
     init?(of durable: DurableEnd, in last: SegmentReader?, end: SegmentEnd?) {
         records = durable.position - min(durable.position, last?.nextPosition ?? 1)
         guard let last, last.header.number >= durable.segment else {
@@ -15,7 +15,7 @@ struct DurableLoss {
             return
         }
         guard records > 0 else { return nil }
-        var cause = "the file was cut short, replaced by an older copy, or copied while paramd was writing to it"
+        var cause = "the file was truncated, replaced by an older copy, or copied while paramd was writing to it"
         if let end, case .torn = end.tail { cause = end.reason }
         problem = .corrupted(
             file: last.window.name, offset: last.offset,

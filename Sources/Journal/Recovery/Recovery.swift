@@ -1,13 +1,13 @@
-// Opens a directory: reads what is there, drops a torn tail, and leaves a SegmentLog that continues behind the last
-// record. The only place that repairs anything by itself, and a torn tail is all it repairs.
+// Opens a directory: reads it, removes a torn tail, and returns a SegmentLog that continues after the last record. A
+// torn tail is the only thing that is ever repaired automatically.
 
 /// Builds the write side from the files.
 struct Recovery {
     let directory: Directory
     let settings: JournalSettings
-    /// First position to deliver.
+    /// The first position to deliver.
     let start: UInt64
-    /// Smallest position that the next record may get.
+    /// The smallest position for the next record.
     let resume: UInt64
     private(set) var report = RecoveryReport()
 
@@ -22,7 +22,7 @@ struct Recovery {
     mutating func run(_ replay: (StoredRecord) throws -> Void) throws(JournalError) -> SegmentLog {
         let mark = try DurableMark(directory)
         try removeLeftovers()
-        // A process that was killed may have named a segment and not lived to make the name durable.
+        // A killed process may have named a segment without making the name durable.
         try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }
         let chain = try SegmentChain(directory)
         report.segments = chain.numbers.count
@@ -45,7 +45,7 @@ struct Recovery {
         return try continueLog(reader, end: end, mark, firstSegment: first)
     }
 
-    /// Refuses a journal that ends before what was acknowledged, while nothing of it has been changed.
+    /// Refuses a journal that ends before what was acknowledged, before anything is changed.
     private func check(_ mark: DurableMark, _ last: SegmentReader?, end: SegmentEnd?) throws(JournalError) {
         guard let durable = mark.found, let loss = DurableLoss(of: durable, in: last, end: end) else { return }
         throw loss.problem
@@ -102,7 +102,7 @@ struct Recovery {
 }
 
 extension Record {
-    /// The journal's own record, the last one of a journal that was closed in good order: with it there, a damaged
-    /// last record cannot be mistaken for a torn one.
+    /// The journal's own record, the last one in a cleanly closed journal: with it, a damaged last record cannot be
+    /// mistaken for a torn one.
     static let seal: UInt16 = 0xFFFF
 }

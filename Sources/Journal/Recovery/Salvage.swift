@@ -1,28 +1,28 @@
-// The explicit way out of a journal that refuses to open: keep what is provably good, move the rest aside, delete
+// The explicit repair of a journal that refuses to open: keeps what is provably intact, moves the rest aside, deletes
 // nothing. Never called by open.
 
-/// What a salvage did.
+/// The result of a salvage.
 public struct SalvageReport: Sendable, Equatable {
     /// Why the journal refused.
     public let problem: JournalError
-    /// Position behind the last record kept.
+    /// The position after the last kept record.
     public let end: UInt64
-    /// Files that now hold what was taken out, named after where it came from.
+    /// The files that now contain the removed data, named after their origin.
     public let movedAside: [String]
-    /// Bytes taken out, without zeros at the end of a file; `nil` where a missing segment makes that unknown.
+    /// Bytes removed, without trailing zeros; `nil` if a missing segment makes the number unknown.
     public let bytes: Int?
 }
 
 extension Journal {
-    /// Cuts the journal at its first damaged record; everything behind it goes into files called `salvaged-...`.
+    /// Cuts the journal at its first damaged record and moves everything after it into files named `salvaged-...`.
     ///
-    /// Acknowledged records may be among what is moved: the caller decides, having seen the error of `open`.
+    /// Acknowledged records may be among them: the caller decides, knowing the error of `open`.
     ///
     /// - Parameters:
-    ///   - directory: Where the journal is.
-    ///   - claim: The claim to the directory; without one it is claimed here.
-    /// - Returns: `nil` if there is nothing to salvage: nothing was changed then.
-    /// - Throws: `.inUse`, and what reading and writing throw.
+    ///   - directory: The journal's directory.
+    ///   - claim: The claim to the directory; if nil, `salvage` makes one.
+    /// - Returns: `nil` if there is nothing to salvage; nothing was changed then.
+    /// - Throws: `.inUse`, and the errors of reading and writing.
     public static func salvage(
         directory: String, holding claim: DirectoryClaim? = nil
     ) throws(JournalError) -> SalvageReport? {
@@ -38,9 +38,9 @@ extension Journal {
         return try Salvage(directory).run()
     }
 
-    /// Moves every segment aside, the newest first: for a journal that cannot be applied to anything any more.
+    /// Moves all segments aside, newest first: for a journal that cannot be applied any more.
     ///
-    /// - Returns: The files that now hold them.
+    /// - Returns: The files that now contain them.
     package static func setAside(
         directory path: String, on disk: any FileSystem, holding claim: DirectoryClaim? = nil
     ) throws(JournalError) -> [String] {
@@ -58,7 +58,7 @@ extension Journal {
         return moved.sorted()
     }
 
-    /// The smallest record on disk: in so many bytes there is at most one.
+    /// The smallest record on disk: this many bytes contain at most one.
     public static let leastRecordBytes = RecordHeader.size
 }
 
@@ -85,7 +85,7 @@ private struct Salvage {
         return try giveUp(FileName.durable, for: loss.problem, after: report, lost: loss.records)
     }
 
-    /// Why a file cannot be used, if it is damage.
+    /// The error that makes a file unusable, if it is damage.
     private func damage(of work: () throws(JournalError) -> Void) throws(JournalError) -> JournalError? {
         do {
             try work()
@@ -96,7 +96,9 @@ private struct Salvage {
         }
     }
 
-    /// Moves a mark aside; how much was lost is known only where what was cut out has room for all `lost` records.
+    /// Moves a mark aside.
+    ///
+    /// The loss is known only if the removed data has room for all `lost` records.
     private func giveUp(
         _ mark: String, for problem: JournalError, after cut: SalvageReport?, lost: UInt64? = nil
     ) throws(JournalError) -> SalvageReport {
@@ -108,7 +110,7 @@ private struct Salvage {
             bytes: isBounded ? cut?.bytes : nil)
     }
 
-    /// The newest segment, read to its end.
+    /// Reads the newest segment to its end.
     private func newest() throws(JournalError) -> (reader: SegmentReader, end: SegmentEnd)? {
         guard let number = try directory.segmentNumbers().last else { return nil }
         let reader = try SegmentReader(FileName.segment(number), in: directory)
@@ -141,7 +143,7 @@ private struct Salvage {
         try SegmentChain.check(reader, continues: previous)
     }
 
-    /// Moves the newest segments first, so that a crash on the way leaves the same damage in the same place.
+    /// Moves the newest segments first, so that a crash in between leaves the same damage in the same place.
     private func cut(
         _ names: ArraySlice<String>, at reader: SegmentReader?, problem: JournalError, end: SegmentReader?
     ) throws(JournalError) -> SalvageReport {
@@ -164,7 +166,7 @@ private struct Salvage {
         return zip(all, all.dropFirst()).allSatisfy { $0 + 1 == $1 }
     }
 
-    /// Bytes from `start` to the end, without the zeros that a segment is prepared with.
+    /// The bytes from `start` to the end, without the zeros of a prepared segment.
     private func used(_ window: ReadWindow, from start: Int) throws(JournalError) -> Int {
         var end = start
         var offset = start
@@ -176,7 +178,7 @@ private struct Salvage {
         return end - start
     }
 
-    /// Copies what is behind the reader's last good record into a file of its own, then cuts it off.
+    /// Copies everything after the reader's last intact record into its own file, then cuts it off.
     private func copyOut(_ reader: SegmentReader) throws(JournalError) -> String {
         let name = reader.window.name
         let target = try directory.freeName("\(FileName.salvaged)\(name)-from-\(reader.offset)")

@@ -1,7 +1,7 @@
-// Reads segments in order and checks that each continues the one before. Recovery, replay and verify are built on
-// it. Only `remove` changes anything.
+// Reads segments in order and checks that each continues the previous one. The basis of recovery, replay and verify.
+// Only `remove` changes anything.
 
-/// A walk over all the segments of a directory.
+/// All the segments of a directory, in order.
 struct SegmentChain {
     private let directory: Directory
     let numbers: [UInt64]
@@ -11,7 +11,7 @@ struct SegmentChain {
         numbers = try directory.segmentNumbers()
     }
 
-    /// The numbers that have records from `position` on: all but those whose successor starts no later.
+    /// The segments with records from `position` on: all but those whose successor starts no later.
     func numbers(from position: UInt64) throws(JournalError) -> ArraySlice<UInt64> {
         var first = numbers.endIndex - 1
         while first > numbers.startIndex {
@@ -29,9 +29,9 @@ struct SegmentChain {
         return numbers.prefix { $0 < firstKept }
     }
 
-    /// Removes the segments whose records are all before `position`, but never the newest; returns how many.
+    /// Removes the segments whose records are all before `position`, but never the newest; returns their number.
     ///
-    /// Oldest first, each removal durable before the next: a crash in between leaves no gap.
+    /// Oldest first, and each removal is durable before the next: a crash in between leaves no gap.
     func remove(before position: UInt64) throws(JournalError) -> Int {
         let obsolete = try obsolete(before: position)
         if !obsolete.isEmpty { Failpoint.reach(.beforeDeletion) }
@@ -45,14 +45,14 @@ struct SegmentChain {
         return obsolete.count
     }
 
-    /// Opens the segment, which must continue where `previous` ended.
+    /// Opens a segment, which must continue where `previous` ended.
     func open(_ number: UInt64, after previous: SegmentReader?) throws(JournalError) -> SegmentReader {
         let reader = try SegmentReader(FileName.segment(number), in: directory)
         if let previous { try SegmentChain.check(reader, continues: previous) }
         return reader
     }
 
-    /// Refuses a segment that does not begin where the one before, read to its end, ended.
+    /// Refuses a segment that does not start where the previous one ended.
     static func check(_ reader: SegmentReader, continues previous: SegmentReader) throws(JournalError) {
         let header = reader.header
         guard previous.nextPosition &+ header.gap == header.firstPosition, previous.chain == header.chain else {
@@ -62,10 +62,10 @@ struct SegmentChain {
         }
     }
 
-    /// Hands the records before position `end` to `body`, then looks at what is behind them.
+    /// Passes the records before position `end` to `body`, then examines what follows them.
     ///
     /// - Returns: The tail; clean when `end` was reached.
-    /// - Throws: `.corrupted` for anything but a torn tail of the last segment.
+    /// - Throws: `.corrupted` for anything but a torn tail in the last segment.
     static func read(
         _ reader: SegmentReader, isLast: Bool, upTo end: UInt64 = .max,
         _ body: (StoredRecord) throws(JournalError) -> Void
@@ -87,7 +87,7 @@ struct SegmentChain {
             case .clean: return SegmentEnd(tail: .clean, reason: reason)
             case .torn(let end) where isLast: return SegmentEnd(tail: .torn(end: end), reason: reason)
             case .hole where isLast:
-                // A live journal may have written here before its witness was read. It is damage on a second look.
+                // A live journal may have written here before its witness was read. It is damage if it persists.
                 isWitnessed = true
                 reader.window.reload()
             case .torn, .hole: throw damage
@@ -97,12 +97,12 @@ struct SegmentChain {
     }
 }
 
-/// How the reading of a segment ended: what is behind the last record, and what is wrong with it.
+/// The end of a segment's reading: what follows the last record, and what is wrong with it.
 struct SegmentEnd {
     let tail: SegmentTail
     let reason: String
 
-    /// The torn tail for a report.
+    /// The torn tail as reported.
     func torn(in reader: SegmentReader) -> RecoveryReport.TornTail? {
         guard case .torn(let end) = tail else { return nil }
         return .init(file: reader.window.name, offset: reader.offset, bytes: end - reader.offset, reason: reason)

@@ -1,13 +1,13 @@
-// Checks every byte that the journal keeps: for `paramd verify` and scheduled scrubs. Reads only; finds all damage
-// instead of stopping at the first.
+// Checks every byte of the journal: for `paramd verify` and scheduled scrubs. Read-only; finds all damage instead of
+// stopping at the first.
 
-/// What a check of a directory found.
+/// The result of checking a directory.
 public struct VerificationReport: Sendable, Equatable {
-    /// One file that was read from end to end.
+    /// One file that was read completely.
     public struct File: Sendable, Equatable {
-        /// Name within the directory.
+        /// The name in the directory.
         public let name: String
-        /// Intact records of a segment, or blocks of a snapshot.
+        /// The number of intact records in a segment, or of blocks in a snapshot.
         public internal(set) var entries = 0
         /// Size in bytes.
         public internal(set) var bytes = 0
@@ -15,30 +15,30 @@ public struct VerificationReport: Sendable, Equatable {
 
     /// Segments and snapshots, by name.
     public internal(set) var files: [File] = []
-    /// All damage found.
+    /// All damage.
     public internal(set) var problems: [JournalError] = []
-    /// Bytes behind the last record that the next open will drop: an append that was never acknowledged, or a live
+    /// Bytes after the last record that the next open will remove: an append that was never acknowledged, or a live
     /// journal's next batch.
     ///
-    /// No damage.
+    /// This is not damage.
     public internal(set) var tornTail: RecoveryReport.TornTail?
-    /// Files of other names, which were not looked at.
+    /// Files with other names, which were not checked.
     public internal(set) var others: [String] = []
 
-    /// Whether every byte is as it was written.
+    /// Whether all bytes are as written.
     public var isIntact: Bool { problems.isEmpty }
-    /// Records in all segments.
+    /// The number of records in all segments.
     public var records: Int { files.reduce(0) { $0 + (FileName.segment.isMember($1.name) ? $1.entries : 0) } }
-    /// Bytes checked.
+    /// The number of bytes checked.
     public var bytes: Int { files.reduce(0) { $0 + $1.bytes } }
 }
 
 extension Journal {
-    /// Reads every segment and snapshot in the directory and checks each byte of them.
+    /// Reads all segments and snapshots in the directory and checks every byte.
     ///
-    /// Needs no lock; the journal may be open and in use meanwhile.
+    /// Needs no lock; the journal may be in use.
     ///
-    /// - Throws: `.inaccessible` if the directory cannot be listed; damage is not thrown but reported.
+    /// - Throws: `.inaccessible` if the directory cannot be listed; damage is reported, not thrown.
     public static func verify(directory: String) throws(JournalError) -> VerificationReport {
         try verify(directory: directory, on: POSIXFileSystem())
     }
@@ -55,7 +55,7 @@ private struct Verification {
     private let directory: Directory
     private var report = VerificationReport()
     private var previous: SegmentReader?
-    /// How the reading of `previous` ended.
+    /// The end of reading the previous segment.
     private var end: SegmentEnd?
 
     init(_ directory: Directory) {
@@ -63,7 +63,7 @@ private struct Verification {
     }
 
     mutating func run() throws(JournalError) -> VerificationReport {
-        // Before the segments: a live journal may only have more than it says.
+        // Read before the segments: a live journal can only have more than the mark says.
         let durable = checkDurableMark()
         let names = try directory.fileNames()
         let last = names.last(where: FileName.segment.isMember)
@@ -91,7 +91,7 @@ private struct Verification {
         }
     }
 
-    /// The newest segment must reach as far as was acknowledged.
+    /// The newest segment must reach the acknowledged end.
     private mutating func check(_ durable: DurableEnd) {
         guard let loss = DurableLoss(of: durable, in: previous, end: end) else { return }
         report.problems.append(loss.problem)
@@ -117,7 +117,7 @@ private struct Verification {
         report.files.append(file)
     }
 
-    /// A segment must continue the one before, if that could be read to its end.
+    /// A segment must continue the previous one, if that could be read to its end.
     private mutating func checkContinuity(_ reader: SegmentReader) {
         guard let previous else { return }
         guard previous.header.number + 1 == reader.header.number else {

@@ -1,9 +1,9 @@
-// What is left to say of a snapshot file that does not hold what was written. SnapshotStore lists it beside the others: a
-// file that someone counts on must not vanish because a bit of it did.
+// What is known of a damaged snapshot file. SnapshotStore lists it with the others: a file that a user relies on must
+// not vanish because one bit is wrong.
 
-/// A snapshot file that cannot be read, or of which a part could not.
+/// A snapshot file that cannot be read in full.
 public struct DamagedSnapshot: Sendable, Equatable {
-    /// Bytes of the content that are looked at for whose it is.
+    /// Bytes at the start of the content that may tell which model it belongs to.
     private static let beginningBytes = 4096
 
     /// Its number, from the file's name.
@@ -14,14 +14,14 @@ public struct DamagedSnapshot: Sendable, Equatable {
     public private(set) var bytes = 0
     /// What is wrong with it.
     public let reason: JournalError
-    /// The model in its header; nil where the file ends before.
+    /// The model in its header; nil if the file ends before it.
     public private(set) var model: UInt32?
-    /// Whether a checksum vouches for `model`.
+    /// Whether a checksum confirms `model`.
     public private(set) var isModelCertain = false
-    /// How the content begins, as it is on disk: no checksum covers it.
+    /// The start of the content as it is on disk, not confirmed by a checksum.
     public private(set) var beginning: [UInt8] = []
 
-    /// Looks at what is left of the file.
+    /// Reads what is left of the file.
     init(_ id: UInt64, _ reason: JournalError, in directory: Directory) {
         self.id = id
         self.reason = reason

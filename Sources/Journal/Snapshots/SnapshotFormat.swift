@@ -1,5 +1,5 @@
 // The snapshot file on disk: a header block, then content in blocks of 64 KiB, each with its own number and checksum.
-// SnapshotWriter and SnapshotReader share it.
+// Used by SnapshotWriter and SnapshotReader.
 
 /// The first 4096 bytes of a snapshot file.
 ///
@@ -21,7 +21,7 @@
 ///       4092      4  CRC32C of the 4092 bytes above
 struct SnapshotHeader: Equatable {
     static let size = 4096
-    /// Where the model's number ends.
+    /// The end of the model's number.
     static let modelEnd = 44
     static let magic = Array("PARAMSNP".utf8)
     static let version: UInt32 = 1
@@ -53,7 +53,7 @@ struct SnapshotHeader: Equatable {
         self.salt = salt
     }
 
-    /// Reads the header that `bytes` starts with; `file` is for the error.
+    /// Reads the header at the start of `bytes`; `file` is for errors.
     init(decoding bytes: UnsafeRawBufferPointer, file: String) throws(JournalError) {
         guard bytes.count >= SnapshotHeader.size else {
             throw .corrupted(file: file, offset: 0, reason: "the snapshot header is cut off")
@@ -77,22 +77,22 @@ struct SnapshotHeader: Equatable {
     }
 }
 
-/// A block of content: up to 65,528 bytes, then 4 bytes block number and 4 bytes CRC32C of both, begun at the salt.
+/// A block of content: up to 65,528 bytes, then 4 bytes block number and 4 bytes CRC32C of both, seeded with the salt.
 enum SnapshotBlock {
     static let size = 64 << 10
     static let trailer = 8
     static let content = size - trailer
 
-    /// Where the block with that number begins in the file.
+    /// The offset in the file of block `number`.
     static func offset(of number: Int) -> Int { SnapshotHeader.size + number * size }
 
-    /// Length of a file with that much content.
+    /// The length of a file with this much content.
     static func fileSize(content length: Int) -> Int {
         let count = length / content + (length % content == 0 ? 0 : 1)
         return SnapshotHeader.size + length + count * trailer
     }
 
-    /// Block number and checksum as they follow the content, in one little-endian word.
+    /// Block number and checksum, which follow the content, as one little-endian word.
     static func trailer(of bytes: UnsafeRawBufferPointer, number: Int, salt: UInt32) -> UInt64 {
         let number = UInt32(truncatingIfNeeded: number)
         let checksum = withUnsafeBytes(of: number.littleEndian) {

@@ -1,4 +1,4 @@
-// Reads a snapshot's content, checking every block that it touches: no byte leaves here unverified.
+// Reads a snapshot's content and verifies every block that it returns.
 
 import Glibc
 
@@ -6,7 +6,7 @@ import Glibc
 ///
 /// Used by one thread at a time.
 public final class SnapshotReader {
-    /// From the file's header.
+    /// The information in the file's header.
     public let info: SnapshotInfo
     private let window: ReadWindow
     private let salt: UInt32
@@ -15,8 +15,8 @@ public final class SnapshotReader {
     /// Opens the file `name`.
     ///
     /// - Parameters:
-    ///   - fromDisk: whether to read what the disk has instead of what memory holds of it.
-    ///   - noteDamage: told of each block that does not hold what was written.
+    ///   - fromDisk: whether to read from disk, bypassing the page cache.
+    ///   - noteDamage: called for each damaged block.
     init(
         _ name: String, id: UInt64, in directory: Directory, fromDisk: Bool = false, capacity: Int = 1 << 20,
         noteDamage: @escaping (JournalError) -> Void = { _ in }
@@ -36,10 +36,9 @@ public final class SnapshotReader {
         }
     }
 
-    /// Copies content from `offset` on until the buffer is full or the content ends; returns the bytes copied.
+    /// Copies content from `offset` on until the buffer is full or the content ends; returns the number of bytes.
     ///
-    /// - Throws: `.corrupted` with the offset in the file of the first damaged block; what the buffer holds is then
-    ///   of no use.
+    /// - Throws: `.corrupted` with the file offset of the first damaged block; do not use the buffer then.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(JournalError) -> Int {
         var copied = 0
         while copied < buffer.count, offset + copied < info.length {
@@ -52,7 +51,7 @@ public final class SnapshotReader {
         return copied
     }
 
-    /// Hands the whole content to `body` in order, in pieces that are valid during the call only.
+    /// Passes the whole content to `body` in order, in pieces that are valid only during the call.
     public func forEachBlock(_ body: (UnsafeRawBufferPointer) throws(JournalError) -> Void) throws(JournalError) {
         var number = 0
         while number * SnapshotBlock.content < info.length {
@@ -66,7 +65,7 @@ public final class SnapshotReader {
         try forEachBlock { _ in }
     }
 
-    /// The content of a block, verified.
+    /// The verified content of a block.
     private func block(_ number: Int) throws(JournalError) -> UnsafeRawBufferPointer {
         do {
             return try verified(number)

@@ -1,31 +1,31 @@
-// The snapshot files of one directory: make, list, open, delete. The directory may be the journal's own or another;
-// the same form serves the server's recovery snapshots and people's checkpoints, told apart by `kind`.
+// The snapshot files of one directory: create, list, open, delete. The directory may be the journal's own; recovery
+// snapshots and users' checkpoints have the same format and differ in `kind`.
 
 import Threading
 
 /// A directory of snapshots.
 ///
-/// Any thread may use it; one process at a time.
+/// Any thread may use it, but only one process at a time.
 public final class SnapshotStore: Sendable {
     private let directory: Directory
     private let nextID: Locked<UInt64>
-    /// Headers that have been read: files are never changed once they have a name.
+    /// Headers that have been read: a file does not change after it has its name.
     private let known = Locked<[UInt64: SnapshotInfo]>([:])
-    /// Damage behind an intact header, as far as someone has met it.
+    /// Damage after an intact header, as far as it has been found.
     private let met = Locked<[UInt64: JournalError]>([:])
 
-    /// Opens the store, making the directory if it is missing.
+    /// Opens the store, creating the directory if it is missing.
     public convenience init(directory: String) throws(JournalError) {
         try self.init(directory: directory, on: POSIXFileSystem())
     }
 
-    /// A store to look at, perhaps another process's; nothing is made, and nothing may be written.
+    /// A store opened for reading, perhaps another process's; nothing may be written.
     package init(reading directory: String, on disk: any FileSystem) {
         self.directory = Directory(directory, on: disk)
         nextID = Locked(0)
     }
 
-    /// A store on any file system.
+    /// Makes a store on any file system.
     package init(directory path: String, on disk: any FileSystem) throws(JournalError) {
         let directory = Directory(path, on: disk)
         try directory.create()
@@ -37,16 +37,16 @@ public final class SnapshotStore: Sendable {
         nextID = Locked(last + 1)
     }
 
-    /// Removes what a crash left unfinished; for the one process that writes to the store.
+    /// Removes what a crash left unfinished; only for the process that writes to the store.
     public func removeLeftovers() throws(JournalError) {
         for name in try directory.fileNames() where name.hasSuffix(FileName.snapshot.suffix + FileName.unfinished) {
             try directory.writing(name) { () throws(SystemError) in try directory.remove(name) }
         }
     }
 
-    /// Moves snapshots that are damaged aside, as `salvaged-...`; for people who have decided to go on without them.
+    /// Moves damaged snapshots aside, as `salvaged-...`; for users who have decided to continue without them.
     ///
-    /// - Returns: The files that now hold them.
+    /// - Returns: The files that now contain them.
     public func setDamagedAside() throws(JournalError) -> [String] {
         var moved: [String] = []
         for id in try directory.fileNames().compactMap(FileName.snapshot.number).sorted() {
@@ -60,10 +60,10 @@ public final class SnapshotStore: Sendable {
         return moved
     }
 
-    /// Begins a snapshot of `model` that contains every record before `position`.
+    /// Starts a snapshot of `model` that contains every record before `position`.
     ///
     /// Records before `position` must be durable first (`Journal.flush`), or a power cut could leave a snapshot that is
-    /// ahead of its journal. A label longer than `SnapshotInfo.maximumLabel` is cut.
+    /// ahead of its journal. A label longer than `SnapshotInfo.maximumLabel` is truncated.
     public func create(
         kind: UInt16, model: UInt32, position: UInt64, label: [UInt8] = []
     ) throws(JournalError) -> SnapshotWriter {
@@ -77,9 +77,9 @@ public final class SnapshotStore: Sendable {
             info: SnapshotInfo(id: id, kind: kind, model: model, position: position, label: label, length: 0))
     }
 
-    /// What is there, judged by the headers and by what reading the contents has met so far.
+    /// The content of the store, judged by headers and by damage found so far.
     ///
-    /// Only files that are new since the last listing are opened, and damaged ones.
+    /// Opens only files that are new since the last listing, and damaged ones.
     public func list() throws(JournalError) -> SnapshotListing {
         let (before, met) = (known.withLock { $0 }, met.withLock { $0 })
         var listing = SnapshotListing()
@@ -90,7 +90,7 @@ public final class SnapshotStore: Sendable {
                 listing.snapshots.append(info)
             } catch {
                 if error.isGone { continue }
-                // Whoever lacks descriptors or memory for a look knows nothing about the file.
+                // A lack of descriptors or memory says nothing about the file.
                 guard !error.isWant else { throw error }
                 listing.damaged[id] = DamagedSnapshot(id, error, in: directory)
             }
@@ -104,7 +104,7 @@ public final class SnapshotStore: Sendable {
         try SnapshotReader(FileName.snapshot(id), id: id, in: directory, capacity: SnapshotHeader.size).info
     }
 
-    /// Opens a snapshot for reading; damage that is met there is listed from then on.
+    /// Opens a snapshot for reading; damage found there is listed from then on.
     public func open(_ id: UInt64) throws(JournalError) -> SnapshotReader {
         let note: (JournalError) -> Void = { [met] damage in met.withLock { $0[id] = damage } }
         do {
@@ -118,7 +118,7 @@ public final class SnapshotStore: Sendable {
     /// Deletes a snapshot, durably.
     public func delete(_ id: UInt64) throws(JournalError) { try delete([id]) }
 
-    /// Deletes snapshots, durably; a crash meanwhile may leave any of them.
+    /// Deletes snapshots, durably; a crash in between may leave any of them.
     public func delete(_ ids: [UInt64]) throws(JournalError) {
         guard !ids.isEmpty else { return }
         for id in ids {
@@ -130,16 +130,16 @@ public final class SnapshotStore: Sendable {
         for _ in ids { Failpoint.reach(.snapshotDeleted) }
     }
 
-    /// Deletes all snapshots of that kind and model but the newest `count` (at least 1).
+    /// Deletes all snapshots of this kind and model except the newest `count` (at least 1).
     ///
-    /// - Returns: The position that the oldest one kept covers: the journal from there on is still needed. `nil` when
+    /// - Returns: The position that the oldest kept snapshot covers: the journal is needed from there on. `nil` if
     ///   there is none.
     @discardableResult
     public func prune(kind: UInt16, model: UInt32, keeping count: Int = 2) throws(JournalError) -> UInt64? {
         try prune(kind: kind, models: [model], keeping: count)[model]
     }
 
-    /// The same for several models.
+    /// As above, for several models.
     ///
     /// - Returns: The position of each model that has a snapshot.
     public func prune(

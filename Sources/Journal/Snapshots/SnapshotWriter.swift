@@ -1,5 +1,5 @@
-// Streams one snapshot to disk. The file has a temporary name until every byte of it has been synced and read back;
-// only then can SnapshotStore find it.
+// Writes one snapshot to disk. The file has a temporary name until all of it has been synced and read back; only then
+// can SnapshotStore find it.
 
 import Glibc
 
@@ -18,9 +18,9 @@ public final class SnapshotWriter {
     private var rest: [UInt8] = []
     private var isOpen = true
 
-    /// Bytes after which a sync spreads the cost, so that the journal's own syncs need not wait for all of it.
+    /// Sync after this many bytes, so that the journal's own syncs do not wait for all of the file.
     private static let syncInterval = 32 << 20
-    /// Blocks that one call writes at most.
+    /// The most blocks that one call writes.
     private static let blocksPerWrite = 64
 
     init(_ directory: Directory, info: SnapshotInfo) throws(JournalError) {
@@ -36,9 +36,9 @@ public final class SnapshotWriter {
 
     /// Adds bytes to the content.
     ///
-    /// They are written from where they lie, but for what does not fill a block.
+    /// Full blocks are written without a copy.
     ///
-    /// - Throws: `.outOfSpace`, `.readOnlyFileSystem`, `.failed`; the writer is then of no further use.
+    /// - Throws: `.outOfSpace`, `.readOnlyFileSystem`, `.failed`; do not use the writer afterwards.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
         var bytes = bytes[...]
         header.info.length += bytes.count
@@ -59,18 +59,18 @@ public final class SnapshotWriter {
 
     /// Ends the content, makes the file durable, reads it back, and gives it its name.
     ///
-    /// - Returns: What the store lists from now on.
-    /// - Throws: What `write` throws, and `.corrupted` if the disk did not give back what was written. The older
-    ///   snapshots are as they were.
+    /// - Returns: The entry in the store's list.
+    /// - Throws: the errors of `write`, and `.corrupted` if the disk returns something else than was written. Older
+    ///   snapshots are unchanged.
     public func finish() throws(JournalError) -> SnapshotInfo {
         try SnapshotWriter.finish([self])
         return header.info
     }
 
-    /// The same for several snapshots of one store, whose names share one sync of the directory.
+    /// As above, for several snapshots of one store, whose names share one sync of the directory.
     ///
-    /// Each file is durable and verified before any of them has its name. After an error some may have one: they are
-    /// whole.
+    /// All files are durable and verified before the first of them gets its name. After an error, some may have theirs;
+    /// those are complete.
     public static func finish(_ writers: [SnapshotWriter]) throws(JournalError) {
         guard writers.allSatisfy(\.isOpen), let directory = writers.first?.directory else { throw .closed }
         defer { for writer in writers { writer.abandon() } }
@@ -81,10 +81,11 @@ public final class SnapshotWriter {
         for _ in writers { Failpoint.reach(.snapshotNamed) }
     }
 
-    /// What the store lists once the snapshot is finished.
+    /// The entry in the store's list once the snapshot is finished.
     public var info: SnapshotInfo { header.info }
 
-    /// Writes the rest and the header, and has the disk begin with them: the syncs of several files then share its work.
+    /// Writes the rest and the header, and starts writing them to disk, so that the syncs of several files share the
+    /// work.
     private func end() throws(JournalError) {
         if !rest.isEmpty { try flushRest() }
         try directory.writing(name) { () throws(SystemError) in
@@ -105,7 +106,7 @@ public final class SnapshotWriter {
         }
     }
 
-    /// Drops what was written.
+    /// Discards the snapshot.
     ///
     /// Does nothing after `finish`.
     public func abandon() {
@@ -123,7 +124,7 @@ public final class SnapshotWriter {
         }
     }
 
-    /// Writes whole blocks; the last one of the file may be short.
+    /// Writes full blocks; the last one of the file may be shorter.
     private func writeBlocks(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
         let parts = stride(from: 0, to: bytes.count, by: SnapshotBlock.content).map {
             UnsafeRawBufferPointer(rebasing: bytes[$0...].prefix(SnapshotBlock.content))

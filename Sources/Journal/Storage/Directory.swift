@@ -1,5 +1,5 @@
-// A directory and the disk it is on: what every reader and writer of journal files is handed. Keeps the path out
-// of everything else, so that errors can only name files.
+// A directory and its disk, passed to every reader and writer of journal files. Nothing else knows the path, so errors
+// can only name files.
 
 /// Where the files are.
 struct Directory: Sendable {
@@ -25,7 +25,7 @@ struct Directory: Sendable {
         try disk.remove(path(of: name))
     }
 
-    /// Makes the directory where it is missing.
+    /// Creates the directory if it is missing.
     func create() throws(JournalError) {
         try writing("the directory") { () throws(SystemError) in try disk.createDirectory(path) }
     }
@@ -34,12 +34,12 @@ struct Directory: Sendable {
         try disk.synchronizeDirectory(path)
     }
 
-    /// Opens the directory itself, so that names can be made durable when no descriptor is to be had any more.
+    /// Opens the directory itself, so that names can be made durable when no descriptor is available.
     func openNames() throws(SystemError) -> Int32 {
         try disk.openDirectory(path)
     }
 
-    /// Runs calls that write `file`, and says in the journal's terms what a failure means.
+    /// Runs calls that write `file`, and converts a failure to a journal error.
     func writing<Result>(
         _ file: String, _ work: () throws(SystemError) -> Result
     ) throws(JournalError) -> Result {
@@ -50,7 +50,7 @@ struct Directory: Sendable {
         }
     }
 
-    /// The same for calls that read.
+    /// As above, for calls that read.
     func reading<Result>(
         _ file: String, _ work: () throws(SystemError) -> Result
     ) throws(JournalError) -> Result {
@@ -61,10 +61,10 @@ struct Directory: Sendable {
         }
     }
 
-    /// Names of the files, sorted; not those of directories.
+    /// The names of the files, sorted, without directories.
     ///
-    /// A listing is not a single moment: one taken while a live journal rolls or deletes can miss a segment between
-    /// others. It is taken again until the segments are consecutive or twice the same.
+    /// A listing is not atomic: if a live journal rolls or deletes meanwhile, a segment can be missing between others.
+    /// It is repeated until the segments are consecutive or the result is the same twice.
     func fileNames() throws(JournalError) -> [String] {
         var names = try listOnce()
         for _ in 0..<100 {
@@ -88,7 +88,7 @@ struct Directory: Sendable {
         return target
     }
 
-    /// The name, or with a number behind it where there is such a file.
+    /// The name, with a number appended if there is such a file.
     func freeName(_ wanted: String) throws(JournalError) -> String {
         let taken = Set(try fileNames())
         var (name, number) = (wanted, 1)
@@ -104,14 +104,14 @@ struct Directory: Sendable {
             .filter { !$0.isDirectory }.map(\.name).sorted()
     }
 
-    /// Numbers of the segments, ascending and without a gap.
+    /// The numbers of the segments, ascending and without a gap.
     func segmentNumbers() throws(JournalError) -> [UInt64] {
         let names = try fileNames()
         if let missing = Directory.gap(in: names) { throw missing }
         return names.compactMap(FileName.segment.number)
     }
 
-    /// The first segment that is missing between others, as an error.
+    /// The error for the first segment that is missing between others.
     private static func gap(in names: [String]) -> JournalError? {
         let numbers = names.compactMap(FileName.segment.number)
         for (number, next) in zip(numbers, numbers.dropFirst()) where next != number + 1 {

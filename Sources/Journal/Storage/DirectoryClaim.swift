@@ -1,14 +1,14 @@
-// One process per directory. The claim comes before the first look at a file: what was read before could be out of date.
+// One process per directory. Claim it before reading any file; what was read before could be out of date.
 
 import Threading
 
-/// The right to write to a directory, held until `release` or the claim's end.
+/// The right to write to a directory, until `release` or the claim's end.
 public final class DirectoryClaim: Sendable {
     private let lock: Locked<DirectoryLock?>
 
-    /// Claims the directory, which is made if it is missing.
+    /// Claims the directory, creating it if it is missing.
     ///
-    /// - Throws: `.inUse`, and what making the directory throws.
+    /// - Throws: `.inUse`, and the errors of creating the directory.
     package convenience init(_ path: String, on disk: any FileSystem) throws(JournalError) {
         try self.init(Directory(path, on: disk))
     }
@@ -20,7 +20,7 @@ public final class DirectoryClaim: Sendable {
 
     deinit { release() }
 
-    /// Lets others have the directory; again does nothing.
+    /// Releases the directory; does nothing the second time.
     func release() {
         let held = lock.withLock { lock in
             defer { lock = nil }

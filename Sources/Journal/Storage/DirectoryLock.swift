@@ -1,5 +1,5 @@
-// One journal per directory: an advisory lock on the directory itself, which the kernel drops with the process, however it
-// ends. A file could be removed, and a second process would lock another one of the same name.
+// One journal per directory: an advisory lock on the directory itself, which the kernel releases when the process ends
+// for any reason. A lock file could be removed, and a second process would lock a new one of the same name.
 
 import Glibc
 
@@ -8,7 +8,7 @@ struct DirectoryLock: Sendable {
     private let held: Int32
     private let disk: any FileSystem
 
-    /// Takes the lock and leaves the process's id in a file for whoever is refused.
+    /// Takes the lock and stores the process id in a file, for the message of a process that is refused.
     init(_ directory: Directory) throws(JournalError) {
         disk = directory.disk
         let disk = disk

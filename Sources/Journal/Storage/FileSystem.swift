@@ -1,15 +1,15 @@
-// The few file operations that the journal needs, so that a test can put a disk that fails, tears and forgets
-// behind them. The real one is POSIXFileSystem; nothing else in the module makes a system call on files.
+// The file operations that the journal needs, so that tests can substitute a disk that fails, tears and forgets. The
+// real one is POSIXFileSystem; nothing else in the module makes system calls on files.
 
 import Glibc
 
-/// How a file is opened; one that is written is never reached through a symbolic link.
+/// How a file is opened; writing never follows a symbolic link.
 package enum OpenMode: Sendable {
     /// For reading; it must exist.
     case read
     /// For reading and writing; it must exist.
     case update
-    /// For reading and writing; a fresh, empty file, replacing any of that name.
+    /// For reading and writing; a new, empty file that replaces any of that name.
     case create
 }
 
@@ -24,12 +24,12 @@ package struct DirectoryEntry: Sendable, Equatable {
     }
 }
 
-/// File operations, each one a single system call in spirit: short writes and reads are the caller's to continue,
-/// interrupted calls (EINTR) are repeated inside.
+/// File operations, each about one system call: the caller continues short writes and reads; interrupted calls (EINTR)
+/// are repeated inside.
 package protocol FileSystem: Sendable {
-    /// Makes the directory and its parents where they are missing.
+    /// Creates the directory and its parents if they are missing.
     func createDirectory(_ path: String) throws(SystemError)
-    /// Takes the directory for this process until `close`; `nil` if another holder has it.
+    /// Locks the directory for this process until `close`; `nil` if another holder has it.
     func lock(_ directory: String) throws(SystemError) -> Int32?
     func open(_ path: String, _ mode: OpenMode) throws(SystemError) -> Int32
     func close(_ file: Int32)
@@ -41,36 +41,36 @@ package protocol FileSystem: Sendable {
     func synchronize(_ file: Int32) throws(SystemError)
     /// Opens a directory for `synchronizeNames`.
     func openDirectory(_ path: String) throws(SystemError) -> Int32
-    /// Makes names durable: files made, renamed and removed in the directory (fsync of it).
+    /// Makes names durable: files created, renamed and removed in the directory (fsync of it).
     func synchronizeNames(_ directory: Int32) throws(SystemError)
     /// Replaces `to` if it exists.
     func rename(_ from: String, to: String) throws(SystemError)
     func remove(_ path: String) throws(SystemError)
-    /// Gives the file that size at least, with room on the disk for it; what is new reads as zeros.
+    /// Extends the file to at least this size, with space reserved on disk; new bytes are zero.
     func allocate(_ file: Int32, size: Int) throws(SystemError)
     func truncate(_ file: Int32, size: Int) throws(SystemError)
     func size(_ file: Int32) throws(SystemError) -> Int
-    /// Whether the name still leads to the open file; `nil` where the system does not say.
+    /// Whether the name still refers to the open file; `nil` if the system does not say.
     func isNamed(_ file: Int32, _ path: String) -> Bool?
-    /// When a name in the directory last came, went or changed, in nanoseconds since 1970; `nil` where the system does
-    /// not say.
+    /// When a name in the directory was last added, removed or changed, in nanoseconds since 1970; `nil` if the system
+    /// does not say.
     func changeTime(_ directory: String) -> Int64?
     func list(_ directory: String) throws(SystemError) -> [DirectoryEntry]
-    /// Asks that later reads come from the disk, not from memory; what it cannot forget it ignores.
+    /// Asks that later reads come from the disk, not from memory; a hint only.
     func discardCache(_ file: Int32)
 }
 
 extension FileSystem {
-    /// Makes names durable in the directory of that path.
+    /// Makes names durable in the directory at that path.
     func synchronizeDirectory(_ path: String) throws(SystemError) {
         let directory = try openDirectory(path)
         defer { close(directory) }
         try synchronizeNames(directory)
     }
 
-    /// Writes all of the buffers, however many calls that takes.
+    /// Writes all of the buffers, with as many calls as needed.
     ///
-    /// `iovec`s are consumed in place.
+    /// Modifies the `iovec`s.
     func writeAll(_ buffers: UnsafeMutableBufferPointer<iovec>, to file: Int32, at offset: Int) throws(SystemError) {
         var rest = buffers[...]
         var position = offset
@@ -105,7 +105,7 @@ extension FileSystem {
         }
     }
 
-    /// Reads until the buffer is full or the file ends; returns the bytes read.
+    /// Reads until the buffer is full or the file ends; returns the number of bytes.
     func readAll(_ file: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
         var filled = 0
         while filled < buffer.count {

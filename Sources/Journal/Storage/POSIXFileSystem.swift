@@ -1,5 +1,5 @@
-// The real disk: each operation is the system call of the same meaning, with EINTR repeated. Descriptors are
-// close-on-exec. Used by everything outside the tests.
+// The real disk: each operation is one system call, repeated on EINTR. Descriptors are close-on-exec. Used everywhere
+// outside the tests.
 
 import Glibc
 
@@ -78,7 +78,7 @@ package struct POSIXFileSystem: FileSystem {
     }
 
     package func allocate(_ file: Int32, size: Int) throws(SystemError) {
-        // Answers the error itself; where the file system cannot reserve, glibc writes to each block instead.
+        // This call returns its error. If the file system cannot reserve space, glibc writes to each block instead.
         var code = posix_fallocate(file, 0, size)
         while code == EINTR { code = posix_fallocate(file, 0, size) }
         if code != 0 { throw SystemError("fallocate", code) }
@@ -128,7 +128,7 @@ package struct POSIXFileSystem: FileSystem {
         _ = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
     }
 
-    /// The call's result; repeats it while it is interrupted, throws its errno when it answers -1.
+    /// The call's result; repeated while interrupted; throws errno if the call returns -1.
     static func check<Result: SignedInteger>(
         _ name: String, _ call: () -> Result
     ) throws(SystemError) -> Result {

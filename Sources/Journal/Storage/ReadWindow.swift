@@ -1,8 +1,8 @@
-// Random access to a file through one reused buffer: sequential readers get each byte from the disk once.
-// Under SegmentReader and SnapshotReader; plain reads, since a failing disk answers those with an error and a
-// mapped page with a signal.
+// Random access to a file through one reused buffer: sequential readers read each byte from disk once. Used by
+// SegmentReader and SnapshotReader; plain reads, because a failing disk answers those with an error but a mapped page
+// with a signal.
 
-/// A file open for reading, and the stretch of it that is in memory.
+/// A file open for reading, and the part of it that is in memory.
 final class ReadWindow {
     let name: String
     private(set) var size: Int
@@ -11,7 +11,7 @@ final class ReadWindow {
     private var buffer: UnsafeMutableRawBufferPointer
     private var loaded = 0..<0
 
-    /// Opens the file; `capacity` bytes are read at a time.
+    /// Opens the file and reads `capacity` bytes at a time.
     init(_ name: String, in directory: Directory, capacity: Int = 1 << 20) throws(JournalError) {
         self.name = name
         disk = directory.disk
@@ -34,7 +34,7 @@ final class ReadWindow {
         buffer.deallocate()
     }
 
-    /// Makes the file durable and forgets what memory holds of it, so that reads see what the disk has.
+    /// Makes the file durable and drops it from the page cache, so that reads come from the disk.
     func settle() throws(JournalError) {
         do {
             try disk.synchronize(file)
@@ -44,20 +44,20 @@ final class ReadWindow {
         forget()
     }
 
-    /// Reads everything again from here on: another thread may have written meanwhile.
+    /// Discards the buffer: another thread may have written meanwhile.
     func reload() {
         loaded = 0..<0
     }
 
-    /// Has later reads come from the disk.
+    /// Makes later reads come from the disk.
     ///
-    /// What is not synced stays in memory.
+    /// Unsynced data stays in memory.
     func forget() {
         reload()
         disk.discardCache(file)
     }
 
-    /// The bytes of `range`, which must be inside the file; valid until the next call.
+    /// The bytes of `range`, which must be in the file; valid until the next call.
     func bytes(_ range: Range<Int>) throws(JournalError) -> UnsafeRawBufferPointer {
         if range.lowerBound < loaded.lowerBound || range.upperBound > loaded.upperBound { try load(range) }
         let start = range.lowerBound - loaded.lowerBound
@@ -79,12 +79,12 @@ final class ReadWindow {
             throw JournalError(inaccessible: name, error)
         }
         if count < wanted { try expectCut(at: range.lowerBound + count) }
-        // A journal that goes on to the next segment cuts this one behind its records: zeros before, zeros after.
+        // When a journal moves to the next segment, it cuts this one after its records: zeros before, zeros after.
         UnsafeMutableRawBufferPointer(rebasing: target[count...]).initializeMemory(as: UInt8.self, repeating: 0)
         loaded = range.lowerBound..<range.lowerBound + wanted
     }
 
-    /// Refuses a read that came short though the file did not become shorter.
+    /// Refuses a short read if the file has not become shorter.
     private func expectCut(at offset: Int) throws(JournalError) {
         let now: Int
         do {

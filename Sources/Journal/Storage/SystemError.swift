@@ -1,11 +1,11 @@
-// A failed system call as a value. The FileSystem throws these; SegmentLog and the snapshot files turn them into
-// JournalErrors, which know the file and what follows from the failure.
+// A failed system call as a value. The FileSystem throws it; SegmentLog and the snapshot files convert it to a
+// JournalError with the file and the consequence.
 
 import Glibc
 
-/// One failed call: which, and the errno it left.
+/// One failed call and its errno.
 package struct SystemError: Error, Sendable, Equatable {
-    /// The call as the manual names it, such as `pwritev`.
+    /// The call's name in the manual, such as `pwritev`.
     package let call: String
     /// The errno.
     package let code: Int32

@@ -1,15 +1,15 @@
-// Where each parameter is in the arena, and what the definition says about it. Made by `PlanBuilder` once; the server
-// cuts answers and checks pushes by it, the rules update by it.
+// The layout of the parameters in the arena, and their settings from the definition. `PlanBuilder` makes it once; the
+// server uses it to cut answers and check pushes, the rules to update.
 
 import Names
 
 /// The parameters of a model in update order, contiguous and without padding.
 public struct ArenaLayout: Sendable {
-    /// Every parameter, trainable or not, in update order.
+    /// All parameters, trained or not, in update order.
     public let parameters: [ParameterLayout]
-    /// The groups in update order; one called `default` where the definition has none.
+    /// The groups in update order; a single group `default` if the definition has none.
     public let groups: [GroupLayout]
-    /// Values in the arena.
+    /// The number of values in the arena.
     public let count: Int
     private let indexByName: [Name: Int]
     private let groupByName: [Name: Int]
@@ -22,13 +22,13 @@ public struct ArenaLayout: Sendable {
         groupByName = Dictionary(groups.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The place of a parameter in `parameters`; nil where it is not one of them.
+    /// The index of a parameter in `parameters`; nil if there is none with the name.
     public func index(of name: Name) -> Int? { indexByName[name] }
 
-    /// The place of a group in `groups`; nil where it is not one of them.
+    /// The index of a group in `groups`; nil if there is none with the name.
     public func groupIndex(of name: Name) -> Int? { groupByName[name] }
 
-    /// Whether both place the same parameters, in the same groups, at the same ranges.
+    /// Whether both layouts have the same parameters in the same groups at the same ranges.
     func places(like other: ArenaLayout) -> Bool {
         parameters.count == other.parameters.count
             && zip(parameters, other.parameters).allSatisfy {
@@ -42,23 +42,23 @@ public struct ArenaLayout: Sendable {
 public struct ParameterLayout: Sendable {
     /// Its name.
     public let name: Name
-    /// Its extents.
+    /// Its shape.
     public let shape: Shape
-    /// Whether it takes gradients.
+    /// Whether it is trained.
     public let isTrainable: Bool
-    /// The integers as which it travels; nil for floats.
+    /// The integer type in which it is transferred; nil for floats.
     public let wireType: WireType?
-    /// Its values in the arena.
+    /// The range of its values in the arena.
     public let range: Range<Int>
-    /// Its group; nil for an untrained parameter that no group names.
+    /// Its group; nil for an untrained parameter without a group.
     public let groupIndex: Int?
-    /// Whether weight decay reaches it.
+    /// Whether weight decay applies to it.
     public let decays: Bool
-    /// Why it does or does not, in words.
+    /// Why weight decay does or does not apply.
     public let decayReason: String
     /// Whether its gradient is centralized.
     public let isCentralized: Bool
-    /// Why it is or is not, in words.
+    /// Why it is or is not centralized.
     public let centralizationReason: String
 }
 
@@ -66,8 +66,8 @@ public struct ParameterLayout: Sendable {
 public struct GroupLayout: Sendable {
     /// Its name, unique in the model.
     public let name: Name
-    /// Its parameters' places in `ArenaLayout.parameters`, ascending.
+    /// The indices of its parameters in `ArenaLayout.parameters`, ascending.
     public let parameterIndices: [Int]
-    /// JSON pointer of the object that defines it; empty for the implicit group.
+    /// JSON pointer to the object that defines it; empty for the implicit group.
     public let pointer: String
 }

@@ -1,30 +1,32 @@
-// Page-aligned float32 memory: parameters, gradients and slots are in buffers of this kind, so that they can be sent
-// and written to disk as they are. The serving layer pools them; rules see only pointers into them.
+// Page-aligned float32 memory for parameters, gradients and slots, so that they can be sent and written to disk without
+// a copy. The serving layer pools the buffers; rules see only pointers into them.
 
 import Glibc
 
-/// Page-aligned float32 memory of a fixed count, freed with its last reference.
+/// Page-aligned float32 memory of a fixed size, freed with its last reference.
 ///
-/// Not synchronised: whoever writes must be the only one who holds it, or order the accesses.
+/// Not synchronised: a writer must be the only owner, or order the accesses.
 public final class FloatBuffer: @unchecked Sendable {
-    /// How many values it holds.
+    /// The number of values.
     public let count: Int
-    /// Its first value; valid as long as the buffer lives.
+    /// The first value; valid as long as the buffer exists.
     public let base: UnsafeMutablePointer<Float>
 
-    /// Fresh memory for `count` values; it reads as zeros and costs nothing until written.
+    /// Allocates memory for `count` values.
     ///
-    /// - Throws: `.noMemory` where the system refuses it. The caller has asked its memory budget before
+    /// The values are zero; pages cost nothing until they are written.
+    ///
+    /// - Throws: `.noMemory` if the system refuses. The caller has checked its memory budget
     ///   (`Catalogue.memoryNeeded`), but the machine may have less.
     public init(count: Int) throws(OptimizerError) {
         guard let base = Self.map(count) else { throw .noMemory(bytes: Self.bytes(of: count)) }
         (self.count, self.base) = (count, base)
     }
 
-    /// The same for what has been logged and can no longer be refused: waits until the system has the memory.
+    /// Allocates memory for a logged change, which can no longer be refused: waits until the system has the memory.
     ///
-    /// All that a change needs is taken before it is logged; this is for what could not be known then. A process that
-    /// gets none for ten seconds ends, and applies what it has logged when it is started again.
+    /// Changes take their memory before they are logged; this is for needs that are unknown until then. If the system
+    /// refuses for ten seconds, the process ends, and the next start applies what was logged.
     public init(owed count: Int) {
         var (base, triesLeft) = (Self.map(count), 1000)
         while base == nil, triesLeft > 0 {

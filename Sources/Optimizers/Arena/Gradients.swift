@@ -1,13 +1,13 @@
-// One decoded push, as the optimizer takes it. The network layer fills it; the optimizer may use it as scratch.
+// One decoded push. The network layer fills it; the optimizer may use it as scratch.
 
 import CKernels
 import Names
 
 /// The gradients of one push.
 ///
-/// Dense values are at their parameter's range of an arena-shaped buffer.
+/// Dense values are stored at their parameter's range of an arena-shaped buffer.
 public struct Gradients: Sendable {
-    /// Arena-shaped; values outside of the ranges of dense parameters are undefined, and all of it is scratch.
+    /// Arena-shaped and used as scratch; values outside the ranges of dense parameters are undefined.
     public var dense: FloatBuffer
     /// By parameter index: whether `dense` holds its gradient.
     public var isDense: [Bool]
@@ -15,10 +15,10 @@ public struct Gradients: Sendable {
     public var sparse: [Int: SparseRows]
     /// Whether every value is finite.
     ///
-    /// The decoder knows; `update` trusts it and does not read the gradients twice.
+    /// The decoder knows; `update` relies on it instead of reading the gradients again.
     public var isFinite: Bool
 
-    /// Gradients for a layout, none present yet.
+    /// Makes gradients for a layout, with none present.
     public init(dense: FloatBuffer, parameterCount: Int) {
         self.dense = dense
         isDense = Array(repeating: false, count: parameterCount)
@@ -26,13 +26,13 @@ public struct Gradients: Sendable {
         isFinite = true
     }
 
-    /// Bytes for putting the entries of the longest sparse gradient in order.
+    /// Bytes needed to sort the entries of the longest sparse gradient.
     var orderBytes: Int { sparse.values.reduce(0) { max($0, $1.indices.count) } * 2 * MemoryLayout<Int>.stride }
 
-    /// Whether a parameter has one.
+    /// Whether the parameter has a gradient.
     func has(_ parameter: Int) -> Bool { isDense[parameter] || sparse[parameter] != nil }
 
-    /// The same gradients in memory of their own.
+    /// A copy of the gradients.
     func copy(layout: ArenaLayout) throws(OptimizerError) -> Gradients {
         var copy = self
         copy.dense = try FloatBuffer(count: layout.count)
@@ -48,7 +48,7 @@ public struct Gradients: Sendable {
         return copy
     }
 
-    /// The name of the first parameter, in update order, whose gradient holds NaN or infinity; nil where none does.
+    /// The first parameter, in update order, whose gradient contains NaN or infinity; nil if all are finite.
     public func firstNonFinite(in layout: ArenaLayout) -> Name? {
         for (index, parameter) in layout.parameters.enumerated() {
             if isDense[index], !VectorMath.allFinite(dense[parameter.range]) { return parameter.name }
@@ -62,7 +62,7 @@ public struct Gradients: Sendable {
 
 /// The gradient of some rows of a parameter: row `indices[k]` has the values `k` of `values`.
 public struct SparseRows: Sendable {
-    /// Row numbers in the order pushed; a row may come more than once.
+    /// Row numbers in the order pushed; a row may occur more than once.
     public var indices: [Int]
     /// `indices.count` rows of the parameter's row count, contiguous; scratch for the optimizer.
     public var values: FloatBuffer
@@ -74,11 +74,11 @@ public struct SparseRows: Sendable {
     }
 }
 
-/// Elementary passes over float32 memory with the kernels of this machine.
+/// Elementary operations on float32 memory, with the kernels of this machine.
 public enum VectorMath {
     static let isa = pk_best_isa()
 
-    /// Whether no value is NaN or infinite.
+    /// Whether all values are finite.
     public static func allFinite(_ values: UnsafeMutableBufferPointer<Float>) -> Bool {
         guard let base = values.baseAddress else { return true }
         return pk_all_finite(isa, base, values.count) != 0

@@ -1,4 +1,4 @@
-// Shapes and parameters as a definition names them. Every count is overflow-checked here, before anything is allocated.
+// Shapes and parameters of a definition. All counts are checked for overflow here, before any allocation.
 
 import Names
 
@@ -9,9 +9,9 @@ public struct Shape: Sendable, Hashable {
     /// Their product: 1 for a scalar.
     public let elementCount: Int
 
-    /// Makes a shape; nil where an extent is negative or the count of bytes would not fit.
+    /// Makes a shape; nil if an extent is negative or the byte count overflows.
     ///
-    /// A 0 among the extents does not excuse the others: their product must fit as well.
+    /// A 0 among the extents does not excuse the others: their product must fit too.
     public init?(_ dimensions: [Int]) {
         var span = 1
         for extent in dimensions {
@@ -28,22 +28,22 @@ public struct Shape: Sendable, Hashable {
 
     private init(scalarWith count: Int) { (dimensions, elementCount) = ([], count) }
 
-    /// How many extents there are.
+    /// The number of extents.
     public var rank: Int { dimensions.count }
 
-    /// How many values one row (one index of the first extent) holds.
+    /// The number of values in one row (one index of the first extent).
     public var rowCount: Int { dimensions.dropFirst().reduce(1, *) }
 }
 
-/// A parameter before it has a place: its name, its shape and whether it is trained.
+/// A parameter before it is placed: its name, its shape and whether it is trained.
 public struct ParameterDefinition: Sendable, Equatable {
     /// Its name, unique in the model.
     public var name: Name
-    /// Its extents.
+    /// Its shape.
     public var shape: Shape
-    /// False for values that take no gradient and are set by import (running statistics).
+    /// False for values without gradients, which imports set (running statistics).
     public var isTrainable: Bool
-    /// The integers as which it travels; nil for floats, as all that is trained.
+    /// The integer type in which it is transferred; nil for floats and for all trained parameters.
     public var wireType: WireType?
 
     /// Makes a parameter's definition.

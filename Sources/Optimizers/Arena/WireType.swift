@@ -1,7 +1,7 @@
-// Integers that travel with a model without being trained, such as the counter of a batch norm. They are stored and
-// published as float32 like everything else; here is which of those numbers are integers of a type.
+// Integers that belong to a model but are not trained, such as the counter of a batch norm. They are stored and
+// published as float32 like all values; a wire type says which integers are valid.
 
-/// The type under which an untrained parameter travels.
+/// The integer type in which an untrained parameter is transferred.
 public enum WireType: String, CaseIterable, Sendable {
     /// -128 to 127.
     case int8 = "I8"
@@ -16,7 +16,7 @@ public enum WireType: String, CaseIterable, Sendable {
     /// 0 and 1.
     case boolean = "BOOL"
 
-    /// Whether `value` is a number of this type.
+    /// Whether `value` is an integer in the range of this type.
     public func holds(_ value: Float) -> Bool {
         switch self {
         case .int8: Int8(exactly: value) != nil

@@ -1,9 +1,9 @@
-// What other libraries call the things that have another name here: no measure of spelling finds these. `NearestNames`
-// asks for them before it measures.
+// The names that other libraries use for things that have another name here. Spelling distance does not find these, so
+// `NearestNames` checks this table first.
 
-/// Names of other libraries, and what they are called here.
+/// Names in other libraries, and their names here.
 enum Aliases {
-    /// The names that may be meant, likeliest first and in `folded` spelling; none for a name that is not in the table.
+    /// The names that may be meant, most likely first and in `folded` spelling; empty if the name is not in the table.
     static func meanings(of name: String) -> [String] {
         meanings[name.folded.filter { $0 != "-" }]?.map(\.folded) ?? []
     }
@@ -44,7 +44,7 @@ enum Aliases {
         "constant": ["zeros", "ones"],
     ]
 
-    /// A schedule of that name as one would write it, with numbers to change; nil for a name without an example.
+    /// An example of a schedule as one would write it; nil if there is none.
     static func exampleOfSchedule(_ name: String) -> String? {
         switch name.foldedSchedule {
         case "cosinedecay": #"{"schedule":"cosine_decay_lr","min_lr":0.001,"max_lr":0.1,"decay_steps":2000}"#

@@ -1,16 +1,16 @@
-// What a definition means, whatever it is written like: two definitions are the same when their canonical forms are equal.
-// Made of what was read, not of the text: `ParameterServing` takes fingerprints of it.
+// The meaning of a definition, independent of how it is written: definitions with equal canonical forms are the same.
+// Made from what was read, not from the text; `ParameterServing` takes its fingerprint.
 
 import Names
 
 extension Catalogue {
-    /// The definition as it was read: spellings resolved, defaults written out, members sorted, numbers as they are
-    /// computed with.
+    /// The definition as read: spellings resolved, defaults written out, members sorted, numbers as used in
+    /// computation.
     ///
-    /// Parameters are read in the order of their names, since the members of a JSON object have no order; what the
-    /// definition puts in an order itself (groups, their `params`, `order_params`) keeps it.
+    /// Parameters are read in the order of their names, because the members of a JSON object have no order. Where the
+    /// definition states an order (groups, their `params`, `order_params`), it is kept.
     ///
-    /// - Throws: `.invalid` as `makeOptimizer`.
+    /// - Throws: `.invalid` as for `makeOptimizer`.
     public func canonical(
         _ definition: SettingValue, parameters: [ParameterDefinition]
     ) throws(OptimizerError) -> SettingValue {
@@ -24,7 +24,7 @@ extension Catalogue {
 /// Writes the canonical form of a plan.
 private struct CanonicalForm {
     let plan: OptimizerPlan
-    /// Whose defaults hold: the class's, or those of the optimizer inside of LARS.
+    /// The traits with the applicable defaults: the class's, or those of the optimizer inside LARS.
     let traits: RuleTraits
 
     var setting: SettingValue {
@@ -49,7 +49,7 @@ private struct CanonicalForm {
         }
     }
 
-    /// The rate of the model, though every group may have its own.
+    /// The rate of the model, even if every group has its own.
     private var modelRate: SettingValue {
         plan.definition["learning_rate"] ?? traits.learningRate.map(SettingValue.number) ?? .null
     }
@@ -58,7 +58,7 @@ private struct CanonicalForm {
 
     private func group(_ index: Int) throws(OptimizerError) -> SettingValue {
         let (group, rule) = (plan.groups[index], plan.ruleOfGroup[index])
-        // Only where it is written: definitions without it have the fingerprints that they had before groups had any.
+        // Written only if set: definitions without it keep the fingerprints from before groups had optimizers.
         let own = rule == 0 ? [] : [SettingValue.Entry(key: "optimizer", value: plan.seen(by: rule).canonicalOptimizer)]
         return .object(
             [
@@ -76,7 +76,7 @@ private struct CanonicalForm {
         ])
     }
 
-    /// A rate as it is computed with: float32 for fixed numbers, the arguments that were read for schedules.
+    /// A rate as computed: float32 for fixed numbers, the arguments for schedules.
     private func rate(_ setting: SettingValue) throws(OptimizerError) -> SettingValue {
         switch setting {
         case .integer, .number: return .number(Double(Float(setting.numberValue ?? 0)) + 0)
@@ -122,14 +122,14 @@ private struct CanonicalForm {
 }
 
 extension OptimizerPlan {
-    /// The class, and its arguments as they were read.
+    /// The class and its arguments as read.
     var canonicalOptimizer: SettingValue {
         .array([.string("\(row.traits.framework.rawValue).\(row.traits.name)"), hyperparameters.canonical])
     }
 }
 
 extension SettingValue {
-    /// The value with members sorted and numbers of one kind.
+    /// The value with sorted members and numbers of one kind.
     var canonical: SettingValue {
         switch self {
         case .integer(let value): return .number(Double(value))

@@ -1,8 +1,8 @@
-// Names as `String.folded` has them, without making a text for each: one is compared with thousands.
+// Names in the form of `String.folded`, without making a string for each: one name is compared with thousands.
 
 import Names
 
-/// The bytes of a name in small letters and without `_`.
+/// The bytes of a name in lower case and without `_`.
 struct FoldedName {
     private let bytes: [UInt8]
 
@@ -13,17 +13,17 @@ struct FoldedName {
 
     var count: Int { bytes.count }
 
-    /// Whether a name folds to the same.
+    /// Whether a name folds to the same bytes.
     func equals(_ name: Name) -> Bool { begins(name) == .wholly }
 
-    /// How much of a name is these bytes.
+    /// How much of a name these bytes match.
     enum Part {
         case none
         case beginning
         case wholly
     }
 
-    /// Whether a folded name begins with these bytes.
+    /// Whether the folded name begins with these bytes.
     func begins(_ name: Name) -> Part {
         var place = 0
         for byte in name.utf8 where byte != UInt8(ascii: "_") {
@@ -34,7 +34,7 @@ struct FoldedName {
         return place == bytes.count ? .wholly : .none
     }
 
-    /// Whether these bytes end with a folded name behind a `.`.
+    /// Whether the folded name ends with these bytes after a `.`.
     func ends(with name: Name) -> Bool {
         var place = bytes.count
         for byte in name.utf8.reversed() where byte != UInt8(ascii: "_") {

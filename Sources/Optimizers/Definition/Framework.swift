@@ -1,32 +1,34 @@
-// Whose words a definition speaks. All that a framework decides is a row of one table here; the readers of definitions, the
-// counts and the catalogue's names ask it.
+// The framework whose terms a definition uses. All differences between frameworks are in one table here, which the
+// readers of definitions, the counts and the catalogue's names use.
 
-/// Whose rule of a name is meant.
+/// The framework of a rule.
 public enum Framework: String, CaseIterable, Sendable {
     /// mindspore.nn
     case mindSpore = "mindspore"
     /// torch.optim
     case torch
 
-    /// The one that a definition means where it says nothing.
+    /// The default framework of a definition.
     static let standard = Framework.mindSpore
 
-    /// What the words of a framework mean.
+    /// The terms of a framework.
     struct Words {
-        /// Where its optimizers are, for the sentences.
+        /// The framework's module, for messages.
         let module: String
-        /// What people write before an optimizer's name, as in `optim.AdamW`; empty where that says nothing.
+        /// The usual prefixes of an optimizer's name, as in `optim.AdamW`; empty if none is telling.
         var submodule: Substring = ""
-        /// Whether its optimizers take what MindSpore's base class does: a loss scale, scheduled weight decay,
+        /// Whether its optimizers accept the arguments of MindSpore's base class: a loss scale, scheduled weight decay,
         /// centralization.
         var hasBaseClass = false
         /// Whether a group may override every argument of the optimizer.
         var groupsHoldArguments = false
-        /// Whether each parameter counts its own updates; the learning rate follows the model's in any case.
+        /// Whether each parameter counts its own updates.
+        ///
+        /// The learning rate follows the model's step in any case.
         var countsPerParameter = false
     }
 
-    /// What its words mean.
+    /// The terms of this framework.
     var words: Words {
         switch self {
         case .mindSpore: Words(module: "mindspore.nn", hasBaseClass: true)
@@ -35,6 +37,6 @@ public enum Framework: String, CaseIterable, Sendable {
         }
     }
 
-    /// An optimizer's name as lists show it: "torch.Adam".
+    /// The name of an optimizer in lists: "torch.Adam".
     func qualified(_ name: String) -> String { self == .standard ? name : "\(rawValue).\(name)" }
 }

@@ -1,24 +1,24 @@
-// Names with * and ?, as groups and pulls write them. Both match any character, `.` and `/` too. Clients choose patterns
-// and names, so that a match must not take longer than their lengths say.
+// Patterns with * and ?, as in groups and pulls. Both match any character, including `.` and `/`. Clients choose
+// patterns and names, so matching must not take more time than their lengths justify.
 
 import Names
 
-/// A pattern of names: `*` matches any run of characters, `?` any one; a character is a code point.
+/// A pattern of names: `*` matches any sequence of characters, `?` any single one; a character is a code point.
 ///
-/// All ways to match are followed at once: bit i of a state says that the bytes so far can be what the first i tokens of
-/// the pattern stand for. A token is one byte, or a `?`; a `*` is a token that keeps its bit.
+/// Follows all possible matches at once: bit i of a state says that the bytes so far match the first i tokens of the
+/// pattern. A token is one byte, or a `?`; a `*` is a token that keeps its bit.
 public struct Glob: Sendable {
-    /// The longest pattern, in bytes; names are shorter by far.
+    /// The longest pattern, in bytes; names are much shorter.
     public static let longest = 1024
 
     private let tokens: Int
-    /// 64-bit words of a state.
+    /// The number of 64-bit words in a state.
     private let words: Int
-    /// By byte, word by word: the tokens that take it.
+    /// By byte, word by word: the tokens that match it.
     private var takers: [UInt64]
-    /// The tokens before which stands a `*`.
+    /// The tokens that follow a `*`.
     private var loops: [UInt64]
-    /// The tokens behind a `?`, which takes all bytes of its character.
+    /// The tokens after a `?`, which matches all bytes of its character.
     private var tails: [UInt64]
 
     /// Makes a pattern.
@@ -50,16 +50,16 @@ public struct Glob: Sendable {
         tails[(token + 1) / 64] |= 1 << ((token + 1) % 64)
     }
 
-    /// Whether a name has a wildcard at all.
+    /// Whether a name contains a wildcard.
     public static func isPattern(_ name: Name) -> Bool {
         name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
     }
 
-    /// Whether the whole name matches.
+    /// Whether the pattern matches the whole name.
     ///
-    /// Takes one step for each byte of the name and each 64 bytes of the pattern, whatever they hold.
+    /// Takes one step per byte of the name and per 64 bytes of the pattern, independent of their content.
     public func matches(_ name: Name) -> Bool {
-        // Each token takes a byte at least.
+        // Each token matches at least one byte.
         guard name.utf8.count >= tokens else { return false }
         var state = [UInt64](repeating: 0, count: words)
         state[0] = 1
@@ -72,20 +72,20 @@ public struct Glob: Sendable {
         }
     }
 
-    /// Whether a `*` ends the pattern, so that whatever follows a match matches too.
+    /// Whether the pattern ends with `*`, so that any continuation of a match matches too.
     private var endsOpen: Bool { loops[tokens / 64] >> (tokens % 64) & 1 == 1 }
 
     private func isMatched(_ state: UnsafeMutableBufferPointer<UInt64>) -> Bool {
         state[tokens / 64] >> (tokens % 64) & 1 == 1
     }
 
-    /// Takes one byte; false where no way is left.
+    /// Consumes one byte; false if no match is possible any more.
     private func advance(_ state: UnsafeMutableBufferPointer<UInt64>, over byte: UInt8) -> Bool {
         takers.withUnsafeBufferPointer { takers in
             let row = Int(byte) * words
             let isTail = UTF8.isContinuation(byte)
             var (word, left) = (words - 1, UInt64(0))
-            // From the last word down: each needs the one below as it was.
+            // From the last word down: each needs the previous value of the word below.
             while word >= 0 {
                 let before = state[word]
                 var next = (before & takers[row + word]) &<< 1 | before & loops[word]

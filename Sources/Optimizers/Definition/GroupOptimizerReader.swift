@@ -1,19 +1,19 @@
-// Reads `optimizer` of groups: which optimizers a model has beside its own, and which groups they update. `PlanBuilder`
-// asks before it reads rates, since each optimizer has defaults of its own.
+// Reads `optimizer` of groups: which optimizers a model has in addition to its own, and which groups they update.
+// `PlanBuilder` calls it before it reads rates, because each optimizer has its own defaults.
 
 import Names
 
-/// Every optimizer of a model, its arguments unread.
+/// All optimizers of a model, their arguments unread.
 struct OptimizerSubjects {
-    /// The model's own first; then those of groups, once each.
+    /// The model's own first, then those of groups, each once.
     private(set) var all: [OptimizerSubject]
-    /// By group: the place of its optimizer in `all`.
+    /// By group: the index of its optimizer in `all`.
     private(set) var placeOfGroup: [Int] = []
-    /// What groups wrote, parallel to `all` without the model's.
+    /// The values written in groups, parallel to `all` without the model's.
     private var written: [SettingValue] = []
 
-    /// - Throws: `.invalid` for an optimizer that does not exist, one of another framework, and one that updates whole
-    ///   models only.
+    /// - Throws: `.invalid` for an unknown optimizer, one of another framework, and one that can only update whole
+    ///   models.
     init(
         _ model: OptimizerSubject, _ membership: GroupMembership, _ catalogue: Catalogue
     ) throws(OptimizerError) {
@@ -73,6 +73,6 @@ struct OptimizerSubjects {
 }
 
 extension GroupPlan {
-    /// The most optimizers of one model, its own included: each looks at every group.
+    /// The most optimizers of one model, including its own: each examines every group.
     public static let mostOptimizers = 64
 }

@@ -1,7 +1,7 @@
-// Who is left over, and in which order all are updated: the second half of reading `groups`.
+// Parameters without a group, and the update order: the second half of reading `groups`.
 
 extension GroupReader {
-    /// Every trained parameter must be in a group, or in the last group `default` where the definition wants one.
+    /// Checks that every trained parameter is in a group, or adds a last group `default` if the definition asks for it.
     func cover(_ membership: inout GroupMembership, addsDefault: Bool) throws(OptimizerError) {
         let grouped = Set(membership.groups.flatMap(\.members))
         let rest = parameters.indices.filter { !grouped.contains($0) }
@@ -21,7 +21,7 @@ extension GroupReader {
             GroupMembership.Group(name: "default", pointer: "", setting: .object([]), members: rest))
     }
 
-    /// Update order: the groups one after another, unless `order_params` says otherwise.
+    /// The update order: the groups one after another, unless `order_params` says otherwise.
     func order(
         _ membership: inout GroupMembership, _ order: (place: Int, value: SettingValue)?
     ) throws(OptimizerError) {

@@ -1,10 +1,10 @@
-// Reads `groups`: who is in which group, and in which order all are updated. `PlanBuilder` then reads the rates.
+// Reads `groups`: the members of each group and the update order. `PlanBuilder` then reads the rates.
 
 import Names
 
 /// The members of the groups, before their settings are read.
 struct GroupMembership {
-    /// One group: its name, its object's place in `groups`, its members in order.
+    /// One group: its name, the index of its object in `groups`, its members in order.
     struct Group {
         let name: Name
         let pointer: String
@@ -18,7 +18,7 @@ struct GroupMembership {
     var warnings: [String] = []
 }
 
-/// Reads `groups` with MindSpore's checks; parameters are places in the body's list.
+/// Reads `groups` with MindSpore's checks; parameters are indices into the body's list.
 struct GroupReader {
     let parameters: [ParameterDefinition]
     let framework: Framework
@@ -62,7 +62,7 @@ struct GroupReader {
             }
         }
         guard !membership.groups.isEmpty else {
-            throw .invalid("/groups", .valueError, "`groups` must hold at least one group with `params`.")
+            throw .invalid("/groups", .valueError, "`groups` must contain at least one group with `params`.")
         }
         try assign(&membership)
         try cover(&membership, addsDefault: addsDefault)
@@ -120,7 +120,7 @@ struct GroupReader {
         return names
     }
 
-    /// Gives each parameter to the first group that names it; a literal name beats every glob.
+    /// Assigns each parameter to the first group that names it; a literal name takes precedence over every glob.
     private func assign(_ membership: inout GroupMembership) throws(OptimizerError) {
         var entries: [[Name]] = []
         var taken = Set<Name>()
@@ -129,7 +129,7 @@ struct GroupReader {
             guard taken.insert(group.name).inserted else {
                 throw .invalid(
                     "\(group.pointer)/name", .valueError, "Two groups are named `\(group.name)`; rename one of them.",
-                    expected: "a name of its own", got: group.name.text)
+                    expected: "a unique name", got: group.name.text)
             }
             let entry = try params(of: group)
             for (place, name) in entry.enumerated() {

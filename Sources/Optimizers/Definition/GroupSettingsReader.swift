@@ -1,4 +1,4 @@
-// Reads what each group sets for itself (lr, weight_decay) over what the model sets for all.
+// Reads the settings of each group (lr, weight_decay), which override those of the model.
 
 /// Reads the settings of groups.
 struct GroupSettingsReader {
@@ -6,7 +6,7 @@ struct GroupSettingsReader {
     let subjects: OptimizerSubjects
     let rate: (value: LearningRate, setting: SettingValue)
     let decay: WeightDecay
-    /// What the model says of both, and not the defaults of its optimizer.
+    /// The model's settings as written, without the defaults of its optimizer.
     let written: (rate: SettingValue?, decay: SettingValue?)
 
     func read(_ membership: GroupMembership, isGrouped: Bool) throws(OptimizerError) -> [GroupPlan] {
@@ -38,7 +38,7 @@ struct GroupSettingsReader {
             learningRateSetting: rateSetting, weightDecay: decay, optimizerSetting: group.setting["optimizer"])
     }
 
-    /// The rate of an optimizer that a group has of its own, where neither the group nor the model says one.
+    /// The rate of a group's own optimizer, if neither the group nor the model states one.
     private func standardRate(
         of traits: RuleTraits, _ group: GroupMembership.Group
     ) throws(OptimizerError) -> (LearningRate, SettingValue) {
@@ -51,7 +51,7 @@ struct GroupSettingsReader {
         return (.constant(Float(rate)), .number(rate))
     }
 
-    /// All arrays, the model's included, must have one length: MindSpore reads them with one index.
+    /// All arrays, including the model's, must have the same length: MindSpore indexes them together.
     private func checkLengths(_ plans: [GroupPlan], _ membership: GroupMembership) throws(OptimizerError) {
         var first = length(of: rate.value)
         for (plan, group) in zip(plans, membership.groups) where plan.hasOwnLearningRate {
@@ -68,7 +68,7 @@ struct GroupSettingsReader {
         }
     }
 
-    /// The length of an array or of a function, which is one.
+    /// The length of an array or of a function, which is an array too.
     private func length(of rate: LearningRate) -> Int? {
         if case .sequence = rate { return nil }
         return rate.length

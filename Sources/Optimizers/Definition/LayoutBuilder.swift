@@ -1,14 +1,14 @@
-// Places the parameters in the arena and decides, for each, whether it decays and is centralized, and why.
+// Places the parameters in the arena and decides for each whether it decays and is centralized, and why.
 
 import Names
 
-/// Which gradients `grad_centralization` reaches.
+/// The gradients to which `grad_centralization` applies.
 enum CentralizationRule: String, CaseIterable, Sendable {
-    /// Rank 2 and more.
+    /// Rank 2 and above.
     case all
-    /// Rank 3 and more: convolutions.
+    /// Rank 3 and above: convolutions.
     case conv
-    /// Rank 2 and more where the second extent is a multiple of 16, as MindSpore's operator does.
+    /// Rank 2 and above if the second extent is a multiple of 16, like MindSpore's operator.
     case mindspore
 }
 
@@ -58,7 +58,8 @@ struct LayoutBuilder {
             centralizationReason: centralization.1)
     }
 
-    /// Ungrouped, names with "beta" or "gamma" are left out: a plain, case-sensitive substring, as MindSpore has it.
+    /// Without groups, names that contain "beta" or "gamma" do not decay: a plain, case-sensitive substring, as in
+    /// MindSpore.
     private func decay(of parameter: ParameterDefinition, group: Int?) -> (Bool, String) {
         guard parameter.isTrainable, let group else { return (false, "it is not trained") }
         let subject = subjects.of(group)

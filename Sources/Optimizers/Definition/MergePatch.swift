@@ -1,16 +1,16 @@
-// Live changes as the wire has them: RFC 7396 over a definition, with the rates replaced whole and arrays extended by
-// `append`. The result goes to `ModelOptimizer.reconfigured`.
+// Changes of a running model: RFC 7396 applied to its definition, except that rates are replaced whole and arrays can
+// be extended with `append`. `ModelOptimizer.reconfigured` takes the result.
 
 import Names
 
 /// Merge patches of definitions.
 public enum MergePatch {
-    /// Values that a patch replaces whole: merging a schedule into another would mix their arguments.
+    /// Members that a patch replaces whole: merging two schedules would mix their arguments.
     static let replacedWhole: Set<Name> = ["learning_rate", "lr", "weight_decay", "loss_scaling"]
 
-    /// The definition under a patch; null returns a member to its default.
+    /// The definition with a patch applied; null resets a member to its default.
     ///
-    /// - Throws: `.invalid` where the patch is not an object, or appends to what is not an array.
+    /// - Throws: `.invalid` if the patch is not an object, or appends to something other than an array.
     public static func apply(_ patch: SettingValue, to definition: SettingValue) throws(OptimizerError) -> SettingValue
     {
         guard case .object(let entries) = patch else {
@@ -21,9 +21,9 @@ public enum MergePatch {
         return result
     }
 
-    /// The definition with one group patched; the group's own object, or the model's where groups are not written.
+    /// The definition with one group patched: the group's own object, or the model's if there are no groups.
     ///
-    /// - Throws: `.invalid` for members that a group cannot change.
+    /// - Throws: `.invalid` for members that cannot be changed in a group.
     public static func apply(
         _ patch: SettingValue, toGroup name: Name, of definition: SettingValue, layout: ArenaLayout
     ) throws(OptimizerError) -> SettingValue {
@@ -95,7 +95,7 @@ public enum MergePatch {
         }
     }
 
-    /// `{"append":[...]}`: the array with more entries; entry i stays the rate of step i.
+    /// Applies `{"append":[...]}`: the array with more entries; entry i remains the rate of step i.
     private static func append(_ entry: SettingValue.Entry, to present: SettingValue?) throws(OptimizerError)
         -> SettingValue
     {

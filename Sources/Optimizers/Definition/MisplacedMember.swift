@@ -1,21 +1,21 @@
-// Members that are known and in the wrong place: inside of `optimizer` what belongs beside it, and beside it what belongs
-// inside. `SettingReader` and `GroupReader` ask before they look for names that are spelt alike.
+// Known members in the wrong place: inside `optimizer` instead of next to it, or the reverse. `SettingReader` and
+// `GroupReader` check this before they look for names with similar spelling.
 
 import Names
 
-/// What to say of a member that has its place on the other side of `optimizer`.
+/// The message for a member that belongs on the other side of `optimizer`.
 enum MisplacedMember {
-    /// What a framework's constructor takes and a definition has beside `optimizer`.
+    /// Arguments of a framework's constructor that a definition has next to `optimizer`.
     private static let topLevel: [Name: Name] = [
         "lr": "learning_rate", "learning_rate": "learning_rate", "weight_decay": "weight_decay",
     ]
-    /// What belongs to an optimizer, under the names of either framework, and is often written beside it.
+    /// Members of an optimizer, under the names of either framework, that are often written next to it.
     private static let hyperparameters: Set<Name> = [
         "momentum", "dampening", "nesterov", "use_nesterov", "betas", "beta1", "beta2", "eps", "epsilon", "amsgrad",
         "use_amsgrad", "rho", "centered", "lr_decay", "momentum_decay", "maximize", "foreach", "fused", "framework",
     ]
 
-    /// What is wrong with a member of the object at `pointer`; nil for one that has its place nowhere else.
+    /// The mistake in a member of the object at `pointer`; nil if the member does not belong elsewhere.
     static func complaint(
         _ entry: SettingValue.Entry, in pointer: String, _ exception: ExceptionClass
     ) -> OptimizerError? {
@@ -35,7 +35,7 @@ enum MisplacedMember {
         return pointer.isEmpty ? besideOptimizer(entry, in: pointer, exception) : nil
     }
 
-    /// What is wrong with a hyperparameter that is beside `optimizer`; nil for any other member.
+    /// The mistake in a hyperparameter next to `optimizer`; nil for any other member.
     static func besideOptimizer(
         _ entry: SettingValue.Entry, in pointer: String, _ exception: ExceptionClass
     ) -> OptimizerError? {
@@ -44,6 +44,6 @@ enum MisplacedMember {
         return .invalid(
             "\(pointer)/\(entry.key.pointerEscaped)", exception,
             "`\(entry.key)` belongs to the optimizer; write it next to its type: `\"optimizer\":{\"type\":\"NAME\",\(line)}`.",
-            expected: "\(entry.key) inside of optimizer", got: entry.key.text)
+            expected: "\(entry.key) inside optimizer", got: entry.key.text)
     }
 }

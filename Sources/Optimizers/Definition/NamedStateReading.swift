@@ -1,18 +1,18 @@
-// The work of `ModelOptimizer.adopt`: parameter by parameter, with the sentence for each thing that does not fit.
+// The implementation of `ModelOptimizer.adopt`: parameter by parameter, with a message for each mismatch.
 
 import Names
 
-/// One reading of a named state.
+/// Reads one named state.
 struct NamedStateReading {
     private let named: NamedState
     private let optimizer: ModelOptimizer
     private var unread: Set<Name>
     private let globalStep: Int?
     private var largestCount = 0
-    /// By rule: the numbers per parameter that it keeps.
+    /// By rule: its per-parameter numbers.
     private let scalarNames: [Set<String>]
 
-    /// - Throws: `.invalid` for a number of the whole model that no state has.
+    /// - Throws: `.invalid` for a number of the whole model that does not belong to a state.
     init(_ named: NamedState, optimizer: ModelOptimizer) throws(OptimizerError) {
         self.named = named
         self.optimizer = optimizer
@@ -37,7 +37,7 @@ struct NamedStateReading {
         return Int(exactly: step)
     }
 
-    /// Reads what belongs to a parameter: slots into their memory, the rest into `state`.
+    /// Reads the data of a parameter: slots into their memory, the rest into `state`.
     mutating func take(
         _ index: Int, _ parameter: ParameterLayout, into state: inout OptimizerState
     ) throws(OptimizerError) {
@@ -72,7 +72,7 @@ struct NamedStateReading {
         return true
     }
 
-    /// Reads what belongs to the model: its step and its loss scale.
+    /// Reads the data of the model: its step and its loss scale.
     func takeModel(into state: inout OptimizerState) throws(OptimizerError) {
         guard let step = globalStep ?? (optimizer.counts.isEmpty ? nil : largestCount) else {
             throw Self.missing(Self.stepName)
@@ -83,7 +83,7 @@ struct NamedStateReading {
         }
     }
 
-    /// Refuses what nothing asked for.
+    /// Refuses members that were not read.
     func finish() throws(OptimizerError) {
         guard let name = unread.min() else { return }
         let parameters = optimizer.plan.layout.parameters.enumerated().filter(\.element.isTrainable)
@@ -93,10 +93,11 @@ struct NamedStateReading {
         }
         throw .invalid(
             "/\(name.pointerEscaped)", .keyError,
-            "The state of this optimizer has no `\(name)`; \(NearestNames.hint(name, among: known))", got: name.text)
+            "Unknown member `\(name)` in the state of this optimizer; \(NearestNames.hint(name, among: known))",
+            got: name.text)
     }
 
-    /// The name under which a file has something of a parameter.
+    /// The name that a file uses for part of a parameter's state.
     private func key(_ parameter: ParameterLayout, _ part: String) -> Name { Name("\(parameter.name)#\(part)") }
 
     private mutating func copy(_ slot: Slot, _ index: Int, _ parameter: ParameterLayout) throws(OptimizerError) {
@@ -113,7 +114,7 @@ struct NamedStateReading {
         _ = slot[index].update(fromContentsOf: values.values)
     }
 
-    /// `PARAMETER#step`, an integer or, as torch saves it, a float; nil where it is absent and need not be there.
+    /// `PARAMETER#step`, an integer or, as torch saves it, a float; nil if it is absent and optional.
     private mutating func count(
         of parameter: ParameterLayout, isThere: Bool, isNeeded: Bool
     ) throws(OptimizerError) -> Int? {
@@ -124,7 +125,7 @@ struct NamedStateReading {
         return isThere ? globalStep ?? 1 : nil
     }
 
-    /// A number of a parameter: a count, a scalar from the metadata, or a tensor of one value.
+    /// A per-parameter number: a count, a scalar from the metadata, or a tensor with one value.
     private mutating func scalar(_ part: String, of parameter: ParameterLayout) throws(OptimizerError) -> Double? {
         let name = key(parameter, part)
         unread.remove(name)
@@ -140,7 +141,7 @@ struct NamedStateReading {
         guard tensor.values.count == 1 else {
             let complaint = Complaint(
                 pointer: "/\(name.pointerEscaped)", exception: .valueError,
-                detail: "`\(name)` is one number, not a tensor of shape \(tensor.shape).")
+                detail: "`\(name)` must be one number; got a tensor of shape \(tensor.shape).")
             throw .invalid(complaint.comparing(expected: .words("one number"), got: .shape(tensor.shape)))
         }
         return Double(tensor.values[0])

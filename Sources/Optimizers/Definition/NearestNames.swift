@@ -1,20 +1,20 @@
-// The names nearest to one that does not exist, so that every refusal can say what was probably meant.
+// The names most similar to an unknown one, so that every refusal can suggest what was probably meant.
 
 import Names
 
-/// Suggestions for a name that does not exist.
+/// Suggestions for an unknown name.
 public enum NearestNames {
-    /// Names that are looked at; each takes a step for each of its first bytes.
+    /// The number of candidates examined; each costs one step per leading byte.
     private static let mostCandidates = 10_000
 
-    /// Up to three of `candidates` that may be meant: what another library calls so, else the nearest in spelling, else
-    /// those that begin so, or that follow a prefix such as `module.`.
+    /// Up to three of `candidates` that may be meant: the equivalent of another library's name, else the nearest in
+    /// spelling, else those that begin with the name or follow a prefix such as `module.`.
     public static func of(_ name: Name, among candidates: some Sequence<Name>) -> [Name] {
-        // A longer name is not a slip of the keyboard, and each step below takes the longer, the longer the name is.
+        // A longer name is not a typing mistake, and the steps below take time in proportion to its length.
         guard name.utf8.count <= 1024 else { return [] }
         let known = Array(candidates.prefix(mostCandidates))
         let aliases = Aliases.meanings(of: name.text).flatMap { meaning in
-            // A schedule is called so with "lr" at its end, too.
+            // Schedules are also known with "lr" at the end.
             let forms = [FoldedName(meaning), FoldedName(meaning + "lr")]
             return known.filter { candidate in forms.contains { $0.equals(candidate) } }
         }
@@ -25,7 +25,7 @@ public enum NearestNames {
 
     private static func nearest(_ name: Name, among candidates: [Name]) -> [Name] {
         let spelling = SpellingDistance(from: name)
-        // Between names of one or two letters a distance of two says nothing.
+        // For names of one or two letters, a distance of two means nothing.
         let limit = spelling.count < 3 ? 1 : max(2, spelling.count / 3)
         var near: [(distance: Int, name: Name)] = []
         for candidate in candidates where abs(candidate.utf8.count - name.utf8.count) <= limit {
@@ -42,7 +42,7 @@ public enum NearestNames {
         return first(3, of: candidates.filter { wanted.begins($0) != .none || wanted.ends(with: $0) }, <)
     }
 
-    /// The first of all in order, without sorting all.
+    /// The first names in order, without sorting all.
     private static func first<Element>(
         _ count: Int, of elements: some Sequence<Element>, _ precedes: (Element, Element) -> Bool
     ) -> [Element] {
@@ -55,24 +55,24 @@ public enum NearestNames {
         return first
     }
 
-    /// "did you mean `momentum`?", or the list of names where none is near and there are few.
+    /// "did you mean `momentum`?", or the list of names if none is similar and there are few.
     public static func hint(_ name: Name, among candidates: some Sequence<Name>) -> String {
         let near = of(name, among: candidates)
         if !near.isEmpty { return "did you mean " + near.map { "`\($0)`" }.joined(separator: " or ") + "?" }
         return list(candidates)
     }
 
-    /// "use one of `a`, `b`.": the names that there are, as many as fit in a sentence.
+    /// "use one of `a`, `b`.": as many names as fit in a sentence.
     public static func list(_ candidates: some Sequence<Name>) -> String {
         "use one of " + first(24, of: candidates, <).map { "`\($0)`" }.joined(separator: ", ") + "."
     }
 }
 
 extension String {
-    /// The spelling under which optimizers and schedules are found: lower case, without `_`.
+    /// The spelling used to look up optimizers and schedules: lower case, without `_`.
     var folded: String { lowercased().filter { $0 != "_" } }
 
-    /// `folded` without a trailing "lr": CosineDecayLR, cosine_decay_lr and cosine_decay are one name.
+    /// `folded` without a trailing "lr": CosineDecayLR, cosine_decay_lr and cosine_decay are the same name.
     var foldedSchedule: String {
         let name = folded
         return name.hasSuffix("lr") ? String(name.dropLast(2)) : name

@@ -1,33 +1,33 @@
-// Everything that can be wrong with a definition or a step. The API layer's error map is the only reader that knows
-// statuses; this module knows the exception that MindSpore would have raised.
+// Every mistake in a definition or a step. Only the API layer maps errors to statuses; this module knows the exception
+// that MindSpore would raise.
 
 import Names
 
-/// The exception that MindSpore or the document behind it raises for the same mistake.
+/// The exception that MindSpore, or the specification based on it, raises for the same mistake.
 public enum ExceptionClass: String, Sendable, Equatable {
-    /// A value of the wrong kind.
+    /// A value of the wrong type.
     case typeError = "TypeError"
-    /// A value of the right kind that is not allowed.
+    /// A value of the right type that is not allowed.
     case valueError = "ValueError"
     /// A name that does not exist.
     case keyError = "KeyError"
-    /// Something that only shows when it runs.
+    /// An error that only appears at run time.
     case runtimeError = "RuntimeError"
 }
 
-/// What is wrong, where, and what to change.
+/// A mistake: what is wrong, where, and what to change.
 public struct Complaint: Mistake, Sendable, Equatable {
-    /// JSON pointer into the definition, "/groups/0/lr"; empty for the whole of it.
+    /// JSON pointer into the definition, "/groups/0/lr"; empty for the whole definition.
     public var pointer: String
-    /// The exception MindSpore raises for it, where there is one.
+    /// The exception that MindSpore raises for it, if any.
     public var exception: ExceptionClass?
     /// A sentence that says what to change.
     public var detail: String
-    /// What would have been right, in a few words.
+    /// The expected value, in a few words.
     public var expected: Finding?
-    /// What was there instead.
+    /// The actual value.
     public var got: Finding?
-    /// How many mistakes it stands for: more than one where further ones are only counted.
+    /// The number of mistakes it represents: more than one if the others are only counted.
     public var count = 1
 
     /// Makes a complaint.
@@ -44,24 +44,24 @@ public struct Complaint: Mistake, Sendable, Equatable {
 
 /// Why a definition or a step was refused.
 public enum OptimizerError: Error, Sendable, Equatable {
-    /// The definition, or a gradient, is not acceptable; nothing changed.
+    /// The definition, or a gradient, is invalid; nothing changed.
     case invalid(Complaint)
-    /// The learning rate of `group` has `length` entries and step `step` (counted from 0) is past the last.
+    /// The learning rate of `group` has `length` entries, and step `step` (counted from 0) is beyond the last one.
     case learningRateExhausted(group: String, step: Int, length: Int)
-    /// A gradient holds NaN or infinity and `on_nonfinite` is `reject`; nothing changed.
+    /// A gradient contains NaN or infinity and `on_nonfinite` is `reject`; nothing changed.
     case nonFiniteGradient(parameter: String)
-    /// Finite gradients made a parameter that is not finite, or a slot of it: the new values must not be published.
+    /// Finite gradients made a parameter or a slot non-finite: the new values must not be published.
     case diverged(parameter: String, slot: String? = nil)
     /// More than a thousand overflows in a row: the loss scale cannot be lowered further.
     case lossScaleStuck(overflows: Int)
-    /// A number of the state that this update would raise is the last that can be counted; nothing changed.
+    /// The update would raise a count beyond its largest value; nothing changed.
     case stepsUsedUp(count: Name)
-    /// The system has no memory for so many bytes; nothing changed.
+    /// The system has no memory for this many bytes; nothing changed.
     case noMemory(bytes: Int)
 }
 
 extension OptimizerError {
-    /// The exception that MindSpore raises for it, where it raises one.
+    /// The exception that MindSpore raises for it, if any.
     public var exception: ExceptionClass? {
         switch self {
         case .invalid(let complaint): return complaint.exception
@@ -77,7 +77,7 @@ extension OptimizerError {
         .invalid(Complaint(pointer: pointer, exception: exception, detail: detail, expected: expected, got: got))
     }
 
-    /// A member whose value is of another kind than `words` say; `name` is what the sentence calls it.
+    /// The error for a member of the wrong type; `words` say what it must be, `name` is its name in the message.
     static func wrongKind(
         _ pointer: String, _ name: String, _ words: String, _ got: SettingValue, expected: String? = nil
     ) -> OptimizerError {

@@ -1,13 +1,13 @@
-// A definition after all of its rules were applied: what an optimizer's initialiser starts from, and what answers whoever
-// asks about a model's settings. Nothing in it changes; a PATCH makes another.
+// A definition with all rules applied: the basis of an optimizer's initializer and of all queries about a model's
+// settings. Immutable; a PATCH makes a new plan.
 
 import Names
 
-/// What happens to a push whose gradients hold NaN or infinity.
+/// The handling of a push whose gradients contain NaN or infinity.
 public enum NonFinitePolicy: String, CaseIterable, Sendable {
     /// The push is refused.
     case reject
-    /// The update is skipped, as an overflow.
+    /// The update is skipped, like an overflow.
     case skip
 }
 
@@ -17,63 +17,63 @@ public struct GroupPlan: Sendable {
     public let name: Name
     /// Its rate: its own or the model's.
     public let learningRate: LearningRate
-    /// Whether it has a rate of its own.
+    /// Whether the rate is its own.
     public let hasOwnLearningRate: Bool
     /// Its rate as written in the definition.
     public let learningRateSetting: SettingValue
     /// Its weight decay: its own or the model's.
     public let weightDecay: WeightDecay
-    /// Its own optimizer as written in the definition; nil for the model's.
+    /// Its own optimizer as written in the definition; nil if it uses the model's.
     public let optimizerSetting: SettingValue?
 }
 
-/// A definition after all of its rules were applied; nothing in it is allocated.
+/// A definition with all rules applied; nothing is allocated.
 public struct OptimizerPlan: Sendable {
     /// The definition as given.
     public let definition: SettingValue
-    /// Where each parameter is.
+    /// The layout of the parameters.
     public let layout: ArenaLayout
     /// The groups, parallel to `layout.groups`.
     public let groups: [GroupPlan]
-    /// Whether any rate changes with the step, the model's own included, which no group may use.
+    /// Whether any rate changes with the step, including the model's own, even if no group uses it.
     public let hasDynamicRate: Bool
-    /// The model's optimizer first, then those that groups have of their own.
+    /// The model's optimizer first, then those of groups.
     private(set) var rules: [PlannedRule]
-    /// By group: the place of its optimizer in `rules`.
+    /// By group: the index of its optimizer in `rules`.
     let ruleOfGroup: [Int]
-    /// By parameter: the same; the model's optimizer for one in no group.
+    /// By parameter: the index of its optimizer in `rules`; the model's for a parameter without a group.
     private let ruleOfParameter: [Int]
-    /// The optimizer that this plan is read for: the model's, or while the rule of a group reads its arguments, that.
+    /// The optimizer whose arguments are being read: the model's, or that of a group while its rule reads them.
     private var reader = 0
-    /// By group, the reader of the arguments of its optimizer.
+    /// By group: the reader of its optimizer's arguments.
     ///
-    /// Under torch a group may override every argument, elsewhere those of one optimizer are all equal.
+    /// Under torch a group may override every argument; elsewhere all readers of one optimizer are equal.
     public let groupHyperparameters: [SettingReader]
-    /// Whether any group was written.
+    /// Whether the definition has groups.
     public let isGrouped: Bool
-    /// The factor by which gradients arrive multiplied.
+    /// The factor that incoming gradients are multiplied by.
     public let lossScale: Double
-    /// How the factor changes, if it does.
+    /// How the factor changes; nil if it is fixed.
     public let lossScaling: LossScaling?
-    /// What an exhausted array does.
+    /// The behaviour past the end of a rate array.
     public let pastEnd: PastEnd
-    /// What NaN and infinity in a push do.
+    /// The handling of NaN and infinity in a push.
     public let onNonFinite: NonFinitePolicy
-    /// Whether duplicate rows are summed first.
+    /// Whether duplicate rows are summed before the update.
     public let unique: Bool
-    /// The step at which the model starts.
+    /// The initial step of the model.
     public let step: Int
-    /// What was ignored, in sentences.
+    /// Warnings about ignored settings.
     public private(set) var warnings: [String]
-    /// The catalogue in which names are looked up.
+    /// The catalogue used to look up names.
     public let catalogue: Catalogue
-    /// LARS: the plan of the optimizer inside.
+    /// LARS: the plan of the inner optimizer.
     public let inner: SettingValue?
-    /// The places of the slots of all optimizers, each name once; none while the rules read their arguments.
+    /// The layouts of the slots of all optimizers, each name once; empty while the rules read their arguments.
     public private(set) var slots: [SlotLayout] = []
-    /// The numbers per parameter of all optimizers, each name once, with the values that they begin with.
+    /// The per-parameter numbers of all optimizers, each name once, with their initial values.
     private(set) var scalars: [(name: String, first: Double)] = []
-    /// The bytes that the slots and the scratch of updates take.
+    /// The bytes of the slots and of the scratch memory for updates.
     public private(set) var byteCount = 0
 
     init(
@@ -98,12 +98,12 @@ extension OptimizerPlan {
     /// The name of the model's optimizer.
     public var optimizerName: String { rules[0].row.traits.name }
 
-    /// The place in `rules` of the optimizer that updates a parameter.
+    /// The index in `rules` of the optimizer that updates a parameter.
     func rule(of parameter: Int) -> Int { ruleOfParameter[parameter] }
 
-    /// This plan with what only its rules know.
+    /// This plan completed with what its rules declare.
     ///
-    /// - Throws: `.invalid` where the slots would not fit in any memory.
+    /// - Throws: `.invalid` if the size of the slots overflows.
     func completed(by made: [Rule]) throws(OptimizerError) -> OptimizerPlan {
         var (plan, memory) = (self, DeclaredMemory())
         for (place, rule) in made.enumerated() {
@@ -117,16 +117,16 @@ extension OptimizerPlan {
         return plan
     }
 
-    /// The slots of a state with their places.
+    /// The slots of a state with their layouts.
     func slots(of state: OptimizerState) -> [Slot] {
         zip(slots, state.slots).map { Slot(layout: $0, buffer: $1.buffer) }
     }
 
-    /// The rate of each group, in update order, for the update that follows `step` updates; nil where the rule makes its
-    /// own (AdaFactor's relative step).
+    /// The rate of each group, in update order, for the update after `step` updates; nil if the rule computes its own
+    /// (AdaFactor's relative step).
     ///
     /// - Throws: `.learningRateExhausted` past the end of an array with `past_end: error`.
-    /// - Source: seed, `get_lr`; a query never moves the step, unlike that of some MindSpore versions.
+    /// - Source: seed, `get_lr`; a query never advances the step, unlike some MindSpore versions.
     public func learningRate(at step: Int) throws(OptimizerError) -> [Float?] {
         var rates: [Float?] = []
         for group in groups {
@@ -142,17 +142,18 @@ extension OptimizerPlan {
     /// The weight decay of each group at a step, as configured.
     public func weightDecay(at step: Int) -> [Float] { groups.map { $0.weightDecay.value(at: step) } }
 
-    /// The weight decay of each group at a step times the fixed or current loss scale, as MindSpore reports it.
+    /// The weight decay of each group at a step times the fixed or current loss scale, as reported by MindSpore.
     ///
     /// - Source: seed, `get_weight_decay`.
     public func scaledWeightDecay(at step: Int, in state: OptimizerState) -> [Float] {
         weightDecay(at: step).map { min($0 * Float(decayFactor(in: state)), .greatestFiniteMagnitude) }
     }
 
-    /// What gradients must arrive multiplied by: the fixed `loss_scale`, or the current scale of the loss scaling.
+    /// The factor that gradients must be multiplied by: the fixed `loss_scale`, or the current scale of the loss
+    /// scaling.
     public func lossScale(in state: OptimizerState) -> Double { state.lossScaler.first ?? lossScale }
 
-    /// What weight decay is multiplied by before the gradients are unscaled: 1 where they are unscaled first.
+    /// The factor on weight decay before gradients are unscaled: 1 if they are unscaled first.
     func decayFactor(in state: OptimizerState) -> Double {
         guard let lossScaling else { return lossScale }
         return lossScaling.dropsOverflow ? 1 : lossScale(in: state)
@@ -161,7 +162,7 @@ extension OptimizerPlan {
     /// Whether a gradient with NaN or infinity skips the update instead of being refused.
     public var skipsNonFinite: Bool { onNonFinite == .skip || lossScaling?.dropsOverflow == true }
 
-    /// Refuses gradients that were not made for this layout, and sparse ones where the rule has no way with them.
+    /// Refuses gradients made for another layout, and sparse ones that the rule does not support.
     ///
     /// - Throws: `.invalid`.
     func check(_ gradients: Gradients) throws(OptimizerError) {
@@ -198,24 +199,24 @@ extension OptimizerPlan {
     }
 }
 
-// What a rule reads of the plan while it is made.
+// Properties of the plan that rules read while they are made.
 extension OptimizerPlan {
-    /// This plan as the optimizer at a place of `rules` reads it.
+    /// This plan as the optimizer at an index of `rules` reads it.
     func seen(by place: Int) -> OptimizerPlan {
         var plan = self
         plan.reader = place
         return plan
     }
 
-    /// The line in the catalogue of the optimizer that reads.
+    /// The catalogue row of the optimizer that is reading.
     var row: Catalogue.Row { rules[reader].row }
 
-    /// Whether it is the model's optimizer that reads, and not one that groups have of their own.
+    /// Whether the model's optimizer is reading, and not one of a group.
     var isOfModel: Bool { reader == 0 }
 
     /// The reader of the optimizer's own arguments.
     ///
-    /// A rule reads all it knows; the rest is refused.
+    /// A rule reads the arguments it knows; all others are refused.
     public var hyperparameters: SettingReader { rules[reader].settings }
 
     /// The groups that it updates.
@@ -228,7 +229,7 @@ extension OptimizerPlan {
         groups.indices.filter { ruleOfGroup[$0] == reader }.map { groupHyperparameters[$0] }
     }
 
-    /// One value per group, read from that group's hyperparameters; its own for groups that others update.
+    /// One value per group, read from the group's arguments; `elsewhere` for groups of other optimizers.
     public func perGroup<Value>(
         _ read: (SettingReader) throws(OptimizerError) -> Value
     ) throws(OptimizerError) -> [Value] {

@@ -1,22 +1,23 @@
-// Reads `optimizer`: which class it names, and where its arguments are.
+// Reads `optimizer`: its class, and the location of its arguments.
 
 import Names
 
-/// The class that a definition names, with its arguments unread.
+/// The class named in a definition, with its arguments unread.
 struct OptimizerSubject {
     let row: Catalogue.Row
-    /// What the pipeline goes by: the class's traits, or those of the optimizer inside of LARS.
+    /// The traits for the pipeline: the class's, or those of the optimizer inside LARS.
     let traits: RuleTraits
     let settings: SettingReader
-    /// LARS: the optimizer inside.
+    /// LARS: the inner optimizer.
     let inner: SettingValue?
-    /// Whose word on centralization counts: for LARS that of the optimizer inside.
+    /// The row that decides about centralization: for LARS that of the inner optimizer.
     fileprivate let decider: (row: Catalogue.Row, settings: SettingReader)
 
     /// Whether gradients may be centralized.
     var centralizes: Bool { traits.centralizes && decider.row.centralizes(decider.settings) }
 
-    /// Where a framework's groups hold arguments, a group overrides the optimizer's; elsewhere every group has the same.
+    /// If the framework's groups can contain arguments, a group overrides the optimizer's; otherwise all groups share
+    /// them.
     func settings(ofGroup group: GroupMembership.Group) -> SettingReader {
         guard traits.framework.words.groupsHoldArguments, !group.pointer.isEmpty else { return settings }
         return SettingReader(
@@ -29,7 +30,7 @@ struct OptimizerSubject {
 /// Finds the class of an optimizer by name.
 struct OptimizerReader {
     let catalogue: Catalogue
-    /// Whose optimizer a name means that does not say so.
+    /// The framework of a name that does not state one.
     var framework = Framework.standard
 
     func read(_ setting: SettingValue?, pointer: String = "/optimizer") throws(OptimizerError) -> OptimizerSubject {
@@ -46,7 +47,7 @@ struct OptimizerReader {
         return OptimizerSubject(row: row, traits: row.traits, settings: named, inner: nil, decider: (row, named))
     }
 
-    /// LARS: the pipeline goes by what the optimizer inside takes, but decays and unscales itself.
+    /// LARS: the pipeline uses the inner optimizer's traits, but LARS itself decays and unscales.
     private func wrapped(
         _ row: Catalogue.Row, _ object: SettingValue, pointer: String
     ) throws(OptimizerError) -> OptimizerSubject {
@@ -103,7 +104,7 @@ struct OptimizerReader {
             expected: names.joined(separator: ", "), got: name)
     }
 
-    /// The line to write where another framework has the name, or the name has a module before it.
+    /// The line to write if another framework has the name, or if the name has a module prefix.
     private func elsewhere(_ name: String, not framework: Framework) -> String? {
         let parts = name.split(separator: ".")
         let last = (parts.last.map(String.init) ?? name).folded
@@ -116,7 +117,7 @@ struct OptimizerReader {
     }
 }
 
-/// The name of a class and whose it is: `framework` beside `type`, or both in one word, as in `torch.AdamW`.
+/// The class's name and framework: from `framework` next to `type`, or combined, as in `torch.AdamW`.
 private struct OptimizerName {
     let name: String
     let framework: Framework

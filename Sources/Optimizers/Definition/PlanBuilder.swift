@@ -1,5 +1,5 @@
-// From a definition to a plan, in the order in which MindSpore checks: parameters, loss_scale, learning_rate, groups,
-// weight_decay; the rule's own arguments are read by the rule. Nothing is allocated here.
+// Builds a plan from a definition, in MindSpore's order of checks: parameters, loss_scale, learning_rate, groups,
+// weight_decay. The rule reads its own arguments. Nothing is allocated here.
 
 import Names
 
@@ -92,7 +92,7 @@ struct PlanBuilder {
         return (1, try LossScaling(setting, pointer: "/loss_scaling"))
     }
 
-    /// Refuses a loss scale that an optimizer of the model does not have.
+    /// Refuses a loss scale if an optimizer of the model does not support it.
     private func checkLossScale(_ top: SettingReader, _ scale: Double, _ traits: RuleTraits) throws(OptimizerError) {
         guard scale != 1, !traits.takesLossScale || !traits.framework.words.hasBaseClass else { return }
         throw top.complaint(
@@ -118,7 +118,7 @@ struct PlanBuilder {
         return try WeightDecay(setting, pointer: "/weight_decay", catalogue: catalogue, traits: traits)
     }
 
-    /// The first step; below 2^53, so that it is exact wherever it is computed with.
+    /// The first step; below 2^53, so that doubles represent it exactly.
     private func readStep(_ top: SettingReader) throws(OptimizerError) -> Int {
         let step = try top.wholeNumber("step", default: 0, atLeast: 0)
         guard OptimizerState.steps.contains(step) else {
@@ -134,7 +134,7 @@ struct PlanBuilder {
         return try reader.read(setting, addsDefault: addsDefault)
     }
 
-    /// `target` names the device of the update; this server has one.
+    /// `target` names the device of the update; paramd has only the CPU.
     private func readTarget(_ top: SettingReader) throws(OptimizerError) {
         guard let setting = top.raw("target") else { return }
         guard let target = setting.stringValue else {
@@ -153,7 +153,7 @@ struct PlanBuilder {
 }
 
 extension SettingReader {
-    /// One of the names of an enumeration; `fallback` where absent.
+    /// One of the names of an enumeration; `fallback` if absent.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: Name, default fallback: Choice
     ) throws(OptimizerError) -> Choice where Choice.RawValue == String {

@@ -1,29 +1,29 @@
-// One optimizer of a model as the plan has it, and how the slots and numbers of all of them are laid out together: each
-// name is there once, and leaves out the parameters whose optimizer does not keep it.
+// One optimizer of a model in the plan, and the combined layout of all optimizers' slots and numbers: each name exists
+// once, and skips the parameters whose optimizer does not use it.
 
-/// One optimizer of a model: what it was told, and where its memory is among that of all.
+/// One optimizer of a model: its arguments, and its share of the combined memory.
 struct PlannedRule: Sendable {
-    /// Its line in the catalogue.
+    /// Its catalogue row.
     let row: Catalogue.Row
     /// The reader of its arguments.
     let settings: SettingReader
-    /// Whether sparse gradients are defined for it.
+    /// Whether it supports sparse gradients.
     var takesSparseGradients = false
-    /// The places of its slots in `OptimizerPlan.slots`.
+    /// The indices of its slots in `OptimizerPlan.slots`.
     var slots: [Int] = []
-    /// The places of its numbers per parameter in `OptimizerPlan.scalars`.
+    /// The indices of its per-parameter numbers in `OptimizerPlan.scalars`.
     var scalars: [Int] = []
 
     init(_ subject: OptimizerSubject) { (row, settings) = (subject.row, subject.settings) }
 }
 
-/// The slots and numbers that all rules of a model declare, by name.
+/// The slots and numbers that the rules of a model declare, by name.
 struct DeclaredMemory {
     private var slots: [(name: String, byRule: [Int: SlotDefinition])] = []
-    /// The numbers per parameter, with the values that they begin with.
+    /// The per-parameter numbers with their initial values.
     private(set) var scalars: [(name: String, first: Double)] = []
 
-    /// Adds those of the rule at a place, and tells the rule's part where they are.
+    /// Adds the declarations of the rule at an index, and records the indices in that rule's row.
     mutating func add(_ rule: Rule, at place: Int, to planned: inout PlannedRule) {
         for slot in rule.slotDefinitions {
             let known = slots.firstIndex { $0.name == slot.name } ?? slots.count
@@ -39,9 +39,9 @@ struct DeclaredMemory {
         planned.takesSparseGradients = rule.takesSparseGradients
     }
 
-    /// Where the values of each slot are; `rules` has the place of each parameter's rule.
+    /// The layout of each slot; `rules` maps parameters to rules.
     ///
-    /// - Throws: `.invalid` where they would not fit in any memory.
+    /// - Throws: `.invalid` if the size overflows.
     func layouts(_ layout: ArenaLayout, rules: [Int]) throws(OptimizerError) -> [SlotLayout] {
         var layouts: [SlotLayout] = []
         for (name, byRule) in slots { layouts.append(try SlotLayout(name, layout, rules.map { byRule[$0] })) }

@@ -1,48 +1,49 @@
-// What the pipeline must know of a rule before it exists: its name, whose rule it is, what it takes from the base class.
+// The properties of a rule that the pipeline needs before the rule is made: its name, its framework, its use of the
+// base class.
 
-/// What an optimizer's class takes from the base class.
+/// The features of the base class that an optimizer's class supports.
 public struct RuleTraits: Sendable {
     /// The class's name, "AdamWeightDecay".
     public var name: String
-    /// Whose class it is.
+    /// Its framework.
     public var framework = Framework.standard
-    /// The class's default rate; nil where one must be given.
+    /// The default rate; nil if a rate is required.
     public var learningRate: Double?
-    /// Whether the class may do without a rate and make its own (AdaFactor).
+    /// Whether the class can compute its own rate (AdaFactor).
     public var makesOwnRate = false
-    /// The class's default weight decay.
+    /// The default weight decay.
     public var weightDecay = 0.0
-    /// Whether it knows weight decay at all.
+    /// Whether it supports weight decay.
     public var takesWeightDecay = true
     /// Whether weight decay may be a schedule.
     public var takesScheduledDecay = true
-    /// Whether it has a loss scale.
+    /// Whether it supports a loss scale.
     public var takesLossScale = true
-    /// Whether `grad_centralization` reaches its gradients.
+    /// Whether `grad_centralization` applies to its gradients.
     public var centralizes = true
     /// Whether, without groups, names with "beta" or "gamma" do not decay.
     public var filtersNames = true
-    /// Whether decay is added to the gradient by the pipeline; false where the rule applies it itself.
+    /// Whether the pipeline adds decay to the gradient; false if the rule applies decay itself.
     public var decaysGradient = true
-    /// Whether the pipeline divides by the loss scale (not in AdaFactor, which takes the argument and ignores it).
+    /// Whether the pipeline divides by the loss scale (not for AdaFactor, which accepts the argument and ignores it).
     public var unscales = true
-    /// Whether a group's own weight decay counts (not in AdaFactor).
+    /// Whether a group's own weight decay applies (not for AdaFactor).
     public var groupsWeightDecay = true
-    /// What an unknown hyperparameter raises.
+    /// The exception for an unknown hyperparameter.
     public var unknownKeyException = ExceptionClass.typeError
 
-    /// Whether it wraps another optimizer, which `optimizer` among its arguments names (LARS).
+    /// Whether it wraps another optimizer, named by its argument `optimizer` (LARS).
     var wrapsAnother = false
-    /// Whether it updates whole models only, and no group beside another optimizer.
+    /// Whether it only updates whole models, and never a group next to another optimizer.
     var updatesWholeModel = false
 
-    /// The traits of a class that takes everything from the base class.
+    /// The traits of a class that supports everything of the base class.
     public init(_ name: String, learningRate: Double? = nil) {
         self.name = name
         self.learningRate = learningRate
     }
 
-    /// The same of a class of another framework, without what that framework does not have.
+    /// The traits of a class of another framework, without the features that the framework lacks.
     func speaking(_ framework: Framework) -> RuleTraits {
         var traits = self
         traits.framework = framework

@@ -1,10 +1,10 @@
-// Reads the members of one object of a definition with MindSpore's checks: the right kind (TypeError), the right range
-// (ValueError), no member that no one asked for. Rules, schedules and loss scaling are written in terms of it.
+// Reads the members of one object of a definition with MindSpore's checks: type (TypeError), range (ValueError), no
+// unknown members. Rules, schedules and loss scaling use it.
 
 import Names
 import Threading
 
-/// The range of a number, with the words for it.
+/// The range of a number, and its description.
 public struct Bounds: Sendable {
     let words: String
     let holds: @Sendable (Double) -> Bool
@@ -29,19 +29,19 @@ public struct Bounds: Sendable {
     public static let aboveOne = Bounds(words: "a number > 1") { $0 > 1 }
 }
 
-/// Reads the members of one object of a definition; whatever no one read is refused by `finish()`.
+/// Reads the members of one object of a definition; `finish()` refuses members that were not read.
 ///
-/// What was read is noted behind a lock, so that a plan and its readers may cross threads.
+/// The record of reads is behind a lock, so that threads can share a plan and its readers.
 public final class SettingReader: Sendable {
     /// The JSON pointer of the object.
     public let pointer: String
-    /// What the object describes, for the sentences ("Adam", "CosineDecayLR").
+    /// The name of the object for messages ("Adam", "CosineDecayLR").
     public let owner: String
     let entries: [SettingValue.Entry]
 
     private let parent: SettingReader?
-    /// What was asked for, and what it was read as, defaults included, as numbers are compared: two objects that read
-    /// alike mean the same.
+    /// The members requested and the values read, including defaults: two objects with equal records have the same
+    /// meaning.
     private struct Notes {
         var asked: [Name]
         var readings: [Name: SettingValue] = [:]
@@ -52,8 +52,10 @@ public final class SettingReader: Sendable {
     /// Members that are read, and compared, elsewhere.
     private let known: [Name]
 
-    /// A reader of `setting`, which must be an object, at `pointer`; `known` names are read elsewhere, and what the
-    /// object lacks is looked up in `parent` (a torch group over its optimizer).
+    /// Makes a reader of `setting`, which must be an object, at `pointer`.
+    ///
+    /// `known` names are read elsewhere; members that the object lacks are looked up in `parent` (a torch group
+    /// overrides its optimizer).
     public init(
         _ setting: SettingValue, pointer: String, owner: String, known: [Name] = [], parent: SettingReader? = nil
     ) {
@@ -65,15 +67,17 @@ public final class SettingReader: Sendable {
         notes = Locked(Notes(asked: known))
     }
 
-    /// The member's value as written, nil if it is absent; null counts as a value.
+    /// The member's value as written; nil if absent.
+    ///
+    /// null counts as a value.
     public func raw(_ key: Name) -> SettingValue? {
         notes.withLock { if !$0.asked.contains(key) { $0.asked.append(key) } }
-        // The parent is asked in any case: an argument that every group overrides is known all the same.
+        // The parent is always asked too, so that an argument that every group overrides counts as known.
         let inherited = parent?.raw(key)
         return entries.first { $0.key == key }?.value ?? inherited
     }
 
-    /// The member asked for last, if it was not there: what stopped the reading when something required is missing.
+    /// The last requested member if it was absent: the required one that stopped the reading.
     var missing: Name? { asked.last.flatMap { has($0) ? nil : $0 } }
 
     /// Whether the object, or its parent, has the member.
@@ -82,20 +86,20 @@ public final class SettingReader: Sendable {
     /// Whether the object itself has the member.
     func holds(_ key: Name) -> Bool { entries.contains { $0.key == key } }
 
-    /// Whether the object is the optimizer's own, and no group's over it.
+    /// Whether the object is the optimizer's own, not a group that overrides it.
     var isOutermost: Bool { parent == nil }
 
-    /// Where a member is, or would be written.
+    /// The pointer to a member, present or not.
     func place(of key: Name) -> String {
         if let parent, !holds(key), parent.has(key) { return parent.place(of: key) }
         return "\(pointer)/\(key.pointerEscaped)"
     }
 
-    /// A number in `bounds`; `fallback` where absent.
+    /// A number in `bounds`; `fallback` if absent.
     ///
-    /// Integers are taken as floats.
+    /// Integers are accepted.
     ///
-    /// - Throws: TypeError where it is not a number or is absent without a fallback, ValueError out of bounds.
+    /// - Throws: TypeError if it is not a number, or absent without a fallback; ValueError out of bounds.
     public func number(
         _ key: Name, default fallback: Double? = nil, _ bounds: Bounds = .any
     ) throws(OptimizerError) -> Double {
@@ -107,7 +111,7 @@ public final class SettingReader: Sendable {
         return note(key, try Self.number(setting, bounds, at: place(of: key), of: "`\(key)`")) { .number($0 + 0) }
     }
 
-    /// The number that `setting` is, checked.
+    /// The checked number in `setting`.
     static func number(
         _ setting: SettingValue, _ bounds: Bounds, at pointer: String, of name: String
     ) throws(OptimizerError) -> Double {
@@ -128,7 +132,7 @@ public final class SettingReader: Sendable {
         return value
     }
 
-    /// An integer of at least `least`; `fallback` where absent.
+    /// An integer of at least `least`; `fallback` if absent.
     ///
     /// - Throws: TypeError for a fraction, a boolean or absence, ValueError below `least`.
     public func integer(_ key: Name, default fallback: Int? = nil, atLeast least: Int) throws(OptimizerError) -> Int {
@@ -146,7 +150,7 @@ public final class SettingReader: Sendable {
         return note(key, value) { .integer($0) }
     }
 
-    /// As `integer`, but for what is not an argument of MindSpore's: a whole number is one however it is written.
+    /// As `integer`, but for arguments that MindSpore lacks: accepts a whole number in any notation.
     public func wholeNumber(
         _ key: Name, default fallback: Int? = nil, atLeast least: Int
     ) throws(OptimizerError) -> Int {
@@ -154,9 +158,9 @@ public final class SettingReader: Sendable {
         return try integer(key, default: fallback, atLeast: least)
     }
 
-    /// true or false; `fallback` where absent.
+    /// true or false; `fallback` if absent.
     ///
-    /// - Throws: TypeError for anything else, 0 and 1 included.
+    /// - Throws: TypeError for anything else, including 0 and 1.
     public func boolean(_ key: Name, default fallback: Bool) throws(OptimizerError) -> Bool {
         guard let setting = raw(key) else { return note(key, fallback) { .boolean($0) } }
         guard case .boolean(let value) = setting else {
@@ -166,17 +170,17 @@ public final class SettingReader: Sendable {
         return note(key, value) { .boolean($0) }
     }
 
-    /// Reads a switch that changes no number here: definitions are the same with it, without it, and whatever it says.
+    /// Reads a switch that does not change the numbers: definitions with and without it are the same.
     ///
-    /// - Throws: TypeError for anything but true and false, and null where it is allowed.
+    /// - Throws: TypeError for anything but true, false, and, if allowed, null.
     func ignore(_ key: Name, orNull allowsNull: Bool = false) throws(OptimizerError) {
         if !allowsNull || raw(key) != .null { _ = try boolean(key, default: false) }
         _ = note(key, false) { .boolean($0) }
     }
 
-    /// Two numbers; `fallback` where absent.
+    /// Two numbers; `fallback` if absent.
     ///
-    /// - Throws: TypeError where it is not an array of numbers, ValueError where it has not exactly two.
+    /// - Throws: TypeError if it is not an array of numbers, ValueError if it does not have exactly two.
     public func pair(_ key: Name, default fallback: (Double, Double)) throws(OptimizerError) -> (Double, Double) {
         guard let setting = raw(key) else { return note(key, fallback) { .numbers([$0.0 + 0, $0.1 + 0]) } }
         let words = "an array of two numbers"
@@ -195,7 +199,7 @@ public final class SettingReader: Sendable {
 
     /// An array of numbers.
     ///
-    /// - Throws: TypeError for anything else, and where it is absent.
+    /// - Throws: TypeError for anything else, or if it is absent.
     public func numbers(_ key: Name) throws(OptimizerError) -> [Double] {
         switch raw(key) {
         case .numbers(let values)?: return values
@@ -207,14 +211,14 @@ public final class SettingReader: Sendable {
         }
     }
 
-    /// Remembers what the member `key` was read as.
+    /// Records the value read for the member `key`.
     func note<Value>(_ key: Name, _ value: Value, as setting: (Value) -> SettingValue) -> Value {
         let reading = setting(value)
         notes.withLock { $0.readings[key] = reading }
         return value
     }
 
-    /// What was read, by name: as it was read, or as it was written where a rule reads it by itself.
+    /// The values by name: as read, or as written if a rule reads them itself.
     var canonical: SettingValue {
         let (asked, readings) = notes.withLock { ($0.asked, $0.readings) }
         var members = readings.filter { !known.contains($0.key) }
@@ -226,7 +230,7 @@ public final class SettingReader: Sendable {
         return .object(members.sorted { $0.key < $1.key }.map { SettingValue.Entry(key: $0.key, value: $0.value) })
     }
 
-    /// Refuses members that were not read, naming the nearest one that exists.
+    /// Refuses members that were not read, and suggests the nearest known name.
     public func finish(_ exception: ExceptionClass = .typeError) throws(OptimizerError) {
         guard let unread = entries.first(where: { !asked.contains($0.key) }) else { return }
         if let misplaced = MisplacedMember.complaint(unread, in: pointer, exception) { throw misplaced }
@@ -236,7 +240,7 @@ public final class SettingReader: Sendable {
             expected: asked.sorted().map(\.text).joined(separator: ", "), got: unread.key.text)
     }
 
-    /// " Write `"learning_rate":0.1`.": the member under the name that it has here, with the value that was sent.
+    /// " Write `"learning_rate":0.1`.": the member under its name here, with the value that was sent.
     private func correction(of entry: SettingValue.Entry) -> String {
         let names = NearestNames.of(entry.key, among: asked)
         var line = names.first.flatMap { SettingValue.member($0, entry.value) }
@@ -244,7 +248,7 @@ public final class SettingReader: Sendable {
             let members = zip(names, values).compactMap { SettingValue.member($0, $1) }
             line = members.count == names.count ? members.joined(separator: ",") : nil
         } else if names == ["betas"] {
-            // Two numbers of MindSpore's are one pair of torch's.
+            // Two numbers of MindSpore are one pair in torch.
             let pair = [("beta1" as Name, 0.9), ("beta2", 0.999)].map { self[$0.0]?.numberValue ?? $0.1 }
             line = SettingValue.member("betas", .numbers(pair))
         }

@@ -1,12 +1,12 @@
-// A setting as the text that one would write: refusals show the line that is right, with the values that were sent.
+// A setting as text: refusals show the corrected line with the values that were sent.
 
 import Names
 
 extension SettingValue {
-    /// A longer text does not fit in a sentence.
+    /// The longest text that fits in a sentence.
     private static let longestLine = 160
 
-    /// This value as JSON in one line; nil where that is too long for a sentence, or needs escapes.
+    /// This value as JSON on one line; nil if it is too long for a sentence or needs escapes.
     public var line: String? {
         let text = written
         guard let text, text.utf8.count <= Self.longestLine else { return nil }
@@ -30,7 +30,7 @@ extension SettingValue {
         }
     }
 
-    /// `"key":value`, or nil as `line`.
+    /// `"key":value`, or nil if `line` is nil.
     static func member(_ key: Name, _ value: SettingValue) -> String? {
         guard let name = quoted(key.text), let text = value.line else { return nil }
         return "\(name):\(text)"

@@ -1,5 +1,5 @@
-// The data of a definition, in the order written: what JSON can say, without being JSON. The API layer makes it from a
-// request body, the rules and schedules read it through `SettingReader`, the journal stores it.
+// The data of a definition in the order written: the JSON data model without its syntax. The API layer makes it from a
+// request body, rules and schedules read it through `SettingReader`, the journal stores it.
 
 import Names
 
@@ -15,11 +15,11 @@ public indirect enum SettingValue: Sendable, Equatable {
     case number(Double)
     /// A string.
     case string(String)
-    /// An array that holds only numbers, integers included; never booleans.
+    /// An array of numbers only, including integers; never booleans.
     case numbers([Double])
     /// Any other array.
     case array([SettingValue])
-    /// An object: ordered, its keys unique.
+    /// An object with ordered, unique keys.
     case object([Entry])
 
     /// One member of an object.
@@ -36,19 +36,19 @@ public indirect enum SettingValue: Sendable, Equatable {
         }
     }
 
-    /// The value of an object's member; nil where there is none or this is not an object.
+    /// The value of an object's member; nil if there is none or this is not an object.
     public subscript(key: Name) -> SettingValue? {
         guard case .object(let entries) = self else { return nil }
         return entries.first { $0.key == key }?.value
     }
 
-    /// The members of an object; none for anything else.
+    /// The members of an object; empty for anything else.
     public var entries: [Entry] {
         if case .object(let entries) = self { return entries }
         return []
     }
 
-    /// The elements of an array of any kind; nil for anything else.
+    /// The elements of any array; nil for anything else.
     public var elements: [SettingValue]? {
         switch self {
         case .array(let elements): return elements
@@ -57,7 +57,7 @@ public indirect enum SettingValue: Sendable, Equatable {
         }
     }
 
-    /// The values that are neither arrays nor objects, at any depth.
+    /// The scalar values at any depth.
     public var valueCount: Int {
         switch self {
         case .numbers(let values): values.count
@@ -67,7 +67,7 @@ public indirect enum SettingValue: Sendable, Equatable {
         }
     }
 
-    /// The bytes that the arrays of numbers in it take, with the float32 copies that rates are looked up in.
+    /// The bytes of its arrays of numbers, including the float32 copies used to look up rates.
     public var arrayBytes: Int {
         switch self {
         case .numbers(let values): values.count * 16
@@ -77,7 +77,7 @@ public indirect enum SettingValue: Sendable, Equatable {
         }
     }
 
-    /// The value of a number, integer or not; nil for anything else.
+    /// The value of any number; nil for anything else.
     public var numberValue: Double? {
         switch self {
         case .integer(let value): return Double(value)
@@ -92,7 +92,7 @@ public indirect enum SettingValue: Sendable, Equatable {
         return nil
     }
 
-    /// What this is, in words that fit after "got".
+    /// The kind of value, in words that fit after "got".
     public var kind: String {
         switch self {
         case .null: return "null"
@@ -106,7 +106,7 @@ public indirect enum SettingValue: Sendable, Equatable {
         }
     }
 
-    /// This object with a member replaced in its place, added at the end, or (nil) removed.
+    /// This object with a member replaced in place, added at the end, or removed (nil).
     public func setting(_ key: Name, to value: SettingValue?) -> SettingValue {
         var entries = entries
         let place = entries.firstIndex { $0.key == key }

@@ -1,21 +1,21 @@
-// How far apart two names are in spelling. `NearestNames` measures one name against thousands, on a thread that others wait
-// for: a whole column of the usual table is one machine word here.
+// The distance of two names in spelling. `NearestNames` compares one name with thousands on a network thread, so a
+// whole column of the usual table is one machine word.
 
 import Names
 
-/// Levenshtein's distance, insertions, deletions and replacements, from one word to others; case is passed over.
+/// Levenshtein distance (insertions, deletions, replacements) from one word to others; case is ignored.
 ///
 /// Source: Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances", 2003, figure 3.
 struct SpellingDistance {
-    /// Bytes of each word that count.
+    /// The number of bytes of each word that count.
     static let longest = 64
 
-    /// Bytes of the word that count.
+    /// The bytes of the word that count.
     let count: Int
-    /// By byte: where it stands in the word.
+    /// By byte: its positions in the word.
     private var places = [UInt64](repeating: 0, count: 256)
 
-    /// Measures from `word`.
+    /// Prepares the distance from `word`.
     init(from word: Name) {
         var place = 0
         for byte in word.utf8.prefix(Self.longest) {
@@ -48,6 +48,6 @@ struct SpellingDistance {
 }
 
 extension UInt8 {
-    /// The small letter of an ASCII capital; any other byte itself.
+    /// Lower case for an ASCII capital; any other byte unchanged.
     var lowercased: UInt8 { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self | 0x20 : self }
 }

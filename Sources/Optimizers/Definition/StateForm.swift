@@ -1,9 +1,9 @@
-// What the state of a definition consists of: the names and shapes of its tensors, and which numbers may be in them. The
-// server writes files by it and holds those that come back against it.
+// The names and shapes of the tensors in the state of a definition, and their valid numbers. The server uses it to
+// write files and to check files that are sent.
 
 import Names
 
-/// The tensors and numbers of one definition's state.
+/// The tensors and numbers of a definition's state.
 public struct StateForm {
     /// A tensor: a parameter, or `PARAMETER#SLOT`.
     public struct Tensor {
@@ -13,15 +13,15 @@ public struct StateForm {
         public let shape: Shape
         let numbers: StateNumber
 
-        /// Refuses values of which one cannot be in this tensor.
+        /// Refuses values that are invalid for this tensor.
         ///
-        /// - Throws: `.invalid`, with the name, the value and its place.
+        /// - Throws: `.invalid` with the name, the value and its index.
         public func check(_ values: UnsafeBufferPointer<Float>) throws(OptimizerError) {
             try numbers.check(values, name)
         }
     }
 
-    /// The tensors in the order in which their values lie: parameters, then each slot.
+    /// The tensors in the order of their values: parameters, then each slot.
     public let tensors: [Tensor]
     private let plan: OptimizerPlan
 
@@ -40,7 +40,7 @@ public struct StateForm {
         tensors = parameters + slots
     }
 
-    /// Refuses numbers of parameters of which one is none that a state has.
+    /// Refuses per-parameter numbers that are invalid in a state.
     ///
     /// - Throws: `.invalid`, with the name and the value.
     public func check(_ scalars: [String: [Double]]) throws(OptimizerError) {

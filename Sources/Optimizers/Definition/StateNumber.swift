@@ -1,37 +1,37 @@
-// What each number of an optimizer's state may be, in one table. NamedStateReading holds a file against it, so that no
-// value comes in that no state of this server, MindSpore or torch could hold.
+// The valid values of each number in an optimizer's state, in one table. NamedStateReading checks files against it, so
+// that no value is imported that paramd, MindSpore or torch could not have produced.
 
 import Names
 
-/// The values that a number of a state may have; all of them are finite.
+/// The valid values of a number in a state; all are finite.
 enum StateNumber {
-    /// How many updates there have been.
+    /// A count of updates.
     case count
-    /// Whether something has happened.
+    /// A flag.
     case flag
-    /// A factor that only shrinks: a power of a decay, a product of them.
+    /// A factor that only shrinks: a power of a decay, or a product of powers.
     case share
-    /// A factor of a loss, within float32.
+    /// A loss scale within float32.
     case scale
-    /// A square, a root of one, or a sum of them.
+    /// A square, a root, or a sum of squares.
     case notNegative
-    /// An integer of a parameter that is not trained.
+    /// An integer of an untrained parameter.
     case integer(WireType)
-    /// Anything else.
+    /// Any finite number.
     case any
 
-    /// Numbers of the whole model, by name.
+    /// The numbers of the whole model, by name.
     private static let ofModel: [Name: StateNumber] = [
         "global_step": .count, "loss_scale": .scale, "loss_scale#steps": .count, "loss_scale#mark": .count,
         "loss_scale#overflows": .count, "beta1_power": .share, "beta2_power": .share,
     ]
 
-    /// Numbers of a parameter, by the part of their name behind `#`.
+    /// The numbers of a parameter, by the part of their name after `#`.
     private static let ofParameter: [String: StateNumber] = [
         "step": .count, "started": .flag,
     ]
 
-    /// Slots and numbers of the rules in `Rules/`; those of users' rules may be anything.
+    /// The slots and numbers of the rules in `Rules/`; those of custom rules may have any value.
     private static let ofRules: [String: StateNumber] = [
         "stat": .flag, "mu_product": .share, "mu": .share,
         "exp_avg_sq": .notNegative, "exp_avg_sq_row": .notNegative, "exp_avg_sq_col": .notNegative,
@@ -40,15 +40,15 @@ enum StateNumber {
         "lamb_v": .notNegative, "mean_square": .notNegative, "step_size": .notNegative,
     ]
 
-    /// What a number of the whole model may be; nil for a name that is not one.
+    /// The valid values for a number of the whole model; nil if the name is unknown.
     static func ofModel(_ name: Name) -> StateNumber? { ofModel[name] }
 
-    /// What `PARAMETER#part` may be.
+    /// The valid values of `PARAMETER#part`.
     static func ofParameter(_ part: String, _ plan: OptimizerPlan) -> StateNumber {
         ofParameter[part] ?? (plan.row.own == nil ? ofRules[part] : nil) ?? .any
     }
 
-    /// Whether `value` is one of them.
+    /// Whether `value` is valid.
     func holds(_ value: Double) -> Bool {
         switch self {
         case .count: Int(exactly: value).map(OptimizerState.steps.contains) ?? false
@@ -61,30 +61,30 @@ enum StateNumber {
         }
     }
 
-    /// The values in words.
+    /// The valid values in words.
     var words: String {
         switch self {
         case .count: "a whole number from 0 to 2^53 - 1"
         case .flag: "0 or 1"
         case .share: "a number from 0 to 1"
-        case .scale: "a number above 0 that float32 holds, as well as 1 divided by it"
+        case .scale: "a number above 0 that fits in float32, as does its reciprocal"
         case .notNegative: "0 or a finite number above it"
         case .integer(let type): "a number of the type \(type.rawValue)"
         case .any: "a finite number"
         }
     }
 
-    /// Refuses values of a tensor of which one is none of them.
+    /// Refuses invalid values in a tensor.
     func check(_ values: UnsafeBufferPointer<Float>, _ name: Name) throws(OptimizerError) {
         guard let stray = values.firstIndex(where: { !holds(Double($0)) }) else { return }
         try check(Double(values[stray]), name, at: stray)
     }
 
-    /// Refuses another value; `place` is where in a tensor it is, for the message.
+    /// Refuses an invalid value; `place` is its index in a tensor, for the message.
     func check(_ value: Double, _ name: Name, at place: Int? = nil) throws(OptimizerError) {
         guard !holds(value) else { return }
         let text = Int(exactly: value).map(String.init) ?? "\(value)"
-        let found = place.map { "contains \(text) as its value \($0)" } ?? "is \(text)"
+        let found = place.map { "contains \(text) at index \($0)" } ?? "is \(text)"
         throw .invalid(
             "/\(name.pointerEscaped)", .valueError, "`\(name)` \(found); it must be \(words).", expected: words,
             got: text
@@ -93,6 +93,6 @@ enum StateNumber {
 }
 
 extension NamedState {
-    /// Whether a member of a file's metadata is a number of the state, and not a note beside it.
+    /// Whether a member of a file's metadata is a number of the state and not a note.
     public static func isScalar(_ key: Name) -> Bool { key.contains("#") || StateNumber.ofModel(key) != nil }
 }

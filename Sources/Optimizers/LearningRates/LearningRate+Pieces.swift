@@ -1,22 +1,22 @@
-// The parts of a sequence of learning rates. A curve asks for a hundred thousand steps: each is found without a walk past all
-// parts before it.
+// The pieces of a sequence of learning rates. A curve asks for a hundred thousand steps, so a piece is found by binary
+// search.
 
 extension LearningRate {
-    /// A part of a sequence.
+    /// A piece of a sequence.
     public struct Piece: Sendable {
-        /// How many steps it lasts; nil: forever.
+        /// The number of steps; nil if endless.
         public let steps: Int?
         /// Its rate.
         public let rate: LearningRate
     }
 
-    /// The parts of a sequence in order, of which only the last may last forever.
+    /// The pieces of a sequence in order; only the last may be endless.
     public struct Pieces: Sendable {
         private let rates: [LearningRate]
-        /// The steps at which the parts begin, and at which the last one ends if it does.
+        /// The steps at which pieces begin, and the end of the last one if it has an end.
         private let bounds: [Int]
 
-        /// Puts parts together whose steps add up to a number.
+        /// Combines pieces; the sum of their steps must not overflow.
         init(_ pieces: [Piece]) {
             rates = pieces.map(\.rate)
             bounds = pieces.reduce(into: [0]) { bounds, piece in
@@ -24,12 +24,12 @@ extension LearningRate {
             }
         }
 
-        /// How many steps all parts last; nil: forever.
+        /// The number of steps of all pieces; nil if endless.
         var length: Int? { bounds.count > rates.count ? bounds.last : nil }
 
         /// The rate at a step; nil past the end.
         ///
-        /// A part shorter than its `steps` holds its last value, so that a sequence has no holes.
+        /// A rate that is shorter than its piece holds its last value, so that a sequence has no holes.
         func value(at step: Int) -> Float? {
             var (low, high) = (0, bounds.count)
             while high - low > 1 {

@@ -1,11 +1,11 @@
 // A learning rate in any of its forms: number, array, schedule, sequence. `PlanBuilder` reads one per group; the
 // preview endpoint reads one without a model.
 
-/// What an exhausted array does.
+/// The behaviour past the end of an array.
 public enum PastEnd: String, CaseIterable, Sendable {
     /// The step is refused and nothing changes (MindSpore's RuntimeError).
     case error
-    /// The last value goes on.
+    /// The last value is held.
     case hold
 }
 
@@ -19,12 +19,12 @@ public indirect enum LearningRate: Sendable {
     case table([Float])
     /// Computed from the step.
     case schedule(any LearningRateSchedule)
-    /// One after another, each counting its steps from 0.
+    /// Pieces in order, each counting its steps from 0.
     case sequence(Pieces)
-    /// AdaFactor's relative step: the rule makes its own rate.
+    /// AdaFactor's relative step: the rule computes its own rate.
     case relative
 
-    /// How many steps it describes; nil where it goes on forever.
+    /// The number of steps it defines; nil if endless.
     public var length: Int? {
         switch self {
         case .constant, .relative: return nil
@@ -42,9 +42,9 @@ public indirect enum LearningRate: Sendable {
         }
     }
 
-    /// The rate of the update that follows `step` updates; nil past the end, and for a relative step.
+    /// The rate for the update after `step` updates; nil past the end, and for a relative step.
     ///
-    /// `past` `.hold` goes on with the last value; an empty array has none.
+    /// `past` `.hold` holds the last value; an empty array has none.
     public func value(at step: Int, past: PastEnd = .error) -> Float? {
         var step = max(step, 0)
         if let length, step >= length {

@@ -1,12 +1,12 @@
-// Reads learning rates and weight decays from a definition, with the exception MindSpore raises for each mistake.
+// Reads learning rates and weight decays from a definition, with MindSpore's exceptions.
 
 import Names
 
 extension LearningRate {
     /// Reads a number, an array or a schedule object.
     ///
-    /// - Throws: TypeError for null, booleans and nested arrays, ValueError for a negative number, a string or an array
-    ///   that holds one; whatever the schedule refuses.
+    /// - Throws: TypeError for null, booleans and nested arrays; ValueError for a negative number, a string or an array
+    ///   that contains one; and the errors of the schedule.
     public init(
         _ setting: SettingValue, pointer: String, catalogue: Catalogue = .builtin
     ) throws(OptimizerError) {
@@ -29,7 +29,7 @@ extension LearningRate {
         }
     }
 
-    /// The entries of an array, each of which must be a float32; like MindSpore, of any sign.
+    /// The entries of an array, each of which must fit in float32; any sign is allowed, as in MindSpore.
     static func entries(_ values: [Double], pointer: String) throws(OptimizerError) -> [Float] {
         let rounded = values.map { Float($0) }
         if let place = rounded.firstIndex(where: { !$0.isFinite }) {
@@ -40,7 +40,7 @@ extension LearningRate {
         return rounded
     }
 
-    /// An array that holds something else than numbers: strings and ragged rows are ValueErrors in MindSpore.
+    /// The error for an array with other values: strings and ragged rows are ValueErrors in MindSpore.
     private static func complaint(about elements: [SettingValue], pointer: String) -> OptimizerError {
         let place = elements.firstIndex { $0.numberValue == nil } ?? 0
         let lengths = Set(elements.compactMap { $0.elements?.count })
@@ -100,7 +100,7 @@ extension LearningRate {
         return .sequence(Pieces(pieces))
     }
 
-    /// `{"steps": n, "lr": rate}` or `{"steps": n, "schedule": ..., arguments}`; the last may leave out `steps`.
+    /// `{"steps": n, "lr": rate}` or `{"steps": n, "schedule": ..., arguments}`; the last piece may omit `steps`.
     private static func piece(
         _ setting: SettingValue, pointer: String, isLast: Bool, catalogue: Catalogue
     ) throws(OptimizerError) -> Piece {

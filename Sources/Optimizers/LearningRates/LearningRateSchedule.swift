@@ -1,27 +1,27 @@
-// What a schedule is: a function of the step, computed when asked and never materialised. `Schedules/` holds them,
-// `Catalogue` names them.
+// A schedule: a function of the step, computed on demand. `Schedules/` has the implementations, `Catalogue` their
+// names.
 
 /// A rate as a function of the step.
 public protocol LearningRateSchedule: Sendable {
-    /// MindSpore's name of it, "CosineDecayLR" or "cosine_decay_lr".
+    /// Its name in MindSpore, "CosineDecayLR" or "cosine_decay_lr".
     static var name: String { get }
 
-    /// Reads the arguments; the caller refuses whatever was not read.
+    /// Reads the arguments; the caller refuses arguments that were not read.
     init(_ settings: SettingReader) throws(OptimizerError)
 
-    /// How many steps it describes; nil where it goes on forever.
+    /// The number of steps it defines; nil if endless.
     var length: Int? { get }
 
-    /// The rate of the update that follows `step` updates; `step` is below `length`. The first update asks for 0.
+    /// The rate for the update after `step` updates; `step` is less than `length`, and 0 for the first update.
     ///
     /// Unit: parameter change per unit of gradient. Computed in double and rounded to float32 once.
     func value(at step: Int) -> Float
 }
 
 extension LearningRateSchedule {
-    /// Class schedules go on forever.
+    /// Class schedules are endless.
     public var length: Int? { nil }
 
-    /// The value, or the largest float32 where a schedule that grows has left float32.
+    /// The value, or the largest float32 if a growing schedule exceeds float32.
     func finiteValue(at step: Int) -> Float { min(value(at: step), .greatestFiniteMagnitude) }
 }

@@ -4,7 +4,7 @@
 ///
 /// Source: seed, `weight_decay` (int, float); MindSpore also takes any Cell of the step.
 public enum WeightDecay: Sendable {
-    /// The same at every step.
+    /// Constant.
     case constant(Float)
     /// Computed from the step, like a learning rate.
     case schedule(any LearningRateSchedule)
@@ -17,7 +17,7 @@ public enum WeightDecay: Sendable {
         }
     }
 
-    /// Whether it ever decays: a positive number, or any schedule.
+    /// Whether it can be nonzero: a positive number, or any schedule.
     public var isActive: Bool {
         switch self {
         case .constant(let value): return value > 0
@@ -27,9 +27,9 @@ public enum WeightDecay: Sendable {
 
     /// Reads a number >= 0 or a class schedule.
     ///
-    /// - Throws: TypeError for anything else, functions and arrays included; ValueError for a negative number.
+    /// - Throws: TypeError for anything else, including functions and arrays; ValueError for a negative number.
     init(_ setting: SettingValue, pointer: String, catalogue: Catalogue, traits: RuleTraits) throws(OptimizerError) {
-        // A 0 says what is so anyway; definitions moved over from elsewhere spell it out.
+        // An explicit 0 changes nothing; definitions from other systems often contain it.
         guard traits.takesWeightDecay || setting.numberValue == 0 else {
             throw .invalid(pointer, .typeError, "\(traits.name) has no weight decay; leave `weight_decay` out.")
         }

@@ -1,4 +1,4 @@
-// Averaged SGD of mindspore.nn and of torch.optim, which share the rule. Loop: `asgd` in CKernels.
+// Averaged SGD of mindspore.nn and torch.optim, which share the rule. Loop: `asgd` in CKernels.
 
 import CKernels
 import Glibc
@@ -9,8 +9,8 @@ import Glibc
 ///     w = w (1 - lambd eta) - eta g;   ax = mu = 1 ? w : ax + (w - ax) mu
 ///     then  eta = lr / (1 + lambd lr t)^alpha;   mu = 1 / max(1, t - t0)
 ///
-/// So eta lags one step: the rate of step t acts at t + 1. eta and mu belong to each parameter and begin at its first
-/// gradient.
+/// eta lags one step: the rate of step t is used at t + 1. Each parameter has its own eta and mu, which start at its
+/// first gradient.
 /// - Throws: TypeError for a loss scale.
 /// - Source: mindspore.nn.ASGD. Slots `ax`, scalars `eta`, `mu`.
 class ASGD: Rule {
@@ -20,7 +20,7 @@ class ASGD: Rule {
         return traits
     }
 
-    /// The arguments, which torch allows each group to have.
+    /// The arguments; under torch each group may override them.
     struct Arguments {
         let lambd, alpha, t0: Double
         let maximizes: Bool

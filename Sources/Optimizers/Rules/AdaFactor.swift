@@ -13,7 +13,7 @@ import Glibc
 ///     w = w - weight_decay lr w - U
 ///
 /// Weight decay has no name filter; a group's own, centralization and the loss scale have no effect, as in MindSpore.
-/// - Throws: ValueError unless exactly one of learning_rate and relative_step is there, for warmup_init without
+/// - Throws: ValueError unless exactly one of learning_rate and relative_step is given, for warmup_init without
 ///   relative_step, for a group's `lr`, and for arguments out of range.
 /// - Source: mindspore.nn.AdaFactor. Slots `exp_avg`, `exp_avg_sq`, `exp_avg_sq_row`, `exp_avg_sq_col`.
 final class AdaFactor: Rule {
@@ -45,7 +45,7 @@ final class AdaFactor: Rule {
         ]
     }
 
-    /// The widest row of a matrix, in doubles.
+    /// The width of the widest matrix row, in doubles.
     override func scratchByteCount(_ layout: ArenaLayout) -> Int { widestRow(layout) * MemoryLayout<Double>.stride }
 
     private func widestRow(_ layout: ArenaLayout) -> Int {
@@ -53,7 +53,7 @@ final class AdaFactor: Rule {
         return matrices.map { $0.dimensions[$0.rank - 1] }.max() ?? 0
     }
 
-    /// The shape without its last (1) or last but one (2) extent; nil below rank 2.
+    /// The shape without its last (1) or second to last (2) extent; nil below rank 2.
     private static func factor(_ shape: Shape, without place: Int) -> Shape? {
         guard shape.rank >= 2 else { return nil }
         var dimensions = shape.dimensions
@@ -90,7 +90,7 @@ final class AdaFactor: Rule {
         update.sums.gradient_squares = gradientSquares
     }
 
-    /// Turns the gradient into its direction in place; returns the sum of its squares as given.
+    /// Turns the gradient into its direction in place; returns the sum of squares of the original.
     private func direct(_ update: inout RangeUpdate, _ pass: UpdatePass) -> Double {
         let (shape, parameter) = (pass.layout.parameters[update.parameter].shape, update.parameter)
         let squares = VectorMath.sumOfSquares(update.gradients, count: update.range.count)

@@ -1,13 +1,15 @@
-// AdaFactor's arguments and the rate that it makes of them.
+// AdaFactor's arguments, and the rate derived from them.
 
-/// What AdaFactor was told.
+/// The arguments of AdaFactor.
 struct AdaFactorArguments {
     let epsilons: (Double, Double)
     let clipThreshold, decayRate, weightDecay: Double
     let beta1: Float
     let scalesByParameter, isRelative, warmsUp: Bool
 
-    /// Reads them; the combination of rates is checked first, as in MindSpore.
+    /// Reads the arguments.
+    ///
+    /// The combination of rates is checked first, as in MindSpore.
     init(_ plan: OptimizerPlan) throws(OptimizerError) {
         let settings = plan.hyperparameters
         isRelative = try settings.boolean("relative_step", default: true)

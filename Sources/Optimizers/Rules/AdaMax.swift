@@ -6,7 +6,7 @@ import CKernels
 ///
 ///     m = beta1 m + (1 - beta1) g;   u = max(beta2 u, |g|);   w -= lr / (1 - beta1^t) m / (u + eps)
 ///
-/// - Throws: ValueError for betas outside of (0, 1) or eps <= 0.
+/// - Throws: ValueError for betas outside (0, 1) or eps <= 0.
 /// - Source: mindspore.nn.AdaMax. Slots `moment1`, `moment2`.
 final class AdaMax: Rule {
     override class var traits: RuleTraits { RuleTraits("AdaMax", learningRate: 1e-3) }

@@ -6,7 +6,7 @@ import CKernels
 ///
 ///     a = rho a + (1 - rho) g g;   u = sqrt(d + eps) / sqrt(a + eps) g;   d = rho d + (1 - rho) u u;   w -= lr u
 ///
-/// - Throws: ValueError for rho outside of [0, 1] or a negative epsilon.
+/// - Throws: ValueError for rho outside [0, 1] or a negative epsilon.
 /// - Source: mindspore.nn.Adadelta. Slots `accum` (a), `accum_update` (d).
 final class Adadelta: Rule {
     override class var traits: RuleTraits { RuleTraits("Adadelta", learningRate: 1) }

@@ -6,8 +6,8 @@ import CKernels
 ///
 ///     a += g g   (unless update_slots is false);   w -= lr g / sqrt(a)
 ///
-/// There is no epsilon: accum = 0 is legal, and 0 / 0 is then found as a divergence. MindSpore's CPU kernel updates the
-/// slots whatever `update_slots` says (quirk__adagrad_noslots); this follows the documentation.
+/// There is no epsilon: accum = 0 is legal, and 0 / 0 is then reported as divergence. MindSpore's CPU kernel updates
+/// the slots regardless of `update_slots` (quirk__adagrad_noslots); this follows the documentation.
 /// - Throws: ValueError for a negative accum.
 /// - Source: mindspore.nn.Adagrad. Slot `accum`, from `accum`.
 final class Adagrad: Rule {

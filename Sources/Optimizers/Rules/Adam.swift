@@ -1,5 +1,5 @@
-// mindspore.nn.Adam with its options, and the two deprecated classes of the same dense rule, AdamOffload and LazyAdam.
-// Loops: `adam`, `adam_amsgrad`, `adam_settled` in CKernels.
+// mindspore.nn.Adam with its options, and the two deprecated classes with the same dense rule, AdamOffload and
+// LazyAdam. Loops: `adam`, `adam_amsgrad`, `adam_settled` in CKernels.
 
 import CKernels
 
@@ -10,10 +10,10 @@ import CKernels
 ///     use_nesterov:  beta1 m + (1 - beta1) g in place of m
 ///     use_amsgrad:   vhat = max(vhat, v), sqrt(vhat) in place of sqrt(v); use_nesterov is then ignored
 ///
-/// `use_lazy` and `use_offload` give the same numbers for dense gradients; lazy moves only the rows that a sparse
-/// gradient names.
-/// - Throws: KeyError for an unknown argument; ValueError for betas outside of (0, 1), eps <= 0, and two of lazy,
-///   offload and amsgrad together.
+/// `use_lazy` and `use_offload` give the same numbers for dense gradients; lazy updates only the rows in a sparse
+/// gradient.
+/// - Throws: KeyError for an unknown argument; ValueError for betas outside (0, 1), eps <= 0, and more than one of
+///   lazy, offload and amsgrad.
 /// - Source: mindspore.nn.Adam. Slots `moment1`, `moment2`, `vhat`.
 class Adam: Rule {
     override class var traits: RuleTraits {
@@ -96,7 +96,9 @@ final class AdamOffload: Adam {
     }
 }
 
-/// Adam whose sparse gradients move only the rows that they name; dense gradients follow Adam's rule.
+/// Adam with lazy sparse gradients: only their rows change.
+///
+/// Dense gradients follow Adam's rule.
 ///
 /// - Throws: TypeError for a scheduled weight decay.
 /// - Source: mindspore.nn.LazyAdam (deprecated).

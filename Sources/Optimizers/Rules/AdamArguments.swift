@@ -1,4 +1,4 @@
-// What MindSpore's optimizers of Adam's family share: their two decays, their epsilon and the corrections by the step.
+// The common arguments of MindSpore's Adam family: two decays, epsilon, and the corrections by the step.
 
 import CKernels
 
@@ -15,7 +15,7 @@ struct AdamArguments {
         (power1, power2) = (BetaPower(beta1), BetaPower(beta2))
     }
 
-    /// The constants that need no step; rate, root and shrink are neutral.
+    /// The constants that do not depend on the step; rate, root and shrink are neutral.
     var constants: pk_constants {
         var numbers = pk_constants()
         numbers.beta1 = beta1
@@ -28,10 +28,10 @@ struct AdamArguments {
         return numbers
     }
 
-    /// Whether Adam's step is bounded while all numbers are modest.
+    /// Whether Adam's step is bounded if all numbers are modest.
     var areModest: Bool { Modesty.holds(epsilon: Double(epsilon), decay: Double(beta1)) }
 
-    /// beta1^t, a function of the step, so that a restored model needs no accumulated power.
+    /// beta1^t as a function of the step, so a restored model needs no accumulated power.
     func beta1Power(_ t: Int) -> Double { power1.at(t) }
 
     /// beta2^t.

@@ -6,8 +6,8 @@ import CKernels
 ///
 ///     m, v as Adam;   w -= lr (m / (sqrt(v) + eps) + weight_decay w)
 ///
-/// Neither loss scale nor centralization reach it.
-/// - Throws: ValueError for betas outside of (0, 1) or eps <= 0; TypeError for a loss scale.
+/// Loss scale and centralization do not apply.
+/// - Throws: ValueError for betas outside (0, 1) or eps <= 0; TypeError for a loss scale.
 /// - Source: mindspore.nn.AdamWeightDecay. Slots `adam_m`, `adam_v`.
 final class AdamWeightDecay: Rule {
     override class var traits: RuleTraits {

@@ -7,7 +7,7 @@ import CKernels
 ///     n = a + g g;   z += g - (n^-p - a^-p) / lr w;   a = n                 p = lr_power
 ///     w = |z| > l1 ? (sign(z) l1 - z) / (n^-p / lr + 2 l2) : 0
 ///
-/// MindSpore's dense CPU kernel forgets the sign of z where l1 > 0 (quirk__ftrl_l1l2); this follows the documentation.
+/// MindSpore's dense CPU kernel ignores the sign of z where l1 > 0 (quirk__ftrl_l1l2); this follows the documentation.
 /// Weight decay has no name filter here.
 /// - Throws: TypeError or ValueError unless the rate is one positive number; ValueError for the `lr` of a group that has
 ///   no optimizer of its own, a negative initial_accum, l1 or l2, and a positive lr_power.

@@ -6,13 +6,13 @@ import Names
 /// Layer-wise adaptive rate scaling around an inner optimizer.
 ///
 ///     g *= 1 / loss_scale
-///     where lars_filter leaves the parameter in:
+///     where lars_filter keeps the parameter:
 ///         r = coefficient |w| / (|g| + wd |w| + epsilon), 1 where either norm is 0;   use_clip: r = min(r / lr, 1)
-///         g = r (g + wd w)                    wd: the weight decay, 0 where the name rule leaves the parameter out
-///     then the inner rule, without decay and unscaling of its own. Elsewhere g passes without decay.
+///         g = r (g + wd w)                    wd: the weight decay, 0 where the name rule excludes the parameter
+///     then the inner rule, without its own decay and unscaling. Elsewhere g passes without decay.
 ///
-/// MindSpore advances the step twice per update where weight decay is a schedule; here it advances once.
-/// - Throws: ValueError for use_clip with a rate that is both dynamic and grouped, and for LARS inside of LARS.
+/// MindSpore advances the step twice per update if weight decay is a schedule; here it advances once.
+/// - Throws: ValueError for use_clip with a rate that is both dynamic and grouped, and for LARS inside LARS.
 /// - Source: mindspore.nn.LARS. Slots: those of the inner optimizer.
 final class LARS: Rule {
     override class var traits: RuleTraits {
@@ -68,14 +68,14 @@ final class LARS: Rule {
 
     override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) { inner.apply(&update, &pass) }
 
-    /// What the inner rule is told: it does not decay.
+    /// The plan for the inner rule, which does not decay.
     private func within(_ moment: Moment) -> Moment {
         var moment = moment
         moment.decay = 0
         return moment
     }
 
-    /// All of the gradient's preparation happens here, so that the inner kernel gets it bare.
+    /// LARS prepares the gradient completely, so the inner kernel receives it bare.
     override func conditionAhead(_ tensor: Tensor, _ pass: inout UpdatePass) -> pk_pass? {
         pass.count(gradient: tensor)
         adapt(tensor, pass)
@@ -112,9 +112,9 @@ final class LARS: Rule {
     }
 }
 
-/// How LARS reads its own arguments.
+/// The reading of LARS's own arguments.
 enum LARSInner {
-    /// The optimizer inside, under the same definition without weight decay and loss scale.
+    /// The inner optimizer, with the same definition minus weight decay and loss scale.
     static func make(_ plan: OptimizerPlan) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
         guard let setting = plan.inner else {
             throw .invalid("/optimizer/optimizer", .typeError, "LARS needs `optimizer`, the optimizer that it wraps.")
@@ -142,14 +142,14 @@ enum LARSInner {
         return (inner.plan, inner.rules[0])
     }
 
-    /// `lars_filter`: parts of names that leave a parameter out.
+    /// `lars_filter`: substrings of the names to exclude.
     static func filter(_ settings: SettingReader) throws(OptimizerError) -> [String] {
         settings.note("lars_filter", try words(settings)) { .array($0.map(SettingValue.string)) }
     }
 
     private static func words(_ settings: SettingReader) throws(OptimizerError) -> [String] {
         guard let setting = settings.raw("lars_filter") else { return ["LayerNorm", "bias"] }
-        let words = "an array of strings, parts of names that are left out"
+        let words = "an array of strings, substrings of the names to exclude"
         guard let elements = setting.elements else {
             throw settings.complaint(
                 "lars_filter", .typeError, "`lars_filter` must be \(words); got \(setting.kind).", words, setting.kind)

@@ -9,7 +9,7 @@ import Glibc
 ///     u = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay w
 ///     w -= lr (|w| / |u|) u          the ratio is 1 where either norm is 0
 ///
-/// MindSpore has no CPU kernel of it; this is what its newer GPU kernel does.
+/// MindSpore has no CPU kernel for it; this follows its newer GPU kernel.
 /// - Throws: TypeError for a loss scale.
 /// - Source: mindspore.nn.Lamb. Slots `lamb_m`, `lamb_v`.
 final class Lamb: Rule {
@@ -39,7 +39,7 @@ final class Lamb: Rule {
         return numbers
     }
 
-    /// beta^t, rounded once: Lamb's kernel has the step and no running product.
+    /// beta^t, rounded once: Lamb's kernel uses the step and no running product.
     private static func power(_ beta: Float, _ t: Int) -> Double { Double(Float(pow(Double(beta), Double(t)))) }
 
     override func adjust(
@@ -48,7 +48,7 @@ final class Lamb: Rule {
         if !pass.layout.parameters[parameter].decays { numbers.extra = 0 }
     }
 
-    /// The direction takes the gradient's place, then the parameter moves along it.
+    /// The direction replaces the gradient, then the parameter moves along it.
     override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) {
         guard let group = pass.layout.parameters[update.parameter].groupIndex else { return }
         var call = update.call(slots: pass.slots(of: update.parameter))

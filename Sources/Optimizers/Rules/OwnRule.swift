@@ -1,9 +1,9 @@
-// A user's class as a rule: lends the instance the state and the update under way, for as long as it is asked.
+// Adapts a custom class to a rule: gives the instance access to the state and the update in progress during each call.
 
-/// The rule of a model whose optimizer is a user's own class.
+/// The rule of a model with a custom optimizer.
 final class OwnRule: Rule {
     private let optimizer: Optimizer
-    /// The numbers of the instance before the last update.
+    /// The instance's numbers before the last update.
     private var scalarsBefore: [String: [Double]] = [:]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {

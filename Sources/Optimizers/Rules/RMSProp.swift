@@ -7,8 +7,8 @@ import CKernels
 ///     s = decay s + (1 - decay) g g;   centered: q = decay q + (1 - decay) g
 ///     b = momentum b + lr g / sqrt(s [- q q] + epsilon);   w -= b
 ///
-/// s starts at 1, and the rate is inside of the momentum buffer. MindSpore's CPU kernel puts epsilon outside of the
-/// root in full vector lanes; this follows the documentation (rmsprop_big_epsilon_wide).
+/// s starts at 1, and the rate is inside the momentum buffer. MindSpore's CPU kernel puts epsilon outside the root in
+/// full vector lanes; this follows the documentation (rmsprop_big_epsilon_wide).
 /// - Throws: ValueError for a negative decay or momentum, and for epsilon <= 0.
 /// - Source: mindspore.nn.RMSProp. Slots `mean_square` (from 1), `moment`, centered also `mean_grad`.
 final class RMSProp: Rule {

@@ -1,8 +1,8 @@
-// Resilient propagation of mindspore.nn and of torch.optim, which share the rule. Loop: `rprop` in CKernels.
+// Resilient propagation of mindspore.nn and torch.optim, which share the rule. Loop: `rprop` in CKernels.
 
 import CKernels
 
-/// Resilient propagation: only the gradient's sign counts.
+/// Resilient propagation: uses only the sign of the gradient.
 ///
 ///     first update:  ss = lr everywhere
 ///     f = eta+, eta-, 1 as g prev >, <, = 0;   ss = clip(ss f, least, most);   g' = f is eta- ? 0 : g
@@ -18,7 +18,7 @@ class Rprop: Rule {
         return traits
     }
 
-    /// The arguments, which torch allows each group to have.
+    /// The arguments; under torch each group may override them.
     struct Arguments {
         let etas, stepSizes: (Double, Double)
         let maximizes: Bool
@@ -76,7 +76,7 @@ class Rprop: Rule {
     }
 }
 
-/// torch.optim.Rprop: the same rule with torch's rate; it knows no weight decay.
+/// torch.optim.Rprop: the same rule with torch's default rate and without weight decay.
 ///
 /// - Source: torch.optim.Rprop.
 final class TorchRprop: Rprop {

@@ -1,44 +1,44 @@
-// What an optimizer does: functions over a plan and a state, one file each in this folder. `UpdatePass` calls them; nothing
-// in a rule changes once its arguments are read.
+// The rules of optimizers: functions of a plan and a state, one file each in this folder. `UpdatePass` calls them; a
+// rule does not change after it has read its arguments.
 
 import CKernels
 import Names
 
 /// A rule: its arguments, a kernel and the kernel's constants per group.
 class Rule {
-    /// The class's name and what it takes from the pipeline.
+    /// The class's name and the pipeline features that it supports.
     class var traits: RuleTraits { RuleTraits("Optimizer") }
 
-    /// Why weight decay leaves a parameter out, beside the rules of groups and names; nil where it does not.
+    /// Why weight decay skips a parameter, apart from the rules for groups and names; nil if it does not.
     class func exemption(_ name: Name, settings: SettingReader) -> String? { nil }
 
-    /// Whether `grad_centralization` reaches the gradients.
+    /// Whether `grad_centralization` applies to the gradients.
     class func centralizes(_ settings: SettingReader) -> Bool { traits.centralizes }
 
-    /// The group and the update that constants are asked for.
+    /// The group and update for which constants are requested.
     struct Moment {
         let group: Int
-        /// The group's rate; NaN where the rule makes its own.
+        /// The group's rate; NaN if the rule computes its own.
         let rate: Double
         /// The group's weight decay as configured.
         var decay: Double
-        /// 1 on the first update: the model's or the parameter's, as the framework counts.
+        /// t of the formulas, 1 on the first update of the model or the parameter, depending on the framework.
         var t: Int
     }
 
-    /// What a sparse gradient does to the rows that it names, and to the others.
+    /// The effect of a sparse gradient on its rows and on the other rows.
     enum SparseWay {
         /// It is refused.
         case refused
-        /// Adam: moments of the whole tensor decay, entries add to them, every row moves.
+        /// Adam: moments of the whole tensor decay, entries add to them, all rows change.
         case everyRow
-        /// FTRL and ProximalAdagrad: entries in turn, only their rows move.
+        /// FTRL and ProximalAdagrad: entries are applied in order; only their rows change.
         case rowsInTurn
-        /// Lazy Adam: each entry starts from the slots before the step, the last one's stay.
+        /// Lazy Adam: each entry starts from the slots before the step; the last entry's slots are kept.
         case rowsFromOldSlots
     }
 
-    /// What the catalogue says of the rule.
+    /// The catalogue's properties of the rule.
     let traits: RuleTraits
 
     /// Reads the arguments of the class from `plan.hyperparameters`.
@@ -48,80 +48,81 @@ class Rule {
 
     // MARK: What it keeps
 
-    /// The slots that it keeps, by its arguments.
+    /// The slots of the rule, which may depend on its arguments.
     var slotDefinitions: [SlotDefinition] { [] }
 
     /// Whether the framework keeps a slot for the parameters of a group.
     ///
-    /// A slot that only other groups use is there for all parameters here, and may be missing from a file.
+    /// A slot that only other groups use exists here for all parameters, and may be missing from a file.
     func keeps(_ slot: String, group: Int) -> Bool { true }
 
-    /// The numbers that it keeps per parameter beside its slots: MindSpore's names and the values that they begin with.
+    /// The per-parameter numbers in addition to the slots: MindSpore's names and initial values.
     var scalars: [(name: String, first: Double)] { [] }
 
-    /// The numbers per parameter as files hold them: those of the state, or what follows from the rest of it.
+    /// The per-parameter numbers as in files: stored in the state, or derived from it.
     func parameterScalars(_ state: OptimizerState) -> [String: [Double]] {
         Dictionary(uniqueKeysWithValues: zip(scalars.map(\.name), state.scalars))
     }
 
-    /// Those of `parameterScalars` that follow from the rest of the state and need not be in a file.
+    /// The names in `parameterScalars` that can be derived and may be missing from a file.
     var derivedScalars: Set<String> { [] }
 
     /// Scalars of the whole model by MindSpore's names (`beta1_power`), computed from the step.
     func modelScalars(_ state: OptimizerState) -> [(name: String, value: Double)] { [] }
 
-    /// Whether the rule's numbers depend on the counts of parameters, where there are any.
+    /// Whether the rule's numbers depend on the update counts of parameters, if there are any.
     var readsCounts: Bool { true }
 
-    /// Whether an update of a group's parameter sets up what `OptimizerState.isStarted` is about.
+    /// Whether an update of a group's parameter initializes what `OptimizerState.isStarted` tracks.
     func starts(_ group: Int) -> Bool { true }
 
-    /// Memory that updates need beside the slots.
+    /// The memory that updates need in addition to the slots.
     func scratchByteCount(_ layout: ArenaLayout) -> Int { 0 }
 
-    /// What it ignores of the definition, in sentences.
+    /// Warnings about settings that it ignores.
     func warnings(_ plan: OptimizerPlan) -> [String] { [] }
 
-    /// Goes on from a state that did not come of its own updates, with numbers per parameter that are not in it.
+    /// Continues from a state that its own updates did not produce, with per-parameter numbers that are not in the
+    /// state.
     func resume(from state: OptimizerState, _ scalars: [String: [Double]]) {}
 
-    /// Takes back what the last update did to numbers that are not in the state.
+    /// Reverts the last update's changes to numbers that are not in the state.
     func undo() {}
 
     // MARK: What it does
 
-    /// Whether updates go stage by stage, as a user's class does.
+    /// Whether updates run stage by stage, like those of a custom class.
     var isStaged: Bool { false }
 
     /// The loop in `CKernels`.
     var kernel: pk_rule { PK_RULE_SGD }
 
-    /// What sparse gradients do.
+    /// The effect of sparse gradients.
     var sparseWay: SparseWay { .refused }
 
-    /// Whether sparse gradients are defined for it.
+    /// Whether sparse gradients are supported.
     var takesSparseGradients: Bool { sparseWay != .refused }
 
-    /// The places of slots under a root, of a rule that cannot overflow while all numbers are modest; nil for others.
+    /// The indices of slots under a root, for a rule that cannot overflow while all numbers are modest; nil for others.
     ///
-    /// The rule's loops have to count what they write to slots, as those of `CKernels` do.
+    /// The rule's loops must count what they write to slots, as those of `CKernels` do.
     var modestRoots: [Int]? { nil }
 
-    /// Whether an update may have to keep a copy of its slots though all numbers are modest.
+    /// Whether an update may need to copy its slots even if all numbers are modest.
     var mayCopySlots: Bool { isStaged || modestRoots == nil }
 
     /// Whether the pipeline adds a group's weight decay to its gradients.
     func addsDecay(_ group: Int) -> Bool { traits.decaysGradient }
 
-    /// Whether a group's gradients are followed instead of descended (torch's `maximize`).
+    /// Whether a group ascends along its gradients instead of descending (torch's `maximize`).
     func maximizes(_ group: Int) -> Bool { false }
 
-    /// The rule's numbers for a group at a step.
+    /// The rule's constants for a group at a step.
     func constants(_ moment: Moment) -> pk_constants { pk_constants() }
 
-    /// Makes the group's numbers those of one parameter, where they depend on it (its first update, its own scalars).
+    /// Adapts the group's constants to one parameter, if they depend on it (its first update, its own scalars).
     ///
-    /// Called once per update of a parameter, before it counts as started.
+    /// Called once per update and parameter, before the parameter counts as started.
     func adjust(_ numbers: inout pk_constants, of parameter: Int, at moment: Moment, _ pass: inout UpdatePass) {}
 
     /// Updates a range of the arena from conditioned or unconditioned gradients.
@@ -129,13 +130,14 @@ class Rule {
         update.run(kernel, slots: pass.slots(of: update.parameter))
     }
 
-    /// Whether ranges of several parameters may be updated in one call; not where a rule needs a tensor's norm.
+    /// Whether one call may update the ranges of several parameters; false if a rule needs a tensor's norm.
     var mergesNeighbours: Bool { true }
 
-    /// Prepares a gradient in place where the kernel cannot: returns what is left to the kernel, nil for all of it.
+    /// Prepares a gradient in place if the kernel cannot; returns the conditioning left for the kernel, nil for all of
+    /// it.
     func conditionAhead(_ tensor: Tensor, _ pass: inout UpdatePass) -> pk_pass? { pass.centerAhead(tensor) }
 
-    /// The staged way: the four stages, then the rule on what they made of the gradient.
+    /// The staged update: the four stages, then the rule on the resulting gradients.
     func construct(_ gradients: [Tensor], _ pass: inout UpdatePass) throws(OptimizerError) {
         let gradients = pass.decayWeight(pass.flattenGradients(gradients))
         pass.applyStaged(pass.scaleGrad(pass.gradientsCentralization(gradients)))

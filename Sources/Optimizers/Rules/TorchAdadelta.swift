@@ -4,7 +4,7 @@ import CKernels
 
 /// torch's Adadelta: MindSpore's rule with torch's names; a group may override every argument.
 ///
-/// - Throws: ValueError for rho outside of [0, 1] or a negative eps.
+/// - Throws: ValueError for rho outside [0, 1] or a negative eps.
 /// - Source: torch.optim.Adadelta. Slots `square_avg`, `acc_delta`.
 final class TorchAdadelta: TorchRule {
     override class var traits: RuleTraits { RuleTraits("Adadelta", learningRate: 1) }

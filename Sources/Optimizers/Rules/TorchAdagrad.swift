@@ -37,7 +37,7 @@ final class TorchAdagrad: TorchRule {
 
     override func warnings(_ plan: OptimizerPlan) -> [String] {
         plan.hyperparametersOfItsGroups.filter { $0.holds("initial_accumulator_value") && !$0.isOutermost }.map {
-            "\($0.pointer)/initial_accumulator_value is ignored, as in PyTorch: sums begin before there are groups."
+            "\($0.pointer)/initial_accumulator_value is ignored, as in PyTorch: sums are initialized before groups exist."
         }
     }
 

@@ -10,12 +10,12 @@ import Glibc
 ///
 /// eps is added to the corrected root, where MindSpore adds it to the uncorrected one. `decoupled_weight_decay`
 /// multiplies w by 1 - lr weight_decay first.
-/// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
+/// - Throws: ValueError for betas outside [0, 1) or a negative eps.
 /// - Source: torch.optim.Adam. Slots `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq` where any group has amsgrad.
 class TorchAdam: TorchRule {
     override class var traits: RuleTraits { RuleTraits("Adam", learningRate: 1e-3) }
 
-    /// Whether the class decays the parameter and not the gradient where a group says nothing.
+    /// The class's default for decaying the parameter instead of the gradient.
     class var isDecoupled: Bool { false }
 
     private struct Arguments {
@@ -38,7 +38,7 @@ class TorchAdam: TorchRule {
         try super.init(plan)
     }
 
-    /// torch's AdamW takes no `decoupled_weight_decay`; its defaults and groups hold it.
+    /// torch's AdamW has no argument `decoupled_weight_decay`, but its defaults and groups contain it.
     private static func check(_ settings: SettingReader) throws(OptimizerError) {
         guard isDecoupled, try !settings.boolean("decoupled_weight_decay", default: true) else { return }
         throw settings.complaint(
@@ -75,7 +75,7 @@ class TorchAdam: TorchRule {
 
 /// torch's AdamW: Adam with decoupled weight decay, 0.01 unless given.
 ///
-/// - Throws: ValueError for a `decoupled_weight_decay` of false outside of a group.
+/// - Throws: ValueError for a `decoupled_weight_decay` of false outside a group.
 /// - Source: torch.optim.AdamW.
 final class TorchAdamW: TorchAdam {
     override class var traits: RuleTraits {

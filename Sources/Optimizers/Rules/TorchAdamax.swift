@@ -7,7 +7,7 @@ import Glibc
 ///
 ///     m = b1 m + (1 - b1) g;   u = max(b2 u, |g| + eps);   w -= lr / (1 - b1^t) m / u
 ///
-/// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
+/// - Throws: ValueError for betas outside [0, 1) or a negative eps.
 /// - Source: torch.optim.Adamax. Slots `exp_avg`, `exp_inf`.
 final class TorchAdamax: TorchRule {
     override class var traits: RuleTraits { RuleTraits("Adamax", learningRate: 2e-3) }

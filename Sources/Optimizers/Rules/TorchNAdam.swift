@@ -3,14 +3,14 @@
 import CKernels
 import Glibc
 
-/// Adam with Nesterov's momentum on a schedule of its own; a group may override every argument.
+/// Adam with Nesterov's momentum on its own schedule; a group may override every argument.
 ///
 ///     mu_t = b1 (1 - 0.96^(t momentum_decay) / 2);   p = product of mu_1 ... mu_t
 ///     d = sqrt(v / (1 - b2^t)) + eps
 ///     w -= lr (1 - mu_t) / (1 - p) g / d + lr mu_(t+1) / (1 - p mu_(t+1)) m / d
 ///
-/// The product belongs to each parameter and begins at its first gradient.
-/// - Throws: ValueError for betas outside of [0, 1), a negative eps or momentum_decay.
+/// Each parameter has its own product, which starts at its first gradient.
+/// - Throws: ValueError for betas outside [0, 1), a negative eps or momentum_decay.
 /// - Source: torch.optim.NAdam. Slots `exp_avg`, `exp_avg_sq`, scalar `mu_product`.
 final class TorchNAdam: TorchRule {
     override class var traits: RuleTraits { RuleTraits("NAdam", learningRate: 2e-3) }

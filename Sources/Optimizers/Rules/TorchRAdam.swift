@@ -3,14 +3,13 @@
 import CKernels
 import Glibc
 
-/// Adam that begins without its second moment until the variance of that is tractable; a group may override every
-/// argument.
+/// Adam that omits its second moment until the variance of that is tractable; a group may override every argument.
 ///
 ///     rho_inf = 2 / (1 - b2) - 1;   rho = rho_inf - 2 t b2^t / (1 - b2^t)
 ///     r = sqrt((rho - 4)(rho - 2) rho_inf / ((rho_inf - 4)(rho_inf - 2) rho))
 ///     rho > 5:  w -= lr m / (1 - b1^t) r sqrt(1 - b2^t) / (sqrt(v) + eps);   else  w -= lr m / (1 - b1^t)
 ///
-/// - Throws: ValueError for betas outside of [0, 1) or a negative eps.
+/// - Throws: ValueError for betas outside [0, 1) or a negative eps.
 /// - Source: torch.optim.RAdam. Slots `exp_avg`, `exp_avg_sq`.
 final class TorchRAdam: TorchRule {
     override class var traits: RuleTraits { RuleTraits("RAdam", learningRate: 1e-3) }

@@ -1,10 +1,10 @@
-// What the rules of torch.optim share: `maximize`, options that change speed but not numbers, and how `betas` are read.
+// Common to the rules of torch.optim: `maximize`, options that affect speed but not numbers, and reading `betas`.
 
 import Names
 
-/// A rule of torch's, whose groups may override every argument.
+/// A torch rule; its groups may override every argument.
 class TorchRule: Rule {
-    /// By group: whether its gradients are followed instead of descended.
+    /// By group: whether it ascends along its gradients instead of descending.
     private let maximizing: [Bool]
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {
@@ -14,7 +14,7 @@ class TorchRule: Rule {
 
     override func maximizes(_ group: Int) -> Bool { maximizing[group] }
 
-    /// Reads `maximize`, and accepts the options that only choose an implementation; null is torch's own default of them.
+    /// Reads `maximize`, and accepts the options that only select an implementation; null is torch's default for those.
     static func maximize(_ settings: SettingReader) throws(OptimizerError) -> Bool {
         let options: [Name] = ["foreach", "fused", "capturable", "differentiable"]
         for option in options { try settings.ignore(option, orNull: true) }

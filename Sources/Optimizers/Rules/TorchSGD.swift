@@ -7,7 +7,7 @@ import CKernels
 ///     g = g + weight_decay w  (maximize: -g + ...)
 ///     first update: b = g;   later: b = momentum b + (1 - dampening) g;   w -= lr (nesterov ? g + momentum b : b)
 ///
-/// - Throws: ValueError for a negative momentum, and outside of groups for nesterov without momentum or with dampening.
+/// - Throws: ValueError for a negative momentum, and outside groups for nesterov without momentum or with dampening.
 /// - Source: torch.optim.SGD. Slot `momentum_buffer`, where any group has momentum.
 final class TorchSGD: TorchRule {
     override class var traits: RuleTraits { RuleTraits("SGD", learningRate: 1e-3) }
@@ -30,7 +30,7 @@ final class TorchSGD: TorchRule {
         try super.init(plan)
     }
 
-    /// torch looks at its constructor's arguments alone: a group without momentum is followed as one without nesterov.
+    /// torch checks only its constructor's arguments: a group without momentum is treated as one without nesterov.
     private static func check(_ settings: SettingReader) throws(OptimizerError) {
         let momentum = try settings.number("momentum", default: 0)
         let dampening = try settings.number("dampening", default: 0)
@@ -53,7 +53,7 @@ final class TorchSGD: TorchRule {
         arguments.allSatisfy { max($0.momentum, abs($0.dampening)) <= Modesty.mostFactor } ? [] : nil
     }
 
-    /// A group without momentum has b = 0 b + 1 g: the gradient itself, whatever its dampening.
+    /// A group without momentum has b = 0 b + 1 g, the gradient itself, regardless of dampening.
     override func constants(_ moment: Moment) -> pk_constants {
         let own = arguments[moment.group]
         var numbers = pk_constants()
@@ -63,7 +63,7 @@ final class TorchSGD: TorchRule {
         return numbers.with(PK_NESTEROV, own.nesterov)
     }
 
-    /// torch makes a buffer at the first update with momentum: an earlier one without it starts nothing.
+    /// torch makes a buffer at the first update with momentum; an earlier update without momentum starts nothing.
     override func starts(_ group: Int) -> Bool { arguments[group].momentum != 0 }
 
     override func adjust(

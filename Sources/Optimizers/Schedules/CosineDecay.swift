@@ -3,7 +3,7 @@
 import Glibc
 import Names
 
-/// Half a cosine from `max_lr` down to `min_lr`, which then goes on.
+/// Half a cosine from `max_lr` down to `min_lr`, which is then held.
 ///
 ///     value(s) = min_lr + (max_lr - min_lr) / 2 * (1 + cos(pi * min(s, decay_steps) / decay_steps))
 ///
@@ -12,7 +12,7 @@ struct CosineDecay: DecayCurve {
     static let names = (class: "CosineDecayLR", function: "cosine_decay_lr")
     private let low, high: Double
 
-    /// Reads `min_lr` and `max_lr`, of which the first must be smaller.
+    /// Reads `min_lr` and `max_lr`; the first must be smaller.
     init(_ settings: SettingReader, span: Name) throws(OptimizerError) {
         low = try settings.number("min_lr", .nonNegative)
         high = try settings.number("max_lr", .positive)

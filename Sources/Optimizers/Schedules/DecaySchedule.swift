@@ -1,21 +1,21 @@
-// The decays in their two forms: classes count steps and go on, functions count epochs and end. What each computes is a
-// curve of its own, one file each.
+// The two forms of decays: classes count steps and are endless, functions count epochs and end. Each curve has its own
+// file.
 
 import Names
 
-/// A decay as a function of what has been counted.
+/// A decay as a function of a count.
 protocol DecayCurve: Sendable {
     /// The names of its class and its function in MindSpore.
     static var names: (class: String, function: String) { get }
 
-    /// Reads its arguments; `span` is what the clock's own is called.
+    /// Reads its arguments; `span` is the name of the clock's own argument.
     init(_ settings: SettingReader, span: Name) throws(OptimizerError)
 
-    /// The rate after `count` steps or epochs, `span` of which are one decay.
+    /// The rate after `count` steps or epochs; one decay takes `span` of them.
     func value(at count: Int, of span: Int) -> Double
 }
 
-/// What a decay counts, and how many of them are one decay.
+/// The unit that a decay counts, and the length of one decay in it.
 protocol DecayClock: Sendable {
     static var spanName: Name { get }
     static var isFunction: Bool { get }

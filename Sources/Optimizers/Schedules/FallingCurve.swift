@@ -1,8 +1,9 @@
-// What exponential, natural exponential and inverse decay read: a rate, how fast it falls, and whether in steps.
+// The arguments of exponential, natural exponential and inverse decay: a rate, its decay, and whether it falls in
+// stairs.
 
 import Names
 
-/// The arguments of the decays that never end.
+/// The arguments of the decays without an end.
 struct FallingCurve: Sendable {
     let rate, decayRate: Double
     let isStair: Bool

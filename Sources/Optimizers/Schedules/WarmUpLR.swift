@@ -1,6 +1,6 @@
 // WarmUpLR; the function of the same name is WarmUpFunction.
 
-/// A straight line from 0 to `learning_rate`, which then goes on.
+/// A straight line from 0 to `learning_rate`, which is then held.
 ///
 /// The first update has rate 0.
 ///

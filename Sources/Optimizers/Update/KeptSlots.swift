@@ -1,11 +1,11 @@
-// What an update may spoil, kept until it has proved sound: slots are written in place, and one that overflows would make
-// every later update wrong. `Modesty` tells when no copy is needed.
+// Copies of what an update may spoil, kept until it has succeeded: slots are written in place, and an overflow in one
+// would corrupt every later update. `Modesty` decides when no copy is needed.
 
 import CKernels
 
 /// Copies of the slots of the parameters that an update touches.
 struct KeptSlots {
-    /// A stretch of a slot with the place of its values in `memory`.
+    /// A range of a slot, with the offset of its values in `memory`.
     private struct Piece {
         let slot: Slot
         let parameter: Int
@@ -18,7 +18,7 @@ struct KeptSlots {
     /// The copies.
     let memory: FloatBuffer
 
-    /// What the copies of an update with these gradients take.
+    /// The bytes needed for the copies of an update with these gradients.
     static func bytes(_ slots: [Slot], of layout: ArenaLayout, touchedBy gradients: Gradients) -> Int {
         let touched = layout.parameters.indices.filter(gradients.has)
         return slots.reduce(0) { sum, slot in
@@ -26,7 +26,7 @@ struct KeptSlots {
         }
     }
 
-    /// Copies them, into `room` where that is large enough.
+    /// Copies the slots, into `room` if that is large enough.
     init(_ slots: [Slot], of layout: ArenaLayout, touchedBy gradients: Gradients, in room: FloatBuffer?) {
         let touched = layout.parameters.indices.filter(gradients.has)
         var (pieces, count): ([Piece], Int) = ([], 0)
@@ -43,9 +43,9 @@ struct KeptSlots {
 
     private func before(_ piece: Piece) -> Range<Int> { piece.start..<piece.start + piece.now.count }
 
-    /// The first slot that an update has made non-finite; nil where all are sound, or no worse than before.
+    /// The first slot that an update made non-finite; nil if there is none, or it was non-finite before.
     ///
-    /// The first releases let a slot overflow where its parameter stayed finite: such a model goes on as it did.
+    /// The first releases let a slot overflow if its parameter stayed finite: such a model continues to work.
     var firstNonFinite: (parameter: Int, slot: String)? {
         let stray = pieces.first { piece in
             !VectorMath.allFinite(piece.now)
@@ -54,7 +54,7 @@ struct KeptSlots {
         return stray.map { ($0.parameter, $0.slot.name) }
     }
 
-    /// Undoes what the update did to slots.
+    /// Restores the slots from before the update.
     func putBack() {
         for piece in pieces { _ = piece.now.update(fromContentsOf: memory[before(piece)]) }
     }

@@ -1,13 +1,13 @@
-// Loss scaling: gradients arrive multiplied by a factor that keeps small ones above zero in half precision. What the
-// definition says is a `LossScaling`; the current scale is a `LossScaler`, read from the optimizer's state.
+// Loss scaling: gradients are multiplied by a factor that keeps small ones above zero in half precision. `LossScaling`
+// is the setting in the definition; `LossScaler` is the current scale, read from the optimizer's state.
 
-/// How the loss scale behaves, as the definition says.
+/// The rule of the loss scale, from the definition.
 ///
 /// Source: mindspore.amp FixedLossScaleManager, DynamicLossScaleManager, StaticLossScaler, DynamicLossScaler.
 public struct LossScaling: Sendable, Equatable {
-    /// The rules there are.
+    /// The available rules.
     public enum Rule: Sendable, Equatable {
-        /// The scale never changes; an overflow skips the update, or (false) is not looked for.
+        /// The scale never changes; an overflow skips the update, or (false) is not checked.
         case fixed(dropsOverflow: Bool)
         /// DynamicLossScaleManager: counts steps since the last overflow, never resets the count on growth.
         case manager(factor: Double, window: Int)
@@ -17,16 +17,18 @@ public struct LossScaling: Sendable, Equatable {
 
     /// The rule.
     public let rule: Rule
-    /// The scale of the first gradients.
+    /// The initial scale.
     public let initial: Double
 
-    /// Whether a scale and what it divides by are both finite in float32.
+    /// Whether both the scale and its reciprocal are finite in float32.
     static func isUsable(_ scale: Double) -> Bool { Float(scale).isFinite && Float(1 / scale).isFinite }
 
-    /// Reads `{"type":"fixed",...}` or `{"type":"dynamic",...}`; the arguments' names tell MindSpore's classes apart:
-    /// `loss_scale` and `init_loss_scale` belong to the managers, `scale_value` to the scalers of `amp`.
+    /// Reads `{"type":"fixed",...}` or `{"type":"dynamic",...}`.
     ///
-    /// - Throws: TypeError and ValueError as those classes do.
+    /// The argument names distinguish MindSpore's classes: `loss_scale` and `init_loss_scale` belong to the managers,
+    /// `scale_value` to the scalers of `amp`.
+    ///
+    /// - Throws: TypeError and ValueError as in those classes.
     init(_ setting: SettingValue, pointer: String) throws(OptimizerError) {
         guard case .object = setting else {
             throw .invalid(
@@ -74,7 +76,7 @@ public struct LossScaling: Sendable, Equatable {
     /// Whether an overflow skips the update.
     var dropsOverflow: Bool { rule != .fixed(dropsOverflow: false) }
 
-    /// Takes note in `scaler` of a step that overflowed or did not.
+    /// Records in `scaler` whether a step overflowed.
     ///
     /// - Throws: `.lossScaleStuck` after more than a thousand overflows in a row (manager).
     func advance(_ scaler: inout LossScaler, overflow: Bool) throws(OptimizerError) {
@@ -102,32 +104,32 @@ public struct LossScaling: Sendable, Equatable {
     }
 }
 
-/// The current loss scale, and what its rule counts.
+/// The current loss scale, and the counts of its rule.
 struct LossScaler: Equatable {
-    /// The factor that the next gradients must arrive multiplied by.
+    /// The factor that the next gradients must be multiplied by.
     var scale: Double
-    /// Steps seen, counted as MindSpore's manager does: from 1.
+    /// Steps counted as MindSpore's manager does: from 1.
     var current = 1
-    /// The step of the last overflow (manager), or good steps in a row (scaler).
+    /// The step of the last overflow (manager), or consecutive good steps (scaler).
     var mark = 0
-    /// Overflows in a row.
+    /// Consecutive overflows.
     var overflows = 0
 
     init(startOf scaling: LossScaling) { scale = scaling.initial }
 
-    /// Reads the numbers of a state, which have been checked; nil where there are none.
+    /// Reads the checked numbers of a state; nil if there are none.
     init?(_ numbers: [Double]) {
         guard numbers.count == 4 else { return nil }
         scale = numbers[0]
         (current, mark, overflows) = (Int(numbers[1]), Int(numbers[2]), Int(numbers[3]))
     }
 
-    /// As a state has them.
+    /// The numbers as in a state.
     var numbers: [Double] { [scale, Double(current), Double(mark), Double(overflows)] }
 
-    /// Takes the next scale, unless it has left float32: clients multiply a loss by it, the server divides by it.
+    /// Takes the next scale, unless it exceeds float32: clients multiply a loss by it, the server divides by it.
     ///
-    /// DynamicLossScaler stops there too; DynamicLossScaleManager goes on to infinity, where every gradient is lost.
+    /// DynamicLossScaler also stops there; DynamicLossScaleManager continues to infinity, where every gradient is lost.
     mutating func move(to next: Double) {
         if LossScaling.isUsable(next) { scale = next }
     }

@@ -1,25 +1,25 @@
-// The optimizer's whole state as a value: what an update changes, what snapshots and checkpoints hold, and what restores,
-// live reconfiguration and dry runs go on from. A copy shares the slots' memory; whoever keeps it past the next update
-// must copy that.
+// The optimizer's whole state as a value: updates change it, snapshots and checkpoints store it, and restores,
+// reconfigurations and dry runs continue from it. A copy shares the slots' memory; copy that too to keep it past the
+// next update.
 
 import Names
 
-/// Everything that an optimizer is beyond its plan; going on from it continues bit for bit.
+/// Everything of an optimizer except its plan; continuing from it gives the same bits.
 public struct OptimizerState: Sendable {
     /// A slot's name and memory.
     public struct SlotMemory: Sendable {
         /// The slot's name.
         public var name: String
-        /// Its values; the optimizer's own memory, not a copy.
+        /// Its values: the optimizer's own memory, not a copy.
         public var buffer: FloatBuffer
 
-        /// Names a slot's memory.
+        /// Combines a name with a slot's memory.
         public init(name: String, buffer: FloatBuffer) {
             self.name = name
             self.buffer = buffer
         }
 
-        /// The same values in memory of their own.
+        /// A copy of the values.
         public func copy() throws(OptimizerError) -> SlotMemory {
             let copy = try FloatBuffer(count: buffer.count)
             copy.copy(from: buffer)
@@ -27,29 +27,29 @@ public struct OptimizerState: Sendable {
         }
     }
 
-    /// What a step, or a count of a parameter, may be: up to 2^53 - 1.
+    /// The range of a step, or of a parameter's count: up to 2^53 - 1.
     public static let steps = 0...(1 << 53) - 1
 
-    /// Updates applied; the next one uses the rate of this step.
+    /// The number of updates applied; the next update uses the rate of this step.
     public var step: Int
     /// By parameter index: whether it has had a gradient.
     ///
-    /// What a rule sets up at its first update hangs on it.
+    /// Rules initialize per-parameter data at the first update.
     public var isStarted: [Bool]
-    /// By parameter index: updates that it has had, empty where the framework counts the model's alone.
+    /// By parameter index: its number of updates; empty if the framework only counts the model's.
     ///
-    /// nil in states that were written before there were counts: then the step for each that has had a gradient.
+    /// nil in states from before counts existed: then the step for each parameter that has had a gradient.
     public var counts: [Int]?
-    /// Numbers per parameter by name, in a state as files hold it; a rule at work has them in `scalars`.
+    /// Per-parameter numbers by name, in a state read from a file; an active rule stores them in `scalars`.
     public var parameterScalars: [String: [Double]]
-    /// Numbers per parameter in the order of `OptimizerPlan.scalars`; none in a state as files hold it.
+    /// Per-parameter numbers in the order of `OptimizerPlan.scalars`; empty in a state read from a file.
     var scalars: [[Double]] = []
-    /// The loss scale, steps seen, mark and overflows in a row; empty without loss scaling.
+    /// The loss scale, steps seen, mark and consecutive overflows; empty without loss scaling.
     public var lossScaler: [Double]
     /// The slots.
     public var slots: [SlotMemory]
 
-    /// Makes a state of its parts.
+    /// Makes a state from its parts.
     public init(
         step: Int, isStarted: [Bool], counts: [Int]?, parameterScalars: [String: [Double]], lossScaler: [Double],
         slots: [SlotMemory]
@@ -62,7 +62,7 @@ public struct OptimizerState: Sendable {
         self.slots = slots
     }
 
-    /// The state that a plan begins with, but for its slots.
+    /// The initial state of a plan, without slots.
     init(startOf plan: OptimizerPlan) {
         step = plan.step
         isStarted = plan.layout.parameters.map { _ in false }
@@ -87,7 +87,7 @@ public struct OptimizerState: Sendable {
         }
     }
 
-    /// Takes note in the loss scale of a step that overflowed or did not.
+    /// Records in the loss scale whether a step overflowed.
     ///
     /// - Throws: `.lossScaleStuck`.
     mutating func advanceLossScale(_ plan: OptimizerPlan, overflow: Bool) throws(OptimizerError) {
@@ -96,18 +96,18 @@ public struct OptimizerState: Sendable {
         lossScaler = scaler.numbers
     }
 
-    /// Takes over all of a checked state but its slots and the rule's numbers.
+    /// Adopts a checked state, except for its slots and the rule's numbers.
     mutating func takeScalars(of other: OptimizerState) {
         step = other.step
         isStarted = other.isStarted
         counts = counts?.isEmpty == false ? other.counts ?? isStarted.map { $0 ? step : 0 } : []
         guard !lossScaler.isEmpty, var scaler = LossScaler(other.lossScaler) else { return }
-        // States from before the scale had an end may hold one beyond float32.
+        // States from before the scale was limited may have one beyond float32.
         scaler.scale = min(scaler.scale, Double(Float.greatestFiniteMagnitude))
         lossScaler = scaler.numbers
     }
 
-    /// Refuses an update that would count past the last step.
+    /// Refuses an update beyond the last countable step.
     ///
     /// - Parameter underWay: Updates that will be applied before this one.
     /// - Throws: `.stepsUsedUp`.

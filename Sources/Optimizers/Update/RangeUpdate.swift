@@ -1,4 +1,4 @@
-// One kernel call: a range of the arena with its numbers. Made by `UpdatePass`, run by the rule.
+// One kernel call: a range of the arena with its constants. Made by `UpdatePass`, run by the rule.
 
 import CKernels
 
@@ -8,19 +8,19 @@ struct RangeUpdate {
     var range: Range<Int>
     /// The arena before the update.
     let weights: UnsafePointer<Float>
-    /// The gradients of `range`, first value first.
+    /// The gradients of `range`, starting at its first value.
     let gradients: UnsafeMutablePointer<Float>
     /// The arena after the update.
     let next: UnsafeMutablePointer<Float>
-    /// What the kernel does to the gradients first.
+    /// The conditioning that the kernel applies to the gradients.
     let conditioning: pk_pass
-    /// The rule's numbers.
+    /// The rule's constants.
     let numbers: pk_constants
     /// The first parameter of the range.
     let parameter: Int
-    /// How many values of that parameter come before the range.
+    /// The offset of the range in that parameter's values.
     var offset = 0
-    /// What it changed.
+    /// The sums of its changes.
     var sums = pk_sums()
 
     /// Runs a loop over the range.
@@ -29,7 +29,7 @@ struct RangeUpdate {
         pk_apply(VectorMath.isa, kernel, &update, &sums)
     }
 
-    /// The arguments of the call, for rules that change some.
+    /// The arguments of the call, for rules that modify some.
     func call(slots: [Slot]) -> pk_update {
         let start = range.lowerBound
         var update = pk_update()

@@ -1,9 +1,9 @@
-// Slots: the optimizer's memory, parallel to the arena. A rule declares them, the plan places them, the state holds their
-// values.
+// Slots: the optimizer's memory, parallel to the arena. A rule declares them, the plan lays them out, the state has
+// their values.
 
-/// A slot as a rule declares it, before anything is allocated.
+/// A slot as declared by a rule.
 public struct SlotDefinition {
-    /// MindSpore's name of it, "moments"; in a checkpoint `<name>.<parameter>`.
+    /// Its name in MindSpore, "moments"; in a checkpoint `<name>.<parameter>`.
     public let name: String
     let initial: (ParameterLayout) -> Float
     let shape: (ParameterLayout) -> Shape?
@@ -13,14 +13,14 @@ public struct SlotDefinition {
         self.init(name, initial: { _ in initial })
     }
 
-    /// A slot of the arena's shape that starts at a value per parameter.
+    /// A slot of the arena's shape with an initial value per parameter.
     public init(_ name: String, initial: @escaping (ParameterLayout) -> Float) {
         self.name = name
         self.initial = initial
         shape = { $0.shape }
     }
 
-    /// A slot whose shape differs from the parameter's; nil where a parameter has none.
+    /// A slot whose shape differs from the parameter's; nil for parameters without one.
     public init(_ name: String, shape: @escaping (ParameterLayout) -> Shape?) {
         self.name = name
         self.shape = shape
@@ -28,19 +28,19 @@ public struct SlotDefinition {
     }
 }
 
-/// Where the values of a slot are: one range per parameter.
+/// The layout of a slot: one range per parameter.
 public struct SlotLayout: Sendable {
-    /// MindSpore's name of it.
+    /// Its name in MindSpore.
     public let name: String
-    /// By parameter index: its values in the slot's memory; empty where the parameter has none.
+    /// By parameter index: its range in the slot's memory; empty if the parameter has none.
     public let ranges: [Range<Int>]
-    /// By parameter index: its extents; nil where the parameter has none.
+    /// By parameter index: its shape; nil if the parameter has none.
     public let shapes: [Shape?]
-    /// By parameter index: the value that a new slot is filled with.
+    /// By parameter index: the initial value.
     private let initial: [Float]
 
-    /// - Parameter definitions: By parameter, what its rule declares under this name; nil for none.
-    /// - Throws: `.invalid` where its values would not fit in any memory.
+    /// - Parameter definitions: By parameter, the rule's declaration under this name; nil if there is none.
+    /// - Throws: `.invalid` if the size overflows.
     init(
         _ name: String, _ layout: ArenaLayout, _ definitions: [SlotDefinition?]
     ) throws(OptimizerError) {
@@ -59,12 +59,12 @@ public struct SlotLayout: Sendable {
         self.ranges = ranges
     }
 
-    /// How many values it has.
+    /// The number of values.
     var count: Int { ranges.last?.upperBound ?? 0 }
 
-    /// The memory of another plan's slot of the same name; values of its own where that leaves other parameters out.
+    /// The memory of the same slot in another plan; a copy if that excludes other parameters.
     ///
-    /// - Parameter isOwed: whether they are needed by a change that has been logged.
+    /// - Parameter isOwed: whether a logged change needs the memory.
     func carried(from old: Slot, isOwed: Bool) throws(OptimizerError) -> OptimizerState.SlotMemory {
         if old.ranges == ranges { return OptimizerState.SlotMemory(name: name, buffer: old.buffer) }
         let memory = try allocate(isOwed: isOwed)
@@ -74,16 +74,16 @@ public struct SlotLayout: Sendable {
         return memory
     }
 
-    /// Its first values, in memory of their own.
+    /// The initial values, in new memory.
     ///
-    /// - Parameter isOwed: whether they are needed by a change that has been logged.
+    /// - Parameter isOwed: whether a logged change needs the memory.
     func allocate(isOwed: Bool) throws(OptimizerError) -> OptimizerState.SlotMemory {
         let buffer = isOwed ? FloatBuffer(owed: count) : try FloatBuffer(count: count)
         fill(buffer)
         return OptimizerState.SlotMemory(name: name, buffer: buffer)
     }
 
-    /// Writes its first values over what there is.
+    /// Resets memory to the initial values.
     func reset(_ buffer: FloatBuffer) {
         buffer.zero()
         fill(buffer)
@@ -94,18 +94,18 @@ public struct SlotLayout: Sendable {
     }
 }
 
-/// The values of a slot with their places.
+/// The values of a slot with their layout.
 public struct Slot {
-    /// Where the values of each parameter are.
+    /// The range of each parameter's values.
     public let layout: SlotLayout
     /// All of its values.
     public let buffer: FloatBuffer
 
-    /// MindSpore's name of it.
+    /// Its name in MindSpore.
     public var name: String { layout.name }
-    /// By parameter index: its values in `buffer`; empty where the parameter has none.
+    /// By parameter index: its range in `buffer`; empty if the parameter has none.
     public var ranges: [Range<Int>] { layout.ranges }
-    /// By parameter index: its extents; nil where the parameter has none.
+    /// By parameter index: its shape; nil if the parameter has none.
     public var shapes: [Shape?] { layout.shapes }
 
     /// The values of a parameter.

@@ -1,15 +1,15 @@
-// A named view of float32 memory: what `construct` and the stages pass around. Views never own; the buffers outlive the
+// A named view of float32 memory, used by `construct` and the stages. Views do not own memory; the buffers outlive the
 // step.
 
 /// A parameter's gradient, or the parameter itself, during one update.
 public struct Tensor {
-    /// The parameter's place in the layout.
+    /// The parameter's index in the layout.
     public let index: Int
-    /// The extents.
+    /// The shape.
     public let shape: Shape
     /// The values, row-major.
     public let values: UnsafeMutableBufferPointer<Float>
-    /// For a sparse gradient, the rows that `values` holds one after another.
+    /// For a sparse gradient, the rows in `values`, in order.
     public let rows: [Int]?
 
     init(index: Int, shape: Shape, values: UnsafeMutableBufferPointer<Float>, rows: [Int]?) {
@@ -33,6 +33,6 @@ public struct Tensor {
         if let base = values.baseAddress { VectorMath.scale(base, by: factor, count: values.count) }
     }
 
-    /// The positions of the values.
+    /// The indices of the values.
     public var indices: Range<Int> { 0..<values.count }
 }

@@ -1,5 +1,5 @@
-// The fused way: neighbours with equal settings are one range, updated in one pass over memory by one kernel call that
-// decays, unscales, applies the rule and counts. What has no gradient is copied.
+// The fused update: neighbours with equal settings form one range, updated in one pass over memory by one kernel call
+// that decays, unscales, applies the rule and counts. Parameters without a gradient are copied.
 
 import CKernels
 
@@ -20,7 +20,7 @@ extension UpdatePass {
         close(&open)
     }
 
-    /// Adds a parameter to the open range, or starts a new one where its settings differ.
+    /// Adds a parameter to the open range, or starts a new one if its settings differ.
     private mutating func extend(_ open: inout RangeUpdate?, _ index: Int, _ parameter: ParameterLayout) {
         guard let group = parameter.groupIndex else { return }
         let (numbers, rule) = (numbers(of: index, group: group), rule(of: group))
@@ -45,7 +45,7 @@ extension UpdatePass {
 
     /// Runs the open range.
     ///
-    /// A gradient that was conditioned ahead was counted as given.
+    /// A gradient that was already conditioned has been counted before.
     private mutating func close(_ open: inout RangeUpdate?, countsGradient: Bool = true) {
         guard var closing = open else { return }
         open = nil
@@ -54,7 +54,7 @@ extension UpdatePass {
         add(closing.sums, countsGradient: countsGradient)
     }
 
-    /// Adds what a range changed to the step's sums.
+    /// Adds the sums of a range to those of the step.
     mutating func add(_ more: pk_sums, countsGradient: Bool) {
         if countsGradient { sums.gradient_squares += more.gradient_squares }
         sums.change_squares += more.change_squares

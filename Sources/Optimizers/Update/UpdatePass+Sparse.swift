@@ -1,10 +1,10 @@
-// Sparse gradients: the pipeline per entry, duplicates summed where `unique`, then the rule's way with rows.
-// MindSpore: weight decay reaches each entry, so a duplicated row decays twice.
+// Sparse gradients: the pipeline per entry, duplicates summed if `unique`, then the rule's handling of rows. As in
+// MindSpore, weight decay applies to each entry, so a duplicated row decays twice.
 
 import CKernels
 
 extension UpdatePass {
-    /// The fused way: conditions the entries in place, then applies the rule; the parameter is already copied.
+    /// The fused update: conditions the entries in place, then applies the rule; the parameter is already copied.
     mutating func updateSparse(_ tensor: Tensor) {
         let parameter = layout.parameters[tensor.index]
         guard let group = parameter.groupIndex, let rows = tensor.rows else { return }
@@ -19,7 +19,7 @@ extension UpdatePass {
         add(applySparse(tensor, rows: rows, numbers: numbers), countsGradient: false)
     }
 
-    /// The rule on entries that went through the pipeline.
+    /// Applies the rule to entries that have passed the pipeline.
     @discardableResult
     mutating func applySparse(_ tensor: Tensor, rows: [Int], numbers: pk_constants) -> pk_sums {
         sortEntries(rows)
@@ -32,14 +32,14 @@ extension UpdatePass {
         }
     }
 
-    /// Places of the entries by row, in the order pushed within a row.
+    /// The indices of the entries sorted by row, in the order pushed within a row.
     private mutating func sortEntries(_ rows: [Int]) {
         entryOrder.removeAll(keepingCapacity: true)
         entryOrder.append(contentsOf: rows.indices)
         entryOrder.sort { rows[$0] == rows[$1] ? $0 < $1 : rows[$0] < rows[$1] }
     }
 
-    /// Adds the values of a row's entries to those of its first, which alone stays in `entryOrder`.
+    /// Adds all entries of a row to the first, the only one that stays in `entryOrder`.
     private mutating func sumDuplicates(_ tensor: Tensor, _ rows: [Int]) {
         guard let base = tensor.values.baseAddress else { return }
         let width = tensor.shape.rowCount
@@ -55,7 +55,7 @@ extension UpdatePass {
         entryOrder.removeLast(entryOrder.count - kept)
     }
 
-    /// Adam: the sum of the entries is gathered in the dense scratch, which nesterov's numerator needs.
+    /// Adam: sums the entries in the dense scratch, which nesterov's numerator needs.
     private func moveEveryRow(_ tensor: Tensor, _ rows: [Int], _ numbers: pk_constants) -> pk_sums {
         let (range, slots) = (layout.parameters[tensor.index].range, slots(of: tensor.index))
         guard let base = tensor.values.baseAddress, slots.count >= 2, let m = slots[0][tensor.index].baseAddress,
@@ -79,9 +79,9 @@ extension UpdatePass {
         return update.sums
     }
 
-    /// Only rows with entries move.
+    /// Only rows with entries change.
     ///
-    /// From old slots, a row's later entries start where its first one did.
+    /// With old slots, all entries of a row start from the same slots.
     private mutating func moveRows(
         _ tensor: Tensor, _ rows: [Int], _ numbers: pk_constants, fromOldSlots: Bool
     ) -> pk_sums {

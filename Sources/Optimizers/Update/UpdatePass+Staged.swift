@@ -1,10 +1,10 @@
-// The seed's stages, one function each, in the order of the pipeline, and the way of an update through them. Built-in rules
-// fuse them; users' classes call them and dry runs show what each did. A test demands equal bits of both ways.
+// The seed's stages, one function each, in the order of the pipeline, and the update through them. Built-in rules fuse
+// them; custom classes call them, and dry runs show the result of each. A test requires equal bits from both.
 
 import CKernels
 
 extension UpdatePass {
-    /// Copies the present values, hands the gradients to `construct` and counts what it did.
+    /// Copies the current values, passes the gradients to `construct` and counts the changes.
     mutating func runStaged(_ gradients: Gradients) throws(OptimizerError) {
         next.update(from: current, count: layout.count)
         let tensors = tensors(of: gradients)
@@ -16,7 +16,7 @@ extension UpdatePass {
         for tensor in tensors { count(change: layout.parameters[tensor.index].range) }
     }
 
-    /// Multiplies gradients by what comes before weight decay, as MindSpore's training cell does.
+    /// Multiplies gradients by the factor before weight decay, as MindSpore's training cell does.
     func unscaleFirst(_ tensors: [Tensor]) {
         for tensor in tensors {
             guard let group = layout.parameters[tensor.index].groupIndex, let factor = firstFactor(group) else {
@@ -26,14 +26,15 @@ extension UpdatePass {
         }
     }
 
-    /// Returns the gradients in contiguous memory: they are in the arena's order already, so this is the identity, as in
-    /// MindSpore 2.10.
+    /// Returns the gradients in contiguous memory.
+    ///
+    /// They are already in the arena's order, so this is the identity, as in MindSpore 2.10.
     func flattenGradients(_ gradients: [Tensor]) -> [Tensor] { gradients }
 
     /// Adds weight decay: g + (weight_decay * loss_scale) * w for parameters that decay; in place.
     ///
-    /// Shapes: each gradient as its parameter; for sparse rows, per entry with the row of w. The factor holds the loss
-    /// scale because `scaleGrad` divides by it later.
+    /// Shapes: each gradient like its parameter; for sparse rows, per entry with the row of w. The factor includes the
+    /// loss scale because `scaleGrad` divides by it later.
     func decayWeight(_ gradients: [Tensor]) -> [Tensor] {
         for gradient in gradients {
             var decaying = conditioning(layout.parameters[gradient.index])
@@ -60,7 +61,7 @@ extension UpdatePass {
         return gradients
     }
 
-    /// A parameter under update.
+    /// A parameter of the update.
     func parameter(_ index: Int) -> Tensor {
         let parameter = layout.parameters[index]
         let values = UnsafeMutableBufferPointer(
@@ -68,7 +69,7 @@ extension UpdatePass {
         return Tensor(index: index, shape: parameter.shape, values: values, rows: nil)
     }
 
-    /// The rule alone, on gradients that went through the stages.
+    /// The rule alone, on gradients that have passed the stages.
     mutating func applyStaged(_ gradients: [Tensor]) {
         for gradient in gradients {
             let parameter = layout.parameters[gradient.index]

@@ -1,22 +1,24 @@
-// One update under way: where it reads and writes, the numbers of the step and the pipeline on one gradient. A parameter
-// of whatever works on an update; `UpdatePass+Ranges`, `+Sparse` and `+Staged` are the three ways through it.
+// One update in progress: its input and output, the numbers of the step, and the pipeline for one gradient.
+// `UpdatePass+Ranges`, `+Sparse` and `+Staged` are the three ways to run it.
 
 import CKernels
 import Threading
 
-/// The memory and the numbers of the update under way.
+/// The memory and numbers of the update in progress.
 struct UpdatePass {
     let plan: OptimizerPlan
     let rules: [Rule]
-    /// The state as this update makes it; nothing of it counts before the update is accepted, but for the slots.
+    /// The state after this update.
+    ///
+    /// Except for the slots, it takes effect only when the update is accepted.
     var state: OptimizerState
     let slots: [Slot]
-    /// By rule: the slots that it keeps, in its order.
+    /// By rule: its slots, in its order.
     private let slotsOfRules: [[Slot]]
     let current: UnsafePointer<Float>
     let next: UnsafeMutablePointer<Float>
     let gradients: UnsafeMutablePointer<Float>
-    /// Per group; NaN where the rule makes its own.
+    /// Per group; NaN if the rule computes its own.
     let rates: [Float]
     /// Per group, as configured.
     let decays: [Float]
@@ -24,17 +26,17 @@ struct UpdatePass {
     let unscale: Float?
     /// Multiplies gradients after weight decay: the optimizer's own loss scale.
     let scaleAfter: Float?
-    /// What weight decay is multiplied by, since `scaleAfter` divides it again.
+    /// The factor on weight decay that compensates for `scaleAfter`.
     let lossScale: Float
-    /// By parameter: whether `next` holds the values of `current` already; empty where it holds none.
+    /// By parameter: whether `next` already contains the values of `current`; empty if it contains none.
     let held: [Bool]
     var sums = pk_sums()
-    /// This step's groups, and the constants made of them when the first parameter of a group asks.
+    /// This step's groups, and their constants, computed when the first parameter of a group needs them.
     var moments: [Rule.Moment]
     var groupConstants: [pk_constants]
-    /// Places of the entries of a sparse gradient, sorted by row.
+    /// The indices of a sparse gradient's entries, sorted by row.
     var entryOrder: [Int] = []
-    /// Old slots of one row, for lazy Adam.
+    /// The old slots of one row, for lazy Adam.
     var rowSlots: [Float] = []
 
     init(
@@ -68,16 +70,16 @@ struct UpdatePass {
     /// The slots of the rule that updates a parameter, in the rule's order.
     func slots(of parameter: Int) -> [Slot] { slotsOfRules[plan.rule(of: parameter)] }
 
-    /// A number that the rule of a parameter keeps of it; `place` counts in `Rule.scalars`.
+    /// A per-parameter number of the parameter's rule; `place` is an index into `Rule.scalars`.
     subscript(scalar place: Int, of parameter: Int) -> Double {
         get { state.scalars[plan.rules[plan.rule(of: parameter)].scalars[place]][parameter] }
         set { state.scalars[plan.rules[plan.rule(of: parameter)].scalars[place]][parameter] = newValue }
     }
 
-    /// The constants of a parameter in this step; asks for them once per update.
+    /// The constants of a parameter in this step.
     ///
-    /// Those of a group are made again only where the count of a parameter differs from its neighbour's, so that equal
-    /// counts cost nothing and leave neighbours in one range.
+    /// Those of a group are recomputed only if a parameter's count differs from its neighbour's, so equal counts cost
+    /// nothing and keep neighbours in one range.
     mutating func numbers(of parameter: Int, group: Int) -> pk_constants {
         let (t, rule) = (state.t(of: parameter), rule(of: group))
         if moments[group].t != t {
@@ -90,7 +92,7 @@ struct UpdatePass {
         return numbers
     }
 
-    /// The pipeline of a parameter as the kernels take it; centralization happens before the last factor.
+    /// The pipeline of a parameter for the kernels; centralization comes before the last factor.
     func conditioning(_ parameter: ParameterLayout) -> pk_pass {
         var conditioning = pk_pass()
         guard let group = parameter.groupIndex else { return conditioning }
@@ -107,12 +109,12 @@ struct UpdatePass {
         return conditioning
     }
 
-    /// What multiplies a gradient before weight decay: the training cell's unscaling, torch's `maximize`.
+    /// The factor on a gradient before weight decay: the training cell's unscaling, torch's `maximize`.
     func firstFactor(_ group: Int) -> Float? {
         rule(of: group).maximizes(group) ? -(unscale ?? 1) : unscale
     }
 
-    /// Runs part of the pipeline over a gradient, against the parameter's present values.
+    /// Runs part of the pipeline on a gradient, with the parameter's current values.
     func condition(_ gradient: Tensor, _ conditioning: pk_pass) {
         guard let base = gradient.values.baseAddress else { return }
         var conditioning = conditioning
@@ -134,7 +136,7 @@ struct UpdatePass {
         pk_center_rows(VectorMath.isa, base, rows, gradient.shape.rowCount)
     }
 
-    /// Prepares a gradient that is centralized in place; returns what is left to the kernel, nil for all of it.
+    /// Prepares a centralized gradient in place; returns the conditioning left for the kernel, nil for all of it.
     mutating func centerAhead(_ tensor: Tensor) -> pk_pass? {
         let parameter = layout.parameters[tensor.index]
         guard parameter.isCentralized else { return nil }
@@ -147,13 +149,13 @@ struct UpdatePass {
         return rest
     }
 
-    /// Counts a gradient as given.
+    /// Counts a gradient as received.
     mutating func count(gradient: Tensor) {
         guard let base = gradient.values.baseAddress else { return }
         sums.gradient_squares += VectorMath.sumOfSquares(base, count: gradient.values.count)
     }
 
-    /// Counts what an update changed in a range of the arena.
+    /// Counts the changes of an update in a range of the arena.
     mutating func count(change range: Range<Int>) {
         pk_compare(VectorMath.isa, current + range.lowerBound, next + range.lowerBound, range.count, &sums)
     }
@@ -172,7 +174,7 @@ struct UpdatePass {
         }
     }
 
-    /// The report of an update that was made.
+    /// The report of an applied update.
     func report(rates: [Float?]) -> UpdateReport {
         let weight = sums.weight_squares.squareRoot()
         let ratio = sums.change_squares.squareRoot() / weight
@@ -185,12 +187,12 @@ struct UpdatePass {
 }
 
 extension pk_constants {
-    /// Whether both are the same bits.
+    /// Whether both have the same bits.
     func isSame(as other: pk_constants) -> Bool {
         withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
     }
 
-    /// These constants with an option's bit set or not.
+    /// These constants with an option's bit set or cleared.
     func with(_ option: pk_option, _ isOn: Bool) -> pk_constants {
         var copy = self
         if isOn { copy.option |= Int32(option.rawValue) }
@@ -199,7 +201,7 @@ extension pk_constants {
 }
 
 extension pk_pass {
-    /// Whether both are the same bits.
+    /// Whether both have the same bits.
     func isSame(as other: pk_pass) -> Bool {
         withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
     }

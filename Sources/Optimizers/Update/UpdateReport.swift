@@ -1,21 +1,21 @@
-// What an update tells the server: the receipt's numbers.
+// The result of an update, for receipts.
 
-/// What an update did.
+/// The result of an update.
 public struct UpdateReport: Sendable, Equatable {
     /// Whether parameters, slots and step advanced; false after a skipped overflow.
     public var applied: Bool
-    /// The rate used, per group; nil where a rule makes its own (AdaFactor's relative step).
+    /// The rate used, per group; nil if a rule computes its own (AdaFactor's relative step).
     public var learningRates: [Float?]
-    /// Euclidean norm of the gradients as given, unscaled, before weight decay.
+    /// The Euclidean norm of the gradients as received, unscaled, before weight decay.
     ///
     /// Sparse rows count as pushed.
     public var gradientNorm: Double
-    /// |w' - w| / |w| over the parameters that were updated; nil where |w| is 0 or nothing was updated.
+    /// |w' - w| / |w| over the updated parameters; nil if |w| is 0 or nothing was updated.
     public var updateRatio: Double?
-    /// Whether the gradients had overflowed.
+    /// Whether the gradients overflowed.
     public var overflow: Bool
-    /// The scale that the next gradients must arrive with; 1 without loss scaling.
+    /// The factor that the next gradients must be multiplied by; 1 without loss scaling.
     public var nextLossScale: Double
-    /// Whether all weights and slots are known to be so small that an update by small gradients cannot overflow.
+    /// Whether all weights and slots are so small that an update with small gradients cannot overflow.
     public var areModest = false
 }

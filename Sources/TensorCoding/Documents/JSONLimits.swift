@@ -5,13 +5,17 @@ public struct JSONLimits: Sendable, Equatable {
     /// The most dimensions of a tensor.
     public static let rank = 32
 
-    /// Levels of arrays and objects. jansson recurses once per level, so keep it far below its limit of 2048.
+    /// Levels of arrays and objects.
+    ///
+    /// jansson recurses once per level, so keep it far below its limit of 2048.
     public var depth: Int
     /// Bytes of the document outside its tensors.
     ///
     /// jansson temporarily needs up to 80 times as much.
     public var documentBytes: Int
-    /// Bytes of a string outside the tensors. Keys have the same limit.
+    /// Bytes of a string outside the tensors.
+    ///
+    /// Keys have the same limit.
     public var textBytes: Int
     /// Tensors in one body.
     public var tensors: Int

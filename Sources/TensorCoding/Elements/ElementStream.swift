@@ -16,8 +16,9 @@ struct ElementStream {
     private var count = 0  // elements converted
     private var carry: (UInt64, count: Int) = (0, 0)  // bytes of an element that a piece's end has cut
 
-    /// Makes a stream of elements. Integer types, and types that must contain integers of the type `wanted`, are
-    /// checked.
+    /// Makes a stream of elements.
+    ///
+    /// Integer types, and types that must contain integers of the type `wanted`, are checked.
     init(type: ElementType, wanted: ElementType? = nil) {
         invariant(type.isFloating || type.isInteger, "an element stream needs a type that can be read")
         (self.type, size) = (type, type.size)

@@ -72,9 +72,9 @@ struct IntegerRule {
     ///
     /// - Parameters:
     ///   - value: the number as float32.
-    /// - isExact: whether the float32 equals the number as sent.
-    /// - isWhole: whether the number as sent has no fraction.
-    /// - text: the number as sent.
+    ///   - isExact: whether the float32 equals the number as sent.
+    ///   - isWhole: whether the number as sent has no fraction.
+    ///   - text: the number as sent.
     func stray(
         _ value: Float, isExact: Bool, isWhole: Bool, at index: Int, _ text: @autoclosure () -> String
     ) -> StrayNumber? {

@@ -69,7 +69,9 @@ struct JSONLexer {
     /// Bytes read so far, in all chunks.
     var offset: Int { consumed + (position - chunkStart) }
 
-    /// Takes the next chunk. The previous one must have been read to its end.
+    /// Takes the next chunk.
+    ///
+    /// The previous one must have been read to its end.
     mutating func load(_ bytes: UnsafeRawBufferPointer) {
         consumed += end - chunkStart
         let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? Self.nothing

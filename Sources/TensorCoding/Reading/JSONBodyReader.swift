@@ -52,7 +52,7 @@ public struct JSONBodyReader: ~Copyable {
     ///
     /// - Parameters:
     ///   - tensorKeys: top-level keys whose members are tensors, such as `gradients`; empty for a plain document.
-    /// - sink: receives the numbers.
+    ///   - sink: receives the numbers.
     public init(tensorKeys: Set<Name>, sink: any TensorSink, limits: JSONLimits = JSONLimits()) {
         self.tensorKeys = tensorKeys
         self.limits = limits

@@ -37,9 +37,9 @@ struct TensorOutput {
     /// Lets `write` fill the next part of the destination, or a scratch window that is discarded if there is no room.
     ///
     /// - Parameters:
-    /// - wanted: the preferred number of values; the part may be shorter, never empty.
-    /// - sink: approves the growth of a buffer.
-    /// - write: receives the part and returns the number of values written.
+    ///   - wanted: the preferred number of values; the part may be shorter, never empty.
+    ///   - sink: approves the growth of a buffer.
+    ///   - write: receives the part and returns the number of values written.
     mutating func fill(
         _ wanted: Int, sink: any TensorSink, _ write: (UnsafeMutableBufferPointer<Float>) -> Int
     ) {

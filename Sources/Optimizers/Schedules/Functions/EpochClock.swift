@@ -1,4 +1,4 @@
-// What six of the seven functions share: how many steps there are, and which epoch a step is in.
+// Common to six of the seven functions: the number of steps, and the epoch of a step.
 
 import Names
 
@@ -6,7 +6,7 @@ import Names
 struct EpochClock: Sendable {
     let totalSteps, stepsPerEpoch, decayEpochs: Int
 
-    /// Reads `total_step`, `step_per_epoch` and the argument that `span` names, each an integer above 0.
+    /// Reads `total_step`, `step_per_epoch` and the argument named `span`, each an integer above 0.
     init(_ settings: SettingReader, span: Name) throws(OptimizerError) {
         totalSteps = try settings.integer("total_step", atLeast: 1)
         stepsPerEpoch = try settings.integer("step_per_epoch", atLeast: 1)

@@ -1,11 +1,11 @@
 // The function piecewise_constant_lr, which has no class.
 
-/// An array of constant pieces, found by search and never materialised.
+/// An array of constant pieces, found by binary search and never materialised.
 ///
 ///     value(i) = learning_rates[k] for milestone[k - 1] <= i < milestone[k]
 ///
-/// - Throws: TypeError unless both are arrays of numbers, `milestone` of integers; ValueError where a milestone is below 1
-///   or below the one before, and where the lengths differ. Rates of any sign are taken, two empty arrays too.
+/// - Throws: TypeError unless both are arrays of numbers, `milestone` of integers; ValueError if a milestone is below 1
+///   or below the previous one, or if the lengths differ. Rates of any sign and two empty arrays are accepted.
 /// - Source: mindspore.nn.piecewise_constant_lr.
 struct PiecewiseConstantFunction: LearningRateSchedule {
     static let name = "piecewise_constant_lr"
@@ -33,7 +33,7 @@ struct PiecewiseConstantFunction: LearningRateSchedule {
             guard milestone >= max(1, milestones.last ?? 1) else {
                 throw settings.complaint(
                     "milestone", .valueError, "`milestone` must be integers >= 1 in ascending order; got \(milestone).",
-                    "integers >= 1, none below the one before", "\(milestone)")
+                    "integers >= 1 in ascending order", "\(milestone)")
             }
             milestones.append(milestone)
         }
