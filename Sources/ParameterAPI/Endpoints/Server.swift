@@ -55,23 +55,7 @@ public struct EffectiveConfiguration: Sendable {
         call.answer(exchange) { writer in
             writer.beginObject()
             writer.member("version", call.api.version)
-            writer.member("models", registry.list().count)
-            writer.key("memory")
-            writer.beginObject()
-            writer.member("limit", registry.budget.limit)
-            writer.member("reserved", registry.budget.reserved)
-            writer.endObject()
-            writer.key("network")
-            writer.network(call.api.counters)
-            writer.key("invariants")
-            writer.invariants(Invariants.process.violations)
-            if let journal = registry.journalBytes {
-                writer.key("journal")
-                writer.beginObject()
-                writer.member("limit", journal.most)
-                writer.member("needed", journal.needed)
-                writer.endObject()
-            }
+            for group in Metric.Group.allCases { writer.write(group, of: call.api) }
             writer.key("optimizers")
             writer.beginArray()
             for name in registry.catalogue.names { writer.string(name) }
@@ -88,22 +72,23 @@ public struct EffectiveConfiguration: Sendable {
 }
 
 extension JSONWriter {
-    /// Writes what the network threads have done.
-    fileprivate mutating func network(_ counters: HTTPCounters) {
-        beginObject()
-        member("connections", counters.connections)
-        member("waiting", counters.parked)
-        member("requests", counters.requests)
-        member("longest_job_us", Int(counters.longestJob / 1000))
-        endObject()
+    /// Writes the metrics of a group, as an object where it has a name; nothing where there are none.
+    fileprivate mutating func write(_ group: Metric.Group, of api: ParameterAPI) {
+        let metrics = Metric.all.filter { $0.group == group }.compactMap { metric in
+            metric.read(api).map { (name: metric.member, value: $0) }
+        }
+        guard !metrics.isEmpty else { return }
+        if group != .top {
+            key(Name(group.rawValue))
+            beginObject()
+        }
+        for metric in metrics { member(Name(metric.name), metric.value) }
+        if group == .invariants { places(Invariants.process.violations) }
+        if group != .top { endObject() }
     }
-}
 
-extension JSONWriter {
-    /// Writes which beliefs of the code did not hold.
-    fileprivate mutating func invariants(_ violations: [Invariants.Violation]) {
-        beginObject()
-        member("broken", violations.reduce(0) { $0 + $1.count })
+    /// Writes which beliefs of the code did not hold, by place.
+    private mutating func places(_ violations: [Invariants.Violation]) {
         key("places")
         beginArray()
         for violation in violations {
@@ -114,7 +99,6 @@ extension JSONWriter {
             endObject()
         }
         endArray()
-        endObject()
     }
 }
 
