@@ -85,7 +85,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ParameterServerTests",
-            dependencies: ["Names", "ParameterAPI", "ParameterServer", "ParameterServing"],
+            dependencies: [
+                "HTTPServing", "Names", "Optimizers", "ParameterAPI", "ParameterServer", "ParameterServing",
+                "Threading",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ParameterServingTests",

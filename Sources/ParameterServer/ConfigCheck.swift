@@ -25,7 +25,7 @@ struct ConfigCheck: ParsableCommand {
 
     func run() throws {
         var flags = daemon.flags
-        flags.config = file
+        flags.given[["config"]] = [file]
         let settings = try EffectiveSettings(flags).checked()
         for setting in Setting.all {
             let name = setting.path.joined(separator: ".")

@@ -62,6 +62,21 @@ struct SettingFileTests {
         for (number, line) in lines.enumerated() { #expect(line.contains("FILE:\(number + 1): "), "\(line)") }
     }
 
+    @Test(
+        "keys that are set again and a line that cannot be read hide no other mistake",
+        arguments: [
+            ("memry: 1\nlisten: x\nlisten: y\nkeys: 1", [1, 2, 3, 4]),
+            ("listen: :0\nlisten: :1\n'listen': :2\r\nlimits: {keys: 1, keys: 2, keyz: 3}\nmemry: 1", [1, 3, 4, 4, 5]),
+            ("memory: 1G\nmemory: 2G\nmemory: 1", [1, 3]),
+            ("memry: 1\nlimits:\n  model: 3\nallow-host: [*.example.org]\nlater: 1", [1, 3, 4]),
+            ("memry: 1\nmemry: 1\nallow-host: [a,\n  \tb: {", [1, 2, 5]),
+        ])
+    func hidden(yaml: String, numbers: [Int]) throws {
+        let lines = try refusal(yaml).split(separator: "\n")
+        #expect(lines.map { $0.contains(#/FILE:\d+: /#) } == numbers.map { _ in true }, "\(lines)")
+        #expect(lines.compactMap { $0.firstMatch(of: #/FILE:(\d+): /#).flatMap { Int($0.1) } } == numbers, "\(lines)")
+    }
+
     @Test("a file that says nothing changes nothing", arguments: ["", "\n", "# a comment\n", "---\n", "{}", "~"])
     func nothing(yaml: String) throws { #expect(try refusal(yaml) == "") }
 

@@ -16,7 +16,9 @@ struct EffectiveSettings: Sendable {
         _ flags: Flags, environment variables: [String: String] = ProcessInfo.processInfo.environment
     ) throws(StartFailure) {
         var sources = [SettingSource.environment(variables), .flags(flags)]
-        if let file = flags.config ?? variables["PARAMD_CONFIG"] { sources.insert(SettingFile.source(file), at: 0) }
+        if let file = flags.given[["config"]]?.first ?? variables["PARAMD_CONFIG"] {
+            sources.insert(SettingFile.source(file), at: 0)
+        }
         try self.init(lastWins: sources)
     }
 

@@ -15,7 +15,7 @@ struct SettingFile {
     private var mistakes: [SettingMistake] = []
 
     /// The largest file that is read.
-    private static let mostBytes = 1 << 20
+    static let mostBytes = 1 << 20
 
     /// Reads a file; all that is wrong with it, but for the values, is in the source's mistakes.
     static func source(_ path: String) -> SettingSource {
@@ -30,29 +30,25 @@ struct SettingFile {
     private init(path: String) { self.path = path }
 
     private mutating func read() {
-        do {
-            guard let root = try Yams.compose(yaml: readText(path, most: Self.mostBytes)), !Self.isEmpty(root) else {
-                return
-            }
+        do throws(UnreadableFile) {
+            var text = YAMLText(try readText(path, most: Self.mostBytes))
+            let root = text.root()
+            for mistake in text.mistakes { complain(mistake.line, mistake.text) }
+            guard let root, !Self.isEmpty(root) else { return }
             guard let members = root.mapping else {
                 return complain(root, "a settings file has one line `name: value` for each setting. Write such lines.")
             }
             take(members, under: [])
-        } catch let error as UnreadableFile {
+        } catch {
             let reason = error.code == EFBIG ? "it is longer than \(Self.mostBytes) bytes" : error.reason
             mistakes.append(
                 SettingMistake("\(path) cannot be read (\(reason)). Use a settings file that this user can read."))
-        } catch let error as YamlError {
-            let (line, text) = error.place
-            complain(line, text)
-        } catch {
-            complain(1, "\(error)")
         }
     }
 
     /// Takes the members of a mapping, each of which has to be a setting.
     private mutating func take(_ members: Node.Mapping, under prefix: [String]) {
-        for (key, value) in members {
+        for (key, value) in members where !YAMLText.isSetAside(key) {
             guard let name = key.string else {
                 complain(key, "a name must be text, not a list or a mapping.")
                 continue
@@ -122,24 +118,4 @@ struct SettingFile {
 extension Setting {
     /// The rows that a file may have.
     fileprivate static let inFile = all.filter { $0.name != "config" }
-}
-
-extension YamlError {
-    /// The line and what is wrong in it.
-    fileprivate var place: (line: Int, text: String) {
-        switch self {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            (
-                mark.line,
-                "invalid YAML: \(problem). Quote values that contain `: ` or begin with *, &, [, {, % or @."
-            )
-        case .duplicatedKeysInMapping(let names, let context):
-            (
-                context.mark.line,
-                "\(names.joined(separator: ", ")) is set more than once, first here. Keep one of the lines."
-            )
-        default: (1, "invalid YAML: \(self)")
-        }
-    }
 }

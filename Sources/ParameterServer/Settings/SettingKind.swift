@@ -28,6 +28,8 @@ extension Setting {
         let form: Form
         /// Whether the value is told from the root on: whoever asks is elsewhere.
         var isPath = false
+        /// Whether a value may begin with `-`, to be refused as a number and not as a flag.
+        var isNumber = false
         /// Puts the value of one or more texts in its place.
         let read: @Sendable ([String], inout ServerConfiguration) throws(Complaint) -> Void
         /// The value as one would write it.
@@ -54,18 +56,21 @@ extension Setting {
         }
 
         static func count(_ path: Path<Int>) -> Kind {
-            one(path, "must be a whole number of at least 1", parse: { Int(digits: $0).flatMap { $0 > 0 ? $0 : nil } })
-            {
-                "\($0)"
-            }
+            var kind = one(
+                path, "must be a whole number of at least 1", parse: { Int(digits: $0).flatMap { $0 > 0 ? $0 : nil } }
+            ) { "\($0)" }
+            kind.isNumber = true
+            return kind
         }
 
         static func bytes(_ path: Path<Int>, check: @escaping @Sendable (Int) -> String? = { _ in nil }) -> Kind {
-            one(
+            var kind = one(
                 path, "must be a number of bytes, or one with K, M, G or T, up to 1024T",
                 parse: { ByteCount(argument: $0)?.bytes },
                 check: check
             ) { ByteCount(bytes: $0).description }
+            kind.isNumber = true
+            return kind
         }
 
         static func time(_ path: Path<Duration>) -> Kind {

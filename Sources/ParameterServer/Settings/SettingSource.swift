@@ -65,9 +65,23 @@ struct SettingSource {
         }
     }
 
-    /// What the command line says.
+    /// What the command line says; a `--limit` without a name that there is is a mistake.
     static func flags(_ flags: Flags) -> SettingSource {
-        SettingSource(provider: InMemoryProvider(name: "flags", values: values(flags.given))) { _ in .flag }
+        let settable = Setting.limits.filter { $0.kind.form != .fixed }
+        var (given, mistakes) = (flags.given, [SettingMistake]())
+        for argument in flags.limits {
+            let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+            if parts.count == 2, let limit = settable.first(where: { $0.name == parts[0] }) {
+                given[limit.path] = [parts[1]]
+            } else {
+                let names = settable.map(\.name).joined(separator: ", ")
+                let text = "--limit must be NAME=VALUE, not `\(argument)`, where NAME is one of \(names)."
+                mistakes.append(SettingMistake(text, status: .usage))
+            }
+        }
+        return SettingSource(
+            provider: InMemoryProvider(name: "flags", values: values(given)), origin: { _ in .flag }, mistakes: mistakes
+        )
     }
 
     /// What the variables of the environment say; one that begins like them but is unknown is a mistake.
