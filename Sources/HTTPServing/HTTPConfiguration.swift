@@ -76,6 +76,12 @@ extension HTTPConfiguration {
     /// answer.
     public static let connectionOverhead = 8_192
 
+    /// Open files that connections leave to the application, where the process may have twice as many.
+    public static let reservedFiles = 256
+
+    /// Refusals whose answers are kept to be sent again, per loop.
+    public static let keptRefusals = 256
+
     /// The largest number of query arguments.
     public static let maximumArguments = 256
 

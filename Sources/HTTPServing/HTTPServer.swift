@@ -52,7 +52,7 @@ public final class HTTPServer: Sendable {
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         let descriptors = Int(clamping: limit.rlim_max)
-        return descriptors - min(descriptors / 2, 256)
+        return descriptors - min(descriptors / 2, HTTPConfiguration.reservedFiles)
     }
 
     /// Stops gracefully: refuses new connections and requests, completes parked exchanges, finishes answers in

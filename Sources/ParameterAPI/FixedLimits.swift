@@ -22,6 +22,12 @@ public enum FixedLimits {
     public static let listedMistakes = 4096
     /// The most unknown names of one body that are told what they may be called.
     public static let suggestions = 8
+    /// The longest word of a request that a refusal quotes whole, in characters: a parameter's name is one.
+    public static let quotedCharacters = 300
+    /// The most parameters that a 16-bit answer names whose values it cannot hold.
+    public static let namesBeyondRange = 20
+    /// The checksums of checkpoints that are kept, for the next range of the same file.
+    public static let keptChecksums = 256
     /// The most entries of rate arrays that a page repeats for groups or parameters that share them.
     public static let repeatedRates = 100_000
     /// The largest whole number that a request may count with: beyond it, JSON libraries round.

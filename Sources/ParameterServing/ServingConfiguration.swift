@@ -8,6 +8,14 @@ public struct ServingConfiguration: Sendable {
     /// Free arenas of a model beyond this number go back to the system: one for the step, two for pushes being decoded, one
     /// spare.
     public static let spareArenas = 4
+    /// Workers that have made room and of which the last number is kept; fixed, for a replay must forget as the first run did.
+    public static let expiredWorkers = 10_000
+    /// Bytes of all answers that are kept for requests with a key, of a model and of the daemon.
+    public static let keptAnswerBytes = 1 << 20
+    /// Places in a model's history where version and step part; an image grows by 25 bytes for each.
+    public static let versionTurns = 1024
+    /// Bytes of records that wait to be applied at a start: each in the journal, and the arena that it is read into.
+    public static let bytesReadAhead = 256 << 20
 
     /// Bytes that models and requests may use together.
     public var memoryLimit: Int

@@ -1,21 +1,35 @@
-// First in, first out: a loop's pending messages, and the lingering connections.
+// First in, first out: a loop's pending messages, models that are ready to run, slices of work.
 
 /// A queue that removes its first element without moving the others.
-struct Fifo<Element> {
-    private var elements: [Element?] = []
-    private var head = 0
+public struct Fifo<Element> {
+    @usableFromInline var elements: [Element?] = []
+    @usableFromInline var head = 0
+    /// Places of elements that are gone before the others are moved, at least.
+    @usableFromInline static var mostGone: Int { 1024 }
 
-    var count: Int { elements.count - head }
-    var isEmpty: Bool { count == 0 }
+    /// Makes an empty queue.
+    @inlinable
+    public init() {}
 
-    mutating func append(_ element: Element) { elements.append(element) }
+    /// How many elements wait.
+    @inlinable
+    public var count: Int { elements.count - head }
+    /// Whether none does.
+    @inlinable
+    public var isEmpty: Bool { count == 0 }
 
-    mutating func popFirst() -> Element? {
+    /// Puts an element behind all others.
+    @inlinable
+    public mutating func append(_ element: Element) { elements.append(element) }
+
+    /// Takes the element that has waited longest; nil where there is none.
+    @inlinable
+    public mutating func popFirst() -> Element? {
         guard head < elements.count else { return nil }
         defer {
             elements[head] = nil
             head += 1
-            if head == elements.count || head > 1024, head * 2 >= elements.count {
+            if head == elements.count || head > Self.mostGone, head * 2 >= elements.count {
                 elements.removeFirst(head)
                 head = 0
             }

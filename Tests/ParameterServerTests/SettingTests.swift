@@ -205,6 +205,7 @@ struct SettingTests {
         #expect(
             3 * (FixedLimits.nameBytes + 4 * Name.longestParameter) <= ServerConfiguration().http.maximumTargetBytes)
         #expect(FixedLimits.suggestions <= FixedLimits.listedMistakes)
+        #expect(Name.longestParameter < FixedLimits.quotedCharacters)
         #expect(FixedLimits.curvePoints <= FixedLimits.curveValues)
         #expect(FixedLimits.conditionVersions <= UInt8.max)
     }

@@ -57,7 +57,7 @@ struct VersionHistoryTests {
     func bounded() {
         var history = VersionHistory(version: 1, step: 0)
         for version in 2...5000 { history.note(version: version, step: version / 2) }
-        #expect(history.turns.count == VersionHistory.mostTurns)
+        #expect(history.turns.count == ServingConfiguration.versionTurns)
         #expect(history.step(of: 1) == history.turns[0].step)
     }
 

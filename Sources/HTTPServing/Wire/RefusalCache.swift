@@ -5,7 +5,6 @@ import Threading
 
 /// The answers of earlier refusals.
 final class RefusalCache: Sendable {
-    private static let mostAnswers = 256
     /// Longer answers contain the client's input and are not cached.
     private static let longestAnswer = 2_048
 
@@ -21,7 +20,7 @@ final class RefusalCache: Sendable {
         let response = make(refusal)
         guard response.body.count <= Self.longestAnswer else { return response }
         answers.withLock { answers in
-            if answers.count >= Self.mostAnswers { answers = [:] }
+            if answers.count >= HTTPConfiguration.keptRefusals { answers = [:] }
             answers[refusal] = response
         }
         return response

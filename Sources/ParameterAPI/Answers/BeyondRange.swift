@@ -9,7 +9,6 @@ import TensorCoding
 struct BeyondRange {
     /// How much of the names an answer tells.
     private static let mostBytes = 1000
-    private static let mostNames = 20
 
     private let type: ElementType
     private(set) var names: [Name] = []
@@ -53,8 +52,9 @@ struct BeyondRange {
     /// One sentence for people; nil where all is well.
     var warning: String? {
         if names.isEmpty { return nil }
-        let list = names.prefix(Self.mostNames).map { "`\($0)`" }.joined(separator: ", ")
-        let more = names.count > Self.mostNames ? " and \(names.count - Self.mostNames) more" : ""
+        let list = names.prefix(FixedLimits.namesBeyondRange).map { "`\($0)`" }.joined(separator: ", ")
+        let more =
+            names.count > FixedLimits.namesBeyondRange ? " and \(names.count - FixedLimits.namesBeyondRange) more" : ""
         let wider = ElementType.list(type.wider)
         return
             "Values of \(list)\(more) are too large for \(type.rawValue) and were sent as infinity; pull them as \(wider)."

@@ -150,13 +150,11 @@ struct PushFields {
             let detail =
                 layout.index(of: member.key) != nil
                 ? "`\(member.key)` is a parameter; send its gradient under `gradients`, such as \(line)"
-                : "unknown field `\(member.key)`" + (place < Self.mostHints ? "; \(Self.hint(for: member))" : "")
+                : "unknown field `\(member.key)`"
+                    + (place < FixedLimits.suggestions ? "; \(Self.hint(for: member))" : "")
             complain(member.key.pointerEscaped, .keyError, detail)
         }
     }
-
-    /// Further unknown fields are named only: a search for each of thousands would keep the network thread for seconds.
-    private static let mostHints = 8
 
     private static func hint(for member: JSONMember) -> String {
         let isGradients = NearestNames.of(member.key, among: known).first == "gradients"

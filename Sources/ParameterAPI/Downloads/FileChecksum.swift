@@ -80,7 +80,6 @@ extension DecodedTensor {
 
 /// Checksums of checkpoints that were asked for lately, since ranges of one file are asked for one after the other.
 final class ChecksumCache: Sendable {
-    private static let most = 256
     private let known = Locked<[String: String]>([:])
 
     /// The checksum called `tag`; made by `body`, without the lock, where it is not known.
@@ -88,7 +87,7 @@ final class ChecksumCache: Sendable {
         if let found = known.withLock({ $0[tag] }) { return found }
         let made = try body()
         known.withLock { known in
-            if known.count >= Self.most { known.removeAll() }
+            if known.count >= FixedLimits.keptChecksums { known.removeAll() }
             known[tag] = made
         }
         return made

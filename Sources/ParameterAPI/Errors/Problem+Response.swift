@@ -76,12 +76,11 @@ extension String {
     ///
     /// The name of a parameter, with up to 256 characters, stays as it is.
     fileprivate var quotingShortly: String {
-        guard utf8.count > Self.longestWord else { return self }
+        guard utf8.count > FixedLimits.quotedCharacters else { return self }
         let words = unicodeScalars.split(separator: " ", omittingEmptySubsequences: false).map { word in
-            word.count > Self.longestWord ? "\(String(word.prefix(64)))...\(String(word.suffix(16)))" : String(word)
+            word.count > FixedLimits.quotedCharacters
+                ? "\(String(word.prefix(64)))...\(String(word.suffix(16)))" : String(word)
         }
         return words.joined(separator: " ")
     }
-
-    private static var longestWord: Int { 300 }
 }

@@ -51,6 +51,13 @@ extension Setting {
             limit: "connection-memory",
             .fixed(ByteCount(bytes: ServerConfiguration().http.connectionMemory).description),
             "A connection, with a request's head"),
+        Setting(
+            limit: "reserved-files", .fixed("\(HTTPConfiguration.reservedFiles)"),
+            "Open files that connections leave"),
+        Setting(
+            limit: "refusals", .fixed("\(HTTPConfiguration.keptRefusals)"), "Refusals that are made once, per loop"),
+        Setting(
+            limit: "settings-file", .fixed(ByteCount(bytes: SettingFile.mostBytes).description), "A settings file"),
         Setting(limit: "page-size", .fixed("\(FixedLimits.pageSize)"), "Models on a page of the list"),
         Setting(limit: "name-bytes", .fixed("\(FixedLimits.nameBytes)"), "A model's or a worker's name"),
         Setting(
@@ -66,6 +73,18 @@ extension Setting {
         Setting(
             limit: "spare-arenas", .fixed("\(ServingConfiguration.spareArenas)"),
             "Free copies of a model's values kept"),
+        Setting(
+            limit: "version-turns", .fixed("\(ServingConfiguration.versionTurns)"),
+            "Changes of a model without a step"),
+        Setting(
+            limit: "key-memory", .fixed(ByteCount(bytes: ServingConfiguration.keptAnswerBytes).description),
+            "Memory of answers for keys, per model"),
+        Setting(
+            limit: "expired-workers", .fixed("\(ServingConfiguration.expiredWorkers)"),
+            "Workers without receipts, remembered"),
+        Setting(
+            limit: "read-ahead", .fixed(ByteCount(bytes: ServingConfiguration.bytesReadAhead).description),
+            "Records not yet applied at a start"),
         Setting(
             limit: "encodings", .fixed("\(EncodingCache.mostEntries)"), "Answers of a version that are shared"),
         Setting(
@@ -87,6 +106,12 @@ extension Setting {
             limit: "pull-matches", .fixed("\(FixedLimits.pullMatches)"), "Patterns of a pull times parameters"),
         Setting(limit: "mistakes", .fixed("\(FixedLimits.listedMistakes)"), "Mistakes that an answer lists"),
         Setting(limit: "suggestions", .fixed("\(FixedLimits.suggestions)"), "Unknown names that get suggestions"),
+        Setting(limit: "quoted-word", .fixed("\(FixedLimits.quotedCharacters)"), "Characters of a word quoted whole"),
+        Setting(
+            limit: "beyond-range", .fixed("\(FixedLimits.namesBeyondRange)"),
+            "Parameters named as beyond 16 bits"),
+        Setting(
+            limit: "checksums", .fixed("\(FixedLimits.keptChecksums)"), "Checksums of checkpoints that are kept"),
         Setting(
             limit: "repeated-rates", .fixed("\(FixedLimits.repeatedRates)"), "Shared rate entries of one answer"),
         Setting(limit: "rows", .fixed("\(FixedLimits.rows)"), "Rows of a tensor in one answer"),

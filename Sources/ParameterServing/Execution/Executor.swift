@@ -8,24 +8,17 @@ import Threading
 /// A fixed pool of threads that runs models, each of them on one thread at a time.
 public final class Executor: Loop {
     private struct State {
-        var ready: [any Runnable] = []
-        var head = 0
+        var ready = Fifo<any Runnable>()
         /// How many are being run, or still held by the thread that ran them.
         var running = 0
         var isStopping = false
 
-        var isIdle: Bool { head == ready.count && running == 0 }
+        var isIdle: Bool { ready.isEmpty && running == 0 }
 
         mutating func takeNext() -> (any Runnable)? {
-            guard head < ready.count else { return nil }
-            defer {
-                (head, running) = (head + 1, running + 1)
-                if head == ready.count || head > 1024 {
-                    ready.removeFirst(head)
-                    head = 0
-                }
-            }
-            return ready[head]
+            guard let next = ready.popFirst() else { return nil }
+            running += 1
+            return next
         }
     }
 
@@ -81,7 +74,7 @@ public final class Executor: Loop {
     func waitUntilIdle() { state.wait(for: rests) { $0.isIdle ? () : nil } }
 
     /// Waits for a model that is ready, or for the end.
-    public func rest() { state.wait(for: wakeUp) { $0.head < $0.ready.count || $0.isStopping ? () : nil } }
+    public func rest() { state.wait(for: wakeUp) { !$0.ready.isEmpty || $0.isStopping ? () : nil } }
 }
 
 /// Something an executor runs.

@@ -14,8 +14,7 @@ public protocol SlicedWork: AnyObject, Sendable {
 /// Work in slices that takes turns, so much of it at a time as there are lanes.
 public final class SliceQueue: Runnable {
     private struct State {
-        var waiting: [any SlicedWork] = []
-        var head = 0
+        var waiting = Fifo<any SlicedWork>()
         var busyLanes = 0
     }
 
@@ -52,18 +51,9 @@ public final class SliceQueue: Runnable {
     /// The work whose turn it is; without any, the lane ends.
     private func takeNext() -> (any SlicedWork)? {
         state.withLock { state in
-            guard state.head < state.waiting.count else {
-                state.busyLanes -= 1
-                return nil
-            }
-            defer {
-                state.head += 1
-                if state.head == state.waiting.count || state.head > 1024 {
-                    state.waiting.removeFirst(state.head)
-                    state.head = 0
-                }
-            }
-            return state.waiting[state.head]
+            let next = state.waiting.popFirst()
+            if next == nil { state.busyLanes -= 1 }
+            return next
         }
     }
 }

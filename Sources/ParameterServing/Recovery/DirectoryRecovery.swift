@@ -34,9 +34,6 @@ public struct RecoverySummary: Sendable {
 
 /// Rebuilds models from a data directory.
 final class DirectoryRecovery {
-    /// What records that wait to be applied may take, in bytes: each in the journal, and the arena that it is read into.
-    private static let mostBytesAhead = 256 << 20
-
     let directory: DataDirectory
     let assembly: ModelAssembly
     let backlog = Backlog()
@@ -227,7 +224,7 @@ final class DirectoryRecovery {
         _ kind: CommandKind, to model: ReplayedModel, _ record: StoredRecord
     ) throws(FormatError) {
         var reader = ByteReader(record.payload)
-        backlog.wait(keeping: Self.mostBytesAhead)
+        backlog.wait(keeping: ServingConfiguration.bytesReadAhead)
         let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
         if let name = command.patch.flatMap({ assembly.catalogue.unknownSchedule(in: $0) }) {
             return shelve(model, .refused("There is no schedule `\(name)`."))

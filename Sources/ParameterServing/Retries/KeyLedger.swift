@@ -32,8 +32,6 @@ struct KeyLedger {
         let number: Int
     }
 
-    /// What all answers may take, however many they are.
-    static let mostBytes = 1 << 20
     /// The most answers that are kept for a client.
     let most: Int
     /// How long, in seconds.
@@ -126,8 +124,9 @@ struct KeyLedger {
     /// keys, each of which looks like a client, take nothing from themselves.
     private mutating func makeRoom(in client: Name) {
         while let own = clients[client], own.count > most { forgetOldest(of: client) }
-        while line.bytes > Self.mostBytes, line.count > 1 {
-            let isGreedy = clients[client].map { $0.count > 1 && $0.bytes > Self.mostBytes / 8 } ?? false
+        while line.bytes > ServingConfiguration.keptAnswerBytes, line.count > 1 {
+            let isGreedy =
+                clients[client].map { $0.count > 1 && $0.bytes > ServingConfiguration.keptAnswerBytes / 8 } ?? false
             forgetOldest(of: isGreedy ? client : nil)
         }
     }

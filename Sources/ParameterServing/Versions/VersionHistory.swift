@@ -11,9 +11,6 @@ struct VersionHistory: Equatable {
         var source: Int?
     }
 
-    /// The most turns that are kept; an image grows by 25 bytes for each.
-    static let mostTurns = 1024
-
     /// The oldest first; never empty.
     private(set) var turns: [Turn]
 
@@ -49,7 +46,7 @@ struct VersionHistory: Equatable {
 
     private mutating func append(_ turn: Turn) {
         turns.append(turn)
-        turns.removeFirst(max(0, turns.count - Self.mostTurns))
+        turns.removeFirst(max(0, turns.count - ServingConfiguration.versionTurns))
     }
 
     /// The step of a version; that of the oldest turn for what is before it.

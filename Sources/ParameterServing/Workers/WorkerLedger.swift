@@ -51,9 +51,6 @@ struct WorkerLedger {
         var lastSeen: Int
     }
 
-    /// How many of those are kept; a constant, for a replay of the log must forget as the first run did.
-    static let mostExpired = 10_000
-
     /// Receipts kept per worker.
     let window: Int
     /// The most workers a model remembers with their receipts.
@@ -172,7 +169,7 @@ struct WorkerLedger {
         guard let worker = workers.removeValue(forKey: name) else { return }
         listBytes -= worker.bytes
         expired[name] = Expired(epoch: worker.epoch, lastSeq: worker.lastSeq, lastSeen: worker.lastSeen)
-        guard expired.count > Self.mostExpired else { return }
+        guard expired.count > ServingConfiguration.expiredWorkers else { return }
         let oldest = expired.min { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) }
         guard let oldest else { return }
         expired[oldest.key] = nil

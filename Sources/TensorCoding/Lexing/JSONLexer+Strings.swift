@@ -29,7 +29,7 @@ struct StringState {
 
 extension JSONLexer {
     /// The longest key, and the approximate size of the pieces of streamed strings.
-    static let textLimit = 4096
+    static let textLimit = JSONLimits().textBytes
 
     /// The bytes of the current or last string, as written and without quotes.
     var stringLength: Int { offset - string.start - (partial == .string ? 0 : 1) }

@@ -1,0 +1,90 @@
+"""Every bound that the code names is a row of the table of limits, or is listed here with the reason why it is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from support.daemon import REPOSITORY
+
+pytestmark = pytest.mark.unsanitized
+SOURCES = REPOSITORY / "Sources"
+TABLE = (SOURCES / "ParameterServer/Limits/LimitTable.swift").read_text()
+TYPE = re.compile(
+    r"^(?:(?:public|private|fileprivate|final|indirect) )*(?:struct|class|enum|extension|protocol) (\w+)"
+)
+#: A constant whose name says that it is a bound, and whose value is written where it is declared.
+BOUND = re.compile(
+    r" static (?:let|var) ((?:most|maximum|longest|largest|kept|reserved)\w*|limit|\w+Limit)\b.* [={] [\d(]"
+)
+#: Places where every constant is a bound.
+FIXED = re.compile(r" static let (\w+)\b.* = ")
+FIXED_FILES = ("FixedLimits.swift", "ServingConfiguration.swift", "DefinitionLimits.swift")
+#: A number of three digits and more in a comparison: a bound without a name.
+BARE = re.compile(r"(?:[^-=<>][<>]=?|\bmin\([^()]*,) *\d[\d_]{2,}\b")
+#: Bounds that no client and no operator meets, and the reason.
+INTERNAL = {
+    "BeyondRange.mostBytes": "how much of a header names take; `beyond-range` counts them",
+    "BetaPower.limit": "beyond it every power is the same number",
+    "ByteCount.most": "part of how a size is written, and told by the refusal of a larger one",
+    "CurvePlot.mostPoints": "how fine a picture is drawn",
+    "DecimalText.floatLimit": "the longest text that a float32 has",
+    "Durability.longestInterval": "part of how a mode is written, and told by the refusal of a longer one",
+    "Fifo.mostGone": "how a queue gives its memory back",
+    "FixedLimits.largestInteger": "RFC 8259: what JSON libraries hold",
+    "KeeperState.mostInBatch": "how much of a turn snapshots take",
+    "Modesty.mostDecay": "until where two ways of an update are equal to the bit",
+    "Modesty.mostEntries": "until where two ways of an update are equal to the bit",
+    "Modesty.mostFactor": "until where two ways of an update are equal to the bit",
+    "NearestNames.mostCandidates": "suggestions are made without the rest",
+    "NearestRoute.longest": "suggestions are made without the rest",
+    "NumberText.digitLimit": "more digits cannot change a float32",
+    "PlotLegend.longest": "how a picture is drawn",
+    "PlotLegend.most": "how a picture is drawn",
+    "RefusalCache.longestAnswer": "longer ones are made again",
+    "SettingValue.longestLine": "how a value is told in one line",
+    "ByteReader.mostNesting": "twice `json-depth`, for files that are damaged",
+    "ShortestFloat.largestFactor": "the range of float32",
+    "Simulation.mostIdleTurns": "part of the simulation of a test",
+    "SnapshotInfo.maximumLabel": "part of the format of a file",
+    "SpellingDistance.longest": "suggestions are made without the rest",
+    "StorageLog.mostLines": "lines of a log; the rest is counted",
+    "TensorBuffer.surplusLimit": "how a buffer grows",
+    "YAMLText.mostPasses": "keys set twice, of which the rest is told next time",
+}
+
+
+def bounds() -> Iterator[tuple[str, str]]:
+    """File and `Type.name` of each constant that is a bound."""
+    for path in sorted(SOURCES.rglob("*.swift")):
+        owner = path.stem
+        pattern = FIXED if path.name in FIXED_FILES else BOUND
+        for line in path.read_text().splitlines():
+            if match := TYPE.match(line):
+                owner = match[1]
+            elif match := pattern.search(line) or BOUND.search(line):
+                yield path.name, f"{owner}.{match[1]}"
+
+
+def test_every_bound_is_a_row() -> None:
+    """Or has its reason above; a reason whose bound is gone goes too."""
+    found = list(bounds())
+    assert len(found) > 50
+    missing = [place for place in found if place[1] not in TABLE and place[1] not in INTERNAL]
+    assert not missing, f"neither a row of LimitTable.swift nor listed here: {missing}"
+    names = {name for _, name in found}
+    assert {name for name in INTERNAL if name not in names} == set()
+    assert {name for name in INTERNAL if f"{name})" in TABLE} == set()
+
+
+def test_no_bound_is_without_a_name() -> None:
+    """A comparison with a number says nowhere what the number is; statuses of HTTP are names."""
+    bare = [
+        f"{path.relative_to(SOURCES)}:{number}: {line.strip()}"
+        for room in ("HTTPServing", "ParameterAPI", "ParameterServing")
+        for path in sorted((SOURCES / room).rglob("*.swift"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if BARE.search(re.sub(r'//.*|"[^"]*"', "", line)) and "status" not in line
+    ]
+    assert not bare, "\n".join(bare)
