@@ -28,12 +28,16 @@ struct Inbox<Message>: Sendable {
     ///
     /// Only the executor calls it.
     ///
+    /// - Parameter rest: called after each message, which is gone by then.
     /// - Returns: whether more arrived meanwhile, so that the owner has to be scheduled again.
-    func drain(_ handle: (Message) -> Void) -> Bool {
+    func drain(_ handle: (Message) -> Void, then rest: () -> Void = {}) -> Bool {
         var batch: [Message] = []
         state.withLock { swap(&$0.messages, &batch) }
         batch.reverse()
-        while let message = batch.popLast() { handle(message) }
+        while !batch.isEmpty {
+            handle(batch.removeLast())
+            rest()
+        }
         return state.withLock { state in
             state.isScheduled = !state.messages.isEmpty
             return state.isScheduled

@@ -14,7 +14,7 @@ public final class Model: Runnable, @unchecked Sendable {
         case reserve(RequestKey, Recalled)
         case release(RequestKey)
         case submit(Command, Reply, reserved: RequestKey?)
-        case logged(Command, Ticket, Result<Logged, ServingError>)
+        case logged(Ticket, Result<Logged, ServingError>)
         case inspect(@Sendable (ModelState) -> Void)
         case end(ServingError)
     }
@@ -36,8 +36,12 @@ public final class Model: Runnable, @unchecked Sendable {
     private let watch: RuleWatch?
     private let clock: @Sendable () -> Tick
     private var state: ModelState
-    /// Who waits for what is being logged.
+    /// What is being logged: here alone, so that its memory is free once it has been applied.
+    private var commands: [Ticket: Command] = [:]
+    /// Who waits for it.
     private var waiting: [Ticket: Reply] = [:]
+    /// What the message under way answers, once it has let go of its memory: whoever is answered may need it at once.
+    private var answers: [() -> Void] = []
     private var lastTicket = Ticket(number: 0)
     /// The copy of the present state that readers share, as long as one of them holds it.
     private weak var latestExport: ModelExport?
@@ -138,7 +142,7 @@ public final class Model: Runnable, @unchecked Sendable {
 
     /// Handles what has arrived; called by the executor.
     public func run() {
-        if inbox.drain(handle) { executor.schedule(self) }
+        if inbox.drain(handle, then: answer) { executor.schedule(self) }
     }
 
     private func handle(_ message: Message) {
@@ -148,10 +152,7 @@ public final class Model: Runnable, @unchecked Sendable {
         case .submit(let command, let reply, let reserved):
             if let reserved { state.keys.abandon(reserved) }
             decide(command, reply)
-        case .logged(let command, let ticket, .success(let logged)): apply(command, ticket, logged)
-        case .logged(let command, let ticket, .failure(let error)):
-            state.forget(command)
-            reply(ticket, .failure(error))
+        case .logged(let ticket, let result): finish(ticket, result)
         case .inspect(let body): body(state)
         case .end(let reason):
             end = reason
@@ -165,22 +166,34 @@ public final class Model: Runnable, @unchecked Sendable {
     }
 
     private func decide(_ command: Command, _ reply: @escaping Reply) {
-        if let end { return reply(.failure(end)) }
+        if let end { return answer(reply, .failure(end)) }
         do throws(ServingError) {
             switch try state.decide(command, at: clock()) {
-            case .repeated(let answer): reply(.success(.again(answer, isDurable: log.isDurable)))
+            case .repeated(let stored): answer(reply, .success(.again(stored, isDurable: log.isDurable)))
             case .proceed(let command): persist(command, reply)
             }
         } catch {
-            reply(.failure(error))
+            answer(reply, .failure(error))
         }
     }
 
     private func persist(_ command: Command, _ reply: @escaping Reply) {
         lastTicket = Ticket(number: lastTicket.number + 1)
-        waiting[lastTicket] = reply
+        (commands[lastTicket], waiting[lastTicket]) = (command, reply)
         log.append(command.record(of: uid, in: state.layout)) { [self, ticket = lastTicket] result in
-            post(.logged(command, ticket, result))
+            post(.logged(ticket, result))
+        }
+    }
+
+    private func finish(_ ticket: Ticket, _ result: Result<Logged, ServingError>) {
+        let command = commands.removeValue(forKey: ticket)
+        invariant(command != nil, "a command is logged once")
+        guard let command else { return }
+        switch result {
+        case .success(let logged): apply(command, ticket, logged)
+        case .failure(let error):
+            state.forget(command)
+            reply(ticket, .failure(error))
         }
     }
 
@@ -205,7 +218,16 @@ public final class Model: Runnable, @unchecked Sendable {
     private func reply(_ ticket: Ticket, _ result: Result<Outcome, ServingError>) {
         let reply = waiting.removeValue(forKey: ticket)
         invariant(reply != nil, "a ticket is answered once")
-        reply?(result)
+        if let reply { answer(reply, result) }
+    }
+
+    private func answer(_ reply: @escaping Reply, _ result: Result<Outcome, ServingError>) {
+        answers.append { reply(result) }
+    }
+
+    private func answer() {
+        for answer in answers { answer() }
+        answers.removeAll(keepingCapacity: true)
     }
 
     /// The copy of the present state that all share who ask between two changes; called by `inspect`.

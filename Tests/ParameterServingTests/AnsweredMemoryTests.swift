@@ -1,0 +1,45 @@
+// Who is answered may push again at once, and where memory is short there is room for one body alone: so what a push held is
+// free before anyone hears of it.
+
+import Optimizers
+import Testing
+import Threading
+
+@testable import ParameterServing
+
+@Suite("Memory of what is answered")
+struct AnsweredMemoryTests {
+    /// What becomes of a push.
+    enum Fate: CaseIterable, Sendable { case applied, repeated, refused }
+
+    /// Looks at a buffer without keeping it.
+    private final class Watch: @unchecked Sendable {
+        weak var arena: Arena?
+    }
+
+    /// Sends a push, and tells how many buffers there are of it when it is answered.
+    private static func send(_ fate: Fate, number: Int, to model: Model) throws -> Future<Int> {
+        let key = seq(fate == .repeated ? 1 : number)
+        let push = try model.makePush(["w": fate == .refused ? [.nan, 1] : [1, 1]], key)
+        let (watch, held) = (Watch(), Future<Int>())
+        watch.arena = push.arena
+        model.submit(Change.push(push)) { _ in held.fulfil(watch.arena == nil ? 0 : 1) }
+        return held
+    }
+
+    @Test("a push that is answered has let go of its buffer", arguments: Place.allCases, Fate.allCases)
+    func letGo(place: Place, fate: Fate) throws {
+        try place.withRegistry { registry in
+            let model = try registry.make(["optimizer": "sgd"], [("w", [1, 2])])
+            try model.push(["w": [1, 1]], seq(1))
+            for number in 2...100 {
+                // Nothing of it is answered while this function still has a hold of it.
+                let gate = Future<Void>()
+                model.inspect { _ in gate.wait() }
+                let held = try Self.send(fate, number: number, to: model)
+                gate.fulfil(())
+                #expect(held.wait() == 0)
+            }
+        }
+    }
+}
