@@ -50,6 +50,8 @@ public final class Arena: @unchecked Sendable {
 ///
 /// A push holds an arena of its own, which comes back when it has been applied. So one more is enough for the versions of
 /// all pushes under way, however many they are: each leaves behind what the next one needs.
+///
+/// 1. A promise is kept once.
 final class ArenaPool: MemoryStore {
     let count: Int
     let budget: MemoryBudget
@@ -119,7 +121,12 @@ final class ArenaPool: MemoryStore {
     }
 
     /// The change has taken its buffer, or comes to nothing.
-    func keepPromise() { shelf.withLock { $0.promises = max(0, $0.promises - 1) } }
+    func keepPromise() {
+        shelf.withLock { shelf in
+            invariant(shelf.promises > 0, "1: a promise is kept that was not given")
+            shelf.promises = max(0, shelf.promises - 1)
+        }
+    }
 
     /// A buffer even when the budget is spent, for what a record says.
     ///

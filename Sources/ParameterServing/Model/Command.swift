@@ -48,6 +48,15 @@ enum Command: Sendable {
         }
     }
 
+    /// Whether `ModelState.decide` has its version promised an arena.
+    var isPromisedArena: Bool {
+        switch self {
+        case .push, .importValues: true
+        case .keyed(_, _, let command): command.isPromisedArena
+        case .reconfigure, .restore, .register, .dismiss, .note: false
+        }
+    }
+
     /// The command with the moment of its admission, where that matters later.
     func seen(_ sighting: Sighting) -> Command {
         switch self {

@@ -90,15 +90,10 @@ extension ModelState {
         }
     }
 
-    private mutating func leaveScratch() {
+    /// Gives back what updates take, once no push is under way.
+    mutating func leaveScratch() {
         scratch.follow(0)
         optimizer.leaveRoom()
-    }
-
-    /// Gives that back, after the push or in its place.
-    mutating func leaveRoom() {
-        pool.keepPromise()
-        if stepsUnderWay == 0 { leaveScratch() }
     }
 
     /// The content (422), then the state (409).
@@ -164,8 +159,10 @@ extension ModelState {
         defer { kept.follow(keptBytes) }
         switch command {
         case .push(let push):
+            invariant(stepsUnderWay > 0, "3: a push is given up that was not decided")
             stepsUnderWay -= 1
-            leaveRoom()
+            pool.keepPromise()
+            if stepsUnderWay == 0 { leaveScratch() }
             if let key = push.key { ledger.abandon(key) }
             ledger.leaveRoom(push.sighting)
         case .register(_, let sighting): ledger.leaveRoom(sighting)

@@ -10,6 +10,7 @@ import Threading
 /// 1. Records are applied in the order of the log: a position is never applied again, nor one before it.
 /// 2. The version never falls, whatever is restored.
 /// 3. Each push that waits for its outcome is counted in `stepsUnderWay` from its decision until it is applied.
+/// 4. A receipt tells the step that its update came to: the next one where it was applied, the same one where not.
 struct ModelState: @unchecked Sendable {
     /// What `decide` found.
     enum Verdict {
@@ -132,6 +133,7 @@ struct ModelState: @unchecked Sendable {
         let before = version
         var effects: [Effect] = []
         let result = Result { () throws(ServingError) in Outcome(answer: try carryOut(command)) }
+        if ticket != nil, command.isPromisedArena { pool.keepPromise() }
         invariant(version >= before, "2: version \(version) after \(before)")
         if version > before { effects.append(.publish) }
         if case .failure(.diverged(let parameter, nil)) = result { effects.append(.markDiverged(parameter)) }
@@ -145,7 +147,6 @@ struct ModelState: @unchecked Sendable {
         switch command {
         case .push(let push): return .receipt(try apply(push))
         case .importValues(let values, let present, let ifVersion):
-            defer { pool.keepPromise() }
             try check(ifVersion)
             importing(values, present: present)
         case .restore(let restoration): try restoring(restoration)
@@ -185,7 +186,7 @@ struct ModelState: @unchecked Sendable {
     }
 
     private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
-        defer { leaveRoom() }
+        defer { if stepsUnderWay == 0 { leaveScratch() } }
         if let key = push.key { ledger.abandon(key) }
         var hasMadeRoom = false
         defer { if !hasMadeRoom { ledger.leaveRoom(push.sighting) } }
@@ -224,6 +225,8 @@ struct ModelState: @unchecked Sendable {
             }
             throw ServingError(error)
         }
+        let step = report.applied ? before + 1 : before
+        invariant(optimizer.step == step, "4: step \(optimizer.step), not \(step)")
         if report.applied { areModest = report.areModest }
         if report.applied { replaceArena(with: next, written: written) }
         if report.learningRates != latestRates {
