@@ -71,7 +71,7 @@ extension JournalError {
     }
 
     /// Whether a file to be read no longer exists.
-    var isGone: Bool {
+    package var isGone: Bool {
         guard case .inaccessible(_, _, let code) = self else { return false }
         return code == ENOENT
     }

@@ -69,7 +69,9 @@ struct KeysInFlightTests {
         defer { registry.shutDown() }
         let model = try Self.model(of: registry)
         let gate = Future<Void>()
-        registry.keeper?.perform { _ in gate.wait() }
+        for desk in [registry.desks.files, registry.desks.saves, registry.desks.restores] {
+            desk.perform { gate.wait() }
+        }
         let first = work.send(to: model, of: registry, about: 1, Self.key())
         let others = [1, 1, 2].map { work.send(to: model, of: registry, about: 1, Self.key($0)) }
         // The mailbox has handled all of them once it hands out an image; the disk is still busy.

@@ -98,7 +98,7 @@ struct SharedAnswerTests {
     /// A thread of the executor that waits until it is let go.
     private static func hold(_ executor: Executor) -> Future<Bool> {
         let gate = Future<Bool>()
-        executor.schedule(Errand { _ = gate.wait() })
+        executor.perform { _ = gate.wait() }
         return gate
     }
 
@@ -111,7 +111,7 @@ struct SharedAnswerTests {
         queue.add(Work("a", slices: 3, notes))
         queue.add(Work("b", slices: 2, notes))
         queue.add { notes.add("c") }
-        executor.schedule(Errand { notes.add("model") })
+        executor.perform { notes.add("model") }
         gate.fulfil(true)
         executor.stop()
         #expect(notes.all == ["a", "model", "b", "c", "a", "b", "a"])
@@ -125,7 +125,7 @@ struct SharedAnswerTests {
             for _ in 0..<4 {
                 let bytes = Bytes()
                 held = bytes
-                executor.schedule(Errand { withExtendedLifetime(bytes) {} })
+                executor.perform { withExtendedLifetime(bytes) {} }
             }
             executor.waitUntilIdle()
             #expect(held == nil)

@@ -1,6 +1,7 @@
 // The snapshot files of one directory: create, list, open, delete. The directory may be the journal's own; recovery
 // snapshots and users' checkpoints have the same format and differ in `kind`.
 
+import Glibc
 import Threading
 
 /// A directory of snapshots.
@@ -119,11 +120,19 @@ public final class SnapshotStore: Sendable {
     public func delete(_ id: UInt64) throws(JournalError) { try delete([id]) }
 
     /// Deletes snapshots, durably; a crash in between may leave any of them.
+    ///
+    /// Two threads may delete the same one.
     public func delete(_ ids: [UInt64]) throws(JournalError) {
         guard !ids.isEmpty else { return }
         for id in ids {
             let name = FileName.snapshot(id)
-            try directory.writing(name) { () throws(SystemError) in try directory.remove(name) }
+            try directory.writing(name) { () throws(SystemError) in
+                do throws(SystemError) {
+                    try directory.remove(name)
+                } catch {
+                    if error.code != ENOENT { throw error }
+                }
+            }
             met.withLock { $0[id] = nil }
         }
         try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }

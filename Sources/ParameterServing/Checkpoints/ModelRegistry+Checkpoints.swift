@@ -1,5 +1,5 @@
-// Saving, listing, opening, restoring and deleting checkpoints, and going back to an earlier step. All of it is file
-// work and runs on the storage thread; `reply` is called there.
+// Saving, listing, opening, restoring and deleting checkpoints, and going back to an earlier step. All of it is work on
+// files and runs at one of the desks; `reply` is called there.
 
 import Journal
 import Optimizers
@@ -23,7 +23,7 @@ extension ModelRegistry {
                 case .success(let facts): note(facts, as: .saved(facts), key, model, reply)
                 }
             }
-            onDisk(saved) { [self] directory in
+            at(desks.saves, saved) { [self] directory in
                 if let key, let known = try found(under: key, of: model, in: directory) { return known }
                 try checkRoom(for: model, in: directory)
                 return try save(model, key, in: directory)
@@ -50,11 +50,17 @@ extension ModelRegistry {
         if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
         // No power cut may leave a checkpoint of a model, or of a step, that the journal does not know.
         try keeper?.flush()
+        let now = now
         let label = CheckpointFacts.label(image, key, at: now)
         let info = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label).finish()
         Failpoint.reach(.beforeLog)
-        guard let facts = CheckpointFacts(info) else { throw JournalError.closed }
-        return facts
+        // Whoever deletes the files of a model has taken its name first, so that one of the two sees what the other did.
+        guard knownUIDs.contains(model.uid) else {
+            try directory.checkpoints.delete(info.id)
+            throw ServingError.unknownModel(model.name, nearest: [])
+        }
+        return CheckpointFacts(
+            id: info.id, step: image.optimizer.step, version: image.version, created: now.time, bytes: info.length)
     }
 
     /// Keeps the answer of a request with a key, then gives it.
@@ -100,7 +106,7 @@ extension ModelRegistry {
     public func checkpoints(
         of model: Model, reply: @escaping @Sendable (Result<CheckpointList, ServingError>) -> Void
     ) {
-        onDisk(reply) { [self] directory in try list(of: model, in: directory) }
+        at(desks.files, reply) { [self] directory in try list(of: model, in: directory) }
     }
 
     private func list(of model: Model, in directory: DataDirectory) throws(JournalError) -> CheckpointList {
@@ -111,9 +117,21 @@ extension ModelRegistry {
     public func openCheckpoint(
         _ id: UInt64, of model: Model, reply: @escaping @Sendable (Result<CheckpointFile?, ServingError>) -> Void
     ) {
-        onDisk(reply) { [self] directory in
-            guard let facts = try list(of: model, in: directory).intact(id) else { return nil }
-            return try CheckpointFile(try directory.checkpoints.open(id), facts, assembly)
+        at(desks.files, reply) { [self] directory in
+            try openFile(id, of: model, in: directory).map { try CheckpointFile($0.reader, $0.facts, assembly) }
+        }
+    }
+
+    /// The file of a checkpoint; nil for none, or for one that goes at this moment.
+    private func openFile(
+        _ id: UInt64, of model: Model, in directory: DataDirectory
+    ) throws -> (reader: SnapshotReader, facts: CheckpointFacts)? {
+        guard let facts = try list(of: model, in: directory).intact(id) else { return nil }
+        do throws(JournalError) {
+            return (try directory.checkpoints.open(id), facts)
+        } catch {
+            if error.isGone { return nil }
+            throw error
         }
     }
 
@@ -135,7 +153,7 @@ extension ModelRegistry {
                 model.release(key)
                 reply(result.map { _ in nil })
             }
-            onDisk(found) { [self] directory in try list(of: model, in: directory).facts(id) }
+            at(desks.files, found) { [self] directory in try list(of: model, in: directory).facts(id) }
         }
     }
 
@@ -143,7 +161,7 @@ extension ModelRegistry {
     private func removeFile(
         _ removed: Answered<CheckpointFacts>, of model: Model, _ reply: @escaping SearchReply<CheckpointFacts>
     ) {
-        onDisk(reply) { [self] directory in
+        at(desks.files, reply) { [self] directory in
             let facts = removed.answer
             if try list(of: model, in: directory).facts(facts.id) == facts {
                 try directory.checkpoints.delete(facts.id)
@@ -158,8 +176,9 @@ extension ModelRegistry {
         reply: @escaping SearchReply<ChangedVersion>
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
-            guard try list(of: model, in: directory).intact(id) != nil else { return nil }
-            return try assembly.assemble(ImageSource(try directory.checkpoints.open(id))).view
+            try openFile(id, of: model, in: directory).map {
+                try Restoration(reading: ImageSource($0.reader), into: model.pool)
+            }
         }
     }
 
@@ -169,41 +188,40 @@ extension ModelRegistry {
         reply: @escaping SearchReply<ChangedVersion>
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
-            let history = HistoryReader(directory, assembly) { [log] from, end, body throws(JournalError) in
-                try log.read(from: from, upTo: end, body)
+            try keeper?.reading { first in
+                try HistoryReader(directory, assembly, first: first, read: log.read)
+                    .wholeImage(atStep: step, uid: model.uid)
             }
-            return try history.wholeImage(atStep: step, uid: model.uid)
+            .map { Restoration($0) }
         }
     }
 
     private func restoring(
         _ model: Model, _ key: RequestKey?, _ ifVersion: [Int]?,
         _ reply: @escaping SearchReply<ChangedVersion>,
-        _ find: @escaping @Sendable (DataDirectory) throws -> ModelImage?
+        _ find: @escaping @Sendable (DataDirectory) throws -> Restoration?
     ) {
         let done: ChangeReply<ChangedVersion> = { reply($0.map { $0 }) }
-        let found: @Sendable (Result<ModelImage?, ServingError>) -> Void = { result in
-            guard case .success(let image?) = result else {
+        let found: @Sendable (Result<Restoration?, ServingError>) -> Void = { result in
+            guard case .success(let restoration?) = result else {
                 model.release(key)
                 return reply(result.map { _ in nil })
             }
-            let restoration = Restoration(
-                arena: image.arena, optimizer: image.optimizer, version: image.version, memory: image.memory)
             let change = Change.restore(restoration).under(key, ifVersion: ifVersion)
             model.submit(change, reserved: key, reply: done)
         }
-        reserve(key, of: model, done) { [self] in onDisk(found, find) }
+        reserve(key, of: model, done) { [self] in at(desks.restores, found, find) }
     }
 
-    /// Runs `body` on the storage thread.
-    private func onDisk<Value: Sendable>(
-        _ reply: @escaping @Sendable (Result<Value, ServingError>) -> Void,
+    /// Runs `body` at a desk.
+    private func at<Value: Sendable>(
+        _ desk: Executor, _ reply: @escaping @Sendable (Result<Value, ServingError>) -> Void,
         _ body: @escaping @Sendable (DataDirectory) throws -> Value
     ) {
         guard let keeper else { return reply(.failure(.storageFailed(reason: "This registry has no data directory."))) }
-        keeper.perform { directory in
+        desk.perform {
             do {
-                reply(.success(try body(directory)))
+                reply(.success(try body(keeper.directory)))
             } catch {
                 reply(.failure(ServingError(storage: error)))
             }

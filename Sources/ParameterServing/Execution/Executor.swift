@@ -51,6 +51,9 @@ public final class Executor: Loop {
         wakeUp.signal()
     }
 
+    /// Runs `body` once.
+    func perform(_ body: @escaping @Sendable () -> Void) { schedule(Errand(body)) }
+
     /// Runs the model that has been ready longest.
     public func turn() -> Turn {
         if let turn = runNext() { return turn }
@@ -84,7 +87,7 @@ public protocol Runnable: AnyObject, Sendable {
 }
 
 /// Something to be run once.
-final class Errand: Runnable {
+private final class Errand: Runnable {
     private let body: @Sendable () -> Void
 
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }

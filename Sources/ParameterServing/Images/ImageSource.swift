@@ -1,4 +1,4 @@
-// Where an image is read from: a snapshot file, or a record in memory. Floats go straight to their place.
+// Where an image is read from: the file of a snapshot or checkpoint. Floats go straight to their place.
 
 import Glibc
 import Journal
@@ -11,25 +11,17 @@ struct ImageSource {
     /// Fills a buffer from an offset; throws when the bytes are not there or not intact.
     let read: (UnsafeMutableRawBufferPointer, Int) throws(JournalError) -> Void
 
+    init(_ count: Int, read: @escaping (UnsafeMutableRawBufferPointer, Int) throws(JournalError) -> Void) {
+        (self.count, self.read) = (count, read)
+    }
+
     /// Reads from a snapshot or checkpoint file.
     init(_ reader: SnapshotReader) {
-        count = reader.info.length
         let name = "snapshot \(reader.info.id)"
-        read = { target, offset throws(JournalError) in
+        self.init(reader.info.length) { target, offset throws(JournalError) in
             guard try reader.read(into: target, at: offset) == target.count else {
                 throw .corrupted(file: name, offset: offset, reason: "it ends too early")
             }
-        }
-    }
-
-    /// Reads from a record's payload; valid as long as that is.
-    init(_ payload: UnsafeRawBufferPointer) {
-        count = payload.count
-        read = { target, offset throws(JournalError) in
-            guard offset >= 0, target.count <= payload.count - offset else {
-                throw .corrupted(file: "a restore record", offset: offset, reason: "it ends too early")
-            }
-            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: payload[offset..<offset + target.count]))
         }
     }
 

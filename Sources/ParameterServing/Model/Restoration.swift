@@ -13,3 +13,22 @@ public struct Restoration: Sendable {
     /// What the budget lends for the slots until they have been copied into the model.
     var memory: Reservation?
 }
+
+extension Restoration {
+    /// The state of an image.
+    init(_ image: ModelImage) {
+        self.init(arena: image.arena, optimizer: image.optimizer, version: image.version, memory: image.memory)
+    }
+
+    /// Reads the image of a model that has arenas of `pool`.
+    ///
+    /// - Throws: `JournalError` where the bytes are damaged; `ServingError.outOfMemory`, `noMemory`.
+    init(reading source: ImageSource, into pool: ArenaPool) throws {
+        let (head, floats) = try source.head()
+        let slots = head.optimizer.slots.map(\.buffer)
+        let bytes = slots.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }
+        let (memory, arena) = (try pool.budget.reserve(bytes), try pool.take())
+        try source.floats(into: [arena.buffer] + slots, at: floats)
+        self.init(arena: arena, optimizer: head.optimizer, version: head.version, memory: memory)
+    }
+}

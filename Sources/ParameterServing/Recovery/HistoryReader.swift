@@ -12,6 +12,8 @@ public struct HistoryReader {
     private let directory: DataDirectory
     private let assembly: ModelAssembly
     private let read: Read
+    /// The first record that may be read; nil for the first that there is.
+    private let first: UInt64?
 
     /// Reads a directory without changing anything.
     ///
@@ -31,8 +33,9 @@ public struct HistoryReader {
         }
     }
 
-    /// Reads through `read`, which gives the records of a stretch.
-    init(_ directory: DataDirectory, _ assembly: ModelAssembly, read: @escaping Read) {
+    /// Reads through `read`, which gives the records of a stretch, from the `first` one on.
+    init(_ directory: DataDirectory, _ assembly: ModelAssembly, first: UInt64? = nil, read: @escaping Read) {
+        self.first = first
         self.directory = directory
         self.assembly = assembly
         self.read = read
@@ -68,26 +71,39 @@ public struct HistoryReader {
     /// Each snapshot leads up to the next one. The last is tried first; a damaged one leaves its stretch to the one
     /// before, and so does one from after a restore, whose steps begin again.
     func wholeImage(atStep step: Int?, uid: ModelUID) throws -> ModelImage? {
-        let first = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk)?.position ?? 1
+        let first =
+            try first ?? Journal.firstSegment(directory: directory.journalPath, on: directory.disk)?.position ?? 1
         var end: UInt64?
-        for info in try snapshots().reversed() where info.model == uid.number && info.position >= first {
-            guard let state = try intact(info) else { continue }
-            if let image = try walk(from: info.position, upTo: end, uid, state, to: step) { return image }
-            end = info.position
+        for snapshot in try snapshots(of: uid, from: first) {
+            guard let state = try intact(snapshot) else { continue }
+            let position = snapshot.info.position
+            if let image = try walk(from: position, upTo: end, uid, state, to: step) { return image }
+            end = position
         }
         return try walk(from: first, upTo: end, uid, nil, to: step)
     }
 
-    /// The snapshots of models, in the order of what they cover.
-    private func snapshots() throws(JournalError) -> [SnapshotInfo] {
-        try directory.snapshots.list().snapshots.filter { $0.kind == DataDirectory.Kind.model.rawValue }
-            .sorted { ($0.position, $0.id) < ($1.position, $1.id) }
+    /// The snapshots of a model, the newest first; open, since a daemon deletes old ones while this goes on.
+    private func snapshots(of uid: ModelUID, from first: UInt64) throws(JournalError) -> [SnapshotReader] {
+        let kind = DataDirectory.Kind.model.rawValue
+        let all = try directory.snapshots.list().snapshots
+        let theirs = all.filter { $0.kind == kind && $0.model == uid.number && $0.position >= first }
+        var readers: [SnapshotReader] = []
+        for info in theirs.sorted(by: { ($0.position, $0.id) > ($1.position, $1.id) }) {
+            do throws(JournalError) {
+                readers.append(try directory.snapshots.open(info.id))
+            } catch {
+                if error.isGone { continue }
+                guard case .corrupted = error else { throw error }
+            }
+        }
+        return readers
     }
 
     /// The state of a snapshot; nil for a damaged one.
-    private func intact(_ info: SnapshotInfo) throws -> ModelState? {
+    private func intact(_ snapshot: SnapshotReader) throws -> ModelState? {
         do {
-            return try assembly.assemble(ImageSource(try directory.snapshots.open(info.id)))
+            return try assembly.assemble(ImageSource(snapshot))
         } catch JournalError.corrupted {
             return nil
         }

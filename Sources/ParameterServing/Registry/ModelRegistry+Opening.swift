@@ -24,9 +24,10 @@ extension ModelRegistry {
         Failpoint.reach(.recovered)
         var state = recovery.state
         let uids = state.beginUIDs()
+        let first = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk)
         let keeper = try SnapshotKeeper(
             directory, journal, uids: uids, keys: recovery.keys.entries, logged: recovery.logged,
-            configuration: configuration, report: report)
+            firstPosition: first?.position ?? 1, configuration: configuration, report: report)
         if recovery.state.uids == nil { try keeper.write(Census(), covering: 0) }
         assembly.log.attach(journal, keeper, settings: directory.settings)
         journal.watchObstacle { error in

@@ -34,9 +34,9 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private let isStopping = Locked(false)
     /// Makes long answers beside the models, of which one thread at least stays free of them where there are two.
     public let slices: SliceQueue
-    /// Computes answers, one after another: neither the network nor the models wait for it.
-    private let desk = Executor(threads: 1)
-    /// What the desk has to do.
+    /// What is done beside the network and the models.
+    let desks = Desks()
+    /// Answers that wait to be computed.
     private let errands = Locked(0)
     /// Only touched by the mailbox.
     var directory: DirectoryState
@@ -146,10 +146,10 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// Lets go of the disk and the threads, after `stop` and after the last answer.
     public func close() {
+        desks.stop()
         keeper?.stop()
         log.close()
         executor.stop()
-        desk.stop()
     }
 
     /// The most long answers that wait for their thread.
@@ -165,11 +165,10 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
             return true
         }
         guard isTaken else { return false }
-        desk.schedule(
-            Errand { [self] in
-                body()
-                errands.withLock { $0 -= 1 }
-            })
+        desks.answers.perform { [self] in
+            body()
+            errands.withLock { $0 -= 1 }
+        }
         return true
     }
 

@@ -1,14 +1,18 @@
 // What the snapshot keeper knows between two pieces of work: which models there are, how far each is covered, how much
 // has been logged. Values and decisions only; the files are SnapshotKeeper's.
 
+import Threading
+
 /// The keeper's book.
+///
+/// 1. The record of a creation is not before the position that it was expected from.
+/// 2. Whoever ends reading has begun.
 struct KeeperState {
     /// What the keeper's thread does next.
     enum Work {
         /// Write these out together.
         case snapshots([Model])
         case delete([ModelUID])
-        case job(@Sendable (DataDirectory) -> Void)
         case stop
     }
 
@@ -35,7 +39,10 @@ struct KeeperState {
     /// Models that are gone and whose files are not gone yet, each with a position that the record of its end cannot be
     /// before: if that record went first, the files would bring the model back.
     private var retired: [ModelUID: UInt64] = [:]
-    var jobs: [@Sendable (DataDirectory) -> Void] = []
+    /// Records before it are going, or will once they are read no more.
+    private var givenUp: UInt64
+    /// Where those begin who read the journal now.
+    private var readers: [UInt64] = []
     /// Bytes of all records, as far as they are still in the journal or have been logged since the start.
     var logged: Int
     /// The least of all marks.
@@ -48,12 +55,14 @@ struct KeeperState {
     private let journalLimit: Int
     /// After a failure nothing is tried before this many bytes have been logged.
     private var resumeAt = 0
-    private var lastWasJob = false
     private var lastWasDeletion = false
+    /// Whether the thread is doing what it was told to do.
+    private var isAtWork = false
     var isStopping = false
     var isRunning = true
 
-    init(logged: Int, leastAllowance: Int, journalLimit: Int) {
+    init(logged: Int, firstPosition: UInt64 = 1, leastAllowance: Int, journalLimit: Int) {
+        givenUp = firstPosition
         self.logged = logged
         self.leastAllowance = leastAllowance
         self.journalLimit = journalLimit
@@ -97,17 +106,22 @@ struct KeeperState {
     }
 
     /// Whether there is something to do.
-    var hasWork: Bool { isStopping || isDue || !jobs.isEmpty }
+    var hasWork: Bool { isStopping || isDue }
 
     /// What to do now; nil for nothing.
     mutating func nextWork() -> Work? {
-        // Jobs that keep coming must not keep the journal from being cut.
-        let hasTurn = isDue && lastWasJob && !isStopping
-        lastWasJob = !hasTurn && !jobs.isEmpty
-        if lastWasJob { return .job(jobs.removeFirst()) }
+        let work = chooseWork()
+        isAtWork = work != nil
+        return work
+    }
+
+    /// Whether the thread has nothing to do.
+    var isIdle: Bool { !isAtWork && !isDue }
+
+    private mutating func chooseWork() -> Work? {
         if isStopping { return .stop }
         guard isDue else { return nil }
-        // Models that keep going must not keep the others from being written out either.
+        // Models that keep going must not keep the others from being written out.
         lastWasDeletion = !retired.isEmpty && !(lastWasDeletion && isSnapshotDue)
         if lastWasDeletion { return .delete(retired.keys.sorted { $0.number < $1.number }) }
         return .snapshots(nextModels)
@@ -121,7 +135,9 @@ struct KeeperState {
     }
 
     mutating func watch(_ model: Model, coveredTo position: UInt64, mark: Int, coveredMark: Int) {
-        arriving[model.uid] = nil
+        if let expected = arriving.removeValue(forKey: model.uid) {
+            invariant(model.firstPosition >= expected, "1: record \(model.firstPosition), expected from \(expected)")
+        }
         watches[model.uid] = Watch(model: model, coveredTo: position, mark: mark, coveredMark: coveredMark)
         oldestMark = min(oldestMark, mark)
         oldestCoveredMark = min(oldestCoveredMark, coveredMark)
@@ -165,11 +181,27 @@ struct KeeperState {
         resumeAt = logged + allowance / 10
     }
 
-    /// The first position of the journal that someone needs.
-    func needed(before end: UInt64) -> UInt64 {
+    /// Gives up all records of the journal that no model needs: the first position that stays.
+    mutating func giveUp(before end: UInt64) -> UInt64 {
         let served = watches.values.reduce(end) { min($0, $1.coveredTo) }
         let others = [arriving.values.min(), retired.values.min(), shelved.values.map(\.position).min()]
-        return others.compactMap(\.self).reduce(served, min)
+        let needed = others.compactMap(\.self).reduce(served, min)
+        givenUp = max(givenUp, needed)
+        return readers.reduce(givenUp, min)
+    }
+
+    /// Keeps all records from the position that it returns, until `endReading`.
+    ///
+    /// Whoever begins next finds no more than models need, so that readers without end do not keep the journal long.
+    mutating func beginReading() -> UInt64 {
+        readers.append(givenUp)
+        return givenUp
+    }
+
+    mutating func endReading(from position: UInt64) {
+        let reader = readers.firstIndex(of: position)
+        invariant(reader != nil, "2: a reader from \(position) among \(readers)")
+        if let reader { readers.remove(at: reader) }
     }
 
     /// Which models there are, by the records before `end`: later ones may not survive a power cut.

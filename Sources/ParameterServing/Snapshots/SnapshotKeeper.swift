@@ -6,11 +6,11 @@ import Glibc
 import Journal
 import Threading
 
-/// The thread that writes snapshots and does all other work on files.
+/// The thread that writes snapshots, and deletes the files that no one needs.
 final class SnapshotKeeper: Loop {
     private let state: Locked<KeeperState>
     private let wakeUp = Condition()
-    private let directory: DataDirectory
+    let directory: DataDirectory
     private let journal: Journal
     private let report: @Sendable (StorageEvent) -> Void
     private let uids: Locked<UIDSource>
@@ -20,12 +20,13 @@ final class SnapshotKeeper: Loop {
     ///
     /// - Parameters:
     ///   - logged: bytes of the records that the journal holds already.
+    ///   - firstPosition: that of the first of them.
     ///   - configuration: how many bytes of records may pile up before models are written out, and before changes wait.
     ///   - report: told of each snapshot and of each failure.
     /// - Throws: `outOfResources` where the system has no thread left.
     init(
         _ directory: DataDirectory, _ journal: Journal, uids: UIDSource, keys: [KeyLedger.Entry], logged: Int,
-        configuration: ServingConfiguration,
+        firstPosition: UInt64, configuration: ServingConfiguration,
         report: @escaping @Sendable (StorageEvent) -> Void
     ) throws(JournalError) {
         self.directory = directory
@@ -35,7 +36,7 @@ final class SnapshotKeeper: Loop {
         self.report = report
         state = Locked(
             KeeperState(
-                logged: logged, leastAllowance: configuration.snapshotAllowance,
+                logged: logged, firstPosition: firstPosition, leastAllowance: configuration.snapshotAllowance,
                 journalLimit: configuration.mostJournal))
         guard let thread = LoopThread(self) else {
             throw .outOfResources(file: "the snapshot thread", call: "pthread_create", code: EAGAIN)
@@ -106,10 +107,13 @@ final class SnapshotKeeper: Loop {
 
     // MARK: The thread
 
-    /// Runs file work on this thread, after what it is doing.
-    func perform(_ job: @escaping @Sendable (DataDirectory) -> Void) {
-        state.withLock { $0.jobs.append(job) }
-        wakeUp.broadcast()
+    /// Runs `body`, which reads the journal from the position that it is given, on the calling thread.
+    ///
+    /// No record from there on goes meanwhile.
+    func reading<Result>(_ body: (UInt64) throws -> Result) rethrows -> Result {
+        let first = state.withLock { $0.beginReading() }
+        defer { state.withLock { $0.endReading(from: first) } }
+        return try body(first)
     }
 
     /// Ends the thread after the snapshot that is under way.
@@ -122,12 +126,13 @@ final class SnapshotKeeper: Loop {
     /// Does the next piece of work.
     func turn() -> Turn {
         switch state.withLock({ $0.nextWork() }) {
-        case nil: return .idle
+        case nil:
+            wakeUp.broadcast()
+            return .idle
         case .stop:
             state.withLock { $0.isRunning = false }
             wakeUp.broadcast()
             return .ended
-        case .job(let job): job(directory)
         case .snapshots(let models):
             let names = models.map { "snapshot of \($0.name)" }
             attempt(names.count == 1 ? names : names + [Self.batch]) { () throws(JournalError) in
@@ -138,6 +143,9 @@ final class SnapshotKeeper: Loop {
         }
         return .worked
     }
+
+    /// Waits until there is nothing to write and nothing to delete.
+    func waitUntilIdle() { state.wait(for: wakeUp) { $0.isIdle ? () : nil } }
 
     /// Waits for work.
     func rest() { state.wait(for: wakeUp) { $0.hasWork ? () : nil } }
@@ -220,7 +228,7 @@ final class SnapshotKeeper: Loop {
     /// Deletes the segments that no model needs, after noting which models there are.
     private func shorten() throws(JournalError) {
         let end = try flush()
-        var (needed, census) = state.withLock { ($0.needed(before: end), $0.census(before: end)) }
+        var (needed, census) = state.withLock { ($0.giveUp(before: end), $0.census(before: end)) }
         // As with the models: what is not on disk yet must not be told of.
         census.keys = keys.withLock { $0.filter { $0.position < end } }
         guard try journal.hasSegments(before: needed) else { return }

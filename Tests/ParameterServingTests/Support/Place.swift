@@ -34,16 +34,7 @@ extension ModelRegistry {
     ///
     /// After each push of a test that counts on snapshots: on a busy machine the keeper's thread would otherwise fall
     /// behind, and then no snapshot or two of them fall where the test expects one.
-    func waitForKeeper() {
-        guard let keeper else { return }
-        let isDone = Locked(false)
-        let done = Condition()
-        keeper.perform { _ in
-            isDone.withLock { $0 = true }
-            done.signal()
-        }
-        isDone.wait(for: done) { $0 ? () : nil }
-    }
+    func waitForKeeper() { keeper?.waitUntilIdle() }
 }
 
 /// A data directory under /tmp, removed at the end of the test.

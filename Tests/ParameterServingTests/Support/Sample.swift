@@ -95,9 +95,12 @@ extension ModelImage {
 extension ImageSource {
     /// A source that owns its bytes.
     static func of(_ bytes: [UInt8]) -> ImageSource {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
-        memory.copyBytes(from: bytes)
-        return ImageSource(UnsafeRawBufferPointer(memory))
+        ImageSource(bytes.count) { target, offset throws(JournalError) in
+            guard offset >= 0, target.count <= bytes.count - offset else {
+                throw .corrupted(file: "bytes in memory", offset: offset, reason: "it ends too early")
+            }
+            target.copyBytes(from: bytes[offset..<offset + target.count])
+        }
     }
 }
 
@@ -130,8 +133,9 @@ extension Sample.Form {
         case .reconfigure:
             return .reconfigure(SettingsPatch(group: "default", patch: ["lr": 0.25]), ifVersion: [3])
         case .restore:
-            let image = model.view
-            return .restore(Restoration(arena: image.arena, optimizer: image.optimizer))
+            var restoration = Restoration(model.view)
+            restoration.version = nil
+            return .restore(restoration)
         default: return .register(worker: "wörker")
         }
     }

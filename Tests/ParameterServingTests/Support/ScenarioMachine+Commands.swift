@@ -91,7 +91,7 @@ extension ScenarioMachine {
 
     private func restore(_ command: ScenarioCommand) throws {
         guard let image = checkpoints[command.words[1]] else { return tell("no checkpoint \(command.words[1])") }
-        try submit(restoration(of: image), to: command.name)
+        try submit(.restore(Restoration(image)), to: command.name)
     }
 
     // MARK: Pulls and time

@@ -24,11 +24,7 @@ extension ScenarioMachine {
         var found: ModelImage?
         _ = try read { states in found = try states[uid]?.image(ifAt: step) ?? found }
         guard let found else { return tell("the records do not pass that step") }
-        try submit(restoration(of: found), to: command.name)
-    }
-
-    func restoration(of image: ModelImage) -> Command {
-        .restore(Restoration(arena: image.arena, optimizer: image.optimizer, version: image.version))
+        try submit(.restore(Restoration(found)), to: command.name)
     }
 
     /// Goes on as after so many records that clients may have seen and that are lost.
