@@ -11,9 +11,7 @@ from support.daemon import REPOSITORY
 pytestmark = pytest.mark.unsanitized
 SOURCES = REPOSITORY / "Sources"
 TABLE = (SOURCES / "ParameterServer/Limits/LimitTable.swift").read_text()
-TYPE = re.compile(
-    r"^(?:(?:public|private|fileprivate|final|indirect) )*(?:struct|class|enum|extension|protocol) (\w+)"
-)
+TYPE = re.compile(r"^(?:(?:public|private|fileprivate|final|indirect) )*(?:struct|class|enum|extension|protocol) (\w+)")
 #: A constant whose name says that it is a bound, and whose value is written where it is declared.
 BOUND = re.compile(
     r" static (?:let|var) ((?:most|maximum|longest|largest|kept|reserved)\w*|limit|\w+Limit)\b.* [={] [\d(]"
