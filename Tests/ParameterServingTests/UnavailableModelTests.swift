@@ -89,9 +89,9 @@ struct UnavailableModelTests {
     func unreadableCreation(isCut: Bool) throws {
         let directory = try TemporaryDirectory()
         var registry = try open(directory)
-        try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: "sane")
+        let sane = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: "sane")
         registry.shutDown()
-        let uid = ModelUID(number: 4711)
+        let uid = ModelUID(number: sane.uid.number &+ 1)
         let journal = try Journal.open(directory: "\(directory.path)/journal") { _ in }
         _ = try journal.appendDurably(creation("hurt", uid, isCut: isCut))
         journal.close()

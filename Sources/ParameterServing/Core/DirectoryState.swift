@@ -10,7 +10,10 @@ import Threading
 /// 1. A name belongs to one model at most, once the records have been read: the one that was created last.
 /// 2. A model that is gone, by a deletion or because a later one took its name, never comes back.
 /// 3. A model's records count from its position on; what comes before is part of it already.
-/// 4. The count of models ever created never falls, so that a uid is never given twice.
+/// 4. Each creation has a greater count than all before it, and its uid is the directory's seed and that count, so that none
+///    is given twice. A creation that is read again has what was decided the first time.
+/// 5. Records are applied in the order of the log: a position is never applied again, nor one before it.
+/// 6. A name is given to one model at a time: from the decision of a creation until it is applied or forgotten.
 struct DirectoryState {
     /// A model that is there.
     struct Entry: Equatable {
@@ -41,6 +44,10 @@ struct DirectoryState {
         var position: UInt64
     }
 
+    /// The answers of creations and deletions that came with a key.
+    var keys: KeyLedger
+    /// Names that are being given away, each with the model that had it.
+    var underWay: [Name: ModelUID?] = [:]
     /// The models that are there.
     private(set) var models: [ModelUID: Entry] = [:]
     /// Seed and count of the directory's uids; nil before anything tells them.
@@ -56,9 +63,11 @@ struct DirectoryState {
     private var deleted: Set<ModelUID> = []
     /// Lists before the snapshot file of this number speak of models that a salvage gave up.
     private var firstTrusted: UInt64 = 0
+    /// The count of the last creation, and the position after the last record.
+    private var (lastCount, position): (UInt64, UInt64) = (0, 0)
 
-    /// Makes the state of an empty directory.
-    init(uids: UIDSource? = nil) { self.uids = uids }
+    /// Makes the state of an empty directory; a reader that answers no requests keeps no keys.
+    init(uids: UIDSource? = nil, keys: KeyLedger = KeyLedger()) { (self.uids, self.keys) = (uids, keys) }
 
     // MARK: Snapshots, before the records
 
@@ -69,20 +78,32 @@ struct DirectoryState {
     }
 
     /// Adds a list of models; of several, the newest counts.
-    mutating func add(list id: UInt64, _ names: [ModelUID: Name], uids: UIDSource?, position: UInt64) {
+    mutating func add(list id: UInt64, _ census: Census, uids: UIDSource?, position: UInt64) {
         if let uids, self.uids.map({ $0.count < uids.count }) ?? true { self.uids = uids }
-        if list.map({ $0.id < id }) ?? true { list = List(id: id, names: names, position: position) }
+        guard list.map({ $0.id < id }) ?? true else { return }
+        list = List(id: id, names: census.names.mapValues { Name($0) }, position: position)
+        keys.restore(census.keys)
     }
 
     // MARK: Records
 
-    /// Takes in a record.
+    /// Takes in a record: the only place that changes what there is, live and for whoever reads records again.
     ///
+    /// - Parameters:
+    ///   - key: of a creation, which keeps it behind its tensors, so that its head does not tell.
+    ///   - step: that the new model begins at; likewise.
     /// - Returns: What the reader has to do.
-    mutating func apply(_ head: RecordHead, at position: UInt64) -> Effect {
+    mutating func apply(
+        _ head: RecordHead, under key: RequestKey? = nil, step: Int = 0, at position: UInt64
+    ) -> Effect {
+        invariant(position >= self.position, "5: record \(position) after \(self.position)")
+        self.position = position + 1
         switch head {
-        case .create(let uid, let name, let count): return create(uid, name, count, at: position)
-        case .delete(let uid):
+        case .create(let uid, let name, let count):
+            if let key { keys.finish(key, .created(uid, step: step), at: position) }
+            return create(uid, name, count, at: position)
+        case .delete(let uid, let key):
+            if let key { keys.finish(key, .deleted, at: position) }
             deleted.insert(uid)
             return retire(uid) ? .retire(uid) : .none
         case .command(let uid, let kind):
@@ -101,7 +122,11 @@ struct DirectoryState {
 
     /// The journal may go back to before the name was given to the model that a snapshot holds.
     private mutating func create(_ uid: ModelUID, _ name: Name, _ count: UInt64, at position: UInt64) -> Effect {
-        note(count, orElse: UIDSource(seed: uid.number &- UInt32(truncatingIfNeeded: count)))
+        let number = UInt32(truncatingIfNeeded: count)
+        note(count, orElse: UIDSource(seed: uid.number &- number))
+        invariant(count > lastCount && age(uid) == number, "4: \(uid) is creation \(count) after \(lastCount)")
+        lastCount = count
+        underWay.removeValue(forKey: name)
         names[uid] = name
         created.insert(name)
         guard models[uid] == nil else { return .none }
@@ -147,10 +172,11 @@ struct DirectoryState {
     }
 
     /// The uid of the next creation, and how many there have been with it.
-    mutating func nextUID() -> (uid: ModelUID, source: UIDSource) {
+    mutating func nextUID() -> (uid: ModelUID, count: UInt64) {
         var source = beginUIDs()
-        defer { uids = source }
-        return (source.next(), source)
+        let uid = source.next()
+        uids = source
+        return (uid, source.count)
     }
 
     /// What the journal has to say where that many records may have been shown and lost: none of them can have raised a

@@ -8,8 +8,8 @@ import Names
 enum RecordHead: Equatable {
     /// The `count`-th model of the directory is created under a name, which it takes from whoever had it.
     case create(ModelUID, name: Name, count: UInt64)
-    /// A model is deleted.
-    case delete(ModelUID)
+    /// A model is deleted, by a request that may have a key.
+    case delete(ModelUID, key: RequestKey?)
     /// A model is told to do something.
     case command(ModelUID, CommandKind)
     /// A salvage gave up a part of the directory.
@@ -26,7 +26,7 @@ enum RecordHead: Equatable {
         case .create, .createFromImage:
             let count = try reader.readUInt64()
             self = .create(uid, name: try reader.readName(), count: count)
-        case .delete: self = .delete(uid)
+        case .delete: self = .delete(uid, key: try RecordTail(reading: &reader).key)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .dismiss, .restore, .note:
             self = .command(uid, kind)
         case .salvage: self = .salvage(try SalvageRecord(reading: &reader))
@@ -38,9 +38,16 @@ extension RecordHead {
     /// Whether the record may change the model.
     func concerns(_ model: ModelUID) -> Bool {
         switch self {
-        case .create(let uid, _, _), .delete(let uid), .command(let uid, _): uid == model
+        case .create(let uid, _, _), .delete(let uid, _), .command(let uid, _): uid == model
         case .salvage: true
         }
+    }
+}
+
+extension Record {
+    /// The record that replays to the deletion of a model.
+    init(deleting model: ModelUID, key: RequestKey?) {
+        self.init(type: CommandKind.delete.rawValue, model: model.number, payload: RecordTail(key: key).bytes)
     }
 }
 

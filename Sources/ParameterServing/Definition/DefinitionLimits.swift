@@ -49,11 +49,9 @@ extension ModelDefinition {
     ///
     /// - Throws: `invalid`.
     func checkLimits() throws(ServingError) {
-        do throws(OptimizerError) {
+        try wrapping { () throws(OptimizerError) in
             try DefinitionLimits.checkSequences(settings)
             try DefinitionLimits.checkGroups(self)
-        } catch {
-            throw ServingError(error)
         }
     }
 }

@@ -149,7 +149,7 @@ final class ArenaPool: MemoryStore {
 
     /// - Throws: `noMemory`.
     private func map() throws(ServingError) -> FloatBuffer {
-        do throws(OptimizerError) { return try FloatBuffer(count: count) } catch { throw ServingError(error) }
+        try wrapping { () throws(OptimizerError) in try FloatBuffer(count: count) }
     }
 
     /// Gives the free buffers back to the system, but for one that is promised.

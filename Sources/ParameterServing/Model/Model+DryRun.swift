@@ -33,11 +33,9 @@ extension ModelState {
     }
 
     fileprivate func dryRun(_ push: Push, _ showingStages: Bool) throws(ServingError) -> DryRun {
-        do throws(OptimizerError) {
-            return try optimizer.dryRun(
+        try wrapping { () throws(OptimizerError) in
+            try optimizer.dryRun(
                 push.gradients, from: UnsafePointer(arena.buffer.base), showingStages: showingStages)
-        } catch {
-            throw ServingError(error)
         }
     }
 }

@@ -35,11 +35,7 @@ public final class ModelFacts: Sendable {
     ///
     /// - Throws: `learningRateExhausted` past the end of an array.
     public func learningRates(at step: Int) throws(ServingError) -> [Float?] {
-        do {
-            return try plan.learningRate(at: step)
-        } catch {
-            throw ServingError(error)
-        }
+        try wrapping { () throws(OptimizerError) in try plan.learningRate(at: step) }
     }
 
     /// The weight decay of each group at a step, as configured.

@@ -150,10 +150,6 @@ extension ModelState {
         try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings, isOwed: isOwed) }
     }
 
-    private func wrapping<Result>(_ body: () throws(OptimizerError) -> Result) throws(ServingError) -> Result {
-        do throws(OptimizerError) { return try body() } catch { throw ServingError(error) }
-    }
-
     /// Takes back what `decide` noted, for a command that could not be logged.
     mutating func forget(_ command: Command) {
         defer { kept.follow(keptBytes) }

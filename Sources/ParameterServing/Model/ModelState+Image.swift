@@ -24,10 +24,8 @@ extension ModelState {
             slots.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
         var image = view
         image.memory = memory
-        do throws(OptimizerError) {
-            image.optimizer.slots = try slots.map { slot throws(OptimizerError) in try slot.copy() }
-        } catch {
-            throw ServingError(error)
+        image.optimizer.slots = try wrapping { () throws(OptimizerError) in
+            try slots.map { slot throws(OptimizerError) in try slot.copy() }
         }
         return image
     }

@@ -261,11 +261,7 @@ struct ModelState: @unchecked Sendable {
 
     private mutating func restoring(_ restoration: Restoration) throws(ServingError) {
         try check(restoration)
-        do throws(OptimizerError) {
-            try optimizer.importState(restoration.optimizer)
-        } catch {
-            throw ServingError(error)
-        }
+        try optimizer.adopt(restoration.optimizer)
         if let arena = restoration.arena { replaceArena(with: arena, written: nil) }
         (divergence, areSlotsSpoiled) = (nil, false)
         version += 1

@@ -34,11 +34,7 @@ extension DirectoryRecovery {
 
     private func loadCensus(_ info: SnapshotInfo) throws(JournalError) {
         let listed = try ImageSource(try directory.snapshots.open(info.id)).census()
-        // The newest list is read first; what older ones know of keys is part of it.
-        if !state.hasList { keys.restore(listed.keys) }
-        state.add(
-            list: info.id, listed.names.mapValues { Name($0) }, uids: UIDSource(label: info.label),
-            position: info.position)
+        state.add(list: info.id, listed, uids: UIDSource(label: info.label), position: info.position)
     }
 
     /// Loads a model's snapshot unless a newer one of it has been loaded.

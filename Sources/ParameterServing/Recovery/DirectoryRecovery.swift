@@ -44,9 +44,7 @@ final class DirectoryRecovery {
     /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
     var covered: [ModelUID: UInt64] = [:]
     /// What snapshots and records say of the models; `models` follows it.
-    var state = DirectoryState()
-    /// The answers of creations and deletions that came with a key.
-    var keys: KeyLedger
+    var state: DirectoryState
     var retired: [ModelUID] = []
     /// Models that are there and are not served.
     var unavailable: [ModelUID: UnavailableModel] = [:]
@@ -67,7 +65,7 @@ final class DirectoryRecovery {
     init(_ directory: DataDirectory, _ assembly: ModelAssembly) {
         self.directory = directory
         self.assembly = assembly
-        keys = KeyLedger(assembly.configuration)
+        state = DirectoryState(keys: KeyLedger(assembly.configuration))
         let crashes = directory.ruleCrashes.filter(\.isOfThisBuild).map { ($0.uid, $0) }
         self.crashes = Dictionary(crashes, uniquingKeysWith: { _, last in last })
     }
@@ -128,11 +126,13 @@ final class DirectoryRecovery {
     private func replay(_ record: StoredRecord) throws {
         measure(record)
         let head = try RecordHead(of: record)
-        try noteKey(of: record, head)
-        switch state.apply(head, at: record.position) {
+        let creation = Self.creation(record, head)
+        // One that cannot be read makes its model unavailable, and no key is known of it.
+        let made = try? creation?.get()
+        switch state.apply(head, under: made?.key, step: made?.source.step ?? 0, at: record.position) {
         case .create(let uid, let retiring):
             for older in retiring { retire(older) }
-            try create(uid, head, record)
+            try create(uid, creation, record)
         case .retire(let uid): retire(uid)
         case .command(let uid, let kind): apply(kind, models[uid], record)
         case .skip(let versions, let uids): skip(versions, of: uids, at: record.position)
@@ -150,29 +150,20 @@ final class DirectoryRecovery {
         logged += record.payload.count + Journal.leastRecordBytes
     }
 
-    /// Keeps the answer of a creation or deletion with a key, of models too that are gone by now.
-    private func noteKey(of record: StoredRecord, _ head: RecordHead) throws {
+    /// The creation that a record tells of, or why it cannot be read; nil for another record.
+    private static func creation(_ record: StoredRecord, _ head: RecordHead) -> Result<CreationRecord, any Error>? {
+        guard case .create = head else { return nil }
         var reader = ByteReader(record.payload)
-        switch head {
-        case .create(let uid, _, _):
-            // One that cannot be read makes its model unavailable, and no key is known of it.
-            guard let creation = try? CreationRecord(try CommandKind(of: record), reading: &reader),
-                let key = creation.key
-            else { return }
-            keys.finish(key, .created(uid, step: creation.source.step), at: record.position)
-        case .delete:
-            guard let key = try RecordTail(reading: &reader).key else { return }
-            keys.finish(key, .deleted, at: record.position)
-        case .command, .salvage: break
-        }
+        return Result { try CreationRecord(try CommandKind(of: record), reading: &reader) }
     }
 
     /// Builds the model of a record; one that cannot be built of it keeps its name and its files.
-    private func create(_ uid: ModelUID, _ head: RecordHead, _ record: StoredRecord) throws {
-        guard case .create(_, let name, _) = head else { return }
+    private func create(
+        _ uid: ModelUID, _ creation: Result<CreationRecord, any Error>?, _ record: StoredRecord
+    ) throws {
+        guard let name = state.models[uid]?.name, let creation else { return }
         do {
-            var reader = ByteReader(record.payload)
-            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
+            let creation = try creation.get()
             let definition = creation.source.definition
             let parameters = definition.parameters.map(\.definition)
             guard isServed(creation.name, uid, definition.settings, parameters) else { return }

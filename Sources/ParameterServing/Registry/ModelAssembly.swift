@@ -37,32 +37,12 @@ struct ModelAssembly {
         _ name: String, _ uid: ModelUID, _ source: ModelSource, mustStep: Bool = false
     ) throws(ServingError) -> ModelState {
         let definition = source.definition
-        let parameters = definition.parameters.map(\.definition)
-        let memory = try reserve(definition.settings, parameters, mustStep: mustStep)
-        let optimizer = try optimizer(definition.settings, parameters)
-        let pool = ArenaPool(count: optimizer.plan.layout.count, budget: budget)
-        let arena = try pool.take()
-        try fill(arena, with: definition, layout: optimizer.plan.layout)
-        if case .state(_, let state) = source { try adopt(state, optimizer) }
-        return state(name, uid, try fingerprint(of: source), optimizer, arena, pool, memory)
-    }
-
-    /// Equal for sources that mean the same.
-    func fingerprint(of source: ModelSource) throws(ServingError) -> Fingerprint {
-        do throws(OptimizerError) { return try source.fingerprint(catalogue) } catch { throw ServingError(error) }
-    }
-
-    /// Says what is wrong with a definition, without building anything.
-    ///
-    /// - Throws: `invalid` as `assemble`.
-    func check(_ definition: ModelDefinition) throws(ServingError) {
-        do throws(OptimizerError) {
-            _ = try catalogue.memoryNeeded(
-                definition: definition.settings, parameters: definition.parameters.map(\.definition))
-            for parameter in definition.parameters { _ = try parameter.initializer }
-        } catch {
-            throw ServingError(error)
-        }
+        let former: OptimizerState? = if case .state(_, let state) = source { state } else { nil }
+        let state = try state(
+            name, uid, definition.settings, definition.parameters.map(\.definition), from: former, mustStep: mustStep,
+            try source.fingerprint(catalogue))
+        try fill(state.arena, with: definition, layout: state.layout)
+        return state
     }
 
     /// Why no model can be built of a definition that was good once; nil where one can.
@@ -81,13 +61,9 @@ struct ModelAssembly {
     ///   image does not fit what its own settings say.
     func assemble(_ source: ImageSource) throws -> ModelState {
         let (head, floats) = try source.head()
-        let memory = try reserve(head.settings, head.parameters)
-        let optimizer = try optimizer(head.settings, head.parameters)
-        let pool = ArenaPool(count: optimizer.plan.layout.count, budget: budget)
-        let arena = try pool.take()
-        try adopt(head.optimizer, optimizer)
-        try source.floats(into: [arena.buffer] + optimizer.slots.map(\.buffer), at: floats)
-        var state = state(head.name, head.uid, head.fingerprint, optimizer, arena, pool, memory)
+        var state = try state(
+            head.name, head.uid, head.settings, head.parameters, from: head.optimizer, head.fingerprint)
+        try source.floats(into: [state.arena.buffer] + state.optimizer.slots.map(\.buffer), at: floats)
         state.adopt(head)
         return state
     }
@@ -110,64 +86,31 @@ struct ModelAssembly {
             retainedVersions: configuration.versions - 1)
     }
 
+    /// A state with memory of its own, whose values are unspecified; `former` is where its optimizer goes on from.
     private func state(
-        _ name: String, _ uid: ModelUID, _ fingerprint: Fingerprint, _ optimizer: ModelOptimizer, _ arena: Arena,
-        _ pool: ArenaPool, _ memory: Memory
-    ) -> ModelState {
-        ModelState(
-            facts: ModelFacts(name: name, uid: uid, plan: optimizer.plan), fingerprint: fingerprint,
-            optimizer: optimizer, arena: arena, pool: pool, memory: memory.tensors, slotBytes: memory.slotBytes,
-            kept: memory.kept, scratch: memory.scratch, configuration: configuration)
-    }
-
-    /// What a model takes of the budget beside its arenas, which are counted one by one as the pool makes them.
-    private struct Memory {
-        /// Slots and arrays of rates.
-        var tensors: Reservation
-        /// The slots alone.
-        var slotBytes: Int
-        var kept: KeptMemory
-        /// What updates take beside all that; nothing yet.
-        var scratch: KeptMemory
-    }
-
-    private func reserve(
-        _ settings: SettingValue, _ parameters: [ParameterDefinition], mustStep: Bool = false
-    ) throws(ServingError) -> Memory {
-        let size = try size(settings, parameters)
+        _ name: String, _ uid: ModelUID, _ settings: SettingValue, _ parameters: [ParameterDefinition],
+        from former: OptimizerState?, mustStep: Bool = false,
+        _ fingerprint: @autoclosure () throws(ServingError) -> Fingerprint
+    ) throws(ServingError) -> ModelState {
+        let bytes = try wrapping { () throws(OptimizerError) in
+            try catalogue.stateBytes(definition: settings, parameters: parameters)
+        }
+        let size = ModelSize(bytes, settings, parameters, limit: budget.limit)
         try size.checkFirstVersion()
         if mustStep { try size.checkStep() }
-        return Memory(
-            tensors: try budget.reserve(size.slots + size.arrays), slotBytes: size.slots,
-            kept: try KeptMemory(budget, fixed: size.plan), scratch: KeptMemory(budget))
-    }
-
-    private func size(_ settings: SettingValue, _ parameters: [ParameterDefinition]) throws(ServingError) -> ModelSize {
-        do throws(OptimizerError) {
-            return ModelSize(
-                try catalogue.stateBytes(definition: settings, parameters: parameters), settings, parameters,
-                limit: budget.limit)
-        } catch {
-            throw ServingError(error)
+        let memory = try budget.reserve(size.slots + size.arrays)
+        let kept = try KeptMemory(budget, fixed: size.plan)
+        let optimizer = try wrapping { () throws(OptimizerError) in
+            try catalogue.makeOptimizer(definition: settings, parameters: parameters)
         }
-    }
-
-    private func optimizer(
-        _ settings: SettingValue, _ parameters: [ParameterDefinition]
-    ) throws(ServingError) -> ModelOptimizer {
-        do throws(OptimizerError) {
-            return try catalogue.makeOptimizer(definition: settings, parameters: parameters)
-        } catch {
-            throw ServingError(error)
-        }
-    }
-
-    private func adopt(_ state: OptimizerState, _ optimizer: ModelOptimizer) throws(ServingError) {
-        do throws(OptimizerError) {
-            try optimizer.importState(state)
-        } catch {
-            throw ServingError(error)
-        }
+        // Arenas are counted one by one as the pool makes them.
+        let pool = ArenaPool(count: optimizer.plan.layout.count, budget: budget)
+        let arena = try pool.take()
+        if let former { try optimizer.adopt(former) }
+        return ModelState(
+            facts: ModelFacts(name: name, uid: uid, plan: optimizer.plan), fingerprint: try fingerprint(),
+            optimizer: optimizer, arena: arena, pool: pool, memory: memory, slotBytes: size.slots, kept: kept,
+            scratch: KeptMemory(budget), configuration: configuration)
     }
 
     private func fill(_ arena: Arena, with definition: ModelDefinition, layout: ArenaLayout) throws(ServingError) {
@@ -177,14 +120,29 @@ struct ModelAssembly {
             switch parameter.value {
             case .values(let source): _ = target.update(fromContentsOf: source.values)
             case .initializer:
-                do throws(OptimizerError) {
-                    let initializer = try parameter.initializer
-                    initializer?.fill(target, name: parameter.definition.name, shape: parameter.definition.shape)
-                } catch {
-                    throw ServingError(error)
-                }
+                let initializer = try wrapping { () throws(OptimizerError) in try parameter.initializer }
+                initializer?.fill(target, name: parameter.definition.name, shape: parameter.definition.shape)
             }
         }
+    }
+}
+
+extension ModelDefinition {
+    /// Says what is wrong with it, without building anything.
+    ///
+    /// - Throws: `invalid` as `assemble`.
+    func check(_ catalogue: Catalogue) throws(ServingError) {
+        try wrapping { () throws(OptimizerError) in
+            _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters.map(\.definition))
+            for parameter in parameters { _ = try parameter.initializer }
+        }
+    }
+}
+
+extension ModelOptimizer {
+    /// Goes on from a state, with the refusals of this layer.
+    func adopt(_ state: OptimizerState) throws(ServingError) {
+        try wrapping { () throws(OptimizerError) in try importState(state) }
     }
 }
 

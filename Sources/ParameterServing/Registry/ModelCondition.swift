@@ -1,5 +1,7 @@
 // What a request may demand of the model that it is about to replace or to delete.
 
+import Names
+
 /// One creation of a model, and versions of it.
 public struct ModelCondition: Sendable {
     /// The creation that is meant; another one of the same name is left alone.
@@ -13,21 +15,34 @@ public struct ModelCondition: Sendable {
         self.versions = versions
     }
 
-    /// Checks the model that has the name now; nil for none.
+    /// Checks a model as it is now.
     ///
     /// - Throws: `preconditionFailed`, `modelReplaced`.
-    public func check(_ model: Model?) throws(ServingError) {
-        guard let model else { throw .preconditionFailed(expected: "\(uid)", current: "no model") }
-        guard model.uid == uid else { throw .modelReplaced(model.name) }
-        let version = model.publication.current.version
-        if let versions, !versions.contains(version) { throw .preconditionFailed(versions, current: version) }
+    public func check(_ model: Model) throws(ServingError) {
+        try check(Holder(model), Name(model.name))
     }
 
-    /// Checks a model that is not served: its version is not known.
+    /// Checks the model that has the name; nil for none.
     ///
-    /// - Throws: `modelReplaced`, and `modelUnavailable` where a version is asked for.
-    func check(_ model: UnavailableModel) throws(ServingError) {
-        guard model.uid == uid else { throw .modelReplaced(model.name) }
-        if versions != nil { throw .modelUnavailable(model) }
+    /// - Throws: `preconditionFailed`, `modelReplaced`, and `modelUnavailable` where a version is asked for of a model that
+    ///   is not served.
+    func check(_ holder: Holder?, _ name: Name) throws(ServingError) {
+        guard let holder else { throw .preconditionFailed(expected: "\(uid)", current: "no model") }
+        guard holder.uid == uid else { throw .modelReplaced(name.text) }
+        guard let versions else { return }
+        switch holder {
+        case .served(_, let version, _, _):
+            if !versions.contains(version) { throw .preconditionFailed(versions, current: version) }
+        case .unavailable(let model): throw .modelUnavailable(model)
+        }
+    }
+}
+
+extension Holder {
+    /// What decisions depend on of a live model.
+    init(_ model: Model) {
+        let current = model.publication.current
+        self = .served(
+            model.uid, version: current.version, layout: current.facts.layout, fingerprint: model.fingerprint)
     }
 }

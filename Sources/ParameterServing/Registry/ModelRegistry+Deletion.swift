@@ -1,18 +1,10 @@
-// Deleting a model: log it, then take the name away.
+// Deleting a model: DirectoryState decides; here the deletion is logged, and then the name is free.
 
 import Journal
 import Names
 import Threading
 
 extension ModelRegistry {
-    /// A request to delete a model.
-    struct Deletion {
-        var name: String
-        var condition: ModelCondition?
-        var key: RequestKey?
-        var reply: ChangeReply<Removal>
-    }
-
     /// Deletes a model; its waiting pulls are told.
     ///
     /// - Parameters:
@@ -24,56 +16,69 @@ extension ModelRegistry {
         _ name: String, condition: ModelCondition? = nil, key: RequestKey? = nil,
         reply: @escaping ChangeReply<Removal>
     ) {
-        post(.delete(Deletion(name: name, condition: condition, key: key, reply: reply)))
+        let deletion = Deletion(name: Name(name), condition: condition, key: key)
+        post { [self] in delete(deletion, reply) }
     }
 
-    func delete(_ deletion: Deletion) {
+    private func delete(_ deletion: Deletion, _ reply: @escaping ChangeReply<Removal>) {
         do throws(ServingError) {
-            if let answer = try recall(deletion.key) {
-                let outcome = Outcome(answer: answer, isRepeated: true)
-                return deletion.reply(Answered.result(outcome, under: deletion.key))
+            guard let uid = try directory.decide(deletion, on: holder(of: deletion.name), closed: closed) else {
+                return reply(.success(Answered(answer: Removal(), isRepeated: true)))
             }
-            if let reason = closed { throw reason }
-            let uid = try findDeleted(deletion)
-            let tail = RecordTail(key: deletion.key)
-            let record = Record(type: CommandKind.delete.rawValue, model: uid.number, payload: tail.bytes)
-            if let key = deletion.key { keys.begin(key) }
-            log.append(record, always: true) { [self] result in post(.deleted(uid, deletion, result)) }
+            log.append(Record(deleting: uid, key: deletion.key), always: true) { [self] result in
+                post { [self] in finish(deletion, uid, result, reply) }
+            }
         } catch {
-            deletion.reply(.failure(error))
+            reply(.failure(error))
         }
     }
 
-    /// The model that is to go.
-    private func findDeleted(_ deletion: Deletion) throws(ServingError) -> ModelUID {
-        if let model = unavailableModel(named: deletion.name) {
-            try deletion.condition?.check(model)
-            return model.uid
-        }
-        let model = try model(named: deletion.name)
-        try deletion.condition?.check(model)
-        return model.uid
-    }
-
-    func finish(_ deletion: Deletion, _ uid: ModelUID, _ result: Result<Logged, ServingError>) {
+    private func finish(
+        _ deletion: Deletion, _ uid: ModelUID, _ result: Result<Logged, ServingError>, _ reply: ChangeReply<Removal>
+    ) {
         switch result {
         case .success(let logged):
-            remember(deletion.key, .deleted, at: logged.position)
-            if directory.apply(.delete(uid), at: logged.position) == .retire(uid) {
-                letGo(of: Name(deletion.name), uid, at: logged.position)
-            }
-            deletion.reply(.success(Answered(answer: Removal(), isRepeated: false)))
+            let effect = directory.apply(.delete(uid, key: deletion.key), at: logged.position)
+            carryOut(effect, on: deletion.name, noting: deletion.key, at: logged.position)
+            reply(.success(Answered(answer: Removal(), isRepeated: false)))
         case .failure(let error):
-            if let key = deletion.key { keys.abandon(key) }
-            deletion.reply(.failure(error))
+            directory.forget(deletion)
+            reply(.failure(error))
+        }
+    }
+}
+
+// MARK: Effects
+
+extension ModelRegistry {
+    /// Lets others see what a record has changed: the name goes to `model`, or to none.
+    func carryOut(
+        _ effect: DirectoryState.Effect, on name: Name, giving model: Model? = nil, noting key: RequestKey?,
+        at position: UInt64
+    ) {
+        if key != nil {
+            kept.follow(directory.keys.bytes)
+            keeper?.note(directory.keys.entries)
+        }
+        switch effect {
+        case .create(_, let retiring): give(name, to: model, from: retiring, .modelReplaced(name.text), at: position)
+        case .retire(let uid): give(name, to: nil, from: [uid], .unknownModel(name.text, nearest: []), at: position)
+        case .command, .skip, .none: break
         }
     }
 
-    /// Takes the name from the model, ends what waits for it and deletes its files.
-    private func letGo(of name: Name, _ uid: ModelUID, at position: UInt64) {
-        let (served, givenUp) = takeName(name)
-        invariant((served?.uid ?? givenUp?.uid) == uid, "a name belongs to one model")
-        served?.end(.unknownModel(name.text, nearest: []))
-        keeper?.deleteFiles(of: [uid], at: position)
+    /// Those that had the name end with `reason`, and their files go.
+    private func give(
+        _ name: Name, to model: Model?, from retired: [ModelUID], _ reason: ServingError, at position: UInt64
+    ) {
+        let served = models.withLock { models in
+            defer { models[name] = model }
+            return models[name]
+        }
+        let givenUp = unavailable.withLock { $0.removeValue(forKey: name) }
+        invariant([served?.uid, givenUp?.uid].compactMap(\.self) == retired, "a name belongs to one model")
+        served?.end(reason)
+        keeper?.deleteFiles(of: retired, at: position)
+        if let model { keeper?.watch(model) }
     }
 }

@@ -26,7 +26,7 @@ extension ModelRegistry {
         let uids = state.beginUIDs()
         let first = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk)
         let keeper = try SnapshotKeeper(
-            directory, journal, uids: uids, keys: recovery.keys.entries, logged: recovery.logged,
+            directory, journal, uids: uids, keys: state.keys.entries, logged: recovery.logged,
             firstPosition: first?.position ?? 1, configuration: configuration, report: report)
         if recovery.state.uids == nil { try keeper.write(Census(), covering: 0) }
         assembly.log.attach(journal, keeper, settings: directory.settings)
@@ -46,7 +46,7 @@ extension ModelRegistry {
         // Where the journal tells of their end is not known any more; all of it stays until their files are gone.
         keeper.deleteFiles(of: recovery.retired, at: 0)
         let registry = ModelRegistry(
-            assembly, directory: state, keys: recovery.keys, keeper: keeper, models: recovery.opened,
+            assembly, directory: state, keeper: keeper, models: recovery.opened,
             unavailable: recovery.summary.unavailable)
         return (registry, recovery.summary)
     }

@@ -31,18 +31,14 @@ extension ModelRegistry {
         let parameters = facts.layout.parameters.map {
             ParameterDefinition(name: $0.name, shape: $0.shape, isTrainable: $0.isTrainable)
         }
-        do {
-            let bytes = try catalogue.memoryNeeded(definition: facts.settings, parameters: parameters)
-            let memory = try budget.reserve(bytes)
+        let bytes = try wrapping { () throws(OptimizerError) in
+            try catalogue.memoryNeeded(definition: facts.settings, parameters: parameters)
+        }
+        let memory = try budget.reserve(bytes)
+        return try wrapping { () throws(OptimizerError) in
             let optimizer = try catalogue.makeOptimizer(definition: facts.settings, parameters: parameters)
             try optimizer.adopt(named)
             return (optimizer.exportState(), memory)
-        } catch let error as OptimizerError {
-            throw ServingError(error)
-        } catch let error as ServingError {
-            throw error
-        } catch {
-            throw .stateMismatch(facts.name)
         }
     }
 }

@@ -8,13 +8,6 @@ import Threading
 
 /// All models of a daemon.
 public final class ModelRegistry: Runnable, @unchecked Sendable {
-    enum Message {
-        case create(Creation)
-        case created(RecordHead, ModelUID, Creation, Result<Logged, ServingError>)
-        case delete(Deletion)
-        case deleted(ModelUID, Deletion, Result<Logged, ServingError>)
-    }
-
     /// How a creation ended.
     public enum Created: Sendable {
         /// The model is new.
@@ -26,7 +19,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     }
 
     let assembly: ModelAssembly
-    let inbox = Inbox<Message>()
+    /// What is to be done in turn: decisions, and what follows of them when they are logged.
+    let inbox = Inbox<@Sendable () -> Void>()
     let models: Locked<[Name: Model]>
     /// Models of the directory that are not served.
     let unavailable: Locked<[Name: UnavailableModel]>
@@ -40,32 +34,23 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private let errands = Locked(0)
     /// Only touched by the mailbox.
     var directory: DirectoryState
-    /// The answers of creations and deletions that came with a key.
-    ///
-    /// Only touched by the mailbox.
-    var keys: KeyLedger
-    /// What they take; likewise.
+    /// What its keys take; likewise.
     var kept: KeptMemory
-    /// Creations that wait for one of the same name that is being logged.
-    ///
-    /// Only touched by the mailbox.
-    var waiting: [Name: [Creation]] = [:]
-    /// The states of models whose creation is being logged: here alone, for they hold the models' memory.
-    ///
-    /// Only touched by the mailbox.
-    var drafts: [ModelUID: ModelState] = [:]
+    /// Creations that wait for one of the same name; likewise.
+    var waiting: [Name: [(Creation, CreationReply)]] = [:]
+    /// The states of models whose creation is being logged: here alone, for they hold the models' memory; likewise.
+    var drafts: [Name: ModelState] = [:]
 
     /// Makes a registry, with what recovery found in a data directory or with nothing.
     init(
-        _ assembly: ModelAssembly, directory: DirectoryState = DirectoryState(), keys: KeyLedger,
-        keeper: SnapshotKeeper? = nil, models: [Model] = [], unavailable: [UnavailableModel] = []
+        _ assembly: ModelAssembly, directory: DirectoryState, keeper: SnapshotKeeper? = nil, models: [Model] = [],
+        unavailable: [UnavailableModel] = []
     ) {
         self.assembly = assembly
         slices = SliceQueue(assembly.executor, lanes: max(1, assembly.configuration.threads - 1))
         self.directory = directory
-        self.keys = keys
         kept = KeptMemory(assembly.budget)
-        kept.follow(keys.bytes)
+        kept.follow(directory.keys.bytes)
         self.keeper = keeper
         self.models = Locked(
             Dictionary(models.map { (Name($0.name), $0) }, uniquingKeysWith: { _, last in last }))
@@ -75,7 +60,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// A registry that keeps everything in memory and nothing on disk.
     public convenience init(configuration: ServingConfiguration, catalogue: Catalogue) {
-        self.init(ModelAssembly(configuration, catalogue), keys: KeyLedger(configuration))
+        self.init(
+            ModelAssembly(configuration, catalogue), directory: DirectoryState(keys: KeyLedger(configuration)))
     }
 
     /// The memory that models and requests share.
@@ -103,6 +89,11 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         throw .unknownModel(name, nearest: NearestNames.of(key, among: found.1).map(\.text))
     }
 
+    /// The model that has a name, for a decision about the name; nil for none.
+    func holder(of name: Name) -> Holder? {
+        models.withLock { $0[name] }.map { Holder($0) } ?? unavailable.withLock { $0[name] }.map { .unavailable($0) }
+    }
+
     /// The model of that name that is in the directory and is not served; nil for none.
     public func unavailableModel(named name: String) -> UnavailableModel? {
         unavailable.withLock { $0[Name(name)] }
@@ -123,8 +114,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// The models that there are, served or not.
     var knownUIDs: Set<ModelUID> {
-        let served = models.withLock { $0.values.map(\.uid) }
-        return Set(served).union(unavailable.withLock { $0.values.map(\.uid) })
+        Set(list().map(\.uid)).union(listUnavailable().map(\.uid))
     }
 
     /// Why pushes cannot be taken now; nil when they can.
@@ -174,19 +164,10 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// Handles what has arrived; called by the executor.
     public func run() {
-        if inbox.drain(handle) { executor.schedule(self) }
+        if inbox.drain({ work in work() }) { executor.schedule(self) }
     }
 
-    func post(_ message: Message) {
-        if inbox.add(message) { executor.schedule(self) }
-    }
-
-    private func handle(_ message: Message) {
-        switch message {
-        case .create(let creation): create(creation)
-        case .created(let head, let uid, let creation, let result): finish(creation, uid, head, result)
-        case .delete(let deletion): delete(deletion)
-        case .deleted(let uid, let deletion, let result): finish(deletion, uid, result)
-        }
+    func post(_ work: @escaping @Sendable () -> Void) {
+        if inbox.add(work) { executor.schedule(self) }
     }
 }

@@ -25,11 +25,9 @@ extension ModelSource {
     }
 
     private static func head(_ bytes: [UInt8], floatBytes: Int) throws(ServingError) -> ImageHead {
-        let head = bytes.withUnsafeBytes { bytes -> ImageHead? in
+        let head = try? bytes.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
-            do throws(FormatError) { return try ImageHead(reading: &reader, floatBytes: floatBytes) } catch {
-                return nil
-            }
+            return try ImageHead(reading: &reader, floatBytes: floatBytes)
         }
         guard let head else {
             throw ServingError(
@@ -42,15 +40,13 @@ extension ModelSource {
     private static func check(
         _ tensors: [Name: FileTensor], _ head: ImageHead, _ catalogue: Catalogue
     ) throws(ServingError) {
-        do throws(OptimizerError) {
+        try wrapping { () throws(OptimizerError) in
             let form = try catalogue.stateForm(definition: head.settings, parameters: head.parameters)
             for tensor in form.tensors { try check(tensors[tensor.name], tensor) }
             try form.check(head.optimizer.parameterScalars)
             let known = Set(form.tensors.map(\.name))
             guard let unknown = tensors.keys.filter({ !known.contains($0) }).min() else { return }
             throw complaint(unknown, "the model of the file has no tensor `\(unknown)`; leave it out")
-        } catch {
-            throw ServingError(error)
         }
     }
 

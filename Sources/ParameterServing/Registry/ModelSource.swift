@@ -12,10 +12,10 @@ public enum ModelSource: Sendable {
 
     /// Equal for sources that mean the same, however they are written.
     ///
-    /// - Throws: `.invalid` for a definition that is wrong.
-    func fingerprint(_ catalogue: Catalogue) throws(OptimizerError) -> Fingerprint {
+    /// - Throws: `invalid` for a definition that is wrong.
+    func fingerprint(_ catalogue: Catalogue) throws(ServingError) -> Fingerprint {
         guard case .definition(let definition) = self else { return writtenFingerprint }
-        return try definition.fingerprint(catalogue)
+        return try wrapping { () throws(OptimizerError) in try definition.fingerprint(catalogue) }
     }
 
     /// Equal for sources that are written alike: tells a repeated request, and is what images of earlier releases hold.

@@ -15,13 +15,9 @@ struct UIDSource: Equatable {
 
     /// Reads what the registry's snapshot says; nil for something else.
     init?(label: [UInt8]) {
-        let source = label.withUnsafeBytes { bytes -> UIDSource? in
+        let source = try? label.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
-            do throws(FormatError) {
-                return UIDSource(seed: try reader.readUInt32(), count: try reader.readUInt64())
-            } catch {
-                return nil
-            }
+            return UIDSource(seed: try reader.readUInt32(), count: try reader.readUInt64())
         }
         guard let source else { return nil }
         self = source

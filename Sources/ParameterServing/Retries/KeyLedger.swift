@@ -46,9 +46,10 @@ struct KeyLedger {
     private var forgottenTimes: [Fingerprint: Int] = [:]
     private var forgottenLine: [Fingerprint] = []
 
-    init(_ configuration: ServingConfiguration) {
-        most = configuration.requestKeys
-        lifetime = Int(configuration.keyLifetime.components.seconds)
+    /// An empty ledger; one that keeps nothing where no configuration says how much.
+    init(_ configuration: ServingConfiguration? = nil) {
+        most = configuration?.requestKeys ?? 0
+        lifetime = configuration.map { Int($0.keyLifetime.components.seconds) } ?? 0
     }
 
     /// What it takes: its answers, each with a line of its own at worst, and what is left of forgotten keys.

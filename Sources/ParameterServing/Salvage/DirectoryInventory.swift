@@ -44,8 +44,8 @@ struct DirectoryInventory {
             guard let head = try directory.head(of: info) else { return }
             state.add(head.uid, name: Name(head.name), position: head.position)
         case .registry:
-            let names = try ImageSource(try directory.snapshots.open(info.id)).census().names.mapValues { Name($0) }
-            state.add(list: info.id, names, uids: UIDSource(label: info.label), position: info.position)
+            let census = try ImageSource(try directory.snapshots.open(info.id)).census()
+            state.add(list: info.id, census, uids: UIDSource(label: info.label), position: info.position)
         case .checkpoint, nil: break
         }
     }

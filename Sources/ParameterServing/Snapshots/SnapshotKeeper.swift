@@ -46,8 +46,9 @@ final class SnapshotKeeper: Loop {
 
     // MARK: What there is to keep
 
-    /// Keeps the record of a creation that is about to be logged, until `watch` or `forget`.
-    func expect(_ uid: ModelUID) {
+    /// Keeps the record of a creation that is about to be logged, until `watch` or `cancelExpected`, and the uids with it.
+    func expect(_ uid: ModelUID, _ uids: UIDSource) {
+        self.uids.withLock { $0 = uids }
         let position = journal.nextPosition
         state.withLock { $0.arriving[uid] = position }
     }
@@ -98,9 +99,6 @@ final class SnapshotKeeper: Loop {
 
     /// Bytes of records that served models need, and the most that there may be.
     var journalBytes: (needed: Int, most: Int) { state.withLock { ($0.bytesNeeded, $0.mostNeeded) } }
-
-    /// Notes how many models have been created.
-    func note(_ uids: UIDSource) { self.uids.withLock { $0 = uids } }
 
     /// Notes the answers of creations and deletions that came with a key.
     func note(_ keys: [KeyLedger.Entry]) { self.keys.withLock { $0 = keys } }

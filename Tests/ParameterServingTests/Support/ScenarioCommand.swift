@@ -12,7 +12,7 @@ struct ScenarioCommand {
     let words: [String]
     private let members: [(key: String, value: String)]
 
-    private static let own: Set = ["worker", "seq", "epoch", "key", "at", "if-version", "group", "as"]
+    private static let own: Set = ["worker", "seq", "epoch", "key", "at", "if-version", "if-uid", "group", "as"]
 
     init(_ line: String) {
         let parts = line.split { $0 == " " }.map(String.init)
@@ -112,11 +112,19 @@ extension Command {
     }
 }
 
+extension [Complaint] {
+    fileprivate var line: String { map { "\($0.pointer): \($0.detail)" }.joined(separator: "; ") }
+}
+
 extension ServingError {
     /// What was refused, and why.
     var line: String {
-        guard case .invalid(let complaints) = self else { return "refused: \(self)" }
-        return "refused: \(complaints.map { "\($0.pointer): \($0.detail)" }.joined(separator: "; "))"
+        switch self {
+        case .invalid(let complaints): "refused: \(complaints.line)"
+        case .modelDiffers(_, let complaints): "refused, the model differs: \(complaints.line)"
+        case .modelUnavailable(let model): "refused, \(model.name) is not served: \(model.reason)"
+        default: "refused: \(self)"
+        }
     }
 }
 

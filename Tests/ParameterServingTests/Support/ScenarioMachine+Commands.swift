@@ -11,18 +11,18 @@ extension ScenarioMachine {
     func perform(_ command: ScenarioCommand) throws {
         switch command.verb {
         case "limits": limit(command)
-        case "create": try create(command.name, .definition(try command.definition()))
-        case "delete": try delete(command.name)
+        case "create": carryOut(try decide(try creation(command)))
+        case "delete": carryOut(try decide(deletion(command)))
         case "push", "load", "patch", "register", "dismiss":
             try submit(try change(command), to: command.name)
         case "begin":
             let number = pending.count + 1
-            guard let (uid, change, position) = try decide(try change(command.inner), for: command.inner.name) else {
-                return
-            }
-            pending[number] = Pending(uid: uid, command: change)
+            guard let (next, position) = try begin(command.inner) else { return }
+            pending[number] = next
             tell("ticket \(number), record \(position)")
         case "logged", "lost": try end(command)
+        case "shelve": try shelve(command.name)
+        case "stop": closed = .stopping
         case "save": checkpoints[command.words[1]] = try models[uid(of: command.name)]?.image()
         case "restore": try restore(command)
         case "rollback": try rollback(command)
@@ -36,14 +36,27 @@ extension ScenarioMachine {
         }
     }
 
+    private func begin(_ command: ScenarioCommand) throws -> (Pending, UInt64)? {
+        switch command.verb {
+        case "create": try decide(try creation(command))
+        case "delete": try decide(deletion(command))
+        default:
+            try decide(try change(command), for: command.name).map { uid, change, position in
+                (.change(uid, change), position)
+            }
+        }
+    }
+
     private func limit(_ command: ScenarioCommand) {
         var configuration = assembly.configuration
+        configuration.mostModels = command.integer("models") ?? configuration.mostModels
         configuration.mostWorkers = command.integer("workers") ?? configuration.mostWorkers
         configuration.receiptWindow = command.integer("receipts") ?? configuration.receiptWindow
         configuration.requestKeys = command.integer("keys") ?? configuration.requestKeys
         if let seconds = command.integer("worker-lifetime") { configuration.workerLifetime = .seconds(seconds) }
         if let seconds = command.integer("key-lifetime") { configuration.keyLifetime = .seconds(seconds) }
         assembly = ModelAssembly(configuration, .builtin)
+        if records.isEmpty { directory.keys = KeyLedger(configuration) }
     }
 
     // MARK: Changes
@@ -74,19 +87,15 @@ extension ScenarioMachine {
         case "register": plain = .register(worker: Name(command.words[1]))
         default: plain = .dismiss(worker: Name(command.words[1]))
         }
-        let key = command.text("key").map { RequestKey(text: Name($0), target: nil, body: body, time: tick.time) }
-        return plain.under(key)
+        return plain.under(key(of: command, body))
     }
 
     private func end(_ command: ScenarioCommand) throws {
         guard let ticket = Int(command.name), let waiting = pending.removeValue(forKey: ticket) else {
             return tell("no ticket \(command.name)")
         }
-        if command.verb == "lost" {
-            unlog()
-            models[waiting.uid]?.forget(waiting.command)
-        }
-        if command.verb == "logged" { apply(waiting.command, waiting.uid, at: UInt64(command.words[1]) ?? 0) }
+        if command.verb == "lost" { lose(waiting) }
+        if command.verb == "logged" { end(waiting, at: UInt64(command.words[1]) ?? 0) }
     }
 
     private func restore(_ command: ScenarioCommand) throws {

@@ -11,6 +11,10 @@ extension ScenarioMachine {
     func replay() throws {
         let (again, states) = try read { _ in }
         tell(again.models == directory.models ? "the same models" : "other models: \(again.models)")
+        let answers = again.keys.entries.map { "\($0.key.text) \($0.answer)" }
+        if answers != directory.keys.entries.map({ "\($0.key.text) \($0.answer)" }) {
+            tell("other answers: \(answers)")
+        }
         for uid in states.keys.sorted(by: { $0.number < $1.number }) {
             guard let state = states[uid], let live = models[uid] else { continue }
             let isSame = state.view.digest == live.view.digest
@@ -47,7 +51,8 @@ extension ScenarioMachine {
             memoryLimit: 1 << 24, receiptWindow: assembly.configuration.receiptWindow, threads: 0)
         configuration.requestKeys = assembly.configuration.requestKeys
         let assembly = ModelAssembly(configuration, .builtin)
-        var (directory, states) = (DirectoryState(), [ModelUID: ModelState]())
+        var directory = DirectoryState(keys: KeyLedger(configuration))
+        var states: [ModelUID: ModelState] = [:]
         for (index, record) in records.enumerated() {
             let payload = record.payload.flatMap { Array($0.content) }
             try payload.withUnsafeBytes { payload in
@@ -64,11 +69,14 @@ extension ScenarioMachine {
         _ record: StoredRecord, _ directory: inout DirectoryState, _ states: inout [ModelUID: ModelState],
         _ assembly: ModelAssembly
     ) throws {
+        let head = try RecordHead(of: record)
         var reader = ByteReader(record.payload)
-        switch directory.apply(try RecordHead(of: record), at: record.position) {
+        var made: CreationRecord?
+        if case .create = head { made = try CreationRecord(try CommandKind(of: record), reading: &reader) }
+        switch directory.apply(head, under: made?.key, step: made?.source.step ?? 0, at: record.position) {
         case .create(let uid, let retiring):
             for old in retiring { states[old] = nil }
-            let creation = try CreationRecord(try CommandKind(of: record), reading: &reader)
+            guard let creation = made else { return }
             states[uid] = try assembly.assemble(creation.name, uid, creation.source)
             states[uid]?.begin(at: record.position)
         case .command(let uid, let kind):

@@ -10,18 +10,25 @@ import Threading
 
 /// A directory of models that a scenario drives.
 final class ScenarioMachine {
-    /// A command that is on its way to the log, or to the model.
-    struct Pending {
-        let uid: ModelUID
-        let command: Command
+    /// A command that is on its way to the log, or to the model or the directory.
+    enum Pending {
+        case change(ModelUID, Command)
+        case creation(Creation, ModelState, count: UInt64)
+        case deletion(Deletion, ModelUID)
     }
 
     var assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 24, threads: 0), .builtin)
-    var directory = DirectoryState(uids: UIDSource(seed: 0))
+    lazy var directory = DirectoryState(uids: UIDSource(seed: 0), keys: KeyLedger(assembly.configuration))
     var models: [ModelUID: ModelState] = [:]
     var publications: [ModelUID: Publication] = [:]
     var checkpoints: [String: ModelImage] = [:]
     var pending: [Int: Pending] = [:]
+    /// Creations that wait for one of the same name.
+    var waiting: [Creation] = []
+    /// Models that are not served.
+    var unavailable: [Name: UnavailableModel] = [:]
+    /// Why nothing is logged any more.
+    var closed: ServingError?
     private(set) var records: [Record] = []
     /// Seconds since the scenario began.
     var now = Locked(0)
@@ -109,36 +116,5 @@ final class ScenarioMachine {
         case .reply(_, .success(let outcome)): tell("reply: \(outcome.answer.line)")
         case .reply(_, .failure(let error)): tell("reply: \(error.line)")
         }
-    }
-
-    // MARK: The directory
-
-    func create(_ name: String, _ source: ModelSource) throws {
-        let (uid, uids) = directory.nextUID()
-        var state = try assembly.assemble(name, uid, source, mustStep: true)
-        let position = log(source.record(of: state, count: uids.count))
-        state.begin(at: position)
-        tell("record \(position)")
-        guard
-            case .create(_, let retiring) = directory.apply(
-                .create(uid, name: Name(name), count: uids.count), at: position)
-        else { return tell("not created") }
-        for old in retiring { retire(old, .modelReplaced(name)) }
-        (models[uid], publications[uid]) = (state, Publication(state.published))
-        tell("create \(uid): \(state.line)")
-    }
-
-    func delete(_ name: String) throws {
-        let uid = try uid(of: name)
-        let position = log(Record(type: CommandKind.delete.rawValue, model: uid.number, payload: []))
-        tell("record \(position)")
-        guard directory.apply(.delete(uid), at: position) == .retire(uid) else { return tell("not deleted") }
-        retire(uid, .unknownModel(name, nearest: []))
-    }
-
-    private func retire(_ uid: ModelUID, _ reason: ServingError) {
-        tell("retire \(uid)")
-        models[uid] = nil
-        publications.removeValue(forKey: uid)?.end(reason)
     }
 }
