@@ -30,6 +30,10 @@ public protocol BodyReceiver: AnyObject {
     /// - Returns: nil to continue; an answer to stop here: no further call follows.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response?
 
+    /// What has to be done before the next bytes and takes longer than a call may; nil for nothing. The connection rests until
+    /// the exchange is completed by another thread: with status 100 to go on, or with the answer to stop here.
+    var pause: ((Exchange) -> Void)? { get }
+
     /// The whole body has arrived. Complete the exchange, now or later.
     func finish(_ exchange: Exchange)
 
@@ -40,4 +44,7 @@ public protocol BodyReceiver: AnyObject {
 extension BodyReceiver {
     /// No payers.
     public var payers: [String] { [] }
+
+    /// Nothing.
+    public var pause: ((Exchange) -> Void)? { nil }
 }

@@ -36,6 +36,9 @@ public enum FixedLimits {
     public static let largestInteger = (1 << 53) - 1
     /// The most rows of one answer.
     public static let rows = 100_000
+    /// The most names, once for each argument of the request, that a network thread looks through: each takes about a
+    /// microsecond.
+    public static let namesInPlace = 1000
     /// What a JSON body with arrays of rates may hold: a million of them, written in full.
     public static let rates = JSONLimits(documentBytes: 64 << 20)
     /// What a JSON body may hold.

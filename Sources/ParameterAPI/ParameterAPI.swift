@@ -45,7 +45,7 @@ public final class ParameterAPI: Application {
             let call = Call(
                 request: request, route: found.route, arguments: found.arguments, suffix: found.suffix, api: self)
             try call.checkQueries()
-            let plan = try found.route.endpoint(call)
+            let plan = try call.plan()
             if case .read = plan { try checkContentCoding(request) }
             return plan
         } catch {

@@ -40,10 +40,12 @@ struct SafetensorsTests {
             let name = String(line[0])
             let bytes = Self.corpus.bytes(name)
             let wanted = line[1] == "accept" && name != "x_name_nul_ok.safetensors"
-            let limits = SafetensorsLimits(headerBytes: 100_000_000)
-            for chunk in [1, 7, 1 << 20] {
-                let taken = (try? readFile(bytes, chunk: chunk, limits: limits)) != nil
-                #expect(taken == wanted, "\(name)")
+            for inPlace in [0, Int.max] {
+                let limits = SafetensorsLimits(headerBytes: 100_000_000, headerInPlace: inPlace)
+                for chunk in [1, 7, 1 << 20] {
+                    let taken = (try? readFile(bytes, chunk: chunk, limits: limits)) != nil
+                    #expect(taken == wanted, "\(name)")
+                }
             }
         }
     }

@@ -15,6 +15,8 @@ extension EventLoop {
                 guard let loop = EventLoop.borrowed(context), let method, let version, let count,
                     let transaction = Transaction.borrowed(request?.pointee)
                 else { return .NO }
+                // Another chunk for a connection that rests: the library keeps it.
+                guard transaction.connection.seat == nil else { return .YES }
                 let upload = UnsafeRawBufferPointer(start: bytes, count: count.pointee)
                 count.pointee = 0
                 defer { loop.jobs.note() }
@@ -146,13 +148,16 @@ extension EventLoop {
         return .YES
     }
 
-    /// The reaper's clock for a body starts at the end of its head.
+    /// The reaper's clock for a body starts at the end of its head, or of a rest.
     private func watchPace(of transaction: Transaction) {
         switch transaction.connection.stage {
         case .head:
             transaction.connection.stage = .body(Connection.Window(start: now, bytes: 0))
             transaction.connection.transferStart = now
-        case .idle, .body, .held, .answer, .lingering: break
+        case .held:
+            http_visit(transaction.handle, 0)
+            transaction.connection.stage = .body(Connection.Window(start: now, bytes: transaction.receivedBytes))
+        case .idle, .body, .answer, .lingering: break
         }
     }
 

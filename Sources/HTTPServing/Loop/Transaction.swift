@@ -24,6 +24,7 @@ final class Transaction {
         case ready((Exchange) -> Void)
         case refusedLater(Response)
         case streaming(any BodyReceiver, limit: Int)
+        case resting(Exchange, any BodyReceiver, limit: Int)
         case ignoring(then: Response, allowance: Int)
         case lingering
         case parked(Exchange)
@@ -129,6 +130,7 @@ final class Transaction {
 extension Transaction {
     /// Takes the next bytes of the body.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Move {
+        if let move = endRest() { return move }
         let chunk = isChunked ? ChunkLine.size(before: bytes) ?? 0 : 0
         let before = receivedBytes
         receivedBytes += bytes.count
@@ -142,14 +144,36 @@ extension Transaction {
                 receiver.abandon()
                 return stopReading(context.render(.bodyTooLarge(limit: limit)))
             }
-            return receiver.receive(bytes).map(stopReading) ?? .proceed
+            return receiver.receive(bytes).map(stopReading) ?? rest(receiver, limit)
         case .ignoring(let response, let allowance):
             guard max(chunk, bytes.count) <= allowance else { return interrupt(with: response) }
             return proceed(to: .ignoring(then: response, allowance: allowance - bytes.count))
         case .lingering:
             return .proceed
-        case .opened, .ready, .refusedLater, .parked, .done:
+        case .opened, .ready, .refusedLater, .resting, .parked, .done:
             return .cut
+        }
+    }
+
+    /// Has the connection rest while the receiver works on what it has.
+    private func rest(_ receiver: any BodyReceiver, _ limit: Int) -> Move {
+        guard let pause = receiver.pause else { return .proceed }
+        let exchange = Exchange(loop: context.loop)
+        pause(exchange)
+        phase = .resting(exchange, receiver, limit: limit)
+        return endRest() ?? .proceed
+    }
+
+    /// Goes on as the receiver says; nil where that is with the body, or where nothing rests.
+    private func endRest() -> Move? {
+        guard case .resting(let exchange, let receiver, let limit) = phase else { return nil }
+        switch exchange.takeOutcome() {
+        case .park: return .park(exchange)
+        case .answer(let make):
+            phase = .streaming(receiver, limit: limit)
+            let response = make()
+            return response.status == 100 ? nil : stopReading(response)
+        case .cut: return .cut
         }
     }
 
@@ -168,6 +192,7 @@ extension Transaction {
 
     /// The request is complete, or its parked connection has been resumed.
     func advance() -> Move {
+        if let move = endRest(), case .interrupt = move { return move }
         switch phase {
         case .ready(let body):
             return run(body)
@@ -178,7 +203,7 @@ extension Transaction {
             return run(receiver.finish)
         case .parked(let exchange):
             return settle(exchange)
-        case .opened, .lingering, .done:
+        case .opened, .lingering, .resting, .done:
             return .cut
         }
     }
@@ -207,6 +232,7 @@ extension Transaction {
     func end() {
         if case .streaming(let receiver, _) = phase { receiver.abandon() }
         if case .parked(let exchange) = phase { exchange.abandon() }
+        if case .resting(let exchange, _, _) = phase { exchange.abandon() }
         phase = .done
     }
 }

@@ -16,9 +16,20 @@ public enum MergePatch {
         guard case .object(let entries) = patch else {
             throw .invalid("", .typeError, "A patch must be an object; got \(patch.kind).")
         }
-        var result = definition
-        for entry in entries { result = try apply(entry, to: result) }
-        return result
+        var members = definition.entries.map { (key: $0.key, value: Optional($0.value)) }
+        var places = Dictionary(members.indices.map { (members[$0].key, $0) }, uniquingKeysWith: { first, _ in first })
+        for entry in entries {
+            if let place = places[entry.key] {
+                members[place].value = try merged(entry, into: members[place].value)
+            } else {
+                places[entry.key] = members.count
+                members.append((entry.key, try merged(entry, into: nil)))
+            }
+        }
+        return .object(
+            members.compactMap { member in
+                member.value.map { SettingValue.Entry(key: member.key, value: $0) }
+            })
     }
 
     /// The definition with one group patched: the group's own object, or the model's if there are no groups.
@@ -76,22 +87,23 @@ public enum MergePatch {
         return try apply(.object(renamed), to: definition)
     }
 
-    private static func apply(_ entry: SettingValue.Entry, to target: SettingValue) throws(OptimizerError)
-        -> SettingValue
+    /// What a member becomes under its entry of a patch; nil where the entry removes it.
+    private static func merged(_ entry: SettingValue.Entry, into present: SettingValue?) throws(OptimizerError)
+        -> SettingValue?
     {
         switch entry.value {
         case .null:
-            return target.setting(entry.key, to: nil)
+            return nil
         case .object where entry.value["append"] != nil && replacedWhole.contains(entry.key):
-            return target.setting(entry.key, to: try append(entry, to: target[entry.key]))
+            return try append(entry, to: present)
         case .object where !replacedWhole.contains(entry.key):
-            var present = target[entry.key] ?? .object([])
+            var present = present ?? .object([])
             if entry.key == "optimizer", let name = present.stringValue {
                 present = .object([SettingValue.Entry(key: "type", value: .string(name))])
             }
-            return target.setting(entry.key, to: try apply(entry.value, to: present))
+            return try apply(entry.value, to: present)
         default:
-            return target.setting(entry.key, to: entry.value)
+            return entry.value
         }
     }
 

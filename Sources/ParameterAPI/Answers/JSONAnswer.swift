@@ -32,26 +32,24 @@ extension Response {
 }
 
 extension Call {
+    /// The most mistakes that a network thread puts into words.
+    private static let itemsInPlace = 64
+
     /// Completes the exchange with a JSON document; a long one is written on a thread of the models.
     ///
     /// - Parameters:
-    ///   - bytes: about how long the document may be.
+    ///   - bytes: about how long the document may be; nil where that depends on the names of the model alone.
     ///   - loan: the memory that was reserved for it.
     func answer(
-        _ exchange: Exchange, status: Int = 200, headers: [(name: String, value: String)] = [], bytes: Int = 0,
+        _ exchange: Exchange, status: Int = 200, headers: [(name: String, value: String)] = [], bytes: Int? = nil,
         loan: Reservation? = nil, _ write: @escaping @Sendable (inout JSONWriter) -> Void
     ) {
         let indented = isIndented
         let headers = headers + replayHeaders
-        let make: Exchange.Making = {
+        complete(exchange, isShort: bytes.map { $0 <= PieceSize.inPlace } ?? isShort) {
             var response = Response.json(indented: indented, status: status, headers: headers, write)
             response.loan = loan
             return response
-        }
-        if bytes <= PieceSize.inPlace { return exchange.complete(make) }
-        api.registry.slices.add {
-            let response = make()
-            exchange.complete { response }
         }
     }
 
@@ -64,7 +62,9 @@ extension Call {
     /// Completes the exchange with a problem.
     func answer(_ exchange: Exchange, _ problem: Problem) {
         let request = request
-        exchange.complete { problem.response(for: request) }
+        complete(exchange, isShort: isShort && problem.items.count <= Self.itemsInPlace) {
+            problem.response(for: request)
+        }
     }
 
     /// Goes on with what a change answers, told apart for a retry; says what was refused.
@@ -91,7 +91,7 @@ extension Call {
     /// Completes the exchange with the result of `make`, which may refuse.
     func answer(_ exchange: Exchange, _ make: () throws(Problem) -> Response) {
         do throws(Problem) {
-            let response = try make()
+            let response = try make().laidOut(in: api.registry.budget)
             exchange.complete { response }
         } catch {
             answer(exchange, error)

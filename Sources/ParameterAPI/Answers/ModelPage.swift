@@ -5,10 +5,13 @@ import ParameterServing
 import TensorCoding
 
 extension ModelFacts {
+    /// About how long an entry of an array of rates is.
+    static let bytesPerRate = 24
+
     /// About how long the page of a model is, or that of its groups.
     var pageBytes: Int {
         let rates = layout.groups.indices.reduce(0) { $0 + learningRateDefinitionCount(ofGroup: $1) }
-        return 512 + 320 * layout.parameters.count + 128 * layout.groups.count + 24 * rates
+        return 512 + 320 * layout.parameters.count + 128 * layout.groups.count + Self.bytesPerRate * rates
     }
 }
 
@@ -58,14 +61,20 @@ extension JSONWriter {
     /// Writes all groups in update order.
     mutating func groups(_ version: PublishedVersion) {
         beginArray()
-        for index in version.facts.layout.groups.indices { group(index, of: version) }
+        groups(version.facts.layout.groups.indices, of: version)
         endArray()
     }
 
+    /// Writes some groups, a value each.
+    mutating func groups(_ indices: some Sequence<Int>, of version: PublishedVersion) {
+        let rates = try? version.facts.learningRates(at: version.step)
+        let decays = version.facts.weightDecays(at: version.step)
+        for index in indices { group(index, version.facts, rate: rates?[index], decay: decays[index]) }
+    }
+
     /// Writes one group: its options, its members, what the next update uses.
-    mutating func group(_ index: Int, of version: PublishedVersion) {
-        let layout = version.facts.layout
-        let facts = version.facts
+    private mutating func group(_ index: Int, _ facts: ModelFacts, rate: Float??, decay: Float) {
+        let layout = facts.layout
         beginObject()
         member("name", layout.groups[index].name)
         key("params")
@@ -76,12 +85,12 @@ extension JSONWriter {
             key("optimizer")
             setting(optimizer)
         }
-        member("lr", (try? facts.learningRates(at: version.step)[index]) ?? nil)
+        member("lr", rate ?? nil)
         if repeatsRate(of: index, facts) {
             key("learning_rate")
             setting(facts.learningRateDefinition(ofGroup: index))
         }
-        member("weight_decay", facts.weightDecays(at: version.step)[index])
+        member("weight_decay", decay)
         endObject()
     }
 

@@ -35,7 +35,15 @@ final class BodyReader: ContentReader {
         self.sink = sink
         json = JSONBodyReader(tensorKeys: [section], sink: sink)
         safetensors = SafetensorsReader(
-            sink: sink, limits: SafetensorsLimits(passesUnknownTypes: passesUnknownTypes))
+            sink: sink,
+            limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace, passesUnknownTypes: passesUnknownTypes))
+    }
+
+    var hasLongWork: Bool { safetensors.hasUnparsedHeader }
+
+    func work() throws(Problem) {
+        do throws(SafetensorsError) { try safetensors.parse() } catch { throw Problem(error, loan) }
+        if let failure = sink.failure { throw failure }
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {

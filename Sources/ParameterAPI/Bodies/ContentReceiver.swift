@@ -13,8 +13,20 @@ protocol ContentReader: AnyObject {
     /// Takes the next bytes, valid during the call only.
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem)
 
+    /// Whether what has arrived asks for more work than a call may do: `work` does it.
+    var hasLongWork: Bool { get }
+
+    /// Does that work; no other call comes meanwhile.
+    func work() throws(Problem)
+
     /// What the body says, after its last byte.
     func finish() throws(Problem) -> Content
+}
+
+extension ContentReader {
+    var hasLongWork: Bool { false }
+
+    func work() throws(Problem) {}
 }
 
 /// Collects the body of one request.
@@ -37,8 +49,22 @@ final class ContentReceiver<Reader: ContentReader>: BodyReceiver {
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
         head.note(bytes)
+        return answering { () throws(Problem) in try reader.read(bytes) }
+    }
+
+    var pause: ((Exchange) -> Void)? { reader.hasLongWork ? work : nil }
+
+    private func work(_ exchange: Exchange) {
+        nonisolated(unsafe) let work = { [self] in answering { () throws(Problem) in try reader.work() } }
+        call.api.registry.slices.add {
+            let refusal = work()
+            exchange.complete { refusal ?? Response(status: 100) }
+        }
+    }
+
+    private func answering(_ body: () throws(Problem) -> Void) -> Response? {
         do throws(Problem) {
-            try reader.read(bytes)
+            try body()
             return nil
         } catch {
             return head.explain(error, of: call.request).response(for: call.request)
@@ -46,7 +72,7 @@ final class ContentReceiver<Reader: ContentReader>: BodyReceiver {
     }
 
     func finish(_ exchange: Exchange) {
-        call.finish(exchange) { [self] () throws(Problem) in try done(try content(), exchange) }
+        call.carryOut(exchange) { [self] () throws(Problem) in try done(try content(), exchange) }
     }
 
     func abandon() {}

@@ -8,11 +8,13 @@ import TensorCoding
 
 extension Call {
     /// Reads the body of a push, and hands it to `done` once it is complete.
-    func readPush(of model: Model, _ format: BodyFormat, then done: @escaping (Push, Exchange) -> Void) -> Plan {
+    func readPush(
+        of model: Model, _ format: BodyFormat, then done: @escaping (Push, Exchange) throws(Problem) -> Void
+    ) -> Plan {
         let sink = GradientSink(model, loan: BodyLoan(self), takesUntrained: false)
         let reader = BodyReader(format, section: "gradients", sink: sink)
         let receiver = ContentReceiver(self, reader) { body, exchange throws(Problem) in
-            done(try push(body, in: sink), exchange)
+            try done(try push(body, in: sink), exchange)
         }
         return .read(receiver, limit: api.tensorLimit(model, format))
     }

@@ -52,7 +52,14 @@ final class FileReader: ContentReader {
     /// - Parameter integers: tells which tensors may, or have to, consist of integers.
     init(_ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
         loan = BodyLoan(call)
-        reader = SafetensorsReader(sink: GrowingSink(loan, integers: integers))
+        reader = SafetensorsReader(
+            sink: GrowingSink(loan, integers: integers), limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace))
+    }
+
+    var hasLongWork: Bool { reader.hasUnparsedHeader }
+
+    func work() throws(Problem) {
+        do throws(SafetensorsError) { try reader.parse() } catch { throw problem(error) }
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {

@@ -32,7 +32,7 @@ import ParameterServing
         let validators = call.validators(version, "group\(index)")
         if validators.hold { return exchange.complete { validators.notModified } }
         call.answer(exchange, headers: validators.headers, bytes: version.facts.pageBytes) {
-            $0.group(index, of: version)
+            $0.groups([index], of: version)
         }
     }
 }

@@ -23,7 +23,11 @@ import TensorCoding
         let version = model.publication.current
         let step = step ?? version.step
         if names.isEmpty { return answerValues(call, exchange, version, "lr", step, learningRates) }
-        call.answer(exchange) { () throws(Problem) in try parameterRates(call, version, step, parameters) }
+        do throws(Problem) {
+            try answerRates(call, exchange, version, step, parameters)
+        } catch {
+            call.answer(exchange, error)
+        }
     }
 }
 
@@ -145,10 +149,10 @@ private func parameters(
     return rows
 }
 
-/// The rate of each parameter asked for, with the definition it comes from.
-private func parameterRates(
-    _ call: Call, _ version: PublishedVersion, _ step: Int, _ rows: [(name: Name, group: Int)]
-) throws(Problem) -> Response {
+/// Answers with the rate of each parameter asked for, and the definition it comes from.
+private func answerRates(
+    _ call: Call, _ exchange: Exchange, _ version: PublishedVersion, _ step: Int, _ rows: [(name: Name, group: Int)]
+) throws(Problem) {
     let layout = version.facts.layout
     let entries = rows.reduce(0) { $0 + version.facts.learningRateDefinitionCount(ofGroup: $1.group) }
     guard rows.count == 1 || entries <= FixedLimits.repeatedRates else {
@@ -158,7 +162,8 @@ private func parameterRates(
         )
     }
     let rates = try learningRates(version.facts, step)
-    return .json(indented: call.isIndented, headers: versionHeaders(version)) { writer in
+    let bytes = 256 * rows.count + ModelFacts.bytesPerRate * entries
+    call.answer(exchange, headers: versionHeaders(version), bytes: bytes) { writer in
         writer.beginObject()
         writer.member("step", step)
         writer.key("parameters")

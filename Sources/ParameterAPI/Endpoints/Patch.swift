@@ -13,10 +13,7 @@ import TensorCoding
 
 /// `PATCH /v1/models/{m}/groups/{g}`.
 @Sendable func patchGroup(_ call: Call) throws(Problem) -> Plan {
-    let model = try call.model()
-    let group = Name(call.argument("g"))
-    _ = try groupIndex(group, model.publication.current)
-    return try patch(call, group: group)
+    try patch(call, group: Name(call.argument("g")))
 }
 
 private func patch(_ call: Call, group: Name?) throws(Problem) -> Plan {
@@ -25,6 +22,7 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Plan {
     let ifVersion = try call.condition(on: model)?.versions
     let key = try call.requestKey()
     let receiver = ContentReceiver(call, DocumentReader(call, holdsRates: true)) { document, exchange throws(Problem) in
+        if let group { _ = try groupIndex(group, model.publication.current) }
         let setting = SettingValue(document)
         let patch = SettingsPatch(group: group, patch: setting)
         do throws(OptimizerError) { try patch.check(against: model.layout) } catch {

@@ -24,8 +24,8 @@ import TensorCoding
     }
     if showsStages { try call.forbidQueries(.stages, because: "reports the stages of a dry run; add dry_run=1.") }
     if !answersPull { try forbidSelection(call) }
-    let selection = answersPull ? try Selection(call, layout: model.publication.current.facts.layout) : nil
-    return call.readPush(of: model, format) { push, exchange in
+    return call.readPush(of: model, format) { push, exchange throws(Problem) in
+        let selection = answersPull ? try Selection(call, layout: model.layout) : nil
         // A worker's own number decides where there are both.
         let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
         model.submit(Change.push(push).under(requestKey, ifVersion: ifVersion)) { result in

@@ -33,11 +33,11 @@ import TensorCoding
 /// `POST /v1/models/{m}/parameters/{p}/lookup`: `{"rows":[...]}`.
 @Sendable func lookUpRows(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
-    let index = try parameterIndex(Name(call.argument("p")), model.layout)
     _ = try call.bodyFormat()
     let form = try TensorForm(call)
     let encoding = try form.encoding(call)
     let receiver = ContentReceiver(call, DocumentReader(call)) { document, exchange throws(Problem) in
+        let index = try parameterIndex(Name(call.argument("p")), model.layout)
         let rows = try RowSelection(document, of: model.layout.parameters[index])
         let version = model.publication.current
         let block = try TensorBlock(version, index, rows: rows.rows, as: form, encoding, call.api.registry.budget)

@@ -6,7 +6,7 @@ import Threading
 extension Metric {
     /// The table of metrics.
     static let all: [Metric] = [
-        Metric(.top, "models", .gauge, "Models that are served.") { $0.registry.list().count },
+        Metric(.top, "models", .gauge, "Models that are served.") { $0.registry.count },
         Metric(.memory, "limit", .gauge, in: .bytes, "Memory for models and requests: the setting `memory`.") {
             $0.registry.budget.limit
         },

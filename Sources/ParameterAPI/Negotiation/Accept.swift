@@ -20,7 +20,7 @@ extension Call {
     /// Source: RFC 9110, section 12.5.1.
     /// - Throws: `notAcceptable` where it likes none.
     func accepted<Form>(_ offers: [Offer<Form>]) throws(Problem) -> Form {
-        let ranges = request.headers.values(of: "Accept").flatMap { $0.split(separator: ",") }.compactMap(
+        let ranges = request.headers.values(of: "Accept").flatMap { $0.parts(between: ",") }.compactMap(
             MediaRange.init)
         var best: (form: Form, quality: Double, place: Int)?
         for offer in offers {
@@ -43,7 +43,7 @@ private struct MediaRange {
 
     /// Reads an entry; nil for an empty one.
     init?(_ text: Substring) {
-        let parts = text.split(separator: ";").map { $0.trimmingSpaces().lowercased() }
+        let parts = text.parts(between: ";").map { $0.trimmingSpaces().lowercased() }
         guard let type = parts.first, !type.isEmpty else { return nil }
         self.type = type
         let quality = parts.dropFirst().first { $0.hasPrefix("q=") }

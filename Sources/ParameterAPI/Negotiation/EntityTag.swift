@@ -29,7 +29,7 @@ struct EntityTagList {
     let tags: [String]
 
     init(_ values: [String]) {
-        tags = values.flatMap { $0.split(separator: ",") }.map { $0.trimmingSpaces() }
+        tags = values.flatMap { $0.parts(between: ",") }.map { $0.trimmingSpaces() }
     }
 
     /// How to get a tag that can match.
@@ -46,9 +46,10 @@ struct EntityTagList {
     /// Whatever the representation: who has seen any of them has seen the version. A weak tag matches nothing. Source:
     /// RFC 9110, section 13.1.1.
     func versions(of uid: ModelUID) -> [Int] {
-        tags.compactMap { tag in
-            let parts = tag.drop { $0 == "\"" }.split(separator: ".")
-            return parts.count >= 2 && parts[0] == uid.description ? Int(digits: parts[1]) : nil
+        let uid = uid.description
+        return tags.compactMap { tag in
+            let parts = Substring(tag.utf8.drop { $0 == UInt8(ascii: "\"") }).parts(between: ".")
+            return parts.count >= 2 && parts[0] == uid ? Int(digits: parts[1]) : nil
         }
     }
 }

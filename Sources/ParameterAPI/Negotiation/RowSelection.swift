@@ -11,8 +11,8 @@ struct RowSelection {
     /// Reads single rows and ranges (both ends included), separated by commas.
     init(_ text: String, of parameter: ParameterLayout) throws(Problem) {
         var rows: [Int] = []
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int(digits: $0) }
+        for part in text.parts(between: ",", omittingEmpty: false) {
+            let ends = part.parts(between: "-", omittingEmpty: false).map { Int(digits: $0) }
             guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last,
                 last - first <= parameter.range.count
             else {

@@ -67,7 +67,10 @@ struct PullAnswer: Sendable {
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
         // A body with a receipt is for one client alone.
-        if let receipt, selection.representation == .json { return answerAlone(exchange, receipt) }
+        if let receipt, selection.representation == .json {
+            let isShort = content.bytes.upperBound <= PieceSize.inPlace
+            return call.complete(exchange, isShort: isShort) { [self] in alone(receipt, isShort: isShort) }
+        }
         let use: EncodingCache.Use<EncodedPull> = { [self] result in answer(exchange, receipt, result) }
         switch version.encodings.claim(content.key, use) {
         case .ready(let encoding): use(.success(encoding))
@@ -96,21 +99,24 @@ struct PullAnswer: Sendable {
         }
     }
 
-    /// Answers with the receipt in front of the parameters.
-    private func answerAlone(_ exchange: Exchange, _ receipt: Receipt) {
+    /// The answer with the receipt in front of the parameters.
+    private func alone(_ receipt: Receipt, isShort: Bool) -> Response {
         let beyond = BeyondRange(version, selection)
         let maker = content.maker(receipt, beyond)
         do throws(ServingError) {
-            let isShort = content.bytes.upperBound <= PieceSize.inPlace
-            send(exchange, receipt, try MadeStream.body(of: maker, isShort: isShort, registry), beyond)
+            return response(receipt, try MadeStream.body(of: maker, isShort: isShort, registry), beyond)
         } catch {
-            exchange.complete { [self] in refusal(error, receipt) }
+            return refusal(error, receipt)
         }
     }
 
     private func send(_ exchange: Exchange, _ receipt: Receipt?, _ body: Response.Body, _ beyond: BeyondRange) {
+        exchange.complete { [self] in response(receipt, body, beyond) }
+    }
+
+    private func response(_ receipt: Receipt?, _ body: Response.Body, _ beyond: BeyondRange) -> Response {
         let fields = (receipt.map(headers(with:)) ?? headers) + contentHeaders + beyond.headers
-        exchange.complete { Response(status: 200, headers: fields, body: body) }
+        return Response(status: 200, headers: fields, body: body)
     }
 
     /// Says that there are no parameters; a push that was to bring them stays applied.

@@ -7,16 +7,16 @@ import ParameterServing
 final class SharedBytes: @unchecked Sendable {
     /// To be filled by the one who made it.
     let target: UnsafeMutableRawBufferPointer
-    private let memory: Reservation?
+    private let memory: (any AnyObject & Sendable)?
 
     /// Memory to be filled, with its place in the budget.
-    init(count: Int, memory: Reservation?) {
+    init(count: Int, memory: (any AnyObject & Sendable)?) {
         target = .allocate(byteCount: count, alignment: 16)
         self.memory = memory
     }
 
     /// A copy of some bytes, with its place in the budget.
-    convenience init(_ source: [UInt8], memory: Reservation? = nil) {
+    convenience init(_ source: [UInt8], memory: (any AnyObject & Sendable)? = nil) {
         self.init(count: source.count, memory: memory)
         target.copyBytes(from: source)
     }

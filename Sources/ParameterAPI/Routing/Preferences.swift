@@ -22,13 +22,14 @@ struct Preferences {
     subscript(name: String) -> String? { values.first { $0.name == name }?.value }
 
     /// The parts of a text between separators that are not quoted.
-    private static func parts(of text: String, between separator: Character) -> [Substring] {
+    private static func parts(of text: some StringProtocol, between separator: Unicode.Scalar) -> [Substring] {
         var (isQuoted, isEscaped) = (false, false)
-        return text.split { character in
-            defer { isEscaped = isQuoted && character == "\\" && !isEscaped }
-            if character == "\"", !isEscaped { isQuoted.toggle() }
-            return character == separator && !isQuoted
+        let parts = Substring(text).utf8.split { byte in
+            defer { isEscaped = isQuoted && byte == UInt8(ascii: "\\") && !isEscaped }
+            if byte == UInt8(ascii: "\""), !isEscaped { isQuoted.toggle() }
+            return byte == UInt8(ascii: separator) && !isQuoted
         }
+        return parts.map { Substring($0) }
     }
 
     /// A word without its quotes and the backslashes inside them.
@@ -40,9 +41,5 @@ struct Preferences {
             if !isEscaped { text.append(character) }
         }
         return text
-    }
-
-    private static func parts(of text: Substring, between separator: Character) -> [Substring] {
-        parts(of: String(text), between: separator)
     }
 }

@@ -36,9 +36,22 @@ extension Call {
     }
 }
 
-extension Substring {
+extension StringProtocol where SubSequence == Substring {
     /// Without spaces and tabs at both ends.
     func trimmingSpaces() -> String {
-        String(self.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+        var bytes = Substring(self).utf8[...]
+        while let first = bytes.first, first.isBlank { bytes.removeFirst() }
+        while let last = bytes.last, last.isBlank { bytes.removeLast() }
+        return String(Substring(bytes))
     }
+
+    /// The parts between separators, found byte by byte: a head is as long as it may be, and characters take their time.
+    func parts(between separator: Unicode.Scalar, omittingEmpty: Bool = true) -> [Substring] {
+        Substring(self).utf8.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: omittingEmpty)
+            .map { Substring($0) }
+    }
+}
+
+extension UInt8 {
+    fileprivate var isBlank: Bool { self == UInt8(ascii: " ") || self == UInt8(ascii: "\t") }
 }

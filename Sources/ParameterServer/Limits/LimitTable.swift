@@ -91,6 +91,12 @@ extension Setting {
             limit: "shared-encoding", .fixed(ByteCount(bytes: PieceSize.shared).description),
             "Length up to which an answer is shared"),
         Setting(
+            limit: "in-place", .fixed(ByteCount(bytes: PieceSize.inPlace).description),
+            "What a network thread reads or writes by itself"),
+        Setting(
+            limit: "names-in-place", .fixed("\(FixedLimits.namesInPlace)"),
+            "Names times arguments that it looks through"),
+        Setting(
             limit: "stream-ahead", .fixed(ByteCount(bytes: PieceSize.ahead).description),
             "Made of an answer before it is read"),
         Setting(limit: "wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),

@@ -94,6 +94,16 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         models.withLock { $0[name] }.map { Holder($0) } ?? unavailable.withLock { $0[name] }.map { .unavailable($0) }
     }
 
+    /// How many models are served.
+    public var count: Int { models.withLock { $0.count } }
+
+    /// How many names a question about `model` may have to look through: those of its parameters and groups; those of all
+    /// models where it is about none of them.
+    public func nameCount(of model: String?) -> Int {
+        guard let model, let found = models.withLock({ $0[Name(model)] }) else { return count }
+        return found.layout.parameters.count + found.layout.groups.count
+    }
+
     /// The model of that name that is in the directory and is not served; nil for none.
     public func unavailableModel(named name: String) -> UnavailableModel? {
         unavailable.withLock { $0[Name(name)] }

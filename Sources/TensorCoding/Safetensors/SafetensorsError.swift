@@ -57,14 +57,19 @@ public struct SafetensorsLimits: Sendable, Equatable {
     ///
     /// The reference implementation accepts 100,000,000.
     public var headerBytes: Int
+    /// Bytes of a header that is parsed as it arrives; a longer one waits for `SafetensorsReader.parse`.
+    public var headerInPlace: Int
     /// Issues described in full; more are only counted.
     public var issues: Int
     /// Whether a tensor of an unknown type is an issue and the others are read; otherwise it stops the reading.
     public var passesUnknownTypes: Bool
 
     /// The limits of a model: 16 MiB of header, 16 issues.
-    public init(headerBytes: Int = 16 << 20, issues: Int = 16, passesUnknownTypes: Bool = false) {
+    public init(
+        headerBytes: Int = 16 << 20, headerInPlace: Int = .max, issues: Int = 16, passesUnknownTypes: Bool = false
+    ) {
         self.headerBytes = headerBytes
+        self.headerInPlace = headerInPlace
         self.issues = issues
         self.passesUnknownTypes = passesUnknownTypes
     }

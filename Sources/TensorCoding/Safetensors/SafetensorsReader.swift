@@ -29,6 +29,7 @@ public struct SafetensorsReader: ~Copyable {
     private var stage = Stage.length
     private var buffered: [UInt8] = []  // the length, then the header
     private var wanted = 8
+    private var held: [UInt8] = []  // what has come behind a header that waits
     private var header: SafetensorsHeader?
     private var next = 0  // the entry being read
     private var remaining = 0  // bytes of it
@@ -47,8 +48,14 @@ public struct SafetensorsReader: ~Copyable {
 
     /// Reads the next bytes of the body; keeps no data.
     public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
+        try parse()
+        try take(bytes)
+    }
+
+    private mutating func take(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
         var rest = bytes[...]
         while !rest.isEmpty {
+            if hasUnparsedHeader { return held += rest }
             let taken = stage == .data ? try readData(rest) : try readHeader(rest)
             rest = rest.dropFirst(taken)
         }
@@ -58,6 +65,7 @@ public struct SafetensorsReader: ~Copyable {
     ///
     /// - Throws: `.truncated` if bytes are missing.
     public mutating func finish() throws(SafetensorsError) -> SafetensorsBody {
+        try parse()
         guard let header else { throw .truncated(missing: wanted - buffered.count) }
         guard tensor == nil else {
             throw .truncated(missing: header.dataCount - header.entries[next].range.upperBound + remaining)
@@ -78,6 +86,27 @@ extension SafetensorsReader {
         return taken
     }
 
+    /// Whether a header is complete that is too long to be parsed at once: `parse` does it, wherever there is time for that.
+    public var hasUnparsedHeader: Bool { stage == .header && buffered.count == wanted }
+
+    /// Parses a header that waits, and what has come behind it; `read` and `finish` do so too.
+    public mutating func parse() throws(SafetensorsError) {
+        guard hasUnparsedHeader else { return }
+        try endHeader()
+        var bytes: [UInt8] = []
+        swap(&bytes, &held)
+        try bytes.withUnsafeBytes { bytes in
+            Result { () throws(SafetensorsError) in try take(bytes) }
+        }.get()
+    }
+
+    private mutating func endHeader() throws(SafetensorsError) {
+        try parseHeader()
+        buffered = []
+        stage = .data
+        beginEntry()
+    }
+
     private mutating func endOfBuffered() throws(SafetensorsError) {
         if stage == .length {
             let length = buffered.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -91,10 +120,7 @@ extension SafetensorsReader {
             stage = .header
             return
         }
-        try parseHeader()
-        buffered = []
-        stage = .data
-        beginEntry()
+        if wanted <= limits.headerInPlace { try endHeader() }
     }
 
     private mutating func parseHeader() throws(SafetensorsError) {

@@ -79,6 +79,12 @@ final class Client {
         }
     }
 
+    /// Whether something has arrived.
+    var hasInput: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
+    }
+
     /// The head of the next answer; its body stays to be read.
     func head() -> Answer? {
         while true {

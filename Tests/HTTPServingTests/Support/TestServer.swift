@@ -86,6 +86,7 @@ struct TestApplication: Application {
         case "refuse": return .refuse(.text("refused\n", status: 403))
         case "echo": return .read(Echo(hub: hub), limit: 1 << 20)
         case "unlimited": return .read(Echo(hub: hub), limit: .max)
+        case "rest": return .read(Resting(hub: hub), limit: 1 << 20)
         case "early": return .read(EarlyRefuser(hub: hub), limit: 1 << 30)
         case "park": return .answer(park)
         case "expire": return .answer(expire)
@@ -200,6 +201,29 @@ final class Echo: BodyReceiver {
         exchange.complete { [count, sum] in .text("\(count) \(sum)\n") }
     }
 
+    func abandon() { hub.note { $0.abandonedBodies += 1 } }
+}
+
+/// Rests in the hub after its first bytes, and then after each further 1000; answers with the sum of all.
+final class Resting: BodyReceiver {
+    private let hub: Hub
+    private var (count, sum, rested) = (0, 0, -1)
+
+    init(hub: Hub) { self.hub = hub }
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> Response? {
+        count += bytes.count
+        for byte in bytes { sum += Int(byte) }
+        return nil
+    }
+
+    var pause: ((Exchange) -> Void)? {
+        guard count / 1000 > rested else { return nil }
+        rested = count / 1000
+        return { [hub] exchange in hub.note { $0.waiting.append(exchange) } }
+    }
+
+    func finish(_ exchange: Exchange) { exchange.complete { [count, sum] in .text("\(count) \(sum)\n") } }
     func abandon() { hub.note { $0.abandonedBodies += 1 } }
 }
 
