@@ -23,8 +23,7 @@ extension Setting {
         Setting(limit: "rate-window", .time(\.http.rateWindow), "Time over which that rate is measured"),
         Setting(limit: "pressure-rate", .bytes(\.http.pressureRate), "Slower transfers are dropped first"),
         Setting(limit: "pressure-grace", .time(\.http.pressureGrace), "Time before that applies to a transfer"),
-        Setting(
-            limit: "half-closed", .time(\.http.halfClosedPatience), "Wait for a client that has finished sending"),
+        Setting(limit: "half-closed", .time(\.http.halfClosedPatience), "Wait for a client that has finished sending"),
         Setting(
             limit: "body-memory-per-model", .percent(\.serving.bodyPercentOfModel),
             "Share of --memory for bodies of one model"),
@@ -45,97 +44,65 @@ extension Setting {
         Setting(limit: "key-lifetime", .time(\.serving.keyLifetime), "Time that these are kept"),
         Setting(limit: "workers", .count(\.serving.mostWorkers), "Workers of a model"),
         Setting(limit: "worker-lifetime", .time(\.serving.workerLifetime), "Time unseen before one can be replaced"),
+        Setting(limit: "arguments", .fixed(HTTPConfiguration.maximumArguments), "Arguments of a request's query"),
         Setting(
-            limit: "arguments", .fixed("\(HTTPConfiguration.maximumArguments)"), "Arguments of a request's query"),
-        Setting(
-            limit: "connection-memory",
-            .fixed(ByteCount(bytes: ServerConfiguration().http.connectionMemory).description),
+            limit: "connection-memory", .fixed(bytes: ServerConfiguration().http.connectionMemory),
             "A connection, with a request's head"),
+        Setting(limit: "reserved-files", .fixed(HTTPConfiguration.reservedFiles), "Open files that connections leave"),
+        Setting(limit: "refusals", .fixed(HTTPConfiguration.keptRefusals), "Refusals that are made once, per loop"),
+        Setting(limit: "settings-file", .fixed(bytes: SettingFile.mostBytes), "A settings file"),
+        Setting(limit: "page-size", .fixed(FixedLimits.pageSize), "Models on a page of the list"),
+        Setting(limit: "name-bytes", .fixed(FixedLimits.nameBytes), "A model's or a worker's name"),
+        Setting(limit: "parameter-name", .fixed(Name.longestParameter), "Code points of a parameter's name"),
+        Setting(limit: "group-name", .fixed(GroupPlan.longestName), "Bytes of a group's name"),
+        Setting(limit: "optimizers", .fixed(GroupPlan.mostOptimizers), "Optimizers of a model, with its groups"),
+        Setting(limit: "pattern", .fixed(Glob.longest), "Bytes of a pattern of names"),
+        Setting(limit: "key-length", .fixed(RequestKey.longest), "Characters of an Idempotency-Key"),
+        Setting(limit: "condition-versions", .fixed(FixedLimits.conditionVersions), "Versions that an If-Match names"),
         Setting(
-            limit: "reserved-files", .fixed("\(HTTPConfiguration.reservedFiles)"),
-            "Open files that connections leave"),
+            limit: "spare-arenas", .fixed(ServingConfiguration.spareArenas), "Free copies of a model's values kept"),
+        Setting(limit: "version-turns", .fixed(ServingConfiguration.versionTurns), "Changes of a model without a step"),
         Setting(
-            limit: "refusals", .fixed("\(HTTPConfiguration.keptRefusals)"), "Refusals that are made once, per loop"),
-        Setting(
-            limit: "settings-file", .fixed(ByteCount(bytes: SettingFile.mostBytes).description), "A settings file"),
-        Setting(limit: "page-size", .fixed("\(FixedLimits.pageSize)"), "Models on a page of the list"),
-        Setting(limit: "name-bytes", .fixed("\(FixedLimits.nameBytes)"), "A model's or a worker's name"),
-        Setting(
-            limit: "parameter-name", .fixed("\(Name.longestParameter)"), "Code points of a parameter's name"),
-        Setting(limit: "group-name", .fixed("\(GroupPlan.longestName)"), "Bytes of a group's name"),
-        Setting(
-            limit: "optimizers", .fixed("\(GroupPlan.mostOptimizers)"),
-            "Optimizers of a model, with its groups"),
-        Setting(limit: "pattern", .fixed("\(Glob.longest)"), "Bytes of a pattern of names"),
-        Setting(limit: "key-length", .fixed("\(RequestKey.longest)"), "Characters of an Idempotency-Key"),
-        Setting(
-            limit: "condition-versions", .fixed("\(FixedLimits.conditionVersions)"), "Versions that an If-Match names"),
-        Setting(
-            limit: "spare-arenas", .fixed("\(ServingConfiguration.spareArenas)"),
-            "Free copies of a model's values kept"),
-        Setting(
-            limit: "version-turns", .fixed("\(ServingConfiguration.versionTurns)"),
-            "Changes of a model without a step"),
-        Setting(
-            limit: "key-memory", .fixed(ByteCount(bytes: ServingConfiguration.keptAnswerBytes).description),
+            limit: "key-memory", .fixed(bytes: ServingConfiguration.keptAnswerBytes),
             "Memory of answers for keys, per model"),
         Setting(
-            limit: "expired-workers", .fixed("\(ServingConfiguration.expiredWorkers)"),
+            limit: "expired-workers", .fixed(ServingConfiguration.expiredWorkers),
             "Workers without receipts, remembered"),
         Setting(
-            limit: "read-ahead", .fixed(ByteCount(bytes: ServingConfiguration.bytesReadAhead).description),
+            limit: "read-ahead", .fixed(bytes: ServingConfiguration.bytesReadAhead),
             "Records not yet applied at a start"),
+        Setting(limit: "encodings", .fixed(EncodingCache.mostEntries), "Answers of a version that are shared"),
+        Setting(limit: "shared-encoding", .fixed(bytes: PieceSize.shared), "Length up to which an answer is shared"),
         Setting(
-            limit: "encodings", .fixed("\(EncodingCache.mostEntries)"), "Answers of a version that are shared"),
+            limit: "in-place", .fixed(bytes: PieceSize.inPlace), "What a network thread reads or writes by itself"),
         Setting(
-            limit: "shared-encoding", .fixed(ByteCount(bytes: PieceSize.shared).description),
-            "Length up to which an answer is shared"),
-        Setting(
-            limit: "in-place", .fixed(ByteCount(bytes: PieceSize.inPlace).description),
-            "What a network thread reads or writes by itself"),
-        Setting(
-            limit: "names-in-place", .fixed("\(FixedLimits.namesInPlace)"),
-            "Names times arguments that it looks through"),
-        Setting(
-            limit: "stream-ahead", .fixed(ByteCount(bytes: PieceSize.ahead).description),
-            "Made of an answer before it is read"),
+            limit: "names-in-place", .fixed(FixedLimits.namesInPlace), "Names times arguments that it looks through"),
+        Setting(limit: "stream-ahead", .fixed(bytes: PieceSize.ahead), "Made of an answer before it is read"),
         Setting(limit: "wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
-        Setting(limit: "curves", .fixed("\(ModelRegistry.mostErrands)"), "Curves that wait to be computed"),
-        Setting(limit: "curve-points", .fixed("\(FixedLimits.curvePoints)"), "Points of one curve of rates"),
-        Setting(limit: "curve-values", .fixed("\(FixedLimits.curveValues)"), "Points times groups of one answer"),
+        Setting(limit: "curves", .fixed(ModelRegistry.mostErrands), "Curves that wait to be computed"),
+        Setting(limit: "curve-points", .fixed(FixedLimits.curvePoints), "Points of one curve of rates"),
+        Setting(limit: "curve-values", .fixed(FixedLimits.curveValues), "Points times groups of one answer"),
+        Setting(limit: "sequence-parts", .fixed(DefinitionLimits.sequenceParts), "Parts of all sequences of rates"),
+        Setting(limit: "group-matches", .fixed(DefinitionLimits.groupMatches), "Patterns of groups times parameters"),
+        Setting(limit: "pull-matches", .fixed(FixedLimits.pullMatches), "Patterns of a pull times parameters"),
+        Setting(limit: "mistakes", .fixed(FixedLimits.listedMistakes), "Mistakes that an answer lists"),
+        Setting(limit: "suggestions", .fixed(FixedLimits.suggestions), "Unknown names that get suggestions"),
+        Setting(limit: "quoted-word", .fixed(FixedLimits.quotedCharacters), "Characters of a word quoted whole"),
+        Setting(limit: "beyond-range", .fixed(FixedLimits.namesBeyondRange), "Parameters named as beyond 16 bits"),
+        Setting(limit: "checksums", .fixed(FixedLimits.keptChecksums), "Checksums of checkpoints that are kept"),
+        Setting(limit: "repeated-rates", .fixed(FixedLimits.repeatedRates), "Shared rate entries of one answer"),
+        Setting(limit: "rows", .fixed(FixedLimits.rows), "Rows of a tensor in one answer"),
+        Setting(limit: "json-depth", .fixed(FixedLimits.json.depth), "Nesting of a JSON body"),
         Setting(
-            limit: "sequence-parts", .fixed("\(DefinitionLimits.sequenceParts)"), "Parts of all sequences of rates"),
+            limit: "json-envelope", .fixed(bytes: FixedLimits.json.documentBytes), "A JSON body without its tensors"),
         Setting(
-            limit: "group-matches", .fixed("\(DefinitionLimits.groupMatches)"),
-            "Patterns of groups times parameters"),
+            limit: "json-rates", .fixed(bytes: FixedLimits.rates.documentBytes), "A JSON body with arrays of rates"),
+        Setting(limit: "json-text", .fixed(bytes: FixedLimits.json.textBytes), "A name or a word of a JSON body"),
+        Setting(limit: "tensors", .fixed(FixedLimits.json.tensors), "Tensors of one body"),
+        Setting(limit: "rank", .fixed(JSONLimits.rank), "Dimensions of a tensor in JSON"),
+        Setting(limit: "issues", .fixed(FixedLimits.json.issues), "Wrong tensors described in full"),
         Setting(
-            limit: "pull-matches", .fixed("\(FixedLimits.pullMatches)"), "Patterns of a pull times parameters"),
-        Setting(limit: "mistakes", .fixed("\(FixedLimits.listedMistakes)"), "Mistakes that an answer lists"),
-        Setting(limit: "suggestions", .fixed("\(FixedLimits.suggestions)"), "Unknown names that get suggestions"),
-        Setting(limit: "quoted-word", .fixed("\(FixedLimits.quotedCharacters)"), "Characters of a word quoted whole"),
-        Setting(
-            limit: "beyond-range", .fixed("\(FixedLimits.namesBeyondRange)"),
-            "Parameters named as beyond 16 bits"),
-        Setting(
-            limit: "checksums", .fixed("\(FixedLimits.keptChecksums)"), "Checksums of checkpoints that are kept"),
-        Setting(
-            limit: "repeated-rates", .fixed("\(FixedLimits.repeatedRates)"), "Shared rate entries of one answer"),
-        Setting(limit: "rows", .fixed("\(FixedLimits.rows)"), "Rows of a tensor in one answer"),
-        Setting(limit: "json-depth", .fixed("\(FixedLimits.json.depth)"), "Nesting of a JSON body"),
-        Setting(
-            limit: "json-envelope", .fixed(ByteCount(bytes: FixedLimits.json.documentBytes).description),
-            "A JSON body without its tensors"),
-        Setting(
-            limit: "json-rates", .fixed(ByteCount(bytes: FixedLimits.rates.documentBytes).description),
-            "A JSON body with arrays of rates"),
-        Setting(
-            limit: "json-text", .fixed(ByteCount(bytes: FixedLimits.json.textBytes).description),
-            "A name or a word of a JSON body"),
-        Setting(limit: "tensors", .fixed("\(FixedLimits.json.tensors)"), "Tensors of one body"),
-        Setting(limit: "rank", .fixed("\(JSONLimits.rank)"), "Dimensions of a tensor in JSON"),
-        Setting(limit: "issues", .fixed("\(FixedLimits.json.issues)"), "Wrong tensors described in full"),
-        Setting(
-            limit: "safetensors-header", .fixed(ByteCount(bytes: SafetensorsLimits().headerBytes).description),
+            limit: "safetensors-header", .fixed(bytes: SafetensorsLimits().headerBytes),
             "The header of a safetensors body"),
     ]
 

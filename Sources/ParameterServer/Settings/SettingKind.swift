@@ -39,10 +39,11 @@ extension Setting {
         ///
         /// - `check`: what is wrong with a value that can be read.
         static func one<Value>(
-            _ path: Path<Value>, _ takes: String, parse: @escaping @Sendable (String) -> Value?,
-            check: @escaping @Sendable (Value) -> String? = { _ in nil }, text: @escaping @Sendable (Value) -> String
+            _ path: Path<Value>, isPath: Bool = false, isNumber: Bool = false, _ takes: String,
+            parse: @escaping @Sendable (String) -> Value?, check: @escaping @Sendable (Value) -> String? = { _ in nil },
+            text: @escaping @Sendable (Value) -> String
         ) -> Kind {
-            Kind(form: .one) { (texts, configuration) throws(Complaint) in
+            Kind(form: .one, isPath: isPath, isNumber: isNumber) { (texts, configuration) throws(Complaint) in
                 let written = texts.joined()
                 guard let value = parse(written) else {
                     let example = text(ServerConfiguration()[keyPath: path])
@@ -56,21 +57,17 @@ extension Setting {
         }
 
         static func count(_ path: Path<Int>) -> Kind {
-            var kind = one(
-                path, "must be a whole number of at least 1", parse: { Int(digits: $0).flatMap { $0 > 0 ? $0 : nil } }
+            one(
+                path, isNumber: true, "must be a whole number of at least 1",
+                parse: { Int(digits: $0).flatMap { $0 > 0 ? $0 : nil } }
             ) { "\($0)" }
-            kind.isNumber = true
-            return kind
         }
 
         static func bytes(_ path: Path<Int>, check: @escaping @Sendable (Int) -> String? = { _ in nil }) -> Kind {
-            var kind = one(
-                path, "must be a number of bytes, or one with K, M, G or T, up to 1024T",
-                parse: { ByteCount(argument: $0)?.bytes },
-                check: check
+            one(
+                path, isNumber: true, "must be a number of bytes, or one with K, M, G or T, up to 1024T",
+                parse: { ByteCount(argument: $0)?.bytes }, check: check
             ) { ByteCount(bytes: $0).description }
-            kind.isNumber = true
-            return kind
         }
 
         static func time(_ path: Path<Duration>) -> Kind {
@@ -87,9 +84,7 @@ extension Setting {
         }
 
         static func directory(_ path: Path<String>) -> Kind {
-            var kind = one(path, "must be the path of a directory", parse: { $0.isEmpty ? nil : $0 }) { $0 }
-            kind.isPath = true
-            return kind
+            one(path, isPath: true, "must be the path of a directory", parse: { $0.isEmpty ? nil : $0 }) { $0 }
         }
 
         static let durability = one(
@@ -144,6 +139,10 @@ extension Setting {
                 "\($0[keyPath: path])"
             }
         }
+
+        static func fixed(_ count: Int) -> Kind { fixed("\(count)") }
+
+        static func fixed(bytes: Int) -> Kind { fixed(ByteCount(bytes: bytes).description) }
 
         static func fixed(_ text: String) -> Kind {
             Kind(form: .fixed) { (_, _) throws(Complaint) in
