@@ -74,9 +74,9 @@ extension Setting {
         Setting(limit: "encodings", .fixed(EncodingCache.mostEntries), "Answers of a version that are shared"),
         Setting(limit: "shared-encoding", .fixed(bytes: PieceSize.shared), "Length up to which an answer is shared"),
         Setting(
-            limit: "in-place", .fixed(bytes: PieceSize.inPlace), "What a network thread reads or writes by itself"),
+            limit: "in-place", .fixed(bytes: PieceSize.inPlace), "Bytes that a network thread handles"),
         Setting(
-            limit: "names-in-place", .fixed(FixedLimits.namesInPlace), "Names times arguments that it looks through"),
+            limit: "names-in-place", .fixed(FixedLimits.namesInPlace), "Names times arguments it goes through"),
         Setting(limit: "stream-ahead", .fixed(bytes: PieceSize.ahead), "Made of an answer before it is read"),
         Setting(limit: "wait", .fixed("\(FixedLimits.longestWait)s"), "Time that a pull may wait"),
         Setting(limit: "curves", .fixed(ModelRegistry.mostErrands), "Curves that wait to be computed"),
