@@ -39,9 +39,10 @@ final class BodyReader: ContentReader {
             limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace, passesUnknownTypes: passesUnknownTypes))
     }
 
-    var hasLongWork: Bool { safetensors.hasUnparsedHeader }
+    var hasLongWork: Bool { safetensors.hasUnparsedHeader || json.isFull }
 
     func work() throws(Problem) {
+        json.makeRoom()
         do throws(SafetensorsError) { try safetensors.parse() } catch { throw Problem(error, loan) }
         if let failure = sink.failure { throw failure }
     }

@@ -18,6 +18,10 @@ final class DefinitionReader: ContentReader {
         do throws(JSONError) { try reader.read(bytes) } catch { throw Problem(error, loan) }
     }
 
+    var hasLongWork: Bool { reader.isFull }
+
+    func work() { reader.makeRoom() }
+
     func finish() throws(Problem) -> ModelSource {
         let body: JSONBody
         do throws(JSONError) { body = try reader.finish() } catch { throw Problem(error, loan) }

@@ -21,6 +21,10 @@ final class DocumentReader: ContentReader {
         do throws(JSONError) { try reader.read(bytes) } catch { throw Problem(error, loan) }
     }
 
+    var hasLongWork: Bool { reader.isFull }
+
+    func work() { reader.makeRoom() }
+
     func finish() throws(Problem) -> JSONValue {
         do throws(JSONError) {
             let document = try reader.finish().document

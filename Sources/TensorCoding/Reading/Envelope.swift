@@ -13,6 +13,14 @@ struct Envelope {
         var isStandIn = false
     }
 
+    /// Whether the next piece may move what is there; `makeRoom` does it.
+    var isFull: Bool { text.isFull || cuts.isFull }
+
+    mutating func makeRoom() {
+        text.makeRoom()
+        cuts.makeRoom()
+    }
+
     init(limit: Int) {
         self.limit = limit
     }

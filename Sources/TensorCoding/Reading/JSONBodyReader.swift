@@ -78,6 +78,16 @@ public struct JSONBodyReader: ~Copyable {
         if isCopying { try copyUpToHere() }
     }
 
+    /// Whether the next bytes may move what has been collected, which takes milliseconds; `makeRoom` does it beforehand.
+    public var isFull: Bool { envelope.isFull || tensors.isFull || reader.indices?.isFull ?? false }
+
+    /// Moves what has been collected to where there is room for as much again.
+    public mutating func makeRoom() {
+        envelope.makeRoom()
+        tensors.makeRoom()
+        reader.indices?.makeRoom()
+    }
+
     /// Refuses a long string outside the tensors, where only names and words belong: comparing it would take time in
     /// proportion to its length.
     private func checkLength() throws(JSONError) {

@@ -117,6 +117,7 @@ extension SafetensorsReader {
             guard sink.allowGrowth(bytes: Int(length)) else { throw .overBudget }
             buffered.removeAll(keepingCapacity: true)
             wanted = Int(length)
+            buffered.reserveCapacity(wanted)
             stage = .header
             return
         }
@@ -142,6 +143,7 @@ extension SafetensorsReader {
                     "the tensor is sent both whole and as rows; send one of the two"))
         }
         self.header = header
+        finished.reserveCapacity(header.entries.count)
     }
 }
 

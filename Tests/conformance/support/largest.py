@@ -65,6 +65,9 @@ WRONG = {"optimizer": "adam", "parameters": each({"shape": [2], "init": "zero"})
 GRADIENTS = {"gradients": each([1, 1])}
 STRANGE = {f"{LONG}{i}.wieght": [1, 1] for i in range(NAMES)}
 KEY = {"Idempotency-Key": "a"}
+#: As many tensors, and as much text, as a body may have.
+PARTS = {"parameters": {name(0): [1, 1], **{f"n{i}": [1] for i in range(60_000)}}}
+TEXTS = {"learning_rate": ["a" * 24] * 2_000_000}
 CURVE = "from=0&to=199"
 SERIES = {"learning_rate": [0.5] * 1_000_000}
 PREVIEW = {"learning_rate": [0.5] * 100_000}
@@ -104,6 +107,8 @@ def imports(form: str = "") -> list[Ask]:
     asks = [(whole, 200, ""), (strange, 422, ""), (strange, 200, "?partial=1"), ({"w": whole, **STRANGE}, 422, "")]
     if file:
         asks = [(file_of(tensors), 200, ""), (file_of({n: tensors[name(0)] for n in STRANGE}), 422, "")]
+    else:
+        asks += [(PARTS, 200, "?partial=1")]
     return [Ask(f"{MANY}/parameters{form}{query}", status, body, file) for body, status, query in asks]
 
 
@@ -136,6 +141,7 @@ CASES: dict[str, list[Ask]] = {
         Ask(MANY, 200, {"learning_rate": 0.5}),
         Ask(MANY, 422, STRANGE),
         Ask(RATES, 200, SERIES),
+        Ask(RATES, 422, TEXTS),
         Ask(MANY, 412, {"learning_rate": 0.5}, IF_MATCH),
     ],
     "DELETE /v1/models/{model}": [
