@@ -68,8 +68,7 @@ public final class ModelOptimizer {
         held: [Bool] = [], areModest: Bool? = nil, keepsSlots: Bool = true, counting: (Int) -> Void = { _ in }
     ) throws(OptimizerError) -> UpdateReport {
         let rates = try plan.learningRate(at: step)
-        try plan.check(gradients)
-        try checkSteps(for: gradients)
+        try check(gradients)
         guard gradients.isFinite else { return try skip(gradients, rates: rates) }
         var pass = UpdatePass(plan, rules, state, gradients, from: current, to: next, rates: rates, held: held)
         let isBounded =
@@ -146,13 +145,15 @@ public final class ModelOptimizer {
             nextLossScale: lossScale)
     }
 
-    /// Refuses an update beyond the last countable step.
+    /// Refuses gradients that no update takes: of another layout, sparse where the rule does not support that, or beyond
+    /// the last countable step.
     ///
     /// - Parameters:
-    ///   - underWay: Updates that will be applied before this one.
     ///   - gradients: The gradients of this update.
-    /// - Throws: `.stepsUsedUp`.
-    public func checkSteps(underWay: Int = 0, for gradients: Gradients) throws(OptimizerError) {
+    ///   - underWay: Updates that will be applied before this one.
+    /// - Throws: `.invalid`, `.stepsUsedUp`.
+    public func check(_ gradients: Gradients, underWay: Int = 0) throws(OptimizerError) {
+        try plan.check(gradients)
         try state.checkSteps(underWay: underWay, for: gradients, in: plan.layout)
     }
 

@@ -68,6 +68,7 @@ struct Daemon {
     private func stop() {
         server.drain(within: .seconds(1)) { registry.stop() }
         registry.close()
+        registry.letGo()
         logger.info("stopped")
     }
 

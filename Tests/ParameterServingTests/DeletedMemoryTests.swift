@@ -56,20 +56,36 @@ struct DeletedMemoryTests {
         #expect(export.wait())
     }
 
+    /// Makes two models and does to them all that there is.
+    private static func use(_ registry: ModelRegistry, _ optimizer: String) throws {
+        for name in ["m", "n"] {
+            let settings: SettingValue = ["optimizer": .string(optimizer), "learning_rate": 0.25]
+            let model = try registry.make(settings, values, name: name)
+            try push(to: model)
+            let saved = try registry.save(model)
+            try change(model)
+            try push(to: model)
+            _ = try registry.restore(model, saved.id)
+            _ = try registry.rollback(model, toStep: 3)
+            try push(to: model)
+        }
+    }
+
+    @Test("a registry that is closed has given everything back, with its models and whatever they hold")
+    func closed() throws {
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open(snapshotAllowance: 1 << 16)
+        try Self.use(registry, "adam")
+        registry.shutDown()
+        registry.letGo()
+        #expect(registry.budget.reserved == 0)
+    }
+
     @Test("nothing stays reserved", arguments: ["sgd", "adam", "lamb"], [false, true])
     func nothing(optimizer: String, isReopened: Bool) throws {
         let directory = try TemporaryDirectory()
         var registry = try directory.open(snapshotAllowance: 1 << 16)
-        for name in ["m", "n"] {
-            let settings: SettingValue = ["optimizer": .string(optimizer), "learning_rate": 0.25]
-            let model = try registry.make(settings, Self.values, name: name)
-            try Self.push(to: model)
-            let saved = try registry.save(model)
-            try Self.change(model)
-            try Self.push(to: model)
-            _ = try registry.restore(model, saved.id)
-            try Self.push(to: model)
-        }
+        try Self.use(registry, optimizer)
         #expect(throws: ServingError.self) {
             try registry.make(["optimizer": "sgd", "learning_rate": 1e30], Self.values, name: "broken")
                 .push(["v": [1e30, 1]])

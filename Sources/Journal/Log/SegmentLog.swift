@@ -6,6 +6,9 @@ import Threading
 /// The segments being written.
 ///
 /// Not thread-safe: only the journal thread uses it.
+///
+/// 1. What is durable was written: `syncedPosition` is at most `nextPosition`.
+/// 2. A batch is in one segment.
 final class SegmentLog {
     let directory: Directory
     private let segmentBytes: Int
@@ -69,6 +72,7 @@ final class SegmentLog {
         let before = (position: nextPosition, chain: chain)
         lay(batch)
         do {
+            invariant(extent <= current.room, "2: \(extent) bytes for \(current.room)")
             try buffers.write(to: current.descriptor, at: current.end, on: directory.disk)
         } catch {
             (nextPosition, chain) = before
@@ -99,6 +103,7 @@ final class SegmentLog {
         }
         guard current.isInPlace else { throw .displaced(file: current.name) }
         try watch.check(before: header.number)
+        invariant(nextPosition >= syncedPosition, "1: synced to \(syncedPosition), written to \(nextPosition)")
         syncedPosition = nextPosition
     }
 

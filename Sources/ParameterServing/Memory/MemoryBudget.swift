@@ -13,6 +13,8 @@ protocol MemoryStore: AnyObject, Sendable {
 /// The bytes that models and requests may use together.
 ///
 /// 1. Nothing is given back that was not taken.
+/// 2. When a daemon ends, all of it has come back.
+/// 3. What is given back of a part that is kept is beyond what stays.
 public final class MemoryBudget: Sendable {
     /// The most that may be reserved at any time, in bytes.
     public let limit: Int
@@ -30,6 +32,12 @@ public final class MemoryBudget: Sendable {
 
     /// The bytes that are reserved now.
     public var reserved: Int { used.withLock { $0 } }
+
+    /// Ends the budget, after everything that takes of it.
+    func end() {
+        let left = reserved
+        invariant(left == 0, "2: \(left) bytes are still taken")
+    }
 
     /// Takes `bytes` from the budget.
     ///
@@ -117,6 +125,7 @@ public final class Reservation: Sendable {
     public func shrink(to bytes: Int) {
         budget.release(
             held.withLock { held in
+                invariant(bytes <= held, "3: \(bytes) bytes stay of \(held)")
                 let surplus = max(0, held - bytes)
                 held -= surplus
                 return surplus

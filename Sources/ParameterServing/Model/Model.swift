@@ -6,6 +6,9 @@ import Optimizers
 import Threading
 
 /// A live model: push, pull and change it from any thread.
+///
+/// 1. What is logged is handed back once, and answered once.
+/// 2. What is applied with nothing in between is applied as it was decided: only the numbers of an update may refuse it.
 public final class Model: Runnable, @unchecked Sendable {
     typealias Reply = @Sendable (Result<Outcome, ServingError>) -> Void
     typealias Recalled = @Sendable (Result<StoredAnswer?, ServingError>) -> Void
@@ -37,7 +40,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private let clock: @Sendable () -> Tick
     private var state: ModelState
     /// What is being logged: here alone, so that its memory is free once it has been applied.
-    private var commands: [Ticket: Command] = [:]
+    private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
     /// Who waits for it.
     private var waiting: [Ticket: Reply] = [:]
     /// What the message under way answers, once it has let go of its memory: whoever is answered may need it at once.
@@ -179,25 +182,26 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func persist(_ command: Command, _ reply: @escaping Reply) {
         lastTicket = Ticket(number: lastTicket.number + 1)
-        (commands[lastTicket], waiting[lastTicket]) = (command, reply)
+        decided[lastTicket] = (command, state.position)
+        waiting[lastTicket] = reply
         log.append(command.record(of: uid, in: state.layout)) { [self, ticket = lastTicket] result in
             post(.logged(ticket, result))
         }
     }
 
     private func finish(_ ticket: Ticket, _ result: Result<Logged, ServingError>) {
-        let command = commands.removeValue(forKey: ticket)
-        invariant(command != nil, "a command is logged once")
-        guard let command else { return }
+        let entry = decided.removeValue(forKey: ticket)
+        invariant(entry != nil, "1: a record is handed back that no one logs")
+        guard let (command, position) = entry else { return }
         switch result {
-        case .success(let logged): apply(command, ticket, logged)
+        case .success(let logged): apply(command, ticket, logged, isUndisturbed: position == state.position)
         case .failure(let error):
             state.forget(command)
             reply(ticket, .failure(error))
         }
     }
 
-    private func apply(_ command: Command, _ ticket: Ticket, _ logged: Logged) {
+    private func apply(_ command: Command, _ ticket: Ticket, _ logged: Logged, isUndisturbed: Bool) {
         // What has been logged is applied even while stopping: a restart would apply it too. After a delete it would not.
         if let end, end != .stopping { return reply(ticket, .failure(end)) }
         Failpoint.reach(.beforeApply)
@@ -210,6 +214,7 @@ public final class Model: Runnable, @unchecked Sendable {
             case .markDiverged(let parameter): publication.markDiverged(parameter)
             case .reply(let ticket, let result):
                 Failpoint.reach(.afterApply)
+                invariant(!isUndisturbed || result.isAsDecided, "2: a command that was decided is refused: \(result)")
                 reply(ticket, result.map { $0.noting(isDurable: logged.isDurable, woken: woken) })
             }
         }
@@ -217,7 +222,7 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func reply(_ ticket: Ticket, _ result: Result<Outcome, ServingError>) {
         let reply = waiting.removeValue(forKey: ticket)
-        invariant(reply != nil, "a ticket is answered once")
+        invariant(reply != nil, "1: a ticket is answered that no one waits for")
         if let reply { answer(reply, result) }
     }
 
@@ -236,6 +241,16 @@ public final class Model: Runnable, @unchecked Sendable {
         let made = try ModelExport(state)
         latestExport = made
         return made
+    }
+}
+
+extension Result<Outcome, ServingError> {
+    /// Whether a command that was good when it was decided may end so, where nothing has changed since.
+    fileprivate var isAsDecided: Bool {
+        switch self {
+        case .success, .failure(.diverged), .failure(.lossScaleStuck): true
+        case .failure: false
+        }
     }
 }
 

@@ -103,7 +103,7 @@ extension ModelState {
         if let divergence { throw .diverged(parameter: divergence) }
         try judge(push.basedOn)
         try wrapping { () throws(OptimizerError) in
-            try optimizer.checkSteps(underWay: stepsUnderWay, for: push.gradients)
+            try optimizer.check(push.gradients, underWay: stepsUnderWay)
         }
         try checkRatesRoom(try facts.learningRates(at: optimizer.step + stepsUnderWay))
     }

@@ -152,6 +152,14 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         executor.stop()
     }
 
+    /// Lets go of the models and what they hold, after `close`; then all memory has come back.
+    public func letGo() {
+        models.withLock { $0 = [:] }
+        (drafts, waiting) = ([:], [:])
+        kept.follow(0)
+        budget.end()
+    }
+
     /// The most long answers that wait for their thread.
     public static let mostErrands = 16
 

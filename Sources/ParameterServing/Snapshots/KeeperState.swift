@@ -7,6 +7,7 @@ import Threading
 ///
 /// 1. The record of a creation is not before the position that it was expected from.
 /// 2. Whoever ends reading has begun.
+/// 3. The snapshots of a model cover more each time: what it needs of the journal never begins further back.
 struct KeeperState {
     /// What the keeper's thread does next.
     enum Work {
@@ -151,7 +152,11 @@ struct KeeperState {
     /// Notes snapshots that were begun at `mark`: the position of each, and of the oldest that is kept.
     mutating func cover(_ snapshots: [ModelUID: (position: UInt64, oldest: UInt64)], mark: Int) {
         for (uid, snapshot) in snapshots {
+            // One that has been retired since is of no interest any more.
             guard let watch = watches[uid] else { continue }
+            invariant(
+                snapshot.oldest >= watch.coveredTo,
+                "3: \(uid) is covered to \(snapshot.oldest), before to \(watch.coveredTo)")
             watches[uid]?.coveredMark = snapshot.oldest == snapshot.position ? mark : watch.mark
             watches[uid]?.coveredTo = snapshot.oldest
             watches[uid]?.mark = mark
@@ -162,6 +167,12 @@ struct KeeperState {
     private mutating func findOldest() {
         oldestMark = watches.values.reduce(.max) { min($0, $1.mark) }
         oldestCoveredMark = watches.values.reduce(.max) { min($0, $1.coveredMark) }
+    }
+
+    /// Ends the work, and lets go of the models.
+    mutating func end() {
+        watches = [:]
+        isRunning = false
     }
 
     mutating func retire(_ uids: [ModelUID], at position: UInt64) {

@@ -128,7 +128,7 @@ final class SnapshotKeeper: Loop {
             wakeUp.broadcast()
             return .idle
         case .stop:
-            state.withLock { $0.isRunning = false }
+            state.withLock { $0.end() }
             wakeUp.broadcast()
             return .ended
         case .snapshots(let models):
