@@ -1,8 +1,8 @@
-// The limits that are part of the contract: the same on every server.
+// The limits that are part of the contract: equal on every server.
 
 import TensorCoding
 
-/// Limits that no flag changes.
+/// Limits that cannot be changed.
 public enum FixedLimits {
     /// The longest wait of a pull, in seconds.
     public static let longestWait = 300
@@ -16,11 +16,11 @@ public enum FixedLimits {
     public static let pageSize = 1000
     /// The most bytes of a model's or a worker's name.
     public static let nameBytes = 128
-    /// The most versions that one `If-Match` may ask for: the journal counts them in one byte.
+    /// The most versions in one `If-Match`: the journal stores their number in one byte.
     public static let conditionVersions = 255
-    /// The most mistakes that one answer lists; it counts all.
+    /// The most mistakes listed in one answer, which counts all.
     public static let listedMistakes = 4096
-    /// The most unknown names of one body that are told what they may be called.
+    /// The most unknown names of one body that get suggestions.
     public static let suggestions = 8
     /// The longest word of a request that a refusal quotes whole, in characters: a parameter's name is one.
     public static let quotedCharacters = 300
@@ -30,7 +30,7 @@ public enum FixedLimits {
     public static let keptChecksums = 256
     /// The most entries of rate arrays that a page repeats for groups or parameters that share them.
     public static let repeatedRates = 100_000
-    /// The largest whole number that a request may count with: beyond it, JSON libraries round.
+    /// The largest integer in a request: beyond it, JSON libraries round.
     ///
     /// Source: RFC 8259, section 6.
     public static let largestInteger = (1 << 53) - 1
@@ -41,6 +41,6 @@ public enum FixedLimits {
     public static let namesInPlace = 1000
     /// What a JSON body with arrays of rates may hold: a million of them, written in full.
     public static let rates = JSONLimits(documentBytes: 64 << 20)
-    /// What a JSON body may hold.
+    /// The limits of a JSON body.
     public static let json = JSONLimits()
 }

@@ -1,5 +1,5 @@
-// The application behind the HTTP server: it finds the route, lets the endpoint decide, and turns whatever is thrown
-// into a problem. Nothing here knows sockets or files.
+// The application behind the HTTP server: finds the route, calls the endpoint, and turns errors into problems. Knows
+// neither sockets nor files.
 
 import HTTPServing
 import ParameterServing
@@ -9,9 +9,9 @@ import Threading
 public final class ParameterAPI: Application {
     /// The models.
     public let registry: ModelRegistry
-    /// What `/version` says.
+    /// The version reported by `/version`.
     let version: String
-    /// What `/v1/server` says of the command line.
+    /// The settings reported by `/v1/server`.
     let configuration: EffectiveConfiguration
     let router = Router(routes: Route.all)
     let checksums = ChecksumCache()
@@ -31,13 +31,13 @@ public final class ParameterAPI: Application {
         self.configuration = configuration
     }
 
-    /// Has `/v1/server` tell what the server counts.
+    /// Sets the source of the server's counters for `/v1/server`.
     public func tell(_ counters: @escaping @Sendable () -> HTTPCounters) { counted.withLock { $0 = counters } }
 
-    /// What the server has counted.
+    /// The server's counters.
     var counters: HTTPCounters { counted.withLock { $0 }?() ?? HTTPCounters() }
 
-    /// Decides from the head what becomes of a request.
+    /// Decides from the head how to handle a request.
     public func route(_ request: Request) -> Plan {
         do {
             if request.method == .options { return try options(request) }
@@ -50,15 +50,15 @@ public final class ParameterAPI: Application {
             return plan
         } catch {
             let response = error.response(for: request)
-            // A connection whose body is not read has to close; without a body it can be kept.
+            // A connection must close if its body is not read; without a body it can be kept.
             return request.announcesBody ? .refuse(response) : .answer { exchange in exchange.complete { response } }
         }
     }
 
-    /// The probes: read under any Host, since supervisors ask by the address of the day.
+    /// The probes can be read under any Host, because supervisors use whatever address they have.
     public static let openPaths: Set<String> = ["/livez", "/healthz", "/readyz", "/version"]
 
-    /// Turns the HTTP layer's own refusals into problems.
+    /// Turns the HTTP layer's refusals into problems.
     public static func render(_ refusal: Refusal) -> Response { Problem(refusal).response(for: nil) }
 
     private func options(_ request: Request) throws(Problem) -> Plan {

@@ -1,8 +1,8 @@
-// Paths as people can use them from elsewhere.
+// Paths that work from any directory.
 
 import Glibc
 
-/// A path from the root on, as short as the system knows it where it exists.
+/// An absolute path, normalized if it exists.
 func absolutePath(of path: String) -> String {
     if let found = realpath(path, nil) {
         defer { free(found) }

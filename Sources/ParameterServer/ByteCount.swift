@@ -6,7 +6,7 @@ import HTTPServing
 struct ByteCount: CustomStringConvertible, Sendable {
     let bytes: Int
 
-    /// 1024T: sums and multiples of sizes stay numbers.
+    /// 1024T: sums and products of sizes do not overflow.
     private static let most = 1 << 50
 
     init(bytes: Int) {
@@ -22,7 +22,7 @@ struct ByteCount: CustomStringConvertible, Sendable {
         self.bytes = bytes
     }
 
-    /// The power of two that a unit stands for: `K`, `KB` and `KIB` are the same.
+    /// The power of two of a unit: `K`, `KB` and `KIB` are the same.
     private static func shift(of unit: String) -> Int? {
         let shifts = ["": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40]
         if let shift = shifts[unit] { return shift }
@@ -30,7 +30,7 @@ struct ByteCount: CustomStringConvertible, Sendable {
         return shifts[String(letter)]
     }
 
-    /// In the largest unit that divides it.
+    /// The number in the largest unit that divides it.
     var description: String {
         for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] where bytes & (1 << shift - 1) == 0 {
             return "\(bytes >> shift)\(unit)"
@@ -38,7 +38,7 @@ struct ByteCount: CustomStringConvertible, Sendable {
         return "\(bytes)"
     }
 
-    /// For people: three digits and a unit.
+    /// Rounded to three digits and a unit.
     var rounded: String {
         for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] where bytes >= 1 << shift {
             let tenths = (bytes * 10) >> shift

@@ -1,4 +1,4 @@
-// A file of settings, looked at before a daemon is started with it.
+// Checks a settings file before a daemon is started with it.
 
 import ArgumentParser
 
@@ -14,8 +14,8 @@ struct ConfigCheck: ParsableCommand {
         commandName: "check",
         abstract: "Report the line and key of each mistake in a settings file, or print the resulting settings.",
         discussion: """
-            Reads what a start with --config FILE would read, the environment too. Exits with 0 when such a start would \
-            not be refused for its settings, and with 78 when it would. Starts and changes nothing.
+            Reads the same sources as a start with --config FILE, including the environment. Exits with 0 if such a start \
+            would accept its settings, with 78 if it would refuse them. Starts and changes nothing.
             """)
 
     @Argument(help: "The settings file.")

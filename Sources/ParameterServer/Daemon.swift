@@ -1,5 +1,5 @@
-// The daemon: it takes its address, puts the layers together, listens, and at the end lets go in the right order: waiting
-// pulls first, then connections, then models.
+// The daemon: binds its address, builds the layers, listens, and at the end releases everything in order: waiting pulls
+// first, then connections, then models.
 
 import Glibc
 import HTTPServing
@@ -19,11 +19,11 @@ struct Daemon {
     private let settings: EffectiveSettings
     private let logger: Logger
 
-    /// Takes the address and opens the data directory; nothing listens yet.
+    /// Binds the address and opens the data directory, without listening yet.
     ///
-    /// The address comes first: where it is taken, no directory is made.
+    /// The address comes first: if it is in use, no directory is created.
     ///
-    /// - Throws: `StartFailure` that says which setting to change.
+    /// - Throws: `StartFailure`, which says which setting to change.
     init(_ settings: EffectiveSettings, _ catalogue: Catalogue, logger: Logger) throws(StartFailure) {
         self.settings = settings
         var http = settings.configuration.http
@@ -47,7 +47,7 @@ struct Daemon {
         self.logger = logger
     }
 
-    /// Starts to serve, and tells so.
+    /// Starts to serve, and reports it.
     func start() throws(StartFailure) {
         do throws(HTTPServerError) {
             try server.start(on: listener)
@@ -59,7 +59,7 @@ struct Daemon {
         write("listening on \(report.location)\n", to: STDOUT_FILENO)
     }
 
-    /// Drains and closes everything, and ends the process if that takes too long.
+    /// Drains and closes everything; ends the process if that takes too long.
     func stopInTime() {
         Cutoff.arm(logger) { [registry] in registry.closeLog() }
         stop()
@@ -72,7 +72,7 @@ struct Daemon {
         logger.info("stopped")
     }
 
-    /// Opens the data directory and brings back what is in it.
+    /// Opens the data directory and recovers its content.
     private static func registry(
         _ server: ServerConfiguration, _ catalogue: Catalogue, _ logger: Logger
     ) throws(StartFailure) -> (ModelRegistry, RecoverySummary) {

@@ -1,5 +1,5 @@
-// What the commands that look after a data directory have in common: they know the optimizers of this program, and they
-// build the models as a start would.
+// Common to the subcommands for a data directory: they know the optimizers of this program, and build the models as a
+// start would.
 
 import ArgumentParser
 import Glibc
@@ -7,7 +7,7 @@ import Journal
 import Optimizers
 import ParameterServing
 
-/// A subcommand that works on a data directory with the optimizers that the daemon of this program knows.
+/// A subcommand that works on a data directory, with the optimizers of this program's daemon.
 protocol DirectoryCommand: ParsableCommand {
     func run(_ catalogue: Catalogue) throws
 }
@@ -15,7 +15,7 @@ protocol DirectoryCommand: ParsableCommand {
 extension Rehearsal {
     /// Builds every model of a directory as a start with these settings would.
     ///
-    /// - Throws: `StartFailure` where a start would be refused.
+    /// - Throws: `StartFailure` if a start would be refused.
     init(_ directory: String, _ settings: EffectiveSettings, _ catalogue: Catalogue) throws(StartFailure) {
         do throws(JournalError) {
             try self.init(
@@ -26,9 +26,9 @@ extension Rehearsal {
         }
     }
 
-    /// Prints which models a start would not serve.
+    /// Prints the models that a start would not serve.
     ///
-    /// A rule that crashed says nothing against the files: `verify` tells of it elsewhere.
+    /// A crashed rule does not count as a fault of the files; `verify` reports it separately.
     ///
     /// - Returns: Whether every model can be built.
     func tellUnavailable() -> Bool {
@@ -40,9 +40,9 @@ extension Rehearsal {
     }
 }
 
-/// Refuses what no daemon has written to: there is nothing to check, and nothing to make there either.
+/// Refuses a directory that no daemon has written to, without creating anything.
 ///
-/// - Throws: `StartFailure` where there is no journal.
+/// - Throws: `StartFailure` if there is no journal.
 func checkIsDataDirectory(_ directory: String) throws {
     guard access("\(directory)/journal", F_OK) != 0, errno == ENOENT || errno == ENOTDIR else { return }
     throw StartFailure(

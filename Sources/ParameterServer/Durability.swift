@@ -1,4 +1,4 @@
-// The journal's modes as the value of a setting.
+// The journal's durability modes as the value of a setting.
 
 import HTTPServing
 import Journal
@@ -11,7 +11,7 @@ struct Durability: Sendable {
     private static let longestInterval = 86_400_000
 
     let mode: JournalMode
-    /// As written.
+    /// The value as written in a setting.
     let text: String
 
     private init(mode: JournalMode, text: String) {

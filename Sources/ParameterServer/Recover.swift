@@ -1,5 +1,5 @@
-// The explicit way out of a directory that does not open: what is damaged is moved aside, and what is left is tried as a
-// start would try it.
+// The explicit repair of a directory that does not open: moves damaged data aside, then tries the rest as a start
+// would.
 
 import ArgumentParser
 import Journal

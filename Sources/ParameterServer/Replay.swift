@@ -1,4 +1,4 @@
-// Looking into a data directory: a model as it was at any step that the journal still covers.
+// Shows a model from a data directory as it was at any step that the journal still covers.
 
 import ArgumentParser
 import Journal
@@ -39,7 +39,7 @@ struct Replay: DirectoryCommand {
         }
     }
 
-    /// Rebuilds the model by the optimizers that the daemon of this program knows.
+    /// Rebuilds the model with the optimizers of this program's daemon.
     func run(_ catalogue: Catalogue) throws {
         let serving = try EffectiveSettings(daemon.flags).configuration.serving
         do {

@@ -8,13 +8,13 @@ struct RootCommand: ParsableCommand {
         commandName: "paramd",
         abstract: "A parameter server that anyone can use with curl.",
         discussion: """
-            Holds named parameters and optimizer state, takes gradients by HTTP and hands the new parameters to every \
-            worker that pulls or waits for them. GET / answers with commands to paste.
+            Stores named parameters and optimizer state, applies gradients sent over HTTP, and returns the new \
+            parameters to every worker that pulls or waits for them. GET / returns commands to paste.
 
             SETTINGS
-            Each is an option, a variable (PARAMD_DATA_DIR, PARAMD_LIMITS_MODELS) or a line of the YAML file that --config \
-            names (data-dir: /var/lib/paramd, limits: {models: 10}); the first that has it holds. A variable has commas \
-            between the values of a list. paramd config check FILE tells the mistakes of a file, or what would hold.
+            Each is an option, a variable (PARAMD_DATA_DIR, PARAMD_LIMITS_MODELS) or a line in the YAML file named by \
+            --config (data-dir: /var/lib/paramd, limits: {models: 10}); the first of these that has it wins. Separate the \
+            values of a list in a variable with commas. paramd config check FILE reports mistakes or the resulting settings.
 
             LIMITS
             \(Setting.helpOnLimits)

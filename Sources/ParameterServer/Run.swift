@@ -1,4 +1,4 @@
-// From the command line to a running daemon and back: parse, check, start, wait for a signal, drain, exit.
+// The life of a daemon: parse, check, start, wait for a signal, drain, exit.
 
 import ArgumentParser
 import CArguments
@@ -8,14 +8,16 @@ import Logging
 import Optimizers
 import Threading
 
-/// Runs the daemon until a signal ends it; does not return.
+/// Runs the daemon until a signal ends it.
 ///
-/// Not async: the threads that Swift would start for that need /proc, which a container may not have.
+/// Does not return.
+///
+/// Not async, because Swift's threads for that need /proc, which a container may not have.
 ///
 /// - Parameters:
-///   - arguments: the command line without the program's name; nil for that of the process.
-///   - optimizers: optimizers beside the built-in ones; each is served under its name.
-///   - schedules: learning-rate schedules beside the built-in ones; likewise.
+///   - arguments: the command line without the program's name; nil for the process's own.
+///   - optimizers: optimizers in addition to the built-in ones, each served under its name.
+///   - schedules: learning-rate schedules in addition to the built-in ones, each under its name.
 public func run(
     arguments: [String]? = nil, optimizers: [Optimizer.Type] = [],
     schedules: [any LearningRateSchedule.Type] = []
@@ -36,18 +38,18 @@ public func run(
     Glibc.exit(0)
 }
 
-/// Tells the log of each place whose belief does not hold.
+/// Logs each place where an invariant is broken.
 private func watchInvariants(_ logger: Logger) {
     Invariants.process.watch { violation in
         logger.critical(
-            "the state is not what the code believes; please report it",
+            "an invariant of the state is broken; please report it",
             metadata: ["place": "\(violation.place)", "belief": "\(violation.belief)"])
     }
 }
 
 /// The arguments of the process.
 ///
-/// A daemon that ignored them would open the default directory and listen on the default port.
+/// A daemon that ignored its arguments would open the default directory and listen on the default port.
 private func ownArguments() -> [String] {
     guard arguments_count() > 0, let values = arguments_values() else {
         fail(
@@ -58,7 +60,9 @@ private func ownArguments() -> [String] {
     return (1..<max(1, Int(arguments_count()))).compactMap { values[$0].map { String(cString: $0) } }
 }
 
-/// The settings of the daemon; subcommands run here and do not come back.
+/// The settings of the daemon.
+///
+/// Subcommands run here and do not return.
 private func parse(_ arguments: [String], _ catalogue: Catalogue) -> EffectiveSettings {
     do {
         var command = try RootCommand.parseAsRoot(arguments)
@@ -84,13 +88,13 @@ private func serve(_ settings: EffectiveSettings, _ catalogue: Catalogue, _ logg
     daemon.stopInTime()
 }
 
-/// Tells the reason on standard error and exits.
+/// Prints the reason to standard error and exits.
 private func fail(_ failure: StartFailure) -> Never {
     write("paramd: \(failure.message)\n", to: STDERR_FILENO)
     Glibc.exit(failure.status.rawValue)
 }
 
-/// Writes a line for people or scripts at once, unbuffered.
+/// Writes a line immediately, unbuffered, for people and scripts.
 func write(_ text: String, to descriptor: Int32) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {

@@ -1,11 +1,11 @@
-// Signals, read from a pipe. The first SIGTERM, SIGINT or SIGQUIT drains; another one cuts the drain short, but only a
-// second later: wrappers send two at once. SIGHUP, SIGUSR1 and SIGUSR2 end other programs; here they are told of and change nothing.
+// Signals, read from a pipe. The first SIGTERM, SIGINT or SIGQUIT starts a drain; another one interrupts it, but only
+// after a second, because wrappers send two at once. SIGHUP, SIGUSR1 and SIGUSR2 are logged and change nothing.
 
 import Glibc
 import Logging
 import Threading
 
-/// The way from a handler, which may do next to nothing, to a thread that may do anything.
+/// Passes signals from a handler, which may do almost nothing, to a thread that may do anything.
 private let pipeEnds: (reading: Int32, writing: Int32) = {
     var ends: [Int32] = [-1, -1]
     pipe(&ends)
@@ -13,21 +13,21 @@ private let pipeEnds: (reading: Int32, writing: Int32) = {
     return (ends[0], ends[1])
 }()
 
-/// Turns signals into an orderly stop.
+/// Turns signals into a graceful stop.
 struct SignalWatch {
     private static let endings = [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT"]
     private static let others = [SIGHUP: "SIGHUP", SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"]
-    /// The time in which a further signal is taken for the same one.
+    /// The time in which a further signal counts as the same one.
     private static let sameSignal: UInt64 = 1_000_000_000
 
     private let logger: Logger
 
-    /// Makes signals that would end the process harmless, but those that ask it to end.
+    /// Disarms signals that would end the process, except those that request its end.
     static func ignoreOthers() {
         for number in others.keys { signal(number, SIG_IGN) }
     }
 
-    /// Catches signals from now on: before anybody can read the listening line and send one.
+    /// Catches signals from now on: before anyone can read the listening line and send one.
     init(logger: Logger) {
         self.logger = logger
         _ = pipeEnds
@@ -41,7 +41,9 @@ struct SignalWatch {
         }
     }
 
-    /// Waits for a signal that asks the daemon to end; one that follows later than a second after ends the process.
+    /// Waits for a signal that requests the end.
+    ///
+    /// A second one ends the process, if it comes more than a second later.
     func wait() {
         let number = nextEnding()
         let first = Clock.now

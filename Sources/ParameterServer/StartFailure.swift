@@ -1,10 +1,10 @@
-// Why the daemon did not start, in words that say what to change.
+// Why the daemon did not start, and what to change.
 
 import Glibc
 import HTTPServing
 import Journal
 
-/// A start that failed: what to tell, and the status to exit with.
+/// A start that failed: the message and the exit status.
 struct StartFailure: Error, CustomStringConvertible {
     let status: ExitStatus
     let message: String
@@ -13,9 +13,9 @@ struct StartFailure: Error, CustomStringConvertible {
 }
 
 extension StartFailure {
-    /// What a data directory that cannot be opened means, with the way out.
+    /// Why a data directory cannot be opened, and what to do.
     ///
-    /// - `segmentBytes`: what the journal takes for each of its files, where one is to be written.
+    /// - `segmentBytes`: the size of a journal file, if one is to be written.
     init(_ error: JournalError, directory: String, segmentBytes: Int? = nil) {
         switch error {
         case .inUse:
@@ -46,7 +46,7 @@ extension StartFailure {
         }
     }
 
-    /// Why an address cannot be listened on, with the way out.
+    /// Why the daemon cannot listen on an address, and what to do.
     init(_ error: HTTPServerError, _ settings: EffectiveSettings) {
         let address = "\(settings.configuration.http.address)"
         let advice =

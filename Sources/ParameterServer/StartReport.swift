@@ -1,10 +1,10 @@
-// What whoever starts the daemon wants to know, in one block on standard error: where it listens, where the data is, what
-// a push's answer promises, how much memory there is, who may connect. Written once, before the listening line.
+// The report for the person who starts the daemon, in one block on standard error: the address, the data, the promise
+// of a push's answer, the memory, and who may connect. Written once, before the listening line.
 
 import HTTPServing
 import ParameterServing
 
-/// The block that ends a start.
+/// The block at the end of a start.
 struct StartReport {
     let settings: EffectiveSettings
     /// The address with the port that was picked.
@@ -13,7 +13,7 @@ struct StartReport {
 
     private var configuration: ServerConfiguration { settings.configuration }
 
-    /// Where the daemon listens, as a client writes it.
+    /// The daemon's address in the form that a client uses.
     var location: String {
         switch address {
         case .unix(let path): "unix:\(absolutePath(of: path))"
@@ -39,7 +39,7 @@ struct StartReport {
         return " (curl --unix-socket \(absolutePath(of: path)) http://localhost/)"
     }
 
-    /// A line of its own where the system allows fewer connections than the daemon would.
+    /// An extra line if the system allows fewer connections than the limit.
     private var shortage: String {
         let room = HTTPServer.connectionRoom()
         guard room < configuration.http.maximumConnections else { return "" }

@@ -1,5 +1,5 @@
-// What the storage tells, as log lines: one when something goes wrong and one when it is right again, however many pushes
-// meet it in between.
+// Events of the storage as log lines: one when something fails and one when it works again, however many pushes are
+// affected in between.
 
 import Journal
 import Logging
@@ -10,12 +10,12 @@ import Threading
 /// Writes events of the storage into the log.
 final class StorageLog: Sendable {
     private let logger: Logger
-    /// What has been told and not been mended since.
+    /// Reported failures that still persist.
     private let told = Locked(Set<String>())
 
     init(_ logger: Logger) { self.logger = logger }
 
-    /// One line for an event, unless the log has it already.
+    /// Logs an event, unless it has been logged already.
     func log(_ event: StorageEvent) {
         switch event {
         case .snapshot(let model, let step, let bytes):
@@ -36,11 +36,11 @@ final class StorageLog: Sendable {
         }
     }
 
-    /// What a recovery found that someone should look at.
+    /// Logs the findings of a recovery that need attention.
     func log(_ summary: RecoverySummary) {
         if summary.tornBytes > 0 {
             logger.notice(
-                "a crash cut the last record short; it was never acknowledged",
+                "a crash truncated the last record; it was never acknowledged",
                 metadata: ["torn_bytes": "\(summary.tornBytes)"])
         }
         if summary.skippedVersions > 0 {
@@ -69,7 +69,7 @@ final class StorageLog: Sendable {
         }
     }
 
-    /// The most lines about damage of one kind.
+    /// The most lines about one kind of damage.
     private static let mostLines = 10
 
     private func warn(_ what: String, of damage: [String]) {
@@ -78,7 +78,7 @@ final class StorageLog: Sendable {
         logger.warning("\(what); `paramd verify` names all", metadata: ["more": "\(damage.count - Self.mostLines)"])
     }
 
-    /// Names of --without-model that leave nothing out.
+    /// Logs names in --without-model that match no model.
     func warn(of unknown: Set<Name>) {
         for name in unknown.sorted() {
             logger.warning("--without-model \(name) has no effect: the directory has no model of that name")

@@ -1,14 +1,14 @@
-// Small files, read whole.
+// Reads small files.
 
 import Glibc
 
-/// A file that cannot be read, with the code of the call that failed.
+/// A file that cannot be read, with the error code of the failed call.
 struct UnreadableFile: Error {
     let code: Int32
     var reason: String { String(cString: strerror(code)) }
 }
 
-/// The content of a file of text; `EFBIG` for more than `most` bytes.
+/// The content of a text file; fails with `EFBIG` beyond `most` bytes.
 func readText(_ path: String, most: Int) throws(UnreadableFile) -> String {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw UnreadableFile(code: errno) }

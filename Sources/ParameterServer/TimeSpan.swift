@@ -18,7 +18,7 @@ struct TimeSpan: Sendable {
         duration = isMilliseconds ? .milliseconds(number) : .seconds(number)
     }
 
-    /// As written on the command line.
+    /// The value as written on the command line.
     var text: String {
         let (seconds, attoseconds) = duration.components
         return attoseconds == 0 ? "\(seconds)s" : "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)ms"

@@ -1,5 +1,5 @@
-// Whether a data directory is whole: every byte, then all that a start would make of it. Changes nothing, and works beside
-// a daemon that has the directory open.
+// Checks a data directory: every byte, then everything that a start would build from it. Read-only; works while a
+// daemon has the directory open.
 
 import ArgumentParser
 import Glibc
@@ -12,8 +12,8 @@ struct Verify: DirectoryCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check every byte of a data directory, and build every model in it as a start would.",
         discussion: """
-            Exits with 0 when all is intact and with 65 when something is damaged or missing, or when a model cannot be \
-            built. The models are in memory meanwhile; --memory bounds what they take, as it does for a start.
+            Exits with 0 if everything is intact and with 65 if something is damaged or missing, or if a model cannot be \
+            built. The models are built in memory; --memory limits them as it does for a start.
             """)
 
     @Argument(help: "The data directory.")
@@ -32,7 +32,7 @@ struct Verify: DirectoryCommand {
                 for problem in report.problems { print("  damaged: \(problem)") }
                 if let tail = report.tornTail {
                     print(
-                        "  a crash cut the last record short: \(tail.bytes) bytes at offset \(tail.offset) will be dropped"
+                        "  a crash truncated the last record: \(tail.bytes) bytes at offset \(tail.offset) will be dropped"
                     )
                 }
                 isIntact = isIntact && report.isIntact
@@ -45,7 +45,7 @@ struct Verify: DirectoryCommand {
         print("all intact")
     }
 
-    /// What is missing besides, as far as damage lets that be read.
+    /// Prints what else is missing, as far as the damage allows to read it.
     private func tellGaps() {
         for gap in (try? DataDirectory(reading: directory).gaps()) ?? [] { print("missing: \(gap)") }
     }

@@ -1,5 +1,5 @@
-// What a 16-bit answer cannot hold: such values go out as infinities, and the answer says so in its head and, where it
-// is JSON, in `warnings`. Used by PullAnswer and TensorBlock.
+// Values too large for a 16-bit answer: they are sent as infinity, and the answer says so in a header and, in JSON, in
+// `warnings`. Used by PullAnswer and TensorBlock.
 
 import Names
 import ParameterServing
@@ -7,21 +7,21 @@ import TensorCoding
 
 /// The parameters with values that are infinite in the element type of an answer.
 struct BeyondRange {
-    /// How much of the names an answer tells.
+    /// The most names that an answer lists.
     private static let mostBytes = 1000
 
     private let type: ElementType
     private(set) var names: [Name] = []
 
-    /// Looks at nothing yet.
+    /// Starts without having checked anything.
     init(_ encoding: TensorEncoding) {
         type = encoding.isMetaOnly ? .float32 : encoding.elementType
     }
 
-    /// Whether the answer's numbers may be of a type that cannot hold all values.
+    /// Whether the answer's element type may be too small for some values.
     var mayFind: Bool { type != .float32 }
 
-    /// Looks at the selected parameters of a version.
+    /// Checks the selected parameters of a version.
     init(_ version: PublishedVersion, _ selection: Selection) {
         self.init(selection.encoding)
         for index in selection.indices where version.facts.layout.parameters[index].wireType == nil {
@@ -29,12 +29,13 @@ struct BeyondRange {
         }
     }
 
-    /// Looks at the values that are sent of a parameter.
+    /// Checks the values of a parameter that are sent.
     mutating func note(_ name: Name, _ values: UnsafeBufferPointer<Float>) {
         if names.last != name, type.overflows(values) { names.append(name) }
     }
 
-    /// `X-Paramd-Beyond-Range: NAME,NAME,...`, percent-encoded, `...` for more than fit; nothing where all is well.
+    /// `X-Paramd-Beyond-Range: NAME,NAME,...`, percent-encoded, ending in `...` if there are more; empty if all values
+    /// fit.
     var headers: [(name: String, value: String)] {
         if names.isEmpty { return [] }
         var value = ""
@@ -49,7 +50,7 @@ struct BeyondRange {
         return [(name: "X-Paramd-Beyond-Range", value: value)]
     }
 
-    /// One sentence for people; nil where all is well.
+    /// A warning in one sentence; nil if all values fit.
     var warning: String? {
         if names.isEmpty { return nil }
         let list = names.prefix(FixedLimits.namesBeyondRange).map { "`\($0)`" }.joined(separator: ", ")
@@ -62,7 +63,7 @@ struct BeyondRange {
 }
 
 extension JSONWriter {
-    /// Writes `warnings` where there is one.
+    /// Writes `warnings` if there is a warning.
     mutating func warnings(_ beyond: BeyondRange) {
         guard let warning = beyond.warning else { return }
         key("warnings")
@@ -73,7 +74,7 @@ extension JSONWriter {
 }
 
 extension Name {
-    /// The name as it may stand in a header: all but letters, digits and `-._~` as `%XX`.
+    /// The name in a form for headers: all but letters, digits and `-._~` as `%XX`.
     fileprivate var percentEncoded: String {
         utf8.reduce(into: "") { text, byte in
             let isPlain =

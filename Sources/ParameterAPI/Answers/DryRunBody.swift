@@ -1,4 +1,4 @@
-// The answer to a dry run: the receipt that the push would get, each stage's gradients, and the update.
+// The answer to a dry run: the receipt that the push would get, the gradients after each stage, and the update.
 
 import Names
 import Optimizers
@@ -53,6 +53,6 @@ extension JSONWriter {
 }
 
 extension DryRun.Values {
-    /// The update is what is subtracted from a parameter; a dry run tells the change.
+    /// The answer tells what is subtracted from a parameter; the dry run returns the change.
     fileprivate var negated: DryRun.Values { DryRun.Values(index: index, values: values.map { -$0 }, rows: rows) }
 }

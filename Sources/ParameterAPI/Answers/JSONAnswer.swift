@@ -1,4 +1,4 @@
-// Answers in JSON: built in one buffer, indented when a person at a terminal asks, ended by a newline.
+// JSON answers: built in one buffer, indented for people at a terminal, with a final newline.
 
 import HTTPServing
 import Names
@@ -9,11 +9,11 @@ extension Response {
     /// A JSON answer.
     ///
     /// - Parameters:
-    ///   - indented: one member a line.
+    ///   - indented: one member per line.
     ///   - status: the status.
-    ///   - type: the media type, where it is not plain JSON.
-    ///   - headers: fields to add.
-    ///   - write: writes the one value of the document.
+    ///   - type: the media type, if it is not plain JSON.
+    ///   - headers: additional fields.
+    ///   - write: writes the document's only value.
     static func json(
         indented: Bool, status: Int = 200, type: String = WireFormat.json.contentType,
         headers: [(name: String, value: String)] = [],
@@ -53,7 +53,7 @@ extension Call {
         }
     }
 
-    /// Completes the exchange with the answer of what leaves nothing to tell.
+    /// Completes the exchange with an answer without content.
     func answerNothing(_ exchange: Exchange) {
         let headers = replayHeaders
         exchange.complete { Response(status: 204, headers: headers) }
@@ -67,7 +67,7 @@ extension Call {
         }
     }
 
-    /// Goes on with what a change answers, told apart for a retry; says what was refused.
+    /// Continues with the result of a change, marked if it is a retry; or answers with the refusal.
     func answer<Answer>(
         _ exchange: Exchange, _ result: Result<Answered<Answer>, ServingError>, _ body: (Call, Answer) -> Void
     ) {
@@ -77,7 +77,7 @@ extension Call {
         }
     }
 
-    /// The same, but `make` takes its time, and a thread of its own.
+    /// As above, for a `make` that takes long and runs on its own thread.
     func answerLater(_ exchange: Exchange, _ make: @escaping @Sendable () throws(Problem) -> Response) {
         if api.registry.work({ answer(exchange, make) }) { return }
         var problem = Problem(
@@ -88,7 +88,7 @@ extension Call {
         answer(exchange, problem)
     }
 
-    /// Completes the exchange with the result of `make`, which may refuse.
+    /// Completes the exchange with the result of `make`, or with its refusal.
     func answer(_ exchange: Exchange, _ make: () throws(Problem) -> Response) {
         do throws(Problem) {
             let response = try make().laidOut(in: api.registry.budget)
@@ -100,7 +100,7 @@ extension Call {
 }
 
 extension JSONWriter {
-    /// The most that a value takes while it is written, the text before it grows included.
+    /// The most bytes that a value needs while it is written, including the copy when the buffer grows.
     static let bytesPerValue = 36
 
     mutating func member(_ name: Name, _ value: String) {
@@ -123,13 +123,13 @@ extension JSONWriter {
         bool(value)
     }
 
-    /// A double; null for none.
+    /// Writes a double; null if there is none.
     mutating func member(_ name: Name, _ value: Double?) {
         key(name)
         if let value { number(value) } else { null() }
     }
 
-    /// A float32; null for none.
+    /// Writes a float32; null if there is none.
     mutating func member(_ name: Name, _ value: Float?) {
         key(name)
         if let value { number(value) } else { null() }

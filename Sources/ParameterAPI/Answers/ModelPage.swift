@@ -1,4 +1,4 @@
-// The page of a model: what it was defined as and what it is now.
+// The page of a model: its definition and its current state.
 
 import Optimizers
 import ParameterServing
@@ -94,8 +94,8 @@ extension JSONWriter {
         endObject()
     }
 
-    /// Whether a group's page repeats the definition of its rate: not a long array that many groups have from the model,
-    /// or a body of megabytes could ask for an answer of gigabytes.
+    /// Whether a group's page leaves out the definition of its rate: repeating the model's long array for many groups
+    /// would turn a request of megabytes into an answer of gigabytes.
     private func repeatsRate(of group: Int, _ facts: ModelFacts) -> Bool {
         let count = facts.learningRateDefinitionCount(ofGroup: group)
         return facts.hasOwnLearningRate(group) || count <= FixedLimits.repeatedRates / facts.layout.groups.count

@@ -4,14 +4,14 @@ import ParameterServing
 import TensorCoding
 
 extension JSONWriter {
-    /// Writes which version of which model an answer is about.
+    /// Writes the model and version that an answer is about.
     mutating func members(of version: PublishedVersion) {
         member("step", version.step)
         member("version", version.version)
         member("cursor", "\(version.cursor)")
     }
 
-    /// Writes a receipt of the model that `facts` are of.
+    /// Writes a receipt; `facts` describe its model.
     mutating func receipt(_ receipt: Receipt, of facts: ModelFacts) {
         beginObject()
         member("applied", receipt.applied)

@@ -1,10 +1,10 @@
-// Settings are JSON without JSON: this is the crossing, both ways.
+// Conversion between settings and JSON.
 
 import Optimizers
 import TensorCoding
 
 extension SettingValue {
-    /// The setting that a JSON value says; arrays of numbers become one piece.
+    /// Makes a setting from a JSON value; arrays of numbers become one piece.
     init(_ value: JSONValue) {
         switch value {
         case .null, .tensor: self = .null
@@ -21,7 +21,7 @@ extension SettingValue {
 }
 
 extension JSONWriter {
-    /// Writes a setting as the JSON that it came from.
+    /// Writes a setting as JSON.
     mutating func setting(_ setting: SettingValue) {
         switch setting {
         case .null: null()

@@ -1,19 +1,19 @@
-// The media types of bodies. A form's type is refused wherever a body could go, also where none is wanted: a page of any
-// site can make a browser send a form, and nothing else without being asked first.
+// The media types of bodies. Form types are refused on every route, even without a body: a page of any site can make a
+// browser send a form, but nothing else without permission.
 
 import HTTPServing
 
-/// How a request's body is written.
+/// The format of a request's body.
 enum BodyFormat {
     case json
     case safetensors
 
-    /// The format that the request's Content-Type names; JSON when it names none.
+    /// The format in the request's Content-Type; JSON if there is none.
     ///
     /// - Parameters:
-    ///   - request: whose body it is.
-    ///   - formats: what the route reads.
-    ///   - example: the body that the refusal shows.
+    ///   - request: the request.
+    ///   - formats: the formats that the route accepts.
+    ///   - example: the body shown in the refusal.
     /// - Throws: `unsupportedMediaType`, whose text shows the curl line for JSON.
     init(_ request: Request, reads formats: [WireFormat], example: String = "{...}") throws(Problem) {
         guard let value = request.headers["Content-Type"] else {
@@ -41,19 +41,19 @@ enum BodyFormat {
 }
 
 extension Call {
-    /// The format of the request's body, which the route has to read.
+    /// The format of the request's body, if the route accepts it.
     func bodyFormat() throws(Problem) -> BodyFormat { try BodyFormat(request, reads: route.bodies) }
 }
 
 extension Request {
     /// The command that sends this request with a JSON body.
     func curlLine(_ body: String) -> String {
-        // curl says POST by itself when it has a body.
+        // curl uses POST by default when it has a body.
         let way = method == .post ? "" : "-X \(method.rawValue) "
         return "curl \(way)--json '\(body)' '\(address(target[...]))'"
     }
 
-    /// The address of a target on this server, as it is between single quotes.
+    /// The address of a target on this server, quoted for use between single quotes.
     func address(_ target: some StringProtocol) -> String {
         "http://\(headers["Host"] ?? "127.0.0.1:8470")\(target)".replacing("'", with: "%27")
     }

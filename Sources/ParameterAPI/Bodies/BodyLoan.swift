@@ -1,24 +1,23 @@
-// What a body in flight takes of the memory budget: its document, growing tensors and rows, and beside them the arena of a
-// push, which pays for itself. All of it counts for the body's model and address. It goes back when the request has been
-// dealt with.
+// The memory budget's share of a body in transit: its document, growing tensors and rows, and, paid separately, the
+// arena of a push. All of it is counted for the body's model and address, and returned when the request is done.
 
 import CMalloc
 import ParameterServing
 
-/// The memory that one body holds.
+/// The memory of one body.
 final class BodyLoan {
-    /// From so many bytes on, the C library is asked to give freed memory back: it keeps many small blocks else.
+    /// The size from which on the C library is asked to return freed memory, because it keeps many small blocks.
     private static let large = 16 << 20
-    /// Bytes of an arena that are counted at once.
+    /// The step in which an arena's bytes are counted.
     private static let step = 1 << 20
 
-    /// What the body's model and address are charged with.
+    /// The accounts of the body's model and address.
     let share: BodyShare
     private let budget: MemoryBudget
-    /// What it holds; whoever goes on with the body keeps it.
+    /// The memory that it holds; whoever continues with the body keeps it.
     private(set) var memory: Reservation?
     private var arenaBytes = 0
-    /// Why the last wish was refused.
+    /// The reason of the last refusal.
     private(set) var refusal: ServingError?
 
     init(_ call: Call) {
@@ -28,10 +27,10 @@ final class BodyLoan {
 
     deinit { if let memory, memory.bytes > Self.large { memory_give_back() } }
 
-    /// Whose bodies this one is counted with.
+    /// The accounts that this body is counted for.
     var payers: [String] { share.parties.map(\.description) }
 
-    /// Gives back what reading a document took beside the document itself.
+    /// Returns the memory that was only needed to read a document.
     func finishReading() {
         guard let memory else { return }
         let before = memory.bytes
@@ -39,7 +38,7 @@ final class BodyLoan {
         share.shrink(by: before - memory.bytes)
     }
 
-    /// Takes `bytes` more; false where the budget, or the share of the body's model or address, has no room for them.
+    /// Reserves `bytes` more; false if the budget, or the share of the body's model or address, has no room.
     func take(_ bytes: Int) -> Bool {
         let before = memory?.bytes ?? 0
         do throws(ServingError) {
@@ -53,7 +52,7 @@ final class BodyLoan {
         }
     }
 
-    /// Counts what is used of an arena of `whole` bytes, once it is paid for.
+    /// Counts the used part of an arena of `whole` bytes, once it is paid for.
     ///
     /// - Throws: `ServingError.bodiesTooLarge`.
     func cover(_ bytes: Int, of whole: Int) throws(ServingError) {

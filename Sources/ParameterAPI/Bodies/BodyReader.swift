@@ -1,21 +1,21 @@
-// One face for the two forms in which tensors arrive.
+// A common interface to the two formats of tensors.
 
 import Names
 import Optimizers
 import TensorCoding
 
-/// A body with tensors, read to its end.
+/// A body with tensors that has been read to its end.
 struct TensorBody {
     var tensors: [DecodedTensor]
-    /// The members beside the tensors.
+    /// The members other than tensors.
     var fields: [JSONMember]
-    /// What reading found wrong with the content.
+    /// The mistakes found while reading.
     var complaints: [Complaint]
-    /// Whether `fields` are the metadata of a safetensors file, which may say anything.
+    /// Whether `fields` are the metadata of a safetensors file, where unknown keys are allowed.
     var isMetadata = false
 }
 
-/// Reads a body with tensors in either form, in pieces as they arrive.
+/// Reads a body with tensors in either format, in pieces as they arrive.
 final class BodyReader: ContentReader {
     var loan: BodyLoan { sink.loan }
     private let sink: GradientSink
@@ -26,10 +26,10 @@ final class BodyReader: ContentReader {
     /// Makes a reader for one body.
     ///
     /// - Parameters:
-    ///   - format: the form of the body.
-    ///   - section: the member of a JSON body that holds the tensors.
-    ///   - sink: where their numbers go.
-    ///   - passesUnknownTypes: whether a file is read though it has tensors of unknown types.
+    ///   - format: the format of the body.
+    ///   - section: the member of a JSON body that contains the tensors.
+    ///   - sink: receives their numbers.
+    ///   - passesUnknownTypes: whether to read a file although it has tensors of unknown types.
     init(_ format: BodyFormat, section: Name, sink: GradientSink, passesUnknownTypes: Bool = false) {
         self.format = format
         self.sink = sink

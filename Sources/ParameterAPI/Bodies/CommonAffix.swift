@@ -1,21 +1,21 @@
-// What all unknown names of a body have in common: PyTorch's DataParallel puts `module.` before each name, torch.compile
-// `_orig_mod.`, TensorFlow `:0` behind it. One sentence helps more than a suggestion for each of a thousand names.
+// A common prefix or suffix of all unknown names in a body: PyTorch's DataParallel adds `module.` before each name,
+// torch.compile `_orig_mod.`, TensorFlow `:0` after it. One sentence helps more than a suggestion per name.
 
 import Names
 import Optimizers
 
-/// A change that makes parameters of the model out of all of several names.
+/// A change that turns several unknown names into parameters of the model.
 enum CommonAffix {
-    /// The names begin with more than the parameters do.
+    /// The names have an extra prefix.
     case prefix(Name)
-    /// The parameters begin with more than the names do.
+    /// The names lack a prefix of the parameters.
     case missingPrefix(Name)
-    /// The names end with more than the parameters do.
+    /// The names have an extra suffix.
     case suffix(Name)
 
-    /// The affix of `names`, none of which is a parameter; nil where no single change mends all.
+    /// The affix of `names`, none of which is a parameter; nil if no single change corrects all.
     ///
-    /// The first name alone is taken apart; each other one is looked up once.
+    /// Only the first name is analysed; every other one is looked up once.
     init?(of names: [Name], in layout: ArenaLayout) {
         guard names.count > 1, let first = names.first else { return nil }
         let affix = Self.candidates(for: first, layout).first { affix in
@@ -25,7 +25,7 @@ enum CommonAffix {
         self = affix
     }
 
-    /// The changes that make a parameter of one name.
+    /// The changes that turn one name into a parameter.
     private static func candidates(for name: Name, _ layout: ArenaLayout) -> [CommonAffix] {
         var found: [CommonAffix] = []
         let bytes = Array(name.utf8)
@@ -44,7 +44,7 @@ enum CommonAffix {
         return found
     }
 
-    /// What all parameters begin with, up to a separator.
+    /// The common prefix of all parameters, up to a separator.
     private static func commonPrefix(of layout: ArenaLayout) -> Name {
         var common = Array((layout.parameters.first?.name.utf8).map(Array.init) ?? [])[...]
         for parameter in layout.parameters.dropFirst() where !common.isEmpty {
@@ -56,7 +56,7 @@ enum CommonAffix {
 
     private static func isSeparator(_ byte: UInt8) -> Bool { ".:/".utf8.contains(byte) }
 
-    /// The parameter that a name means; nil where it lacks the affix.
+    /// The parameter for a name after the change; nil if the name lacks the affix.
     private func parameter(for name: Name) -> Name? {
         switch self {
         case .prefix(let prefix):

@@ -1,11 +1,11 @@
-// The mistakes of one body. A body can have as many as it has members, and each is a few sentences: the first ones are told,
-// the others counted.
+// The mistakes in one body. There can be as many as members, with a few sentences each: the first ones are listed, the
+// others counted.
 
 import Optimizers
 
-/// Mistakes in the order in which they were found.
+/// Mistakes in the order found.
 struct ComplaintList {
-    /// The member of the body that holds what is complained of, as a JSON pointer.
+    /// The member of the body that contains the mistakes, as a JSON pointer.
     let section: String
     private var listed: [Complaint] = []
     private var unlisted = 0
@@ -14,10 +14,10 @@ struct ComplaintList {
 
     var isEmpty: Bool { listed.isEmpty }
 
-    /// How many there are.
+    /// The number of mistakes.
     var count: Int { listed.reduce(unlisted) { $0 + $1.count } }
 
-    /// The first ones, and a last one that stands for all others.
+    /// The first mistakes, and a last entry for all others.
     var complaints: [Complaint] {
         guard unlisted > 0, let last = listed.last else { return listed }
         var rest = Complaint(
@@ -27,7 +27,7 @@ struct ComplaintList {
         return listed.dropLast() + [rest]
     }
 
-    /// Adds a mistake; its text is made only where it is listed.
+    /// Adds a mistake; its text is only made if it is listed.
     mutating func add(_ complaint: @autoclosure () -> Complaint) {
         if listed.count < FixedLimits.listedMistakes { listed.append(complaint()) } else { unlisted += 1 }
     }

@@ -1,5 +1,5 @@
-// The one receiver of bodies. It hands the bytes to a reader as they arrive, and what the reader has made of them to the
-// endpoint; what either of them throws is the answer.
+// The receiver of all bodies. It passes bytes to a reader as they arrive, and the reader's result to the endpoint;
+// errors thrown by either become the answer.
 
 import HTTPServing
 
@@ -7,10 +7,10 @@ import HTTPServing
 protocol ContentReader: AnyObject {
     associatedtype Content
 
-    /// What the body holds of the memory budget.
+    /// The memory reserved for the body.
     var loan: BodyLoan { get }
 
-    /// Takes the next bytes, valid during the call only.
+    /// Takes the next bytes, which are valid only during the call.
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem)
 
     /// Whether what has arrived asks for more work than a call may do: `work` does it.
@@ -36,7 +36,7 @@ final class ContentReceiver<Reader: ContentReader>: BodyReceiver {
     private let done: (Reader.Content, Exchange) throws(Problem) -> Void
     private var head = BodyHead()
 
-    /// - Parameter done: called with the content once it is complete; what it throws is the answer.
+    /// - Parameter done: called with the complete content; an error that it throws becomes the answer.
     init(
         _ call: Call, _ reader: Reader, then done: @escaping (Reader.Content, Exchange) throws(Problem) -> Void
     ) {

@@ -1,5 +1,5 @@
-// From a create request's document to a ModelDefinition. What belongs to the optimizer is passed on as it is and judged
-// there; what is judged here is what only the server knows: parameters, their first values, consistency.
+// From a create request's document to a ModelDefinition. The optimizer's members are passed on and checked there; this
+// checks what only the server knows: parameters, their initial values, consistency.
 
 import Names
 import Optimizers
@@ -9,7 +9,7 @@ import TensorCoding
 /// Turns a body into a definition.
 struct DefinitionParser {
     let body: JSONBody
-    /// Keys that are the server's; all others are the optimizer's.
+    /// The server's keys; all others are the optimizer's.
     private static let ownKeys: [Name] = ["parameters", "consistency"]
 
     func definition() throws(Problem) -> ModelDefinition {
@@ -153,7 +153,7 @@ struct DefinitionParser {
 }
 
 extension [Int] {
-    /// The shape as JSON writes it.
+    /// The shape in JSON.
     fileprivate var text: String { "[\(map(String.init).joined(separator: ","))]" }
 }
 

@@ -1,4 +1,4 @@
-// Reads a create request. Tensors go to growing buffers that ask the memory budget; the rest becomes settings.
+// Reads a create request. Tensors go to growing buffers within the memory budget; the rest becomes settings.
 
 import ParameterServing
 import TensorCoding

@@ -1,10 +1,10 @@
-// Files of other formats, known by their first bytes: what is wrong with an .npz as JSON or as safetensors does not help
-// its sender. The receivers of bodies ask `BodyHead` when reading has failed.
+// Files of other formats, recognized by their first bytes: a JSON or safetensors error for an .npz does not help its
+// sender. The receivers of bodies ask `BodyHead` when reading has failed.
 
 import HTTPServing
 import TensorCoding
 
-/// The first bytes of a body, kept for the case that it cannot be read.
+/// The first bytes of a body, kept in case it cannot be read.
 struct BodyHead {
     private var bytes: [UInt8] = []
 
@@ -13,21 +13,21 @@ struct BodyHead {
         if bytes.count < 8 { bytes.append(contentsOf: more.prefix(8 - bytes.count)) }
     }
 
-    /// The problem of a body that could not be read, or what its first bytes say of it.
+    /// The problem for a body that could not be read; a better one if its first bytes are known.
     func explain(_ problem: Problem, of request: Request) -> Problem {
         guard !mayBeSafetensors, let file = ForeignFile.allCases.first(where: { bytes.starts(with: $0.signature) })
         else { return problem }
         return file.problem(of: request)
     }
 
-    /// Whether the first eight bytes say a length that a header can have: a header of 128 bytes begins as a pickle does.
+    /// Whether the first eight bytes may be the length of a safetensors header: one of 128 bytes starts like a pickle.
     private var mayBeSafetensors: Bool {
         let length = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         return bytes.count == 8 && length <= UInt64(SafetensorsLimits().headerBytes)
     }
 }
 
-/// A format that people have their arrays in.
+/// A common format of arrays.
 private enum ForeignFile: CaseIterable {
     case zip, npy, pickle, hdf5, gguf
 
@@ -51,7 +51,7 @@ private enum ForeignFile: CaseIterable {
         }
     }
 
-    /// Python that writes the same arrays as safetensors; nil where that takes more than a line.
+    /// Python code that writes the same arrays as safetensors; nil if one line is not enough.
     private var conversion: String? {
         switch self {
         case .zip: #"save_file(dict(np.load("FILE.npz")), "FILE.safetensors")"#
@@ -61,7 +61,9 @@ private enum ForeignFile: CaseIterable {
         }
     }
 
-    /// What to do instead; a model is created by JSON, so that a file of weights goes to its parameters.
+    /// What to send instead.
+    ///
+    /// A model is created with JSON, so a file of weights goes to its parameters.
     func problem(of request: Request) -> Problem {
         let isCreation = request.method == .put && request.path.count == 3
         let target = request.target.prefix { $0 != "?" } + (isCreation ? "/parameters" : "")

@@ -1,20 +1,20 @@
-// Where the numbers of a push go: straight into the ranges of an arena-shaped buffer, which is taken from the model's
-// pool when the first dense value is near and paid for as the body arrives, so that slow clients hold what they have sent
-// and no more. Sparse rows have no place there and grow apart, within the budget.
+// The destination of a push's numbers: straight into an arena-shaped buffer, taken from the model's pool shortly before
+// the first dense value and paid for as the body arrives, so that slow clients hold only what they have sent. Sparse
+// rows grow separately, within the budget.
 
 import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
 
-/// Gives each tensor of a push, or of an import, its place.
+/// Provides the destination of each tensor of a push or an import.
 final class GradientSink: TensorSink {
     let layout: ArenaLayout
-    /// Why there is no memory for the values; what was read since is not to be used.
+    /// Why there is no memory for the values; do not use what was read since.
     private(set) var failure: Problem?
     private let model: Model
     private var taken: Arena?
-    /// What the body holds.
+    /// The memory of the body.
     let loan: BodyLoan
     private var receivedBytes = 0
     private let bytesPerByte: Int
@@ -23,21 +23,21 @@ final class GradientSink: TensorSink {
     /// Makes a sink for one body.
     ///
     /// - Parameters:
-    ///   - model: whose layout and pool to use.
-    ///   - loan: what the body holds.
-    ///   - takesUntrained: whether parameters that are not trained may be written: in an import, not in a push.
+    ///   - model: provides layout and pool.
+    ///   - loan: the memory of the body.
+    ///   - takesUntrained: whether untrained parameters may be written: in an import, not in a push.
     init(_ model: Model, loan: BodyLoan, takesUntrained: Bool) {
         self.layout = model.layout
         self.model = model
         self.loan = loan
-        // Of the types that are read, 16-bit floats grow to twice their size, and integers of one byte to four times.
+        // 16-bit floats grow to twice their size when read, and one-byte integers to four times.
         bytesPerByte = takesUntrained ? 4 : 2
         self.takesUntrained = takesUntrained
     }
 
     func integers(for name: Name) -> IntegerUse {
         guard takesUntrained else { return .refused }
-        // An unknown parameter is reported later, and needs no other complaint.
+        // An unknown parameter is reported later and needs no other complaint.
         guard let index = layout.index(of: name) else { return .taken }
         if layout.parameters[index].isTrainable { return .refused }
         return layout.parameters[index].elementType.map(IntegerUse.wanted) ?? .taken
@@ -62,9 +62,9 @@ final class GradientSink: TensorSink {
         do throws(Problem) { _ = try partlyPaid() } catch { failure = error }
     }
 
-    /// The buffer that holds the dense values, with memory for what has arrived.
+    /// The buffer with the dense values, paid for as far as they have arrived.
     ///
-    /// - Throws: `outOfMemory`, also where an earlier value found no place.
+    /// - Throws: `outOfMemory`, also if an earlier value found no memory.
     private func partlyPaid() throws(Problem) -> Arena {
         if let failure { throw failure }
         do throws(ServingError) {
@@ -78,9 +78,9 @@ final class GradientSink: TensorSink {
         }
     }
 
-    /// The buffer that holds the dense values, for good.
+    /// The buffer with the dense values, at the end.
     ///
-    /// - Throws: `outOfMemory`, also where an earlier value found no place.
+    /// - Throws: `outOfMemory`, also if an earlier value found no memory.
     func arena() throws(Problem) -> Arena {
         let arena = try partlyPaid()
         do throws(ServingError) {

@@ -1,5 +1,5 @@
-// The `dtype` of a definition's parameter: floats are read whatever their type and forgotten, integers are remembered,
-// so that pulls give them back as such.
+// The `dtype` of a parameter in a definition: float types are read and forgotten, integer types are kept, so that pulls
+// return them.
 
 import Names
 import Optimizers
@@ -12,7 +12,7 @@ struct IntegerReading {
     let isTrainable: Bool
     let value: InitialValue
 
-    /// The type under which the parameter travels; nil for floats.
+    /// The integer type of the parameter; nil for floats.
     func wireType() throws(Problem) -> WireType? {
         guard let stated = tensor.type, stated.isInteger else { return nil }
         guard !isTrainable else {
@@ -28,7 +28,7 @@ struct IntegerReading {
         return type
     }
 
-    /// Values have been checked as they were read.
+    /// The values were checked while they were read.
     private func checkInitializer() throws(Problem) {
         guard case .initializer(let setting) = value else { return }
         let name = setting.stringValue ?? setting["type"]?.stringValue

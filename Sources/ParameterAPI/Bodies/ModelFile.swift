@@ -1,19 +1,18 @@
-// A model as a file: the safetensors file of a checkpoint, whose metadata hold everything beside the values, becomes a
-// model again.
+// Creates a model from a file: a checkpoint's safetensors file, whose metadata contain everything except the values.
 
 import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
 
-/// What makes a model of an uploaded file.
+/// The content for a model from an uploaded file.
 enum ModelFile {
-    /// The metadata's key of everything beside the values.
+    /// The metadata key of everything except the values.
     static let imageKey: Name = "paramd.image"
 
-    /// The origin of the model that the file holds.
+    /// The content of the model in the file.
     ///
-    /// - Throws: `invalidContent` for a file of something else, and for one whose parts do not fit each other.
+    /// - Throws: `invalidContent` for a different kind of file, and if its parts are inconsistent.
     static func source(_ file: UploadedFile, _ registry: ModelRegistry) throws(Problem) -> ModelSource {
         guard let text = file.metadata[imageKey], let image = Base64.decode(Array(text.utf8)) else {
             throw Problem(

@@ -1,5 +1,5 @@
-// Endpoints that want no body. Most clients send none; some cannot but send `{}`. Whatever else comes is looked at all
-// the same: a field that is dropped in silence is a misunderstanding that no one notices.
+// Endpoints without a body. Most clients send none; some can only send `{}`. Anything else is checked too: a field
+// ignored in silence would be a misunderstanding that no one notices.
 
 import HTTPServing
 import Optimizers
@@ -7,12 +7,12 @@ import ParameterServing
 import TensorCoding
 
 extension Call {
-    /// What becomes of a request that says everything in its head.
+    /// Handles a request without a body.
     ///
-    /// - Throws: `unsupportedMediaType` for a body of another type than JSON, be it empty.
+    /// - Throws: `unsupportedMediaType` for a body of a type other than JSON, even an empty one.
     func readNothing(then done: @escaping (Exchange) -> Void) throws(Problem) -> Plan {
         _ = try BodyFormat(request, reads: [], example: "{}")
-        // No length at all is no body, and curl -X PUT sends neither.
+        // Without any length there is no body, and curl -X PUT sends neither.
         guard request.announcesBody else { return .answer(done) }
         let receiver = ContentReceiver(self, DocumentReader(self)) { document, exchange throws(Problem) in
             try Self.checkEmpty(document)

@@ -1,5 +1,5 @@
-// Makes a push of a body, JSON or safetensors, once its last byte has arrived. What is wrong with its content waits until
-// then: a repeated push gets its receipt whatever else it says.
+// Makes a push from a body, JSON or safetensors, after its last byte. Mistakes in its content are reported only then: a
+// repeated push gets its receipt regardless of its content.
 
 import HTTPServing
 import Optimizers

@@ -1,6 +1,6 @@
-// What a push says beside its gradients. JSON has members for it, safetensors its metadata, both may use headers, and
-// headers win. Their texts are read by the same rules as JSON values, but for a worker's name, which is text whatever it
-// looks like: `7` and `007` are two workers.
+// The fields of a push other than gradients: members in JSON, metadata in safetensors, headers in both; headers take
+// precedence. Texts are parsed by the same rules as JSON values, except for a worker's name, which is always text: `7`
+// and `007` are two workers.
 
 import HTTPServing
 import Names
@@ -16,7 +16,7 @@ struct PushFields {
     private(set) var isComplete = false
     private var list = ComplaintList(section: "")
 
-    /// Every member that a JSON push may have.
+    /// All members of a JSON push.
     private static let known: [Name] = [
         "gradients", "worker", "epoch", "seq", "based_on", "num_examples", "loss", "metrics", "complete",
     ]
@@ -27,10 +27,10 @@ struct PushFields {
 
     private var values: [Name: JSONValue] = [:]
 
-    /// What is wrong with them, the first mistakes in full.
+    /// The mistakes, the first ones in full.
     var complaints: [Complaint] { list.complaints }
 
-    /// Reads the fields of a body and of its request's headers; a request with a key of its own needs no number.
+    /// Reads the fields of a body and its headers; a request with its own key needs no number.
     init(_ body: TensorBody, headers: Headers, layout: ArenaLayout, hasRequestKey: Bool) {
         for member in body.fields { values[member.key] = member.value }
         if !body.isMetadata { complainUnknown(body.fields.filter { !Self.known.contains($0.key) }, layout) }
@@ -57,7 +57,7 @@ struct PushFields {
         return .cursor(cursor)
     }
 
-    /// What a text of a header or of safetensors metadata says about a field.
+    /// The value of a field in a header or in safetensors metadata.
     static func value(of text: String, for field: Name) -> JSONValue {
         guard known.contains(field), field != "worker" else { return .string(text) }
         do throws(JSONError) { return try JSONValue(parsing: text.utf8) } catch { return .string(text) }
@@ -68,7 +68,7 @@ struct PushFields {
         let seq = integer("seq", atLeast: 1)
         let epoch = integer("epoch", atLeast: 0)
         if values["worker"] != nil, values["seq"] != nil {
-            // An epoch that cannot be read is not epoch 0: the push would be taken for another one.
+            // An unreadable epoch must not become epoch 0: the push would be taken for another one.
             guard let worker, let seq, epoch != nil || values["epoch"] == nil else { return nil }
             return .sequence(worker: worker, epoch: epoch ?? 0, seq: seq)
         }
@@ -108,7 +108,7 @@ struct PushFields {
         }
     }
 
-    /// The value for a sentence: a text itself, or what kind of value it is.
+    /// The value in a sentence: a text itself, or the kind of value.
     private static func words(for value: JSONValue) -> String {
         value.string.map { "the text \"\($0.prefix(40))\"" } ?? value.kind
     }
@@ -162,7 +162,7 @@ struct PushFields {
             + (isGradients ? " Write \(line(member.value.members ?? []))." : "")
     }
 
-    /// The body of a push with these gradients, or with others where they are long.
+    /// The body of a push with these gradients, or with a placeholder if they are long.
     private static func line(_ gradients: [JSONMember]) -> String {
         let entry = SettingValue.Entry(key: "gradients", value: SettingValue(.object(gradients)))
         return "`\(SettingValue.object([entry]).line ?? #"{"gradients":{"NAME":[...]}}"#)`"

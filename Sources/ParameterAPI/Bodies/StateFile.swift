@@ -1,5 +1,4 @@
-// The state of an optimizer as a file: what `GET .../state.safetensors` gives, or what a script makes of another
-// framework's state.
+// An optimizer's state as a file: from `GET .../state.safetensors`, or converted by a script from another framework.
 
 import HTTPServing
 import Names
@@ -7,7 +6,7 @@ import Optimizers
 import ParameterServing
 import TensorCoding
 
-/// `PUT /v1/models/{m}/state`: slots, counts and scalars, all of them or nothing; the parameters' values stay.
+/// `PUT /v1/models/{m}/state`: all slots, counts and scalars or nothing; parameters keep their values.
 @Sendable func importState(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)
@@ -26,13 +25,13 @@ import TensorCoding
             answerPage(of: model, after: result, call, exchange)
         }
     }
-    // A state has no more than a few slots for each number of the model; the budget decides about the rest.
+    // A state has only a few slots per value of the model; the budget limits the rest.
     return .read(receiver, limit: call.api.definitionLimit)
 }
 
 extension NamedState {
-    /// Numbers of a state that are integers, in whatever type they come: torch writes `step` as F32, MindSpore
-    /// `global_step` as I32.
+    /// Integers of a state, in whatever type they are stored: torch writes `step` as F32, MindSpore `global_step` as
+    /// I32.
     fileprivate static func integers(_ name: Name) -> IntegerUse {
         if name == "global_step" || name.dropping(suffix: "#step") != nil { return .wanted(.int64) }
         return name.dropping(suffix: "#started") == nil ? .refused : .wanted(.bool)

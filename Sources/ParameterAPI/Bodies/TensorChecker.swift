@@ -1,5 +1,5 @@
-// Holds decoded tensors against the model: names, shapes, rows. All mistakes are collected, so that one answer tells
-// them all, and a push is judged as a whole.
+// Checks decoded tensors against the model: names, shapes, rows. Collects all mistakes, so that one answer lists them
+// all and a push is judged as a whole.
 
 import Names
 import Optimizers
@@ -12,13 +12,13 @@ struct TensorChecker {
     /// The body's section, for pointers: `gradients` or `parameters`.
     let section: String
     private var list: ComplaintList
-    /// The tensors that are complained of already, by their pointers.
+    /// The pointers of tensors that have already been complained about.
     private var accused: Set<Name> = []
-    /// Unknown names that have been told what they may be called.
+    /// The number of unknown names with a suggestion so far.
     private var hints = 0
-    /// What all unknown names have in common, once it has been told.
+    /// The common affix of all unknown names, once it has been reported.
     private var affix: CommonAffix?
-    /// The first tensor that holds NaN or infinity.
+    /// The first tensor with NaN or infinity.
     private(set) var nonFinite: Complaint?
     private(set) var isDense: [Bool]
     private(set) var sparse: [Int: SparseRows] = [:]
@@ -30,7 +30,7 @@ struct TensorChecker {
         self.isDense = Array(repeating: false, count: layout.parameters.count)
     }
 
-    /// Complains of every trained parameter that got no gradient: for a push that says it is complete.
+    /// Reports every trained parameter without a gradient, for a push that says it is complete.
     mutating func demandAll() {
         for (index, parameter) in layout.parameters.enumerated()
         where parameter.isTrainable && !isDense[index] && sparse[index] == nil {
@@ -48,7 +48,7 @@ struct TensorChecker {
 
     /// Adds a mistake found elsewhere in the same body.
     mutating func add(_ complaint: Complaint) {
-        // A JSON body has its tensors in a section, a file has them at its top.
+        // A JSON body has its tensors in a section, a file at its top level.
         let parts = complaint.pointer.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         for depth in 2...3 where depth <= parts.count {
             accused.insert(Name(parts.prefix(depth).map { String(Substring($0)) }.joined(separator: "/")))
@@ -56,10 +56,11 @@ struct TensorChecker {
         list.add(complaint)
     }
 
-    /// Checks all tensors; `takesRows` says whether sparse rows are allowed, `takesUntrained` whether untrained
-    /// parameters may be set.
+    /// Checks all tensors.
     ///
-    /// - Throws: `outOfMemory` where the system has none for rows.
+    /// `takesRows` allows sparse rows, `takesUntrained` allows untrained parameters.
+    ///
+    /// - Throws: `outOfMemory` if the system has none for rows.
     mutating func check(_ tensors: [DecodedTensor], takesRows: Bool, takesUntrained: Bool) throws(Problem) {
         let unknown = tensors.map(\.name).filter { layout.index(of: $0) == nil }
         affix = CommonAffix(of: unknown, in: layout)
@@ -74,7 +75,7 @@ struct TensorChecker {
 
     private mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) throws(Problem) {
         guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
-        // A tensor that could not be read has been complained of, unless there were many; its shape says nothing.
+        // A tensor that could not be read has been reported already, unless there were many; its shape is meaningless.
         guard tensor.isRead else {
             if accused.contains(Name(tensor.pointer)) { return }
             return complain(tensor, .valueError, "`\(tensor.name)` cannot be read either")
@@ -109,7 +110,8 @@ struct TensorChecker {
         }
     }
 
-    /// The first unknown tensors are told what they may be called: each is compared with thousands of names.
+    /// Reports an unknown tensor; only the first ones get suggestions, because each is compared with thousands of
+    /// names.
     private mutating func unknown(_ tensor: DecodedTensor) {
         if affix != nil { return }
         let plain = "the model has no parameter `\(tensor.name)`"
@@ -143,7 +145,7 @@ struct TensorChecker {
                 expected: .shape(parameter.shape.dimensions), got: .shape(dense))
         }
         let wanted = [indices.count] + parameter.shape.dimensions.dropFirst()
-        // Nested lists cannot say how wide no rows are.
+        // Nested lists cannot express the width of zero rows.
         let isEmpty = indices.isEmpty && tensor.rowsShape == [0]
         guard isEmpty || tensor.rowsShape == wanted, values.count == indices.count * parameter.shape.rowCount else {
             return complain(
@@ -174,6 +176,6 @@ struct TensorChecker {
                 .comparing(expected: expected(), got: got()))
     }
 
-    /// Where the tensor is in a JSON body; a safetensors file has one level only, and the same words help there.
+    /// The tensor's place in a JSON body; also used for a safetensors file, which has only one level.
     private func pointer(of tensor: DecodedTensor) -> String { "/\(section)/\(tensor.name.pointerEscaped)" }
 }

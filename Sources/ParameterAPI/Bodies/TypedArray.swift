@@ -1,11 +1,11 @@
-// A tensor that came as {"0":1,"1":-2}: JavaScript writes its typed arrays so.
+// A tensor sent as {"0":1,"1":-2}, the form in which JavaScript writes its typed arrays.
 
 import Names
 import Optimizers
 import TensorCoding
 
 extension DecodedTensor {
-    /// What to write instead, where the tensor is an object of numbered members.
+    /// What to write instead, if the tensor is an object with numbered members.
     var typedArrayAdvice: String? {
         guard !fields.isEmpty, fields.enumerated().allSatisfy({ $1.key == Name("\($0)") }) else { return nil }
         let line = SettingValue.object([SettingValue.Entry(key: name, value: SettingValue(.array(fields.map(\.value))))]

@@ -1,22 +1,22 @@
-// A safetensors file that is sent as a whole: a model or the state of its optimizer. Whatever is wrong with it, one bit
-// included, is 422 and nothing has been done. ModelFile and StateFile make of it what they are about.
+// A safetensors file sent as a whole: a model or the state of its optimizer. Any mistake in it, even one bit, is
+// answered with 422 and nothing is applied. ModelFile and StateFile interpret the content.
 
 import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
 
-/// A file that was read to its end and is intact, as far as it can tell.
+/// A file that was read to its end and is consistent.
 struct UploadedFile {
     let metadata: [Name: String]
-    /// Tensors of numbers by name; all finite.
+    /// Tensors of numbers by name; all are finite.
     let tensors: [Name: (shape: [Int], values: Floats)]
     /// Counts by name: `PARAMETER#step`.
     let counts: [Name: Int]
 
-    /// Checks what was read.
+    /// Checks the tensors and metadata read.
     ///
-    /// - Throws: `invalidContent` for tensors that cannot be read or hold NaN or infinity, and for a wrong checksum.
+    /// - Throws: `invalidContent` for tensors that cannot be read or contain NaN or infinity, and for a wrong checksum.
     init(_ body: SafetensorsBody) throws(Problem) {
         if !body.issues.isEmpty { throw Problem(body.issues) }
         try FileChecksum.check(body)
@@ -49,7 +49,7 @@ final class FileReader: ContentReader {
     let loan: BodyLoan
     private var reader: SafetensorsReader
 
-    /// - Parameter integers: tells which tensors may, or have to, consist of integers.
+    /// - Parameter integers: says which tensors may, or must, consist of integers.
     init(_ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
         loan = BodyLoan(call)
         reader = SafetensorsReader(
@@ -73,7 +73,7 @@ final class FileReader: ContentReader {
         return try UploadedFile(body)
     }
 
-    /// A damaged header is damaged content like any other here, and no mistake of a program that writes bodies.
+    /// A damaged header counts as damaged content, because no program writes this body.
     private func problem(_ error: SafetensorsError) -> Problem {
         if error == .overBudget { return Problem(error, loan) }
         return Problem([
@@ -84,7 +84,7 @@ final class FileReader: ContentReader {
     }
 }
 
-/// Lets tensors grow as far as the budget goes.
+/// Lets tensors grow within the budget.
 final class GrowingSink: TensorSink {
     let loan: BodyLoan
     private let integerUse: (Name) -> IntegerUse

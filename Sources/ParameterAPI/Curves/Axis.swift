@@ -14,7 +14,7 @@ struct Axis {
         self.init(low, high, unit: Self.unit(span / Double(max(1, count))))
     }
 
-    /// An axis of steps, which are whole; a single one stands in its middle.
+    /// An axis of steps, which are whole numbers; a single step is in the middle.
     init(steps low: Int, _ high: Int, ticks count: Int) {
         guard low < high else {
             self.init(low: Double(low) - 1, high: Double(low) + 1, ticks: [Double(low)])
@@ -37,13 +37,13 @@ struct Axis {
         self.ticks = ticks
     }
 
-    /// The least of 1, 2 and 5 times a power of ten that is not below `rough`.
+    /// The smallest of 1, 2 and 5 times a power of ten that is at least `rough`.
     private static func unit(_ rough: Double) -> Double {
         let power = pow(10, floor(log10(rough)))
         return ([1.0, 2, 5, 10].first { $0 * power >= rough } ?? 10) * power
     }
 
-    /// Where a value is: 0 at the low end, 1 at the high one.
+    /// The position of a value: 0 at the low end, 1 at the high one.
     func position(_ value: Double) -> Double { (value - low) / (high - low) }
 
     /// A tick's text, without the noise of binary fractions; large round numbers as powers of ten.

@@ -1,13 +1,13 @@
-// A rate over steps, for one or more groups: what `lr`, `weight_decay` and previews answer, in whatever form.
+// A rate over steps, for one or more groups: the answer of `lr`, `weight_decay` and previews in every format.
 
 import ParameterServing
 
 /// Values of one or more series at the same steps.
 struct Curve: Sendable {
-    /// What the values are, as the key of the JSON answer: `lr`, `weight_decay`.
+    /// The quantity, as the key of the JSON answer: `lr`, `weight_decay`.
     let quantity: String
     let steps: [Int]
-    /// By group in update order; nil where a rule makes its own rate.
+    /// By group in update order; nil if a rule computes its own rate.
     var series: [(name: String, values: [Float?])]
 
     /// Evaluates `value` for every step.
@@ -26,12 +26,12 @@ struct Curve: Sendable {
 }
 
 extension Curve {
-    /// What a value takes with its text, in whatever form.
+    /// The bytes of a value and its text, in any format.
     private static let bytesPerValue = 64
 
     /// The memory of a curve and of its answer.
     ///
-    /// - Throws: `outOfMemory` or `exceedsMemory` when the budget has no room for it.
+    /// - Throws: `outOfMemory` or `exceedsMemory` if the budget has no room for it.
     static func memory(series: Int, points: Int, _ budget: MemoryBudget) throws(Problem) -> Reservation {
         let bytes = series.multipliedReportingOverflow(by: points * bytesPerValue)
         do throws(ServingError) {
@@ -43,12 +43,12 @@ extension Curve {
 }
 
 extension Call {
-    /// The steps of `from`, `to` (included) and `every`; nil when no range is asked for.
+    /// The steps of `from`, `to` (included) and `every`; nil if no range is requested.
     ///
-    /// The forms that are for looking at show a range even when none is asked for: what has been, and as much again. Asked
-    /// for one step, they show that one.
-    /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points, `conflictingQuery` for a range
-    ///   beside one step.
+    /// Plots show a range even if none is requested: the steps so far, and as many again. If one step is requested,
+    /// they show that one.
+    /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points, `conflictingQuery` for a
+    ///   range together with one step.
     func stepRange(for model: Model, as form: CurveForm) throws(Problem) -> [Int]? {
         guard query(.from) != nil || query(.to) != nil || query(.every) != nil else {
             if form == .json { return nil }
@@ -63,7 +63,7 @@ extension Call {
         return try steps(from: from, to: to, every: every)
     }
 
-    /// The steps from `from` to `to`, both included, `every` apart.
+    /// The steps from `from` to `to`, both included, in intervals of `every`.
     func steps(from: Int, to: Int, every: Int) throws(Problem) -> [Int] {
         guard from <= to else {
             throw Problem(.invalidQuery, "`from` \(from) is greater than `to` \(to); swap them.")
@@ -77,7 +77,7 @@ extension Call {
         return Array(stride(from: from, through: to, by: every))
     }
 
-    /// Refuses a curve of too many groups at too many steps.
+    /// Refuses a curve with too many groups and steps.
     func check(points: Int, ofGroups groups: Int) throws(Problem) {
         guard points > FixedLimits.curveValues / max(1, groups), points > 1 else { return }
         throw Problem(
@@ -88,7 +88,7 @@ extension Call {
 }
 
 extension PublishedVersion {
-    /// The steps that a plot shows unasked: a whole array where there is one, else up to twice the present step.
+    /// The default steps of a plot: a whole array if there is one, otherwise up to twice the current step.
     fileprivate var naturalRange: [Int] {
         let lengths = facts.layout.groups.indices.compactMap { facts.learningRateLength(ofGroup: $0) }
         let last = lengths.min().map { max(0, $0 - 1) } ?? max(100, 2 * step)

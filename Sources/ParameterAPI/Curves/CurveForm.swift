@@ -1,10 +1,10 @@
-// The forms of a curve: chosen by the path's suffix, or else by the Accept header; JSON without either.
+// The formats of a curve: chosen by the path's suffix, or by the Accept header; JSON by default.
 
 import HTTPServing
 import Names
 import TensorCoding
 
-/// How a curve is answered.
+/// The format of a curve's answer.
 enum CurveForm: String, AnswerForm {
     case json
     case csv
@@ -32,7 +32,7 @@ enum CurveForm: String, AnswerForm {
 }
 
 extension JSONWriter {
-    /// Writes `{"steps":[...],"lr":{"group":[...]}}`, or `"lr":[...]` for a curve of one series without a name.
+    /// Writes `{"steps":[...],"lr":{"group":[...]}}`, or `"lr":[...]` for a single series without a name.
     fileprivate mutating func curve(_ curve: Curve) {
         beginObject()
         key("steps")
@@ -51,7 +51,7 @@ extension JSONWriter {
         endObject()
     }
 
-    /// Writes an array of numbers on one line; null where there is none.
+    /// Writes an array of numbers on one line; null for a missing one.
     private mutating func optionalNumbers(_ values: [Float?]) {
         let numbers = values.compactMap { $0 }
         if numbers.count == values.count { return numbers.withUnsafeBufferPointer { self.numbers($0) } }

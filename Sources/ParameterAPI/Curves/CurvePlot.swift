@@ -1,14 +1,14 @@
-// A curve as a picture that stands alone: readable on light and dark pages, told apart by dashes as well as by colour,
-// and with a sentence for those who do not see it.
+// A curve as a self-contained picture: readable on light and dark pages, with lines that differ in dashes as well as
+// colour, and a sentence for people who cannot see it.
 
 /// A plot of a curve as SVG.
 struct CurvePlot {
     private static let width = 760.0
     private static let frameHeight = 270.0
     private static let sides = (left: 78.0, right: 32.0, bottom: 52.0)
-    /// A line has at most this many points: more than there are pixels would only be heavier.
+    /// The most points of a line: more than there are pixels would only make it larger.
     private static let mostPoints = 1500
-    /// Series of a single step stand side by side, so that equal values do not hide each other.
+    /// Series with a single step are drawn side by side, so that equal values do not hide each other.
     private static let dotDistance = 11.0
 
     private let curve: Curve
@@ -92,7 +92,7 @@ struct CurvePlot {
         }.joined(separator: "\n")
     }
 
-    /// The line's points; of a long line evenly chosen ones, the last always among them.
+    /// The line's points; for a long line, evenly chosen ones including the last.
     private func points(_ values: [Float?]) -> String {
         let count = min(values.count, Self.mostPoints)
         return (0..<count).compactMap { place in

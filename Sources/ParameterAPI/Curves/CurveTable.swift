@@ -1,4 +1,4 @@
-// A curve as CSV: one row a step, one column a group. Source: RFC 4180.
+// A curve as CSV: one row per step, one column per group. Source: RFC 4180.
 
 /// A table of a curve.
 struct CurveTable {

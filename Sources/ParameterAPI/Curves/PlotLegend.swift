@@ -1,4 +1,4 @@
-// The names of a plot's series in columns, in as many rows as they need; a long name is cut in its middle, since names
+// The names of a plot's series in columns, in as many rows as needed; a long name is cut in its middle, because names
 // of groups often differ at either end.
 
 /// The legend of a plot.
@@ -9,7 +9,7 @@ struct PlotLegend {
     private static let most = 36
 
     private let names: [String]
-    /// What follows a name, for a series of which nothing can be drawn.
+    /// A note after the name of a series without a line.
     private let notes: [String]
     private let isDots: Bool
     private let left: Double

@@ -1,4 +1,4 @@
-// What tells the series of a plot apart: a colour and a dash, in 36 combinations.
+// The styles of a plot's series: a colour and a dash, in 36 combinations.
 
 /// Colours, dashes and the style sheet of a plot.
 enum PlotStyle {
@@ -10,13 +10,13 @@ enum PlotStyle {
 
     /// The attributes of a series' line.
     ///
-    /// Each round through the colours starts one dash further.
+    /// Each round of colours starts with the next dash.
     static func line(_ number: Int) -> String {
         let dash = dashes[(number + number / onLight.count) % dashes.count]
         return "class=\"line c\(number % onLight.count)\"" + (dash.isEmpty ? "" : " stroke-dasharray=\"\(dash)\"")
     }
 
-    /// A mark for a single value: a line without length, whose round ends are left.
+    /// A mark for a single value: a line of length zero, of which the round ends remain.
     static func dot(_ number: Int, _ x: Double, _ y: Double) -> String {
         let (x, y) = (SVGText.number(x), SVGText.number(y))
         return "<line class=\"dot c\(number % onLight.count)\" x1=\"\(x)\" x2=\"\(x)\" y1=\"\(y)\" y2=\"\(y)\"/>"

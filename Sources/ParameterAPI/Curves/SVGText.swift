@@ -1,8 +1,9 @@
-// Text and numbers as a picture needs them.
+// Text and numbers in an SVG picture.
 
 /// Escaping, measuring and cutting of text in SVG.
 enum SVGText {
-    /// About how wide a text is at 13 pixels, which no one but the browser knows: on the safe side for most fonts.
+    /// The approximate width of a text at 13 pixels, an upper estimate for most fonts; only the browser knows it
+    /// exactly.
     static func width(_ text: String) -> Double { text.reduce(0) { $0 + width($1) } }
 
     /// The text, cut in its middle if it is wider than `limit`.
@@ -13,10 +14,10 @@ enum SVGText {
         return String(fitting(Array(text), half)) + "…" + String(tail)
     }
 
-    /// A coordinate, to a tenth of a pixel.
+    /// A coordinate, rounded to a tenth of a pixel.
     static func number(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 
-    /// The text with what means something to XML, or nothing, replaced.
+    /// The text with XML's special characters escaped and invalid ones replaced.
     static func escaped(_ text: String) -> String {
         text.reduce(into: "") { result, character in
             switch character {
@@ -39,7 +40,7 @@ enum SVGText {
         }
     }
 
-    /// The first characters that fit into `limit`.
+    /// The first characters that fit within `limit`.
     private static func fitting(_ characters: [Character], _ limit: Double) -> ArraySlice<Character> {
         var room = limit
         return characters.prefix { character in

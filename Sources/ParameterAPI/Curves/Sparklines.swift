@@ -1,4 +1,4 @@
-// A curve for the terminal: a line of blocks per group, between its smallest and largest value.
+// A curve for the terminal: one line of block characters per group, scaled to its smallest and largest value.
 
 /// Sparklines of a curve.
 struct Sparklines {

@@ -1,5 +1,5 @@
-// A checkpoint as a safetensors file: a header made here in front of the values as they are on disk. Ranges of it are
-// read alone, so that a tool can look at the header of a large file without fetching the rest.
+// A checkpoint as a safetensors file: a header made here, followed by the values from disk. Ranges are read on their
+// own, so that a tool can read the header of a large file without fetching the rest.
 
 import HTTPServing
 import Names
@@ -13,18 +13,20 @@ struct CheckpointDownload {
     private let header: [UInt8]
     private let name: String
     private let tag: String
-    /// What the budget lends for the header and what it is made of.
+    /// The budget's loan for the header and its parts.
     private let memory: Reservation
 
-    /// Makes the header; the checksum in it is made of all values, once.
+    /// Makes the header.
+    ///
+    /// Its checksum covers all values and is computed once.
     init(_ file: CheckpointFile, _ model: Model, _ call: Call) throws(Problem) {
         self.file = file
         let facts = file.facts
-        // A number may come again when the newest checkpoint is deleted before a restart, but not with the same version in
+        // A number may be reused if the newest checkpoint is deleted before a restart, but not with the same version in
         // the same second.
         tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\""
         name = "\(model.name)-\(file.facts.step)"
-        // In base64, as a text, and in the header, each four thirds as long.
+        // As base64, as text, and in the header, each a third longer.
         do throws(ServingError) { memory = try call.api.registry.budget.reserve(4 * file.head.count) } catch {
             throw Problem(error)
         }
@@ -45,7 +47,7 @@ struct CheckpointDownload {
         }
     }
 
-    /// What the checksum covers of the values, read in pieces.
+    /// The checksum's input from the values, read in pieces.
     private static func checked(_ file: CheckpointFile) throws(ServingError) -> [FileChecksum.Tensor] {
         let window = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { window.deallocate() }
@@ -75,7 +77,7 @@ struct CheckpointDownload {
                 (name: "ETag", value: tag), (name: "Accept-Ranges", value: "bytes"),
             ]
         let isStale = call.request.headers["If-Range"].map { $0 != tag } ?? false
-        // A range means something in a GET alone: RFC 9110, section 14.2.
+        // A range only has a meaning in a GET: RFC 9110, section 14.2.
         let range = isStale || call.request.method == .head ? nil : call.request.headers["Range"]
         guard let wanted = try ByteRange(range, of: count)?.bytes else {
             return Response(status: 200, headers: headers, body: .segments([try segment(0..<count, call).segment]))
@@ -115,9 +117,9 @@ struct CheckpointDownload {
 struct ByteRange {
     let bytes: Range<Int>
 
-    /// Reads the header; nil where there is none or where it is to be ignored, as more than one range is.
+    /// Reads the header; nil if there is none or if it must be ignored, such as one with several ranges.
     ///
-    /// - Throws: `rangeNotSatisfiable` where it is outside.
+    /// - Throws: `rangeNotSatisfiable` if the range is outside the file.
     init?(_ header: String?, of count: Int) throws(Problem) {
         guard let header, header.lowercased().hasPrefix("bytes="), !header.contains(",") else { return nil }
         let range = header.dropFirst(6).trimmingSpaces()

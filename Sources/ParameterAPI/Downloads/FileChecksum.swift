@@ -1,5 +1,5 @@
-// The checksum of a file that can be sent back, in its metadata. It covers the metadata and the tensors by name, so
-// that a tool may write them in another order, and every bit of them.
+// The checksum in the metadata of a file that can be uploaded again. It covers the metadata and the tensors by name, so
+// that tools may reorder tensors, and every bit of them.
 
 import Names
 import Optimizers
@@ -33,9 +33,9 @@ struct FileChecksum {
         return "xxh3-\(builder.fingerprint)"
     }
 
-    /// Holds a file against its checksum; one of another tool has none.
+    /// Compares a file with its checksum; files of other tools have none.
     ///
-    /// - Throws: `invalidContent` where it differs, and where its key was damaged itself.
+    /// - Throws: `invalidContent` if it differs, or if its key is damaged.
     static func check(_ body: SafetensorsBody) throws(Problem) {
         guard let stated = body.metadata[key] else {
             guard let near = body.metadata.keys.first(where: isDamagedKey) else { return }
@@ -47,8 +47,8 @@ struct FileChecksum {
         }
     }
 
-    /// Whether a name is the key with another letter in one place: a file of this server whose checksum must not be
-    /// passed over.
+    /// Whether a name is the key with one letter changed: a damaged file of this server, whose checksum must not be
+    /// ignored.
     private static func isDamagedKey(_ name: Name) -> Bool {
         name.utf8.count == key.utf8.count && zip(name.utf8, key.utf8).filter { $0 != $1 }.count == 1
     }
@@ -65,7 +65,7 @@ struct FileChecksum {
 }
 
 extension DecodedTensor {
-    /// What the checksum covers of the tensor.
+    /// The checksum's input from the tensor.
     fileprivate var checked: FileChecksum.Tensor {
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         let fingerprint =
@@ -78,11 +78,11 @@ extension DecodedTensor {
     }
 }
 
-/// Checksums of checkpoints that were asked for lately, since ranges of one file are asked for one after the other.
+/// Checksums of recently requested checkpoints, because ranges of one file are requested one after another.
 final class ChecksumCache: Sendable {
     private let known = Locked<[String: String]>([:])
 
-    /// The checksum called `tag`; made by `body`, without the lock, where it is not known.
+    /// The checksum with the given tag; if unknown, `body` computes it, outside the lock.
     func value<Failure: Error>(_ tag: String, _ body: () throws(Failure) -> String) throws(Failure) -> String {
         if let found = known.withLock({ $0[tag] }) { return found }
         let made = try body()

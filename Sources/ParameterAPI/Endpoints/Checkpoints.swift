@@ -1,4 +1,4 @@
-// Checkpoints for people: save, list, look, download, restore, delete; and rollback, which needs none.
+// Checkpoints: save, list, show, download, restore, delete; and rollback, which needs none.
 
 import HTTPServing
 import Optimizers
@@ -48,7 +48,7 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
     }
 }
 
-/// `GET /v1/models/{m}/checkpoints/{id}`: its facts, or with `.safetensors` the file, whole or in ranges.
+/// `GET /v1/models/{m}/checkpoints/{id}`: its description, or with `.safetensors` the file, whole or in ranges.
 @Sendable func getCheckpoint(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let id = try checkpointID(call)
@@ -138,7 +138,7 @@ private func noCheckpoint(_ id: UInt64, _ model: Model) -> Problem {
 }
 
 extension Result {
-    /// The result of a search that found something, or failed; nil for one that found nothing.
+    /// The result of a search that succeeded or failed; nil if nothing was found.
     fileprivate func found<Value>() -> Result<Value, Failure>? where Success == Value? {
         switch self {
         case .success(let value): value.map { .success($0) }
@@ -148,7 +148,7 @@ extension Result {
 }
 
 extension Result<Response, Problem> {
-    /// The answer, or the problem as one.
+    /// The answer, or the problem as an answer.
     fileprivate func orProblem(for request: Request) -> Response {
         switch self {
         case .success(let response): response
@@ -158,7 +158,7 @@ extension Result<Response, Problem> {
 }
 
 extension JSONWriter {
-    /// Writes what is known of a checkpoint.
+    /// Writes the description of a checkpoint.
     fileprivate mutating func checkpoint(_ facts: CheckpointFacts, of model: Model) {
         beginObject()
         member("id", Int(facts.id))
@@ -170,7 +170,7 @@ extension JSONWriter {
         endObject()
     }
 
-    /// Writes what is wrong with a checkpoint.
+    /// Writes the damage of a checkpoint.
     fileprivate mutating func damage(_ checkpoint: DamagedCheckpoint) {
         beginObject()
         member("id", Int(checkpoint.id))

@@ -37,7 +37,7 @@ import ParameterServing
     }
 }
 
-/// The place of a group in update order.
+/// The index of a group in update order.
 ///
 /// - Throws: `notFound` with the nearest names.
 func groupIndex(_ name: Name, _ version: PublishedVersion) throws(Problem) -> Int {

@@ -1,4 +1,4 @@
-// Setting values from outside: all of the named parameters or none, unless the request says that a part is enough.
+// Importing values: all of the named parameters or none, unless the request allows a part.
 
 import HTTPServing
 import Names
@@ -13,15 +13,15 @@ import TensorCoding
     let request = try ImportRequest(call, model)
     let reader = BodyReader(
         format, section: "parameters", sink: request.sink, passesUnknownTypes: request.isPartial)
-    // Of a part's file most may belong to another model; what is passed over takes no memory.
+    // With `partial`, most of a file may belong to another model; what is skipped takes no memory.
     let limit = request.isPartial ? call.api.definitionLimit : call.api.tensorLimit(model, format)
     return .read(ContentReceiver(call, reader, then: request.carryOut), limit: limit)
 }
 
-/// What an import asks for beside its values.
+/// The options of an import.
 private struct ImportRequest {
     let sink: GradientSink
-    /// Whether the tensors that fit are taken though others do not.
+    /// Whether matching tensors are imported even if others do not match.
     let isPartial: Bool
     private let call: Call
     private let model: Model
@@ -37,7 +37,7 @@ private struct ImportRequest {
         sink = GradientSink(model, loan: BodyLoan(call), takesUntrained: true)
     }
 
-    /// Takes over the values of a body.
+    /// Imports the values of a body.
     func carryOut(_ body: TensorBody, _ exchange: Exchange) throws(Problem) {
         let arena = try sink.arena()
         let checked = try checked(body)
@@ -56,7 +56,9 @@ private struct ImportRequest {
         return values.fingerprint(in: sink.layout)
     }
 
-    /// What fits; the complaints are about what does not, which is nothing unless a part is enough.
+    /// The matching tensors.
+    ///
+    /// The complaints are about the others, which must not exist unless a part is allowed.
     private func checked(_ body: TensorBody) throws(Problem) -> TensorChecker {
         try checkFields(body)
         var checking = TensorChecker(layout: sink.layout, section: "parameters")

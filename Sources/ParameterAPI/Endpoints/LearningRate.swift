@@ -1,4 +1,4 @@
-// Asking for rates: get_lr, get_lr_parameter and get_weight_decay, at any step. A question never moves the step.
+// Queries of rates: get_lr, get_lr_parameter and get_weight_decay, at any step. A query never advances the step.
 
 import HTTPServing
 import Names
@@ -56,7 +56,7 @@ private typealias Evaluate = @Sendable (ModelFacts, Int) throws(Problem) -> [Flo
     }
 }
 
-/// As `learningRates`; past the end of an array it says how far a range may go.
+/// As `learningRates`; past the end of an array the error says how far a range may go.
 @Sendable private func plottedRates(_ facts: ModelFacts, _ step: Int) throws(Problem) -> [Float?] {
     do throws(ServingError) {
         return try facts.learningRates(at: step)
@@ -70,7 +70,7 @@ private typealias Evaluate = @Sendable (ModelFacts, Int) throws(Problem) -> [Flo
 }
 
 extension Curve {
-    /// What a curve is asked for.
+    /// The subject of a curve.
     fileprivate struct Subject {
         let quantity: String
         let title: String
@@ -131,7 +131,7 @@ private func answerValues(
     }
 }
 
-/// The parameters that the query names, with the groups that rule their rates.
+/// The parameters named in the query, with the groups that determine their rates.
 private func parameters(
     _ names: [Name], of layout: ArenaLayout
 ) throws(Problem) -> [(name: Name, group: Int)] {

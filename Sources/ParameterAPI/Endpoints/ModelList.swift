@@ -1,4 +1,4 @@
-// The list of models: those that are served, and those of the data directory that are not.
+// The list of models: those that are served, and those in the data directory that are not.
 
 import HTTPServing
 import Names
@@ -34,7 +34,7 @@ import TensorCoding
 }
 
 extension JSONWriter {
-    /// The models that are not served, with the reason; left out where there are none.
+    /// The models that are not served, with the reason; left out if there are none.
     fileprivate mutating func unavailable(_ models: [UnavailableModel]) {
         guard !models.isEmpty else { return }
         key("unavailable")

@@ -50,7 +50,7 @@ private func answer(_ result: Result<ModelRegistry.Created, ServingError>, _ cal
     }
 }
 
-/// The answer of an earlier creation; all that is known of a model that has gone since is in its cursor.
+/// The answer of an earlier creation; if the model has been deleted since, only its cursor is known.
 private func answerAgain(_ uid: ModelUID, step: Int, _ call: Call, _ exchange: Exchange) {
     if let model = try? call.model(), model.uid == uid {
         return answerPage(of: model, at: (step, 1), status: 201, call, exchange)
@@ -72,9 +72,9 @@ private func answerAgain(_ uid: ModelUID, step: Int, _ call: Call, _ exchange: E
     }
 }
 
-/// What `If-Match` demands of the model that a PUT or a DELETE finds.
+/// The versions that `If-Match` requires of the model of a PUT or a DELETE.
 ///
-/// - Throws: `preconditionFailed` also where there is no model.
+/// - Throws: `preconditionFailed`, also if there is no model.
 private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
     guard call.request.headers["If-Match"] != nil else { return nil }
     let model: Model
@@ -107,7 +107,7 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
     }
 }
 
-/// Which model a DELETE means: one that is not served too, where nothing is asked of it by If-Match.
+/// The model of a DELETE; without If-Match, also one that is not served.
 private func deletedModel(_ call: Call) throws(Problem) -> ModelCondition? {
     if let model = call.api.registry.unavailableModel(named: call.argument("m")),
         call.request.headers["If-Match"] == nil
@@ -118,13 +118,13 @@ private func deletedModel(_ call: Call) throws(Problem) -> ModelCondition? {
         let model = try call.model()
         return try call.condition(on: model) ?? ModelCondition(uid: model.uid)
     } catch {
-        // A retry finds the model gone, or another one in its place.
+        // A retry finds the model deleted or replaced.
         guard call.isKeyed, error.kind == .unknownModel else { throw error }
         return try replacedModel(call)
     }
 }
 
-/// Answers a change with the page of `model`: as it is now, or, to a retry, as the first request left it.
+/// Answers a change with the page of `model`: the current one, or, for a retry, that after the first request.
 func answerPage(
     of model: Model, after result: Result<Answered<ChangedVersion>, ServingError>, _ call: Call, _ exchange: Exchange,
     skipped: [Complaint] = []
@@ -135,7 +135,7 @@ func answerPage(
     }
 }
 
-/// Answers with the page of `model` as it was at a version; definition and rates are those of now where it is not kept.
+/// Answers with the page of `model` at a version; with the current definition and rates if the version is not kept.
 private func answerPage(
     of model: Model, at place: (step: Int, version: Int), status: Int, _ call: Call, _ exchange: Exchange
 ) {
@@ -144,9 +144,9 @@ private func answerPage(
     answerPage(of: model, version, divergence: nil, status: status, call, exchange)
 }
 
-/// Answers with the page of `model` as it is now.
+/// Answers with the current page of `model`.
 ///
-/// `skipped` is what a partial import left out.
+/// `skipped` lists what a partial import left out.
 func answerPage(
     of model: Model, status: Int, _ call: Call, _ exchange: Exchange, skipped: [Complaint] = []
 ) {
@@ -168,12 +168,12 @@ private func answerPage(
     }
 }
 
-/// The headers that every answer about a version carries.
+/// The headers of every answer about a version.
 func versionHeaders(_ version: PublishedVersion) -> [(name: String, value: String)] {
     versionHeaders(version.cursor, step: version.step)
 }
 
-/// The same for a version that is known by its cursor alone.
+/// As above, for a version of which only the cursor is known.
 func versionHeaders(_ cursor: Cursor, step: Int) -> [(name: String, value: String)] {
     [
         (name: "X-Paramd-Step", value: "\(step)"), (name: "X-Paramd-Version", value: "\(cursor.version)"),
@@ -181,7 +181,7 @@ func versionHeaders(_ cursor: Cursor, step: Int) -> [(name: String, value: Strin
     ]
 }
 
-/// Whether a model may have that name.
+/// Whether a model may have this name.
 func isModelName(_ name: String) -> Bool {
     let isClean = name.utf8.allSatisfy {
         $0 == 0x5f || $0 == 0x2e || $0 == 0x2d || (0x30...0x39).contains($0) || (0x41...0x5a).contains($0)

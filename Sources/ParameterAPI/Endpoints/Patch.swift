@@ -1,4 +1,4 @@
-// Live changes of hyperparameters: merge patches for a model or for one of its groups.
+// Changing hyperparameters during training: merge patches for a model or one of its groups.
 
 import HTTPServing
 import Names

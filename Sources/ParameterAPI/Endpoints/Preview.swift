@@ -1,4 +1,4 @@
-// A schedule evaluated without a model: to look at a rate before training with it.
+// A schedule evaluated without a model, to see a rate before training with it.
 
 import HTTPServing
 import Names
@@ -19,7 +19,7 @@ import TensorCoding
     return .read(receiver, limit: FixedLimits.rates.documentBytes)
 }
 
-/// What a preview asks for.
+/// The request of a preview.
 private struct Preview {
     private static let known: [Name] = ["learning_rate", "from", "to", "every", "past_end"]
     private let rate: LearningRate

@@ -1,4 +1,4 @@
-// Pulling parameters: now, or as soon as there is a newer version.
+// Pulling parameters: immediately, or as soon as there is a newer version.
 
 import HTTPServing
 import Optimizers
@@ -17,9 +17,9 @@ import ParameterServing
     }
 }
 
-/// The version that `since` names, by a cursor or a bare number.
+/// The version in `since`, a cursor or a bare number.
 ///
-/// - Throws: `cursorUnknown` for a cursor of another life of the model.
+/// - Throws: `cursorUnknown` for a cursor of an earlier model of the same name.
 private func since(_ call: Call, _ model: Model) throws(Problem) -> Int? {
     guard let text = call.query(.since) else { return nil }
     guard let cursor = Cursor(text) else {

@@ -1,4 +1,4 @@
-// The daemon's effective configuration: each setting and limit, and where its value comes from.
+// The daemon's effective configuration: each setting and limit, and the origin of its value.
 
 import HTTPServing
 import Names
@@ -6,7 +6,7 @@ import ParameterServing
 import TensorCoding
 import Threading
 
-/// One setting as a person asks for it.
+/// One setting as shown to users.
 public struct EffectiveSetting: Sendable {
     let name: String
     let value: String
@@ -18,12 +18,12 @@ public struct EffectiveSetting: Sendable {
     /// Makes a row.
     ///
     /// - Parameters:
-    ///   - name: the setting, in the words of its flag.
+    ///   - name: the setting, named like its flag.
     ///   - value: its value as text.
-    ///   - origin: `flag`, `environment`, `file`, `default`, or `fixed` for what nothing changes.
-    ///   - file: the path of the file that it was read from.
+    ///   - origin: `flag`, `environment`, `file`, `default`, or `fixed` if it cannot be changed.
+    ///   - file: the path of the file that sets it.
     ///   - line: the line in that file.
-    ///   - meaning: what it bounds, where the name does not say it.
+    ///   - meaning: an explanation, if the name does not give it.
     public init(
         _ name: String, _ value: String, origin: String, file: String? = nil, line: Int? = nil, meaning: String? = nil
     ) {
@@ -36,12 +36,12 @@ public struct EffectiveSetting: Sendable {
     }
 }
 
-/// Everything that can be told about how a daemon was started.
+/// How the daemon was started.
 public struct EffectiveConfiguration: Sendable {
     let settings: [EffectiveSetting]
     let limits: [EffectiveSetting]
 
-    /// Makes the answer of `/v1/server` to "with which settings".
+    /// Makes the configuration part of `/v1/server`.
     public init(settings: [EffectiveSetting] = [], limits: [EffectiveSetting] = []) {
         self.settings = settings
         self.limits = limits

@@ -1,4 +1,4 @@
-// What a newcomer and a supervisor ask first: the guide, the probes, the version, the contract, the help pages.
+// The first requests of newcomers and supervisors: the guide, the probes, the version, the contract, the help pages.
 
 import HTTPServing
 
@@ -10,12 +10,12 @@ import HTTPServing
     return .answer { exchange in exchange.complete { wantsPage ? page(text, title: "paramd") : .text(text) } }
 }
 
-/// `GET /livez`: the process answers.
+/// `GET /livez`: whether the process answers.
 @Sendable func getLiveness(_ call: Call) throws(Problem) -> Plan {
     .answer { exchange in exchange.complete { .text("ok\n") } }
 }
 
-/// `GET /readyz`: it takes pushes.
+/// `GET /readyz`: whether it accepts pushes.
 @Sendable func getReadiness(_ call: Call) throws(Problem) -> Plan {
     .answer { exchange in
         if let reason = call.api.registry.notReady {
@@ -48,7 +48,7 @@ import HTTPServing
     }
 }
 
-/// `GET /problems/{slug}`: what an error means and what to do.
+/// `GET /problems/{slug}`: the meaning of an error, and what to do.
 @Sendable func getProblemPage(_ call: Call) throws(Problem) -> Plan {
     guard let kind = ProblemKind(rawValue: call.argument("slug")) else {
         throw Problem(
@@ -62,7 +62,7 @@ import HTTPServing
 }
 
 extension Call {
-    /// Whether a browser asks, which says that it takes HTML; programs take whatever comes.
+    /// Whether a browser asks: it says that it accepts HTML; programs accept anything.
     fileprivate var wantsPage: Bool { request.headers["Accept"]?.contains("text/html") ?? false }
 }
 
@@ -82,14 +82,14 @@ private func guide(for host: String, version: String) -> String {
     """
     paramd \(version): a parameter server that you can use with curl
 
-    Create a model, or start it over: SGD, and a learning rate for each of three steps
+    Create a model, or start it over: SGD with a learning rate for each of three steps
       curl -X PUT --json '{"optimizer":"sgd","learning_rate":[0.5,0.25,0.1],"parameters":{"w":[0,0]}}' '\(host)/v1/models/demo?replace=1'
 
-    Push a gradient; the answer tells the rate that was used
+    Push a gradient; the answer contains the rate that was used
       curl --json '{"gradients":{"w":[1,-2]}}' \(host)/v1/models/demo/gradients
 
-    Pull the parameters, or as soon as there is a version after the first; with the newest one as since, this waits for the
-    next push, and prints nothing (304) when none comes in time
+    Pull the parameters, now or once there is a version after the first. With the newest version as since, this waits for
+    the next push, and prints nothing (304) if none comes in time
       curl \(host)/v1/models/demo/parameters
       curl '\(host)/v1/models/demo/parameters?since=1&wait=30s'
 

@@ -1,4 +1,4 @@
-// The optimizer's state as it is: slots under MindSpore's names, and the scalars beside them.
+// The current state of the optimizer: slots under MindSpore's names, and the scalars.
 
 import HTTPServing
 import Names
@@ -11,7 +11,7 @@ import TensorCoding
     let model = try call.model()
     let representation = try Representation(call)
     return .answer { exchange in
-        // The copy is taken by the model between two updates.
+        // The model makes the copy between two updates.
         model.export { result in
             let export: ModelExport
             do throws(ServingError) { export = try result.get() } catch { return call.answer(exchange, Problem(error)) }
@@ -29,7 +29,7 @@ import TensorCoding
     }
 }
 
-/// The state may change without a new version: a skipped update resets a counter, a registration begins an epoch.
+/// The state may change without a new version: a skipped update resets a counter, a registration starts an epoch.
 private func stateValidators(
     _ call: Call, _ export: ModelExport, _ representation: Representation
 ) -> Validators {
@@ -70,7 +70,7 @@ private func stateDocument(
 }
 
 extension JSONWriter {
-    /// Writes a count of updates as the tensor that it is in a file.
+    /// Writes a count of updates in the form of a file's tensor.
     fileprivate mutating func count(_ name: Name, _ count: Int) {
         key(name)
         beginObject()
@@ -88,7 +88,7 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
     let slots = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
     let known = versionMetadata(export.version) + export.scalars.map { (Name($0.name), "\($0.value)") }
     let metadata = known + [(FileChecksum.key, FileChecksum.text(metadata: known, tensors: export.checked))]
-    // Counts first: eight bytes each, so that they are aligned wherever the file is mapped.
+    // Counts first: they have eight bytes each, so they are aligned wherever the file is mapped.
     let head = SafetensorsHeader.encode(counts + slots, metadata: metadata)
     let steps = export.counts.flatMap { withUnsafeBytes(of: Int64($0.value).littleEndian, Array.init) }
     let data = export.slots.map { Response.Segment(owner: export, bytes: UnsafeRawBufferPointer($0.values)) }
@@ -98,12 +98,12 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
 }
 
 extension ModelExport {
-    /// The most that the state takes as JSON.
+    /// The most bytes of the state as JSON.
     fileprivate var documentBytes: Int {
         slots.indices.reduce(1024 + 256 * (counts.count + scalars.count)) { $0 + tensor($1).bytes.upperBound }
     }
 
-    /// A slot as a document tells it.
+    /// A slot in a JSON document.
     fileprivate func tensor(_ index: Int) -> DocumentTensor {
         let slot = slots[index]
         return DocumentTensor(
@@ -111,7 +111,7 @@ extension ModelExport {
             values: TensorValues(slot.values, keptBy: self))
     }
 
-    /// What the checksum of the file covers.
+    /// The input of the file's checksum.
     fileprivate var checked: [FileChecksum.Tensor] {
         counts.map { (name: $0.name, shape: [], fingerprint: Fingerprint(of: $0.value)) }
             + slots.map { slot in
@@ -123,7 +123,7 @@ extension ModelExport {
     }
 }
 
-/// What every safetensors file says of where it comes from.
+/// The origin, which every safetensors file states.
 func versionMetadata(_ version: PublishedVersion) -> [(Name, String)] {
     [
         ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),
@@ -131,7 +131,7 @@ func versionMetadata(_ version: PublishedVersion) -> [(Name, String)] {
     ]
 }
 
-/// The headers of a safetensors answer; `name` is the file that a browser or `curl -OJ` saves.
+/// The headers of a safetensors answer; a browser or `curl -OJ` saves it as `name`.
 func safetensorsHeaders(_ name: String) -> [(name: String, value: String)] {
     [
         WireFormat.safetensors.header,

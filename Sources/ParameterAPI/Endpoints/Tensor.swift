@@ -1,5 +1,5 @@
-// One parameter: all of it or some rows, as JSON, safetensors or an .npy file; and the block of rows that an embedding
-// pull wants.
+// One parameter: all of it or some rows, as JSON, safetensors or an .npy file; and the rows of an embedding in one
+// request.
 
 import HTTPServing
 import Names
@@ -46,9 +46,9 @@ import TensorCoding
     return .read(receiver, limit: DocumentReader.limit)
 }
 
-/// The parameter that the path names, and the form that its suffix or the Accept header asks for.
+/// The parameter named in the path, and the format from its suffix or the Accept header.
 ///
-/// A name may end in `.npy` itself: where there is such a parameter, the path means it and no file.
+/// A name may end in `.npy`: if there is such a parameter, the path names it and no file.
 private func tensor(_ call: Call, _ layout: ArenaLayout) throws(Problem) -> (Int, TensorForm) {
     let name = Name(call.argument("p"))
     guard let suffix = call.suffix, let form = TensorForm(rawValue: suffix) else {

@@ -1,4 +1,4 @@
-// A version by its uid and number: what it names never changes, so caches may keep it forever.
+// A version by its uid and number: its content never changes, so caches may keep it forever.
 
 import HTTPServing
 import ParameterServing
@@ -25,7 +25,7 @@ private func retainedVersion(_ wanted: String, of model: Model) throws(Problem) 
 }
 
 extension Problem {
-    /// A version that the model had once, or may have had.
+    /// The problem for a version that the model had, or may have had.
     init(noLongerKept version: Cursor, newest: Cursor) {
         self.init(.gone, "Version \(version) is no longer kept.", hint: "Pull the newest, \(newest).")
     }

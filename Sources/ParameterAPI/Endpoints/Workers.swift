@@ -1,11 +1,11 @@
-// Workers and what became of their pushes: what a worker needs to go on after a crash, its own or the daemon's.
+// Workers and the results of their pushes: what a worker needs to continue after its own or the daemon's crash.
 
 import HTTPServing
 import Names
 import ParameterServing
 import TensorCoding
 
-/// `PUT /v1/models/{m}/workers/{w}`: a new epoch, whose numbers start at 1.
+/// `PUT /v1/models/{m}/workers/{w}`: a new epoch, with numbers from 1.
 @Sendable func registerWorker(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let worker = try workerName(call)
@@ -17,7 +17,7 @@ import TensorCoding
     }
 }
 
-/// `DELETE /v1/models/{m}/workers/{w}`: its receipts go; its numbers stay known, so that none is applied twice.
+/// `DELETE /v1/models/{m}/workers/{w}`: deletes its receipts, but remembers its numbers, so that none is applied twice.
 @Sendable func deleteWorker(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let worker = try workerName(call)
@@ -94,7 +94,7 @@ private func answer(_ call: Call, _ exchange: Exchange, _ worker: Name, _ facts:
     call.answer(exchange) { $0.worker(worker, facts) }
 }
 
-/// The worker that the path names.
+/// The worker named in the path.
 private func workerName(_ call: Call) throws(Problem) -> Name {
     let name = call.argument("w")
     guard WorkerName.isValid(name) else {
@@ -114,7 +114,7 @@ extension PushOutcome {
 }
 
 extension JSONWriter {
-    /// Writes what is known of a worker.
+    /// Writes the description of a worker.
     fileprivate mutating func worker(_ name: Name, _ facts: WorkerFacts) {
         beginObject()
         member("worker", name)

@@ -1,5 +1,5 @@
-// The path that was probably meant: each route is laid against the path segment by segment, where a literal may be
-// misspelt, the prefix left out and an empty segment (a trailing slash) dropped. Wagner and Fischer's table, over segments.
+// The path that was probably meant: each route is aligned with the path segment by segment, where a literal may be
+// misspelled, the prefix missing and an empty segment (a trailing slash) extra. Wagner-Fischer's table, over segments.
 
 import HTTPServing
 import Names
@@ -7,9 +7,9 @@ import Optimizers
 
 /// Suggestions for a path that does not exist.
 enum NearestRoute {
-    /// More segments than any route has are not looked at.
+    /// Paths with more segments than any route are not examined.
     private static let longest = 12
-    /// The prefix left out and a literal misspelt, beside two arguments.
+    /// Allows a missing prefix and a misspelled literal, in addition to two arguments.
     private static let farthest = 7
 
     /// "did you mean /v1/models/demo/lr?", or where the paths are listed.
@@ -22,7 +22,7 @@ enum NearestRoute {
         return "did you mean /\(best.path.joined(separator: "/"))?"
     }
 
-    /// A route laid against the first segments of a path: how far apart they are, and the path as it would be right.
+    /// A route aligned with the first segments of a path: the distance, and the corrected path.
     private struct Alignment {
         var cost = 0
         var path: [String] = []

@@ -1,13 +1,13 @@
-// What the decoders refuse, as problems.
+// The decoders' errors as problems.
 
 import Optimizers
 import ParameterServing
 import TensorCoding
 
 extension Problem {
-    /// A text that is not JSON, or JSON with a number that nothing here can hold: line, column, and what to change.
+    /// A text that is not JSON, or has a number out of range: line, column, and what to change.
     ///
-    /// - Parameter loan: what the body holds of the budget, which tells whether more could ever fit.
+    /// - Parameter loan: the body's memory, which tells whether more could ever fit.
     init(_ error: JSONError, _ loan: BodyLoan? = nil) {
         if error.reason == .numberOutOfRange {
             self.init([Complaint(pointer: "", exception: .valueError, detail: "\(error)")])
@@ -42,7 +42,7 @@ extension Problem {
 }
 
 extension Problem {
-    /// Memory is wanting: for now, or for good where the body could not fit even into an empty daemon.
+    /// A lack of memory: temporary, or permanent if the body would not fit in an empty daemon either.
     fileprivate init(wanting loan: BodyLoan?, _ what: String) {
         if case .bodiesTooLarge? = loan?.refusal, let refusal = loan?.refusal {
             self.init(refusal)

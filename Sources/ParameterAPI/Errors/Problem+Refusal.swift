@@ -1,9 +1,9 @@
-// What the HTTP layer refuses, in the words of the daemon: that layer knows neither flags nor models.
+// Refusals of the HTTP layer in the daemon's terms: that layer knows neither flags nor models.
 
 import HTTPServing
 
 extension Problem {
-    /// What a refusal of the HTTP layer looks like.
+    /// Makes a problem from a refusal of the HTTP layer.
     init(_ refusal: Refusal) {
         self.init(ProblemKind(refusal), refusal.what, hint: refusal.hint)
         if refusal.status == 503 { retryAfter = 1 }
@@ -13,7 +13,7 @@ extension Problem {
 }
 
 extension Refusal {
-    /// What is wrong, in the terms of this daemon where it has some.
+    /// What is wrong, in the daemon's terms if it has any.
     fileprivate var what: String {
         switch self {
         case .foreignHost(let host): "This daemon does not answer for the host `\(host.prefix(80))`."
@@ -25,7 +25,7 @@ extension Refusal {
         }
     }
 
-    /// What to change, with the flag to change it where there is one.
+    /// What to change, with the flag if there is one.
     fileprivate var hint: String? {
         switch self {
         case .foreignHost(let host):

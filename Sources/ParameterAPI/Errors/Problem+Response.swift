@@ -6,7 +6,7 @@ import Optimizers
 import TensorCoding
 
 extension Problem {
-    /// The answer that tells the problem; indented for curl.
+    /// The answer with the problem; indented for curl.
     func response(for request: Request?) -> Response {
         var headers: [(name: String, value: String)] = [(name: "Cache-Control", value: "no-store")]
         if let retryAfter { headers.append((name: "Retry-After", value: "\(retryAfter)")) }
@@ -23,7 +23,7 @@ extension Problem {
         return response
     }
 
-    /// The sentences in order: what is wrong, what to do, what became of the request, and a line to paste.
+    /// The sentences in order: what is wrong, what to do, what happened to the request, and a line to paste.
     func detail(isWrite: Bool) -> String {
         let fate = isWrite && outcome == .nothingApplied ? "Nothing was applied." : nil
         return [what, hint, fate, command.map { "With curl: \($0)" }].compactMap { $0 }.joined(separator: " ")
@@ -67,14 +67,14 @@ extension JSONWriter {
 }
 
 extension Method {
-    /// Whether a request of this method means to change something.
+    /// Whether a request of this method intends a change.
     fileprivate var isWrite: Bool { [.post, .put, .patch, .delete].contains(self) }
 }
 
 extension String {
-    /// The sentence with its long words cut in the middle: what a client sent need not come back whole to be recognized.
+    /// The sentence with long words cut in the middle: a client recognizes its input without seeing all of it.
     ///
-    /// The name of a parameter, with up to 256 characters, stays as it is.
+    /// A parameter's name, with up to 256 characters, is never cut.
     fileprivate var quotingShortly: String {
         guard utf8.count > FixedLimits.quotedCharacters else { return self }
         let words = unicodeScalars.split(separator: " ", omittingEmptySubsequences: false).map { word in

@@ -1,4 +1,4 @@
-// The error map: the one place that knows both what the models refuse and which status says so.
+// The error map: the only place that knows both the models' refusals and the statuses.
 
 import HTTPServing
 import Names
@@ -6,7 +6,7 @@ import Optimizers
 import ParameterServing
 
 extension Problem {
-    /// What a refusal of the serving layer looks like from outside.
+    /// Makes a problem from a refusal of the serving layer.
     init(_ error: ServingError) {
         switch error {
         case .invalid(let complaints): self.init(complaints)
@@ -32,7 +32,7 @@ extension Problem {
             items = differences.prefix(FixedLimits.listedMistakes).map(Item.init)
         case .modelReplaced(let name):
             self.init(
-                .modelReplaced, "`\(name)` was deleted or replaced while this request was under way.",
+                .modelReplaced, "`\(name)` was deleted or replaced while this request was being processed.",
                 hint: "Pull the model again before you continue.")
         case .outOfMemory(let needed, let limit) where needed > limit:
             self.init(
@@ -176,7 +176,7 @@ extension Problem {
         }
     }
 
-    /// Whose bodies have reached their share, and which limit sets it.
+    /// The party whose bodies have reached their share, and the limit that sets it.
     private static func bodies(of party: BodyMemory.Party, _ limit: Int) -> String {
         switch party {
         case .model(let name):
@@ -186,7 +186,7 @@ extension Problem {
         }
     }
 
-    /// A checkpoint too many: which one to delete.
+    /// Too many checkpoints: says which one to delete.
     private init(_ refusal: TooManyCheckpoints) {
         let address = "/v1/models/\(refusal.model)/checkpoints"
         let bound =
@@ -199,7 +199,7 @@ extension Problem {
         self.init(.tooManyCheckpoints, bound, hint: way)
     }
 
-    /// A refusal met while a range of steps is evaluated: there the remedy is a shorter range.
+    /// A refusal while a range of steps is evaluated: the remedy is a shorter range.
     init(plotting error: ServingError) {
         self.init(error)
         guard case .learningRateExhausted(let group, _, let length) = error else { return }
@@ -207,7 +207,7 @@ extension Problem {
         hint = "Ask for to=\(length - 1) or less, or set `past_end` to \"hold\"."
     }
 
-    /// Wrong content: one item per place, the first one's text as the detail.
+    /// Invalid content: one item per place, with the first one's text as the detail.
     init(_ complaints: [Complaint]) {
         let first = complaints.first?.detail ?? "The content is invalid"
         let count = complaints.reduce(0) { $0 + $1.count }
@@ -216,7 +216,7 @@ extension Problem {
         exception = complaints.first?.exception?.rawValue
     }
 
-    /// The first of several differences with both values, and how many more there are.
+    /// The first of several differences with both values, and the number of others.
     private static func first(of differences: [Complaint]) -> String {
         guard let first = differences.first else { return "see errors" }
         let values = first.expected.flatMap { expected in first.got.map { ", \(expected), not \($0)" } } ?? ""

@@ -1,50 +1,50 @@
-// Every answer that is not a success is one of these: RFC 9457 problem details. It is data until `Problem+Response`
-// writes it; no text is ever searched or taken apart again.
+// All error answers: RFC 9457 problem details. A problem is data until `Problem+Response` writes it; no text is ever
+// searched or parsed.
 
 import Names
 
-/// An error as the client sees it.
+/// An error as seen by the client.
 struct Problem: Error {
-    /// One thing that is wrong with the request's content.
+    /// One mistake in the request's content.
     struct Item {
-        /// JSON pointer into the body; empty for the whole.
+        /// JSON pointer into the body; empty for the whole body.
         var pointer: String
         var detail: String
         var expected: Finding?
         var got: Finding?
     }
 
-    /// What became of a request that meant to change something.
+    /// What happened to a request that intended a change.
     enum Outcome {
         /// Nothing was applied; the answer to a write says so.
         case nothingApplied
-        /// Whether it was applied is told elsewhere: `what` says where.
+        /// It may have been applied; `what` explains.
         case told
     }
 
-    /// Which kind; its page is served at `/problems/<slug>`.
+    /// The kind; its page is served at `/problems/<slug>`.
     var kind: ProblemKind
-    /// What is wrong, in a sentence that names the value.
+    /// What is wrong, in a sentence with the value.
     var what: String
-    /// What to do about it, in sentences of their own.
+    /// What to do about it.
     var hint: String?
-    /// A line for the shell that does it.
+    /// A shell command that does it.
     var command: String?
-    /// What became of the request.
+    /// What happened to the request.
     var outcome: Outcome
-    /// The places in the body, where there are any.
+    /// The places in the body, if there are any.
     var items: [Item] = []
     /// The exception that MindSpore raises for the same mistake.
     var exception: String?
-    /// Seconds after which another try may succeed.
+    /// The number of seconds after which to retry.
     var retryAfter: Int?
-    /// Bytes of memory that were wanting.
+    /// The bytes of memory that were missing.
     var wantedRoom = 0
-    /// Whose bodies have to give them; nil for anybody's.
+    /// The payer whose bodies must make room; nil for any.
     var payer: String?
-    /// Methods that the path knows, for 405.
+    /// The methods that the path supports, for 405.
     var allow: [String] = []
-    /// The size of the file that was asked for, for 416.
+    /// The size of the requested file, for 416.
     var fileSize: Int?
 
     init(_ kind: ProblemKind, _ what: String, hint: String? = nil, command: String? = nil) {

@@ -1,4 +1,4 @@
-// The catalogue of errors: one line each, from which statuses, titles, help pages and the contract's list come.
+// The catalogue of errors: one line each. Statuses, titles, help pages and the contract's list are derived from it.
 
 /// A kind of error, with its status, title and help.
 enum ProblemKind: String, CaseIterable {
@@ -58,12 +58,12 @@ enum ProblemKind: String, CaseIterable {
     /// The HTTP status.
     var status: Int { row.status }
 
-    /// A few words that stay the same from case to case.
+    /// A few words, the same for all problems of this kind.
     var title: String { row.title }
 
-    /// What the help page says: what has happened, then what to do.
+    /// The help page: what happened, then what to do.
     var help: String { "\(row.meaning)\n\n\(row.remedy)" }
 
-    /// What became of a write that ends like this: the one that is under way, or that the disk has, may count.
+    /// What happened to a write that ends with this problem: one in progress, or written to disk, may take effect.
     var outcome: Problem.Outcome { [.inFlight, .outcomeUnknown].contains(self) ? .told : .nothingApplied }
 }

@@ -1,14 +1,14 @@
-// The rows behind ProblemKind. A new kind is a case there and a row here; the compiler sees to it that none is missing.
-// The help pages and `api/errors.md` show them.
+// The rows of ProblemKind. A new kind is a case there and a row here; the compiler checks that none is missing. Used by
+// the help pages and `api/errors.md`.
 
 extension ProblemKind {
     /// Status, title, and the two parts of the help page.
     struct Row {
         var status: Int
         var title: String
-        /// What has happened, and which rule or limit is behind it.
+        /// What happened, and the rule or limit behind it.
         var meaning: String
-        /// What the client or the operator does about it.
+        /// What the client or the operator can do.
         var remedy: String
 
         init(_ status: Int, _ title: String, _ meaning: String, remedy: String) {
@@ -26,7 +26,7 @@ extension ProblemKind {
                 400, "The body is not JSON",
                 "The body could not be read as JSON. The detail gives the line and column.",
                 remedy:
-                    "Fix the text at that place. Common causes: NaN or Infinity, which JSON does not have (skip that step, or push safetensors), a trailing comma, a repeated key, single quotes, or a body that was cut short."
+                    "Fix the text at that place. Common causes: NaN or Infinity, which JSON does not have (skip that step, or push safetensors), a trailing comma, a repeated key, single quotes, or a truncated body."
             )
         case .malformedRequest:
             Row(
@@ -80,7 +80,7 @@ extension ProblemKind {
         case .requestTimeout:
             Row(
                 408, "The request arrived too slowly",
-                "The head of a request must arrive before a deadline, and its body faster than a minimum rate, which only a stalled connection falls below. When connections or memory run out, the slowest bodies are dropped first.",
+                "The head of a request must arrive before a deadline, and its body must arrive faster than a minimum rate, which only stalled connections fall below. When connections or memory run out, the slowest bodies are dropped first.",
                 remedy:
                     "Send the request again."
             )
@@ -94,7 +94,7 @@ extension ProblemKind {
         case .modelReplaced:
             Row(
                 409, "The model was replaced",
-                "The model that the request was meant for was deleted or replaced while the request was under way.",
+                "The model that the request was meant for was deleted or replaced while the request was being processed.",
                 remedy:
                     "Pull, then continue with the new model."
             )
@@ -194,7 +194,7 @@ extension ProblemKind {
                 413, "The body is too large",
                 "A push or an import can be as long as the numbers of the model need, a definition as long as --memory allows, other JSON up to 4 MiB.",
                 remedy:
-                    "Send large tensors as safetensors (4 bytes a number), or split the request."
+                    "Send large tensors as safetensors (4 bytes per number), or split the request."
             )
         case .targetTooLong:
             Row(
@@ -262,7 +262,7 @@ extension ProblemKind {
         case .exceedsMemory:
             Row(
                 422, "The request exceeds the memory budget",
-                "What the request needs does not fit into --memory, even if there were nothing else in the daemon.",
+                "The request needs more than --memory, even if the daemon held nothing else.",
                 remedy:
                     "Make the request smaller, or start the daemon with a larger --memory."
             )
@@ -276,7 +276,7 @@ extension ProblemKind {
         case .tooMany:
             Row(
                 429, "A limit is reached",
-                "There are as many of what the detail names as the daemon allows.",
+                "The daemon has reached the limit that the detail names.",
                 remedy:
                     "Use fewer, or retry after the time in Retry-After."
             )

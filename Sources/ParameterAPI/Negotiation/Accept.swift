@@ -1,11 +1,11 @@
-// Choosing a representation by the Accept header. Where a path's suffix names one, no one asks here.
+// Chooses a representation by the Accept header. Not used if the path's suffix names one.
 
 import HTTPServing
 
-/// One form of an answer and the media types that ask for it.
+/// One format of an answer and the media types that select it.
 struct Offer<Form> {
     let form: Form
-    /// The type of the answer, then others that are taken to mean it.
+    /// The type of the answer, then its synonyms.
     let types: [String]
 
     init(_ form: Form, _ types: [String]) {
@@ -15,10 +15,10 @@ struct Offer<Form> {
 }
 
 extension Call {
-    /// The offer that the client likes best; of two that it likes the same, the one that it names first.
+    /// The offer that the client prefers; among equals, the one that it names first.
     ///
     /// Source: RFC 9110, section 12.5.1.
-    /// - Throws: `notAcceptable` where it likes none.
+    /// - Throws: `notAcceptable` if it accepts none.
     func accepted<Form>(_ offers: [Offer<Form>]) throws(Problem) -> Form {
         let ranges = request.headers.values(of: "Accept").flatMap { $0.parts(between: ",") }.compactMap(
             MediaRange.init)
@@ -41,7 +41,7 @@ private struct MediaRange {
     let type: String
     let quality: Double
 
-    /// Reads an entry; nil for an empty one.
+    /// Reads an entry; nil if it is empty.
     init?(_ text: Substring) {
         let parts = text.parts(between: ";").map { $0.trimmingSpaces().lowercased() }
         guard let type = parts.first, !type.isEmpty else { return nil }
@@ -50,7 +50,8 @@ private struct MediaRange {
         self.quality = quality.flatMap { Double(decimalDigits: $0.dropFirst(2)) } ?? 1
     }
 
-    /// How well the client likes any of `types`, by its most specific entry, and that entry's place; nil for not at all.
+    /// How much the client prefers any of `types`, by its most specific entry, and that entry's index; nil for not at
+    /// all.
     static func quality(of types: [String], in ranges: [MediaRange]) -> (Double, place: Int)? {
         if ranges.isEmpty { return (1, 0) }
         let kind = types.prefix(1).map { "\($0.prefix { $0 != "/" })/*" }

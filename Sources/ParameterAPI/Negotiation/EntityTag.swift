@@ -1,5 +1,5 @@
-// Strong ETags: uid, version and representation. A model that is created again has another uid, so that an old tag can
-// never match it; two representations or selections of one version have two tags.
+// Strong ETags: uid, version and representation. A model that is created again has a new uid, so an old tag never
+// matches it; two representations or selections of one version have different tags.
 
 import HTTPServing
 import Names
@@ -23,9 +23,9 @@ struct EntityTag: Equatable {
     }
 }
 
-/// The tags of an `If-Match` or `If-None-Match`, which may be written over several lines.
+/// The tags of an `If-Match` or `If-None-Match`, which may have several lines.
 struct EntityTagList {
-    /// Each as written, quotes and `W/` included; `*` stands for itself.
+    /// Each as written, including quotes and `W/`, or `*`.
     let tags: [String]
 
     init(_ values: [String]) {
@@ -41,10 +41,10 @@ struct EntityTagList {
             "a weak tag (W/...) never matches: a proxy that compresses answers makes tags weak. GET it with Accept-Encoding: identity, or send the tag without W/ if the proxy does nothing but compress."
     }
 
-    /// The versions of the model `uid` that the tags name.
+    /// The versions of the model `uid` in the tags.
     ///
-    /// Whatever the representation: who has seen any of them has seen the version. A weak tag matches nothing. Source:
-    /// RFC 9110, section 13.1.1.
+    /// The representation does not matter: whoever has seen one of them has seen the version. A weak tag matches
+    /// nothing. Source: RFC 9110, section 13.1.1.
     func versions(of uid: ModelUID) -> [Int] {
         let uid = uid.description
         return tags.compactMap { tag in
@@ -54,20 +54,20 @@ struct EntityTagList {
     }
 }
 
-/// What lets a client ask again for the same document of one version and be told that it has it.
+/// Lets a client revalidate its copy of a document.
 struct Validators: Sendable {
     let headers: [(name: String, value: String)]
-    /// Whether the client has it.
+    /// Whether the client's copy is current.
     let hold: Bool
 
-    /// The answer to a client that has it.
+    /// The answer to a client with a current copy.
     var notModified: Response { Response(status: 304, headers: headers) }
 }
 
 extension Call {
-    /// The validators of a document called `name`.
+    /// The validators of a document named `name`.
     ///
-    /// A person's JSON is indented and a program's is not: other bytes, so another tag, and caches are told.
+    /// JSON for people is indented: different bytes, so a different tag, and caches are told.
     func validators(_ version: PublishedVersion, _ name: String, isJSON: Bool = true) -> Validators {
         let tag = EntityTag(version, isJSON && isIndented ? "\(name)-i" : name)
         let headers = [(name: "ETag", value: tag.text), (name: "Vary", value: "Accept, User-Agent")]
@@ -76,10 +76,10 @@ extension Call {
             hold: (request.method == .get || request.method == .head) && tag.matches(ifNoneMatch: request.headers))
     }
 
-    /// Refuses a request whose `If-Match` the model does not meet as the head arrives.
+    /// Refuses a request whose `If-Match` the model does not meet when the head arrives.
     ///
-    /// - Returns: the versions that are still to be checked: a request with a key may have been answered before, and then
-    ///   its precondition was met.
+    /// - Returns: the versions that are still to be checked: a request with a key may be a retry, whose precondition
+    ///   was met the first time.
     /// - Throws: `preconditionFailed`.
     @discardableResult
     func checkMatch(_ model: Model) throws(Problem) -> [Int]? {
@@ -89,19 +89,19 @@ extension Call {
         return nil
     }
 
-    /// What `If-Match` demands of the model; nil without the header.
+    /// The versions that `If-Match` requires; nil without the header.
     ///
-    /// - Throws: `preconditionFailed` where no tag can be one of the model's, now or later.
+    /// - Throws: `preconditionFailed` if no tag can match the model, now or later.
     func condition(on model: Model) throws(Problem) -> ModelCondition? {
         let values = request.headers.values(of: "If-Match")
         if values.isEmpty { return nil }
         let list = EntityTagList(values)
         if list.tags == ["*"] { return ModelCondition(uid: model.uid) }
         let current = model.publication.current.version
-        // A version never comes back, so what is behind need not be looked at again.
+        // Versions only rise, so earlier ones need not be checked again.
         let versions = Set(list.versions(of: model.uid)).filter { $0 >= current }.sorted()
             .prefix(FixedLimits.conditionVersions)
-        // With a key the model decides: the request may be a retry, which names the version that it has changed.
+        // With a key the model decides: the request may be a retry, which names the version that it changed.
         guard !versions.isEmpty || isKeyed else {
             throw Problem(
                 .preconditionFailed,
@@ -112,5 +112,5 @@ extension Call {
     }
 }
 
-/// A short text that tells two selections of parameters apart, for tags and caches.
+/// A short text that distinguishes two selections of parameters in tags and caches.
 func digest(of text: String) -> String { String(text.utf8.fnv1a, radix: 36) }

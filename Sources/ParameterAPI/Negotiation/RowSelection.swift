@@ -4,7 +4,7 @@ import HTTPServing
 import Optimizers
 import TensorCoding
 
-/// Rows of one parameter, in the order asked for.
+/// Rows of one parameter, in the order requested.
 struct RowSelection {
     let rows: [Int]
 

@@ -1,4 +1,4 @@
-// Which parameters a pull wants, and how they are written.
+// The parameters of a pull, and their format.
 
 import HTTPServing
 import Names
@@ -6,7 +6,7 @@ import Optimizers
 import ParameterServing
 import TensorCoding
 
-/// How a pull's answer is written.
+/// The format of a pull's answer.
 enum Representation: String, AnswerForm {
     case json
     case safetensors
@@ -18,7 +18,7 @@ enum Representation: String, AnswerForm {
         }
     }
 
-    /// Refuses arguments that only JSON can follow.
+    /// Refuses arguments that only apply to JSON.
     func check(_ call: Call) throws(Problem) {
         guard self == .safetensors else { return }
         try call.forbidQueries(.encoding, because: "only applies to JSON; leave it out, or ask for JSON.")
@@ -31,7 +31,7 @@ enum Representation: String, AnswerForm {
 }
 
 extension Call {
-    /// The part of the query that chooses what is shown, as it was written: what a permanent name has to repeat.
+    /// The part of the query that selects parameters, as written; a permanent name repeats it.
     var selectionQuery: String {
         let names = Query.selection.map(\.rawValue)
         let query = request.target.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
@@ -40,18 +40,18 @@ extension Call {
     }
 }
 
-/// The parameters of a pull, with how their numbers are written.
+/// The parameters of a pull, and the encoding of their numbers.
 struct Selection {
-    /// Places in update order.
+    /// Indices in update order.
     let indices: [Int]
-    /// The one group asked for, for the order in which waiting pulls are woken.
+    /// The only group requested, for the order in which waiting pulls are woken.
     let group: Int?
     let encoding: TensorEncoding
     let representation: Representation
-    /// Tells selections apart in tags and caches.
+    /// Distinguishes selections in tags and caches.
     let key: String
 
-    /// Reads `group` and `name`, and what `TensorEncoding` reads.
+    /// Reads `group` and `name`, and the arguments of `TensorEncoding`.
     ///
     /// - Throws: `notFound` for a group or a plain name that the model lacks, `invalidQuery` for unknown values.
     init(_ call: Call, layout: ArenaLayout) throws(Problem) {
@@ -64,7 +64,7 @@ struct Selection {
         encoding = try TensorEncoding(call)
         let form = (representation == .json ? "j" : "st") + encoding.key
         let isAll = indices.count == layout.parameters.count
-        // By what is chosen, not by how: other patterns for the same parameters must not fill the cache.
+        // Depends on the result, not the patterns: other patterns for the same parameters must not fill the cache.
         key = isAll ? form : "\(form)-\(digest(of: indices.map(String.init).joined(separator: ",")))"
     }
 
@@ -85,7 +85,7 @@ struct Selection {
         }
     }
 
-    /// The places that names and patterns stand for.
+    /// The indices that names and patterns select.
     private static func places(of names: [Name], _ layout: ArenaLayout) throws(Problem) -> Set<Int> {
         var places = Set<Int>()
         for name in names where !Glob.isPattern(name) { places.insert(try place(of: name, layout)) }
@@ -111,7 +111,7 @@ struct Selection {
         return index
     }
 
-    /// A pattern is held against every parameter, on a thread that other clients wait for.
+    /// A pattern is compared with every parameter, on a network thread.
     private static func check(_ patterns: Int, _ layout: ArenaLayout) throws(Problem) {
         let most = FixedLimits.pullMatches / max(1, layout.parameters.count)
         guard patterns > max(1, most) else { return }

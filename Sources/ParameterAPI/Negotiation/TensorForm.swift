@@ -1,9 +1,9 @@
-// The forms of one tensor's answer.
+// The formats of one tensor's answer.
 
 import HTTPServing
 import TensorCoding
 
-/// How one tensor is answered.
+/// The format of a tensor's answer.
 enum TensorForm: String, AnswerForm {
     case json
     case safetensors
@@ -17,10 +17,10 @@ enum TensorForm: String, AnswerForm {
         }
     }
 
-    /// An .npy file has no media type of its own that could ask for it.
+    /// An .npy file has no media type to select it.
     static let offered: [TensorForm] = [.json, .safetensors]
 
-    /// How the query wants the numbers written, where this form can.
+    /// The encoding of numbers in the query, if this format supports it.
     func encoding(_ call: Call) throws(Problem) -> TensorEncoding {
         let encoding = try TensorEncoding(call)
         guard self != .json else { return encoding }

@@ -1,5 +1,5 @@
-// The formats of bodies and answers: one row each, with the name that a path's suffix has, the media type, and the types
-// that are taken to mean it. Routes list what they read and write by these.
+// The formats of bodies and answers: one row each, with the path's suffix, the media type and its synonyms. Routes list
+// their formats from here.
 
 /// A format of the wire.
 enum WireFormat: String, CaseIterable {
@@ -12,11 +12,11 @@ enum WireFormat: String, CaseIterable {
     case txt
     case html
 
-    /// What is known of a format.
+    /// The properties of a format.
     struct Row {
         /// The Content-Type of an answer.
         let contentType: String
-        /// Types beside its own that ask for it, or that a body of it may have.
+        /// Other types that select it, or that a body of this format may have.
         var others: [String] = []
     }
 
@@ -36,28 +36,28 @@ enum WireFormat: String, CaseIterable {
     /// The Content-Type of an answer.
     var contentType: String { row.contentType }
 
-    /// The media type without parameters, as the contract and Accept have it.
+    /// The media type without parameters, as in the contract and in Accept.
     var mediaType: String { String(contentType.prefix { $0 != ";" }) }
 
-    /// The header that says so.
+    /// The Content-Type header.
     var header: (name: String, value: String) { (name: "Content-Type", value: contentType) }
 }
 
-/// The forms of one kind of answer: the path's suffix chooses one, or else the Accept header.
+/// The formats of one kind of answer: chosen by the path's suffix, or by the Accept header.
 protocol AnswerForm: RawRepresentable<String>, CaseIterable {
-    /// How the form is written.
+    /// The format.
     var format: WireFormat { get }
-    /// The forms that an Accept header can ask for, the one without a header first.
+    /// The formats that an Accept header can select; the first is the default.
     static var offered: [Self] { get }
 }
 
 extension AnswerForm {
     static var offered: [Self] { Array(allCases) }
 
-    /// The formats of all forms, in their order.
+    /// The formats of all cases, in order.
     static var formats: [WireFormat] { allCases.map(\.format) }
 
-    /// The form that the path's suffix names, or else the Accept header; the first without either.
+    /// The format from the path's suffix, or from the Accept header; the first by default.
     init(_ call: Call) throws(Problem) {
         if let suffix = call.suffix, let named = Self(rawValue: suffix) {
             self = named
@@ -66,7 +66,7 @@ extension AnswerForm {
         try self.init(accepting: call)
     }
 
-    /// The form that the Accept header asks for, whatever the path ends in.
+    /// The format from the Accept header, regardless of the path.
     init(accepting call: Call) throws(Problem) {
         let hasText = Self.offered.contains { $0.format.mediaType.hasPrefix("text/") }
         self = try call.accepted(

@@ -1,17 +1,17 @@
-// The content of one answer, made on the models' threads while the network sends it: never more than a little ahead of the
-// client, so that a slow one costs neither memory nor time.
+// The content of one answer, made on model threads while the network sends it: only slightly ahead of the client, so
+// that a slow one costs neither memory nor time.
 
 import HTTPServing
 import ParameterServing
 import Threading
 
-/// Content that is made a few pieces ahead of its reader.
+/// Content made a few pieces ahead of its reader.
 final class MadeStream: BodySource, SlicedWork, @unchecked Sendable {
     private struct State {
         var pieces: [[UInt8]] = []
-        /// Bytes of the first piece that have been read.
+        /// Bytes of the first piece already read.
         var taken = 0
-        /// Bytes that wait to be read.
+        /// Bytes not read yet.
         var held = 0
         var isBeingMade = false
         var isComplete = false
@@ -19,7 +19,7 @@ final class MadeStream: BodySource, SlicedWork, @unchecked Sendable {
         var wake: (@Sendable () -> Void)?
     }
 
-    /// The body of an answer: made at once where it is short, else while it is sent.
+    /// The body of an answer: made immediately if it is short, otherwise while it is sent.
     static func body(
         of maker: some PieceMaker, isShort: Bool = false, _ registry: ModelRegistry
     ) throws(ServingError) -> Response.Body {
@@ -30,13 +30,13 @@ final class MadeStream: BodySource, SlicedWork, @unchecked Sendable {
     let heldBytes = PieceSize.ahead + 2 * PieceSize.piece
     private let state = Locked(State())
     private let slices: SliceQueue
-    /// Only touched by the slice under way.
+    /// Used only by the current slice.
     private var maker: (any PieceMaker)?
     private let memory: Locked<Reservation?>
 
-    /// Content that `maker` makes once someone reads it.
+    /// Makes a stream of `maker`'s content, which starts with the first read.
     ///
-    /// - Throws: `outOfMemory` when the budget has no room for the pieces that are made ahead.
+    /// - Throws: `outOfMemory` if the budget has no room for the pieces made in advance.
     private init(_ maker: some PieceMaker, _ registry: ModelRegistry) throws(ServingError) {
         self.maker = maker
         count = maker.count

@@ -1,12 +1,13 @@
-// Content in pieces: what is too long for one buffer, or for one turn of a thread, is made by and by. `TensorDocument` makes
-// JSON, `TensorFile` binary files; `PullEncoding` gathers the pieces of a short answer, `MadeStream` sends those of a long one.
+// Content in pieces, for what is too long for one buffer or for one turn of a thread. `TensorDocument` makes JSON,
+// `TensorFile` binary files; `PullEncoding` collects the pieces of a short answer, `MadeStream` sends those of a long
+// one.
 
 /// Makes the content of an answer from its first byte to its last.
 protocol PieceMaker: Sendable {
     /// The next piece, of about `PieceSize.piece` bytes; nil after the last one.
     mutating func next() -> [UInt8]?
 
-    /// Bytes of all pieces, where that is known before they are made.
+    /// The size of all pieces in bytes, if known in advance.
     var count: Int? { get }
 }
 
@@ -19,14 +20,14 @@ extension PieceMaker {
     }
 }
 
-/// How long content may be to be made one way or another.
+/// The sizes that decide how content is made.
 public enum PieceSize {
-    /// What is made at a time: well under a millisecond of work.
+    /// A piece: well under a millisecond of work.
     public static let piece = 1 << 16
-    /// What is made on the thread that asks for it, a network thread too.
+    /// The most content made on the requesting thread, even a network thread.
     public static let inPlace = 1 << 14
-    /// What is made once and kept for all who ask; longer content is made for each of them while it is sent.
+    /// The most content made once and kept for all; longer content is made for each request while it is sent.
     public static let shared = 4 << 20
-    /// What a stream makes ahead of its reader.
+    /// The most content that a stream makes ahead of its reader.
     public static let ahead = 1 << 18
 }

@@ -1,5 +1,5 @@
 // The answer to a pull: one version, encoded once, sent to all who ask. A whole model in safetensors is a small header
-// and the arena itself, without a copy; what is too long to be kept is made for each answer while it is sent.
+// and the arena itself, without a copy; content that is too long to keep is made for each answer while it is sent.
 
 import HTTPServing
 import Optimizers
@@ -15,7 +15,7 @@ struct PullAnswer: Sendable {
     private var version: PublishedVersion { content.version }
     private var selection: Selection { content.selection }
 
-    /// Makes the answer for one selection of one version; under its permanent name it may be cached forever.
+    /// Makes the answer for a selection of a version; under its permanent name it may be cached forever.
     init(_ call: Call, _ version: PublishedVersion, _ selection: Selection, isImmutable: Bool = false) {
         self.isImmutable = isImmutable
         self.call = call
@@ -27,7 +27,7 @@ struct PullAnswer: Sendable {
     /// The tag of this answer.
     var tag: EntityTag { EntityTag(version, content.key) }
 
-    /// What every answer about this version says in its head, a 304 too.
+    /// The headers of every answer about this version, including a 304.
     var headers: [(name: String, value: String)] {
         let path = "/v1/models/\(version.facts.name)/versions/\(version.uid)-\(version.version)/parameters"
         let query = call.selectionQuery
@@ -39,12 +39,14 @@ struct PullAnswer: Sendable {
         ] + versionHeaders(version) + preferenceApplied + call.replayHeaders
     }
 
-    /// What an answer says in its head that is not the pull that its address names.
+    /// The headers of an answer that is not the pull at its address.
     private var ownHeaders: [(name: String, value: String)] {
         headers.filter { !["ETag", "Content-Location"].contains($0.name) }
     }
 
-    /// The head of a push's answer; the body has the receipt too only where it is JSON, and is then no pull's.
+    /// The headers of a push's answer.
+    ///
+    /// Only JSON includes the receipt, and differs from a pull's body then.
     private func headers(with receipt: Receipt) -> [(name: String, value: String)] {
         var fields = selection.representation == .json ? ownHeaders : headers
         fields += [
@@ -62,7 +64,7 @@ struct PullAnswer: Sendable {
         return [(name: "Preference-Applied", value: "wait=\(rest == 0 ? "\(seconds)" : "\(wait / .seconds(1))")")]
     }
 
-    /// Completes the exchange with the parameters, or with 304 when the client has them.
+    /// Completes the exchange with the parameters, or with 304 if the client has them.
     func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
@@ -80,7 +82,7 @@ struct PullAnswer: Sendable {
         }
     }
 
-    /// Makes the content: at once where it is short, else in slices on the models' threads.
+    /// Makes the content: immediately if it is short, otherwise in slices on model threads.
     private func make(_ finish: @escaping EncodingCache.Use<EncodedPull>) {
         let encoding = PullEncoding(content, registry.budget, finish)
         if encoding.isShort { encoding.run() } else { registry.slices.add(encoding) }
@@ -119,7 +121,7 @@ struct PullAnswer: Sendable {
         return Response(status: 200, headers: fields, body: body)
     }
 
-    /// Says that there are no parameters; a push that was to bring them stays applied.
+    /// Answers without parameters; the push itself remains applied.
     private func refusal(_ error: ServingError, _ receipt: Receipt?) -> Response {
         var problem = Problem(error)
         guard let receipt else { return problem.response(for: call.request) }
@@ -131,7 +133,7 @@ struct PullAnswer: Sendable {
         return problem.response(for: call.request)
     }
 
-    /// The answer when the condition does not hold in time: 202 for `min_step`, 304 for `since`.
+    /// The answer if the condition is not met in time: 202 for `min_step`, 304 for `since`.
     func unmet(_ condition: PullCondition) -> Response {
         guard let minStep = condition.minStep, version.step < minStep else {
             return Response(status: 304, headers: headers)

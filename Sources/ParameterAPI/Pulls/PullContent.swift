@@ -1,5 +1,5 @@
-// What a pull's answer holds: a selection of one version as JSON or as a safetensors file. The same for all who ask for it;
-// `PullEncoding` makes it, `PullAnswer` sends it.
+// The content of a pull's answer: a selection of one version as JSON or as a safetensors file, the same for all who
+// ask. `PullEncoding` makes it, `PullAnswer` sends it.
 
 import HTTPServing
 import Names
@@ -13,10 +13,10 @@ struct PullContent: Sendable {
     let selection: Selection
     let isIndented: Bool
 
-    /// Names the content among all of the version.
+    /// Identifies the content among all of the version.
     var key: String { isIndented ? selection.key + "-i" : selection.key }
 
-    /// The least and the most bytes that have to be made; values that go out as they are in memory are not.
+    /// The least and the most bytes to be made; values sent from memory without a copy do not count.
     var bytes: ClosedRange<Int> {
         var (least, most) = (0, 512)
         for index in selection.indices {
@@ -36,7 +36,7 @@ struct PullContent: Sendable {
 
     /// The content in pieces.
     ///
-    /// - Parameter receipt: of the push that the answer is for; JSON tells it.
+    /// - Parameter receipt: the receipt of the push being answered; only JSON contains it.
     func maker(_ receipt: Receipt?, _ beyond: BeyondRange) -> any PieceMaker {
         switch selection.representation {
         case .json: document(receipt, beyond)
@@ -78,9 +78,9 @@ struct PullContent: Sendable {
         return SafetensorsHeader.encode(tensors, metadata: versionMetadata(version))
     }
 
-    /// A safetensors file whose values go out from where they are; those of other types than float32 are made here.
+    /// A safetensors file whose values are sent without a copy; types other than float32 are converted here.
     ///
-    /// - Parameter memory: that of what is made; it lives as long as the head, which every answer sends.
+    /// - Parameter memory: that of the converted values; it lives as long as the header, which every answer sends.
     func segments(_ memory: Reservation) -> [Response.Segment] {
         let layout = version.facts.layout
         var segments = [SharedBytes(head, memory: memory).segment]

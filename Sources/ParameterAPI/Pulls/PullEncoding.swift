@@ -1,13 +1,13 @@
-// A pull's content made once for all who ask. Longer content than is kept for that is found out here, and made by `MadeStream`
-// for each of them.
+// A pull's content, made once for all who ask. It determines whether the content is too long for that; `MadeStream`
+// then makes it for each request.
 
 import HTTPServing
 import ParameterServing
 import TensorCoding
 
-/// The content of a pull's answer, made or to be made.
+/// The content of a pull's answer, finished or not.
 final class EncodedPull: Encoding {
-    /// The body; nil where the content is so long that each answer makes its own.
+    /// The body; nil if the content is so long that each answer makes its own.
     let body: Response.Body?
     let beyond: BeyondRange
 
@@ -17,22 +17,22 @@ final class EncodedPull: Encoding {
     }
 }
 
-/// The making of a pull's content.
+/// Makes a pull's content.
 final class PullEncoding: SlicedWork, @unchecked Sendable {
-    /// Values that are looked at in a slice.
+    /// The number of values checked in one slice.
     private static let scanStep = 1 << 20
 
     private let content: PullContent
-    /// The least and the most bytes that are to be made.
+    /// The least and the most bytes to be made.
     private let bytes: ClosedRange<Int>
     private let budget: MemoryBudget
     private let finish: EncodingCache.Use<EncodedPull>
     private var beyond: BeyondRange
-    /// What is still to be looked at: a place in the selection, and the values before.
+    /// What is still to be checked: an index in the selection, and the number of values done.
     private var scan = (place: 0, value: 0)
     private var making: (maker: any PieceMaker, text: [UInt8], memory: Reservation)?
 
-    /// Content to be made; `finish` takes what came of it.
+    /// Makes content; `finish` receives the result.
     init(_ content: PullContent, _ budget: MemoryBudget, _ finish: @escaping EncodingCache.Use<EncodedPull>) {
         self.content = content
         bytes = content.bytes
@@ -41,7 +41,7 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
         beyond = BeyondRange(content.selection.encoding)
     }
 
-    /// Whether it is made in so short a time that the thread which asks may do it.
+    /// Whether the content is short enough to be made on the requesting thread.
     var isShort: Bool { bytes.upperBound <= PieceSize.inPlace }
 
     /// Makes all of it on this thread.
@@ -58,7 +58,7 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
         return false
     }
 
-    /// Looks for values that the element type cannot hold; false when all have been looked at.
+    /// Searches for values beyond the element type's range; false when all have been checked.
     private func scanOn() -> Bool {
         let (version, indices) = (content.version, content.selection.indices)
         guard beyond.mayFind, scan.place < indices.count else { return false }
@@ -72,14 +72,14 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
         return true
     }
 
-    /// Makes a piece; the whole once it is there.
+    /// Makes a piece; the whole content once it is complete.
     private func makeOn() throws(ServingError) -> EncodedPull? {
         if bytes.lowerBound > PieceSize.shared { return EncodedPull(nil, beyond) }
         if content.selection.representation == .safetensors {
             return EncodedPull(.segments(content.segments(try budget.reserve(bytes.upperBound))), beyond)
         }
         if making == nil {
-            // The text and the copy of it that is kept.
+            // Counts the text and the copy that is kept.
             let memory = try budget.reserve(2 * min(bytes.upperBound, PieceSize.shared + PieceSize.piece))
             making = (content.maker(nil, beyond), [], memory)
         }

@@ -1,11 +1,11 @@
-// Memory that answers share, with its place in the budget.
+// Memory shared by answers, counted in the budget.
 
 import HTTPServing
 import ParameterServing
 
 /// Bytes that are filled before the first answer with them is sent.
 final class SharedBytes: @unchecked Sendable {
-    /// To be filled by the one who made it.
+    /// To be filled by its maker.
     let target: UnsafeMutableRawBufferPointer
     private let memory: (any AnyObject & Sendable)?
 

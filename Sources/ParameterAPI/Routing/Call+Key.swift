@@ -1,5 +1,5 @@
-// `Idempotency-Key`: with it a request that changes something can be sent again until its answer arrives. Go's client
-// resends by itself what has `X-Idempotency-Key`, so that is the same header here.
+// `Idempotency-Key`: a request with it can be sent again until its answer arrives. Go's client automatically resends
+// requests with `X-Idempotency-Key`, so that is accepted as the same header.
 
 import HTTPServing
 import Names
@@ -7,17 +7,17 @@ import Optimizers
 import ParameterServing
 
 extension Call {
-    /// Whether the request has a key, so that what looks like a conflict may be its own earlier arrival.
+    /// Whether the request has a key, so that an apparent conflict may be its own earlier arrival.
     var isKeyed: Bool { !keyValues.isEmpty }
 
     private var keyValues: [String] {
         request.headers.values(of: "Idempotency-Key") + request.headers.values(of: "X-Idempotency-Key")
     }
 
-    /// The request's key; its body is still to be added.
+    /// The request's key, without its body.
     ///
-    /// - Throws: `conflictingKeys` for two that differ, `malformedRequest` for bytes that are not ASCII, which headers have
-    ///   no encoding for, `invalidContent` for what else is not a key.
+    /// - Throws: `conflictingKeys` for two that differ, `malformedRequest` for bytes outside ASCII, for which headers
+    ///   have no encoding, `invalidContent` for anything else that is not a key.
     func requestKey() throws(Problem) -> RequestKey? {
         let keys = Set(keyValues.map { Array(Self.unquoted($0).utf8) })
         guard let bytes = keys.first else { return nil }
@@ -42,13 +42,13 @@ extension Call {
         return RequestKey(text: Name(text), target: target, time: api.registry.now.time)
     }
 
-    /// Structured headers write a text in quotes; most clients leave them out.
+    /// Structured headers put text in quotes; most clients leave them out.
     private static func unquoted(_ text: String) -> String {
         text.utf8.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
             ? String(text.dropFirst().dropLast()) : text
     }
 
-    /// Equal for requests of the same method, path and query.
+    /// Equal for requests with the same method, path and query.
     private var target: Fingerprint {
         let builder = Fingerprint.Builder()
         builder.add(request.method.rawValue)
@@ -62,7 +62,7 @@ extension Call {
 }
 
 extension RequestKey {
-    /// The key with what the body means.
+    /// The key, completed with the meaning of the body.
     func with(_ body: Fingerprint) -> RequestKey {
         var key = self
         key.body = body

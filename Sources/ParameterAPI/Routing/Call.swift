@@ -1,46 +1,46 @@
-// One request on its way through an endpoint: its head, what the path says, and the server it is for.
+// One request in an endpoint: its head, the path's arguments, and the server it is for.
 
 import HTTPServing
 import ParameterServing
 
-/// What an endpoint has in hand.
+/// The context of an endpoint.
 struct Call: Sendable {
     let request: Request
-    /// The row of the route table that the request has met.
+    /// The row of the route table that matched.
     let route: Route
     /// The path's arguments by name, percent-decoded once.
     let arguments: [String: String]
-    /// The representation that the path's suffix asks for.
+    /// The representation selected by the path's suffix.
     let suffix: String?
     let api: ParameterAPI
-    /// Whether the answer is that of an earlier arrival of the request.
+    /// Whether the answer repeats that of an earlier arrival.
     var isReplay = false
 
-    /// The call whose answer says that it is given again.
+    /// This call with its answer marked as repeated.
     var replaying: Call {
         var call = self
         call.isReplay = true
         return call
     }
 
-    /// What an answer says in its head of being given again.
+    /// The header of a repeated answer.
     var replayHeaders: [(name: String, value: String)] {
         isReplay ? [(name: "Idempotency-Replayed", value: "true")] : []
     }
 
-    /// The value of a path's argument.
+    /// The value of a path argument.
     func argument(_ name: String) -> String { arguments[name] ?? "" }
 
-    /// The value of a query argument, the first where there are several.
+    /// The value of a query argument; the first if there are several.
     func query(_ query: Query) -> String? { request.query.first { $0.name == query.rawValue }?.value }
 
-    /// Every value of a query argument.
+    /// All values of a query argument.
     func values(of query: Query) -> [String] { request.query.filter { $0.name == query.rawValue }.map(\.value) }
 
-    /// Whether the answer is for a person at a terminal, who likes it indented.
+    /// Whether the answer is for a person at a terminal and should be indented.
     var isIndented: Bool { request.headers["User-Agent"]?.hasPrefix("curl/") ?? false }
 
-    /// The model that the path names.
+    /// The model named in the path.
     func model() throws(Problem) -> Model {
         do {
             return try api.registry.model(named: argument("m"))
@@ -49,8 +49,8 @@ struct Call: Sendable {
         }
     }
 
-    /// Refuses query arguments that the route does not take, and those that say two things: neither a misspelt one nor a
-    /// contradicted one must pass in silence.
+    /// Refuses unknown query arguments and repeated ones: neither a misspelled nor a contradictory argument may be
+    /// ignored in silence.
     func checkQueries() throws(Problem) {
         guard let queries = route.queries else { return }
         let names = queries.map(\.rawValue)
@@ -64,14 +64,14 @@ struct Call: Sendable {
         }
     }
 
-    /// Refuses query arguments that would be dropped beside what else the request asks for; `reason` follows the name.
+    /// Refuses query arguments that have no effect in this request; `reason` follows the name.
     func forbidQueries(_ queries: Query..., because reason: String) throws(Problem) {
         for query in queries where self.query(query) != nil {
             throw Problem(.conflictingQuery, "`\(query.rawValue)` \(reason)")
         }
     }
 
-    /// A whole number of the query.
+    /// An integer in the query.
     func integer(_ name: Query, in range: ClosedRange<Int> = 0...FixedLimits.largestInteger) throws(Problem) -> Int? {
         guard let text = query(name) else { return nil }
         guard let value = Int(clampingDigits: text), range.contains(value) else {
@@ -82,7 +82,7 @@ struct Call: Sendable {
         return value
     }
 
-    /// A switch of the query: `1`, `true` or nothing behind the name is on, `0` or `false` is off.
+    /// A switch in the query: `1`, `true` or an empty value is on, `0` or `false` is off.
     func flag(_ name: Query) throws(Problem) -> Bool {
         switch query(name) {
         case nil, "0", "false": return false

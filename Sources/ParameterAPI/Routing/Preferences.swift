@@ -1,13 +1,13 @@
-// The wishes of a request's `Prefer` headers (RFC 7240). What cannot be read as one is passed over: a wish is not an order.
-// Used by endpoints that can honour one.
+// The preferences in a request's `Prefer` headers (RFC 7240). Unreadable ones are ignored: a preference is not binding.
+// Used by the endpoints that support one.
 
 import HTTPServing
 
-/// The preferences of a request; of two with one name the first counts.
+/// The preferences of a request; the first of each name counts.
 struct Preferences {
     private let values: [(name: String, value: String)]
 
-    /// Reads every `Prefer` header, parameters behind `;` left out.
+    /// Reads all `Prefer` headers, ignoring parameters after `;`.
     init(_ headers: Headers) {
         let wishes = headers.values(of: "Prefer").flatMap { Self.parts(of: $0, between: ",") }
         values = wishes.compactMap { wish in
@@ -18,7 +18,7 @@ struct Preferences {
         }
     }
 
-    /// The value of a preference; empty where it has none.
+    /// The value of a preference; empty if it has none.
     subscript(name: String) -> String? { values.first { $0.name == name }?.value }
 
     /// The parts of a text between separators that are not quoted.
@@ -32,7 +32,7 @@ struct Preferences {
         return parts.map { Substring($0) }
     }
 
-    /// A word without its quotes and the backslashes inside them.
+    /// A word without its quotes and backslashes.
     private static func unquoted(_ word: String) -> String {
         guard word.count >= 2, word.hasPrefix("\""), word.hasSuffix("\"") else { return word }
         var (text, isEscaped) = ("", false)

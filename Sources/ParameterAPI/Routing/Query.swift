@@ -1,5 +1,5 @@
-// The names of query arguments. A route's row lists those that it takes; whatever else a request has is refused before
-// the endpoint is asked.
+// The names of query arguments. A route's row lists those that it accepts; all others are refused before the endpoint
+// is called.
 
 /// A query argument.
 enum Query: String, CaseIterable {
@@ -28,10 +28,10 @@ enum Query: String, CaseIterable {
     case to
     case wait
 
-    /// Whether it may be given more than once.
+    /// Whether it may be repeated.
     var isRepeatable: Bool { [.group, .name, .param].contains(self) }
 
-    /// What is pulled, and how its numbers are written.
+    /// The selection of a pull, and the encoding of its numbers.
     static let selection: [Query] = [.group, .name, .dtype, .encoding, .metaOnly]
     /// A step, or a range of steps.
     static let steps: [Query] = [.step, .from, .to, .every]

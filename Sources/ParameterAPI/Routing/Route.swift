@@ -3,38 +3,38 @@
 import HTTPServing
 import Names
 
-/// What a token has to be good for; as long as there are none, everybody has all of it.
+/// The permission that a token will need; without authentication, everyone has all of them.
 enum Scope: String {
-    /// Asked without a token too.
+    /// Available without a token.
     case none
-    /// Looking at models.
+    /// Reading models.
     case read
-    /// A worker's part.
+    /// The requests of a worker.
     case push
     /// Changing models and the server.
     case admin
 }
 
-/// A method and a path with the endpoint behind them.
+/// A method and a path with their endpoint.
 struct Route: Sendable {
     let method: Method
     /// Segments as in the contract: literals and `{names}`.
     let template: [String]
-    /// What the last segment may end in, such as `.csv`; it chooses the representation.
+    /// The suffixes of the last segment, such as `.csv`, which choose the representation.
     let suffixes: [WireFormat]
-    /// Who may ask.
+    /// The required permission.
     let scope: Scope
-    /// The query arguments that it takes; nil where it passes over whatever there is.
+    /// The query arguments that it accepts; nil if it ignores all.
     let queries: [Query]?
-    /// The formats of bodies that it reads.
+    /// The formats of bodies that it accepts.
     let bodies: [WireFormat]
-    /// The formats of its answers, apart from problems; none for an answer without a body.
+    /// The formats of its answers, other than problems; empty for an answer without a body.
     let answers: [WireFormat]
-    /// What it does, in the words of the contract.
+    /// Its summary, as in the contract.
     let summary: String
     let endpoint: @Sendable (Call) throws(Problem) -> Plan
 
-    /// Makes a row; `path` is written as in the contract, `suffixes` beside it.
+    /// Makes a row; `path` is written as in the contract, with `suffixes` separate.
     init(
         _ method: Method, _ path: String, suffixes: [WireFormat] = [], _ scope: Scope, queries: [Query]? = [],
         bodies: [WireFormat] = [], answers: [WireFormat] = [.json], _ summary: String,
@@ -51,7 +51,7 @@ struct Route: Sendable {
     /// The path as in the contract.
     var path: String { "/" + template.joined(separator: "/") }
 
-    /// The arguments and the suffix that make `path` fit the template; nil if it does not.
+    /// The arguments and the suffix with which `path` matches the template; nil if it does not match.
     func match(_ path: [String]) -> (arguments: [String: String], suffix: String?)? {
         guard path.count == template.count else { return nil }
         var arguments: [String: String] = [:]

@@ -1,5 +1,5 @@
-// Finds the row for a request. The table is short and a path is a handful of segments: a linear search costs less than
-// the system call that follows it.
+// Finds the row for a request. The table is short and a path has few segments: a linear search costs less than the
+// system call that follows.
 
 import HTTPServing
 
@@ -7,18 +7,18 @@ import HTTPServing
 struct Router: Sendable {
     let routes: [Route]
 
-    /// Every method that some path knows.
+    /// All methods of all paths.
     var methods: [String] {
         Set(routes.map(\.method.rawValue) + [Method.head.rawValue, Method.options.rawValue]).sorted()
     }
 
     /// The endpoint for a request.
     ///
-    /// - Throws: `notFound` for an unknown path; `methodNotAllowed`, with the methods that the path knows.
+    /// - Throws: `notFound` for an unknown path; `methodNotAllowed`, with the methods that the path supports.
     func find(_ request: Request) throws(Problem) -> (route: Route, arguments: [String: String], suffix: String?) {
         let method = request.method == .head ? .get : request.method
         var found = routes.compactMap { route in route.match(request.path).map { (route, $0.arguments, $0.suffix) } }
-        // `7.safetensors` is the file of 7 where there is such a file, not something called `7.safetensors`.
+        // `7.safetensors` is the file of 7 if there is such a file, not a thing named `7.safetensors`.
         if found.contains(where: { $0.2 != nil }) { found.removeAll { $0.2 == nil } }
         if let match = found.first(where: { $0.0.method == method }) { return match }
         var allowed = Set(found.map(\.0.method.rawValue))
@@ -40,7 +40,7 @@ struct Router: Sendable {
 }
 
 extension Request {
-    /// What a POST at the place of a model, or of all, may have meant, with the line that creates one.
+    /// What a POST to a model or to the list may have meant, with the command that creates a model.
     fileprivate var creation: (gradients: String, command: String)? {
         guard method == .post, (2...3).contains(path.count), path[0] == "v1", path[1] == "models" else { return nil }
         let model = path.count == 3 && isModelName(path[2]) ? path[2] : "demo"

@@ -1,4 +1,4 @@
-// Every endpoint of the API, one row each, in the order of the contract. A test holds the rows against it, both ways.
+// All endpoints of the API, one row each, in the order of the contract. A test compares both directions.
 
 import HTTPServing
 

@@ -1,10 +1,10 @@
-// How long a request is willing to wait: `wait=30s`, `wait=500ms`, `wait=30`, or `Prefer: wait=30`. The query is an order,
-// which is followed or refused; the header is a wish, which is followed as far as possible.
+// How long a request waits: `wait=30s`, `wait=500ms`, `wait=30`, or `Prefer: wait=30`. The query is followed or
+// refused; the header is followed as far as possible.
 
 import HTTPServing
 
 extension Call {
-    /// The time to wait; nil when the client does not want to.
+    /// The time to wait; nil if the client does not wait.
     ///
     /// - Throws: `invalidQuery` for a query that is not a duration, or longer than five minutes.
     func waitTime() throws(Problem) -> Duration? {
@@ -18,9 +18,9 @@ extension Call {
         return wait == .zero ? nil : wait
     }
 
-    /// The wait that a `Prefer` header wishes for, cut to the longest, which the answer has to confirm.
+    /// The wait in a `Prefer` header, limited to the longest, which the answer must confirm.
     ///
-    /// - Returns: nil where no wish is readable, or the query says how long.
+    /// - Returns: nil if there is no readable one, or if the query has `wait`.
     /// - Source: RFC 7240, sections 2 and 4.3.
     var preferredWait: Duration? {
         guard query(.wait) == nil, let text = Preferences(request.headers)["wait"] else { return nil }

@@ -1,4 +1,4 @@
-// What a worker may be called, in a path, a header or a body.
+// The valid names of workers, in a path, a header or a body.
 
 import Names
 
@@ -8,9 +8,9 @@ enum WorkerName {
     static let rule =
         "1 to \(FixedLimits.nameBytes) bytes of UTF-8 without spaces or control characters, other than . and .."
 
-    /// Whether `name` keeps the rule.
+    /// Whether `name` follows the rule.
     ///
-    /// Bytes that are not UTF-8 have become U+FFFD by now.
+    /// Bytes that are not UTF-8 have been replaced by U+FFFD before.
     static func isValid(_ name: String) -> Bool {
         (1...FixedLimits.nameBytes).contains(name.utf8.count) && !Name(name).isPathStep
             && name.unicodeScalars.allSatisfy { scalar in

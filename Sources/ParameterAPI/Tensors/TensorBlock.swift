@@ -1,14 +1,14 @@
-// The answer with one parameter or some rows of it. Rows may be asked for many times over, so that a short request makes
-// a long answer of many pieces: their memory is taken from the budget before they are listed.
+// The answer with one parameter or some of its rows. Rows may be repeated, so that a short request causes a long answer
+// of many pieces: their memory is taken from the budget before they are listed.
 
 import HTTPServing
 import Optimizers
 import ParameterServing
 import TensorCoding
 
-/// A parameter of one version, or some rows of it, about to be sent.
+/// A parameter of one version, or some of its rows, to be sent.
 struct TensorBlock: Sendable {
-    /// What an answer holds while it is being sent.
+    /// The memory of an answer while it is sent.
     private final class Loan: Sendable {
         let version: PublishedVersion
         let memory: Reservation
@@ -19,7 +19,7 @@ struct TensorBlock: Sendable {
         }
     }
 
-    /// What a row of an answer takes: its number, and a piece to be sent.
+    /// The bytes of a row in an answer: its number and a piece to send.
     private static let bytesPerRow = 96
 
     private let loan: Loan
@@ -28,9 +28,9 @@ struct TensorBlock: Sendable {
     private let form: TensorForm
     private let tensor: DocumentTensor
 
-    /// Makes the block, of all rows or of some.
+    /// Makes the block, with all rows or some.
     ///
-    /// - Throws: `outOfMemory` or `exceedsMemory` when the budget has no room for the answer.
+    /// - Throws: `outOfMemory` or `exceedsMemory` if the budget has no room for the answer.
     init(
         _ version: PublishedVersion, _ index: Int, rows: [Int]?, as form: TensorForm, _ encoding: TensorEncoding,
         _ budget: MemoryBudget
@@ -52,7 +52,7 @@ struct TensorBlock: Sendable {
             values: TensorValues(version.values(at: index), rows: rows, width: parameter.shape.rowCount, keptBy: loan))
     }
 
-    /// Completes the exchange; what is long is made on the models' threads.
+    /// Completes the exchange; long content is made on model threads.
     ///
     /// - Parameter headers: those of the version.
     func answer(_ exchange: Exchange, _ call: Call, headers: [(name: String, value: String)]) {
@@ -89,7 +89,7 @@ struct TensorBlock: Sendable {
         }
     }
 
-    /// Float32 goes out from where it is; other types are made.
+    /// Float32 is sent without a copy; other types are converted.
     private func binary(
         _ head: [UInt8], _ headers: [(name: String, value: String)], _ call: Call
     ) throws(Problem) -> Response {

@@ -1,20 +1,20 @@
-// A JSON document with tensors in it, made in pieces: something in front, the tensors, something behind.
+// A JSON document with tensors, made in pieces: a front part, the tensors, a back part.
 
 import Names
 import TensorCoding
 
-/// A tensor of a document.
+/// A tensor in a document.
 struct DocumentTensor: Sendable {
-    /// The member that it is; nil where its own members are the document's.
+    /// Its member name; nil if its members are those of the document.
     var key: Name?
     let shape: [Int]
     let type: ElementType
     let encoding: TensorEncoding
     let values: TensorValues
-    /// Whether `dtype` is said of float32 too.
+    /// Whether `dtype` is written for float32 too.
     private var isText: Bool { encoding.isBase64 || !(type == .float32 || type.isInteger) }
 
-    /// The least and the most bytes that it takes.
+    /// The least and the most bytes that it needs.
     var bytes: ClosedRange<Int> {
         let around = 64 + 22 * shape.count + 6 * (key?.utf8.count ?? 0)
         if encoding.isMetaOnly { return 0...around }
@@ -22,7 +22,7 @@ struct DocumentTensor: Sendable {
         return 2 * values.count...around + 26 * values.count
     }
 
-    /// Writes what comes before the values.
+    /// Writes the part before the values.
     func begin(_ writer: inout JSONWriter) {
         if let key {
             writer.key(key)
@@ -36,7 +36,7 @@ struct DocumentTensor: Sendable {
         writer.beginList(isText ? "\"" : "[")
     }
 
-    /// Writes some of the values; a number of them that three divides, but at the end.
+    /// Writes some of the values; a multiple of three, except at the end.
     func write(_ range: Range<Int>, _ writer: inout JSONWriter) {
         values.read(range) { piece in
             if isText {
@@ -49,14 +49,14 @@ struct DocumentTensor: Sendable {
         }
     }
 
-    /// Writes what comes behind the values.
+    /// Writes the part after the values.
     func end(_ writer: inout JSONWriter) {
         if !encoding.isMetaOnly { writer.endList(isText ? "\"" : "]") }
         if key != nil { writer.endObject() }
     }
 }
 
-/// A document in the making.
+/// A document being made.
 struct TensorDocument: PieceMaker {
     typealias Writing = @Sendable (inout JSONWriter) -> Void
 
@@ -67,7 +67,7 @@ struct TensorDocument: PieceMaker {
         case end
     }
 
-    /// Values that are written at a time: a multiple of three, for base64.
+    /// The number of values written at a time: a multiple of three, for base64.
     private static let step = 3072
 
     let count: Int? = nil
@@ -79,7 +79,7 @@ struct TensorDocument: PieceMaker {
     private var place = Place.front
     private var current: DocumentTensor?
 
-    /// A document of what `front` writes, so many tensors, and what `back` writes.
+    /// Makes a document from `front`, the tensors, and `back`.
     init(
         indented: Bool, front: @escaping Writing, tensors: Int, tensor: @escaping @Sendable (Int) -> DocumentTensor,
         back: @escaping Writing

@@ -1,34 +1,34 @@
-// How the numbers of a tensor are written in JSON: flat and readable, or base64 of some element type.
+// The encoding of a tensor's numbers in JSON: flat and readable, or base64 of an element type.
 
 import Optimizers
 import TensorCoding
 
-/// The encoding that a request asks for.
+/// The encoding that a request selects.
 struct TensorEncoding: Sendable {
     let elementType: ElementType
     let isBase64: Bool
     let isMetaOnly: Bool
 
-    /// Numbers in full.
+    /// Plain numbers.
     static let plain = TensorEncoding()
 
     private init() { (elementType, isBase64, isMetaOnly) = (.float32, false, false) }
 
     /// Reads `dtype`, `encoding` and `meta_only`.
     ///
-    /// - Throws: `invalidQuery` for values that are not offered.
+    /// - Throws: `invalidQuery` for unsupported values.
     init(_ call: Call) throws(Problem) {
         elementType = try Self.elementType(call.query(.dtype))
         isBase64 = try Self.isBase64(call.query(.encoding))
         isMetaOnly = try call.flag(.metaOnly)
     }
 
-    /// Tells encodings apart in tags and caches; empty for the plain one.
+    /// Distinguishes encodings in tags and caches; empty for the plain one.
     var key: String {
         (elementType == .float32 ? "" : "-\(elementType.rawValue)") + (isBase64 ? "-b" : "") + (isMetaOnly ? "-m" : "")
     }
 
-    /// The type in which a parameter is written: integers keep theirs.
+    /// The element type of a parameter in the answer: integers keep theirs.
     func type(of parameter: ParameterLayout) -> ElementType { parameter.elementType ?? elementType }
 
     private static func elementType(_ text: String?) throws(Problem) -> ElementType {
@@ -58,11 +58,11 @@ extension ElementType {
 }
 
 extension UnsafeBufferPointer<Float> {
-    /// The values as integers; an import lets nothing else into a parameter that travels as integers.
+    /// The values as integers; an import accepts nothing else for a parameter with an integer type.
     var integers: [Int] { map { Int(exactly: $0) ?? 0 } }
 }
 
 extension ParameterLayout {
-    /// The type of its integers; nil for floats, whose type the request chooses.
+    /// The type of its integers; nil for floats, whose type the request selects.
     var elementType: ElementType? { wireType.flatMap { ElementType(rawValue: $0.rawValue) } }
 }

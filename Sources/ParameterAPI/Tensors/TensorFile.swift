@@ -1,15 +1,16 @@
-// A file of tensors in other element types than float32, made in pieces: a header, then the values one tensor after the other.
+// A file of tensors in element types other than float32, made in pieces: a header, then the values of one tensor after
+// another.
 
 import TensorCoding
 
-/// A binary file in the making.
+/// A binary file being made.
 struct TensorFile: PieceMaker {
     private let head: [UInt8]
     private let tensors: [(values: TensorValues, type: ElementType)]
     private var index = -1
     private var written = 0
 
-    /// A file of a header and the values of some tensors.
+    /// Makes a file from a header and the values of tensors.
     init(_ head: [UInt8], _ tensors: [(values: TensorValues, type: ElementType)]) {
         self.head = head
         self.tensors = tensors

@@ -1,13 +1,13 @@
-// Numbers of a tensor as an answer sends them: all of a parameter, or some of its rows one after the other, wherever they
-// are in memory. Read in pieces by `TensorDocument` and `TensorFile`.
+// The numbers of a tensor for an answer: a whole parameter, or some of its rows, wherever they are in memory.
+// `TensorDocument` and `TensorFile` read them in pieces.
 
-/// The values of a tensor, valid as long as `owner` lives.
+/// The values of a tensor, valid as long as `owner` exists.
 struct TensorValues: @unchecked Sendable {
     private let owner: AnyObject
     private let values: UnsafeBufferPointer<Float>
     private let rows: [Int]?
     private let width: Int
-    /// How many there are.
+    /// The number of values.
     let count: Int
 
     /// All of `values`, or those of some rows of `width` values each.
@@ -19,14 +19,14 @@ struct TensorValues: @unchecked Sendable {
         count = rows.map { $0.count * width } ?? values.count
     }
 
-    /// Gives the values at some places to `body`, in one piece.
+    /// Passes a range of values to `body`, in one piece.
     func read<Result>(_ range: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Result) -> Result {
         guard let rows, width > 0 else { return body(UnsafeBufferPointer(rebasing: values[range])) }
         let gathered = range.map { values[rows[$0 / width] * width + $0 % width] }
         return gathered.withUnsafeBufferPointer(body)
     }
 
-    /// Where they are in memory, in order.
+    /// The pieces of memory with the values, in order.
     var pieces: [UnsafeBufferPointer<Float>] {
         guard let rows else { return [values] }
         return rows.map { UnsafeBufferPointer(rebasing: values[$0 * width..<($0 + 1) * width]) }

@@ -1,5 +1,5 @@
-// All limits in one table. It feeds the help, `/v1/server` and the check of what every source says; a test holds the
-// README against it. Defaults are where the number is used, not here.
+// All limits in one table. The help, `/v1/server` and the checks of all settings sources use it; a test compares it
+// with the README. The defaults are where the numbers are used, not here.
 
 import HTTPServing
 import Names
@@ -9,7 +9,7 @@ import ParameterServing
 import TensorCoding
 
 extension Setting {
-    /// Every limit, the ones that `--limit` changes first.
+    /// All limits; those that `--limit` can change come first.
     static let limits: [Setting] = [
         Setting(limit: "connections", .count(\.http.maximumConnections), "Open connections, open files permitting"),
         Setting(
@@ -106,7 +106,7 @@ extension Setting {
             "The header of a safetensors body"),
     ]
 
-    /// The limits as the help prints them.
+    /// The limits as printed by the help.
     static var helpOnLimits: String {
         let rows = limits.map { limit in (limit, "\(limit.name)=\(limit.builtIn)") }
         let width = rows.map(\.1.count).max() ?? 0

@@ -1,17 +1,17 @@
-// What holds for a daemon: each setting from the first source that has it, flags before variables before the file before the
-// default. Every value of every source is checked, those that another one hides too.
+// The effective settings of a daemon: each from the first source that has it, flags before variables before the file
+// before the default. All values of all sources are checked, including overridden ones.
 
 import FoundationEssentials
 import ParameterAPI
 
-/// Settings with the place that each value comes from.
+/// Settings with the origin of each value.
 struct EffectiveSettings: Sendable {
     private(set) var configuration = ServerConfiguration()
     private var origins: [[String]: Origin] = [:]
 
-    /// Reads the command line, the environment and the file that they name.
+    /// Reads the command line, the environment and the settings file.
     ///
-    /// - Throws: `StartFailure` that lists every mistake, with its place and what to write.
+    /// - Throws: `StartFailure`, which lists every mistake with its place and its correction.
     init(
         _ flags: Flags, environment variables: [String: String] = ProcessInfo.processInfo.environment
     ) throws(StartFailure) {
@@ -29,7 +29,7 @@ struct EffectiveSettings: Sendable {
         throw StartFailure(status: first.status, message: mistakes.map(\.text).joined(separator: "\nparamd: "))
     }
 
-    /// Lets what a source says hold; what of it cannot.
+    /// Applies the values of a source, and returns its mistakes.
     private mutating func apply(_ source: SettingSource) -> [SettingMistake] {
         var mistakes: [SettingMistake] = []
         for setting in Setting.all {
@@ -48,15 +48,15 @@ struct EffectiveSettings: Sendable {
         return mistakes
     }
 
-    /// Where a setting comes from.
+    /// The origin of a setting.
     func origin(of setting: Setting) -> Origin {
         setting.kind.form == .fixed ? .fixed : origins[setting.path] ?? .builtIn
     }
 
-    /// Where the setting or the limit of a name comes from.
+    /// The origin of the setting or limit with this name.
     func origin(_ name: String) -> Origin { Setting.all.first { $0.name == name }.map(origin(of:)) ?? .builtIn }
 
-    /// As `/v1/server` tells it.
+    /// The rows of `/v1/server`.
     var told: EffectiveConfiguration {
         EffectiveConfiguration(settings: Setting.settings.map(told), limits: Setting.limits.map(told))
     }
@@ -75,7 +75,7 @@ struct EffectiveSettings: Sendable {
             meaning: setting.isLimit ? setting.meaning : nil)
     }
 
-    /// The value as one would write it anywhere on this machine.
+    /// The value in a form that works anywhere on this machine.
     func text(of setting: Setting) -> String {
         let text = setting.kind.text(configuration)
         return setting.kind.isPath && !text.isEmpty ? absolutePath(of: text) : text

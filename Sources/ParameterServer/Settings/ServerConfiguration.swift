@@ -1,12 +1,12 @@
-// What holds for a daemon: the settings of the layers below and its own, each with its default beside it. Made by the
-// sources of settings, row by row of the table; read by the daemon.
+// The effective values for a daemon: settings of the layers below and its own, each with its default. The settings
+// sources fill it, row by row of the table; the daemon reads it.
 
 import HTTPServing
 import ParameterServing
 
-/// Every setting of a daemon as the code uses it.
+/// The value of every setting, in the form that the code uses.
 struct ServerConfiguration: Sendable {
-    /// The YAML file of settings; empty for none.
+    /// The YAML settings file; empty for none.
     var file = ""
     var http = HTTPConfiguration(address: .tcp(host: "127.0.0.1", port: 8470))
     var serving = ServingConfiguration(memoryLimit: MachineMemory.current.half.bytes)
@@ -14,9 +14,9 @@ struct ServerConfiguration: Sendable {
     var durability = Durability.group
     var withoutModels: [String] = []
     var logLevel = LogLevel.info
-    /// Whether an address that others can reach is served without authentication.
+    /// Whether an address reachable from other machines is served without authentication.
     var isOpen = false
 
-    /// Bytes of one segment of the journal: only whole ones can be deleted, and two are to fit into what may pile up.
+    /// Bytes of one journal segment: only whole segments can be deleted, and two must fit in the journal's limit.
     var segmentBytes: Int { min(64 << 20, serving.snapshotAllowance / 2) }
 }

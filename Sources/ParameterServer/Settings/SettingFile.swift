@@ -1,5 +1,5 @@
-// A file of settings: YAML, which JSON is too. Yams knows the line of every key, so that each mistake is told with its
-// line; what the values mean is in the table.
+// A settings file: YAML, which includes JSON. Yams knows the line of every key, so each mistake is reported with its
+// line; the table defines the meaning of values.
 
 import Configuration
 import Glibc
@@ -7,7 +7,7 @@ import Names
 import Optimizers
 import Yams
 
-/// What a file of settings says.
+/// The content of a settings file.
 struct SettingFile {
     private let path: String
     private var texts: [[String]: [String]] = [:]
@@ -17,7 +17,9 @@ struct SettingFile {
     /// The largest file that is read.
     static let mostBytes = 1 << 20
 
-    /// Reads a file; all that is wrong with it, but for the values, is in the source's mistakes.
+    /// Reads a file.
+    ///
+    /// Mistakes other than wrong values are in the source's `mistakes`.
     static func source(_ path: String) -> SettingSource {
         var file = SettingFile(path: path.hasPrefix("/") ? path : absolutePath(of: path))
         file.read()
@@ -46,7 +48,7 @@ struct SettingFile {
         }
     }
 
-    /// Takes the members of a mapping, each of which has to be a setting.
+    /// Reads the members of a mapping, each of which must be a setting.
     private mutating func take(_ members: Node.Mapping, under prefix: [String]) {
         for (key, value) in members where !YAMLText.isSetAside(key) {
             guard let name = key.string else {
@@ -108,7 +110,7 @@ struct SettingFile {
         return "\(place) is not a setting: \(NearestNames.hint(Name(name), among: known.map { Name($0) }))"
     }
 
-    /// Whether a value is YAML's null, or nothing at all.
+    /// Whether a value is YAML's null or missing.
     private static func isEmpty(_ node: Node) -> Bool {
         guard let scalar = node.scalar, scalar.style == .plain else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
@@ -116,6 +118,6 @@ struct SettingFile {
 }
 
 extension Setting {
-    /// The rows that a file may have.
+    /// The settings that a file may contain.
     fileprivate static let inFile = all.filter { $0.name != "config" }
 }

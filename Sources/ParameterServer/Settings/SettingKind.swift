@@ -1,43 +1,45 @@
-// How the value of a setting is written and where it is kept. Each kind reads texts, whatever source they come from, and
-// tells the value as one would write it.
+// How the value of a setting is written, and where it is stored. Each kind parses texts from any source and prints the
+// value in the same form.
 
 import HTTPServing
 
-/// A complaint about a value, such as "must be a time in s or ms": the setting is its subject.
+/// A complaint about a value, such as "must be a time in s or ms"; its subject is the setting.
 struct Complaint: Error {
     let text: String
-    /// What a command line with this mistake exits with.
+    /// The exit status of a command line with this mistake.
     var status = ExitStatus.usage
 }
 
 extension Setting {
-    /// How a setting is written, and where it is kept.
+    /// How a setting is written, and where it is stored.
     struct Kind: Sendable {
         typealias Path<Value> = any WritableKeyPath<ServerConfiguration, Value> & Sendable
 
-        /// How often a value is written, and whether at all.
+        /// How often a value may be written.
         enum Form {
             case one
             case list
-            /// A flag without a value, `true` or `false` elsewhere.
+            /// A flag without a value; `true` or `false` elsewhere.
             case yes
-            /// Part of the contract or of the code's own safety: told, never set.
+            /// Part of the contract, or required for safety: reported, but never set.
             case fixed
         }
 
         let form: Form
-        /// Whether the value is told from the root on: whoever asks is elsewhere.
+        /// Whether the value is reported as an absolute path, because the reader may be elsewhere.
         var isPath = false
         /// Whether a value may begin with `-`, to be refused as a number and not as a flag.
         var isNumber = false
         /// Puts the value of one or more texts in its place.
         let read: @Sendable ([String], inout ServerConfiguration) throws(Complaint) -> Void
-        /// The value as one would write it.
+        /// The value in the form in which it is written.
         let text: @Sendable (ServerConfiguration) -> String
 
-        /// One value: `takes` is what the complaint says of it, its default is the example.
+        /// A single value.
         ///
-        /// - `check`: what is wrong with a value that can be read.
+        /// `takes` describes it in the complaint, with the default as the example.
+        ///
+        /// - `check`: what is wrong with a value that could be parsed.
         static func one<Value>(
             _ path: Path<Value>, isPath: Bool = false, isNumber: Bool = false, _ takes: String,
             parse: @escaping @Sendable (String) -> Value?, check: @escaping @Sendable (Value) -> String? = { _ in nil },
@@ -106,16 +108,16 @@ extension Setting {
             "\($0.http.address)"
         }
 
-        /// The file of settings itself, which no file names.
+        /// The settings file itself, which a file cannot name.
         static let file = Kind(form: .one, isPath: true) { (texts, configuration) in
             configuration.file = texts.joined()
         } text: {
             $0.file
         }
 
-        /// Several values; in a variable with commas between them.
+        /// Several values, separated by commas in a variable.
         ///
-        /// - `takes`: what a complaint says of one that `isValid` is not true of.
+        /// - `takes`: the complaint about a value for which `isValid` is false.
         static func list(
             _ path: Path<[String]>, _ takes: String, _ isValid: @escaping @Sendable (String) -> Bool
         ) -> Kind {
@@ -155,7 +157,7 @@ extension Setting {
 }
 
 extension Setting.Kind {
-    /// The memory of the daemon: not too little for one model, and not more than there is.
+    /// The daemon's memory: enough for one model, and not more than there is.
     static let memory = bytes(\.serving.memoryLimit) { bytes in
         let (all, written) = (MachineMemory.current, ByteCount(bytes: bytes).rounded)
         if bytes < 1 << 20 { return "must be at least 1M, not \(written)." }
@@ -166,7 +168,7 @@ extension Setting.Kind {
 }
 
 extension ListenAddress {
-    /// What is wrong with a text that cannot be read as an address, and what to write.
+    /// Why a text is not an address, and what to write.
     static func mistake(in text: String) -> String {
         let form = "write HOST:PORT, such as 127.0.0.1:8470 or [::1]:0"
         guard let colon = text.lastIndex(of: ":") else { return form }

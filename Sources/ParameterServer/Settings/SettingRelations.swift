@@ -1,10 +1,10 @@
-// What settings have to do with each other, each of which is right by itself: asked once, before anything is opened.
+// Relations between settings that are valid on their own; checked once, before anything is opened.
 
-/// Two settings that cannot hold together.
+/// Two settings that contradict each other.
 struct SettingRelation: Sendable {
     /// The setting whose place the refusal names.
     let name: String
-    /// What is wrong, said of that setting; nil where nothing is.
+    /// What is wrong, with that setting as the subject; nil if nothing is.
     let complaint: @Sendable (ServerConfiguration) -> String?
 
     static let all = [
@@ -37,15 +37,15 @@ struct SettingRelation: Sendable {
 }
 
 extension EffectiveSettings {
-    /// How a refusal of a setting's value begins, wherever it was written.
+    /// The start of a refusal of a setting's value: where it was written.
     func subject(_ name: String) -> String {
         guard let setting = Setting.all.first(where: { $0.name == name }) else { return name }
         return origin(of: setting).subject(setting)
     }
 
-    /// These settings, if they can hold together.
+    /// These settings, if they are consistent.
     ///
-    /// - Throws: `StartFailure` that says which to change.
+    /// - Throws: `StartFailure`, which says which one to change.
     func checked() throws(StartFailure) -> EffectiveSettings {
         let complaints = SettingRelation.all.compactMap { relation in
             relation.complaint(configuration).map { "\(subject(relation.name)) \($0)" }

@@ -1,5 +1,5 @@
-// Where settings come from: the command line, the environment, a file. Each is a provider of swift-configuration, and knows
-// of every value where it was written.
+// The sources of settings: the command line, the environment, a file. Each is a provider of swift-configuration and
+// knows where every value was written.
 
 import Configuration
 import Names
@@ -24,7 +24,7 @@ enum Origin: Equatable, CustomStringConvertible, Sendable {
         }
     }
 
-    /// How a refusal begins: the place, then the setting by its name there.
+    /// The start of a refusal: the place, then the setting's name there.
     func subject(_ setting: Setting) -> String {
         switch self {
         case .builtIn, .flag, .fixed: setting.flag
@@ -34,12 +34,12 @@ enum Origin: Equatable, CustomStringConvertible, Sendable {
     }
 }
 
-/// Something wrong with a source: a sentence that names the place and what to write.
+/// A mistake in a source: a sentence with the place and the correction.
 struct SettingMistake {
     let text: String
     /// The line in a file.
     let line: Int
-    /// What a start with it exits with.
+    /// The exit status of a start with this mistake.
     let status: ExitStatus
 
     init(_ text: String, line: Int = 0, status: ExitStatus = .configuration) {
@@ -50,12 +50,12 @@ struct SettingMistake {
 /// A source of settings.
 struct SettingSource {
     let provider: any ConfigProvider
-    /// Where it has a setting from that it provides.
+    /// The origin of a setting in this source.
     let origin: (Setting) -> Origin
-    /// What is wrong with it beside the values.
+    /// Mistakes other than wrong values.
     var mistakes: [SettingMistake] = []
 
-    /// The texts of a setting; nil where this source says nothing of it.
+    /// The texts of a setting; nil if this source does not have it.
     func texts(of setting: Setting) -> [String]? {
         let type: ConfigType = setting.kind.form == .list ? .stringArray : .string
         return switch try? provider.value(forKey: setting.key, type: type).value?.content {
@@ -84,7 +84,7 @@ struct SettingSource {
         )
     }
 
-    /// What the variables of the environment say; one that begins like them but is unknown is a mistake.
+    /// The settings in environment variables; an unknown variable with their prefix is a mistake.
     static func environment(_ variables: [String: String]) -> SettingSource {
         let own = variables.filter { $0.key.hasPrefix("PARAMD_") && !isForeign($0.key) }
         let known = Setting.all.map { Name($0.variable) }
@@ -98,7 +98,7 @@ struct SettingSource {
             })
     }
 
-    /// A provider's values from texts by path.
+    /// Makes a provider from texts by path.
     static func values(_ texts: [[String]: [String]]) -> [AbsoluteConfigKey: ConfigValue] {
         let lists = Set(Setting.all.filter { $0.kind.form == .list }.map(\.path))
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
@@ -109,8 +109,8 @@ struct SettingSource {
         return values
     }
 
-    /// Variables that others use: tests and tools of this repository, and Kubernetes, which tells every container of a
-    /// service named paramd by `PARAMD_SERVICE_HOST`, `PARAMD_PORT` and others like them.
+    /// Variables for other purposes: tests and tools of this repository, and Kubernetes, which sets
+    /// `PARAMD_SERVICE_HOST`, `PARAMD_PORT` and similar ones in every container if a service is named paramd.
     private static func isForeign(_ variable: String) -> Bool {
         ["PARAMD_BIN", "PARAMD_FAIL", "PARAMD_STATES", "PARAMD_RECORD_GOLDEN", "PARAMD_PORT"].contains(variable)
             || variable.hasPrefix("PARAMD_SERVICE_") || variable.hasPrefix("PARAMD_PORT_")

@@ -1,10 +1,10 @@
-// All settings in one table. It feeds flags, variables, the file, the help and `/v1/server`; a test holds the README
-// against it. Defaults are in `ServerConfiguration`, where the number is used, not here.
+// All settings in one table. Flags, variables, the file, the help and `/v1/server` use it; a test compares it with the
+// README. The defaults are in `ServerConfiguration`, where the numbers are used.
 
 import HTTPServing
 
 extension Setting {
-    /// Every setting that is not a limit.
+    /// All settings that are not limits.
     static let settings: [Setting] = [
         Setting(
             "config", .file, unit: "file", "Read settings from this YAML file; flags and PARAMD_* variables come first."
