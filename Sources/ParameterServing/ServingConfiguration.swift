@@ -1,12 +1,12 @@
-// The numbers that bound the serving layer, in one value.
+// The limits of the serving layer, in one value.
 
 import Names
 import Threading
 
 /// Settings of the registry and its models.
 public struct ServingConfiguration: Sendable {
-    /// Free arenas of a model beyond this number go back to the system: one for the step, two for pushes being decoded, one
-    /// spare.
+    /// Free arenas of a model beyond this number are returned to the system: one for the step, two for pushes being
+    /// decoded, one spare.
     public static let spareArenas = 4
     /// Workers that have made room and of which the last number is kept; fixed, for a replay must forget as the first run did.
     public static let expiredWorkers = 10_000
@@ -17,43 +17,44 @@ public struct ServingConfiguration: Sendable {
     /// Bytes of records that wait to be applied at a start: each in the journal, and the arena that it is read into.
     public static let bytesReadAhead = 256 << 20
 
-    /// Bytes that models and requests may use together.
+    /// The most bytes for models and requests together.
     public var memoryLimit: Int
-    /// Percent of it that bodies of one model may hold together; a body that is alone may hold more.
+    /// The percentage of it for the bodies of one model together; a single body may use more.
     public var bodyPercentOfModel = 50
-    /// The same for bodies from one address; that of proxies on this machine is exempt.
+    /// As above, for bodies from one address; proxies on this machine are exempt.
     public var bodyPercentOfAddress = 50
-    /// Receipts that are kept per worker for retries.
+    /// Receipts kept per worker for retries.
     public var receiptWindow: Int
     /// Answers of requests with a key that are kept for retries, per client of a model and of the daemon.
     public var requestKeys = 256
-    /// How long they are kept.
+    /// How long answers are kept.
     public var keyLifetime = Duration.seconds(86_400)
-    /// What is read before something is decided.
+    /// The clock of all decisions.
     public var clock: @Sendable () -> Tick = { Clock.tick }
-    /// Models of the directory that are not to be served.
+    /// Models of the directory that are not served.
     public var withoutModels: Set<Name> = []
-    /// Threads that run models.
+    /// The number of threads that run models.
     public var threads: Int
-    /// The most models at a time.
+    /// The largest number of models.
     public var mostModels: Int
     /// The most checkpoints of a model.
     public var mostCheckpoints = 1000
     /// The most checkpoints of all models together.
     public var mostCheckpointsInAll = 10_000
-    /// The most workers that a model remembers with their receipts.
+    /// The most workers whose receipts a model keeps.
     public var mostWorkers = 10_000
-    /// How long a worker is not seen before it makes room for another.
+    /// The time after which an unseen worker may be replaced.
     public var workerLifetime = Duration.seconds(86_400)
-    /// The most versions of a model that can be read, the newest among them; fewer when memory is short.
+    /// The most readable versions of a model, including the newest; fewer if memory is short.
     public var versions: Int
-    /// Bytes of records that may pile up before models are written out to replace them; at least twice what all models
-    /// weigh, whatever is said here.
+    /// Bytes of records after which models are written out to replace them; always at least twice the size of all
+    /// models.
     public var snapshotAllowance: Int
-    /// Bytes of records that models may need before changes wait; at least three times what makes a snapshot due.
+    /// The most bytes of records that models may need before changes wait; always at least three times the previous
+    /// setting.
     public var mostJournal = 256 << 20
 
-    /// Makes a configuration; every value has a default that suits one machine.
+    /// Makes a configuration; the defaults suit one machine.
     public init(
         memoryLimit: Int, receiptWindow: Int = 256, threads: Int = 2, mostModels: Int = 10_000,
         versions: Int = 4, snapshotAllowance: Int = 64 << 20

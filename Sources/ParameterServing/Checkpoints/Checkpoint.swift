@@ -1,22 +1,22 @@
-// Checkpoints: states that people keep, under numbers, beside the journal. They have the form of snapshots, so that
-// every byte of them is under a checksum, and they stay until someone deletes them.
+// Checkpoints: states that users keep, under numbers, next to the journal. They have the format of snapshots, so every
+// byte is covered by a checksum, and they stay until someone deletes them.
 
 import Journal
 import Names
 import Optimizers
 import Threading
 
-/// What is known of a checkpoint without opening it.
+/// The description of a checkpoint, known without opening it.
 public struct CheckpointFacts: Sendable, Equatable {
-    /// Its number, unique among the checkpoints that there are.
+    /// Its number, unique among the existing checkpoints.
     public let id: UInt64
-    /// The step it was taken at.
+    /// The step at which it was taken.
     public let step: Int
-    /// The version it was taken at.
+    /// The version at which it was taken.
     public let version: Int
-    /// Seconds since 1970 when it was taken, for people.
+    /// The time at which it was taken, in seconds since 1970.
     public let created: Int
-    /// Size on disk in bytes, without checksums.
+    /// The size of the content in bytes, without checksums.
     public let bytes: Int
 
     init(id: UInt64, step: Int, version: Int, created: Int, bytes: Int) {
@@ -44,7 +44,7 @@ public struct CheckpointFacts: Sendable, Equatable {
         bytes = info.length
     }
 
-    /// The key of the request that saved a checkpoint: the file itself tells of it, before the journal does.
+    /// The key of the request that saved the checkpoint: stored in the file, because the journal may not have it yet.
     static func key(in info: SnapshotInfo) -> RequestKey? {
         info.label.withUnsafeBytes { bytes -> RequestKey? in
             var reader = ByteReader(bytes)
@@ -66,7 +66,7 @@ public struct CheckpointFacts: Sendable, Equatable {
     }
 }
 
-/// A checkpoint opened for reading: what it holds, and its floats in any range.
+/// A checkpoint opened for reading: its description, and its floats in any range.
 public final class CheckpointFile: @unchecked Sendable {
     /// One tensor of the file: a parameter, or `PARAMETER#SLOT`.
     public struct Tensor: Sendable {
@@ -76,22 +76,22 @@ public final class CheckpointFile: @unchecked Sendable {
         public let shape: Shape
     }
 
-    /// What is known of it.
+    /// Its description.
     public let facts: CheckpointFacts
-    /// The tensors in the order in which their values lie, without gaps.
+    /// The tensors in the order of their values, without gaps.
     public let tensors: [Tensor]
-    /// Everything beside the values, for a file that can become a model again.
+    /// Everything except the values, for a file that can become a model again.
     public let head: [UInt8]
-    /// Bytes of all values.
+    /// The size of all values in bytes.
     public let valueBytes: Int
     private let reader: SnapshotReader
     private let start: Int
-    /// What the budget lends for the head.
+    /// The budget's loan for the head.
     private let memory: Reservation
 
     init(_ reader: SnapshotReader, _ facts: CheckpointFacts, _ assembly: ModelAssembly) throws {
         let source = ImageSource(reader)
-        // As bytes, and once more while it is read.
+        // As bytes, and a second time while it is parsed.
         memory = try assembly.budget.reserve(2 * (try source.endOfHead()))
         let (head, floats) = try source.head()
         self.reader = reader
@@ -102,7 +102,7 @@ public final class CheckpointFile: @unchecked Sendable {
         tensors = try assembly.tensors(of: head)
     }
 
-    /// Fills `target` with the values' bytes from `offset` on, verified.
+    /// Fills `target` with verified bytes of the values, from `offset` on.
     public func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws(JournalError) {
         guard try reader.read(into: target, at: start + offset) == target.count else {
             throw .corrupted(file: "checkpoint \(facts.id)", offset: offset, reason: "it ends too early")

@@ -1,5 +1,5 @@
-// Which checkpoints a model has, damaged ones among them: a file that someone counts on is listed with what is wrong with
-// it, and refused by name, but it never counts as absent.
+// The checkpoints of a model, including damaged ones: a file that a user relies on is listed with its damage and
+// refused by name, but never treated as absent.
 
 import Journal
 
@@ -21,7 +21,7 @@ public struct DamagedCheckpoint: Sendable, Equatable {
         bytes = damage.bytes
     }
 
-    /// A file whose bytes are intact and whose label says nothing.
+    /// Makes an entry for an intact file whose label cannot be read.
     init(unlabelled info: SnapshotInfo) {
         id = info.id
         file = "checkpoints/\(info.file)"
@@ -32,14 +32,14 @@ public struct DamagedCheckpoint: Sendable, Equatable {
 
 /// The checkpoints of a model.
 public struct CheckpointList: Sendable, Equatable {
-    /// Those that can be used as far as their headers and earlier reads tell, oldest first.
+    /// The usable ones, judged by their headers and earlier reads, oldest first.
     public private(set) var intact: [CheckpointFacts] = []
-    /// The others, oldest first.
+    /// The damaged ones, oldest first.
     ///
-    /// A file that does not tell any more whose it is belongs to every model's list.
+    /// A file whose model is no longer known is in every model's list.
     public private(set) var damaged: [DamagedCheckpoint] = []
 
-    /// The list of one model; `known` are all models that there are.
+    /// The list of one model; `known` are all existing models.
     init(of uid: ModelUID, in listing: SnapshotListing, known: () -> Set<ModelUID>) {
         for info in listing.snapshots where info.model == uid.number {
             let facts = CheckpointFacts(info)
@@ -53,10 +53,10 @@ public struct CheckpointList: Sendable, Equatable {
 
     var count: Int { intact.count + damaged.count }
 
-    /// The number of the one that is to go first.
+    /// The number of the checkpoint to delete first.
     var oldest: UInt64? { [intact.first?.id, damaged.first?.id].compactMap(\.self).min() }
 
-    /// What is known of a checkpoint that is to be used; nil where there is none of that number.
+    /// The description of a checkpoint to be used; nil if there is none with that number.
     ///
     /// - Throws: `fileDamaged`.
     func intact(_ id: UInt64) throws(ServingError) -> CheckpointFacts? {
@@ -64,7 +64,7 @@ public struct CheckpointList: Sendable, Equatable {
         return intact.first { $0.id == id }
     }
 
-    /// What is known of a checkpoint that is to go: of a damaged one, its number and size.
+    /// The description of a checkpoint to be deleted; for a damaged one, its number and size.
     func facts(_ id: UInt64) -> CheckpointFacts? {
         if let damage = damaged.first(where: { $0.id == id }) {
             return CheckpointFacts(id: id, step: 0, version: 0, created: 0, bytes: damage.bytes)
@@ -74,7 +74,7 @@ public struct CheckpointList: Sendable, Equatable {
 }
 
 extension SnapshotListing {
-    /// Files, damaged ones too.
+    /// The number of files, including damaged ones.
     var count: Int { snapshots.count + damaged.count }
 
     /// The files that can only belong to these models.
@@ -86,13 +86,13 @@ extension SnapshotListing {
 }
 
 extension DamagedSnapshot {
-    /// The models that parts of the file name, the likeliest first.
+    /// The models that parts of the file name, most likely first.
     private var claims: [ModelUID] {
         let header = model.map { ModelUID(number: $0) }
         return (isModelCertain ? [header] : [modelOfImage, header]).compactMap(\.self)
     }
 
-    /// The model in the image that the content begins with.
+    /// The model in the image at the start of the content.
     private var modelOfImage: ModelUID? {
         beginning.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
@@ -105,7 +105,7 @@ extension DamagedSnapshot {
         }
     }
 
-    /// The model that it belongs to; nil where the file names none of them.
+    /// The model that it belongs to; nil if the file names none of the known ones.
     func owner(among models: Set<ModelUID>) -> ModelUID? {
         claims.first(where: models.contains)
     }

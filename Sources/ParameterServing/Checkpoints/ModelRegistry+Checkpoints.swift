@@ -5,9 +5,9 @@ import Journal
 import Optimizers
 
 extension ModelRegistry {
-    /// A reply with what a change answers.
+    /// A callback for the result of a change.
     public typealias ChangeReply<Answer: ChangeAnswer> = @Sendable (Result<Answered<Answer>, ServingError>) -> Void
-    /// The same, or nil where there is nothing of that number.
+    /// As above, or nil if there is nothing with that number.
     public typealias SearchReply<Answer: ChangeAnswer> = @Sendable (Result<Answered<Answer>?, ServingError>) -> Void
 
     /// Saves the state of a model as a checkpoint.
@@ -31,9 +31,9 @@ extension ModelRegistry {
         }
     }
 
-    /// What a request saved whose end a crash has cut off, as long as its key is kept.
+    /// The checkpoint saved by a request that a crash interrupted, as long as its key is kept.
     ///
-    /// Judged by time alone: a file may tell of its key after other requests have taken the place of the stored answer.
+    /// Judged only by time: other requests may have replaced the stored answer in the file's lifetime.
     private func found(
         under key: RequestKey, of model: Model, in directory: DataDirectory
     ) throws -> CheckpointFacts? {
@@ -48,7 +48,7 @@ extension ModelRegistry {
     private func save(_ model: Model, _ key: RequestKey?, in directory: DataDirectory) throws -> CheckpointFacts {
         let image = try model.waitForImage()
         if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
-        // No power cut may leave a checkpoint of a model, or of a step, that the journal does not know.
+        // A power cut must not leave a checkpoint of a model or a step that the journal does not know.
         try keeper?.flush()
         let now = now
         let label = CheckpointFacts.label(image, key, at: now)
@@ -63,7 +63,7 @@ extension ModelRegistry {
             id: info.id, step: image.optimizer.step, version: image.version, created: now.time, bytes: info.length)
     }
 
-    /// Keeps the answer of a request with a key, then gives it.
+    /// Stores the answer of a request with a key, then delivers it.
     private func note(
         _ facts: CheckpointFacts, as answer: StoredAnswer, _ key: RequestKey?, _ model: Model,
         _ reply: @escaping ChangeReply<CheckpointFacts>
@@ -72,7 +72,7 @@ extension ModelRegistry {
         model.submit(Change(command: .note(answer)).under(key), reserved: key, reply: reply)
     }
 
-    /// Gives the stored answer of a request that has been seen, or goes on with `first`, whose end frees the key.
+    /// Delivers the stored answer of a repeated request, or continues with `first`, whose end frees the key.
     private func reserve<Answer>(
         _ key: RequestKey?, of model: Model, _ reply: @escaping ChangeReply<Answer>,
         _ first: @escaping @Sendable () -> Void
@@ -88,7 +88,7 @@ extension ModelRegistry {
         }
     }
 
-    /// Refuses one more checkpoint of a model that has as many as it may.
+    /// Refuses another checkpoint if the model, or all models together, have reached the limit.
     private func checkRoom(for model: Model, in directory: DataDirectory) throws {
         let listing = try directory.checkpoints.list()
         let list = CheckpointList(of: model.uid, in: listing) { knownUIDs }
@@ -113,7 +113,7 @@ extension ModelRegistry {
         CheckpointList(of: model.uid, in: try directory.checkpoints.list()) { knownUIDs }
     }
 
-    /// Opens a checkpoint of a model; nil when there is none of that number.
+    /// Opens a checkpoint of a model; nil if there is none with that number.
     public func openCheckpoint(
         _ id: UInt64, of model: Model, reply: @escaping @Sendable (Result<CheckpointFile?, ServingError>) -> Void
     ) {
@@ -135,9 +135,10 @@ extension ModelRegistry {
         }
     }
 
-    /// Deletes a checkpoint; replies with nil when there is none of that number.
+    /// Deletes a checkpoint; replies with nil if there is none with that number.
     ///
-    /// With a key the answer is logged before the file goes: a retry finds it and ends what a crash has cut off.
+    /// With a key, the answer is logged before the file is deleted: a retry finds it and completes an interrupted
+    /// deletion.
     public func deleteCheckpoint(
         _ id: UInt64, of model: Model, key: RequestKey? = nil, reply: @escaping SearchReply<CheckpointFacts>
     ) {
@@ -157,7 +158,7 @@ extension ModelRegistry {
         }
     }
 
-    /// Removes the file of a checkpoint that was deleted, unless it is gone already.
+    /// Removes the file of a deleted checkpoint, unless it is already gone.
     private func removeFile(
         _ removed: Answered<CheckpointFacts>, of model: Model, _ reply: @escaping SearchReply<CheckpointFacts>
     ) {
@@ -170,7 +171,7 @@ extension ModelRegistry {
         }
     }
 
-    /// Brings a model back to a checkpoint; nil when there is none of that number.
+    /// Restores a model from a checkpoint; nil if there is none with that number.
     public func restore(
         _ model: Model, toCheckpoint id: UInt64, key: RequestKey? = nil, ifVersion: [Int]? = nil,
         reply: @escaping SearchReply<ChangedVersion>
@@ -182,7 +183,7 @@ extension ModelRegistry {
         }
     }
 
-    /// Brings a model back to a step that snapshots and journal still cover; nil when they do not.
+    /// Rolls a model back to a step that snapshots and journal still cover; nil if they do not.
     public func rollback(
         _ model: Model, toStep step: Int, key: RequestKey? = nil, ifVersion: [Int]? = nil,
         reply: @escaping SearchReply<ChangedVersion>

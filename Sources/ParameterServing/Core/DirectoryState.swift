@@ -1,11 +1,10 @@
-// Which models a directory holds, and what each record of its journal changes about that. Every reader of records drives
-// this one value: the live registry, a start (DirectoryRecovery), a rollback (HistoryReader), verify and salvage
-// (DirectoryInventory).
+// The models of a directory, and the effect of each journal record on them. All readers of records use this one value:
+// the live registry, a start (DirectoryRecovery), a rollback (HistoryReader), verify and salvage (DirectoryInventory).
 
 import Names
 import Threading
 
-/// The models of a directory: no clock, no file, no lock, no tensors.
+/// The models of a directory: no clock, file, lock or tensors.
 ///
 /// 1. A name belongs to one model at most, once the records have been read: the one that was created last.
 /// 2. A model that is gone, by a deletion or because a later one took its name, never comes back.
@@ -15,32 +14,32 @@ import Threading
 /// 5. Records are applied in the order of the log: a position is never applied again, nor one before it.
 /// 6. A name is given to one model at a time: from the decision of a creation until it is applied or forgotten.
 struct DirectoryState {
-    /// A model that is there.
+    /// An existing model.
     struct Entry: Equatable {
         let name: Name
-        /// The first record that the model does not hold yet.
+        /// The first record that is not part of the model yet.
         var position: UInt64
     }
 
-    /// What a record makes its reader do.
+    /// What the reader of a record must do.
     enum Effect: Equatable {
-        /// Build the model; those in `retiring` have lost their name to it.
+        /// Build the model; the models in `retiring` have lost their name to it.
         case create(ModelUID, retiring: [ModelUID])
-        /// Let go of the model.
+        /// Release the model.
         case retire(ModelUID)
-        /// Hand the record to the model.
+        /// Pass the record to the model.
         case command(ModelUID, CommandKind)
-        /// Leave out versions of the models.
+        /// Skip versions of the models.
         case skip(versions: Int, of: [ModelUID])
-        /// Nothing: the record is part of a snapshot, or its model is gone.
+        /// Nothing: the record is part of a snapshot, or its model no longer exists.
         case none
     }
 
-    /// A list of models that was written when a part of the journal was deleted.
+    /// A list of models, written when part of the journal was deleted.
     private struct List {
         var id: UInt64
         var names: [ModelUID: Name]
-        /// The journal was kept from here on.
+        /// The first position that the journal kept.
         var position: UInt64
     }
 
@@ -50,18 +49,18 @@ struct DirectoryState {
     var underWay: [Name: ModelUID?] = [:]
     /// The models that are there.
     private(set) var models: [ModelUID: Entry] = [:]
-    /// Seed and count of the directory's uids; nil before anything tells them.
+    /// Seed and count of the directory's uids; nil until a snapshot or record has them.
     private(set) var uids: UIDSource?
-    /// Models whose deletion or replacement is known.
+    /// Models known to be deleted or replaced.
     private(set) var gone: Set<ModelUID> = []
-    /// A model that has records and that nothing else tells of.
+    /// A model that has records but is otherwise unknown.
     private(set) var unexplained: ModelUID?
     private var list: List?
-    /// The names of all creations that are known, of models that are gone too.
+    /// The names of all known creations, including those of models that no longer exist.
     private var names: [ModelUID: Name] = [:]
     private var created: Set<Name> = []
     private var deleted: Set<ModelUID> = []
-    /// Lists before the snapshot file of this number speak of models that a salvage gave up.
+    /// Lists before this snapshot file number contain models that a salvage gave up.
     private var firstTrusted: UInt64 = 0
     /// The count of the last creation, and the position after the last record.
     private var (lastCount, position): (UInt64, UInt64) = (0, 0)
@@ -71,7 +70,7 @@ struct DirectoryState {
 
     // MARK: Snapshots, before the records
 
-    /// Adds a model of which a snapshot is left; of several, the newest counts.
+    /// Adds a model found in a snapshot; the newest snapshot counts.
     mutating func add(_ uid: ModelUID, name: Name, position: UInt64) {
         names[uid] = name
         models[uid] = Entry(name: name, position: max(position, models[uid]?.position ?? 0))
@@ -120,7 +119,7 @@ struct DirectoryState {
         }
     }
 
-    /// The journal may go back to before the name was given to the model that a snapshot holds.
+    /// The journal may start before the name was given to the model in a snapshot.
     private mutating func create(_ uid: ModelUID, _ name: Name, _ count: UInt64, at position: UInt64) -> Effect {
         let number = UInt32(truncatingIfNeeded: count)
         note(count, orElse: UIDSource(seed: uid.number &- number))
@@ -141,7 +140,7 @@ struct DirectoryState {
         return .create(uid, retiring: namesakes)
     }
 
-    /// Ends the reading: a crash can leave the snapshot of a model whose name was given away.
+    /// Ends the reading: after a crash, a snapshot may belong to a model that has lost its name.
     ///
     /// - Returns: The models that have lost their name.
     mutating func finish() -> [ModelUID] {
@@ -159,12 +158,12 @@ struct DirectoryState {
 
     private func isOlder(_ one: ModelUID, _ other: ModelUID) -> Bool { age(one) < age(other) }
 
-    /// How many models of the directory had been created with this one.
+    /// The count of models in the directory when this one was created.
     private func age(_ uid: ModelUID) -> UInt32 { uid.number &- (uids?.seed ?? 0) }
 
     // MARK: Uids
 
-    /// Where uids have come to; a directory that nothing tells of begins here.
+    /// The current seed and count of uids; a directory without them starts here.
     mutating func beginUIDs() -> UIDSource {
         let source = uids ?? UIDSource()
         uids = source
@@ -179,8 +178,8 @@ struct DirectoryState {
         return (uid, source.count)
     }
 
-    /// What the journal has to say where that many records may have been shown and lost: none of them can have raised a
-    /// version, or the count of models, by more than one.
+    /// The record to write after this many records may have been shown and lost: each can have raised a version, or the
+    /// count of models, by at most one.
     mutating func gap(of records: UInt64) -> SalvageRecord {
         var uids = beginUIDs()
         uids.note(uids.count + records)
@@ -196,12 +195,12 @@ struct DirectoryState {
 // MARK: Questions
 
 extension DirectoryState {
-    /// The newest creation of a name that is known, and whether it was deleted.
+    /// The newest known creation of a name, and whether it was deleted.
     func newest(called name: Name) -> (uid: ModelUID, isDeleted: Bool)? {
         names.filter { $0.value == name }.keys.max(by: isOlder).map { ($0, deleted.contains($0)) }
     }
 
-    /// Models of the list that are not there and whose end is not known, in words.
+    /// The models in the list that do not exist and whose end is not known, in words.
     var missing: [String] {
         (list?.names ?? [:]).filter { uid, name in
             models[uid] == nil && !gone.contains(uid) && !created.contains(name)
@@ -214,17 +213,17 @@ extension DirectoryState {
     /// Whether there is a list of models.
     var hasList: Bool { list != nil }
 
-    /// Whether the list speaks of nothing that a salvage gave up.
+    /// Whether no model in the list was given up by a salvage.
     var isListTrusted: Bool { list.map { $0.id >= firstTrusted } ?? false }
 
-    /// Whether a journal that begins with `first` has lost records that were kept when the list was written; what was
-    /// created in them is not known.
+    /// Whether a journal that starts with `first` has lost records that existed when the list was written; models
+    /// created in them are unknown.
     func lacksRecords(before first: UInt64) -> Bool { isListTrusted && list.map { $0.position < first } ?? false }
 
-    /// Whether a journal that has lost its beginning leaves open which models there were.
+    /// Whether it is unknown which models existed, because the journal has lost its beginning.
     var lacksList: Bool { list == nil && firstTrusted == 0 }
 
-    /// A model that needs records from before `first`, where the journal begins.
+    /// A model that needs records from before `first`, the start of the journal.
     func modelNeedingRecords(before first: UInt64) -> (uid: ModelUID, entry: Entry)? {
         models.filter { $0.value.position < first }.min { isOlder($0.key, $1.key) }.map { ($0.key, $0.value) }
     }

@@ -1,12 +1,12 @@
-// What a record says before anybody knows the model that it belongs to: the tensors stay unread. The only place that
-// looks at record types to tell what they do to a directory; DirectoryState says what follows.
+// The part of a record that can be read without its model: not the tensors. Only this file derives the effect on a
+// directory from record types; DirectoryState decides the consequences.
 
 import Journal
 import Names
 
-/// The head of a record of the journal.
+/// The head of a journal record.
 enum RecordHead: Equatable {
-    /// The `count`-th model of the directory is created under a name, which it takes from whoever had it.
+    /// The `count`-th model of the directory is created under a name, replacing the model that had it.
     case create(ModelUID, name: Name, count: UInt64)
     /// A model is deleted, by a request that may have a key.
     case delete(ModelUID, key: RequestKey?)
@@ -17,7 +17,7 @@ enum RecordHead: Equatable {
 
     /// Reads the head of a stored record.
     ///
-    /// - Throws: for a type that this release does not know too: a later release wrote the record.
+    /// - Throws: for an unknown type, which a later release wrote.
     init(of record: StoredRecord) throws(FormatError) {
         let kind = try CommandKind(of: record)
         var reader = ByteReader(record.payload)
@@ -54,7 +54,7 @@ extension Record {
 extension CommandKind {
     /// The type of a stored record.
     ///
-    /// - Throws: for a type that this release does not know.
+    /// - Throws: for an unknown type.
     init(of record: StoredRecord) throws(FormatError) {
         guard let kind = CommandKind(rawValue: record.type) else {
             throw FormatError(expected: "a record type that this release knows, not \(record.type)", offset: 0)

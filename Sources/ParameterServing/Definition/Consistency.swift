@@ -1,11 +1,11 @@
-// When a push is applied. One reader for PUT and PATCH: there is one mode so far, so nothing of it is stored.
+// When a push is applied. There is only one mode so far, so nothing is stored; PUT and PATCH use the same check.
 
 import Names
 import Optimizers
 
 /// The member `consistency` of a definition or a patch.
 public enum Consistency {
-    /// Refuses what this server does not do.
+    /// Refuses modes that this server does not support.
     ///
     /// - Throws: `.invalid`.
     public static func check(_ setting: SettingValue) throws(OptimizerError) {

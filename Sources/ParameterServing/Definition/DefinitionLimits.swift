@@ -1,17 +1,17 @@
-// How much work a definition or a patch may ask for. Asked of requests only: a journal may hold more, which earlier releases
-// took.
+// Limits on the work that a definition or a patch may cause. They apply to requests only: a journal may contain more,
+// from earlier releases.
 
 import Names
 import Optimizers
 
-/// Bounds on what a definition makes the server do before it is built.
+/// Limits on the work that a definition causes before it is built.
 public enum DefinitionLimits {
-    /// The most parts of all sequences of rates together.
+    /// The most pieces of all sequences of rates together.
     public static let sequenceParts = 1_000
-    /// The most comparisons for groups: patterns times parameters, or the groups of a patch times those of the model.
+    /// The most comparisons for groups: patterns times parameters, or a patch's groups times the model's.
     public static let groupMatches = 1_000_000
 
-    /// - Throws: `.invalid` for settings whose sequences have too many parts.
+    /// - Throws: `.invalid` for settings whose sequences have too many pieces.
     public static func checkSequences(_ settings: SettingValue) throws(OptimizerError) {
         guard settings.sequenceParts > sequenceParts else { return }
         throw .invalid(
@@ -21,7 +21,7 @@ public enum DefinitionLimits {
                 expected: "at most \(sequenceParts) parts", got: "\(settings.sequenceParts)"))
     }
 
-    /// - Throws: `.invalid` for groups with so many patterns that to match them takes too long.
+    /// - Throws: `.invalid` for groups with so many patterns that matching them takes too long.
     static func checkGroups(_ definition: ModelDefinition) throws(OptimizerError) {
         let groups = definition.settings["groups"]?.elements ?? []
         let patterns = groups.reduce(0) { sum, group in
@@ -31,7 +31,7 @@ public enum DefinitionLimits {
             patterns, times: definition.parameters.count, "patterns", "parameters", "name the parameters instead")
     }
 
-    /// - Throws: `.invalid` where `count` times `others` is too much.
+    /// - Throws: `.invalid` if `count` times `others` is too large.
     static func check(
         _ count: Int, times others: Int, _ what: String, _ which: String, _ remedy: String
     ) throws(OptimizerError) {
@@ -45,7 +45,7 @@ public enum DefinitionLimits {
 }
 
 extension ModelDefinition {
-    /// Refuses what takes too long to build.
+    /// Refuses definitions that take too long to build.
     ///
     /// - Throws: `invalid`.
     func checkLimits() throws(ServingError) {
@@ -57,7 +57,7 @@ extension ModelDefinition {
 }
 
 extension SettingValue {
-    /// The parts of all sequences of rates in it.
+    /// The pieces of all its sequences of rates.
     fileprivate var sequenceParts: Int {
         switch self {
         case .array(let elements): return elements.reduce(0) { $0 + $1.sequenceParts }

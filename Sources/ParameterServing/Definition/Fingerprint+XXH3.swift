@@ -1,5 +1,5 @@
-// Fingerprints are XXH3-128: as fast as memory, and far beyond chance collisions. They guard against mistakes, not
-// against attackers, who could push what they like anyway.
+// Fingerprints are XXH3-128: as fast as memory, with negligible chance of collisions. They guard against mistakes, not
+// against attackers, who could push anything anyway.
 
 import CXXHash
 import Optimizers
@@ -13,37 +13,37 @@ extension Fingerprint: CustomStringConvertible {
         }.joined()
     }
 
-    /// The fingerprint of some bytes.
+    /// Makes the fingerprint of bytes.
     public init(of bytes: UnsafeRawBufferPointer) {
         let builder = Builder()
         builder.add(bytes)
         self = builder.fingerprint
     }
 
-    /// The fingerprint of a number.
+    /// Makes the fingerprint of a number.
     public init(of number: Int) {
         let builder = Builder()
         builder.add(number)
         self = builder.fingerprint
     }
 
-    /// Feeds bytes in pieces; the pieces' borders do not matter.
+    /// Hashes bytes given in pieces; the boundaries of the pieces do not matter.
     public final class Builder {
         private let state = XXH3_createState()
 
-        /// Starts with nothing fed.
+        /// Starts without input.
         public init() {
             XXH3_128bits_reset(state)
         }
 
         deinit { XXH3_freeState(state) }
 
-        /// Feeds raw bytes.
+        /// Adds raw bytes.
         public func add(_ bytes: UnsafeRawBufferPointer) {
             XXH3_128bits_update(state, bytes.baseAddress, bytes.count)
         }
 
-        /// Feeds a text with its length, so that neighbours cannot run together.
+        /// Adds a text with its length, so that neighbouring texts cannot run together.
         public func add(_ text: String) {
             var text = text
             text.withUTF8 {
@@ -52,12 +52,12 @@ extension Fingerprint: CustomStringConvertible {
             }
         }
 
-        /// Feeds a number.
+        /// Adds a number.
         public func add(_ number: Int) {
             withUnsafeBytes(of: Int64(number).littleEndian) { add($0) }
         }
 
-        /// The fingerprint of what has been fed.
+        /// The fingerprint of all input.
         public var fingerprint: Fingerprint {
             let digest = XXH3_128bits_digest(state)
             return Fingerprint(high: digest.high64, low: digest.low64)
@@ -66,12 +66,12 @@ extension Fingerprint: CustomStringConvertible {
 }
 
 extension Gradients {
-    /// The fingerprint of the decoded gradients: of their bits, however they were written.
+    /// The fingerprint of the decoded gradients: of their bits, independent of how they were written.
     ///
-    /// 1, 1.0 and base64 of it are the same body; 0 and -0.0 are two, for they are different bits. So are a dense
-    /// gradient and rows that come to the same sum: the place of one by rows is written as its complement, which is
-    /// negative, and the number of rows follows; a dense one is as long as the layout says. Stored in journals and
-    /// snapshots: dense pushes have had this form from the beginning.
+    /// 1, 1.0 and its base64 are the same body; 0 and -0.0 differ in their bits. A dense gradient and rows with the
+    /// same sum differ too: the index of a gradient in rows is written as its complement, which is negative, followed
+    /// by the number of rows; the length of a dense one follows from the layout. Stored in journals and snapshots:
+    /// dense pushes have always had this form.
     public func fingerprint(in layout: ArenaLayout) -> Fingerprint {
         let builder = Fingerprint.Builder()
         for (index, parameter) in layout.parameters.enumerated() {

@@ -1,26 +1,26 @@
-// The binary form of a definition, as it is in the journal: a head, then the literal values one after the other, as
-// they are in memory. A reader must understand every format number that was ever written; a new one gets a new number
-// here and a branch in `init(reading:)`.
+// The binary form of a definition in the journal: a head, then the literal values as they are in memory. Readers must
+// support every format number that was ever written; a new format gets a new number here and a branch in
+// `init(reading:)`.
 
 import Journal
 import Optimizers
 
 extension ModelDefinition {
-    /// The number in front of the head.
+    /// The format number before the head.
     enum Format: UInt8 {
         /// Parameters are trained or not.
         case first = 1
-        /// They may be integers too, which a reader of the first format would take for trained.
+        /// Parameters may also be integers, which a reader of the first format would take for trained.
         case integers = 2
     }
 
-    /// The head, and the values that follow it; as earlier releases write it where they know all of it.
+    /// The head, and the values after it; in the first format if that suffices, so that earlier releases can read it.
     func encoded(into head: inout ByteWriter) -> [Floats] {
         let hasIntegers = parameters.contains { $0.definition.wireType != nil }
         return encoded(into: &head, as: hasIntegers ? .integers : .first)
     }
 
-    /// As above, with the number of a format that is told: fingerprints are made of the first, whatever is written.
+    /// As above, with a given format number: fingerprints always use the first, regardless of what is written.
     func encoded(into head: inout ByteWriter, as format: Format) -> [Floats] {
         var values: [Floats] = []
         head.write(format.rawValue)
@@ -40,7 +40,7 @@ extension ModelDefinition {
         return values
     }
 
-    /// Reads what `encoded(into:)` wrote, values included.
+    /// Reads the output of `encoded(into:)`, including values.
     init(reading reader: inout ByteReader) throws(FormatError) {
         guard Format(rawValue: try reader.readByte()) != nil else {
             throw FormatError(expected: "a definition of format 1 or 2", offset: reader.offset - 1)
@@ -56,7 +56,7 @@ extension ModelDefinition {
         }
     }
 
-    /// Equal for definitions that are written alike.
+    /// Equal for definitions with equal binary forms.
     var writtenFingerprint: Fingerprint {
         var head = ByteWriter()
         let values = encoded(into: &head, as: .first)
@@ -68,7 +68,7 @@ extension ModelDefinition {
 }
 
 extension InitialParameter {
-    /// Reads the head of a parameter; literal values get a buffer that is still to be filled.
+    /// Reads the head of a parameter; literal values get a buffer that is filled later.
     fileprivate init(reading reader: inout ByteReader) throws(FormatError) {
         definition = try reader.readParameter()
         switch try reader.readByte() {

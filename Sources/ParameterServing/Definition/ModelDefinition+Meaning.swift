@@ -1,13 +1,13 @@
-// Whether two create requests ask for the same model: by what was read of them, not by their text.
+// Whether two create requests ask for the same model: compares what was read, not the text.
 
 import Names
 import Optimizers
 
 extension ModelDefinition {
-    /// Equal for definitions that mean the same, whatever the order of their members, the spelling of names, the form of
-    /// values; defaults may be written out or not.
+    /// Equal for definitions with the same meaning, regardless of the order of members, the spelling of names, the form
+    /// of values, and whether defaults are written out.
     ///
-    /// - Throws: `.invalid` for a definition that is wrong.
+    /// - Throws: `.invalid` for an invalid definition.
     func fingerprint(_ catalogue: Catalogue) throws(OptimizerError) -> Fingerprint {
         let builder = Fingerprint.Builder()
         var writer = ByteWriter()
@@ -24,7 +24,8 @@ extension ModelDefinition {
         return builder.fingerprint
     }
 
-    /// What keeps a worker that defines this model from using one with `layout`: names and shapes, not values.
+    /// The differences that prevent a worker with this definition from using a model with `layout`: names and shapes,
+    /// not values.
     func differences(from layout: ArenaLayout) -> [Complaint] {
         var found: [Complaint] = []
         for parameter in parameters.map(\.definition) {
@@ -64,15 +65,15 @@ extension ModelDefinition {
 }
 
 extension InitialParameter {
-    /// Adds the first values: an initializer as it was read, numbers with -0 as 0.
+    /// Adds the initial values: an initializer as read, or numbers with -0 as 0.
     ///
-    /// Zeros and ones are the same however they are given.
+    /// Zeros and ones are the same in every form.
     fileprivate func add(to builder: Fingerprint.Builder) throws(OptimizerError) {
         switch value {
         case .initializer(let setting):
             let initializer = try Initializer(setting, pointer: "/parameters/\(definition.name.pointerEscaped)/init")
             builder.add(initializer.kind.rawValue)
-            // A constant takes nothing from its seed.
+            // A constant does not depend on its seed.
             let isDrawn = ![.zeros, .ones].contains(initializer.kind)
             builder.add(isDrawn ? Int(truncatingIfNeeded: initializer.seed) : 0)
         case .values(let source):
@@ -91,7 +92,7 @@ extension InitialParameter {
 }
 
 extension UnsafeBufferPointer<Float> {
-    /// The initializer that makes the same values without drawing any.
+    /// The constant initializer with the same values.
     fileprivate var constant: Initializer.Kind? {
         switch first {
         case 0?: allSatisfy { $0 == 0 } ? .zeros : nil

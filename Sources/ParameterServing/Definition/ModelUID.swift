@@ -1,12 +1,12 @@
-// A name can be deleted and created again; a uid never comes back. It stands in ETags and cacheable URLs, so that no
-// cache can mistake one model for another.
+// A name can be deleted and created again; a uid is never reused. It is part of ETags and cacheable URLs, so that no
+// cache confuses two models.
 
 /// The number of one creation of a model, written as 8 hex digits.
 public struct ModelUID: Sendable, Hashable, CustomStringConvertible {
     /// The number itself.
     public let number: UInt32
 
-    /// Makes a uid of its number.
+    /// Makes a uid from its number.
     public init(number: UInt32) {
         self.number = number
     }

@@ -1,20 +1,20 @@
-// Which names a create request may give. What is on disk already is taken as it is.
+// The names that a create request may use. Names on disk are accepted as they are.
 
 import Names
 import Optimizers
 
 extension Name {
-    /// Whether clients drop the name from a path as a step of it, even when it is percent-encoded.
+    /// Whether clients treat the name as a relative step of a path, even if it is percent-encoded.
     public var isPathStep: Bool { self == "." || self == ".." }
 
-    /// The most characters of a parameter's name, which are code points.
+    /// The most characters (code points) of a parameter's name.
     public static let longestParameter = 256
 
     /// The rule for names of parameters, in words.
     public static let parameterRule =
         "a parameter's name must be 1 to \(longestParameter) characters without # or control characters, other than `.`, `..` and __metadata__"
 
-    /// Whether a parameter may be called so; characters are code points.
+    /// Whether a parameter may have this name; characters are code points.
     public var isParameter: Bool {
         let isClean = text.unicodeScalars.allSatisfy {
             $0.value >= 0x20 && $0.value != 0x7f && $0 != "#" && !(0x80...0x9f).contains($0.value)
@@ -25,7 +25,7 @@ extension Name {
 }
 
 extension ModelDefinition {
-    /// Refuses names that no URL could reach.
+    /// Refuses names that no URL can contain.
     ///
     /// - Throws: `invalid`.
     func checkNames() throws(ServingError) {

@@ -1,10 +1,10 @@
-// A parameter on disk, in definitions and in images: its name, its shape and what it is. Daemons before there were
-// integers would read any number but 0 in the last place as "trained"; format 2 of both keeps them from reading it.
+// A parameter on disk, in definitions and images: its name, its shape and its kind. Daemons from before integers would
+// read any kind other than 0 as "trained"; format 2 of both prevents them from reading it.
 
 import Optimizers
 
 extension WireType {
-    /// What is in the last place for each type; never given to another.
+    /// The kind's number for each type; never reassigned.
     private static let codes: [(type: WireType, code: UInt8)] = [
         (.int8, 2), (.int16, 3), (.int32, 4), (.int64, 5), (.uint8, 6), (.boolean, 7),
     ]
@@ -26,7 +26,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Reads what `write(_: ParameterDefinition)` wrote.
+    /// Reads the output of `write(_: ParameterDefinition)`.
     mutating func readParameter() throws(FormatError) -> ParameterDefinition {
         let name = try readName()
         let dimensions = try readArray { reader throws(FormatError) in try reader.readInt() }

@@ -35,7 +35,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Deeper than any request can nest its definition (`JSONLimits`), and far from the end of a thread's stack.
+    /// Deeper than any definition in a request (`JSONLimits`), and far from exhausting a thread's stack.
     private static let mostNesting = 64
 
     mutating func readSetting(nested depth: Int = 0) throws(FormatError) -> SettingValue {

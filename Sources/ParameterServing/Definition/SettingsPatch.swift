@@ -1,30 +1,30 @@
-// A live change of hyperparameters on its way to a model: a merge patch for the whole of it or for one group. How a
-// patch merges is `MergePatch`; here is only where its parts go.
+// A change of hyperparameters during training: a merge patch for the whole model or one group. `MergePatch` merges;
+// this file only dispatches its parts.
 
 import Names
 import Optimizers
 
 /// A merge patch for a model's settings, or for one of its groups.
 public struct SettingsPatch: Sendable, Equatable {
-    /// The group that the patch is for; nil for the whole model.
+    /// The group to patch; nil for the whole model.
     public var group: Name?
     /// The patch: null removes, an object merges, anything else replaces.
     public var patch: SettingValue
 
-    /// Makes a patch of its parts.
+    /// Makes a patch from its parts.
     public init(group: Name? = nil, patch: SettingValue) {
         self.group = group
         self.patch = patch
     }
 
-    /// Keys that say what a model is made of and cannot change while it lives.
+    /// Keys that define what a model is made of and cannot change later.
     private static let fixedKeys: [Name] = ["parameters", "default_group", "step", "centralization_rule"]
 
-    /// Refuses what cannot be merged and must not be stored, before the patch is logged.
+    /// Refuses a patch that cannot be merged, before it is logged.
     ///
-    /// Asked of requests only: a journal may hold patches that earlier releases took.
-    /// - Throws: `.invalid` for a `consistency` that a definition could not have, for a group named twice, and for what
-    ///   takes too long to merge.
+    /// Applies to requests only: a journal may contain other patches from earlier releases.
+    /// - Throws: `.invalid` for an invalid `consistency`, for a group named twice, and for patches that take too long
+    ///   to merge.
     public func check(against layout: ArenaLayout) throws(OptimizerError) {
         try DefinitionLimits.checkSequences(patch)
         if group == nil, let consistency = patch["consistency"], consistency != .null {
@@ -43,8 +43,9 @@ public struct SettingsPatch: Sendable, Equatable {
     /// The settings after the patch.
     ///
     /// In a patch of the whole model, `groups` names each group to change: as an object by name, or as an array of
-    /// objects with a `name`. So one patch can extend the arrays of the model and of all groups.
-    /// - Throws: `invalid` for an unknown group, for a key that cannot change, for an append to what is not an array.
+    /// objects with a `name`. This way one patch can extend the arrays of the model and of all groups.
+    /// - Throws: `invalid` for an unknown group, a key that cannot change, or an append to something other than an
+    ///   array.
     func applied(to settings: SettingValue, layout: ArenaLayout) throws(OptimizerError) -> SettingValue {
         if let group {
             return try MergePatch.apply(patch, toGroup: group, of: settings, layout: layout)

@@ -1,11 +1,11 @@
-// The threads that run the models: as many as there are cores, never blocked by a model. A model that has something
-// to do is in the ready queue once; the thread that takes it runs what had arrived, then moves on to the next one,
-// so that a busy model cannot hold up a quiet one.
+// The threads that run the models: one per core, never blocked by a model. A model with work is in the ready queue
+// once; a thread takes it, handles what had arrived, and moves on to the next, so that a busy model cannot hold up a
+// quiet one.
 
 import Glibc
 import Threading
 
-/// A fixed pool of threads that runs models, each of them on one thread at a time.
+/// A fixed pool of threads that runs models, each on one thread at a time.
 public final class Executor: Loop {
     private struct State {
         var ready = Fifo<any Runnable>()
@@ -29,13 +29,13 @@ public final class Executor: Loop {
 
     /// Starts the pool.
     ///
-    /// - Parameter threads: how many threads run models; the number of cores is the natural choice.
+    /// - Parameter threads: the number of threads; usually the number of cores.
     public init(threads: Int) {
         let started = (0..<threads).compactMap { _ in LoopThread(self) }
         self.threads.withLock { $0 = started }
     }
 
-    /// Ends the threads after the models that are ready now have run.
+    /// Ends the threads after all ready models have run.
     public func stop() {
         state.withLock { $0.isStopping = true }
         wakeUp.broadcast()
@@ -65,7 +65,7 @@ public final class Executor: Loop {
         return .worked
     }
 
-    /// Runs a model, and lets go of it; what the turn is where there is none.
+    /// Runs a model and releases it; returns the given turn if there is none.
     private func runNext() -> Turn? {
         let (next, isStopping) = state.withLock { ($0.takeNext(), $0.isStopping) }
         guard let next else { return isStopping ? .ended : .idle }
@@ -73,16 +73,16 @@ public final class Executor: Loop {
         return nil
     }
 
-    /// Waits until nothing is ready and no thread holds what it has run; never on one of the threads.
+    /// Waits until nothing is ready and no thread holds a model; must not be called on one of the threads.
     func waitUntilIdle() { state.wait(for: rests) { $0.isIdle ? () : nil } }
 
     /// Waits for a model that is ready, or for the end.
     public func rest() { state.wait(for: wakeUp) { !$0.ready.isEmpty || $0.isStopping ? () : nil } }
 }
 
-/// Something an executor runs.
+/// Something that an executor runs.
 public protocol Runnable: AnyObject, Sendable {
-    /// Handles what has arrived. One thread at a time calls it.
+    /// Handles what has arrived. Called by one thread at a time.
     func run()
 }
 

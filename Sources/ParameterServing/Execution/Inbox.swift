@@ -1,10 +1,10 @@
-// The queue in front of a model: any thread adds, one executor thread at a time takes. This is what gives a model a
-// single writer without a lock around its state. The executor holds the owner while it is scheduled, so that messages
-// which have arrived are handled even when no one else holds the model any more.
+// The queue of a model: any thread adds, one executor thread at a time takes. It gives a model a single writer without
+// a lock around its state. The executor holds the owner while it is scheduled, so that messages are handled even after
+// everyone else has released the model.
 
 import Threading
 
-/// Messages that wait for their owner, in order of arrival.
+/// Messages for their owner, in order of arrival.
 struct Inbox<Message>: Sendable {
     private struct State {
         var messages: [Message] = []
@@ -13,9 +13,11 @@ struct Inbox<Message>: Sendable {
 
     private let state = Locked(State())
 
-    /// Adds a message; never blocks.
+    /// Adds a message.
     ///
-    /// - Returns: whether the owner has to be scheduled.
+    /// Never blocks.
+    ///
+    /// - Returns: whether the owner must be scheduled.
     func add(_ message: Message) -> Bool {
         state.withLock { state in
             state.messages.append(message)
@@ -24,7 +26,7 @@ struct Inbox<Message>: Sendable {
         }
     }
 
-    /// Hands over what has arrived so far, in order, and lets go of each before the next: a push holds an arena.
+    /// Delivers what has arrived so far, in order, releasing each message before the next: a push holds an arena.
     ///
     /// Only the executor calls it.
     ///

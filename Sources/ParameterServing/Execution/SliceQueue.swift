@@ -1,17 +1,17 @@
-// Long work beside the models: answers that take milliseconds, or seconds, to make. It is done in slices on the models'
-// own threads, a few pieces of work at a time and in turn, and each lane goes behind the models that are ready meanwhile.
+// Long work next to the models: answers that take milliseconds or seconds to make. It runs in slices on the model
+// threads, a few jobs at a time in turn, and each lane queues behind the models that are ready meanwhile.
 
 import Threading
 
-/// Work that is done in slices.
+/// Work in slices.
 public protocol SlicedWork: AnyObject, Sendable {
-    /// Does a part that takes about a millisecond; one thread at a time calls it.
+    /// Does a part that takes about a millisecond. Called by one thread at a time.
     ///
     /// - Returns: whether there is more to do now.
     func slice() -> Bool
 }
 
-/// Work in slices that takes turns, so much of it at a time as there are lanes.
+/// Jobs in slices that take turns, as many at a time as there are lanes.
 public final class SliceQueue: Runnable {
     private struct State {
         var waiting = Fifo<any SlicedWork>()
@@ -27,7 +27,7 @@ public final class SliceQueue: Runnable {
         self.lanes = lanes
     }
 
-    /// Does the work, slice by slice, until a slice says that there is no more.
+    /// Does the work, slice by slice, until a slice returns that there is no more.
     public func add(_ work: any SlicedWork) {
         let opensLane = state.withLock { state in
             state.waiting.append(work)
@@ -38,17 +38,19 @@ public final class SliceQueue: Runnable {
         if opensLane { executor.schedule(self) }
     }
 
-    /// Does work that is one slice.
+    /// Does work that consists of one slice.
     public func add(_ body: @escaping @Sendable () -> Void) { add(OneSlice(body)) }
 
-    /// Does one slice; called by the executor, once for each lane.
+    /// Does one slice.
+    ///
+    /// Called by the executor, once for each lane.
     public func run() {
         guard let work = takeNext() else { return }
         if work.slice() { state.withLock { $0.waiting.append(work) } }
         executor.schedule(self)
     }
 
-    /// The work whose turn it is; without any, the lane ends.
+    /// The next work; the lane ends if there is none.
     private func takeNext() -> (any SlicedWork)? {
         state.withLock { state in
             let next = state.waiting.popFirst()

@@ -8,7 +8,7 @@ import Optimizers
 struct ImageSource {
     /// The number of bytes.
     let count: Int
-    /// Fills a buffer from an offset; throws when the bytes are not there or not intact.
+    /// Fills a buffer from an offset; throws if the bytes are missing or damaged.
     let read: (UnsafeMutableRawBufferPointer, Int) throws(JournalError) -> Void
 
     init(_ count: Int, read: @escaping (UnsafeMutableRawBufferPointer, Int) throws(JournalError) -> Void) {
@@ -32,7 +32,7 @@ struct ImageSource {
         return 8 + Int(length)
     }
 
-    /// The head, and the offset of the floats behind it.
+    /// The head, and the offset of the floats after it.
     func head() throws(JournalError) -> (head: ImageHead, floats: Int) {
         let end = try endOfHead()
         let head = try parse(try bytes(8..<end), at: 8) { reader throws(FormatError) in
@@ -51,7 +51,7 @@ struct ImageSource {
         return bytes
     }
 
-    /// Reads the floats into buffers, one after the other.
+    /// Reads the floats into buffers, in order.
     func floats(into buffers: [FloatBuffer], at start: Int) throws(JournalError) {
         var offset = start
         for buffer in buffers {
@@ -62,7 +62,7 @@ struct ImageSource {
         guard offset == count else { throw damaged(offset, "it is \(count - offset) bytes too long") }
     }
 
-    /// The whole content as a census.
+    /// Reads the whole content as a census.
     func census() throws(JournalError) -> Census {
         try parse(try bytes(0..<count), at: 0) { reader throws(FormatError) in try Census(reading: &reader) }
     }

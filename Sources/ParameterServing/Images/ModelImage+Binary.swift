@@ -1,14 +1,14 @@
-// The form of an image on disk, in snapshots and in restore records: the length of a head, the head, then the floats as
-// they are in memory. A reader must understand every format number that was ever written.
+// The format of an image on disk, in snapshots and in restore records: the length of a head, the head, then the floats
+// as they are in memory. Readers must support every format number that was ever written.
 
 import Journal
 import Names
 import Optimizers
 
 extension ModelImage {
-    /// Format 4 has what an image of format 2 cannot say behind it, format 5 the lists of rates before the receipts.
+    /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts.
     ///
-    /// Each is written for that alone; there is no 3.
+    /// Each is used only if it is needed; there is no 3.
     private func format(_ lists: RatesTable) -> UInt8 {
         if lists.isUseful { return 5 }
         let isOfFormat2 =
@@ -29,8 +29,8 @@ extension ModelImage {
         return table
     }
 
-    /// Gives the head to `handOn` in pieces, for it may be long: its length, then the head, padded so that the floats behind
-    /// it are aligned.
+    /// Passes the head to `handOn` in pieces, because it may be long: its length, then the head, padded to align the
+    /// floats after it.
     func writeHead(_ handOn: @escaping (UnsafeRawBufferPointer) -> Void) {
         let lists = lists
         var measure = ByteWriter { _ in }
@@ -72,7 +72,7 @@ extension ModelImage {
     }
 }
 
-/// What an image's head says, before the floats have been read.
+/// The content of an image's head, before the floats are read.
 struct ImageHead {
     var name: String
     var uid: ModelUID
@@ -90,14 +90,14 @@ struct ImageHead {
     var forgottenKeys: [KeyLedger.Forgotten] = []
     var optimizer: OptimizerState
 
-    /// Reads a head without the length in front of it; the slots' buffers are still to be filled.
+    /// Reads a head without its length; the slots' buffers are filled later.
     ///
-    /// - Parameter floatBytes: the bytes of all values that belong to the head.
+    /// - Parameter floatBytes: the size of all values that belong to the head.
     init(reading reader: inout ByteReader, floatBytes: Int) throws(FormatError) {
         let format: UInt8
         (format, name, uid) = try Self.identity(reading: &reader)
         fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
-        // Earlier releases let a patch store any `consistency`, which meant nothing.
+        // Earlier releases stored any `consistency` in a patch, without a meaning.
         settings = try reader.readSetting().setting("consistency", to: nil)
         parameters = try reader.readArray { reader throws(FormatError) in
             try reader.readParameter()
@@ -120,7 +120,7 @@ struct ImageHead {
         }
     }
 
-    /// Reads what a head begins with: its format, and which model it is of.
+    /// Reads the start of a head: its format and its model.
     static func identity(
         reading reader: inout ByteReader
     ) throws(FormatError) -> (format: UInt8, name: String, uid: ModelUID) {

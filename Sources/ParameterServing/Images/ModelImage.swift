@@ -1,5 +1,5 @@
-// Everything that a model is, at one step boundary, as a value: for snapshots, checkpoints, restores and digests. Its
-// parameters are an immutable version's arena; its slots are copies, taken between two updates.
+// The whole state of a model, between two steps, as a value: for snapshots, checkpoints, restores and digests. Its
+// parameters are an immutable version's arena; its slots are copies.
 
 import Optimizers
 
@@ -7,27 +7,27 @@ import Optimizers
 struct ModelImage: Sendable {
     /// The model's name.
     var name: String
-    /// The number of this creation of the name.
+    /// Its uid.
     var uid: ModelUID
-    /// Tells whether another create request asks for the same.
+    /// Equal for create requests of the same model.
     var fingerprint: Fingerprint
     /// The settings with all patches applied.
     var settings: SettingValue
     /// The parameters in the order of the definition.
     var parameters: [ParameterDefinition]
-    /// The version cursor.
+    /// The version.
     var version: Int
-    /// The step of each version before.
+    /// The steps of earlier versions.
     var history: VersionHistory
     /// The parameter that diverged, until a restore or an import.
     var divergence: String?
-    /// Whether that update left its slots; see `ModelState`.
+    /// Whether the diverging update kept its slots; see `ModelState`.
     var areSlotsSpoiled = false
-    /// The journal position that the image covers: it holds the effect of every record before.
+    /// The journal position that the image covers: it includes the effect of every record before.
     var position: UInt64
-    /// What each worker has pushed.
+    /// The pushes of each worker.
     var ledger: WorkerLedger
-    /// The answers of requests that came with a key.
+    /// The answers of requests with a key.
     var keys: [KeyLedger.Entry]
     /// Keys whose answers are no longer kept.
     var forgottenKeys: [KeyLedger.Forgotten] = []
@@ -35,22 +35,22 @@ struct ModelImage: Sendable {
     var optimizer: OptimizerState
     /// The parameters' values in update order.
     var arena: Arena
-    /// What the budget lends for the slots.
+    /// The budget's loan for the slots.
     var memory: Reservation
 
-    /// The values in the order in which they are stored: the arena, then each slot.
+    /// The values in stored order: the arena, then each slot.
     var values: [FloatBuffer] { [arena.buffer] + optimizer.slots.map(\.buffer) }
 
-    /// A number that two models share only when parameters, slots, step and receipts are equal to the bit.
+    /// Equal only if parameters, slots, step and receipts are equal to the bit.
     ///
-    /// Name, uid, version and position are left out: a replayed or restored model may differ in them.
+    /// Name, uid, version and position are excluded: they may differ in a replayed or restored model.
     var digest: Fingerprint {
         let builder = Fingerprint.Builder()
         var writer = ByteWriter { builder.add($0) }
         writer.write(optimizer)
         writer.write(ledger)
         writer.write(numbersOf: ledger.expired)
-        // When a request arrived is not part of what the model is.
+        // The arrival time of a request is not part of the model's state.
         for entry in keys {
             writer.write(entry.key.text)
             writer.write(entry.answer)

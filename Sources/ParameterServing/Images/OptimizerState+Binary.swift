@@ -1,9 +1,9 @@
 // The optimizer's scalars on disk: in images, restore records and creations from a file. The slots' values follow
-// elsewhere; here are only their names and sizes. A form with counts begins with a number that no step can be.
+// elsewhere; this has only their names and sizes. A form with counts starts with a number that cannot be a step.
 
 import Optimizers
 
-/// Stands in front of the step where counts per parameter follow the flags; the first form had neither.
+/// Precedes the step if counts per parameter follow the flags; the first form had neither.
 private let formWithCounts = -2
 
 extension ByteWriter {
@@ -26,9 +26,9 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Reads what `write(_: OptimizerState)` wrote; each slot has a buffer of its size whose values are not set.
+    /// Reads the output of `write(_: OptimizerState)`; each slot gets a buffer of its size, to be filled later.
     ///
-    /// - Parameter slotBytes: the bytes, wherever they lie, that the values of all slots are going to be read from.
+    /// - Parameter slotBytes: the size of all slots' values, wherever they are.
     mutating func readOptimizerState(slotBytes: Int) throws(FormatError) -> OptimizerState {
         var room = slotBytes / MemoryLayout<Float>.stride
         let first = try readInt()

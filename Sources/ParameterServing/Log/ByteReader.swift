@@ -1,26 +1,26 @@
-// Reads what ByteWriter wrote. The bytes have passed a checksum, so a failure here means a format of another time or a
-// mistake of ours; either way it is an error with a place, never a trap.
+// Reads what ByteWriter wrote. The bytes have passed a checksum, so a failure means a format of another release or a
+// bug; either way it is an error with an offset, never a trap.
 
 import Names
 import Optimizers
 
-/// What is wrong with a binary form.
+/// The mistake in a binary form.
 public struct FormatError: Error, Sendable, Equatable {
     /// What was expected.
     public var expected: String
-    /// Where, in bytes from the start of the payload.
+    /// The offset from the start of the payload, in bytes.
     public var offset: Int
-    /// Bytes of memory that the system refused; nil where the form itself is wrong.
+    /// The bytes of memory that the system refused; nil if the form itself is wrong.
     public var missingMemory: Int?
 }
 
-/// Takes values off the front of a buffer.
+/// Reads values from the front of a buffer.
 struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     private(set) var offset = 0
-    /// The rates of receipts that have been read.
+    /// The rates of the receipts read so far.
     var rates = SharedRates()
-    /// The lists of rates that receipts name by number; nil where each has its own.
+    /// The lists of rates that receipts refer to by number; nil if each has its own.
     var lists: [[Float?]]?
 
     init(_ bytes: UnsafeRawBufferPointer) {
@@ -62,7 +62,7 @@ struct ByteReader {
 
     mutating func readName() throws(FormatError) -> Name { Name(try readString()) }
 
-    /// A count of things of at least `size` bytes each; more than could be in the rest is an error, not an allocation.
+    /// The count of elements of at least `size` bytes; more than could be in the rest is an error, not an allocation.
     mutating func readCount(_ size: Int) throws(FormatError) -> Int {
         let count = try readInt()
         guard count >= 0, count <= bytesLeft / max(1, size) else { throw fail("a count that fits") }
@@ -85,14 +85,14 @@ struct ByteReader {
         try readBool() ? try body(&self) : nil
     }
 
-    /// Floats without a count in front.
+    /// Reads floats without a count.
     mutating func readRawFloats(into target: UnsafeMutablePointer<Float>, count: Int) throws(FormatError) {
         try checkFloats(count)
         let source = try take(count * MemoryLayout<Float>.stride, "numbers")
         UnsafeMutableRawBufferPointer(start: target, count: source.count).copyMemory(from: source)
     }
 
-    /// Throws where fewer than `count` floats are left; to be asked before memory for them is allocated.
+    /// Throws if fewer than `count` floats are left; call it before allocating memory for them.
     func checkFloats(_ count: Int) throws(FormatError) {
         guard count >= 0, count <= bytesLeft / MemoryLayout<Float>.stride else { throw fail("\(count) numbers") }
     }
@@ -102,7 +102,7 @@ struct ByteReader {
         do throws(OptimizerError) { return try FloatBuffer(count: count) } catch { throw wanting(ServingError(error)) }
     }
 
-    /// An arena for values that a record brings.
+    /// An arena for the values in a record.
     func makeArena(_ pool: ArenaPool) throws(FormatError) -> Arena {
         do throws(ServingError) { return try pool.takeRegardless() } catch { throw wanting(error) }
     }

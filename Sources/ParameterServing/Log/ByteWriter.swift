@@ -1,16 +1,16 @@
-// The binary form of everything that goes to disk beside raw floats: little-endian, counted strings, no padding.
+// The binary form of everything on disk other than raw floats: little-endian, counted strings, no padding.
 
 import Names
 import Optimizers
 
-/// Appends values to a growing array of bytes, or hands them on in pieces.
+/// Appends values to a growing array of bytes, or passes them on in pieces.
 struct ByteWriter {
-    /// A piece is handed on when it has become so long.
+    /// The size at which a piece is passed on.
     private static let piece = 64 << 10
 
-    /// What has been written and not handed on.
+    /// The bytes written but not passed on.
     private(set) var bytes: [UInt8] = []
-    /// The lists of rates that receipts name by number; nil where each has its own.
+    /// The lists of rates that receipts refer to by number; nil if each has its own.
     var lists: RatesTable?
     private var handedOn = 0
     private let handOn: ((UnsafeRawBufferPointer) -> Void)?
@@ -18,13 +18,13 @@ struct ByteWriter {
     /// Keeps all of it in `bytes`.
     init() { handOn = nil }
 
-    /// Hands it on in pieces, the last one by `finish`.
+    /// Passes it on in pieces; `finish` passes the last one.
     init(_ handOn: @escaping (UnsafeRawBufferPointer) -> Void) { self.handOn = handOn }
 
-    /// The number of bytes that have been written.
+    /// The number of bytes written.
     var count: Int { handedOn + bytes.count }
 
-    /// Hands the rest on.
+    /// Passes on the rest.
     mutating func finish() {
         guard let handOn else { return }
         bytes.withUnsafeBytes { handOn($0) }

@@ -1,5 +1,5 @@
 // Commands as records: a small head, then the floats as they are in memory, so that a push is written without a copy.
-// Heads are padded to a multiple of 4 bytes: a reader finds the floats aligned.
+// Heads are padded to a multiple of 4 bytes, so that readers find the floats aligned.
 
 import Journal
 import Optimizers
@@ -75,7 +75,7 @@ extension Command {
         }
     }
 
-    /// Reads what `record(of:in:)` wrote.
+    /// Reads the output of `record(of:in:)`.
     init(
         _ kind: CommandKind, reading reader: inout ByteReader, layout: ArenaLayout, pool: ArenaPool
     ) throws(FormatError) {
@@ -120,7 +120,7 @@ extension Command {
 }
 
 extension Command {
-    /// Reads a push; one with a token is from the first release, whose other requests had no key.
+    /// Reads a push; one with a token is from the first release, in which other requests had no key.
     private static func push(
         reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena
     ) throws(FormatError) -> Command {
@@ -197,7 +197,7 @@ extension Push {
 }
 
 extension Arena {
-    /// The ranges of the marked parameters, neighbours joined.
+    /// The ranges of the marked parameters, with neighbours joined.
     fileprivate func pieces(of present: [Bool], in layout: ArenaLayout) -> [Bytes] {
         var ranges: [Range<Int>] = []
         for (parameter, isPresent) in zip(layout.parameters, present) where isPresent && !parameter.range.isEmpty {
@@ -223,7 +223,7 @@ extension Arena {
 }
 
 extension ByteWriter {
-    /// Writes how many versions a condition names, 0 for none, then the versions.
+    /// Writes the number of versions in a condition, 0 for none, then the versions.
     fileprivate mutating func write(condition versions: [Int]?) {
         let versions = (versions ?? []).prefix(Int(UInt8.max))
         write(UInt8(versions.count))
@@ -241,7 +241,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Reads a condition; nil for none.
+    /// Reads a condition; nil if there is none.
     fileprivate mutating func readCondition() throws(FormatError) -> [Int]? {
         let count = try readByte()
         var versions: [Int] = []
@@ -249,7 +249,7 @@ extension ByteReader {
         return versions.isEmpty ? nil : versions
     }
 
-    /// Reads which rows of which parameter follow, and of how many values in all.
+    /// Reads which rows of which parameter follow, and the total number of values.
     fileprivate mutating func readRows(
         in layout: ArenaLayout
     ) throws(FormatError) -> (index: Int, indices: [Int], count: Int) {
@@ -274,9 +274,9 @@ extension ByteReader {
 }
 
 extension Restoration {
-    /// Stands in front of a state without the parameters' values; no state begins with it.
+    /// Precedes a state without the parameters' values; no state starts with it.
     fileprivate static let valuesStay = -3
 
-    /// The floats in the order in which they are stored: the arena, then each slot.
+    /// The floats in stored order: the arena, then each slot.
     fileprivate var buffers: [FloatBuffer] { (arena.map { [$0.buffer] } ?? []) + optimizer.slots.map(\.buffer) }
 }

@@ -1,6 +1,6 @@
 // The record types of the journal. The numbers are part of the format on disk and never change their meaning.
 
-/// What a record says.
+/// The type of a record.
 enum CommandKind: UInt16 {
     case create = 1
     case delete = 2
@@ -14,7 +14,6 @@ enum CommandKind: UInt16 {
     case salvage = 10
     case dismiss = 13
     case note = 15
-    // Kept for rounds and leases: 11 a held push, 12 the closing of a round with the list it counted and its divisor,
-    // 14 a lease that expires. A record of an unknown type stops a start: it was
-    // written by a later daemon.
+    // Reserved for rounds and leases: 11 a held push, 12 the closing of a round with its list and divisor, 14 an
+    // expiring lease. A record of an unknown type stops a start: a later daemon wrote it.
 }

@@ -1,28 +1,28 @@
-// The way of a command to the disk and back: log, then apply. Without a journal (a registry in memory) the way is
-// short: everything counts as logged at once and nothing lasts.
+// The path of a command to disk and back: log, then apply. Without a journal (a registry in memory) everything counts
+// as logged immediately, and nothing is kept.
 
 import Glibc
 import Journal
 import Threading
 
-/// Where a record was written.
+/// The result of logging a record.
 struct Logged: Sendable {
-    /// Its place in the journal's order, or, without a journal, in that of this log.
+    /// Its position in the journal, or, without a journal, in this log.
     var position: UInt64
-    /// Whether it survives a power cut from now on.
+    /// Whether it survives a power cut.
     var isDurable: Bool
 }
 
-/// Takes records in order and says when what they stand for may be done.
+/// Logs records in order and calls back when they may be applied.
 final class CommandLog: @unchecked Sendable {
     /// Set once, at the end of recovery and before anything is logged.
     private var journal: Journal?
     private var keeper: SnapshotKeeper?
     /// Whether an acknowledged record survives a power cut.
     private(set) var isDurable = false
-    /// How many records there have been without a journal.
+    /// The number of records without a journal.
     private let unkept = Locked<UInt64>(0)
-    /// Bytes of one file of the journal.
+    /// The size of a journal file in bytes.
     private var segmentBytes = 0
 
     /// Connects the log with an open journal.
@@ -37,8 +37,8 @@ final class CommandLog: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - record: made only if there is a journal.
-    ///   - always: whether it is logged even while the journal holds as much as it may.
-    ///   - then: called once, in the order of the log, on a thread that must not be held up.
+    ///   - always: whether to log even if the journal has reached its limit.
+    ///   - then: called once, in the order of the log, on a thread that must not be blocked.
     func append(
         _ record: @autoclosure () -> Record, always: Bool = false,
         then: @escaping @Sendable (Result<Logged, ServingError>) -> Void
@@ -73,13 +73,13 @@ final class CommandLog: @unchecked Sendable {
         try journal?.read(from: position, upTo: end, body)
     }
 
-    /// Why nothing is logged any more; nil while all is well.
+    /// Why nothing is logged any more; nil while the log works.
     var failure: ServingError? { journal?.failure.map(explained) }
 
-    /// Why the last record was refused, while the next one would be too; it clears without a restart.
+    /// Why the last record was refused, if the next one would be too; clears without a restart.
     var obstacle: ServingError? { journal?.obstacle.map(explained) }
 
-    /// What a failure means to a record that was handed to the disk: it may be there after all, and a start reads it.
+    /// The error for a record that was passed to the disk: it may be there, and then the next start reads it.
     private func outcome(_ error: JournalError) -> ServingError {
         switch error {
         case .failed, .displaced: .outcomeUnknown(reason: error.description)
@@ -87,19 +87,19 @@ final class CommandLog: @unchecked Sendable {
         }
     }
 
-    /// A failure with the room that would mend it.
+    /// The error with the space that would resolve it.
     private func explained(_ error: JournalError) -> ServingError {
         guard case .outOfSpace = error else { return ServingError(error) }
         return .storageFull(
             reason: "\(error) The journal needs \((segmentBytes + 1 << 20 - 1) >> 20) MiB for its next file.")
     }
 
-    /// Writes what is under way and closes the journal.
+    /// Writes the queue and closes the journal.
     func close() { journal?.close() }
 }
 
 extension ServingError {
-    /// What stopped work on files.
+    /// The error for work on files.
     public init(storage error: any Error) {
         switch error {
         case let error as ServingError: self = error
@@ -109,7 +109,7 @@ extension ServingError {
         }
     }
 
-    /// What a failure of the journal means to a client; damage that it meets there is final.
+    /// The client's error for a failure of the journal; damage found there is final.
     init(_ error: JournalError) {
         switch error {
         case .outOfResources(_, _, ENOMEM): self = .noMemory(needed: 0)

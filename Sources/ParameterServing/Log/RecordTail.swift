@@ -1,5 +1,5 @@
-// What records of later releases say beside what the first format knew. It is behind everything else, so that a record
-// without it has the bytes that it always had; readers of all kinds of records take it from here.
+// Fields that later releases added to the first format of records. They are at the end, so that a record without them
+// has the same bytes as before; readers of all kinds of records take them from here.
 
 import Journal
 
@@ -8,7 +8,7 @@ struct RecordTail: Equatable {
     /// Format 1 has no sighting.
     private static let formats: ClosedRange<UInt8> = 1...2
 
-    /// The version that a gradient was computed at, where the client named one.
+    /// The version that a gradient was computed from, if the client named one.
     var basis: Cursor?
     /// The version whose state a restore brings back.
     var source: Int?
@@ -17,10 +17,10 @@ struct RecordTail: Equatable {
     /// When the command was admitted; nil in records of the first releases.
     var sighting: Sighting?
 
-    /// The tail as a piece of a record; none where there is nothing to say.
+    /// The tail as a piece of a record; empty if there is nothing to write.
     var bytes: [Bytes] { encoded.isEmpty ? [] : [Bytes(copying: encoded)] }
 
-    /// The tail; empty where there is nothing to say.
+    /// The tail; empty if there is nothing to write.
     var encoded: [UInt8] {
         if self == RecordTail() { return [] }
         var writer = ByteWriter()
@@ -40,7 +40,7 @@ struct RecordTail: Equatable {
 }
 
 extension RecordTail {
-    /// Reads what is left of a record.
+    /// Reads the rest of a record.
     init(reading reader: inout ByteReader) throws(FormatError) {
         guard reader.bytesLeft > 0 else { return }
         let format = try reader.readByte()

@@ -1,16 +1,16 @@
-// Arenas are large and of one size per model, and touching fresh pages costs more than an update over them. So each
-// model keeps a few that are free: a version's buffer comes back here when its last reader lets go.
+// Arenas are large, and all of a model have one size; touching new pages costs more than an update. So each model keeps
+// a few free ones: a version's buffer returns here when its last reader releases it.
 
 import Optimizers
 import Threading
 
-/// One arena-shaped buffer on loan from its model's pool.
+/// An arena-shaped buffer, borrowed from its model's pool.
 ///
-/// Not synchronised: who takes it fills it, values and stamps, before anybody else has it.
+/// Not synchronised: its owner fills it, values and stamps, before sharing it.
 public final class Arena: @unchecked Sendable {
     /// The memory: one float32 per element of the layout, in update order.
     public let buffer: FloatBuffer
-    /// Which writes made its values; nil for contents that no version has.
+    /// The writes that produced its values; nil for contents that are not a version's.
     var stamps: ArenaStamps?
     private let pool: ArenaPool
     private let reservation: Reservation
@@ -24,29 +24,29 @@ public final class Arena: @unchecked Sendable {
 
     deinit { pool.takeBack(buffer, stamps, reservation) }
 
-    /// Bytes that are paid for at once, so that a body asks the budget seldom.
+    /// The step in which memory is paid for, so that a body rarely asks the budget.
     private static let step = 1 << 20
 
-    /// Takes from the budget what the first `bytes` written here need; of the rest no page is touched yet.
+    /// Pays for the first `bytes` written here; no page of the rest has been touched.
     ///
-    /// - Throws: `ServingError.outOfMemory` when the budget has no room for it.
+    /// - Throws: `ServingError.outOfMemory` if the budget has no room for it.
     public func pay(for bytes: Int) throws(ServingError) {
         let (held, whole) = (reservation.bytes, pool.bytes)
         guard bytes > held, held < whole else { return }
         try reservation.grow(by: min(whole, max(bytes, held + Self.step)) - held)
     }
 
-    /// Takes from the budget what all of it needs.
+    /// Pays for all of it.
     public func payInFull() throws(ServingError) { try pay(for: pool.bytes) }
 
-    /// What the budget lends for `bytes` beside it; they have been logged and are there, or will be.
+    /// A loan for `bytes` next to it; they belong to a logged change and cannot be refused.
     func owe(_ bytes: Int) -> Reservation { pool.budget.owe(bytes) }
 
-    /// Whether the daemon has memory enough to keep more of these than it needs.
+    /// Whether the daemon has enough memory to keep more of these than it needs.
     var isPoolAtEase: Bool { pool.isAtEase }
 }
 
-/// The buffers of one model that are free to be used again, and the promise that the next version will have one.
+/// The free buffers of one model, and the guarantee that the next version gets one.
 ///
 /// A push holds an arena of its own, which comes back when it has been applied. So one more is enough for the versions of
 /// all pushes under way, however many they are: each leaves behind what the next one needs.
@@ -65,9 +65,9 @@ final class ArenaPool: MemoryStore {
 
     private struct Shelf {
         var free: [Free] = []
-        /// Changes under way that make a version.
+        /// Changes in progress that make a version.
         var promises = 0
-        /// How many free ones no one but a version may have.
+        /// The number of free ones reserved for versions.
         var kept: Int { promises > 0 ? 1 : 0 }
     }
 
@@ -79,7 +79,7 @@ final class ArenaPool: MemoryStore {
 
     deinit { budget.remove(self) }
 
-    /// The size of one buffer.
+    /// The size of one buffer in bytes.
     var bytes: Int { count * MemoryLayout<Float>.stride }
 
     /// Whether less than half of the budget is in use.
@@ -87,8 +87,8 @@ final class ArenaPool: MemoryStore {
 
     /// A buffer with unspecified contents.
     ///
-    /// One that held a version would save the next version a copy: it is taken only where memory is short.
-    /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another; `noMemory`.
+    /// Avoids buffers that held a version, which save the next version a copy, unless memory is short.
+    /// - Throws: `ServingError.outOfMemory` if none is free and the budget has no room for another; `noMemory`.
     func take() throws(ServingError) -> Arena {
         if let arena = takeFree({ $0.stamps == nil }) { return arena }
         guard !isAtEase, let arena = takeFree({ _ in true }) else { return try make() }
@@ -96,15 +96,15 @@ final class ArenaPool: MemoryStore {
         return arena
     }
 
-    /// A buffer to be written from its start on, which is paid for as that goes on.
+    /// A buffer to be written from its start, paid for in steps.
     func takeGrowing() throws(ServingError) -> Arena {
         if let arena = takeFree({ $0.stamps == nil }) { return arena }
         return Arena(buffer: try map(), stamps: nil, pool: self, reservation: try budget.reserve(0))
     }
 
-    /// Sees to it that the version which a change is going to make has a buffer, until `keepPromise`.
+    /// Ensures a buffer for the version that a change will make, until `keepPromise`.
     ///
-    /// - Throws: `ServingError.outOfMemory` when none is free and the budget has no room for another; `noMemory`.
+    /// - Throws: `ServingError.outOfMemory` if none is free and the budget has no room for another; `noMemory`.
     func promise() throws(ServingError) {
         let hasOne = shelf.withLock { shelf in
             guard shelf.promises > 0 || !shelf.free.isEmpty else { return false }
@@ -128,7 +128,7 @@ final class ArenaPool: MemoryStore {
         }
     }
 
-    /// A buffer even when the budget is spent, for what a record says.
+    /// A buffer even if the budget is used up, for a logged record.
     ///
     /// - Throws: `noMemory`.
     func takeRegardless() throws(ServingError) -> Arena {
@@ -136,12 +136,12 @@ final class ArenaPool: MemoryStore {
         return Arena(buffer: try map(), stamps: nil, pool: self, reservation: budget.owe(bytes))
     }
 
-    /// A buffer for the next version, one that held an earlier version if there is one: with its stamps.
+    /// A buffer for the next version, if possible one that held an earlier version, with its stamps.
     func takeForVersion() -> Arena {
         takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? owed
     }
 
-    /// A buffer that nothing was promised for: what has been logged must be applied.
+    /// A buffer that was not promised: a logged change must be applied.
     private var owed: Arena {
         if let arena = try? take() { return arena }
         return Arena(buffer: FloatBuffer(owed: count), stamps: nil, pool: self, reservation: budget.owe(bytes))
@@ -152,7 +152,7 @@ final class ArenaPool: MemoryStore {
         try wrapping { () throws(OptimizerError) in try FloatBuffer(count: count) }
     }
 
-    /// Gives the free buffers back to the system, but for one that is promised.
+    /// Returns the free buffers to the system, except for one that is promised.
     func releaseFree() {
         _ = shelf.withLock { shelf -> [Free] in
             let released = Array(shelf.free.dropFirst(shelf.kept))
@@ -175,19 +175,19 @@ final class ArenaPool: MemoryStore {
     }
 
     fileprivate func takeBack(_ buffer: FloatBuffer, _ stamps: ArenaStamps?, _ reservation: Reservation) {
-        // What was not paid for in full must not come back as if it were.
+        // A buffer that was not paid in full must not be returned as if it were.
         guard reservation.bytes == bytes else { return }
         let returned = Free(buffer: buffer, stamps: stamps, reservation: reservation)
-        // What is dropped is unmapped outside of the lock.
+        // Dropped buffers are unmapped outside the lock.
         _ = shelf.withLock { shelf -> Free? in
             shelf.free.append(returned)
             guard shelf.free.count > ServingConfiguration.spareArenas || isOverdrawn, shelf.free.count > shelf.kept
             else { return nil }
-            // What held a version saves a copy; the rest only saves fresh pages.
+            // A buffer that held a version saves a copy; others only save new pages.
             return shelf.free.remove(at: shelf.free.firstIndex { $0.stamps == nil } ?? 0)
         }
     }
 
-    /// Whether more has been promised than there is: then nothing is kept for later.
+    /// Whether more has been promised than exists: then nothing is kept for later.
     private var isOverdrawn: Bool { budget.reserved > budget.limit }
 }

@@ -1,16 +1,16 @@
-// A step that leaves a parameter alone must hand it on to the next version, and copying a large one costs more than the
-// update of a small one. A recycled buffer often holds those very values still; stamps tell when.
+// A step that does not touch a parameter must pass it on to the next version, and copying a large one costs more than
+// updating a small one. A reused buffer often still has the same values; stamps tell when.
 
-/// For each parameter of an arena, which write made its values.
+/// For each parameter of an arena, the write that produced its values.
 ///
-/// Writes of a model are numbered; where two arenas have the same stamp they hold the same values.
+/// A model's writes are numbered; arenas with equal stamps have equal values.
 struct ArenaStamps {
-    /// The write that made every value; where `each` is not empty, the last one.
+    /// The write that produced all values; the last one if `each` is not empty.
     private let last: Int
-    /// By parameter, unless one write made them all.
+    /// By parameter, unless one write produced them all.
     private let each: [Int]
 
-    /// All values made by one write.
+    /// Makes stamps for values of a single write.
     init(all write: Int) {
         last = write
         each = []
@@ -21,13 +21,13 @@ struct ArenaStamps {
         self.each = each
     }
 
-    /// The stamps after a write of some parameters; nil stands for all of them.
+    /// The stamps after a write of some parameters; nil for all of them.
     func after(write: Int, of written: [Bool]?) -> ArenaStamps {
         guard let written, written.contains(false) else { return ArenaStamps(all: write) }
         return ArenaStamps(last: write, each: written.indices.map { written[$0] ? write : self[$0] })
     }
 
-    /// By parameter, whether both arenas hold the same values; empty where they share none.
+    /// By parameter, whether both arenas have equal values; empty if they share none.
     func matches(_ other: ArenaStamps) -> [Bool] {
         let count = max(each.count, other.each.count)
         return (0..<count).map { self[$0] == other[$0] }

@@ -1,16 +1,16 @@
-// What bodies on their way in hold of the memory budget, counted for the model that they are for and for the address that
-// they come from: those of one leave room for those of others. `MemoryBudget` is asked beside it.
+// The share of the memory budget held by incoming bodies, counted per model and per address: those of one party leave
+// room for others. `MemoryBudget` is asked as well.
 
 import Threading
 
-/// The memory that bodies hold, by model and by address.
+/// The memory of bodies, by model and by address.
 public final class BodyMemory: Sendable {
-    /// Whose bodies are counted together.
+    /// The party whose bodies are counted together.
     public enum Party: Hashable, Sendable, CustomStringConvertible {
         case model(String)
         case address(String)
 
-        /// As sentences name it.
+        /// Its name in messages.
         public var description: String {
             switch self {
             case .model(let name): "model `\(name)`"
@@ -19,7 +19,7 @@ public final class BodyMemory: Sendable {
         }
     }
 
-    /// Where a proxy on this machine has its connections from: they are those of many clients.
+    /// Connections from a proxy on this machine belong to many clients.
     private static let proxyAddresses: Set = ["127.0.0.1", "::1", "local"]
 
     private let limitOfModel: Int
@@ -31,11 +31,11 @@ public final class BodyMemory: Sendable {
         limitOfAddress = configuration.memoryLimit / 100 * configuration.bodyPercentOfAddress
     }
 
-    /// What one body holds, which is nothing at first.
+    /// Opens the account of one body.
     ///
     /// - Parameters:
-    ///   - model: the name of the model that it is for; nil for none.
-    ///   - address: where it comes from.
+    ///   - model: the name of its model; nil if it has none.
+    ///   - address: the address that it comes from.
     public func share(of model: String?, from address: String) -> BodyShare {
         var parties: [Party] = []
         if let model { parties.append(.model(model)) }
@@ -43,14 +43,14 @@ public final class BodyMemory: Sendable {
         return BodyShare(parties: parties, memory: self)
     }
 
-    /// Bytes that the bodies of a party hold now.
+    /// The bytes that the party's bodies hold now.
     func held(by party: Party) -> Int { held.withLock { $0[party, default: 0] } }
 
     private func limit(of party: Party) -> Int {
         if case .model = party { limitOfModel } else { limitOfAddress }
     }
 
-    /// Counts `bytes` more for a body that holds `own` already; one that is alone is bounded by the budget only.
+    /// Counts `bytes` more for a body that already holds `own`; a single body is limited only by the budget.
     fileprivate func take(_ bytes: Int, beside own: Int, for parties: [Party]) throws(ServingError) {
         let full = held.withLock { held -> Party? in
             let full = parties.first { party in
@@ -73,9 +73,9 @@ public final class BodyMemory: Sendable {
     }
 }
 
-/// What one body holds; given back when the last reference goes.
+/// The memory of one body; returned when the last reference is released.
 public final class BodyShare: Sendable {
-    /// Whose bodies it is counted with.
+    /// The parties that it is counted for.
     public let parties: [BodyMemory.Party]
     private let memory: BodyMemory
     private let bytes = Locked(0)
@@ -87,15 +87,17 @@ public final class BodyShare: Sendable {
 
     deinit { memory.release(bytes.withLock { $0 }, of: parties) }
 
-    /// Counts `more` bytes, which the budget has room for; one thread at a time.
+    /// Counts `more` bytes, which the budget has room for.
     ///
-    /// - Throws: `ServingError.bodiesTooLarge` where the party's bodies would hold too much together; nothing is counted then.
+    /// Called by one thread at a time.
+    ///
+    /// - Throws: `ServingError.bodiesTooLarge` if the party's bodies would hold too much; nothing is counted then.
     public func grow(by more: Int) throws(ServingError) {
         try memory.take(more, beside: bytes.withLock { $0 }, for: parties)
         bytes.withLock { $0 += more }
     }
 
-    /// Gives back a part of what has been counted.
+    /// Returns part of what has been counted.
     public func shrink(by less: Int) {
         bytes.withLock { $0 -= less }
         memory.release(less, of: parties)

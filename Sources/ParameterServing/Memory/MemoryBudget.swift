@@ -1,22 +1,22 @@
-// One number for the memory that requests can make the daemon use: models, bodies and documents in flight, answers that
-// slow readers leave unread, versions that they pin, copies of slots. All of it asks here first, with products that cannot
-// overflow, so that sixty bytes of JSON cannot allocate terabytes.
+// One limit for the memory that requests can make the daemon use: models, bodies and documents in transit, answers that
+// slow readers have not read, versions that they pin, copies of slots. All of it is requested here first, with
+// overflow-checked products, so that sixty bytes of JSON cannot allocate terabytes.
 
 import Threading
 
-/// What keeps memory for later and can give it back where others need it.
+/// Keeps memory for later and returns it if others need it.
 protocol MemoryStore: AnyObject, Sendable {
-    /// Gives back what no one uses now.
+    /// Returns memory that is not in use.
     func releaseFree()
 }
 
-/// The bytes that models and requests may use together.
+/// The limit in bytes for models and requests together.
 ///
 /// 1. Nothing is given back that was not taken.
 /// 2. When a daemon ends, all of it has come back.
 /// 3. What is given back of a part that is kept is beyond what stays.
 public final class MemoryBudget: Sendable {
-    /// The most that may be reserved at any time, in bytes.
+    /// The most bytes that may be reserved at any time.
     public let limit: Int
     private let used = Locked(0)
     private let stores = Locked([ObjectIdentifier: WeakStore]())
@@ -41,31 +41,31 @@ public final class MemoryBudget: Sendable {
 
     /// Takes `bytes` from the budget.
     ///
-    /// - Throws: `ServingError.outOfMemory` when less is left; nothing is taken then.
+    /// - Throws: `ServingError.outOfMemory` if less is left; nothing is taken then.
     public func reserve(_ bytes: Int) throws(ServingError) -> Reservation {
         try take(bytes)
         return Reservation(bytes: bytes, budget: self)
     }
 
-    /// Takes `bytes` even where they are not left: for what has been promised and can no longer be refused.
+    /// Takes `bytes` even if they are not left: for promised memory that can no longer be refused.
     ///
-    /// Whoever asks next is refused until that much has come back.
+    /// Later requests are refused until that much has been returned.
     public func owe(_ bytes: Int) -> Reservation {
         force(bytes)
         return Reservation(bytes: bytes, budget: self)
     }
 
-    /// Has `store` give back what it keeps whenever a request would be refused.
+    /// Registers `store` to return what it keeps when a request would otherwise be refused.
     func add(_ store: any MemoryStore) {
         stores.withLock { $0[ObjectIdentifier(store)] = WeakStore(store: store) }
     }
 
-    /// Asks `store` no more; called as it ends.
+    /// Unregisters `store`, when it ends.
     func remove(_ store: any MemoryStore) { stores.withLock { $0[ObjectIdentifier(store)] = nil } }
 
     fileprivate func take(_ bytes: Int) throws(ServingError) {
         if fits(bytes) { return }
-        // What is let go of here takes locks of its own.
+        // Objects released here take locks of their own.
         for store in stores.withLock({ $0.values }) { store.store?.releaseFree() }
         guard fits(bytes) else { throw .outOfMemory(needed: bytes, limit: limit) }
     }
@@ -84,13 +84,13 @@ public final class MemoryBudget: Sendable {
 
     fileprivate func release(_ bytes: Int) {
         used.withLock { used in
-            invariant(bytes <= used, "1: \(bytes) bytes come back of \(used)")
+            invariant(bytes <= used, "1: \(bytes) bytes returned of \(used)")
             used -= bytes
         }
     }
 }
 
-/// A part of the budget that is given back when the last reference goes.
+/// A part of the budget, returned when the last reference is released.
 public final class Reservation: Sendable {
     private let held: Locked<Int>
     private let budget: MemoryBudget
@@ -105,9 +105,11 @@ public final class Reservation: Sendable {
     /// The reserved size in bytes.
     public var bytes: Int { held.withLock { $0 } }
 
-    /// Takes `more` bytes; one thread at a time.
+    /// Takes `more` bytes.
     ///
-    /// - Throws: `ServingError.outOfMemory` when less is left; the reservation is then as before.
+    /// Called by one thread at a time.
+    ///
+    /// - Throws: `ServingError.outOfMemory` if less is left; the reservation is then unchanged.
     public func grow(by more: Int) throws(ServingError) {
         do throws(ServingError) { try budget.take(more) } catch {
             throw .outOfMemory(needed: bytes + more, limit: budget.limit)
@@ -115,13 +117,13 @@ public final class Reservation: Sendable {
         held.withLock { $0 += more }
     }
 
-    /// Takes `more` bytes even where they are not left; see `MemoryBudget.owe`.
+    /// Takes `more` bytes even if they are not left; see `MemoryBudget.owe`.
     func owe(_ more: Int) {
         budget.force(more)
         held.withLock { $0 += more }
     }
 
-    /// Gives back what is beyond `bytes`.
+    /// Returns everything beyond `bytes`.
     public func shrink(to bytes: Int) {
         budget.release(
             held.withLock { held in

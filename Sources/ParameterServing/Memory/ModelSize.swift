@@ -1,21 +1,21 @@
-// What a model takes of the memory budget by its definition alone: to refuse what could never fit, or never move, before
-// anything is allocated. ModelAssembly asks for new models, ModelState for patches.
+// The memory that a model needs according to its definition, to refuse one that can never fit, or never take a step,
+// before anything is allocated. ModelAssembly asks for new models, ModelState for patches.
 
 import Names
 import Optimizers
 
-/// The bytes of a model's parts.
+/// The sizes of a model's parts in bytes.
 struct ModelSize {
-    /// Arenas that a push needs: the newest version, the gradients, and the version that they make.
+    /// The arenas that a push needs: the newest version, the gradients, and the version that it makes.
     private static let arenasOfStep = 3
-    /// A model without parameters, about a third of it: the rest is below what the limit leaves uncounted.
+    /// A model without parameters: about a third of its size; the rest is below the limit of counting.
     static let leastPlan = 3 << 10
-    /// A parameter in the layout, in the plan, and as it was defined.
+    /// A parameter in the layout, in the plan, and in the definition.
     private static let planPerParameter = 384
 
     /// The optimizer's slots.
     let slots: Int
-    /// Copies of them that an update may make.
+    /// Copies of slots that an update may make.
     let copies: Int
     /// Arrays of rates.
     let arrays: Int
@@ -42,29 +42,29 @@ struct ModelSize {
         names.reduce(leastPlan) { $0 + planPerParameter + 2 * EntryBytes.text($1) }
     }
 
-    /// What the model takes while it is built.
+    /// The bytes needed to build the model.
     private var firstVersion: Int { Self.sum(Self.sum(slots, arrays), arena) }
 
-    /// What it takes while it applies a push.
+    /// The bytes needed to apply a push.
     private var step: Int {
         let versions = (1..<Self.arenasOfStep).reduce(firstVersion) { sum, _ in Self.sum(sum, arena) }
         return Self.sum(versions, Self.sum(copies, plan))
     }
 
-    /// Refuses what could never fit, slots and values together, as too large and not as out of memory for now.
+    /// Refuses what can never fit, slots and values together, as too large instead of out of memory.
     func checkFirstVersion() throws(ServingError) {
         if firstVersion > limit { throw .outOfMemory(needed: firstVersion, limit: limit) }
     }
 
-    /// Refuses a model that could be built and never take a push.
+    /// Refuses a model that could be built but never take a push.
     func checkStep() throws(ServingError) {
         if let refusal { throw refusal }
     }
 
-    /// Why no push can be applied, however little others take; nil where one can.
+    /// Why no push can be applied even if nothing else uses memory; nil if one can.
     var refusal: ServingError? { step > limit ? .tooLargeToStep(needed: step, limit: limit) : nil }
 
-    /// Whether it takes more than another to apply a push.
+    /// Whether it needs more than another to apply a push.
     func isLarger(than other: ModelSize) -> Bool { step > other.step }
 
     private static func sum(_ one: Int, _ other: Int) -> Int {
@@ -74,12 +74,12 @@ struct ModelSize {
 }
 
 extension ModelSize {
-    /// The size of a model as it is.
+    /// The size of an existing model.
     init(_ state: ModelState) {
         self.init(state, slots: state.slotBytes + (state.addedSlots?.bytes ?? 0), state.facts.settings)
     }
 
-    /// The size that a model would have with other settings.
+    /// The size of the model with other settings.
     init(_ state: ModelState, slots: Int, _ settings: SettingValue) {
         self.init(
             (slots, state.optimizer.mayCopySlots ? slots : 0), settings, plan: state.kept.fixed,
@@ -88,7 +88,7 @@ extension ModelSize {
 }
 
 extension ModelState {
-    /// What a set of settings takes, with a plan of its own, that a version may hold on to.
+    /// The memory of settings with their own plan, which a version may keep alive.
     func definitionBytes(_ settings: SettingValue) -> Int {
         KeptMemory.pages(kept.fixed - ModelSize.leastPlan) + settings.arrayBytes
     }

@@ -1,9 +1,9 @@
-// Changes of a model for callers of this module: each knows the type of its answer, so that no caller expects the
-// answers of the others. Here alone the answers that are kept become those types.
+// Changes of a model for callers of this module: each knows the type of its answer. Stored answers are converted to
+// those types only here.
 
 import Names
 
-/// A change of one model, which is answered with an `Answer`.
+/// A change of one model, answered with an `Answer`.
 public struct Change<Answer: ChangeAnswer>: Sendable {
     let command: Command
 
@@ -19,12 +19,12 @@ extension Change where Answer == Receipt {
 }
 
 extension Change where Answer == ChangedVersion {
-    /// Replaces the values of the parameters that are marked in `present`; with versions, only if it is at one of them.
+    /// Replaces the values of the parameters marked in `present`; with versions, only if the model is at one of them.
     public static func importValues(_ values: Arena, present: [Bool], ifVersion: [Int]? = nil) -> Change {
         Change(command: .importValues(values, present: present, ifVersion: ifVersion))
     }
 
-    /// Merges a patch into the settings; with versions, only if it is at one of them.
+    /// Merges a patch into the settings; with versions, only if the model is at one of them.
     public static func reconfigure(_ patch: SettingsPatch, ifVersion: [Int]?) -> Change {
         Change(command: .reconfigure(patch, ifVersion: ifVersion))
     }
@@ -33,28 +33,28 @@ extension Change where Answer == ChangedVersion {
 }
 
 extension Change where Answer == WorkerFacts {
-    /// Gives a worker a new epoch.
+    /// Starts a new epoch of a worker.
     public static func register(worker: Name) -> Change { Change(command: .register(worker: worker)) }
 }
 
 extension Change where Answer == Removal {
-    /// Lets a worker's receipts go, as its expiry would.
+    /// Deletes a worker's receipts, as its expiry would.
     public static func dismiss(worker: Name) -> Change { Change(command: .dismiss(worker: worker)) }
 }
 
 // MARK: Answers
 
-/// What a change answers.
+/// The result of a change.
 public struct Answered<Answer: ChangeAnswer>: Sendable {
     /// The answer.
     public let answer: Answer
-    /// Whether it was given to an earlier request first.
+    /// Whether it was first given to an earlier request.
     public let isRepeated: Bool
 }
 
-/// A kind of answer.
+/// A type of answer.
 public protocol ChangeAnswer: Sendable {
-    /// Takes the answer out of what is kept of it; nil for one of another kind.
+    /// Extracts the answer from its stored form; nil if it is of another type.
     init?(_ kept: StoredAnswer)
 }
 
@@ -66,7 +66,7 @@ extension Receipt: ChangeAnswer {
     }
 }
 
-/// The version that a change made, or found.
+/// The version that a change made or found.
 public struct ChangedVersion: ChangeAnswer, Equatable {
     /// Its step.
     public let step: Int
@@ -81,7 +81,7 @@ public struct ChangedVersion: ChangeAnswer, Equatable {
 }
 
 extension WorkerFacts: ChangeAnswer {
-    /// A worker's new epoch, and the highest number of the one before.
+    /// A worker's new epoch, and the last number of the previous one.
     public init?(_ kept: StoredAnswer) {
         guard case .registered(let epoch, let lastSeq) = kept else { return nil }
         self.init(epoch: epoch, lastSeq: lastSeq)
@@ -89,7 +89,7 @@ extension WorkerFacts: ChangeAnswer {
 }
 
 extension CheckpointFacts: ChangeAnswer {
-    /// The checkpoint that was saved, or deleted.
+    /// The checkpoint that was saved or deleted.
     public init?(_ kept: StoredAnswer) {
         switch kept {
         case .saved(let facts), .removed(let facts): self = facts
@@ -98,7 +98,7 @@ extension CheckpointFacts: ChangeAnswer {
     }
 }
 
-/// Something is gone, and there is no more to say of it.
+/// A removal, which has no further content.
 public struct Removal: ChangeAnswer, Equatable {
     init() {}
 
@@ -109,7 +109,7 @@ public struct Removal: ChangeAnswer, Equatable {
 }
 
 extension Answered {
-    /// The outcome as its request expects it; `keyReused` where another kind of request was answered under the key.
+    /// The outcome in the type that its request expects; `keyReused` if the key has another type of answer.
     static func result(_ outcome: Outcome, under key: RequestKey?) -> Result<Answered, ServingError> {
         guard let answer = Answer(outcome.answer) else { return .failure(.keyReused(key: key?.text.text ?? "")) }
         return .success(Answered(answer: answer, isRepeated: outcome.isRepeated))

@@ -1,5 +1,5 @@
-// All that can change a model, as values. A command is checked, logged, and then applied; replaying the logged
-// commands in order gives the same model to the bit.
+// All changes of a model, as values. A command is checked, logged and then applied; replaying the logged commands in
+// order gives the same model to the bit.
 
 import Names
 import Optimizers
@@ -8,28 +8,28 @@ import Optimizers
 enum Command: Sendable {
     /// Apply gradients.
     case push(Push)
-    /// Replace the values of the parameters that are marked in `present`; with versions, only if it is at one of them.
+    /// Replace the values of the parameters marked in `present`; with versions, only if the model is at one of them.
     case importValues(Arena, present: [Bool], ifVersion: [Int]? = nil)
-    /// Merge a patch into the settings; with versions, only if it is at one of them.
+    /// Merge a patch into the settings; with versions, only if the model is at one of them.
     case reconfigure(SettingsPatch, ifVersion: [Int]?)
-    /// Go back to an earlier state; the version goes forward, and what workers have pushed stays known.
+    /// Restore an earlier state; the version still rises, and the workers' pushes stay known.
     case restore(Restoration)
-    /// Give a worker a new epoch.
+    /// Start a new epoch of a worker.
     case register(worker: Name, sighting: Sighting? = nil)
-    /// Let a worker's receipts go, as its expiry would.
+    /// Delete a worker's receipts, as its expiry would.
     case dismiss(worker: Name)
-    /// Keep the answer of a request that changed files and not the model.
+    /// Store the answer of a request that changed files and not the model.
     case note(StoredAnswer)
-    /// Carry a command out once, however often its request arrives; with versions, only if the model is at one of them
-    /// as the first one arrives.
+    /// Execute a command once, however often its request arrives; with versions, only if the model is at one of them
+    /// when the first one arrives.
     indirect case keyed(RequestKey, ifVersion: [Int]?, Command)
 
-    /// The command under a key; the command itself where the request has none.
+    /// The command under a key; the command itself if the request has none.
     func under(_ key: RequestKey?, ifVersion: [Int]? = nil) -> Command {
         key.map { .keyed($0, ifVersion: ifVersion, self) } ?? self
     }
 
-    /// The worker that it makes known.
+    /// The worker that it registers or that pushes with it.
     var worker: Name? {
         switch self {
         case .push(let push): push.key?.worker
@@ -39,7 +39,7 @@ enum Command: Sendable {
         }
     }
 
-    /// Whether it is a push, under a key or not.
+    /// Whether it is a push, with or without a key.
     var isPush: Bool {
         switch self {
         case .push: true
@@ -70,7 +70,7 @@ enum Command: Sendable {
         }
     }
 
-    /// Whether it may write parameters or slots otherwise than by an update.
+    /// Whether it may write parameters or slots other than by an update.
     var writesValues: Bool {
         switch self {
         case .importValues, .reconfigure, .restore: true
@@ -79,7 +79,7 @@ enum Command: Sendable {
         }
     }
 
-    /// What the command merges into the settings; nil for one that leaves them alone.
+    /// The patch that it merges into the settings; nil if it changes none.
     var patch: SettingValue? {
         switch self {
         case .reconfigure(let change, _): change.patch

@@ -1,30 +1,30 @@
-// What a model's state machine wants done outside, as values: they can be compared, listed and left undone. `Model`
-// carries them out in the order in which they come; who reads a log again drops them.
+// The effects that a model's state machine requests, as values: they can be compared, listed and ignored. `Model`
+// executes them in order; a replay of the log drops them.
 
-/// Stands for whoever waits for the outcome of a command.
+/// Identifies the request that waits for the outcome of a command.
 struct Ticket: Hashable, Sendable {
     let number: UInt64
 }
 
-/// What a command came to.
+/// The outcome of a command.
 struct Outcome: Sendable, Equatable {
     var answer: StoredAnswer
-    /// Whether an earlier request, or an earlier push of the same number, was given the answer first.
+    /// Whether the answer was first given to an earlier request, or an earlier push with the same number.
     var isRepeated = false
 }
 
-/// What is to be done after a command has been applied.
+/// What to do after a command has been applied.
 enum Effect: Equatable {
-    /// Let pulls see the state.
+    /// Publish the state to pulls.
     case publish
-    /// Let pulls see that an update made the parameter non-finite.
+    /// Tell pulls that an update made the parameter non-finite.
     case markDiverged(String)
-    /// Give the outcome to whoever has the ticket.
+    /// Deliver the outcome to the holder of the ticket.
     case reply(Ticket, Result<Outcome, ServingError>)
 }
 
 extension Outcome {
-    /// An answer that was given before, to a request that asks again.
+    /// A stored answer, for a repeated request.
     static func again(_ answer: StoredAnswer, isDurable: Bool) -> Outcome {
         var outcome = Outcome(answer: answer, isRepeated: true)
         if case .receipt(var receipt) = answer {
@@ -35,7 +35,7 @@ extension Outcome {
         return outcome
     }
 
-    /// The same, with what only the moment tells of a push.
+    /// The same, completed with what is only known at the time of the answer.
     func noting(isDurable: Bool, woken: Int) -> Outcome {
         guard case .receipt(var receipt) = answer else { return self }
         receipt.durable = isDurable

@@ -1,12 +1,12 @@
-// What a push would do, without doing it.
+// The result of a push that is not applied.
 
 import Optimizers
 
 extension Model {
-    /// Judges a push as if it were applied next and gives what it would do to `reply`, on an executor thread.
+    /// Judges a push as if it were applied next and passes its result to `reply`, on an executor thread.
     ///
-    /// The push's key is left alone: a dry run uses up nothing. What it tells is in memory that the budget lends until the
-    /// reservation goes; `bytesPerValue` more of it are for whoever writes the values down.
+    /// The push's key is not used up. The result is in memory that the budget lends until the reservation is released;
+    /// `bytesPerValue` of it are for writing the values down.
     public func dryRun(
         _ push: Push, showingStages: Bool, bytesPerValue: Int = 0,
         reply: @escaping @Sendable (Result<(DryRun, Reservation), ServingError>) -> Void

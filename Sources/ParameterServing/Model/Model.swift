@@ -1,5 +1,5 @@
-// A model is a mailbox in front of a state machine: it has ModelState decide, logs the command, has it applied, and carries
-// the effects out: publish, wake, answer, in that order and always on one executor thread at a time.
+// A model is a mailbox in front of a state machine: it lets ModelState decide, logs the command, has it applied, and
+// executes the effects (publish, wake, answer), always in order and on one executor thread at a time.
 
 import Journal
 import Optimizers
@@ -24,9 +24,9 @@ public final class Model: Runnable, @unchecked Sendable {
 
     /// The model's name.
     public let name: String
-    /// The number of this creation of the name.
+    /// Its uid.
     public let uid: ModelUID
-    /// The newest version and the pulls that wait for the next.
+    /// The newest version, and the pulls that wait for the next.
     public let publication: Publication
     let fingerprint: Fingerprint
     let pool: ArenaPool
@@ -46,11 +46,11 @@ public final class Model: Runnable, @unchecked Sendable {
     /// What the message under way answers, once it has let go of its memory: whoever is answered may need it at once.
     private var answers: [() -> Void] = []
     private var lastTicket = Ticket(number: 0)
-    /// The copy of the present state that readers share, as long as one of them holds it.
+    /// The copy of the current state that readers share, as long as one of them holds it.
     private weak var latestExport: ModelExport?
     private var end: ServingError?
 
-    /// Opens a model in the state that was created, or that recovery has come to.
+    /// Opens a model in a new state, or in one from recovery.
     init(
         _ state: ModelState, executor: Executor, log: CommandLog, watch: RuleWatch?,
         clock: @escaping @Sendable () -> Tick, retainedVersions: Int
@@ -69,10 +69,10 @@ public final class Model: Runnable, @unchecked Sendable {
         self.state = state
     }
 
-    /// Memory for one decoded push: an arena-shaped buffer with unspecified contents, to be paid for as it is filled.
+    /// Memory for one decoded push: an arena-shaped buffer with unspecified contents, paid for as it is filled.
     public func takeArena() throws(ServingError) -> Arena { try pool.takeGrowing() }
 
-    /// Hands a change to the model, perhaps one whose request has reserved its key.
+    /// Submits a change; its request may have reserved its key.
     ///
     /// `reply` is called once, on an executor thread.
     public func submit<Answer>(
@@ -85,17 +85,17 @@ public final class Model: Runnable, @unchecked Sendable {
         }
     }
 
-    /// The same for a command of any kind.
+    /// As above, for a command of any type.
     func submit(command: Command, reserved key: RequestKey? = nil, reply: @escaping Reply) {
         post(.submit(command, reply, reserved: key))
     }
 
-    /// Gives the stored answer of a request to `reply`, on an executor thread; nil for one that has not been seen.
+    /// Passes the stored answer of a request to `reply`, on an executor thread; nil if the request is new.
     ///
-    /// Its key is then under way until `submit` or `release`.
+    /// Its key is then reserved until `submit` or `release`.
     func reserve(_ key: RequestKey, reply: @escaping Recalled) { post(.reserve(key, reply)) }
 
-    /// Leaves free what `reserve` took, for a request that has come to nothing.
+    /// Releases a key reserved with `reserve`, for a request that failed.
     func release(_ key: RequestKey?) {
         if let key { post(.release(key)) }
     }
@@ -105,30 +105,32 @@ public final class Model: Runnable, @unchecked Sendable {
         post(.inspect(body))
     }
 
-    /// Answers everything that waits, and all that comes, with `reason`.
+    /// Answers all waiting and future requests with `reason`.
     func end(_ reason: ServingError) {
         post(.end(reason))
     }
 
-    /// Whether what is acknowledged survives a power cut.
+    /// Whether acknowledged changes survive a power cut.
     var isDurable: Bool { log.isDurable }
 
-    /// Where each parameter is; never changes.
+    /// The layout of the parameters; never changes.
     public var layout: ArenaLayout { publication.current.facts.layout }
 
-    /// Bytes of its state: what a snapshot writes.
+    /// The size of its state in bytes: what a snapshot writes.
     var bytes: Int { memory.bytes + layout.count * MemoryLayout<Float>.stride }
 
-    /// The whole state between two commands; waits for it, so never on a network thread.
+    /// The whole state between two commands.
     ///
-    /// - Throws: `outOfMemory` where there is no room for a copy of the slots.
+    /// Blocks, so never call it on a network thread.
+    ///
+    /// - Throws: `outOfMemory` if there is no room for a copy of the slots.
     func waitForImage() throws(ServingError) -> ModelImage {
         let image = Future<Result<ModelImage, ServingError>>()
         inspect { state in image.fulfil(Result { () throws(ServingError) in try state.image() }) }
         return try image.wait().get()
     }
 
-    /// Gives the state itself to `body` while the model stands still; for where there is no room for a copy.
+    /// Passes the state itself to `body` while the model pauses; for when there is no room for a copy.
     func hold<Result>(_ body: (ModelImage) throws(JournalError) -> Result) throws(JournalError) -> Result {
         let (held, end) = (Future<ModelImage>(), Future<Void>())
         inspect { state in
@@ -143,7 +145,9 @@ public final class Model: Runnable, @unchecked Sendable {
         if inbox.add(message) { executor.schedule(self) }
     }
 
-    /// Handles what has arrived; called by the executor.
+    /// Handles what has arrived.
+    ///
+    /// Called by the executor.
     public func run() {
         if inbox.drain(handle, then: answer) { executor.schedule(self) }
     }
@@ -235,7 +239,9 @@ public final class Model: Runnable, @unchecked Sendable {
         answers.removeAll(keepingCapacity: true)
     }
 
-    /// The copy of the present state that all share who ask between two changes; called by `inspect`.
+    /// The shared copy of the state between two changes.
+    ///
+    /// Called by `inspect`.
     func export(_ state: ModelState) throws(ServingError) -> ModelExport {
         if let latestExport { return latestExport }
         let made = try ModelExport(state)
@@ -255,7 +261,7 @@ extension Result<Outcome, ServingError> {
 }
 
 extension ModelState {
-    /// Applies a command, noted in the directory where a rule of a user's may end the process.
+    /// Applies a command; notes it in the directory if a custom rule may end the process.
     mutating func apply(
         _ command: Command, at position: UInt64, for ticket: Ticket? = nil, noting watch: RuleWatch?
     ) -> [Effect] {

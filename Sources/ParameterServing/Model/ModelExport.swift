@@ -1,4 +1,4 @@
-// A model's slots and scalars for people and tools, under the names that MindSpore gives them.
+// A model's slots and scalars for people and tools, under MindSpore's names.
 
 import Names
 import Optimizers
@@ -11,7 +11,7 @@ public final class ModelExport: @unchecked Sendable {
         public let name: Name
         /// The slot's shape for this parameter.
         public let shape: Shape
-        /// The values, valid as long as the export lives.
+        /// The values, valid as long as the export exists.
         public let values: UnsafeBufferPointer<Float>
     }
 
@@ -19,11 +19,11 @@ public final class ModelExport: @unchecked Sendable {
     public let version: PublishedVersion
     /// Every slot of every parameter, in update order.
     public let slots: [SlotValues]
-    /// Updates that each parameter has had as `PARAMETER#step`, where the framework counts them; else empty.
+    /// By `PARAMETER#step`, the updates of each parameter, if the framework counts them; otherwise empty.
     public let counts: [(name: Name, value: Int)]
     /// Scalars of the model, and of parameters as `PARAMETER#NAME`.
     public let scalars: [(name: String, value: Double)]
-    /// What `paramd replay` prints for the same state.
+    /// The digest that `paramd replay` prints for the same state.
     public let digest: String
     private let image: ModelImage
 
@@ -50,9 +50,9 @@ public final class ModelExport: @unchecked Sendable {
 }
 
 extension Model {
-    /// Gives a copy of the optimizer's state to `body`, on an executor thread; `outOfMemory` where there is no room.
+    /// Passes a copy of the optimizer's state to `body`, on an executor thread; `outOfMemory` if there is no room.
     ///
-    /// All who ask between two changes share one copy.
+    /// All readers between two changes share one copy.
     public func export(_ body: @escaping @Sendable (Result<ModelExport, ServingError>) -> Void) {
         inspect { [self] state in
             body(Result { () throws(ServingError) in try export(state) })

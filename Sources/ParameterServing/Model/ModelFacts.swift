@@ -1,18 +1,18 @@
-// What a reader may know of a model without asking its executor: everything that only a definition or a patch changes.
+// What readers can know of a model without its executor: everything that only a definition or a patch changes.
 
 import Optimizers
 
-/// The unchanging facts behind one or more versions of a model.
+/// The unchanging facts of one or more versions of a model.
 ///
-/// Holds the optimizer's plan, which never changes; its state belongs to the model's executor.
+/// Includes the optimizer's plan, which never changes; its state belongs to the model's executor.
 public final class ModelFacts: Sendable {
     /// The model's name.
     public let name: String
     /// The model's uid.
     public let uid: ModelUID
     let plan: OptimizerPlan
-    /// What the budget lends for plan and arrays of rates, as long as a version has these settings; nil where the model's
-    /// own reservations count them.
+    /// The budget's loan for plan and arrays of rates, as long as a version has these settings; nil if the model's own
+    /// reservations include them.
     private let memory: Reservation?
 
     init(name: String, uid: ModelUID, plan: OptimizerPlan, memory: Reservation? = nil) {
@@ -22,16 +22,16 @@ public final class ModelFacts: Sendable {
         self.memory = memory
     }
 
-    /// Where each parameter is, and its group.
+    /// The layout of the parameters, with their groups.
     public var layout: ArenaLayout { plan.layout }
 
-    /// The settings as they hold now.
+    /// The current settings.
     public var settings: SettingValue { plan.definition }
 
-    /// What the definition said that was ignored, in sentences.
+    /// Warnings about ignored settings of the definition.
     public var warnings: [String] { plan.warnings }
 
-    /// The rate of each group at a step; nil where the rule makes its own.
+    /// The rate of each group at a step; nil if the rule computes its own.
     ///
     /// - Throws: `learningRateExhausted` past the end of an array.
     public func learningRates(at step: Int) throws(ServingError) -> [Float?] {
@@ -41,22 +41,22 @@ public final class ModelFacts: Sendable {
     /// The weight decay of each group at a step, as configured.
     public func weightDecays(at step: Int) -> [Float] { plan.weightDecay(at: step) }
 
-    /// A group's rate as the definition has it: a number, the whole array or the schedule object.
+    /// A group's rate as in the definition: a number, the whole array or the schedule object.
     public func learningRateDefinition(ofGroup group: Int) -> SettingValue {
         plan.groups[group].learningRateSetting
     }
 
-    /// How many values the definition of a group's rate has: 1 for a number, all entries of an array.
+    /// The number of values in a group's rate: 1 for a number, all entries of an array.
     public func learningRateDefinitionCount(ofGroup group: Int) -> Int {
         plan.groups[group].learningRateSetting.valueCount
     }
 
-    /// A group's own optimizer as the definition has it; nil where the model's updates it.
+    /// A group's own optimizer as in the definition; nil if it uses the model's.
     public func optimizer(ofGroup group: Int) -> SettingValue? { plan.groups[group].optimizerSetting }
 
-    /// Whether a group has a rate of its own, and not the model's.
+    /// Whether a group has its own rate.
     public func hasOwnLearningRate(_ group: Int) -> Bool { plan.groups[group].hasOwnLearningRate }
 
-    /// Entries of a group's rate where that is an array or a function; nil for a number or a schedule without end.
+    /// The entries of a group's rate if it is an array or a function; nil for a number or an endless schedule.
     public func learningRateLength(ofGroup group: Int) -> Int? { plan.groups[group].learningRate.length }
 }

@@ -1,19 +1,19 @@
-// What a model refuses before a command is logged, and what it notes of those that are on their way to the log: keys that are
-// taken, and steps that will have been counted.
+// The refusals of a model before a command is logged, and its notes about commands on their way to the log: reserved
+// keys, and steps to be counted.
 
 import Optimizers
 import Threading
 
 extension ModelState {
-    /// Judges a command, in the order: its key, then its content, then the state.
+    /// Judges a command, in this order: its key, its content, the state.
     ///
     /// - Parameters:
     ///   - command: as it arrived.
-    ///   - now: the moment that is logged with it, so that every reader of the log knows the same of age.
+    ///   - now: the time logged with it, so that every reader of the log knows the same age.
     mutating func decide(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
         let command = sighted(command, at: now)
         if let answer = try examine(command) { return .repeated(answer) }
-        // What is under way is part of what is kept by now.
+        // Pushes in progress are already counted.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
             forget(command)
             throw error
@@ -21,13 +21,13 @@ extension ModelState {
         return .proceed(command)
     }
 
-    /// A command with the moment of its admission and, where its worker is one too many, the worker that makes room.
+    /// A command with the time of its admission and, if its worker exceeds the limit, the worker to replace.
     private mutating func sighted(_ command: Command, at now: Tick) -> Command {
         let expires = command.worker.flatMap { ledger.roomMaker(for: $0, at: now.time) }
         return command.seen(Sighting(time: now.time, expires: expires))
     }
 
-    /// - Returns: The answer that its first arrival was given; nil for a command that is to be logged.
+    /// - Returns: The answer of its first arrival; nil for a command to be logged.
     private mutating func examine(_ command: Command) throws(ServingError) -> StoredAnswer? {
         switch command {
         case .push(let push): return try examine(push)
@@ -50,7 +50,7 @@ extension ModelState {
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
             try checkStep(settings)
-            // They are there more than once: as they were, as they will be, and while the ones become the others.
+            // Several copies exist for a time: the old settings, the new ones, and both during the change.
             _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings))
             _ = try reconfigured(with: settings)
         }
@@ -76,7 +76,7 @@ extension ModelState {
         return nil
     }
 
-    /// Takes what the push's update and its version will need.
+    /// Reserves the memory for the push's update and its version.
     private mutating func takeRoom(for push: Push) throws(ServingError) {
         do throws(ServingError) {
             try scratch.makeRoom(for: optimizer.updateBytes(push.gradients, areModest: areModest))
@@ -136,7 +136,7 @@ extension ModelState {
         }
     }
 
-    /// Room for the rates of the pushes under way and one more, if they may be others than the latest.
+    /// Room for the rates of the pushes in progress and one more, in case they differ from the latest.
     private func checkRatesRoom(_ rates: [Float?]) throws(ServingError) {
         guard rates.isLong, rates != latestRates else { return }
         _ = try pool.budget.reserve((stepsUnderWay + 1) * rates.bytes)
@@ -172,7 +172,7 @@ extension ModelState {
 }
 
 extension Command {
-    /// What carrying it out leaves behind in memory, beside tensors.
+    /// The memory that its execution adds, other than tensors.
     fileprivate func bytesLeft(in state: ModelState) -> Int {
         switch self {
         case .push(let push): push.key.map { state.ledger.bytesAdded(by: $0.worker) } ?? 0

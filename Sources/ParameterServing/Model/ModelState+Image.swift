@@ -1,25 +1,25 @@
-// What others may see of a state: the version that pulls get, and the whole as an image.
+// The visible parts of a state: the version for pulls, and the whole state as an image.
 
 import Optimizers
 
 extension ModelState {
-    /// Where each parameter is; never changes.
+    /// The layout of the parameters; never changes.
     var layout: ArenaLayout { facts.layout }
 
-    /// The state as pulls may see it.
+    /// The state as pulls see it.
     var published: PublishedVersion {
         PublishedVersion(
             uid: facts.uid, version: version, step: optimizer.step, arena: arena, facts: facts,
             lossScale: optimizer.lossScale)
     }
 
-    /// The state as a value that later updates do not touch.
+    /// The state as a value that later updates do not change.
     ///
-    /// The slots are copied, which is the only pause that a snapshot costs; the parameters are an immutable version.
-    /// - Throws: `outOfMemory` where the budget has no room for the copies; `noMemory`.
+    /// The slots are copied, which is the only pause that a snapshot causes; the parameters are an immutable version.
+    /// - Throws: `outOfMemory` if the budget has no room for the copies; `noMemory`.
     func image() throws(ServingError) -> ModelImage {
         let slots = optimizer.exportState().slots
-        // Of what is kept, the model makes a copy when it changes while the image is there.
+        // The model copies the small tables if it changes while the image exists.
         let memory = try pool.budget.reserve(
             slots.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
         var image = view
@@ -30,13 +30,13 @@ extension ModelState {
         return image
     }
 
-    /// A copy of it if the model is at that step and sound: the slots of one that diverged hold what broke it.
+    /// A copy if the model is at that step and sound: the slots of a diverged model contain what broke it.
     func image(ifAt step: Int?) throws(ServingError) -> ModelImage? {
         guard optimizer.step == step, divergence == nil else { return nil }
         return try image()
     }
 
-    /// The state as it is: its slots are the model's own, which the next command changes.
+    /// The state itself, with the model's own slots, which the next command changes.
     var view: ModelImage {
         ModelImage(
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,

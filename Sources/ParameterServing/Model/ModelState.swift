@@ -1,22 +1,24 @@
-// The state machine of one model. It touches no disk, clock, thread or socket: commands go in, effects come out as values.
-// `decide` looks before a command is logged; `apply` acts after it has been, and decides again by the state that it then
-// finds, so that every reader of the log comes to the same. The live model, a start, a rollback and `replay` drive it.
+// The state machine of one model. It uses no disk, clock, thread or socket: commands go in, effects come out as values.
+// `decide` checks a command before it is logged; `apply` executes it afterwards and decides again by the current state,
+// so that every reader of the log gets the same result. Driven by the live model, a start, a rollback and `replay`.
 
 import Optimizers
 import Threading
 
-/// What one model is, as whoever drives it sees it; one thread at a time.
+/// The state of one model.
 ///
-/// 1. Records are applied in the order of the log: a position is never applied again, nor one before it.
+/// Used by one thread at a time.
+///
+/// 1. Records are applied in the order of the log: no position is applied again, nor any before it.
 /// 2. The version never falls, whatever is restored.
 /// 3. Each push that waits for its outcome is counted in `stepsUnderWay` from its decision until it is applied.
 /// 4. A receipt tells the step that its update came to: the next one where it was applied, the same one where not.
 struct ModelState: @unchecked Sendable {
-    /// What `decide` found.
+    /// The result of `decide`.
     enum Verdict {
-        /// To be logged, with the moment of its admission, and applied.
+        /// To be logged, with the time of its admission, and then applied.
         case proceed(Command)
-        /// Applied before; this is the answer.
+        /// Already applied; this is the answer.
         case repeated(StoredAnswer)
     }
 
@@ -27,39 +29,39 @@ struct ModelState: @unchecked Sendable {
     private(set) var arena: Arena
     var ledger: WorkerLedger
     var keys: KeyLedger
-    /// The parameter that an update made non-finite; no push is taken until values are imported or restored.
+    /// The parameter that an update made non-finite; pushes are refused until values are imported or restored.
     private(set) var divergence: String?
-    /// Whether that update left its slots, as those did that a daemon of the first releases logged.
+    /// Whether that update kept its slots changed, as in logs of the first releases.
     private(set) var areSlotsSpoiled = false
-    /// Whether the last update says so of all values; nil where something else wrote them.
+    /// Whether all values are modest, from the last update; nil if something else wrote them.
     ///
     /// See `ModelOptimizer.update`.
     private(set) var areModest: Bool?
-    /// Its first record in the journal, or the first that the image it came from does not hold.
+    /// Its first record in the journal, or the first that its image does not include.
     private(set) var firstPosition: UInt64 = 0
-    /// The journal position up to which, exclusive, commands have been applied.
+    /// The first journal position that has not been applied.
     private(set) var position: UInt64 = 0
-    /// Of what the model was created.
+    /// The fingerprint of its creation.
     let fingerprint: Fingerprint
-    /// Pushes that are logged and will move the step when they are applied.
+    /// Logged pushes that will advance the step when they are applied.
     var stepsUnderWay = 0
     let pool: ArenaPool
-    /// What the budget lends for slots and arrays of rates.
+    /// The budget's loan for slots and arrays of rates.
     let memory: Reservation
-    /// The bytes of slots that the model was given at its start, and those that patches have added since.
+    /// The bytes of the slots at the model's start, and those that patches have added since.
     let slotBytes: Int
     private(set) var addedSlots: Reservation?
-    /// How many times values were written, for their stamps.
+    /// The number of writes of values, for their stamps.
     private var writes = 0
-    /// The rates of the last update: receipts with the same ones share their memory, for they are kept in thousands.
+    /// The rates of the last update: receipts with the same rates share their memory, because there are thousands.
     private(set) var latestRates: [Float?] = []
     private var latestRatesMemory = RatesMemory()
-    /// What the model keeps beside tensors.
+    /// The memory of data other than tensors.
     var kept: KeptMemory
-    /// What the update takes that is under way, and the most that one of those to come will.
+    /// The memory of the update in progress, and the most that a future one needs.
     var scratch: KeptMemory
 
-    /// A new model.
+    /// Makes a new model.
     init(
         facts: ModelFacts, fingerprint: Fingerprint, optimizer: ModelOptimizer, arena: Arena, pool: ArenaPool,
         memory: Reservation, slotBytes: Int, kept: KeptMemory, scratch: KeptMemory, configuration: ServingConfiguration
@@ -79,16 +81,16 @@ struct ModelState: @unchecked Sendable {
         self.scratch = scratch
     }
 
-    /// What is kept beside tensors now.
+    /// The current size of data other than tensors.
     var keptBytes: Int { ledger.bytes + keys.bytes + history.bytes }
 
-    /// Notes where the record of its creation is.
+    /// Records the position of its creation.
     mutating func begin(at position: UInt64) {
         firstPosition = position
         self.position = position + 1
     }
 
-    /// Goes on from an image whose values it has been given.
+    /// Continues from an image with the given values.
     mutating func adopt(_ head: ImageHead) {
         version = head.version
         history = head.history
@@ -104,7 +106,7 @@ struct ModelState: @unchecked Sendable {
         kept.follow(keptBytes)
     }
 
-    /// Leaves out versions that clients may have seen and that are lost: as after a restore, they are another branch.
+    /// Skips versions that clients may have seen but that are lost: as after a restore, they are another branch.
     mutating func skip(versions: Int, at position: UInt64) {
         advance(past: position)
         guard versions > 0 else { return }
@@ -118,12 +120,12 @@ struct ModelState: @unchecked Sendable {
         self.position = position + 1
     }
 
-    /// Carries the logged command at `position` out, and counts what is kept of it.
+    /// Applies the logged command at `position`, and counts the data that it keeps.
     ///
     /// Deterministic: the same commands from the same state give the same bits.
     ///
-    /// - Parameter ticket: who waits for the outcome; nil for a record that is read again.
-    /// - Returns: what is to be done outside, in that order.
+    /// - Parameter ticket: identifies the waiting request; nil for a replayed record.
+    /// - Returns: the effects, in order.
     mutating func apply(_ command: Command, at position: UInt64, for ticket: Ticket? = nil) -> [Effect] {
         advance(past: position)
         if ticket != nil, command.isPush {
@@ -166,7 +168,7 @@ struct ModelState: @unchecked Sendable {
             let changed = try reconfigured(with: settings, isOwed: true)
             if changed.plan.definition == optimizer.plan.definition { break }
             optimizer = changed
-            // What has been logged is done even when the budget is spent.
+            // A logged change is applied even if the budget is used up.
             addedSlots = nil
             addedSlots = pool.budget.owe(added)
             facts = ModelFacts(
@@ -177,7 +179,7 @@ struct ModelState: @unchecked Sendable {
         return .changed(step: optimizer.step, version: version)
     }
 
-    /// A command that is refused leaves its key free.
+    /// A refused command releases its key.
     private mutating func apply(_ command: Command, under key: RequestKey) throws(ServingError) -> StoredAnswer {
         keys.abandon(key)
         let answer = try carryOut(command)
@@ -248,7 +250,7 @@ struct ModelState: @unchecked Sendable {
         history.note(version: version, step: optimizer.step)
     }
 
-    /// How far a gradient's origin is behind the step `before`; one of a branch that was left is stale in any case.
+    /// How far a gradient's origin is behind the step `before`; one from an abandoned branch is always stale.
     private func base(of push: Push, before: Int) -> (staleness: Int, isLeft: Bool) {
         switch push.basedOn {
         case nil: return (0, false)
@@ -270,7 +272,7 @@ struct ModelState: @unchecked Sendable {
 
     /// A version with some values replaced.
     ///
-    /// Slots that a divergence has spoiled start from their first values.
+    /// Slots spoiled by a divergence are reset to their initial values.
     private mutating func importing(_ values: Arena, present: [Bool]) {
         let (next, held) = nextArena()
         for (index, parameter) in facts.layout.parameters.enumerated() {
@@ -285,7 +287,7 @@ struct ModelState: @unchecked Sendable {
         advanceVersion()
     }
 
-    /// An arena for the next version, and which parameters it holds as they are now.
+    /// An arena for the next version, and which parameters in it are already up to date.
     private func nextArena() -> (Arena, held: [Bool]) {
         let next = pool.takeForVersion()
         defer { next.stamps = nil }

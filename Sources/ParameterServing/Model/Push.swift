@@ -2,39 +2,39 @@
 
 import Optimizers
 
-/// Gradients with everything that came beside them.
+/// Gradients with all other fields of the push.
 public struct Push: Sendable {
     /// The gradients; their dense part is in `arena`.
     public var gradients: Gradients
-    /// Keeps the gradient's memory on loan until the push is done.
+    /// Keeps the gradients' memory until the push is done.
     public var arena: Arena
-    /// What the budget lends for rows and all else that arrived beside the arena.
+    /// The budget's loan for rows and other data in addition to the arena.
     public var memory: Reservation?
-    /// Identifies the push for exactly-once application; nil when the client gave nothing.
+    /// Identifies the push for exactly-once application; nil if the client sent no identity.
     public var key: PushKey?
-    /// Tells other gradients under the same key from a retry.
+    /// Distinguishes other gradients under the same key from a retry.
     public var fingerprint: Fingerprint
-    /// The step or the version at which the gradient was computed.
+    /// The step or version that the gradient was computed from.
     public var basedOn: Basis?
-    /// The training loss that the worker saw, for charts.
+    /// The training loss reported by the worker, for charts.
     public var loss: Double?
-    /// When the model admitted it; nil before, and in logs of the first releases.
+    /// When the model admitted it; nil before that, and in logs of the first releases.
     var sighting: Sighting?
-    /// The first non-finite gradient, which is an overflow or an error, as the model's settings say.
+    /// The first non-finite gradient, which is an overflow or an error depending on the model's settings.
     public var nonFinite: Complaint?
-    /// What decoding found wrong.
+    /// The mistakes found while decoding.
     ///
-    /// Judged after the key: a repeated push gets its receipt whatever its body looks like.
+    /// Judged after the key: a repeated push gets its receipt regardless of its body.
     public var complaints: [Complaint]
-    /// What its body is charged with until it is done; nil for one that comes from the log.
+    /// The accounts of its body until it is done; nil if it comes from the log.
     var share: BodyShare?
 
-    /// Whether it is refused where a slot would become non-finite, and leaves the slots alone then.
+    /// Whether it is refused if a slot would become non-finite, leaving the slots unchanged.
     ///
-    /// Those that the first releases logged wrote slots first and looked at parameters alone.
+    /// Pushes logged by the first releases wrote slots first and checked only parameters.
     var keepsSlots: Bool { sighting != nil }
 
-    /// Makes a push of its parts.
+    /// Makes a push from its parts.
     public init(
         gradients: Gradients, arena: Arena, memory: Reservation? = nil, key: PushKey?, fingerprint: Fingerprint,
         basedOn: Basis? = nil, loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = [],

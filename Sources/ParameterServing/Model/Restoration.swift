@@ -1,16 +1,16 @@
-// A whole earlier state on its way into a live model: from a checkpoint, a rollback, or an uploaded file.
+// An earlier state on its way into a live model: from a checkpoint, a rollback, or an uploaded file.
 
 import Optimizers
 
-/// The slots and step to go back to, with the values or without them.
+/// The slots and step to restore, with or without values.
 public struct Restoration: Sendable {
-    /// The parameters' values in update order; nil where they stay as they are.
+    /// The parameters' values in update order; nil to keep the current ones.
     var arena: Arena?
     /// Step, slots and scalars.
     var optimizer: OptimizerState
-    /// The version that the state had; nil where a record of an earlier release does not tell.
+    /// The version of that state; nil in records of earlier releases.
     var version: Int?
-    /// What the budget lends for the slots until they have been copied into the model.
+    /// The budget's loan for the slots until they have been copied into the model.
     var memory: Reservation?
 }
 

@@ -1,16 +1,16 @@
-// The directory on disk: the journal, the snapshots that make it short, the checkpoints that people asked for.
+// The directory on disk: the journal, the snapshots that keep it short, and the users' checkpoints.
 
 import Journal
 
-/// What a daemon keeps on disk.
+/// The files of a daemon.
 public final class DataDirectory: Sendable {
-    /// What a file of the snapshot store is.
+    /// The kind of a file in the snapshot store.
     enum Kind: UInt16 {
         /// A model's whole state.
         case model = 1
-        /// The count of models ever created, so that uids never come back.
+        /// The count of models ever created, so that uids are never reused.
         case registry = 2
-        /// A model's whole state, kept because someone asked.
+        /// A model's whole state, kept on request.
         case checkpoint = 3
     }
 
@@ -20,17 +20,17 @@ public final class DataDirectory: Sendable {
     let snapshots: SnapshotStore
     let checkpoints: SnapshotStore
     let settings: JournalSettings
-    /// Held before anything is read, so that no one else changes it meanwhile; nil for a look only.
+    /// Held before anything is read, so that no one else changes the directory meanwhile; nil for reading only.
     let claim: DirectoryClaim?
 
-    /// Claims a directory and makes what is missing; the journal is opened by recovery.
+    /// Claims a directory and creates what is missing; recovery opens the journal.
     ///
-    /// - Throws: `inUse` where another process has it; `failed` where it cannot be made.
+    /// - Throws: `inUse` if another process has it; `failed` if it cannot be created.
     public convenience init(_ path: String, settings: JournalSettings) throws(JournalError) {
         try self.init(path, on: POSIXFileSystem(), settings: settings)
     }
 
-    /// The same on any file system.
+    /// As above, on any file system.
     package init(_ path: String, on disk: any FileSystem, settings: JournalSettings) throws(JournalError) {
         self.path = path
         self.disk = disk
@@ -40,10 +40,10 @@ public final class DataDirectory: Sendable {
         checkpoints = try SnapshotStore(directory: path + "/checkpoints", on: disk)
     }
 
-    /// A directory to look at, perhaps one that a daemon has open; nothing is made or changed.
+    /// Opens a directory for reading, perhaps one that a daemon has open; creates and changes nothing.
     public convenience init(reading path: String) { self.init(reading: path, on: POSIXFileSystem()) }
 
-    /// The same on any file system.
+    /// As above, on any file system.
     package init(reading path: String, on disk: any FileSystem) {
         self.path = path
         self.disk = disk
@@ -53,6 +53,6 @@ public final class DataDirectory: Sendable {
         checkpoints = SnapshotStore(reading: path + "/checkpoints", on: disk)
     }
 
-    /// Where the journal is.
+    /// The path of the journal.
     var journalPath: String { path + "/journal" }
 }

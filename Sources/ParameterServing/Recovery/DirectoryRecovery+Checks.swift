@@ -1,20 +1,19 @@
-// Whether something is missing: files that someone took away must not pass in silence for models that never were.
-// What a salvage has given up, it has noted in the journal.
+// Checks whether something is missing: removed files must not be mistaken for models that never existed. A salvage
+// notes in the journal what it gave up.
 
 import Journal
 
 extension DirectoryRecovery {
-    /// Removes the checkpoints that a crash has left behind a model whose end the journal tells, and notes which of the
-    /// others are damaged.
+    /// Removes checkpoints that a crash left after the end of their model, and lists the damaged ones among the others.
     ///
-    /// Those of a model that no one knows stay: they may be all that is left of it.
+    /// Checkpoints of unknown models are kept: they may be all that is left of them.
     func removeOrphans() throws(JournalError) {
         try directory.checkpoints.delete(try directory.checkpoints.list().files(of: state.gone))
         let damaged = try directory.checkpoints.list().damaged.values.sorted { $0.id < $1.id }
         summary.damagedCheckpoints = damaged.map { DamagedCheckpoint($0) }
     }
 
-    /// A journal whose first segments have been deleted must still hold all that comes after each snapshot.
+    /// A journal whose first segments have been deleted must still contain everything after each snapshot.
     func checkBeginning() throws(JournalError) {
         guard let (number, first) = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk),
             number > 1
@@ -33,16 +32,16 @@ extension DirectoryRecovery {
         .corrupted(file: "the journal", offset: 0, reason: reason)
     }
 
-    /// A journal always has a segment: snapshots without one mean that someone took it away.
+    /// A journal always has a segment: snapshots without one mean that it was removed.
     func checkPresence() throws(JournalError) {
         guard endOfSnapshots > 1 || state.hasList || firstDamage != nil else { return }
         guard try Journal.firstSegment(directory: directory.journalPath, on: directory.disk) == nil else { return }
-        // It may tell how many records there were.
+        // The mark may say how many records there were.
         throw try Journal.verify(directory: directory.journalPath, on: directory.disk).problems.first
             ?? Self.lacking("no segment is left, and there are snapshots")
     }
 
-    /// Every model that was there when a part of the journal was deleted is there again, or its end has been read.
+    /// Every model that existed when part of the journal was deleted must exist again, or its end must have been read.
     ///
     /// - Returns: The models that a salvage gave up.
     func checkCensus() throws(JournalError) -> [String] {
@@ -58,7 +57,7 @@ extension DirectoryRecovery {
                 reason: "no snapshot of model \(first) is left, and the journal does not begin with it")
     }
 
-    /// Without a list of models, only a journal from the beginning tells of all of them.
+    /// Without a list of models, only a journal from the beginning tells all of them.
     private func checkWhole() throws(JournalError) {
         guard state.lacksList,
             let first = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk),

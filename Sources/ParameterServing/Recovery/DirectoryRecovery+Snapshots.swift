@@ -37,7 +37,7 @@ extension DirectoryRecovery {
         state.add(list: info.id, listed, uids: UIDSource(label: info.label), position: info.position)
     }
 
-    /// Loads a model's snapshot unless a newer one of it has been loaded.
+    /// Loads a model's snapshot unless a newer one has been loaded.
     private func loadModel(_ info: SnapshotInfo) throws(JournalError) {
         let uid = ModelUID(number: info.model)
         covered[uid] = min(covered[uid] ?? .max, info.position)
@@ -50,7 +50,7 @@ extension DirectoryRecovery {
         state.add(uid, name: Name(head.name), position: head.position)
     }
 
-    /// The state of a snapshot; nil, noted, for one that does not fit together.
+    /// The state of a snapshot; nil, and noted, if it is inconsistent.
     private func assemble(
         _ info: SnapshotInfo, _ name: String, _ uid: ModelUID
     ) throws(JournalError) -> ModelState? {

@@ -1,11 +1,11 @@
-// Models that are in the directory and cannot be served: left out on purpose, crashed by their rule, or not to be built by
-// this daemon. They keep their names, their files and the records that they need.
+// Models in the directory that cannot be served: excluded on purpose, crashed by their rule, or not buildable by this
+// daemon. They keep their names, their files and the records that they need.
 
 import Names
 import Optimizers
 
 extension DirectoryRecovery {
-    /// Whether a model can be built and updated; notes why where it cannot.
+    /// Whether a model can be built and updated; notes the reason if not.
     func isServed(
         _ name: String, _ uid: ModelUID, _ settings: SettingValue, _ parameters: [ParameterDefinition]
     ) -> Bool {
@@ -32,7 +32,7 @@ extension DirectoryRecovery {
         }
     }
 
-    /// Stops serving a model that later records have made what this daemon cannot build.
+    /// Stops serving a model that later records have changed into one that this daemon cannot build.
     func shelve(_ model: ReplayedModel, _ reason: UnavailableModel.Reason) {
         models[model.uid] = nil
         shelve(model.name, model.uid, reason)
@@ -42,7 +42,7 @@ extension DirectoryRecovery {
         unavailable[uid] = UnavailableModel(name: name, uid: uid, reason: reason)
     }
 
-    /// Where the journal begins to matter to a model that is not served.
+    /// The first journal position that a model needs if it is not served.
     func firstRecordNeeded(by model: UnavailableModel) -> UInt64 {
         min(covered[model.uid] ?? .max, state.models[model.uid]?.position ?? 1)
     }

@@ -1,34 +1,35 @@
-// Coming back: the newest intact snapshot of each model, then every record since, in order, as DirectoryState says what each
-// does. The journal is read by one thread, ahead of the models (ReplayedModel) by no more than a bounded number of bytes.
+// Recovery of a directory: the newest intact snapshot of each model, then every record since, in order, with
+// DirectoryState deciding the effect of each. One thread reads the journal, ahead of the models (ReplayedModel) by a
+// limited number of bytes.
 
 import Journal
 import Names
 import Optimizers
 import Threading
 
-/// What recovery found, for one line in the log.
+/// The findings of a recovery, for a line in the log.
 public struct RecoverySummary: Sendable {
-    /// Models that are there again.
+    /// Models recovered.
     public var models = 0
-    /// Snapshots that were loaded.
+    /// Snapshots loaded.
     public var snapshots = 0
-    /// Records of the journal that were read.
+    /// Journal records read.
     public var records = 0
-    /// Bytes of a record that a crash cut short, dropped from the end of the journal.
+    /// Bytes of a record that a crash truncated, removed from the end of the journal.
     public var tornBytes = 0
-    /// Positions that snapshots cover and the journal has lost.
+    /// Positions that snapshots cover but the journal has lost.
     public var lostPositions = 0
-    /// Version numbers that every model leaves out, since a crash may have taken what they stood for.
+    /// Version numbers that every model skips, because a crash may have lost them after they were shown.
     public var skippedVersions = 0
-    /// How long it all took.
+    /// The duration of the recovery.
     public var duration = Duration.zero
-    /// Snapshots that were damaged, so that an older one was used.
+    /// Damaged snapshots, in place of which older ones were used.
     public var damaged: [String] = []
-    /// Checkpoints that are damaged, as far as their headers tell.
+    /// Damaged checkpoints, judged by their headers.
     public var damagedCheckpoints: [DamagedCheckpoint] = []
-    /// Models that are in the directory and are not served, by name.
+    /// Models in the directory that are not served, by name.
     public var unavailable: [UnavailableModel] = []
-    /// Models that a salvage gave up.
+    /// Models given up by a salvage.
     public var missing: [String] = []
 }
 
@@ -37,27 +38,27 @@ final class DirectoryRecovery {
     let directory: DataDirectory
     let assembly: ModelAssembly
     let backlog = Backlog()
-    /// Models whose state comes back.
+    /// Models being recovered.
     var models: [ModelUID: ReplayedModel] = [:]
     /// The same models, once they are open.
     private(set) var opened: [Model] = []
-    /// The position that the oldest snapshot of a model covers: the journal from there on is to be kept.
+    /// The position that the oldest snapshot of a model covers: the journal must be kept from there on.
     var covered: [ModelUID: UInt64] = [:]
     /// What snapshots and records say of the models; `models` follows it.
     var state: DirectoryState
     var retired: [ModelUID] = []
-    /// Models that are there and are not served.
+    /// Models that exist but are not served.
     var unavailable: [ModelUID: UnavailableModel] = [:]
-    /// Snapshots whose bytes are intact and mean no model.
+    /// Intact snapshots that could not be decoded.
     var unreadable: [ModelUID: (info: SnapshotInfo, reason: String)] = [:]
-    /// The rules of this very program that ended it, by model.
+    /// The rules of this program that crashed, by model.
     let crashes: [ModelUID: RuleCrash]
     var summary = RecoverySummary()
-    /// Bytes of all records that were read.
+    /// Bytes of all records read.
     var logged = 0
     /// Bytes of the records before each creation and each snapshot, by position.
     private var marks: [UInt64: Int] = [:]
-    /// Positions of snapshots that have no mark yet, the last one first.
+    /// Positions of snapshots without a mark so far, the last one first.
     var unmarked: [UInt64] = []
     var endOfSnapshots: UInt64 = 1
     var firstDamage: JournalError?
@@ -92,7 +93,7 @@ final class DirectoryRecovery {
         return journal
     }
 
-    /// Builds all that `run` would build, and changes nothing on disk.
+    /// Builds everything that `run` would build, without changing the disk.
     func rehearse() throws(JournalError) {
         try begin()
         try Journal.read(directory: directory.journalPath, on: directory.disk) { record in try self.replay(record) }
@@ -105,7 +106,7 @@ final class DirectoryRecovery {
         try checkPresence()
     }
 
-    /// Ends the replay, and judges whether all is there.
+    /// Ends the replay, and checks that nothing is missing.
     private func finish() throws(JournalError) {
         backlog.wait(keeping: 0)
         for uid in state.finish() { retire(uid) }
@@ -115,10 +116,10 @@ final class DirectoryRecovery {
         summary.unavailable = unavailable.values.sorted { Name($0.name) < Name($1.name) }
     }
 
-    /// What had been logged when the model's newest snapshot was taken, in bytes.
+    /// The bytes logged when the model's newest snapshot was taken.
     func mark(of model: Model) -> Int { marks[model.firstPosition] ?? logged }
 
-    /// The same at the oldest snapshot that is kept of it.
+    /// The bytes logged at its oldest kept snapshot.
     func coveredMark(of model: Model) -> Int { covered[model.uid].map { marks[$0] ?? logged } ?? mark(of: model) }
 
     // MARK: Records
@@ -183,7 +184,7 @@ final class DirectoryRecovery {
         "Record \(record.position) of the journal does not fit it: \(reason)."
     }
 
-    /// Builds a state, if need be after giving back what other models' records have taken: it fitted once.
+    /// Builds a state, if necessary after releasing memory that other models' records hold: it fitted once.
     private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> ModelState {
         do throws(ServingError) {
             return try assembly.assemble(record.name, uid, record.source)
@@ -194,10 +195,10 @@ final class DirectoryRecovery {
         }
     }
 
-    /// Lets the models drop all that they do not need to be what they are.
+    /// Lets the models release all memory that they do not need.
     private func giveBack() {
         backlog.wait(keeping: 0)
-        // A thread may hold a retired model a moment longer than its last record.
+        // A thread may hold a retired model slightly longer than its last record.
         assembly.executor.waitUntilIdle()
         for model in models.values { model.pool.releaseFree() }
     }
@@ -226,7 +227,7 @@ final class DirectoryRecovery {
 
     // MARK: The end
 
-    /// Goes on above every version and uid that lost records may have shown, and has the journal say so first.
+    /// Skips all versions and uids that lost records may have shown, and records that in the journal first.
     private func leaveOut(_ positions: UInt64, in journal: Journal) throws(JournalError) {
         guard positions > 0 else { return }
         let gap = state.gap(of: positions)

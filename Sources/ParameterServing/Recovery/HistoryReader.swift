@@ -1,5 +1,5 @@
-// A model as it was: the newest intact snapshot that leads there, or its creation, and the records from there on, applied
-// to a ModelState that no one else sees. DirectoryState says what each record does, as it does for a start.
+// An earlier state of a model: from the newest intact snapshot before it, or the model's creation, and the records from
+// there on, applied to a private ModelState. DirectoryState decides the effect of each record, as for a start.
 
 import Journal
 import Names
@@ -15,13 +15,13 @@ public struct HistoryReader {
     /// The first record that may be read; nil for the first that there is.
     private let first: UInt64?
 
-    /// Reads a directory without changing anything.
+    /// Makes a reader that changes nothing in the directory.
     ///
     /// - Parameters:
     ///   - directory: the directory.
     ///   - catalogue: the optimizers that its models may use.
-    ///   - receiptWindow: the receipts that the daemon keeps; they count for the digest, and for nothing else.
-    ///   - requestKeys: the answers that it keeps for requests with a key; likewise.
+    ///   - receiptWindow: the number of receipts that the daemon keeps; only affects the digest.
+    ///   - requestKeys: the number of answers that it keeps for requests with a key; only affects the digest.
     public init(
         _ directory: DataDirectory, catalogue: Catalogue, receiptWindow: Int = 256, requestKeys: Int = 256
     ) {
@@ -41,7 +41,7 @@ public struct HistoryReader {
         self.read = read
     }
 
-    /// What was found.
+    /// The state found.
     public struct Found {
         /// The step.
         public var step: Int
@@ -53,12 +53,12 @@ public struct HistoryReader {
         public var isDeleted: Bool
     }
 
-    /// The state of the newest model of a name at a step, or at the journal's end.
+    /// The state of the newest model with a name, at a step or at the journal's end.
     ///
     /// - Parameters:
     ///   - name: the model's name.
-    ///   - step: the step; where a restore made it pass twice, the later time counts.
-    /// - Returns: nil where the model or the step is not covered.
+    ///   - step: the step; if a restore made the model pass it twice, the later time counts.
+    /// - Returns: nil if the model or the step is not covered.
     public func image(of name: String, atStep step: Int?) throws -> Found? {
         guard let (uid, isDeleted) = try newest(called: name), let image = try wholeImage(atStep: step, uid: uid)
         else { return nil }
@@ -66,10 +66,10 @@ public struct HistoryReader {
             step: image.optimizer.step, version: image.version, digest: "\(image.digest)", isDeleted: isDeleted)
     }
 
-    /// The whole state of one creation of a model, at a step or at the journal's end.
+    /// The whole state of one model, at a step or at the journal's end.
     ///
-    /// Each snapshot leads up to the next one. The last is tried first; a damaged one leaves its stretch to the one
-    /// before, and so does one from after a restore, whose steps begin again.
+    /// Each snapshot leads up to the next one. The last is tried first; if it is damaged, or was taken after a restore
+    /// whose steps start again, the previous one takes over its range.
     func wholeImage(atStep step: Int?, uid: ModelUID) throws -> ModelImage? {
         let first =
             try first ?? Journal.firstSegment(directory: directory.journalPath, on: directory.disk)?.position ?? 1
@@ -109,7 +109,7 @@ public struct HistoryReader {
         }
     }
 
-    /// Applies the records of a stretch to the state of a model, which they may create themselves.
+    /// Applies a range of records to the state of a model, which they may create.
     private func walk(
         from start: UInt64, upTo end: UInt64?, _ uid: ModelUID, _ state: ModelState?, to step: Int?
     ) throws -> ModelImage? {
@@ -137,7 +137,7 @@ public struct HistoryReader {
         return step == nil ? state?.view : found
     }
 
-    /// Applies a record; false when it changes nothing about this model.
+    /// Applies a record; false if it does not concern this model.
     private func apply(
         _ record: StoredRecord, of uid: ModelUID, to state: inout ModelState?, _ models: inout DirectoryState
     ) throws -> Bool {
@@ -159,7 +159,7 @@ public struct HistoryReader {
         return true
     }
 
-    /// The newest creation of a name that snapshots or journal tell of.
+    /// The newest creation of a name according to snapshots and journal.
     func newest(called name: String) throws -> (uid: ModelUID, isDeleted: Bool)? {
         try DirectoryInventory(directory, read: read).state.newest(called: Name(name))
     }

@@ -1,14 +1,15 @@
-// A model's state during a start: the thread that reads the journal hands over its records, the executor's threads apply
-// them, each model's in order, so that many models come back in parallel. The Backlog bounds how far reading runs ahead.
+// A model's state during a start: the thread that reads the journal passes on its records, the executor's threads apply
+// them, in order for each model, so that many models recover in parallel. The Backlog limits how far reading runs
+// ahead.
 
 import Optimizers
 import Threading
 
-/// A state that takes in its records.
+/// A state that receives its records.
 final class ReplayedModel: Runnable, @unchecked Sendable {
     private typealias Entry = (command: Command, position: UInt64, bytes: Int)
 
-    /// The executor's until all records that were handed over have been applied.
+    /// Belongs to the executor until all records passed on have been applied.
     var state: ModelState
     let name: String
     let uid: ModelUID
@@ -32,15 +33,17 @@ final class ReplayedModel: Runnable, @unchecked Sendable {
         self.backlog = backlog
     }
 
-    /// Hands over a record, which takes that many bytes until it has been applied.
+    /// Passes on a record, which counts this many bytes until it has been applied.
     func add(_ command: Command, at position: UInt64, bytes: Int) {
         backlog.add(bytes)
         if inbox.add((command, position, bytes)) { executor.schedule(self) }
     }
 
-    /// Applies what has been handed over; called by the executor.
+    /// Applies the records passed on.
+    ///
+    /// Called by the executor.
     func run() {
-        // A record's memory is free when the next one begins.
+        // Frees a record's memory before the next one starts.
         var applied = 0
         let isBusy = inbox.drain { entry in
             backlog.remove(applied)
@@ -52,7 +55,7 @@ final class ReplayedModel: Runnable, @unchecked Sendable {
     }
 }
 
-/// Bytes of the records that have been read and are not applied yet.
+/// The bytes of records that have been read but not applied.
 final class Backlog: Sendable {
     private let bytes = Locked(0)
     private let change = Condition()
@@ -64,6 +67,6 @@ final class Backlog: Sendable {
         change.signal()
     }
 
-    /// Waits until at most so many bytes are left.
+    /// Waits until at most this many bytes are left.
     func wait(keeping most: Int) { bytes.wait(for: change) { $0 <= most ? () : nil } }
 }

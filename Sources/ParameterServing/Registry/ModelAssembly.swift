@@ -1,5 +1,5 @@
-// From a definition, or from an image on disk, to a live model: count the bytes, ask the budget, only then allocate and
-// fill.
+// From a definition, or from an image on disk, to a live model: count the bytes, ask the budget, and only then allocate
+// and fill.
 
 import Journal
 import Names
@@ -13,10 +13,10 @@ struct ModelAssembly {
     let bodies: BodyMemory
     let executor: Executor
     let log: CommandLog
-    /// Notes what runs of a user's own code; nil where there is none.
+    /// Notes when custom code runs; nil if there is none.
     let watch: RuleWatch?
 
-    /// Makes what a registry needs of memory and threads.
+    /// Makes an assembly with the registry's memory and threads.
     init(_ configuration: ServingConfiguration, _ catalogue: Catalogue, watch: RuleWatch? = nil) {
         self.catalogue = catalogue
         self.configuration = configuration
@@ -29,10 +29,9 @@ struct ModelAssembly {
 
     /// Builds the state of a model at its first version.
     ///
-    /// - Parameter mustStep: whether a model is refused that could be built and never take a push. One that is in a
-    ///   directory is served: it was taken by another release, or under a larger limit.
-    /// - Throws: `invalid` for a definition that is wrong, `outOfMemory` when the budget has no room for it,
-    ///   `tooLargeToStep`.
+    /// - Parameter mustStep: whether to refuse a model that could be built but never take a push. One from a directory
+    ///   is served anyway: another release, or a larger limit, accepted it.
+    /// - Throws: `invalid` for an invalid definition, `outOfMemory` if the budget has no room for it, `tooLargeToStep`.
     func assemble(
         _ name: String, _ uid: ModelUID, _ source: ModelSource, mustStep: Bool = false
     ) throws(ServingError) -> ModelState {
@@ -45,7 +44,7 @@ struct ModelAssembly {
         return state
     }
 
-    /// Why no model can be built of a definition that was good once; nil where one can.
+    /// Why a model cannot be built from a definition that was valid once; nil if it can.
     func refusal(_ settings: SettingValue, _ parameters: [ParameterDefinition]) -> String? {
         do throws(OptimizerError) {
             _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters)
@@ -57,8 +56,8 @@ struct ModelAssembly {
 
     /// Builds the state of an image.
     ///
-    /// - Throws: `JournalError` where the bytes are damaged; `ServingError.outOfMemory`; another `ServingError` where the
-    ///   image does not fit what its own settings say.
+    /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`; another `ServingError` if the
+    ///   image does not match its own settings.
     func assemble(_ source: ImageSource) throws -> ModelState {
         let (head, floats) = try source.head()
         var state = try state(
@@ -79,7 +78,7 @@ struct ModelAssembly {
         }
     }
 
-    /// Opens a model in a state that no one else has.
+    /// Opens a model in a state that no one else uses.
     func open(_ state: ModelState) -> Model {
         Model(
             state, executor: executor, log: log, watch: watch, clock: configuration.clock,
@@ -147,7 +146,7 @@ extension ModelOptimizer {
 }
 
 extension InitialParameter {
-    /// What makes the first values; nil where they are given.
+    /// The initializer of the values; nil if they are given.
     fileprivate var initializer: Initializer? {
         get throws(OptimizerError) {
             guard case .initializer(let setting) = value else { return nil }

@@ -1,12 +1,12 @@
-// What a request may demand of the model that it is about to replace or to delete.
+// A request's condition on the model that it will replace or delete.
 
 import Names
 
 /// One creation of a model, and versions of it.
 public struct ModelCondition: Sendable {
-    /// The creation that is meant; another one of the same name is left alone.
+    /// The uid of the intended model; another model with the same name is not affected.
     public var uid: ModelUID
-    /// The versions, one of which the model must be at; nil for any.
+    /// The model must be at one of these versions; nil for any.
     public var versions: [Int]?
 
     /// Makes a condition.

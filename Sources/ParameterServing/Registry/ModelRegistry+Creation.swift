@@ -10,12 +10,12 @@ extension ModelRegistry {
     ///
     /// - Parameters:
     ///   - name: the model's name.
-    ///   - source: what to create; a model of that name made of the same is a success.
-    ///   - replacing: whether a model of that name is to give way and start over.
-    ///   - onlyIfAbsent: whether any model of that name is an error, whatever made it.
-    ///   - joining: whether a model of that name will do if its parameters and shapes are the same, whatever made it.
-    ///   - condition: what a model of that name must be for anything to happen.
-    ///   - key: tells a retry from another request; a creation that has changed nothing leaves it free.
+    ///   - source: the content; if a model with the same name and meaning exists, that is a success.
+    ///   - replacing: whether to replace an existing model of that name.
+    ///   - onlyIfAbsent: whether any existing model of that name is an error.
+    ///   - joining: whether to accept an existing model if its parameters and shapes are the same.
+    ///   - condition: required of an existing model of that name.
+    ///   - key: distinguishes a retry from another request; a creation that changed nothing releases it.
     ///   - reply: called once, on an executor thread.
     public func create(
         _ name: String, _ source: ModelSource, replacing: Bool = false, onlyIfAbsent: Bool = false,

@@ -9,8 +9,8 @@ extension ModelRegistry {
     ///
     /// - Parameters:
     ///   - name: the model's name.
-    ///   - condition: what the model must be.
-    ///   - key: tells a retry from another request.
+    ///   - condition: required of the model.
+    ///   - key: distinguishes a retry from another request.
     ///   - reply: called once.
     public func delete(
         _ name: String, condition: ModelCondition? = nil, key: RequestKey? = nil,

@@ -1,18 +1,18 @@
-// Opening a registry on a data directory: recover, then connect the log, then start to keep snapshots.
+// Opening a registry on a data directory: recover, connect the log, start the keeper of snapshots.
 
 import Journal
 import Optimizers
 
 extension ModelRegistry {
-    /// Opens a data directory and brings back every model in it.
+    /// Opens a data directory and recovers all its models.
     ///
     /// - Parameters:
-    ///   - directory: where journal, snapshots and checkpoints are.
-    ///   - configuration: the bounds.
-    ///   - catalogue: the optimizers that may be asked for; a model on disk of another one is not served.
-    ///   - report: told of snapshots and failures, on the keeper's thread.
-    /// - Returns: the registry and what recovery found.
-    /// - Throws: `inUse` where another daemon has the directory, `corrupted` with file and offset where it is damaged.
+    ///   - directory: contains journal, snapshots and checkpoints.
+    ///   - configuration: the limits.
+    ///   - catalogue: the available optimizers; a model on disk with another one is not served.
+    ///   - report: called for snapshots and failures, on the keeper's thread.
+    /// - Returns: the registry and the findings of recovery.
+    /// - Throws: `inUse` if another daemon has the directory, `corrupted` with file and offset if it is damaged.
     public static func open(
         _ directory: DataDirectory, configuration: ServingConfiguration, catalogue: Catalogue,
         report: @escaping @Sendable (StorageEvent) -> Void
@@ -41,9 +41,9 @@ extension ModelRegistry {
         for model in recovery.summary.unavailable {
             keeper.shelve(model, from: recovery.firstRecordNeeded(by: model))
         }
-        // The records of a model that is gone are replayed as long as the journal has them.
+        // The records of a deleted model are replayed as long as the journal has them.
         watch?.forget(except: recovery.state.gone.union(recovery.state.models.keys))
-        // Where the journal tells of their end is not known any more; all of it stays until their files are gone.
+        // The position of their end in the journal is unknown now; all of it is kept until their files are deleted.
         keeper.deleteFiles(of: recovery.retired, at: 0)
         let registry = ModelRegistry(
             assembly, directory: state, keeper: keeper, models: recovery.opened,
@@ -51,7 +51,7 @@ extension ModelRegistry {
         return (registry, recovery.summary)
     }
 
-    /// A watch over users' rules; nil on a full disk, which must not keep a daemon from starting to serve pulls.
+    /// A watch over custom rules; nil on a full disk, which must not keep a daemon from serving pulls.
     private static func watchRules(
         _ directory: DataDirectory, _ report: (StorageEvent) -> Void
     ) throws(JournalError) -> RuleWatch? {

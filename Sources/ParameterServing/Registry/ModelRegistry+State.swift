@@ -1,10 +1,10 @@
-// Slots, counts and scalars from a file into a live model. They go in as a restore that leaves the parameters' values
-// as they are, so that the journal knows them like any other.
+// Slots, counts and scalars from a file into a live model, as a restore that keeps the parameters' values, so that the
+// journal handles them like any other restore.
 
 import Optimizers
 
 extension ModelRegistry {
-    /// Replaces the optimizer's state of a model, all of it or nothing; its values stay.
+    /// Replaces the optimizer's state of a model, all of it or nothing; parameters keep their values.
     ///
     /// - Parameter reply: called once.
     public func importState(
@@ -24,7 +24,7 @@ extension ModelRegistry {
         }
     }
 
-    /// The state in memory of its own, which the budget lends until it has been copied into the model.
+    /// A copy of the state in memory that the budget lends until it has been copied into the model.
     private func freshState(
         of named: NamedState, like facts: ModelFacts
     ) throws(ServingError) -> (OptimizerState, Reservation) {

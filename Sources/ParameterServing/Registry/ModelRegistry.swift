@@ -1,5 +1,5 @@
-// Names to models. Reading a name is one short lock; creating and deleting go through a mailbox of the registry's own,
-// so that they happen in one order, off the network threads.
+// The models by name. Reading a name takes one short lock; creations and deletions go through the registry's own
+// mailbox, so that they happen in one order and off the network threads.
 
 import Journal
 import Names
@@ -12,9 +12,9 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     public enum Created: Sendable {
         /// The model is new.
         case new(Model)
-        /// It was there already, created by the same definition.
+        /// It already existed with the same definition.
         case existing(Model)
-        /// The request was carried out before; this is what it created.
+        /// The request was executed before; this is its result.
         case repeated(ModelUID, step: Int)
     }
 
@@ -22,17 +22,17 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// What is to be done in turn: decisions, and what follows of them when they are logged.
     let inbox = Inbox<@Sendable () -> Void>()
     let models: Locked<[Name: Model]>
-    /// Models of the directory that are not served.
+    /// Models in the directory that are not served.
     let unavailable: Locked<[Name: UnavailableModel]>
     let keeper: SnapshotKeeper?
     private let isStopping = Locked(false)
-    /// Makes long answers beside the models, of which one thread at least stays free of them where there are two.
+    /// Makes long answers; of two or more model threads, one stays free of them.
     public let slices: SliceQueue
     /// What is done beside the network and the models.
     let desks = Desks()
     /// Answers that wait to be computed.
     private let errands = Locked(0)
-    /// Only touched by the mailbox.
+    /// Used only by the mailbox.
     var directory: DirectoryState
     /// What its keys take; likewise.
     var kept: KeptMemory
@@ -41,7 +41,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// The states of models whose creation is being logged: here alone, for they hold the models' memory; likewise.
     var drafts: [Name: ModelState] = [:]
 
-    /// Makes a registry, with what recovery found in a data directory or with nothing.
+    /// Makes a registry from the findings of a recovery, or an empty one.
     init(
         _ assembly: ModelAssembly, directory: DirectoryState, keeper: SnapshotKeeper? = nil, models: [Model] = [],
         unavailable: [UnavailableModel] = []
@@ -58,29 +58,29 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
             Dictionary(unavailable.map { (Name($0.name), $0) }, uniquingKeysWith: { _, last in last }))
     }
 
-    /// A registry that keeps everything in memory and nothing on disk.
+    /// Makes a registry that keeps everything in memory and nothing on disk.
     public convenience init(configuration: ServingConfiguration, catalogue: Catalogue) {
         self.init(
             ModelAssembly(configuration, catalogue), directory: DirectoryState(keys: KeyLedger(configuration)))
     }
 
-    /// The memory that models and requests share.
+    /// The memory shared by models and requests.
     public var budget: MemoryBudget { assembly.budget }
-    /// What bodies hold of it, by model and by address.
+    /// The share of bodies, by model and by address.
     public var bodies: BodyMemory { assembly.bodies }
-    /// The optimizers that may be asked for.
+    /// The available optimizers.
     public var catalogue: Catalogue { assembly.catalogue }
-    /// The settings that hold for every model.
+    /// The settings of all models.
     public var configuration: ServingConfiguration { assembly.configuration }
 
-    /// The moment, by the clock that models are told.
+    /// The current time, by the clock of the models.
     public var now: Tick { configuration.clock() }
     var log: CommandLog { assembly.log }
     private var executor: Executor { assembly.executor }
 
     /// The model called `name`.
     ///
-    /// - Throws: `unknownModel` with the names that look alike, `modelUnavailable`.
+    /// - Throws: `unknownModel` with similar names, `modelUnavailable`.
     public func model(named name: String) throws(ServingError) -> Model {
         let key = Name(name)
         let found = models.withLock { models in models[key].map { ($0, []) } ?? (nil, Array(models.keys)) }
@@ -114,37 +114,37 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         models.withLock { $0.filter { $0.key.hasPrefix(Name(prefix)) } }.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// The models of the directory that are not served and whose name starts with `prefix`, by name.
+    /// The models in the directory that are not served and whose name starts with `prefix`, by name.
     public func listUnavailable(prefix: String = "") -> [UnavailableModel] {
         unavailable.withLock { $0.filter { $0.key.hasPrefix(Name(prefix)) } }.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// Bytes of the journal's records that models need, and the most that there may be; nil without a data directory.
+    /// The bytes of journal records that models need, and the limit; nil without a data directory.
     public var journalBytes: (needed: Int, most: Int)? { keeper?.journalBytes }
 
-    /// The models that there are, served or not.
+    /// The uids of all models, served or not.
     var knownUIDs: Set<ModelUID> {
         Set(list().map(\.uid)).union(listUnavailable().map(\.uid))
     }
 
-    /// Why pushes cannot be taken now; nil when they can.
+    /// Why pushes are refused now; nil if they are accepted.
     public var notReady: ServingError? { closed ?? log.obstacle }
 
-    /// Why nothing will be taken any more; a full disk does not count, since it may have room by now.
+    /// Why all future changes are refused; not set by a full disk, which may have room again.
     var closed: ServingError? { isStopping.withLock { $0 } ? .stopping : log.failure }
 
-    /// Tells every waiting pull, and every command to come, that the daemon is stopping.
+    /// Answers all waiting pulls and all future commands with "stopping".
     ///
-    /// What has been logged is still applied and answered.
+    /// Logged changes are still applied and answered.
     public func stop() {
         isStopping.withLock { $0 = true }
         for model in list() { model.end(.stopping) }
     }
 
-    /// Writes what has been logged and takes no more, whatever is still under way.
+    /// Writes what has been logged and accepts no more, whatever is still in progress.
     public func closeLog() { log.close() }
 
-    /// Lets go of the disk and the threads, after `stop` and after the last answer.
+    /// Releases the disk and the threads, after `stop` and after the last answer.
     public func close() {
         desks.stop()
         keeper?.stop()
@@ -163,9 +163,9 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// The most long answers that wait for their thread.
     public static let mostErrands = 16
 
-    /// Runs `body`, which changes nothing, on a thread that computes long answers.
+    /// Runs `body`, which changes nothing, on the thread for long answers.
     ///
-    /// - Returns: False, and `body` is not run, where as many wait as may.
+    /// - Returns: False, without running `body`, if the limit is reached.
     public func work(_ body: @escaping @Sendable () -> Void) -> Bool {
         let isTaken = errands.withLock { count in
             guard count < Self.mostErrands else { return false }

@@ -1,5 +1,5 @@
-// A model from an uploaded file: the head of an image, and the values by name. Every tensor that the head speaks of has
-// to be there with its shape, and no other.
+// A model from an uploaded file: the head of an image, and the values by name. Every tensor in the head must be present
+// with its shape, and no other.
 
 import Names
 import Optimizers
@@ -10,8 +10,8 @@ extension ModelSource {
 
     /// Reads the head of an image and takes its values from `tensors`: parameters by name, slots as `PARAMETER#SLOT`.
     ///
-    /// - Throws: `invalid` for a head that cannot be read, for tensors that are missing, unknown or of another shape, and
-    ///   for numbers that no state has.
+    /// - Throws: `invalid` for a head that cannot be read, for missing or unknown tensors or wrong shapes, and for
+    ///   numbers that are invalid in a state.
     public init(image: [UInt8], tensors: [Name: FileTensor], catalogue: Catalogue) throws(ServingError) {
         let bytes = tensors.values.reduce(0) { $0 + $1.values.values.count * MemoryLayout<Float>.stride }
         let head = try Self.head(image, floatBytes: bytes)
@@ -36,7 +36,7 @@ extension ModelSource {
         return head
     }
 
-    /// Holds the file's tensors against those that the head's definition makes.
+    /// Compares the file's tensors with those of the head's definition.
     private static func check(
         _ tensors: [Name: FileTensor], _ head: ImageHead, _ catalogue: Catalogue
     ) throws(ServingError) {
@@ -58,7 +58,7 @@ extension ModelSource {
         try wanted.check(found.values.values)
     }
 
-    /// A slot's values lie parameter after parameter, those without the slot left out.
+    /// A slot's values are stored parameter after parameter, without those that lack the slot.
     private static func fill(
         _ slot: OptimizerState.SlotMemory, _ parameters: [ParameterDefinition], _ tensors: [Name: FileTensor]
     ) throws(ServingError) {

@@ -1,16 +1,16 @@
-// What a model is made of: a definition, or a file that holds another model with its state.
+// The source of a model: a definition, or a file with another model and its state.
 
 import Journal
 import Optimizers
 
-/// The origin of a new model.
+/// The source of a new model.
 public enum ModelSource: Sendable {
     /// A create request.
     case definition(ModelDefinition)
-    /// A definition together with the state to start from.
+    /// A definition together with the initial state.
     case state(ModelDefinition, OptimizerState)
 
-    /// Equal for sources that mean the same, however they are written.
+    /// Equal for sources with the same meaning, however they are written.
     ///
     /// - Throws: `invalid` for a definition that is wrong.
     func fingerprint(_ catalogue: Catalogue) throws(ServingError) -> Fingerprint {
@@ -18,7 +18,7 @@ public enum ModelSource: Sendable {
         return try wrapping { () throws(OptimizerError) in try definition.fingerprint(catalogue) }
     }
 
-    /// Equal for sources that are written alike: tells a repeated request, and is what images of earlier releases hold.
+    /// Equal for sources that are written alike: recognizes a repeated request; images of earlier releases contain it.
     public var writtenFingerprint: Fingerprint {
         switch self {
         case .definition(let definition): return definition.writtenFingerprint
@@ -34,7 +34,7 @@ public enum ModelSource: Sendable {
         }
     }
 
-    /// The step that the model begins at.
+    /// The model's initial step.
     var step: Int {
         switch self {
         case .definition(let definition): if case .integer(let step)? = definition.settings["step"] { step } else { 0 }
@@ -42,7 +42,7 @@ public enum ModelSource: Sendable {
         }
     }
 
-    /// The definition, without the state.
+    /// The definition without the state.
     var definition: ModelDefinition {
         switch self {
         case .definition(let definition), .state(let definition, _): definition
@@ -78,7 +78,7 @@ public enum ModelSource: Sendable {
     }
 }
 
-/// A create record, read back.
+/// A create record that has been read.
 struct CreationRecord {
     let count: UInt64
     let name: String

@@ -1,7 +1,7 @@
-// Numbers for new models. The first of a directory is random, so that two directories share none in practice; from
-// there they count up. The count is kept in every create record and in the registry's own snapshot.
+// Numbers for new models. The first of a directory is random, so that two directories practically never share one; from
+// there they count up. Every create record and the registry's own snapshot contain the count.
 
-/// Gives each creation a number that never comes back.
+/// Gives each creation a number that is never reused.
 struct UIDSource: Equatable {
     /// The random start of this directory.
     let seed: UInt32
@@ -13,7 +13,7 @@ struct UIDSource: Equatable {
         self.count = count
     }
 
-    /// Reads what the registry's snapshot says; nil for something else.
+    /// Reads the registry's snapshot; nil if it is something else.
     init?(label: [UInt8]) {
         let source = try? label.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
@@ -37,6 +37,6 @@ struct UIDSource: Equatable {
         return ModelUID(number: seed &+ UInt32(truncatingIfNeeded: count))
     }
 
-    /// Counts a creation that the journal tells of.
+    /// Counts a creation found in the journal.
     mutating func note(_ count: UInt64) { self.count = max(self.count, count) }
 }

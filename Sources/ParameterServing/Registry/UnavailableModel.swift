@@ -1,15 +1,15 @@
-// A model that is in the directory and cannot be served. Its files and records are kept, its name is taken, and every
-// request for it is told why: the trouble of one model must not keep the others away.
+// A model in the directory that cannot be served. Its files, records and name are kept, and every request for it gets
+// the reason: a problem with one model must not affect the others.
 
 /// A model that the daemon does not serve.
 public struct UnavailableModel: Sendable, Equatable {
     /// Why it is not served.
     public enum Reason: Sendable, Equatable {
-        /// The start was told to leave it out.
+        /// Excluded by --without-model.
         case leftOut
-        /// A rule ended the process in an update of it.
+        /// A rule crashed in one of its updates.
         case crashed(RuleCrash)
-        /// This daemon cannot build it; the reason in words.
+        /// This daemon cannot build it, for the given reason.
         case refused(String)
     }
 

@@ -1,19 +1,19 @@
-// The answers of requests that came with a key: those of one model, or of the daemon for models that come and go. A key
-// is unknown, in flight (on disk work or logged, not yet applied), answered, or forgotten: its answer had to go, and what
-// is left of it keeps it from being carried out again. Only the executor of its owner touches a ledger.
+// The answers of requests with a key: those of one model, or of the daemon for creations and deletions. A key is
+// unknown, in flight (in file work, or logged and not applied), answered, or forgotten: its answer was dropped, and a
+// remainder prevents the request from being executed again. Only the executor of its owner uses a ledger.
 
 import Names
 
-/// The keyed requests that are remembered, each client's in a window of its own.
+/// The remembered requests with a key, with a separate window for each client.
 struct KeyLedger {
-    /// A key with what became of its request.
+    /// A key with the result of its request.
     struct Entry: Sendable {
         var key: RequestKey
         var answer: StoredAnswer
-        /// Where the daemon's entries are in the journal; not stored.
+        /// The journal position of the daemon's entries; not stored.
         var position: UInt64 = 0
 
-        /// What the entry takes, about.
+        /// The approximate size of the entry.
         fileprivate var bytes: Int {
             let rates = if case .receipt(let receipt) = answer { receipt.learningRates.count } else { 0 }
             return 256 + key.text.utf8.count + 8 * rates
@@ -34,9 +34,9 @@ struct KeyLedger {
 
     /// The most answers that are kept for a client.
     let most: Int
-    /// How long, in seconds.
+    /// How long answers are kept, in seconds.
     let lifetime: Int
-    /// The most forgotten keys: 1,024 for each 16 answers of a window, and none where fewer are kept.
+    /// The most forgotten keys: 1,024 per 16 answers of a window, and none if fewer are kept.
     var mostForgotten: Int { min(most, 1 << 20) / 16 * 1024 }
     private var places: [Name: Place] = [:]
     private var line = KeyLine()
@@ -52,32 +52,32 @@ struct KeyLedger {
         lifetime = configuration.map { Int($0.keyLifetime.components.seconds) } ?? 0
     }
 
-    /// What it takes: its answers, each with a line of its own at worst, and what is left of forgotten keys.
+    /// Its size: its answers, each with its own line in the worst case, and the remainders of forgotten keys.
     var bytes: Int {
         line.bytes + places.count * Self.placeBytes + inFlight.count * Self.placeBytes
             + forgottenLine.count * Self.forgottenBytes
     }
 
-    /// What one more answer takes.
+    /// The size of one more answer.
     static func bytesAdded(by key: RequestKey) -> Int { placeBytes + Entry(key: key, answer: .deleted).bytes }
 
     private static let placeBytes = EntryBytes.place(Name.self, Place.self) + EntryBytes.place(Name.self, KeyLine.self)
     private static let forgottenBytes =
         EntryBytes.place(Fingerprint.self, Int.self) + 2 * MemoryLayout<Fingerprint>.stride
 
-    /// The answers, the oldest first.
+    /// The answers, oldest first.
     var entries: [Entry] { places.values.sorted { $0.number < $1.number }.map(\.entry) }
 
-    /// The forgotten keys, the oldest first.
+    /// The forgotten keys, oldest first.
     var forgotten: [Forgotten] {
         forgottenLine.compactMap { print in forgottenTimes[print].map { Forgotten(print: print, time: $0) } }
     }
 
-    /// The stored answer of a request; nil for one that has not been seen.
+    /// The stored answer of a request; nil if the request is new.
     ///
-    /// Age is judged here and not where the log is applied: a replay must not depend on the clock.
-    /// - Throws: `keyReused` for another request under the key, `inFlight` while the first one is under way,
-    ///   `keyForgotten` for one whose answer has left its client's window.
+    /// Age is checked here and not where the log is applied: a replay must not depend on the clock.
+    /// - Throws: `keyReused` for another request under the key, `inFlight` while the first one is in progress,
+    ///   `keyForgotten` if its answer has left its client's window.
     func find(_ key: RequestKey) throws(ServingError) -> StoredAnswer? {
         let known = places[key.text].flatMap { $0.entry.key.time >= key.time - lifetime ? $0.entry : nil }
         guard let first = inFlight[key.text] ?? known?.key else {
@@ -91,20 +91,20 @@ struct KeyLedger {
         return known?.answer
     }
 
-    /// The same, and marks a key that has not been seen as under way: its request does other work before it is logged.
+    /// As above, and marks a new key as in flight: its request does other work before it is logged.
     mutating func reserve(_ key: RequestKey) throws(ServingError) -> StoredAnswer? {
         if let answer = try find(key) { return answer }
         begin(key)
         return nil
     }
 
-    /// Marks the key as under way.
+    /// Marks the key as in flight.
     mutating func begin(_ key: RequestKey) { inFlight[key.text] = key }
 
-    /// Forgets that the key is under way.
+    /// Removes the key's mark.
     mutating func abandon(_ key: RequestKey) { inFlight[key.text] = nil }
 
-    /// Stores the answer of a request that has been carried out.
+    /// Stores the answer of an executed request.
     mutating func finish(_ key: RequestKey, _ answer: StoredAnswer, at position: UInt64 = 0) {
         inFlight[key.text] = nil
         remove(key.text)
@@ -119,10 +119,10 @@ struct KeyLedger {
         clients[key.client]?.tidy(where: isLive)
     }
 
-    /// Lets answers go until the window of a client and the bytes of all hold.
+    /// Drops answers until the window of a client and the bytes of all are within their limits.
     ///
-    /// A client that takes more than an eighth of all loses its own oldest answer, else the oldest of all goes; random
-    /// keys, each of which looks like a client, take nothing from themselves.
+    /// A client with more than an eighth of all bytes loses its own oldest answer; otherwise the oldest of all is
+    /// dropped. Random keys look like many clients, so they do not displace each other first.
     private mutating func makeRoom(in client: Name) {
         while let own = clients[client], own.count > most { forgetOldest(of: client) }
         while line.bytes > ServingConfiguration.keptAnswerBytes, line.count > 1 {
@@ -144,7 +144,7 @@ struct KeyLedger {
         return line.oldest(where: isLive)
     }
 
-    /// Whether a key in a line is still there, and not again under a later number.
+    /// Whether a key in a line still exists, and not again under a later number.
     private var isLive: (Name, Int) -> Bool {
         { [places] text, number in places[text]?.number == number }
     }
@@ -164,7 +164,7 @@ struct KeyLedger {
         forgottenLine.removeFirst(forgottenLine.count - mostForgotten)
     }
 
-    /// Puts back what an image held; limits that have become smaller since hold at once.
+    /// Restores the content of an image; limits that have become smaller apply at once.
     mutating func restore(_ entries: [Entry], forgotten: [Forgotten] = []) {
         (places, line, clients) = ([:], KeyLine(), [:])
         (forgottenTimes, forgottenLine) = ([:], [])
@@ -172,7 +172,7 @@ struct KeyLedger {
         for entry in entries { finish(entry.key, entry.answer, at: entry.position) }
     }
 
-    /// Has receipts that were read share their rates and account for them.
+    /// Lets receipts from an image share their rates and account for them.
     mutating func share(_ rates: inout SharedRates) {
         for place in places.values {
             guard case .receipt(var receipt) = place.entry.answer else { continue }

@@ -1,16 +1,16 @@
-// Keys in the order in which they were answered, of one client or of all. Those that went otherwise stay in line until
-// they come to its front or are most of it, so that a step costs the same on average.
+// Keys in the order in which they were answered, of one client or of all. Keys removed otherwise stay in the line until
+// they reach its front or are most of it, so a step has constant average cost.
 
 import Names
 
-/// A queue of keys with the number and the bytes of those that count.
+/// A queue of keys with the number and the bytes of the valid ones.
 struct KeyLine {
     private(set) var count = 0
     private(set) var bytes = 0
     private var keys: [(text: Name, number: Int)] = []
     private var front = 0
 
-    /// The keys that it holds, with those that no longer count.
+    /// All keys in it, including invalid ones.
     var length: Int { keys.count - front }
 
     mutating func add(_ text: Name, _ number: Int, bytes: Int) {
@@ -24,14 +24,14 @@ struct KeyLine {
         self.bytes -= bytes
     }
 
-    /// Lets go of keys that no longer count once they are most of the line.
+    /// Removes invalid keys once they are most of the line.
     mutating func tidy(where isLive: (Name, Int) -> Bool) {
         guard length > 2 * count + 64 else { return }
         keys = keys[front...].filter { isLive($0.text, $0.number) }
         front = 0
     }
 
-    /// The oldest key that counts.
+    /// The oldest valid key.
     mutating func oldest(where isLive: (Name, Int) -> Bool) -> Name? {
         while front < keys.count, !isLive(keys[front].text, keys[front].number) { front += 1 }
         if front > 64, front > keys.count / 2 {

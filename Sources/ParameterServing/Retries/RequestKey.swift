@@ -1,27 +1,27 @@
-// What makes a repeated request recognisable: the key that its client chose, and fingerprints of what it asks for. A
-// key stands for one request; another one under it is a mistake of the client, not a retry.
+// The identity of a repeated request: the key chosen by its client, and fingerprints of its content. A key stands for
+// one request; another request under it is a mistake of the client, not a retry.
 
 import Names
 import Optimizers
 
-/// An `Idempotency-Key` with the request that it stands for.
+/// An `Idempotency-Key` and the request that it stands for.
 public struct RequestKey: Sendable, Equatable {
     /// The longest key, in code points.
     public static let longest = 256
 
-    /// The time of a key whose record does not tell it: its answer does not age.
+    /// The time of a key whose record does not have one: its answer does not age.
     static let always = Int.max
 
-    /// What the client chose.
+    /// The client's text.
     public var text: Name
-    /// Method, path and query; nil for a push of the first release, which stored its gradients alone.
+    /// Method, path and query; nil for a push of the first release, which stored only its gradients.
     public var target: Fingerprint?
-    /// What the body means.
+    /// The meaning of the body.
     public var body: Fingerprint
-    /// Seconds since 1970 when the request arrived: how long its answer is kept counts from here.
+    /// Seconds since 1970 when the request arrived; the lifetime of its answer starts here.
     public var time: Int
 
-    /// Makes a key of its parts.
+    /// Makes a key from its parts.
     public init(text: Name, target: Fingerprint?, body: Fingerprint = .nothing, time: Int) {
         self.text = text
         self.target = target
@@ -29,7 +29,8 @@ public struct RequestKey: Sendable, Equatable {
         self.time = time
     }
 
-    /// Whose window the answer is in: what stands before a count or a random text at the key's end, as in `w3-118`.
+    /// The client whose window has the answer: the part before a count or a random text at the key's end, as in
+    /// `w3-118`.
     var client: Name {
         let bytes = text.utf8
         guard let end = bytes.lastIndex(where: { Self.separators.contains($0) }) else { return Name("") }
@@ -46,7 +47,7 @@ public struct RequestKey: Sendable, Equatable {
 }
 
 extension Name {
-    /// What is left of a forgotten key.
+    /// The remainder of a forgotten key.
     var print: Fingerprint {
         let builder = Fingerprint.Builder()
         builder.add(text)
@@ -55,12 +56,12 @@ extension Name {
 }
 
 extension Fingerprint {
-    /// Of an empty body.
+    /// The meaning of an empty body.
     public static let nothing = Fingerprint(high: 0, low: 0)
 }
 
 extension SettingValue {
-    /// Equal for settings that say the same, in whatever order they name the members of an object.
+    /// Equal for settings with the same content, regardless of the order of members.
     public var fingerprint: Fingerprint {
         var writer = ByteWriter()
         writer.write(ordered)
@@ -69,7 +70,7 @@ extension SettingValue {
         return builder.fingerprint
     }
 
-    /// The same with the members of every object in order, and every number of one kind.
+    /// The same with the members of every object sorted, and numbers of one kind.
     private var ordered: SettingValue {
         switch self {
         case .integer(let value): .number(Double(value))

@@ -1,10 +1,10 @@
-// What a command answers, to its request and to each retry of it: never tensors, so that what is kept stays small.
+// The answer of a command, for its request and each retry: never tensors, so that stored answers stay small.
 
-/// The answer of a command, as it is kept under the key of its request.
+/// The answer of a command, as stored under the key of its request.
 public enum StoredAnswer: Sendable, Equatable {
     /// A push; its receipt.
     case receipt(Receipt)
-    /// A change of the model that made, or found, this version.
+    /// A change of the model that made or found this version.
     case changed(step: Int, version: Int)
     /// A worker's registration.
     case registered(epoch: Int, lastSeq: Int)

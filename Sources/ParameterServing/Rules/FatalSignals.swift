@@ -1,18 +1,19 @@
-// The signals by which a program ends that did something impossible, such as a trap in a user's rule. All that the handler
-// does is to mark the notes of its thread; then the signal does what it would have done.
+// The signals of an impossible state, such as a trap in a custom rule. The handler only marks the notes of its thread;
+// then the signal takes its usual effect.
 
 import Glibc
 import Threading
 
-/// Marks what runs on a thread that gets a fatal signal.
+/// Marks the notes of a thread that gets a fatal signal.
 enum FatalSignals {
     private static let stackSize = 1 << 16
-    /// Whether the handler is installed; its lock is held by whoever changes what the handler reads, since a process may open
-    /// several directories.
+    /// Whether the handler is installed.
+    ///
+    /// The lock is held while the handler's data changes, because a process may open several directories.
     private static let installed = Locked(false)
     /// Read by the handler: set before it is installed, and for the next directory of the same process.
     nonisolated(unsafe) fileprivate static var notes: UnsafeMutableRawBufferPointer?
-    /// What was done about each signal before, by its number.
+    /// The previous action of each signal, by its number.
     nonisolated(unsafe) fileprivate static var previous: UnsafeMutablePointer<sigaction>?
 
     /// Marks notes in `memory` from now on.
@@ -34,12 +35,12 @@ enum FatalSignals {
         for number in Thread.faults { sigaction(number, &action, actions + Int(number)) }
     }
 
-    /// Ends the watch over `memory`, which is about to go.
+    /// Stops marking notes in `memory`, which is about to be unmapped.
     static func stop(_ memory: UnsafeMutableRawBufferPointer) {
         installed.withLock { _ in if notes?.baseAddress == memory.baseAddress { notes = nil } }
     }
 
-    /// Gives this thread a stack for the handler, since a rule may end by using up the thread's own.
+    /// Gives this thread a separate stack for the handler, because a rule may exhaust the thread's own.
     static func prepareThread() {
         var stack = stack_t()
         guard sigaltstack(nil, &stack) == 0, stack.ss_flags & Int32(SS_DISABLE) != 0 else { return }
@@ -48,10 +49,9 @@ enum FatalSignals {
     }
 }
 
-/// Marks what runs on this thread.
+/// Marks the notes of this thread.
 ///
-/// The instruction that failed runs again and meets the action that there was before; a signal that another process sent is
-/// sent again.
+/// The failed instruction runs again and meets the previous action; a signal sent by another process is sent again.
 private func markAndGiveOn(
     _ number: Int32, _ facts: UnsafeMutablePointer<siginfo_t>?, _ context: UnsafeMutableRawPointer?
 ) {

@@ -1,10 +1,10 @@
-// One note of RuleWatch, as it is in the file: which model is about to be updated by which rule. The handler of a fatal
-// signal reads and writes it too, so it is memory and nothing else.
+// One note of RuleWatch, as stored in the file: the model about to be updated, and the rule. The handler of a fatal
+// signal uses it too, so it is plain memory.
 
 import CArguments
 import Glibc
 
-/// A note of 128 bytes: state, uid, step, thread, build, and the rule's name with its length in front.
+/// A note of 128 bytes: state, uid, step, thread, build, and the rule's name with its length.
 struct RuleNote {
     enum State: UInt32 {
         case free = 0
@@ -23,7 +23,7 @@ struct RuleNote {
         nonmutating set { base.storeBytes(of: newValue.rawValue, as: UInt32.self) }
     }
 
-    /// Whether the thread is in the code that the note tells of.
+    /// Whether the thread is in the code of this note.
     func isRunning(on thread: pthread_t) -> Bool {
         state == .running && base.load(fromByteOffset: 16, as: pthread_t.self) == thread
     }
@@ -40,7 +40,7 @@ struct RuleNote {
         state = .running
     }
 
-    /// What the note says if the rule ended the process.
+    /// The crash that the note reports, if the rule ended the process.
     var crash: RuleCrash? {
         guard state == .crashed else { return nil }
         let length = min(Int(base.load(fromByteOffset: 32, as: UInt8.self)), Self.longestName)
@@ -51,7 +51,7 @@ struct RuleNote {
             isOfThisBuild: base.load(fromByteOffset: 24, as: UInt64.self) == Self.build)
     }
 
-    /// Tells this program's file from others: another build has another time or size.
+    /// Distinguishes this program's file from others: another build has another time or size.
     private static let build: UInt64 = {
         var facts = stat()
         // A container may have no /proc.
@@ -64,14 +64,14 @@ struct RuleNote {
     }()
 }
 
-/// A rule of a user's that ended the daemon.
+/// A custom rule that ended the daemon.
 public struct RuleCrash: Sendable, Equatable {
     /// The model.
     public let uid: ModelUID
-    /// The step that the update would have led to.
+    /// The step that the update would have reached.
     public let step: Int
     /// The rule's name.
     public let rule: String
-    /// Whether it was the program that runs now.
+    /// Whether it was the program that is running now.
     public let isOfThisBuild: Bool
 }

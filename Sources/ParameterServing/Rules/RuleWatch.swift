@@ -1,15 +1,15 @@
-// A rule that a user wrote can end the process, and its push is in the journal by then: each start would end the same way.
-// So a note in a file that is mapped into memory says what is about to run; a fatal signal on that thread marks the note
-// (FatalSignals), and the next start of the same program leaves the model out (DirectoryRecovery).
+// A custom rule can end the process after its push is in the journal: each start would end in the same way. So a
+// memory-mapped file notes what is about to run; a fatal signal on that thread marks the note (FatalSignals), and the
+// next start of the same program excludes the model (DirectoryRecovery).
 
 import Glibc
 import Journal
 import Threading
 
-/// The notes of the updates that are running, and of those that crashed; an update costs a few writes to memory more.
+/// The notes of running updates and of crashes; an update costs only a few more memory writes.
 final class RuleWatch: @unchecked Sendable {
     fileprivate static let fileName = "RULES"
-    /// Notes beside those of crashes: more updates than that do not run at a time.
+    /// The number of notes other than those of crashes: no more updates run at a time.
     static let room = 64
     private let memory: UnsafeMutableRawBufferPointer
     private let base: UnsafeMutableRawPointer
@@ -17,15 +17,15 @@ final class RuleWatch: @unchecked Sendable {
 
     /// Maps the file of a directory and watches for fatal signals from now on.
     ///
-    /// Crashes of this very program stay noted; another build of it is to be tried.
-    /// - Throws: what `JournalError(writing:)` makes of a file that cannot be made.
+    /// Crashes of this program stay noted; another build is tried again.
+    /// - Throws: the error of `JournalError(writing:)` if the file cannot be made.
     init(_ directory: DataDirectory) throws(JournalError) {
         let crashes = directory.ruleCrashes.count
         let file = open("\(directory.path)/\(Self.fileName)", O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw .inaccessible(file: Self.fileName, call: "open", code: errno) }
         defer { close(file) }
         let size = RuleNote.size * (crashes + Self.room)
-        // Taken up at once: a disk that is full by then must not end an update.
+        // Written at once, so that a disk that is full later does not end an update.
         let code = posix_fallocate(file, 0, off_t(size))
         guard code == 0 else { throw .unnoted(code) }
         let end = Int(lseek(file, 0, SEEK_END)) / RuleNote.size * RuleNote.size
@@ -45,7 +45,7 @@ final class RuleWatch: @unchecked Sendable {
         munmap(base, memory.count)
     }
 
-    /// Forgets the crashes of models that neither files nor records tell of any more.
+    /// Removes the crashes of models that neither files nor records mention any more.
     func forget(except uids: Set<ModelUID>) {
         for slot in 0..<memory.count / RuleNote.size {
             guard let crash = RuleNote(base, slot).crash, !uids.contains(crash.uid) else { continue }
@@ -54,7 +54,7 @@ final class RuleWatch: @unchecked Sendable {
         }
     }
 
-    /// Runs an update with a note of it; without one where all notes are taken.
+    /// Runs an update with a note; without one if all notes are in use.
     func run<Result, Failure>(
         _ rule: String, on uid: ModelUID, step: Int, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -71,7 +71,7 @@ final class RuleWatch: @unchecked Sendable {
 }
 
 extension JournalError {
-    /// What it means that no note of rules can be kept.
+    /// The error if no note can be kept.
     fileprivate static func unnoted(_ code: Int32) -> JournalError {
         code == ENOSPC || code == EDQUOT
             ? .outOfSpace(file: RuleWatch.fileName)
@@ -80,9 +80,9 @@ extension JournalError {
 }
 
 extension DataDirectory {
-    /// The crashes of rules that are noted in the directory.
+    /// The crashes noted in the directory.
     public var ruleCrashes: [RuleCrash] {
-        // A pipe of that name would keep the opening waiting.
+        // A pipe with that name would block the opening.
         let file = Glibc.open("\(path)/\(RuleWatch.fileName)", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { return [] }
         defer { close(file) }

@@ -1,15 +1,15 @@
-// What the files of a directory speak of, read without building a model: for salvage, which has to tell what is missing.
-// DirectoryRecovery judges by the same rules while it replays.
+// The content of a directory, read without building models: for salvage, which must tell what is missing.
+// DirectoryRecovery uses the same rules while it replays.
 
 import Glibc
 import Journal
 import Names
 
-/// The models that snapshots, journal and the list of models know.
+/// The models in snapshots, journal and the list of models.
 struct DirectoryInventory {
     /// Snapshot files of any kind.
     private(set) var snapshots: [SnapshotInfo] = []
-    /// The number that the next snapshot file gets.
+    /// The number of the next snapshot file.
     private(set) var nextSnapshot: UInt64 = 1
     /// The first position that no snapshot covers.
     private(set) var end: UInt64 = 1
@@ -18,14 +18,14 @@ struct DirectoryInventory {
 
     init() {}
 
-    /// Reads a directory, passing over damaged snapshots of models.
+    /// Reads a directory, skipping damaged snapshots of models.
     init(_ directory: DataDirectory) throws(JournalError) {
         try self.init(directory) { from, end, body throws(JournalError) in
             try Journal.read(directory: directory.journalPath, on: directory.disk, from: from, upTo: end, body)
         }
     }
 
-    /// The same, with the journal's records from `read`.
+    /// As above, with the journal's records from `read`.
     init(_ directory: DataDirectory, read: HistoryReader.Read) throws(JournalError) {
         snapshots = try directory.snapshots.list().snapshots
         for info in snapshots { try note(info, in: directory) }
@@ -50,7 +50,7 @@ struct DirectoryInventory {
         }
     }
 
-    /// Why the journal cannot continue a snapshot, in a few words; nil where it can.
+    /// Why the journal cannot continue a snapshot, in a few words; nil if it can.
     var hole: String? {
         guard let first = firstSegment, first.number > 1 else { return nil }
         return state.modelNeedingRecords(before: first.position).map { uid, model in
@@ -58,20 +58,20 @@ struct DirectoryInventory {
         }
     }
 
-    /// Whether records are missing before the journal's first though no snapshot needs them: models may have been created
-    /// there.
+    /// Whether records before the journal's first are missing although no snapshot needs them: models may have been
+    /// created there.
     var lacksBeginning: Bool {
         guard let first = firstSegment, first.number > 1 else { return false }
         return state.lacksRecords(before: first.position)
     }
 
-    /// Whether there are snapshots, which are never without a journal.
+    /// Whether there are snapshots but no journal, which cannot happen by itself.
     var lacksJournal: Bool { firstSegment == nil && !snapshots.isEmpty }
 
-    /// Whether a part of the journal has been deleted and nothing says which models there were by then.
+    /// Whether part of the journal has been deleted and no list says which models existed then.
     var lacksCensus: Bool { (firstSegment?.number ?? 1) > 1 && state.lacksList }
 
-    /// Models of the list that are not there, and whose end the journal does not tell.
+    /// Models in the list that do not exist, and whose end is not in the journal.
     var missing: [String] { state.isListTrusted ? state.missing : [] }
 
     /// All of the above, in words.
@@ -84,7 +84,7 @@ struct DirectoryInventory {
         return gaps
     }
 
-    /// Where uids go on when up to `lost` creations are gone; nil for an unknown number of them.
+    /// Where uids continue after up to `lost` lost creations; nil if the number is unknown.
     func uids(adding lost: UInt64?) -> UIDSource {
         let known = state.uids ?? UIDSource()
         return UIDSource(seed: known.seed, count: known.count + (lost ?? SalvageRecord.unknownModels))
@@ -92,7 +92,7 @@ struct DirectoryInventory {
 }
 
 extension DataDirectory {
-    /// The head of a model's snapshot; nil for one that is damaged or that a daemon has removed meanwhile.
+    /// The head of a model's snapshot; nil if it is damaged or has been removed meanwhile.
     fileprivate func head(of info: SnapshotInfo) throws(JournalError) -> ImageHead? {
         do {
             return try ImageSource(try snapshots.open(info.id)).head().head
@@ -104,11 +104,11 @@ extension DataDirectory {
         }
     }
 
-    /// What a start would miss, in words, though every byte that is there is intact; empty where nothing is missing.
+    /// What a start would miss although all existing bytes are intact, in words; empty if nothing is missing.
     ///
-    /// A daemon that has the directory open may delete files between two looks, so that it takes two to tell.
+    /// A running daemon may delete files between two looks, so a gap counts only if it is found twice.
     ///
-    /// - Throws: what reading throws, for damage too.
+    /// - Throws: the errors of reading, including damage.
     public func gaps() throws(JournalError) -> [String] {
         if SalvageMarker(path).isSet { return ["the end of a salvage that was interrupted: run it again"] }
         let gaps = try DirectoryInventory(self).gaps

@@ -1,18 +1,18 @@
-// The explicit way out of a directory that does not open: damaged files are moved aside, what is missing is given up,
-// and a record in the journal says so. Deletes nothing. Called by `paramd recover --salvage` alone.
+// The explicit repair of a directory that does not open: moves damaged files aside, gives up what is missing, and
+// writes a record about it to the journal. Deletes nothing. Used only by `paramd recover --salvage`.
 
 import Glibc
 import Journal
 
 /// Makes a damaged directory usable again.
 public struct DirectorySalvage {
-    /// What was done.
+    /// The actions taken.
     public struct Report: Sendable {
-        /// Why the journal refused; nil where it did not.
+        /// Why the journal refused; nil if it did not.
         public internal(set) var problem: JournalError?
-        /// What else was wrong and has been given up, in sentences.
+        /// What else was given up, in words.
         public internal(set) var givenUp: [String] = []
-        /// The files that hold what was taken out, by their path in the directory.
+        /// The files with the removed data, by their path in the directory.
         public internal(set) var movedAside: [String] = []
 
         /// Whether nothing was wrong; nothing was changed then.
@@ -22,12 +22,12 @@ public struct DirectorySalvage {
     private let directory: DataDirectory
     private var report = Report()
     private var contents = DirectoryInventory()
-    /// Bytes of the journal that were given up; nil when no one can tell.
+    /// Bytes of the journal that were given up; nil if unknown.
     private var lostBytes: Int? = 0
 
     /// Salvages a directory that no daemon has open.
     ///
-    /// - Throws: `inUse`, and what reading and writing throw.
+    /// - Throws: `inUse`, and the errors of reading and writing.
     public static func run(_ path: String) throws(JournalError) -> Report {
         guard access(path, F_OK) == 0 else {
             throw .inaccessible(file: "the directory", call: "access", code: errno)
@@ -80,7 +80,7 @@ public struct DirectorySalvage {
         if lostBytes != nil { lostBytes = cut.bytes }
     }
 
-    /// A journal that begins too late for a snapshot cannot be applied to it: the snapshots' states are what is left.
+    /// A journal that starts too late for a snapshot cannot be applied to it: only the snapshots' states are left.
     private mutating func giveUpJournal() throws(JournalError) {
         let moved = try Journal.setAside(directory: directory.journalPath, on: directory.disk, holding: directory.claim)
         report.movedAside += moved.map { "journal/\($0)" }
@@ -88,7 +88,7 @@ public struct DirectorySalvage {
         contents = try DirectoryInventory(directory)
     }
 
-    /// Notes in the journal, durably, what may have been lost.
+    /// Records in the journal, durably, what may have been lost.
     private func append() throws(JournalError) {
         let record = SalvageRecord(
             versions: lostBytes.map { $0 / Journal.leastRecordBytes + 1 } ?? SalvageRecord.unknownVersions,

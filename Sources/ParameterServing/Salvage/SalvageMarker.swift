@@ -1,10 +1,10 @@
-// A salvage first moves files aside and then notes in the journal how much that may have been. A crash in between must
-// not pass for a directory that was never damaged, or versions that clients have seen would come back with other content.
+// A salvage first moves files aside and then records in the journal how much that may have been. A crash in between
+// must not look like an undamaged directory, or versions that clients have seen would return with other content.
 
 import Glibc
 import Journal
 
-/// A file that is there from before the first change of a salvage until its record is durable.
+/// A file that exists from before the first change of a salvage until its record is durable.
 struct SalvageMarker {
     private static let name = "SALVAGE"
     private let directory: String
@@ -15,12 +15,12 @@ struct SalvageMarker {
 
     private var path: String { "\(directory)/\(Self.name)" }
 
-    /// Whether a salvage has begun and not ended.
+    /// Whether a salvage has started and not ended.
     var isSet: Bool { access(path, F_OK) == 0 }
 
-    /// Makes the file, durably.
+    /// Creates the file, durably.
     ///
-    /// - Returns: Whether it was there before.
+    /// - Returns: Whether it existed before.
     func set() throws(JournalError) -> Bool {
         let wasSet = isSet
         let file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
@@ -36,7 +36,7 @@ struct SalvageMarker {
         try synchronize()
     }
 
-    /// - Throws: `.corrupted` while a salvage is not complete.
+    /// - Throws: `.corrupted` while a salvage is incomplete.
     func checkClear() throws(JournalError) {
         guard isSet else { return }
         throw .corrupted(file: Self.name, offset: 0, reason: "a salvage was interrupted and has to be run again")

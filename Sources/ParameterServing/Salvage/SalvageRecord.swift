@@ -1,23 +1,23 @@
-// What a salvage leaves in the journal, and a start after a crash that may have taken acknowledged records. Clients may
-// have seen versions and uids that are gone now; the same ETag must never name other content, so everything goes on
-// beyond whatever was lost. A replay decides the same.
+// The journal record of a salvage, or of a start after a crash that may have lost acknowledged records. Clients may
+// have seen versions and uids that are gone; the same ETag must never name other content, so all numbers continue
+// beyond what was lost. A replay gives the same result.
 
 import Journal
 import Optimizers
 
-/// Raises every model's version and the count of models, and says from where on files count as complete again.
+/// Raises every model's version and the count of models, and says from where on files are complete again.
 struct SalvageRecord: Equatable {
     private static let formatVersion: UInt8 = 1
-    /// What is added where no one can tell how much was lost: beyond what a daemon applies in years, and far from the
-    /// end of what JSON readers hold exactly.
+    /// The addition if the loss is unknown: more than a daemon applies in years, and far below the largest exact
+    /// integer in JSON.
     static let unknownVersions = 1 << 32
     static let unknownModels: UInt64 = 1 << 20
 
-    /// Added to the version of every model that there is at this point of the journal.
+    /// Added to the version of every model that exists at this point of the journal.
     var versions: Int
-    /// Seed and count of the models ever created, those that may be lost included.
+    /// Seed and count of the models ever created, including those that may be lost.
     var uids: UIDSource
-    /// A list of models in a snapshot file before this number speaks of models that were given up.
+    /// Lists of models in snapshot files before this number contain models that were given up.
     var firstTrustedSnapshot: UInt64
 
     /// The record, which belongs to no model.
@@ -33,7 +33,7 @@ struct SalvageRecord: Equatable {
 }
 
 extension SalvageRecord {
-    /// Reads what `record` wrote.
+    /// Reads the output of `record`.
     init(reading reader: inout ByteReader) throws(FormatError) {
         guard try reader.readByte() == Self.formatVersion else {
             throw FormatError(expected: "a salvage record of format \(Self.formatVersion)", offset: reader.offset - 1)

@@ -1,5 +1,5 @@
-// Which models a directory holds, written down before a part of the journal goes. Without it a model whose snapshots
-// are all damaged would be missing after a restart, and no one would know that it had ever been there.
+// The list of a directory's models, written before part of the journal is deleted. Without it, a model whose snapshots
+// are all damaged would be missing after a restart without anyone noticing.
 
 /// The models of a directory at one moment.
 struct Census {
@@ -7,7 +7,7 @@ struct Census {
 
     /// Name by uid.
     var names: [ModelUID: String] = [:]
-    /// The answers of creations and deletions that came with a key.
+    /// The answers of creations and deletions with a key.
     var keys: [KeyLedger.Entry] = []
 
     /// The content of the registry's snapshot.
@@ -24,7 +24,7 @@ struct Census {
 }
 
 extension Census {
-    /// Reads what `bytes` gives; nothing at all is a directory's first, empty census.
+    /// Reads the output of `bytes`; an empty input is a directory's first, empty census.
     init(reading reader: inout ByteReader) throws(FormatError) {
         guard reader.bytesLeft > 0 else { return }
         let format = try reader.readByte()

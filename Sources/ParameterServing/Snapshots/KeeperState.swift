@@ -1,5 +1,5 @@
-// What the snapshot keeper knows between two pieces of work: which models there are, how far each is covered, how much
-// has been logged. Values and decisions only; the files are SnapshotKeeper's.
+// The state of the snapshot keeper: the models, how far each is covered, and how much has been logged. Only values and
+// decisions; SnapshotKeeper handles the files.
 
 import Threading
 
@@ -9,9 +9,9 @@ import Threading
 /// 2. Whoever ends reading has begun.
 /// 3. The snapshots of a model cover more each time: what it needs of the journal never begins further back.
 struct KeeperState {
-    /// What the keeper's thread does next.
+    /// The next job of the keeper's thread.
     enum Work {
-        /// Write these out together.
+        /// Write these models together.
         case snapshots([Model])
         case delete([ModelUID])
         case stop
@@ -19,26 +19,27 @@ struct KeeperState {
 
     private struct Watch {
         let model: Model
-        /// Every record before is covered by each snapshot that is kept; before the first one, the create record's place.
+        /// Every kept snapshot covers all records before this position; before the first one, the position of the
+        /// create record.
         var coveredTo: UInt64
-        /// Bytes that had been logged, for any model, when the last snapshot was taken.
+        /// The bytes logged, for all models, when the last snapshot was taken.
         var mark: Int
-        /// The same at `coveredTo`: the journal holds all that was logged since.
+        /// The bytes logged at `coveredTo`: the journal contains everything logged since.
         var coveredMark: Int
     }
 
-    /// The most models that are written out together; each takes a descriptor meanwhile.
+    /// The most models that are written together; each needs a descriptor meanwhile.
     private static let mostInBatch = 32
-    /// Bytes of their states after which no more join them.
+    /// The bytes of states from which on no more models are added to a batch.
     private static let batchBytes = 16 << 20
 
     private var watches: [ModelUID: Watch] = [:]
-    /// Creations that are being logged, each with a position that its record cannot be before.
+    /// Creations being logged, each with a position that is not after its record.
     var arriving: [ModelUID: UInt64] = [:]
-    /// Models that are not served and whose files stay: the name, and the first record that is needed.
+    /// Models that are not served and whose files are kept: the name, and the first record needed.
     private var shelved: [ModelUID: (name: String, position: UInt64)] = [:]
-    /// Models that are gone and whose files are not gone yet, each with a position that the record of its end cannot be
-    /// before: if that record went first, the files would bring the model back.
+    /// Deleted models with remaining files, each with a position that is not after the record of its end: without that
+    /// record, the files would bring the model back.
     private var retired: [ModelUID: UInt64] = [:]
     /// Records before it are going, or will once they are read no more.
     private var givenUp: UInt64
@@ -46,15 +47,15 @@ struct KeeperState {
     private var readers: [UInt64] = []
     /// Bytes of all records, as far as they are still in the journal or have been logged since the start.
     var logged: Int
-    /// The least of all marks.
+    /// The smallest of all marks.
     private var oldestMark = Int.max
-    /// The least of all covered marks.
+    /// The smallest of all covered marks.
     private var oldestCoveredMark = Int.max
     /// Bytes of all models.
     private var weight = 0
     private let leastAllowance: Int
     private let journalLimit: Int
-    /// After a failure nothing is tried before this many bytes have been logged.
+    /// After a failure, the next attempt waits for this many logged bytes.
     private var resumeAt = 0
     private var lastWasDeletion = false
     /// Whether the thread is doing what it was told to do.
@@ -69,27 +70,27 @@ struct KeeperState {
         self.journalLimit = journalLimit
     }
 
-    /// What may be logged beyond a model's last snapshot: twice what snapshots of all models would write.
+    /// The allowance of bytes logged after a model's last snapshot: twice the size of all models' snapshots.
     private var allowance: Int { max(leastAllowance, 2 * weight) }
 
-    /// The most bytes of records that are logged and that a served model needs; never less than one allowance to the
-    /// snapshot before the last, one to the last, and one for the time that writing takes.
+    /// The most bytes of records that a served model may need; at least one allowance before the snapshot before the
+    /// last, one before the last, and one for the time that writing takes.
     var mostNeeded: Int { max(journalLimit, 3 * allowance) }
 
     /// Bytes of records that served models need.
     var bytesNeeded: Int { max(0, logged - oldestCoveredMark) }
 
-    /// Whether records have to wait until models are written out.
+    /// Whether records must wait until models are written out.
     ///
-    /// Not after a failure: a disk that takes records and no snapshots is better than none.
+    /// Not after a failure: a disk that accepts records but no snapshots is better than none.
     var isBehind: Bool { logged >= resumeAt && bytesNeeded > mostNeeded }
 
-    /// Whether there is a snapshot to write, or some to delete.
+    /// Whether there are snapshots to write or to delete.
     var isDue: Bool { logged >= resumeAt && (!retired.isEmpty || isSnapshotDue) }
 
     private var isSnapshotDue: Bool { logged - oldestMark > allowance || bytesNeeded > 2 * allowance }
 
-    /// The bytes that are logged when a model is due.
+    /// The logged bytes at which a model is due.
     private func turn(of watch: Watch) -> Int { min(watch.mark + allowance, watch.coveredMark + 2 * allowance) }
 
     /// The models to write out: those that are due or soon will be, the first ones.
@@ -109,7 +110,7 @@ struct KeeperState {
     /// Whether there is something to do.
     var hasWork: Bool { isStopping || isDue }
 
-    /// What to do now; nil for nothing.
+    /// The next job; nil if there is none.
     mutating func nextWork() -> Work? {
         let work = chooseWork()
         isAtWork = work != nil
@@ -128,7 +129,7 @@ struct KeeperState {
         return .snapshots(nextModels)
     }
 
-    /// Notes that `bytes` are logged; whether work has become due by it.
+    /// Records that `bytes` are logged; returns whether a job has become due.
     mutating func log(_ bytes: Int) -> Bool {
         let wasDue = isDue
         logged += bytes
@@ -149,7 +150,7 @@ struct KeeperState {
         shelved[model.uid] = (model.name, position)
     }
 
-    /// Notes snapshots that were begun at `mark`: the position of each, and of the oldest that is kept.
+    /// Records snapshots that were started at `mark`: the position of each, and of the oldest that is kept.
     mutating func cover(_ snapshots: [ModelUID: (position: UInt64, oldest: UInt64)], mark: Int) {
         for (uid, snapshot) in snapshots {
             // One that has been retired since is of no interest any more.
@@ -182,12 +183,12 @@ struct KeeperState {
         findOldest()
     }
 
-    /// Notes that the files of models are gone.
+    /// Records that the files of models are deleted.
     mutating func remove(_ uids: [ModelUID]) {
         for uid in uids { retired[uid] = nil }
     }
 
-    /// Notes a failure: the next try waits for a tenth of what makes a snapshot due.
+    /// Records a failure: the next attempt waits for a tenth of the bytes that make a snapshot due.
     mutating func pause() {
         resumeAt = logged + allowance / 10
     }
@@ -215,7 +216,7 @@ struct KeeperState {
         if let reader { readers.remove(at: reader) }
     }
 
-    /// Which models there are, by the records before `end`: later ones may not survive a power cut.
+    /// The models according to the records before `end`: later ones may not survive a power cut.
     func census(before end: UInt64) -> Census {
         let served = watches.filter { $0.value.model.firstPosition < end }.mapValues(\.model.name)
         return Census(names: served.merging(shelved.mapValues(\.name)) { name, _ in name })

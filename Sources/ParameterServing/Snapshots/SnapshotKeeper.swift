@@ -1,6 +1,6 @@
-// Keeps the journal short: when the journal since a model's last snapshot outweighs all models together, the model's
-// state is written out by a thread of its own, verified, and the segments that no one needs any more are deleted. Pushes
-// go on meanwhile; all that a snapshot costs them is the copy of the slots.
+// Keeps the journal short: when the journal since a model's last snapshot is larger than all models together, a
+// separate thread writes and verifies the model's state, and deletes the segments that are no longer needed. Pushes
+// continue; a snapshot only costs them the copy of the slots.
 
 import Glibc
 import Journal
@@ -53,16 +53,16 @@ final class SnapshotKeeper: Loop {
         state.withLock { $0.arriving[uid] = position }
     }
 
-    /// Keeps a new model.
+    /// Adds a new model.
     func watch(_ model: Model) {
         state.withLock {
             $0.watch(model, coveredTo: model.firstPosition, mark: $0.logged, coveredMark: $0.logged)
         }
     }
 
-    /// Keeps a model that recovery has brought back.
+    /// Adds a model from recovery.
     ///
-    /// `mark` and `coveredMark` are what had been logged at its newest snapshot and at the oldest that is kept.
+    /// `mark` and `coveredMark` are the bytes logged at its newest snapshot and at the oldest that is kept.
     func watch(_ model: Model, coveredTo position: UInt64, mark: Int, coveredMark: Int) {
         state.withLock { $0.watch(model, coveredTo: position, mark: mark, coveredMark: coveredMark) }
     }
@@ -72,23 +72,23 @@ final class SnapshotKeeper: Loop {
         state.withLock { $0.shelve(model, from: position) }
     }
 
-    /// No longer expects a model that could not be created.
+    /// Cancels a creation that failed.
     func cancelExpected(_ uid: ModelUID) {
         state.withLock { $0.arriving[uid] = nil }
     }
 
-    /// Deletes what is kept of models that are gone.
+    /// Deletes the files of deleted models.
     ///
-    /// `position` is that of the record which tells of it, or one before.
+    /// `position` is that of the record of their end, or an earlier one.
     func deleteFiles(of uids: [ModelUID], at position: UInt64) {
         state.withLock { $0.retire(uids, at: position) }
         wakeUp.broadcast()
     }
 
-    /// Notes that `bytes` are being logged.
+    /// Records that `bytes` are being logged.
     ///
-    /// - Parameter always: whether they make the journal shorter in the end, so that they need not wait.
-    /// - Throws: `journalBehind`, with nothing noted, while the journal holds as much as it may.
+    /// - Parameter always: whether they shorten the journal in the end, so that they need not wait.
+    /// - Throws: `journalBehind`, without recording anything, while the journal has reached its limit.
     func note(_ bytes: Int, always: Bool) throws(ServingError) {
         let becomesDue = try state.withLock { state throws(ServingError) in
             guard always || !state.isBehind else { throw .journalBehind(limit: state.mostNeeded) }
@@ -97,7 +97,7 @@ final class SnapshotKeeper: Loop {
         if becomesDue { wakeUp.broadcast() }
     }
 
-    /// Bytes of records that served models need, and the most that there may be.
+    /// Bytes of records that served models need, and their limit.
     var journalBytes: (needed: Int, most: Int) { state.withLock { ($0.bytesNeeded, $0.mostNeeded) } }
 
     /// Notes the answers of creations and deletions that came with a key.
@@ -114,14 +114,14 @@ final class SnapshotKeeper: Loop {
         return try body(first)
     }
 
-    /// Ends the thread after the snapshot that is under way.
+    /// Ends the thread after the current snapshot.
     func stop() {
         state.withLock { $0.isStopping = true }
         wakeUp.broadcast()
         state.wait(for: wakeUp) { $0.isRunning ? nil : () }
     }
 
-    /// Does the next piece of work.
+    /// Does the next job.
     func turn() -> Turn {
         switch state.withLock({ $0.nextWork() }) {
         case nil:
@@ -148,11 +148,11 @@ final class SnapshotKeeper: Loop {
     /// Waits for work.
     func rest() { state.wait(for: wakeUp) { $0.hasWork ? () : nil } }
 
-    /// What the log calls snapshots of several models.
+    /// The name of several snapshots in the log.
     private static let batch = "snapshots of models"
 
-    /// Runs the work, which the last of the names stands for when it fails; after a failure the journal still holds
-    /// everything, and a later record tries again.
+    /// Runs the work and reports a failure under the last of the names; the journal still has everything, and a later
+    /// record triggers another attempt.
     private func attempt(_ names: [String], _ body: () throws(JournalError) -> Void) {
         do throws(JournalError) {
             try body()
@@ -163,10 +163,10 @@ final class SnapshotKeeper: Loop {
         }
     }
 
-    /// Writes models out: their files share the waits for the disk.
+    /// Writes models out; their files share the waits for the disk.
     private func write(_ models: [Model]) throws(JournalError) {
         let mark = state.withLock { $0.logged }
-        // Whatever was logged before a flush has been handed to the models before the images are asked for.
+        // Everything logged before a flush has been passed to the models before the images are requested.
         let flushed = try flush()
         var written: [(model: Model, step: Int, writer: SnapshotWriter)] = []
         for model in models {
@@ -192,7 +192,7 @@ final class SnapshotKeeper: Loop {
         }
     }
 
-    /// Runs `body` with a copy of the state; where there is no room for one, with the state, and pushes wait meanwhile: the
+    /// Runs `body` with a copy of the state; if there is no room for one, with the state itself while pushes wait: the
     /// journal must become shorter however little memory is left.
     private func withImage<Result>(
         of model: Model, _ body: (ModelImage) throws(JournalError) -> Result
@@ -213,9 +213,9 @@ final class SnapshotKeeper: Loop {
         try shorten()
     }
 
-    /// Makes what has been logged durable: the first position that is not.
+    /// Makes everything logged durable; returns the first position that is not.
     ///
-    /// In the modes that do not sync each record, what a snapshot covers has to be on disk first.
+    /// In modes that do not sync each record, the records that a snapshot covers must be on disk first.
     @discardableResult
     func flush() throws(JournalError) -> UInt64 {
         let result = Future<Result<UInt64, JournalError>>()
@@ -223,7 +223,7 @@ final class SnapshotKeeper: Loop {
         return try result.wait().get()
     }
 
-    /// Deletes the segments that no model needs, after noting which models there are.
+    /// Deletes the segments that no model needs, after writing the list of models.
     private func shorten() throws(JournalError) {
         let end = try flush()
         var (needed, census) = state.withLock { ($0.giveUp(before: end), $0.census(before: end)) }
@@ -234,7 +234,7 @@ final class SnapshotKeeper: Loop {
         _ = try journal.deleteSegments(before: needed)
     }
 
-    /// Writes down which models there are, and how many there have ever been.
+    /// Writes the list of models, and how many there have ever been.
     func write(_ census: Census, covering position: UInt64) throws(JournalError) {
         let uids = uids.withLock { $0 }
         let kind = DataDirectory.Kind.registry.rawValue
@@ -245,7 +245,7 @@ final class SnapshotKeeper: Loop {
     }
 }
 
-/// Writes an image into a store; without a name until the writer is finished.
+/// Writes an image into a store; it has no name until the writer is finished.
 func begin(
     _ image: ModelImage, in store: SnapshotStore, kind: DataDirectory.Kind, label: [UInt8]
 ) throws(JournalError) -> SnapshotWriter {
@@ -268,16 +268,16 @@ extension SnapshotWriter {
     }
 }
 
-/// What the storage tells whoever writes the log.
+/// Events of the storage for the log.
 public enum StorageEvent: Sendable {
     /// A model's snapshot was written and verified.
     case snapshot(model: String, step: Int, bytes: Int)
-    /// Something could not be written; the journal still holds everything.
+    /// Something could not be written; the journal still has everything.
     case failed(String, JournalError)
-    /// The same has been done now.
+    /// The same has succeeded now.
     case done(String)
-    /// The journal refuses records from now on; whether that can end by itself.
+    /// The journal refuses records from now on; whether that may end without a restart.
     case obstructed(JournalError, heals: Bool)
-    /// The journal takes records again.
+    /// The journal accepts records again.
     case healed
 }

@@ -1,20 +1,20 @@
-// A version by itself says nothing of which model it belongs to: a model that is created again counts from 1. A cursor
-// names both, so that what a client has seen is never taken for something else.
+// A version number does not say which model it belongs to: a model that is created again counts from 1. A cursor names
+// both.
 
-/// A version of one life of a model, written `UID-VERSION`.
+/// A version of one model, written `UID-VERSION`.
 public struct Cursor: Sendable, Hashable, CustomStringConvertible {
-    /// The creation of the model.
+    /// The model's uid.
     public let uid: ModelUID
     /// The version.
     public let version: Int
 
-    /// Makes a cursor of its parts.
+    /// Makes a cursor from its parts.
     public init(uid: ModelUID, version: Int) {
         self.uid = uid
         self.version = version
     }
 
-    /// Reads what `description` writes; nil for any other spelling.
+    /// Reads the output of `description`; nil for any other text.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, let uid = ModelUID(parts[0]), let version = Int(parts[1]) else { return nil }
@@ -26,11 +26,11 @@ public struct Cursor: Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(uid)-\(version)" }
 }
 
-/// What a gradient was computed from.
+/// The origin of a gradient.
 public enum Basis: Sendable, Hashable {
-    /// The parameters of a step.
+    /// The parameters at a step.
     case step(Int)
-    /// The parameters of a version.
+    /// The parameters at a version.
     case cursor(Cursor)
 
     var step: Int? { if case .step(let step) = self { step } else { nil } }

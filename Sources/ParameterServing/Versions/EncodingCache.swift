@@ -1,14 +1,14 @@
-// A pull's answer is the same for all who ask for it: it is encoded once per version and shared. The first who asks has it
-// made; who asks meanwhile is told when it is ready. No thread waits.
+// A pull's answer is the same for all who ask: it is encoded once per version and shared. The first request makes it;
+// requests in the meantime are notified when it is ready. No thread waits.
 
 import Threading
 
-/// An answer that is ready to be sent, with what keeps its bytes alive.
+/// A finished answer and the owner of its bytes.
 public protocol Encoding: AnyObject, Sendable {}
 
 /// The encodings of one version, each made at most once.
 public final class EncodingCache: Sendable {
-    /// What a request for an encoding comes to.
+    /// The result of a request for an encoding.
     public typealias Use<Form: Encoding> = @Sendable (Result<Form, ServingError>) -> Void
 
     private enum Slot {
@@ -16,36 +16,36 @@ public final class EncodingCache: Sendable {
         case ready(any Encoding)
     }
 
-    /// Who waits for an encoding: a class, so that thousands may come without a copy for each.
+    /// The requests waiting for an encoding: a class, so that thousands can be added without copies.
     private final class Audience<Form: Encoding> {
         var uses: [Use<Form>]
 
         init(_ first: @escaping Use<Form>) { uses = [first] }
     }
 
-    /// What is known of an encoding.
+    /// The state of an encoding.
     public enum Claim<Form: Encoding> {
-        /// It is there.
+        /// It is ready.
         case ready(Form)
-        /// It is being made; the caller is told.
+        /// It is being made; the caller will be notified.
         case waits
-        /// The caller has to make it, and to `settle`, which tells the caller too.
+        /// The caller must make it and call `settle`, which notifies the caller too.
         case make
-        /// The caller has to make it for itself.
+        /// The caller must make it for itself.
         case makeAlone
     }
 
-    /// A version keeps this many representations; asking for ever new selections must not fill the memory.
+    /// The most encodings that a version keeps, so that ever new selections do not fill the memory.
     public static let mostEntries = 32
     private let slots = Locked<[String: Slot]>([:])
 
     init() {}
 
-    /// The encoding called `key`, or how it comes about; who asks for another form under a key makes it alone.
+    /// The encoding with the given key, or who makes it; a request for another type under a key makes its own.
     ///
     /// - Parameters:
-    ///   - key: names the representation and the selection.
-    ///   - use: takes the encoding once someone has made it, on the thread of the one who did.
+    ///   - key: identifies the representation and the selection.
+    ///   - use: receives the encoding once it is made, on the thread that made it.
     public func claim<Form: Encoding>(_ key: String, _ use: @escaping Use<Form>) -> Claim<Form> {
         slots.withLock { slots in
             switch slots[key] {
@@ -62,7 +62,7 @@ public final class EncodingCache: Sendable {
         }
     }
 
-    /// Keeps what has been made, and tells all who wait for it; after a failure the next who asks tries again.
+    /// Stores a finished encoding and notifies all who wait for it; after a failure the next request tries again.
     public func settle<Form: Encoding>(_ key: String, _ result: Result<Form, ServingError>) {
         let uses: [Use<Form>] = slots.withLock { slots in
             guard case .underWay(let waiting) = slots[key], let audience = waiting as? Audience<Form> else { return [] }
@@ -72,7 +72,7 @@ public final class EncodingCache: Sendable {
         for use in uses { use(result) }
     }
 
-    /// Forgets what is ready: an earlier version is asked for seldom.
+    /// Drops finished encodings: earlier versions are rarely requested.
     func clear() {
         slots.withLock { slots in
             slots = slots.filter { if case .underWay = $0.value { true } else { false } }

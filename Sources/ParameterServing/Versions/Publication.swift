@@ -1,11 +1,11 @@
-// The one place where parameters become visible: broadcast_params. The reference to the newest version is behind
-// one short lock, beside the pulls that wait for a newer one. A pull never waits for an update: it takes the reference.
+// The only place where parameters become visible: broadcast_params. One short lock protects the reference to the newest
+// version and the pulls that wait for a newer one. A pull never waits for an update: it takes the reference.
 
 import Threading
 
-/// The newest version of a model and the pulls that wait for the next.
+/// The newest version of a model, and the pulls that wait for the next.
 ///
-/// 1. Each version has a higher number than the one before, and is of the same model.
+/// 1. Each version has a higher number than the previous one and belongs to the same model.
 public final class Publication: Sendable {
     private struct State {
         var current: PublishedVersion
@@ -20,7 +20,7 @@ public final class Publication: Sendable {
     private let state: Locked<State>
     private let mostRetained: Int
 
-    /// Begins with a version; at most `retaining` earlier ones stay readable.
+    /// Starts with a version; at most `retaining` earlier ones stay readable.
     init(_ first: PublishedVersion, divergence: String? = nil, retaining mostRetained: Int = 0) {
         state = Locked(State(current: first, divergence: divergence))
         self.mostRetained = mostRetained
@@ -29,7 +29,7 @@ public final class Publication: Sendable {
     /// The newest version.
     public var current: PublishedVersion { state.withLock { $0.current } }
 
-    /// The newest version or an earlier one that is still retained.
+    /// The newest version, or an earlier one that is still retained.
     public func version(_ number: Int) -> PublishedVersion? {
         state.withLock { state in
             state.current.version == number ? state.current : state.retained.last { $0.version == number }
@@ -39,16 +39,16 @@ public final class Publication: Sendable {
     /// The parameter that an update made non-finite, until a restore or an import.
     public var divergence: String? { state.withLock { $0.divergence } }
 
-    /// How many pulls wait.
+    /// The number of waiting pulls.
     public var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-    /// Publishes a version and wakes every pull that it answers; pulls of a group in the order in which groups update.
+    /// Publishes a version and wakes every pull that it answers; pulls of a group in the update order of groups.
     ///
     /// - Parameters:
     ///   - optimResult: whether the update succeeded; false publishes nothing and wakes no one.
     ///   - next: the version to publish.
-    ///   - divergence: the parameter that diverged, where the model still waits for a restore or an import.
-    /// - Returns: how many pulls were woken.
+    ///   - divergence: the parameter that diverged, if the model still waits for a restore or an import.
+    /// - Returns: the number of pulls woken.
     /// - Source: seed, `broadcast_params(optim_result)`: the broadcast follows a completed update, in group order.
     @discardableResult
     func broadcastParams(optimResult: Bool, _ next: PublishedVersion, divergence: String? = nil) -> Int {
@@ -70,23 +70,23 @@ public final class Publication: Sendable {
         return woken.count
     }
 
-    /// Puts the newest version among the retained ones, of which `most` stay.
+    /// Adds the newest version to the retained ones, of which `most` are kept.
     ///
-    /// - Returns: the versions that are no longer the newest, to be let go outside of the lock.
+    /// - Returns: the versions that are dropped, to be released outside the lock.
     private func retire(keeping most: Int, in state: inout State) -> [PublishedVersion] {
         state.retained.append(state.current)
         defer { state.retained.removeFirst(max(0, state.retained.count - most)) }
         return state.retained
     }
 
-    /// Update order of groups; within a group, and for pulls of everything, in order of arrival.
+    /// The update order of groups; within a group, and for pulls of everything, the order of arrival.
     private static func comesBefore(_ one: WaitingPull, _ other: WaitingPull) -> Bool {
         (one.condition.group ?? -1, one.token.number) < (other.condition.group ?? -1, other.token.number)
     }
 
-    /// Answers at once if the newest version meets the condition, else keeps the pull until one does.
+    /// Answers immediately if the newest version meets the condition; otherwise keeps the pull until one does.
     ///
-    /// - Returns: a token for `cancel`, or nil when `resume` has been called.
+    /// - Returns: a token for `cancel`, or nil if `resume` has been called.
     public func wait(
         for condition: PullCondition, resume: @escaping @Sendable (PullResult) -> Void
     ) -> WaitToken? {
@@ -107,12 +107,12 @@ public final class Publication: Sendable {
         }
     }
 
-    /// Forgets a waiting pull: its deadline has passed or its client has left.
+    /// Removes a waiting pull whose deadline has passed or whose client has left.
     public func cancel(_ token: WaitToken) {
         state.withLock { $0.waiting[token.number] = nil }
     }
 
-    /// Answers every waiting pull, and all to come, with `reason`.
+    /// Answers all waiting and future pulls with `reason`.
     func end(_ reason: ServingError) {
         let waiting = state.withLock { state in
             state.end = reason
@@ -122,7 +122,7 @@ public final class Publication: Sendable {
         for pull in waiting.sorted(by: Self.comesBefore) { pull.resume(.ended(reason)) }
     }
 
-    /// Remembers that the update after the newest version diverged.
+    /// Records that the update after the newest version diverged.
     func markDiverged(_ parameter: String) {
         state.withLock { $0.divergence = parameter }
     }

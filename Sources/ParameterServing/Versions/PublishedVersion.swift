@@ -1,5 +1,5 @@
-// What pulls see: a version never changes after it is published. A reader holds a reference and needs no lock; the
-// buffer goes back to the pool when the last reader lets go.
+// The state that pulls see: a version never changes after it is published. A reader holds a reference and needs no
+// lock; the buffer returns to the pool when the last reader releases it.
 
 import Optimizers
 
@@ -7,19 +7,19 @@ import Optimizers
 public final class PublishedVersion: Sendable {
     /// The model's uid, as in its ETag.
     public let uid: ModelUID
-    /// The cache cursor: rises by one with every visible change.
+    /// The version number: rises by one with every visible change.
     public let version: Int
-    /// The version with the model that it belongs to.
+    /// The version together with its model.
     public var cursor: Cursor { Cursor(uid: uid, version: version) }
-    /// Updates applied so far.
+    /// The number of updates applied.
     public let step: Int
     /// All parameters in update order.
     public let arena: Arena
-    /// Layout, rates and definition as they hold for this version.
+    /// Layout, rates and definition of this version.
     public let facts: ModelFacts
-    /// What gradients must arrive multiplied by.
+    /// The factor that gradients must be multiplied by.
     public let lossScale: Double
-    /// The answers made of this version.
+    /// The answers made from this version.
     public let encodings = EncodingCache()
 
     init(uid: ModelUID, version: Int, step: Int, arena: Arena, facts: ModelFacts, lossScale: Double) {
@@ -31,7 +31,7 @@ public final class PublishedVersion: Sendable {
         self.lossScale = lossScale
     }
 
-    /// What is known now, told of an earlier version that is no longer kept.
+    /// The current facts under the number of an earlier version that is no longer kept.
     public func told(at version: Int, step: Int) -> PublishedVersion {
         PublishedVersion(uid: uid, version: version, step: step, arena: arena, facts: facts, lossScale: lossScale)
     }

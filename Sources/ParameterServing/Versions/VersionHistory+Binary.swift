@@ -1,4 +1,5 @@
-// The branch history on disk, from image format 2 on: without it a restart would forget which versions a restore left.
+// The branch history on disk, from image format 2 on: without it a restart would forget which versions a restore
+// abandoned.
 
 extension ByteWriter {
     mutating func write(_ history: VersionHistory) {
@@ -11,7 +12,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Reads what `write(_: VersionHistory)` wrote.
+    /// Reads the output of `write(_: VersionHistory)`.
     mutating func readHistory() throws(FormatError) -> VersionHistory {
         let turns = try readArray { reader throws(FormatError) in
             VersionHistory.Turn(

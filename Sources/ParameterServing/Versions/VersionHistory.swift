@@ -1,5 +1,5 @@
-// Which step each version was at, and which versions a restore has left behind. A version rises by one with every
-// change and the step only with an update, so a short list of turns tells all of it; it is part of the image.
+// The step of each version, and the versions that a restore has abandoned. A version rises by one with every change and
+// the step only with an update, so a short list of turns is enough; it is part of the image.
 
 /// The steps of a model's versions, as far back as they are kept.
 struct VersionHistory: Equatable {
@@ -7,39 +7,39 @@ struct VersionHistory: Equatable {
     struct Turn: Equatable {
         var version: Int
         var step: Int
-        /// The version whose state a restore brought back; nil where the model went on from the version before.
+        /// The version whose state a restore brought back; nil if the model continued from the previous version.
         var source: Int?
     }
 
     /// The oldest first; never empty.
     private(set) var turns: [Turn]
 
-    /// The history of a model that begins at a version.
+    /// Makes the history of a model that starts at a version.
     init(version: Int, step: Int) {
         turns = [Turn(version: version, step: step)]
     }
 
-    /// A history as an image holds it; nil for one that cannot be.
+    /// Makes a history from an image; nil if it is impossible.
     init?(_ turns: [Turn]) {
         guard !turns.isEmpty, zip(turns, turns.dropFirst()).allSatisfy({ $0.version < $1.version }) else { return nil }
         self.turns = turns
     }
 
-    /// What the turns take.
+    /// The size of the turns in memory.
     var bytes: Int { EntryBytes.array(turns) }
 
-    /// What one more takes.
+    /// The size of one more turn.
     static let bytesAdded = 2 * MemoryLayout<Turn>.stride
 
-    /// Notes the step that a new version is at.
+    /// Records the step of a new version.
     mutating func note(version: Int, step: Int) {
         if let last = turns.last, step - last.step == version - last.version { return }
         append(Turn(version: version, step: step))
     }
 
-    /// Notes that a new version brings an earlier state back.
+    /// Records that a new version restores an earlier state.
     ///
-    /// - Parameter source: the version of that state; nil for the last one of that step.
+    /// - Parameter source: the version of that state; nil for the last one at that step.
     mutating func noteReturn(version: Int, step: Int, source: Int?) {
         append(Turn(version: version, step: step, source: source ?? lastVersion(at: step, before: version)))
     }
@@ -49,13 +49,13 @@ struct VersionHistory: Equatable {
         turns.removeFirst(max(0, turns.count - ServingConfiguration.versionTurns))
     }
 
-    /// The step of a version; that of the oldest turn for what is before it.
+    /// The step of a version; for versions before the oldest turn, the step of that turn.
     func step(of version: Int) -> Int {
         guard let turn = turns.last(where: { $0.version <= version }) else { return turns[0].step }
         return turn.step + (version - turn.version)
     }
 
-    /// Whether a restore has left the branch that a version is on; `current` is the newest version.
+    /// Whether a restore has abandoned the branch of a version; `current` is the newest version.
     func hasLeft(_ version: Int, current: Int) -> Bool {
         var newest = current
         for turn in turns.reversed() {

@@ -1,23 +1,22 @@
-// A pull that waits is a closure and a condition, never a thread. What it waits for is decided here, so that
-// publishing can ask each one in a line.
+// A waiting pull is a closure and a condition, never a thread. The condition is evaluated here.
 
-/// What a pull waits for.
+/// The condition of a waiting pull.
 public struct PullCondition: Sendable {
     /// Answer when the version is greater.
     public var since: Int?
     /// Answer when the step is at least this.
     public var minStep: Int?
-    /// The group's place in update order for a pull of one group; pulls of everything come first.
+    /// The group's index in update order for a pull of one group; pulls of everything come first.
     public var group: Int?
 
-    /// Makes a condition; all parts must hold.
+    /// Makes a condition; all parts must be met.
     public init(since: Int? = nil, minStep: Int? = nil, group: Int? = nil) {
         self.since = since
         self.minStep = minStep
         self.group = group
     }
 
-    /// Why a pull cannot be answered by a model that is at `version`; nil where it can, now or later.
+    /// Why a pull can never be answered by a model at `version`; nil if it can, now or later.
     public func refusal(at version: PublishedVersion) -> ServingError? {
         guard let since, since > version.version else { return nil }
         return .cursorUnknown(cursor: "\(Cursor(uid: version.uid, version: since))", newest: "\(version.cursor)")
@@ -29,15 +28,15 @@ public struct PullCondition: Sendable {
     }
 }
 
-/// How a wait ended.
+/// The result of a wait.
 public enum PullResult: Sendable {
     /// A version that meets the condition.
     case version(PublishedVersion)
-    /// The model was deleted, the daemon is stopping, or what the pull waits for cannot come.
+    /// The model was deleted, the daemon is stopping, or the condition cannot be met.
     case ended(ServingError)
 }
 
-/// Names a waiting pull, to be able to take it back.
+/// Identifies a waiting pull, for cancelling it.
 public struct WaitToken: Sendable, Hashable {
     let number: Int
 }

@@ -1,22 +1,22 @@
-// Asking a model about its workers. The table belongs to the executor, so an answer comes by a callback.
+// Queries about a model's workers. The table belongs to the executor, so an answer comes through a callback.
 
 import Names
 
-/// What a model knows of a worker.
+/// The model's information about a worker.
 public struct WorkerFacts: Sendable {
-    /// The registration that counts; 0 for a worker that never registered.
+    /// Its current epoch; 0 for a worker that never registered.
     public var epoch: Int
-    /// The highest number that was applied in this epoch.
+    /// The highest number applied in this epoch.
     public var lastSeq: Int
 
-    /// Makes facts of their parts.
+    /// Makes facts from their parts.
     public init(epoch: Int, lastSeq: Int) {
         self.epoch = epoch
         self.lastSeq = lastSeq
     }
 }
 
-/// What became of a push.
+/// The result of a push.
 public enum PushOutcome: Sendable {
     /// It was applied; its receipt.
     case applied(Receipt)
@@ -27,18 +27,18 @@ public enum PushOutcome: Sendable {
 }
 
 extension Model {
-    /// Gives every worker that the model remembers to `body`, on an executor thread.
+    /// Passes all workers that the model remembers to `body`, on an executor thread.
     public func workers(_ body: @escaping @Sendable ([Name: WorkerFacts]) -> Void) {
         inspect { state in
             body(state.ledger.workers.mapValues { WorkerFacts(epoch: $0.epoch, lastSeq: $0.lastSeq) })
         }
     }
 
-    /// Gives what became of a push to `body`, on an executor thread.
+    /// Passes the result of a push to `body`, on an executor thread.
     ///
     /// - Parameters:
     ///   - seq: the push's number.
-    ///   - worker: who pushed it.
+    ///   - worker: the worker that sent it.
     ///   - epoch: the worker's registration; nil for its current one.
     ///   - body: called once.
     public func outcome(

@@ -1,14 +1,14 @@
-// The rates of a receipt are as many as the model has groups, and receipts are kept in thousands. Those of one update
-// after another are mostly the same: they share one list, which is counted once, as long as a receipt has it.
+// The rates of a receipt are as many as the model has groups, and thousands of receipts are kept. Consecutive updates
+// mostly have the same rates: their receipts share one list, which is counted once, as long as one of them exists.
 
-/// What the budget lends for a list of rates; tells no receipts apart.
+/// The budget's loan for a list of rates; ignored when receipts are compared.
 struct RatesMemory: Sendable, Equatable {
     private let reservation: Reservation?
 
     /// Nothing, for a short list.
     init() { reservation = nil }
 
-    /// What `rates` take; counted beyond the limit if need be, for they are there.
+    /// The size of `rates`; counted beyond the limit if necessary, because they exist already.
     init(_ rates: [Float?], _ budget: MemoryBudget) {
         reservation = rates.isLong ? budget.owe(rates.bytes) : nil
     }
@@ -17,30 +17,30 @@ struct RatesMemory: Sendable, Equatable {
 }
 
 extension Receipt {
-    /// The most that a list of rates takes without being counted for itself: each receipt counts it as its own.
+    /// The largest list of rates that is not counted separately: each receipt counts it as its own.
     static let ratesWithin = 32 + 8 * MemoryLayout<Float?>.stride
 }
 
 extension [Float?] {
-    /// What the list takes in memory.
+    /// The size of the list in memory.
     var bytes: Int { 32 + count * MemoryLayout<Float?>.stride }
 
-    /// Whether it is counted for itself.
+    /// Whether it is counted separately.
     var isLong: Bool { bytes > Receipt.ratesWithin }
 }
 
-/// The lists of receipts that are read: each is there once, and counted once.
+/// The lists of receipts being read: each exists once, and is counted once.
 struct SharedRates {
     private typealias List = (rates: [Float?], memory: RatesMemory)
 
-    /// What lends memory for them; nil where nothing is counted yet.
+    /// Lends memory for them; nil if nothing is counted yet.
     private let budget: MemoryBudget?
     private var byPlace: [UnsafeRawPointer: List] = [:]
     private var byValue: [[Float?]: List] = [:]
 
     init(_ budget: MemoryBudget? = nil) { self.budget = budget }
 
-    /// Has a receipt share its rates with the others that have the same ones.
+    /// Lets a receipt share its rates with others that have the same ones.
     mutating func share(in receipt: inout Receipt) {
         guard receipt.learningRates.isLong, let place = receipt.learningRates.place else { return }
         let list = byPlace[place] ?? list(receipt.learningRates)
@@ -56,16 +56,16 @@ struct SharedRates {
     }
 }
 
-/// The long lists of rates of some receipts, each once, for images: there they would be most of the file.
+/// The long lists of rates of some receipts, each once, for images: otherwise they would be most of the file.
 struct RatesTable {
-    /// Fewer rates in all are written with each receipt, as earlier releases read them.
+    /// With fewer rates in total, each receipt includes its own, which earlier releases can read.
     private static let fewest = 4096
 
     private(set) var lists: [[Float?]] = []
     private var numbers: [UnsafeRawPointer: Int] = [:]
     private var rates = 0
 
-    /// Whether a table is shorter than what it stands for.
+    /// Whether a table is shorter than the lists that it replaces.
     var isUseful: Bool { rates > Self.fewest }
 
     mutating func add(_ rates: [Float?]) {
@@ -76,7 +76,7 @@ struct RatesTable {
         lists.append(rates)
     }
 
-    /// The number of a list; nil for a short one, which is written where it belongs.
+    /// The number of a list; nil for a short one, which is written in place.
     func number(of rates: [Float?]) -> Int? {
         guard rates.isLong, let place = rates.place else { return nil }
         return numbers[place]
@@ -84,6 +84,6 @@ struct RatesTable {
 }
 
 extension [Float?] {
-    /// Where it is; two lists that are at one place are one.
+    /// Its address; two lists at one address are the same.
     fileprivate var place: UnsafeRawPointer? { withUnsafeBytes { $0.baseAddress } }
 }

@@ -1,5 +1,5 @@
-// The moment at which a model heard of a worker, and who made room for it. Both are part of the logged command, so that a
-// replay of the log knows as much of age as the first run did, whatever its clock and its limits are.
+// When a model last heard of a worker, and which worker was replaced. Both are part of the logged command, so that a
+// replay of the log has the same ages as the first run, regardless of its clock and limits.
 
 import Names
 
@@ -7,6 +7,6 @@ import Names
 public struct Sighting: Sendable, Equatable {
     /// Seconds since 1970.
     public var time: Int
-    /// The worker whose receipts go, because the command's own is one too many.
+    /// The worker whose receipts are dropped because the limit is reached.
     public var expires: Name?
 }

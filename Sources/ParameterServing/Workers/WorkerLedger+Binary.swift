@@ -1,10 +1,10 @@
-// The dedup table on disk: without it a snapshot would forget what a retry needs.
+// The deduplication table on disk: without it a snapshot would forget what retries need.
 
 import Names
 import Optimizers
 
 extension ByteWriter {
-    /// Writes all that is remembered of workers, in an order that does not depend on hashing.
+    /// Writes everything remembered about workers, in an order that does not depend on hashing.
     mutating func write(_ ledger: WorkerLedger) {
         write(ledger.workers.sorted { $0.key < $1.key }) { writer, worker in
             writer.write(worker.key)
@@ -13,11 +13,11 @@ extension ByteWriter {
             writer.write(worker.value.forgottenThrough)
             writer.write(worker.value.entries) { $0.write($1) }
         }
-        // The first format had pushes with a key here; they are in the ledger of keys since.
+        // The first format had pushes with a key here; they have moved to the ledger of keys.
         write(0)
     }
 
-    /// Writes when each worker was last seen, and the expired ones: what images have since format 4.
+    /// Writes when each worker was last seen, and the expired ones: in images since format 4.
     mutating func write(agesOf ledger: WorkerLedger) {
         write(ledger.workers.sorted { $0.key < $1.key }) { writer, worker in writer.write(worker.value.lastSeen) }
         write(ledger.expired.sorted { $0.key < $1.key }) { writer, worker in
@@ -26,7 +26,7 @@ extension ByteWriter {
         }
     }
 
-    /// Writes what is known of expired workers but their age; nothing for none.
+    /// Writes the expired workers without their age; nothing if there are none.
     mutating func write(numbersOf expired: [Name: WorkerLedger.Expired]) {
         for (name, worker) in expired.sorted(by: { $0.key < $1.key }) {
             write(name)
@@ -55,7 +55,7 @@ extension ByteWriter {
         write(receipt.gap)
     }
 
-    /// Writes the number of a list, if there is a table and it is in it; else all of it, behind -1 where there is a table.
+    /// Writes the number of a list if the table has it; otherwise the list itself, after -1 if there is a table.
     private mutating func write(rates: [Float?]) {
         let number = lists?.number(of: rates)
         if lists != nil { write(number ?? -1) }
@@ -69,7 +69,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Reads what `write(_: WorkerLedger)` wrote, and the pushes with a key that the first format had behind it.
+    /// Reads the output of `write(_: WorkerLedger)`, and the pushes with a key that the first format had after it.
     mutating func readLedger() throws(FormatError) -> (workers: [Name: WorkerLedger.Worker], keys: [KeyLedger.Entry]) {
         let workers = try readArray { reader throws(FormatError) in
             let name = try reader.readName()
@@ -87,7 +87,7 @@ extension ByteReader {
         return (Dictionary(workers, uniquingKeysWith: { first, _ in first }), keys)
     }
 
-    /// Reads what `write(agesOf:)` wrote; the workers are those that were read before.
+    /// Reads the output of `write(agesOf:)`, for the workers that were read before.
     mutating func readAges(
         into workers: inout [Name: WorkerLedger.Worker]
     ) throws(FormatError) -> [Name: WorkerLedger.Expired] {

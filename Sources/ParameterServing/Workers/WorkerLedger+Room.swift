@@ -1,12 +1,12 @@
-// Room for new workers: the one that has not been seen for longest makes it, once it is old enough. Who that is, is decided
-// as a command is admitted and logged with it; the log decides for every replay.
+// Room for new workers: the one unseen for longest is replaced, if it is old enough. The choice is made when a command
+// is admitted and logged with it, so that every replay follows the log.
 
 import Names
 
 extension WorkerLedger {
-    /// The worker that is to make room for `name` now; nil where there is room, or no one is old enough.
+    /// The worker to be replaced by `name` now; nil if there is room, or no worker is old enough.
     ///
-    /// A full table whose oldest worker is too young is read once until that one may be old enough.
+    /// A full table whose oldest worker is too young is not scanned again until that one may be old enough.
     mutating func roomMaker(for name: Name, at now: Int) -> Name? {
         let firstAsked = firstAsked ?? now
         self.firstAsked = firstAsked
@@ -27,12 +27,12 @@ extension WorkerLedger {
         return oldest.name
     }
 
-    /// Notes that an admitted command will expire a worker.
+    /// Records that an admitted command will expire a worker.
     mutating func reserveRoom(_ sighting: Sighting?) {
         if let name = sighting?.expires { leaving.insert(name) }
     }
 
-    /// Takes that back, for a command that could not be logged.
+    /// Reverts that, for a command that could not be logged.
     mutating func leaveRoom(_ sighting: Sighting?) {
         guard let name = sighting?.expires else { return }
         leaving.remove(name)

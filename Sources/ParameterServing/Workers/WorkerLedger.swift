@@ -1,22 +1,22 @@
-// Exactly once: the table of what each worker has pushed. A key passes three stages: unknown, in flight (in the
-// journal, not yet applied) and applied (its receipt is here). Only the model's executor touches the table.
+// Exactly once: the table of each worker's pushes. A key passes three stages: unknown, in flight (logged, not applied)
+// and applied (its receipt is here). Only the model's executor uses the table.
 
 import Names
 
-/// The pushes that a model remembers, by worker.
+/// The remembered pushes of a model, by worker.
 struct WorkerLedger {
-    /// What the ledger knows of a key.
+    /// The ledger's information about a key.
     enum Finding: Equatable {
-        /// Not seen: it may be pushed. `gap` numbers were left out between the highest one applied and it; what is only
-        /// under way does not count, for a replay of the log could not know of it.
+        /// Not seen: it may be pushed. `gap` numbers were skipped between the highest one applied and it; pushes in
+        /// flight do not count, because a replay of the log cannot know them.
         case new(gap: Int)
         /// Applied before; the stored receipt.
         case applied(Receipt, Fingerprint)
-        /// Logged, not applied yet.
+        /// Logged, but not applied yet.
         case pending(Fingerprint)
     }
 
-    /// A receipt with what identifies its push.
+    /// A receipt and the identity of its push.
     struct Entry: Equatable {
         var seq: Int
         var fingerprint: Fingerprint
@@ -27,16 +27,16 @@ struct WorkerLedger {
     struct Worker: Equatable {
         var epoch = 0
         var lastSeq = 0
-        /// The highest number whose receipt has left the window: from here down nothing is known.
+        /// The highest number whose receipt has left the window: nothing is known from here down.
         var forgottenThrough = 0
-        /// Seconds since 1970 of its last push or registration; 0 where a log of the first releases does not tell.
+        /// Seconds since 1970 of its last push or registration; 0 if a log of the first releases does not say.
         var lastSeen = 0
         var entries: [Entry] = []
 
-        /// What it takes, beside its place in the table.
+        /// Its size, in addition to its place in the table.
         fileprivate var bytes: Int { EntryBytes.array(entries) }
 
-        /// Lets go of the oldest receipts.
+        /// Drops the oldest receipts.
         mutating func forget(beyond window: Int) {
             let excess = entries.prefix(max(0, entries.count - window))
             forgottenThrough = excess.reduce(forgottenThrough) { max($0, $1.seq) }
@@ -44,7 +44,7 @@ struct WorkerLedger {
         }
     }
 
-    /// What is left of a worker that has made room: enough to tell which of its numbers were used.
+    /// The remainder of a replaced worker: enough to tell which of its numbers were used.
     struct Expired: Equatable {
         var epoch: Int
         var lastSeq: Int
@@ -53,9 +53,9 @@ struct WorkerLedger {
 
     /// Receipts kept per worker.
     let window: Int
-    /// The most workers a model remembers with their receipts.
+    /// The most workers whose receipts are kept.
     let mostWorkers: Int
-    /// How long, in seconds, a worker is not seen before it makes room for another.
+    /// The time in seconds after which an unseen worker may be replaced.
     let lifetime: Int
     private(set) var workers: [Name: Worker] = [:]
     private(set) var expired: [Name: Expired] = [:]
@@ -64,14 +64,14 @@ struct WorkerLedger {
     var leaving: Set<Name> = []
     /// No worker is old enough before this time.
     var nextExpiry = 0
-    /// When the ledger was first asked for room: workers of unknown age count as seen then.
+    /// When the ledger first needed room: workers of unknown age count as seen then.
     var firstAsked: Int?
-    /// What lists of receipts and long names take.
+    /// The size of lists of receipts and long names.
     private var listBytes = 0
 
     private static let workerBytes = EntryBytes.place(Name.self, Worker.self)
     private static let expiredBytes = EntryBytes.place(Name.self, Expired.self)
-    /// A push under way takes its place in the table, and leaves a receipt.
+    /// A push in flight needs its place in the table and leaves a receipt.
     private static let pushBytes =
         EntryBytes.place(PushKey.self, Fingerprint.self) + MemoryLayout<Entry>.stride + Receipt.ratesWithin
 
@@ -87,18 +87,18 @@ struct WorkerLedger {
             lifetime: Int(configuration.workerLifetime.components.seconds))
     }
 
-    /// What all of it takes, but for long lists of rates, which receipts share and account for themselves.
+    /// The size of everything except long lists of rates, which receipts share and account for.
     var bytes: Int {
         listBytes + workers.count * Self.workerBytes + expired.count * Self.expiredBytes
             + inFlight.count * Self.pushBytes
     }
 
-    /// What a worker takes more that is not among them yet.
+    /// The additional size of a new worker.
     func bytesAdded(by name: Name) -> Int {
         workers[name] == nil ? Self.workerBytes + EntryBytes.text(name) : 0
     }
 
-    /// The worker as it is known, be it by its numbers alone.
+    /// The worker, even if only its numbers are known.
     private func known(_ name: Name) -> Worker? {
         workers[name]
             ?? expired[name].map {
@@ -106,16 +106,16 @@ struct WorkerLedger {
             }
     }
 
-    /// The registration that counts; 0 for a worker that never registered.
+    /// Its current epoch; 0 for a worker that never registered.
     func epoch(of name: Name) -> Int { known(name)?.epoch ?? 0 }
 
-    /// The highest number that was applied in that epoch.
+    /// The highest number applied in that epoch.
     func lastSeq(of name: Name) -> Int { known(name)?.lastSeq ?? 0 }
 
-    /// What is known of `key`.
+    /// The state of `key`.
     ///
-    /// - Throws: `fenced` for an epoch that is not the worker's current one, `receiptForgotten` for a number older than
-    ///   the window, `tooManyWorkers` for a new worker beyond the limit that does not see another one off.
+    /// - Throws: `fenced` for an epoch other than the worker's current one, `receiptForgotten` for a number older than
+    ///   the window, `tooManyWorkers` for a new worker beyond the limit that cannot replace another one.
     func find(_ key: PushKey, _ sighting: Sighting? = nil) throws(ServingError) -> Finding {
         if let fingerprint = inFlight[key] { return .pending(fingerprint) }
         return try find(worker: key.worker, epoch: key.epoch, seq: key.seq, sighting)
@@ -136,12 +136,12 @@ struct WorkerLedger {
         throw .receiptForgotten(worker: name, seq: seq, oldest: worker.forgottenThrough + 1)
     }
 
-    /// What a push that has been logged finds: its gap, or the receipt where a sequence number is in the log twice.
+    /// The state of a logged push: its gap, or the receipt if the log has the sequence number twice.
     ///
-    /// Knows no window and no limit, which are settings and may differ from the run that logged the push: what it
-    /// acknowledged would be lost.
+    /// Ignores window and limit, which are settings and may differ from the run that logged the push: an acknowledged
+    /// push would be lost.
     ///
-    /// - Throws: `fenced` alone, which the log decides.
+    /// - Throws: only `fenced`, which depends on the log.
     func findLogged(_ key: PushKey) throws(ServingError) -> Finding {
         let (name, epoch, seq) = (key.worker, key.epoch, key.seq)
         let gap = try gap(worker: name, epoch: epoch, before: seq)
@@ -151,7 +151,7 @@ struct WorkerLedger {
         return .new(gap: gap)
     }
 
-    /// How many numbers were left out before `seq`.
+    /// The number of skipped numbers before `seq`.
     private func gap(worker name: Name, epoch: Int, before seq: Int) throws(ServingError) -> Int {
         let worker = known(name) ?? Worker()
         if epoch != worker.epoch { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
@@ -163,7 +163,7 @@ struct WorkerLedger {
         inFlight[key] = fingerprint
     }
 
-    /// Expires a worker: its receipts go, what is left tells its numbers.
+    /// Expires a worker: drops its receipts and keeps its numbers.
     mutating func expire(_ name: Name) {
         leaving.remove(name)
         guard let worker = workers.removeValue(forKey: name) else { return }
@@ -176,7 +176,7 @@ struct WorkerLedger {
         listBytes -= EntryBytes.text(oldest.key)
     }
 
-    /// Changes a worker in its place, for its receipts are many; one that is not there comes in.
+    /// Changes a worker in place, because its receipts are many; adds one that is not there.
     private mutating func change(_ name: Name, _ body: (inout Worker) -> Void) {
         if workers[name] == nil {
             if expired[name] == nil { listBytes += EntryBytes.text(name) }
@@ -191,7 +191,7 @@ struct WorkerLedger {
         listBytes += change(&workers[name, default: Worker()])
     }
 
-    /// Forgets that `key` is under way: its push came to nothing, and the key may be used again.
+    /// Removes the mark of `key`: its push failed, and the key may be used again.
     mutating func abandon(_ key: PushKey) {
         inFlight[key] = nil
     }
@@ -209,18 +209,18 @@ struct WorkerLedger {
         }
     }
 
-    /// Refuses a worker that is one too many.
+    /// Refuses a worker beyond the limit.
     func checkRoom(for name: Name, _ sighting: Sighting? = nil) throws(ServingError) {
         guard workers[name] == nil, workers.count >= mostWorkers, sighting?.expires == nil else { return }
         throw .tooManyWorkers(limit: mostWorkers)
     }
 
-    /// Refuses a worker whose receipts are not here.
+    /// Refuses a worker without receipts.
     func checkKnown(_ name: Name) throws(ServingError) {
         if workers[name] == nil { throw .unknownWorker(name) }
     }
 
-    /// Gives `name` a new epoch whose numbers start at 1.
+    /// Starts a new epoch of `name`, with numbers from 1.
     mutating func register(_ name: Name, seen sighting: Sighting? = nil) -> Int {
         change(name) { worker in
             worker = Worker(epoch: worker.epoch + 1, lastSeen: max(worker.lastSeen, sighting?.time ?? 0))
@@ -228,7 +228,7 @@ struct WorkerLedger {
         return epoch(of: name)
     }
 
-    /// Puts back what a snapshot held; a window that has become smaller since holds at once.
+    /// Restores the content of a snapshot; a window that has become smaller applies at once.
     mutating func restore(workers: [Name: Worker], expired: [Name: Expired] = [:]) {
         (self.expired, leaving, nextExpiry) = (expired, [], 0)
         self.workers = workers.mapValues { worker in
@@ -240,7 +240,7 @@ struct WorkerLedger {
         listBytes += expired.keys.reduce(0) { $0 + EntryBytes.text($1) }
     }
 
-    /// Has receipts that were read share their rates and account for them.
+    /// Lets receipts from an image share their rates and account for them.
     mutating func share(_ rates: inout SharedRates) {
         for name in Array(workers.keys) {
             change(name) { worker in
