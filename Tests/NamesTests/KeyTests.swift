@@ -13,7 +13,7 @@ struct KeyTests {
         "ElementType.swift",  // element types
         "EncodingCache.swift",  // keys that selections make of numbers
         "Optimizer.swift", "OptimizerState.swift", "ModelOptimizer.swift",  // what rules call their numbers
-        "ModelOptimizer+NamedState.swift", "NamedStateReading.swift",  // the same
+        "NamedState.swift", "NamedStateReading.swift",  // the same
         "Rule.swift", "OwnRule.swift", "LARS.swift", "ASGD.swift", "TorchNAdam.swift", "SGD.swift",  // the same
         "StateNumber.swift", "StateForm.swift",  // the same
         "Aliases.swift",  // words of other libraries

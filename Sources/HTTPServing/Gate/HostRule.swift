@@ -57,7 +57,7 @@ struct HostRule: Sendable {
         } else {
             end = bytes.firstIndex(of: UInt8(ascii: ":")) ?? bytes.endIndex
         }
-        guard end > bytes.startIndex, isPort(bytes[end...]), bytes[..<end].allSatisfy(isNameByte) else { return nil }
+        guard end > bytes.startIndex, isPort(bytes[end...]), bytes[..<end].allSatisfy(isHostByte) else { return nil }
         return String(value[..<end])
     }
 
@@ -66,7 +66,7 @@ struct HostRule: Sendable {
         return colon == UInt8(ascii: ":") && bytes.count <= 6 && bytes.dropFirst().allSatisfy(\.isDigit)
     }
 
-    private static func isNameByte(_ byte: UInt8) -> Bool {
+    private static func isHostByte(_ byte: UInt8) -> Bool {
         HostName.isNameByte(byte) || "~:[]".utf8.contains(byte)
     }
 

@@ -41,25 +41,20 @@ struct OptimizerSubjects {
         _ setting: SettingValue, at pointer: String, beside model: OptimizerSubject, _ catalogue: Catalogue
     ) throws(OptimizerError) -> OptimizerSubject {
         let framework = model.traits.framework
-        let own = try OptimizerReader(catalogue: catalogue, framework: framework).read(setting, pointer: pointer)
+        guard !model.row.updatesWholeModel else {
+            throw .invalid(
+                pointer, .valueError,
+                "\(model.row.traits.name) updates a whole model; leave `optimizer` out of the groups.",
+                expected: "nothing", got: setting.stringValue ?? setting.kind)
+        }
+        let reader = OptimizerReader(catalogue: catalogue, framework: framework, isForGroup: true)
+        let own = try reader.read(setting, pointer: pointer)
         guard own.traits.framework == framework else {
             throw .invalid(
                 pointer, .valueError,
                 "All optimizers of a model come from one framework, and the model's is from \(framework.rawValue); "
                     + "choose one of \(framework.words.module).",
                 expected: framework.rawValue, got: own.traits.framework.rawValue)
-        }
-        guard !model.row.updatesWholeModel else {
-            throw .invalid(
-                pointer, .valueError,
-                "\(model.row.traits.name) updates a whole model; leave `optimizer` out of the groups.",
-                expected: "nothing", got: own.row.traits.name)
-        }
-        guard !own.row.updatesWholeModel else {
-            throw .invalid(
-                pointer, .valueError,
-                "\(own.row.traits.name) updates a whole model; write it as the model's `optimizer`, without others.",
-                expected: "an optimizer for a group", got: own.row.traits.name)
         }
         return own
     }

@@ -32,6 +32,8 @@ struct OptimizerReader {
     let catalogue: Catalogue
     /// The framework of a name that does not state one.
     var framework = Framework.standard
+    /// Whether the optimizer is a group's: a refusal must not suggest what the next one would refuse.
+    var isForGroup = false
 
     func read(_ setting: SettingValue?, pointer: String = "/optimizer") throws(OptimizerError) -> OptimizerSubject {
         guard let setting else {
@@ -42,6 +44,12 @@ struct OptimizerReader {
         let (name, object) = try name(setting, pointer: pointer)
         let settings = SettingReader(object, pointer: pointer, owner: name, known: ["type", "framework"])
         let row = try find(try OptimizerName(name, settings, unless: framework), pointer: pointer)
+        guard !isForGroup || !row.updatesWholeModel else {
+            throw .invalid(
+                pointer, .valueError,
+                "\(row.traits.name) updates a whole model; write it as the model's `optimizer`, without others.",
+                expected: "an optimizer for a group", got: row.traits.name)
+        }
         if row.traits.wrapsAnother { return try wrapped(row, object, pointer: pointer) }
         let named = SettingReader(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
         return OptimizerSubject(row: row, traits: row.traits, settings: named, inner: nil, decider: (row, named))
@@ -111,6 +119,7 @@ struct OptimizerReader {
         let known = catalogue.optimizers.map { $0.traits }.filter { $0.name.folded == last }
         let stated = Framework.allCases.first { parts.dropLast().contains($0.words.submodule) } ?? framework
         guard let traits = known.first(where: { $0.framework == stated }) ?? known.first else { return nil }
+        guard !isForGroup || traits.framework == framework else { return nil }
         let name = traits.framework.rawValue
         let reason = traits.framework == framework ? "it is called `\(traits.name)`." : "\(name) has it."
         return #"\#(reason) Write `"optimizer":{"type":"\#(traits.name)","framework":"\#(name)"}`."#

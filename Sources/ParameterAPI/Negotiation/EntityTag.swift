@@ -113,4 +113,8 @@ extension Call {
 }
 
 /// A short text that distinguishes two selections of parameters in tags and caches.
-func digest(of text: String) -> String { String(text.utf8.fnv1a, radix: 36) }
+func digest(of text: String) -> String {
+    let builder = Fingerprint.Builder()
+    builder.add(text)
+    return String(builder.fingerprint.low, radix: 36)
+}

@@ -19,17 +19,3 @@ public struct PushKey: Sendable, Hashable {
     /// The key's name in messages.
     var text: String { "\(worker)/\(epoch)/\(seq)" }
 }
-
-/// A 128-bit hash of a body's meaning; different bodies practically never share one.
-public struct Fingerprint: Sendable, Hashable {
-    /// The first eight bytes.
-    public var high: UInt64
-    /// The last eight bytes.
-    public var low: UInt64
-
-    /// Makes a fingerprint from its two halves.
-    public init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-}

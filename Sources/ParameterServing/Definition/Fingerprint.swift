@@ -4,6 +4,20 @@
 import CXXHash
 import Optimizers
 
+/// A 128-bit hash of a body's meaning; different bodies practically never share one.
+public struct Fingerprint: Sendable, Hashable {
+    /// The first eight bytes.
+    public var high: UInt64
+    /// The last eight bytes.
+    public var low: UInt64
+
+    /// Makes a fingerprint from its two halves.
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+}
+
 extension Fingerprint: CustomStringConvertible {
     /// 32 hex digits.
     public var description: String {
