@@ -92,7 +92,7 @@ struct BodyTests {
         #expect(eventually { server.server.counters.connections == 0 })
     }
 
-    @Test("a chunked body that is cut short is not finished")
+    @Test("a chunked body that is truncated is not finished")
     func cutChunk() throws {
         let server = try TestServer()
         let client = server.client()
@@ -103,7 +103,7 @@ struct BodyTests {
         #expect(server.hub.seen.finished == 0)
     }
 
-    @Test("a body method without any length is answered 411 where a body is wanted")
+    @Test("a body method without any length is answered with 411 if a body is expected")
     func lengthRequired() throws {
         let server = try TestServer()
         let client = server.client()

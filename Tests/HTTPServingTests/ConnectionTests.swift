@@ -1,4 +1,4 @@
-// What happens on one connection: keep-alive, pipelining, HEAD, refusals, large answers.
+// Behaviour of one connection: keep-alive, pipelining, HEAD, refusals, large answers.
 
 import Glibc
 import Testing
@@ -97,7 +97,7 @@ struct ConnectionTests {
         #expect(client.rest() == [])
     }
 
-    @Test("a body that nobody wants is ignored when it is short and refused when it is long")
+    @Test("an unexpected body is ignored if it is short and refused if it is long")
     func ignoredBody() throws {
         let server = try TestServer()
         let client = server.client()
@@ -107,7 +107,7 @@ struct ConnectionTests {
         #expect(client.answer()?.status == 413)
     }
 
-    @Test("100 Continue is sent before a body that is wanted, and not before one that is refused")
+    @Test("100 Continue is sent before an expected body, and not before a refused one")
     func expectation() throws {
         let server = try TestServer()
         let client = server.client()
@@ -158,7 +158,7 @@ struct ConnectionTests {
         #expect(eventually { server.hub.seen.descriptors.allSatisfy { fcntl($0, F_GETFD) == -1 } })
     }
 
-    @Test("a NUL in the target does not cut it short")
+    @Test("a NUL in the target does not truncate it")
     func nul() throws {
         let server = try TestServer()
         for target in ["/a\0b", "/a?x=\0b", "/\0"] {
@@ -190,7 +190,7 @@ struct ConnectionTests {
         #expect(fourth.answer()?.status == 200)
     }
 
-    @Test("connections of one address have a limit of their own, loopback has not")
+    @Test("connections of one address have their own limit, except for loopback")
     func perAddress() {
         let census = ConnectionCensus(limit: 5, limitPerAddress: 1)
         var address = sockaddr_in()

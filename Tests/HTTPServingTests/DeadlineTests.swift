@@ -70,7 +70,7 @@ struct DeadlineTests {
         #expect(configuration.minimumRate == 240 && configuration.rateWindow == .seconds(30))
     }
 
-    @Test("a body that moves at the least rate may take its time")
+    @Test("a body at the lowest rate may take as long as it needs")
     func slowBody() throws {
         let server = try server {
             $0.minimumRate = 240
@@ -116,7 +116,7 @@ struct DeadlineTests {
         #expect(client.answer()?.text == "awake\n")
     }
 
-    @Test("after an early answer what follows is taken for a while only")
+    @Test("after an early answer, further bytes are received for a limited time")
     func lingering() throws {
         let server = try server {
             $0.lingerDeadline = .seconds(1)

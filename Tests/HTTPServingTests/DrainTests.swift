@@ -1,4 +1,4 @@
-// The orderly end of a server: what waits is answered, what is idle closed, nothing aborts.
+// The graceful end of a server: waiting requests are answered, idle connections closed, nothing is aborted.
 
 import Glibc
 import Testing
@@ -54,7 +54,7 @@ struct DrainTests {
         #expect(late.answer() == nil)
     }
 
-    @Test("a body under way is finished and answered, and then the connection closes")
+    @Test("a body in progress is finished and answered, and then the connection closes")
     func body() throws {
         let server = try TestServer()
         let client = server.client()
@@ -67,7 +67,7 @@ struct DrainTests {
         #expect(answer["Connection"] == "close")
     }
 
-    @Test("a large answer under way is finished")
+    @Test("a large answer in progress is finished")
     func answer() throws {
         let server = try TestServer()
         let client = server.client()

@@ -33,7 +33,7 @@ struct ExchangeTests {
         }
     }
 
-    @Test("an exchange that nobody completes is answered at its deadline")
+    @Test("an exchange that is never completed is answered at its deadline")
     func expires() throws {
         let server = try TestServer()
         let client = server.client()
@@ -87,7 +87,7 @@ struct ExchangeTests {
         server.hub.wake("too late\n")
     }
 
-    @Test("who asks after the client has left is told at once")
+    @Test("a handler set after the client has left is called at once")
     func abandonedBefore() throws {
         let server = try TestServer()
         do {

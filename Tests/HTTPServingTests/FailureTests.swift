@@ -1,4 +1,4 @@
-// What the library cannot read: it is answered like every other refusal, never with a page of the library's own.
+// Input that the library cannot parse: it is answered like every other refusal, never with the library's own page.
 
 import Testing
 

@@ -1,4 +1,4 @@
-// More of everything than a loop can serve at once: each turn takes a part, and what is served already goes on.
+// More of everything than a loop can serve at once: each turn takes a part, and clients being served continue.
 
 import Glibc
 import Testing
@@ -80,7 +80,7 @@ struct FloodTests {
         #expect(server.client().answered("GET", "/next") == 200)
     }
 
-    @Test("clients that come and go in that state are not counted for good")
+    @Test("clients that come and go in that state are not counted forever")
     func passing() throws {
         let server = try TestServer {
             $0.loopCount = 1
@@ -137,7 +137,7 @@ struct FloodTests {
         #expect(server.hub.seen.requests.isEmpty)
     }
 
-    @Test("many heads that take too long are all told so, a few in a turn")
+    @Test("many heads that take too long are all answered, a few in a turn")
     func slowHeads() throws {
         let server = try TestServer {
             $0.connectionsPerTurn = 3
@@ -149,7 +149,7 @@ struct FloodTests {
         #expect(eventually { server.server.counters.connections == 0 })
     }
 
-    @Test("a parked request that may change something is not told that nothing happened when the server stops")
+    @Test("a parked request that may change something is not told that nothing was applied when the server stops")
     func cutOff() throws {
         let server = try TestServer()
         let (reader, writer) = (server.client(), server.client())

@@ -1,4 +1,4 @@
-// The admission gate by itself: heads in, requests or refusals out.
+// The admission gate alone: heads in, requests or refusals out.
 
 import Testing
 
@@ -166,7 +166,7 @@ struct GateTests {
         #expect(refusal(fields: [(name: "X", value: "a\tb \u{e9}")]) == nil)
     }
 
-    @Test("framing errors win over everything that could be said about the request")
+    @Test("framing errors take precedence over all others")
     func order() {
         let bad = [(name: "Content-Length", value: "x")]
         #expect(refusal("GET", "/%zz", host: "evil.example", fields: bad) == .malformedContentLength)

@@ -1,4 +1,5 @@
-// Clients that send what they have to say and close their side: they are served, and let go of when they are answered.
+// Clients that finish sending and close their side: they are served, and their connections are closed when they are
+// answered.
 
 import Glibc
 import Testing

@@ -1,4 +1,4 @@
-// Room for newcomers: where connections or memory run out, the slowest body goes first, and only a slow one.
+// Room for new connections: when connections or memory run out, the slowest body is cut first, and only if it is slow.
 
 import Glibc
 import Testing
@@ -60,7 +60,7 @@ struct PressureTests {
         withExtendedLifetime(senders) {}
     }
 
-    @Test("an answer that tells of want of memory makes the slowest body give up its own", arguments: 1...3)
+    @Test("an answer that reports a lack of memory makes the slowest body release its own", arguments: 1...3)
     func memory(loops: Int) throws {
         let server = try server {
             $0.pressureRate = 1 << 40

@@ -1,4 +1,4 @@
-// Heads that end before they seem to: what the library takes for a second request is never served, whatever hides it.
+// Heads that end before they seem to: data that the library takes for a second request is never served.
 
 import Testing
 

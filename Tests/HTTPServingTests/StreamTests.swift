@@ -1,5 +1,5 @@
-// Answers whose content is made while they are sent: the connection sleeps while there is nothing to send, and whoever makes
-// the content learns of the end, whatever it is.
+// Answers produced while they are sent: the connection is suspended while there is nothing to send, and the producer
+// learns of the end in every case.
 
 import Glibc
 import Testing
@@ -104,7 +104,7 @@ struct StreamTests {
         #expect(client.rest() == Self.bytes)
     }
 
-    @Test("whoever makes it learns that the client has left", arguments: [false, true])
+    @Test("the producer learns that the client has left", arguments: [false, true])
     func left(whileStarving: Bool) throws {
         let server = try TestServer()
         var client: Client? = server.client()
@@ -118,7 +118,7 @@ struct StreamTests {
         #expect(eventually { server.server.counters.connections == 0 })
     }
 
-    @Test("a stop ends it where it is, and the client can tell")
+    @Test("a stop ends it early, and the client can tell")
     func stop() throws {
         let server = try TestServer()
         let client = server.client()

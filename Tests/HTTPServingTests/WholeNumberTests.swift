@@ -1,4 +1,4 @@
-// Numbers on the wire: what is read, and what no lenient reader may let pass.
+// Numbers on the wire: what is accepted, and what lenient parsers would let pass.
 
 import Testing
 

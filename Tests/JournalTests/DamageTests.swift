@@ -1,5 +1,5 @@
-// Damage on disk: cuts at every byte, flips of every bit. Either exactly the prefix that is left comes back, and the
-// report says what was dropped, or the open refuses and names the place. Never different records.
+// Damage on disk: cuts at every byte, flips of every bit. Either exactly the remaining prefix is read and the report
+// says what was dropped, or the open refuses and names the place. Never different records.
 
 import SimulatedMachine
 import Testing

@@ -1,5 +1,5 @@
-// A full disk refuses appends, keeps what it has, and takes appends again once there is room: on the simulated disk
-// and, where the test may mount one, on a small tmpfs.
+// A full disk refuses appends, keeps its content, and accepts appends again once there is space: on the simulated disk
+// and, if the test may mount one, on a small tmpfs.
 
 import Glibc
 import SimulatedMachine
@@ -25,7 +25,7 @@ struct DiskFullTests {
         throw JournalError.closed
     }
 
-    @Test("appends fail while the disk is full and work again by themselves")
+    @Test("appends fail while the disk is full and work again without a restart")
     func heals() throws {
         let disk = SimulatedDisk()
         disk.limit(to: 40_000)
@@ -74,7 +74,7 @@ struct DiskFullTests {
         #expect(try SmallJournal.recover(disk).records.map(\.payload) == [[1], [4]])
     }
 
-    @Test("a file prepared ahead whose sync failed is thrown away: a second sync of it would lie")
+    @Test("a file prepared ahead whose sync failed is thrown away: a second sync could report false success")
     func aheadOfNeed() throws {
         let disk = SimulatedDisk()
         let log = try SmallJournal.open(disk) { _ in }

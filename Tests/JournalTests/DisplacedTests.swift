@@ -1,5 +1,5 @@
-// What others do to the files while the journal is open: removed, moved and replaced segments, a lock file that is gone,
-// symbolic links where files are to be written.
+// Changes to the files by others while the journal is open: removed, moved and replaced segments, a missing lock file,
+// symbolic links in place of files.
 
 import Glibc
 import Testing
@@ -75,12 +75,12 @@ struct DisplacedTests {
         journal.close()
     }
 
-    @Test("a segment that is cut short while it is open is not written to any more")
+    @Test("a segment that is truncated while it is open is not written any more")
     func cutShort() throws {
         let directory = try TemporaryDirectory()
         let journal = try directory.open()
         _ = try journal.appendAndWait(Record([1]))
-        // Zeros that are being written ahead make it long again: it is cut until it stays short.
+        // Zeros written in advance make it long again: it is cut until it stays short.
         let path = "\(directory.path)/\(Self.segment)"
         repeat {
             try #require(truncate(path, 0) == 0)
@@ -90,7 +90,7 @@ struct DisplacedTests {
         journal.close()
     }
 
-    @Test("a lock file that is removed lets nobody in")
+    @Test("a removed lock file does not let another process in")
     func lock() throws {
         let directory = try TemporaryDirectory()
         let journal = try directory.open()

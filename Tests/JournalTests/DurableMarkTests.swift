@@ -1,5 +1,5 @@
-// What is not there any more: the newest segment gone, cut short or an older copy of it. A start either has all that was
-// acknowledged, or refuses, says how much is missing and changes nothing; verify says the same.
+// Missing data: the newest segment removed, truncated or replaced by an older copy. A start either has everything
+// acknowledged, or refuses, says how much is missing and changes nothing; verify reports the same.
 
 import Glibc
 import SimulatedMachine
@@ -54,7 +54,7 @@ struct DurableMarkTests {
         #expect(try holds(small.disk, small))
     }
 
-    @Test("an old copy of the journal's segments is refused, whenever it was made; the number that is missing is told")
+    @Test("an old copy of the journal's segments is refused at any age, and the number of missing records is reported")
     func oldCopy() throws {
         let whole = try Self.journal(sealed: false)
         for count in 0..<Self.sizes.count {
@@ -85,7 +85,7 @@ struct DurableMarkTests {
         #expect(tried == 200)
     }
 
-    @Test("salvage gives up what is missing, and says that nobody can tell how much it was")
+    @Test("salvage gives up what is missing, and says that the number is unknown")
     func salvage() throws {
         let small = try Self.journal(sealed: false)
         try small.disk.remove(small.path(3))

@@ -1,5 +1,5 @@
-// The n-th call fails, for every n and every kind of failure: what was acknowledged stays, what was refused never
-// appears, a full disk heals, and after the first real failure nothing is written any more.
+// The n-th call fails, for every n and every kind of failure: acknowledged records stay, refused ones never appear, a
+// full disk recovers, and after the first real failure nothing more is written.
 
 import Glibc
 import SimulatedMachine
@@ -138,7 +138,7 @@ struct FailingCallTests {
         #expect(disk.calls == calls)
     }
 
-    @Test("an interrupted call is repeated, another failure is told with its name")
+    @Test("an interrupted call is repeated, another failure is reported with its name")
     func interrupted() throws {
         var tries = 0
         let result = try POSIXFileSystem.check("read") { () -> Int in

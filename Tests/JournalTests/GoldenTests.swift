@@ -71,7 +71,7 @@ struct GoldenTests {
         let golden = try makeCopy()
         let bytes = try golden.read("segment-000000000001.journal")
         let disk = SimulatedDisk()
-        // The header, salt and all, is taken over; the records are written anew behind it.
+        // The header, including the salt, is copied; the records are written again after it.
         disk.put("/j/segment-000000000001.journal", Array(bytes[..<64]) + [UInt8](repeating: 0, count: 4096))
         let log = try SmallJournal.open(disk) { _ in }
         for position in UInt64(1)...4 {

@@ -123,7 +123,7 @@ struct GroupCommitTests {
         journal.close()
     }
 
-    @Test("mode interval calls back before the sync, which follows by itself")
+    @Test("mode interval calls back before the sync, which follows automatically")
     func intervalMode() throws {
         let journal = try open(SimulatedDisk(), .interval(milliseconds: 20))
         #expect(try journal.appendAndWait(Record([1])) == Acknowledgement(position: 1, isDurable: false))
@@ -154,7 +154,7 @@ struct GroupCommitTests {
         #expect(seen == [UInt8](repeating: 100, count: 16))
     }
 
-    @Test("a payload is kept alive until its callback has run, then let go")
+    @Test("a payload is kept alive until its callback has run, then released")
     func ownership() throws {
         final class Owner: Sendable {}
         let journal = try open(SimulatedDisk(), .group)

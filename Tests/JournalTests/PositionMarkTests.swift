@@ -1,5 +1,5 @@
-// What a start knows of records that were acknowledged before their sync and that a power cut took: how many numbers
-// it has to leave out, so that none that was shown comes again with other content.
+// A start's knowledge of records that were acknowledged before their sync and lost in a power cut: how many numbers it
+// must skip, so that no number that was shown returns with other content.
 
 import SimulatedMachine
 import Testing

@@ -127,7 +127,7 @@ struct ReadingTests {
         #expect(try !Journal.verify(directory: "/j", on: one.disk).isIntact)
     }
 
-    @Test("a replay that throws ends the open, names the record and lets go of the directory")
+    @Test("a replay that throws ends the open, names the record and releases the directory")
     func refusal() throws {
         struct Refusal: Error {}
         let place = try TemporaryDirectory()
@@ -142,7 +142,7 @@ struct ReadingTests {
         #expect(count == 3)
     }
 
-    @Test("a directory that cannot be made is told as such")
+    @Test("a directory that cannot be made is reported as such")
     func noDirectory() {
         #expect(throws: JournalError.self) { try Journal.open(directory: "/dev/null/journal") { _ in } }
     }

@@ -1,4 +1,4 @@
-// What the tests of this target share: a directory that goes away, records as values, appends that wait.
+// Common to the tests of this target: a temporary directory, records as values, blocking appends.
 
 import Glibc
 import SimulatedMachine
@@ -63,7 +63,7 @@ extension Copy {
             payload: Array(record.payload))
     }
 
-    /// By memcmp: element by element takes most of a test's time in a debug build.
+    /// With memcmp, because comparing elements takes most of a test's time in a debug build.
     static func == (one: Copy, other: Copy) -> Bool {
         one.position == other.position && one.type == other.type && one.flags == other.flags
             && one.model == other.model && one.payload.count == other.payload.count
@@ -76,7 +76,7 @@ extension Copy {
     }
 }
 
-/// A value that another thread gives.
+/// A value set by another thread.
 final class Promise<Value: Sendable>: Sendable {
     private let value = Locked<Value?>(nil)
     private let isGiven = Condition()

@@ -1,4 +1,4 @@
-// An optimizer as a user would write it: the seed's example in Swift. The daemon beside it serves it by name.
+// A custom optimizer: the seed's example in Swift. The daemon in OwnDaemon serves it by name.
 
 import Optimizers
 

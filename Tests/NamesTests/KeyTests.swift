@@ -1,4 +1,4 @@
-// No `String` is the key of a dictionary or a set on the path of a name: it would hash two spellings alike.
+// A `String` must not be the key of a dictionary or a set for client names: it would treat two spellings as one.
 
 import Foundation
 import Testing

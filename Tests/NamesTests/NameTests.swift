@@ -1,7 +1,7 @@
 import Names
 import Testing
 
-/// Pairs that `String` holds to be equal and Unicode's code charts do not.
+/// Pairs that `String` considers equal although their code points differ.
 private let twins: [(String, String)] = [
     ("\u{e9}", "e\u{301}"), ("K", "\u{212a}"), ("\u{2126}", "\u{3a9}"), (";", "\u{37e}"), ("\u{212b}", "\u{c5}"),
     ("`", "\u{1fef}"),

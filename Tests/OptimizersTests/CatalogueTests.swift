@@ -1,4 +1,4 @@
-// What the catalogue promises: recorded runs for each rule, names in any spelling, memory counted before it is taken.
+// The catalogue's promises: recorded runs for each rule, names in any spelling, memory counted before it is taken.
 
 import Names
 import Testing

@@ -1,4 +1,4 @@
-// Memory that no machine has is refused, not a trap; memory for what has been logged is waited for.
+// Memory that no machine has is refused without a trap; memory for logged changes is waited for.
 
 import Testing
 
@@ -6,7 +6,7 @@ import Testing
 
 /// Buffers of float32.
 @Suite struct FloatBufferTests {
-    /// An address has 47 bits: two to the 50th bytes fit nowhere.
+    /// An address has 47 bits, so 2^50 bytes cannot fit.
     @Test("a buffer beyond the address space is refused with its size")
     func beyondAddressSpace() throws {
         #expect(throws: OptimizerError.noMemory(bytes: 1 << 50)) { _ = try FloatBuffer(count: 1 << 48) }
@@ -14,7 +14,7 @@ import Testing
         withExtendedLifetime(buffer) { #expect(buffer[0..<3].allSatisfy { $0 == 0 }) }
     }
 
-    /// What an update may have to keep is taken before, so that nothing is left to ask for once it is logged.
+    /// The memory for copies of slots is reserved in advance, so that nothing is requested after logging.
     @Test("room for the copies of slots is taken once, used and given back")
     func roomForCopies() throws {
         let shape = try #require(Shape([1 << 20]))

@@ -1,5 +1,5 @@
-// Whose words a definition speaks is a row of the catalogue and a case of one enumeration: another framework must need no
-// third place.
+// The framework of a definition is a row of the catalogue and a case of one enumeration: another framework must not
+// need a third place.
 
 import Foundation
 import Names

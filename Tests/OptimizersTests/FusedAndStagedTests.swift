@@ -1,4 +1,4 @@
-// The promise behind the stages: what a dry run shows and a subclass computes is what the fused kernels do, bit for bit.
+// The fused kernels give the same bits as the stages of a dry run and of a subclass.
 
 import CKernels
 import Testing

@@ -1,5 +1,5 @@
-// Optimizers of groups: a model of two is two models of one that are pushed together, bit for bit. The rules themselves are
-// held by the golden cases.
+// Optimizers of groups: a model with two optimizers equals two models with one that are pushed together, bit for bit.
+// The golden cases test the rules themselves.
 
 import Names
 import Testing
@@ -13,13 +13,13 @@ struct GroupOptimizerTests {
         !$0.contains("LARS") && !$0.contains("AdaFactor")
     }
 
-    /// The parts of the pipeline that both optimizers go through.
+    /// The parts of the pipeline that both optimizers pass.
     enum Pipeline: String, CaseIterable, CustomTestStringConvertible {
         case plain, scaled, dynamic
         var testDescription: String { rawValue }
     }
 
-    @Test("a model of two optimizers is two models of one", arguments: definitions, Pipeline.allCases)
+    @Test("a model with two optimizers equals two models with one", arguments: definitions, Pipeline.allCases)
     func pairs(_ definition: String, _ pipeline: Pipeline) throws {
         let trio = try Trio(definition, pipeline)
         for step in 0..<5 { try trio.push(step) }
@@ -137,7 +137,7 @@ struct GroupOptimizerTests {
         try model.push(["a": [1, 1], "b": [1]])
     }
 
-    /// What is wrong, and where the answer points.
+    /// The mistake, and where the answer points.
     static let refusals: [(model: String, group: String, pointer: String, words: String)] = [
         ("Adam", #""optimizer":"Adamm""#, "/groups/1/optimizer", "no optimizer `Adamm`"),
         ("Adam", #""optimizer":7"#, "/groups/1/optimizer", "name or an object"),
@@ -166,7 +166,7 @@ struct GroupOptimizerTests {
         ("FTRL", #""lr":0.5"#, "/groups/1/lr", "one rate for all"),
     ]
 
-    @Test("refuses what cannot be, with its place", arguments: refusals)
+    @Test("refuses mistakes with their place", arguments: refusals)
     func refused(_ row: (model: String, group: String, pointer: String, words: String)) throws {
         let model = row.model.hasPrefix("{") ? row.model : "\"\(row.model)\""
         let rate = row.model.contains("LARS") ? #","learning_rate":0.1"# : ""
@@ -176,7 +176,7 @@ struct GroupOptimizerTests {
         #expect(error.map { "\($0)" }?.contains(row.words) == true, "\(String(describing: error))")
     }
 
-    @Test("a loss scale that one optimizer has not is refused; there are at most 64")
+    @Test("a loss scale that one optimizer lacks is refused; there are at most 64")
     func limits() throws {
         #expect(throws: OptimizerError.self) {
             try Replay(
@@ -203,7 +203,7 @@ struct GroupOptimizerTests {
     }
 }
 
-/// A model of two optimizers, and one model for each of them.
+/// A model with two optimizers, and one model for each of them.
 private final class Trio {
     let both: Replay
     let parts: [Replay]

@@ -1,4 +1,4 @@
-// Groups, weight decay and centralization as MindSpore's base class has them; each title is a sentence of its rules.
+// Groups, weight decay and centralization as in MindSpore's base class; each title is one of its rules.
 
 import Names
 import Testing
@@ -46,7 +46,7 @@ struct GroupTests {
         #expect(model.optimizer.layout.parameters.map(\.name) == ["a", "c.weight", "b"])
     }
 
-    @Test("the rest goes to a last group default only if the definition says so")
+    @Test("parameters without a group form a last group default only if the definition says so")
     func defaultGroup() throws {
         let complaint = try #require(Self.complaint(#""groups":[{"params":["a"]}]"#))
         #expect(complaint.exception == .valueError && complaint.detail.contains("`b`, `c.weight`"))
@@ -81,7 +81,7 @@ struct GroupTests {
         #expect(try model.optimizer.learningRate == [0.5, 0.1])
     }
 
-    @Test("an exhausted array refuses the step and changes nothing; held, its last value goes on")
+    @Test("an exhausted array refuses the step and changes nothing; with hold, the last value is used")
     func exhausted() throws {
         let error = OptimizerError.learningRateExhausted(group: "default", step: 2, length: 2)
         let model = try Replay(#"{"optimizer":"sgd","learning_rate":[0.5,0.25]}"#, ["w": [1]])
@@ -96,7 +96,7 @@ struct GroupTests {
         #expect(held["w"] == [0.75] && held.optimizer.step == 8)
     }
 
-    @Test("an untrained parameter needs no group, takes no gradient and is pulled along")
+    @Test("an untrained parameter needs no group, takes no gradient, and is part of pulls")
     func untrained() throws {
         let parameters = [
             ParameterDefinition(name: "mean", shape: .scalar, isTrainable: false),
@@ -137,7 +137,7 @@ struct WeightDecayTests {
         #expect(model.optimizer.layout.parameters[1].decayReason.contains("is 0"))
     }
 
-    @Test("of FTRL and AdaFactor knows no names", arguments: ["ftrl", "adafactor"])
+    @Test("of FTRL and AdaFactor ignores names", arguments: ["ftrl", "adafactor"])
     func noFilter(_ name: String) throws {
         let model = try Replay(#"{"optimizer":"\#(name)","weight_decay":0.5}"#, ["beta": [2]])
         #expect(model.optimizer.layout.parameters[0].decays)

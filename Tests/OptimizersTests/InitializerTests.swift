@@ -1,4 +1,4 @@
-// First values: the same on every machine, by seed and name, with the moments that their kind promises.
+// Initial values: the same on every machine for a seed and a name, with the moments of their kind.
 
 import Names
 import Testing
@@ -17,7 +17,7 @@ struct InitializerTests {
     }
 
     /// Computed by an independent program: SplitMix64 and FNV-1a as published, uniform in [-0.07, 0.07].
-    @Test("give these very values on every machine")
+    @Test("give these values on every machine")
     func fixed() throws {
         let uniform = try Self.values(.uniform, [4])
         #expect(uniform == InitializerTests.uniformOfSeed0)

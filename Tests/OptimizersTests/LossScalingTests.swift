@@ -71,7 +71,7 @@ struct LossScalingTests {
         #expect(report.nextLossScale == next)
     }
 
-    @Test("a state from before there was an end comes down to it")
+    @Test("a state from before the scale was limited is reduced to the limit")
     func oldState() throws {
         let model = try Replay(Self.dynamic, ["w": [0]])
         var state = model.optimizer.exportState()
@@ -114,7 +114,7 @@ struct LossScalingTests {
         #expect(throws: OptimizerError.nonFiniteGradient(parameter: "w")) { try fixed.push(["w": [.nan, 3]]) }
     }
 
-    @Test("a thousand overflows in a row are survived, one more is an error")
+    @Test("a thousand consecutive overflows are accepted, one more is an error")
     func stuck() throws {
         let scaling = try LossScaling(try SettingJSON.read(#"{"type":"dynamic"}"#), pointer: "")
         var scaler = LossScaler(startOf: scaling)

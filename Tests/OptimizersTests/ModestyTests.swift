@@ -1,5 +1,5 @@
-// Updates of modest numbers keep no copy of the slots: they must stay finite whatever the numbers are, and the rules that
-// most models use must come to it.
+// Updates of modest numbers keep no copy of the slots: they must stay finite whatever the numbers are, and the most
+// widely used rules must be among them.
 
 import Names
 import Testing

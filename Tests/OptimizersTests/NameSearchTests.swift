@@ -1,4 +1,4 @@
-// Looking for names: the quick ways find what the plain ones find, over names made to differ little.
+// Searching names: the fast ways find what the simple ones find, over names that differ little.
 
 import Names
 import Testing
@@ -18,7 +18,7 @@ struct NameSearchTests {
         return all
     }()
 
-    /// What a pattern means, by its definition.
+    /// The meaning of a pattern, by its definition.
     private static func matches(_ pattern: ArraySlice<Unicode.Scalar>, _ text: ArraySlice<Unicode.Scalar>) -> Bool {
         guard let first = pattern.first else { return text.isEmpty }
         if first == "*" {

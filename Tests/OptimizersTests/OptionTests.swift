@@ -1,4 +1,4 @@
-// Options that meet: what one does when another is there. Numbers by hand, or from the formulas evaluated in NumPy.
+// Options in combination. Numbers by hand, or from the formulas evaluated in NumPy.
 
 import Testing
 

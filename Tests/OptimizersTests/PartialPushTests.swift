@@ -1,5 +1,5 @@
-// Pushes that leave parameters out: under torch each parameter counts its own updates. Golden/partial holds what torch
-// did, and what NumPy makes of torch's formulas for the rules and options beside (Reference/partial_torch.py).
+// Pushes that leave parameters out: under torch each parameter counts its own updates. Golden/partial has torch's
+// results, and NumPy's results of torch's formulas for other rules and options (Reference/partial_torch.py).
 
 import CKernels
 import Names
@@ -91,7 +91,7 @@ struct PartialPushTests {
         #expect(other.optimizer.counts == [0, 0] && other.optimizer.step == 7)
     }
 
-    @Test("a skipped update counts for none, a dry run neither")
+    @Test("neither a skipped update nor a dry run counts")
     func skipped() throws {
         let body = #"{"optimizer":{"type":"adam","framework":"torch"},"learning_rate":0.1,"on_nonfinite":"skip"}"#
         let model = try Replay(body, ["a": [1], "b": [1]])
@@ -116,7 +116,7 @@ struct PartialPushTests {
 }
 
 extension PartialPushTests {
-    @Test("a user's class sees the parameter's t under torch and the model's else, sparse pushes counted too")
+    @Test("a custom class sees the parameter's t under torch and the model's else, sparse pushes counted too")
     func subclass() throws {
         let catalogue = Catalogue(adding: [TorchT.self, ModelT.self])
         for (name, first, second) in [("TorchT", Float(1), Float(2)), ("ModelT", 4, 5)] {
@@ -136,7 +136,7 @@ extension PartialPushTests {
     }
 }
 
-/// A user's rule that writes t into the parameter.
+/// A custom rule that writes t into the parameter.
 private class ModelT: Optimizer {
     override class var traits: RuleTraits { RuleTraits("ModelT", learningRate: 1) }
     override var takesSparseGradients: Bool { true }

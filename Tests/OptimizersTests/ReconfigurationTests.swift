@@ -1,4 +1,4 @@
-// Live changes: what a patch does to a definition, and what the model keeps.
+// Changes during training: the effect of a patch on a definition, and what the model keeps.
 
 import Names
 import Testing
@@ -70,7 +70,7 @@ struct ReconfigurationTests {
         #expect(try MergePatch.apply(.object([]), to: model.optimizer.definition) == model.optimizer.definition)
     }
 
-    @Test("of a group gives it a rate of its own")
+    @Test("of a group gives it its own rate")
     func group() throws {
         let model = try Self.model()
         try Self.patch(model, group: "x", #"{"lr":[7,8]}"#)
@@ -105,7 +105,7 @@ struct ReconfigurationTests {
         #expect(throws: OptimizerError.self) { try Self.patch(model, json) }
     }
 
-    @Test("of the loss scaling start it anew, others leave it where it stands")
+    @Test("of the loss scaling restart it, others keep it")
     func lossScaling() throws {
         let model = try Replay(
             #"{"optimizer":"sgd","loss_scaling":{"type":"dynamic","init_loss_scale":4}}"#, ["a": [0]])

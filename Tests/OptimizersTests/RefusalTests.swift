@@ -1,5 +1,5 @@
-// Every refusal that MindSpore was seen to make, from Tests/conformance/data/errors.json: each row is marked, and what
-// paramd does with it is driven here in process and by the conformance tests over HTTP.
+// Every recorded refusal of MindSpore, from Tests/conformance/data/errors.json: each row is marked, and paramd's
+// behaviour is tested here in process and by the conformance tests over HTTP.
 
 import Foundation
 import Names

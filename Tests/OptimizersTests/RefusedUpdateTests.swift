@@ -77,7 +77,7 @@ struct RefusedUpdateTests {
         try model.push(["w": [0, 1]])
     }
 
-    @Test("a rule of a user's that gives up half-way leaves no trace either")
+    @Test("a custom rule that fails half-way leaves no trace either")
     func construct() throws {
         let catalogue = Catalogue(adding: [HalfWay.self])
         let model = try Replay(
@@ -95,7 +95,7 @@ struct RefusedUpdateTests {
         #expect(model.optimizer.slots[1].buffer.base[0] == .infinity && model.optimizer.step == 1)
     }
 
-    /// Whether the model refuses; looks at what either outcome promises.
+    /// Whether the model refuses; checks the promises of either outcome.
     private func isRefused(_ gradients: Gradients, by model: Replay) throws -> Bool {
         let before = model.bits
         do {

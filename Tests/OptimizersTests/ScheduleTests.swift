@@ -10,7 +10,7 @@ struct ScheduleTests {
 
     static func kind(_ kind: String) -> [Int] { cases.indices.filter { cases[$0]["kind"]?.stringValue == kind } }
 
-    /// What a request holds: the case's name with its arguments.
+    /// The content of a request: the case's name with its arguments.
     static func setting(_ golden: SettingValue) -> SettingValue {
         let arguments = golden["args"]?.entries ?? []
         return .object([SettingValue.Entry(key: "schedule", value: golden["name"] ?? .null)] + arguments)
@@ -119,7 +119,7 @@ struct ScheduleTests {
     }
 }
 
-/// The complaint that a body throws; nil where it throws none.
+/// The complaint that a body causes; nil if there is none.
 func complaint(_ body: () throws(OptimizerError) -> Void) -> Complaint? {
     do {
         try body()

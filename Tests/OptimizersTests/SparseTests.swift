@@ -1,5 +1,5 @@
-// Sparse gradients: who takes them, what happens to rows that are named twice and to rows that are not named.
-// The recorded runs (adam_sparse_*, ftrl_sparse_*, ...) hold the numbers; these tests hold the rules in words.
+// Sparse gradients: which rules support them, and the effect on rows that are named twice and on other rows. The
+// recorded runs (adam_sparse_*, ftrl_sparse_*, ...) have the numbers; these tests state the rules.
 
 import Testing
 
@@ -42,7 +42,7 @@ struct SparseTests {
         #expect(model.bits == before)
     }
 
-    @Test("with a row outside of the parameter are refused and change nothing", arguments: [-1, 4, Int.max])
+    @Test("with a row outside the parameter are refused and change nothing", arguments: [-1, 4, Int.max])
     func outside(_ row: Int) throws {
         let model = try Self.model(#""adam""#)
         let before = model.bits

@@ -1,4 +1,4 @@
-// A state exported and imported continues to the last bit: what a snapshot, a restore and a replay of the journal need.
+// An exported and imported state continues to the last bit, as snapshots, restores and replays require.
 
 import Testing
 

@@ -1,10 +1,10 @@
-// The base class as a library: the seed's MyMomentum, written by a user, trains like the built-in one.
+// The base class as a library: the seed's MyMomentum, written by a user, trains like the built-in rule.
 
 import MyMomentum
 import Optimizers
 import Testing
 
-@Suite("A user's own optimizer")
+@Suite("A custom optimizer")
 struct SubclassTests {
     static let catalogue = Catalogue(adding: [MyMomentum.self])
 
@@ -88,7 +88,7 @@ struct SubclassTests {
     }
 }
 
-/// A user's rule that counts the gradients of each parameter, and fails at 42, half-way.
+/// A custom rule that counts the gradients of each parameter, and fails at 42, half-way.
 private final class Tally: Optimizer {
     override class var traits: RuleTraits { RuleTraits("Tally") }
     private lazy var tally = layout.parameters.map { _ in 0.0 }

@@ -1,5 +1,5 @@
-// What PyTorch's own description of an optimizer holds, sent as it is: `torch.optim.X(...).defaults` as JSON, groups with
-// arguments of their own, and names without their framework.
+// PyTorch's own description of an optimizer, sent as it is: `torch.optim.X(...).defaults` as JSON, groups with their
+// own arguments, and names without their framework.
 
 import Testing
 

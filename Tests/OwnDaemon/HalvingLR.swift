@@ -1,4 +1,4 @@
-// A schedule as a user would write it.
+// A custom schedule.
 
 import Optimizers
 

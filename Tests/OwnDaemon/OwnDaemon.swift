@@ -1,4 +1,4 @@
-// A user's own daemon: paramd with optimizers and a schedule of theirs.
+// A custom daemon: paramd with a user's optimizers and schedule.
 
 import MyMomentum
 import ParameterServer

@@ -1,9 +1,9 @@
-// A rule whose update takes as long as somebody wants it to, to see what does not wait for it.
+// A rule whose update takes as long as a test wants, to see what does not wait for it.
 
 import Glibc
 import Optimizers
 
-/// Plain descent that does not begin while the file named by PATIENT exists; it makes one beside it that says it waits.
+/// Plain descent that does not start while the file named by PATIENT exists; creates another file to say that it waits.
 final class Patient: Optimizer {
     override class var traits: RuleTraits { RuleTraits("Patient") }
 

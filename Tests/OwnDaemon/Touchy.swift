@@ -1,4 +1,4 @@
-// A rule with mistakes, to see what a crash of it does to the models beside it.
+// A faulty rule, to test the effect of its crash on other models.
 
 import Optimizers
 

@@ -1,4 +1,4 @@
-// One example of every kind of problem, made by the code that answers it, so that `api/errors.md` shows real texts.
+// One example of every kind of problem, made by the code that answers, so that `api/errors.md` shows real texts.
 
 import HTTPServing
 import Journal
@@ -16,7 +16,7 @@ struct ErrorExamples {
         registry: ModelRegistry(configuration: ServingConfiguration(memoryLimit: 1 << 30), catalogue: .builtin),
         version: "test")
 
-    /// A problem of the kind, as a client could meet it.
+    /// A problem of the given kind, as a client may get it.
     func problem(_ kind: ProblemKind) throws -> Problem {
         if let refusal = Self.refusals[kind] { return Problem(refusal) }
         if let error = Self.errors[kind] { return Problem(error) }

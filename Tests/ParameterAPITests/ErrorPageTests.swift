@@ -1,5 +1,4 @@
-// `api/errors.md` lists every problem. To write it anew:
-// PARAMD_WRITE_ERRORS=1 swift test --filter ErrorPageTests
+// `api/errors.md` lists every problem. To write it again: PARAMD_WRITE_ERRORS=1 swift test --filter ErrorPageTests
 
 import Foundation
 import Testing
@@ -11,7 +10,7 @@ import Testing
     private static let file = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "../../api/errors.md").standardized
 
-    /// The page in the repository is the one that the tables give.
+    /// The page in the repository equals the tables.
     @Test func isUpToDate() throws {
         let page = try Self.page()
         if ProcessInfo.processInfo.environment["PARAMD_WRITE_ERRORS"] != nil {
@@ -20,7 +19,7 @@ import Testing
         #expect(try String(contentsOf: Self.file, encoding: .utf8) == page)
     }
 
-    /// Every example is of its kind, ends its sentences, and has something to do.
+    /// Every example has the right kind, complete sentences, and advice.
     @Test(arguments: ProblemKind.allCases)
     func exampleSpeaks(_ kind: ProblemKind) throws {
         let problem = try ErrorExamples().problem(kind)

@@ -1,5 +1,5 @@
-// Every route against requests that make no sense there: each refusal is a problem that says what to change, and what was
-// there before is there after it.
+// Every route with requests that make no sense there: each refusal is a problem that says what to change, and nothing
+// changes.
 
 import Testing
 
@@ -16,7 +16,7 @@ struct RefusalTests {
         #"{"gradients":{"w":[1,2,3]},"parameters":{"w":"x"},"optimizer":3}"#, "\0\0\0\0\0\0\0\0", "w=1&v=2",
     ]
 
-    /// Targets of a route: its template with things that are there, and with things that are not.
+    /// Targets of a route: its template with existing and with missing things.
     private static func targets(_ route: Route) -> [String] {
         let there = [
             "m": "m", "p": "w", "g": "default", "v": "1", "w": "worker", "seq": "1", "id": "1", "slug": "gone",

@@ -1,4 +1,4 @@
-// The route table and the contract say the same, read from either side: whatever one of them has alone is named.
+// The route table and the contract agree in both directions: any difference is named.
 
 import Foundation
 import Testing

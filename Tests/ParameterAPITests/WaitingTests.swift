@@ -1,4 +1,4 @@
-// Requests that wait for what other requests do, and clients that leave before their answer.
+// Requests that wait for other requests, and clients that leave before their answer.
 
 import Glibc
 import Testing

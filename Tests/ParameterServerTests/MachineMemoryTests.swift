@@ -1,4 +1,4 @@
-// How much memory there is: control groups of both versions, laid out as the kernel shows them.
+// The available memory: control groups of both versions, laid out as the kernel shows them.
 
 import Foundation
 import Testing

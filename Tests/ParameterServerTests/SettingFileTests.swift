@@ -1,4 +1,4 @@
-// Settings files with mistakes: each is told with its line, its key and what to write. Variables likewise.
+// Settings files and variables with mistakes: each is reported with its line, its key and the correction.
 
 import Testing
 

@@ -1,5 +1,5 @@
-// Every row of the tables of settings and limits: read from a flag, a variable and a file, right and wrong, and told with
-// its origin.
+// Every row of the tables of settings and limits: read from a flag, a variable and a file, right and wrong, and
+// reported with its origin.
 
 import Glibc
 import Names
@@ -9,7 +9,7 @@ import Testing
 
 @testable import ParameterServer
 
-/// One row's values: `right` is told as `told`; `wrong` is refused in `words`.
+/// The values of one row: `right` is reported as `told`; `wrong` is refused with `words`.
 struct SettingExample: CustomTestStringConvertible {
     let path: [String]
     let right: [String]

@@ -1,5 +1,5 @@
-// How a start ends that cannot be: with what status, and in which words. Up to the daemon in this process, where that returns;
-// as a process of its own where it exits.
+// Starts that fail: the exit status and the message. Up to the daemon in this process if the start returns, as a
+// separate process if it exits.
 
 import Foundation
 import Glibc

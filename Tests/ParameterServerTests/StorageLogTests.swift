@@ -1,4 +1,4 @@
-// What a failing disk leaves in the log: one line when it begins and one when it is over, whatever failed.
+// The log lines of a failing disk: one when it starts to fail and one when it works again, whatever failed.
 
 import Journal
 import Logging

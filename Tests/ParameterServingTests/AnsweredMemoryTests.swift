@@ -1,5 +1,5 @@
-// Who is answered may push again at once, and where memory is short there is room for one body alone: so what a push held is
-// free before anyone hears of it.
+// A client may push again as soon as it is answered, and where memory is short there is room for only one body: so the
+// memory of a push is free before anyone is answered.
 
 import Optimizers
 import Testing
@@ -9,7 +9,7 @@ import Threading
 
 @Suite("Memory of what is answered")
 struct AnsweredMemoryTests {
-    /// What becomes of a push.
+    /// The result of a push.
     enum Fate: CaseIterable, Sendable { case applied, repeated, refused }
 
     /// Looks at a buffer without keeping it.
@@ -27,7 +27,7 @@ struct AnsweredMemoryTests {
         return held
     }
 
-    @Test("a push that is answered has let go of its buffer", arguments: Place.allCases, Fate.allCases)
+    @Test("an answered push has released its buffer", arguments: Place.allCases, Fate.allCases)
     func letGo(place: Place, fate: Fate) throws {
         try place.withRegistry { registry in
             let model = try registry.make(["optimizer": "sgd"], [("w", [1, 2])])

@@ -1,5 +1,5 @@
-// A version's buffer is used again for a later version, and what it still holds is not copied. Whatever comes in between,
-// every parameter must have the value that plain arithmetic gives it: SGD by hand, w - lr * g.
+// A version's buffer is reused for a later version, and values that are still valid are not copied. In all cases every
+// parameter must have the value of plain arithmetic: SGD by hand, w - lr * g.
 
 import Names
 import Optimizers

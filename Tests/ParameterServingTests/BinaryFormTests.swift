@@ -1,5 +1,5 @@
-// What goes to disk comes back as it was; a form that is cut short anywhere, or that claims more than there is, is an
-// error and never a trap. An uploaded model file goes through the same readers, so this is a matter of security too.
+// Data from disk is what was written; a form that is truncated anywhere, or claims more than it has, is an error and
+// never a trap. Uploaded model files use the same readers, so this matters for security too.
 
 import Journal
 import Optimizers
@@ -58,7 +58,7 @@ struct BinaryFormTests {
         #expect(head.optimizer.step == 2 && head.optimizer.slots.map(\.name) == image.optimizer.slots.map(\.name))
     }
 
-    @Test("a form that is cut short anywhere is an error", arguments: Sample.Form.allCases)
+    @Test("a form that is truncated anywhere is an error", arguments: Sample.Form.allCases)
     func truncation(form: Sample.Form) throws {
         let whole = try form.bytes()
         try form.read(whole)
@@ -81,7 +81,7 @@ struct BinaryFormTests {
         }
     }
 
-    @Test("settings nested beyond reason are an error, not a stack overflow")
+    @Test("settings nested too deeply are an error, not a stack overflow")
     func depth() {
         var writer = ByteWriter()
         for _ in 0..<1_000_000 {

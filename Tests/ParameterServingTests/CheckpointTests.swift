@@ -1,5 +1,5 @@
-// Checkpoints and what else a whole state is good for: what a restore refuses before it is logged, when files go, and that
-// a live model and a replay tell the same digest.
+// Checkpoints and other uses of a whole state: what a restore refuses before it is logged, when files are deleted, and
+// that a live model and a replay have the same digest.
 
 import Glibc
 import Journal
@@ -57,7 +57,7 @@ struct CheckpointTests {
         #expect(directory.records == before)
     }
 
-    @Test("a restore that memory has no room for is told as that, not as damage")
+    @Test("a restore that memory has no room for is reported as that, not as damage")
     func memory() throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(memoryLimit: 120_000)
@@ -78,7 +78,7 @@ struct CheckpointTests {
         withExtendedLifetime(held) {}
     }
 
-    @Test("a live model and a replay tell the same digest")
+    @Test("a live model and a replay have the same digest")
     func digest() throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open()

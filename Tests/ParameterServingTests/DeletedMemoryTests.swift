@@ -1,5 +1,4 @@
-// Whatever a model has been told, its deletion gives all of its memory back: every kind of command, what goes wrong with some
-// of them, and a start between.
+// The deletion of a model returns all of its memory, after every kind of command, some failures, and a restart.
 
 import Glibc
 import Names

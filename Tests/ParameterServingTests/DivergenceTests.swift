@@ -1,5 +1,5 @@
-// A push that would overflow a parameter or a slot, through the model: what is refused leaves the slots as they were, what
-// an earlier release logged is replayed as it was then. Expected states are those of a model without that push.
+// A push that would overflow a parameter or a slot, through the model: refused pushes leave the slots unchanged, and
+// logs of earlier releases are replayed as before. Expected states are those of a model without that push.
 
 import Names
 import Optimizers
@@ -28,7 +28,7 @@ struct DivergenceTests {
         }
     }
 
-    @Test("an import after a divergence goes on with the slots of before", arguments: Place.allCases)
+    @Test("an import after a divergence continues with the slots from before", arguments: Place.allCases)
     func parameter(place: Place) throws {
         try place.withRegistry { registry in
             let model = try registry.make(Self.momentum, [("w", [1, 2])])
@@ -61,7 +61,7 @@ struct DivergenceTests {
         registry.shutDown()
     }
 
-    @Test("a log of the first releases, whose pushes looked at parameters alone, comes to what it came to then")
+    @Test("a log of the first releases, whose pushes looked at parameters alone, gives the same result as then")
     func firstReleases() throws {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
         func state(_ settings: SettingValue) throws -> ModelState {

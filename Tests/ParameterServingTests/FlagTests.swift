@@ -1,5 +1,5 @@
-// What was logged is applied, whatever the flags of the run that replays it: an acknowledged push must not hang on a
-// setting that somebody changed.
+// Logged changes are applied regardless of the flags of the run that replays them: an acknowledged push must not depend
+// on a setting that someone changed.
 
 import Journal
 import Optimizers
@@ -41,7 +41,7 @@ struct FlagTests {
         }
     }
 
-    @Test("receipts beyond a smaller window are let go of at once, so that every start has the same table")
+    @Test("receipts beyond a smaller window are dropped at once, so that every start has the same table")
     func trimming() throws {
         var large = WorkerLedger(window: 100)
         let push = try Sample.model().makePush(["v": [1]])

@@ -1,5 +1,5 @@
 // Files of every released format load forever. Golden/v1 was written by this release's code when format 1 was made;
-// PARAMD_RECORD_GOLDEN=DIR writes such files anew, which is only right for a new format, under a new name.
+// PARAMD_RECORD_GOLDEN=DIR writes such files again, which is only right for a new format, under a new name.
 
 import Foundation
 import Journal
@@ -79,7 +79,7 @@ struct GoldenTests {
         #expect(try model.push(RecoveryTests.gradients(40), seq(40)).replayed)
     }
 
-    @Test("writes the files anew", .enabled(if: getenv("PARAMD_RECORD_GOLDEN") != nil, "only to record"))
+    @Test("writes the files again", .enabled(if: getenv("PARAMD_RECORD_GOLDEN") != nil, "only to record"))
     func record() throws {
         let target = String(cString: try #require(getenv("PARAMD_RECORD_GOLDEN")))
         for form in Sample.Form.allCases {

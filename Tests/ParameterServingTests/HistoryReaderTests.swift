@@ -1,4 +1,4 @@
-// Going back: to every step that the journal still covers, a model is what it was then, to the bit.
+// Rolling back to every step that the journal still covers: a model is then equal to the bit.
 
 import Glibc
 import Journal
@@ -68,7 +68,7 @@ struct HistoryReaderTests {
         registry.shutDown()
     }
 
-    @Test("a checkpoint brings its state back, also after a restart, and goes when it is deleted")
+    @Test("a checkpoint restores its state, even after a restart, and its file is removed when it is deleted")
     func checkpoint() throws {
         let directory = try TemporaryDirectory()
         var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
@@ -88,7 +88,7 @@ struct HistoryReaderTests {
         registry.shutDown()
     }
 
-    @Test("what a divergence left behind is neither rolled back to nor saved as a checkpoint")
+    @Test("a diverged state is neither rolled back to nor saved as a checkpoint")
     func divergence() throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
@@ -151,7 +151,7 @@ struct HistoryReaderTests {
         return try store.list().snapshots.filter { $0.kind == DataDirectory.Kind.model.rawValue }.map(\.id)
     }
 
-    @Test("a damaged snapshot of another model is of no concern, one of the model itself is passed over")
+    @Test("a damaged snapshot of another model does not matter, one of the model itself is skipped")
     func damagedSnapshots() throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
@@ -174,7 +174,7 @@ struct HistoryReaderTests {
         #expect(image.step == 150)
     }
 
-    /// Flips a bit in the head of each snapshot that is meant.
+    /// Flips a bit in the head of each selected snapshot.
     private static func damage(_ directory: TemporaryDirectory, where isMeant: (SnapshotInfo) -> Bool) throws {
         let snapshots = try SnapshotStore(directory: directory.path + "/snapshots").list().snapshots
         for name in directory.files("snapshots") {

@@ -1,5 +1,5 @@
-// Integers on disk: the byte that says what a parameter is, and the format numbers that keep a daemon which would take an
-// integer for a trained parameter from reading it. Golden/v2 is pinned: what is written is what was written.
+// Integers on disk: the byte for a parameter's kind, and the format numbers that prevent daemons which would take an
+// integer for a trained parameter from reading it. Golden/v2 is pinned: the written bytes never change.
 
 import Foundation
 import Names

@@ -31,7 +31,7 @@ struct KeptMemoryTests {
         return (settings, names.map { ($0, [0]) })
     }
 
-    /// What the budget lends more after `body` than before, once the executor has nothing left to do.
+    /// The memory reserved by `body`, measured when the executor is idle.
     private static func growth(_ model: Model, of budget: MemoryBudget, _ body: () throws -> Void) throws -> Int {
         let before = budget.reserved
         try body()

@@ -87,7 +87,7 @@ struct KeyLedgerTests {
         }
     }
 
-    @Test("requests that arrive one to three times, with restarts between, come to what each of them once comes to")
+    @Test("requests that arrive one to three times, with restarts between, give the same result as each of them once")
     func property() throws {
         for seed in 1...8 as ClosedRange<UInt64> {
             var random = SeededGenerator(seed: seed)

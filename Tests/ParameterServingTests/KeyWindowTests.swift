@@ -1,4 +1,4 @@
-// Windows of keys: each client has one of its own, and a key that has left it is refused and never carried out again.
+// Windows of keys: each client has its own, and a key that has left it is refused and never executed again.
 
 import Names
 import Testing

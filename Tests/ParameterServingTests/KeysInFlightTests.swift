@@ -1,4 +1,4 @@
-// Keys of requests whose work on files takes its time: while the first one is at it, no other gets through.
+// Keys of requests with long work on files: while the first one is in progress, no other gets through.
 
 import Optimizers
 import Testing
@@ -87,7 +87,7 @@ struct KeysInFlightTests {
         #expect(model.publication.current.version == (work == .save || work == .delete ? version : version + 1))
     }
 
-    @Test("work that comes to nothing leaves its key free", arguments: [Work.delete, .restore, .rollback])
+    @Test("work that fails to find its subject leaves its key free", arguments: [Work.delete, .restore, .rollback])
     func nothing(work: Work) throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open()

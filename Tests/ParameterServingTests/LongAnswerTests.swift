@@ -1,4 +1,4 @@
-// Long answers wait in a line of their own, and a flood of them is told so instead of waiting for minutes.
+// Long answers have their own queue, and a flood of them is refused instead of waiting for minutes.
 
 import Testing
 import Threading

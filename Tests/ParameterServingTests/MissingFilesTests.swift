@@ -1,5 +1,5 @@
-// Files that somebody took away: a start that would lose something is refused, a salvage is the way out, and after it no
-// version or uid that was ever shown comes back with other content.
+// Missing files: a start that would lose something is refused, salvage is the remedy, and afterwards no version or uid
+// that was ever shown returns with other content.
 
 import Glibc
 import Journal
@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Missing files")
 struct MissingFilesTests {
-    /// What is taken out of a directory.
+    /// The files that are removed from a directory.
     enum Loss: CaseIterable, Sendable {
         case journal, snapshots, modelSnapshots, firstSegment
 

@@ -1,5 +1,5 @@
-// A model through its registry, in memory and on disk: what a push, a patch, an import may do, and that whatever is
-// refused changes nothing. Expected numbers are SGD by hand: w - lr * g.
+// A model through its registry, in memory and on disk: the effects of a push, a patch and an import, and that a refused
+// request changes nothing. Expected numbers are SGD by hand: w - lr * g.
 
 import Optimizers
 import SimulatedMachine

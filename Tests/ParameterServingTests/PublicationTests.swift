@@ -25,7 +25,7 @@ struct PublicationTests {
             uid: facts.uid, version: number, step: number - 1, arena: pool.takeForVersion(), facts: facts, lossScale: 1)
     }
 
-    @Test("after an update that failed nothing is published and nobody is woken")
+    @Test("after an update that failed nothing is published and no pull is woken")
     func failedUpdate() {
         let publication = Publication(version(1))
         let answers = Collector<PullResult>()
@@ -36,7 +36,7 @@ struct PublicationTests {
         #expect(answers.all.isEmpty)
     }
 
-    @Test("500 waiting pulls all get the same version, and the count of them is told")
+    @Test("500 waiting pulls all get the same version, and their number is reported")
     func manyPulls() {
         let publication = Publication(version(1))
         let got = Collector<ObjectIdentifier>()

@@ -1,5 +1,5 @@
-// Coming back from the disk: whatever was acknowledged is there, to the bit, and nothing else. The reference is a model
-// in memory that is fed the acknowledged pushes in the order of their steps.
+// Recovery from disk: everything acknowledged is there, to the bit, and nothing else. The reference is a model in
+// memory that gets the acknowledged pushes in the order of their steps.
 
 import Glibc
 import Journal
@@ -165,7 +165,7 @@ struct RecoveryTests {
         #expect(digest == (try Self.reference((1...400).map { ($0, seq($0)) })))
     }
 
-    @Test("a damaged newest snapshot is passed over for the older one", arguments: [0, 1, 2, 3])
+    @Test("a damaged newest snapshot is skipped in favour of the older one", arguments: [0, 1, 2, 3])
     func damagedSnapshot(place: Int) throws {
         let (directory, digest) = try Self.directoryWithSnapshots()
         let models = try Self.modelSnapshots(directory)
@@ -221,7 +221,7 @@ struct RecoveryTests {
             .map { "snapshots/\($0)" }
     }
 
-    @Test("a torn tail is dropped and told, and only what was not acknowledged goes with it")
+    @Test("a torn tail is dropped and reported, and only what was not acknowledged goes with it")
     func tornTail() throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open()
@@ -269,7 +269,7 @@ struct RecoveryTests {
         #expect(throws: JournalError.inUse(processID: Int(getpid()))) { try directory.data() }
     }
 
-    @Test("a model that nobody pushes to does not hold old segments forever")
+    @Test("a model without pushes does not hold old segments forever")
     func idleModel() throws {
         let directory = try TemporaryDirectory()
         var registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)

@@ -1,4 +1,4 @@
-// The notes of what runs of a user's own: they outlive the process only where a fatal signal has marked them.
+// The notes of running custom code: they survive the process only if a fatal signal has marked them.
 
 import Glibc
 import Journal

@@ -1,4 +1,4 @@
-// What the core decides and does, told as texts in Scenarios: commands in, effects out. No thread, clock, file or lock.
+// The core's decisions and effects, as texts in Scenarios: commands in, effects out. No thread, clock, file or lock.
 
 import Testing
 

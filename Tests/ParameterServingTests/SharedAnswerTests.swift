@@ -1,4 +1,4 @@
-// Answers that take their time: made once for all who ask, in slices that take turns, and never in the way of the models.
+// Answers that take long: made once for all who ask, in slices that take turns, without delaying the models.
 
 import Testing
 import Threading
@@ -95,7 +95,7 @@ struct SharedAnswerTests {
         }
     }
 
-    /// A thread of the executor that waits until it is let go.
+    /// Occupies a thread of the executor until it is released.
     private static func hold(_ executor: Executor) -> Future<Bool> {
         let gate = Future<Bool>()
         executor.perform { _ = gate.wait() }

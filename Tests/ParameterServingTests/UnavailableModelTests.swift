@@ -1,5 +1,5 @@
-// A model that cannot be brought back is named and kept, and the others come back: snapshots whose bytes are intact and
-// whose content this release cannot use, as another release might have left them.
+// A model that cannot be recovered is named and kept, and the others are recovered: intact snapshots whose content this
+// release cannot use, as another release may have left them.
 
 import Journal
 import Names
@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Unavailable models")
 struct UnavailableModelTests {
-    /// What is wrong with the snapshots of a model.
+    /// The fault in the snapshots of a model.
     enum Fault: CaseIterable {
         case stateOfAnother, noImage
 

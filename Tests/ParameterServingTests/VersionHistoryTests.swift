@@ -1,4 +1,4 @@
-// Which step a version was at, and which versions restores have left. The expected values are drawn by hand: each row
+// The step of each version, and the versions that restores abandoned. The expected values are drawn by hand: each row
 // of a comment is a branch, versions from left to right.
 
 import Testing

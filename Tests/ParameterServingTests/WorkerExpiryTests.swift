@@ -1,5 +1,5 @@
-// Workers that are one too many: who makes room, what the one that left is told when it comes again, and that a replay of
-// the log under other limits and another clock comes to the same.
+// Workers beyond the limit: which one is replaced, what a replaced one gets when it returns, and that a replay of the
+// log under other limits and another clock gives the same result.
 
 import Names
 import SimulatedMachine
@@ -151,7 +151,7 @@ struct WorkerExpiryTests {
         #expect(ledger.roomMaker(for: "b", at: 5100) == "a")
     }
 
-    @Test("a worker with a push under way, or that makes room already, is passed over")
+    @Test("a worker with a push in progress, or that is being replaced, is skipped")
     func busy() throws {
         var ledger = WorkerLedger(window: 4, mostWorkers: 2, lifetime: 100)
         for name in ["a", "b"] as [Name] { _ = ledger.register(name, seen: Sighting(time: 1)) }

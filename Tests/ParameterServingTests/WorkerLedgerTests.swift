@@ -83,7 +83,7 @@ struct WorkerLedgerTests {
         #expect(ledger.workers["a"]?.lastSeq == 0)
     }
 
-    @Test("a push that was under way when its worker registered anew stays under way")
+    @Test("a push in progress stays in progress when its worker registers again")
     func registeredMeanwhile() throws {
         var ledger = ledger(pushed: 1)
         ledger.begin(seq(2), print1)
@@ -104,12 +104,12 @@ struct WorkerLedgerTests {
         #expect(ledger.register("b") == 2)
     }
 
-    @Test("the gap of a push depends on what was applied before it, not on what is under way")
+    @Test("the gap of a push depends on what was applied before it, not on pushes in progress")
     func gapIsDeterministic() throws {
         var live = ledger(pushed: 1)
         live.begin(seq(3), print1)
         live.begin(seq(2), print1)
-        // The log has 3 before 2; when 3 is applied, 2 is still under way. A replay has nothing under way.
+        // The log has 3 before 2; when 3 is applied, 2 is still in progress. A replay has nothing in progress.
         live.abandon(seq(3))
         let replayed = ledger(pushed: 1)
         #expect(try live.find(seq(3)) == replayed.find(seq(3)))

@@ -1,4 +1,4 @@
-// Randomness that a seed repeats: whatever a randomised test finds can be run again.
+// Reproducible randomness: a failure of a randomised test can be run again with its seed.
 
 import Glibc
 

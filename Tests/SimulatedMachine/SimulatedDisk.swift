@@ -1,5 +1,5 @@
-// A disk that can fail at the n-th call and lose power: what was not synced may then be there, be gone or be torn at
-// any sector, and names may have been made durable in any order. Harsher than file systems in use, never kinder.
+// A disk that can fail at the n-th call and lose power: unsynced data may then be present, missing or torn at any
+// sector, and names may have become durable in any order. Harsher than real file systems, never kinder.
 
 import Glibc
 import Journal
@@ -59,7 +59,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     package init() {}
 
-    // MARK: - What a test does to it
+    // MARK: - Control by tests
 
     package var calls: Int { state.withLock { $0.calls } }
 
@@ -103,7 +103,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return result
     }
 
-    /// The disk after the process was killed: everything written is there, what was not synced still is not.
+    /// The disk after the process was killed: everything written is present, and unsynced data is still unsynced.
     package func afterKill() -> SimulatedDisk {
         let result = SimulatedDisk()
         state.withLock { state in
@@ -137,7 +137,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    /// Flips a bit behind everybody's back, on the disk and in memory.
+    /// Flips a bit without anyone noticing, on disk and in memory.
     package func damage(_ path: String, at offset: Int) {
         state.withLock { state in
             guard let file = state.names[path], offset < file.content.count else { return }

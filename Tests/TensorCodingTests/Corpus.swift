@@ -1,4 +1,4 @@
-// Where the test data from elsewhere is, and how it is read.
+// The location of external test data, and how to read it.
 
 import Foundation
 

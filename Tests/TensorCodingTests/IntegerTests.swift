@@ -1,5 +1,5 @@
-// Numbers where integers are meant: what a type and float32 hold is taken, everything else is an issue with its place, in
-// any chunking. The limits are those of two's complement and of IEEE 754.
+// Numbers in place of integers: values within the type and float32 are accepted, all others are an issue with their
+// place, in any chunking. The limits are those of two's complement and of IEEE 754.
 
 import Names
 import Testing
@@ -86,7 +86,7 @@ struct IntegerTests {
         }
     }
 
-    @Test("a tensor of a type that is not known is an issue where such are passed over", arguments: [1, 3, 1000])
+    @Test("a tensor of an unknown type is an issue if such tensors are skipped", arguments: [1, 3, 1000])
     func unknownType(chunk: Int) throws {
         let header = """
             {"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}

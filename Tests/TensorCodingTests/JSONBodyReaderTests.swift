@@ -1,4 +1,4 @@
-// The forms of a tensor and what becomes of them; sentences of the HTTP API's page on tensors.
+// The forms of a tensor and their results; sentences of the HTTP API's page on tensors.
 
 import Testing
 
@@ -30,7 +30,7 @@ struct JSONBodyReaderTests {
         #expect(body.issues.isEmpty)
     }
 
-    @Test("base64 may stand before its type", arguments: [1, 5, 1000])
+    @Test("base64 may come before its type", arguments: [1, 5, 1000])
     func base64(chunk: Int) throws {
         let text =
             #"{"gradients":{"a":{"dtype":"F32","shape":[1],"b64":"AACAPw=="},"b":{"b64":"AIA\/AEA=","dtype":"BF16"},"#

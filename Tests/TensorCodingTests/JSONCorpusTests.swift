@@ -25,7 +25,7 @@ struct JSONCorpusTests {
         Result { () throws(JSONError) in try readBody(bytes, chunk: chunk, limits: Self.limits).document }
     }
 
-    @Test("valid texts are taken, but for duplicate keys and NUL in keys")
+    @Test("valid texts are accepted, except for duplicate keys and NUL in keys")
     func valid() {
         let names = Self.suite.names(".json").filter { $0.hasPrefix("y_") }
         #expect(names.count == 95)
@@ -49,7 +49,7 @@ struct JSONCorpusTests {
         }
     }
 
-    @Test("of the texts that may go either way, six are taken")
+    @Test("of the texts left open by the standard, six are accepted")
     func implementationDefined() {
         let names = Self.suite.names(".json").filter { $0.hasPrefix("i_") }
         #expect(names.count == 35)

@@ -1,4 +1,4 @@
-// What the tests read bodies with: a sink that knows some tensors, and a way to feed a body in chunks of a given size.
+// The tests' way to read bodies: a sink that knows some tensors, and feeding a body in chunks of a given size.
 
 import Names
 import TensorCoding

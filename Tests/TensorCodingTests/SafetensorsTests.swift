@@ -32,7 +32,7 @@ private func file(_ header: String, _ data: [UInt8] = []) -> [UInt8] {
 struct SafetensorsTests {
     static let corpus = Corpus("safetensors")
 
-    @Test("verdicts agree with safetensors 0.8.0, but for a NUL in a name")
+    @Test("verdicts agree with safetensors 0.8.0, except for a NUL in a name")
     func verdicts() {
         let lines = Self.corpus.lines("verdicts-safetensors-0.8.0.tsv").map { $0.split(separator: "\t") }
         #expect(lines.count == 21)

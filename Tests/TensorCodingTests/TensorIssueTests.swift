@@ -120,7 +120,7 @@ struct TensorIssueTests {
         }
     }
 
-    @Test("NaN in base64 is told, not refused")
+    @Test("NaN in base64 is reported, not refused")
     func notFinite() throws {
         let body = try readBody(
             #"{"gradients":{"w":{"dtype":"BF16","b64":"wH8="},"v":{"dtype":"F32","b64":"AACAfw=="}}}"#)

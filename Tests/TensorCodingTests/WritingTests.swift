@@ -1,4 +1,4 @@
-// What the writer prints: shortest numbers, escapes, layout. The standard library's own printing is the reference.
+// The writer's output: shortest numbers, escapes, layout. The standard library's printing is the reference.
 
 import Foundation
 import Testing

@@ -1,4 +1,4 @@
-// Beliefs that do not hold are counted by place and told once; what follows goes on.
+// Broken invariants are counted by place and reported once; the program continues.
 
 import Testing
 
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Invariants")
 struct InvariantsTests {
-    @Test("a belief that holds says nothing, and its words are not made")
+    @Test("an invariant that holds does nothing, and its text is not made")
     func holds() {
         let collected = Invariants()
         Invariants.$collected.withValue(collected) {
@@ -20,7 +20,7 @@ struct InvariantsTests {
         #expect(collected.violations.isEmpty)
     }
 
-    @Test("a belief that does not hold is counted by place, and told once for each")
+    @Test("a broken invariant is counted by place, and reported once for each")
     func counts() {
         let (collected, told) = (Invariants(), Locked<[Invariants.Violation]>([]))
         collected.watch { violation in told.withLock { $0.append(violation) } }
@@ -33,7 +33,7 @@ struct InvariantsTests {
         #expect(told.withLock { $0.map(\.belief) } == ["1: 1 is small", "2: never"])
     }
 
-    @Test("what the code says by itself names the file and the line")
+    @Test("by default a violation names file and line")
     func place() {
         let collected = Invariants()
         Invariants.$collected.withValue(collected) { invariant(false, "") }

@@ -1,4 +1,4 @@
-// Timers by a clock that the test turns, and on the thread that a daemon gives them.
+// Timers with a clock that the test turns, and on the daemon's timer thread.
 
 import Testing
 

@@ -29,6 +29,20 @@ BANNED = {
     r"\blies? (before|behind|beyond|above|below|outside|inside|elsewhere|there|here|in|on|at|between)\b": "is",
     r"\bnot known here\b|\bspoken here\b|\bread here\b": "not supported",
     r"\bholds (integers|numbers)\b": "must be integers, must contain only numbers",
+    r"\bunder way\b": "in progress",
+    r"\bcut short\b": "truncated, or interrupted",
+    r"\bpassed over\b": "skipped, or ignored",
+    r"\bwhat (became|becomes) of\b": "the result of",
+    r"\b(come|comes|came) to the same\b": "gives the same result",
+    r"\bwhoever\b": "name who: the caller, a client, the owner",
+    r"\b(let|lets|letting) go of\b": "releases, or drops",
+    r"\btells? of\b": "reports, or logs",
+    r"\bheld against\b": "compared with",
+    r"\b(another|one) life of\b": "an earlier model of the name",
+    r"\bbut for\b": "except for",
+    r"\bthere and true\b": "present and true",
+    r"\bin good order\b": "cleanly",
+    r"\b(bytes|requests|kib|mib) a second\b": "per second",
 }
 
 #: What is read: sources, the client, the documents.

@@ -150,7 +150,7 @@ public final class SettingReader: Sendable {
         return note(key, value) { .integer($0) }
     }
 
-    /// As `integer`, but for arguments that MindSpore lacks: accepts a whole number in any notation.
+    /// Like `integer`, for arguments that MindSpore lacks: accepts a whole number in any notation.
     public func wholeNumber(
         _ key: Name, default fallback: Int? = nil, atLeast least: Int
     ) throws(OptimizerError) -> Int {

@@ -10,7 +10,7 @@ extension Metric {
         Metric(.memory, "limit", .gauge, in: .bytes, "Memory for models and requests: the setting `memory`.") {
             $0.registry.budget.limit
         },
-        Metric(.memory, "reserved", .gauge, in: .bytes, "What models and requests have of that now.") {
+        Metric(.memory, "reserved", .gauge, in: .bytes, "Memory reserved by models and requests now.") {
             $0.registry.budget.reserved
         },
         Metric(.network, "connections", .gauge, "Open connections.") { $0.counters.connections },
@@ -31,13 +31,13 @@ extension Metric {
         },
         Metric(
             .network, "longest_job_us", .gauge, in: .microseconds,
-            "The longest that a single job has kept a network thread, in processor time."
+            "The longest time that a single job has occupied a network thread, in CPU time."
         ) { Int($0.counters.longestJob / 1000) },
         Metric(
             .invariants, "broken", .counter,
-            "How often the state was not what the code believes; it has to be 0."
+            "How often an invariant was broken; it should be 0."
         ) { _ in Invariants.process.violations.reduce(0) { $0 + $1.count } },
-        Metric(.journal, "limit", .gauge, in: .bytes, "What `needed` may reach before changes wait.") {
+        Metric(.journal, "limit", .gauge, in: .bytes, "The largest value of `needed` before changes are refused.") {
             $0.registry.journalBytes?.most
         },
         Metric(.journal, "needed", .gauge, in: .bytes, "Bytes of the journal that models need.") {

@@ -43,7 +43,7 @@ struct EntityTagList {
 
     /// The versions of the model `uid` in the tags.
     ///
-    /// The representation does not matter: whoever has seen one of them has seen the version. A weak tag matches
+    /// The representation does not matter: a client that has seen one of them has seen the version. A weak tag matches
     /// nothing. Source: RFC 9110, section 13.1.1.
     func versions(of uid: ModelUID) -> [Int] {
         let uid = uid.description

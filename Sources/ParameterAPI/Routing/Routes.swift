@@ -7,11 +7,11 @@ extension Route {
     static let all: [Route] = [
         Route(
             .get, "/", .none, queries: nil, answers: [.txt, .html],
-            "For curl a short guide of commands that work when pasted, for a browser a page.",
+            "A short guide with commands to paste, as text for curl and as a page for browsers.",
             getGuide),
         Route(
             .get, "/livez", .none, queries: nil, answers: [.txt],
-            "Whether the process answers at all.",
+            "Whether the process answers.",
             getLiveness),
         Route(
             .get, "/healthz", .none, queries: nil, answers: [.txt],
@@ -19,7 +19,7 @@ extension Route {
             getLiveness),
         Route(
             .get, "/readyz", .none, queries: nil, answers: [.txt],
-            "Whether pushes are taken; 503 while the daemon drains or after its disk failed, 507 while the disk is full.",
+            "Whether pushes are accepted; 503 while the daemon drains or after its disk failed, 507 while the disk is full.",
             getReadiness),
         Route(
             .get, "/version", .none, queries: nil,
@@ -31,11 +31,11 @@ extension Route {
             getContract),
         Route(
             .get, "/problems/{slug}", .none, queries: nil, answers: [.txt, .html],
-            "What a kind of problem means and what to do about it.",
+            "The meaning of a problem, and what to do about it.",
             getProblemPage),
         Route(
             .get, "/v1/server", .admin,
-            "Version, memory, what optimizers and schedules there are, and every setting with where it came from.",
+            "Version, memory, optimizers, schedules, and every setting with its origin.",
             getServer),
         Route(
             .get, "/v1/models", .read, queries: [.prefix, .pageSize, .pageToken],
@@ -82,7 +82,7 @@ extension Route {
         Route(
             .put, "/v1/models/{m}/parameters", suffixes: [.json, .safetensors], .admin, queries: [.partial],
             bodies: [.json, .safetensors],
-            "Set values, all or nothing; the version rises, the step stays.",
+            "Set values, all or nothing; the version rises, the step does not change.",
             importParameters),
         Route(
             .get, "/v1/models/{m}/parameters/{p}", suffixes: [.npy], .read, queries: [.rows, .dtype, .encoding],
@@ -92,7 +92,7 @@ extension Route {
         Route(
             .post, "/v1/models/{m}/parameters/{p}/lookup", .read, queries: [.dtype, .encoding], bodies: [.json],
             answers: [.json, .safetensors],
-            "Rows of a tensor, in the order asked for; the pull of an embedding.",
+            "Rows of a tensor in the requested order, such as those of an embedding.",
             lookUpRows),
         Route(
             .get, "/v1/models/{m}/versions/{v}/parameters", suffixes: [.json, .safetensors], .read,
@@ -105,39 +105,39 @@ extension Route {
             getState),
         Route(
             .put, "/v1/models/{m}/state", suffixes: [.safetensors], .admin, bodies: [.safetensors],
-            "Replace the optimizer's slots, counts and scalars, all of them or nothing.",
+            "Replace the optimizer's slots, counts and scalars, all or nothing.",
             importState),
         Route(
             .get, "/v1/models/{m}/workers", .read,
-            "Who has pushed or registered.",
+            "The workers that have pushed or registered.",
             listWorkers),
         Route(
             .put, "/v1/models/{m}/workers/{w}", .push,
-            "Register; a registration after a restart raises the epoch, and the older process is fenced.",
+            "Register a worker; a registration after a restart raises the epoch and fences the older process.",
             registerWorker),
         Route(
             .get, "/v1/models/{m}/workers/{w}", .read,
-            "A worker's epoch and the last number that it used.",
+            "A worker's epoch and last number.",
             getWorker),
         Route(
             .delete, "/v1/models/{m}/workers/{w}", .admin, answers: [],
-            "Let a worker and its receipts go; numbers that it has used are still not applied again.",
+            "Delete a worker and its receipts; numbers that it has used are still never applied again.",
             deleteWorker),
         Route(
             .get, "/v1/models/{m}/pushes/{w}/{seq}", .read, queries: [.epoch],
-            "What became of a push whose answer was lost.",
+            "The result of a push whose answer was lost.",
             getPush),
         Route(
             .get, "/v1/models/{m}/checkpoints", .read,
-            "What has been saved.",
+            "The checkpoints of a model.",
             listCheckpoints),
         Route(
             .post, "/v1/models/{m}/checkpoints", .admin,
-            "Save parameters, slots and step as they are now.",
+            "Save the current parameters, slots and step.",
             saveCheckpoint),
         Route(
             .get, "/v1/models/{m}/checkpoints/{id}", suffixes: [.safetensors], .read, answers: [.json, .safetensors],
-            "Facts about a checkpoint.",
+            "A checkpoint's description.",
             getCheckpoint),
         Route(
             .delete, "/v1/models/{m}/checkpoints/{id}", .admin, answers: [],
@@ -145,11 +145,11 @@ extension Route {
             deleteCheckpoint),
         Route(
             .post, "/v1/models/{m}/checkpoints/{id}/restore", .admin,
-            "Go back to a checkpoint; the step goes back, the version forward.",
+            "Restore a checkpoint; the step goes back, the version still rises.",
             restoreCheckpoint),
         Route(
             .post, "/v1/models/{m}/rollback", .admin, bodies: [.json],
-            "Go back to any step that the journal still covers.",
+            "Restore any step that the journal still covers.",
             rollbackModel),
         Route(
             .get, "/v1/models/{m}/lr", suffixes: CurveForm.formats, .read, queries: Query.steps + [.param],

@@ -54,7 +54,7 @@ extension ModelRegistry {
         let label = CheckpointFacts.label(image, key, at: now)
         let info = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label).finish()
         Failpoint.reach(.beforeLog)
-        // Whoever deletes the files of a model has taken its name first, so that one of the two sees what the other did.
+        // A deletion takes the model's name before it deletes files, so one of the two sees what the other did.
         guard knownUIDs.contains(model.uid) else {
             try directory.checkpoints.delete(info.id)
             throw ServingError.unknownModel(model.name, nearest: [])

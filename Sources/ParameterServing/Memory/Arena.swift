@@ -49,7 +49,7 @@ public final class Arena: @unchecked Sendable {
 /// The free buffers of one model, and the guarantee that the next version gets one.
 ///
 /// A push holds an arena of its own, which comes back when it has been applied. So one more is enough for the versions of
-/// all pushes under way, however many they are: each leaves behind what the next one needs.
+/// all pushes in progress, however many they are: each leaves behind what the next one needs.
 ///
 /// 1. A promise is kept once.
 final class ArenaPool: MemoryStore {

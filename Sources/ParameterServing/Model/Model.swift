@@ -43,7 +43,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
     /// Who waits for it.
     private var waiting: [Ticket: Reply] = [:]
-    /// What the message under way answers, once it has let go of its memory: whoever is answered may need it at once.
+    /// The answers of the current message, sent after its memory is released: the next request may need it.
     private var answers: [() -> Void] = []
     private var lastTicket = Ticket(number: 0)
     /// The copy of the current state that readers share, as long as one of them holds it.

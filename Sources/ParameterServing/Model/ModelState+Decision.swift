@@ -90,7 +90,7 @@ extension ModelState {
         }
     }
 
-    /// Gives back what updates take, once no push is under way.
+    /// Releases the memory for updates once no push is in progress.
     mutating func leaveScratch() {
         scratch.follow(0)
         optimizer.leaveRoom()

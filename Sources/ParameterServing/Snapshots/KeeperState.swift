@@ -204,7 +204,7 @@ struct KeeperState {
 
     /// Keeps all records from the position that it returns, until `endReading`.
     ///
-    /// Whoever begins next finds no more than models need, so that readers without end do not keep the journal long.
+    /// The next reading keeps only what models need, so that endless readings do not keep the journal long.
     mutating func beginReading() -> UInt64 {
         readers.append(givenUp)
         return givenUp

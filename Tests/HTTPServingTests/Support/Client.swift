@@ -1,5 +1,5 @@
-// A client on a raw socket, which can send what no well-behaved client sends.
-// Used by every test of this module that goes over the wire.
+// A client on a raw socket, which can send what no well-behaved client sends. Used by all tests of this module that use
+// the wire.
 
 import Glibc
 

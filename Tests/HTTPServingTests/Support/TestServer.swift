@@ -32,7 +32,7 @@ func eventually(_ condition: () -> Bool) -> Bool {
     return condition()
 }
 
-/// What the application's routes have seen, and the exchanges that wait in it.
+/// The observations of the application's routes, and the exchanges that wait in it.
 final class Hub: Sendable {
     struct Seen {
         var requests: [Request] = []
@@ -61,9 +61,9 @@ final class Hub: Sendable {
 }
 
 extension Response {
-    /// What a request gets for which there was no memory.
+    /// The answer to a request for which there was no memory.
     ///
-    /// - `payer`: whose bodies have to make room; nil for anybody's.
+    /// - `payer`: whose bodies must make room; nil for any.
     static func wantingRoom(of payer: String?) -> Response {
         var response = text("no room\n", status: 503)
         response.asksForRoom = true
@@ -120,7 +120,7 @@ struct TestApplication: Application {
         exchange.expire(after: .milliseconds(50)) { .text("too late\n", status: 202) }
     }
 
-    /// As a pull waits: given up when the client leaves, and answered at its deadline, far away.
+    /// Like a waiting pull: abandoned when the client leaves, and answered at its deadline, far away.
     private func wait(_ exchange: Exchange) {
         park(exchange)
         exchange.expire(after: .seconds(1_000)) { .text("time is up\n", status: 202) }
@@ -170,7 +170,7 @@ struct TestApplication: Application {
     }
 }
 
-/// Memory that is given back when nobody holds it.
+/// Memory that is returned when it is no longer referenced.
 final class Block: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
     init(count: Int) { bytes = .allocate(byteCount: count, alignment: 64) }

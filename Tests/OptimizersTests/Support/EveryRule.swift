@@ -1,4 +1,4 @@
-// One table of definitions through which every rule and option goes, so that a general test is written once.
+// One table of definitions with every rule and option, for general tests.
 
 import Names
 

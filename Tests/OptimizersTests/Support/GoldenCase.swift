@@ -1,5 +1,5 @@
-// A golden case as data: the definition that a client would send for it, its gradients and what a real optimizer made
-// of them. Golden/README.md says where the files come from.
+// A golden case as data: the definition that a client would send, its gradients and the results of a real optimizer.
+// Golden/README.md says where the files come from.
 
 import Foundation
 import Names

@@ -1,4 +1,4 @@
-// A model in miniature: an optimizer with two arenas that take turns, for tests.
+// A miniature model for tests: an optimizer with two alternating arenas.
 
 import Names
 
@@ -9,7 +9,7 @@ final class Replay {
     var optimizer: ModelOptimizer
     var current: FloatBuffer
     var next: FloatBuffer
-    /// Whether updates are told what the one before reported, as the server tells them.
+    /// Whether updates receive the previous update's report, as in the server.
     var tellsModesty = false
     private var areModest = false
 
@@ -91,7 +91,7 @@ final class Replay {
     }
 }
 
-/// What tests ask an optimizer: the answers of its plan, its rule and its state.
+/// Queries of tests: answered by plan, rule and state.
 extension ModelOptimizer {
     var layout: ArenaLayout { plan.layout }
     var definition: SettingValue { plan.definition }

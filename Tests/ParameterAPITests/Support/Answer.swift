@@ -1,4 +1,4 @@
-// What a request got, as a client would see it: the content read to its end, wherever it came from.
+// The result of a request as a client sees it, with the content read to its end.
 
 import Foundation
 import Threading
@@ -11,7 +11,7 @@ struct Answer {
     let headers: [(name: String, value: String)]
     let body: [UInt8]
 
-    /// Reads the content of a response to its end, and lets go of it.
+    /// Reads the content of a response to its end and releases it.
     init(_ response: Response) throws {
         status = response.status
         headers = response.headers
@@ -27,7 +27,7 @@ struct Answer {
 
     var text: String { String(decoding: body, as: UTF8.self) }
 
-    /// The content as JSON; an empty object where it is none.
+    /// The content as JSON; an empty object if it is not JSON.
     var json: [String: Any] {
         (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:]
     }
@@ -41,7 +41,7 @@ struct Answer {
         return Array(bytes.prefix(max(0, count)))
     }
 
-    /// Takes what is there, and waits for more, as a loop does whose client reads at once.
+    /// Takes what is available and waits for more, like a loop with a fast client.
     private static func read(_ source: any BodySource) -> [UInt8] {
         defer { source.close() }
         let isReadable = Locked(false)

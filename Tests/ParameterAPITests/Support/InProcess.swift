@@ -1,5 +1,5 @@
-// The API without a socket: requests go through the state machine of the server (`Transaction`) to the application and back,
-// on the thread of the test. What the network does to them is tested beside HTTPServing and by Tests/conformance.
+// The API without a socket: requests go through the server's state machine (`Transaction`) to the application and back,
+// on the test's thread. HTTPServing's tests and Tests/conformance test the network.
 
 import Journal
 import Optimizers
@@ -10,7 +10,7 @@ import Threading
 @testable import HTTPServing
 @testable import ParameterAPI
 
-/// A registry with the API before it, on a loop that is the test's own thread.
+/// A registry with the API, on a loop that is the test's own thread.
 final class InProcess: ExchangeLoop, @unchecked Sendable {
     let registry: ModelRegistry
     let api: ParameterAPI
@@ -21,7 +21,9 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
     private let peer: Remote
     private let directory: TemporaryDirectory
 
-    /// Serves from a directory of its own; with timers that a test turns by hand, no time passes otherwise.
+    /// Serves from its own directory.
+    ///
+    /// With timers that a test turns by hand, no other time passes.
     init(memoryLimit: Int = 1 << 30, timers: Timers = .process) throws {
         self.timers = timers
         try #require(timers.start())
@@ -35,7 +37,7 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
 
     deinit { registry.close() }
 
-    /// What the loop would be told by other threads.
+    /// Messages for the loop from other threads.
     func post(_ message: EventLoop.Message) {
         guard case .settled(let exchange) = message else { return }
         settled.withLock { _ = $0.insert(ObjectIdentifier(exchange)) }
@@ -61,7 +63,7 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
         return try answer(to: move, of: under)
     }
 
-    /// Sends a request whose client leaves before the answer, after so many bytes of its body where it has one.
+    /// Sends a request whose client leaves before the answer, or after a number of bytes of its body.
     func leave(_ method: Method, _ target: String, body: [UInt8]? = nil, after sent: Int = 0) throws {
         let under = transaction(target)
         let request = try Request(method: method, target: target, contentLength: body?.count)

@@ -1,5 +1,4 @@
-// What the simulated clients do: they ask, they ask again where no answer came, they look, and they write down what they
-// were told.
+// The simulated clients: they ask, repeat requests without an answer, read, and record what they were told.
 
 import Names
 import Optimizers
@@ -36,7 +35,7 @@ extension Story {
         }
     }
 
-    /// Something that the clients can only account for while nothing else is under way.
+    /// A request that the clients can only account for while nothing else is in progress.
     private func change(of truth: Truth) -> Request.Kind {
         let checkpoint = truth.checkpoints.keys.sorted().randomElement(using: &random)
         switch pick(0...5) {

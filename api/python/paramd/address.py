@@ -1,4 +1,4 @@
-"""Where a server is, as a URL says it, and how connections to it are made."""
+"""The address of a server from a URL, and connections to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 @dataclass(frozen=True)
 class Address:
-    """Host, port, and the path in front of every target; the user and password of a proxy as a header's value."""
+    """Host, port, the path prefix of every target, and user and password for a proxy as a header's value."""
 
     host: str
     port: int
@@ -25,14 +25,14 @@ class Address:
         return f"{'https' if self.context else 'http'}://{host}:{self.port}{self.prefix}"
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """Another connection, not yet open."""
+        """A new connection, not yet open."""
         if self.context:
             return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.context)
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
 
 def address(url: str, cafile: str | os.PathLike[str] | None) -> Address:
-    """What a URL says; ValueError for what is not the address of a server."""
+    """Parses a URL; ValueError if it is not the address of a server."""
     try:
         parts = urlsplit(url if "//" in url else f"http://{url}")
         host, port = parts.hostname, parts.port

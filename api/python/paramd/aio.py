@@ -21,8 +21,8 @@ async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
     >>> snapshot = await in_thread(model.pull, since=snapshot, wait=30)
 
-    Each call has a thread of its own, so that any number of waits go on side by side. When the task is cancelled, a
-    wait ends at once; any other call goes on in the background, since the server may be at it already.
+    Each call has its own thread, so any number of waits can run at once. When the task is cancelled, a wait ends
+    immediately; any other call continues in the background, because the server may already be processing it.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

@@ -1,4 +1,4 @@
-"""What people bring, as NumPy's arrays: numbers, lists, and the tensors of frameworks, none of which is imported."""
+"""Converts numbers, lists and the tensors of frameworks to NumPy arrays, without importing the frameworks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Brain(NamedTuple):
-    """An array of bfloat16, a type that NumPy does not have: the upper halves of float32."""
+    """An array of bfloat16, which NumPy lacks: the upper halves of float32."""
 
     bits: NDArray[np.uint16]
 
@@ -23,16 +23,16 @@ class Brain(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The gradient of an embedding: `values[i]` belongs to row `indices[i]`; rows not named have none."""
+    """The gradient of an embedding: `values[i]` belongs to row `indices[i]`; other rows have none."""
 
     indices: ArrayLike
     values: ArrayLike
 
 
 def real(name: str, value: Any) -> Array | Brain:
-    """Real numbers as float32, or as the shorter type that they have.
+    """Real numbers as float32, or in their own shorter type.
 
-    TypeError or ValueError with the name for anything that NumPy would bend into numbers.
+    TypeError or ValueError with the name for anything that NumPy would force into numbers.
     """
     return _narrowed(_numbers(name, value))
 
@@ -40,8 +40,8 @@ def real(name: str, value: Any) -> Array | Brain:
 def kept(name: str, value: Any) -> Array | Brain:
     """As `real`, for values that are stored.
 
-    Whole numbers stay whole in the tensor of a framework, which counts something then, and where float32 would round
-    them, which the server refuses.
+    Integers stay integers in a framework's tensor, which is a counter then, and if float32 would round them, which
+    the server refuses.
     """
     array = _numbers(name, value)
     if isinstance(array, Brain) or array.dtype.kind not in "iub":
@@ -50,7 +50,7 @@ def kept(name: str, value: Any) -> Array | Brain:
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether this is the tensor of a framework that has a type for what is trained and types for what is counted."""
+    """Whether this is a tensor of a framework with separate types for trained values and counters."""
     return (hasattr(value, "detach") and hasattr(value, "cpu")) or hasattr(value, "asnumpy")
 
 
@@ -63,7 +63,7 @@ def whole(name: str, value: Any) -> Array:
 
 
 def gradient(name: str, value: Any) -> Any:
-    """A gradient as it was given, or as Rows if it is a sparse tensor; TypeError for None."""
+    """A gradient as given, or as Rows if it is a sparse tensor; TypeError for None."""
     if value is None:
         raise TypeError(
             f"`{name}`: None is not a gradient. `p.grad` is None where backward() did not reach the parameter: leave "
@@ -88,7 +88,7 @@ def by_name(values: Mapping[str, T], what: str) -> Mapping[str, T]:
 
 
 def no_names(what: str, values: object) -> str:
-    """What to do with a list of tensors, or with one."""
+    """Advice for a list of tensors, or a single one."""
     return (
         f"{what} must be a dictionary of arrays by name, not {type(values).__name__}; write "
         "dict(net.named_parameters()) in PyTorch, {p.name: p for p in net.get_parameters()} in MindSpore"
@@ -96,7 +96,7 @@ def no_names(what: str, values: object) -> str:
 
 
 def nested(name: str, value: Mapping[Any, Any]) -> str:
-    """What to do with a dictionary in a dictionary, such as the parameters of a Flax module."""
+    """Advice for a nested dictionary, such as the parameters of a Flax module."""
     inner = next(iter(value), "name")
     return (
         f"`{name}` is a nested dictionary; send {f'{name}.{inner}'!r} and so on in one dictionary, "
@@ -125,7 +125,7 @@ def _narrowed(array: Array | Brain) -> Array | Brain:
 
 
 def _on_host(value: Any) -> Any:
-    """Tensors leave their graph and their device; what NumPy understands stays as it is."""
+    """Detaches tensors from graph and device; returns values that NumPy understands unchanged."""
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # PyTorch
         return _widened(value.detach()).cpu().numpy()
     if hasattr(value, "asnumpy"):  # MindSpore

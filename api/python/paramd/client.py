@@ -1,4 +1,4 @@
-"""The way in: an address, and the models behind it."""
+"""The entry point: a server's address, and its models."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .transport import Transport
 
 
 class Client:
-    """The way to one paramd.
+    """A connection to one paramd.
 
     >>> model = Client("http://127.0.0.1:8470").model("demo")
     >>> model.create({"w": [0, 0]}, "sgd", learning_rate=[0.5, 0.25, 0.1])
     >>> model.push({"w": [1, -2]}).lr
     {'default': 0.5}
 
-    `timeout` is how many seconds one answer may take, on top of what the request asks the server to wait. A server
-    that does not answer at first is told within two seconds; one that has answered before may be away for 300 seconds,
-    and one that is busy or full for `timeout`, before it is. `retry_for` sets all three, for a server that is yet to
-    start or a longer outage. `cafile` holds the certificates that an https:// address is trusted by, if the system's
-    do not. Any number of threads may use one client; a forked or spawned process has connections of its own.
+    `timeout` is the number of seconds that one answer may take, in addition to the wait that the request asks for. A
+    server that never answered is reported within two seconds, an outage after 300 seconds, a busy or full server after
+    `timeout`. `retry_for` sets all three, for a server that starts later or a longer outage. `cafile` contains the
+    certificates for an https:// address if the system's do not suffice. Any number of threads may use one client; a
+    forked or spawned process has its own connections.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Client:
         return f"Client({str(self._transport.address)!r})"
 
     def model(self, name: str, *, worker: str | None = None) -> Model:
-        """A model by name, whether it exists yet or not; `worker` names this process in receipts and leases."""
+        """A model by name, which need not exist yet; `worker` names this process in receipts and leases."""
         return Model(self._transport, name, worker)
 
     def models(self, prefix: str = "") -> Iterator[dict[str, Any]]:
-        """What is there, page by page."""
+        """The models, page by page."""
         token = ""
         while True:
             query = urlencode({"prefix": prefix, **({"page_token": token} if token else {})})
@@ -63,11 +63,11 @@ class Client:
         return list(answer.json()["lr"])
 
     def version(self) -> dict[str, Any]:
-        """What the server says about itself."""
+        """Information about the server."""
         return self._transport.send("GET", "/version").json()
 
     def close(self) -> None:
-        """Closes the connections; the client may still be used, and then opens others."""
+        """Closes the connections; a later call opens new ones."""
         self._transport.close()
 
     def __enter__(self) -> Client:

@@ -1,4 +1,4 @@
-"""Kept-alive connections to one server: each request has one for itself, so that threads do not meet on a socket."""
+"""Kept-alive connections to one server: each request has its own, so threads do not share a socket."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NoConnectionError(Exception):
 
 
 class Connections:
-    """Any number of threads may use it, and a forked child, which opens its own."""
+    """Any number of threads may use it; a forked child opens its own."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -58,7 +58,7 @@ class Connections:
         forks.watch(self)
 
     def after_fork(self) -> None:
-        """Closes the child's copies of the parent's sockets, which says nothing to the server."""
+        """Closes the child's copies of the parent's sockets; the server does not notice."""
         for connection in getattr(self, "_open", ()):
             with contextlib.suppress(OSError):
                 connection.close()
@@ -87,7 +87,7 @@ class Connections:
             self._give_back(connection, is_usable)
 
     def close(self) -> None:
-        """Closes what is idle, and what is in use as soon as it is not."""
+        """Closes idle connections, and those in use as soon as they are idle."""
         with self._lock:
             idle, self._idle, self._open = self._idle, [], set()
         for connection in idle:
@@ -139,7 +139,7 @@ def _exchange(
         # Names may be any Unicode; http.client takes text as Latin-1.
         connection.request(method, target, body, {name: value.encode() for name, value in headers.items()})
     except (BrokenPipeError, ConnectionResetError):
-        # Whoever refuses a long body does not read it to its end, but may have said why.
+        # A server that refuses a long body does not read all of it, but may have sent the reason.
         is_sent = False
     response = connection.getresponse()
     fields = {name.lower(): value for name, value in response.getheaders()}
@@ -148,7 +148,7 @@ def _exchange(
 
 
 def _read(response: http.client.HTTPResponse) -> bytes | bytearray:
-    """The body, in memory that arrays may be views of and be written to."""
+    """The body, in writable memory that arrays can be views of."""
     if not response.length:  # also where there is no body: reading it is what ends the answer
         return bytearray(response.read())
     body = bytearray(response.length)

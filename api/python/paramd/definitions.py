@@ -1,4 +1,4 @@
-"""What travels as JSON: definitions, changes of them, ranges of steps. NumPy's numbers and arrays are welcome in it."""
+"""JSON content: definitions, changes, ranges of steps. NumPy's numbers and arrays are accepted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OWN_FORM = {"shape", "data", "b64", "init", "dtype", "trainable"}
 
 
 def dump(body: Mapping[str, Any]) -> bytes:
-    """A request's body; ValueError for NaN and infinity, which JSON does not know."""
+    """A request's body; ValueError for NaN and infinity, which JSON lacks."""
     try:
         return json.dumps(body, allow_nan=False, default=_plain).encode()
     except ValueError as error:
@@ -47,7 +47,7 @@ def _parameter(name: str, value: Any) -> Any:
 
 
 def _encoded(name: str, value: Any) -> dict[str, Any]:
-    """Base64, which is made and read thirty times as fast as decimals and keeps the bits."""
+    """Base64, which is thirty times as fast as decimals and keeps the bits."""
     array = arrays.kept(name, value)
     if not np.isfinite(array.widened() if isinstance(array, Brain) else array).all():
         raise ValueError(f"`{name}` holds NaN, infinity or a number too large for float32")
@@ -58,7 +58,7 @@ def _encoded(name: str, value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers as Python's; a float32 becomes the shortest text that means it."""
+    """NumPy's numbers as Python's; a float32 becomes its shortest text."""
     if isinstance(value, np.ndarray):
         return [_plain(each) for each in value]
     if isinstance(value, np.floating) and not isinstance(value, float):

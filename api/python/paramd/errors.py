@@ -1,4 +1,4 @@
-"""What can go wrong, as exception classes that carry the server's problem document."""
+"""Exceptions, which carry the server's problem document."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 
 class ParamdError(Exception):
-    """The base of everything this package raises."""
+    """The base class of all exceptions of this package."""
 
 
 class Unreachable(ParamdError, ConnectionError):
-    """No answer came, also not after every retry. Whether a push was applied is then unknown."""
+    """No answer came, even after all retries. Whether a push was applied is unknown."""
 
 
 class BadAnswer(ParamdError):
-    """The answer is not what the API promises: most likely something else listens at that address."""
+    """The answer does not follow the API: most likely another program listens at that address."""
 
 
 class ProxyAnswer(BadAnswer):
     """An answer of a proxy in front of paramd, or of something else at its address, with its `status`.
 
-    Whether a push was applied is unknown where the status is 500 or more.
+    Whether a push was applied is unknown if the status is 500 or more.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -34,11 +34,11 @@ class ProxyAnswer(BadAnswer):
 
 
 class Problem(ParamdError):
-    """A refusal, with what the server says about it (RFC 9457).
+    """A refusal, with the server's problem document (RFC 9457).
 
-    `detail` is a sentence that says what to change; `errors` point at the places in the request;
-    `exception` names the class that MindSpore raises for the same mistake, where it has one; `retry_after` is how many
-    seconds the server wants to be left alone, where it says so.
+    `detail` is a sentence that says what to change; `errors` point to the places in the request;
+    `exception` names the class that MindSpore raises for the same mistake, if any; `retry_after` is the number of
+    seconds to wait before the next attempt, if the server sets it.
     """
 
     def __init__(self, status: int, document: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ class Problem(ParamdError):
 
 
 class Invalid(Problem, ValueError):
-    """400 or 422: the request itself is wrong, and would be wrong again."""
+    """400 or 422: the request is invalid; repeating it does not help."""
 
 
 class Unauthorized(Problem, PermissionError):
@@ -76,20 +76,20 @@ class NotFound(Problem, LookupError):
 
 
 class Conflict(Problem):
-    """409 or 412: right in itself, but not in the model's present state."""
+    """409 or 412: valid, but not in the model's current state."""
 
 
 class Fenced(Conflict):
     """Another process has registered under this worker's name since, or has replaced the model.
 
-    Stop, or call `Model.register()` and pull to go on.
+    Stop, or call `Model.register()` and pull to continue.
     """
 
 
 class CursorUnknown(Conflict):
-    """The version to wait beyond is not one of this model, which was replaced or deleted and created since.
+    """The version in `since` is not one of this model, which has been replaced or created again.
 
-    Pull without `since` to go on with the model that is there now.
+    Pull without `since` to continue with the current model.
     """
 
 
@@ -106,11 +106,11 @@ class Diverged(Conflict):
 
 
 class TooLarge(Problem):
-    """413: more than the server takes in one request or holds in memory."""
+    """413: more than the server accepts in one request or can hold in memory."""
 
 
 class Unavailable(Problem):
-    """408, 429, 503 or 507: too slow, busy, draining or full, also after every retry; or a model that is not served."""
+    """408, 429, 503 or 507: too slow, busy, draining or full, even after all retries; or a model that is not served."""
 
 
 _BY_SLUG: dict[str, type[Problem]] = {
@@ -146,7 +146,7 @@ def problem(status: int, body: bytes | bytearray) -> Problem | None:
 
 
 def may_have_been_applied(problem: Problem) -> bool:
-    """Whether a refused push may have happened all the same: its number must not be given to another."""
+    """Whether a refused push may have been applied: its number must not be reused."""
     return problem.status >= 500 or problem.status in (408, 429) or problem.slug in _UNDECIDED
 
 

@@ -1,4 +1,4 @@
-"""What one try may come to, other than an answer: whether to try again, and what is raised at last."""
+"""Failed attempts: whether to try again, and what to raise in the end."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from .connections import Answer, NoConnectionError
 from .errors import BadAnswer, Problem, Unreachable, problem
 from .proxies import foreign
 
-#: Answers that mean "the same request again, later"; 502 and 504 are a proxy's, while the server starts again.
+#: Statuses that ask for the same request later; a proxy sends 502 and 504 while the server restarts.
 _LATER = {408, 429, 502, 503, 504}
-#: What a server says that will come back; one that is only busy or full is not asked for as long.
+#: Statuses of a server that will return; a busy or full one is retried for a shorter time.
 _OUTAGES = {"stopping", "storage-failed", "outcome-unknown"}
-#: What comes to the same until someone starts another server.
+#: Failures that last until someone starts another server.
 _LASTING = {"model-unavailable"}
 
 
 @dataclass
 class Failure:
-    """One try that failed."""
+    """One failed attempt."""
 
     error: BadAnswer | Problem | Unreachable
     #: Whether the same request may succeed later.
     may_be_repeated: bool
     #: Whether the server is away, rather than busy.
     is_outage: bool
-    #: Whether a proxy may have cut short what the server was still at.
+    #: Whether a proxy may have ended a request that the server was still processing.
     is_cut: bool = False
     #: Whether this is paramd speaking.
     is_known: bool = False
     #: Seconds that the answer asks to wait.
     retry_after: float = 0
-    #: Seconds that the try took, without those that the server was asked to wait.
+    #: Seconds that the attempt took, without the requested wait.
     took: float = 0
 
 
 def of_answer(answer: Answer) -> Failure:
-    """A refusal, or the answer of someone in between."""
+    """A refusal, or a proxy's answer."""
     refusal = problem(answer.status, answer.body)
     if refusal is None:
         error = foreign(answer.status, answer.headers, answer.body)
         return Failure(error, answer.status in _LATER, True, is_cut=answer.status == 504, retry_after=_pause(answer))
-    # A 409 with Retry-After says that the same request is still under way.
+    # A 409 with Retry-After means that the same request is still in progress.
     may_be_repeated = answer.status in _LATER or (answer.status == 409 and "retry-after" in answer.headers)
     return Failure(
         refusal,

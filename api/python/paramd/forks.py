@@ -1,4 +1,4 @@
-"""What must not be shared with a forked child: sockets, locks, and the name under which a process pushes."""
+"""State that a forked child must not share: sockets, locks, and the worker's name."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Protocol
 
 
 class Forkable(Protocol):
-    """Something that a child process needs for itself."""
+    """State that a child process needs its own copy of."""
 
     def after_fork(self) -> None:
-        """Called in the child, before anything else of it runs; the parent's object is not touched."""
+        """Called in the child before anything else; the parent's object is not changed."""
 
 
 _living: weakref.WeakSet[Forkable] = weakref.WeakSet()
 
 
 def watch(each: Forkable) -> None:
-    """Has `each.after_fork()` called in every child of this process, for as long as the object lives."""
+    """Calls `each.after_fork()` in every child of this process, as long as the object exists."""
     _living.add(each)
 
 

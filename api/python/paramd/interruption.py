@@ -1,4 +1,4 @@
-"""Ending a wait that another thread is in."""
+"""Ends a wait of another thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 
 class Interruption:
-    """Whether the caller of a wait has lost interest, and the socket that the wait is on."""
+    """Whether a wait has been cancelled, and its socket."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -18,17 +18,17 @@ class Interruption:
         self.is_set = False
 
     def set(self) -> None:
-        """Ends the wait, and any that would follow it."""
+        """Ends the current wait, and any that follow."""
         with self._lock:
             self.is_set = True
             if self._socket:
                 with contextlib.suppress(OSError):
-                    # Also where it is encrypted: nothing more is to be said.
+                    # Even if it is encrypted: nothing more will be sent.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def watching(self, waited_on: socket.socket) -> Iterator[None]:
-        """Has the socket shut down when the interruption comes meanwhile, or has come before."""
+        """Shuts the socket down if the interruption comes meanwhile, or has come before."""
         with self._lock:
             if self.is_set:
                 raise ConnectionAbortedError("the wait was cancelled")
@@ -40,5 +40,5 @@ class Interruption:
                 self._socket = None
 
 
-#: That of the call which the present thread is at; None where it cannot be cancelled.
+#: The interruption of the current thread's call; None if it cannot be cancelled.
 current: ContextVar[Interruption | None] = ContextVar("paramd_interruption", default=None)

@@ -1,4 +1,4 @@
-"""One model on a server: what a training loop calls."""
+"""One model on a server, as a training loop uses it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from .tensors import Gradient
 from .transport import Transport
 from .worker import Worker
 
-#: Selections of parameters whose last answer is kept.
+#: The number of selections whose last answer is kept.
 _MOST_KEPT = 4
 
 
 class Model(Rates, Saving):
-    """A named model: `create`, then `pull`, `push` and `push_pull` in a loop; `lr`, `weight_decay`, `groups` to ask.
+    """A named model: `create`, then `pull`, `push` and `push_pull` in a loop; `lr`, `weight_decay`, `groups` to query.
 
-    A push carries a key, (worker, epoch, seq), that this object makes up. A push whose answer was lost is sent again
-    under the same key, and the server applies it once. Any number of threads may use one object: their pushes go one
-    after another, and a pull that waits holds up none of them. In a forked child, and where it was unpickled, the
-    object is a worker of its own.
+    A push has a key, (worker, epoch, seq), chosen by this object. A push whose answer was lost is sent again with the
+    same key, and the server applies it once. Any number of threads may use one object: their pushes are sent one after
+    another, and a waiting pull blocks none of them. A forked child and an unpickled object are separate workers.
     """
 
     def __init__(self, transport: Transport, name: str, worker: str | None) -> None:
@@ -53,7 +52,7 @@ class Model(Rates, Saving):
         return self._worker.name
 
     def _forget(self) -> None:
-        """Starts as a new object does: what was known belongs to a model that is gone, or soon will be."""
+        """Resets the object: its state belongs to a model that is deleted, or soon will be."""
         self._worker.forget()
         self._kept = {}
 
@@ -68,14 +67,13 @@ class Model(Rates, Saving):
         join: bool = False,
         **fields: Any,
     ) -> dict[str, Any]:
-        """Creates the model; no change if it exists with the same definition. Answers what `info` answers.
+        """Creates the model; no change if it exists with the same definition. Returns the same as `info`.
 
-        `parameters` holds arrays, or dictionaries in the API's own form, such as
+        `parameters` contains arrays, or dictionaries in the API's own form, such as
         `{"shape": [6, 1, 5, 5], "init": {"type": "he_uniform", "seed": 1}}`. `fields` are the other members of the
         definition: `learning_rate`, `weight_decay`, `groups` and so on. Raises Conflict if a different model has the
-        name, unless `replace`, which starts over, or `join`, which goes on with the model that is there if its
-        parameters have these names and shapes: for workers that were seeded differently. Invalid if the definition is
-        wrong.
+        name, unless `replace`, which starts over, or `join`, which continues with the existing model if its parameters
+        have these names and shapes, for workers with different seeds. Raises Invalid if the definition is invalid.
         """
         body = {"optimizer": optimizer, "parameters": definitions.parameters(parameters), **fields}
         query = [(name, 1) for name, is_set in (("replace", replace), ("join", join)) if is_set]
@@ -84,11 +82,11 @@ class Model(Rates, Saving):
             return self._change_by_json("PUT", "", body, query)
 
     def info(self) -> dict[str, Any]:
-        """Definition, step, version, and the facts about each parameter."""
+        """Definition, step, version, and a description of each parameter."""
         return self._get("").json()
 
     def patch(self, **changes: Any) -> dict[str, Any]:
-        """Changes hyperparameters in mid-training: `patch(learning_rate={"append": [0.01]})`; None means default."""
+        """Changes hyperparameters during training: `patch(learning_rate={"append": [0.01]})`; None means default."""
         return self._change_by_json("PATCH", "", changes)
 
     def patch_group(self, group: str, **changes: Any) -> dict[str, Any]:
@@ -106,11 +104,11 @@ class Model(Rates, Saving):
         return list(self._get("/groups").json()["groups"])
 
     def workers(self) -> list[dict[str, Any]]:
-        """Who has pushed or registered: `worker`, `epoch` and `last_seq` of each."""
+        """The workers that have pushed or registered: `worker`, `epoch` and `last_seq` of each."""
         return list(self._get("/workers").json()["workers"])
 
     def delete_worker(self, worker: str) -> None:
-        """Lets a worker and its receipts go, to make room for another; numbers that it has used stay used."""
+        """Deletes a worker and its receipts to make room for another; its numbers stay used."""
         self._change("DELETE", f"/workers/{quote(worker, safe='')}")
 
     # Values
@@ -125,19 +123,19 @@ class Model(Rates, Saving):
         group: str | None = None,
         dtype: Any = None,
     ) -> Snapshot | None:
-        """One consistent version of the parameters, in arrays that are the caller's own.
+        """One consistent version of the parameters, in arrays that the caller owns.
 
-        With `since`, a snapshot, a receipt, a cursor or a version, waits up to `wait` seconds for a version beyond it;
-        with `min_step`, until that many updates are done. None when the time is up, which proxies that cut the wait do
-        not lengthen. Raises CursorUnknown if `since` is not of this model, because it was replaced. Without the two, an
-        unchanged model costs one small answer. `names` are globs; `dtype` is what travels: float16 arrives as such,
-        bfloat16 as float32.
+        With `since` (a snapshot, a receipt, a cursor or a version), waits up to `wait` seconds for a newer version;
+        with `min_step`, until that many updates are done. Returns None at the timeout, even if a proxy cuts the wait.
+        Raises CursorUnknown if `since` belongs to an earlier model of this name. Without the two, an unchanged model
+        costs one small answer. `names` are globs; `dtype` is the type of transfer: float16 arrives as such, bfloat16
+        as float32.
         """
         selection = Selection(names, group, dtype)
         conditions = [("since", _since(since)), ("min_step", min_step)]
         conditions = [(name, value) for name, value in conditions if value is not None]
         if wait and not conditions:
-            raise ValueError("wait needs to know what for: since=snapshot, or min_step=")
+            raise ValueError("wait needs a condition: pass since=snapshot or min_step=STEP")
         kept = None if conditions else self._kept.get(selection.key)
         headers = {"If-None-Match": kept.headers["etag"].removeprefix("W/")} if kept else {}
         target = self._target("/parameters.safetensors", [*selection.query, *conditions])
@@ -153,7 +151,7 @@ class Model(Rates, Saving):
         return pulled
 
     def latest(self, *, names: str | Sequence[str] = (), group: str | None = None, dtype: Any = None) -> Snapshot:
-        """The parameters as they are now: `pull()` for type checkers."""
+        """The current parameters: `pull()` for type checkers."""
         pulled = self.pull(names=names, group=group, dtype=dtype)
         assert pulled is not None
         return pulled
@@ -165,7 +163,7 @@ class Model(Rates, Saving):
         based_on: Snapshot | str | int | None = None,
         loss: float | None = None,
     ) -> Receipt:
-        """Sends gradients; the server takes a step. Parameters left out stay as they are.
+        """Sends gradients; the server applies a step. Parameters that are left out do not change.
 
         `based_on` is the snapshot that they were computed from, or its step. A gradient may be `Rows` of an embedding.
         """
@@ -178,11 +176,11 @@ class Model(Rates, Saving):
         based_on: Snapshot | str | int | None = None,
         loss: float | None = None,
     ) -> Snapshot:
-        """Sends gradients and answers with the parameters that the step made, in one round trip."""
+        """Sends gradients and returns the parameters after the step, in one round trip."""
         return snapshot(self._push(gradients, based_on, loss, [("pull", 1)], {"Accept": SAFETENSORS}))
 
     def _keep(self, key: str, answer: Answer) -> None:
-        """Keeps an answer as it came, since the arrays that are views of it belong to the caller."""
+        """Keeps a copy of the answer, because the arrays that are views of it belong to the caller."""
         if "etag" in answer.headers:
             newest = list(self._kept.items())[1 - _MOST_KEPT :]
             self._kept = {**dict(newest), key: _copy(answer)}
@@ -202,11 +200,11 @@ class Model(Rates, Saving):
         base = (based_on.cursor or based_on.step) if isinstance(based_on, Snapshot) else based_on
         worker, began = self._worker, time.monotonic()
         with worker.turn:
-            # Threads that queue behind an outage have sat out a part of it.
+            # Threads that queue behind an outage have already waited for part of it.
             queued = time.monotonic() - began
             if worker.epoch is None:
                 self.register()
-            # The number is used up unless the server says that it refused the push: after a lost answer it may
+            # The number counts as used unless the server refused the push: after a lost answer it may
             # have been applied.
             worker.seq += 1
             fields = {"Worker": worker.name, "Epoch": worker.epoch, "Seq": worker.seq, "Based-On": base, "Loss": loss}
@@ -220,10 +218,10 @@ class Model(Rates, Saving):
                 raise
 
     def register(self) -> int:
-        """Announces this worker and answers its epoch; the first push does it by itself.
+        """Registers this worker and returns its epoch; the first push does so automatically.
 
-        Call it to go on after Fenced: when another process has taken the worker's name or has replaced the model. Pull
-        before the next push, since the parameters may be others now.
+        Call it to continue after Fenced: another process has taken the worker's name or has replaced the model. Pull
+        before the next push, because the parameters may have changed.
         """
         with self._worker.turn:
             self._forget()

@@ -10,27 +10,27 @@ _LONGEST_PAUSE = 5.0
 
 
 class Patience:
-    """Pauses grow from 50 ms by doubling to 5 s, with jitter, so that many workers do not come back at one moment."""
+    """Pauses double from 50 ms to 5 s, with jitter, so that many workers do not return at the same moment."""
 
     def __init__(self) -> None:
         self.end()
 
     def end(self) -> None:
-        """An answer came: the next failure is the first of another outage."""
+        """An answer came: the next failure starts a new outage."""
         self._began: float | None = None
         self._pause = _FIRST_PAUSE
-        #: Whether a line in the log tells of this outage.
+        #: Whether this outage has been logged.
         self.is_told = False
 
     @property
     def spent(self) -> float:
-        """Seconds since the first try that failed began."""
+        """Seconds since the start of the first failed attempt."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
     def pause(self, limit: float, least: float, took: float) -> bool:
-        """Sleeps for at least `least` seconds; false, at once, if `limit` seconds would be over before that.
+        """Sleeps for at least `least` seconds; false, immediately, if that would exceed `limit` seconds.
 
-        `took` is how many seconds the first failure came after.
+        `took` is the duration of the first failed attempt in seconds.
         """
         if self._began is None:
             self._began = time.monotonic() - took

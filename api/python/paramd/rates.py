@@ -1,4 +1,4 @@
-"""Asking for learning rates and weight decay, now, at a step and over a range."""
+"""Queries of learning rates and weight decay: now, at a step and over a range."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .results import Curve
 
 
 class Rates(Resource):
-    """The part of a model that answers for its schedules; asking never moves the step."""
+    """The schedules of a model; a query never advances the step."""
 
     def lr(self, at: int | range | None = None) -> Any:
         """The learning rate by group: of the next update, of the update at a step, or as a Curve over a range."""
         return self._curve("lr", at, "lr")
 
     def lr_of(self, *parameters: str) -> list[dict[str, Any]]:
-        """For each parameter its group, its rate now, and the definition behind it (`get_lr_parameter`)."""
+        """For each parameter its group, its current rate, and the rate's definition (`get_lr_parameter`)."""
         return list(self._get("/lr", [("param", name) for name in parameters]).json()["parameters"])
 
     def weight_decay(self, at: int | range | None = None, *, scaled: bool = False) -> Any:
         """The weight decay by group, like `lr`; `scaled` is times the loss scale, as `get_weight_decay` has it.
 
-        A range has no `scaled`: the loss scale of later steps is not known.
+        A range cannot be `scaled`: the loss scale of later steps is unknown.
         """
         if scaled and isinstance(at, range):
-            raise ValueError("scaled=True is for one step, since the loss scale of later steps is not known")
+            raise ValueError("scaled=True needs a single step, because the loss scale of later steps is unknown")
         return self._curve("weight_decay", at, "scaled_weight_decay" if scaled else "weight_decay")
 
     def _curve(self, path: str, at: int | range | None, key: str) -> Any:

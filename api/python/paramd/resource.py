@@ -1,4 +1,4 @@
-"""A model's address and the requests to it: what the parts of `Model` share."""
+"""A model's address and the requests to it, common to the parts of `Model`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Query = Iterable[tuple[str, object]]
 
 
 class Resource:
-    """A model by its name; knows nothing of what is sent."""
+    """A model by its name, independent of the content of requests."""
 
     def __init__(self, transport: Transport, name: str) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"a model's name must be 1 to 128 of the characters A-Z a-z 0-9 _ . -, not {name!r}")
         self.name = name
         self._transport = transport
-        # The daemon keeps answers for each beginning of keys, so that many programs do not push out each other's.
+        # The daemon keeps answers per prefix of keys, so that programs do not displace each other's.
         self._keys = secrets.token_hex(6)
 
     def _target(self, path: str, query: Query = ()) -> str:
@@ -38,7 +38,7 @@ class Resource:
     def _change(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json", query: Query = ()
     ) -> Answer:
-        """A write under a key of its own: sent again after a lost answer, it is done once."""
+        """A write with its own key: it is executed once, even if it is sent again after a lost answer."""
         headers = {"Idempotency-Key": f"{self._keys}-{secrets.token_hex(12)}"} | (
             {} if body is None else {"Content-Type": kind}
         )

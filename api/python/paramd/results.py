@@ -1,4 +1,4 @@
-"""What a server answers: parameters, state, receipts, curves."""
+"""Results: parameters, state, receipts, curves."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .errors import BadAnswer
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Snapshot(Mapping[str, Array]):
-    """One consistent version of the parameters: a mapping of names to arrays, which are the caller's own.
+    """One consistent version of the parameters: a mapping of names to arrays that the caller owns.
 
-    `dict(snapshot)` is what `load_state_dict` and `load_param_into_net` take once the arrays are made tensors.
+    `load_state_dict` and `load_param_into_net` accept `dict(snapshot)` with its arrays converted to tensors.
     """
 
     parameters: dict[str, Array]
     step: int
     version: int
     etag: str = field(default="")
-    #: After `push_pull`: whether the step was taken; false for an overflow.
+    #: After `push_pull`: whether the step was applied; false for an overflow.
     applied: bool = True
     #: After `push_pull`: the scale to multiply the next gradient by.
     loss_scale: float | None = None
-    #: Which version of which life of the model this is; empty if the server does not tell.
+    #: The model's uid and version; empty if the server does not say.
     cursor: str = ""
 
     def __getitem__(self, name: str) -> Array:
@@ -51,7 +51,7 @@ class Snapshot(Mapping[str, Array]):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class State(Mapping[str, Array]):
-    """The optimizer's state: a mapping of `NAME#slot` to arrays, which are the caller's own, and its scalars."""
+    """The optimizer's state: a mapping of `NAME#slot` to arrays that the caller owns, and its scalars."""
 
     slots: dict[str, Array]
     scalars: dict[str, float]
@@ -76,18 +76,18 @@ class State(Mapping[str, Array]):
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a push. `fields` is the whole answer; the common ones are attributes."""
+    """The result of a push. `fields` is the whole answer; the common ones are attributes."""
 
     fields: dict[str, Any]
 
     @property
     def applied(self) -> bool:
-        """Whether the step was taken; false for an overflow, and for a push held in an open round."""
+        """Whether the step was applied; false for an overflow, and for a push held in an open round."""
         return bool(self.fields["applied"])
 
     @property
     def step(self) -> int:
-        """The model's step, this update included."""
+        """The model's step, including this update."""
         return int(self.fields["step"])
 
     @property
@@ -97,7 +97,7 @@ class Receipt:
 
     @property
     def cursor(self) -> str:
-        """That version and the life of the model that it is of; empty if the server does not tell."""
+        """That version with the model's uid; empty if the server does not say."""
         return str(self.fields.get("cursor", ""))
 
     @property
@@ -125,7 +125,7 @@ class Curve:
 
 
 def snapshot(answer: Answer) -> Snapshot:
-    """The parameters that an answer holds."""
+    """The parameters in an answer."""
     parameters, _, step, version = _read(answer)
     scale = answer.headers.get("x-paramd-loss-scale")
     _warn_of_infinities(answer.headers.get("x-paramd-beyond-range", ""))
@@ -133,7 +133,7 @@ def snapshot(answer: Answer) -> Snapshot:
         parameters,
         step,
         version,
-        # A proxy that compresses weakens the tag; what it is compared with is the server's own.
+        # A compressing proxy weakens the tag, which is compared with the server's own.
         answer.headers.get("etag", "").removeprefix("W/"),
         applied=answer.headers.get("x-paramd-applied") != "false",
         loss_scale=None if scale is None else float(scale),
@@ -142,7 +142,7 @@ def snapshot(answer: Answer) -> Snapshot:
 
 
 def state(answer: Answer) -> State:
-    """The optimizer's state that an answer holds."""
+    """The optimizer's state in an answer."""
     slots, metadata, step, version = _read(answer)
     scalars = {name: text for name, text in metadata.items() if name != "format" and not name.startswith("paramd.")}
     return State(slots, {name: float(text) for name, text in scalars.items()}, step, version)

@@ -1,4 +1,4 @@
-"""Values in and out, the optimizer's state, and checkpoints."""
+"""Import and export of values, the optimizer's state, and checkpoints."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .results import State, state
 
 
 class Saving(Resource):
-    """The part of a model that is about keeping it."""
+    """Saving and loading a model."""
 
     def import_(self, parameters: Mapping[str, ArrayLike] | File, *, partial: bool = False) -> dict[str, Any]:
-        """Sets values, all of them or none: arrays by name, or the path of a safetensors file.
+        """Sets values, all or none: arrays by name, or the path of a safetensors file.
 
-        With `partial`, takes what fits the model and answers the rest as `skipped`, each with its reason.
+        With `partial`, imports what matches the model and returns the rest as `skipped`, each with its reason.
         """
         if isinstance(parameters, str | os.PathLike):
             body = files.read(parameters)
@@ -38,10 +38,10 @@ class Saving(Resource):
         return state(self._get("/state.safetensors"))
 
     def import_state(self, state: State | Mapping[str, ArrayLike] | File) -> dict[str, Any]:
-        """Replaces the optimizer's state, all of it or nothing; the values stay.
+        """Replaces the optimizer's state, all or nothing; the parameters do not change.
 
-        Takes what `state` answered, here or of another model of the same definition; arrays by `NAME#slot`, with counts
-        as `NAME#step`; or the path of a safetensors file.
+        Accepts a result of `state`, of this or another model with the same definition; arrays by `NAME#slot`, with
+        counts as `NAME#step`; or the path of a safetensors file.
         """
         if isinstance(state, str | os.PathLike):
             body = files.read(state)
@@ -52,14 +52,14 @@ class Saving(Resource):
         return self._change("PUT", "/state", body, SAFETENSORS).json()
 
     def checkpoint(self) -> dict[str, Any]:
-        """Saves parameters, state and step on the server; answers `id`, `step`, `version` and more."""
+        """Saves parameters, state and step on the server; returns `id`, `step`, `version` and more."""
         return self._change("POST", "/checkpoints").json()
 
     def checkpoints(self) -> list[dict[str, Any]]:
-        """What has been saved, as `checkpoint` answered it."""
+        """The checkpoints, as returned by `checkpoint`."""
         return list(self._get("/checkpoints").json()["checkpoints"])
 
     def restore(self, checkpoint: int | Mapping[str, Any]) -> dict[str, Any]:
-        """Goes back to a checkpoint, by its id or as `checkpoint` answered it; the step goes back, the version on."""
+        """Restores a checkpoint, by its id or a result of `checkpoint`; the step goes back, the version still rises."""
         number = checkpoint["id"] if isinstance(checkpoint, Mapping) else checkpoint
         return self._change("POST", f"/checkpoints/{int(number)}/restore").json()

@@ -1,4 +1,4 @@
-"""Which parameters a pull asks for, and in which type."""
+"""The parameters of a pull, and their type."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Selection:
         self.key = str(self.query)
 
     def check(self, model: str, found: Iterable[str]) -> None:
-        """Raises NotFound for a glob that names nothing: an empty answer would be taken for one."""
+        """Raises NotFound for a glob without matches: an empty answer would look like a valid one."""
         names = list(found)
         for glob in self._globs:
             if glob not in names and not any(map(_pattern(glob).fullmatch, names)):
-                detail = f"No parameter of `{model}` is called `{glob}`; info()['parameters'] lists all of them."
+                detail = f"No parameter of `{model}` matches `{glob}`; info()['parameters'] lists all of them."
                 raise NotFound(404, {"type": "/problems/not-found", "title": "Not found", "detail": detail})
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
-    """As the server reads it: `*` and `?` stand for any character, and nothing else is special."""
+    """As the server matches it: only `*` and `?` are special, and match any character."""
     parts = {"*": ".*", "?": "."}
     return re.compile("".join(parts.get(each) or re.escape(each) for each in glob), re.DOTALL)
 

@@ -54,8 +54,8 @@ def dump(tensors: Mapping[str, ArrayLike | Brain], metadata: Mapping[str, str] |
 def load(data: bytes | bytearray) -> tuple[dict[str, Array], dict[str, str]]:
     """Tensors and metadata of a safetensors file, in the order of its header; arrays are views of `data`.
 
-    They can be written to where `data` can. Raises ValueError where the file breaks the format: the tensors must tile
-    the bytes behind the header.
+    They are writable if `data` is. Raises ValueError if the file breaks the format: the tensors must cover the bytes
+    after the header without gaps.
     """
     start = 8 + int.from_bytes(data[:8], "little")
     if len(data) < 8 or start > len(data):

@@ -1,4 +1,4 @@
-"""Requests and their answers, and the patience to ask again when that is safe."""
+"""Requests and their answers, with retries where they are safe."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from .patience import Patience
 
 _log = logging.getLogger("paramd")
 
-#: Seconds for which a request is repeated, unless told otherwise: where no server was met yet, and in an outage.
+#: Default seconds for which a request is repeated: before a server first answers, and in an outage.
 _FIRST_CONTACT, _OUTAGE = 1.0, 300.0
-#: Seconds of an outage after which a line in the log tells of it.
+#: Seconds of an outage after which it is logged.
 _TELL_AFTER = 2.0
-#: Seconds that one answer is waited for; proxies cut what is silent for a minute.
+#: The longest wait of one request in seconds; proxies cut connections that are silent for a minute.
 _LONGEST_PART = 50.0
-#: Seconds between a wait that was cut and the next, in case it is cut at once.
+#: Seconds between a wait that was cut and the next, in case that is cut immediately.
 _BREATH = 0.2
 
 
 class Transport:
     """Sends requests, from any number of threads, and repeats them when that is safe.
 
-    It is safe because the requests of this package can be told apart: a push carries its number, any other write a
-    key. A server that was not met yet is tried for one second, an outage is sat out for 300, a busy or full server is
-    asked for `timeout` seconds; `retry_for`, where it is given, holds for all three.
+    That is safe because the requests of this package can be identified: a push has its number, any other write a key.
+    A server that never answered is tried for one second, an outage is retried for 300, a busy or full server for
+    `timeout` seconds; `retry_for`, if given, replaces all three.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Transport:
         self._has_met = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """What another process needs to make one of its own."""
+        """The arguments for a copy in another process."""
         return self._made_of
 
     def __setstate__(self, made_of: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class Transport:
         *,
         spent: float = 0,
     ) -> Answer:
-        """The answer, if it is 2xx or 304; any other is raised. `spent` seconds of its patience are over already."""
+        """The answer, if it is 2xx or 304; any other is raised. `spent` seconds of its retries have already passed."""
         patience = Patience()
         while isinstance(answer := self._try(method, target, body, headers), Failure):
             answer.took += spent
@@ -87,9 +87,9 @@ class Transport:
         return answer
 
     def wait(self, target: str, headers: Mapping[str, str], seconds: float) -> Answer:
-        """The answer to a GET that the server may hold for that long; 304 when there is none in time.
+        """The answer to a GET that the server may hold for that long; 304 at the timeout.
 
-        The seconds are counted here, whatever is in between: a proxy that cuts a wait does not begin it again.
+        The seconds are counted here: a proxy that cuts a wait does not restart it.
         """
         until, left, patience = time.monotonic() + seconds, seconds, Patience()
         cancelled = interruption.current.get()
@@ -113,7 +113,7 @@ class Transport:
             left = max(0.0, until - time.monotonic())
 
     def close(self) -> None:
-        """Closes the connections; the next request opens another."""
+        """Closes the connections; the next request opens a new one."""
         self._connections.close()
 
     def _try(

@@ -43,7 +43,7 @@ def test_push_pull(model: Model) -> None:
 
 
 def test_unchanged_model_is_not_sent_again(model: Model) -> None:
-    """What is kept is given again, in arrays that are the caller's own: what became of the first is not seen."""
+    """What is kept is given again, in arrays that are the caller's own: changes to the first are not visible."""
     for _ in range(3):
         values = model.latest()["w"]
         np.testing.assert_array_equal(values, [0, 0])

@@ -119,7 +119,7 @@ def test_pause_is_not_kept_after_the_last_try(scripted: Callable) -> None:
 
 
 def test_model_that_is_not_served_is_told_at_once(scripted: Callable) -> None:
-    """It comes to the same until another daemon is started; no worker hangs on it without a word."""
+    """It lasts until another daemon is started; no worker waits for it in silence."""
     server = scripted(*[refusal(503, "model-unavailable")] * 100)
     with pytest.raises(Unavailable, match="Do this"):
         Client(server.url, retry_for=60).model("m").pull()
