@@ -1,5 +1,5 @@
-// What a request wants of a name, and what it has to know of the model that has the name: values, so that DirectoryState
-// decides without looking anywhere.
+// The content of a request about a name, and the facts about the model that has the name: values, so that
+// DirectoryState decides from its arguments alone.
 
 import Names
 import Optimizers
@@ -8,19 +8,19 @@ import Optimizers
 struct Creation: Sendable {
     var name: Name
     var source: ModelSource
-    /// Whether a model of that name gives way.
+    /// Whether to replace a model of that name.
     var replacing = false
     /// Whether any model of that name is an error.
     var onlyIfAbsent = false
-    /// Whether a model of that name will do that has the same parameters, whatever made it.
+    /// Whether to accept a model of that name if it has the same parameters.
     var joining = false
     var condition: ModelCondition?
     var key: RequestKey?
 
-    /// Refuses a request that asks for another model than the one that has its name.
+    /// Refuses a request for a different model than the one that has its name.
     ///
-    /// - Throws: `modelExists`, `modelDiffers`; `invalid` for a definition that is wrong in itself: it differs from
-    ///   everything, and what is wrong with it helps more.
+    /// - Throws: `modelExists`, `modelDiffers`; `invalid` for an invalid definition, whose mistakes help more than the
+    ///   differences.
     func check(_ layout: ArenaLayout, _ fingerprint: Fingerprint, _ catalogue: Catalogue) throws(ServingError) {
         try source.definition.check(catalogue)
         if joining {
@@ -42,9 +42,9 @@ struct Deletion: Sendable {
 
 /// The model that has a name, as far as decisions depend on it.
 enum Holder {
-    /// One that takes commands; the fingerprint tells of what it was created.
+    /// A model that accepts commands; the fingerprint is that of its creation.
     case served(ModelUID, version: Int, layout: ArenaLayout, fingerprint: Fingerprint)
-    /// One that is in the directory and is not served: its version is not known.
+    /// A model in the directory that is not served: its version is unknown.
     case unavailable(UnavailableModel)
 
     var uid: ModelUID {

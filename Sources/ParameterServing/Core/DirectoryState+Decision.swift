@@ -1,31 +1,31 @@
-// What a directory refuses before a creation or a deletion is logged, and what it notes of those that are on their way to
-// the log: names that are being given away, uids and keys. All that is not in the directory is an argument.
+// The refusals of a directory before a creation or a deletion is logged, and its notes about those on their way to the
+// log: names being assigned, uids and keys. Everything outside the directory is an argument.
 
 import Names
 import Optimizers
 import Threading
 
 extension DirectoryState {
-    /// What is to be done about a creation.
+    /// What to do about a creation.
     enum Verdict: Equatable {
-        /// To be built, logged as the `count`-th of the directory, and applied; or forgotten, where one of them fails.
+        /// Build it, log it as the `count`-th of the directory, and apply it; or forget it if one of these fails.
         case create(ModelUID, count: UInt64)
-        /// Nothing: the model that has the name is what the request asks for.
+        /// Nothing: the existing model is the requested one.
         case keep
-        /// To be decided again when the creation of that name has ended that is under way.
+        /// Decide again when the creation of that name that is in progress has ended.
         case wait
-        /// Carried out before; this is what it created.
+        /// Executed before; this is what it created.
         case repeated(ModelUID, step: Int)
     }
 
-    /// Judges a creation, in the order: its key, the name, the content, the model that has the name.
+    /// Judges a creation, in this order: its key, the name, the content, the existing model.
     ///
     /// - Parameters:
     ///   - creation: as it arrived.
-    ///   - holder: the model that has the name; nil for none.
-    ///   - catalogue: the optimizers that may be asked for.
-    ///   - mostModels: the most models at a time.
-    ///   - closed: why nothing is logged any more; nil while all is well.
+    ///   - holder: the existing model of the name; nil if there is none.
+    ///   - catalogue: the available optimizers.
+    ///   - mostModels: the largest number of models.
+    ///   - closed: why nothing is logged any more; nil while the log works.
     mutating func decide(
         _ creation: Creation, on holder: Holder?, _ catalogue: Catalogue, mostModels: Int, closed: ServingError?
     ) throws(ServingError) -> Verdict {
@@ -46,7 +46,7 @@ extension DirectoryState {
         return .create(uid, count: count)
     }
 
-    /// Whether a model has to be made; false where the one that has the name is what the request asks for.
+    /// Whether a model must be made; false if the existing one is the requested one.
     private func isNew(
         _ creation: Creation, _ holder: Holder?, _ catalogue: Catalogue, _ mostModels: Int
     ) throws(ServingError) -> Bool {
@@ -65,9 +65,9 @@ extension DirectoryState {
         }
     }
 
-    /// Judges a deletion, in the order: its key, then the model that has the name.
+    /// Judges a deletion, in this order: its key, then the existing model.
     ///
-    /// - Returns: The model to delete: to be logged, and applied or forgotten; nil where the request was carried out before.
+    /// - Returns: The model to delete, to be logged and applied or forgotten; nil if the request was executed before.
     mutating func decide(
         _ deletion: Deletion, on holder: Holder?, closed: ServingError?
     ) throws(ServingError) -> ModelUID? {
@@ -90,7 +90,7 @@ extension DirectoryState {
         invariant(holder.map { models[$0.uid]?.name == name } ?? true, "1: another model is called \(name)")
     }
 
-    /// Takes back what `decide` noted, for a creation that could not be built or logged.
+    /// Reverts the notes of `decide`, for a creation that could not be built or logged.
     mutating func forget(_ creation: Creation) {
         let was = underWay.removeValue(forKey: creation.name)
         invariant(was != nil, "6: no creation of \(creation.name) is under way")

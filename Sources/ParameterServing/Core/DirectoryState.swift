@@ -43,11 +43,11 @@ struct DirectoryState {
         var position: UInt64
     }
 
-    /// The answers of creations and deletions that came with a key.
+    /// The answers of creations and deletions with a key.
     var keys: KeyLedger
-    /// Names that are being given away, each with the model that had it.
+    /// Names being assigned, each with its previous model.
     var underWay: [Name: ModelUID?] = [:]
-    /// The models that are there.
+    /// The existing models.
     private(set) var models: [ModelUID: Entry] = [:]
     /// Seed and count of the directory's uids; nil until a snapshot or record has them.
     private(set) var uids: UIDSource?
@@ -65,7 +65,7 @@ struct DirectoryState {
     /// The count of the last creation, and the position after the last record.
     private var (lastCount, position): (UInt64, UInt64) = (0, 0)
 
-    /// Makes the state of an empty directory; a reader that answers no requests keeps no keys.
+    /// Makes the state of an empty directory; a reader without requests keeps no keys.
     init(uids: UIDSource? = nil, keys: KeyLedger = KeyLedger()) { (self.uids, self.keys) = (uids, keys) }
 
     // MARK: Snapshots, before the records
@@ -86,12 +86,12 @@ struct DirectoryState {
 
     // MARK: Records
 
-    /// Takes in a record: the only place that changes what there is, live and for whoever reads records again.
+    /// Applies a record: the only function that changes the directory, live and on every later reading.
     ///
     /// - Parameters:
-    ///   - key: of a creation, which keeps it behind its tensors, so that its head does not tell.
-    ///   - step: that the new model begins at; likewise.
-    /// - Returns: What the reader has to do.
+    ///   - key: that of a creation, which is stored after its tensors, outside the head.
+    ///   - step: the initial step of the new model, likewise.
+    /// - Returns: What the reader must do.
     mutating func apply(
         _ head: RecordHead, under key: RequestKey? = nil, step: Int = 0, at position: UInt64
     ) -> Effect {

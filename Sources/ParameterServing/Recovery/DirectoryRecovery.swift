@@ -44,7 +44,7 @@ final class DirectoryRecovery {
     private(set) var opened: [Model] = []
     /// The position that the oldest snapshot of a model covers: the journal must be kept from there on.
     var covered: [ModelUID: UInt64] = [:]
-    /// What snapshots and records say of the models; `models` follows it.
+    /// The models according to snapshots and records; `models` follows it.
     var state: DirectoryState
     var retired: [ModelUID] = []
     /// Models that exist but are not served.
@@ -128,7 +128,7 @@ final class DirectoryRecovery {
         measure(record)
         let head = try RecordHead(of: record)
         let creation = Self.creation(record, head)
-        // One that cannot be read makes its model unavailable, and no key is known of it.
+        // An unreadable one makes its model unavailable, and its key stays unknown.
         let made = try? creation?.get()
         switch state.apply(head, under: made?.key, step: made?.source.step ?? 0, at: record.position) {
         case .create(let uid, let retiring):
@@ -151,14 +151,14 @@ final class DirectoryRecovery {
         logged += record.payload.count + Journal.leastRecordBytes
     }
 
-    /// The creation that a record tells of, or why it cannot be read; nil for another record.
+    /// The creation in a record, or why it cannot be read; nil for another record.
     private static func creation(_ record: StoredRecord, _ head: RecordHead) -> Result<CreationRecord, any Error>? {
         guard case .create = head else { return nil }
         var reader = ByteReader(record.payload)
         return Result { try CreationRecord(try CommandKind(of: record), reading: &reader) }
     }
 
-    /// Builds the model of a record; one that cannot be built of it keeps its name and its files.
+    /// Builds the model of a record; if that fails, the model keeps its name and its files.
     private func create(
         _ uid: ModelUID, _ creation: Result<CreationRecord, any Error>?, _ record: StoredRecord
     ) throws {

@@ -8,7 +8,7 @@ import Threading
 
 /// All models of a daemon.
 public final class ModelRegistry: Runnable, @unchecked Sendable {
-    /// How a creation ended.
+    /// The outcome of a creation.
     public enum Created: Sendable {
         /// The model is new.
         case new(Model)
@@ -28,7 +28,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private let isStopping = Locked(false)
     /// Makes long answers; of two or more model threads, one stays free of them.
     public let slices: SliceQueue
-    /// What is done beside the network and the models.
+    /// Work that needs neither the network nor the models.
     let desks = Desks()
     /// Answers that wait to be computed.
     private let errands = Locked(0)
