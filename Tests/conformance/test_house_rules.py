@@ -18,6 +18,9 @@ MODIFIERS = r"(?:@\w+(?:\([^)]*\))? |(?:[a-z]+(?:\([a-z]+\))?) )*"
 #: One pattern for each kind of declaration whose name somebody has to use.
 DECLARED = re.compile(rf" *{MODIFIERS}(?:func|struct|class|enum|protocol|typealias|var|let) (\w+)")
 FUNCTION = re.compile(rf"( *){MODIFIERS}(?:func \S+?|init[?]?|subscript)(?:<.*?>)?\(")
+KINDS = "func|struct|class|enum|protocol|typealias|actor|var|let|init|subscript"
+#: A public declaration with a name of its own.
+PUBLIC = re.compile(rf" *{MODIFIERS}(?:public|open) {MODIFIERS}(?:{KINDS})\b")
 WALKS = REPOSITORY / "Sources/ParameterServing/ParameterServing.docc/Walks.md"
 PLANTED = REPOSITORY / "Tests/ParameterServingTests/Simulation/Planted"
 #: A row of a walk: a function, its file, and words.
@@ -94,6 +97,24 @@ def test_every_name_is_used() -> None:
         if (match := DECLARED.match(line)) and written[match[1]] == 1 and match[1] not in USED_ELSEWHERE
     ]
     assert not dead, f"declared and not used: {dead}"
+
+
+def test_public_names_are_documented() -> None:
+    """Each public name of each module has a comment, and every module that others import has public names."""
+    seen: Counter[str] = Counter()
+    missing = []
+    for path in SOURCES:
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if not PUBLIC.match(line) or " override " in line:
+                continue
+            seen[path.relative_to(REPOSITORY / "Sources").parts[0]] += 1
+            above = next((text for text in reversed(lines[:number]) if not text.strip().startswith("@")), "")
+            if not above.strip().startswith("///"):
+                missing.append(f"{path.relative_to(REPOSITORY)}:{number + 1}: {line.strip()}")
+    assert not missing, "\n" + "\n".join(missing)
+    modules = {path.relative_to(REPOSITORY / "Sources").parts[0] for path in SOURCES}
+    assert modules - {"paramd"} == set(seen), "no public name was found in a module"
 
 
 def test_exceptions_are_needed() -> None:
