@@ -23,7 +23,7 @@ BODY = safetensors.numpy.save(GRADIENT)
 MEMORY = ("--memory", "64M", "--durability", "none")
 #: So many of fourteen are refused at least.
 LEAST = 5
-#: Nobody is cut for being slow: what is refused here is refused by a share.
+#: No one is cut for being slow: what is refused here is refused by a share.
 PATIENT = (*MEMORY, "--limit", "pressure-rate=1", "--limit", "minimum-rate=1")
 
 
@@ -58,7 +58,7 @@ def refused(connections: list[socket.socket], least: int = LEAST) -> list[Answer
 
 
 def most_of_many(daemon: Daemon, model: str, source: str = "127.0.0.1") -> list[socket.socket]:
-    """Fourteen pushes but for their last bytes: together they would take all the memory that there is."""
+    """Fourteen pushes except for their last bytes: together they would take all the memory that there is."""
     return [push(daemon, model, BODY[:-8], source) for _ in range(14)]
 
 

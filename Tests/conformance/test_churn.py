@@ -205,7 +205,7 @@ class Churn:
             kept.least += 1
 
     def check(self, steps: dict[str, int]) -> None:
-        """Holds the account against the models that a start has brought back, and goes on from those."""
+        """Compares the account with the models that a start has brought back, and goes on from those."""
         for name, kept in self.models.items():
             if kept.is_there is not None:
                 assert (name in steps) == kept.is_there, name

@@ -111,7 +111,7 @@ def test_a_cursor_of_another_life_with_a_number_that_was_reached(api: Api, model
 
 
 def test_a_version_that_has_not_come_yet(api: Api, model: str) -> None:
-    """Whoever asks for what is newer than a version must have seen it."""
+    """A client that asks for what is newer than a version must have seen it."""
     uid = cursor_of(api, model).split("-")[0]
     for since in ("2", f"{uid}-2"):
         refused(api("GET", f"/v1/models/{model}/parameters?since={since}&wait=60s"))

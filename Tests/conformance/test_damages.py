@@ -92,7 +92,7 @@ def test_unacknowledged_tail_is_no_loss(tmp_path: Path) -> None:
 
 
 def test_stop_leaves_an_exact_mark(tmp_path: Path) -> None:
-    """After a stop in good order too the last push cannot be cut off; a directory without a mark starts as ever."""
+    """After a clean stop too the last push cannot be cut off; a directory without a mark starts as ever."""
     daemon = Victim(tmp_path)
     daemon.api().create("m", definition())
     push(daemon.api(), 1, 4)

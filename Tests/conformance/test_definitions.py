@@ -89,7 +89,7 @@ def test_a_million_rates(start: Callable[..., Daemon], tmp_path: Any) -> None:
 
 
 def test_rates_beyond_the_memory(start: Callable[..., Daemon]) -> None:
-    """The answer speaks of memory and of rates, and the daemon goes on."""
+    """The answer speaks of memory and of rates, and the daemon continues."""
     daemon = start("--memory", "32M")
     api = Api(daemon.host, daemon.port)
     body = {"optimizer": "sgd", "learning_rate": [0.5] * 1_000_000, "parameters": {"w": [0]}}

@@ -113,7 +113,7 @@ def test_lost_answers(tmp_path: Path, side: str) -> None:
 
 
 def settled(api: Api, seq: int, body: dict) -> dict:
-    """Repeats a push until the first attempt is no longer under way."""
+    """Repeats a push until the first attempt is no longer in progress."""
     while True:
         answer = api("POST", "/v1/models/m/gradients", body)
         if answer.status == 200:

@@ -61,7 +61,7 @@ def test_full_disk(small_disk: Path) -> None:
     full = api("GET", "/readyz")
     assert full.status == 507 and full.headers["retry-after"]
     filler.unlink()
-    # Nobody has to push for the daemon to find out.
+    # No one has to push for the daemon to find out.
     deadline = time.monotonic() + 10
     while api("GET", "/readyz").status != 200 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -123,7 +123,7 @@ def test_second_daemon(tmp_path: Path) -> None:
 
 
 def make(place: Path, pushes: int, *arguments: str, clean: bool = True) -> None:
-    """A small directory, closed in good order or not."""
+    """A small directory, closed cleanly or not."""
     daemon = Victim(place, *arguments)
     api = daemon.api()
     api.create("m", definition())
@@ -285,7 +285,7 @@ def test_damaged_journal_in_many_places(tmp_path: Path) -> None:
 
 
 def damage_snapshots(tmp_path: Path, samples: int | None) -> None:
-    """Flips and cuts of every snapshot's bytes: found by `verify`; a start goes on with the same state all the same."""
+    """Flips and cuts of every snapshot's bytes: found by `verify`; a start goes on with the same state anyway."""
     make(tmp_path, 200, "--snapshot-after", "8K")
     expected = digest(tmp_path, "m")
     for snapshot in sorted((tmp_path / "snapshots").glob("state-*")):

@@ -32,7 +32,7 @@ def test_removed_lock_file_lets_no_second_daemon_in(start: Start, tmp_path: Path
 
 
 def test_segment_that_is_moved_away(start: Start, tmp_path: Path) -> None:
-    """No push is acknowledged that a start would not find; pulls go on."""
+    """No push is acknowledged that a start would not find; pulls continue."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     create(api)
@@ -67,7 +67,7 @@ def push(api: Api, key: str, number: int) -> Answer:
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
 @pytest.mark.parametrize("key", ["seq", "Idempotency-Key"])
 def test_failed_sync_leaves_the_outcome_open(start: Start, tmp_path: Path, key: str) -> None:
-    """The answer says so; after a restart the same request again is told what became of it, and is applied once."""
+    """The answer says so; after a restart the same request again gets its result, and is applied once."""
     failing = ["-f", "-D", "-qq", "-o", os.devnull, "-e", "inject=fdatasync:error=EIO:when=40+"]
     process = launch(*failing, str(BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), binary=Path(STRACE))
     try:

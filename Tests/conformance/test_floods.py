@@ -40,7 +40,7 @@ def malformed(daemon: Daemon) -> None:
 
 
 def newcomers(daemon: Daemon) -> None:
-    """Connections that come in heaps and say nothing that can be read; nobody waits for the answers."""
+    """Connections that come in heaps and say nothing that can be read; no one waits for the answers."""
     for _ in range(TIMES // 50):
         heap = [connect(daemon) for _ in range(50)]
         for connection in heap:

@@ -15,7 +15,7 @@ from support.daemon import REPOSITORY
 pytestmark = pytest.mark.unsanitized
 SOURCES = sorted((REPOSITORY / "Sources").rglob("*.swift"))
 MODIFIERS = r"(?:@\w+(?:\([^)]*\))? |(?:[a-z]+(?:\([a-z]+\))?) )*"
-#: One pattern for each kind of declaration whose name somebody has to use.
+#: One pattern for each kind of declaration whose name someone has to use.
 DECLARED = re.compile(rf" *{MODIFIERS}(?:func|struct|class|enum|protocol|typealias|var|let) (\w+)")
 FUNCTION = re.compile(rf"( *){MODIFIERS}(?:func \S+?|init[?]?|subscript)(?:<.*?>)?\(")
 KINDS = "func|struct|class|enum|protocol|typealias|actor|var|let|init|subscript"

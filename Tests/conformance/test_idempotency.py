@@ -319,7 +319,7 @@ def test_a_retry_whose_precondition_no_longer_holds(api: Api, name: str) -> None
 
 
 def test_a_stored_answer_tells_of_its_own_version(api: Api, name: str) -> None:
-    """Others go on meanwhile; what a pull carries is the newest version."""
+    """Others continue meanwhile; what a pull carries is the newest version."""
     api.create(name, SGD)
     target = f"/v1/models/{name}"
     patched = api("PATCH", target, {"weight_decay": 0.5}, Idempotency_Key="k").expect(200)

@@ -10,7 +10,7 @@ import pytest
 from support.daemon import REPOSITORY
 from support.wire import Api
 
-#: What stops a debug build and goes on in a release build.
+#: What stops a debug build and continues in a release build.
 PROGRAM = """
 @main struct Program {
     static func main() {

@@ -1,4 +1,4 @@
-"""Answers of many megabytes: made in turns beside everything else, a little ahead of whoever reads them."""
+"""Answers of many megabytes: made in turns beside everything else, a little ahead of their readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.wire import SAFETENSORS, Api, from_json
 
 #: Numbers that take 9 to 13 bytes each as JSON.
 VALUES = np.random.default_rng(7).standard_normal(600_000).astype(np.float32)
-#: What a stream holds: four pieces made ahead, and two under way.
+#: What a stream holds: four pieces made ahead, and two in progress.
 STREAM = 400_000
 PULL = "/v1/models/m/parameters"
 

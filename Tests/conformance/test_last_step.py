@@ -84,7 +84,7 @@ def test_the_last_push(directory: tuple[Api, Path], definition: dict[str, Any]) 
 
 
 def test_pushes_at_once(directory: tuple[Api, Path]) -> None:
-    """Of several that are under way together only one is the last."""
+    """Of several that are in progress together only one is the last."""
     api, _ = directory
     api.create("m", {**MOMENTUM, "step": LAST - 2})
     ways = [http.client.HTTPConnection(api.host, api.port, timeout=90) for _ in range(6)]

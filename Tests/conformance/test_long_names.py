@@ -69,7 +69,7 @@ def refused(api: Api, method: str, path: str, body: dict[str, Any], name: str) -
 @pytest.mark.parametrize("letter", ["x", "\u00e9", "_"], ids=ascii)
 @pytest.mark.parametrize("place", DEFINITIONS)
 def test_in_a_definition(api: Api, name: str, place: str, letter: str) -> None:
-    """The daemon goes on, and nothing was created."""
+    """The daemon continues, and nothing was created."""
     for length in (LONG, 3000):
         refused(api, "PUT", f"/v1/models/{name}", {**SGD, **DEFINITIONS[place]}, letter * length)
     api("GET", f"/v1/models/{name}").expect(404)

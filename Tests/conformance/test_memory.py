@@ -31,7 +31,7 @@ def client(daemon: Daemon) -> Api:
 
 
 def check(daemon: Daemon, what: str, limit: int = LIMIT) -> None:
-    """Prints the figure, and fails where it is beyond what --memory allows; the daemon goes on and gives all back."""
+    """Prints the figure, and fails where it is beyond what --memory allows; the daemon continues and gives all back."""
     figure, allowed = taken(daemon), limit + limit // 4 + (64 << 20)
     print(f"{what}: {figure / 2**20:.0f} MiB of {allowed / 2**20:.0f}")
     assert figure < allowed
@@ -107,7 +107,7 @@ def test_dry_runs(daemon: Daemon) -> None:
 
 
 def test_appends(daemon: Daemon) -> None:
-    """Rates that earlier versions had are counted as long as somebody may read them."""
+    """Rates that earlier versions had are counted as long as someone may read them."""
     api = client(daemon)
     api.create("m", {"optimizer": "sgd", "learning_rate": [0.5], "parameters": {"w": [0]}})
     rates = json.dumps({"learning_rate": {"append": [0.5] * 500_000}}).encode()
@@ -128,7 +128,7 @@ def test_unknown_names(daemon: Daemon) -> None:
 
 
 def test_model_pages(daemon: Daemon) -> None:
-    """Pages that nobody reads."""
+    """Pages that no one reads."""
     api = client(daemon)
     api.create("m", {"optimizer": "sgd", "parameters": {f"layer.{n}.weight": [0] for n in range(30_000)}})
     with idlers(daemon) as readers:
@@ -247,7 +247,7 @@ def test_slow_bodies(start: Callable[..., Daemon], share: int) -> None:
 
 
 def dripping(senders: list[Idler], body: bytes, stop: threading.Event) -> None:
-    """Sends 80 kB/s on each connection that is left, but for the last megabyte."""
+    """Sends 80 kB/s on each connection that is left, except for the last megabyte."""
     sent, alive = 0, list(senders)
     while not stop.is_set():
         piece = body[sent : sent + 40_000] if sent < len(body) - (1 << 20) else b""

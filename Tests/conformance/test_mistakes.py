@@ -25,7 +25,7 @@ def without(key: str, **members: Any) -> dict[str, Any]:
 
 
 def line(answer: Answer) -> Any:
-    """The JSON that the detail says to write; members without their braces are an object all the same."""
+    """The JSON that the detail says to write; members without their braces are an object anyway."""
     detail = answer.expect(422).json()["detail"]
     assert detail.endswith("Nothing was applied.")
     found = EMBEDDED.findall(detail)

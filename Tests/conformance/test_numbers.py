@@ -132,7 +132,7 @@ def test_a_wish_of_any_length(api: Api, demo: str) -> None:
 
 @pytest.mark.parametrize("length", ["+2", "0x2", "2.0", "-0", "2, 2", "\uff12", "9" * 30, ""])
 def test_lengths(api: Api, demo: str, length: str) -> None:
-    """A problem, never HTML, and the connection ends: nobody knows where the next request begins."""
+    """A problem, never HTML, and the connection ends: no one knows where the next request begins."""
     head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with raw_socket(api) as connection:
         connection.sendall(f"{head}Content-Length: {length}\r\n\r\n{{}}".encode())

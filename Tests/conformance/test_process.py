@@ -67,7 +67,7 @@ class Started:
     line: str
 
     def end(self) -> str:
-        """Ends it in good order; what it wrote on standard error."""
+        """Ends it cleanly; what it wrote on standard error."""
         self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, errors
@@ -118,7 +118,7 @@ def test_start_ends_in_one_block(started: Callable[..., Started], tmp_path: Path
 
 
 def test_effective_directory_is_absolute(started: Callable[..., Started], tmp_path: Path) -> None:
-    """Whoever asks is elsewhere."""
+    """The reader is elsewhere."""
     daemon = started("--listen", "127.0.0.1:0")
     settings = Api("127.0.0.1", int(daemon.line.rpartition(":")[2])).get("/v1/server").json()["settings"]
     assert settings["data-dir"]["value"] == f"{tmp_path}/paramd-data"
@@ -209,7 +209,7 @@ def test_arguments_without_proc(tmp_path: Path) -> None:
 
 
 def test_two_signals_at_once_drain(start: Callable[..., Daemon]) -> None:
-    """Wrappers send a second one within milliseconds: what waits is answered all the same."""
+    """Wrappers send a second one within milliseconds: what waits is answered anyway."""
     for _ in range(5):
         assert_drains(start(), *[signal.SIGTERM] * 3)
 

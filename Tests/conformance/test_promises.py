@@ -145,7 +145,7 @@ def test_promise_8_a_pull_is_of_one_step(daemon: Daemon, name: str) -> None:
 def test_promise_17_nothing_is_acknowledged_after_a_failed_sync(
     traced: Callable[..., Daemon], start: Start, tmp_path: Path
 ) -> None:
-    """After one failed fdatasync no change is acknowledged and the file is not synced again; pulls go on."""
+    """After one failed fdatasync no change is acknowledged and the file is not synced again; pulls continue."""
     daemon = traced("-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=12")
     api = Api(daemon.host, daemon.port)
     small(api)

@@ -177,7 +177,7 @@ def test_a_permanent_name_keeps_its_content(api: Api, model: str) -> None:
 
 
 def test_since_answers_at_once_when_there_is_something_newer(api: Api, model: str) -> None:
-    """And with 304 when there is not and nobody asked to wait."""
+    """And with 304 when there is not and no one asked to wait."""
     api.get(f"/v1/models/{model}/parameters?since=0&wait=30s")
     answer = api("GET", f"/v1/models/{model}/parameters?since=1").expect(304)
     assert answer.headers["x-paramd-version"] == "1" and answer.headers["etag"]
@@ -206,7 +206,7 @@ def test_wait_wakes_on_a_change_by_patch(api: Api, model: str) -> None:
 
 
 def test_delete_wakes_with_404(api: Api, model: str) -> None:
-    """Nobody waits for a model that is gone."""
+    """No one waits for a model that is gone."""
     thread, answers = wait_in_thread(api, f"/v1/models/{model}/parameters?since=1&wait=30s")
     api("DELETE", f"/v1/models/{model}").expect(204)
     thread.join(10)

@@ -33,7 +33,7 @@ TWICE = [
 
 @pytest.mark.parametrize("target", TWICE)
 def test_single_values_given_twice(api: Api, model: str, target: str) -> None:
-    """400, for nobody knows which of the two was meant."""
+    """400, for no one knows which of the two was meant."""
     problem = api("GET", f"/v1/models/{model}{target}").expect(400).json()
     assert "more than once" in problem["detail"]
 

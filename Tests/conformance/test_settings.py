@@ -78,7 +78,7 @@ def test_origin_of_every_source(served: Served, tmp_path: Path) -> None:
 
 
 def test_a_relative_file_is_told_from_the_root(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks is elsewhere."""
+    """The reader is elsewhere."""
     (tmp_path / "own.yaml").write_text("listen: 127.0.0.1:0\n")
     monkeypatch.chdir(tmp_path)
     settings = served("--config", "own.yaml").get("/v1/server").json()["settings"]

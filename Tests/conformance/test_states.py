@@ -203,7 +203,7 @@ def test_if_match(api: Api, name: str) -> None:
 
 
 def test_an_import_survives_a_restart(tmp_path: Path) -> None:
-    """It is in the journal; `paramd replay` comes to the same digest."""
+    """It is in the journal; `paramd replay` gives the same digest."""
     with Daemon(data_dir=tmp_path) as daemon:
         api = Api(daemon.host, daemon.port)
         trained(api, "m", "torch.nadam")

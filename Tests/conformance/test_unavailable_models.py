@@ -289,7 +289,7 @@ def test_repeated_creation_of_a_model_that_is_not_served(start: Start, tmp_path:
 
 
 def test_full_disk_keeps_no_daemon_from_starting(start: Start, small_disk: Path) -> None:
-    """Where no rule can be noted, the models are served all the same."""
+    """Where no rule can be noted, the models are served anyway."""
     daemon, api = own(start, small_disk / "data", "--snapshot-after", "64K")
     create(api, "m", "my_momentum")
     api.push("m", {"w": [1, 2]})

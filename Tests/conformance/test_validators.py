@@ -12,7 +12,7 @@ READERS = {"curl": {"User_Agent": "curl/8"}, "program": {}, "binary": {"Accept":
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_tags_tell_bytes_apart(api: Api, demo: str, view: str) -> None:
-    """Whoever asks: equal tags mean equal bytes, and caches are told what the answer depends on."""
+    """For every client: equal tags mean equal bytes, and caches are told what the answer depends on."""
     bodies: dict[str, bytes] = {}
     for headers in READERS.values():
         answer = api("GET", f"/v1/models/{demo}{view}", **headers)
@@ -37,7 +37,7 @@ def test_not_modified(api: Api, demo: str, view: str, reader: str) -> None:
 
 
 def test_state_has_a_tag_for_each_digest(api: Api, demo: str) -> None:
-    """A registration makes no version; the state's digest counts it all the same."""
+    """A registration makes no version; the state's digest counts it anyway."""
     before = api.get(f"/v1/models/{demo}/state")
     api("PUT", f"/v1/models/{demo}/workers/w1", {}).expect(200)
     after = api.get(f"/v1/models/{demo}/state")

@@ -88,7 +88,7 @@ class Changer:
         return f"/v1/models/changed-{self.number}"
 
     def run(self, daemon: Daemon) -> None:
-        """Holds what there is against what must be, then changes it until the connection breaks."""
+        """Compares the state with what it must be, then changes it until the connection breaks."""
         api = Api(daemon.host, daemon.port)
         try:
             self.check(api)

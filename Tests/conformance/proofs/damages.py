@@ -19,7 +19,7 @@ from support.wire import Api
 from .datadir import WIDTH, Files, Known, Load, ask, make, write
 
 LOADS = (("stopped", True, ()), ("killed", False, ()), ("interval", False, ("--durability", "interval:60000")))
-"""How a directory came to be: its name, whether the daemon stopped in good order, further arguments."""
+"""How a directory came to be: its name, whether the daemon stopped cleanly, further arguments."""
 
 REFUSED = 65
 

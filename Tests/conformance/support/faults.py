@@ -36,7 +36,7 @@ class Victim(Daemon):
             super().__init__(*arguments, data_dir=data_dir, binary=binary)
 
     def kill(self) -> None:
-        """As kill -9: nothing is flushed, nobody is told."""
+        """As kill -9: nothing is flushed, no one is told."""
         self.process.kill()
         self.process.wait()
 

@@ -9,15 +9,15 @@ import threading
 
 from . import forks
 
-#: The server's limit in bytes, less what makes a name that was given unique.
+#: The server's limit in bytes, less the suffix that makes a given name unique.
 _LONGEST = 128 - 20
 
 
 class Worker:
     """A name, the epoch of its registration and the number of its last push.
 
-    Pushes of one worker go one after another, so that the numbers arrive in order: `turn` is held meanwhile. A forked
-    child, and an object that was unpickled, is another worker: two under one name would take each other's receipts.
+    Pushes of one worker are sent one after another, so that the numbers arrive in order; `turn` is held meanwhile. A
+    forked child and an unpickled object are separate workers, because two under one name would share receipts.
     """
 
     def __init__(self, given: str | None) -> None:
@@ -28,12 +28,12 @@ class Worker:
         forks.watch(self)
 
     def forget(self) -> None:
-        """The model is gone, or soon will be; the next push registers."""
+        """The model is deleted, or soon will be; the next push registers."""
         self.epoch: int | None = None
         self.seq = 0
 
     def after_fork(self) -> None:
-        """Becomes a worker of its own, while the other goes on under the name."""
+        """Becomes a separate worker, while the other keeps the name."""
         self.name = _unique(self.given or socket.gethostname())
         self.forget()
         self.turn = threading.RLock()

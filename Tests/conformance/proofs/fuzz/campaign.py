@@ -122,7 +122,7 @@ class Campaign:
             self._settle(subject, twin, pending)
 
     def _settle(self, subject: Side, twin: Side, numbers: list[int]) -> list[int]:
-        """Compares all that can be seen, and begins anew; answers what is still to be compared, which is nothing."""
+        """Compares all that can be seen, and begins again; answers what is still to be compared, which is nothing."""
         changes, self._changes = self._changes, []
         identities = subject.models(), twin.models()
         for number in changes:

@@ -34,7 +34,7 @@ def exchange(address: tuple[str, int], wire: bytes) -> list[Reply]:
     """All answers to what is sent; the sending side is closed behind it, so that nothing is waited for."""
     received = b""
     with socket.create_connection(address, timeout=60) as connection:
-        # A server that has answered early may have closed: what it said is read all the same.
+        # A server that has answered early may have closed: what it said is read anyway.
         with contextlib.suppress(OSError):
             connection.sendall(wire)
             connection.shutdown(socket.SHUT_WR)
