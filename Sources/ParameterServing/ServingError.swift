@@ -118,7 +118,7 @@ extension ServingError {
     }
 }
 
-/// Runs `body`, and tells an optimizer's refusal as one of this layer.
+/// Runs `body`, and converts an optimizer's refusal to one of this layer.
 func wrapping<Result>(_ body: () throws(OptimizerError) -> Result) throws(ServingError) -> Result {
     do throws(OptimizerError) { return try body() } catch { throw ServingError(error) }
 }

@@ -4,25 +4,25 @@
 public struct Fifo<Element> {
     @usableFromInline var elements: [Element?] = []
     @usableFromInline var head = 0
-    /// Places of elements that are gone before the others are moved, at least.
+    /// The least number of removed elements before the others are moved.
     @usableFromInline static var mostGone: Int { 1024 }
 
     /// Makes an empty queue.
     @inlinable
     public init() {}
 
-    /// How many elements wait.
+    /// The number of elements.
     @inlinable
     public var count: Int { elements.count - head }
-    /// Whether none does.
+    /// Whether there are none.
     @inlinable
     public var isEmpty: Bool { count == 0 }
 
-    /// Puts an element behind all others.
+    /// Appends an element.
     @inlinable
     public mutating func append(_ element: Element) { elements.append(element) }
 
-    /// Takes the element that has waited longest; nil where there is none.
+    /// Takes the element that has waited longest; nil if there is none.
     @inlinable
     public mutating func popFirst() -> Element? {
         guard head < elements.count else { return nil }

@@ -1,19 +1,19 @@
-// Where the work of a request is done. A network thread serves thousands of connections, so it does what is short whatever
-// the request says; all else is done on the threads of the models, in turn with them. Nothing but the bytes is left to it.
+// The thread for the work of a request. A network thread serves thousands of connections, so it only does work that is
+// short for every request; all other work runs on the model threads, in turn with the models.
 
 import HTTPServing
 import ParameterServing
 
 extension Call {
-    /// Whether whatever the request asks for takes well under a millisecond: the names that it is about, once for each of its
-    /// arguments, and the bytes of its body are few.
+    /// Whether the request takes well under a millisecond: it concerns few names, once for each of its arguments, and its body
+    /// has few bytes.
     var isShort: Bool {
         let body = request.isChunked ? .max : request.contentLength ?? 0
         let names = route.scope == .none ? 0 : api.registry.nameCount(of: arguments["m"])
         return body <= PieceSize.inPlace && names * (1 + request.query.count) <= FixedLimits.namesInPlace
     }
 
-    /// What becomes of the request; without a body that is decided where there is time for it.
+    /// The handling of the request; without a body it is decided on a thread that has time for it.
     func plan() throws(Problem) -> Plan {
         let wantsNoBody = route.method == .get || route.bodies.isEmpty && !request.announcesBody
         guard wantsNoBody, !isShort else { return try route.endpoint(self) }
@@ -24,10 +24,11 @@ extension Call {
         }
     }
 
-    /// Does what a complete request asks for: here where that is short, else on a thread of the models; what `body` throws is
-    /// the answer.
+    /// Executes a complete request: here if it is short, otherwise on a model thread.
     ///
-    /// Who calls it does not touch again what `body` holds, so that all of it may move to the other thread.
+    /// An error thrown by `body` becomes the answer.
+    ///
+    /// The caller does not use the data of `body` afterwards, so it may move to the other thread.
     func carryOut(_ exchange: Exchange, _ body: @escaping () throws(Problem) -> Void) {
         nonisolated(unsafe) let body = body
         let run: @Sendable () -> Void = { [self] in
@@ -36,7 +37,7 @@ extension Call {
         if isShort { run() } else { api.registry.slices.add(run) }
     }
 
-    /// Completes the exchange with what `make` makes: on the network thread where that is short, else on a thread of the models.
+    /// Completes the exchange with the result of `make`: on the network thread if it is short, otherwise on a model thread.
     func complete(_ exchange: Exchange, isShort: Bool, _ make: @escaping Exchange.Making) {
         if isShort { return exchange.complete(make) }
         let budget = api.registry.budget

@@ -1,5 +1,5 @@
 // The command line: which flags were given, and with which texts. Every flag comes from the row of its setting, so the parser
-// is told of them at run time: it asks a mirror for options, which is made of the table here.
+// gets them at run time: it reads options from a mirror, which is made from the table here.
 
 import ArgumentParser
 

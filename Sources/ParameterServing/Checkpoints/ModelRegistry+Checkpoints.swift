@@ -122,7 +122,7 @@ extension ModelRegistry {
         }
     }
 
-    /// The file of a checkpoint; nil for none, or for one that goes at this moment.
+    /// The file of a checkpoint; nil if there is none, or if it is being deleted.
     private func openFile(
         _ id: UInt64, of model: Model, in directory: DataDirectory
     ) throws -> (reader: SnapshotReader, facts: CheckpointFacts)? {

@@ -93,7 +93,7 @@ extension DirectoryState {
     /// Reverts the notes of `decide`, for a creation that could not be built or logged.
     mutating func forget(_ creation: Creation) {
         let was = underWay.removeValue(forKey: creation.name)
-        invariant(was != nil, "6: no creation of \(creation.name) is under way")
+        invariant(was != nil, "6: no creation of \(creation.name) is in progress")
         if let key = creation.key { keys.abandon(key) }
     }
 

@@ -1,5 +1,5 @@
-// Threads for what takes long and is no model's own: answers that are computed, and files that are written and read. Each kind
-// has a thread, and its work goes one after another there, so that what is short waits for nothing that is long.
+// Threads for long work outside the models: computing answers, and reading and writing files. Each kind of work has its own
+// thread and runs there in order, so that short work does not wait for long work.
 
 /// The desks of a registry.
 struct Desks: Sendable {

@@ -120,7 +120,7 @@ final class ArenaPool: MemoryStore {
         }
     }
 
-    /// The change has taken its buffer, or comes to nothing.
+    /// The change has taken its buffer, or has failed.
     func keepPromise() {
         shelf.withLock { shelf in
             invariant(shelf.promises > 0, "1: a promise is kept that was not given")

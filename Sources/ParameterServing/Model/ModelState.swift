@@ -12,7 +12,7 @@ import Threading
 /// 1. Records are applied in the order of the log: no position is applied again, nor any before it.
 /// 2. The version never falls, whatever is restored.
 /// 3. Each push that waits for its outcome is counted in `stepsUnderWay` from its decision until it is applied.
-/// 4. A receipt tells the step that its update came to: the next one where it was applied, the same one where not.
+/// 4. A receipt has the step after its update: the next one if it was applied, otherwise the same one.
 struct ModelState: @unchecked Sendable {
     /// The result of `decide`.
     enum Verdict {

@@ -83,7 +83,7 @@ public struct HistoryReader {
         return try walk(from: first, upTo: end, uid, nil, to: step)
     }
 
-    /// The snapshots of a model, the newest first; open, since a daemon deletes old ones while this goes on.
+    /// The snapshots of a model, the newest first; open, because a daemon may delete old ones meanwhile.
     private func snapshots(of uid: ModelUID, from first: UInt64) throws(JournalError) -> [SnapshotReader] {
         let kind = DataDirectory.Kind.model.rawValue
         let all = try directory.snapshots.list().snapshots

@@ -85,7 +85,7 @@ struct ModelAssembly {
             retainedVersions: configuration.versions - 1)
     }
 
-    /// A state with memory of its own, whose values are unspecified; `former` is where its optimizer goes on from.
+    /// A state with its own memory and unspecified values; its optimizer continues from `former`.
     private func state(
         _ name: String, _ uid: ModelUID, _ settings: SettingValue, _ parameters: [ParameterDefinition],
         from former: OptimizerState?, mustStep: Bool = false,

@@ -5,7 +5,7 @@ import Names
 import Threading
 
 extension ModelRegistry {
-    /// Deletes a model; its waiting pulls are told.
+    /// Deletes a model; its waiting pulls are answered.
     ///
     /// - Parameters:
     ///   - name: the model's name.
@@ -51,7 +51,7 @@ extension ModelRegistry {
 // MARK: Effects
 
 extension ModelRegistry {
-    /// Lets others see what a record has changed: the name goes to `model`, or to none.
+    /// Publishes the change of a record: the name now belongs to `model`, or to none.
     func carryOut(
         _ effect: DirectoryState.Effect, on name: Name, giving model: Model? = nil, noting key: RequestKey?,
         at position: UInt64

@@ -34,11 +34,11 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private let errands = Locked(0)
     /// Used only by the mailbox.
     var directory: DirectoryState
-    /// What its keys take; likewise.
+    /// The memory of its keys, used only by the mailbox.
     var kept: KeptMemory
-    /// Creations that wait for one of the same name; likewise.
+    /// Creations that wait for another one of the same name, used only by the mailbox.
     var waiting: [Name: [(Creation, CreationReply)]] = [:]
-    /// The states of models whose creation is being logged: here alone, for they hold the models' memory; likewise.
+    /// The states of models whose creation is being logged; only here, because they hold the models' memory.
     var drafts: [Name: ModelState] = [:]
 
     /// Makes a registry from the findings of a recovery, or an empty one.

@@ -107,7 +107,7 @@ final class SnapshotKeeper: Loop {
 
     /// Runs `body`, which reads the journal from the position that it is given, on the calling thread.
     ///
-    /// No record from there on goes meanwhile.
+    /// No record from there on is deleted meanwhile.
     func reading<Result>(_ body: (UInt64) throws -> Result) rethrows -> Result {
         let first = state.withLock { $0.beginReading() }
         defer { state.withLock { $0.endReading(from: first) } }
