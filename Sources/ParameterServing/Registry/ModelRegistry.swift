@@ -152,7 +152,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         executor.stop()
     }
 
-    /// Lets go of the models and what they hold, after `close`; then all memory has come back.
+    /// Releases the models and their memory, after `close`.
     public func letGo() {
         models.withLock { $0 = [:] }
         (drafts, waiting) = ([:], [:])

@@ -6,7 +6,7 @@ import Threading
 /// The keeper's book.
 ///
 /// 1. The record of a creation is not before the position that it was expected from.
-/// 2. Whoever ends reading has begun.
+/// 2. Every end of a reading has a beginning.
 /// 3. The snapshots of a model cover more each time: what it needs of the journal never begins further back.
 struct KeeperState {
     /// The next job of the keeper's thread.
@@ -170,7 +170,7 @@ struct KeeperState {
         oldestCoveredMark = watches.values.reduce(.max) { min($0, $1.coveredMark) }
     }
 
-    /// Ends the work, and lets go of the models.
+    /// Ends the work, and releases the models.
     mutating func end() {
         watches = [:]
         isRunning = false

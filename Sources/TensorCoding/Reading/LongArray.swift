@@ -1,5 +1,5 @@
 // Arrays that grow with a body. Swift copies an array that has no room for more, and for a long one that is work of
-// milliseconds: `JSONBodyReader` says when it is due, and whoever feeds it chooses where it is done.
+// milliseconds: `JSONBodyReader` says when it is due, and its caller chooses the thread for it.
 
 extension Array {
     /// Longer arrays, in bytes, are moved by `makeRoom` alone.
