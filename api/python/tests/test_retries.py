@@ -137,5 +137,5 @@ def test_token_is_sent(scripted: Callable) -> None:
 
 def test_scaled_decay_has_no_range(scripted: Callable) -> None:
     """Refused here, since no server could answer it."""
-    with pytest.raises(ValueError, match="one step"):
+    with pytest.raises(ValueError, match="single step"):
         Client(scripted().url).model("m").weight_decay(range(3), scaled=True)
