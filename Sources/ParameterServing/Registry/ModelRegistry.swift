@@ -48,6 +48,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     ) {
         self.assembly = assembly
         slices = SliceQueue(assembly.executor, lanes: max(1, assembly.configuration.threads - 1))
+        invariant(directory.models.count == models.count + unavailable.count, "a model is served, or is not")
         self.directory = directory
         kept = KeptMemory(assembly.budget)
         kept.follow(directory.keys.bytes)
@@ -76,7 +77,6 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// The current time, by the clock of the models.
     public var now: Tick { configuration.clock() }
     var log: CommandLog { assembly.log }
-    private var executor: Executor { assembly.executor }
 
     /// The model called `name`.
     ///
@@ -149,7 +149,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         desks.stop()
         keeper?.stop()
         log.close()
-        executor.stop()
+        assembly.executor.stop()
     }
 
     /// Releases the models and their memory, after `close`.
@@ -182,10 +182,10 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// Handles what has arrived; called by the executor.
     public func run() {
-        if inbox.drain({ work in work() }) { executor.schedule(self) }
+        if inbox.drain({ work in work() }) { assembly.executor.schedule(self) }
     }
 
     func post(_ work: @escaping @Sendable () -> Void) {
-        if inbox.add(work) { executor.schedule(self) }
+        if inbox.add(work) { assembly.executor.schedule(self) }
     }
 }
