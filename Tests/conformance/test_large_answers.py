@@ -125,6 +125,30 @@ def test_answers_that_are_not_read(daemon: Daemon, api: Api) -> None:
     wait_until(lambda: reserved(api) <= before)
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        "/parameters",
+        "/parameters.safetensors",
+        "/parameters.safetensors?dtype=BF16",
+        "/parameters?encoding=b64",
+        "/parameters/w",
+        "/state",
+        "/state.safetensors",
+        "",
+    ],
+)
+def test_a_deleted_model_returns_its_memory(start: Callable[..., Daemon], view: str) -> None:
+    """Also if an answer about its newest version was shared, which the version keeps."""
+    daemon = start()
+    with closing(Api(daemon.host, daemon.port)) as api:
+        before = reserved(api)
+        api.create("m", {"optimizer": "adam", "parameters": {"w": {"shape": [300_000], "init": "zeros"}}})
+        api.get(f"/v1/models/m{view}").expect(200)
+        api("DELETE", "/v1/models/m").expect(204)
+        wait_until(lambda: reserved(api) <= before)
+
+
 def test_what_is_not_waited_for_is_given_up(daemon: Daemon, api: Api) -> None:
     """Of 40 answers whose clients leave at their first byte nothing more is made: they would take 300 MB."""
     api.get(PULL).expect(200)

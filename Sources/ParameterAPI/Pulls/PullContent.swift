@@ -87,8 +87,9 @@ struct PullContent: Sendable {
         var range = 0..<0
         func flush() {
             guard !range.isEmpty else { return }
+            // Owned by the arena: the version keeps these segments for others, and must not keep itself.
             segments.append(
-                Response.Segment(owner: version, bytes: UnsafeRawBufferPointer(version.arena.buffer[range])))
+                Response.Segment(owner: version.arena, bytes: UnsafeRawBufferPointer(version.arena.buffer[range])))
             range = 0..<0
         }
         for index in selection.indices {
