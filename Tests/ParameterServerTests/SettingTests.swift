@@ -210,13 +210,13 @@ struct SettingTests {
         #expect(FixedLimits.conditionVersions <= UInt8.max)
     }
 
-    @Test("the help and the README tell every setting with its default")
+    @Test("the help and the page of settings tell every setting with its default")
     func documented() throws {
-        let (help, readme) = (RootCommand.helpMessage(columns: 1000), try readText("README.md", most: 1 << 20))
+        let (help, page) = (RootCommand.helpMessage(columns: 1000), try readText("api/settings.md", most: 1 << 20))
         for setting in Setting.settings {
             #expect(help.contains("--\(setting.name) "), "\(setting.name) is missing in --help")
             let row = "| `\(setting.name)` | \(setting.builtIn) | \(setting.meaning) |"
-            #expect(readme.contains(row), "missing in the README: \(row)")
+            #expect(page.contains(row), "missing in api/settings.md: \(row)")
         }
     }
 }

@@ -306,7 +306,7 @@ def limits_of(daemon: Daemon) -> dict[str, dict[str, str]]:
 
 
 def test_limits_are_one_table(daemon: Daemon) -> None:
-    """The daemon, its help and the README tell the same limits, with the same values and words."""
+    """The daemon, its help and the page of settings tell the same limits, with the same values and words."""
     limits = limits_of(daemon)
     help_rows = re.findall(r"^  ([a-z-]+)=(\S+) +(.*)\.$", run("--help").stdout, re.MULTILINE)
     assert [(name, value, meaning.removesuffix(" (fixed)")) for name, value, meaning in help_rows] == [
@@ -316,7 +316,7 @@ def test_limits_are_one_table(daemon: Daemon) -> None:
         f"| `{name}` | {row['value']}{', fixed' if row['origin'] == 'fixed' else ''} | {row['meaning']} |"
         for name, row in limits.items()
     ]
-    assert "\n".join(rows) in (REPOSITORY / "README.md").read_text()
+    assert "\n".join(rows) in (REPOSITORY / "api/settings.md").read_text()
 
 
 def test_a_limit_that_was_changed(start: Callable[..., Daemon]) -> None:

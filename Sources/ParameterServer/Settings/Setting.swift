@@ -2,7 +2,7 @@
 
 import Configuration
 
-/// A setting of the daemon, under one name in `--help`, `/v1/server` and the README.
+/// A setting of the daemon, under one name in `--help`, `/v1/server` and `api/settings.md`.
 struct Setting: Sendable {
     /// Its name in its flag, in a file and in `/v1/server`.
     let name: String

@@ -1,5 +1,5 @@
-// All settings in one table. Flags, variables, the file, the help and `/v1/server` use it; a test compares it with the
-// README. The defaults are in `ServerConfiguration`, where the numbers are used.
+// All settings in one table. Flags, variables, the file, the help and `/v1/server` use it; a test compares it with
+// `api/settings.md`. The defaults are in `ServerConfiguration`, where the numbers are used.
 
 import HTTPServing
 
