@@ -8,18 +8,21 @@ public struct ServingConfiguration: Sendable {
     /// Free arenas of a model beyond this number are returned to the system: one for the step, two for pushes being
     /// decoded, one spare.
     public static let spareArenas = 4
-    /// Workers that have made room and of which the last number is kept; fixed, for a replay must forget as the first run did.
+    /// The most replaced workers whose last number is kept. Fixed, because a replay must forget the same workers as the
+    /// first run.
     public static let expiredWorkers = 10_000
     /// Bytes of all answers that are kept for requests with a key, of a model and of the daemon.
     public static let keptAnswerBytes = 1 << 20
-    /// Places in a model's history where version and step part; an image grows by 25 bytes for each.
+    /// The most turns in a model's history, where version and step stop rising together; an image grows by 25 bytes for
+    /// each.
     public static let versionTurns = 1024
-    /// Bytes of records that wait to be applied at a start: each in the journal, and the arena that it is read into.
+    /// The most bytes of records that wait to be applied during a start; counts each record and the arena that it is
+    /// read into.
     public static let bytesReadAhead = 256 << 20
 
     /// The most bytes for models and requests together.
     public var memoryLimit: Int
-    /// The percentage of it for the bodies of one model together; a single body may use more.
+    /// The percentage of `memoryLimit` for the bodies of one model together; a single body may use more.
     public var bodyPercentOfModel = 50
     /// As above, for bodies from one address; proxies on this machine are exempt.
     public var bodyPercentOfAddress = 50

@@ -71,7 +71,7 @@ public enum ServingError: Error, Sendable, Equatable {
     case storageFailed(reason: String)
     /// The journal failed while it wrote this: the next start shows whether it is there.
     case outcomeUnknown(reason: String)
-    /// A file to be read is damaged; everything else continues.
+    /// A file to be read is damaged; everything else continues to work.
     case fileDamaged(reason: String)
     /// The daemon is stopping.
     case stopping

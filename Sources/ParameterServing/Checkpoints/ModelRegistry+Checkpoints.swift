@@ -1,5 +1,5 @@
-// Saving, listing, opening, restoring and deleting checkpoints, and going back to an earlier step. All of it is work on
-// files and runs at one of the desks; `reply` is called there.
+// Saving, listing, opening, restoring and deleting checkpoints, and going back to an earlier step. All of these work on
+// files and run on the threads of `Desks`, which also call `reply`.
 
 import Journal
 import Optimizers
@@ -54,7 +54,7 @@ extension ModelRegistry {
         let label = CheckpointFacts.label(image, key, at: now)
         let info = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label).finish()
         Failpoint.reach(.beforeLog)
-        // A deletion takes the model's name before it deletes files, so one of the two sees what the other did.
+        // A deletion takes the model's name before it deletes files, so either the deletion or the save sees the other.
         guard knownUIDs.contains(model.uid) else {
             try directory.checkpoints.delete(info.id)
             throw ServingError.unknownModel(model.name, nearest: [])
@@ -214,7 +214,7 @@ extension ModelRegistry {
         reserve(key, of: model, done) { [self] in at(desks.restores, found, find) }
     }
 
-    /// Runs `body` at a desk.
+    /// Runs `body` on the thread of a desk.
     private func at<Value: Sendable>(
         _ desk: Executor, _ reply: @escaping @Sendable (Result<Value, ServingError>) -> Void,
         _ body: @escaping @Sendable (DataDirectory) throws -> Value

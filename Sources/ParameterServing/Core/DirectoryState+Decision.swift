@@ -1,14 +1,14 @@
-// The refusals of a directory before a creation or a deletion is logged, and its notes about those on their way to the
-// log: names being assigned, uids and keys. Everything outside the directory is an argument.
+// The refusals of a directory before a creation or a deletion is logged, and its notes about names, uids and keys that
+// are on their way to the log. Everything outside the directory is an argument.
 
 import Names
 import Optimizers
 import Threading
 
 extension DirectoryState {
-    /// What to do about a creation.
+    /// What the registry must do about a creation.
     enum Verdict: Equatable {
-        /// Build it, log it as the `count`-th of the directory, and apply it; or forget it if one of these fails.
+        /// Build it, log it as the `count`-th of the directory, and apply it; if one of these fails, forget it.
         case create(ModelUID, count: UInt64)
         /// Nothing: the existing model is the requested one.
         case keep
@@ -97,7 +97,7 @@ extension DirectoryState {
         if let key = creation.key { keys.abandon(key) }
     }
 
-    /// The same for a deletion that could not be logged.
+    /// As above, for a deletion that could not be logged.
     mutating func forget(_ deletion: Deletion) {
         if let key = deletion.key { keys.abandon(key) }
     }

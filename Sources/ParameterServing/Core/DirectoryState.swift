@@ -1,23 +1,23 @@
-// The models of a directory, and the effect of each journal record on them. All readers of records use this one value:
-// the live registry, a start (DirectoryRecovery), a rollback (HistoryReader), verify and salvage (DirectoryInventory).
+// The models of a directory, and the effect of each journal record on them. All readers of records share this type: the
+// live registry, a start (DirectoryRecovery), a rollback (HistoryReader), verify and salvage (DirectoryInventory).
 
 import Names
 import Threading
 
-/// The models of a directory: no clock, file, lock or tensors.
+/// The models of a directory. The type has no clock, file, lock or tensors.
 ///
-/// 1. A name belongs to one model at most, once the records have been read: the one that was created last.
-/// 2. A model that is gone, by a deletion or because a later one took its name, never comes back.
-/// 3. A model's records count from its position on; what comes before is part of it already.
-/// 4. Each creation has a greater count than all before it, and its uid is the directory's seed and that count, so that none
-///    is given twice. A creation that is read again has what was decided the first time.
-/// 5. Records are applied in the order of the log: a position is never applied again, nor one before it.
-/// 6. A name is given to one model at a time: from the decision of a creation until it is applied or forgotten.
+/// 1. Once the records have been read, a name belongs to at most one model: the one created last.
+/// 2. A model that was deleted, or that lost its name to a later model, never comes back.
+/// 3. A model already includes all records before its position; only records from there on are applied to it.
+/// 4. Each creation has a greater count than all before it. Its uid is made from the directory's seed and that count,
+///    so no uid is reused. A creation that is read again gets the uid that was decided the first time.
+/// 5. Records are applied in the order of the log: no position is applied twice, and none after a later one.
+/// 6. A name is assigned to one model at a time: from the decision of a creation until it is applied or forgotten.
 struct DirectoryState {
     /// An existing model.
     struct Entry: Equatable {
         let name: Name
-        /// The first record that is not part of the model yet.
+        /// The position of the first record that the model does not include.
         var position: UInt64
     }
 
@@ -89,8 +89,8 @@ struct DirectoryState {
     /// Applies a record: the only function that changes the directory, live and on every later reading.
     ///
     /// - Parameters:
-    ///   - key: that of a creation, which is stored after its tensors, outside the head.
-    ///   - step: the initial step of the new model, likewise.
+    ///   - key: the key of a creation; stored after its tensors, outside the head.
+    ///   - step: the initial step of the new model; also stored outside the head.
     /// - Returns: What the reader must do.
     mutating func apply(
         _ head: RecordHead, under key: RequestKey? = nil, step: Int = 0, at position: UInt64
@@ -200,7 +200,7 @@ extension DirectoryState {
         names.filter { $0.value == name }.keys.max(by: isOlder).map { ($0, deleted.contains($0)) }
     }
 
-    /// The models in the list that do not exist and whose end is not known, in words.
+    /// The models in the list that do not exist although no deletion was read, in words.
     var missing: [String] {
         (list?.names ?? [:]).filter { uid, name in
             models[uid] == nil && !gone.contains(uid) && !created.contains(name)

@@ -6,13 +6,13 @@ import Names
 
 /// The head of a journal record.
 enum RecordHead: Equatable {
-    /// The `count`-th model of the directory is created under a name, replacing the model that had it.
+    /// Creates the `count`-th model of the directory under a name and replaces the model that had it.
     case create(ModelUID, name: Name, count: UInt64)
-    /// A model is deleted, by a request that may have a key.
+    /// Deletes a model; the request may have a key.
     case delete(ModelUID, key: RequestKey?)
-    /// A model is told to do something.
+    /// Applies a command to a model.
     case command(ModelUID, CommandKind)
-    /// A salvage gave up a part of the directory.
+    /// Records that a salvage gave up a part of the directory.
     case salvage(SalvageRecord)
 
     /// Reads the head of a stored record.

@@ -1,5 +1,5 @@
-// Threads for long work outside the models: computing answers, and reading and writing files. Each kind of work has its own
-// thread and runs there in order, so that short work does not wait for long work.
+// Threads for long work outside the models: computing answers, and reading and writing files. Each kind of work has its
+// own thread and runs there in order, so short work does not wait for work of another kind.
 
 /// The desks of a registry.
 struct Desks: Sendable {
@@ -12,7 +12,7 @@ struct Desks: Sendable {
     /// Reads checkpoints, and the journal for rollbacks.
     let restores = Executor(threads: 1)
 
-    /// Ends the threads after what they have to do.
+    /// Ends the threads once they have finished the work they were given.
     func stop() {
         for desk in [answers, files, saves, restores] { desk.stop() }
     }

@@ -9,7 +9,7 @@ import Threading
 public final class Executor: Loop {
     private struct State {
         var ready = Fifo<any Runnable>()
-        /// How many are being run, or still held by the thread that ran them.
+        /// The number of models that are running or still held by the thread that ran them.
         var running = 0
         var isStopping = false
 
@@ -65,7 +65,7 @@ public final class Executor: Loop {
         return .worked
     }
 
-    /// Runs a model and releases it; returns the given turn if there is none.
+    /// Runs the model that has been ready longest; returns nil if it ran one, otherwise the turn to report.
     private func runNext() -> Turn? {
         let (next, isStopping) = state.withLock { ($0.takeNext(), $0.isStopping) }
         guard let next else { return isStopping ? .ended : .idle }
@@ -73,10 +73,10 @@ public final class Executor: Loop {
         return nil
     }
 
-    /// Waits until nothing is ready and no thread holds a model; must not be called on one of the threads.
+    /// Waits until nothing is ready and no thread holds a model. Do not call it on one of the threads.
     func waitUntilIdle() { state.wait(for: rests) { $0.isIdle ? () : nil } }
 
-    /// Waits for a model that is ready, or for the end.
+    /// Waits until a model is ready or the executor ends.
     public func rest() { state.wait(for: wakeUp) { !$0.ready.isEmpty || $0.isStopping ? () : nil } }
 }
 
@@ -86,7 +86,7 @@ public protocol Runnable: AnyObject, Sendable {
     func run()
 }
 
-/// Something to be run once.
+/// Work to be run once.
 private final class Errand: Runnable {
     private let body: @Sendable () -> Void
 

@@ -79,7 +79,7 @@ final class CommandLog: @unchecked Sendable {
     /// Why the last record was refused, if the next one would be too; clears without a restart.
     var obstacle: ServingError? { journal?.obstacle.map(explained) }
 
-    /// The error for a record that was passed to the disk: it may be there, and then the next start reads it.
+    /// The error for a record that was passed to the disk: the record may be there, and then the next start reads it.
     private func outcome(_ error: JournalError) -> ServingError {
         switch error {
         case .failed, .displaced: .outcomeUnknown(reason: error.description)
@@ -109,7 +109,7 @@ extension ServingError {
         }
     }
 
-    /// The client's error for a failure of the journal; damage found there is final.
+    /// The error of a client's request for a failure of the journal; damage found there is final.
     init(_ error: JournalError) {
         switch error {
         case .outOfResources(_, _, ENOMEM): self = .noMemory(needed: 0)

@@ -1,5 +1,5 @@
 // Fields that later releases added to the first format of records. They are at the end, so that a record without them
-// has the same bytes as before; readers of all kinds of records take them from here.
+// has the same bytes as before. Readers of all kinds of records read them with this type.
 
 import Journal
 

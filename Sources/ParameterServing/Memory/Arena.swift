@@ -48,10 +48,10 @@ public final class Arena: @unchecked Sendable {
 
 /// The free buffers of one model, and the guarantee that the next version gets one.
 ///
-/// A push holds an arena of its own, which comes back when it has been applied. So one more is enough for the versions of
-/// all pushes in progress, however many they are: each leaves behind what the next one needs.
+/// A push holds an arena of its own, which returns when the push has been applied. So one more arena is enough for the
+/// versions of all pushes in progress, however many there are: each push leaves behind the one that the next needs.
 ///
-/// 1. A promise is kept once.
+/// 1. A promise is kept at most once.
 final class ArenaPool: MemoryStore {
     let count: Int
     let budget: MemoryBudget

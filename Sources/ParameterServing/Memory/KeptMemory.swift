@@ -1,5 +1,5 @@
 // Small data in addition to tensors: receipts, workers, answers under keys, turns of a history. Each table reports its
-// size, and one reservation of the MemoryBudget follows the sum in pages.
+// size, and one reservation of the MemoryBudget follows the sum in whole pages.
 
 import Names
 

@@ -12,9 +12,9 @@ protocol MemoryStore: AnyObject, Sendable {
 
 /// The limit in bytes for models and requests together.
 ///
-/// 1. Nothing is given back that was not taken.
-/// 2. When a daemon ends, all of it has come back.
-/// 3. What is given back of a part that is kept is beyond what stays.
+/// 1. No one returns more than was taken.
+/// 2. When a daemon ends, everything has been returned.
+/// 3. A reservation that shrinks returns only what it holds beyond its new size.
 public final class MemoryBudget: Sendable {
     /// The most bytes that may be reserved at any time.
     public let limit: Int
@@ -33,7 +33,7 @@ public final class MemoryBudget: Sendable {
     /// The bytes that are reserved now.
     public var reserved: Int { used.withLock { $0 } }
 
-    /// Ends the budget, after everything that takes of it.
+    /// Ends the budget, after the end of everything that takes memory from it.
     func end() {
         let left = reserved
         invariant(left == 0, "2: \(left) bytes are still taken")

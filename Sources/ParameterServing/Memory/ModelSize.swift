@@ -8,7 +8,7 @@ import Optimizers
 struct ModelSize {
     /// The arenas that a push needs: the newest version, the gradients, and the version that it makes.
     private static let arenasOfStep = 3
-    /// A model without parameters: about a third of its size; the rest is below the limit of counting.
+    /// The size of a model without parameters: about a third of its real size; the rest is too little to be counted.
     static let leastPlan = 3 << 10
     /// A parameter in the layout, in the plan, and in the definition.
     private static let planPerParameter = 384

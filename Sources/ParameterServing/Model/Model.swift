@@ -7,8 +7,9 @@ import Threading
 
 /// A live model: push, pull and change it from any thread.
 ///
-/// 1. What is logged is handed back once, and answered once.
-/// 2. What is applied with nothing in between is applied as it was decided: only the numbers of an update may refuse it.
+/// 1. The log reports each logged command once, and each command is answered once.
+/// 2. A command that is applied to the state in which it was decided ends as decided: only an update whose numbers
+///    overflow may be refused.
 public final class Model: Runnable, @unchecked Sendable {
     typealias Reply = @Sendable (Result<Outcome, ServingError>) -> Void
     typealias Recalled = @Sendable (Result<StoredAnswer?, ServingError>) -> Void
@@ -39,9 +40,9 @@ public final class Model: Runnable, @unchecked Sendable {
     private let watch: RuleWatch?
     private let clock: @Sendable () -> Tick
     private var state: ModelState
-    /// What is being logged: here alone, so that its memory is free once it has been applied.
+    /// Commands being logged. Nothing else refers to them, so that their memory is free once they have been applied.
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
-    /// Who waits for it.
+    /// The callbacks that wait for their outcomes.
     private var waiting: [Ticket: Reply] = [:]
     /// The answers of the current message, sent after its memory is released: the next request may need it.
     private var answers: [() -> Void] = []
@@ -206,7 +207,8 @@ public final class Model: Runnable, @unchecked Sendable {
     }
 
     private func apply(_ command: Command, _ ticket: Ticket, _ logged: Logged, isUndisturbed: Bool) {
-        // What has been logged is applied even while stopping: a restart would apply it too. After a delete it would not.
+        // A logged command is applied even while the model is stopping, because a restart would apply it too. After a
+        // deletion, a restart would not.
         if let end, end != .stopping { return reply(ticket, .failure(end)) }
         Failpoint.reach(.beforeApply)
         latestExport = nil
@@ -251,7 +253,7 @@ public final class Model: Runnable, @unchecked Sendable {
 }
 
 extension Result<Outcome, ServingError> {
-    /// Whether a command that was good when it was decided may end so, where nothing has changed since.
+    /// Whether this can be the outcome of a command that `decide` accepted, if the state has not changed since.
     fileprivate var isAsDecided: Bool {
         switch self {
         case .success, .failure(.diverged), .failure(.lossScaleStuck): true

@@ -11,8 +11,8 @@ public final class ModelFacts: Sendable {
     /// The model's uid.
     public let uid: ModelUID
     let plan: OptimizerPlan
-    /// The budget's loan for plan and arrays of rates, as long as a version has these settings; nil if the model's own
-    /// reservations include them.
+    /// The budget's loan for the plan and arrays of rates, for as long as a version has these settings; nil if the
+    /// model's own reservations include them.
     private let memory: Reservation?
 
     init(name: String, uid: ModelUID, plan: OptimizerPlan, memory: Reservation? = nil) {

@@ -50,7 +50,7 @@ extension ModelState {
             let settings = try patched(by: patch, ifVersion: ifVersion)
             let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
             try checkStep(settings)
-            // Several copies exist for a time: the old settings, the new ones, and both during the change.
+            // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
             _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings))
             _ = try reconfigured(with: settings)
         }
@@ -96,7 +96,7 @@ extension ModelState {
         optimizer.leaveRoom()
     }
 
-    /// The content (422), then the state (409).
+    /// Checks the content (422), then the state (409).
     func judge(_ push: Push) throws(ServingError) {
         if !push.complaints.isEmpty { throw .invalid(push.complaints) }
         if let nonFinite = push.nonFinite, !optimizer.plan.skipsNonFinite { throw .invalid([nonFinite]) }
@@ -150,7 +150,7 @@ extension ModelState {
         try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings, isOwed: isOwed) }
     }
 
-    /// Takes back what `decide` noted, for a command that could not be logged.
+    /// Reverts the notes of `decide`, for a command that could not be logged.
     mutating func forget(_ command: Command) {
         defer { kept.follow(keptBytes) }
         switch command {

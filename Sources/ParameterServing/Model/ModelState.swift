@@ -9,16 +9,16 @@ import Threading
 ///
 /// Used by one thread at a time.
 ///
-/// 1. Records are applied in the order of the log: no position is applied again, nor any before it.
-/// 2. The version never falls, whatever is restored.
+/// 1. Records are applied in the order of the log: no position is applied twice, and none after a later one.
+/// 2. The version never decreases, whatever is restored.
 /// 3. Each push that waits for its outcome is counted in `stepsUnderWay` from its decision until it is applied.
-/// 4. A receipt has the step after its update: the next one if it was applied, otherwise the same one.
+/// 4. A receipt has the step after its push: the next step if the update was applied, otherwise the same step.
 struct ModelState: @unchecked Sendable {
     /// The result of `decide`.
     enum Verdict {
-        /// To be logged, with the time of its admission, and then applied.
+        /// Log it, with the time of its admission, and then apply it.
         case proceed(Command)
-        /// Already applied; this is the answer.
+        /// It has already been applied; this is the answer.
         case repeated(StoredAnswer)
     }
 
@@ -43,7 +43,7 @@ struct ModelState: @unchecked Sendable {
     private(set) var position: UInt64 = 0
     /// The fingerprint of its creation.
     let fingerprint: Fingerprint
-    /// Logged pushes that will advance the step when they are applied.
+    /// The number of logged pushes that will advance the step when they are applied.
     var stepsUnderWay = 0
     let pool: ArenaPool
     /// The budget's loan for slots and arrays of rates.
@@ -51,7 +51,7 @@ struct ModelState: @unchecked Sendable {
     /// The bytes of the slots at the model's start, and those that patches have added since.
     let slotBytes: Int
     private(set) var addedSlots: Reservation?
-    /// The number of writes of values, for their stamps.
+    /// The number of writes of values so far; stamps refer to it.
     private var writes = 0
     /// The rates of the last update: receipts with the same rates share their memory, because there are thousands.
     private(set) var latestRates: [Float?] = []
@@ -250,7 +250,8 @@ struct ModelState: @unchecked Sendable {
         history.note(version: version, step: optimizer.step)
     }
 
-    /// How far a gradient's origin is behind the step `before`; one from an abandoned branch is always stale.
+    /// The number of steps between a gradient's origin and the step `before`; a gradient from an abandoned branch is
+    /// always stale.
     private func base(of push: Push, before: Int) -> (staleness: Int, isLeft: Bool) {
         switch push.basedOn {
         case nil: return (0, false)

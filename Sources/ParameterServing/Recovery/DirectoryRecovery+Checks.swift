@@ -1,5 +1,5 @@
-// Checks whether something is missing: removed files must not be mistaken for models that never existed. A salvage
-// notes in the journal what it gave up.
+// Checks whether something is missing: removed files must not be mistaken for models that never existed. The journal
+// says what a salvage gave up.
 
 import Journal
 
@@ -36,7 +36,7 @@ extension DirectoryRecovery {
     func checkPresence() throws(JournalError) {
         guard endOfSnapshots > 1 || state.hasList || firstDamage != nil else { return }
         guard try Journal.firstSegment(directory: directory.journalPath, on: directory.disk) == nil else { return }
-        // The mark may say how many records there were.
+        // The mark may still say how many records there were.
         throw try Journal.verify(directory: directory.journalPath, on: directory.disk).problems.first
             ?? Self.lacking("no segment is left, and there are snapshots")
     }
@@ -57,7 +57,7 @@ extension DirectoryRecovery {
                 reason: "no snapshot of model \(first) is left, and the journal does not begin with it")
     }
 
-    /// Without a list of models, only a journal from the beginning tells all of them.
+    /// Without a list of models, only a journal from its beginning names all models.
     private func checkWhole() throws(JournalError) {
         guard state.lacksList,
             let first = try Journal.firstSegment(directory: directory.journalPath, on: directory.disk),

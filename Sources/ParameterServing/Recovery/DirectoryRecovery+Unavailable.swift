@@ -1,5 +1,5 @@
 // Models in the directory that cannot be served: excluded on purpose, crashed by their rule, or not buildable by this
-// daemon. They keep their names, their files and the records that they need.
+// daemon. Their names, their files and the records that they need are kept.
 
 import Names
 import Optimizers
@@ -23,7 +23,7 @@ extension DirectoryRecovery {
         return false
     }
 
-    /// Keeps models of which only a snapshot is left that an earlier release wrote and this one cannot read.
+    /// Keeps models whose only remaining data is a snapshot of an earlier release that this one cannot read.
     func shelveUnreadable() {
         for (uid, snapshot) in unreadable where state.models[uid] == nil {
             guard let name = state.listedName(of: uid) else { continue }

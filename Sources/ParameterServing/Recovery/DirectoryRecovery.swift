@@ -17,7 +17,7 @@ public struct RecoverySummary: Sendable {
     public var records = 0
     /// Bytes of a record that a crash truncated, removed from the end of the journal.
     public var tornBytes = 0
-    /// Positions that snapshots cover but the journal has lost.
+    /// Positions that snapshots cover but that are missing from the journal.
     public var lostPositions = 0
     /// Version numbers that every model skips, because a crash may have lost them after they were shown.
     public var skippedVersions = 0
@@ -58,7 +58,7 @@ final class DirectoryRecovery {
     var logged = 0
     /// Bytes of the records before each creation and each snapshot, by position.
     private var marks: [UInt64: Int] = [:]
-    /// Positions of snapshots without a mark so far, the last one first.
+    /// Positions of snapshots that have no mark yet, the last one first.
     var unmarked: [UInt64] = []
     var endOfSnapshots: UInt64 = 1
     var firstDamage: JournalError?
@@ -128,7 +128,7 @@ final class DirectoryRecovery {
         measure(record)
         let head = try RecordHead(of: record)
         let creation = Self.creation(record, head)
-        // An unreadable one makes its model unavailable, and its key stays unknown.
+        // A creation that cannot be read makes its model unavailable; its key stays unknown.
         let made = try? creation?.get()
         switch state.apply(head, under: made?.key, step: made?.source.step ?? 0, at: record.position) {
         case .create(let uid, let retiring):
@@ -151,7 +151,7 @@ final class DirectoryRecovery {
         logged += record.payload.count + Journal.leastRecordBytes
     }
 
-    /// The creation in a record, or why it cannot be read; nil for another record.
+    /// The creation in a record, or the error of reading it; nil for any other record.
     private static func creation(_ record: StoredRecord, _ head: RecordHead) -> Result<CreationRecord, any Error>? {
         guard case .create = head else { return nil }
         var reader = ByteReader(record.payload)
@@ -184,7 +184,8 @@ final class DirectoryRecovery {
         "Record \(record.position) of the journal does not fit it: \(reason)."
     }
 
-    /// Builds a state, if necessary after releasing memory that other models' records hold: it fitted once.
+    /// Builds a state, if necessary after releasing memory that other models' records hold: the daemon that wrote it
+    /// had room for all of them.
     private func assembleWithRoom(_ record: CreationRecord, _ uid: ModelUID) throws(ServingError) -> ModelState {
         do throws(ServingError) {
             return try assembly.assemble(record.name, uid, record.source)
@@ -227,7 +228,7 @@ final class DirectoryRecovery {
 
     // MARK: The end
 
-    /// Skips all versions and uids that lost records may have shown, and records that in the journal first.
+    /// Skips all versions and uids that clients may have seen in lost records; the journal records the skip first.
     private func leaveOut(_ positions: UInt64, in journal: Journal) throws(JournalError) {
         guard positions > 0 else { return }
         let gap = state.gap(of: positions)

@@ -12,7 +12,7 @@ public struct HistoryReader {
     private let directory: DataDirectory
     private let assembly: ModelAssembly
     private let read: Read
-    /// The first record that may be read; nil for the first that there is.
+    /// The position of the first record that may be read; nil for the first one in the journal.
     private let first: UInt64?
 
     /// Makes a reader that changes nothing in the directory.
@@ -33,7 +33,7 @@ public struct HistoryReader {
         }
     }
 
-    /// Reads through `read`, which gives the records of a stretch, from the `first` one on.
+    /// Reads records through `read`; the one at `first` is the earliest that may be read.
     init(_ directory: DataDirectory, _ assembly: ModelAssembly, first: UInt64? = nil, read: @escaping Read) {
         self.first = first
         self.directory = directory
@@ -159,7 +159,7 @@ public struct HistoryReader {
         return true
     }
 
-    /// The newest creation of a name according to snapshots and journal.
+    /// The newest creation of a name, according to snapshots and journal.
     func newest(called name: String) throws -> (uid: ModelUID, isDeleted: Bool)? {
         try DirectoryInventory(directory, read: read).state.newest(called: Name(name))
     }

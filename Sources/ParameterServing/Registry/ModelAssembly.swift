@@ -13,7 +13,7 @@ struct ModelAssembly {
     let bodies: BodyMemory
     let executor: Executor
     let log: CommandLog
-    /// Notes when custom code runs; nil if there is none.
+    /// Notes when custom code runs; nil if no notes are kept.
     let watch: RuleWatch?
 
     /// Makes an assembly with the registry's memory and threads.
@@ -127,9 +127,9 @@ struct ModelAssembly {
 }
 
 extension ModelDefinition {
-    /// Says what is wrong with it, without building anything.
+    /// Refuses an invalid definition without building anything.
     ///
-    /// - Throws: `invalid` as `assemble`.
+    /// - Throws: `invalid`, as `assemble` does.
     func check(_ catalogue: Catalogue) throws(ServingError) {
         try wrapping { () throws(OptimizerError) in
             _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters.map(\.definition))
@@ -139,7 +139,7 @@ extension ModelDefinition {
 }
 
 extension ModelOptimizer {
-    /// Goes on from a state, with the refusals of this layer.
+    /// Continues from a state; an optimizer's refusal becomes one of this layer.
     func adopt(_ state: OptimizerState) throws(ServingError) {
         try wrapping { () throws(OptimizerError) in try importState(state) }
     }

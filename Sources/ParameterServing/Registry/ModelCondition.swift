@@ -4,7 +4,7 @@ import Names
 
 /// One creation of a model, and versions of it.
 public struct ModelCondition: Sendable {
-    /// The uid of the intended model; another model with the same name is not affected.
+    /// The uid that the model must have: another model of the same name is not affected.
     public var uid: ModelUID
     /// The model must be at one of these versions; nil for any.
     public var versions: [Int]?
@@ -22,10 +22,10 @@ public struct ModelCondition: Sendable {
         try check(Holder(model), Name(model.name))
     }
 
-    /// Checks the model that has the name; nil for none.
+    /// Checks the model that has the name; nil if there is none.
     ///
-    /// - Throws: `preconditionFailed`, `modelReplaced`, and `modelUnavailable` where a version is asked for of a model that
-    ///   is not served.
+    /// - Throws: `preconditionFailed`, `modelReplaced`, and `modelUnavailable` if the condition names versions and the
+    ///   model is not served.
     func check(_ holder: Holder?, _ name: Name) throws(ServingError) {
         guard let holder else { throw .preconditionFailed(expected: "\(uid)", current: "no model") }
         guard holder.uid == uid else { throw .modelReplaced(name.text) }
@@ -39,7 +39,7 @@ public struct ModelCondition: Sendable {
 }
 
 extension Holder {
-    /// What decisions depend on of a live model.
+    /// The facts about a live model that decisions depend on.
     init(_ model: Model) {
         let current = model.publication.current
         self = .served(

@@ -1,4 +1,4 @@
-// Creating a model: DirectoryState decides; here the model is built and logged, and only then do others see it.
+// Creating a model: DirectoryState decides, this file builds and logs the model, and only then do others see it.
 
 import Names
 import Threading
@@ -75,7 +75,7 @@ extension ModelRegistry {
         for (next, reply) in waiting.removeValue(forKey: creation.name) ?? [] { create(next, reply) }
     }
 
-    /// Opens the model whose creation is logged at `position`; nothing else holds its state from then on.
+    /// Opens the model whose creation is logged at `position`; from then on nothing else holds its state.
     private func open(_ creation: Creation, at position: UInt64) -> Result<Model, ServingError> {
         guard var state = drafts.removeValue(forKey: creation.name) else {
             invariant(false, "a creation ends once")

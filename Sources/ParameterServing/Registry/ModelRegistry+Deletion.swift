@@ -1,4 +1,4 @@
-// Deleting a model: DirectoryState decides; here the deletion is logged, and then the name is free.
+// Deleting a model: DirectoryState decides, this file logs the deletion, and then the name is free.
 
 import Journal
 import Names
@@ -51,7 +51,7 @@ extension ModelRegistry {
 // MARK: Effects
 
 extension ModelRegistry {
-    /// Publishes the change of a record: the name now belongs to `model`, or to none.
+    /// Publishes the effect of a record: the name now belongs to `model`, or to no model.
     func carryOut(
         _ effect: DirectoryState.Effect, on name: Name, giving model: Model? = nil, noting key: RequestKey?,
         at position: UInt64
@@ -67,7 +67,7 @@ extension ModelRegistry {
         }
     }
 
-    /// Those that had the name end with `reason`, and their files go.
+    /// Ends the models that had the name with `reason`, and deletes their files.
     private func give(
         _ name: Name, to model: Model?, from retired: [ModelUID], _ reason: ServingError, at position: UInt64
     ) {

@@ -41,9 +41,10 @@ extension ModelRegistry {
         for model in recovery.summary.unavailable {
             keeper.shelve(model, from: recovery.firstRecordNeeded(by: model))
         }
-        // The records of a deleted model are replayed as long as the journal has them.
+        // While the journal has records of a deleted model, every start replays them and needs its crash notes.
         watch?.forget(except: recovery.state.gone.union(recovery.state.models.keys))
-        // The position of their end in the journal is unknown now; all of it is kept until their files are deleted.
+        // The position at which these models ended is unknown, so the whole journal is kept until their files are
+        // deleted.
         keeper.deleteFiles(of: recovery.retired, at: 0)
         let registry = ModelRegistry(
             assembly, directory: state, keeper: keeper, models: recovery.opened,
@@ -51,7 +52,7 @@ extension ModelRegistry {
         return (registry, recovery.summary)
     }
 
-    /// A watch over custom rules; nil on a full disk, which must not keep a daemon from serving pulls.
+    /// A watch over custom rules; nil on a full disk, because a daemon must still serve pulls then.
     private static func watchRules(
         _ directory: DataDirectory, _ report: (StorageEvent) -> Void
     ) throws(JournalError) -> RuleWatch? {

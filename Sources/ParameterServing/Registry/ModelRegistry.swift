@@ -19,26 +19,27 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     }
 
     let assembly: ModelAssembly
-    /// What is to be done in turn: decisions, and what follows of them when they are logged.
+    /// Decisions, and their effects once they are logged: the mailbox handles them in order.
     let inbox = Inbox<@Sendable () -> Void>()
     let models: Locked<[Name: Model]>
     /// Models in the directory that are not served.
     let unavailable: Locked<[Name: UnavailableModel]>
     let keeper: SnapshotKeeper?
     private let isStopping = Locked(false)
-    /// Makes long answers; of two or more model threads, one stays free of them.
+    /// Makes long answers; with two or more model threads, it leaves one free.
     public let slices: SliceQueue
-    /// Work that needs neither the network nor the models.
+    /// Runs work that needs neither the network nor the models.
     let desks = Desks()
-    /// Answers that wait to be computed.
+    /// The number of answers that wait to be computed.
     private let errands = Locked(0)
     /// Used only by the mailbox.
     var directory: DirectoryState
     /// The memory of its keys, used only by the mailbox.
     var kept: KeptMemory
-    /// Creations that wait for another one of the same name, used only by the mailbox.
+    /// Creations that wait for another creation of the same name; used only by the mailbox.
     var waiting: [Name: [(Creation, CreationReply)]] = [:]
-    /// The states of models whose creation is being logged; only here, because they hold the models' memory.
+    /// The states of models whose creation is being logged. Nothing else refers to them, because they hold the models'
+    /// memory.
     var drafts: [Name: ModelState] = [:]
 
     /// Makes a registry from the findings of a recovery, or an empty one.
@@ -89,22 +90,22 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         throw .unknownModel(name, nearest: NearestNames.of(key, among: found.1).map(\.text))
     }
 
-    /// The model that has a name, for a decision about the name; nil for none.
+    /// The model that has a name, for a decision about that name; nil if there is none.
     func holder(of name: Name) -> Holder? {
         models.withLock { $0[name] }.map { Holder($0) } ?? unavailable.withLock { $0[name] }.map { .unavailable($0) }
     }
 
-    /// How many models are served.
+    /// The number of models that are served.
     public var count: Int { models.withLock { $0.count } }
 
-    /// How many names a question about `model` may have to look through: those of its parameters and groups; those of all
-    /// models where it is about none of them.
+    /// The number of names that a question about `model` may have to search: those of its parameters and groups, or,
+    /// without a model, those of all models.
     public func nameCount(of model: String?) -> Int {
         guard let model, let found = models.withLock({ $0[Name(model)] }) else { return count }
         return found.layout.parameters.count + found.layout.groups.count
     }
 
-    /// The model of that name that is in the directory and is not served; nil for none.
+    /// The model of that name if it is in the directory but not served; nil otherwise.
     public func unavailableModel(named name: String) -> UnavailableModel? {
         unavailable.withLock { $0[Name(name)] }
     }
@@ -160,7 +161,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         budget.end()
     }
 
-    /// The most long answers that wait for their thread.
+    /// The most long answers that may wait for their thread.
     public static let mostErrands = 16
 
     /// Runs `body`, which changes nothing, on the thread for long answers.

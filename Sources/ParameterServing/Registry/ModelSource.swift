@@ -3,7 +3,7 @@
 import Journal
 import Optimizers
 
-/// The source of a new model.
+/// The content from which a model is created.
 public enum ModelSource: Sendable {
     /// A create request.
     case definition(ModelDefinition)

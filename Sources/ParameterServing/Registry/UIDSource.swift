@@ -1,11 +1,11 @@
-// Numbers for new models. The first of a directory is random, so that two directories practically never share one; from
-// there they count up. Every create record and the registry's own snapshot contain the count.
+// Numbers for new models. The first number of a directory is random, so that two directories practically never share
+// one; each later number is one higher. Every create record and the registry's own snapshot contain the count.
 
 /// Gives each creation a number that is never reused.
 struct UIDSource: Equatable {
     /// The random start of this directory.
     let seed: UInt32
-    /// Models ever created here.
+    /// The number of models ever created here.
     private(set) var count: UInt64
 
     init(seed: UInt32 = .random(in: .min ... .max), count: UInt64 = 0) {

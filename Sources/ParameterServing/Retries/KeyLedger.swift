@@ -46,7 +46,7 @@ struct KeyLedger {
     private var forgottenTimes: [Fingerprint: Int] = [:]
     private var forgottenLine: [Fingerprint] = []
 
-    /// An empty ledger; one that keeps nothing where no configuration says how much.
+    /// Makes an empty ledger; it keeps nothing if no configuration is given.
     init(_ configuration: ServingConfiguration? = nil) {
         most = configuration?.requestKeys ?? 0
         lifetime = configuration.map { Int($0.keyLifetime.components.seconds) } ?? 0
@@ -144,7 +144,7 @@ struct KeyLedger {
         return line.oldest(where: isLive)
     }
 
-    /// Whether a key in a line still exists, and not again under a later number.
+    /// Whether a key in a line still exists and has not been stored again under a later number.
     private var isLive: (Name, Int) -> Bool {
         { [places] text, number in places[text]?.number == number }
     }

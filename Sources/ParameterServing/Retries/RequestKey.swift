@@ -70,7 +70,7 @@ extension SettingValue {
         return builder.fingerprint
     }
 
-    /// The same with the members of every object sorted, and numbers of one kind.
+    /// The value with the members of every object sorted, and with numbers of one kind.
     private var ordered: SettingValue {
         switch self {
         case .integer(let value): .number(Double(value))

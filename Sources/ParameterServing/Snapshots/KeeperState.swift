@@ -3,11 +3,11 @@
 
 import Threading
 
-/// The keeper's book.
+/// The keeper's knowledge of models and the journal.
 ///
-/// 1. The record of a creation is not before the position that it was expected from.
-/// 2. Every end of a reading has a beginning.
-/// 3. The snapshots of a model cover more each time: what it needs of the journal never begins further back.
+/// 1. The record of a creation has no earlier position than the one expected for it.
+/// 2. Every `endReading` has a `beginReading`.
+/// 3. The oldest kept snapshot of a model never covers less than before, so its needs never reach further back.
 struct KeeperState {
     /// The next job of the keeper's thread.
     enum Work {
@@ -41,11 +41,11 @@ struct KeeperState {
     /// Deleted models with remaining files, each with a position that is not after the record of its end: without that
     /// record, the files would bring the model back.
     private var retired: [ModelUID: UInt64] = [:]
-    /// Records before it are going, or will once they are read no more.
+    /// Records before this position are deleted, or will be once no one reads them.
     private var givenUp: UInt64
-    /// Where those begin who read the journal now.
+    /// The positions from which the current readers of the journal read.
     private var readers: [UInt64] = []
-    /// Bytes of all records, as far as they are still in the journal or have been logged since the start.
+    /// Bytes of all records that were in the journal at the start or have been logged since.
     var logged: Int
     /// The smallest of all marks.
     private var oldestMark = Int.max
@@ -58,7 +58,7 @@ struct KeeperState {
     /// After a failure, the next attempt waits for this many logged bytes.
     private var resumeAt = 0
     private var lastWasDeletion = false
-    /// Whether the thread is doing what it was told to do.
+    /// Whether the thread is doing a job.
     private var isAtWork = false
     var isStopping = false
     var isRunning = true
@@ -123,7 +123,7 @@ struct KeeperState {
     private mutating func chooseWork() -> Work? {
         if isStopping { return .stop }
         guard isDue else { return nil }
-        // Models that keep going must not keep the others from being written out.
+        // Writing and deleting alternate, so that a steady stream of deletions does not keep models from being written.
         lastWasDeletion = !retired.isEmpty && !(lastWasDeletion && isSnapshotDue)
         if lastWasDeletion { return .delete(retired.keys.sorted { $0.number < $1.number }) }
         return .snapshots(nextModels)
@@ -153,7 +153,7 @@ struct KeeperState {
     /// Records snapshots that were started at `mark`: the position of each, and of the oldest that is kept.
     mutating func cover(_ snapshots: [ModelUID: (position: UInt64, oldest: UInt64)], mark: Int) {
         for (uid, snapshot) in snapshots {
-            // One that has been retired since is of no interest any more.
+            // A model that has been retired since needs no mark.
             guard let watch = watches[uid] else { continue }
             invariant(
                 snapshot.oldest >= watch.coveredTo,
@@ -170,7 +170,7 @@ struct KeeperState {
         oldestCoveredMark = watches.values.reduce(.max) { min($0, $1.coveredMark) }
     }
 
-    /// Ends the work, and releases the models.
+    /// Ends the keeper's work and releases the models.
     mutating func end() {
         watches = [:]
         isRunning = false
@@ -193,7 +193,7 @@ struct KeeperState {
         resumeAt = logged + allowance / 10
     }
 
-    /// Gives up all records of the journal that no model needs: the first position that stays.
+    /// Gives up all records that no model needs; returns the position of the first one that is kept.
     mutating func giveUp(before end: UInt64) -> UInt64 {
         let served = watches.values.reduce(end) { min($0, $1.coveredTo) }
         let others = [arriving.values.min(), retired.values.min(), shelved.values.map(\.position).min()]
@@ -202,9 +202,9 @@ struct KeeperState {
         return readers.reduce(givenUp, min)
     }
 
-    /// Keeps all records from the position that it returns, until `endReading`.
+    /// Keeps all records from the returned position on, until `endReading`.
     ///
-    /// The next reading keeps only what models need, so that endless readings do not keep the journal long.
+    /// A later reading keeps only what models need, so that endless readings do not keep the journal long.
     mutating func beginReading() -> UInt64 {
         readers.append(givenUp)
         return givenUp

@@ -19,11 +19,11 @@ final class SnapshotKeeper: Loop {
     /// Starts the thread.
     ///
     /// - Parameters:
-    ///   - logged: bytes of the records that the journal holds already.
-    ///   - firstPosition: that of the first of them.
+    ///   - logged: bytes of the records that the journal already holds.
+    ///   - firstPosition: the position of the first of these records.
     ///   - configuration: how many bytes of records may pile up before models are written out, and before changes wait.
-    ///   - report: told of each snapshot and of each failure.
-    /// - Throws: `outOfResources` where the system has no thread left.
+    ///   - report: called for each snapshot and each failure.
+    /// - Throws: `outOfResources` if the system refuses a thread.
     init(
         _ directory: DataDirectory, _ journal: Journal, uids: UIDSource, keys: [KeyLedger.Entry], logged: Int,
         firstPosition: UInt64, configuration: ServingConfiguration,
@@ -44,9 +44,10 @@ final class SnapshotKeeper: Loop {
         thread.detach()
     }
 
-    // MARK: What there is to keep
+    // MARK: The files and records to keep
 
-    /// Keeps the record of a creation that is about to be logged, until `watch` or `cancelExpected`, and the uids with it.
+    /// Keeps the record of a creation that is about to be logged, until `watch` or `cancelExpected`; also stores
+    /// `uids`.
     func expect(_ uid: ModelUID, _ uids: UIDSource) {
         self.uids.withLock { $0 = uids }
         let position = journal.nextPosition
@@ -79,7 +80,7 @@ final class SnapshotKeeper: Loop {
 
     /// Deletes the files of deleted models.
     ///
-    /// `position` is that of the record of their end, or an earlier one.
+    /// `position` is the position of the record that ended them, or an earlier one.
     func deleteFiles(of uids: [ModelUID], at position: UInt64) {
         state.withLock { $0.retire(uids, at: position) }
         wakeUp.broadcast()
@@ -87,7 +88,7 @@ final class SnapshotKeeper: Loop {
 
     /// Records that `bytes` are being logged.
     ///
-    /// - Parameter always: whether they shorten the journal in the end, so that they need not wait.
+    /// - Parameter always: whether the record is accepted beyond the limit, because it shortens the journal in the end.
     /// - Throws: `journalBehind`, without recording anything, while the journal has reached its limit.
     func note(_ bytes: Int, always: Bool) throws(ServingError) {
         let becomesDue = try state.withLock { state throws(ServingError) in
@@ -100,7 +101,7 @@ final class SnapshotKeeper: Loop {
     /// Bytes of records that served models need, and their limit.
     var journalBytes: (needed: Int, most: Int) { state.withLock { ($0.bytesNeeded, $0.mostNeeded) } }
 
-    /// Notes the answers of creations and deletions that came with a key.
+    /// Stores the answers of creations and deletions that came with a key.
     func note(_ keys: [KeyLedger.Entry]) { self.keys.withLock { $0 = keys } }
 
     // MARK: The thread
@@ -142,7 +143,7 @@ final class SnapshotKeeper: Loop {
         return .worked
     }
 
-    /// Waits until there is nothing to write and nothing to delete.
+    /// Waits until there is nothing to write or to delete.
     func waitUntilIdle() { state.wait(for: wakeUp) { $0.isIdle ? () : nil } }
 
     /// Waits for work.
@@ -227,14 +228,14 @@ final class SnapshotKeeper: Loop {
     private func shorten() throws(JournalError) {
         let end = try flush()
         var (needed, census) = state.withLock { ($0.giveUp(before: end), $0.census(before: end)) }
-        // As with the models: what is not on disk yet must not be told of.
+        // As with the models: the list must not contain what is not on disk yet.
         census.keys = keys.withLock { $0.filter { $0.position < end } }
         guard try journal.hasSegments(before: needed) else { return }
         try write(census, covering: needed)
         _ = try journal.deleteSegments(before: needed)
     }
 
-    /// Writes the list of models, and how many there have ever been.
+    /// Writes the list of models, and the number of models ever created.
     func write(_ census: Census, covering position: UInt64) throws(JournalError) {
         let uids = uids.withLock { $0 }
         let kind = DataDirectory.Kind.registry.rawValue

@@ -1,5 +1,5 @@
-// A pull's answer is the same for all who ask: it is encoded once per version and shared. The first request makes it;
-// requests in the meantime are notified when it is ready. No thread waits.
+// The answer to a pull is the same for all clients, so it is encoded once per version and shared. The first request
+// makes it; requests in the meantime are notified when it is ready. No thread waits.
 
 import Threading
 
@@ -35,7 +35,7 @@ public final class EncodingCache: Sendable {
         case makeAlone
     }
 
-    /// The most encodings that a version keeps, so that ever new selections do not fill the memory.
+    /// The most encodings that a version keeps, so that requests with ever new selections do not fill the memory.
     public static let mostEntries = 32
     private let slots = Locked<[String: Slot]>([:])
 

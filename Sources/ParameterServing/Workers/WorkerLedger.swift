@@ -176,7 +176,7 @@ struct WorkerLedger {
         listBytes -= EntryBytes.text(oldest.key)
     }
 
-    /// Changes a worker in place, because its receipts are many; adds one that is not there.
+    /// Changes a worker in place, without a copy of its receipts; adds a worker that is not there.
     private mutating func change(_ name: Name, _ body: (inout Worker) -> Void) {
         if workers[name] == nil {
             if expired[name] == nil { listBytes += EntryBytes.text(name) }
