@@ -24,9 +24,9 @@ public enum FixedLimits {
     public static let suggestions = 8
     /// The longest word of a request that a refusal quotes whole, in characters: a parameter's name is one.
     public static let quotedCharacters = 300
-    /// The most parameters that a 16-bit answer names whose values it cannot hold.
+    /// The most parameters that a 16-bit answer names because their values are beyond its range.
     public static let namesBeyondRange = 20
-    /// The checksums of checkpoints that are kept, for the next range of the same file.
+    /// The most checksums of checkpoints that are kept, for the next range of the same file.
     public static let keptChecksums = 256
     /// The most entries of rate arrays that a page repeats for groups or parameters that share them.
     public static let repeatedRates = 100_000
@@ -36,10 +36,10 @@ public enum FixedLimits {
     public static let largestInteger = (1 << 53) - 1
     /// The most rows of one answer.
     public static let rows = 100_000
-    /// The most names, once for each argument of the request, that a network thread looks through: each takes about a
+    /// The most names that a network thread searches, times the arguments of the request: each name takes about a
     /// microsecond.
     public static let namesInPlace = 1000
-    /// What a JSON body with arrays of rates may hold: a million of them, written in full.
+    /// The limits of a JSON body with arrays of rates: room for a million rates, written in full.
     public static let rates = JSONLimits(documentBytes: 64 << 20)
     /// The limits of a JSON body.
     public static let json = JSONLimits()

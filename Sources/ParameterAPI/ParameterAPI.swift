@@ -50,7 +50,7 @@ public final class ParameterAPI: Application {
             return plan
         } catch {
             let response = error.response(for: request)
-            // A connection must close if its body is not read; without a body it can be kept.
+            // If a body is announced and not read, the connection must close; without a body it can be kept.
             return request.announcesBody ? .refuse(response) : .answer { exchange in exchange.complete { response } }
         }
     }

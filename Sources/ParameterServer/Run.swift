@@ -38,7 +38,7 @@ public func run(
     Glibc.exit(0)
 }
 
-/// Logs each place where an invariant is broken.
+/// Logs each place at which an invariant is broken.
 private func watchInvariants(_ logger: Logger) {
     Invariants.process.watch { violation in
         logger.critical(

@@ -32,14 +32,14 @@ extension Response {
 }
 
 extension Call {
-    /// The most mistakes that a network thread puts into words.
+    /// The most mistakes that a network thread writes itself.
     private static let itemsInPlace = 64
 
-    /// Completes the exchange with a JSON document; a long one is written on a thread of the models.
+    /// Completes the exchange with a JSON document; a long document is written on a model thread.
     ///
     /// - Parameters:
-    ///   - bytes: about how long the document may be; nil where that depends on the names of the model alone.
-    ///   - loan: the memory that was reserved for it.
+    ///   - bytes: the approximate length of the document; nil if the length depends only on the names of the model.
+    ///   - loan: the memory reserved for the document.
     func answer(
         _ exchange: Exchange, status: Int = 200, headers: [(name: String, value: String)] = [], bytes: Int? = nil,
         loan: Reservation? = nil, _ write: @escaping @Sendable (inout JSONWriter) -> Void

@@ -5,10 +5,10 @@ import ParameterServing
 import TensorCoding
 
 extension ModelFacts {
-    /// About how long an entry of an array of rates is.
+    /// The approximate length of an entry in an array of rates.
     static let bytesPerRate = 24
 
-    /// About how long the page of a model is, or that of its groups.
+    /// The approximate length of the page of a model, or of its groups.
     var pageBytes: Int {
         let rates = layout.groups.indices.reduce(0) { $0 + learningRateDefinitionCount(ofGroup: $1) }
         return 512 + 320 * layout.parameters.count + 128 * layout.groups.count + Self.bytesPerRate * rates

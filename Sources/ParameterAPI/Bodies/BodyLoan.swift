@@ -14,7 +14,7 @@ final class BodyLoan {
     /// The accounts of the body's model and address.
     let share: BodyShare
     private let budget: MemoryBudget
-    /// The memory that it holds; the owner of the body keeps it.
+    /// The memory that the body holds; the owner of the body keeps it.
     private(set) var memory: Reservation?
     private var arenaBytes = 0
     /// The reason of the last refusal.

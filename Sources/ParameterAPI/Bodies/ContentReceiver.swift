@@ -13,13 +13,13 @@ protocol ContentReader: AnyObject {
     /// Takes the next bytes, which are valid only during the call.
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem)
 
-    /// Whether what has arrived asks for more work than a call may do: `work` does it.
+    /// Whether the bytes that have arrived need more work than one call may do; `work` does it.
     var hasLongWork: Bool { get }
 
-    /// Does that work; no other call comes meanwhile.
+    /// Does the pending work. No other call is made in the meantime.
     func work() throws(Problem)
 
-    /// What the body says, after its last byte.
+    /// The content of the body, after its last byte.
     func finish() throws(Problem) -> Content
 }
 

@@ -10,7 +10,7 @@ final class DocumentReader: ContentReader {
     let loan: BodyLoan
     private var reader: JSONBodyReader
 
-    /// Makes a reader; a document with `holdsRates` may be long.
+    /// Makes a reader; with `holdsRates`, the document may be long.
     init(_ call: Call, holdsRates: Bool = false) {
         loan = BodyLoan(call)
         let limits = holdsRates ? FixedLimits.rates : FixedLimits.json

@@ -12,7 +12,7 @@ struct TensorChecker {
     /// The body's section, for pointers: `gradients` or `parameters`.
     let section: String
     private var list: ComplaintList
-    /// The pointers of tensors that have already been complained about.
+    /// The pointers of tensors that already have a complaint.
     private var accused: Set<Name> = []
     /// The number of unknown names with a suggestion so far.
     private var hints = 0

@@ -13,7 +13,7 @@ import TensorCoding
     let request = try ImportRequest(call, model)
     let reader = BodyReader(
         format, section: "parameters", sink: request.sink, passesUnknownTypes: request.isPartial)
-    // With `partial`, most of a file may belong to another model; what is skipped takes no memory.
+    // With `partial`, most of a file may belong to another model; tensors that are skipped take no memory.
     let limit = request.isPartial ? call.api.definitionLimit : call.api.tensorLimit(model, format)
     return .read(ContentReceiver(call, reader, then: request.carryOut), limit: limit)
 }

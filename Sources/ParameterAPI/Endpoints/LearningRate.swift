@@ -149,7 +149,7 @@ private func parameters(
     return rows
 }
 
-/// Answers with the rate of each parameter asked for, and the definition it comes from.
+/// Answers with the rate of each requested parameter, and the definition that the rate comes from.
 private func answerRates(
     _ call: Call, _ exchange: Exchange, _ version: PublishedVersion, _ step: Int, _ rows: [(name: Name, group: Int)]
 ) throws(Problem) {

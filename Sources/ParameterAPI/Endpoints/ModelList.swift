@@ -34,7 +34,7 @@ import TensorCoding
 }
 
 extension JSONWriter {
-    /// The models that are not served, with the reason; left out if there are none.
+    /// Writes the models that are not served, with the reason; writes nothing if there are none.
     fileprivate mutating func unavailable(_ models: [UnavailableModel]) {
         guard !models.isEmpty else { return }
         key("unavailable")

@@ -26,7 +26,7 @@ import TensorCoding
     if !answersPull { try forbidSelection(call) }
     return call.readPush(of: model, format) { push, exchange throws(Problem) in
         let selection = answersPull ? try Selection(call, layout: model.layout) : nil
-        // A worker's own number decides where there are both.
+        // If the request has a key and the worker's own number, the number identifies the push.
         let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
         model.submit(Change.push(push).under(requestKey, ifVersion: ifVersion)) { result in
             call.answer(exchange, result) { call, receipt in answer(receipt, of: model, selection, call, exchange) }

@@ -72,7 +72,7 @@ public struct EffectiveConfiguration: Sendable {
 }
 
 extension JSONWriter {
-    /// Writes the metrics of a group, as an object where it has a name; nothing where there are none.
+    /// Writes the metrics of a group, in an object if the group has a name. A group without values is left out.
     fileprivate mutating func write(_ group: Metric.Group, of api: ParameterAPI) {
         let metrics = Metric.all.filter { $0.group == group }.compactMap { metric in
             metric.read(api).map { (name: metric.member, value: $0) }
@@ -87,7 +87,7 @@ extension JSONWriter {
         if group != .top { endObject() }
     }
 
-    /// Writes which beliefs of the code did not hold, by place.
+    /// Writes the broken invariants, by place in the code.
     private mutating func places(_ violations: [Invariants.Violation]) {
         key("places")
         beginArray()

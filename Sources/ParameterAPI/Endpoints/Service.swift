@@ -62,7 +62,7 @@ import HTTPServing
 }
 
 extension Call {
-    /// Whether a browser asks: it says that it accepts HTML; programs accept anything.
+    /// Whether a browser sent the request: a browser accepts HTML explicitly, programs accept anything.
     fileprivate var wantsPage: Bool { request.headers["Accept"]?.contains("text/html") ?? false }
 }
 

@@ -88,7 +88,7 @@ private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: 
     let slots = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
     let known = versionMetadata(export.version) + export.scalars.map { (Name($0.name), "\($0.value)") }
     let metadata = known + [(FileChecksum.key, FileChecksum.text(metadata: known, tensors: export.checked))]
-    // Counts first: they have eight bytes each, so they are aligned wherever the file is mapped.
+    // Counts come first: they have eight bytes each, so they are aligned wherever the file is mapped.
     let head = SafetensorsHeader.encode(counts + slots, metadata: metadata)
     let steps = export.counts.flatMap { withUnsafeBytes(of: Int64($0.value).littleEndian, Array.init) }
     let data = export.slots.map { Response.Segment(owner: export, bytes: UnsafeRawBufferPointer($0.values)) }
@@ -123,7 +123,7 @@ extension ModelExport {
     }
 }
 
-/// The origin, which every safetensors file states.
+/// The origin, as every safetensors file of this server states it.
 func versionMetadata(_ version: PublishedVersion) -> [(Name, String)] {
     [
         ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),

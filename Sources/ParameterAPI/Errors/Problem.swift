@@ -43,7 +43,7 @@ struct Problem: Error {
     var retryAfter: Int?
     /// The bytes of memory that were missing.
     var wantedRoom = 0
-    /// The payer whose bodies must make room; nil for any.
+    /// The payer whose bodies must make room; nil if any payer's may.
     var payer: String?
     /// The methods that the path supports, for 405.
     var allow: [String] = []

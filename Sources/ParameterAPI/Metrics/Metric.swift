@@ -1,8 +1,8 @@
-// One row of the table of metrics: a number that the daemon shows of itself, and how it is read.
+// One row of the table of metrics: a number that the daemon reports about itself, and how to read it.
 
 /// A number that changes while the daemon runs.
 struct Metric: Sendable {
-    /// How the number moves.
+    /// How the number changes.
     enum Kind: String {
         /// It only rises, from 0 at the start.
         case counter
@@ -17,7 +17,7 @@ struct Metric: Sendable {
         case microseconds
     }
 
-    /// The object of `/v1/server` that has it.
+    /// The object of `/v1/server` that contains the number.
     enum Group: String, CaseIterable {
         case top = ""
         case memory
@@ -27,13 +27,13 @@ struct Metric: Sendable {
     }
 
     let group: Group
-    /// Its name in the group, in the words of JSON.
+    /// The member's name in the group, as in the JSON.
     let member: String
     let kind: Kind
     let unit: Unit
-    /// One sentence, which the contract has too.
+    /// The meaning in one sentence; the contract has the same one.
     let help: String
-    /// Its value now; nil where the daemon has no such thing, as a journal.
+    /// Reads the value; nil if it does not apply to this daemon, such as the journal's in a daemon without one.
     let read: @Sendable (ParameterAPI) -> Int?
 
     /// Makes a row.

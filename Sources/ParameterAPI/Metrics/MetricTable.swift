@@ -1,5 +1,5 @@
-// Every number that the daemon shows of itself, one row each, in the order of `/v1/server`. A test holds the rows against the
-// answer and against the contract, both ways.
+// Every number that the daemon reports about itself, one row each, in the order of `/v1/server`. A test compares the
+// rows with the answer and with the contract, in both directions.
 
 import Threading
 

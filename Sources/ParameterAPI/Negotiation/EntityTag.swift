@@ -98,7 +98,7 @@ extension Call {
         let list = EntityTagList(values)
         if list.tags == ["*"] { return ModelCondition(uid: model.uid) }
         let current = model.publication.current.version
-        // Versions only rise, so earlier ones need not be checked again.
+        // Versions only rise, so versions before the current one can never match.
         let versions = Set(list.versions(of: model.uid)).filter { $0 >= current }.sorted()
             .prefix(FixedLimits.conditionVersions)
         // With a key the model decides: the request may be a retry, which names the version that it changed.

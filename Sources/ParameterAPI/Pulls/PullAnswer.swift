@@ -68,7 +68,7 @@ struct PullAnswer: Sendable {
     func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
-        // A body with a receipt is for one client alone.
+        // The content includes a receipt, so it is for one client only.
         if let receipt, selection.representation == .json {
             let isShort = content.bytes.upperBound <= PieceSize.inPlace
             return call.complete(exchange, isShort: isShort) { [self] in alone(receipt, isShort: isShort) }

@@ -80,14 +80,15 @@ struct PullContent: Sendable {
 
     /// A safetensors file whose values are sent without a copy; types other than float32 are converted here.
     ///
-    /// - Parameter memory: that of the converted values; it lives as long as the header, which every answer sends.
+    /// - Parameter memory: the loan for the converted values; it lives as long as the header, which every answer sends.
     func segments(_ memory: Reservation) -> [Response.Segment] {
         let layout = version.facts.layout
         var segments = [SharedBytes(head, memory: memory).segment]
         var range = 0..<0
         func flush() {
             guard !range.isEmpty else { return }
-            // Owned by the arena: the version keeps these segments for others, and must not keep itself.
+            // The owner is the arena and not the version: the version keeps these segments for others and must not keep
+            // itself.
             segments.append(
                 Response.Segment(owner: version.arena, bytes: UnsafeRawBufferPointer(version.arena.buffer[range])))
             range = 0..<0

@@ -9,13 +9,13 @@ final class SharedBytes: @unchecked Sendable {
     let target: UnsafeMutableRawBufferPointer
     private let memory: (any AnyObject & Sendable)?
 
-    /// Memory to be filled, with its place in the budget.
+    /// Allocates memory to be filled; `memory` is its loan from the budget.
     init(count: Int, memory: (any AnyObject & Sendable)?) {
         target = .allocate(byteCount: count, alignment: 16)
         self.memory = memory
     }
 
-    /// A copy of some bytes, with its place in the budget.
+    /// Copies some bytes; `memory` is their loan from the budget.
     convenience init(_ source: [UInt8], memory: (any AnyObject & Sendable)? = nil) {
         self.init(count: source.count, memory: memory)
         target.copyBytes(from: source)

@@ -1,19 +1,19 @@
-// The thread for the work of a request. A network thread serves thousands of connections, so it only does work that is
-// short for every request; all other work runs on the model threads, in turn with the models.
+// The thread for the work of a request. A network thread serves thousands of connections, so it does only work that is
+// short for every request; all other work takes turns with the models on the model threads.
 
 import HTTPServing
 import ParameterServing
 
 extension Call {
-    /// Whether the request takes well under a millisecond: it concerns few names, once for each of its arguments, and its body
-    /// has few bytes.
+    /// Whether the request takes well under a millisecond: its body has few bytes, and it concerns few names, counted
+    /// once for each of its arguments.
     var isShort: Bool {
         let body = request.isChunked ? .max : request.contentLength ?? 0
         let names = route.scope == .none ? 0 : api.registry.nameCount(of: arguments["m"])
         return body <= PieceSize.inPlace && names * (1 + request.query.count) <= FixedLimits.namesInPlace
     }
 
-    /// The handling of the request; without a body it is decided on a thread that has time for it.
+    /// Decides how to handle the request; if that may take long and no body is expected, a model thread decides.
     func plan() throws(Problem) -> Plan {
         let wantsNoBody = route.method == .get || route.bodies.isEmpty && !request.announcesBody
         guard wantsNoBody, !isShort else { return try route.endpoint(self) }
@@ -37,7 +37,8 @@ extension Call {
         if isShort { run() } else { api.registry.slices.add(run) }
     }
 
-    /// Completes the exchange with the result of `make`: on the network thread if it is short, otherwise on a model thread.
+    /// Completes the exchange with the result of `make`: on the network thread if `isShort`, otherwise on a model
+    /// thread.
     func complete(_ exchange: Exchange, isShort: Bool, _ make: @escaping Exchange.Making) {
         if isShort { return exchange.complete(make) }
         let budget = api.registry.budget
@@ -49,8 +50,8 @@ extension Call {
 }
 
 extension Response {
-    /// The answer with its bytes where they will be sent from, so that the network thread has none to copy; as it is where there
-    /// is no memory for that.
+    /// The answer with its bytes in the memory that they are sent from, so that the network thread need not copy them;
+    /// unchanged if there is no memory for that.
     func laidOut(in budget: MemoryBudget) -> Response {
         guard case .bytes(let bytes) = body, bytes.count > PieceSize.inPlace,
             let memory = loan ?? (try? budget.reserve(bytes.count))

@@ -18,7 +18,7 @@ struct Router: Sendable {
     func find(_ request: Request) throws(Problem) -> (route: Route, arguments: [String: String], suffix: String?) {
         let method = request.method == .head ? .get : request.method
         var found = routes.compactMap { route in route.match(request.path).map { (route, $0.arguments, $0.suffix) } }
-        // `7.safetensors` is the file of 7 if there is such a file, not a thing named `7.safetensors`.
+        // `7.safetensors` means the file of 7 if there is such a file, not something named `7.safetensors`.
         if found.contains(where: { $0.2 != nil }) { found.removeAll { $0.2 == nil } }
         if let match = found.first(where: { $0.0.method == method }) { return match }
         var allowed = Set(found.map(\.0.method.rawValue))

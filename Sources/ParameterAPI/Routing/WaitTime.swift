@@ -37,7 +37,7 @@ extension Call {
 }
 
 extension StringProtocol where SubSequence == Substring {
-    /// Without spaces and tabs at both ends.
+    /// The text without spaces and tabs at both ends.
     func trimmingSpaces() -> String {
         var bytes = Substring(self).utf8[...]
         while let first = bytes.first, first.isBlank { bytes.removeFirst() }
@@ -45,7 +45,7 @@ extension StringProtocol where SubSequence == Substring {
         return String(Substring(bytes))
     }
 
-    /// The parts between separators, found byte by byte: a head is as long as it may be, and characters take their time.
+    /// The parts between separators. Works on bytes, because a head may be long and splitting characters is slow.
     func parts(between separator: Unicode.Scalar, omittingEmpty: Bool = true) -> [Substring] {
         Substring(self).utf8.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: omittingEmpty)
             .map { Substring($0) }

@@ -1,19 +1,19 @@
-// The command line: which flags were given, and with which texts. Every flag comes from the row of its setting, so the parser
-// gets them at run time: it reads options from a mirror, which is made from the table here.
+// The command line: which flags were given, and with which texts. Every flag comes from the row of its setting, so the
+// parser learns the flags at run time, from a mirror that this file makes from the table.
 
 import ArgumentParser
 
-/// What the command line says; nothing in it has a default, so that what was given is known.
+/// The given flags. Nothing here has a default, so that a flag that was given is known as such.
 struct Flags: ParsableArguments, CustomReflectable {
     /// The texts of every setting that was given, by its name.
     var given: [[String]: [String]] = [:]
     /// The texts of every `--limit`, as `name=value`.
     private(set) var limits: [String] = []
 
-    /// No flag at all.
+    /// Makes a command line without flags.
     init() {}
 
-    /// Takes what the parser has found for each option of the mirror.
+    /// Reads the value that the parser found for each option of the mirror.
     init(from decoder: any Decoder) throws {
         let found = try decoder.container(keyedBy: OptionKey.self)
         for setting in Setting.settings {
@@ -28,7 +28,7 @@ struct Flags: ParsableArguments, CustomReflectable {
         limits = try found.decode([String].self, forKey: OptionKey(stringValue: "limit"))
     }
 
-    /// The options that the parser is to look for.
+    /// The options that the parser looks for.
     var customMirror: Mirror {
         let limit = Option<[String]>(
             wrappedValue: [],
@@ -36,7 +36,7 @@ struct Flags: ParsableArguments, CustomReflectable {
         return Mirror(self, children: Setting.settings.map { ($0.name, $0.option) } + [("limit", limit)])
     }
 
-    /// The name of an option, which is that of its setting.
+    /// The name of an option, which is the name of its setting.
     private struct OptionKey: CodingKey {
         let stringValue: String
         var intValue: Int? { nil }
@@ -47,7 +47,7 @@ struct Flags: ParsableArguments, CustomReflectable {
 }
 
 extension Setting {
-    /// The option of a row, as the parser and the help know it.
+    /// The option of a row, for the parser and the help.
     fileprivate var option: Any {
         let hasDefault = kind.form == .one && !builtIn.isEmpty
         let text = "\(meaning)\(hasDefault ? " (default: \(builtIn))" : "")"

@@ -4,7 +4,7 @@ import Configuration
 
 /// A setting of the daemon, under one name in `--help`, `/v1/server` and `api/settings.md`.
 struct Setting: Sendable {
-    /// Its name in its flag, in a file and in `/v1/server`.
+    /// The name in a flag, in a file and in `/v1/server`.
     let name: String
     /// One sentence; without a full stop for a limit.
     let meaning: String
@@ -27,7 +27,7 @@ struct Setting: Sendable {
         (unit, initially, isLimit) = ("value", nil, true)
     }
 
-    /// Its path in a file, under `limits` for a limit.
+    /// The path in a file, under `limits` for a limit.
     var path: [String] { isLimit ? ["limits", name] : [name] }
 
     var key: AbsoluteConfigKey { AbsoluteConfigKey(path) }

@@ -30,9 +30,9 @@ extension Setting {
         var isPath = false
         /// Whether a value may begin with `-`, to be refused as a number and not as a flag.
         var isNumber = false
-        /// Puts the value of one or more texts in its place.
+        /// Stores the value that one or more texts stand for.
         let read: @Sendable ([String], inout ServerConfiguration) throws(Complaint) -> Void
-        /// The value in the form in which it is written.
+        /// The value as a text that `read` accepts.
         let text: @Sendable (ServerConfiguration) -> String
 
         /// A single value.
@@ -168,7 +168,7 @@ extension Setting.Kind {
 }
 
 extension ListenAddress {
-    /// Why a text is not an address, and what to write.
+    /// The reason why a text is not an address, and what to write.
     static func mistake(in text: String) -> String {
         let form = "write HOST:PORT, such as 127.0.0.1:8470 or [::1]:0"
         guard let colon = text.lastIndex(of: ":") else { return form }

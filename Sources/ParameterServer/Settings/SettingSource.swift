@@ -65,7 +65,7 @@ struct SettingSource {
         }
     }
 
-    /// What the command line says; a `--limit` without a name that there is is a mistake.
+    /// The settings on the command line; a `--limit` with an unknown name is a mistake.
     static func flags(_ flags: Flags) -> SettingSource {
         let settable = Setting.limits.filter { $0.kind.form != .fixed }
         var (given, mistakes) = (flags.given, [SettingMistake]())

@@ -1,29 +1,29 @@
-// The text of a settings file on its way to a tree. Yams stops at the first line that it cannot read and at the first key
-// that is set twice; here such a line is noted and left out, so that the rest is checked in the same go.
+// The text of a settings file before it is parsed. Yams stops at the first line that it cannot read and at the first
+// key that is set twice; this type reports the mistake and works around it, so that the rest is checked in the same run.
 
 import Yams
 
-/// A YAML text that is read in spite of mistakes.
+/// A YAML text that is read as far as possible despite its mistakes.
 struct YAMLText {
     private var lines: [String]
-    /// Whether the text ends before a line that cannot be read.
+    /// Whether the text was cut before a line that cannot be read.
     private var isCut = false
-    /// What is wrong with the text, beside the meaning of its keys.
+    /// The mistakes of the text itself, not of the values of its keys.
     private(set) var mistakes: [(line: Int, text: String)] = []
 
-    /// Begins a key that is set aside, as often as there have been any: no two of them are equal.
+    /// The prefix of a key that is set aside, repeated once more for each pass, so that no two such keys are equal.
     private static let mark = "\u{E000}"
-    /// The most keys that are set aside; every one costs a pass over the text.
+    /// The most keys that are set aside; each costs a pass over the text.
     private static let mostPasses = 100
 
     init(_ text: String) {
         lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
     }
 
-    /// Whether a key was there again further down, which has been noted.
+    /// Whether a key was set aside because the same key is set again further down. That mistake has been reported.
     static func isSetAside(_ key: Node) -> Bool { key.string?.hasPrefix(mark) ?? false }
 
-    /// The tree of all that can be read; nil where that is nothing.
+    /// The tree of everything that can be read; nil if nothing can.
     mutating func root() -> Node? {
         for pass in 1...Self.mostPasses {
             do { return try compose(yaml: lines.joined(separator: "\n")) } catch {
@@ -33,7 +33,7 @@ struct YAMLText {
         return nil
     }
 
-    /// Notes a mistake, and changes the text so that what is left can be read without it.
+    /// Records a mistake and changes the text so that the rest can be read; false if nothing would be left.
     private mutating func leaveOut(_ error: YamlError, _ pass: Int) -> Bool {
         switch error {
         case .duplicatedKeysInMapping(let names, let context):
@@ -50,7 +50,7 @@ struct YAMLText {
         }
     }
 
-    /// Notes a mistake once; of lines that cannot be read only the first, since the cut there can break what is before.
+    /// Records each mistake once, and only the first unreadable line: the cut there can make earlier lines unreadable.
     private mutating func note(_ line: Int, _ text: String) {
         if isCut && text.hasPrefix("invalid") || mistakes.contains(where: { $0.text == text }) { return }
         mistakes.append((line, text))
@@ -63,7 +63,7 @@ struct YAMLText {
         return true
     }
 
-    /// Keeps what is above a line, or less where the text ends before it: a bracket is open.
+    /// Keeps the lines above a line; fewer if the text ends earlier, as it does after a bracket that is not closed.
     private mutating func cut(before line: Int) -> Bool {
         isCut = true
         lines.removeSubrange(max(0, min(line, lines.count) - 1)...)
