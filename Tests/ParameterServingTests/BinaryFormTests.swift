@@ -41,7 +41,7 @@ struct BinaryFormTests {
     func ledger() throws {
         let ledger = Sample.ledger
         var writer = ByteWriter()
-        writer.write(ledger)
+        writer.write(workers: ledger.workers)
         let copy = try parse(writer.bytes) { reader throws(FormatError) in try reader.readLedger() }
         #expect(copy.workers == ledger.workers)
         #expect(copy.keys.isEmpty)
@@ -51,11 +51,11 @@ struct BinaryFormTests {
     func image() throws {
         let image = try Sample.image()
         let head = try ImageSource.of(image.bytes).head().head
-        #expect(head.name == "sample" && head.uid == image.uid && head.fingerprint == image.fingerprint)
-        #expect(head.settings == image.settings && head.parameters == image.parameters)
-        #expect(head.version == 3 && head.divergence == nil && head.position == image.position)
-        #expect(head.workers == image.ledger.workers && head.history == image.history)
-        #expect(head.optimizer.step == 2 && head.optimizer.slots.map(\.name) == image.optimizer.slots.map(\.name))
+        #expect(head.name == "sample" && head.uid == image.head.uid && head.fingerprint == image.head.fingerprint)
+        #expect(head.settings == image.head.settings && head.parameters == image.head.parameters)
+        #expect(head.version == 3 && head.divergence == nil && head.position == image.head.position)
+        #expect(head.workers == image.head.workers && head.history == image.head.history)
+        #expect(head.optimizer.step == 2 && head.optimizer.slots.map(\.name) == image.head.optimizer.slots.map(\.name))
     }
 
     @Test("a form that is truncated anywhere is an error", arguments: Sample.Form.allCases)

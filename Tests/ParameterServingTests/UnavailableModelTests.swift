@@ -19,8 +19,8 @@ struct UnavailableModelTests {
             switch self {
             case .stateOfAnother:
                 var other = image
-                other.position = info.position
-                other.optimizer.isStarted = []
+                other.head.position = info.position
+                other.head.optimizer.isStarted = []
                 _ = try begin(other, in: store, kind: .model, label: []).finish()
             case .noImage:
                 let writer = try store.create(kind: info.kind, model: info.model, position: info.position)
@@ -74,7 +74,7 @@ struct UnavailableModelTests {
         try replaceSnapshots(of: hurt.uid, in: directory) { store, info in
             var whole = image
             // It holds all that was ever logged of the model.
-            whole.position = max(image.position, info.position)
+            whole.head.position = max(image.head.position, info.position)
             _ = try begin(whole, in: store, kind: .model, label: []).finish()
         }
         registry = try open(directory)

@@ -47,14 +47,14 @@ struct WorkerExpiryTests {
         try model.refuses(.tooManyWorkers(limit: 2)) { try model.push(["w": [1]], seq(1, "c")) }
         time.advance(by: 1)
         try model.push(["w": [1]], seq(1, "c"))
-        #expect(try model.waitForImage().ledger.workers.keys.sorted() == ["b", "c"])
+        #expect(try model.waitForImage().head.workers.keys.sorted() == ["b", "c"])
         try model.refuses(.tooManyWorkers(limit: 2)) { _ = try model.register("d") }
         time.advance(by: 50)
         // `b` was seen at 50, `c` at 100; a push makes `b` the younger one.
         try model.push(["w": [1]], seq(2, "b"))
         time.advance(by: 50)
         #expect(try model.register("d") == 1)
-        #expect(try model.waitForImage().ledger.workers.keys.sorted() == ["b", "d"])
+        #expect(try model.waitForImage().head.workers.keys.sorted() == ["b", "d"])
     }
 
     @Test("a worker that comes again is told what holds, and no number is applied twice")
@@ -120,8 +120,8 @@ struct WorkerExpiryTests {
             registry = try Self.open(directory, Self.configuration(Time(), most: 1000, seconds: 1))
             model = try registry.model(named: "m")
             let after = try model.waitForImage()
-            #expect(after.digest == before.digest && after.optimizer.step == applied)
-            #expect(after.ledger.workers == before.ledger.workers && after.ledger.expired == before.ledger.expired)
+            #expect(after.digest == before.digest && after.head.optimizer.step == applied)
+            #expect(after.head.workers == before.head.workers && after.head.expired == before.head.expired)
             registry.shutDown()
         }
     }
@@ -138,7 +138,7 @@ struct WorkerExpiryTests {
         }
         let image = try model.waitForImage()
         let head = try ImageSource.of(image.bytes).head().head
-        #expect(image.bytes[8] == 4 && head.workers == image.ledger.workers && head.expired == image.ledger.expired)
+        #expect(image.bytes[8] == 4 && head.workers == image.head.workers && head.expired == image.head.expired)
         #expect(head.expired == ["a": WorkerLedger.Expired(epoch: 0, lastSeq: 1, lastSeen: 1000)])
     }
 
@@ -165,5 +165,5 @@ struct WorkerExpiryTests {
 }
 
 extension Model {
-    fileprivate func epoch(of worker: Name) -> Int { (try? waitForImage())?.ledger.epoch(of: worker) ?? -1 }
+    fileprivate func epoch(of worker: Name) -> Int { inspected { $0.ledger.epoch(of: worker) } }
 }

@@ -57,10 +57,10 @@ public struct CheckpointFacts: Sendable, Equatable {
         }
     }
 
-    static func label(_ image: ModelImage, _ key: RequestKey?, at now: Tick) -> [UInt8] {
+    static func label(_ head: ImageHead, _ key: RequestKey?, at now: Tick) -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(image.optimizer.step)
-        writer.write(image.version)
+        writer.write(head.optimizer.step)
+        writer.write(head.version)
         writer.write(now.time)
         return writer.bytes + RecordTail(key: key).encoded
     }

@@ -47,11 +47,12 @@ extension ModelRegistry {
 
     private func save(_ model: Model, _ key: RequestKey?, in directory: DataDirectory) throws -> CheckpointFacts {
         let image = try model.waitForImage()
-        if let divergence = image.divergence { throw ServingError.diverged(parameter: divergence) }
+        let head = image.head
+        if let divergence = head.divergence { throw ServingError.diverged(parameter: divergence) }
         // A power cut must not leave a checkpoint of a model or a step that the journal does not know.
         try keeper?.flush()
         let now = now
-        let label = CheckpointFacts.label(image, key, at: now)
+        let label = CheckpointFacts.label(head, key, at: now)
         let info = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label).finish()
         Failpoint.reach(.beforeLog)
         // A deletion takes the model's name before it deletes files, so either the deletion or the save sees the other.
@@ -60,7 +61,7 @@ extension ModelRegistry {
             throw ServingError.unknownModel(model.name, nearest: [])
         }
         return CheckpointFacts(
-            id: info.id, step: image.optimizer.step, version: image.version, created: now.time, bytes: info.length)
+            id: info.id, step: head.optimizer.step, version: head.version, created: now.time, bytes: info.length)
     }
 
     /// Stores the answer of a request with a key, then delivers it.

@@ -5,41 +5,15 @@ import Optimizers
 
 /// The whole state of a model.
 struct ModelImage: Sendable {
-    /// The model's name.
-    var name: String
-    /// Its uid.
-    var uid: ModelUID
-    /// Equal for create requests of the same model.
-    var fingerprint: Fingerprint
-    /// The settings with all patches applied.
-    var settings: SettingValue
-    /// The parameters in the order of the definition.
-    var parameters: [ParameterDefinition]
-    /// The version.
-    var version: Int
-    /// The steps of earlier versions.
-    var history: VersionHistory
-    /// The parameter that diverged, until a restore or an import.
-    var divergence: String?
-    /// Whether the diverging update kept its slots; see `ModelState`.
-    var areSlotsSpoiled = false
-    /// The journal position that the image covers: it includes the effect of every record before.
-    var position: UInt64
-    /// The pushes of each worker.
-    var ledger: WorkerLedger
-    /// The answers of requests with a key.
-    var keys: [KeyLedger.Entry]
-    /// Keys whose answers are no longer kept.
-    var forgottenKeys: [KeyLedger.Forgotten] = []
-    /// Step, slots and scalars of the optimizer.
-    var optimizer: OptimizerState
+    /// Everything except the values.
+    var head: ImageHead
     /// The parameters' values in update order.
     var arena: Arena
     /// The budget's loan for the slots.
     var memory: Reservation
 
     /// The values in stored order: the arena, then each slot.
-    var values: [FloatBuffer] { [arena.buffer] + optimizer.slots.map(\.buffer) }
+    var values: [FloatBuffer] { [arena.buffer] + head.optimizer.slots.map(\.buffer) }
 
     /// Equal only if parameters, slots, step and receipts are equal to the bit.
     ///
@@ -47,11 +21,11 @@ struct ModelImage: Sendable {
     var digest: Fingerprint {
         let builder = Fingerprint.Builder()
         var writer = ByteWriter { builder.add($0) }
-        writer.write(optimizer)
-        writer.write(ledger)
-        writer.write(numbersOf: ledger.expired)
+        writer.write(head.optimizer)
+        writer.write(workers: head.workers)
+        writer.write(numbersOf: head.expired)
         // The arrival time of a request is not part of the model's state.
-        for entry in keys {
+        for entry in head.keys {
             writer.write(entry.key.text)
             writer.write(entry.answer)
         }

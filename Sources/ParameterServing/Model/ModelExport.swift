@@ -34,7 +34,7 @@ public final class ModelExport: @unchecked Sendable {
         image = try state.image()
         digest = "\(image.digest)"
         var slots: [SlotValues] = []
-        for (slot, copy) in zip(optimizer.slots, image.optimizer.slots.map(\.buffer)) {
+        for (slot, copy) in zip(optimizer.slots, image.head.optimizer.slots.map(\.buffer)) {
             for (index, parameter) in layout.parameters.enumerated() {
                 guard parameter.isTrainable, let shape = slot.shapes[index] else { continue }
                 let values = UnsafeBufferPointer(copy[slot.ranges[index]])

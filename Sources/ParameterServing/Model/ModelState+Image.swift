@@ -24,7 +24,7 @@ extension ModelState {
             slots.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
         var image = view
         image.memory = memory
-        image.optimizer.slots = try wrapping { () throws(OptimizerError) in
+        image.head.optimizer.slots = try wrapping { () throws(OptimizerError) in
             try slots.map { slot throws(OptimizerError) in try slot.copy() }
         }
         return image
@@ -38,12 +38,13 @@ extension ModelState {
 
     /// The state itself, with the model's own slots, which the next command changes.
     var view: ModelImage {
-        ModelImage(
+        let head = ImageHead(
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,
-            parameters: parameterDefinitions, version: version, history: history,
-            divergence: divergence, areSlotsSpoiled: areSlotsSpoiled, position: position, ledger: ledger,
-            keys: keys.entries, forgottenKeys: keys.forgotten, optimizer: optimizer.exportState(), arena: arena,
-            memory: memory)
+            parameters: parameterDefinitions, version: version, divergence: divergence,
+            areSlotsSpoiled: areSlotsSpoiled, position: position, history: history, workers: ledger.workers,
+            expired: ledger.expired, keys: keys.entries, forgottenKeys: keys.forgotten,
+            optimizer: optimizer.exportState())
+        return ModelImage(head: head, arena: arena, memory: memory)
     }
 
     private var parameterDefinitions: [ParameterDefinition] {

@@ -17,7 +17,8 @@ public struct Restoration: Sendable {
 extension Restoration {
     /// The state of an image.
     init(_ image: ModelImage) {
-        self.init(arena: image.arena, optimizer: image.optimizer, version: image.version, memory: image.memory)
+        self.init(
+            arena: image.arena, optimizer: image.head.optimizer, version: image.head.version, memory: image.memory)
     }
 
     /// Reads the image of a model that has arenas of `pool`.

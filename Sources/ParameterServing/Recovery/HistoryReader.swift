@@ -63,7 +63,8 @@ public struct HistoryReader {
         guard let (uid, isDeleted) = try newest(called: name), let image = try wholeImage(atStep: step, uid: uid)
         else { return nil }
         return Found(
-            step: image.optimizer.step, version: image.version, digest: "\(image.digest)", isDeleted: isDeleted)
+            step: image.head.optimizer.step, version: image.head.version, digest: "\(image.digest)",
+            isDeleted: isDeleted)
     }
 
     /// The whole state of one model, at a step or at the journal's end.

@@ -173,8 +173,8 @@ final class SnapshotKeeper: Loop {
         for model in models {
             let (step, writer) = try withImage(of: model) { image throws(JournalError) in
                 var image = image
-                image.position = max(image.position, flushed)
-                return (image.optimizer.step, try begin(image, in: directory.snapshots, kind: .model, label: []))
+                image.head.position = max(image.head.position, flushed)
+                return (image.head.optimizer.step, try begin(image, in: directory.snapshots, kind: .model, label: []))
             }
             written.append((model, step, writer))
         }
@@ -251,9 +251,9 @@ func begin(
     _ image: ModelImage, in store: SnapshotStore, kind: DataDirectory.Kind, label: [UInt8]
 ) throws(JournalError) -> SnapshotWriter {
     let writer = try store.create(
-        kind: kind.rawValue, model: image.uid.number, position: image.position, label: label)
+        kind: kind.rawValue, model: image.head.uid.number, position: image.head.position, label: label)
     var failure: JournalError?
-    image.writeHead { piece in
+    image.head.write { piece in
         guard failure == nil else { return }
         do throws(JournalError) { try writer.write(piece) } catch { failure = error }
     }

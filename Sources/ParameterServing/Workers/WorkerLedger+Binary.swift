@@ -5,8 +5,8 @@ import Optimizers
 
 extension ByteWriter {
     /// Writes everything remembered about workers, in an order that does not depend on hashing.
-    mutating func write(_ ledger: WorkerLedger) {
-        write(ledger.workers.sorted { $0.key < $1.key }) { writer, worker in
+    mutating func write(workers: [Name: WorkerLedger.Worker]) {
+        write(workers.sorted { $0.key < $1.key }) { writer, worker in
             writer.write(worker.key)
             writer.write(worker.value.epoch)
             writer.write(worker.value.lastSeq)
@@ -18,9 +18,9 @@ extension ByteWriter {
     }
 
     /// Writes when each worker was last seen, and the expired ones: in images since format 4.
-    mutating func write(agesOf ledger: WorkerLedger) {
-        write(ledger.workers.sorted { $0.key < $1.key }) { writer, worker in writer.write(worker.value.lastSeen) }
-        write(ledger.expired.sorted { $0.key < $1.key }) { writer, worker in
+    mutating func write(agesOf workers: [Name: WorkerLedger.Worker], _ expired: [Name: WorkerLedger.Expired]) {
+        write(workers.sorted { $0.key < $1.key }) { writer, worker in writer.write(worker.value.lastSeen) }
+        write(expired.sorted { $0.key < $1.key }) { writer, worker in
             writer.write(worker.key)
             for number in [worker.value.epoch, worker.value.lastSeq, worker.value.lastSeen] { writer.write(number) }
         }
@@ -69,7 +69,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    /// Reads the output of `write(_: WorkerLedger)`, and the pushes with a key that the first format had after it.
+    /// Reads the output of `write(workers:)`, and the pushes with a key that the first format had after it.
     mutating func readLedger() throws(FormatError) -> (workers: [Name: WorkerLedger.Worker], keys: [KeyLedger.Entry]) {
         let workers = try readArray { reader throws(FormatError) in
             let name = try reader.readName()

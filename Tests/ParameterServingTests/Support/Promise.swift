@@ -59,6 +59,13 @@ extension Model {
         return try perform(Change.push(push))
     }
 
+    /// What `body` finds between two commands.
+    func inspected<Found: Sendable>(_ body: @escaping @Sendable (ModelState) -> Found) -> Found {
+        let found = Future<Found>()
+        inspect { state in found.fulfil(body(state)) }
+        return found.wait()
+    }
+
     /// Carries a change out, or gives the answer of an earlier request.
     func perform<Answer>(_ change: Change<Answer>) throws(ServingError) -> Answer {
         let answer = Future<Result<Answered<Answer>, ServingError>>()

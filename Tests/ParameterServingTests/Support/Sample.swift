@@ -83,13 +83,13 @@ enum Sample {
 
 extension ModelImage {
     /// The head as it is written.
-    var head: [UInt8] {
+    var headBytes: [UInt8] {
         var bytes: [UInt8] = []
-        writeHead { bytes += $0 }
+        head.write { bytes += $0 }
         return bytes
     }
 
-    var bytes: [UInt8] { head + values.flatMap { Array(UnsafeRawBufferPointer($0[0..<$0.count])) } }
+    var bytes: [UInt8] { headBytes + values.flatMap { Array(UnsafeRawBufferPointer($0[0..<$0.count])) } }
 }
 
 extension ImageSource {
@@ -116,7 +116,7 @@ extension Sample.Form {
         case .image: return model.view.bytes
         case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
         case .createFromImage:
-            return record(ModelSource.state(Sample.definition, model.view.optimizer).record(of: model, count: 6))
+            return record(ModelSource.state(Sample.definition, model.view.head.optimizer).record(of: model, count: 6))
         case .salvage: return record(Sample.salvage.record)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
             return record(try command(model).record(of: model.facts.uid, in: model.layout))

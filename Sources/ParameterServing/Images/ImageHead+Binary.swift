@@ -5,22 +5,22 @@ import Journal
 import Names
 import Optimizers
 
-extension ModelImage {
+extension ImageHead {
     /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts.
     ///
     /// Each is used only if it is needed; there is no 3.
     private func format(_ lists: RatesTable) -> UInt8 {
         if lists.isUseful { return 5 }
         let isOfFormat2 =
-            areSlotsSpoiled == (divergence != nil) && forgottenKeys.isEmpty && ledger.expired.isEmpty
-            && ledger.workers.values.allSatisfy { $0.lastSeen == 0 }
+            areSlotsSpoiled == (divergence != nil) && forgottenKeys.isEmpty && expired.isEmpty
+            && workers.values.allSatisfy { $0.lastSeen == 0 }
         return isOfFormat2 ? 2 : 4
     }
 
     /// The rates of all receipts.
     private var lists: RatesTable {
         var table = RatesTable()
-        for (_, worker) in ledger.workers.sorted(by: { $0.key < $1.key }) {
+        for (_, worker) in workers.sorted(by: { $0.key < $1.key }) {
             for entry in worker.entries { table.add(entry.receipt.learningRates) }
         }
         for entry in keys {
@@ -31,7 +31,7 @@ extension ModelImage {
 
     /// Passes the head to `handOn` in pieces, because it may be long: its length, then the head, padded to align the
     /// floats after it.
-    func writeHead(_ handOn: @escaping (UnsafeRawBufferPointer) -> Void) {
+    func write(_ handOn: @escaping (UnsafeRawBufferPointer) -> Void) {
         let lists = lists
         var measure = ByteWriter { _ in }
         write(to: &measure, lists)
@@ -59,37 +59,20 @@ extension ModelImage {
             writer.write(lists.lists) { $0.write(list: $1) }
             writer.lists = lists
         }
-        writer.write(ledger)
+        writer.write(workers: workers)
         writer.write(optimizer)
         writer.write(history)
         writer.write(keys)
         if format >= 4 {
             writer.write(areSlotsSpoiled)
-            writer.write(agesOf: ledger)
+            writer.write(agesOf: workers, expired)
             writer.write(forgottenKeys)
         }
         writer.pad(to: 8)
     }
 }
 
-/// The content of an image's head, before the floats are read.
-struct ImageHead {
-    var name: String
-    var uid: ModelUID
-    var fingerprint: Fingerprint
-    var settings: SettingValue
-    var parameters: [ParameterDefinition]
-    var version: Int
-    var divergence: String?
-    var areSlotsSpoiled: Bool
-    var position: UInt64
-    var history: VersionHistory
-    var workers: [Name: WorkerLedger.Worker]
-    var expired: [Name: WorkerLedger.Expired] = [:]
-    var keys: [KeyLedger.Entry]
-    var forgottenKeys: [KeyLedger.Forgotten] = []
-    var optimizer: OptimizerState
-
+extension ImageHead {
     /// Reads a head without its length; the slots' buffers are filled later.
     ///
     /// - Parameter floatBytes: the size of all values that belong to the head.

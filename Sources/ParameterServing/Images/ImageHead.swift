@@ -1,0 +1,38 @@
+// What an image says of a model in addition to the values: read without them to list, to compare, and to start.
+
+import Names
+import Optimizers
+
+/// Everything in an image except the values.
+struct ImageHead: Sendable {
+    /// The model's name.
+    var name: String
+    /// Its uid.
+    var uid: ModelUID
+    /// Equal for create requests of the same model.
+    var fingerprint: Fingerprint
+    /// The settings with all patches applied.
+    var settings: SettingValue
+    /// The parameters in the order of the definition.
+    var parameters: [ParameterDefinition]
+    /// The version.
+    var version: Int
+    /// The parameter that diverged, until a restore or an import.
+    var divergence: String?
+    /// Whether the diverging update wrote slots; see `ModelState`.
+    var areSlotsSpoiled: Bool
+    /// The journal position that the image covers: it includes the effect of every record before.
+    var position: UInt64
+    /// The steps of earlier versions.
+    var history: VersionHistory
+    /// The pushes of each worker.
+    var workers: [Name: WorkerLedger.Worker]
+    /// Workers whose receipts are no longer kept.
+    var expired: [Name: WorkerLedger.Expired] = [:]
+    /// The answers of requests with a key.
+    var keys: [KeyLedger.Entry]
+    /// Keys whose answers are no longer kept.
+    var forgottenKeys: [KeyLedger.Forgotten] = []
+    /// Step, slots and scalars of the optimizer.
+    var optimizer: OptimizerState
+}
