@@ -20,8 +20,8 @@ public final class Timer: Expiring, Sendable {
 
 /// The timers that are set, and the thread that rings them.
 ///
-/// 1. A timer rings once each time that it is set, never before its deadline, and not after it is cancelled, unless it
-///    was about to ring.
+/// 1. A timer rings once each time that it is set, and never before its deadline. A cancelled timer does not ring,
+///    unless it was about to.
 /// 2. Timers ring in the order of their deadlines.
 public final class Timers: Loop {
     private struct State {

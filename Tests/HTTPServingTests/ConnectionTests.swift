@@ -181,7 +181,7 @@ struct ConnectionTests {
         let third = server.client()
         #expect(third.answer()?.status == 503)
         #expect(third.rest() == [])
-        // A loop tells its count at the end of a turn, which may be after the answer.
+        // A loop updates its count at the end of a turn, which may be after the answer.
         #expect(eventually { server.server.counters.connections == 2 })
         first.removeLast()
         #expect(eventually { server.server.counters.connections == 1 })

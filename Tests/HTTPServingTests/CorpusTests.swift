@@ -1,5 +1,5 @@
-// Two collections of raw requests against a running server: own cases with a wanted answer each, and those of llhttp's
-// strict test suite with its count of messages. Nothing hangs, nothing is smuggled, the server survives.
+// Two collections of raw requests against a running server: this project's own, with the expected statuses of each, and
+// llhttp's strict test suite, with its count of messages. No request hangs, none is smuggled, and the server survives.
 
 import Foundation
 import Testing
@@ -8,10 +8,10 @@ import Testing
 
 @Suite("Corpora")
 struct CorpusTests {
-    /// The status of every answer that each own case gets, in order; none means closed without an answer.
+    /// The statuses of the answers to each of our own cases, in order; none if the connection closes without an answer.
     ///
-    /// One case is taken although a stricter parser refuses it, since libmicrohttpd hides from us what it saw:
-    /// `chunk_ext_lf` (a chunk's extension ended by LF alone).
+    /// The server accepts one case that a stricter parser refuses, because libmicrohttpd does not show what it saw:
+    /// `chunk_ext_lf`, a chunk extension that ends in LF alone.
     private static let wanted: [String: [Int]] = [
         "ok_cl": [200], "cl_te": [400], "dup_cl_same": [400], "dup_cl_diff2": [400], "cl_list_diff": [400],
         "cl_minus": [400], "cl_space_in": [400], "cl_empty": [400], "cl_2e64m1": [400], "cl_leading0": [200],
@@ -65,7 +65,7 @@ struct CorpusTests {
         try expectAlive(server)
     }
 
-    /// Cases that llhttp refuses and this server takes, and why it cannot see what is wrong.
+    /// Cases that llhttp refuses and this server accepts, and why the server cannot see the mistake.
     private static let hidden = [
         "transfer-encoding_115.http": "libmicrohttpd skips chunk extensions unread",
         "invalid_058.http": "libmicrohttpd takes LF for CRLF everywhere, chunks included",
@@ -94,7 +94,7 @@ struct CorpusTests {
         #expect(client.answer()?.text == "GET alive\n")
     }
 
-    /// The request with our Host behind its first line, so that it is not refused for the want of one.
+    /// The request with our Host after its first line, so that it is not refused for a missing Host.
     private func withHost(_ bytes: [UInt8]) -> [UInt8] {
         guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return bytes }
         return bytes[...end] + Array("Host: localhost\r\n".utf8) + bytes[(end + 1)...]

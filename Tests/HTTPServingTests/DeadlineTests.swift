@@ -1,5 +1,5 @@
-// Slow peers: each deadline of the reaper, with short times configured, but not so short that a test held up by others
-// would itself be the slow peer.
+// Slow peers: each deadline of the reaper, with short times. They are long enough that a test which other tests delay
+// does not count as the slow peer.
 
 import Glibc
 import Testing
@@ -17,7 +17,7 @@ struct DeadlineTests {
         }
     }
 
-    /// Sends `text` again and again, one piece every 20 ms, until the server closes; at most for 20 seconds.
+    /// Sends `text` repeatedly, one piece every 20 ms, until the server closes, for at most 20 seconds.
     private func trickle(_ text: String, over client: Client) -> Bool {
         for _ in 0..<1000 {
             guard client.send(text) else { return true }
@@ -78,7 +78,7 @@ struct DeadlineTests {
         }
         let client = server.client()
         client.request("POST", "/echo", headers: "Content-Length: 30000\r\n")
-        // Forty times the least rate, for three windows.
+        // Forty times the minimum rate, for three windows.
         for _ in 0..<30 {
             client.send(String(repeating: "a", count: 1_000))
             usleep(100_000)

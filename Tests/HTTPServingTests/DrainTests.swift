@@ -1,4 +1,4 @@
-// The graceful end of a server: waiting requests are answered, idle connections closed, nothing is aborted.
+// The graceful end of a server: it answers waiting requests, closes idle connections and aborts nothing.
 
 import Glibc
 import Testing
@@ -28,7 +28,7 @@ struct DrainTests {
         for client in clients { client.request("GET", "/park") }
         #expect(eventually { server.server.counters.parked == 100 })
         let start = Clock.now
-        // A quarter of it is left for the answers.
+        // A quarter of the time is left for the answers.
         server.server.drain(within: .seconds(8))
         #expect(Clock.now - start < 80_000_000_000)
         for client in clients {
@@ -121,7 +121,7 @@ struct DrainTests {
     }
 }
 
-/// Reads one answer on a thread of its own.
+/// Reads one answer on a separate thread.
 private final class Reader: @unchecked Sendable {
     private let answer = Locked<Answer?>(nil)
     private var thread: Threading.Thread?

@@ -1,4 +1,4 @@
-// Parked requests: woken, expired, abandoned, and all of it at once.
+// Parked requests: woken, expired, abandoned, and all of these at the same time.
 
 import Glibc
 import Testing
@@ -155,13 +155,13 @@ struct ExchangeTests {
     }
 }
 
-/// A loop that hears nothing.
+/// A loop that ignores all messages.
 private final class SilentLoop: ExchangeLoop {
     let timers = Timers { 0 }
     func post(_ message: EventLoop.Message) {}
 }
 
-/// Opens connections that park; completes, expires or leaves them, from three threads at once.
+/// Opens connections whose requests park; three threads complete, expire and abandon them at the same time.
 private final class Stirrer {
     private let server: TestServer
     private let isDone = Locked(false)

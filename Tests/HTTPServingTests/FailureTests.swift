@@ -1,4 +1,4 @@
-// Input that the library cannot parse: it is answered like every other refusal, never with the library's own page.
+// Input that the library cannot parse: the server answers as with every other refusal, never with the library's page.
 
 import Testing
 

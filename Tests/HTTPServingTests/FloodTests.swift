@@ -1,4 +1,4 @@
-// More of everything than a loop can serve at once: each turn takes a part, and clients being served continue.
+// More work than a loop can do at once: each turn does a part, and clients that are being served continue to be served.
 
 import Glibc
 import Testing
@@ -17,7 +17,7 @@ struct FloodTests {
         let kept = server.client()
         kept.request("GET", "/kept")
         #expect(kept.answer()?.status == 200)
-        // While the loop is busy with one request, sixty connections arrive, each with one that takes as long.
+        // While the loop is busy with one request, sixty connections arrive, each with a request that takes as long.
         kept.request("GET", "/busy/400")
         let others = (0..<60).map { _ in
             let client = server.client()
@@ -48,7 +48,7 @@ struct FloodTests {
             client.request("GET", "/busy/1")
             return client
         }
-        // Until the acceptor has handed them over to the loop, which is busy.
+        // Wait until the acceptor has passed them to the loop, which is busy.
         usleep(300_000)
         let before = Locked(0)
         server.hub.seen.waiting.first?.complete { [hub = server.hub] in
@@ -118,7 +118,7 @@ struct FloodTests {
                 #expect(client.answer()?.status == 400)
             }
         }
-        // Once more when the server starts: for those who find no room.
+        // The server makes one more refusal when it starts, for connections that find no room.
         #expect(made.withLock { $0 } <= 3)
     }
 
@@ -185,7 +185,7 @@ struct FloodTests {
 }
 
 extension Client {
-    /// Sends a request; the status of its answer.
+    /// Sends a request and returns the status of its answer.
     fileprivate func answered(_ method: String, _ target: String) -> Int? {
         request(method, target)
         return answer()?.status

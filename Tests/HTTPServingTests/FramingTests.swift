@@ -1,11 +1,11 @@
-// Every method with every expectation and every framing: one answer each, and what was sent as a body is never served as a
-// request. Chunked bodies end their connection, since the library hides where it saw their end.
+// Every method with every expectation and every framing: the server gives one answer each, and never serves the bytes
+// of a body as a request. Chunked bodies end their connection, because the library hides where it saw their end.
 
 import Testing
 
 @testable import HTTPServing
 
-/// A request with a body that would be a request itself, and with another request right behind it.
+/// A request whose body would be a valid request, and another request right after it.
 private struct Combination: Sendable {
     static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     static let expectations = [
@@ -60,7 +60,7 @@ private struct Combination: Sendable {
         }
     }
 
-    /// The status that RFC 9110 and RFC 9112 want where more than one thing is wrong, that of the framing.
+    /// The status that RFC 9110 and RFC 9112 require; if several things are wrong, the status for the framing.
     var status: Int {
         let isMet = !["Expect:\r\n", "Expect: 200-ok\r\n"].contains(expectation)
         let isBodyless = method == "GET" || method == "HEAD"
@@ -75,7 +75,7 @@ private struct Combination: Sendable {
         return route == "echo" && framing == .none ? 411 : 200
     }
 
-    /// Whether the connection must be kept: a body of known length has been read to its end.
+    /// Whether the connection must be kept: the server has read a body of known length to its end.
     var isKept: Bool { status == 200 && (framing == .length || framing == .empty || framing == .none) }
 }
 
@@ -109,7 +109,7 @@ struct FramingTests {
         #expect(client.answer() == nil && client.isClosed, "\(combination.name)")
     }
 
-    /// The first answer that is more than `100 Continue`, of which there is one at most.
+    /// The first final answer, after at most one `100 Continue`.
     private func finalAnswer(to combination: Combination, _ client: Client) -> Answer? {
         let answer = client.answer(toHead: combination.method == "HEAD")
         return answer?.status == 100 ? client.answer(toHead: combination.method == "HEAD") : answer

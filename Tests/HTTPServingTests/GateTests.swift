@@ -1,4 +1,4 @@
-// The admission gate alone: heads in, requests or refusals out.
+// The admission gate alone: it gets heads and returns requests or refusals.
 
 import Testing
 

@@ -1,5 +1,4 @@
-// Clients that finish sending and close their side: they are served, and their connections are closed when they are
-// answered.
+// Clients that finish sending and close their side: the server answers them and then closes their connections.
 
 import Glibc
 import Testing
@@ -22,7 +21,7 @@ struct HalfCloseTests {
 
     @Test("what was sent is answered, and then the connection ends", arguments: cases.indices, [false, true])
     func answered(index: Int, atOnce: Bool) throws {
-        // Far beyond the patience of the client, so that nothing but the end of the client can close the connection.
+        // Far longer than the client's patience, so that nothing except the end of the client can close the connection.
         let server = try TestServer { $0.idleDeadline = .seconds(1_000) }
         let client = server.client()
         client.send(Self.cases[index].request)
@@ -72,7 +71,7 @@ struct HalfCloseTests {
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
     }
 
-    /// The library looks first at the connection that has been quiet for longest.
+    /// The library checks the connection that has been quiet for longest first.
     @Test("a waiting exchange is completed as if the client were still sending", arguments: [0, 1, 8])
     func woken(others: Int) throws {
         let server = try TestServer {

@@ -1,4 +1,5 @@
-// Room for new connections: when connections or memory run out, the slowest body is cut first, and only if it is slow.
+// Room for new connections: when connections or memory run out, the server cuts the slowest body first, and only if
+// that body is slow.
 
 import Glibc
 import Testing
@@ -16,7 +17,7 @@ struct PressureTests {
         }
     }
 
-    /// A client in the middle of a body of which so many bytes have arrived.
+    /// A client in the middle of a body, of which this many bytes have arrived.
     private func sender(of count: Int, to server: TestServer, as target: String = "/unlimited") -> Client {
         let client = server.client()
         let before = server.server.counters.receivedBytes
@@ -35,7 +36,7 @@ struct PressureTests {
         let quick = sender(of: 3 << 20, to: server)
         let slow = sender(of: 10, to: server)
         let middle = sender(of: 1 << 20, to: server)
-        // The loops tell of their slowest bodies when they look at them, a few times a second.
+        // The loops report their slowest bodies when they check them, a few times per second.
         usleep(1_000_000)
         let newcomer = server.client()
         newcomer.request("GET", "/new")
@@ -93,7 +94,7 @@ struct PressureTests {
         #expect(quick.answer()?.status == 408)
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
         for other in others { #expect(other.send("x")) }
-        // A loop tells its count at the end of a turn, which may be after the answer.
+        // A loop updates its count at the end of a turn, which may be after the answer.
         #expect(eventually { server.server.counters.connections == 4 })
     }
 }

@@ -1,4 +1,4 @@
-// Decoding of request targets: split first, decoded once, UTF-8 or refused.
+// Decoding of request targets: they are split first and decoded once; bytes that are not UTF-8 are refused.
 
 import Testing
 

@@ -1,4 +1,4 @@
-// Bodies whose receiver has work to do before it takes more: the connection rests meanwhile, and nothing is lost.
+// Bodies whose receiver must work before it takes more: the connection rests in the meantime, and no byte is lost.
 
 import Glibc
 import Testing
@@ -9,7 +9,7 @@ import Testing
 struct RestTests {
     private static let body = [UInt8](repeating: 3, count: 20_500)
 
-    /// Ends the rests that there are, and those that come, until `isOver`.
+    /// Ends all current and future rests, until `isOver` returns true.
     private func goOn(_ server: TestServer, with status: Int, until isOver: () -> Bool) -> Bool {
         eventually {
             for exchange in server.hub.seen.waiting { exchange.complete { .text("stop\n", status: status) } }

@@ -1,4 +1,4 @@
-// Heads that end before they seem to: data that the library takes for a second request is never served.
+// Heads that end earlier than they seem to: the server never serves data that the library takes for a second request.
 
 import Testing
 

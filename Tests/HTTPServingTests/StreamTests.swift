@@ -1,5 +1,5 @@
 // Answers produced while they are sent: the connection is suspended while there is nothing to send, and the producer
-// learns of the end in every case.
+// always learns that the answer has ended.
 
 import Glibc
 import Testing
@@ -59,7 +59,7 @@ struct StreamTests {
         client.request("GET", "/stream")
         let source = try source(server)
         #expect(eventually { source.isAwaited })
-        // Other requests keep the loops busy meanwhile.
+        // Other requests keep the loops busy in the meantime.
         let other = server.client()
         for _ in 0..<200 {
             other.request("GET", "/x")

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Numbers on the wire")
 struct WholeNumberTests {
-    /// What Swift's, C's or Python's readers take, each of them some of it.
+    /// Texts that Swift's, C's or Python's readers accept, each some of them.
     static let lenient = [
         "", "+1", "-1", "-0", " 1", "1 ", "1_000", "0x1", "1e3", "0b1", "\u{FF11}", "\u{0661}", "1\u{20E3}", "1\u{301}",
         "nan", "inf", "1,0", "1\0",

@@ -1,5 +1,5 @@
-// Damage on disk: cuts at every byte, flips of every bit. Either exactly the remaining prefix is read and the report
-// says what was dropped, or the open refuses and names the place. Never different records.
+// Damage on disk: cuts at every byte and flips of every bit. Either the open returns exactly the remaining prefix and
+// reports what was dropped, or it refuses and names the place. It never returns different records.
 
 import SimulatedMachine
 import Testing
@@ -28,7 +28,7 @@ struct DamageTests {
             if found.records != Array(small.records.prefix(expected)) {
                 Issue.record("cut at \(cut): \(found.records.count) records instead of \(expected)")
             }
-            // Up to 7 bytes of a next record's length may be zeros only, which is no tail.
+            // Up to 7 bytes of the next record's length may all be zero, which does not count as a tail.
             let whole = cut == sealEnd || ends.contains(cut)
             if whole && found.report.tornTail != nil { Issue.record("cut at \(cut): a torn tail where there is none") }
             if let torn = found.report.tornTail, torn.offset != ends[expected], cut < sealEnd {
@@ -92,7 +92,7 @@ struct DamageTests {
         let found = try SmallJournal.recover(small.disk)
         #expect(found.records == small.records)
         #expect(found.report.tornTail?.offset == start)
-        // What was dropped is gone from the disk too.
+        // The dropped bytes are removed from the disk too.
         #expect(try SmallJournal.recover(small.disk).report.tornTail == nil)
     }
 

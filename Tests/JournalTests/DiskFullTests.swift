@@ -42,7 +42,7 @@ struct DiskFullTests {
         #expect(journal.obstacle == nil)
         let after = try fill(journal, size: 1000)
         #expect(after >= 20)
-        // Deleting what is no longer needed makes room too.
+        // Deleting segments that are no longer needed makes room too.
         #expect(try journal.deleteSegments(before: journal.nextPosition) > 0)
         #expect(try fill(journal, size: 1000) >= 20)
         journal.close()
@@ -81,7 +81,7 @@ struct DiskFullTests {
         let ahead = SmallJournal.directory + "/" + FileName.ahead
         let faults = Locked(0)
         disk.watch { [unowned disk] name in
-            // The sync of a file that has just been reserved: the one ahead.
+            // The sync that fails is the one of the file that has just been reserved in advance.
             guard name == "fdatasync", disk.log.last == "fallocate" else { return }
             faults.withLock { $0 += 1 }
             disk.plan(.error(ENOSPC), at: disk.calls + 1)

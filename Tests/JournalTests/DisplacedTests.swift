@@ -10,7 +10,7 @@ import Testing
 struct DisplacedTests {
     private static let segment = "segment-000000000001.journal"
 
-    /// What happens to the segment while the journal is open.
+    /// What someone else does to the segment while the journal is open.
     enum Mishap: CaseIterable {
         case removed, moved, replacedByCopy, directoryMoved
 
@@ -80,7 +80,7 @@ struct DisplacedTests {
         let directory = try TemporaryDirectory()
         let journal = try directory.open()
         _ = try journal.appendAndWait(Record([1]))
-        // Zeros written in advance make it long again: it is cut until it stays short.
+        // Filling with zeros makes it long again: truncate it until it stays short.
         let path = "\(directory.path)/\(Self.segment)"
         repeat {
             try #require(truncate(path, 0) == 0)

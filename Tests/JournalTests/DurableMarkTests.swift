@@ -12,12 +12,13 @@ struct DurableMarkTests {
     private static let mark = SmallJournal.directory + "/" + FileName.durable
     private static let sizes = [100, 1, 700, 33, 1500, 2000, 8, 5, 900, 1200]
 
-    /// Ten acknowledged records in three segments, as a kill or a stop leaves them.
+    /// Ten acknowledged records in three segments, as a kill or a clean stop leaves them.
     private static func journal(sealed: Bool) throws -> SmallJournal {
         try SmallJournal(sizes: sizes, sealed: sealed, marked: true)
     }
 
-    /// Whether a start has everything or refuses for good, and verify agrees; false is a silent loss.
+    /// Whether a start either has everything or refuses for good, and verify agrees; false means that data was lost
+    /// silently.
     private func holds(_ disk: SimulatedDisk, _ small: SmallJournal) throws -> Bool {
         let problems = try Journal.verify(directory: "/j", on: disk).problems
         let before = disk.paths.map { disk.bytes(of: $0) }

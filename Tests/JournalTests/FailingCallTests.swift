@@ -90,7 +90,7 @@ struct FailingCallTests {
             #expect(
                 session.errors.count <= 1 || call == "fdatasync" || call == "fsync", "\(context): \(session.errors)")
             guard let error = session.errors.first(where: { !$0.heals }) else { return }
-            // Final are only a failed sync, of records or names, and an open that could not read.
+            // Only a failed sync, of records or of names, and an open that could not read are final.
             switch error {
             case .failed: #expect(call == "fdatasync" || call == "fsync", "\(context)")
             case .inaccessible: #expect(["readdir", "open", "fstat", "pread"].contains(call), "\(context)")

@@ -13,7 +13,7 @@ struct GoldenTests {
         "segment-000000000001.journal", "segment-000000000002.journal", "state-000000000003.snapshot",
     ]
 
-    /// A copy that may be written to.
+    /// A copy that the test may write to.
     private func makeCopy() throws -> TemporaryDirectory {
         let place = try TemporaryDirectory()
         let root = try #require(Bundle.module.resourcePath)
@@ -25,7 +25,7 @@ struct GoldenTests {
         return place
     }
 
-    /// What make_golden.py says of the record at that position.
+    /// The record at that position, according to make_golden.py.
     private func expected(_ position: UInt64) -> Copy {
         Copy(
             position: position, type: UInt16(position), flags: UInt16(10 * position),
@@ -71,7 +71,7 @@ struct GoldenTests {
         let golden = try makeCopy()
         let bytes = try golden.read("segment-000000000001.journal")
         let disk = SimulatedDisk()
-        // The header, including the salt, is copied; the records are written again after it.
+        // The header, including the salt, is copied; the records are written after it again.
         disk.put("/j/segment-000000000001.journal", Array(bytes[..<64]) + [UInt8](repeating: 0, count: 4096))
         let log = try SmallJournal.open(disk) { _ in }
         for position in UInt64(1)...4 {

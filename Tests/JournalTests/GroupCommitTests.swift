@@ -1,5 +1,5 @@
-// When an append counts as done, in each mode, and in which order callbacks come. The simulated disk can hold a sync
-// back, so nothing here depends on time.
+// When an append counts as done in each mode, and the order of the callbacks. The simulated disk can block a sync, so
+// nothing here depends on time.
 
 import Glibc
 import SimulatedMachine
@@ -10,7 +10,7 @@ import Threading
 
 @Suite("Group commit")
 struct GroupCommitTests {
-    /// A disk on which syncs wait for `open` while it is shut.
+    /// A disk on which syncs wait for `open` while the gate is shut.
     private final class Gate: Sendable {
         let disk = SimulatedDisk()
         private let isShut = Locked(false)
@@ -81,7 +81,8 @@ struct GroupCommitTests {
         let positions = order.wait(for: 101)
         #expect(positions == Array(1...101))
         journal.close()
-        // One for the first, one for the hundred, then idle preparation and the seal; after each, how far that was.
+        // One sync for the first record and one for the hundred, then idle preparation and the seal; after each sync, a
+        // write of the durable end.
         let log = Array(gate.disk.log.filter { $0 == "fdatasync" || $0 == "pwritev" }.dropFirst(before + writes))
         #expect(log.prefix(5) == ["fdatasync", "pwritev", "pwritev", "fdatasync", "pwritev"])
     }
@@ -101,7 +102,7 @@ struct GroupCommitTests {
     @Test("a batch stops at its byte limit")
     func batchLimit() throws {
         let gate = Gate()
-        // Each record takes 56 bytes: two fit into 120.
+        // Each record takes 56 bytes, so two fit into 120.
         let journal = try open(gate.disk, .group, batchBytes: 120)
         let order = gather(8, behind: gate, journal)
         let before = gate.syncs

@@ -1,4 +1,4 @@
-// A start's knowledge of records that were acknowledged before their sync and lost in a power cut: how many numbers it
+// What a start knows of records that were acknowledged before their sync and lost in a power cut: how many numbers it
 // must skip, so that no number that was shown returns with other content.
 
 import SimulatedMachine
@@ -14,7 +14,7 @@ struct PositionMarkTests {
         try Journal.open(directory: "/j", on: disk, settings: settings) { _ in }
     }
 
-    /// Appends until the power goes; returns the last position that was acknowledged.
+    /// Appends until the power fails; returns the last position that was acknowledged.
     private static func appendUntilCut(_ journal: Journal) -> UInt64 {
         var last: UInt64 = 0
         for number in 0..<60 {
@@ -24,7 +24,7 @@ struct PositionMarkTests {
         return last
     }
 
-    /// The first position that the start does not rule out.
+    /// The first position that cannot have been shown, according to the start.
     private static func firstUnshown(_ journal: Journal) -> UInt64 {
         journal.nextPosition - journal.recovery.lostPositions + journal.recovery.unprovenPositions
     }

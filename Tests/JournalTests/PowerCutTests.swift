@@ -1,5 +1,5 @@
-// Power cuts on the simulated disk: whatever the cut keeps, drops or tears of what was not synced, every acknowledged
-// record is there afterwards, and nothing that was never appended.
+// Power cuts on the simulated disk: whatever the cut keeps, drops or tears of unsynced data, every acknowledged record
+// is there afterwards, and no record that was never appended.
 
 import Glibc
 import SimulatedMachine
@@ -18,7 +18,7 @@ struct PowerCutTests {
             script.run(on: disk)
             let after = disk.afterPowerCut(seed: seed ^ 0xABCD)
             try script.check(after.afterKill(), context: "seed \(seed)")
-            // A second cut, in the middle of the recovery, must not take anything either.
+            // A second cut, in the middle of the recovery, must not lose anything either.
             let again = after.afterKill()
             again.plan(.powerCut, at: Int.random(in: 1...12, using: &script.random))
             _ = try? script.recover(again)
@@ -82,7 +82,7 @@ struct Script {
     private var acknowledged: UInt64 = 0
     private var deletable: UInt64 = 0
 
-    /// How often a batch is synced.
+    /// How many times a batch is synced.
     private let syncing: Double
 
     init(seed: UInt64, syncing: Double = 1) {
@@ -143,7 +143,7 @@ struct Script {
             == Copy(position: 0, type: 0, flags: 0, model: 0, payload: expected)
     }
 
-    /// Every acknowledged record that was not deleted is there; what else is there was submitted.
+    /// Every acknowledged record that was not deleted is present, and every present record was submitted.
     func check(_ disk: SimulatedDisk, context: String) throws {
         var found: [UInt64: [UInt8]] = [:]
         let log: SegmentLog
@@ -160,7 +160,7 @@ struct Script {
             Issue.record("\(context): record \(position) of \(acknowledged) acknowledged is lost")
         }
         #expect(log.nextPosition > acknowledged, "\(context)")
-        // The log still works.
+        // The log still accepts records.
         try log.write([Submission(Record(type: 9, payload: []))])
         try log.synchronize()
     }

@@ -1,4 +1,5 @@
-// Records read back beside the writer, positions skipped and deleted, and what open refuses.
+// Records read back while the writer runs, positions that were skipped or deleted, and the directories that open
+// refuses.
 
 import SimulatedMachine
 import Testing

@@ -1,4 +1,4 @@
-// What is appended comes back, in order and to the byte, over any number of restarts.
+// Appended records come back, in order and to the byte, over any number of restarts.
 
 import Glibc
 import Testing

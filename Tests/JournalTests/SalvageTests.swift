@@ -63,7 +63,7 @@ struct SalvageTests {
         var rest = Array(first[offset...])
         rest[100] ^= 1
         #expect(small.disk.bytes(of: "/j/salvaged-segment-000000000001.journal-from-\(offset)") == rest)
-        // And it can be written to again.
+        // The journal also accepts records again.
         let log = try SmallJournal.open(small.disk) { _ in }
         try log.write([Submission(Record([1]))])
         try log.synchronize()

@@ -81,7 +81,7 @@ struct SnapshotTests {
         try store.delete(6)
         #expect(try store.list().snapshots.map(\.id) == [3, 4, 5])
         #expect(throws: JournalError.self) { try store.open(6) }
-        // The number of a deleted snapshot is not given to another while the store is open.
+        // While the store is open, the number of a deleted snapshot is not reused.
         #expect(try write([1], to: store).id == 7)
     }
 
@@ -248,7 +248,7 @@ struct SnapshotTests {
         let store = try SnapshotStore(directory: "/s", on: disk)
         let corrupted = Locked(false)
         disk.watch { name in
-            // The first read is the check of the finished file: damage it just before.
+            // The first read is the check of the finished file, so the test damages it just before.
             guard name == "pread", corrupted.withLock({ !$0 }) else { return }
             corrupted.withLock { $0 = true }
             disk.damage("/s/state-000000000001.snapshot.tmp", at: 5000)

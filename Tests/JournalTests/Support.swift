@@ -63,7 +63,7 @@ extension Copy {
             payload: Array(record.payload))
     }
 
-    /// With memcmp, because comparing elements takes most of a test's time in a debug build.
+    /// Uses memcmp, because comparing elements takes most of a test's time in a debug build.
     static func == (one: Copy, other: Copy) -> Bool {
         one.position == other.position && one.type == other.type && one.flags == other.flags
             && one.model == other.model && one.payload.count == other.payload.count
@@ -111,14 +111,14 @@ extension Journal {
     }
 }
 
-/// A small journal on a simulated disk: segments of 4 KiB and of their own size, payloads of many lengths.
+/// A small journal on a simulated disk: segments of 4 KiB, some larger for one record, and payloads of many lengths.
 struct SmallJournal {
     static let directory = "/j"
     let disk = SimulatedDisk()
     private(set) var records: [Copy] = []
 
-    /// Writes one record of each size, each synced; `sealed` closes it in good order, `marked` leaves the file that says
-    /// how far it was durable, which directories of earlier builds lack.
+    /// Writes one record of each size and syncs each. `sealed` closes the journal cleanly; `marked` keeps the file that
+    /// says how far the journal was durable, which directories of earlier builds lack.
     init(sizes: [Int], segmentBytes: Int = 4096, sealed: Bool = true, marked: Bool = false) throws(JournalError) {
         var random = SeededGenerator(seed: 1)
         let log = try SmallJournal.open(disk, segmentBytes: segmentBytes) { _ in }
@@ -143,7 +143,7 @@ struct SmallJournal {
         return try recovery.run(replay)
     }
 
-    /// What an open of that disk delivers, and its report.
+    /// The records that an open of that disk returns, and its report.
     static func recover(_ disk: SimulatedDisk) throws(JournalError) -> (records: [Copy], report: RecoveryReport) {
         var records: [Copy] = []
         var recovery = Recovery(

@@ -1,18 +1,19 @@
-// A `String` must not be the key of a dictionary or a set for client names: it would treat two spellings as one.
+// A `String` must not be a key of a dictionary or a set for client names: it would treat two spellings as the same
+// name.
 
 import Foundation
 import Testing
 
 @Suite("Keys of dictionaries and sets")
 struct KeyTests {
-    /// Files whose `String` keys are words of this project or of the host, never a client's names.
+    /// Files whose `String` keys are words of this project or of the machine, never names from a client.
     static let words: Set<String> = [
         "ConnectionCensus.swift",  // addresses in digits
         "HostRule.swift",  // host names, folded to lower-case ASCII
-        "Call.swift", "Route.swift", "Router.swift",  // what the templates of routes call their arguments
+        "Call.swift", "Route.swift", "Router.swift",  // the names of route arguments
         "ElementType.swift",  // element types
-        "EncodingCache.swift",  // keys that selections make of numbers
-        "Optimizer.swift", "OptimizerState.swift", "ModelOptimizer.swift",  // what rules call their numbers
+        "EncodingCache.swift",  // keys that selections make from numbers
+        "Optimizer.swift", "OptimizerState.swift", "ModelOptimizer.swift",  // the names of rules' numbers
         "NamedState.swift", "NamedStateReading.swift",  // the same
         "Rule.swift", "OwnRule.swift", "LARS.swift", "ASGD.swift", "TorchNAdam.swift", "SGD.swift",  // the same
         "StateNumber.swift", "StateForm.swift",  // the same
@@ -20,7 +21,7 @@ struct KeyTests {
         "HTTPConfiguration.swift", "ParameterAPI.swift",  // paths of this project
         "SettingSource.swift", "EffectiveSettings.swift",  // settings and variables of the environment
         "FileChecksum.swift", "StorageLog.swift",  // files and events of the storage
-        "Recovery.swift",  // models' names as the directory has them, which are ASCII
+        "Recovery.swift",  // models' names as the directory has them, in ASCII
     ]
 
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -12,7 +12,7 @@ struct NameTests {
     @Test("Two spellings are two names, in sets and in order")
     func spellings() {
         for (a, b) in twins {
-            #expect(a == b)  // what makes the type necessary
+            #expect(a == b)  // the reason for the type
             #expect(Name(a) != Name(b))
             #expect(Set([Name(a), Name(b)]).count == 2)
             #expect((Name(a) < Name(b)) != (Name(b) < Name(a)))

@@ -15,7 +15,7 @@ extension EventLoop {
                 guard let loop = EventLoop.borrowed(context), let method, let version, let count,
                     let transaction = Transaction.borrowed(request?.pointee)
                 else { return .NO }
-                // Another chunk for a connection that rests: the library keeps it.
+                // More of a body for a connection that rests: the library keeps it.
                 guard transaction.connection.seat == nil else { return .YES }
                 let upload = UnsafeRawBufferPointer(start: bytes, count: count.pointee)
                 count.pointee = 0
@@ -82,7 +82,7 @@ extension EventLoop {
             return perform(transaction.begin(screened, sendsBody: head.sendsBody), of: transaction)
         }
         guard upload.baseAddress != nil else { return perform(transaction.advance(), of: transaction) }
-        // An empty body with data after it; the request is complete at the next call.
+        // The body is empty and more data follows it; the request is complete at the next call.
         guard !upload.isEmpty else { return .YES }
         counters.receivedBytes += upload.count
         return perform(transaction.receive(upload), of: transaction)

@@ -31,10 +31,10 @@ extension EventLoop {
         MHD_resume_connection(seat.transaction.handle)
     }
 
-    /// A client sends nothing more: it has finished, or it has left.
+    /// Handles a client that sends nothing more: it has finished, or it has left.
     ///
-    /// Only sending something would tell which, so a watched exchange with a deadline is answered as at the deadline,
-    /// but soon; one without a deadline is abandoned.
+    /// Only an attempt to send would tell which. So a watched exchange with a deadline is answered early, as at its
+    /// deadline; a watched exchange without a deadline is abandoned.
     func ended(_ ending: Poller.Ending) {
         guard let connection = connections[ending.descriptor] else { return }
         connection.hasFinishedSending = true
@@ -44,7 +44,7 @@ extension EventLoop {
         if ending.isGone, seat.exchange.isWatched { leave(seat) } else { refresh(seat) }
     }
 
-    /// The client of a watched exchange has left.
+    /// Abandons the exchange: its client has left.
     private func leave(_ seat: Seat) {
         seat.exchange.abandon()
         resume(seat)

@@ -68,7 +68,7 @@ extension EventLoop {
         take(accepted)
     }
 
-    /// Turns away a connection that is not counted.
+    /// Refuses a connection that is not counted.
     func refuse(_ accepted: Accepted) {
         EarlyAnswer(configuration.render(.tooManyConnections)).send(to: accepted.descriptor)
         close(accepted.descriptor)

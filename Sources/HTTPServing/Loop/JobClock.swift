@@ -12,7 +12,7 @@ struct JobClock {
     /// Starts measuring after a sleep.
     mutating func start() { last = Clock.threadTime }
 
-    /// A job has ended.
+    /// Ends the current job.
     mutating func note() {
         let now = Clock.threadTime
         longest = max(longest, now - min(now, last))

@@ -68,7 +68,7 @@ final class Transaction {
         if case .opened = phase { true } else { false }
     }
 
-    /// The head is complete, and no byte of the body has been read.
+    /// Handles a complete head, before any byte of the body is read.
     ///
     /// - `sendsBody`: whether the client sends a body without waiting for `100 Continue`.
     func begin(_ admitted: Result<Request, Refusal>, sendsBody: Bool) -> Move {
@@ -155,7 +155,7 @@ extension Transaction {
         }
     }
 
-    /// Has the connection rest while the receiver works on what it has.
+    /// Stops reading while the receiver works on what it has received.
     private func rest(_ receiver: any BodyReceiver, _ limit: Int) -> Move {
         guard let pause = receiver.pause else { return .proceed }
         let exchange = Exchange(loop: context.loop)
@@ -164,7 +164,7 @@ extension Transaction {
         return endRest() ?? .proceed
     }
 
-    /// Goes on as the receiver says; nil where that is with the body, or where nothing rests.
+    /// Continues as the receiver decides; nil if the connection reads on, or if nothing rests.
     private func endRest() -> Move? {
         guard case .resting(let exchange, let receiver, let limit) = phase else { return nil }
         switch exchange.takeOutcome() {
@@ -177,8 +177,8 @@ extension Transaction {
         }
     }
 
-    /// The receiver has stopped: a short remainder is ignored to keep the connection; before a long one the answer is
-    /// sent.
+    /// Ends the body early, because the receiver has stopped: a short remainder is ignored, so that the connection can
+    /// be kept; before a long one the answer is sent.
     private func stopReading(_ response: Response) -> Move {
         let rest = announcedBytes.map { $0 - receivedBytes } ?? 0
         guard rest <= context.maximumIgnoredBytes else { return interrupt(with: response) }
@@ -190,7 +190,7 @@ extension Transaction {
         return .interrupt(response)
     }
 
-    /// The request is complete, or its parked connection has been resumed.
+    /// Handles a complete request, or a parked connection that has been resumed.
     func advance() -> Move {
         if let move = endRest(), case .interrupt = move { return move }
         switch phase {
@@ -228,7 +228,7 @@ extension Transaction {
         }
     }
 
-    /// The connection is closed, or the answer sent: an incomplete body is abandoned.
+    /// Handles the end of the request: its connection is closed, or its answer sent. An incomplete body is abandoned.
     func end() {
         if case .streaming(let receiver, _) = phase { receiver.abandon() }
         if case .parked(let exchange) = phase { exchange.abandon() }

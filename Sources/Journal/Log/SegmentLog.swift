@@ -7,8 +7,8 @@ import Threading
 ///
 /// Not thread-safe: only the journal thread uses it.
 ///
-/// 1. What is durable was written: `syncedPosition` is at most `nextPosition`.
-/// 2. A batch is in one segment.
+/// 1. Only written records can be durable: `syncedPosition` is at most `nextPosition`.
+/// 2. All records of a batch are in one segment.
 final class SegmentLog {
     let directory: Directory
     private let segmentBytes: Int
@@ -17,7 +17,7 @@ final class SegmentLog {
     private var ahead: SegmentFile?
     private var buffers = BatchBuffers()
     private var lastBatchBytes = 0
-    /// The size of the last batch, in bytes.
+    /// The size of the last batch in bytes, whether it was written or refused.
     private var wantedBytes = 0
 
     /// The position of the next record.
@@ -63,7 +63,7 @@ final class SegmentLog {
 
     /// Writes the records after the last one, all or none; durable after the next `synchronize`.
     ///
-    /// They go into one segment: the next one if the current has no room for them, at least as long as they need.
+    /// They go into one segment: if the current one has no room for them, into the next, made long enough.
     func write(_ batch: ArraySlice<Submission>) throws(JournalError) {
         let extent = batch.reduce(0) { $0 + $1.extent }
         wantedBytes = extent
@@ -205,7 +205,7 @@ final class SegmentLog {
     func prepare() throws(JournalError) -> Bool {
         guard lastBatchBytes > 0, !mustRetract else { return false }
         if lastBatchBytes < SegmentLog.largeBatch {
-            // Filling with zeros would write over the cut.
+            // Filling a segment that someone else has truncated would hide the damage.
             guard current.isInPlace else { throw .displaced(file: current.name) }
             let limit = current.end + SegmentLog.window
             if try attempt({ () throws(SystemError) in try current.fillOneStep(upTo: limit) }) {
@@ -270,10 +270,10 @@ final class SegmentLog {
 
     // MARK: - The end
 
-    /// Ends the journal cleanly: with a last, durable record that vouches for all before it.
+    /// Ends the journal cleanly, with a last, durable record as proof that no record before it is missing.
     func seal() throws(JournalError) {
         try write([Submission(Record(type: Record.seal, payload: []))])
-        // No one was told of the seal: a journal without it has lost nothing.
+        // No client waits for the seal: a journal without it has lost nothing.
         mark.keep()
         try synchronizeCurrent()
     }

@@ -1,12 +1,12 @@
-// Checks that the older segments still exist, because acknowledged records are in them too. SegmentLog asks at each
-// sync, which costs one look at the directory's modification time while nothing changes in it.
+// Checks that the older segments still exist, because they contain acknowledged records too. SegmentLog checks at each
+// sync, which costs one query of the directory's modification time unless the directory has changed.
 
 import Glibc
 import Threading
 
 /// The segments that a start needs, from the first that is not deleted to the newest.
 struct SegmentWatch {
-    /// The number of the first; raised before segments are deleted.
+    /// The number of the first of them; raised before segments are deleted.
     let first: Locked<UInt64>
     private let directory: Directory
     /// The directory's modification time at the last look that is reliable.

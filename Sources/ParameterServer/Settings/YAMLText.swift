@@ -1,5 +1,5 @@
 // The text of a settings file before it is parsed. Yams stops at the first line that it cannot read and at the first
-// key that is set twice; this type reports the mistake and works around it, so that the rest is checked in the same run.
+// key that is set twice; this type reports it and works around it, so that the rest is checked in the same run.
 
 import Yams
 

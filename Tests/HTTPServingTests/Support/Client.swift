@@ -1,5 +1,5 @@
-// A client on a raw socket, which can send what no well-behaved client sends. Used by all tests of this module that use
-// the wire.
+// A client on a raw socket, which can send what no well-behaved client sends. All tests of this module that need a
+// connection use it.
 
 import Glibc
 
@@ -10,7 +10,7 @@ final class Client {
     let descriptor: Int32
     private var unread: [UInt8] = []
 
-    /// Connects to a port of this machine; waits at most `patience` seconds in every later call.
+    /// Connects to a port of this machine; every later call waits at most `patience` seconds.
     convenience init(port: Int, overIPv6: Bool = false, patience: Int = 60) {
         self.init(SocketAddress(host: overIPv6 ? "::1" : "127.0.0.1", port: UInt16(port)), patience: patience)
     }
@@ -30,7 +30,7 @@ final class Client {
 
     deinit { close(descriptor) }
 
-    /// Sends all bytes; false if the server closed meanwhile.
+    /// Sends all bytes; false if the server closed the connection meanwhile.
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
         var start = 0
@@ -62,7 +62,7 @@ final class Client {
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
-    /// The next answer, interim ones (1xx) too; nil if the connection ends or stays silent.
+    /// The next answer, including interim ones (1xx); nil if the connection ends or stays silent.
     func answer(toHead: Bool = false) -> Answer? {
         while true {
             if let end = Answer.endOfHead(in: unread) {
@@ -85,7 +85,7 @@ final class Client {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
     }
 
-    /// The head of the next answer; its body stays to be read.
+    /// The head of the next answer. Its body has not been read yet.
     func head() -> Answer? {
         while true {
             if let end = Answer.endOfHead(in: unread) {
@@ -121,7 +121,7 @@ final class Client {
     }
 
     private(set) var isClosed = false
-    /// Whether anything that came looks like a page.
+    /// Whether any of the received text looks like an HTML page.
     private(set) var hasMarkup = false
 
     private func fill() -> Bool {
@@ -135,7 +135,7 @@ final class Client {
     }
 }
 
-/// An answer as it came over the wire.
+/// An answer as it was received.
 struct Answer {
     let status: Int
     let fields: [(name: String, value: String)]
@@ -147,7 +147,7 @@ struct Answer {
         fields.first { $0.name.lowercased() == name.lowercased() }?.value
     }
 
-    /// The position behind the empty line that ends a head.
+    /// The position after the empty line that ends a head.
     static func endOfHead(in bytes: [UInt8]) -> Int? {
         guard bytes.count >= 4 else { return nil }
         return (4...bytes.count).first { bytes[$0 - 4..<$0].elementsEqual([13, 10, 13, 10]) }

@@ -5,7 +5,7 @@ import Threading
 
 @testable import HTTPServing
 
-/// A server on a port of its own, stopped when it goes out of use.
+/// A server on its own port; it is stopped when its last reference is released.
 final class TestServer {
     let port: Int
     let hub = Hub()
@@ -23,7 +23,7 @@ final class TestServer {
     func client(patience: Int = 60) -> Client { Client(port: port, patience: patience) }
 }
 
-/// Waits until `condition` holds, at most a minute: long, since a sanitizer and other tests may slow everything down.
+/// Waits up to a minute until `condition` holds: a sanitizer and other tests may slow everything down.
 func eventually(_ condition: () -> Bool) -> Bool {
     for _ in 0..<12_000 {
         if condition() { return true }
@@ -61,7 +61,7 @@ final class Hub: Sendable {
 }
 
 extension Response {
-    /// The answer to a request for which there was no memory.
+    /// - `payer`: the payer whose bodies must make room; nil if any payer's may.
     ///
     /// - `payer`: whose bodies must make room; nil for any.
     static func wantingRoom(of payer: String?) -> Response {
@@ -120,13 +120,13 @@ struct TestApplication: Application {
         exchange.expire(after: .milliseconds(50)) { .text("too late\n", status: 202) }
     }
 
-    /// Like a waiting pull: abandoned when the client leaves, and answered at its deadline, far away.
+    /// Like a waiting pull: abandoned when the client leaves, and answered at its deadline, which is far in the future.
     private func wait(_ exchange: Exchange) {
         park(exchange)
         exchange.expire(after: .seconds(1_000)) { .text("time is up\n", status: 202) }
     }
 
-    /// Bytes 2 to 6 of a file that has no name any more.
+    /// Bytes 2 to 6 of a file that no longer has a name.
     private func file(_ exchange: Exchange) {
         var path = Array("/tmp/http-serving-XXXXXX".utf8CString)
         let descriptor = mkstemp(&path)
@@ -138,14 +138,14 @@ struct TestApplication: Application {
         }
     }
 
-    /// Content that the test makes, of as many bytes as the second part of the path says.
+    /// Content that the test makes; the second part of the path is its length in bytes.
     private func stream(_ request: Request) -> Response {
         let source = TestSource(count: request.path.count > 1 ? Int(request.path[1]) : nil)
         hub.note { $0.sources.append(source) }
         return Response(status: 200, body: .stream(source))
     }
 
-    /// As many segments as the second part of the path says: the n-th has 1 + n % 7 bytes, each n % 251.
+    /// Segments, as many as the second part of the path says: segment n has 1 + n % 7 bytes, each of value n % 251.
     private func pieces(_ request: Request) -> Response {
         let segments = (0..<(Int(request.path.last ?? "") ?? 0)).map { index in
             let block = Block(count: 1 + index % 7)
@@ -155,7 +155,7 @@ struct TestApplication: Application {
         return Response(status: 200, body: .segments(segments))
     }
 
-    /// As many segments of 1 MiB as the second part of the path says, each filled with its number.
+    /// Segments of 1 MiB, as many as the second part of the path says, each filled with its number.
     private func segments(_ request: Request) -> Response {
         let count = Int(request.path.last ?? "") ?? 0
         let block = Block(count: count << 20)
@@ -204,7 +204,7 @@ final class Echo: BodyReceiver {
     func abandon() { hub.note { $0.abandonedBodies += 1 } }
 }
 
-/// Rests in the hub after its first bytes, and then after each further 1000; answers with the sum of all.
+/// Rests in the hub after the first bytes and after each further 1000; answers with the sum of all bytes.
 final class Resting: BodyReceiver {
     private let hub: Hub
     private var (count, sum, rested) = (0, 0, -1)
@@ -227,7 +227,7 @@ final class Resting: BodyReceiver {
     func abandon() { hub.note { $0.abandonedBodies += 1 } }
 }
 
-/// Refuses what it receives at the first byte.
+/// Refuses the body at its first byte.
 final class EarlyRefuser: BodyReceiver {
     private let hub: Hub
     init(hub: Hub) { self.hub = hub }
@@ -236,7 +236,7 @@ final class EarlyRefuser: BodyReceiver {
     func abandon() { hub.note { $0.abandonedBodies += 1 } }
 }
 
-/// Waits in the hub once its body is there, as a push waits for the journal.
+/// Waits in the hub once its body is complete, as a push waits for the journal.
 final class SlowPush: BodyReceiver {
     private let hub: Hub
     init(hub: Hub) { self.hub = hub }

@@ -4,7 +4,7 @@ import Threading
 
 @testable import HTTPServing
 
-/// Content that is made as a test says.
+/// Content that is made when a test says so.
 final class TestSource: BodySource {
     private struct State {
         var unread: [UInt8] = []
@@ -21,7 +21,7 @@ final class TestSource: BodySource {
     init(count: Int?) { self.count = count }
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
-    /// How often the server has asked for bytes.
+    /// How many times the server has asked for bytes.
     var reads: Int { state.withLock { $0.reads } }
     /// Whether the server waits for more.
     var isAwaited: Bool { state.withLock { $0.wake != nil } }
@@ -57,7 +57,7 @@ final class TestSource: BodySource {
 }
 
 extension Client {
-    /// The bytes of a chunked answer; nil where the connection ends before its last chunk.
+    /// The bytes of a chunked answer; nil if the connection ends before the last chunk.
     func chunkedBody() -> [UInt8]? {
         var body: [UInt8] = []
         while let line = line(), let size = Int(line, radix: 16) {
