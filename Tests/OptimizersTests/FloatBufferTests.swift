@@ -1,4 +1,4 @@
-// Memory that no machine has is refused without a trap; memory for logged changes is waited for.
+// Memory that no machine has is refused without a trap; a logged change waits for its memory.
 
 import Testing
 
@@ -14,7 +14,7 @@ import Testing
         withExtendedLifetime(buffer) { #expect(buffer[0..<3].allSatisfy { $0 == 0 }) }
     }
 
-    /// The memory for copies of slots is reserved in advance, so that nothing is requested after logging.
+    /// The memory for copies of slots is reserved in advance, so that a logged change requests none.
     @Test("room for the copies of slots is taken once, used and given back")
     func roomForCopies() throws {
         let shape = try #require(Shape([1 << 20]))

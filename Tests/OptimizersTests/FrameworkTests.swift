@@ -1,5 +1,5 @@
-// The framework of a definition is a row of the catalogue and a case of one enumeration: another framework must not
-// need a third place.
+// The framework of a definition is a row of the catalogue and a case of one enumeration: adding a framework must not
+// require a third change.
 
 import Foundation
 import Names
@@ -50,7 +50,7 @@ struct FrameworkTests {
         for framework in Framework.allCases where framework.words.groupsHoldArguments {
             let model = try model(framework)
             for _ in 0..<2 { try model.push(["a": [1], "b": [1]]) }
-            // Two steps of 1, and a step of 1 before one of 1 + 0.5.
+            // Two steps of 1, and a step of 1 before a step of 1 + 0.5.
             #expect(model["a"] == [-2] && model["b"] == [-2.5])
         }
         for framework in Framework.allCases where !framework.words.groupsHoldArguments {

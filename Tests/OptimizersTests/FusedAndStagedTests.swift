@@ -61,7 +61,7 @@ struct FusedAndStagedTests {
 struct KernelTests {
     static let isas = [PK_BASELINE, PK_AVX2, PK_AVX512].filter { pk_has_isa($0) != 0 }
 
-    /// Every rule over odd counts: full vectors, a partial one, more than one block.
+    /// Runs every rule over odd counts: full vectors, a partial vector, more than one block.
     @Test(
         "give the same bits on every instruction set of this machine", arguments: 0..<Int(PK_RULE_COUNT.rawValue),
         [1, 16, 77, 70_001])

@@ -13,7 +13,7 @@ struct GroupOptimizerTests {
         !$0.contains("LARS") && !$0.contains("AdaFactor")
     }
 
-    /// The parts of the pipeline that both optimizers pass.
+    /// The parts of the pipeline that the gradients of both optimizers pass through.
     enum Pipeline: String, CaseIterable, CustomTestStringConvertible {
         case plain, scaled, dynamic
         var testDescription: String { rawValue }
@@ -137,7 +137,7 @@ struct GroupOptimizerTests {
         try model.push(["a": [1, 1], "b": [1]])
     }
 
-    /// The mistake, and where the answer points.
+    /// The mistake, and the place that the answer names.
     static let refusals: [(model: String, group: String, pointer: String, words: String)] = [
         ("Adam", #""optimizer":"Adamm""#, "/groups/1/optimizer", "no optimizer `Adamm`"),
         ("Adam", #""optimizer":7"#, "/groups/1/optimizer", "name or an object"),
@@ -285,7 +285,7 @@ private final class Trio {
         for model in [both] + parts { try model.push(gradients(model, step: step)) }
     }
 
-    /// Every number of a parameter is that of its own model.
+    /// Every value of a parameter is the value in its separate model.
     func expectEqual() throws {
         for part in parts {
             for (index, parameter) in part.optimizer.layout.parameters.enumerated() {

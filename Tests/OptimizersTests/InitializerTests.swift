@@ -1,4 +1,4 @@
-// Initial values: the same on every machine for a seed and a name, with the moments of their kind.
+// Initial values: a seed and a name give the same values on every machine, with the moments of their kind.
 
 import Names
 import Testing

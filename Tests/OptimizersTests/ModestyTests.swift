@@ -1,5 +1,5 @@
-// Updates of modest numbers keep no copy of the slots: they must stay finite whatever the numbers are, and the most
-// widely used rules must be among them.
+// Updates of modest numbers keep no copy of the slots. So the slots must stay finite whatever the numbers are, and the
+// most widely used rules must be among these.
 
 import Names
 import Testing

@@ -1,4 +1,4 @@
-// Options in combination. Numbers by hand, or from the formulas evaluated in NumPy.
+// Options in combination. The expected numbers are computed by hand, or from the formulas in NumPy.
 
 import Testing
 

@@ -173,7 +173,7 @@ private final class CountingCalls: Rule {
 }
 
 extension Replay {
-    /// A model from a whole definition, its parameters included.
+    /// Makes a model from a whole definition, including its parameters.
     convenience init(partial definition: SettingValue) throws {
         let entries = definition["parameters"]?.entries ?? []
         let parameters = entries.compactMap { entry in

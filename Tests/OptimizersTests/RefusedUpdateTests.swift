@@ -95,7 +95,7 @@ struct RefusedUpdateTests {
         #expect(model.optimizer.slots[1].buffer.base[0] == .infinity && model.optimizer.step == 1)
     }
 
-    /// Whether the model refuses; checks the promises of either outcome.
+    /// Returns whether the model refuses; checks the promises of either outcome.
     private func isRefused(_ gradients: Gradients, by model: Replay) throws -> Bool {
         let before = model.bits
         do {
@@ -122,7 +122,7 @@ private final class HalfWay: Optimizer {
 }
 
 extension Replay {
-    /// Gradients of one large number and noise; of the first parameter alone, or of all.
+    /// Gradients that consist of one large number and noise, for the first parameter alone or for all.
     fileprivate func large(_ value: Float, isPartial: Bool) -> Gradients {
         var gradients = noise(step: 2)
         if isPartial { for index in gradients.isDense.indices.dropFirst() { gradients.isDense[index] = false } }
@@ -130,7 +130,7 @@ extension Replay {
         return gradients
     }
 
-    /// Rows of the matrix `c.weight`, one of them twice; `value` is in the last.
+    /// Rows of the matrix `c.weight`, one of which is named twice; `value` is in the last.
     fileprivate func rows(step: Int, value: Float? = nil) -> Gradients {
         var gradients = noise(step: step)
         gradients.isDense = gradients.isDense.map { _ in false }

@@ -10,7 +10,7 @@ struct ScheduleTests {
 
     static func kind(_ kind: String) -> [Int] { cases.indices.filter { cases[$0]["kind"]?.stringValue == kind } }
 
-    /// The content of a request: the case's name with its arguments.
+    /// The content of a request: the name of the case, with its arguments.
     static func setting(_ golden: SettingValue) -> SettingValue {
         let arguments = golden["args"]?.entries ?? []
         return .object([SettingValue.Entry(key: "schedule", value: golden["name"] ?? .null)] + arguments)

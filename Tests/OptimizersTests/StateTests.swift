@@ -40,7 +40,7 @@ struct StateTests {
         #expect(adam.bits == before)
     }
 
-    /// MindSpore's attribute names in the files, where they are not the slots' names.
+    /// MindSpore's attribute names in the files, if they differ from the slots' names.
     static let attributes = ["ms": "mean_square", "mg": "mean_grad", "moments1": "adam_m", "moments2": "adam_v"]
 
     @Test("has MindSpore's slots with the recorded values", arguments: GoldenCase.all.filter { !$0.hasPrefix("torch") })

@@ -1,4 +1,4 @@
-// A rule whose update takes as long as a test wants, to see what does not wait for it.
+// A rule whose update takes as long as a test wants, to show what does not wait for it.
 
 import Glibc
 import Optimizers

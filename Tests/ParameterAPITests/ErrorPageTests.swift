@@ -60,7 +60,7 @@ import Testing
                 """
     }
 
-    /// Kinds that answer reads alone, or whose example does.
+    /// Kinds that only reads cause, or whose example is a read.
     private static let ofReads: Set<ProblemKind> = [
         .notAcceptable, .cursorUnknown, .gone, .rangeNotSatisfiable, .conflictingQuery, .invalidQuery, .notFound,
         .unknownModel,

@@ -1,4 +1,5 @@
-// Every exchange that the contract shows, through the API in process: the same bytes, however a body is cut into pieces.
+// Every exchange that the contract shows, run through the API in process: the answer has the same bytes, however the
+// body is cut into pieces.
 
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
 
 @Suite("Examples of the contract, in process")
 struct ExampleTests {
-    /// The headers that belong to the contract, beside `x-paramd-*`; others are the transport's.
+    /// The headers that belong to the contract in addition to `x-paramd-*`; all others belong to the transport.
     private static let kept: Set<String> = [
         "allow", "cache-control", "content-location", "content-type", "etag", "idempotency-replayed", "location",
         "retry-after",
@@ -34,7 +35,7 @@ struct ExampleTests {
         }
     }
 
-    /// Status, the headers that belong to the contract and the body, without what differs from run to run.
+    /// The status, the headers of the contract and the body, without parts that differ from run to run.
     private func neutral(_ answer: Answer, _ uids: [String: String]) -> String {
         let headers = answer.headers.map { (name: $0.name.lowercased(), value: $0.value) }
             .filter { Self.kept.contains($0.name) || $0.name.hasPrefix("x-paramd-") }
@@ -47,7 +48,7 @@ struct ExampleTests {
 }
 
 extension ExampleExchange {
-    /// The model that the target names.
+    /// The model named in the target.
     fileprivate var model: String {
         let segments = target.split(separator: "?")[0].split(separator: "/")
         return segments.count > 2 && segments[1] == "models" ? String(segments[2]) : ""

@@ -1,4 +1,5 @@
-// Bodies that are files of other programs: named when they are, and not when a safetensors file only begins like one.
+// Bodies that are files of other programs: the answer names their format, but not for a safetensors file whose first
+// bytes only look like it.
 
 import Testing
 

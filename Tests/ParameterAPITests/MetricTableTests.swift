@@ -1,4 +1,5 @@
-// The table of metrics, the answer of `/v1/server` and the contract say the same: whatever one of them has alone is named.
+// The table of metrics, the answer of `/v1/server` and the contract list the same numbers: a test names each number
+// that only one of them has.
 
 import Foundation
 import Testing
@@ -6,16 +7,17 @@ import Testing
 @testable import HTTPServing
 @testable import ParameterAPI
 
-/// The rows of the table of metrics against what is shown and what is documented.
+/// Compares the rows of the table of metrics with the answer and with the contract.
 @Suite("The table of metrics is what /v1/server shows") struct MetricTableTests {
-    /// Members of the answer that are not numbers of the daemon, or tell of one in words.
+    /// Members of the answer that are not numbers, or that explain a number in words.
     private static let others: Set = ["version", "optimizers", "schedules", "settings", "limits", "invariants.places"]
 
     private static func name(_ metric: Metric) -> String {
         metric.group == .top ? metric.member : "\(metric.group.rawValue).\(metric.member)"
     }
 
-    /// Every member of an object, those of an object in it by both names; `leaf` says what is no object to look into.
+    /// Every member of an object; members of an inner object have both names. `inner` returns nil for a value that is
+    /// not an object.
     private static func members(
         _ object: [String: Any], in prefix: String = "", inner: (Any) -> [String: Any]?
     ) -> [String: Any] {
@@ -65,7 +67,7 @@ import Testing
         #expect(rows.compactMap { $0.read(server.api) }.sorted() == [2, 4, 6, 8, 9, 10, 12, 14, 16])
     }
 
-    /// The properties of what an operation answers, as the contract has them.
+    /// The properties of an operation's answer, according to the contract.
     private static func schema(_ path: String) throws -> [String: Any] {
         let file = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Sources/ParameterAPI/Resources/openapi.json").standardized

@@ -43,7 +43,8 @@ import Testing
         #expect(pointer.split(separator: "/").last == "a~1b~0c", "\(pointer)")
     }
 
-    /// A write is told that nothing was applied, once and before the line to paste; a read is not.
+    /// The answer to a write says that nothing was applied, once and before the line to paste; the answer to a read
+    /// does not.
     @Test func outcomes() throws {
         let problem = Problem(.notFound, "Nothing was applied for.", hint: "Try.", command: "curl x")
         let sentences = "Nothing was applied for. Try. Nothing was applied. With curl: curl x"

@@ -7,7 +7,7 @@ import Testing
 
 /// The rows of the route table against the operations of `openapi.json`.
 @Suite("The route table is the contract's") struct RouteTableTests {
-    /// What either side says of one operation.
+    /// The properties of one operation that both sides describe.
     private struct Operation: Equatable, CustomStringConvertible {
         var scope: String
         var queries: Set<String>
@@ -93,7 +93,7 @@ import Testing
     }
 }
 
-/// Reads parts of the contract, references followed.
+/// Reads parts of the contract and follows references.
 private struct ContractReader {
     let document: [String: Any]
 

@@ -90,7 +90,7 @@ struct WaitingTests {
     @Test("a push whose client leaves in the body changes nothing and holds nothing", arguments: [0, 1, 12, 25])
     func leavesInBody(sent: Int) throws {
         try Self.withModel { process in
-            // The memory of a gradient is kept for the next.
+            // The pool keeps the memory of a gradient for the next one.
             try process.leave(.post, "/v1/models/m/gradients", body: Array(Self.push.utf8), after: 25)
             let before = process.registry.budget.reserved
             try process.leave(.post, "/v1/models/m/gradients", body: Array(Self.push.utf8), after: sent)
@@ -108,7 +108,7 @@ extension InProcess {
     }
 }
 
-/// Waits, at most a minute, for what other threads do.
+/// Waits up to a minute for what other threads do.
 func until(_ condition: () throws -> Bool) throws {
     let deadline = Clock.now + 60_000_000_000
     while try !condition() {

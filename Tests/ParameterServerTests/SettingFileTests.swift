@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Mistakes in settings files and in variables")
 struct SettingFileTests {
-    /// What a start with a file is refused with; empty if it is not.
+    /// The refusal of a start with this file; empty if the start succeeds.
     func refusal(_ yaml: String) throws -> String {
         try withFile(yaml) { path in
             do {

@@ -69,7 +69,7 @@ struct SettingExample: CustomTestStringConvertible {
 enum Writing: CaseIterable {
     case flag, environment, file
 
-    /// What holds with these texts of a setting in this source and nothing else anywhere.
+    /// The settings with these texts of one setting in this source, and defaults for everything else.
     func settings(_ setting: Setting, _ texts: [String]) throws -> EffectiveSettings {
         switch self {
         case .flag: try EffectiveSettings(Flags.parse(arguments(setting, texts)), environment: [:])
@@ -94,7 +94,7 @@ enum Writing: CaseIterable {
     }
 }
 
-/// Calls with the path of a file that holds a text.
+/// Calls `body` with the path of a file that contains `text`.
 func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws -> Result {
     var path = Array("/tmp/paramd-settings-XXXXXX".utf8CString)
     let file = mkstemp(&path)
@@ -199,7 +199,7 @@ struct SettingTests {
     func fixedRelations() {
         #expect(FixedLimits.json.textBytes <= FixedLimits.json.documentBytes)
         #expect(FixedLimits.json.documentBytes <= FixedLimits.rates.documentBytes)
-        // A name is a text of a body and a step of a path, where a byte may take three.
+        // A name is a text in a body and a segment in a path, where a byte may take three characters.
         #expect(4 * Name.longestParameter <= FixedLimits.json.textBytes)
         #expect(FixedLimits.nameBytes <= FixedLimits.json.textBytes)
         #expect(

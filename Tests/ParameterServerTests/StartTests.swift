@@ -11,7 +11,7 @@ import Threading
 @testable import HTTPServing
 @testable import ParameterServer
 
-/// A command line and how it ends; `DIR` in it is a directory of its own.
+/// A command line and how it ends; `DIR` in it stands for a new directory.
 struct StartExample: CustomTestStringConvertible {
     let arguments: [String]
     let status: ParameterServer.ExitStatus
@@ -25,7 +25,7 @@ struct StartExample: CustomTestStringConvertible {
     var testDescription: String { arguments.joined(separator: " ") }
 }
 
-/// Calls with a directory of its own, which goes afterwards.
+/// Calls `body` with a new directory, which is removed afterwards.
 func withDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
     let path = FileManager.default.temporaryDirectory.appending(path: "start-test-\(UUID().uuidString)").path()
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)

@@ -1,5 +1,5 @@
-// A client may push again as soon as it is answered, and where memory is short there is room for only one body: so the
-// memory of a push is free before anyone is answered.
+// A client may push again as soon as it has an answer, and a budget may have room for only one body: so the memory of a
+// push must be free before its answer is sent.
 
 import Optimizers
 import Testing
@@ -12,12 +12,12 @@ struct AnsweredMemoryTests {
     /// The result of a push.
     enum Fate: CaseIterable, Sendable { case applied, repeated, refused }
 
-    /// Looks at a buffer without keeping it.
+    /// Observes a buffer without keeping it.
     private final class Watch: @unchecked Sendable {
         weak var arena: Arena?
     }
 
-    /// Sends a push, and tells how many buffers there are of it when it is answered.
+    /// Sends a push; the future gets the number of its buffers that still exist when it is answered.
     private static func send(_ fate: Fate, number: Int, to model: Model) throws -> Future<Int> {
         let key = seq(fate == .repeated ? 1 : number)
         let push = try model.makePush(["w": fate == .refused ? [.nan, 1] : [1, 1]], key)
@@ -33,7 +33,7 @@ struct AnsweredMemoryTests {
             let model = try registry.make(["optimizer": "sgd"], [("w", [1, 2])])
             try model.push(["w": [1, 1]], seq(1))
             for number in 2...100 {
-                // Nothing of it is answered while this function still has a hold of it.
+                // The push is not answered while this function still holds a reference to it.
                 let gate = Future<Void>()
                 model.inspect { _ in gate.wait() }
                 let held = try Self.send(fate, number: number, to: model)

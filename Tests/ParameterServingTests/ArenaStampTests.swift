@@ -35,7 +35,7 @@ struct ArenaStampTests {
                     expected.merge(values) { $1 }
                 }
                 #expect(Self.values(of: model.publication.current) == expected)
-                // Some readers hold on to what they got, for a while.
+                // Some readers keep their version for a while.
                 if random >> 40 & 3 == 0 { kept.append((model.publication.current, expected)) }
                 if kept.count > 3 { kept.removeFirst() }
                 for (version, then) in kept { #expect(Self.values(of: version) == then) }

@@ -1,4 +1,4 @@
-// Bodies of one model or of one address hold a share of the memory together, however they grow and whenever they end.
+// The bodies of one model, or of one address, share a limit of memory, however they grow and whenever they end.
 
 import Testing
 

@@ -65,7 +65,8 @@ struct CheckpointTests {
         let model = try registry.make(RecoveryTests.momentum, [("w", [Float](repeating: 1, count: 5000))])
         let saved = try registry.save(model)
         for _ in 0..<3 { _ = try registry.restore(model, saved.id) }
-        // What a restore lets go of may come back a moment later, so that all that is left is taken more than once.
+        // Memory that a restore releases may return a moment later, so the test takes everything that is left more than
+        // once.
         var held: [Reservation] = []
         let error = #expect(throws: ServingError.self) {
             for _ in 0..<1000 {
@@ -119,7 +120,7 @@ struct CheckpointTests {
 }
 
 extension TemporaryDirectory {
-    /// How many records the journal holds.
+    /// The number of records in the journal.
     fileprivate var records: Int {
         var count = 0
         try? Journal.read(directory: path + "/journal") { _ in count += 1 }

@@ -16,7 +16,7 @@ struct DeletedMemoryTests {
         RequestKey(text: Name(text), target: nil, body: .nothing, time: RequestKey.always)
     }
 
-    /// Pushes: plain, of workers, under keys, by rows, and some that are refused.
+    /// Pushes of every kind: plain, of workers, under keys, by rows, and some that are refused.
     private static func push(to model: Model) throws {
         let ones = [Float](repeating: 1, count: 3000)
         for number in 1...20 {
@@ -55,7 +55,7 @@ struct DeletedMemoryTests {
         #expect(export.wait())
     }
 
-    /// Makes two models and does to them all that there is.
+    /// Makes two models and applies every kind of change to them.
     private static func use(_ registry: ModelRegistry, _ optimizer: String) throws {
         for name in ["m", "n"] {
             let settings: SettingValue = ["optimizer": .string(optimizer), "learning_rate": 0.25]

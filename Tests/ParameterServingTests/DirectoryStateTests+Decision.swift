@@ -1,5 +1,5 @@
-// What a directory decides about creations and deletions, as a table, and what it notes of them until they are applied or
-// forgotten: values alone. What the answers should be is what the documentation of the API promises.
+// The decisions of a directory about creations and deletions, as a table, and its notes about them until they are
+// applied or forgotten. The expected answers are those that the documentation of the API promises.
 
 import Names
 import Optimizers
@@ -8,9 +8,9 @@ import Testing
 @testable import ParameterServing
 @testable import Threading
 
-/// What a creation finds under its name: nothing, a model, or one that is not served.
+/// What a creation finds under its name: no model, a model, or a model that is not served.
 private enum Found: CaseIterable {
-    /// Made of the same definition, of one with another rate, of one with another parameter.
+    /// The definition of that model: the same as requested, with another rate, or with another parameter.
     case none, same, other, shapes, unavailable
 }
 
@@ -79,7 +79,7 @@ extension DirectoryStateTests {
 
     // MARK: Conditions
 
-    /// A request, and what it is told by what it finds.
+    /// A request, and its expected verdict for each thing that it may find.
     private static let table: [(what: String, change: @Sendable (inout Creation) -> Void, answers: String)] = [
         ("plain", { _ in }, "create keep modelExists modelExists modelUnavailable"),
         ("replace", { $0.replacing = true }, "create create create create create"),
@@ -163,7 +163,7 @@ extension DirectoryStateTests {
         #expect(throws: ServingError.stopping) { try state.decide(deletion, on: holder, closed: .stopping) }
     }
 
-    // MARK: Under way
+    // MARK: In progress
 
     @Test("models, and creations under way that add one, count for the limit")
     func limit() throws {
@@ -174,7 +174,7 @@ extension DirectoryStateTests {
         #expect(Self.decide(Self.creation("b"), on: nil, in: &state, mostModels: 2) == "tooManyModels")
         #expect(Self.decide(replacing, on: holder, in: &state, mostModels: 2) == "create(00000009, count: 9)")
         #expect(Self.decide(Self.creation("b"), on: nil, in: &state, mostModels: 3) == "create(0000000a, count: 10)")
-        // The model that is being replaced is deleted meanwhile, so that its successor adds one.
+        // The model that is being replaced is deleted meanwhile, so its successor adds a model to the count.
         state.forget(Self.creation("b"))
         #expect(state.apply(.delete(Self.uid, key: nil), at: 2) == .retire(Self.uid))
         #expect(Self.decide(Self.creation("b"), on: nil, in: &state, mostModels: 2) == "tooManyModels")

@@ -1,5 +1,5 @@
-// One answer to what a directory holds, and to what each model is, to the bit: the live registry, a start, a rollback,
-// replay, and verify and salvage read the same records, and a list that the test keeps by itself says what is right.
+// All readers agree on what a directory holds and on the state of each model, to the bit: the live registry, a start, a
+// rollback, replay, verify and salvage read the same records. The expected state is kept by the test itself.
 
 import Foundation
 import Optimizers
@@ -12,14 +12,14 @@ import Threading
 
 @Suite("Directory state")
 struct DirectoryStateTests {
-    /// What exists, as the test or a reader sees it.
+    /// The content of a directory, as the test or a reader sees it.
     struct Holdings: Equatable {
         var models: [String: ModelUID] = [:]
         /// For each name that was ever used: the newest creation, and whether it was deleted.
         var newest: [String: String] = [:]
-        /// What the models are, to the bit.
+        /// The digest of each model's state.
         var digests: [String: String] = [:]
-        /// How many pushes have been applied in all, and how often something was restored.
+        /// The number of pushes applied in all, and the number of restores.
         var (pushes, returns) = (0, 0)
 
         mutating func note(_ name: String, _ uid: ModelUID, isDeleted: Bool) {
@@ -78,7 +78,7 @@ struct DirectoryStateTests {
 
     // MARK: Histories
 
-    /// Lives a history, and asks the readers after each life and after a crash before its end.
+    /// Runs a random history, and compares the readers after each run of the daemon and after a crash before its end.
     private static func live(seed: Int) throws {
         let directory = SimulatedDirectory()
         var random = SeededGenerator(seed: UInt64(seed) &* 7919 &+ 1)
@@ -86,7 +86,7 @@ struct DirectoryStateTests {
         for _ in 0..<4 {
             let registry = try directory.open()
             for _ in 0..<25 { try step(registry, &expected, &random) }
-            // Each wait lets the keeper end one piece of work; there are fewer than these due.
+            // Each wait lets the keeper finish one piece of work; fewer than eight are due.
             for _ in 0..<8 { registry.waitForKeeper() }
             #expect(live(registry) == expected.models)
             expected.digests = digests(registry)
@@ -119,7 +119,7 @@ struct DirectoryStateTests {
         }
     }
 
-    /// Changes a model in one of the ways that there are; some are refused, which is told by the journal too.
+    /// Changes a model in one of the possible ways. Some changes are refused; the journal contains those too.
     private static func change(
         _ model: Model, of registry: ModelRegistry, _ choice: Int, _ expected: inout Holdings,
         _ random: inout SeededGenerator
@@ -157,7 +157,7 @@ struct DirectoryStateTests {
         Dictionary(uniqueKeysWithValues: registry.list().map { ($0.name, $0.uid) })
     }
 
-    /// Asks each reader; the one that writes comes last.
+    /// Compares each reader; the one that writes comes last.
     private static func compare(_ directory: SimulatedDirectory, _ expected: Holdings) throws {
         let contents = try DirectoryInventory(directory.reading)
         #expect(contents.gaps.isEmpty)
@@ -167,7 +167,7 @@ struct DirectoryStateTests {
         for (name, newest) in expected.newest {
             let isDeleted = newest.hasSuffix(" deleted")
             let found = try reader.newest(called: name)
-            // Of a model that was deleted, the files may be gone.
+            // The files of a deleted model may no longer exist.
             guard !isDeleted || found != nil else { continue }
             #expect(found.map { "\($0.uid)\($0.isDeleted ? " deleted" : "")" } == newest, "\(name)")
             guard !isDeleted else { continue }
@@ -181,7 +181,7 @@ struct DirectoryStateTests {
         registry.shutDown()
     }
 
-    /// What `verify` builds of it.
+    /// Compares the models that `verify` builds.
     private static func rehearse(_ directory: SimulatedDirectory, _ expected: Holdings) throws {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 30), .builtin)
         defer { assembly.executor.stop() }

@@ -99,6 +99,6 @@ struct DivergenceTests {
 }
 
 extension ModelState {
-    /// Applies a command as a record holds it; those of the first releases tell no moment.
+    /// Applies a command as a record holds it; records of the first releases have no moment.
     fileprivate mutating func replay(_ command: Command) { _ = apply(command, at: position) }
 }

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Replay and flags")
 struct FlagTests {
-    /// A directory whose daemon kept 1000 receipts, with push 5 behind push 400, as a crash leaves it.
+    /// A directory whose daemon kept 1000 receipts, with push 5 after push 400, as a crash leaves it.
     private func lateArrival() throws -> (TemporaryDirectory, digest: String, values: [Float]) {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(receiptWindow: 1000)

@@ -17,7 +17,7 @@ struct GoldenTests {
         return try Array(Data(contentsOf: URL(fileURLWithPath: "\(root)/Golden/\(version)/\(name)")))
     }
 
-    /// A golden directory, to be opened.
+    /// Opens a golden directory.
     static func copy(of version: String) throws -> TemporaryDirectory {
         let copy = try TemporaryDirectory()
         let root = try #require(Bundle.module.resourcePath) + "/Golden/\(version)/directory"
@@ -34,7 +34,7 @@ struct GoldenTests {
     func forms(form: Sample.Form) throws {
         let bytes = try Self.golden("\(form).bin")
         try form.read(bytes)
-        // An image says more from format 2 on.
+        // From format 2 on, an image contains more.
         if form != .image { #expect(try form.bytes() == bytes) }
     }
 

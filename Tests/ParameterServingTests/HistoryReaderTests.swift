@@ -116,14 +116,14 @@ struct HistoryReaderTests {
         for number in step + 1...step + 5 { try model.push(RecoveryTests.gradients(number), seq(number)) }
         let digest = model.digest
         _ = try registry.restore(model, saved.id)
-        // No pushes: they could pass the step a second time, and then the later time would count.
+        // No pushes here: they could pass the step a second time, and then the later time would count.
         try Self.untilSnapshot(registry, directory) { try model.patch(["learning_rate": .number(0.01 + Double($0))]) }
         registry.shutDown()
         let history = HistoryReader(directory.reading, catalogue: .builtin)
         #expect(try history.image(of: "m", atStep: step + 5)?.digest == digest)
     }
 
-    /// Pushes until a snapshot has been written; the last push's number.
+    /// Pushes until a snapshot has been written; returns the number of the last push.
     private static func pushToSnapshot(
         of model: Model, _ registry: ModelRegistry, _ directory: TemporaryDirectory, from first: Int
     ) throws -> Int {
@@ -135,7 +135,7 @@ struct HistoryReaderTests {
         return last
     }
 
-    /// Repeats `body` until there is one more snapshot.
+    /// Repeats `body` until one more snapshot exists.
     private static func untilSnapshot(
         _ registry: ModelRegistry, _ directory: TemporaryDirectory, _ body: (Int) throws -> Void
     ) throws {
@@ -185,7 +185,7 @@ struct HistoryReaderTests {
         }
     }
 
-    /// Pushes to a new model; its digest after each step, from 0 on.
+    /// Pushes to a new model; returns its digest after each step, from step 0 on.
     private static func train(_ registry: ModelRegistry, steps: Int) throws -> [String] {
         let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
         return try [model.digest]

@@ -81,7 +81,7 @@ struct IntegerFormTests {
         #expect(head.keys.map(\.key.text) == ["kéy"] && head.keys.map(\.key.time) == [1_700_000_000])
         let arena = FloatBuffer(owed: 10)
         try source.floats(into: [arena] + head.optimizer.slots.map(\.buffer), at: floats)
-        // w - 0.5 g, and all others as they were.
+        // `w` changes by -0.5 g, and all other parameters stay as they were.
         #expect(Array(arena[0..<10]) == [-1, -6, 2.5, 4, -128, -32768, 16_777_216, 7, 255, 1])
     }
 

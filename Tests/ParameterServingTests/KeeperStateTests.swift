@@ -1,5 +1,5 @@
-// The keeper's book alone: whoever has to wait for the journal is let in again, and what models need stays bounded whatever
-// comes and goes.
+// The keeper's state alone: every change that waits for the journal is accepted in the end, and the records that models
+// need stay bounded whatever is created and deleted.
 
 import Glibc
 import Optimizers
@@ -20,7 +20,7 @@ struct KeeperStateTests {
         try registry.make(["optimizer": "sgd"], [("w", [0])], name: name)
     }
 
-    /// A book with models that have never been written out.
+    /// The keeper's state with models that have never been written out.
     private func book(of models: [Model]) -> KeeperState {
         var state = KeeperState(logged: 0, leastAllowance: Self.allowance, journalLimit: 0)
         for (position, model) in models.enumerated() {
@@ -38,7 +38,7 @@ struct KeeperStateTests {
         var (position, waits, writes): (UInt64, Int, Int) = (100, 0, 0)
         var snapshots: [ModelUID: UInt64] = [:]
         for _ in 0..<5000 {
-            // What is needed before a record is the bound; the record that reaches it is let in.
+            // The bound applies to the bytes needed before a record; the record that reaches it is still accepted.
             #expect(state.bytesNeeded <= 3 * Self.allowance + Self.recordBytes)
             if state.isBehind {
                 waits += 1
@@ -53,7 +53,7 @@ struct KeeperStateTests {
                 snapshots[model.uid] = nil
                 state.watch(model, coveredTo: position, mark: state.logged, coveredMark: state.logged)
             }
-            // The keeper is at times too slow.
+            // The keeper is sometimes too slow.
             guard state.isBehind || Int.random(in: 0..<8, using: &random) == 0, let work = state.nextWork() else {
                 continue
             }

@@ -1,5 +1,5 @@
-// What is kept beside tensors is counted: as much as it holds at least, refused before it is logged, and given back with
-// the model. The least that an entry holds is taken from its members' sizes, not from what the code says of it.
+// Data other than tensors is counted: at least as much as it takes, refused before it is logged, and returned with the
+// model. The least size of an entry follows from the sizes of its members, not from the code under test.
 
 import Names
 import Optimizers
@@ -10,12 +10,12 @@ import Threading
 
 @Suite("Memory of what is kept")
 struct KeptMemoryTests {
-    /// A receipt's step, version, staleness, norm, gap, its number and its 16 bytes of fingerprint.
+    /// A receipt's step, version, staleness, norm, gap and number, and its fingerprint of 16 bytes.
     private static let leastReceipt = 8 * 8
 
     private static let plain: [(Name, [Float])] = [("w", [0])]
 
-    /// So many groups of one parameter each, with rates that change at every step or never.
+    /// `count` groups of one parameter each, with rates that change at every step or never.
     private static func groups(_ count: Int, decaying: Bool) -> (SettingValue, [(Name, [Float])]) {
         let names = (0..<count).map { Name("p\($0)") }
         let schedule: SettingValue = [
@@ -150,7 +150,7 @@ struct KeptMemoryTests {
                 }
             }
             #expect(answered >= 200 * (100 + Self.leastReceipt))
-            // The window of a client is 256 answers: from here on keys are forgotten.
+            // The window of a client has 256 answers: from here on keys are forgotten.
             let forgotten = try Self.growth(model, of: registry.budget) {
                 for number in 200..<4256 {
                     _ = try model.perform(command: .keyed(Self.key("\(long)-\(number)"), ifVersion: nil, .push(push)))
@@ -217,7 +217,7 @@ struct KeptMemoryTests {
             }
         }
         guard case .outOfMemory = error else { throw error ?? .stopping }
-        // Two pages of receipts at most, of 64 bytes and more.
+        // Receipts of 64 bytes and more take at most two pages.
         #expect(pushed < 2 * 4096 / Self.leastReceipt)
         #expect(registry.budget.reserved <= registry.budget.limit)
         #expect(model.publication.current.step == 3 + pushed)
@@ -229,7 +229,8 @@ struct KeptMemoryTests {
 
     @Test("copies of slots that an update makes are counted before they are made")
     func keptSlots() throws {
-        // Rules of no known bound copy the slots of each update; 10,000 floats are 40,000 bytes, as one slot of Lamb's is.
+        // A rule without a known bound copies the slots for each update; 10,000 floats are 40,000 bytes, as much as one
+        // slot of Lamb.
         let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 10_000))]
         try Place.memory.withRegistry(memoryLimit: 400_000) { registry in
             let model = try registry.make(["optimizer": "lamb", "learning_rate": 0.5], values)
@@ -237,7 +238,7 @@ struct KeptMemoryTests {
             try Self.settle(model)
             model.pool.releaseFree()
             let held = registry.budget.reserved
-            // Room for the gradient and the next version, and not for 80,000 bytes more.
+            // Room for the gradient and the next version, but not for 80,000 bytes more.
             let rest = try registry.budget.reserve(registry.budget.limit - held - 2 * 40_000 - 60_000)
             #expect(throws: ServingError.self) { try model.push(["w": values[0].1]) }
             #expect(model.publication.current.step == 1)

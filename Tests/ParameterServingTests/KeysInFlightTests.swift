@@ -12,7 +12,7 @@ struct KeysInFlightTests {
     enum Work: CaseIterable, Sendable {
         case save, delete, restore, rollback
 
-        /// Sends the request about a checkpoint or a step; the promise holds nil where there is none such.
+        /// Sends the request about a checkpoint or a step; the future gets nil if there is no such checkpoint or step.
         func send(
             to model: Model, of registry: ModelRegistry, about number: Int, _ key: RequestKey
         ) -> Future<Result<Told?, ServingError>> {
@@ -35,7 +35,7 @@ struct KeysInFlightTests {
             return answer
         }
 
-        /// An answer of any of them.
+        /// The answer to any of these requests.
         struct Told: Sendable {
             let answer: String
             let isRepeated: Bool
@@ -74,7 +74,7 @@ struct KeysInFlightTests {
         }
         let first = work.send(to: model, of: registry, about: 1, Self.key())
         let others = [1, 1, 2].map { work.send(to: model, of: registry, about: 1, Self.key($0)) }
-        // The mailbox has handled all of them once it hands out an image; the disk is still busy.
+        // The mailbox has handled all requests once it returns an image; the disk is still busy.
         let version = try model.waitForImage().head.version
         #expect(others.map(\.current?.refusal) == [.inFlight(key: "k"), .inFlight(key: "k"), .keyReused(key: "k")])
         #expect(first.current == nil)
@@ -121,7 +121,7 @@ struct KeysInFlightTests {
 }
 
 extension Result where Failure == ServingError {
-    /// Why it failed; nil where it did not.
+    /// The error of a request that failed; nil for any other.
     fileprivate var refusal: ServingError? {
         if case .failure(let error) = self { error } else { nil }
     }

@@ -23,7 +23,7 @@ struct LongAnswerTests {
             opening.broadcast()
             made.wait(for: progress) { $0 == ModelRegistry.mostErrands ? () : nil }
             let isDone = Locked(false)
-            // The last of them leaves the line a moment after it has been made.
+            // The last answer leaves the queue a moment after it has been made.
             while !registry.work({ isDone.withLock { $0 = true } }) {}
         }
     }

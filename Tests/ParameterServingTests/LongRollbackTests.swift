@@ -1,5 +1,5 @@
-// A rollback that takes long holds up no one but who asked for it: not other models' checkpoints, and not the journal, which
-// only keeps what the rollback reads.
+// A long rollback delays only the client that asked for it: not other models' checkpoints, and not the journal, which
+// keeps only what the rollback reads.
 
 import Glibc
 import Optimizers
@@ -19,7 +19,7 @@ struct LongRollbackTests {
         ) { _ in }.0
     }
 
-    /// Begins to roll `model` back, and waits until that applies an update of it again.
+    /// Starts a rollback of `model`, and waits until the rollback applies an update.
     private static func halt(
         _ model: Model, of registry: ModelRegistry, toStep step: Int
     ) -> (end: Future<Void>, answer: Future<Result<Answered<ChangedVersion>?, ServingError>>) {
@@ -30,7 +30,7 @@ struct LongRollbackTests {
         return (halt.end, answer)
     }
 
-    /// Whether the future is fulfilled; within a minute, which is for those alone that never are.
+    /// Whether the future is fulfilled within a minute; only a future that is never fulfilled takes that long.
     private static func isGiven<Value>(_ future: Future<Value>) -> Bool {
         for _ in 0..<6000 where future.current == nil { usleep(10_000) }
         return future.current != nil
@@ -79,7 +79,8 @@ struct LongRollbackTests {
         let first = try #require(directory.files("journal").first)
         let halted = Self.halt(model, of: registry, toStep: 2)
         defer { halted.end.fulfil(()) }
-        // Far more than two snapshots' worth: the first segment would be gone long ago.
+        // Far more than two snapshots' worth of records: without the rollback, the first segment would have been
+        // deleted.
         let other = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: "b")
         for number in 1...600 { try other.push(RecoveryTests.gradients(number), seq(number)) }
         for number in 4...600 { try model.push(["w": [1, 1]], seq(number)) }
@@ -106,13 +107,13 @@ struct LongRollbackTests {
     }
 }
 
-/// A place where the next update stands still.
+/// A place where the next update stops.
 private struct Halt: Sendable {
     let isReached = Future<Void>()
     let end = Future<Void>()
 }
 
-/// Plain descent whose next update waits at the halt that is set.
+/// Plain descent whose next update waits at `halt`, if one is set.
 private final class Halting: Optimizer {
     static let halt = Locked<Halt?>(nil)
 

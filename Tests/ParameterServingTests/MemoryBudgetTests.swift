@@ -1,5 +1,5 @@
-// Sixty bytes must not allocate terabytes: sizes are asked for before anything is allocated, with products that cannot
-// overflow.
+// Sixty bytes must not allocate terabytes: the server reserves a size before it allocates anything, with products that
+// cannot overflow.
 
 import Glibc
 import Names
@@ -82,7 +82,8 @@ struct MemoryBudgetTests {
                     return true
                 }
             }
-            // Five arenas at most: the first version, that of the push, and the versions that there is room for.
+            // Five arenas at most: for the first version, for the push, and for the versions that the budget has room
+            // for.
             let applied = refused.prefix { !$0 }.count
             #expect((1...3).contains(applied) && !refused.dropFirst(applied).contains(false))
             #expect(model.publication.current.step == applied && registry.budget.reserved <= 20_000)
@@ -108,7 +109,7 @@ struct MemoryBudgetTests {
         try arena?.payInFull()
         arena = nil
         #expect(budget.reserved == 4 << 20)
-        // It goes where others need the room.
+        // The pool returns the kept buffer when others need the memory.
         _ = try budget.reserve(8 << 20)
         #expect(budget.reserved == 0)
     }
@@ -128,7 +129,7 @@ struct MemoryBudgetTests {
             _ = try registry.create("m", try source("adam", [1000]))
             #expect(registry.budget.reserved >= 12_000)
             try registry.delete("m")
-            // The executor lets go of the model just after the answer.
+            // The executor drops the model just after the answer.
             for _ in 0..<60_000 where registry.budget.reserved > 0 { usleep(1000) }
             #expect(registry.budget.reserved == 0)
         }
@@ -161,7 +162,7 @@ struct MemoryBudgetTests {
 
     @Test("a model that could never take a push is refused, with what it needs", arguments: ["sgd", "adam", "lamb"])
     func neverSteps(optimizer: String) throws {
-        // 200,000 bytes of values; a slot of SGD, two of Adam, and of Lamb copies of two.
+        // 200,000 bytes of values; SGD has one slot of that size, Adam two, and Lamb two with copies.
         let (values, slots) = (200_000, ["sgd": 200_000, "adam": 400_000, "lamb": 800_000][optimizer] ?? 0)
         let settings: SettingValue = ["optimizer": .string(optimizer), "learning_rate": 0.5]
         let least = 3 * values + slots
@@ -191,7 +192,7 @@ struct MemoryBudgetTests {
         registry = try directory.open(memoryLimit: 700_000)
         let model = try registry.model(named: "m")
         #expect(model.digest == digest)
-        // The copy that was looked at goes a moment later.
+        // The copy made for the digest is released a moment later.
         for _ in 0..<60_000 where registry.budget.reserved > 450_000 { usleep(1000) }
         let error = #expect(throws: ServingError.self) { try model.push(["w": values[0].1]) }
         guard case .tooLargeToStep(let needed, 700_000) = error else { throw error ?? .stopping }
@@ -201,7 +202,7 @@ struct MemoryBudgetTests {
 
     @Test("an append that would leave no room for a push is refused; what makes a model smaller is not")
     func appendBeyond() throws {
-        // 160,000 bytes to take a step, and 16 for each rate.
+        // A step takes 160,000 bytes, and each rate takes 16.
         let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 10_000))]
         try Place.memory.withRegistry(memoryLimit: 200_000) { registry in
             let rates = SettingValue.numbers([Double](repeating: 0.5, count: 1000))

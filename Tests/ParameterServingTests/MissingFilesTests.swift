@@ -1,5 +1,5 @@
-// Missing files: a start that would lose something is refused, salvage is the remedy, and afterwards no version or uid
-// that was ever shown returns with other content.
+// Missing files: a start that would lose something is refused. A salvage repairs the directory, and afterwards no
+// version or uid that was ever shown returns with other content.
 
 import Glibc
 import Journal
@@ -23,14 +23,14 @@ struct MissingFilesTests {
                     try directory.remove("snapshots/\(name)")
                 }
             case .firstSegment:
-                // All that lie before the last one: the snapshots need some of them.
+                // All segments before the last one: the snapshots need some of them.
                 for name in directory.files("journal").dropLast() { try directory.remove("journal/\(name)") }
             }
         }
     }
 
-    /// Two models with snapshots and a journal that has lost its beginning, whose last segment comes after all snapshots;
-    /// what clients saw of them.
+    /// Two models with snapshots, and a journal whose beginning has been deleted and whose last segment is later than
+    /// all snapshots; also returns the versions and uids that clients saw.
     private func filled() throws -> (TemporaryDirectory, versions: [String: Int], uids: Set<ModelUID>) {
         let directory = try TemporaryDirectory()
         let registry = try open(directory)
@@ -56,7 +56,7 @@ struct MissingFilesTests {
         try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
     }
 
-    /// Damage is what makes a start end with status 65.
+    /// Expects a refusal because of damage, which ends a start with status 65.
     private func refuses(_ directory: TemporaryDirectory, _ context: String) {
         do throws(JournalError) {
             try open(directory).shutDown()
@@ -108,7 +108,7 @@ struct MissingFilesTests {
         var bytes = try directory.read(name)
         bytes[try #require(bytes.lastIndex { $0 != 0 }) - 100] ^= 1
         try directory.write(bytes, to: name)
-        // What a crash leaves behind between the cut and the record that tells of it.
+        // The state that a crash leaves between the truncation and the record of the salvage.
         #expect(try SalvageMarker(directory.path).set() == false)
         #expect(try Journal.salvage(directory: "\(directory.path)/journal") != nil)
         #expect(try directory.reading.gaps().count == 1)

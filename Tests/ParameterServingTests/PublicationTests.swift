@@ -1,5 +1,5 @@
-// broadcast_params as the seed has it: after a successful update one version becomes visible, and every pull that waits
-// gets that very version, in update order of groups.
+// broadcast_params as in the seed: a successful update makes one version visible, and every waiting pull gets that very
+// version, in the update order of groups.
 
 import Optimizers
 import Testing

@@ -24,7 +24,7 @@ struct RecoveryTests {
             ? ["v": [value / 7]] : ["w": [value / 3, -value / 5, 1 / value], "v": [0.1 * value]]
     }
 
-    /// What a model in memory comes to by these pushes.
+    /// The digest of a model in memory after these pushes.
     static func reference(_ keys: [(number: Int, key: PushKey?)], settings: SettingValue = momentum) throws -> String {
         let registry = ModelRegistry(configuration: ServingConfiguration(memoryLimit: 1 << 30), catalogue: .builtin)
         defer { registry.shutDown() }
@@ -131,7 +131,8 @@ struct RecoveryTests {
         try Self.check(directory, holds: load.acknowledged.all, of: load.acknowledged.all)
     }
 
-    /// Reopens a directory: it holds every push of `acknowledged`, and its digest is that of the first pushes of `all`.
+    /// Reopens a directory: it must hold every push of `acknowledged`, and its digest must be that of the first pushes
+    /// of `all`.
     private static func check(
         _ image: TemporaryDirectory, holds acknowledged: [Acknowledged], of all: [Acknowledged]
     ) throws {
@@ -201,7 +202,7 @@ struct RecoveryTests {
         #expect(throws: JournalError.self) { try directory.open(segmentBytes: 4096) }
     }
 
-    /// 400 pushes with snapshots between them, closed, and the digest.
+    /// Makes 400 pushes with snapshots between them, and closes the directory; returns the digest.
     private static func directoryWithSnapshots() throws -> (TemporaryDirectory, String) {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)

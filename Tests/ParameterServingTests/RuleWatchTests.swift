@@ -10,7 +10,7 @@ import Testing
 struct RuleWatchTests {
     private static let uid = ModelUID(number: 7)
 
-    /// Marks the note that runs in the file as the handler of a fatal signal does.
+    /// Marks the running note in the file, as the handler of a fatal signal does.
     private static func crash(in path: String) throws {
         let file = Glibc.open("\(path)/RULES", O_RDWR)
         defer { close(file) }
@@ -31,7 +31,7 @@ struct RuleWatchTests {
         #expect(watch.run("Rule", on: Self.uid, step: 3) { 5 } == 5)
         #expect(data.ruleCrashes.isEmpty)
 
-        // A kill leaves the note running.
+        // A kill leaves the note in the state `running`.
         watch.run("Rule", on: Self.uid, step: 4) {
             #expect(data.ruleCrashes.isEmpty)
             _ = try? RuleWatch(data)
@@ -40,7 +40,7 @@ struct RuleWatchTests {
 
         watch = try RuleWatch(data)
         try watch.run("Ru\u{308}le", on: Self.uid, step: 5) { try Self.crash(in: directory.path) }
-        // The end of `run` has freed the note: only a process that ends leaves it.
+        // The end of `run` has freed the note: only a process that ends leaves a mark behind.
         #expect(data.ruleCrashes.isEmpty)
         try watch.run("Ru\u{308}le", on: Self.uid, step: 6) {
             try Self.crash(in: directory.path)
@@ -76,7 +76,7 @@ struct RuleWatchTests {
     func manyCrashes() throws {
         let directory = try TemporaryDirectory()
         let data = DataDirectory(reading: directory.path)
-        /// One start after the other of a program whose rule crashes for each model.
+        /// Repeated starts of a program whose rule crashes for each model.
         func start(_ number: UInt32) throws {
             guard number <= 3 * RuleWatch.room else { return }
             let watch = try RuleWatch(data)

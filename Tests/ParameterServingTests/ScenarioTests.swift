@@ -1,4 +1,5 @@
-// The core's decisions and effects, as texts in Scenarios: commands in, effects out. No thread, clock, file or lock.
+// The core's decisions and effects, as texts in Scenarios: commands in, effects out, without threads, clocks, files or
+// locks.
 
 import Testing
 

@@ -1,4 +1,4 @@
-// Answers that take long: made once for all who ask, in slices that take turns, without delaying the models.
+// Answers that take long: made once for all clients, in slices that take turns, without delaying the models.
 
 import Testing
 import Threading
@@ -74,7 +74,7 @@ struct SharedAnswerTests {
         #expect(cache.claim("j", other).word == "makeAlone")
     }
 
-    /// Notes its name at each slice.
+    /// Adds its name to a list at each slice.
     private final class Work: SlicedWork {
         private let name: String
         private let notes: Collector<String>

@@ -1,5 +1,5 @@
-// A model that cannot be recovered is named and kept, and the others are recovered: intact snapshots whose content this
-// release cannot use, as another release may have left them.
+// A model that cannot be recovered is named and kept, and the others are recovered. The models have intact snapshots
+// whose content this release cannot use, as another release may have left them.
 
 import Journal
 import Names
@@ -14,7 +14,7 @@ struct UnavailableModelTests {
     enum Fault: CaseIterable {
         case stateOfAnother, noImage
 
-        /// Writes such a snapshot that covers the same as `info`.
+        /// Writes a snapshot with the fault, which covers the same records as `info`.
         func write(_ image: ModelImage, in store: SnapshotStore, like info: SnapshotInfo) throws {
             switch self {
             case .stateOfAnother:
@@ -34,7 +34,7 @@ struct UnavailableModelTests {
         try directory.open(segmentBytes: 4096, snapshotAllowance: 8192)
     }
 
-    /// Replaces the snapshots of a model by what `write` makes of each.
+    /// Replaces the snapshots of a model with what `write` makes of each.
     private func replaceSnapshots(
         of uid: ModelUID, in directory: TemporaryDirectory, _ write: (SnapshotStore, SnapshotInfo) throws -> Void
     ) throws {
@@ -60,7 +60,7 @@ struct UnavailableModelTests {
         registry.shutDown()
         try replaceSnapshots(of: hurt.uid, in: directory) { try fault.write(image, in: $0, like: $1) }
 
-        // Long enough for the journal to be cut: what the model needs is not.
+        // Enough pushes for the journal to be cut; the records that the unavailable model needs must stay.
         registry = try open(directory)
         for number in 301...500 {
             try registry.model(named: "sane").push(RecoveryTests.gradients(number), seq(number))
@@ -73,7 +73,7 @@ struct UnavailableModelTests {
 
         try replaceSnapshots(of: hurt.uid, in: directory) { store, info in
             var whole = image
-            // It holds all that was ever logged of the model.
+            // The image includes every record of the model.
             whole.head.position = max(image.head.position, info.position)
             _ = try begin(whole, in: store, kind: .model, label: []).finish()
         }
@@ -106,7 +106,7 @@ struct UnavailableModelTests {
         registry.shutDown()
     }
 
-    /// A creation that ends in its definition, or one with a state that no optimizer has.
+    /// A record of a creation: one that ends inside its definition, or one with a state that no optimizer has.
     private func creation(_ name: String, _ uid: ModelUID, isCut: Bool) throws -> Record {
         var head = ByteWriter()
         head.write(UInt64(2))

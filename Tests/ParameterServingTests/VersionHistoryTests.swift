@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Version history")
 struct VersionHistoryTests {
-    /// Versions 1 to 5 at steps 0 to 4; 6 brings version 3 back; 7 and 8 go on from there.
+    /// Versions 1 to 5 at steps 0 to 4; version 6 restores version 3, and 7 and 8 continue from it.
     private static let once: VersionHistory = {
         var history = VersionHistory(version: 1, step: 0)
         for version in 2...5 { history.note(version: version, step: version - 1) }

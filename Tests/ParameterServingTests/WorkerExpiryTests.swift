@@ -1,5 +1,5 @@
-// Workers beyond the limit: which one is replaced, what a replaced one gets when it returns, and that a replay of the
-// log under other limits and another clock gives the same result.
+// Workers beyond the limit: which worker is replaced, which answer a replaced worker gets when it returns, and that a
+// replay of the log under other limits and another clock gives the same result.
 
 import Names
 import SimulatedMachine
@@ -50,7 +50,7 @@ struct WorkerExpiryTests {
         #expect(try model.waitForImage().head.workers.keys.sorted() == ["b", "c"])
         try model.refuses(.tooManyWorkers(limit: 2)) { _ = try model.register("d") }
         time.advance(by: 50)
-        // `b` was seen at 50, `c` at 100; a push makes `b` the younger one.
+        // `b` was seen at 50, `c` at 100; a push makes `b` the more recent one.
         try model.push(["w": [1]], seq(2, "b"))
         time.advance(by: 50)
         #expect(try model.register("d") == 1)

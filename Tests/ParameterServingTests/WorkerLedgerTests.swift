@@ -1,4 +1,4 @@
-// Exactly once, as the table of pushes sees it: api.md's paragraph of that name, sentence by sentence.
+// Exactly once, according to the table of pushes: tests each sentence of the paragraph with that name in api.md.
 
 import Names
 import Testing

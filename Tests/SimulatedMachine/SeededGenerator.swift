@@ -1,4 +1,4 @@
-// Reproducible randomness: a failure of a randomised test can be run again with its seed.
+// Reproducible randomness: a randomised test that failed can be run again with its seed.
 
 import Glibc
 
@@ -19,7 +19,7 @@ extension [UInt8] {
     }
 }
 
-/// The same numbers for the same seed, everywhere (SplitMix64, Steele and others 2014).
+/// The same numbers for the same seed on every machine (SplitMix64, Steele and others 2014).
 package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 

@@ -5,17 +5,17 @@ import Glibc
 import Journal
 import Threading
 
-/// What goes wrong, and when.
+/// The fault, and the call at which it happens.
 ///
 /// Calls are counted from 1.
 package enum Fault: Equatable, Sendable {
     /// The call fails with that errno and does nothing; later ones work.
     case error(Int32)
-    /// A write that does half of its work, then fails with that errno; other calls fail without doing anything.
+    /// A write does half of its work, then fails with that errno; other calls fail without doing anything.
     case half(Int32)
-    /// A write or read that does half of its work and reports so.
+    /// A write or read does half of its work and reports so.
     case short
-    /// Nothing works from here on.
+    /// The power fails: no call works from here on.
     case powerCut
 }
 
@@ -42,7 +42,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
     fileprivate struct State {
         var names: [String: File] = [:]
         var durableNames: [String: File] = [:]
-        /// Each entry is one atomic change of names; `nil` takes the name away.
+        /// Each entry is one atomic change of names; `nil` removes the name.
         var pendingNames: [[(name: String, file: File?)]] = []
         var open: [Int32: (file: File, name: String)] = [:]
         var nextDescriptor: Int32 = 3
@@ -66,12 +66,12 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
     /// The calls so far, by name.
     package var log: [String] { state.withLock { $0.log } }
 
-    /// Calls `watch` before each call, with its name; it may block.
+    /// Calls `watch` before each call, with the name of the call; `watch` may block.
     package func watch(_ watch: @escaping @Sendable (String) -> Void) {
         watcher.withLock { $0 = watch }
     }
 
-    /// Nothing works from here on.
+    /// Cuts the power: no call works from here on.
     package func cutPower() { state.withLock { $0.hasPower = false } }
 
     package var hasPower: Bool { state.withLock { $0.hasPower } }
@@ -80,12 +80,12 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         state.withLock { $0.faults[call] = fault }
     }
 
-    /// Bytes that all files together may have.
+    /// The bytes that all files together may have.
     package func limit(to capacity: Int) {
         state.withLock { $0.capacity = capacity }
     }
 
-    /// Goes through a power cut: a new disk with what this one could have kept.
+    /// Makes the disk after a power cut: a new disk with what this one could have kept.
     package func afterPowerCut(seed: UInt64) -> SimulatedDisk {
         var random = SeededGenerator(seed: seed)
         let result = SimulatedDisk()
@@ -137,7 +137,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
-    /// Flips a bit without anyone noticing, on disk and in memory.
+    /// Flips a bit on disk and in memory, without an error anywhere.
     package func damage(_ path: String, at offset: Int) {
         state.withLock { state in
             guard let file = state.names[path], offset < file.content.count else { return }
@@ -249,7 +249,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         do throws(SystemError) {
             try call("fdatasync") { state, _ in state.open[descriptor]?.file.settle() }
         } catch {
-            // As on Linux: the pages are clean now though they never reached the disk, and the next sync succeeds.
+            // As on Linux: the pages are clean now although they never reached the disk, and the next sync succeeds.
             state.withLock { if $0.hasPower { $0.open[descriptor]?.file.pending = [] } }
             throw error
         }
@@ -393,7 +393,8 @@ extension [UInt8] {
 
     fileprivate mutating func overwrite(at offset: Int, with bytes: ArraySlice<UInt8>) {
         if offset + bytes.count > count { resize(to: offset + bytes.count) }
-        // In one move: the collection's own way is slow in a debug build, and the tests do this a million times.
+        // Copies in one call: the collection's own method is slow in a debug build, and the tests do this a million
+        // times.
         withUnsafeMutableBytes { target in
             bytes.withUnsafeBytes { source in
                 if let to = target.baseAddress, let from = source.baseAddress {

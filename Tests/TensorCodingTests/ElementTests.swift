@@ -106,7 +106,7 @@ struct ElementTests {
         }
     }
 
-    /// The bytes of the row that F64 would be pulled by: adding that is `writing` for `reading`, and nothing else.
+    /// The bytes of the row with which F64 would be pulled: to add it, change `reading` to `writing`, and nothing else.
     @Test("a row of doubles writes eight bytes for each value")
     func doubles() {
         let row = ElementRow(writing: Double.self, numpy: "<f8")

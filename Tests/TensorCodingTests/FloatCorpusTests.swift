@@ -1,4 +1,4 @@
-// Numbers against the bits that others computed, and against the C library on adversarial ones.
+// Numbers against bits that other programs computed, and against the C library on adversarial numbers.
 
 import Foundation
 import Testing

@@ -1,4 +1,4 @@
-// Numbers in place of integers: values within the type and float32 are accepted, all others are an issue with their
+// Numbers in place of integers: values within the type and float32 are accepted; every other value is an issue with its
 // place, in any chunking. The limits are those of two's complement and of IEEE 754.
 
 import Names

@@ -1,4 +1,4 @@
-// The forms of a tensor and their results; sentences of the HTTP API's page on tensors.
+// The forms of a tensor and their results, according to the HTTP API's page on tensors.
 
 import Testing
 

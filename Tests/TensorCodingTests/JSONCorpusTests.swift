@@ -1,4 +1,4 @@
-// The reader against the JSON test suites of others: every verdict, in every chunking.
+// The reader against public JSON test suites: every verdict, in every chunking.
 
 import Testing
 
@@ -15,7 +15,7 @@ struct JSONCorpusTests {
         "y_object_escaped_null_in_key.json",
     ]
 
-    /// Texts on which RFC 8259 leaves the choice, and which are taken.
+    /// Texts that RFC 8259 leaves open and that the reader accepts.
     static let takenByChoice: Set = [
         "i_number_double_huge_neg_exp.json", "i_number_real_underflow.json", "i_structure_500_nested_arrays.json",
         "i_number_too_big_neg_int.json", "i_number_too_big_pos_int.json", "i_number_very_big_negative_int.json",

@@ -1,4 +1,4 @@
-// Every refusal gives its place as an editor counts it, and says what to change.
+// Every refusal gives its place as an editor counts it and says what to change.
 
 import Testing
 

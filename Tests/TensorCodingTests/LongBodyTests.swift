@@ -1,4 +1,4 @@
-// Bodies of which so much is collected that moving it takes milliseconds: it is moved when the reader is told to.
+// Bodies of which so much is collected that moving it takes milliseconds: the reader moves it when it is told to.
 
 import Testing
 

@@ -1,9 +1,9 @@
-// The tests' way to read bodies: a sink that knows some tensors, and feeding a body in chunks of a given size.
+// How the tests read bodies: a sink that knows some tensors, and bodies in chunks of a given size.
 
 import Names
 import TensorCoding
 
-/// A sink with room for named tensors; all others grow or go nowhere.
+/// A sink with room for named tensors; all others grow or are dropped.
 final class Recorder: TensorSink {
     var memory: [Name: UnsafeMutableBufferPointer<Float>] = [:]
     var budget = Int.max
@@ -47,7 +47,7 @@ func readBody(
     var start = 0
     while start < bytes.count {
         let end = size > bytes.count - start ? bytes.count : start + size
-        // A block of its own for each chunk, so that the sanitizer sees a read past its end.
+        // Each chunk has its own block, so that the sanitizer detects a read beyond its end.
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: end - start, alignment: 1)
         defer { chunk.deallocate() }
         chunk.copyBytes(from: bytes[start..<end])
@@ -65,7 +65,7 @@ func readBody(
 }
 
 extension DecodedTensor {
-    /// The values, where they lie in a growing buffer.
+    /// The values, if they are in a growing buffer or in rows.
     var grown: [Float] {
         switch content {
         case .dense(let buffer?): Array(buffer.values)

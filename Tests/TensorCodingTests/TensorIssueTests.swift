@@ -1,4 +1,4 @@
-// Mistakes in tensors: found, placed, counted, and never in the way of a syntax error that follows.
+// Mistakes in tensors: the reader finds, places and counts them, and still reports a syntax error that follows.
 
 import Testing
 

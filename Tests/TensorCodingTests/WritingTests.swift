@@ -39,7 +39,7 @@ struct WritingTests {
         #expect(String(decoding: writer.bytes, as: UTF8.self) == wanted)
     }
 
-    /// Digits and exponent of a decimal text, without the zeros at the digits' end.
+    /// The digits and exponent of a decimal text, without trailing zeros.
     private func decimal(_ text: String) -> (digits: UInt64, exponent: Int) {
         let parts = text.split(separator: "e")
         let fraction = parts[0].split(separator: ".")

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Timers")
 struct TimersTests {
-    /// A clock that stands still between two lines of a test.
+    /// A clock that moves only when the test sets it.
     private final class Hand: Sendable {
         private let time = Locked<UInt64>(0)
         private let rung = Locked<[String]>([])
@@ -16,7 +16,7 @@ struct TimersTests {
 
         func timer(_ name: String) -> Timer { Timer { [rung] _ in rung.withLock { $0.append(name) } } }
 
-        /// What rings on the way to a time.
+        /// Sets the time and rings every timer that is due; returns the names of those that rang.
         func turn(to now: UInt64) -> [String] {
             time.withLock { $0 = now }
             while timers.turn() == .worked {}

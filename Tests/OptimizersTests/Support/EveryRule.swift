@@ -58,7 +58,7 @@ enum EveryRule {
         "a.weight": [3, 16, 2], "b.beta": [5], "c.weight": [7, 33], "d.bias": [1], "e.bias": [64],
     ]
 
-    /// A model of the rule that uses as much of the pipeline as the rule takes.
+    /// A model of the rule that uses as much of the pipeline as the rule supports.
     static func model(_ optimizer: String, catalogue: Catalogue = .builtin) throws -> Replay {
         let setting = try SettingJSON.read(optimizer)
         let isTorch = setting["framework"] != nil
@@ -107,7 +107,7 @@ extension Replay {
         return gradients
     }
 
-    /// Whether no slot holds NaN or infinity.
+    /// Whether no slot contains NaN or infinity.
     var areSlotsFinite: Bool { optimizer.slots.allSatisfy(\.buffer.isFinite) }
 
     /// The bits of parameters, slots, scalars and step.

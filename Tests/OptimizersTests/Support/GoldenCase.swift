@@ -91,7 +91,7 @@ struct GoldenCase {
         return isTorch ? optimizer.setting("framework", to: .string("torch")) : optimizer
     }
 
-    /// Sparse cases of the CPU graph take each entry on its own; the fused and labelled ones sum duplicates first.
+    /// Sparse cases of the CPU graph treat each entry separately; the fused and labelled cases sum duplicates first.
     private var unique: Bool? {
         guard name.contains("_sparse_") else { return nil }
         if let unique = json["unique"] { return unique == .boolean(true) }

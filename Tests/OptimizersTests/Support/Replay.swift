@@ -91,7 +91,7 @@ final class Replay {
     }
 }
 
-/// Queries of tests: answered by plan, rule and state.
+/// Queries for tests, answered by the plan, the rule and the state.
 extension ModelOptimizer {
     var layout: ArenaLayout { plan.layout }
     var definition: SettingValue { plan.definition }

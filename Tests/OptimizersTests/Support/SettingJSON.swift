@@ -1,5 +1,5 @@
-// A tiny JSON reader that keeps the order of members, for the golden files; it makes the `SettingValue` that the server's own
-// reader would make.
+// A tiny JSON reader for the golden files, which keeps the order of members. It makes the same `SettingValue` as the
+// server's own reader.
 
 import Glibc
 import Names

@@ -1,4 +1,4 @@
-// The exchanges under api/examples, as Tests/conformance reads them: one request and one answer in a file each.
+// The exchanges under api/examples, as Tests/conformance reads them: each file contains one request and one answer.
 
 import Foundation
 
@@ -13,7 +13,7 @@ struct ExampleExchange {
     let body: [UInt8]?
     let answer: String
 
-    /// All of them, in the order in which they are sent.
+    /// All exchanges, in the order in which they are sent.
     static func all() throws -> [ExampleExchange] {
         var folder = URL(filePath: #filePath)
         for _ in 0..<4 { folder.deleteLastPathComponent() }

@@ -23,7 +23,7 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
 
     /// Serves from its own directory.
     ///
-    /// With timers that a test turns by hand, no other time passes.
+    /// With timers that a test turns by hand, time passes only when the test turns them.
     init(memoryLimit: Int = 1 << 30, timers: Timers = .process) throws {
         self.timers = timers
         try #require(timers.start())
@@ -44,7 +44,7 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
         change.broadcast()
     }
 
-    /// Sends a request, its body in pieces of so many bytes, and waits for the answer; nil where the connection is cut.
+    /// Sends a request, its body in pieces of `pieces` bytes, and waits for the answer; nil if the connection is cut.
     func send(
         _ method: Method, _ target: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
         pieces: Int = .max
@@ -97,11 +97,11 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
         }
     }
 
-    /// Waits until the exchange is settled, at its deadline at the latest, where it has one.
+    /// Waits until the exchange is settled; a deadline settles it too.
     private func wait(for exchange: Exchange) {
         settled.wait(for: change) { settled in settled.remove(ObjectIdentifier(exchange)).map { _ in () } }
     }
 
-    /// The request has been sent whole, and nothing came of it.
+    /// Thrown if the whole request has been sent and the server neither answers nor waits.
     struct Unanswered: Error {}
 }

@@ -1,8 +1,8 @@
-// A directory under /tmp that goes away with its test.
+// A directory under /tmp that is removed at the end of its test.
 
 import Foundation
 
-/// A directory of a test's own.
+/// A directory for one test.
 final class TemporaryDirectory {
     let path: String
 

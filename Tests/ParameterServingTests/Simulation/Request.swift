@@ -1,12 +1,12 @@
-// A request of a simulated client, and what has come of it. A client that has got no answer before the daemon died sends
-// the same again, under the same key.
+// A request of a simulated client, and its outcome. A client without an answer when the daemon dies sends the same
+// request again, under the same key.
 
 import Names
 import Optimizers
 
 @testable import ParameterServing
 
-/// One request, however often it is sent.
+/// One request, however many times it is sent.
 final class Request: @unchecked Sendable {
     enum Kind: Equatable {
         case create, delete, save
@@ -23,22 +23,23 @@ final class Request: @unchecked Sendable {
         case deleted
         case saved(CheckpointFacts)
         case receipt(Receipt)
-        /// The model's values are others now; false where there was nothing to go back to.
+        /// Whether the model's values have changed; false if there was no state to go back to.
         case changed(Bool)
     }
 
     let kind: Kind
     let name: String
-    /// The creation that it is meant for; nil for a name that was free.
+    /// The uid of the intended model; nil for a name that was free.
     let uid: ModelUID?
     let key: RequestKey
-    /// The life of the daemon in which it was sent last.
+    /// The number of the daemon's life in which it was last sent.
     var life = 0
-    /// What has been created for it, as far as a start has shown.
+    /// The model created for it, as far as a start has shown one.
     var adopted: ModelUID?
-    /// Whether the clients' account holds it already, since a start has shown that it was applied.
+    /// Whether the clients' account includes it already, because a start has shown that it was applied.
     var isCounted = false
-    /// Whether the clients' account may hold it already, since a start has shown values that no one was sure of.
+    /// Whether the clients' account may include it already, because a start has shown values that no client was sure
+    /// of.
     var mayBeCounted = false
 
     init(_ kind: Kind, _ name: String, _ uid: ModelUID?, number: Int) {
@@ -57,7 +58,7 @@ final class Request: @unchecked Sendable {
 }
 
 extension Request.Kind {
-    /// Whose counter it raises.
+    /// The worker whose count it raises.
     var worker: Int? { if case .push(let worker, _) = self { worker } else { nil } }
 }
 

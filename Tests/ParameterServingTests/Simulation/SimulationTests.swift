@@ -1,5 +1,5 @@
-// A daemon, its disk and its clients on one thread, killed and cut off anywhere, over thousands of seeds: nothing that was
-// acknowledged is lost, nothing counts twice, nothing comes back, and everyone gets an answer.
+// A daemon, its disk and its clients on one thread, killed and cut off anywhere, over thousands of seeds: nothing that
+// was acknowledged is lost, counted twice or undone, and every client gets an answer.
 
 import Foundation
 import Testing
@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Simulation")
 struct SimulationTests {
-    /// The seeds to try: 200, or those that the environment names as `17` or `0..<2000`.
+    /// The seeds to try: 200, or those that the environment gives as `17` or `0..<2000`.
     private static let seeds: Range<UInt64> = {
         let text = ProcessInfo.processInfo.environment["PARAMD_SEEDS"] ?? "0..<200"
         let ends = text.components(separatedBy: "..<").compactMap(UInt64.init)

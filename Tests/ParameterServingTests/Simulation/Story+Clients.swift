@@ -1,4 +1,4 @@
-// The simulated clients: they ask, repeat requests without an answer, read, and record what they were told.
+// The simulated clients: they send requests, repeat those without an answer, read, and record the answers.
 
 import Names
 import Optimizers
@@ -17,7 +17,7 @@ final class Wait: @unchecked Sendable {
 extension Story {
     static let settings: SettingValue = ["optimizer": "sgd", "learning_rate": 1]
 
-    /// One step of one client.
+    /// Does one step of one client.
     func act() {
         if let forgotten = open.first(where: { $0.life < life }) { return send(forgotten) }
         let name = Self.names[pick(0...2)]
@@ -35,7 +35,7 @@ extension Story {
         }
     }
 
-    /// A request that the clients can only account for while nothing else is in progress.
+    /// A request whose effect the clients can account for only if no other request is in progress.
     private func change(of truth: Truth) -> Request.Kind {
         let checkpoint = truth.checkpoints.keys.sorted().randomElement(using: &random)
         switch pick(0...5) {
@@ -83,7 +83,7 @@ extension Story {
         }
     }
 
-    /// A daemon that ends in good order has answered every pull.
+    /// A daemon that is stopped cleanly has answered every pull.
     func checkWaits(isDead: Bool) {
         if !isDead, let wait = waits.first(where: { $0.answers == 0 }) {
             fail("a pull of \(wait.name) after \(wait.since) was never answered")
@@ -93,7 +93,7 @@ extension Story {
 
     // MARK: Sending
 
-    /// Sends a request to the daemon that is there now.
+    /// Sends a request to the daemon that is running now.
     func send(_ request: Request) {
         request.life = life
         guard let registry else { return }
@@ -125,7 +125,7 @@ extension Story {
         case .delete: registry.delete(request.name, key: request.key) { answer($0.map { _ in .deleted }) }
         default:
             guard let model = try? registry.model(named: request.name), model.uid == request.uid else {
-                // It has been deleted meanwhile, and nobody is interested any more.
+                // The model has been deleted meanwhile, so no client needs the answer.
                 return open.removeAll { $0 === request }
             }
             send(request, to: model, registry) { answer($0) }
@@ -157,7 +157,7 @@ extension Story {
 
     // MARK: Answers
 
-    /// Writes down what was answered since the last time.
+    /// Records the answers since the last call.
     func settle() {
         while !answers.isEmpty {
             let (request, result) = answers.removeFirst()
@@ -223,7 +223,7 @@ extension Story {
         truth.begin(uid)
     }
 
-    /// What the step held is known from its sum alone.
+    /// Records the counts after a rollback: the clients know only that their sum is the step.
     private func goBack(_ request: Request, _ truth: inout Truth) {
         guard let model = try? registry?.model(named: request.name), model.uid == request.uid else { return }
         let current = model.publication.current

@@ -1,5 +1,5 @@
-// A simulated history: a daemon, its disk and its clients on one thread, all of it decided by a seed. The daemon is the
-// real one from its registry down to the calls of the file system; it dies anywhere and is started again.
+// A simulated history: a daemon, its disk and its clients on one thread, all decided by a seed. The daemon is real,
+// from its registry down to the calls of the file system; it dies at any point and is started again.
 
 import Journal
 import Names
@@ -9,7 +9,7 @@ import SimulatedMachine
 @testable import ParameterServing
 @testable import Threading
 
-/// A history and what is wrong with it.
+/// A history and the problems found in it.
 final class Story: @unchecked Sendable {
     static let names = ["a", "b", "é"]
 
@@ -25,11 +25,11 @@ final class Story: @unchecked Sendable {
     /// Answers in the order in which they came.
     var answers: [(request: Request, result: Result<Request.Answer, ServingError>)] = []
     var waits: [Wait] = []
-    /// Every model that anyone has heard of.
+    /// Every model that a client or a start has seen.
     var known: Set<ModelUID> = []
     var requests = 0
     private(set) var problems: [String] = []
-    /// All that happened, for comparisons.
+    /// All events, to compare runs of the same seed.
     private(set) var trace = ""
 
     init(seed: UInt64) {
@@ -38,7 +38,7 @@ final class Story: @unchecked Sendable {
         for name in Self.names { truths[name] = Truth() }
     }
 
-    /// Lives the whole history; a broken invariant is a problem, as in a release build that goes on.
+    /// Runs the whole history. A broken invariant is a problem and does not stop the run, as in a release build.
     func run() {
         let broken = Invariants()
         Invariants.$collected.withValue(broken) { live() }
@@ -71,7 +71,7 @@ final class Story: @unchecked Sendable {
 
     // MARK: Lives
 
-    /// Starts the daemon; false where it died while it started.
+    /// Starts the daemon; false if it died during the start.
     private func begin() -> Bool {
         life += 1
         simulation = Simulation { [unowned self] count in pick(0...count - 1) }
@@ -120,10 +120,10 @@ final class Story: @unchecked Sendable {
         isUncertain = isUncertain || losesPower && (mode == .none || mode == .interval(milliseconds: 5))
     }
 
-    /// Whether the next start may have lost what was acknowledged.
+    /// Whether the next start may have lost acknowledged changes.
     private(set) var isUncertain = false
 
-    /// Lives once more, until every request is answered, and then looks whether the disk holds the same.
+    /// Starts the daemon once more until every request is answered, then checks that another start finds the same.
     private func finish() {
         while problems.isEmpty, !begin() {}
         for _ in 0..<20_000 where problems.isEmpty && !open.isEmpty {
@@ -139,9 +139,9 @@ final class Story: @unchecked Sendable {
         end(dies: false)
     }
 
-    // MARK: What a start shows
+    // MARK: The findings of a start
 
-    /// Compares what the daemon has come back with to what the clients know.
+    /// Compares the models that the daemon recovered with what the clients know.
     private func reconcile() {
         let models = Dictionary(uniqueKeysWithValues: (registry?.list() ?? []).map { ($0.name, $0) })
         for name in Self.names { reconcile(name, models[name]) }
@@ -165,7 +165,7 @@ final class Story: @unchecked Sendable {
                 }
             }
             truth.begin(model?.uid)
-            // Of one that has come back the clients have forgotten how many pushes they sent: they take numbers far above.
+            // A model may have returned whose numbers the clients no longer know: they continue with far higher ones.
             truth.seqs = truth.seqs.map { _ in 1000 * life }
             if let uid = model?.uid { known.insert(uid) }
         }
@@ -175,7 +175,7 @@ final class Story: @unchecked Sendable {
         if let model { compare(model, name) }
     }
 
-    /// Compares the newest version of a model to what the clients know.
+    /// Compares the newest version of a model with what the clients know.
     func compare(_ model: Model, _ name: String) {
         guard var truth = truths[name] else { return }
         let current = model.publication.current
@@ -192,7 +192,7 @@ final class Story: @unchecked Sendable {
         truth.shown[current.version] = counts
         truth.newest = max(truth.newest, current.version)
         for request in mine where request.life < life {
-            // The daemon died before it could say that it has taken this push.
+            // The daemon died before it could answer this push, but has applied it.
             guard let worker = request.kind.worker, counts[worker] == truth.counts[worker] + 1 else { continue }
             truth.counts[worker] += 1
             request.isCounted = true
@@ -201,7 +201,7 @@ final class Story: @unchecked Sendable {
             truth.counts = counts
             truth.receipts = truth.receipts.map { _ in nil }
             for request in mine { (request.isCounted, request.mayBeCounted) = (false, true) }
-            // What it repeats may be lost, and then it would be the first.
+            // The push that such a request repeats may be lost; the request would then be applied as the first.
             open.removeAll { $0.name == name && $0.isRepeat }
         }
         truths[name] = truth

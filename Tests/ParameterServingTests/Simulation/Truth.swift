@@ -1,5 +1,5 @@
-// What the clients of one name know for certain, kept by themselves from the answers that they got: the other side of
-// every comparison.
+// What the clients of one name know for certain, recorded by the clients from their answers. Every comparison uses it
+// as the expected state.
 
 @testable import ParameterServing
 
@@ -9,26 +9,26 @@
 struct Truth {
     static let workers = 3
 
-    /// The model that has the name; nil for none.
+    /// The model that has the name; nil if there is none.
     var uid: ModelUID?
-    /// The models that have had it.
+    /// The models that have had the name.
     var past: Set<ModelUID> = []
-    /// How many pushes of each worker are in the values.
+    /// The number of each worker's pushes that the values include.
     var counts = [Int](repeating: 0, count: workers)
     /// The number of each worker's last acknowledged push.
     var seqs = [Int](repeating: 0, count: workers)
-    /// The receipt of it, as long as it must be known.
+    /// The receipt of that push, as long as the daemon must know it.
     var receipts = [Receipt?](repeating: nil, count: workers)
-    /// What each version held that someone has seen.
+    /// The counts in each version that a client has seen.
     var shown: [Int: [Int]] = [:]
-    /// The highest version that someone was told of.
+    /// The highest version in any answer.
     var newest = 0
-    /// What each checkpoint holds.
+    /// The counts in each checkpoint.
     var checkpoints: [UInt64: [Int]] = [:]
-    /// Whether every step moved one count, so that they add up to the step.
+    /// Whether every step has changed exactly one count, so that the counts add up to the step.
     var isPlain = true
 
-    /// The name belongs to another model from now on, or to none.
+    /// Starts again for another model of the name, or for none.
     mutating func begin(_ uid: ModelUID?) {
         let past = past
         self = Truth()
@@ -36,7 +36,7 @@ struct Truth {
         self.past = past.union([uid].compactMap(\.self))
     }
 
-    /// The values that a model may have while these requests are unanswered; nil where all are possible.
+    /// Whether a model may have these counts while the requests in `open` are unanswered.
     func allows(_ counts: [Int], step: Int, open: [Request]) -> Bool {
         for request in open {
             switch request.kind {

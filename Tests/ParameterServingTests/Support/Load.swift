@@ -1,4 +1,4 @@
-// Workers that push as fast as they are answered, and a list of what was acknowledged to them.
+// Workers that push again as soon as they have an answer, and a list of the acknowledged pushes.
 
 import Names
 import Optimizers
@@ -6,7 +6,7 @@ import Threading
 
 @testable import ParameterServing
 
-/// A push with the receipt that its worker got.
+/// A push with its receipt.
 struct Acknowledged: Sendable {
     var number: Int
     var key: PushKey
@@ -19,7 +19,7 @@ final class Load: Sendable {
     private let running: Locked<Int>
     private let done = Condition()
 
-    /// Starts the workers; each pushes `pushes` times, one push after the other.
+    /// Starts the workers; each makes `pushes` pushes, one after the other.
     init(_ model: Model, workers: Int, pushes: Int) {
         running = Locked(workers)
         for worker in 0..<workers {

@@ -1,4 +1,4 @@
-// Where a test's registry keeps its models: in memory, or in a directory under /tmp that goes away with the test.
+// The place where a test's registry keeps its models: memory, or a directory under /tmp that is removed after the test.
 
 import Glibc
 import Journal
@@ -30,10 +30,10 @@ enum Place: CaseIterable, Sendable {
 }
 
 extension ModelRegistry {
-    /// Waits for what the snapshot keeper is doing.
+    /// Waits until the snapshot keeper is idle.
     ///
-    /// After each push of a test that counts on snapshots: on a busy machine the keeper's thread would otherwise fall
-    /// behind, and then no snapshot or two of them fall where the test expects one.
+    /// A test that counts snapshots calls it after each push: on a busy machine the keeper's thread would otherwise
+    /// fall behind, and the expected snapshot would be missing or would be two.
     func waitForKeeper() { keeper?.waitUntilIdle() }
 }
 
@@ -60,7 +60,7 @@ final class TemporaryDirectory {
         ).registry
     }
 
-    /// As `open`, with what recovery found.
+    /// As `open`, but also returns the findings of recovery.
     func recover(
         memoryLimit: Int = 1 << 30, segmentBytes: Int = 64 << 10, snapshotAllowance: Int = 64 << 20,
         receiptWindow: Int = 256
@@ -77,7 +77,7 @@ final class TemporaryDirectory {
         try DataDirectory(path, settings: JournalSettings(segmentBytes: segmentBytes))
     }
 
-    /// The directory to look at, whoever has it open.
+    /// Opens the directory for reading, even while a daemon has it open.
     var reading: DataDirectory { DataDirectory(reading: path) }
 
     /// The files of one part of the directory that hold records or states, in order.
@@ -85,8 +85,8 @@ final class TemporaryDirectory {
         Self.entries("\(path)/\(part)").filter { $0 != "LOCK" && $0 != "SYNCED" }.sorted()
     }
 
-    /// What a crash at this moment would leave: the journal as it is, not closed, and nothing that tells how far it was
-    /// durable.
+    /// A copy of the directory as a crash at this moment would leave it: the journal as it is, not closed, and without
+    /// the file that says how far it was durable.
     func crashImage() throws -> TemporaryDirectory {
         let copy = try TemporaryDirectory()
         for part in ["journal", "snapshots", "checkpoints"] {

@@ -59,14 +59,14 @@ extension Model {
         return try perform(Change.push(push))
     }
 
-    /// What `body` finds between two commands.
+    /// The result of `body`, which runs between two commands.
     func inspected<Found: Sendable>(_ body: @escaping @Sendable (ModelState) -> Found) -> Found {
         let found = Future<Found>()
         inspect { state in found.fulfil(body(state)) }
         return found.wait()
     }
 
-    /// Carries a change out, or gives the answer of an earlier request.
+    /// Applies a change, or returns the answer to an earlier request.
     func perform<Answer>(_ change: Change<Answer>) throws(ServingError) -> Answer {
         let answer = Future<Result<Answered<Answer>, ServingError>>()
         submit(change) { answer.fulfil($0) }
@@ -74,7 +74,7 @@ extension Model {
     }
 }
 
-/// Something that pushes can be made for.
+/// A target for pushes.
 protocol PushTarget {
     var layout: ArenaLayout { get }
     func takeArena() throws(ServingError) -> Arena
@@ -88,7 +88,7 @@ extension ModelState: PushTarget {
 
 extension PushTarget {
 
-    /// The push as a network thread would hand it over.
+    /// The push in the form in which a network thread passes it on.
     func makePush(_ values: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Push {
         let arena = try takeArena()
         try arena.payInFull()
@@ -108,7 +108,7 @@ extension PushTarget {
 }
 
 extension Model {
-    /// Sets values from outside.
+    /// Imports values.
     @discardableResult
     func load(_ values: [Name: [Float]], ifVersion: [Int]? = nil) throws -> ChangedVersion {
         let push = try makePush(values)
@@ -135,7 +135,7 @@ extension Model {
 }
 
 extension ModelDefinition {
-    /// Parameters as vectors with first values.
+    /// Parameters as vectors with their initial values.
     static func of(_ settings: SettingValue, _ values: [(Name, [Float])]) -> ModelDefinition {
         ModelDefinition(
             settings: settings,

@@ -36,7 +36,7 @@ enum Sample {
             gradientNorm: 0.1, updateRatio: step == 1 ? nil : 1e-3, overflow: step == 2, nextLossScale: 1024, gap: 1)
     }
 
-    /// A model of the sample definition after two pushes, with fixed numbers where a registry would draw random ones.
+    /// A model of the sample definition after two pushes, with fixed numbers in place of the random ones of a registry.
     static func model() throws -> ModelState {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 20, threads: 0), .builtin)
         var model = try assembly.assemble("sample", ModelUID(number: 0xCAFE_F00D), .definition(definition))
@@ -53,7 +53,7 @@ enum Sample {
 
     static func image() throws -> ModelImage { try model().view }
 
-    /// A definition with a parameter of every type of integers beside a trained and an untrained one.
+    /// A definition with a trained parameter, an untrained one, and one of every integer type.
     static var integers: ModelDefinition {
         let values = ModelDefinition.of(
             ["optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": 0.5],
@@ -82,7 +82,7 @@ enum Sample {
 }
 
 extension ModelImage {
-    /// The head as it is written.
+    /// The head in its binary form.
     var headBytes: [UInt8] {
         var bytes: [UInt8] = []
         head.write { bytes += $0 }
@@ -105,7 +105,7 @@ extension ImageSource {
 }
 
 extension Sample.Form {
-    /// The form's bytes, made anew by the code under test.
+    /// The bytes of the form, written by the code under test.
     func bytes() throws -> [UInt8] {
         let model = try Sample.model()
         switch self {
@@ -140,13 +140,13 @@ extension Sample.Form {
         }
     }
 
-    /// One parameter dense, one by rows, every optional field there.
+    /// A push with one dense parameter, one by rows, and every optional field.
     private func push(_ model: ModelState) throws -> Push {
         var push = try model.makePush(["w": [1, 2, 3]], seq(3, epoch: 0), basedOn: .step(1))
         let rows = FloatBuffer(owed: 2)
         rows.fill(0.5)
         push.gradients.sparse[1] = SparseRows(indices: [0, 0], values: rows)
-        // As the first release made it; what is stored is only compared.
+        // A push as the first release made it; the stored bytes are only compared.
         push.fingerprint = Fingerprint(high: 0x8995_FC16_0485_37E8, low: 0x2D78_F83C_B31D_F150)
         push.loss = 0.25
         return push
@@ -212,7 +212,7 @@ func parse<Value>(_ bytes: [UInt8], _ body: (inout ByteReader) throws(FormatErro
     }
 }
 
-/// A definition as it is written.
+/// A definition in its binary form.
 func bytes(of definition: ModelDefinition) -> [UInt8] {
     var head = ByteWriter()
     let values = definition.encoded(into: &head)

@@ -1,4 +1,5 @@
-// A line of a scenario: a verb, words, and settings such as `lr=0.5`, `w=[1,2]` or `worker=a`; and the core's answers as lines.
+// A line of a scenario: a verb, words, and settings such as `lr=0.5`, `w=[1,2]` or `worker=a`. Also the core's answers
+// as lines.
 
 import Names
 import Optimizers
@@ -8,7 +9,7 @@ import Optimizers
 /// A line of a scenario, in parts.
 struct ScenarioCommand {
     let verb: String
-    /// What stands without `=`; the first is what the command is about.
+    /// The words without `=`; the first names the model that the command is about.
     let words: [String]
     private let members: [(key: String, value: String)]
 
@@ -38,7 +39,7 @@ struct ScenarioCommand {
         text("worker").map { seq(integer("seq") ?? 1, Name($0), epoch: integer("epoch") ?? 0) }
     }
 
-    /// The step, or the version, that a gradient was computed at.
+    /// The step or version at which a gradient was computed.
     func basis(of uid: ModelUID) -> Basis? {
         if let version = integer("since") { return .cursor(Cursor(uid: uid, version: version)) }
         return integer("at").map { .step($0) }
@@ -49,14 +50,14 @@ struct ScenarioCommand {
         return text.dropFirst().dropLast().split(separator: ",").map { Float($0) ?? .nan }
     }
 
-    /// What is written in brackets.
+    /// The members whose values are in brackets, by name.
     var tensors: [Name: [Float]] {
         var tensors: [Name: [Float]] = [:]
         for (key, value) in members { tensors[Name(key)] = Self.numbers(value) }
         return tensors
     }
 
-    /// Everything else that is not about the request, as the body of a patch or a definition.
+    /// All settings that do not describe the request, as the body of a patch or a definition.
     var settings: SettingValue {
         .object(
             members.filter { !Self.own.contains($0.key) && !$0.key.contains(".") && Self.numbers($0.value) == nil }
@@ -84,11 +85,11 @@ extension [Float?] {
     fileprivate var text: String { "[\(map { $0.map(short) ?? "own" }.joined(separator: ","))]" }
 }
 
-/// A number as one would write it.
+/// A number as a person would write it.
 private func short(_ number: Float) -> String { Int(exactly: number).map(String.init) ?? "\(number)" }
 
 extension PublishedVersion {
-    /// Version, step and values.
+    /// The version, the step and the values.
     var line: String {
         let texts = facts.layout.parameters.enumerated().map { index, parameter in
             "\(parameter.name)=\(values(at: index).map { Optional($0) }.text)"
@@ -117,7 +118,7 @@ extension [Complaint] {
 }
 
 extension ServingError {
-    /// What was refused, and why.
+    /// The refused command, and the reason.
     var line: String {
         switch self {
         case .invalid(let complaints): "refused: \(complaints.line)"

@@ -1,5 +1,5 @@
-// Scenarios as text: a command, `----`, what follows from it, and an empty line; what stands before is for readers. Written
-// again from what the code does with PARAMD_WRITE_SCENARIOS=1, to be read by a person before it is committed.
+// Scenarios as text: a command, `----`, its output, and an empty line; text before a command is for readers. With
+// PARAMD_WRITE_SCENARIOS=1 the files are written from the code's output; read them before you commit them.
 
 import Foundation
 
@@ -7,7 +7,7 @@ import Foundation
 struct ScenarioFile {
     /// A command with its output.
     struct Block: Equatable {
-        /// Comments and empty lines in front of it.
+        /// The comments and empty lines before it.
         var preface: [String]
         var command: String
         var output: [String]
@@ -52,7 +52,7 @@ struct ScenarioFile {
         rest = preface
     }
 
-    /// Whether files are to be written and not compared.
+    /// Whether files are written instead of compared.
     static var isWriting: Bool { ProcessInfo.processInfo.environment["PARAMD_WRITE_SCENARIOS"] == "1" }
 
     /// Writes the file with other outputs.

@@ -1,4 +1,4 @@
-// What the words of a scenario do to the machine.
+// The effect of each verb of a scenario on the machine.
 
 import Names
 import Optimizers

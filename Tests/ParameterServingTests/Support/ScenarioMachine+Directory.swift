@@ -33,7 +33,7 @@ extension ScenarioMachine {
         }
     }
 
-    /// Decides a creation; where it goes on, its record gets the next position.
+    /// Decides a creation; if it is to be logged, its record gets the next position.
     func decide(_ creation: Creation) throws -> (Pending, UInt64)? {
         let verdict = try directory.decide(
             creation, on: holder(of: creation.name), .builtin, mostModels: assembly.configuration.mostModels,
@@ -57,7 +57,7 @@ extension ScenarioMachine {
         return nil
     }
 
-    /// The same for a deletion.
+    /// As above, for a deletion.
     func decide(_ deletion: Deletion) throws -> (Pending, UInt64)? {
         guard let uid = try directory.decide(deletion, on: holder(of: deletion.name), closed: closed) else {
             tell("again: deleted")
@@ -72,7 +72,7 @@ extension ScenarioMachine {
         end(pending, at: position)
     }
 
-    /// Applies what is logged at `position`.
+    /// Applies the record at `position`.
     func end(_ pending: Pending, at position: UInt64) {
         switch pending {
         case .change(let uid, let command): apply(command, uid, at: position)
@@ -90,7 +90,7 @@ extension ScenarioMachine {
         }
     }
 
-    /// Takes back what could not be logged.
+    /// Withdraws a command that could not be logged.
     func lose(_ pending: Pending) {
         unlog()
         switch pending {
@@ -117,7 +117,7 @@ extension ScenarioMachine {
         }
     }
 
-    /// Stops serving a model, as a start does that is told to leave it out.
+    /// Stops serving a model, as a start with --without-model does.
     func shelve(_ name: String) throws {
         let uid = try uid(of: name)
         unavailable[Name(name)] = UnavailableModel(name: name, uid: uid, reason: .leftOut)
@@ -134,7 +134,7 @@ extension ScenarioMachine {
 }
 
 extension ScenarioCommand {
-    /// What the model must be.
+    /// The condition on the model.
     fileprivate var condition: ModelCondition? {
         guard let number = text("if-uid").flatMap({ UInt32($0, radix: 16) }) else { return nil }
         return ModelCondition(uid: ModelUID(number: number), versions: integer("if-version").map { [$0] })

@@ -1,4 +1,4 @@
-// The other drivers of the core in a scenario: what a start, a rollback and a salvage do with the records there are.
+// The other drivers of the core in a scenario: a start, a rollback and a salvage, applied to the records so far.
 
 import Names
 import Optimizers
@@ -7,7 +7,8 @@ import Optimizers
 @testable import ParameterServing
 
 extension ScenarioMachine {
-    /// Reads the records as a start does, with as many workers as there are and whatever the time, and compares to the bit.
+    /// Reads the records as a start does, without the limit of workers and without the time, and compares the states to
+    /// the bit.
     func replay() throws {
         let (again, states) = try read { _ in }
         tell(again.models == directory.models ? "the same models" : "other models: \(again.models)")
@@ -22,7 +23,7 @@ extension ScenarioMachine {
         }
     }
 
-    /// Goes back to a step: of the states that the records pass at it, the last counts.
+    /// Goes back to a step; if the records pass it more than once, the last time counts.
     func rollback(_ command: ScenarioCommand) throws {
         let (uid, step) = (try uid(of: command.name), command.integer("step"))
         var found: ModelImage?
@@ -31,7 +32,7 @@ extension ScenarioMachine {
         try submit(.restore(Restoration(found)), to: command.name)
     }
 
-    /// Goes on as after so many records that clients may have seen and that are lost.
+    /// Continues as after the loss of this many records that clients may have seen.
     func salvage(losing records: Int) {
         let gap = directory.gap(of: UInt64(records))
         let position = log(gap.record)
@@ -43,7 +44,7 @@ extension ScenarioMachine {
         }
     }
 
-    /// Reads all records; `each` sees the models after every one of them.
+    /// Reads all records; calls `each` with the models after every record.
     private func read(
         _ each: ([ModelUID: ModelState]) throws -> Void
     ) throws -> (DirectoryState, [ModelUID: ModelState]) {

@@ -1,5 +1,5 @@
-// The core with nothing around it: decides a command, keeps its record in a list, applies it, and tells the effects as lines.
-// A replay reads the list as a start does and has to come to the same bits.
+// The core without anything around it: decides a command, keeps its record in a list, applies it, and returns the
+// effects as lines. A replay reads the list as a start does and must reach the same bits.
 
 import Names
 import Optimizers
@@ -8,9 +8,9 @@ import Threading
 @testable import Journal
 @testable import ParameterServing
 
-/// A directory of models that a scenario drives.
+/// A directory of models that a scenario controls.
 final class ScenarioMachine {
-    /// A command that is on its way to the log, or to the model or the directory.
+    /// A command that has been decided and not yet applied.
     enum Pending {
         case change(ModelUID, Command)
         case creation(Creation, ModelState, count: UInt64)
@@ -23,7 +23,7 @@ final class ScenarioMachine {
     var publications: [ModelUID: Publication] = [:]
     var checkpoints: [String: ModelImage] = [:]
     var pending: [Int: Pending] = [:]
-    /// Creations that wait for one of the same name.
+    /// Creations that wait for another creation of the same name.
     var waiting: [Creation] = []
     /// Models that are not served.
     var unavailable: [Name: UnavailableModel] = [:]
@@ -33,15 +33,15 @@ final class ScenarioMachine {
     /// Seconds since the scenario began.
     var now = Locked(0)
     lazy var timers = Timers { [now] in UInt64(now.withLock { $0 }) * 1_000_000_000 }
-    /// Pulls that wait, by what the scenario calls them.
+    /// Waiting pulls, by their names in the scenario.
     var pulls: [String: (publication: Publication, token: WaitToken, timer: Timer)] = [:]
     private let told = Locked<[String]>([])
 
     var tick: Tick { now.withLock { Tick(uptime: UInt64($0) * 1_000_000_000, time: 1000 + $0) } }
 
-    /// Carries out a line of a scenario.
+    /// Executes a line of a scenario.
     ///
-    /// - Returns: What followed.
+    /// - Returns: The lines of its output.
     func perform(_ line: String) -> [String] {
         do {
             try perform(ScenarioCommand(line))
@@ -58,7 +58,7 @@ final class ScenarioMachine {
 
     func tell(_ line: String) { told.withLock { $0.append(line) } }
 
-    /// For callbacks, which may not hold the machine.
+    /// The same for callbacks, which must not refer to the machine.
     var teller: @Sendable (String) -> Void { { [told] line in told.withLock { $0.append(line) } } }
 
     func uid(of name: String) throws -> ModelUID {
@@ -70,7 +70,7 @@ final class ScenarioMachine {
 
     // MARK: Log, then apply
 
-    /// Decides a command; where it goes on, its record gets the next position.
+    /// Decides a command; if it is to be logged, its record gets the next position.
     func decide(_ command: Command, for name: String) throws -> (ModelUID, Command, UInt64)? {
         let uid = try uid(of: name)
         switch try models[uid]?.decide(command, at: tick) {
@@ -94,7 +94,7 @@ final class ScenarioMachine {
         return UInt64(records.count)
     }
 
-    /// Takes the last record back, which could not be written.
+    /// Withdraws the last record, which could not be written.
     func unlog() { records.removeLast() }
 
     func apply(_ command: Command, _ uid: ModelUID, at position: UInt64) {

@@ -1,11 +1,11 @@
-// A data directory on the simulated disk: it needs no time to sync, so that a test can afford hundreds of starts.
+// A data directory on the simulated disk: a sync takes no time, so a test can afford hundreds of starts.
 
 import Journal
 import SimulatedMachine
 
 @testable import ParameterServing
 
-/// A data directory that is gone with the test.
+/// A data directory that exists as long as the test refers to it.
 struct SimulatedDirectory {
     private static let path = "/simulated"
     private let disk = SimulatedDisk()
@@ -28,11 +28,11 @@ struct SimulatedDirectory {
         return try ModelRegistry.open(data, configuration: configuration, catalogue: .builtin) { _ in }.0
     }
 
-    /// The directory to look at, whoever has it open.
+    /// Opens the directory for reading, even while a daemon has it open.
     var reading: DataDirectory { DataDirectory(reading: Self.path, on: disk) }
 
-    /// What a crash at this moment would leave: the journal as it is, not closed, and nothing that tells how far it was
-    /// durable.
+    /// A copy of the directory as a crash at this moment would leave it: the journal as it is, not closed, and without
+    /// the file that says how far it was durable.
     func crashImage() -> SimulatedDirectory {
         let copy = SimulatedDirectory()
         for path in disk.paths where !path.hasSuffix("/LOCK") && !path.hasSuffix("/SYNCED") {
