@@ -31,7 +31,7 @@ struct MachineMemory: Sendable {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// Half of that: the rest is for memory outside the budget, and for the system's page cache.
+    /// Half of the memory: the rest is for allocations outside the budget, and for the system's page cache.
     var half: ByteCount { ByteCount(bytes: bytes / 2) }
 
     /// The limit files of this process's control groups and of all their parents, version 2 or 1.

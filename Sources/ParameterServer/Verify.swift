@@ -45,7 +45,7 @@ struct Verify: DirectoryCommand {
         print("all intact")
     }
 
-    /// Prints what else is missing, as far as the damage allows to read it.
+    /// Prints what else is missing, as far as the damaged directory can be read.
     private func tellGaps() {
         for gap in (try? DataDirectory(reading: directory).gaps()) ?? [] { print("missing: \(gap)") }
     }

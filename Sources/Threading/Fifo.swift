@@ -14,7 +14,7 @@ public struct Fifo<Element> {
     /// The number of elements.
     @inlinable
     public var count: Int { elements.count - head }
-    /// Whether there are none.
+    /// Whether the queue is empty.
     @inlinable
     public var isEmpty: Bool { count == 0 }
 

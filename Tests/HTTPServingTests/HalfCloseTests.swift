@@ -71,7 +71,7 @@ struct HalfCloseTests {
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
     }
 
-    /// The library checks the connection that has been quiet for longest first.
+    /// The library first checks the connection that has been quiet for longest.
     @Test("a waiting exchange is completed as if the client were still sending", arguments: [0, 1, 8])
     func woken(others: Int) throws {
         let server = try TestServer {

@@ -55,7 +55,7 @@ struct GroupCommitTests {
         func wait(for count: Int) -> [UInt64] { positions.wait(for: growth) { $0.count == count ? $0 : nil } }
     }
 
-    /// Shuts the gate, appends one record, waits until its sync has begun, and appends `count` more behind it.
+    /// Shuts the gate, appends one record, waits until its sync has begun, and appends `count` more after it.
     private func gather(_ count: Int, behind gate: Gate, _ journal: Journal) -> Order {
         let order = Order()
         gate.shut()

@@ -1,5 +1,5 @@
-// The framework of a definition is a row of the catalogue and a case of one enumeration: adding a framework must not
-// require a third change.
+// The framework of a definition is a row of the catalogue and a case of one enumeration: a new framework must not
+// require a change in a third place.
 
 import Foundation
 import Names

@@ -1,5 +1,5 @@
-// Updates of modest numbers keep no copy of the slots. So the slots must stay finite whatever the numbers are, and the
-// most widely used rules must be among these.
+// Updates of modest numbers keep no copy of the slots. So their results must stay finite whatever the numbers are, and
+// the most widely used rules must have such updates.
 
 import Names
 import Testing

@@ -151,7 +151,7 @@ struct RunTests {
         }
     }
 
-    /// Whether a signal has a handler of its own.
+    /// Whether a signal has a handler, and is neither ignored nor left to its default action.
     private static func isCaught(_ number: Int32) -> Bool {
         var action = sigaction()
         sigaction(number, nil, &action)

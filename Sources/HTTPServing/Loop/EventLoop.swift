@@ -115,7 +115,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         if isFirst { poller.wake() }
     }
 
-    /// Runs until told to stop and nothing is parked.
+    /// Runs until a stop is requested and nothing is parked.
     func run() {
         http_name_thread("network")
         watchFailures()

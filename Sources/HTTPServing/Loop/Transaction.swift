@@ -63,7 +63,7 @@ final class Transaction {
         if case .streaming(let receiver, _) = phase { receiver } else { nil }
     }
 
-    /// Whether no handler call has come yet.
+    /// Whether the library has not called the handler yet.
     var awaitsHead: Bool {
         if case .opened = phase { true } else { false }
     }

@@ -53,6 +53,7 @@ extension JSONWriter {
 }
 
 extension DryRun.Values {
-    /// The answer tells what is subtracted from a parameter; the dry run returns the change.
+    /// The values with the opposite sign: the dry run returns the change of a parameter, and the answer contains what
+    /// is subtracted from it.
     fileprivate var negated: DryRun.Values { DryRun.Values(index: index, values: values.map { -$0 }, rows: rows) }
 }

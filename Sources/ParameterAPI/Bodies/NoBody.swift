@@ -12,7 +12,7 @@ extension Call {
     /// - Throws: `unsupportedMediaType` for a body of a type other than JSON, even an empty one.
     func readNothing(then done: @escaping (Exchange) -> Void) throws(Problem) -> Plan {
         _ = try BodyFormat(request, reads: [], example: "{}")
-        // Without any length there is no body, and curl -X PUT sends neither.
+        // A request without any length has no body: curl -X PUT sends neither of them.
         guard request.announcesBody else { return .answer(done) }
         let receiver = ContentReceiver(self, DocumentReader(self)) { document, exchange throws(Problem) in
             try Self.checkEmpty(document)

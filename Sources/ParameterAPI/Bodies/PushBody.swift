@@ -7,7 +7,7 @@ import ParameterServing
 import TensorCoding
 
 extension Call {
-    /// Reads the body of a push, and hands it to `done` once it is complete.
+    /// Reads the body of a push and passes it to `done` once it is complete.
     func readPush(
         of model: Model, _ format: BodyFormat, then done: @escaping (Push, Exchange) throws(Problem) -> Void
     ) -> Plan {

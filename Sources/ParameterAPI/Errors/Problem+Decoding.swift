@@ -7,7 +7,7 @@ import TensorCoding
 extension Problem {
     /// A text that is not JSON, or has a number out of range: line, column, and what to change.
     ///
-    /// - Parameter loan: the body's memory, which tells whether more could ever fit.
+    /// - Parameter loan: the body's memory, which shows whether more could ever fit.
     init(_ error: JSONError, _ loan: BodyLoan? = nil) {
         if error.reason == .numberOutOfRange {
             self.init([Complaint(pointer: "", exception: .valueError, detail: "\(error)")])

@@ -67,7 +67,7 @@ struct Validators: Sendable {
 extension Call {
     /// The validators of a document named `name`.
     ///
-    /// JSON for people is indented: different bytes, so a different tag, and caches are told.
+    /// JSON for people is indented: its bytes differ, so it has a different tag, and `Vary` tells caches.
     func validators(_ version: PublishedVersion, _ name: String, isJSON: Bool = true) -> Validators {
         let tag = EntityTag(version, isJSON && isIndented ? "\(name)-i" : name)
         let headers = [(name: "ETag", value: tag.text), (name: "Vary", value: "Accept, User-Agent")]

@@ -1,4 +1,4 @@
-// The answer to a pull: one version, encoded once, sent to all who ask. A whole model in safetensors is a small header
+// The answer to a pull: one version, encoded once, sent to all clients. A whole model in safetensors is a small header
 // and the arena itself, without a copy; content that is too long to keep is made for each answer while it is sent.
 
 import HTTPServing

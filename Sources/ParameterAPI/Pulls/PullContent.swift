@@ -1,5 +1,5 @@
-// The content of a pull's answer: a selection of one version as JSON or as a safetensors file, the same for all who
-// ask. `PullEncoding` makes it, `PullAnswer` sends it.
+// The content of a pull's answer: a selection of one version as JSON or as a safetensors file, the same for all
+// clients. `PullEncoding` makes it, `PullAnswer` sends it.
 
 import HTTPServing
 import Names

@@ -1,5 +1,5 @@
-// A pull's content, made once for all who ask. It determines whether the content is too long for that; `MadeStream`
-// then makes it for each request.
+// A pull's content, made once for all requests. `PullEncoding` determines whether the content is too long for that;
+// `MadeStream` then makes it for each request.
 
 import HTTPServing
 import ParameterServing

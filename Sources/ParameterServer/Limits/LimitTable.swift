@@ -1,5 +1,5 @@
 // All limits in one table. The help, `/v1/server` and the checks of all settings sources use it; a test compares it
-// with `api/settings.md`. The defaults are where the numbers are used, not here.
+// with `api/settings.md`. The defaults are defined where the numbers are used, not here.
 
 import HTTPServing
 import Names

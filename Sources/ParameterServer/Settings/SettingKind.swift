@@ -157,7 +157,7 @@ extension Setting {
 }
 
 extension Setting.Kind {
-    /// The daemon's memory: enough for one model, and not more than there is.
+    /// The daemon's memory: enough for one model, and no more than this process may use.
     static let memory = bytes(\.serving.memoryLimit) { bytes in
         let (all, written) = (MachineMemory.current, ByteCount(bytes: bytes).rounded)
         if bytes < 1 << 20 { return "must be at least 1M, not \(written)." }

@@ -30,7 +30,7 @@ struct Inbox<Message>: Sendable {
     ///
     /// Only the executor calls it.
     ///
-    /// - Parameter rest: called after each message, which is gone by then.
+    /// - Parameter rest: called after each message, once the message has been released.
     /// - Returns: whether more arrived meanwhile, so that the owner has to be scheduled again.
     func drain(_ handle: (Message) -> Void, then rest: () -> Void = {}) -> Bool {
         var batch: [Message] = []

@@ -1,4 +1,4 @@
-// What an image says of a model in addition to the values: read without them to list, to compare, and to start.
+// The part of an image other than the values: readers use it alone to list, compare and start models.
 
 import Names
 import Optimizers

@@ -25,7 +25,7 @@ struct ImageSource {
         }
     }
 
-    /// The offset of the floats behind the head.
+    /// The offset of the floats after the head.
     func endOfHead() throws(JournalError) -> Int {
         let length = try bytes(0..<8).withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
         guard length <= UInt64(count - 8) else { throw damaged(0, "the head's length is impossible") }

@@ -109,7 +109,7 @@ extension ServingError {
         }
     }
 
-    /// The error of a client's request for a failure of the journal; damage found there is final.
+    /// The answer to a request after a failure of the journal; damage found there is final.
     init(_ error: JournalError) {
         switch error {
         case .outOfResources(_, _, ENOMEM): self = .noMemory(needed: 0)

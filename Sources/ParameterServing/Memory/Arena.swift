@@ -24,7 +24,7 @@ public final class Arena: @unchecked Sendable {
 
     deinit { pool.takeBack(buffer, stamps, reservation) }
 
-    /// The step in which memory is paid for, so that a body rarely asks the budget.
+    /// The least that a payment adds, so that a body rarely asks the budget.
     private static let step = 1 << 20
 
     /// Pays for the first `bytes` written here; no page of the rest has been touched.
@@ -39,7 +39,7 @@ public final class Arena: @unchecked Sendable {
     /// Pays for all of it.
     public func payInFull() throws(ServingError) { try pay(for: pool.bytes) }
 
-    /// A loan for `bytes` next to it; they belong to a logged change and cannot be refused.
+    /// A loan for `bytes` in addition to the arena; they belong to a logged change and cannot be refused.
     func owe(_ bytes: Int) -> Reservation { pool.budget.owe(bytes) }
 
     /// Whether the daemon has enough memory to keep more of these than it needs.

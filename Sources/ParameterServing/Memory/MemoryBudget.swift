@@ -65,7 +65,7 @@ public final class MemoryBudget: Sendable {
 
     fileprivate func take(_ bytes: Int) throws(ServingError) {
         if fits(bytes) { return }
-        // Objects released here take locks of their own.
+        // The stores take their own locks, so no lock is held while they release memory.
         for store in stores.withLock({ $0.values }) { store.store?.releaseFree() }
         guard fits(bytes) else { throw .outOfMemory(needed: bytes, limit: limit) }
     }

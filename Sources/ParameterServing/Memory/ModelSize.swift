@@ -51,7 +51,7 @@ struct ModelSize {
         return Self.sum(versions, Self.sum(copies, plan))
     }
 
-    /// Refuses what can never fit, slots and values together, as too large instead of out of memory.
+    /// Refuses a model whose slots and values together can never fit: too large instead of out of memory.
     func checkFirstVersion() throws(ServingError) {
         if firstVersion > limit { throw .outOfMemory(needed: firstVersion, limit: limit) }
     }

@@ -57,7 +57,7 @@ enum Command: Sendable {
         }
     }
 
-    /// The command with the moment of its admission, where that matters later.
+    /// The command with the time of its admission, if a replay needs it.
     func seen(_ sighting: Sighting) -> Command {
         switch self {
         case .push(var push):

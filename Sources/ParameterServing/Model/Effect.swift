@@ -35,7 +35,7 @@ extension Outcome {
         return outcome
     }
 
-    /// The same, completed with what is only known at the time of the answer.
+    /// The outcome, completed with what is only known at the time of the answer.
     func noting(isDurable: Bool, woken: Int) -> Outcome {
         guard case .receipt(var receipt) = answer else { return self }
         receipt.durable = isDurable

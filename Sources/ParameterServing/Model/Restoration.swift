@@ -23,7 +23,7 @@ extension Restoration {
 
     /// Reads the image of a model that has arenas of `pool`.
     ///
-    /// - Throws: `JournalError` where the bytes are damaged; `ServingError.outOfMemory`, `noMemory`.
+    /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`, `noMemory`.
     init(reading source: ImageSource, into pool: ArenaPool) throws {
         let (head, floats) = try source.head()
         let slots = head.optimizer.slots.map(\.buffer)

@@ -1,4 +1,4 @@
-// The content of a directory, read without building models: for salvage, which must tell what is missing.
+// The content of a directory, read without building models: for salvage, which must report what is missing.
 // DirectoryRecovery uses the same rules while it replays.
 
 import Glibc

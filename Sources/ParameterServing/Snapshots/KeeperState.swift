@@ -28,7 +28,7 @@ struct KeeperState {
         var coveredMark: Int
     }
 
-    /// The most models that are written together; each needs a descriptor meanwhile.
+    /// The most models that are written together; each needs a descriptor while it is written.
     private static let mostInBatch = 32
     /// The bytes of states from which on no more models are added to a batch.
     private static let batchBytes = 16 << 20

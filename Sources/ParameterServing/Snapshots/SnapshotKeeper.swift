@@ -275,7 +275,7 @@ public enum StorageEvent: Sendable {
     case snapshot(model: String, step: Int, bytes: Int)
     /// Something could not be written; the journal still has everything.
     case failed(String, JournalError)
-    /// The same has succeeded now.
+    /// A write that had failed before has now succeeded.
     case done(String)
     /// The journal refuses records from now on; whether that may end without a restart.
     case obstructed(JournalError, heals: Bool)

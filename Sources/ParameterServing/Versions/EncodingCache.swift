@@ -62,7 +62,8 @@ public final class EncodingCache: Sendable {
         }
     }
 
-    /// Stores a finished encoding and notifies all who wait for it; after a failure the next request tries again.
+    /// Stores a finished encoding and notifies all requests that wait for it; after a failure the next request tries
+    /// again.
     public func settle<Form: Encoding>(_ key: String, _ result: Result<Form, ServingError>) {
         let uses: [Use<Form>] = slots.withLock { slots in
             guard case .underWay(let waiting) = slots[key], let audience = waiting as? Audience<Form> else { return [] }

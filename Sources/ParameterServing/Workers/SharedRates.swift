@@ -84,6 +84,6 @@ struct RatesTable {
 }
 
 extension [Float?] {
-    /// Its address; two lists at one address are the same.
+    /// The list's address; two lists at one address are the same.
     fileprivate var place: UnsafeRawPointer? { withUnsafeBytes { $0.baseAddress } }
 }

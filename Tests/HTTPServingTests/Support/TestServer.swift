@@ -61,9 +61,9 @@ final class Hub: Sendable {
 }
 
 extension Response {
-    /// - `payer`: the payer whose bodies must make room; nil if any payer's may.
+    /// The answer to a request for which no memory was left.
     ///
-    /// - `payer`: whose bodies must make room; nil for any.
+    /// - `payer`: the payer whose bodies must make room; nil if any payer's may.
     static func wantingRoom(of payer: String?) -> Response {
         var response = text("no room\n", status: 503)
         response.asksForRoom = true

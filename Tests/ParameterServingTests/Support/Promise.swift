@@ -1,4 +1,4 @@
-// Blocking calls over the module's callbacks, for tests alone.
+// Blocking calls over the module's callbacks, for tests only.
 
 import Names
 import Optimizers

@@ -8,7 +8,7 @@ import Optimizers
 
 /// The examples.
 enum Sample {
-    /// Everything that goes to disk in a form of this module.
+    /// Every binary form that this module writes to disk.
     enum Form: String, CaseIterable, Sendable {
         case definition, image, push, importValues, importIfVersion, reconfigure, register, restore, create,
             createFromImage, salvage
@@ -146,7 +146,7 @@ extension Sample.Form {
         let rows = FloatBuffer(owed: 2)
         rows.fill(0.5)
         push.gradients.sparse[1] = SparseRows(indices: [0, 0], values: rows)
-        // A push as the first release made it; the stored bytes are only compared.
+        // The fingerprint that the first release computed; a stored fingerprint is only compared.
         push.fingerprint = Fingerprint(high: 0x8995_FC16_0485_37E8, low: 0x2D78_F83C_B31D_F150)
         push.loss = 0.25
         return push

@@ -23,7 +23,7 @@ extension SettingValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     /// Null.
     public init(nilLiteral: ()) { self = .null }
 
-    /// An array; of numbers alone it is `.numbers`.
+    /// An array; if it contains only numbers, it is `.numbers`.
     public init(arrayLiteral elements: SettingValue...) {
         let numbers = elements.compactMap { element -> Double? in
             switch element {
