@@ -1,4 +1,4 @@
-"""Fixtures: one daemon for the session, a client and a fresh model name for each test."""
+"""Fixtures: one daemon for the session, and a client and an unused model name for each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def daemon() -> Iterator[Daemon]:
-    """The daemon that most tests share; it must drain and exit with 0 when all of them are through."""
+    """The daemon that most tests share; it must drain and exit with 0 after the last test."""
     if not BINARY.exists():
         pytest.exit(f"{BINARY} does not exist: build it with `swift build --product paramd`, or set PARAMD_BIN", 2)
     running = Daemon()

@@ -1,4 +1,4 @@
-"""What schemathesis cannot make from a schema, or read: bodies of safetensors."""
+"""Adds what schemathesis can neither generate from a schema nor read: bodies of safetensors."""
 
 import numpy as np
 import safetensors.numpy
@@ -18,12 +18,12 @@ schemathesis.openapi.media_type("application/vnd.safetensors", strategies.sample
 
 @schemathesis.hook
 def before_call(_context: object, case: schemathesis.Case, _kwargs: dict[str, object]) -> None:
-    """Leave out the body of a GET: it is refused for its framing (400) before its path is looked at."""
+    """Omits the body of a GET, which the server refuses for its framing (400) before it looks at the path."""
     if case.method.upper() == "GET":
         case.body = NOT_SET
 
 
 @schemathesis.deserializer("application/vnd.safetensors")
 def read(_: object, response: schemathesis.Response) -> list[str]:
-    """The names in a file; raises where it breaks the format."""
+    """Returns the names in a file; raises if the file breaks the format."""
     return list(safetensors.numpy.load(response.content))

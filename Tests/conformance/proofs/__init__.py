@@ -1,1 +1,1 @@
-"""Proofs that run as long as one likes: kills, failing system calls, recorded histories. `deploy/prove` starts them."""
+"""Proofs that run for any length of time: kills, failing system calls, histories. `deploy/prove` starts them."""

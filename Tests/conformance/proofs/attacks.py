@@ -1,4 +1,4 @@
-"""What a daemon meets on an open port: floods, the slow, the rude, the broken; each a thread that counts its turns."""
+"""Attacks that a daemon meets on an open port: floods, slow and broken clients; each thread counts its turns."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ HEAD = b"Host: localhost\r\n"
 
 @dataclass
 class Target:
-    """Where the daemon listens now; a kill changes it."""
+    """The current address of the daemon; a kill changes it."""
 
     address: tuple[str, int]
     seed: int
     ended: threading.Event = field(default_factory=threading.Event)
-    #: What each attack has done; each thread writes its own row.
+    #: The number of turns of each attack; each thread writes its own row.
     counts: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -33,12 +33,12 @@ class Target:
         self.campaign = Campaign(self.seed)
 
     def connect(self) -> socket.socket:
-        """A connection that waits for nothing long."""
+        """A connection with a short timeout."""
         return socket.create_connection(self.address, timeout=2)
 
 
 def malformed(target: Target) -> None:
-    """Requests that are refused, each over a connection of its own."""
+    """Sends requests that are refused, each over its own connection."""
     heads = [
         b"GET /\r\n\r\n",
         b"GET / HTTP/1.1\r\n: x\r\n\r\n",
@@ -48,7 +48,7 @@ def malformed(target: Target) -> None:
 
 
 def header_bombs(target: Target) -> None:
-    """A head of the most bytes, over and over in one connection, until it is closed."""
+    """Sends the largest possible head again and again on one connection, until the daemon closes it."""
     bomb = b"GET /livez HTTP/1.1\r\n" + HEAD + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 200) for i in range(500)) + b"\r\n"
     with target.connect() as connection:
         for _ in range(20):
@@ -56,7 +56,7 @@ def header_bombs(target: Target) -> None:
 
 
 def slow_heads(target: Target) -> None:
-    """Fifty connections that send a byte at a time, and never come to an end."""
+    """Opens fifty connections that send one byte at a time and never finish."""
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(target.connect()) for _ in range(50)]
         for byte in b"GET /livez HTTP/1.1\r\nHo":
@@ -67,7 +67,7 @@ def slow_heads(target: Target) -> None:
 
 
 def slow_bodies(target: Target) -> None:
-    """Twenty pushes of 8 MB that arrive by the kilobyte, and are left halfway."""
+    """Sends twenty pushes of 8 MB by the kilobyte and abandons them halfway."""
     head = b"POST /v1/models/m/gradients HTTP/1.1\r\n" + HEAD + b"Content-Length: 8000000\r\n\r\n"
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(target.connect()) for _ in range(20)]
@@ -81,7 +81,7 @@ def slow_bodies(target: Target) -> None:
 
 
 def deaf_readers(target: Target) -> None:
-    """Thirty clients that ask for everything, many times, and read nothing."""
+    """Opens thirty clients that request everything many times and read nothing."""
     ask = b"GET /v1/models/m/state.safetensors HTTP/1.1\r\n" + HEAD + b"\r\n"
     with contextlib.ExitStack() as stack:
         for _ in range(30):
@@ -90,7 +90,7 @@ def deaf_readers(target: Target) -> None:
 
 
 def resets(target: Target) -> None:
-    """Half a push, and a reset in the middle of it."""
+    """Sends half a push and resets the connection in the middle of it."""
     connection = target.connect()
     connection.sendall(b"POST /v1/models/m/gradients HTTP/1.1\r\n" + HEAD + b"Content-Length: 500\r\n\r\n{")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -98,7 +98,7 @@ def resets(target: Target) -> None:
 
 
 def half_open(target: Target) -> None:
-    """Connections that say nothing, or wait for a version that never comes, with their sending side closed."""
+    """Opens connections that send nothing, or wait for a version that never comes, with their sending side closed."""
     wait = b"GET /v1/models/m/parameters?since=999999&wait=30s HTTP/1.1\r\n" + HEAD + b"\r\n"
     with contextlib.ExitStack() as stack:
         for number in range(40):
@@ -110,7 +110,7 @@ def half_open(target: Target) -> None:
 
 
 def fuzz(target: Target) -> None:
-    """The next request of the fuzzer; an answer that none may be is a fault of the run."""
+    """Sends the fuzzer's next request; an answer that is never allowed fails the run."""
     number = target.counts["fuzz"]
     for answer in exchange(target.address, target.campaign.request(number)):
         target.statuses[answer.status] += 1
@@ -118,7 +118,7 @@ def fuzz(target: Target) -> None:
             target.faults.append(f"fuzz request {number} of seed {target.seed}: {answer.fault}: {answer.body[:300]!r}")
 
 
-#: Each attack and the seconds between two of its turns.
+#: Each attack and the seconds between its turns.
 ATTACKS: dict[Callable[[Target], None], float] = {
     malformed: 0.001,
     header_bombs: 0.02,
@@ -141,7 +141,7 @@ def begin(target: Target) -> list[threading.Thread]:
 
 def _repeat(target: Target, attack: Callable[[Target], None], pause: float) -> None:
     while not target.ended.is_set():
-        # Refused connections, resets and time-outs are what an attacker gets; the honest worker is who must be served.
+        # An attacker gets refused connections, resets and time-outs; only the honest worker must be served.
         with contextlib.suppress(OSError, ValueError):
             attack(target)
         target.counts[attack.__name__] += 1

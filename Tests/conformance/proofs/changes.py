@@ -1,4 +1,4 @@
-"""A client that changes a model of its own in every way there is, writes all of it down, and holds the daemon to it."""
+"""A client that changes its own model in every way, records every change, and checks the daemon against the record."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ROUTES = {
 
 
 class Ledger:
-    """The log outside of the daemon: a line before each request is sent, and one after its acknowledgement."""
+    """A log outside the daemon: it has a line before each request is sent and another after its acknowledgement."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,23 +53,23 @@ class Ledger:
         self._lock = threading.Lock()
 
     def write(self, event: str, client: int, change: Change, **more: Any) -> None:
-        """One line, which is in the file when this returns."""
+        """Appends one line, which is in the file when this returns."""
         with self._lock:
             self._file.write(json.dumps({"event": event, "client": client, "change": change, **more}) + "\n")
             self._file.flush()
 
     def acknowledged(self, client: int) -> list[Change]:
-        """What a client was told is done, in that order, read from the file."""
+        """Reads the acknowledged changes from the file, in order."""
         lines = map(json.loads, self.path.read_text().splitlines())
         return [line["change"] for line in lines if line["event"] == "acknowledged" and line["client"] == client]
 
 
 class RefusedError(Exception):
-    """The daemon says that it cannot store now; what became of the change is asked after the next start."""
+    """The daemon reports that it cannot store now; the outcome of the change is checked after the next start."""
 
 
 class Changer:
-    """Sends one change after the other to its model; one whose answer was lost is settled after the next start."""
+    """Sends changes to its model one by one; after the next start it settles a change whose answer was lost."""
 
     def __init__(self, number: int, seed: int, ledger: Ledger) -> None:
         self.model: Model | None = None
@@ -88,7 +88,7 @@ class Changer:
         return f"/v1/models/changed-{self.number}"
 
     def run(self, daemon: Daemon) -> None:
-        """Compares the state with what it must be, then changes it until the connection breaks."""
+        """Compares the state with the expected one, then changes it until the connection breaks."""
         api = Api(daemon.host, daemon.port)
         try:
             self.check(api)
@@ -100,13 +100,13 @@ class Changer:
             api.close()
 
     def change(self, api: Api) -> None:
-        """One change, written down before it is sent and after its acknowledgement."""
+        """Makes one change, and records it before it is sent and after its acknowledgement."""
         self._open = self._draw()
         self._ledger.write("sent", self.number, self._open)
         self._send(api)
 
     def settle(self, api: Api) -> None:
-        """Ends with everything acknowledged, and with what the log alone says must be there."""
+        """Settles the open change, then compares the daemon with the state that the log alone implies."""
         self.check(api)
         told: Model | None = None
         for change in self._ledger.acknowledged(self.number):
@@ -114,11 +114,11 @@ class Changer:
         compare(api, self._target, told, f"changed-{self.number} by its log")
 
     def check(self, api: Api) -> None:
-        """All that was acknowledged is there; what was not is there once or not at all, and once after its retry."""
+        """Checks that acknowledged changes exist; others exist at most once, and exactly once after their retry."""
         where = f"changed-{self.number}"
         if self._open is not None:
             wanted = after(self.model, self._open, self._archive)
-            # A checkpoint's file is there before the record that remembers the key: its retry may find the file alone.
+            # A checkpoint's file exists before the record that remembers the key: its retry may find the file alone.
             is_told = "checkpoint" not in self._open["kind"]
             kept = not differences(api, self._target, wanted)
             if not kept:
@@ -134,7 +134,7 @@ class Changer:
         method, target, body, headers = self._request(change)
         answer = api(method, target, body, **headers)
         if answer.status in (404, 409, 410) and change["kind"] == "roll back":
-            # The journal does not cover that step any more, and nothing has changed.
+            # The journal no longer covers that step, and nothing has changed.
             self.counts["refused"] += 1
             self._open = None
             return answer
@@ -158,7 +158,7 @@ class Changer:
         self._files[key] = answer.expect(200).body
 
     def _draw(self) -> Change:
-        """A change that the model allows now."""
+        """Draws a change that the model allows in its current state."""
         self._sent += 1
         chance, key = self._chance, f"{self.number}.{self._sent}"
         if self.model is None:
@@ -175,7 +175,7 @@ class Changer:
         return self._change(key, kind, **self._details(kind, key))
 
     def _passing(self) -> list[str]:
-        """Workers that never push; a name that was forgotten does not come again."""
+        """Workers that never push; a forgotten name is not used again."""
         return sorted(self.model.workers.keys() - {"w"})
 
     def _restorable(self) -> list[str]:
@@ -212,7 +212,7 @@ class Changer:
         return {"step": self._chance.randrange(50), "slots": slots, "slot": SLOTS[self.model.kind][0]}
 
     def _gradients(self) -> dict[str, Any]:
-        """Of all parameters or of one, dense or rows; small whole numbers, or powers of two where they are squared."""
+        """Gradients of all parameters or one, dense or rows: small whole numbers, or powers of two where squared."""
         numbers = range(-4, 5) if self.model.kind == "dense" else (-2, -1, -0.5, 0.5, 1, 2)
         dense = {name: self._numbers(name, numbers) for name in self._some()}
         rows = {}
@@ -237,13 +237,13 @@ class Changer:
         return self._chance.choices(RATES, k=3)
 
     def _other_rates(self) -> list[float]:
-        """The rates that the model has already would be no change."""
+        """Rates that differ from the model's current ones, so that setting them is a change."""
         while (rates := self._rates()) == self.model.rates:
             pass
         return rates
 
     def _request(self, change: Change) -> tuple[str, str, Any, dict[str, str]]:
-        """Method, target, body and headers."""
+        """Returns method, target, body and headers."""
         kind, details = change["kind"], change["details"]
         method, route = change["route"].split(" ")
         identity = self._identities.get(details.get("key", ""), 0)
@@ -263,7 +263,7 @@ class Changer:
         return method, target, body, headers
 
     def _push_body(self, details: dict[str, Any], key: str) -> tuple[Any, dict[str, str]]:
-        """By number or by key, as JSON or as safetensors: what is sent follows from the change alone."""
+        """Identifies the push by number or key, in JSON or safetensors: the change alone determines what is sent."""
         epoch = self.model.workers.get("w", [0, 0])[0]
         if details["seq"] % 2:
             tensors = {name: array(name, data) for name, data in details["dense"].items()}
@@ -280,7 +280,7 @@ class Changer:
 
 
 def _body(change: Change) -> Any:
-    """JSON as what it means, a file as bytes."""
+    """Decodes JSON to its value; a file stays bytes."""
     details = change["details"]
     bodies: dict[str, Callable[[], Any]] = {
         "create": lambda: definition(**details),
@@ -308,7 +308,7 @@ def _state_body(step: int, slots: dict[str, Any], slot: str) -> bytes:
 
 
 def differences(api: Api, target: str, model: Model | None) -> list[str]:
-    """Where the daemon and the reference do not agree, to the bit."""
+    """Lists where the daemon and the reference differ, to the bit."""
     page = api("GET", target)
     if model is None or page.status == 404:
         return [] if model is None and page.status == 404 else [f"is there: {page.status}, {model}"]
@@ -318,7 +318,7 @@ def differences(api: Api, target: str, model: Model | None) -> list[str]:
 
 
 def compare(api: Api, target: str, model: Model | None, where: str) -> None:
-    """Fails where the daemon and the reference do not agree."""
+    """Fails where the daemon and the reference differ."""
     wrong = differences(api, target, model)
     assert not wrong, (where, wrong)
 

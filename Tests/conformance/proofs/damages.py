@@ -1,4 +1,4 @@
-"""Damages each class of files in a data directory, starts, and compares with what was acknowledged: no loss is silent.
+"""Damages files of each class in a data directory, starts, and checks that no acknowledged change is lost silently.
 
 deploy/prove damages [--count 200] [--seed 1] [--salvage 4]
 """
@@ -26,7 +26,7 @@ REFUSED = 65
 
 @dataclass
 class Damage:
-    """What is done to a file, and what came of it."""
+    """The damage to a file, and its result."""
 
     load: Load
     kind: str
@@ -37,7 +37,7 @@ class Damage:
 
     @property
     def family(self) -> str:
-        """The class of the file."""
+        """Returns the class of the file."""
         folder, _, name = self.name.rpartition("/")
         newest = max((n for n in self.load.files if n.startswith("journal/segment-")), default="")
         if name.startswith("segment-"):
@@ -49,7 +49,7 @@ class Damage:
 
 
 def choose(load: Load, rng: random.Random) -> Damage:
-    """A file of a class, each class as often, and something that happens to it."""
+    """Chooses a file, every class with equal probability, and a damage."""
     earlier = {name for files in load.earlier for name in files} - set(load.files)
     families: dict[str, list[str]] = {}
     for name in [*load.files, *earlier]:
@@ -57,7 +57,7 @@ def choose(load: Load, rng: random.Random) -> Damage:
             families.setdefault(Damage(load, "", name, {}).family, []).append(name)
     name = rng.choice(families[rng.choice(sorted(families))])
     kinds = ["cut", "flip", "zeros", "old copy", "removed"]
-    # A checkpoint is its file: who removes it deletes it.
+    # A checkpoint is its file: removing the file deletes the checkpoint.
     kinds = kinds[:-1] if name.startswith("checkpoints/") else kinds
     kind = "old copy" if name in earlier else rng.choice(kinds)
     damage = Damage(load, kind, name, dict(load.files))
@@ -66,7 +66,7 @@ def choose(load: Load, rng: random.Random) -> Damage:
 
 
 def apply(damage: Damage, rng: random.Random) -> None:
-    """Changes one file."""
+    """Damages one file."""
     content, size = damage.files.get(damage.name, (b"", 0))
     damage.place = rng.randrange(max(1, len(content)))
     if damage.kind == "removed":
@@ -84,7 +84,7 @@ def apply(damage: Damage, rng: random.Random) -> None:
 
 
 def judge(damage: Damage, with_salvage: bool) -> str:
-    """`harmless`, `told` or `refused`; anything that begins with `SILENT` is a loss that was not told."""
+    """Returns `harmless`, `told` or `refused`; a result that begins with `SILENT` is a loss without a report."""
     with temporary() as place:
         write(damage.files, place)
         verified = run("verify", place).returncode
@@ -104,7 +104,7 @@ def judge(damage: Damage, with_salvage: bool) -> str:
 
 
 def compare(api: Api, load: Load) -> str:
-    """What a daemon that starts shows, against what was acknowledged."""
+    """Compares what a started daemon shows with what was acknowledged."""
     there = api.get("/v1/models").json()
     if {model["model"] for model in there["models"]} - set(load.models):
         return "SILENT: a deleted model is there"
@@ -114,7 +114,7 @@ def compare(api: Api, load: Load) -> str:
 
 
 def compare_model(api: Api, name: str, load: Load) -> str:
-    """What it shows of one model."""
+    """Compares one model."""
     known = load.models[name]
     status = api("GET", f"/v1/models/{name}").status
     if status != 200:
@@ -123,14 +123,14 @@ def compare_model(api: Api, name: str, load: Load) -> str:
     values, is_whole = body["parameters"]["w"]["data"], body["step"] == known.step
     if values != known.steps.get(body["step"]) or (load.is_durable and not is_whole):
         return f"SILENT: {name} is at step {body['step']} of {known.step}"
-    # What was answered with `durable: false` may go, but no version that was shown comes again.
+    # A push that was answered with `durable: false` may be lost, but no version that was shown is used again.
     if body["version"] < known.version + (not is_whole):
         return f"SILENT: {name} has version {body['version']} after {known.version}"
     return compare_checkpoints(api, name, known, is_whole)
 
 
 def compare_checkpoints(api: Api, name: str, known: Known, is_whole: bool) -> str:
-    """Each checkpoint is there, or listed as damaged."""
+    """Checks that each checkpoint exists or is listed as damaged."""
     listed = api.get(f"/v1/models/{name}/checkpoints").json()
     missing = known.checkpoints - {entry["id"] for entry in listed["checkpoints"]}
     if len(missing) > len(listed["damaged"]):
@@ -139,7 +139,7 @@ def compare_checkpoints(api: Api, name: str, known: Known, is_whole: bool) -> st
 
 
 def salvaged(damage: Damage, place: Path) -> str:
-    """Gives up what is lost; no version that was shown may then name other values, nor may the next push make it so."""
+    """Salvages; neither the salvage nor the next push may give a version that was shown other values."""
     ended = run("recover", "--salvage", place)
     if ended.returncode or run("verify", place).returncode:
         return f"SILENT: salvage ended with {ended.returncode}, and not all is intact: {ended.stdout}{ended.stderr}"
@@ -163,7 +163,7 @@ def salvaged(damage: Damage, place: Path) -> str:
 
 
 def damage_all(count: int, seed: int, salvage_every: int) -> list[Damage]:
-    """So many damages in turn over the kinds of directories; those that were silent."""
+    """Makes the given number of damages, in turn over the kinds of directories, and returns the silent losses."""
     rng, loads, tally, silent = random.Random(seed), [], Counter(), []
     for name, clean, arguments in LOADS:
         with temporary() as place:
@@ -182,7 +182,7 @@ def damage_all(count: int, seed: int, salvage_every: int) -> list[Damage]:
 
 
 def main() -> int:
-    """0 when nothing was lost in silence."""
+    """Returns 0 when no loss was silent."""
     parser = argparse.ArgumentParser(prog="deploy/prove damages", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Data directories in memory: as a load has left them, as they were on the way there, and written out again."""
+"""Data directories in memory: as a load left them, as they were during the load, and written out again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Files = dict[str, tuple[bytes, int]]
 
 @dataclass
 class Known:
-    """What clients were told of one model."""
+    """What clients know about one model."""
 
     uid: str
     version: int
@@ -35,7 +35,7 @@ class Known:
 
 @dataclass
 class Load:
-    """A directory whose daemon has ended, and what was acknowledged by then."""
+    """A directory whose daemon has ended, and what had been acknowledged by then."""
 
     name: str
     arguments: tuple[str, ...]
@@ -45,12 +45,12 @@ class Load:
 
     @property
     def is_durable(self) -> bool:
-        """Whether every push was answered when it was on the disk."""
+        """Whether every push was on the disk when it was answered."""
         return "--durability" not in self.arguments
 
 
 def read(place: Path) -> Files:
-    """All files of a directory; one that goes away meanwhile is not there."""
+    """Reads all files of a directory and skips a file that disappears meanwhile."""
     files: Files = {}
     for path in sorted(place.rglob("*")):
         try:
@@ -63,7 +63,7 @@ def read(place: Path) -> Files:
 
 
 def write(files: Files, place: Path) -> None:
-    """Puts files where none were."""
+    """Writes files into an empty place."""
     for folder in ("journal", "snapshots", "checkpoints"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     for name, (content, size) in files.items():
@@ -73,13 +73,13 @@ def write(files: Files, place: Path) -> None:
 
 
 def ask(api: Api, name: str) -> dict[str, Any] | None:
-    """A model's parameters; None where the daemon says that it does not serve it."""
+    """Reads a model's parameters; None where the daemon reports that it does not serve the model."""
     answer = api.get(f"/v1/models/{name}/parameters") if served(api, name) else None
     return answer.json() if answer else None
 
 
 def served(api: Api, name: str) -> bool:
-    """Whether a model is there; one that is known and not served is answered with 503."""
+    """Whether a model exists; one that is known and not served is answered with 503."""
     answer = api("GET", f"/v1/models/{name}")
     if answer.status == 503:
         assert answer.json()["type"] == "/problems/model-unavailable", answer
@@ -88,7 +88,7 @@ def served(api: Api, name: str) -> bool:
 
 
 def make(name: str, place: Path, seed: int, clean: bool, *arguments: str) -> Load:
-    """Models that are created, pushed to, saved and, one of them, deleted, with snapshots all the while."""
+    """Creates models, pushes to them, saves them and deletes one of them, while snapshots are written."""
     rng = random.Random(seed)
     load = Load(name, ("--snapshot-after", "8K", *arguments))
     daemon = Victim(place, *load.arguments)
@@ -110,12 +110,12 @@ def make(name: str, place: Path, seed: int, clean: bool, *arguments: str) -> Loa
 
 
 def definition() -> dict[str, Any]:
-    """Plain sums."""
+    """A model of plain sums."""
     return {"optimizer": "sgd", "learning_rate": 1.0, "parameters": {"w": [0.0] * WIDTH}}
 
 
 def work(api: Api, load: Load, model: str, rng: random.Random) -> None:
-    """Some pushes to a model, which is made if need be, and perhaps a checkpoint."""
+    """Pushes to a model, after creating it if necessary, and sometimes saves a checkpoint."""
     if model not in load.models:
         uid = api.create(model, definition()).json()["uid"]
         load.models[model] = Known(uid, 0, 0, [], set())
@@ -130,7 +130,7 @@ def work(api: Api, load: Load, model: str, rng: random.Random) -> None:
 
 
 def note(api: Api, model: str, known: Known) -> None:
-    """Remembers what is shown."""
+    """Records what the daemon shows."""
     body = api.get(f"/v1/models/{model}/parameters").json()
     assert body["step"] == known.step
     known.version, known.values = body["version"], body["parameters"]["w"]["data"]

@@ -1,4 +1,4 @@
-"""What honest clients wait for while others flood the daemon, beside an idle daemon and a well-formed flood.
+"""Measures how long honest clients wait during a flood, compared with an idle daemon and a well-formed flood.
 
 deploy/prove floods [--seconds 10] [--rate 13000] [--bombs 36000] [--open 1000]
 """
@@ -31,7 +31,7 @@ REQUESTS = {
     "newcomers": b"GET / HTTP/1.1\r\nbroken\r\n\r\n",
     "bombs": LINE + b"".join(b"X-%d: %s\r\n" % (i, b"a" * 500) for i in range(40)) + b"\r\n",
 }
-#: What is measured, with the wait in seconds that fails a run: on any machine, a tenth of it is what there should be.
+#: The limit in seconds for each measured wait, on any machine; a tenth of it is the target.
 HONEST = {"livez, kept": 1.2, "livez, new": 1.2, "push": 4.1}
 GENERATORS = 2
 READERS = 500
@@ -39,11 +39,11 @@ SIZE = 4_000_000
 
 
 def flood(address: Address, kind: str, rate: float, seconds: float, at_once: int) -> int:
-    """Connections by the heap, each with one request; newcomers do not wait for their answers. How many there were."""
+    """Opens connections in batches, each with one request, without waiting for answers. Returns their number."""
     count, began = 0, time.monotonic()
     while (elapsed := time.monotonic() - began) < seconds:
         heap: list[socket.socket] = []
-        # What has no descriptor or no answer left is what a flood gets; it goes on.
+        # A flood may run out of descriptors or get no answer; it continues.
         with contextlib.suppress(OSError):
             for _ in range(at_once):
                 heap.append(socket.create_connection(address, timeout=seconds + 10))
@@ -57,7 +57,7 @@ def flood(address: Address, kind: str, rate: float, seconds: float, at_once: int
 
 
 def read_slowly(address: Address, count: int, seconds: float) -> int:
-    """Clients that ask for a large answer and take a byte of it each second."""
+    """Opens clients that request a large answer and read one byte of it per second."""
     connections = []
     for _ in range(count):
         connection = socket.socket()
@@ -75,7 +75,7 @@ def read_slowly(address: Address, count: int, seconds: float) -> int:
 
 
 def waits(address: Address, what: str, seconds: float) -> list[float]:
-    """How long each of an honest client's requests took, in seconds; one that is not answered with 200 fails."""
+    """Returns how many seconds each request of an honest client took; an answer other than 200 fails."""
     until, times = time.monotonic() + seconds, []
     kept = http.client.HTTPConnection(*address, timeout=60)
     push = ("POST", "/v1/models/small/gradients", json.dumps({"gradients": {"w": [1.0] * 100}}))
@@ -98,19 +98,19 @@ def waits(address: Address, what: str, seconds: float) -> list[float]:
 
 @dataclass
 class Row:
-    """What honest clients waited for under one flood, and how strong it was."""
+    """How long honest clients waited during one flood, and how strong the flood was."""
 
     name: str
     waits: dict[str, list[float]]
     per_second: float
 
     def p99(self, what: str) -> float:
-        """The slowest but one in a hundred, in seconds."""
+        """The 99th percentile, in seconds."""
         return statistics.quantiles(self.waits[what], n=100, method="inclusive")[98]
 
     @property
     def faults(self) -> list[str]:
-        """What took longer than it may on any machine."""
+        """Lists the waits that exceed the limit for any machine."""
         slow = [what for what, most in HONEST.items() if self.p99(what) >= most]
         return [f"{self.name}: {what} took {self.p99(what):.2f} s" for what in slow]
 
@@ -126,7 +126,7 @@ HEADER = f"{'milliseconds':<18} {'flood':>10} |" + " |".join(f"{what + ': p50, p
 
 
 def measure(pool: Pool, address: Address, name: str, seconds: float, load: Callable[[], list[AsyncResult[int]]]) -> Row:
-    """Honest clients, each a process of its own, for as long as a flood lasts."""
+    """Measures honest clients, each in its own process, for the length of a flood."""
     began = load()
     honest = {what: pool.apply_async(waits, (address, what, seconds)) for what in HONEST}
     times = {what: result.get(seconds + 90) for what, result in honest.items()}
@@ -134,7 +134,7 @@ def measure(pool: Pool, address: Address, name: str, seconds: float, load: Calla
 
 
 def run(seconds: float, rates: dict[str, float], at_once: int, show: Callable[[object], Any] = print) -> list[Row]:
-    """Every flood after the other against one daemon; at the end it holds every push that was acknowledged."""
+    """Runs every flood in turn against one daemon, which must hold every acknowledged push at the end."""
     rows: list[Row] = []
     with Daemon("--log-level", "error") as daemon, multiprocessing.get_context("spawn").Pool(6) as pool:
         address, api = (daemon.host, daemon.port), Api(daemon.host, daemon.port)
@@ -161,7 +161,7 @@ def run(seconds: float, rates: dict[str, float], at_once: int, show: Callable[[o
 
 
 def main() -> int:
-    """Runs, and prints the table."""
+    """Runs the floods and prints the table."""
     parser = argparse.ArgumentParser(prog="deploy/prove floods", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="how long each flood lasts")
     parser.add_argument("--rate", type=float, default=13_000, help="most requests a second of a flood")

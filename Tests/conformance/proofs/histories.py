@@ -21,7 +21,7 @@ from .porcupine import verdicts
 
 
 def record_and_judge(settings: Settings, with_bugs: bool) -> bool:
-    """One history; says what it was and what came of it."""
+    """Records and judges one history; returns its description and its verdict."""
     with temporary() as place:
         recorder = Recorder(settings)
         history = recorder.run(place)
@@ -38,14 +38,14 @@ def record_and_judge(settings: Settings, with_bugs: bool) -> bool:
 
 
 def finds_bugs(history: list[Operation], settings: Settings) -> bool:
-    """Whether each bug, written into this history, is found."""
+    """Whether the search finds each bug that is planted in this history."""
     missed = [bug.__name__ for bug in BUGS if holds(with_bug(history, bug, settings.seed), settings.clients)]
     print(f"  {len(BUGS) - len(missed)} of {len(BUGS)} planted bugs found", *missed, flush=True)
     return not missed
 
 
 def record_all(options: argparse.Namespace) -> bool:
-    """So many histories, each by a seed of its own."""
+    """Records the given number of histories, each with its own seed."""
     began, right = time.monotonic(), 0
     for seed in range(options.seed, options.seed + options.count):
         clients = random.Random(seed).randint(*options.clients)
@@ -56,7 +56,7 @@ def record_all(options: argparse.Namespace) -> bool:
 
 
 def judge_known(folder: Path) -> bool:
-    """Every history of the folder, and whether the verdict is the known one."""
+    """Judges every history of the folder; returns whether each verdict is the known one."""
     right = total = 0
     for name, known, found, operations in verdicts(folder):
         total, right = total + 1, right + (known == found)
@@ -66,7 +66,7 @@ def judge_known(folder: Path) -> bool:
 
 
 def main() -> int:
-    """0 when all is right."""
+    """Returns 0 when every verdict is right."""
     parser = argparse.ArgumentParser(prog="deploy/prove histories", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Records what many clients ask of one model and are answered, while the daemon is killed now and then.
+"""Records the requests of many clients to one model and the answers, while the daemon is killed at random.
 
 The search of `linearizability.py` then judges whether one order explains all of it.
 """
@@ -25,7 +25,7 @@ RATES = (0.5, 1.0, 2.0)
 
 @dataclass
 class Settings:
-    """One history: who asks how much, and how often the daemon dies meanwhile."""
+    """The settings of one history: how much each client requests, and how often the daemon is killed."""
 
     seed: int
     clients: int = 8
@@ -37,12 +37,12 @@ class Settings:
 
 
 def first_state(clients: int) -> State:
-    """Version, step, rate and values of the model when it is new."""
+    """Version, step, rate and values of a new model."""
     return (1, 0, 1.0, (0.0,) * (clients + 1))
 
 
 def training(state: State, asked: Any, answered: Any) -> tuple[bool, State]:
-    """A model of plain sums: a push adds to its client's element and to the last one, which all share."""
+    """A model of plain sums: a push adds to its client's element and to the last one, which all clients share."""
     version, step, rate, values = state
     kind, *details = asked
     if kind == "pull":
@@ -50,7 +50,7 @@ def training(state: State, asked: Any, answered: Any) -> tuple[bool, State]:
     if kind == "wait":
         return answered == (version,), state
     if kind == "patch":
-        # The rate that the model has already is no change.
+        # Setting the model's current rate changes nothing.
         after = version + (details[0] != rate)
         return answered in (None, (after,)), (after, step, details[0], values)
     client, amount = details
@@ -67,7 +67,7 @@ def holds(operations: list[Operation], clients: int) -> bool:
 
 @dataclass
 class Recorder:
-    """Clients, each with a thread, a seed and numbers of its own."""
+    """Clients, each with its own thread, seed and numbers."""
 
     settings: Settings
     operations: list[Operation] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Recorder:
     kills: int = 0
 
     def run(self, place: Path) -> list[Operation]:
-        """The whole history, in the order of its beginnings."""
+        """Returns the whole history, ordered by the start of its operations."""
         daemon = Victim(place, *self.settings.arguments)
         values = {"w": [0.0] * (self.settings.clients + 1)}
         daemon.api().create("m", {"optimizer": "sgd", "learning_rate": 1.0, "parameters": values})
@@ -93,7 +93,7 @@ class Recorder:
         return sorted(self.operations, key=lambda operation: operation.began)
 
     def _kill_now_and_then(self, place: Path, daemon: Victim, threads: list[threading.Thread]) -> Victim:
-        """Kills when so many operations are through, at a moment that the seed chooses."""
+        """Kills the daemon after a number of operations, at a moment that the seed chooses."""
         chance = random.Random(self.settings.seed)
         total = self.settings.clients * self.settings.operations
         for due in sorted(chance.sample(range(total // 10, total * 9 // 10), self.settings.kills)):
@@ -114,7 +114,7 @@ class Recorder:
 
 
 class _Client:
-    """Asks one thing after the other; a change whose answer is lost is asked for again under its key, or given up."""
+    """Sends one request after another; retries a change whose answer was lost under its key, or gives it up."""
 
     def __init__(self, recorder: Recorder, number: int) -> None:
         self._recorder, self._number = recorder, number
@@ -123,7 +123,7 @@ class _Client:
         self._life, self._seq, self._version = 0, 0, 1
 
     def work(self) -> None:
-        """All operations of this client."""
+        """Runs all operations of this client."""
         for count in range(self._recorder.settings.operations):
             kind = self._chance.random()
             if kind < 0.5:
@@ -136,7 +136,7 @@ class _Client:
                 self._wait()
 
     def end(self) -> None:
-        """Waits for what is known already, when nothing changes any longer: until then others may always be quicker."""
+        """Pulls, then waits for a newer version in vain: earlier, the pushes of others would end the wait."""
         self._pull()
         self._wait()
 
@@ -149,7 +149,7 @@ class _Client:
         operation = self._begin("push", self._number, amount)
         answer = self._insist("POST", f"{MODEL}/gradients", body)
         if answer is None:
-            # Its fate stays open: the next life of this client begins with other numbers.
+            # The outcome stays unknown: this client continues with other numbers.
             self._life, self._seq = self._life + 1, 0
             return
         receipt = answer.json()
@@ -171,7 +171,7 @@ class _Client:
         self._read(operation, answer.expect(200))
 
     def _wait(self) -> None:
-        """A pull that waits for what is newer: 304 says that the version is still the one known."""
+        """Pulls and waits for a newer version: 304 means that the known version is still the newest."""
         operation = self._begin("pull")
         answer = self._once("GET", f"{MODEL}/parameters?since={self._version}&wait=5ms")
         if answer is None or answer.status == 503:

@@ -34,7 +34,7 @@ CHANGERS = 4
 
 @dataclass
 class Figures:
-    """What a run was: its kills, what was acknowledged, and what became of changes without an answer."""
+    """The figures of a run: its kills, the acknowledged changes, and the outcome of changes without an answer."""
 
     kills: int = 0
     pushes: int = 0
@@ -49,10 +49,10 @@ class Figures:
 
 
 def kill_loop(place: Path, kills: int, seed: int, *arguments: str) -> Figures:
-    """Kills the daemon again and again, and fails where it is not what the clients were told."""
+    """Kills the daemon repeatedly, and fails where its state differs from what the clients were told."""
     chance = random.Random(seed)
     data, ledger = place / "data", Ledger(place / "changes.jsonl")
-    # Without syncs a start after a kill leaves versions out, which only the shared model's sums do not count.
+    # Without syncs a start after a kill skips versions, which only the shared model's sums ignore.
     counted = "none" not in arguments
     changers = [Changer(number, chance.getrandbits(32), ledger) for number in range(CHANGERS * counted)]
     daemon = Victim(data, *arguments)
@@ -77,7 +77,7 @@ def kill_loop(place: Path, kills: int, seed: int, *arguments: str) -> Figures:
     check_sums(daemon.api(), "m", pushes)
     ordered = check_steps(load.acknowledged)
     assert daemon.stop() == 0
-    # The digest counts receipts too, and receipts tell versions.
+    # The digest includes receipts, and receipts contain versions.
     assert not counted or digest(data, "m") == reference_digest("m", ordered)
     total = {name: sum(changer.counts[name] for changer in changers) for name in ("acknowledged", "kept", "not kept")}
     return Figures(kills, sum(pushes.values()), total["acknowledged"], total["kept"], total["not kept"])
@@ -85,7 +85,7 @@ def kill_loop(place: Path, kills: int, seed: int, *arguments: str) -> Figures:
 
 @contextlib.contextmanager
 def changing(changers: list[Changer], daemon: Victim) -> Iterator[None]:
-    """Lets each changer work until the daemon dies; what one of them finds wrong fails the loop."""
+    """Lets each changer work until the daemon dies; an error that one of them finds fails the loop."""
     with ThreadPoolExecutor(max(1, len(changers))) as pool:
         work = [pool.submit(changer.run, daemon) for changer in changers]
         yield
@@ -94,7 +94,7 @@ def changing(changers: list[Changer], daemon: Victim) -> Iterator[None]:
 
 
 def main() -> int:
-    """0 when nothing was lost or doubled; the log of a run that failed stays."""
+    """Returns 0 when nothing was lost or applied twice; the log of a failed run is kept."""
     parser = argparse.ArgumentParser(prog="deploy/prove kills", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,6 +1,6 @@
-"""Is there an order of these operations that explains all their answers? Wing and Gong's search, as Lowe improved it.
+"""Searches for an order of operations that explains all their answers: Wing and Gong's search with Lowe's improvement.
 
-Takes any model as a function; `porcupine.py` proves it on histories whose verdicts are known.
+Any model can be given as a function; `porcupine.py` tests the search on histories with known verdicts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Step = Callable[[State, Any, Any], tuple[bool, State]]
 
 @dataclass
 class Operation:
-    """One call; `ended` is None where no answer came: it may have happened at any time since, or not at all."""
+    """One call; `ended` is None if no answer came: the call may have taken effect at any later time, or never."""
 
     asked: Any
     answered: Any
@@ -28,9 +28,9 @@ class Operation:
 
 
 def is_linearizable(operations: Iterable[Operation], step: Step, first: State) -> bool:
-    """Judges each key on its own, which is the same as all of them together and much quicker.
+    """Judges each key separately, which gives the same verdict as judging all together and is much faster.
 
-    The keys take turns, so that one whose search is long does not keep the verdict of another waiting.
+    The keys take turns, so that a long search for one key does not delay the verdict of another.
     """
     by_key = defaultdict(list)
     for operation in operations:
@@ -49,10 +49,10 @@ _NOT_NOW: State = object()
 
 
 class _Search:
-    """The operations by the moment of their answers; one is lifted when the order built so far can go on with it.
+    """The operations by the time of their answers; an operation is lifted when it can come next in the order.
 
-    The next one must begin before the first answer among those that are left. Those answered first are tried first, so
-    that nothing is put earlier than it has to be; those without an answer come last.
+    The next operation must begin before the first answer of those that are left. Operations with earlier answers are
+    tried first, so that none is put earlier than necessary; operations without an answer come last.
     """
 
     def __init__(self, operations: list[Operation], step: Step, first: State) -> None:
@@ -66,13 +66,13 @@ class _Search:
         self._earliest = [math.inf] * (count + 1)
         for number in reversed(range(count)):
             self._earliest[number] = min(self._operations[number].began, self._earliest[number + 1])
-        # A ring of what is not lifted yet; the place behind the last one is its beginning and its end.
+        # A ring of the operations that are not lifted yet; the place behind the last one is its beginning and its end.
         self._next = [*range(1, count + 1), 0]
         self._previous = [count, *range(count)]
         self._is_first_look, self._place = True, 0
 
     def _equal_ones(self) -> list[int]:
-        """For each operation without an answer, as bits, those that ask the same and began earlier."""
+        """For each operation without an answer, as bits: the operations with the same request that began earlier."""
         asked: dict[Any, int] = defaultdict(int)
         twins = [0] * len(self._operations)
         for number in range(self._open, len(self._operations)):
@@ -82,10 +82,10 @@ class _Search:
         return twins
 
     def goes_on(self, calls: int) -> bool | None:
-        """Looks at so many further calls, depth first; None where that is not enough for a verdict.
+        """Examines up to the given number of further calls, depth first; returns None if that gives no verdict.
 
-        A set of lifted calls that was seen with the same state leads nowhere new. What changes nothing and may be next
-        is next: nothing is lost by that, so that there is no other choice to come back to.
+        A set of lifted calls that was seen with the same state leads nowhere new. A call that changes nothing and can be
+        next is always put next: no order is lost by that, so the search never returns to this choice.
         """
         for _ in range(calls):
             if not self._open:
@@ -122,7 +122,7 @@ class _Search:
         self._is_first_look, self._place = True, self._next[-1]
 
     def _go_back(self) -> None:
-        """Undoes the last choice, and with one that changed nothing the one before."""
+        """Undoes the last choice, and if it changed nothing the one before it too."""
         number, state = self._trail.pop()
         self._next[self._previous[number]] = self._previous[self._next[number]] = number
         self._open += self._operations[number].ended is not None
@@ -132,10 +132,10 @@ class _Search:
         self._state = state
 
     def _after(self, number: int) -> State:
-        """The state after this operation; `_NOT_NOW` where it is not allowed here, or gains nothing.
+        """Returns the state after this operation; `_NOT_NOW` if it is not possible here, or has no benefit.
 
-        One without an answer may be left out. It gains nothing where it changes nothing, or where an equal one that
-        began earlier is left out.
+        An operation without an answer may be left out. It has no benefit if it changes nothing, or if an equal operation
+        that began earlier is left out.
         """
         operation = self._operations[number]
         if self._twins[number] & ~self._lifted:

@@ -1,4 +1,4 @@
-"""Bugs that a daemon might have, written into a recorded history: the search must find every one of them."""
+"""Bugs that a daemon might have, planted in a recorded history: the search must find every one of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _answered(history: Operations, kind: str) -> Operations:
 
 
 def _later(history: Operations, push: Operation, kind: str = "pull") -> Operations:
-    """What began after a push was acknowledged."""
+    """The operations that began after a push was acknowledged."""
     return [operation for operation in _answered(history, kind) if operation.began > push.ended]
 
 
@@ -35,7 +35,7 @@ def _add(pull: Operation, push: Operation, times: int) -> None:
 
 
 def _renumber(history: Operations, after: int, by: int) -> None:
-    """Moves all versions and steps that come after a version."""
+    """Renumbers all versions and steps after a given version."""
     for operation in history:
         if operation.ended is not None and operation.answered[0] > after:
             numbers = 1 if operation.asked[0] in ("patch", "wait") else 2
@@ -44,14 +44,14 @@ def _renumber(history: Operations, after: int, by: int) -> None:
 
 
 def lost_values(history: Operations, chance: random.Random) -> None:
-    """An acknowledged push counts as a step, but its gradient is missing from all that is pulled later."""
+    """An acknowledged push counts as a step, but later pulls lack its gradient."""
     push = _push_with_later_pulls(history, chance)
     for pull in _later(history, push):
         _add(pull, push, -1)
 
 
 def lost_push(history: Operations, chance: random.Random) -> None:
-    """An acknowledged push is forgotten by a restart; versions go on as if it had never been."""
+    """A restart forgets an acknowledged push; versions continue as if it had never been."""
     push = _push_with_later_pulls(history, chance)
     for pull in _answered(history, "pull"):
         if pull.answered[0] > push.answered[0]:
@@ -60,14 +60,14 @@ def lost_push(history: Operations, chance: random.Random) -> None:
 
 
 def doubled_values(history: Operations, chance: random.Random) -> None:
-    """A gradient counts twice in what is pulled later."""
+    """A gradient counts twice in later pulls."""
     push = _push_with_later_pulls(history, chance)
     for pull in _later(history, push):
         _add(pull, push, 1)
 
 
 def doubled_push(history: Operations, chance: random.Random) -> None:
-    """The retry of an acknowledged push is applied once more, as a step of its own."""
+    """The retry of an acknowledged push is applied again, as a step of its own."""
     push = _push_with_later_pulls(history, chance)
     for pull in _answered(history, "pull"):
         if pull.answered[0] > push.answered[0]:
@@ -76,13 +76,13 @@ def doubled_push(history: Operations, chance: random.Random) -> None:
 
 
 def doubled_version(history: Operations, chance: random.Random) -> None:
-    """Two pushes are told the same version and step."""
+    """Two pushes return the same version and step."""
     first, second = chance.sample(_answered(history, "push"), 2)
     second.answered = first.answered
 
 
 def stale_read(history: Operations, chance: random.Random) -> None:
-    """A pull gives what another had before a push that was acknowledged meanwhile."""
+    """A pull returns an older state, although a newer push was acknowledged before it."""
     while True:
         early, late = chance.sample(_answered(history, "pull"), 2)
         pushes = (push for push in _answered(history, "push") if push.answered[0] == early.answered[0] + 1)
@@ -92,7 +92,7 @@ def stale_read(history: Operations, chance: random.Random) -> None:
 
 
 def early_read(history: Operations, chance: random.Random) -> None:
-    """A pull gives what only a push that began after it makes."""
+    """A pull returns the result of a push that began after it."""
     while True:
         early, late = chance.sample(_answered(history, "pull"), 2)
         pushes = (push for push in _answered(history, "push") if push.answered[0] == late.answered[0])
@@ -102,7 +102,7 @@ def early_read(history: Operations, chance: random.Random) -> None:
 
 
 def reordered(history: Operations, chance: random.Random) -> None:
-    """Two pushes, one of which was acknowledged before the other began, are told each other's places."""
+    """Two pushes, one acknowledged before the other began, return each other's versions."""
     first = _push_with_a_later_push(history, chance)
     second = chance.choice(_later(history, first, "push"))
     first.answered, second.answered = second.answered, first.answered
@@ -131,14 +131,14 @@ def wrong_step(history: Operations, chance: random.Random) -> None:
 
 
 def lost_patch(history: Operations, chance: random.Random) -> None:
-    """A push after an acknowledged change of the rate uses another rate."""
+    """A push after an acknowledged rate change uses another rate."""
     push = chance.choice(_answered(history, "push"))
     version, step, rate = push.answered
     push.answered = (version, step, rate * 2)
 
 
 def missed_wake_up(history: Operations, chance: random.Random) -> None:
-    """A waiting pull is told that nothing is newer, long after a newer version was acknowledged."""
+    """A waiting pull reports nothing newer, long after a newer version was acknowledged."""
     push = _push_with_later_pulls(history, chance)
     pull = chance.choice(_later(history, push))
     pull.asked, pull.answered = ("wait",), (push.answered[0] - 1,)
@@ -151,7 +151,7 @@ BUGS: list[Callable[[Operations, random.Random], None]] = [
 
 
 def with_bug(history: Operations, bug: Callable[[Operations, Any], None], seed: int) -> Operations:
-    """A copy of the history as a daemon with this bug would have left it."""
+    """Returns a copy of the history as a daemon with this bug would have produced it."""
     changed = copy.deepcopy(history)
     bug(changed, random.Random(seed))
     return changed

@@ -1,4 +1,4 @@
-"""Proves the search on histories whose verdicts others have found: etcd's registers and key-value stores.
+"""Tests the search on histories with published verdicts: etcd's registers and key-value stores.
 
 The files are those of Porcupine (github.com/anishathalye/porcupine, test_data; MIT licence): `jepsen/etcd_NNN.log` with
 the verdicts in `jepsen-expected.tsv`, `kv/*-ok.txt` and `kv/*-bad.txt`.
@@ -21,7 +21,7 @@ UNKNOWN = ":timed-out"
 
 
 def register(state: State, asked: Any, answered: Any) -> tuple[bool, State]:
-    """A register that is read, written, and exchanged where it has the value expected."""
+    """A register with read, write and compare-and-exchange."""
     kind, value = asked
     if kind == "read":
         return answered in (state, UNKNOWN), state
@@ -33,7 +33,7 @@ def register(state: State, asked: Any, answered: Any) -> tuple[bool, State]:
 
 
 def text(state: State, asked: Any, answered: Any) -> tuple[bool, State]:
-    """A text that is put, got, and appended to."""
+    """A text with put, get and append."""
     kind, value = asked
     if kind == "get":
         return answered in (state, UNKNOWN), state
@@ -41,7 +41,7 @@ def text(state: State, asked: Any, answered: Any) -> tuple[bool, State]:
 
 
 def etcd(path: Path) -> list[Operation]:
-    """One register; a call that ends with `:info` has no answer, and a read that failed has one that says nothing."""
+    """One register; a call that ends with `:info` has no answer, and a failed read has an answer without content."""
     operations, open_calls = [], {}
     for moment, line in enumerate(path.read_text().splitlines()):
         if not (found := ETCD.match(line)):
@@ -58,7 +58,7 @@ def etcd(path: Path) -> list[Operation]:
 
 
 def key_values(path: Path) -> list[Operation]:
-    """Many texts by key."""
+    """Many texts, each under a key."""
     operations, open_calls = [], {}
     for moment, line in enumerate(path.read_text().splitlines()):
         process, event, kind, key, value = KV.match(line).groups()
@@ -72,7 +72,7 @@ def key_values(path: Path) -> list[Operation]:
 
 
 def verdicts(folder: Path) -> Iterator[tuple[str, bool, bool, int]]:
-    """Name, verdict that is known, verdict found and number of operations of every history in a folder."""
+    """Name, known verdict, found verdict and number of operations of every history in a folder."""
     for line in (folder / "jepsen-expected.tsv").read_text().splitlines():
         number, known = line.split()
         path = folder / f"jepsen/etcd_{int(number):03}.log"

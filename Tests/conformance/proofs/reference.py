@@ -1,7 +1,7 @@
-"""What a model must be after a list of changes, in NumPy float32 and apart from the daemon.
+"""Computes a model's state after a list of changes in NumPy float32, independently of the daemon.
 
-Two update rules, from the formulas of MindSpore's documentation. The numbers that `changes.py` draws make every product
-exact (powers of two): results are equal to the bit whether or not a processor fuses multiplication and addition.
+It has two update rules, from the formulas of MindSpore's documentation. The numbers that `changes.py` draws make every
+product exact (powers of two), so results are identical whether or not a processor fuses multiplication and addition.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Arrays = dict[str, np.ndarray]
 
 
 def array(name: str, data: Any) -> np.ndarray:
-    """Numbers as the parameter's shape has them."""
+    """Reshapes numbers to the parameter's shape."""
     return np.array(data, np.float32).reshape(SHAPES[name])
 
 
 @dataclass
 class Saved:
-    """What a checkpoint or a rollback brings back."""
+    """The part of a model that a checkpoint or a rollback restores."""
 
     step: int
     values: Arrays
@@ -36,7 +36,7 @@ class Saved:
 
 @dataclass
 class Checkpoint:
-    """One that was saved, and the rates that its file holds."""
+    """A saved checkpoint, and the rates in its file."""
 
     version: int
     state: Saved
@@ -46,7 +46,7 @@ class Checkpoint:
 
 @dataclass
 class Model:
-    """All that is known of a model."""
+    """The complete known state of a model."""
 
     kind: str
     state: Saved
@@ -61,13 +61,13 @@ class Model:
     """The states that pushes made; only where no import came between, so that each step has one."""
 
     def rate(self, name: str) -> np.float32:
-        """The learning rate of the next update; an array's last entry holds."""
+        """The learning rate of the next update; an array's last entry is held."""
         own = self.group_rate if name == "e" else None
         return np.float32(self.rates[min(self.state.step, len(self.rates) - 1)] if own is None else own)
 
 
 def created(kind: str, values: dict[str, Any], rates: list[float]) -> Model:
-    """A model of given values."""
+    """A model with the given values."""
     initial = SLOTS[kind][1]
     slots = {name: np.full(shape, initial, np.float32) for name, shape in SHAPES.items()}
     arrays = {name: array(name, data) for name, data in values.items()}
@@ -75,14 +75,14 @@ def created(kind: str, values: dict[str, Any], rates: list[float]) -> Model:
 
 
 def definition(kind: str, values: dict[str, Any], rates: list[float]) -> dict[str, Any]:
-    """The body that creates it."""
+    """The body that creates the model."""
     parameters = {name: array(name, data).tolist() for name, data in values.items()}
     rest = {"learning_rate": rates, "past_end": "hold", "groups": GROUPS, "parameters": parameters}
     return {"optimizer": OPTIMIZERS[kind], **rest}
 
 
 def after(model: Model | None, change: dict[str, Any], archive: dict[str, tuple[str, Checkpoint]]) -> Model | None:
-    """The model after one change, as a copy; `archive` has every checkpoint whose file was fetched, by its key."""
+    """Returns a copy of the model after one change; `archive` has every downloaded checkpoint, by its key."""
     kind, details = change["kind"], change["details"]
     if kind in ("create", "replace"):
         return created(**details)

@@ -1,6 +1,6 @@
-"""A daemon, its disk and its clients on one thread, over as many seeds as one likes; and whether it notices mistakes.
+"""Simulates a daemon, its disk and its clients on one thread over many seeds; planted mistakes must be found.
 
-`deploy/prove simulation --seeds 100000` runs the simulation of the Swift tests over other seeds than they do.
+`deploy/prove simulation --seeds 100000` runs the simulation of the Swift tests over different seeds.
 `deploy/prove simulation --planted` makes each mistake of Simulation/Planted in a copy of the project, and fails unless
 the simulation finds every one of them within the seeds.
 """
@@ -17,9 +17,9 @@ from pathlib import Path
 from support.daemon import REPOSITORY
 
 PLANTED = REPOSITORY / "Tests/ParameterServingTests/Simulation/Planted"
-#: Where the copy is: what one run has built, the next one need not.
+#: The folder of the copy: a later run reuses what an earlier one has built.
 COPY = REPOSITORY / ".build/planted"
-#: Added to the manifest of the copy, which is to build what the simulation needs and nothing else.
+#: Added to the copy's manifest, so that it builds only what the simulation needs.
 TRIMMED = b"""
 let simulated: Set = [
     "CArguments", "CKernels", "CXXHash", "Names", "Threading", "Optimizers", "Journal", "ParameterServing",
@@ -28,13 +28,13 @@ let simulated: Set = [
 package.targets.removeAll { !simulated.contains($0.name) }
 (package.products, package.dependencies) = ([], [])
 """
-#: Most mistakes show within a few seeds; the others are looked for in all of them.
+#: Most mistakes show within a few seeds; the search for the others uses all of them.
 FEW = 200
 FOUND = re.compile(r"seed \d+: .*|Fatal error: .*")
 
 
 def copy_project() -> None:
-    """Makes the copy like the project: what is gone goes there too, and what is the same keeps its time."""
+    """Makes the copy equal to the project: removes deleted files, and keeps the time of unchanged files."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
     wanted = {name for name in names.split("\0") if name and (REPOSITORY / name).is_file()}
@@ -51,7 +51,7 @@ def copy_project() -> None:
 
 
 def simulate(place: Path, first: int, seeds: int, *, quiet: bool = False) -> tuple[bool, str]:
-    """Runs the seeds; whether all was well, and what was printed."""
+    """Runs the seeds; returns whether all passed, and the output."""
     environment = os.environ | {"PARAMD_SEEDS": f"{first}..<{first + seeds}"}
     command = ["swift", "test", "--skip-build", "--filter", "SimulationTests/seeds"]
     output = []
@@ -66,13 +66,13 @@ def simulate(place: Path, first: int, seeds: int, *, quiet: bool = False) -> tup
 
 
 def build(place: Path) -> None:
-    """Builds the tests as `deploy/test` does: other flags would build all of it once more."""
+    """Builds the tests as `deploy/test` does, because other flags would build everything again."""
     command = ["swift", "build", "--build-tests", "--quiet", "-Xswiftc", "-warnings-as-errors"]
     subprocess.run(command, cwd=place, check=True)
 
 
 def find(patch: Path, seeds: int) -> bool:
-    """Makes a mistake in the copy, and tells what the simulation says of it."""
+    """Plants a mistake in the copy, and returns what the simulation reports."""
     copy_project()
     subprocess.run(["git", "apply", f"--directory={COPY.relative_to(REPOSITORY)}", patch], cwd=REPOSITORY, check=True)
     build(COPY)

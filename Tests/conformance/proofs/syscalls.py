@@ -1,8 +1,8 @@
-"""Every call to the file system fails once: a session is run again for each n-th call of each kind and each fault.
+"""Makes every file system call fail once: repeats a session for each n-th call of each kind and each fault.
 
-strace makes the call fail, or kills the daemon in it. After each run a start without strace must have all that was
-acknowledged, and what was not once or not at all. `deploy/prove syscalls --seed 1 --count 100` tries a sample; `--all`
-tries every call.
+strace makes the call fail, or kills the daemon in it. After each run a start without strace must have each acknowledged
+change, and every other change at most once. `deploy/prove syscalls --seed 1 --count 100` tries a sample; `--all` tries
+every call.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STRACE = shutil.which("strace")
 
 
 class Traced(Daemon):
-    """A daemon under strace, which is a process apart: signals go to the daemon itself."""
+    """A daemon under strace, which is a separate process: signals go to the daemon itself."""
 
     def __init__(self, data_dir: Path, *tracing: str, arguments: tuple[str, ...] = ()) -> None:
         wrapper = data_dir.parent / "traced"
@@ -50,7 +50,7 @@ class Traced(Daemon):
 
 
 def session(daemon: Daemon, changers: list[Changer]) -> None:
-    """The same requests each time, up to the first that is not acknowledged."""
+    """Sends the same requests each time, up to the first that is not acknowledged."""
     api = Api(daemon.host, daemon.port)
     with contextlib.suppress(RefusedError, OSError, http.client.HTTPException):
         for _ in range(CHANGES):
@@ -60,7 +60,7 @@ def session(daemon: Daemon, changers: list[Changer]) -> None:
 
 
 def calls(seed: int) -> dict[str, int]:
-    """How often a thread makes each call in a session without faults: strace counts by thread."""
+    """Counts how often each thread makes each call in a session without faults, because strace counts by thread."""
     with temporary() as place:
         trace = place / "trace"
         daemon = Traced(place / "data", "-o", str(trace), "-e", f"trace={','.join(KINDS)}", arguments=SHORT)
@@ -77,12 +77,12 @@ def changers_of(place: Path, seed: int) -> list[Changer]:
 
 
 def survives(fault: Fault, seed: int) -> int:
-    """Runs a session with one fault and holds the next start to it; the number of changes acknowledged before."""
+    """Runs a session with one fault and checks the next start; returns the number of acknowledged changes."""
     kind, number, what = fault
     with temporary() as place:
         changers = changers_of(place, seed)
         with contextlib.suppress(AssertionError):
-            # A daemon that cannot start says so and ends.
+            # A daemon that cannot start reports it and ends.
             inject = f"inject={kind}:{what}:when={number}"
             daemon = Traced(place / "data", "-o", os.devnull, "-e", inject, arguments=SHORT)
             try:
@@ -103,7 +103,7 @@ def survives(fault: Fault, seed: int) -> int:
 
 
 def sample(counts: dict[str, int], seed: int, count: int) -> list[Fault]:
-    """So many faults, each kind of call as likely as the others."""
+    """Chooses the given number of faults, each kind of call with equal probability."""
     chance = random.Random(seed)
     kinds = [kind for kind, number in counts.items() if number]
     drawn = (chance.choice(kinds) for _ in range(count))
@@ -111,7 +111,7 @@ def sample(counts: dict[str, int], seed: int, count: int) -> list[Fault]:
 
 
 def every_fault(counts: dict[str, int]) -> Iterator[Fault]:
-    """Each call of each kind with each fault."""
+    """Returns each call of each kind with each fault."""
     for kind, count in counts.items():
         for number in range(1, count + 1):
             for what in FAULTS:
@@ -119,7 +119,7 @@ def every_fault(counts: dict[str, int]) -> Iterator[Fault]:
 
 
 def prove(seed: int, count: int | None) -> list[str]:
-    """Tries faults, all of them or so many that the seed chooses; what failed."""
+    """Tries all faults, or as many as asked, chosen by the seed; returns the failures."""
     counts = calls(seed)
     faults = list(every_fault(counts))
     chosen = faults if count is None else sample(counts, seed, count)
@@ -136,7 +136,7 @@ def prove(seed: int, count: int | None) -> list[str]:
 
 
 def main() -> int:
-    """0 when every fault was survived."""
+    """Returns 0 when the daemon survived every fault."""
     parser = argparse.ArgumentParser(prog="deploy/prove syscalls", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)

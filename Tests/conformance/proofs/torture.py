@@ -22,19 +22,19 @@ from .fuzz.corpus import prepare
 
 MEMORY = 256 << 20
 ARGUMENTS = ("--memory", str(MEMORY), "--snapshot-after", "1M", "--log-level", "error")
-#: A reference daemon is fed one push after the other, which takes too long for more.
+#: A reference daemon is fed one push after another, which takes too long for more.
 MOST_FOR_A_REFERENCE = 20_000
 
 
 @dataclass
 class Outcome:
-    """What came of a run, as rows of the table that is printed."""
+    """The results of a run, as rows of the printed table."""
 
     rows: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def row(self, name: str, value: object, fault: str | None = None) -> None:
-        """Adds a row; a fault makes the run fail."""
+        """Adds a row; a fault fails the run."""
         self.rows.append((name, f"{value}{' FAULT' if fault else ''}"))
         if fault:
             self.faults.append(fault)
@@ -44,18 +44,18 @@ class Outcome:
 
 
 def descriptors(daemon: Victim) -> int:
-    """Files and sockets that it has open."""
+    """Counts the daemon's open files and sockets."""
     return len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir()))
 
 
 def resident(daemon: Victim) -> int:
-    """Bytes of memory that it has."""
+    """Returns the daemon's resident memory in bytes."""
     pages = int(Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[1])
     return pages * 4096
 
 
 class Reader:
-    """Pulls what the workers push; a version that was shown does not go back."""
+    """Pulls what the workers push; a version that was shown never goes back."""
 
     def __init__(self, load: Load) -> None:
         self.pulls, self.faults, self._last = 0, list[str](), 0
@@ -64,7 +64,7 @@ class Reader:
         self._thread.start()
 
     def finish(self) -> None:
-        """Ends pulling."""
+        """Stops pulling."""
         self._ended.set()
         self._thread.join()
 
@@ -81,7 +81,7 @@ class Reader:
 
 
 def run(minutes: float, seed: int) -> Outcome:
-    """One run; nothing is killed in its last third, whose attacks must leave no trace."""
+    """One run; its last third has no kills, and the attacks in it must leave no trace."""
     outcome, rng = Outcome(), random.Random(seed)
     with temporary() as place:
         daemon = Victim(place, *ARGUMENTS)
@@ -128,7 +128,7 @@ def _report(outcome: Outcome, target: attacks.Target, load: Load, reader: Reader
 
 
 def _settle(outcome: Outcome, daemon: Victim, before: tuple[int, int]) -> None:
-    """Waits, long, until what the attackers left is cleared away; then everything is as it was."""
+    """Waits up to a long limit until the daemon has cleaned up after the attackers and uses no more than before."""
     until = time.monotonic() + 120
     most = before[0] + 24
     while descriptors(daemon) > most and time.monotonic() < until:
@@ -160,7 +160,7 @@ def _check_digest(outcome: Outcome, place: Path, load: Load) -> None:
 
 
 def main() -> int:
-    """Runs, and prints the table."""
+    """Runs the torture and prints the table."""
     parser = argparse.ArgumentParser(prog="deploy/torture", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,8 +1,8 @@
-"""The functions of the project that one request runs through, by callgrind: how far a reader has to walk.
+"""Counts the functions of the project that one request calls, with callgrind: how far a reader has to follow it.
 
-`deploy/prove walk` counts those of a small JSON push on a connection that is open already, after others have warmed the
-daemon up. It needs valgrind and a debug build, whose functions are not inlined. Closures count as the function they
-stand in; what the compiler adds (witnesses, outlined copies, metadata) and accessors of properties do not count.
+`deploy/prove walk` counts the functions of a small JSON push on an open connection, after other pushes have warmed the
+daemon up. It needs valgrind and a debug build, whose functions are not inlined. A closure counts as the function that
+contains it; additions of the compiler (witnesses, outlined copies, metadata) and accessors of properties do not count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from support.faults import temporary
 from support.wire import Api
 
 MODULES = tuple(path.name for path in (REPOSITORY / "Sources").iterdir() if any(path.rglob("*.swift")))
-#: What a symbol that no line of the project wrote begins with.
+#: The beginnings of symbols that no line of the project declares.
 MADE = re.compile(
     r"(outlined|type metadata|lazy |protocol |dispatch thunk|vtable thunk|reabstraction|merged|generic special|"
     r"default argument|variable initialization|value witness|one-time|associated |base witness|initializeWith|"
@@ -37,7 +37,7 @@ class Watched(Daemon):
     """A debug build under callgrind, which counts nothing until it is told to."""
 
     def __init__(self, place: Path) -> None:
-        # The debug information of Swift is more than valgrind can read; names of functions are in the symbol table.
+        # Swift's debug information is too large for valgrind; the names of functions are in the symbol table.
         plain, wrapper = place / "paramd", place / "watched"
         subprocess.run(["objcopy", "--strip-debug", BINARY, plain], check=True)
         self.trace = place / "trace"
@@ -49,17 +49,17 @@ class Watched(Daemon):
         super().__init__(data_dir=place / "data", binary=wrapper)
 
     def count(self, on: bool) -> None:
-        """Begins or ends to count."""
+        """Starts or stops counting."""
         command = ["callgrind_control", "-i", "on" if on else "off", str(self.process.pid)]
         subprocess.run(command, check=True, capture_output=True)
 
     def symbols(self) -> set[str]:
-        """What ran while it counted; to be asked after the end."""
+        """The symbols that ran while counting; call this after the end."""
         return set(re.findall(r"\(\d+\) (\$s\S+)", self.trace.read_text()))
 
 
 def demangled(symbols: set[str]) -> dict[str, str]:
-    """What each symbol is the name of, by `swift demangle`."""
+    """Demangles each symbol with `swift demangle`."""
     names = sorted(symbols)
     lines = subprocess.run(
         ["swift", "demangle"], input="\n".join(names), capture_output=True, text=True, check=True
@@ -68,7 +68,7 @@ def demangled(symbols: set[str]) -> dict[str, str]:
 
 
 def declaration(name: str) -> str | None:
-    """The function of the project that a symbol belongs to; None for what no line of it wrote."""
+    """The function of the project that a symbol belongs to, or None if the project does not declare it."""
     name = INSIDE.sub("", name)
     if MADE.match(name) or ACCESSOR.search(name) or ENDS.search(name):
         return None
@@ -79,7 +79,7 @@ def declaration(name: str) -> str | None:
 
 
 def walk(pushes: int) -> set[str]:
-    """The functions that one push runs through, after so many that warmed the daemon up."""
+    """The functions that one push calls, after the given number of pushes that warm the daemon up."""
     with temporary() as place:
         daemon = Watched(place)
         api = Api(daemon.host, daemon.port)

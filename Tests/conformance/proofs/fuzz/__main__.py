@@ -1,4 +1,4 @@
-"""The fuzzer as a script: counts what was answered, or prints the request that broke something and exits with 1."""
+"""The fuzzer as a script: counts the answers, or prints the request that broke something and exits with 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of the fuzzer: what it sends is made of the seed and a number alone, so that each request can be made again."""
+"""A run of the fuzzer: the seed and a number determine each request, so that any request can be generated again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from . import mutations
 from .corpus import DEFINITIONS, MODEL, endings, foreign_bodies, prepare, raw_cases, reads, writes
 from .judge import exchange
 
-#: Little memory, so that large numbers are refused and not tried; no disk is waited for.
+#: Little memory, so that large numbers are refused and not tried; no request waits for the disk.
 ARGUMENTS = ("--memory", "64M", "--log-level", "error", "--durability", "none")
 VIEWS = ("", "/state", "/parameters", "/workers", "/checkpoints")
 
-#: What two daemons that did the same differ in.
+#: The members in which two daemons with the same history differ.
 UNEQUAL = {"uid", "cursor", "created"}
 
 
@@ -30,7 +30,7 @@ class Finding(AssertionError):
 
 @dataclass
 class Side:
-    """A daemon and a client for what is not fuzzed."""
+    """A daemon, and a client for the requests that are not fuzzed."""
 
     daemon: Daemon
 
@@ -40,16 +40,16 @@ class Side:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """The address on which the daemon listens."""
         return self.daemon.host, self.daemon.port
 
     def models(self) -> dict[str, str]:
-        """The identity of each model by its name."""
+        """The uid of each model by its name."""
         return {model["model"]: model["uid"] for model in self.api.get("/v1/models").json()["models"]}
 
     def views(self, left_out: set[str]) -> dict[str, Any]:
-        """Everything that can be seen of every model, without the members that differ between two daemons."""
-        # Answered when all that was asked of the files before is done, whoever asked and whatever was answered.
+        """Everything visible of every model, without the members that differ between two daemons."""
+        # This is answered after all earlier work on the files, whoever requested it and whatever the answer was.
         self.api("POST", f"{MODEL}/checkpoints")
         found: dict[str, Any] = {"models": sorted(self.models())}
         for name in DEFINITIONS.keys() & set(found["models"]):
@@ -58,13 +58,13 @@ class Side:
         return found
 
     def renew(self) -> None:
-        """Back to the models of the start."""
+        """Returns to the models of the start."""
         for name in self.models():
             self.api("DELETE", "/v1/models/" + _escaped(name)).expect(204)
         self.checkpoints = prepare(self.api)
 
     def addressed(self, wire: bytes) -> bytes:
-        """The request with the numbers that the checkpoints have now, which never come again."""
+        """Puts the current checkpoint numbers into the request; numbers are never used again."""
         first, second = self.checkpoints
         return re.sub(
             rb"checkpoints/([12])\b", lambda found: b"checkpoints/%d" % (first, second)[found[1] == b"2"], wire
@@ -83,7 +83,7 @@ def _escaped(name: str) -> str:
 
 @dataclass
 class Campaign:
-    """Requests against one daemon; a twin gets those alone that were answered with success, and must not differ."""
+    """Sends requests to one daemon; a twin gets only those that succeeded, and must not differ."""
 
     seed: int
     batch: int = 100
@@ -97,7 +97,7 @@ class Campaign:
         self._raw = raw_cases()
 
     def request(self, number: int) -> bytes:
-        """The bytes of one request."""
+        """Returns the bytes of one request."""
         rng = random.Random(f"{self.seed}/{number}")
         if rng.random() < 0.05:
             return mutations.scrambled(rng, rng.choice(self._raw))
@@ -107,7 +107,7 @@ class Campaign:
         """Sends `count` requests.
 
         Raises:
-            Finding: with the seed, the number and the bytes of what was wrong.
+            Finding: with the seed, the number and the bytes of the wrong request.
 
         """
         with Daemon(*ARGUMENTS, binary=self.binary) as daemon, Daemon(*ARGUMENTS, binary=self.binary) as other:
@@ -122,12 +122,12 @@ class Campaign:
             self._settle(subject, twin, pending)
 
     def _settle(self, subject: Side, twin: Side, numbers: list[int]) -> list[int]:
-        """Compares all that can be seen, and begins again; answers what is still to be compared, which is nothing."""
+        """Compares everything visible and starts again; returns the requests that are left to compare, which are none."""
         changes, self._changes = self._changes, []
         identities = subject.models(), twin.models()
         for number in changes:
             exchange(twin.address, _translated(twin.addressed(self.request(number)), *identities))
-        # A key is kept with its answer, which names identities and times, and the digest counts it in.
+        # A key is kept with its answer, which contains uids and times, and the digest includes it.
         are_keyed = any(b"dempotency-Key" in self.request(number) for number in changes)
         left_out = UNEQUAL | {"digest"} if are_keyed else UNEQUAL
         mine, other = subject.views(left_out), twin.views(left_out)
@@ -144,7 +144,7 @@ class Campaign:
         return []
 
     def _send(self, subject: Side, number: int) -> bool:
-        """Sends one request; whether it was answered with success, and may have changed something."""
+        """Sends one request; returns whether it succeeded and may have changed something."""
         wire = subject.addressed(self.request(number))
         try:
             answers = exchange(subject.address, wire)
@@ -171,18 +171,18 @@ def _is_reading(wire: bytes) -> bool:
 
 
 def _is_ending(wire: bytes) -> bool:
-    """Whether the request may take with it what an earlier one has done, so that it is compared before."""
+    """Whether the request may undo what an earlier one has done, so that a comparison must come first."""
     takes = any(word in wire for word in (b"replace", b"restore", b"rollback", b"/state"))
     return wire.startswith(b"DELETE ") or (takes and not _is_reading(wire))
 
 
 def _translated(wire: bytes, mine: dict[str, str], other: dict[str, str]) -> bytes:
-    """The request with the twin's identities in the place of the subject's."""
+    """Replaces the subject's uids in the request by the twin's."""
     for name in mine.keys() & other.keys():
         wire = wire.replace(mine[name].encode(), other[name].encode())
     return wire
 
 
 def _short(wire: bytes) -> str:
-    """The bytes as a literal, with long runs cut."""
+    """Formats the bytes as a literal, with long runs shortened."""
     return re.sub(r"(.)\1{99,}", r"\1...", repr(wire))[:4000]

@@ -1,4 +1,4 @@
-"""What the fuzzer starts from: a good request of every route, and the collections of the other suites as bodies."""
+"""The fuzzer's starting points: a valid request of every route, and the collections of other suites as bodies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.wire import SAFETENSORS, Api
 
 JSON = "application/json"
 MODEL = "/v1/models/m"
-#: The models that every batch begins with.
+#: The models at the start of every batch.
 DEFINITIONS: dict[str, dict[str, Any]] = {
     "m": {
         "optimizer": {"type": "momentum", "momentum": 0.5},
@@ -29,7 +29,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One request before it is written down; its length is counted then."""
+    """A request before it is serialized; its length is computed then."""
 
     method: str
     target: str
@@ -37,7 +37,7 @@ class Case:
     body: bytes | None = None
 
     def wire(self) -> bytes:
-        """The bytes that go over the socket."""
+        """Returns the bytes for the socket."""
         lines = [f"{self.method} {self.target} HTTP/1.1", "Host: localhost"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.body is not None and not any(name == "Content-Length" for name, _ in self.headers):
@@ -45,12 +45,12 @@ class Case:
         return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + (self.body or b"")
 
     def with_body(self, body: bytes) -> Case:
-        """The same request with another body."""
+        """Returns the same request with another body."""
         return replace(self, body=body)
 
 
 def prepare(api: Api) -> list[int]:
-    """The models as every batch finds them: with steps, a worker, and two checkpoints whose numbers are the answer."""
+    """Creates the models for a batch, with steps, a worker and two checkpoints; returns the checkpoints' numbers."""
     checkpoints = []
     for name, definition in DEFINITIONS.items():
         api.create(name, definition)
@@ -62,13 +62,13 @@ def prepare(api: Api) -> list[int]:
 
 
 def raw_cases() -> list[bytes]:
-    """Whole requests that are broken already: those of the server's own collection."""
+    """Requests that are already broken, from the server's own collection."""
     path = REPOSITORY / "Tests/HTTPServingTests/Corpora/raw-cases.json"
     return [base64.b64decode(case["request_b64"]) for case in json.loads(path.read_text())]
 
 
 def reads() -> list[Case]:
-    """A request for everything that can be read."""
+    """Requests for everything that can be read."""
     views = [f"{MODEL}/{view}" for view in _VIEWS.split()]
     fixed = [
         "/",
@@ -134,7 +134,7 @@ def writes() -> list[Case]:
 
 
 def endings() -> list[Case]:
-    """Requests that take something away, and with it what others may have done."""
+    """Requests that delete something, and with it the effects of other requests."""
     slots = {"w#moments": np.float32([1, 2]), "v#moments": np.float32([[1, 2], [3, 4]])}
     return [
         _json("PUT", f"{MODEL}?replace=1", DEFINITIONS["m"]),
@@ -152,7 +152,7 @@ _FORMS = ("", ".json", ".csv", ".svg", ".txt")
 
 
 def foreign_bodies() -> list[Case]:
-    """Files that other parsers were tested with, as bodies of pushes."""
+    """Test files of other parsers, as bodies of pushes."""
     folder = REPOSITORY / "Tests/TensorCodingTests/Corpora"
     documents = _small(folder / "json/nst-JSONTestSuite", "**/*.json")
     files = _small(folder / "safetensors", "*.safetensors")

@@ -1,4 +1,4 @@
-"""JSON documents broken at one place: the rest stays as it was, so that what is behind the place is reached."""
+"""JSON documents broken at one place: the rest is unchanged, so that the server also reads what follows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 class Raw(str):
-    """A piece of text that stands in the document as it is."""
+    """A piece of text that the document contains unchanged."""
 
 
 class Members(list[list[Any]]):
-    """An object as pairs, so that a name can come twice."""
+    """An object as pairs, so that a name can occur twice."""
 
 
-#: What is put in the place of a value.
+#: The replacements for a value.
 ODD = [
     *(
         "null",
@@ -84,7 +84,7 @@ ODD = [
         "[" + "1," * 3000 + "1]",
     ),
 ]
-#: Names of members that mean something somewhere.
+#: Names of members that have a meaning somewhere.
 NAMES = [
     *(
         "w",
@@ -129,7 +129,7 @@ NAMES = [
 
 
 def mutated(rng: random.Random, body: bytes) -> bytes:
-    """The document with one or two places changed; one that is no JSON, or too deep, is given back as it is."""
+    """Changes one or two places of the document; text that is not JSON, or nested too deeply, is returned unchanged."""
     try:
         tree = json.loads(body, object_pairs_hook=lambda pairs: Members(list(pair) for pair in pairs))
         root = [tree]

@@ -1,4 +1,4 @@
-"""Sends bytes as they are, reads every answer to the end of the connection, and says what is wrong with one."""
+"""Sends raw bytes, reads every answer until the connection ends, and reports what is wrong with an answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Reply:
-    """One answer of a connection."""
+    """One answer on a connection."""
 
     status: int
     headers: dict[str, str]
@@ -18,7 +18,7 @@ class Reply:
 
     @property
     def fault(self) -> str | None:
-        """What no answer may be; nil where it is in order."""
+        """Returns what is wrong with the answer, or None."""
         if self.status == 500 or self.status >= 600 or self.status < 100:
             return f"status {self.status}"
         if self.status < 400 or not self.body:
@@ -31,10 +31,10 @@ class Reply:
 
 
 def exchange(address: tuple[str, int], wire: bytes) -> list[Reply]:
-    """All answers to what is sent; the sending side is closed behind it, so that nothing is waited for."""
+    """Returns all answers to the bytes; closes the sending side after them, so that no one waits for more."""
     received = b""
     with socket.create_connection(address, timeout=60) as connection:
-        # A server that has answered early may have closed: what it said is read anyway.
+        # A server that answered early may have closed the connection: its answer is read anyway.
         with contextlib.suppress(OSError):
             connection.sendall(wire)
             connection.shutdown(socket.SHUT_WR)
@@ -45,14 +45,14 @@ def exchange(address: tuple[str, int], wire: bytes) -> list[Reply]:
 
 
 def replies(received: bytes) -> list[Reply]:
-    """The answers in a stream; interim ones are left out."""
+    """Splits a stream into answers and omits the interim ones."""
     found = []
     while received.startswith(b"HTTP/1."):
         head, _, rest = received.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         length = int(headers.get("content-length", 0))
-        # Answers to HEAD, and 304, tell a length and have no body.
+        # Answers to HEAD, and 304, announce a length and have no body.
         size = 0 if rest.startswith(b"HTTP/1.") else length
         status = int(first.split(" ")[1])
         if status >= 200:

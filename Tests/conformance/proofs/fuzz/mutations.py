@@ -119,7 +119,7 @@ QUERIES = sorted({name for method, path in OPERATIONS for name in query_argument
 
 
 def mutated(rng: random.Random, case: Case) -> bytes:
-    """One to three changes; bytes come last, when the request is written down."""
+    """Makes one to three changes; changes of bytes come last, when the request is serialized."""
     changes: list[Callable[[random.Random, Case], Case]] = [_method, _header, _header, _path, _query]
     if case.body:
         changes += [_body] * 8
@@ -130,7 +130,7 @@ def mutated(rng: random.Random, case: Case) -> bytes:
 
 
 def scrambled(rng: random.Random, wire: bytes) -> bytes:
-    """A whole request with bytes changed, or as it is."""
+    """Returns a whole request with changed bytes, or unchanged."""
     return _scrambled(rng, wire) if rng.random() < 0.7 else wire
 
 
@@ -175,7 +175,7 @@ def _body(rng: random.Random, case: Case) -> Case:
 
 
 def file(rng: random.Random, body: bytes) -> bytes:
-    """A file of tensors with another header, other data or another length of the header."""
+    """Returns a tensor file with another header, other data or another header length."""
     (length,) = struct.unpack("<Q", body[:8])
     header, data = body[8 : 8 + length], body[8 + length :]
     kind = rng.randrange(6)
@@ -186,7 +186,7 @@ def file(rng: random.Random, body: bytes) -> bytes:
     elif kind == 4:
         data = b"".join(rng.choice((b"\x00\x00\xc0\x7f", b"\x00\x00\x80\xff", data[:4])) for _ in range(len(data) // 4))
     count = len(header) if kind != 5 else rng.choice((0, 1, length - 1, length + 1, 2**31, 2**63, 2**64 - 1, 10**8 + 1))
-    # A body that was changed before may have had any length already.
+    # A body that was changed before may have any length.
     return struct.pack("<Q", count % 2**64) + header + data
 
 
