@@ -8,7 +8,7 @@ public struct ServingConfiguration: Sendable {
     /// Free arenas of a model beyond this number are returned to the system: one for the step, two for pushes being
     /// decoded, one spare.
     public static let spareArenas = 4
-    /// The most replaced workers whose last number is kept. Fixed, because a replay must forget the same workers as the
+    /// The most replaced workers whose last number is kept; fixed, because a replay must forget the same workers as the
     /// first run.
     public static let expiredWorkers = 10_000
     /// Bytes of all answers that are kept for requests with a key, of a model and of the daemon.

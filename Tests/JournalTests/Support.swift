@@ -117,7 +117,7 @@ struct SmallJournal {
     let disk = SimulatedDisk()
     private(set) var records: [Copy] = []
 
-    /// Writes one record of each size and syncs each. `sealed` closes the journal cleanly; `marked` keeps the file that
+    /// Writes one record of each size and syncs each; `sealed` closes the journal cleanly, `marked` keeps the file that
     /// says how far the journal was durable, which directories of earlier builds lack.
     init(sizes: [Int], segmentBytes: Int = 4096, sealed: Bool = true, marked: Bool = false) throws(JournalError) {
         var random = SeededGenerator(seed: 1)

@@ -16,8 +16,8 @@ import Testing
         metric.group == .top ? metric.member : "\(metric.group.rawValue).\(metric.member)"
     }
 
-    /// Every member of an object; members of an inner object have both names. `inner` returns nil for a value that is
-    /// not an object.
+    /// Every member of an object; members of an inner object have both names, and `inner` returns nil for a value that
+    /// is not an object.
     private static func members(
         _ object: [String: Any], in prefix: String = "", inner: (Any) -> [String: Any]?
     ) -> [String: Any] {

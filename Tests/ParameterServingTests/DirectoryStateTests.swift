@@ -119,7 +119,7 @@ struct DirectoryStateTests {
         }
     }
 
-    /// Changes a model in one of the possible ways. Some changes are refused; the journal contains those too.
+    /// Changes a model in one of the possible ways; some changes are refused, and the journal contains those too.
     private static func change(
         _ model: Model, of registry: ModelRegistry, _ choice: Int, _ expected: inout Holdings,
         _ random: inout SeededGenerator

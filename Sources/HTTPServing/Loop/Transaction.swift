@@ -228,7 +228,7 @@ extension Transaction {
         }
     }
 
-    /// Handles the end of the request: its connection is closed, or its answer sent. An incomplete body is abandoned.
+    /// Handles the end of the request, when its answer is sent or its connection closed: abandons an incomplete body.
     func end() {
         if case .streaming(let receiver, _) = phase { receiver.abandon() }
         if case .parked(let exchange) = phase { exchange.abandon() }

@@ -75,7 +75,7 @@ final class DurableMark {
 
     // MARK: - Writing
 
-    /// Records that everything before the end has been synced. Nothing waits for this record.
+    /// Records that everything before the end has been synced; nothing waits for this record.
     func note(_ end: DurableEnd) {
         noted = end
         due = due ?? Clock.now + DurableMark.lag

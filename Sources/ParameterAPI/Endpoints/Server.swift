@@ -72,7 +72,7 @@ public struct EffectiveConfiguration: Sendable {
 }
 
 extension JSONWriter {
-    /// Writes the metrics of a group, in an object if the group has a name. A group without values is left out.
+    /// Writes the metrics of a group, in an object if the group has a name; leaves out a group without values.
     fileprivate mutating func write(_ group: Metric.Group, of api: ParameterAPI) {
         let metrics = Metric.all.filter { $0.group == group }.compactMap { metric in
             metric.read(api).map { (name: metric.member, value: $0) }

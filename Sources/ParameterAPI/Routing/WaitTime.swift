@@ -45,7 +45,7 @@ extension StringProtocol where SubSequence == Substring {
         return String(Substring(bytes))
     }
 
-    /// The parts between separators. Works on bytes, because a head may be long and splitting characters is slow.
+    /// The parts between separators; splits bytes, because a head may be long and splitting characters is slow.
     func parts(between separator: Unicode.Scalar, omittingEmpty: Bool = true) -> [Substring] {
         Substring(self).utf8.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: omittingEmpty)
             .map { Substring($0) }

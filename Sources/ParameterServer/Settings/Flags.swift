@@ -3,7 +3,7 @@
 
 import ArgumentParser
 
-/// The given flags. Nothing here has a default, so that a flag that was given is known as such.
+/// The flags on a command line; nothing here has a default, so that a flag that was given is known as such.
 struct Flags: ParsableArguments, CustomReflectable {
     /// The texts of every setting that was given, by its name.
     var given: [[String]: [String]] = [:]

@@ -20,7 +20,7 @@ struct YAMLText {
         lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
     }
 
-    /// Whether a key was set aside because the same key is set again further down. That mistake has been reported.
+    /// Whether a key was set aside because the same key is set again further down, a mistake that has been reported.
     static func isSetAside(_ key: Node) -> Bool { key.string?.hasPrefix(mark) ?? false }
 
     /// The tree of everything that can be read; nil if nothing can.

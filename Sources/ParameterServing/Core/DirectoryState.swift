@@ -4,7 +4,7 @@
 import Names
 import Threading
 
-/// The models of a directory. The type has no clock, file, lock or tensors.
+/// The models of a directory, as a value without clock, file, lock or tensors.
 ///
 /// 1. Once the records have been read, a name belongs to at most one model: the one created last.
 /// 2. A model that was deleted, or that lost its name to a later model, never comes back.

@@ -73,7 +73,7 @@ public final class Executor: Loop {
         return nil
     }
 
-    /// Waits until nothing is ready and no thread holds a model. Do not call it on one of the threads.
+    /// Waits until nothing is ready and no thread holds a model; do not call it on one of the threads.
     func waitUntilIdle() { state.wait(for: rests) { $0.isIdle ? () : nil } }
 
     /// Waits until a model is ready or the executor ends.

@@ -40,7 +40,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private let watch: RuleWatch?
     private let clock: @Sendable () -> Tick
     private var state: ModelState
-    /// Commands being logged. Nothing else refers to them, so that their memory is free once they have been applied.
+    /// Commands being logged; nothing else refers to them, so that their memory is free once they have been applied.
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
     /// The callbacks that wait for their outcomes.
     private var waiting: [Ticket: Reply] = [:]

@@ -38,7 +38,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     var kept: KeptMemory
     /// Creations that wait for another creation of the same name; used only by the mailbox.
     var waiting: [Name: [(Creation, CreationReply)]] = [:]
-    /// The states of models whose creation is being logged. Keep no other copies: each would hold the model's memory.
+    /// The states of models whose creation is being logged; keep no other copies, each would hold the model's memory.
     var drafts: [Name: ModelState] = [:]
 
     /// Makes a registry from the findings of a recovery, or an empty one.

@@ -85,7 +85,7 @@ final class Client {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
     }
 
-    /// The head of the next answer. Its body has not been read yet.
+    /// The head of the next answer, whose body has not been read yet.
     func head() -> Answer? {
         while true {
             if let end = Answer.endOfHead(in: unread) {

@@ -38,7 +38,7 @@ final class Story: @unchecked Sendable {
         for name in Self.names { truths[name] = Truth() }
     }
 
-    /// Runs the whole history. A broken invariant is a problem and does not stop the run, as in a release build.
+    /// Runs the whole history; a broken invariant is a problem and does not stop the run, as in a release build.
     func run() {
         let broken = Invariants()
         Invariants.$collected.withValue(broken) { live() }
