@@ -22,7 +22,8 @@ public enum FixedLimits {
     public static let listedMistakes = 4096
     /// The most unknown names of one body that get suggestions.
     public static let suggestions = 8
-    /// The longest word of a request that a refusal quotes whole, in characters: a parameter's name is one.
+    /// The longest word of a request that a refusal quotes whole, in characters: every valid parameter's name is
+    /// shorter.
     public static let quotedCharacters = 300
     /// The most parameters that a 16-bit answer names because their values are beyond its range.
     public static let namesBeyondRange = 20

@@ -17,7 +17,7 @@ private let pipeEnds: (reading: Int32, writing: Int32) = {
 struct SignalWatch {
     private static let endings = [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT"]
     private static let others = [SIGHUP: "SIGHUP", SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"]
-    /// The time in which a further signal counts as the same one.
+    /// The time in which a further signal counts as the same signal.
     private static let sameSignal: UInt64 = 1_000_000_000
 
     private let logger: Logger
@@ -43,7 +43,7 @@ struct SignalWatch {
 
     /// Waits for a signal that requests the end.
     ///
-    /// A second one ends the process, if it comes more than a second later.
+    /// A second signal ends the process if it comes more than a second later.
     func wait() {
         let number = nextEnding()
         let first = Clock.now

@@ -69,7 +69,7 @@ public enum ServingError: Error, Sendable, Equatable {
     case journalBehind(limit: Int)
     /// The journal failed; the daemon answers only reads until it is restarted.
     case storageFailed(reason: String)
-    /// The journal failed while it wrote this: the next start shows whether it is there.
+    /// The journal failed while it wrote the change: the next start shows whether the record is there.
     case outcomeUnknown(reason: String)
     /// A file to be read is damaged; everything else continues to work.
     case fileDamaged(reason: String)
@@ -78,7 +78,7 @@ public enum ServingError: Error, Sendable, Equatable {
 }
 
 extension ServingError {
-    /// Makes the error for a condition on other versions than the current one.
+    /// Makes the error for a condition that does not include the current version.
     static func preconditionFailed(_ versions: [Int], current: Int) -> ServingError {
         let expected = versions.prefix(4).map { "version \($0)" }.joined(separator: " or ")
         return .preconditionFailed(expected: expected, current: "version \(current)")

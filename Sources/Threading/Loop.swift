@@ -3,7 +3,7 @@
 
 /// Work that is done in pieces.
 public protocol Loop: AnyObject, Sendable {
-    /// Does one available piece of work without waiting for more.
+    /// Does one available piece of work; does not wait for more.
     func turn() -> Turn
     /// Waits until there may be work.
     func rest()

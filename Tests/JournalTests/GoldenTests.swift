@@ -1,5 +1,5 @@
-// Files of every released format load forever. The golden ones were written by Reference/make_golden.py, which
-// shares no code with the journal.
+// Files of every released format load forever. Reference/make_golden.py, which shares no code with the journal, wrote
+// the golden files.
 
 import Foundation
 import SimulatedMachine

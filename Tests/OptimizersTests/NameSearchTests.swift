@@ -1,4 +1,4 @@
-// Searching names: the fast ways find what the simple ones find, over names that differ little.
+// Searching names: the fast methods find the same names as the simple methods, among names that differ little.
 
 import Names
 import Testing

@@ -1,5 +1,5 @@
-// An update that would make a parameter or a slot non-finite is refused and leaves no trace: the next one gives the bits
-// of a run that never had it. Every rule, from gradients whose squares or sums are beyond float32.
+// An update that would make a parameter or a slot non-finite is refused and leaves no trace: the next update gives the
+// bits of a run that never had it. Covers every rule, with gradients whose squares or sums are beyond float32.
 
 import Names
 import Testing

@@ -64,7 +64,7 @@ struct KeyLedgerTests {
             applied: true, step: 1, version: 2, learningRates: Array(repeating: 1, count: 10_000), staleness: 0,
             gradientNorm: 1, updateRatio: nil, overflow: false, nextLossScale: nil, gap: 0)
         for number in 0..<100 { large.finish(Self.key(Name("k\(number)")), .receipt(receipt)) }
-        // 13 of them fit into 2^20 bytes: 8 for each rate, and some for the rest.
+        // 13 answers fit into 2^20 bytes: 8 bytes for each rate, and some for the rest.
         #expect(large.entries.map(\.key.text) == (87..<100).map { Name("k\($0)") })
     }
 

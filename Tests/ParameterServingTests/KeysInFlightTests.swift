@@ -1,4 +1,4 @@
-// Keys of requests with long work on files: while the first one is in progress, no other gets through.
+// Keys of requests with long work on files: while the first request is in progress, every other one is refused.
 
 import Optimizers
 import Testing

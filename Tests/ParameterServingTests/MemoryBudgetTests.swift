@@ -162,7 +162,7 @@ struct MemoryBudgetTests {
 
     @Test("a model that could never take a push is refused, with what it needs", arguments: ["sgd", "adam", "lamb"])
     func neverSteps(optimizer: String) throws {
-        // 200,000 bytes of values; SGD has one slot of that size, Adam two, and Lamb two with copies.
+        // 200,000 bytes of values; SGD has one slot of that size, Adam two, and Lamb two and a copy of each.
         let (values, slots) = (200_000, ["sgd": 200_000, "adam": 400_000, "lamb": 800_000][optimizer] ?? 0)
         let settings: SettingValue = ["optimizer": .string(optimizer), "learning_rate": 0.5]
         let least = 3 * values + slots

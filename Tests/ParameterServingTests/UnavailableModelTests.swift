@@ -106,7 +106,7 @@ struct UnavailableModelTests {
         registry.shutDown()
     }
 
-    /// A record of a creation: one that ends inside its definition, or one with a state that no optimizer has.
+    /// A record of a creation that ends inside its definition, or whose state fits no optimizer.
     private func creation(_ name: String, _ uid: ModelUID, isCut: Bool) throws -> Record {
         var head = ByteWriter()
         head.write(UInt64(2))

@@ -110,7 +110,7 @@ struct TensorChecker {
         }
     }
 
-    /// Reports an unknown tensor; only the first ones get suggestions, because each is compared with thousands of
+    /// Reports an unknown tensor; only the first tensors get suggestions, because each is compared with thousands of
     /// names.
     private mutating func unknown(_ tensor: DecodedTensor) {
         if affix != nil { return }

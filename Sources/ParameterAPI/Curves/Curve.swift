@@ -45,8 +45,8 @@ extension Curve {
 extension Call {
     /// The steps of `from`, `to` (included) and `every`; nil if no range is requested.
     ///
-    /// Plots show a range even if none is requested: the steps so far, and as many again. If one step is requested,
-    /// they show that one.
+    /// Plots show a range even if none is requested: the steps so far, and as many again. If a single step is
+    /// requested, they show that step.
     /// - Throws: `invalidQuery` for a range that is empty or has more than 100,000 points, `conflictingQuery` for a
     ///   range together with one step.
     func stepRange(for model: Model, as form: CurveForm) throws(Problem) -> [Int]? {

@@ -92,7 +92,7 @@ struct CurvePlot {
         }.joined(separator: "\n")
     }
 
-    /// The line's points; for a long line, evenly chosen ones including the last.
+    /// The line's points; for a long line, evenly chosen points including the last.
     private func points(_ values: [Float?]) -> String {
         let count = min(values.count, Self.mostPoints)
         return (0..<count).compactMap { place in

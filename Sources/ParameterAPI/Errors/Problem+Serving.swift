@@ -207,7 +207,7 @@ extension Problem {
         hint = "Ask for to=\(length - 1) or less, or set `past_end` to \"hold\"."
     }
 
-    /// Invalid content: one item per place, with the first one's text as the detail.
+    /// Invalid content: one item per place, with the text of the first item as the detail.
     init(_ complaints: [Complaint]) {
         let first = complaints.first?.detail ?? "The content is invalid"
         let count = complaints.reduce(0) { $0 + $1.count }

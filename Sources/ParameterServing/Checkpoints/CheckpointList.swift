@@ -32,9 +32,9 @@ public struct DamagedCheckpoint: Sendable, Equatable {
 
 /// The checkpoints of a model.
 public struct CheckpointList: Sendable, Equatable {
-    /// The usable ones, judged by their headers and earlier reads, oldest first.
+    /// The usable checkpoints, judged by their headers and earlier reads, oldest first.
     public private(set) var intact: [CheckpointFacts] = []
-    /// The damaged ones, oldest first.
+    /// The damaged checkpoints, oldest first.
     ///
     /// A file whose model is no longer known is in every model's list.
     public private(set) var damaged: [DamagedCheckpoint] = []
@@ -105,7 +105,7 @@ extension DamagedSnapshot {
         }
     }
 
-    /// The model that it belongs to; nil if the file names none of the known ones.
+    /// The model that it belongs to; nil if the file names none of the known models.
     func owner(among models: Set<ModelUID>) -> ModelUID? {
         claims.first(where: models.contains)
     }

@@ -170,7 +170,7 @@ struct DirectoryState {
         return source
     }
 
-    /// The uid of the next creation, and how many there have been with it.
+    /// The uid of the next creation, and the number of creations including it.
     mutating func nextUID() -> (uid: ModelUID, count: UInt64) {
         var source = beginUIDs()
         let uid = source.next()

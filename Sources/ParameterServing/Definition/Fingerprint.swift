@@ -4,7 +4,7 @@
 import CXXHash
 import Optimizers
 
-/// A 128-bit hash of a body's meaning; different bodies practically never share one.
+/// A 128-bit hash of a body's meaning; different bodies practically never have the same hash.
 public struct Fingerprint: Sendable, Hashable {
     /// The first eight bytes.
     public var high: UInt64

@@ -8,7 +8,7 @@ import Optimizers
 extension ImageHead {
     /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts.
     ///
-    /// Each is used only if it is needed; there is no 3.
+    /// Each is used only if it is needed; there is no format 3.
     private func format(_ lists: RatesTable) -> UInt8 {
         if lists.isUseful { return 5 }
         let isOfFormat2 =

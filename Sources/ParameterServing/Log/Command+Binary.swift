@@ -120,7 +120,7 @@ extension Command {
 }
 
 extension Command {
-    /// Reads a push; one with a token is from the first release, in which other requests had no key.
+    /// Reads a push; a push with a token is from the first release, in which other requests had no key.
     private static func push(
         reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena
     ) throws(FormatError) -> Command {

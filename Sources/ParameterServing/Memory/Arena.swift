@@ -36,7 +36,7 @@ public final class Arena: @unchecked Sendable {
         try reservation.grow(by: min(whole, max(bytes, held + Self.step)) - held)
     }
 
-    /// Pays for all of it.
+    /// Pays for the whole arena.
     public func payInFull() throws(ServingError) { try pay(for: pool.bytes) }
 
     /// A loan for `bytes` in addition to the arena; they belong to a logged change and cannot be refused.
@@ -67,7 +67,7 @@ final class ArenaPool: MemoryStore {
         var free: [Free] = []
         /// Changes in progress that make a version.
         var promises = 0
-        /// The number of free ones reserved for versions.
+        /// The number of free buffers reserved for versions.
         var kept: Int { promises > 0 ? 1 : 0 }
     }
 

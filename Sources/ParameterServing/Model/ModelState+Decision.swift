@@ -136,7 +136,7 @@ extension ModelState {
         }
     }
 
-    /// Room for the rates of the pushes in progress and one more, in case they differ from the latest.
+    /// Room for the rates of the pushes in progress and of one more push, in case they differ from the latest rates.
     private func checkRatesRoom(_ rates: [Float?]) throws(ServingError) {
         guard rates.isLong, rates != latestRates else { return }
         _ = try pool.budget.reserve((stepsUnderWay + 1) * rates.bytes)

@@ -32,7 +32,7 @@ extension DirectoryRecovery {
         }
     }
 
-    /// Stops serving a model that later records have changed into one that this daemon cannot build.
+    /// Stops serving a model that this daemon cannot build any more after the changes in later records.
     func shelve(_ model: ReplayedModel, _ reason: UnavailableModel.Reason) {
         models[model.uid] = nil
         shelve(model.name, model.uid, reason)

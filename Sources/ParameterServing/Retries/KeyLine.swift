@@ -10,7 +10,7 @@ struct KeyLine {
     private var keys: [(text: Name, number: Int)] = []
     private var front = 0
 
-    /// All keys in it, including invalid ones.
+    /// All keys in the line, including invalid keys.
     var length: Int { keys.count - front }
 
     mutating func add(_ text: Name, _ number: Int, bytes: Int) {

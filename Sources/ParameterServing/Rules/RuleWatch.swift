@@ -9,7 +9,7 @@ import Threading
 /// The notes of running updates and of crashes; an update costs only a few more memory writes.
 final class RuleWatch: @unchecked Sendable {
     fileprivate static let fileName = "RULES"
-    /// The number of notes other than those of crashes: no more updates run at a time.
+    /// The number of notes for running updates: no more updates than this run at a time.
     static let room = 64
     private let memory: UnsafeMutableRawBufferPointer
     private let base: UnsafeMutableRawPointer
@@ -54,7 +54,7 @@ final class RuleWatch: @unchecked Sendable {
         }
     }
 
-    /// Runs an update with a note; without one if all notes are in use.
+    /// Runs an update with a note, or without a note if all are in use.
     func run<Result, Failure>(
         _ rule: String, on uid: ModelUID, step: Int, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {

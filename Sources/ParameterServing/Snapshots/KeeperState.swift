@@ -93,7 +93,7 @@ struct KeeperState {
     /// The logged bytes at which a model is due.
     private func turn(of watch: Watch) -> Int { min(watch.mark + allowance, watch.coveredMark + 2 * allowance) }
 
-    /// The models to write out: those that are due or soon will be, the first ones.
+    /// The models to write out next, among those that are due or soon will be.
     private var nextModels: [Model] {
         let soon = logged + allowance / 8
         let due = watches.values.map { (turn: turn(of: $0), model: $0.model) }.filter { $0.turn <= soon }

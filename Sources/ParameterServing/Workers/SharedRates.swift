@@ -40,7 +40,7 @@ struct SharedRates {
 
     init(_ budget: MemoryBudget? = nil) { self.budget = budget }
 
-    /// Lets a receipt share its rates with others that have the same ones.
+    /// Lets a receipt share its rates with other receipts that have the same rates.
     mutating func share(in receipt: inout Receipt) {
         guard receipt.learningRates.isLong, let place = receipt.learningRates.place else { return }
         let list = byPlace[place] ?? list(receipt.learningRates)

@@ -27,7 +27,7 @@ struct WorkerLedger {
     struct Worker: Equatable {
         var epoch = 0
         var lastSeq = 0
-        /// The highest number whose receipt has left the window: nothing is known from here down.
+        /// The highest number whose receipt has left the window: nothing is known about it and all lower numbers.
         var forgottenThrough = 0
         /// Seconds since 1970 of its last push or registration; 0 if a log of the first releases does not say.
         var lastSeen = 0

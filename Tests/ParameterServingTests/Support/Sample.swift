@@ -53,7 +53,7 @@ enum Sample {
 
     static func image() throws -> ModelImage { try model().view }
 
-    /// A definition with a trained parameter, an untrained one, and one of every integer type.
+    /// A definition with a trained parameter, an untrained parameter, and a parameter of every integer type.
     static var integers: ModelDefinition {
         let values = ModelDefinition.of(
             ["optimizer": ["type": "momentum", "momentum": 0.5], "learning_rate": 0.5],
