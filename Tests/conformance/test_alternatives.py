@@ -1,4 +1,4 @@
-"""Every alternative that the contract offers is sent once and taken: in bodies, in arguments, in answers."""
+"""Sends every alternative in the contract once and checks it: in bodies, in arguments, in answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SGD = {
 }
 TORCH = {"optimizer": {"type": "adam", "framework": "torch"}, "parameters": {"w": [0]}, "groups": [{"params": ["w"]}]}
 
-#: For every alternative that a body may have, one that takes it: method, path of the contract, body.
+#: A body for every alternative that a body can have: method, path of the contract, body.
 BODIES: list[tuple[str, str, Any]] = [
     ("put", MODEL, {"optimizer": "sgd", "learning_rate": 0.1, "parameters": PARAMETERS}),
     ("put", MODEL, {**SGD, "learning_rate": [0.2, 0.1], "loss_scaling": {"type": "fixed", "loss_scale": 128}}),
@@ -62,7 +62,7 @@ BODIES: list[tuple[str, str, Any]] = [
 
 
 def test_every_alternative_has_an_example(api: Api, name: str) -> None:
-    """Every branch of an anyOf or oneOf of a body is taken by a body that is valid, sent and accepted."""
+    """A valid body matches every branch of an anyOf or oneOf, and the daemon accepts it."""
     covered: set[tuple[int, int]] = set()
     for method, path, template in BODIES:
         cursor = api("GET", f"/v1/models/{name}").json().get("cursor", "")
@@ -80,12 +80,12 @@ def test_every_alternative_has_an_example(api: Api, name: str) -> None:
                 assert (key, index) in covered, f"no body takes {place}"
 
 
-#: Values of the arguments that have alternatives: operation, argument, values with CURSOR for the model's.
+#: Values of the arguments with alternatives: operation, argument, values with CURSOR for the model's.
 ARGUMENTS: list[tuple[str, str, str, list[Any]]] = [
     ("get", MODEL + "/parameters", "since", ["CURSOR", 0]),
     ("post", MODEL + "/gradients", "X-Paramd-Based-On", ["CURSOR", 0]),
 ]
-#: Requests of which each gets another alternative of the answer.
+#: Requests whose answers each match a different alternative.
 ANSWERS: list[tuple[str, str]] = [
     (MODEL + "/lr", ""),
     (MODEL + "/lr", "?to=3"),
@@ -96,7 +96,7 @@ ANSWERS: list[tuple[str, str]] = [
 
 
 def test_every_alternative_of_an_argument_is_sent(api: Api, demo: str) -> None:
-    """Every branch of an anyOf or oneOf of a query argument or header is taken by a value that is answered with 200."""
+    """A value matches every branch of an anyOf or oneOf of a query argument or header, and the answer is 200."""
     covered: set[tuple[int, int]] = set()
     for method, path, argument, values in ARGUMENTS:
         schema = contract.arguments(method, path)[argument]["schema"]
@@ -116,7 +116,7 @@ def test_every_alternative_of_an_argument_is_sent(api: Api, demo: str) -> None:
 
 
 def test_every_alternative_of_an_answer_is_given(api: Api, demo: str) -> None:
-    """Every branch at the top of an answer's schema is the answer to something."""
+    """Some answer matches every branch at the top of an answer's schema."""
     covered: set[tuple[int, int]] = set()
     for path, query in ANSWERS:
         schema = CONTRACT["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
@@ -132,7 +132,7 @@ def test_every_alternative_of_an_answer_is_given(api: Api, demo: str) -> None:
 
 @pytest.mark.parametrize("flag", [*CONTRACT["components"]["schemas"]["Flag"]["enum"], "2", "TRUE", "yes", "-1"])
 def test_flags_are_what_their_schema_says(api: Api, demo: str, flag: str) -> None:
-    """Every word of the enumeration is taken, the empty one too, and no other is."""
+    """A flag accepts every word of its enumeration, including the empty one, and no other."""
     status = 200 if flag in CONTRACT["components"]["schemas"]["Flag"]["enum"] else 422
     answer = api("GET", f"/v1/models/{demo}/parameters?meta_only={flag}").expect(status)
     if status == 200:

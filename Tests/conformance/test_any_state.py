@@ -1,4 +1,4 @@
-"""Any state that a command can reach loads again: after a stop, after a kill, from a checkpoint, by a rollback."""
+"""Any state that a command can reach can be loaded again: after a stop or a kill, from a checkpoint, by a rollback."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from support.faults import run
 from support.wire import Api
 
 Start = Callable[..., Daemon]
-#: `PARAMD_STATES=2000:7` tries 2,000 models from seed 7 on.
+#: `PARAMD_STATES=2000:7` tries 2,000 models, beginning with seed 7.
 COUNT, _, FIRST = os.environ.get("PARAMD_STATES", "").partition(":")
 
 
 def test_a_few_states_load_again(start: Start, tmp_path: Path) -> None:
-    """Restarts, checkpoints and rollbacks of random models."""
+    """Random models survive restarts, checkpoints and rollbacks."""
     check(start, tmp_path, count=30, first=1)
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
 def test_states_load_again(start: Start, tmp_path: Path) -> None:
-    """The same for more of them, or for as many as are asked for."""
+    """The same for more models, or for the requested number."""
     check(start, tmp_path, count=int(COUNT or 150), first=int(FIRST or 1000))
 
 
 def check(start: Start, place: Path, count: int, first: int) -> None:
-    """Lets models live, and opens their directory three times in between."""
+    """Runs models through their commands, and opens their directory three times in between."""
     daemon, api = begin(start, place)
     lives = [Life(api, f"m{seed}", seed) for seed in range(first, first + count)]
     lives = [life for life in lives if life.begin()]
@@ -51,13 +51,13 @@ def check(start: Start, place: Path, count: int, first: int) -> None:
 
 
 def begin(start: Start, place: Path) -> tuple[Daemon, Api]:
-    """A daemon that writes its models out all the time."""
+    """Starts a daemon that writes its models out continuously."""
     daemon = start("--snapshot-after", "64K", data_dir=place)
     return daemon, Api(daemon.host, daemon.port)
 
 
 def reopen(start: Start, place: Path, daemon: Daemon, api: Api, is_kill: bool, lives: list[Life]) -> tuple[Daemon, Api]:
-    """Ends the daemon and starts it again: every model is what it was."""
+    """Restarts the daemon: every model must be unchanged."""
     before = digests(api, [life.model for life in lives])
     if is_kill:
         daemon.process.kill()

@@ -1,4 +1,4 @@
-"""Bad input of every kind: a 4xx that says what to change, and the state byte for byte as before."""
+"""Bad input of every kind gets a 4xx that says what to change, and leaves the state unchanged byte for byte."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ GOOD = '"weight":[[1,1],[1,1]]'
 
 @pytest.fixture
 def model(api: Api, name: str) -> str:
-    """A model that has made a step, so that it has slots worth protecting."""
+    """A model that has made a step, so that it has slots to protect."""
     api.create(name, DEFINITION)
     api.push(name, {"weight": [[1, 1], [1, 1]], "bias": [1, 1]}, worker="w1", seq=1)
     return name
 
 
 def refused(api: Api, model: str, body: bytes, statuses: set[int], content_type: str = "application/json") -> Any:
-    """Pushes bytes that must be refused; the problem document, after the state was found unchanged."""
+    """Pushes bytes that must be refused, checks that the state is unchanged, and returns the problem document."""
     before = state_of(api, model)
     answer = api("POST", f"/v1/models/{model}/gradients", body, Content_Type=content_type)
     assert answer.status in statuses, f"{answer.status}: {answer.body[:500]!r}"
@@ -60,14 +60,14 @@ NOT_JSON = {
 
 @pytest.mark.parametrize("kind", NOT_JSON)
 def test_not_json(api: Api, model: str, kind: str) -> None:
-    """400."""
+    """Text that is not JSON is 400."""
     text = NOT_JSON[kind]
     problem = refused(api, model, text if isinstance(text, bytes) else text.encode(), {400})
     assert problem["detail"]
 
 
 def test_malformed_json_names_line_and_column(api: Api, model: str) -> None:
-    """Where to look."""
+    """The problem names the line and the column."""
     body = b'{\n  "gradients": {\n    "bias": [1, oops]\n  }\n}'
     detail = refused(api, model, body, {400})["detail"]
     assert "line 3" in detail and "column" in detail
@@ -107,25 +107,25 @@ NOT_A_PUSH = {
 
 @pytest.mark.parametrize("kind", NOT_A_PUSH)
 def test_not_a_push(api: Api, model: str, kind: str) -> None:
-    """422 with a pointer, or 400 where the text is not a JSON number at all."""
+    """A body that is not a push is 422 with a pointer, or 400 if a number is not valid JSON."""
     problem = refused(api, model, NOT_A_PUSH[kind].encode(), {422})
     assert problem["detail"]
 
 
 def test_nearest_name_shape_and_pointer(api: Api, model: str) -> None:
-    """What was probably meant; which tensor, what was expected, what came."""
+    """The problem suggests the nearest name, and names the tensor with its expected and actual shape."""
     assert "weight" in refused(api, model, b'{"gradients":{"wieght":[[1,1],[1,1]]}}', {422})["detail"]
     error = refused(api, model, b'{"gradients":{"bias":[1,1,1]}}', {422})["errors"][0]
     assert (error["pointer"], error["expected"], error["got"]) == ("/gradients/bias", [2], [3])
 
 
 def test_unknown_field_names_the_nearest(api: Api, model: str) -> None:
-    """`sequence` is near `seq`."""
+    """`sequence` suggests `seq`."""
     assert "loss" in refused(api, model, b'{"gradients":{"bias":[1,1]},"los":3}', {422})["detail"]
 
 
 def header(text: str, data: bytes = b"") -> bytes:
-    """A safetensors file with any header at all."""
+    """A safetensors file with an arbitrary header."""
     return struct.pack("<Q", len(text)) + text.encode() + data
 
 
@@ -154,7 +154,7 @@ NOT_SAFETENSORS = {
 
 @pytest.mark.parametrize("kind", NOT_SAFETENSORS)
 def test_not_safetensors(api: Api, model: str, kind: str) -> None:
-    """The binary form is checked as strictly as the text."""
+    """The daemon checks the binary form as strictly as the text."""
     refused(api, model, NOT_SAFETENSORS[kind], {400, 422}, SAFETENSORS)
 
 
@@ -187,7 +187,7 @@ NOT_A_DEFINITION: dict[str, tuple[Any, str | None]] = {
 
 @pytest.mark.parametrize("kind", NOT_A_DEFINITION)
 def test_not_a_definition(api: Api, name: str, kind: str) -> None:
-    """422, the class that MindSpore raises where it has one, and no model."""
+    """An invalid definition is 422 with MindSpore's error class, if there is one, and creates no model."""
     change, exception = NOT_A_DEFINITION[kind]
     problem = api("PUT", f"/v1/models/{name}", {**DEFINITION, **change}).expect(422).json()
     assert exception is None or problem["exception"] == exception
@@ -196,7 +196,7 @@ def test_not_a_definition(api: Api, name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", NOT_A_DEFINITION)
 def test_not_a_definition_of_what_exists(api: Api, model: str, kind: str) -> None:
-    """What is wrong with it is said first, not that it differs from the model that has the name."""
+    """The mistake in the definition is reported before its difference from the existing model of that name."""
     change, exception = NOT_A_DEFINITION[kind]
     problem = api("PUT", f"/v1/models/{model}", {**DEFINITION, **change}).expect(422).json()
     assert exception is None or problem["exception"] == exception
@@ -211,14 +211,14 @@ BEYOND = {
 
 @pytest.mark.parametrize("kind", BEYOND)
 def test_numbers_beyond(api: Api, name: str, kind: str) -> None:
-    """It is JSON, so 422, and the sentence says what is wrong with the number."""
+    """The number is valid JSON, so the answer is 422, and the sentence says what is wrong with it."""
     text, words = BEYOND[kind]
     answer = api("PUT", f"/v1/models/{name}", text.encode(), Content_Type="application/json").expect(422).json()
     assert words in answer["detail"] and "not JSON" not in answer["detail"]
 
 
 def test_loss_beyond_float64(api: Api, model: str) -> None:
-    """The same in a push."""
+    """The same applies to the loss of a push."""
     assert "Line 1" in refused(api, model, b'{"gradients":{"bias":[1,1]},"loss":1e400}', {422})["detail"]
 
 
@@ -232,7 +232,7 @@ SCHEDULES = [
 
 @pytest.mark.parametrize(("schedule", "key", "words"), SCHEDULES)
 def test_misspelt_argument_of_a_schedule(api: Api, name: str, schedule: Any, key: str, words: str) -> None:
-    """The unknown key and the nearest one, not only that the nearest one is missing."""
+    """The problem names the unknown key and the nearest one, not only the missing argument."""
     problem = api("PUT", f"/v1/models/{name}", {**DEFINITION, "learning_rate": schedule}).expect(422).json()
     assert problem["exception"] == "TypeError" and words in problem["detail"]
     assert problem["errors"][0]["pointer"] == f"/learning_rate/{key}"
@@ -240,7 +240,7 @@ def test_misspelt_argument_of_a_schedule(api: Api, name: str, schedule: Any, key
 
 @pytest.mark.parametrize(("given", "wanted"), [("momentun", "momentum"), ("ADAMM", "adam"), ("sdg", "sgd")])
 def test_nearest_optimizer(api: Api, name: str, given: str, wanted: str) -> None:
-    """An unknown type is answered with the nearest one."""
+    """The answer to an unknown type suggests the nearest one."""
     problem = api("PUT", f"/v1/models/{name}", {"optimizer": given, "parameters": {"w": [0]}}).expect(422).json()
     assert wanted in problem["detail"].lower()
 
@@ -249,7 +249,7 @@ def test_nearest_optimizer(api: Api, name: str, given: str, wanted: str) -> None
     "patch", [{"learning_rate": -1}, {"learning_rate": True}, {"optimiser": "sgd"}, {"parameters": {"w": [0]}}, []]
 )
 def test_bad_patch(api: Api, model: str, patch: Any) -> None:
-    """A patch that cannot hold is refused whole."""
+    """An invalid patch is refused as a whole."""
     before = state_of(api, model)
     answer = api("PATCH", f"/v1/models/{model}", patch)
     assert 400 <= answer.status < 500
@@ -258,7 +258,7 @@ def test_bad_patch(api: Api, model: str, patch: Any) -> None:
 
 @pytest.mark.parametrize("sent", [0, 1, 20])
 def test_client_that_leaves_in_mid_body(api: Api, model: str, sent: int) -> None:
-    """Nothing is applied of a push whose end never came."""
+    """A push whose body never ends is not applied."""
     before, body = state_of(api, model), json.dumps({"gradients": {"bias": [1, 1]}}).encode()
     with raw_socket(api) as connection:
         head = f"POST /v1/models/{model}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"

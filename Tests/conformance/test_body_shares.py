@@ -1,4 +1,4 @@
-"""Bodies of one model, or from one address, leave memory for those of others; one alone may take what there is."""
+"""Bodies of one model, or from one address, leave memory for others; a single body may take all there is."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ pytestmark = pytest.mark.unsanitized
 COUNT = 1_000_000
 GRADIENT = {"w": np.ones(COUNT, np.float32)}
 BODY = safetensors.numpy.save(GRADIENT)
-#: Sixteen of the models' gradients.
+#: The size of sixteen gradients of the models.
 MEMORY = ("--memory", "64M", "--durability", "none")
-#: So many of fourteen are refused at least.
+#: At least this many of fourteen pushes are refused.
 LEAST = 5
-#: No one is cut for being slow: what is refused here is refused by a share.
+#: No body is cut for being slow, so every refusal here is for a share.
 PATIENT = (*MEMORY, "--limit", "pressure-rate=1", "--limit", "minimum-rate=1")
 
 
 def prepared(daemon: Daemon) -> Api:
-    """A client, and two models that take the gradient."""
+    """A client, and two models that accept the gradient."""
     api = Api(daemon.host, daemon.port)
     for name in "ab":
         api.create(name, {"optimizer": "sgd", "parameters": {"w": {"shape": [COUNT], "init": "zeros"}}})
@@ -36,12 +36,12 @@ def prepared(daemon: Daemon) -> Api:
 
 
 def from_address(daemon: Daemon, source: str) -> socket.socket:
-    """A connection from an address of this machine."""
+    """A connection from another address of this machine."""
     return socket.create_connection((daemon.host, daemon.port), timeout=60, source_address=(source, 0))
 
 
 def push(daemon: Daemon, model: str, body: bytes, source: str = "127.0.0.1") -> socket.socket:
-    """A connection with so much of a push; its rest may never come."""
+    """A connection that has sent a part of a push; the rest may never follow."""
     connection = from_address(daemon, source)
     head = f"POST /v1/models/{model}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Type: {SAFETENSORS}\r\n"
     connection.sendall(f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode())
@@ -50,7 +50,7 @@ def push(daemon: Daemon, model: str, body: bytes, source: str = "127.0.0.1") -> 
 
 
 def refused(connections: list[socket.socket], least: int = LEAST) -> list[Answer]:
-    """The answers of those that have one, though their bodies are not complete, once so many have."""
+    """Waits for the given number of answers to incomplete bodies, and returns them."""
     end = time.monotonic() + 60
     while len(answered := select.select(connections, [], [], 0)[0]) < least and time.monotonic() < end:
         time.sleep(0.05)
@@ -58,12 +58,12 @@ def refused(connections: list[socket.socket], least: int = LEAST) -> list[Answer
 
 
 def most_of_many(daemon: Daemon, model: str, source: str = "127.0.0.1") -> list[socket.socket]:
-    """Fourteen pushes except for their last bytes: together they would take all the memory that there is."""
+    """Sends fourteen pushes except for their last bytes: together they would take all memory."""
     return [push(daemon, model, BODY[:-8], source) for _ in range(14)]
 
 
 def is_over_share(answers: list[Answer], limit: str) -> None:
-    """Some are refused, with what to do."""
+    """Some pushes are refused, and the refusals say what to do."""
     assert LEAST <= len(answers) < 14
     for answer in answers:
         problem = answer.expect(503).json()
@@ -72,13 +72,13 @@ def is_over_share(answers: list[Answer], limit: str) -> None:
 
 
 def test_one_model(start: Callable[..., Daemon]) -> None:
-    """Bodies of one model that do not end leave room for those of another."""
+    """Unfinished bodies of one model leave room for those of another."""
     daemon = start(*PATIENT)
     api = prepared(daemon)
     senders = most_of_many(daemon, "a")
     api.push_binary("b", GRADIENT).expect(200)
     is_over_share(refused(senders), "body-memory-per-model")
-    # What they have been counted with goes with them.
+    # Closing them returns the memory that was counted for them.
     for sender in senders:
         sender.close()
     for _ in range(8):
@@ -86,7 +86,7 @@ def test_one_model(start: Callable[..., Daemon]) -> None:
 
 
 def test_one_address(start: Callable[..., Daemon]) -> None:
-    """Those from one address leave room for those from another; 127.0.0.1, where proxies are, has no share."""
+    """Bodies from one address leave room for others; 127.0.0.1, where proxies are, has no share."""
     daemon = start(*PATIENT, "--limit", "body-memory-per-model=100%", "--limit", "body-memory-per-address=25%")
     prepared(daemon)
     senders = [push(daemon, "ab"[number % 2], BODY[:-8], "127.0.0.2") for number in range(14)]
@@ -102,7 +102,7 @@ def test_one_address(start: Callable[..., Daemon]) -> None:
 
 @pytest.mark.parametrize("form", ["push", "import", "creation", "file", "state"])
 def test_alone(start: Callable[..., Daemon], form: str) -> None:
-    """One body is taken whatever its size and the shares: they are for several."""
+    """A single body is accepted whatever its size, because shares apply to several."""
     shares = ("--limit", "body-memory-per-model=1%", "--limit", "body-memory-per-address=1%")
     daemon = start(*MEMORY, *shares)
     api = prepared(daemon)

@@ -1,4 +1,4 @@
-"""What one request costs the threads that all clients share: about as much as an honest one of its length."""
+"""A request costs the threads that all clients share about as much as an honest request of its length."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONG = 2_000
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Daemon]:
-    """A daemon with a model of many parameters, and one whose names are long and alike."""
+    """A daemon with a model of many parameters, and another whose names are long and similar."""
     with Daemon() as daemon:
         api = Api(daemon.host, daemon.port)
         many = {f"layer{i}.weight": {"shape": [2], "init": "zeros"} for i in range(MANY)}
@@ -35,7 +35,7 @@ Cost = Callable[..., tuple[Answer, float]]
 
 @pytest.fixture
 def cost(server: Daemon) -> Iterator[Cost]:
-    """Sends a request; the answer, and what it took of the network threads in seconds."""
+    """Sends a request; returns the answer, and the processor time of the network threads in seconds."""
     api = Api(server.host, server.port)
     api.get("/livez").expect(200)
 
@@ -55,13 +55,13 @@ def push_of(names: Iterator[str], value: Any = (0, 0)) -> dict[str, Any]:
 
 @pytest.fixture
 def honest(cost: Cost) -> float:
-    """What a push of all parameters takes."""
+    """The cost of a push of all parameters."""
     answer, seconds = cost("POST", "/v1/models/many/gradients", push_of(f"layer{i}.weight" for i in range(MANY)))
     answer.expect(200)
     return seconds
 
 
-#: Pushes as large as the honest one, and the sentence that the refusal has to say.
+#: Pushes as large as the honest one, and the sentence in their refusals.
 PUSHES = {
     "unknown": (push_of(f"lyer{i}.wieght" for i in range(MANY)), "lists 4999 more"),
     "prefix": (
@@ -77,7 +77,7 @@ PUSHES = {
 
 @pytest.mark.parametrize("kind", PUSHES)
 def test_refused_push(cost: Cost, honest: float, kind: str) -> None:
-    """To tell thousands of mistakes takes no longer than ten pushes without one."""
+    """Reporting thousands of mistakes takes no longer than ten pushes without any."""
     body, sentence = PUSHES[kind]
     answer, seconds = cost("POST", "/v1/models/many/gradients", body)
     print(f"{kind}: {seconds:.3f} s, {seconds / honest:.1f} times an honest push")
@@ -88,14 +88,14 @@ def test_refused_push(cost: Cost, honest: float, kind: str) -> None:
 
 
 def test_mistakes_are_counted_beyond_those_that_are_listed(cost: Cost) -> None:
-    """The last entry stands for the rest."""
+    """The last entry counts the mistakes that are not listed."""
     errors = cost("POST", "/v1/models/many/gradients", PUSHES["shapes"][0])[0].json()["errors"]
     assert errors[0]["pointer"] == "/gradients/layer0.weight" and errors[0]["expected"] == [2]
     assert len(errors) == 4096 and errors[-1]["detail"].startswith("905 more mistakes")
 
 
 def test_suggestions(cost: Cost, honest: float) -> None:
-    """One misspelt name among thousands finds its like."""
+    """One misspelt name among thousands gets the right suggestion."""
     names = [f"layer{i}.weight" for i in range(MANY - 1)] + ["layer4999.wieght"]
     answer, seconds = cost("POST", "/v1/models/many/gradients", push_of(iter(names)))
     assert "did you mean `layer4999.weight` or" in answer.expect(422).json()["detail"]
@@ -103,7 +103,7 @@ def test_suggestions(cost: Cost, honest: float) -> None:
 
 
 def test_missing_prefix(cost: Cost, server: Daemon) -> None:
-    """A model that was created from a wrapped module, and gradients of the plain one."""
+    """A model was created from a wrapped module, and gradients come from the plain one."""
     api = Api(server.host, server.port)
     wrapped = {f"module.{i}.w": [0] for i in range(100)}
     api("PUT", "/v1/models/wrapped", {"optimizer": "sgd", "parameters": wrapped})
@@ -113,7 +113,7 @@ def test_missing_prefix(cost: Cost, server: Daemon) -> None:
 
 
 def test_prefix_of_some(cost: Cost) -> None:
-    """Names that are right do not hide what is wrong with the others; an import is told the same."""
+    """Correct names do not hide what is wrong with the others; an import reports the same."""
     body = {"parameters": {"layer1.weight": [0, 0], **{f"x.layer{i}.weight": [0, 0] for i in range(5)}}}
     answer = cost("PUT", "/v1/models/many/parameters", body)[0].expect(422).json()
     assert answer["detail"].startswith("5 names begin with `x.`, but")
@@ -123,12 +123,12 @@ def test_prefix_of_some(cost: Cost) -> None:
 
 
 def pull_of(patterns: list[str]) -> str:
-    """A pull of the long names that match."""
+    """A pull with patterns for the long names."""
     return "/v1/models/long/parameters?meta_only=1&" + "&".join(f"name={quote(pattern, '*')}" for pattern in patterns)
 
 
 def test_patterns_of_a_pull(cost: Cost) -> None:
-    """However often a pattern almost matches, it takes no longer than one that fits every name at once."""
+    """A pattern that often almost matches takes no longer than one that matches every name at once."""
     answer, honest = cost("GET", pull_of(["a*"] * 10))
     answer.expect(200)
     almost = ["*" + "a" * 100 + "b" + str(i) for i in range(10)]
@@ -142,7 +142,7 @@ def test_patterns_of_a_pull(cost: Cost) -> None:
 
 
 def test_curve_of_many_groups(cost: Cost, server: Daemon) -> None:
-    """Points times groups are bounded, and what is within the bound is computed elsewhere."""
+    """Points times groups are bounded, and curves within the bound are computed on another thread."""
     api = Api(server.host, server.port)
     warm_up = {"schedule": "warmup_lr", "learning_rate": 1, "warmup_steps": 10}
     groups = [{"params": [f"p{i}"], "lr": warm_up} for i in range(200)]
@@ -159,12 +159,12 @@ def test_curve_of_many_groups(cost: Cost, server: Daemon) -> None:
 
 
 def sequence(parts: int) -> dict[str, Any]:
-    """A rate of so many parts, of one step each."""
+    """A rate with the given number of parts, of one step each."""
     return {"schedule": "sequence", "of": [{"steps": 1, "lr": i} for i in range(parts)]}
 
 
 def test_sequences(cost: Cost, name: str) -> None:
-    """A thousand parts are taken, wherever they are written."""
+    """A thousand parts are accepted, wherever they are written."""
     answer, _ = cost("POST", "/v1/lr_preview", {"learning_rate": sequence(1000)})
     assert answer.expect(200).json()["lr"] == list(range(1000))
     long = sequence(1001)
@@ -182,7 +182,7 @@ def test_sequences(cost: Cost, name: str) -> None:
 
 
 def test_patterns_of_groups(cost: Cost, name: str) -> None:
-    """A definition's patterns times its parameters are bounded too; names are not counted."""
+    """A definition's patterns times its parameters are bounded too; literal names do not count."""
     parameters = {f"p{i}": [0] for i in range(1001)}
     names = [f"p{i}*" for i in range(1000)]
     body = {"optimizer": "sgd", "parameters": parameters, "default_group": True, "groups": [{"params": names}]}
@@ -194,7 +194,7 @@ def test_patterns_of_groups(cost: Cost, name: str) -> None:
 
 
 def test_every_limit_is_told(cost: Cost) -> None:
-    """A client that is refused can look the bounds up."""
+    """A client that is refused can look up the bounds."""
     limits = cost("GET", "/v1/server")[0].expect(200).json()["limits"]
     rows = ("curve-values", "sequence-parts", "group-matches", "pull-matches", "mistakes", "suggestions")
     assert all(row in json.dumps(limits) for row in rows)

@@ -1,4 +1,4 @@
-"""broadcast_params: one publication resumes every waiting pull, all with the same version."""
+"""broadcast_params: one publication wakes every waiting pull, and all get the same version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPS = ("first", "second", "third")
 
 @contextmanager
 def parked(api: Api, model: str) -> Iterator[list[socket.socket]]:
-    """Connections that each wait for a version beyond 1; every third asks for one group only."""
+    """Connections that each wait for a version beyond 1; every third pulls one group only."""
     connections = [socket.create_connection((api.host, api.port), timeout=30) for _ in range(PULLS)]
     for index, connection in enumerate(connections):
         group = f"&group={GROUPS[index % 3]}" if index % 2 else ""
@@ -30,7 +30,7 @@ def parked(api: Api, model: str) -> Iterator[list[socket.socket]]:
 
 
 def read_body(connection: socket.socket) -> dict[str, object]:
-    """The JSON of one answer."""
+    """Reads one answer as JSON."""
     data = b""
     while b"\r\n\r\n" not in data or not data.endswith(b"\n"):
         part = connection.recv(65536)
@@ -41,7 +41,7 @@ def read_body(connection: socket.socket) -> dict[str, object]:
 
 
 def test_all_waiting_pulls_get_the_same_version(api: Api, name: str) -> None:
-    """500 parked pulls, one push: all answered, all with version 2, and the receipt says how many."""
+    """One push answers 500 parked pulls, all with version 2, and the receipt reports their number."""
     groups = [{"name": group, "params": [f"{group}.*"]} for group in GROUPS]
     parameters = {f"{group}.w": [index] for index, group in enumerate(GROUPS)}
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": parameters, "groups": groups})
@@ -55,7 +55,7 @@ def test_all_waiting_pulls_get_the_same_version(api: Api, name: str) -> None:
 
 
 def test_refused_push_wakes_nobody(api: Api, name: str) -> None:
-    """A false result publishes nothing."""
+    """A refused push publishes nothing."""
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": {"first.w": [0]}})
     with socket.create_connection((api.host, api.port), timeout=30) as connection:
         connection.sendall(
@@ -66,7 +66,7 @@ def test_refused_push_wakes_nobody(api: Api, name: str) -> None:
 
 
 def test_parked_pulls_do_not_hold_others_up(api: Api, name: str) -> None:
-    """While 500 wait, a probe is answered."""
+    """A probe is answered while 500 pulls wait."""
     parameters = {f"{group}.w": [0] for group in GROUPS}
     groups = [{"name": group, "params": [f"{group}.*"]} for group in GROUPS]
     api.create(name, {"optimizer": "sgd", "parameters": parameters, "groups": groups})

@@ -17,7 +17,7 @@ Start = Callable[..., Daemon]
 DEFINITION = {"optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": 1, "parameters": {"w": [0] * 500}}
 HEADER = 4096
 
-# The places of the header as Sources/Journal/Snapshots/SnapshotFormat.swift writes them down.
+# The offsets in the header, from Sources/Journal/Snapshots/SnapshotFormat.swift.
 FLIPS = {"magic": 0, "version": 8, "id": 16, "length": 24, "position": 32, "kind": 44, "label": 64, "checksum": 4092}
 HEADER_DAMAGE: dict[str, Callable[[bytearray], bytes]] = {
     **{place: lambda data, at=offset: flip(data, at) for place, offset in FLIPS.items()},
@@ -29,7 +29,7 @@ HEADER_DAMAGE: dict[str, Callable[[bytearray], bytes]] = {
     "cut by a byte": lambda data: bytes(data[:-1]),
     "longer by a byte": lambda data: bytes(data) + b"\0",
 }
-# Nothing in the file tells whose it is.
+# Nothing in the file says which model it belongs to.
 OWNERLESS_DAMAGE: dict[str, Callable[[bytearray], bytes]] = {
     "empty": lambda _: b"",
     "cut before the model": lambda data: bytes(data[:30]),
@@ -43,7 +43,7 @@ BODY_DAMAGE: dict[str, Callable[[bytearray], bytes]] = {
 
 
 def flip(data: bytearray, offset: int) -> bytes:
-    """The file with one bit changed."""
+    """Returns the file with one bit changed."""
     return bytes(data[:offset]) + bytes([data[offset] ^ 1]) + bytes(data[offset + 1 :])
 
 
@@ -53,12 +53,12 @@ def path_of(directory: Path, number: int) -> Path:
 
 
 def save(api: Api, model: str) -> int:
-    """Saves a checkpoint; its number."""
+    """Saves a checkpoint and returns its number."""
     return api("POST", f"/v1/models/{model}/checkpoints").expect(201).json()["id"]
 
 
 def damage_all(directory: Path, numbers: dict[str, int]) -> None:
-    """Damages the file of each number in the way of its name."""
+    """Damages the file of each number in the way that its name says."""
     ways = HEADER_DAMAGE | OWNERLESS_DAMAGE | BODY_DAMAGE
     for way, number in numbers.items():
         path = path_of(directory, number)
@@ -74,13 +74,13 @@ def refuse(api: Api, model: str, number: int, file: str) -> None:
 
 
 def lists(api: Api, model: str) -> tuple[set[int], dict[int, dict]]:
-    """The numbers of the intact checkpoints, and what is told of the damaged ones."""
+    """The numbers of the intact checkpoints, and the entries of the damaged ones."""
     answer = api.get(f"/v1/models/{model}/checkpoints").json()
     return {entry["id"] for entry in answer["checkpoints"]}, {entry["id"]: entry for entry in answer["damaged"]}
 
 
 def test_no_damaged_checkpoint_vanishes(start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Damage of every part of the file: listed with file and reason, told at the start, refused by name, deletable."""
+    """Damage in every part of the file is listed with file and reason, logged at the start, refused and deletable."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     for model in ("mine", "other"):
@@ -113,7 +113,7 @@ def test_no_damaged_checkpoint_vanishes(start: Start, tmp_path: Path, capfd: pyt
     for number in in_header | ownerless | in_body:
         refuse(api, "mine", number, path_of(tmp_path, number).name)
     assert api.get("/v1/models/mine").json() == before
-    # What a read has met is listed from then on.
+    # A damage that a read finds is listed from then on.
     assert lists(api, "mine")[0] == {whole} and set(lists(api, "mine")[1]) == in_header | ownerless | in_body
     for number in in_header | ownerless | in_body:
         assert path_of(tmp_path, number).exists()
@@ -127,7 +127,7 @@ def test_no_damaged_checkpoint_vanishes(start: Start, tmp_path: Path, capfd: pyt
 
 
 def test_damage_while_the_daemon_runs(start: Start, tmp_path: Path) -> None:
-    """A header that was intact at the start: the first use tells, and the list from then on."""
+    """A header that was intact at the start: its first use reports the damage, and so does every later list."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     api.create("mine", DEFINITION)
@@ -140,7 +140,7 @@ def test_damage_while_the_daemon_runs(start: Start, tmp_path: Path) -> None:
 
 
 def test_damaged_checkpoints_go_with_their_model(start: Start, tmp_path: Path) -> None:
-    """A deletion takes them along, whether the daemon runs or comes back; those of another model stay."""
+    """A deletion removes them, before or after a restart; those of another model stay."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     for model in ("mine", "other"):
@@ -160,7 +160,7 @@ def test_damaged_checkpoints_go_with_their_model(start: Start, tmp_path: Path) -
 
 
 def test_number_of_checkpoints_is_bounded(start: Start, tmp_path: Path) -> None:
-    """Per model and in all, damaged ones counted; the answer names one to delete, and a repetition is still known."""
+    """The number is bounded per model and in all, damaged ones included; the answer names one to delete."""
     daemon = start("--limit", "checkpoints=3", "--limit", "checkpoints-in-all=5", data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     for model in ("first", "second", "third"):
@@ -203,7 +203,7 @@ CRC_TABLE = [_crc_entry(byte) for byte in range(256)]
 @pytest.mark.unsanitized
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
 def test_listing_opens_no_file_twice(start: Start, tmp_path: Path) -> None:
-    """1,000 checkpoints: the start opens each, thirty listings and a save open next to none."""
+    """With 1,000 checkpoints, the start opens each file, and thirty listings and a save open almost none."""
     daemon = start(data_dir=tmp_path / "data")
     api = Api(daemon.host, daemon.port)
     api.create("m", DEFINITION)
@@ -228,5 +228,5 @@ def test_listing_opens_no_file_twice(start: Start, tmp_path: Path) -> None:
         process.terminate()
         process.wait(60)
     opened = [line for line in trace.read_text(errors="replace").splitlines() if "checkpoints/state-" in line]
-    # One for each at the start; the save opens its own a few times.
+    # One open for each at the start; the save opens its own file a few times.
     assert 998 <= len(opened) <= 998 + 10

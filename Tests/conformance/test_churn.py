@@ -1,4 +1,4 @@
-"""Models that come and go by the hundred: the journal stays as short as it is promised to be."""
+"""Hundreds of models are created and deleted, and the journal stays within its bound."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BODY = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0.5] * 2000
 
 
 def journal_size(directory: Path) -> int:
-    """Bytes of all segments that have a name."""
+    """The bytes of all segments."""
     return sum(path.stat().st_size for path in (directory / "journal").glob("segment-*"))
 
 
 def come_and_go(daemon: Daemon, name: str, way: str, times: int) -> None:
-    """Creates a model, again and again."""
+    """Creates a model again and again, and deletes or replaces it each time."""
     api = Api(daemon.host, daemon.port)
     for _ in range(times):
         api("PUT", f"/v1/models/{name}?replace=1", BODY).expect(201)
@@ -39,7 +39,7 @@ def come_and_go(daemon: Daemon, name: str, way: str, times: int) -> None:
 
 
 def push(daemon: Daemon, done: Event) -> int:
-    """Trains the models that stay; how many pushes each got."""
+    """Trains the permanent models; returns the number of pushes of each."""
     api = Api(daemon.host, daemon.port)
     for number in itertools.count(1):
         for model in KEPT:
@@ -51,7 +51,7 @@ def push(daemon: Daemon, done: Event) -> int:
 
 @pytest.mark.parametrize("way", ["DELETE", "replace"])
 def test_journal_is_cut_while_models_come_and_go(start: Callable[..., Daemon], tmp_path: Path, way: str) -> None:
-    """Deletions do not keep snapshots waiting: 15 MB of creations leave no more than a few allowances."""
+    """Deletions do not delay snapshots: after 15 MB of creations only a few allowances are left."""
     daemon = start("--snapshot-after", "256K", data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     for model in KEPT:
@@ -77,13 +77,13 @@ def test_journal_is_cut_while_models_come_and_go(start: Callable[..., Daemon], t
 
 
 class Sizes:
-    """The largest sizes of the journal that were seen."""
+    """The largest observed sizes of the journal."""
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.most, self.seen = directory, 0, 0
 
     def watch(self, done: Event) -> None:
-        """Looks until it is over; a segment may go between two looks."""
+        """Observes the journal until the end; a segment may disappear between two looks."""
         while not done.wait(0.02):
             with contextlib.suppress(FileNotFoundError):
                 self.most = max(self.most, journal_size(self.directory))
@@ -91,7 +91,7 @@ class Sizes:
 
 
 def take(api: Api, method: str, target: str, body: object, status: int, **headers: str) -> int:
-    """Sends a change until it is taken; how often it was told to wait."""
+    """Sends a change until it is accepted; returns how often the daemon answered that it must wait."""
     for waits in itertools.count():
         answer = api(method, target, body, **headers)
         if answer.status == status:
@@ -110,13 +110,13 @@ def crowd(daemon: Daemon, numbers: range) -> None:
 
 
 def disturb(daemon: Daemon, name: str, times: int, models: int) -> tuple[int, int]:
-    """Creates and deletes a model, and pushes to one of the crowd after each; how many waited, and the pushes."""
+    """Creates and deletes models, and pushes to the crowd after each; returns the waits and the pushes."""
     api = Api(daemon.host, daemon.port)
     waits = pushes = 0
     body = {"gradients": {"w": [1] * 50}}
     for number in range(times):
         waits += take(api, "PUT", f"/v1/models/{name}", BODY, 201)
-        # A deletion is never told to wait.
+        # A deletion never has to wait.
         api("DELETE", f"/v1/models/{name}").expect(204)
         waits += take(api, "POST", f"/v1/models/idle-{number % models}/gradients", body, 200)
         pushes += 1
@@ -130,7 +130,7 @@ def disturb(daemon: Daemon, name: str, times: int, models: int) -> tuple[int, in
 def test_journal_is_bounded_beside_idle_models(
     start: Callable[..., Daemon], tmp_path: Path, models: int, after: int, times: int
 ) -> None:
-    """However many models are to be written out, the journal stays below what the documentation says."""
+    """However many models have to be written out, the journal stays below the documented bound."""
     daemon = start("--snapshot-after", str(after), "--limit", "journal=64K", data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     done, sizes = Event(), Sizes(tmp_path)
@@ -143,7 +143,7 @@ def test_journal_is_bounded_beside_idle_models(
         results = [part.result() for part in work]
         done.set()
         watching.result()
-    # 50 parameters and their momenta of 4 bytes; at most 4 models of 2,000 parameters besides.
+    # 50 parameters and their momenta of 4 bytes; at most 4 other models of 2,000 parameters.
     weight = models * 2 * 50 * 4 + 4 * 2000 * 4
     allowance = max(after, 2 * weight)
     bound = 3 * allowance + 2 * (after // 2) + 4 * 16_384
@@ -162,7 +162,7 @@ def test_journal_is_bounded_beside_idle_models(
 
 @dataclass
 class Kept:
-    """What is known of a model from outside: whether it is there, if that is known, and bounds of its step."""
+    """What a client knows about a model: whether it exists, if that is known, and bounds of its step."""
 
     is_there: bool | None = None
     least: int = 0
@@ -170,7 +170,7 @@ class Kept:
 
 
 class Churn:
-    """A client that creates, trains and deletes its own models until the daemon dies, and keeps account."""
+    """A client that creates, trains and deletes its own models until the daemon dies, and records what it did."""
 
     def __init__(self, number: int, seed: int) -> None:
         self.models: dict[str, Kept] = {}
@@ -187,7 +187,7 @@ class Churn:
         there = [name for name, kept in self.models.items() if kept.is_there]
         kind = self._random.random()
         if kind < 0.25 or not there:
-            # Some names come back.
+            # Some names are used again.
             name = f"c{self._number}-{self._random.randrange(200)}"
             if name not in there:
                 kept = self.models[name] = Kept()
@@ -205,7 +205,7 @@ class Churn:
             kept.least += 1
 
     def check(self, steps: dict[str, int]) -> None:
-        """Compares the account with the models that a start has brought back, and goes on from those."""
+        """Compares the record with the models after a start, and continues from those."""
         for name, kept in self.models.items():
             if kept.is_there is not None:
                 assert (name in steps) == kept.is_there, name
@@ -218,7 +218,7 @@ class Churn:
 @pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(2))
 def test_kills_while_models_come_and_go(start: Callable[..., Daemon], tmp_path: Path, seed: int) -> None:
-    """Ten kills: nothing that was acknowledged is lost, nothing that was deleted comes back, the files stay few."""
+    """Over ten kills no acknowledged change is lost, no deleted model comes back, and the files stay few."""
     chance = random.Random(seed)
     clients = [Churn(number, chance.getrandbits(32)) for number in range(4)]
     for _ in range(11):

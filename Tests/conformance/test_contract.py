@@ -1,4 +1,4 @@
-"""The contract is valid, is what the daemon serves, and is true."""
+"""The contract is valid, the daemon serves it, and it is true."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ TORCH = {"optimizer": {"type": "adam", "framework": "torch"}, "parameters": {"w"
 
 
 def test_contract_is_valid() -> None:
-    """OpenAPI 3.1."""
+    """The contract is valid OpenAPI 3.1."""
     validate(CONTRACT)
 
 
 def test_json_form_is_up_to_date() -> None:
-    """`api/contract.py` makes it from the YAML."""
+    """`api/contract.py` generates it from the YAML."""
     command = [sys.executable, str(REPOSITORY / "api/contract.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0
 
 
 def test_daemon_serves_it(api: Api) -> None:
-    """The very same document."""
+    """The daemon serves the identical document."""
     assert api.get("/openapi.json").json() == json.loads(json.dumps(CONTRACT))
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=IDS)
 def test_every_operation_is_served(api: Api, demo: str, method: str, path: str) -> None:
-    """None answers that there is nothing at this path, or 405."""
+    """No operation is 404 for its path, or 405."""
     answer = api(method.upper(), contract.named(path, demo))
     assert answer.status != 405
     if answer.status == 404:
@@ -50,7 +50,7 @@ def test_every_operation_is_served(api: Api, demo: str, method: str, path: str) 
 
 
 def test_every_route_is_in_the_contract() -> None:
-    """And the reverse: the two name the same operations."""
+    """The sources have no route that is missing in the contract."""
     documented = {(method, contract.anonymous(path)) for method, path in OPERATIONS}
     routed = contract.routes()
     assert len(routed) > 40
@@ -60,7 +60,7 @@ def test_every_route_is_in_the_contract() -> None:
 
 @pytest.mark.parametrize("path", CONTRACT["paths"])
 def test_methods_of_every_path(api: Api, demo: str, path: str) -> None:
-    """The running daemon allows the methods that the contract has, and no others."""
+    """The running daemon allows exactly the methods in the contract."""
     allowed = set(api("OPTIONS", contract.named(path, demo)).expect(204).headers["allow"].split(", "))
     documented = {method.upper() for method in CONTRACT["paths"][path] if method in contract.METHODS}
     assert allowed - {"HEAD", "OPTIONS"} == documented
@@ -68,7 +68,7 @@ def test_methods_of_every_path(api: Api, demo: str, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=IDS)
 def test_query_arguments(api: Api, demo: str, method: str, path: str) -> None:
-    """An unknown argument is refused with the list of those that there are: the contract's."""
+    """An unknown argument is refused with the list of valid ones, which is the contract's list."""
     answer = api(method.upper(), contract.named(path, demo) + "?no-such-argument=1")
     if answer.status < 300:
         assert not contract.query_arguments(method, path), "arguments that are ignored"
@@ -78,12 +78,12 @@ def test_query_arguments(api: Api, demo: str, method: str, path: str) -> None:
     assert listed, detail
     names = next(part for part in listed.groups() if part)
     taken = {*names.split(", ")} if names != "none" else set()
-    # One endpoint answers a tensor in every form; a file of numbers takes no encoding of numbers as text.
+    # One endpoint serves a tensor in every form; a binary file of numbers takes no text encoding.
     assert taken - ({"encoding"} if path.endswith(".npy") else set()) == contract.query_arguments(method, path)
 
 
 def test_operations_have_names_and_summaries() -> None:
-    """For generated clients and for readers."""
+    """Generated clients and readers need them."""
     operations = [CONTRACT["paths"][path][method] for method, path in OPERATIONS]
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
@@ -91,7 +91,7 @@ def test_operations_have_names_and_summaries() -> None:
 
 
 def test_patch_of_a_group_knows_all_hyperparameters(api: Api, name: str) -> None:
-    """Those that a refusal lists, for every optimizer of torch, are those of the contract."""
+    """The hyperparameters in a refusal, for every optimizer of torch, are those of the contract."""
     known: set[str] = set()
     for optimizer in api.get("/v1/server").json()["optimizers"]:
         if not optimizer.startswith("torch."):
@@ -110,7 +110,7 @@ WHOLE = ["1", "1.0", "1e0", "10e-1", "0.1e1"]
 
 @pytest.mark.parametrize("one", WHOLE)
 def test_a_whole_number_is_one_however_it_is_written(api: Api, name: str, one: str) -> None:
-    """JSON Schema 2020-12: an integer is any number without a fractional part. Julia, Lua and Ruby write 1.0."""
+    """In JSON Schema 2020-12 an integer is any number without a fractional part. Julia, Lua and Ruby write 1.0."""
     parameters = '{"w":{"shape":[ONE],"data":[0]},"e":{"shape":[2,2],"init":{"type":"he_normal","seed":ONE}}}'
     create = '{"optimizer":"lazy_adam","learning_rate":ONE,"step":ONE,"parameters":' + parameters + "}"
     numbers = '"worker":"a","seq":ONE,"epoch":0,"based_on":ONE,"num_examples":ONE'
@@ -130,7 +130,7 @@ def test_a_whole_number_is_one_however_it_is_written(api: Api, name: str, one: s
 
 @pytest.mark.parametrize("fraction", ["1.5", "0.5e0", "1e-1", "true", '"1"'])
 def test_a_fraction_is_not_whole(api: Api, demo: str, fraction: str) -> None:
-    """Nor is a text or a boolean."""
+    """A text or a boolean is not a whole number either."""
     for target, text in (
         ("/gradients", '{"gradients":{"w":[1,1]},"worker":"a","seq":ONE}'),
         ("/gradients", '{"gradients":{"w":{"shape":[ONE],"data":[1,1]}}}'),
@@ -145,7 +145,7 @@ NAMES = ["a", ".a", "..a", "...", "-", "_", "a.", "A-9_.", "x" * 128, "x" * 129,
 
 @pytest.mark.parametrize("text", WAITS)
 def test_wait_is_what_its_pattern_says(api: Api, demo: str, text: str) -> None:
-    """What the pattern has is taken, what it has not is 422; the step is there, so that nothing waits."""
+    """The pattern's forms are accepted and others are 422; the step is already reached, so that nothing waits."""
     answer = api("GET", f"/v1/models/{demo}/parameters?min_step=0&wait={text.replace(' ', '%20').replace('+', '%2B')}")
     assert answer.status == (
         200 if contract.is_valid(CONTRACT["components"]["parameters"]["wait"]["schema"], text) else 422
@@ -154,7 +154,7 @@ def test_wait_is_what_its_pattern_says(api: Api, demo: str, text: str) -> None:
 
 @pytest.mark.parametrize("model", NAMES)
 def test_model_names_are_what_their_pattern_says(api: Api, model: str) -> None:
-    """A name that the contract has creates a model, one that it has not is 422."""
+    """A name that matches the contract's pattern creates a model; any other is 422."""
     answer = api("PUT", f"/v1/models/{model}?replace=1", SGD)
     valid = contract.is_valid(CONTRACT["components"]["schemas"]["ModelName"], urllib.parse.unquote(model))
     assert answer.status in ((200, 201) if valid else (422,)), answer.body
@@ -162,7 +162,7 @@ def test_model_names_are_what_their_pattern_says(api: Api, model: str) -> None:
 
 @pytest.mark.timeout(400)
 def test_schemathesis_finds_nothing(daemon: Daemon, api: Api) -> None:
-    """Valid and invalid requests of every operation; the exceptions are listed in schemathesis.toml."""
+    """Sends valid and invalid requests of every operation; schemathesis.toml lists the exceptions."""
     body: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1, "parameters": {"w": [0, 0]}}
     api.create("contract", body)
     tool = str(Path(sys.executable).with_name("schemathesis"))

@@ -1,4 +1,4 @@
-"""Steps that each parameter counts for itself: what torch did with partial pushes, and that no way loses a count."""
+"""Steps that each parameter counts itself: they match torch after partial pushes, and no operation loses a count."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ TORCH = {"optimizer": {"type": "adam", "framework": "torch"}, "learning_rate": 0
 
 
 def test_partial_cases_are_there() -> None:
-    """Guards against a run that replays nothing."""
+    """Guards against a run that replays no case."""
     assert len(CASES) >= 46
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_case(api: Api, name: str, path: Path) -> None:
-    """Each step's parameters, those without a gradient included, and the rate that the record says."""
+    """Compares each step's parameters, including those without a gradient, and the rate with the record."""
     case = golden.load(path)
     api.create(name, case["definition"])
     for index, step in enumerate(case["steps"]):
@@ -38,14 +38,14 @@ def test_case(api: Api, name: str, path: Path) -> None:
 
 
 def late(api: Api, name: str) -> None:
-    """A model whose `b` has had no gradient yet, at step 9."""
+    """A model at step 9 whose `b` has had no gradient yet."""
     api.create(name, TORCH)
     for _ in range(9):
         api.push(name, {"a": [1]})
 
 
 def steps(api: Api, name: str) -> dict[str, int]:
-    """The counts, as both forms of the state tell them."""
+    """The counts, which both forms of the state must report."""
     slots = api.get(f"/v1/models/{name}/state").json()["slots"]
     by_json = {key: slot["data"][0] for key, slot in slots.items() if key.endswith("#step")}
     tensors = api.get(f"/v1/models/{name}/state.safetensors").tensors()
@@ -58,7 +58,7 @@ def steps(api: Api, name: str) -> dict[str, int]:
 
 
 def test_late_parameter(api: Api, name: str) -> None:
-    """torch: the first update of a parameter moves it by the rate. The export tells the counts."""
+    """Under torch the first update of a parameter moves it by the rate. The export has the counts."""
     late(api, name)
     assert steps(api, name) == {"a#step": 9, "b#step": 0}
     api.push(name, {"b": [1]})
@@ -67,14 +67,14 @@ def test_late_parameter(api: Api, name: str) -> None:
 
 
 def test_mindspore_exports_none(api: Api, name: str) -> None:
-    """MindSpore counts the model's updates alone."""
+    """MindSpore counts only the model's updates."""
     api.create(name, {**TORCH, "optimizer": "adam"})
     api.push(name, {"a": [1]})
     assert steps(api, name) == {}
 
 
 def test_checkpoint_rollback_and_file(api: Api, name: str) -> None:
-    """Counts go back with a restore and a rollback, and into a model that is made of a checkpoint's file."""
+    """A restore and a rollback bring counts back, and so does a model from a checkpoint file."""
     late(api, name)
     checkpoint = api("POST", f"/v1/models/{name}/checkpoints", {}).expect(201).json()["id"]
     for _ in range(3):
@@ -91,7 +91,7 @@ def test_checkpoint_rollback_and_file(api: Api, name: str) -> None:
 
 
 def test_restart_and_replay(tmp_path: Path) -> None:
-    """The journal brings the counts back, and `paramd replay` agrees about the digest."""
+    """The journal restores the counts, and `paramd replay` prints the same digest."""
     with Daemon(data_dir=tmp_path) as daemon:
         late(Api(daemon.host, daemon.port), "m")
     with Daemon(data_dir=tmp_path) as daemon:

@@ -1,4 +1,4 @@
-"""Cursors: a version of one life of a model, in every answer about a version."""
+"""Cursors: a model and a version, in every answer about a version."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cursor_of(api: Api, model: str) -> str:
 
 
 def refused(answer: Answer) -> Answer:
-    """A cursor that the model does not know: which kind, and what to do."""
+    """Checks that a cursor is refused with the right kind and a remedy."""
     problem = answer.expect(409).json()
     assert problem["type"] == "/problems/cursor-unknown" and "without `since`" in problem["detail"]
     return answer
@@ -41,7 +41,7 @@ READS = [
 
 @pytest.mark.parametrize(("method", "path", "body"), READS)
 def test_every_read_names_its_cursor(api: Api, model: str, method: str, path: str, body: object) -> None:
-    """In the head, and in a JSON body that tells the version."""
+    """The cursor is in the head, and in a JSON body that contains the version."""
     page = api.get(f"/v1/models/{model}").json()
     answer = api(method, f"/v1/models/{model}{path}", body).expect(200)
     assert answer.headers["x-paramd-cursor"] == f"{page['uid']}-1" == page["cursor"]
@@ -50,7 +50,7 @@ def test_every_read_names_its_cursor(api: Api, model: str, method: str, path: st
 
 
 def test_every_change_names_its_cursor(api: Api, name: str) -> None:
-    """Creation, push, import, patch, checkpoint, restore and rollback: each tells the version that it made."""
+    """Creation, push, import, patch, checkpoint, restore and rollback each return their version's cursor."""
     target = f"/v1/models/{name}"
     uid = (page := api("PUT", target, SGD).expect(201).json())["uid"]
     answers = [
@@ -72,13 +72,13 @@ def test_every_change_names_its_cursor(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["xyz", "-1", "1.5", "+1", "9007199254740992", "0a0b0c0d-", "-1-1"])
 def test_since_is_a_cursor_or_a_version(api: Api, model: str, text: str) -> None:
-    """Anything else is told both."""
+    """Anything else is refused with both forms in the text."""
     problem = api("GET", f"/v1/models/{model}/parameters?since={text.replace('+', '%2B')}").expect(422).json()
     assert "`cursor`" in problem["detail"] and "version" in problem["detail"]
 
 
 def test_since_takes_a_cursor(api: Api, model: str) -> None:
-    """As it takes the number in it; a 304 and the 202 of a wait name the cursor too."""
+    """A cursor works like its number; a 304 and the 202 of a wait carry the cursor too."""
     cursor = cursor_of(api, model)
     for query in (f"since={cursor}", f"since={cursor}&wait=50ms"):
         unchanged = api("GET", f"/v1/models/{model}/parameters?{query}").expect(304)
@@ -91,18 +91,18 @@ def test_since_takes_a_cursor(api: Api, model: str) -> None:
 
 @pytest.mark.parametrize("query", ["since=41", "since=41&wait=60s", "since={old}", "since={old}&wait=60s"])
 def test_a_cursor_of_another_life_is_told_at_once(api: Api, model: str, query: str) -> None:
-    """41 was the version of the model before; the one that is there now has only version 1."""
+    """The earlier model was at version 41; the current one has only version 1."""
     for _ in range(40):
         api.push(model, {"w": [1]})
     old = cursor_of(api, model)
     assert old.endswith("-41")
     api("PUT", f"/v1/models/{model}?replace=1", SGD).expect(201)
-    # The connection's own limit is 90 s, the wait's is 60: an answer at once needs neither.
+    # The connection's own limit is 90 s, the wait's is 60: an immediate answer needs neither.
     refused(api("GET", f"/v1/models/{model}/parameters?{query.format(old=old)}"))
 
 
 def test_a_cursor_of_another_life_with_a_number_that_was_reached(api: Api, model: str) -> None:
-    """Version 1 is there, but not the version 1 that the cursor names."""
+    """Version 1 exists, but it is not the version 1 that the cursor names."""
     old = cursor_of(api, model)
     api("PUT", f"/v1/models/{model}?replace=1", SGD).expect(201)
     api.push(model, {"w": [1]})
@@ -111,7 +111,7 @@ def test_a_cursor_of_another_life_with_a_number_that_was_reached(api: Api, model
 
 
 def test_a_version_that_has_not_come_yet(api: Api, model: str) -> None:
-    """A client that asks for what is newer than a version must have seen it."""
+    """A client that asks for what is newer than a version must have seen that version."""
     uid = cursor_of(api, model).split("-")[0]
     for since in ("2", f"{uid}-2"):
         refused(api("GET", f"/v1/models/{model}/parameters?since={since}&wait=60s"))
@@ -119,12 +119,12 @@ def test_a_version_that_has_not_come_yet(api: Api, model: str) -> None:
 
 @pytest.mark.parametrize("since", ["x-1", "0a1b2c3d-", "0a1b2c3d", "0A1B2C3D-1", "0a1b2c3d-01", "-1"])
 def test_what_is_no_cursor(api: Api, model: str, since: str) -> None:
-    """Neither a cursor nor a number: 422."""
+    """Text that is neither a cursor nor a number is 422."""
     api("GET", f"/v1/models/{model}/parameters?since={since}").expect(422)
 
 
 def test_a_waiting_pull_of_a_replaced_model(api: Api, model: str) -> None:
-    """It is woken with 409; asking again with the same cursor tells to pull without."""
+    """The pull is woken with 409; repeated with the same cursor, it is told to pull without one."""
     cursor = cursor_of(api, model)
     target, answers = f"/v1/models/{model}/parameters?since={cursor}&wait=60s", list[Answer]()
     thread = threading.Thread(target=lambda: answers.append(Api(api.host, api.port)("GET", target)), daemon=True)
@@ -137,7 +137,7 @@ def test_a_waiting_pull_of_a_replaced_model(api: Api, model: str) -> None:
 
 
 def test_based_on_a_cursor(api: Api, model: str) -> None:
-    """The staleness counts updates, not versions; headers and metadata take it as the body does."""
+    """The staleness counts updates, not versions; headers and metadata accept a cursor as the body does."""
     cursor = cursor_of(api, model)
     api("PATCH", f"/v1/models/{model}", {"learning_rate": 0.5}).expect(200)
     assert api.push(model, {"w": [1]}, based_on=cursor).json()["staleness"] == 0
@@ -149,7 +149,7 @@ def test_based_on_a_cursor(api: Api, model: str) -> None:
 
 
 def test_based_on_a_cursor_of_another_life(api: Api, model: str) -> None:
-    """409, whatever the number; nothing is applied."""
+    """The push is 409, whatever the number, and is not applied."""
     old = cursor_of(api, model)
     uid = api("PUT", f"/v1/models/{model}?replace=1", SGD).expect(201).json()["uid"]
     for based_on in (old, f"{uid}-2"):
@@ -159,7 +159,7 @@ def test_based_on_a_cursor_of_another_life(api: Api, model: str) -> None:
 
 
 def test_based_on_a_branch_that_was_left(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """Versions 4 and 5 were passed before the rollback went back to step 2; this is still known after a restart."""
+    """Versions 4 and 5 came before the rollback to step 2; the daemon still knows this after a restart."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     uid = api.create("m", SGD).json()["uid"]

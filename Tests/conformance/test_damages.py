@@ -1,4 +1,4 @@
-"""Files of the data directory that are damaged, taken away or put back: nothing acknowledged is lost in silence."""
+"""Damaged, removed or replaced files of the data directory: no acknowledged change is lost silently."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ LARGE = ("--snapshot-after", "1M")
 
 
 def push(api: Api, first: int, last: int, width: int = 8) -> None:
-    """Pushes of one worker."""
+    """Pushes as one worker."""
     for seq in range(first, last + 1):
         api.push("m", {"w": gradient(0, seq, width)}, worker="w0", seq=seq)
 
 
 def newest(place: Path) -> Path:
-    """The segment that is written."""
+    """The segment that is being written."""
     return max((place / "journal").glob("segment-*"))
 
 
 def lose(how: str, segment: Path, kept: Path) -> None:
-    """The last record goes, an old copy comes, or the whole file goes."""
+    """Removes the last record, restores an old copy, or removes the whole file."""
     if how == "cut":
         segment.write_bytes(segment.read_bytes().rstrip(b"\0")[:-30])
     elif how == "old copy":
@@ -37,7 +37,7 @@ def lose(how: str, segment: Path, kept: Path) -> None:
 
 
 def end_of_records(content: bytes) -> int:
-    """Where the next record would go."""
+    """The offset of the next record."""
     end = 64
     while length := int.from_bytes(content[end : end + 8], "little"):
         end += -(-length // 8) * 8
@@ -46,7 +46,7 @@ def end_of_records(content: bytes) -> int:
 
 @pytest.mark.parametrize("how", ["cut", "old copy", "removed"])
 def test_newest_segment(tmp_path: Path, how: str) -> None:
-    """A start refuses, says how much is missing, and verify says the same; after a salvage no version comes again."""
+    """The start refuses with the missing amount, verify agrees, and after a salvage no version is used again."""
     place, kept = tmp_path / "data", tmp_path / "kept"
     daemon = Victim(place)
     api = daemon.api()
@@ -76,7 +76,7 @@ def test_newest_segment(tmp_path: Path, how: str) -> None:
 
 
 def test_unacknowledged_tail_is_no_loss(tmp_path: Path) -> None:
-    """A record that was written and not synced when the daemon was killed may be cut anywhere."""
+    """A record that was written but not synced before a kill may be truncated anywhere."""
     daemon = Victim(tmp_path)
     api = daemon.api()
     api.create("m", definition())
@@ -92,7 +92,7 @@ def test_unacknowledged_tail_is_no_loss(tmp_path: Path) -> None:
 
 
 def test_stop_leaves_an_exact_mark(tmp_path: Path) -> None:
-    """After a clean stop too the last push cannot be cut off; a directory without a mark starts as ever."""
+    """Even after a clean stop the last push cannot be cut off; a directory without a mark starts normally."""
     daemon = Victim(tmp_path)
     daemon.api().create("m", definition())
     push(daemon.api(), 1, 4)
@@ -111,7 +111,7 @@ def test_stop_leaves_an_exact_mark(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moved", [False, True])
 def test_older_segments_of_a_running_daemon(tmp_path: Path, moved: bool) -> None:
-    """The first push after one is gone is refused, not acknowledged as durable; all before it are there again."""
+    """The first push after the loss is refused, not acknowledged as durable; a start has all pushes before it."""
     place = tmp_path / "data"
     daemon = Victim(place, *LARGE)
     api = daemon.api()
@@ -138,12 +138,12 @@ def test_older_segments_of_a_running_daemon(tmp_path: Path, moved: bool) -> None
 
 @pytest.mark.unsanitized
 def test_damages() -> None:
-    """A few, of any class; deploy/prove damages tries as many as one likes."""
+    """Tries a few damages of any class; deploy/prove damages tries any number."""
     assert damage_all(count=9, seed=1, salvage_every=2) == []
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1200)
 def test_many_damages() -> None:
-    """A larger sample."""
+    """Tries a larger sample."""
     assert damage_all(count=90, seed=2, salvage_every=3) == []

@@ -1,4 +1,4 @@
-"""What a definition may hold: names that URLs reach, what PUT and PATCH take alike, how many rates."""
+"""Limits of a definition: names that URLs can express, equal rules for PUT and PATCH, the number of rates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 1], "
 
 @pytest.mark.parametrize("dots", [".", ".."])
 def test_names_that_no_url_reaches(api: Api, demo: str, name: str, dots: str) -> None:
-    """Clients drop such a segment even when it is percent-encoded; so nothing may be called so."""
+    """Clients drop such a segment even when it is percent-encoded, so it is not a valid name."""
     name = f"{name}-new"
     api.create(name, {**PLAIN, "parameters": {dots: [0]}}, 422)
     groups = [{"name": dots, "params": ["*"]}]
@@ -45,7 +45,7 @@ WRONG: dict[str, Any] = {
 
 @pytest.mark.parametrize("key", WRONG)
 def test_one_reader_for_put_and_patch(api: Api, demo: str, key: str) -> None:
-    """What one refuses the other refuses, for every member of a definition, and nothing is stored."""
+    """PUT and PATCH refuse the same values, for every member of a definition, and store nothing."""
     before = api.get(f"/v1/models/{demo}").body
     for value in WRONG[key]:
         body = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}, key: value}
@@ -55,14 +55,14 @@ def test_one_reader_for_put_and_patch(api: Api, demo: str, key: str) -> None:
 
 
 def test_consistency_that_holds(api: Api, demo: str) -> None:
-    """The one mode that there is may be patched and removed; the page shows the same definition."""
+    """The only valid mode may be patched and removed; the page shows the same definition."""
     definition = api.get(f"/v1/models/{demo}").json()["definition"]
     for patch in ({"consistency": {"mode": "async"}}, {"consistency": None}):
         assert api("PATCH", f"/v1/models/{demo}", patch).expect(200).json()["definition"] == definition
 
 
 def test_a_group_named_twice(api: Api, name: str) -> None:
-    """Which of two values was meant is not guessed."""
+    """The server does not guess which of two values was meant."""
     api.create(name, {**PLAIN, "groups": [{"name": "g", "params": ["*"], "lr": 1}]})
     twice = {"groups": [{"name": "g", "lr": 2}, {"name": "g", "lr": 3}]}
     api("PATCH", f"/v1/models/{name}", twice).expect(422)
@@ -70,7 +70,7 @@ def test_a_group_named_twice(api: Api, name: str) -> None:
 
 
 def test_a_million_rates(start: Callable[..., Daemon], tmp_path: Any) -> None:
-    """They are taken, asked about, appended to, and come back after a restart."""
+    """They are accepted, returned, appended to, and restored after a restart."""
     first = start("--memory", "1G", data_dir=tmp_path)
     api = Api(first.host, first.port)
     rates = np.float32(1) / np.arange(1, 1_000_001, dtype=np.float32)
@@ -89,7 +89,7 @@ def test_a_million_rates(start: Callable[..., Daemon], tmp_path: Any) -> None:
 
 
 def test_rates_beyond_the_memory(start: Callable[..., Daemon]) -> None:
-    """The answer speaks of memory and of rates, and the daemon continues."""
+    """The answer names memory and rates, and the daemon continues."""
     daemon = start("--memory", "32M")
     api = Api(daemon.host, daemon.port)
     body = {"optimizer": "sgd", "learning_rate": [0.5] * 1_000_000, "parameters": {"w": [0]}}

@@ -1,4 +1,4 @@
-"""The demo's network: its gradients are those of its loss, which differences of the loss itself tell."""
+"""The gradients of the demo's network match numerical differences of its loss."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STEP = 1e-6
 
 @pytest.fixture
 def parameters() -> lenet.Arrays:
-    """Small weights in double: differences need the digits."""
+    """Small weights in double precision, because differences need the digits."""
     random = np.random.default_rng(0)
     return {name: 0.08 * random.standard_normal(entry["shape"]) for name, entry in lenet.PARAMETERS.items()}
 
 
 @pytest.fixture
 def images() -> np.ndarray:
-    """Noise, with a flat background as pictures of clothes have one: there a pool has several equal maxima."""
+    """Noise on a flat background, as in pictures of clothes: there a pool has several equal maxima."""
     pictures = np.random.default_rng(1).standard_normal((4, 28, 28, 1))
     pictures[:, :, :12] = -0.8
     pictures[1] = 0.5
@@ -33,7 +33,7 @@ def images() -> np.ndarray:
 
 @pytest.mark.parametrize("name", lenet.PARAMETERS)
 def test_gradient_is_the_slope_of_the_loss(name: str, parameters: lenet.Arrays, images: np.ndarray) -> None:
-    """At eight places of each parameter."""
+    """Checks eight places of each parameter."""
     labels = np.array([3, 1, 4, 1])
     _, gradients = lenet.loss_and_gradients(parameters, images, labels)
     values, random = parameters[name], np.random.default_rng(2)

@@ -1,4 +1,4 @@
-"""Every refusal that MindSpore was seen to make, driven over HTTP as data/errors.json says, `exception` included."""
+"""Every recorded refusal of MindSpore, repeated over HTTP as data/errors.json says, including `exception`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRIVEN = [row for row in ROWS if "body" in row]
 
 
 def test_every_row_is_marked() -> None:
-    """`same`, or why not."""
+    """Each row is marked `same`, or has the reason for its difference."""
     assert len(ROWS) >= 286
     for row in ROWS:
         assert row["mark"] in TABLE["marks"], row["name"]
@@ -26,7 +26,7 @@ def test_every_row_is_marked() -> None:
 
 @pytest.mark.parametrize("row", DRIVEN, ids=lambda row: row["name"])
 def test_refusal(api: Api, name: str, row: dict[str, Any]) -> None:
-    """The last request of a row is refused with the class that MindSpore raises, or accepted as it accepts."""
+    """The last request of a row is refused with MindSpore's class, or accepted where MindSpore accepts it."""
     answer = drive(api, name, row)
     expect = row["expect"]
     if "status" in expect:
@@ -54,7 +54,7 @@ def drive(api: Api, model: str, row: dict[str, Any]) -> Answer:
 
 
 def check_model(api: Api, model: str, expect: dict[str, Any]) -> None:
-    """What a row says about the model afterwards."""
+    """Checks the model afterwards against the row."""
     if "parameter_order" in expect:
         assert list(api.pull(model)) == expect["parameter_order"]
     if "first_lr" in expect:

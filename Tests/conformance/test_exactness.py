@@ -1,4 +1,4 @@
-"""Numbers where integers are meant: exact and within their type, or refused by name, place and value."""
+"""Numbers where integers are expected are exact and within their type, or refused by name, place and value."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from support.wire import SAFETENSORS, Api
 
 
 def of_bytes(dtype: str, shape: list[int], data: bytes, name: str = COUNTER) -> bytes:
-    """A file of one tensor, of any type and any bytes."""
+    """A file with one tensor of any type and any bytes."""
     return of_entries([(name, dtype, shape, data)])
 
 
 def of_entries(entries: list[tuple[str, str, list[int], bytes]]) -> bytes:
-    """A file of tensors of any types and any bytes."""
+    """A file with tensors of any types and any bytes."""
     header, blob = {}, b""
     for name, dtype, shape, data in entries:
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(blob), len(blob) + len(data)]}
@@ -29,12 +29,12 @@ def of_entries(entries: list[tuple[str, str, list[int], bytes]]) -> bytes:
 
 
 def put_file(api: Api, model: str, body: bytes, status: int, query: str = "") -> Any:
-    """PUT of a file as it is."""
+    """Sends a file unchanged with PUT."""
     answer = api("PUT", f"/v1/models/{model}/parameters{query}", body, Content_Type=SAFETENSORS)
     return answer.expect(status).json()
 
 
-# The limits are those of two's complement; 2^24 + 1 is the first whole number that float32 has not.
+# The limits are those of two's complement; 2^24 + 1 is the first whole number that float32 lacks.
 STRAYS = [
     ("I64", 2.5),
     ("I64", 2.0000000001),
@@ -54,7 +54,7 @@ STRAYS = [
 @pytest.mark.parametrize("form", ["F64", "b64", "data", "plain"])
 @pytest.mark.parametrize(("dtype", "stray"), STRAYS)
 def test_nothing_is_rounded_into_integers(api: Api, name: str, dtype: str, stray: float, form: str) -> None:
-    """Floats for a parameter of integers: a whole number that the type and float32 hold, or 422 that says which."""
+    """A float for an integer parameter must be a whole number that the type and float32 hold; others are 422."""
     shape = {"shape": [2, 2], "trainable": False, "dtype": dtype}
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": {COUNTER: {**shape, "init": "ones"}}})
 
@@ -84,7 +84,7 @@ def test_nothing_is_rounded_into_integers(api: Api, name: str, dtype: str, stray
 
 @pytest.mark.parametrize("half", ["F16", "BF16", "F32"])
 def test_short_floats_are_not_rounded_either(api: Api, name: str, half: str) -> None:
-    """2.5 in 16 or 32 bits: 0x4100, 0x4020, 0x40200000."""
+    """2.5 in 16 or 32 bits is 0x4100, 0x4020, 0x40200000."""
     api.create(name, definition(dtype="I64", data=[3]))
     data = {"F16": b"\x00\x41", "BF16": b"\x20\x40", "F32": b"\x00\x00\x20\x40"}[half]
     refused = put_file(api, name, of_bytes(half, [], data), 422)
@@ -95,7 +95,7 @@ def test_short_floats_are_not_rounded_either(api: Api, name: str, half: str) -> 
 @pytest.mark.parametrize(("dtype", "held", "stray"), [("I8", -128, 300), ("U8", 255, -1), ("BOOL", 1, 2)])
 @pytest.mark.parametrize("order", ["dtype first", "data first"])
 def test_declared_types_are_kept(api: Api, name: str, dtype: str, held: int, stray: int, order: str) -> None:
-    """JSON that says what its integers are, for a parameter of floats: they have to be that."""
+    """JSON with a declared integer type must match that type, even for a float parameter."""
     api.create(name, definition(data=[5]))
 
     def put(value: float, status: int) -> Any:
@@ -117,7 +117,7 @@ def test_declared_types_are_kept(api: Api, name: str, dtype: str, held: int, str
 
 @pytest.mark.parametrize("typed", [False, True])
 def test_a_boolean_is_0_or_1(api: Api, name: str, typed: bool) -> None:
-    """Other bytes are no BOOL, whatever the parameter is; in base64 too."""
+    """Other bytes are not a BOOL, whatever the parameter is; the same applies to base64."""
     counter = {"shape": [3], "init": "zeros", "trainable": False} | ({"dtype": "BOOL"} if typed else {})
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": {COUNTER: counter}})
     refused = put_file(api, name, of_bytes("BOOL", [3], b"\x00\x07\x01"), 422)
@@ -141,7 +141,7 @@ def test_a_boolean_is_0_or_1(api: Api, name: str, typed: bool) -> None:
     ],
 )
 def test_definitions_round_nothing(api: Api, name: str, counter: dict[str, Any]) -> None:
-    """First values, in either order of the keys."""
+    """The rule also applies to first values, in either order of the keys."""
     detail = api("PUT", f"/v1/models/{name}", definition(**counter)).expect(422).json()["detail"]
     assert COUNTER in detail, detail
     api("GET", f"/v1/models/{name}").expect(404)
@@ -155,7 +155,7 @@ def test_whole_numbers_however_written(api: Api, name: str, counter: dict[str, A
 
 
 def test_a_file_of_a_model_holds_its_integers(api: Api, name: str) -> None:
-    """A file of a model whose checksum is right and whose value its type does not hold creates nothing."""
+    """A file with a valid checksum and a value that its type cannot hold creates no model."""
     api.create(name, definition(dtype="I64", data=[3]))
     identity = api("POST", f"/v1/models/{name}/checkpoints").expect(201).json()["id"]
     file = api.get(f"/v1/models/{name}/checkpoints/{identity}.safetensors").body
@@ -175,7 +175,7 @@ def test_a_file_of_a_model_holds_its_integers(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["F4", "F6_E2M3", "F6_E3M2", "C64", "F8_E5M2", "C128", "NEW"])
 def test_part_of_a_file_with_types_that_are_not_read(api: Api, name: str, dtype: str) -> None:
-    """`partial=1` takes the tensors beside them and lists them with their type; without it the file is refused."""
+    """`partial=1` imports the other tensors and lists these with their type; without it the file is refused."""
     api.create(name, definition(data=[3]))
     size = {"F4": 1, "C64": 16, "F8_E5M2": 2, "C128": 32}.get(dtype, 2)
     file = of_entries(

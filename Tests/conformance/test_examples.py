@@ -1,4 +1,4 @@
-"""The exchanges under api/examples happen as they are written there."""
+"""The exchanges under api/examples still happen as recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.wire import Api
 
 
 def test_exchanges(start: Callable[..., Daemon]) -> None:
-    """In order, against a fresh daemon: status, headers and body to the letter."""
+    """Sent in order to a new daemon, they match in status, headers and body, character by character."""
     daemon = start()
     api, uids = Api(daemon.host, daemon.port), dict[str, str]()
     assert len(examples.requests()) >= 20

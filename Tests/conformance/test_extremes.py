@@ -1,4 +1,4 @@
-"""Numbers at the ends of their ranges, in every place that takes one: an answer each time, and the daemon lives on."""
+"""Numbers at the limits of their ranges get an answer in every place that accepts one, and the daemon continues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SGD = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
 
 
 def test_previews_at_the_last_step(api: Api) -> None:
-    """A range that ends where whole numbers do."""
+    """A range ends at the largest whole number."""
     answer = api("POST", "/v1/lr_preview", {"learning_rate": 0.1, "from": LARGEST}).expect(422)
     assert answer.json()["errors"][0]["pointer"] == "/from"
     api("POST", "/v1/lr_preview", {"learning_rate": 0.1, "from": 2**53 - 1}).expect(200)
@@ -23,7 +23,7 @@ def test_previews_at_the_last_step(api: Api) -> None:
 @pytest.mark.parametrize("rates", [[-3e38, 3e38], [-3e38, 0, 3e38, 1]])
 @pytest.mark.parametrize("form", ["", ".txt", ".svg", ".csv"])
 def test_previews_as_wide_as_float32(api: Api, rates: list[float], form: str) -> None:
-    """The distance between two floats may be more than a float."""
+    """The distance between two floats may be larger than a float."""
     api("POST", f"/v1/lr_preview{form}", {"learning_rate": rates}).expect(200)
 
 
@@ -35,7 +35,7 @@ def test_previews_that_overflow(api: Api, form: str) -> None:
 
 
 def test_offsets_beyond_all_memory(api: Api, demo: str) -> None:
-    """A header of safetensors that counts 2^60 indices."""
+    """A safetensors header declares 2^60 indices."""
     entries = {
         "w#indices": {"dtype": "I32", "shape": [2**60], "data_offsets": [0, 2**62]},
         "w#values": {"dtype": "F32", "shape": [0], "data_offsets": [2**62, 2**62]},
@@ -50,7 +50,7 @@ def test_offsets_beyond_all_memory(api: Api, demo: str) -> None:
 @pytest.mark.parametrize("field", ["seq", "epoch", "based_on", "num_examples"])
 @pytest.mark.parametrize("number", [LARGEST, 2**53, 2**64, -LARGEST])
 def test_fields_of_a_push(api: Api, demo: str, field: str, number: int) -> None:
-    """Whole numbers are counted up to 2^53 - 1, which every JSON library keeps exactly."""
+    """Whole numbers can be as large as 2^53 - 1, which every JSON library keeps exactly."""
     push: dict[str, Any] = {"worker": "a", "seq": 1, "gradients": {"w": [1, 1]}} | {field: number}
     problem = api("POST", f"/v1/models/{demo}/gradients", push)
     assert 400 <= problem.status < 500
@@ -58,7 +58,7 @@ def test_fields_of_a_push(api: Api, demo: str, field: str, number: int) -> None:
 
 
 def test_the_last_number_of_a_worker(api: Api, demo: str) -> None:
-    """It may be used, forgotten and asked for."""
+    """The last number may be used, forgotten and requested."""
     for seq in [2**53 - 1, *range(1, 258)]:
         push = {"worker": "a", "seq": seq, "gradients": {"w": [1, 1]}}
         api("POST", f"/v1/models/{demo}/gradients", push)
@@ -87,13 +87,13 @@ QUERIES = [
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("number", [LARGEST, LARGEST - 1, 2**53, 2**64, -1, -LARGEST - 1])
 def test_queries(api: Api, demo: str, query: str, number: int) -> None:
-    """Every number of a query may be the largest there is."""
+    """Every number in a query may have its largest value."""
     assert api("GET", f"/v1/models/{demo}{query.replace('{}', str(number))}").status < 500
     api.get("/livez")
 
 
 def test_loss_scales_stay_finite(api: Api, name: str) -> None:
-    """MindSpore's grows to infinity; here it stops while it is a float32, as what a client multiplies by it is."""
+    """MindSpore's scale grows to infinity; here it stays within float32, which a client's loss can be multiplied by."""
     scaling = {"type": "dynamic", "init_loss_scale": 1, "scale_factor": 1e30, "scale_window": 1}
     api.create(name, {**SGD, "loss_scaling": scaling})
     for _ in range(12):
@@ -102,7 +102,7 @@ def test_loss_scales_stay_finite(api: Api, name: str) -> None:
 
 
 def test_inherited_arrays_are_not_repeated_for_every_group(api: Api, name: str) -> None:
-    """An array of 10,000 rates in 200 groups makes a page of 10,000 rates, not of 2,000,000."""
+    """An array of 10,000 rates in 200 groups makes a page of 10,000 rates, not 2,000,000."""
     parameters = {f"p{index}": [0.0] for index in range(200)}
     groups = [{"name": f"g{index}", "params": [f"p{index}"]} for index in range(200)]
     rates = [0.1] * 10_000
@@ -116,7 +116,7 @@ def test_inherited_arrays_are_not_repeated_for_every_group(api: Api, name: str) 
 
 
 def test_selections_with_separators_in_names(api: Api, name: str) -> None:
-    """`name=a&name=nb` is not the one parameter `a&nnb`."""
+    """`name=a&name=nb` does not select the parameter `a&nnb`."""
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": {"a": [1], "b": [2], "a&nb": [3]}})
     two = api("GET", f"/v1/models/{name}/parameters?name=a&name=b").expect(200)
     one = api("GET", f"/v1/models/{name}/parameters?name=a%26nb").expect(200)

@@ -84,8 +84,8 @@ class _Search:
     def goes_on(self, calls: int) -> bool | None:
         """Examines up to the given number of further calls, depth first; returns None if that gives no verdict.
 
-        A set of lifted calls that was seen with the same state leads nowhere new. A call that changes nothing and can be
-        next is always put next: no order is lost by that, so the search never returns to this choice.
+        A set of lifted calls that was seen with the same state leads nowhere new. A call that changes nothing and can
+        be next is always put next: no order is lost by that, so the search never returns to this choice.
         """
         for _ in range(calls):
             if not self._open:
@@ -134,8 +134,8 @@ class _Search:
     def _after(self, number: int) -> State:
         """Returns the state after this operation; `_NOT_NOW` if it is not possible here, or has no benefit.
 
-        An operation without an answer may be left out. It has no benefit if it changes nothing, or if an equal operation
-        that began earlier is left out.
+        An operation without an answer may be left out. It has no benefit if it changes nothing, or if an equal
+        operation that began earlier is left out.
         """
         operation = self._operations[number]
         if self._twins[number] & ~self._lifted:

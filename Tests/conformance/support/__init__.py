@@ -1,1 +1,1 @@
-"""What the conformance tests share: a daemon to talk to, a plain HTTP client, golden cases, rules in NumPy."""
+"""Code that the conformance tests share: a daemon, a plain HTTP client, golden cases, rules in NumPy."""

@@ -1,4 +1,4 @@
-"""Models that go through commands of every kind, at the ends of what each takes: all that is accepted loads again."""
+"""Models after commands of every kind, at the limits of each command: every accepted state can be loaded again."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import safetensors.numpy
 from support import golden
 from support.wire import SAFETENSORS, Answer, Api
 
-#: Numbers at which a representation ends or changes: of float32, of a double's integers, of zero.
+#: Numbers at which a representation ends or changes: float32, a double's integers, zero.
 NUMBERS = [
     *(0, -0.0, 1, 0.5, 1e-45, 1.1754944e-38, 1e-30, 1e-8, 65504, 2**24 + 1, 1e19, 1e30, 3.4028234e38, 2**53 - 1),
     *(-1, -1e-30, -3.4028234e38),
 ]
-#: Names in every alphabet, of the most bytes, and such as other programs give a meaning.
+#: Names in every alphabet, of the maximum length, and names with a meaning in other programs.
 NAMES = ["w", "a.b", "ключ", "重み", "é" * 100, "__proto__", "a/b", "..", "x" * 255, "weight#1", "0", "%00", "q?x=1&y"]
 STEPS = [0, 1, 2**24, 2**31 - 1, 2**53 - 3, 2**53 - 1]
 Essence = dict[str, Any]
 
 
 def essence(api: Api, model: str) -> Essence:
-    """What a restore brings back: values, slots, counts and scalars, to the bit."""
+    """The part that a restore brings back, to the bit: values, slots, counts and scalars."""
     found: Essence = {}
     for view in ("parameters", "state"):
         answer = api.get(f"/v1/models/{model}/{view}.safetensors")
@@ -34,13 +34,13 @@ def essence(api: Api, model: str) -> Essence:
 
 
 def digests(api: Api, models: list[str]) -> dict[str, str]:
-    """What the daemon says of all that a model is."""
+    """The digests that the daemon reports for everything in a model."""
     return {model: api.get(f"/v1/models/{model}/state").json()["digest"] for model in models}
 
 
 @dataclass
 class Life:
-    """One model, what was done to it, and what it was at each step and checkpoint."""
+    """One model, the commands it got, and its state at each step and checkpoint."""
 
     api: Api
     model: str
@@ -55,7 +55,7 @@ class Life:
         self.random = random.Random(self.seed)
 
     def begin(self) -> bool:
-        """Creates the model by a definition of a framework, changed at one place or two; False if none was taken."""
+        """Creates the model from a framework's definition with one or two changes; returns False if it was refused."""
         for _ in range(6):
             body = self._definition()
             answer = self.api("PUT", f"/v1/models/{self.model}", body)
@@ -122,13 +122,13 @@ class Life:
         )
 
     def _count(self, body: dict[str, Any]) -> None:
-        """A counter of integers beside the floats, as a batch norm has one."""
+        """An integer counter beside the floats, as a batch norm has one."""
         dtype = self.random.choice(["I64", "I32", "U8", "BOOL"])
         if "groups" not in body:
             body["parameters"]["batches"] = {"dtype": dtype, "shape": [], "data": [self.random.choice([0, 1])]}
 
     def _second(self, body: dict[str, Any]) -> None:
-        """An optimizer of its own for one of two groups."""
+        """A second optimizer for one of two groups."""
         names = list(body["parameters"])
         if "groups" in body or len(names) < 2:
             return
@@ -190,7 +190,7 @@ class Life:
         self._note_rewritten(answer)
 
     def _state(self) -> None:
-        """Its own state, with one tensor of it filled with a number and the step moved."""
+        """The model's own state, with one tensor filled with a number and the step moved."""
         file = self.api.get(f"/v1/models/{self.model}/state.safetensors").body
         tensors, metadata = _open(file)
         metadata.pop("paramd.checksum", None)
@@ -205,7 +205,7 @@ class Life:
         self._note_rewritten(self.api("PUT", f"/v1/models/{self.model}/state", body, Content_Type=SAFETENSORS))
 
     def _note_rewritten(self, answer: Answer) -> None:
-        """The step of now has got another content; a rollback to it finds the later one."""
+        """Notes that the current step has other content now; a rollback to it finds the later content."""
         if self._judge(answer):
             self.steps[answer.json()["step"]] = essence(self.api, self.model)
 
@@ -221,7 +221,7 @@ class Life:
         self.restore(checkpoint)
 
     def restore(self, checkpoint: int) -> None:
-        """Goes back to a checkpoint, which must be what was saved."""
+        """Restores a checkpoint, which must equal what was saved."""
         answer = self.api("POST", f"/v1/models/{self.model}/checkpoints/{checkpoint}/restore")
         if self._judge(answer):
             self._assert_is(self.checkpoints[checkpoint], f"checkpoint {checkpoint}")
@@ -231,13 +231,13 @@ class Life:
         self.roll_back(self.random.choice(sorted(self.steps)))
 
     def roll_back(self, step: int) -> None:
-        """Goes back to a step that the journal covers, which must be what it was when it was last the model's."""
+        """Rolls back to a step that the journal covers, which must equal the model's last state at that step."""
         answer = self.api("POST", f"/v1/models/{self.model}/rollback", {"step": step})
         if self._judge(answer):
             self._assert_is(self.steps[step], f"step {step}")
 
     def _assert_is(self, before: Essence, what: str) -> Essence:
-        """Slots that an option of now needs, or no longer needs, are not compared."""
+        """Compares the state, except for slots that the current options newly need or no longer need."""
         now = essence(self.api, self.model)
         differing = [name for name in before.keys() & now.keys() if before[name] != now[name]]
         assert not differing, f"seed {self.seed}: {what}: {differing}"
@@ -247,7 +247,7 @@ class Life:
         self._judge(self.api("PUT", f"/v1/models/{self.model}/workers/{self.random.choice('abcd')}"))
 
     def _upload(self) -> None:
-        """Replaces the model by its own checkpoint's file."""
+        """Replaces the model by its own checkpoint file."""
         if not self.checkpoints:
             return
         checkpoint = self.random.choice(sorted(self.checkpoints))
@@ -259,6 +259,6 @@ class Life:
 
 
 def _open(file: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The tensors and the metadata of a file."""
+    """Returns the tensors and the metadata of a file."""
     length = int.from_bytes(file[:8], "little")
     return safetensors.numpy.load(file), json.loads(file[8 : 8 + length]).get("__metadata__", {})

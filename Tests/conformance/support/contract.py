@@ -1,4 +1,4 @@
-"""What the contract says and what the sources route, as data that tests compare."""
+"""The contract and the routes of the sources, as data that tests compare."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROUTE = re.compile(r'Route\(\s*\.(\w+),\s*"([^"]+)"(?:,\s*suffixes:\s*(\[[^\]]*
 
 
 def named(path: str, model: str) -> str:
-    """The path with values that a test's model has."""
+    """The path with values that exist in a test's model."""
     values = {"model": model, "group": "default", "parameter": "w", "slug": "not-found", "worker": "w1", "seq": "1"}
     return path.format(**values, version="00000000-1", checkpoint="1")
 
@@ -46,7 +46,7 @@ def routes() -> set[tuple[str, str]]:
 
 
 def arguments(method: str, path: str) -> dict[str, dict[str, Any]]:
-    """What an operation takes beside its body, by name."""
+    """The arguments of an operation outside its body, by name."""
     item = CONTRACT["paths"][path]
     parameters = [resolve(each) for each in (*item.get("parameters", ()), *item[method].get("parameters", ()))]
     return {each["name"]: each for each in parameters}
@@ -58,12 +58,12 @@ def query_arguments(method: str, path: str) -> set[str]:
 
 
 def unsuffixed(path: str) -> str:
-    """The path without the ending that only chooses a form of the answer."""
+    """The path without the suffix that only chooses a form of the answer."""
     return re.sub(r"\.\w+$", "", path)
 
 
 def resolve(schema: dict[str, Any]) -> dict[str, Any]:
-    """What a `$ref` stands for."""
+    """Resolves a `$ref`."""
     while "$ref" in schema:
         _, _, section, name = schema["$ref"].split("/")
         schema = CONTRACT["components"][section][name]
@@ -76,12 +76,12 @@ def body_schema(method: str, path: str) -> dict[str, Any]:
 
 
 def is_valid(schema: dict[str, Any], value: Any) -> bool:
-    """Whether a value is one of the schema."""
+    """Whether a value matches the schema."""
     return Draft202012Validator({**schema, "components": CONTRACT["components"]}).is_valid(value)
 
 
 def alternatives(schema: dict[str, Any], place: str, seen: set[int]) -> Iterator[tuple[int, int, str]]:
-    """Every branch of every anyOf and oneOf that a body may meet, with its place in words."""
+    """Every branch of every anyOf and oneOf that can apply to a body, with a description of its place."""
     if "$ref" in schema:
         place = schema["$ref"].rsplit("/", 1)[1]
     schema = resolve(schema)
@@ -107,7 +107,7 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def taken(schema: dict[str, Any], value: Any) -> Iterator[tuple[int, int]]:
-    """The branches that a value takes."""
+    """The branches that match a value."""
     schema = resolve(schema)
     for keyword in ("anyOf", "oneOf"):
         for index, branch in enumerate(schema.get(keyword, ())):

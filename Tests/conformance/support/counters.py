@@ -1,4 +1,4 @@
-"""A model with a counter of a batch norm: one integer that no rule trains, beside a parameter that one does."""
+"""A model with a batch norm's counter: one integer that no rule trains, beside a trained parameter."""
 
 from __future__ import annotations
 

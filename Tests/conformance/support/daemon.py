@@ -1,4 +1,4 @@
-"""A real paramd process: started on a free loopback port, its listening line read, ended by its own process id."""
+"""A real paramd process on a free loopback port: starts it, reads its listening line, ends it by its process id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LISTENING = re.compile(r"listening on http://(?P<host>[^:]+):(?P<port>\d+)$")
 
 
 class Daemon:
-    """One running paramd; a context manager that asks it to stop at the end."""
+    """A running paramd; the context manager stops it at the end."""
 
     def __init__(self, *arguments: str, data_dir: str | Path | None = None, binary: Path = BINARY) -> None:
         self._own_dir = None if data_dir else tempfile.TemporaryDirectory(prefix="paramd-test-")
@@ -35,15 +35,15 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        """Where it serves, as the client package wants it."""
+        """The daemon's address in the form that the client package expects."""
         return f"http://{self.host}:{self.port}"
 
     def signal(self, number: int) -> None:
-        """Sends one signal to this process and to no other."""
+        """Sends one signal to this process only."""
         self.process.send_signal(number)
 
     def wait(self, within: float = 20) -> int:
-        """The exit code; a daemon that does not end in time is killed and fails the test."""
+        """Waits and returns the exit code; a daemon that does not end in time is killed and fails the test."""
         try:
             return self.process.wait(timeout=within)
         except subprocess.TimeoutExpired:
@@ -52,7 +52,7 @@ class Daemon:
             raise AssertionError(f"paramd had not ended {within} s after it was asked to") from None
 
     def stop(self) -> int:
-        """Asks for a drain with SIGTERM and answers the exit code."""
+        """Asks for a drain with SIGTERM and returns the exit code."""
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         code = self.wait()
@@ -76,7 +76,7 @@ def launch(*arguments: str, binary: Path = BINARY) -> subprocess.Popen[bytes]:
 
 
 def read_line(process: subprocess.Popen[bytes], within: float) -> str:
-    """One line of the process's standard output, or what came of it before the time was up or the process ended."""
+    """Reads one line of standard output, or what arrived before the deadline or the end of the process."""
     text, until = b"", time.monotonic() + within
     while not text.endswith(b"\n"):
         ready, _, _ = select.select([process.stdout], [], [], max(0, until - time.monotonic()))

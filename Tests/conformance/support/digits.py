@@ -1,4 +1,4 @@
-"""Softmax regression on scikit-learn's handwritten digits: the smallest training that is real."""
+"""Softmax regression on scikit-learn's handwritten digits: a small but real training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 
 def parameters() -> Arrays:
-    """Where training starts."""
+    """The initial parameters."""
     return {"weight": np.zeros((64, 10), np.float32), "bias": np.zeros(10, np.float32)}
 
 
@@ -45,13 +45,13 @@ def accuracy(values: Arrays) -> float:
 
 
 def batches(seed: int, count: int) -> list[np.ndarray]:
-    """Samples for so many steps, drawn from the training set."""
+    """Draws samples for the given number of steps from the training set."""
     random = np.random.default_rng(seed)
     return [random.integers(0, TRAINING, BATCH) for _ in range(count)]
 
 
 def work(host: str, port: int, model: str, seed: int, steps: int) -> None:
-    """One worker process: pull, compute, push, again."""
+    """A worker process: it pulls, computes and pushes in a loop."""
     api = Api(host, port)
     for seq, batch in enumerate(batches(seed, steps), start=1):
         answer = api.get(f"/v1/models/{model}/parameters.safetensors")

@@ -1,4 +1,4 @@
-"""The exchanges under api/examples: read, sent again, recorded.
+"""The exchanges under api/examples: tests read them, send them again and compare.
 
 PARAMD_BIN=.build/debug/paramd .venv/bin/python -m support.examples     (in Tests/conformance) records every answer
 """
@@ -13,7 +13,7 @@ from .wire import Answer, Api
 
 FOLDER = REPOSITORY / "api/examples"
 
-#: The headers that belong to the contract; others (dates, lengths) are the transport's.
+#: The headers that belong to the contract; others (dates, lengths) belong to the transport.
 KEPT = (
     "allow",
     "cache-control",
@@ -27,12 +27,12 @@ KEPT = (
 
 
 def requests() -> list[Path]:
-    """The request files, in the order in which they are sent."""
+    """The request files, in the order in which tests send them."""
     return sorted(FOLDER.glob("*.request"))
 
 
 def send(api: Api, path: Path, uids: dict[str, str]) -> str:
-    """Sends one request file; the answer as text, with `{uid}` for what differs from run to run."""
+    """Sends one request file and returns the answer as text, with `{uid}` for the part that differs from run to run."""
     head, _, body = path.read_bytes().partition(b"\n\n")
     first, *fields = head.decode().splitlines()
     method, target, _ = first.split(" ")
@@ -46,21 +46,21 @@ def send(api: Api, path: Path, uids: dict[str, str]) -> str:
 
 
 def as_text(answer: Answer) -> str:
-    """Status, the headers that belong to the contract, and the body."""
+    """Formats the status, the headers that belong to the contract, and the body."""
     names = [name for name in sorted(answer.headers) if name in KEPT or name.startswith("x-paramd-")]
     lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {answer.headers[name]}" for name in names)]
     return "\n".join(lines) + "\n\n" + answer.body.decode()
 
 
 def neutral(text: str, uids: dict[str, str]) -> str:
-    """Without the numbers that a model gets at its creation."""
+    """Removes the numbers that a model gets at its creation."""
     for uid in uids.values():
         text = text.replace(uid, "{uid}")
     return re.sub(r'"uid": "[0-9a-f]{8}"', '"uid": "{uid}"', text)
 
 
 def record() -> None:
-    """Writes the answers of a fresh daemon beside the requests."""
+    """Writes the answers of a new daemon beside the requests."""
     with Daemon() as daemon:
         api, uids = Api(daemon.host, daemon.port), dict[str, str]()
         for path in requests():

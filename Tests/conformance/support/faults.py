@@ -1,4 +1,4 @@
-"""Daemons that die, workers that do not give up, and the list of what was acknowledged to them."""
+"""Daemons that die, workers that keep retrying, and the list of pushes that were acknowledged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORKERS = 4
 
 
 class Victim(Daemon):
-    """A daemon on a directory of the test's own, which may be killed and started again."""
+    """A daemon on the test's own directory; a test may kill it and start it again."""
 
     def __init__(
         self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None, binary: Path = BINARY
@@ -36,18 +36,18 @@ class Victim(Daemon):
             super().__init__(*arguments, data_dir=data_dir, binary=binary)
 
     def kill(self) -> None:
-        """As kill -9: nothing is flushed, no one is told."""
+        """Kills the daemon as kill -9 does: nothing is flushed, and no client is notified."""
         self.process.kill()
         self.process.wait()
 
     def api(self) -> Api:
-        """A client with a connection of its own."""
+        """A client with its own connection."""
         return Api(self.host, self.port)
 
 
 @dataclass
 class Acknowledged:
-    """A push that a worker was told is applied."""
+    """A push that was acknowledged to a worker as applied."""
 
     worker: int
     seq: int
@@ -55,19 +55,19 @@ class Acknowledged:
 
 
 def definition(width: int = 2 * WORKERS) -> dict[str, Any]:
-    """Plain sums: each push subtracts its gradient, so the values tell what was lost and what came twice."""
+    """A model of plain sums: each push subtracts its gradient, so the values show lost and repeated pushes."""
     return {"optimizer": "sgd", "learning_rate": 1.0, "parameters": {"w": [0.0] * width}}
 
 
 def gradient(worker: int, seq: int, width: int = 2 * WORKERS) -> list[float]:
-    """Counts the worker's pushes in one element and adds up something of their numbers in another."""
+    """A gradient that counts the worker's pushes in one element and adds a function of their numbers to another."""
     values = [0.0] * width
     values[2 * worker], values[2 * worker + 1] = -1.0, -float(seq % 7 + 1)
     return values
 
 
 def sums(pushes: Mapping[int, int], width: int = 2 * WORKERS) -> list[float]:
-    """What `w` must be when each worker's pushes from 1 to its last have been applied once."""
+    """The value of `w` after each worker's pushes from 1 to its last have been applied once."""
     values = [0.0] * width
     for worker, last in pushes.items():
         values[2 * worker] = float(last)
@@ -77,7 +77,7 @@ def sums(pushes: Mapping[int, int], width: int = 2 * WORKERS) -> list[float]:
 
 @dataclass
 class Load:
-    """Workers that push one number after the other and repeat each until it is acknowledged."""
+    """Workers that push numbers in order and repeat each until it is acknowledged."""
 
     model: str
     width: int = 2 * WORKERS
@@ -95,11 +95,11 @@ class Load:
             thread.start()
 
     def retarget(self, daemon: Daemon) -> None:
-        """Sends what is still to be acknowledged to another process."""
+        """Redirects unacknowledged pushes to another process."""
         self.address = (daemon.host, daemon.port)
 
     def finish(self) -> dict[int, int]:
-        """Lets each worker end with an acknowledgement: the last number of each."""
+        """Lets each worker end with an acknowledgement; returns the last number of each."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -107,7 +107,7 @@ class Load:
         return {w: max((a.seq for a in self.acknowledged if a.worker == w), default=0) for w in range(WORKERS)}
 
     def abandon(self) -> None:
-        """Ends the workers, whatever they still wait for."""
+        """Stops the workers without waiting for their answers."""
         self.failures.append("abandoned")
         self._stop.set()
 
@@ -140,7 +140,7 @@ class Load:
 
 
 def check_sums(api: Api, model: str, pushes: Mapping[int, int]) -> None:
-    """Every acknowledged push is there, and there once."""
+    """Checks that every acknowledged push is included exactly once."""
     body = api.get(f"/v1/models/{model}/parameters").json()
     data = body["parameters"]["w"]["data"]
     assert data == sums(pushes, len(data)), "a push was lost, or was applied twice"
@@ -148,14 +148,14 @@ def check_sums(api: Api, model: str, pushes: Mapping[int, int]) -> None:
 
 
 def check_steps(acknowledged: list[Acknowledged]) -> list[Acknowledged]:
-    """The pushes in the order of their steps, each step there once."""
+    """Returns the pushes in the order of their steps; each step must occur once."""
     ordered = sorted(acknowledged, key=lambda push: push.receipt["step"])
     assert [push.receipt["step"] for push in ordered] == list(range(1, len(ordered) + 1))
     return ordered
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """A subcommand of paramd that ends by itself."""
+    """Runs a subcommand of paramd that ends without a signal."""
     environment = {**os.environ, "SWIFT_BACKTRACE": "enable=no"}
     command = [str(BINARY), *map(str, arguments)]
     return subprocess.run(
@@ -164,19 +164,19 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def start_fails(data_dir: Path) -> subprocess.CompletedProcess[str]:
-    """A start that must end by itself."""
+    """Runs a start that must fail."""
     return run("--listen", "127.0.0.1:0", "--data-dir", data_dir)
 
 
 def digest(data_dir: Path, model: str, step: int | None = None) -> str | None:
-    """What `paramd replay` says of a model; nil where the step is not covered."""
+    """The digest of a model by `paramd replay`; None if the journal does not cover the step."""
     ended = run("replay", data_dir, "--model", model, *(() if step is None else ("--to", str(step))))
     found = re.search(r"digest (\w+)", ended.stdout)
     return found[1] if found else None
 
 
 def reference_digest(model: str, ordered: list[Acknowledged], width: int = 2 * WORKERS) -> str:
-    """The digest of a fresh daemon that is fed the same pushes, one after the other, and never dies."""
+    """The digest of a new daemon that gets the same pushes, one after another, without a kill."""
     with temporary() as place:
         daemon = Victim(place)
         api = daemon.api()
@@ -190,7 +190,7 @@ def reference_digest(model: str, ordered: list[Acknowledged], width: int = 2 * W
 
 @contextlib.contextmanager
 def temporary() -> Iterator[Path]:
-    """A directory that goes away."""
+    """A directory that is deleted at the end."""
     place = Path(tempfile.mkdtemp(prefix="paramd-fault-"))
     try:
         yield place
@@ -199,6 +199,6 @@ def temporary() -> Iterator[Path]:
 
 
 def journal_bytes(data_dir: Path) -> np.ndarray:
-    """The only segment of a small journal."""
+    """Reads the only segment of a small journal."""
     (segment,) = (data_dir / "journal").glob("segment-*")
     return np.fromfile(segment, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Golden cases: what MindSpore and PyTorch did, read from the data of the Swift tests and turned into requests."""
+"""Golden cases: recorded behavior of MindSpore and PyTorch, read from the data of the Swift tests, as requests."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .daemon import REPOSITORY
 
 FOLDER = Path(os.environ.get("PARAMD_GOLDEN", REPOSITORY / "Tests/OptimizersTests/Golden/public"))
 
-#: What a correct float32 implementation may differ by, on every element of every step.
+#: The tolerance for a correct float32 implementation, on every element of every step.
 ABSOLUTE, RELATIVE = 1e-6, 1e-5
 
 
 def cases() -> list[Path]:
-    """The files that hold one case each."""
+    """The files with one case each."""
     return sorted(path for path in FOLDER.glob("*.json") if "__" in path.stem or "_sparse_" in path.stem)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """One file, parsed."""
+    """Loads and parses one file."""
     return json.loads(path.read_text())
 
 
@@ -33,7 +33,7 @@ def schedules() -> list[dict[str, Any]]:
 
 
 def definition(case: dict[str, Any]) -> dict[str, Any]:
-    """The body of the PUT that makes the model of a case."""
+    """The body of the PUT that creates the model of a case."""
     body = {
         "optimizer": optimizer(case),
         "weight_decay": case["weight_decay"],
@@ -52,7 +52,7 @@ def definition(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def optimizer(case: dict[str, Any]) -> dict[str, Any]:
-    """The optimizer object; LARS keeps its inner one under `optimizer`, torch's rules say whose they are."""
+    """The optimizer object; LARS has its inner one under `optimizer`, and torch's rules name their framework."""
     settings = dict(case["optimizer"])
     if "inner" in settings:
         settings["optimizer"] = settings.pop("inner")
@@ -62,7 +62,7 @@ def optimizer(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_torch(case: dict[str, Any]) -> bool:
-    """Whether PyTorch's rule is meant; several class names exist in both."""
+    """Whether the case uses PyTorch's rule; several class names exist in both frameworks."""
     return case["framework"].startswith("torch")
 
 
@@ -102,12 +102,12 @@ def binary_gradients(grads: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
 
 
 def by_group(value: Any, names: list[str]) -> dict[str, float]:
-    """A recorded lr or weight decay per group; a lone number counts for each."""
+    """A recorded lr or weight decay per group; a single number applies to every group."""
     return value if isinstance(value, dict) else dict.fromkeys(names, value)
 
 
 def assert_close(got: np.ndarray, reference: np.ndarray, what: str) -> None:
-    """The tolerance of the golden cases, element by element."""
+    """Compares two arrays with the tolerance of the golden cases, element by element."""
     assert got.shape == reference.shape, f"{what}: shape {got.shape}, wanted {reference.shape}"
     excess = np.abs(got.astype(np.float64) - reference) - (ABSOLUTE + RELATIVE * np.abs(reference))
     assert not (excess > 0).any(), f"{what}: beyond the tolerance by {excess.max():.3g}"

@@ -1,4 +1,4 @@
-"""The largest requests of every operation of the contract, and the models that they are for."""
+"""The largest requests of every operation of the contract, and the models for them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ VALUES = 4_000_000
 LONG = "layer" * 12
 MANY, GROUPED, WIDE, RATES = (f"/v1/models/{name}" for name in ("many", "grouped", "wide", "rates"))
 SAVED = "/v1/models/saved"
-#: As many tags, types or wishes as a head has room for.
+#: The maximum number of tags, types or preferences that fit into a head.
 TAGS = ",".join(f'"{i:07}.1"' for i in range(1200))
 TYPES = ",".join(f"a/b{i};q=0.5" for i in range(1000)) + ",*/*"
 
 
 class Ask(NamedTuple):
-    """A request, and what its answer has to be."""
+    """A request, and the expected answer."""
 
     target: str
     status: int = 200
@@ -35,12 +35,12 @@ def name(index: int) -> str:
 
 
 def each(value: Any, count: int = NAMES) -> dict[str, Any]:
-    """The same for each of the many parameters."""
+    """Repeats a value for each of the many parameters."""
     return {name(i): value for i in range(count)}
 
 
 def file_of(tensors: dict[str, np.ndarray]) -> bytes:
-    """A body in safetensors."""
+    """Builds a body in safetensors."""
     return safetensors.numpy.save(tensors)
 
 
@@ -51,7 +51,7 @@ def globs(count: int) -> str:
 
 
 def unknown(argument: str, count: int = 60) -> str:
-    """Names that look like thousands of others."""
+    """Unknown names that resemble thousands of existing ones."""
     return "&".join(f"{argument}={LONG}{i}.weihgt" for i in range(count))
 
 
@@ -65,7 +65,7 @@ WRONG = {"optimizer": "adam", "parameters": each({"shape": [2], "init": "zero"})
 GRADIENTS = {"gradients": each([1, 1])}
 STRANGE = {f"{LONG}{i}.wieght": [1, 1] for i in range(NAMES)}
 KEY = {"Idempotency-Key": "a"}
-#: As many tensors, and as much text, as a body may have.
+#: The maximum number of tensors, and the maximum text, of a body.
 PARTS = {"parameters": {name(0): [1, 1], **{f"n{i}": [1] for i in range(60_000)}}}
 TEXTS = {"learning_rate": ["a" * 24] * 2_000_000}
 CURVE = "from=0&to=199"
@@ -75,7 +75,7 @@ ROWS = {"rows": list(range(100_000))}
 
 
 def lr(kind: str, form: str = "") -> list[Ask]:
-    """What rates can be asked for."""
+    """The largest requests for rates."""
     asks = [Ask(f"{GROUPED}/{kind}{form}"), Ask(f"{GROUPED}/{kind}{form}?{CURVE}"), Ask(f"{MANY}/{kind}{form}")]
     asks += [Ask(f"{RATES}/{kind}{form}?from=0&to=99999"), Ask(f"{RATES}/{kind}{form}")]
     if kind == "lr" and form in ("", ".json"):
@@ -86,7 +86,7 @@ def lr(kind: str, form: str = "") -> list[Ask]:
 
 
 def pulls(place: str, form: str = "") -> list[Ask]:
-    """What pulls can be asked for."""
+    """The largest pulls."""
     asks = [Ask(f"{MANY}{place}/parameters{form}?{globs(20)}"), Ask(f"{MANY}{place}/parameters{form}")]
     asks += [Ask(f"{MANY}{place}/parameters{form}?dtype=BF16"), Ask(f"{WIDE}{place}/parameters{form}?dtype=F16")]
     asks += [Ask(f"{MANY}{place}/parameters{form}?{unknown('name')}", 404)]
@@ -99,7 +99,7 @@ def pulls(place: str, form: str = "") -> list[Ask]:
 
 
 def imports(form: str = "") -> list[Ask]:
-    """What can be imported."""
+    """The largest imports."""
     file = FILE if form == ".safetensors" else {}
     whole = {"parameters": each([1, 1])}
     strange = {"parameters": {name(0): [1, 1], **STRANGE}}
@@ -112,7 +112,7 @@ def imports(form: str = "") -> list[Ask]:
     return [Ask(f"{MANY}/parameters{form}{query}", status, body, file) for body, status, query in asks]
 
 
-#: The largest requests of every operation, in the words of the contract.
+#: The largest requests of every operation, keyed as in the contract.
 CASES: dict[str, list[Ask]] = {
     "GET /": [Ask("/"), Ask("/", headers={"Accept": "text/html," + TYPES}), Ask("/v1/" + "a" * 8000, 404)],
     "GET /livez": [Ask("/livez"), Ask("/livez?" + "&".join("a" * 250)), Ask("/livez" + "/a" * 4000, 404)],

@@ -1,4 +1,4 @@
-"""What a daemon takes of the machine's memory, and clients that make it take as much as they can."""
+"""Measures a daemon's memory, and opens clients that make the daemon use as much as they can."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LIMIT = 256 << 20
 
 
 def taken(daemon: Daemon) -> int:
-    """The most physical memory that the daemon has held, without the pages of files that the system may drop."""
+    """The peak of the daemon's physical memory, without file pages that the system may drop."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines())
     peak, files = (int(fields[name].split()[0]) * 1024 for name in ("VmHWM", "RssFile"))
     return peak - files
 
 
 class Idler:
-    """A connection, made by its first request, that reads of an answer no more than its status."""
+    """A connection that its first request opens, and that reads only the status of an answer."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.socket = socket.socket()
@@ -38,7 +38,7 @@ class Idler:
         return self
 
     def send_head(self, method: str, target: str, length: int | None = None, **headers: str) -> Idler:
-        """Sends the head of a request, whose body may follow."""
+        """Sends the head of a request; the body may follow."""
         if self.address:
             self.socket.connect(self.address)
             self.address = None
@@ -52,13 +52,13 @@ class Idler:
 
     @property
     def status(self) -> int:
-        """The status of the answer, whose bytes stay unread."""
+        """Reads the status of the answer and leaves the rest unread."""
         return int(self.socket.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL)[9:])
 
 
 @contextmanager
 def idlers(daemon: Daemon, count: int = CLIENTS) -> Iterator[list[Idler]]:
-    """So many connections, closed at the end."""
+    """Opens the given number of connections and closes them at the end."""
     made = [Idler(daemon) for _ in range(count)]
     try:
         yield made

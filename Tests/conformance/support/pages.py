@@ -1,4 +1,4 @@
-"""A site of the test's own and a real browser that opens its page; both end with the test."""
+"""A test's own site and a real browser that opens its page; both end with the test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-#: Names that the browser finds on this machine; every other name is not found, so that nothing leaves it.
+#: The only names that the browser resolves, so that no request leaves this machine.
 RULES = "MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
@@ -26,7 +26,7 @@ class Site:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
-        """Ends serving."""
+        """Stops serving."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -52,14 +52,14 @@ def _handler(page: str, away: str, reports: queue.Queue[Any]) -> type[http.serve
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Keeps quiet."""
+            """Logs nothing."""
 
     return Handler
 
 
 @contextlib.contextmanager
 def browser(url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Chromium without a window on one page, with a profile that goes away."""
+    """Runs Chromium without a window on one page, with a temporary profile."""
     switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     with tempfile.TemporaryDirectory(prefix="paramd-browser-", ignore_cleanup_errors=True) as profile:

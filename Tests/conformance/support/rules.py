@@ -1,4 +1,4 @@
-"""Update rules in NumPy float32, written from the formulas of the framework's documentation and not from the server."""
+"""Update rules in NumPy float32, written from the framework's formulas and independently of the server."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class Momentum:
-    """v = momentum * v + g;  w = w - lr * v, every operation rounded to float32."""
+    """v = momentum * v + g;  w = w - lr * v, with every operation rounded to float32."""
 
     momentum: float = 0.9
     moments: Arrays = field(default_factory=dict)
 
     def update(self, parameters: Arrays, gradients: Arrays, rates: dict[str, float]) -> None:
-        """One step in place; `rates` holds the learning rate of each parameter."""
+        """Makes one step in place; `rates` holds the learning rate of each parameter."""
         for name, gradient in gradients.items():
             moment = self.moments.get(name, np.zeros_like(gradient))
             self.moments[name] = np.float32(self.momentum) * moment + gradient
@@ -36,7 +36,7 @@ class Adam:
     second: Arrays = field(default_factory=dict)
 
     def update(self, parameters: Arrays, gradients: Arrays, rate: float) -> None:
-        """One step in place."""
+        """Makes one step in place."""
         self.step += 1
         corrected = np.float32(rate * np.sqrt(1 - self.beta2**self.step) / (1 - self.beta1**self.step))
         for name, gradient in gradients.items():

@@ -1,4 +1,4 @@
-"""What the daemon's threads have used of the processor: unlike the clock, the work of others does not change it."""
+"""The processor time of the daemon's threads: unlike wall time, it does not depend on the load of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trained models with every kind of state, and the files that they give."""
+"""Trained models with every kind of state, and the files that they produce."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
 
 
 def definition(kind: str) -> dict[str, Any]:
-    """A definition of the kind, with its first values."""
+    """A definition of this kind, with its first values."""
     return {**DEFINITIONS[kind], "parameters": {name: np.full(shape, 0.5).tolist() for name, shape in SHAPES.items()}}
 
 
@@ -47,14 +47,14 @@ def gradients(seed: int, *names: str) -> dict[str, Any]:
 
 
 def trained(api: Api, name: str, kind: str) -> None:
-    """A model after five pushes, of which four leave `b` out."""
+    """A model after five pushes, four of which omit `b`."""
     api.create(name, definition(kind))
     for seed in range(5):
         api.push(name, gradients(seed, "a.weight", *(["b"] if seed == 3 else [])))
 
 
 def checkpoint(api: Api, name: str) -> bytes:
-    """The file of a new checkpoint."""
+    """Saves a checkpoint and returns its file."""
     number = api("POST", f"/v1/models/{name}/checkpoints", {}).expect(201).json()["id"]
     return api.get(f"/v1/models/{name}/checkpoints/{number}.safetensors").expect(200).body
 

@@ -1,4 +1,4 @@
-"""A plain HTTP client for tests: nothing retried, nothing hidden, every answer kept as it came."""
+"""A plain HTTP client for tests: it retries nothing, hides nothing, and keeps every answer unchanged."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON; NaN and Infinity, which are not JSON, fail."""
+        """Parses the body as JSON; NaN and Infinity, which are not JSON, fail."""
         return json.loads(self.body, parse_constant=_refuse_constant)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The body as safetensors, read by the safetensors package and not by code of this project."""
+        """Reads the body with the safetensors package and not with code of this project."""
         return safetensors.numpy.load(self.body)
 
     def expect(self, status: int) -> Answer:
-        """Fails with the whole answer in the message unless it has this status."""
+        """Fails with the whole answer in the message unless the status matches."""
         assert self.status == status, f"wanted {status}, got {self.status}: {self.body[:1000]!r}"
         return self
 
@@ -65,53 +65,53 @@ class Api:
         return answer
 
     def get(self, target: str, **headers: str) -> Answer:
-        """A GET that must succeed."""
+        """Sends a GET that must succeed."""
         return self("GET", target, **headers).expect(200)
 
     def create(self, model: str, definition: Any, status: int = 201) -> Answer:
-        """PUT of a model."""
+        """Creates a model with PUT."""
         return self("PUT", f"/v1/models/{model}", definition).expect(status)
 
     def push(self, model: str, gradients: Mapping[str, Any], status: int = 200, **fields: Any) -> Answer:
-        """POST of gradients as JSON, with further fields of the push beside them."""
+        """Posts gradients as JSON, with further fields of the push beside them."""
         body = {"gradients": {name: as_json(value) for name, value in gradients.items()}, **fields}
         return self("POST", f"/v1/models/{model}/gradients", body).expect(status)
 
     def push_binary(self, model: str, tensors: Mapping[str, np.ndarray], query: str = "", **headers: str) -> Answer:
-        """POST of gradients as safetensors."""
+        """Posts gradients as safetensors."""
         body = safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
         return self("POST", f"/v1/models/{model}/gradients{query}", body, Content_Type=SAFETENSORS, **headers)
 
     def pull(self, model: str, query: str = "") -> dict[str, np.ndarray]:
-        """Parameters by JSON, as float32 arrays."""
+        """Pulls the parameters as JSON and returns float32 arrays."""
         parameters = self.get(f"/v1/models/{model}/parameters{query}").json()["parameters"]
         return {name: from_json(tensor) for name, tensor in parameters.items()}
 
     def pull_binary(self, model: str) -> dict[str, np.ndarray]:
-        """Parameters by safetensors."""
+        """Pulls the parameters as safetensors."""
         return self.get(f"/v1/models/{model}/parameters.safetensors").tensors()
 
     def close(self) -> None:
-        """Closes the kept connection."""
+        """Closes the persistent connection."""
         if self._connection:
             self._connection.close()
             self._connection = None
 
 
 def as_json(value: Any) -> Any:
-    """An array in the flat form; everything else as it is."""
+    """Converts an array to the flat form and leaves everything else unchanged."""
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "data": [float(x) for x in value.reshape(-1)]}
     return value
 
 
 def from_json(tensor: Mapping[str, Any]) -> np.ndarray:
-    """The flat form of every answer as a float32 array."""
+    """Converts the flat form of every answer to a float32 array."""
     return np.array(tensor["data"], dtype=np.float32).reshape(tensor["shape"])
 
 
 def state_of(api: Api, model: str) -> dict[str, bytes]:
-    """Everything that can be asked about a model, byte for byte: a refused request must leave all of it as it was."""
+    """Reads everything about a model, byte for byte: a refused request must change none of it."""
     views = ("", "/parameters", "/parameters.safetensors", "/state.safetensors", "/groups", "/lr", "/weight_decay")
     return {view: api("GET", f"/v1/models/{model}{view}").body for view in views}
 

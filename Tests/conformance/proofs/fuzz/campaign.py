@@ -122,7 +122,7 @@ class Campaign:
             self._settle(subject, twin, pending)
 
     def _settle(self, subject: Side, twin: Side, numbers: list[int]) -> list[int]:
-        """Compares everything visible and starts again; returns the requests that are left to compare, which are none."""
+        """Compares everything visible and starts again; returns the requests left to compare, which are none."""
         changes, self._changes = self._changes, []
         identities = subject.models(), twin.models()
         for number in changes:
