@@ -106,7 +106,10 @@ struct SettingFileTests {
 
     @Test(
         "variables of others are passed over",
-        arguments: ["PARAMD_BIN", "PARAMD_SERVICE_HOST", "PARAMD_PORT", "PARAMD_PORT_8470_TCP_ADDR", "MY_PARAMD_X"])
+        arguments: [
+            "PARAMD_BIN", "PARAMD_SEEDS", "PARAMD_SERVICE_HOST", "PARAMD_PORT", "PARAMD_PORT_8470_TCP_ADDR",
+            "MY_PARAMD_X",
+        ])
     func foreign(variable: String) throws {
         #expect(throws: Never.self) { try EffectiveSettings(Flags.parse([]), environment: [variable: "1"]) }
     }

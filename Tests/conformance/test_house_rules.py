@@ -40,6 +40,10 @@ USED_ELSEWHERE = {
 }
 
 
+#: How tests and tools ask for a variable of the environment.
+READ_VARIABLE = re.compile(r"(?:environ(?:ment)?(?:\.get\(|\[)|getenv\()\"(PARAMD_\w+)\"")
+
+
 class Function(NamedTuple):
     """A function with a body of more than one line."""
 
@@ -144,3 +148,17 @@ def test_walks_lead_somewhere() -> None:
         if not re.search(rf"\bfunc {name}\b", body) or (owner and not re.search(rf"\b{owner}\b", body)):
             lost.append(f"{owner}.{name} in {place}")
     assert not lost, f"Walks.md names what is not there: {lost}"
+
+
+def test_variables_of_tests_are_not_taken_for_settings() -> None:
+    """A daemon that a test starts inherits them, and refuses variables that look like settings and are unknown."""
+    files = [
+        path
+        for folder in ("Sources", "Tests", "deploy", "api")
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.suffix in (".swift", ".py") and path.is_file()
+    ]
+    read = {name for path in files for name in READ_VARIABLE.findall(path.read_text())}
+    known = (REPOSITORY / "Sources/ParameterServer/Settings/SettingSource.swift").read_text()
+    assert "PARAMD_SEEDS" in read
+    assert not [name for name in sorted(read - {"PARAMD_CONFIG"}) if f'"{name}"' not in known]

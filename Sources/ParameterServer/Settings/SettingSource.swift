@@ -112,7 +112,13 @@ struct SettingSource {
     /// Variables for other purposes: tests and tools of this repository, and Kubernetes, which sets
     /// `PARAMD_SERVICE_HOST`, `PARAMD_PORT` and similar ones in every container if a service is named paramd.
     private static func isForeign(_ variable: String) -> Bool {
-        ["PARAMD_BIN", "PARAMD_FAIL", "PARAMD_STATES", "PARAMD_RECORD_GOLDEN", "PARAMD_PORT"].contains(variable)
+        ownVariables.contains(variable) || variable == "PARAMD_PORT"
             || variable.hasPrefix("PARAMD_SERVICE_") || variable.hasPrefix("PARAMD_PORT_")
     }
+
+    /// Variables that tests and tools of this repository read.
+    private static let ownVariables: Set = [
+        "PARAMD_BIN", "PARAMD_FAIL", "PARAMD_GOLDEN", "PARAMD_RECORD_GOLDEN", "PARAMD_SEEDS", "PARAMD_STATES",
+        "PARAMD_WRITE_ERRORS", "PARAMD_WRITE_SCENARIOS",
+    ]
 }
