@@ -1,4 +1,4 @@
-"""kill -9 under load, lost answers, restarts: nothing acknowledged is lost, nothing is applied twice."""
+"""Tests kill -9 under load, lost answers and restarts: no acknowledged push is lost, none is applied twice."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from support.wire import Api
 
 
 def test_kill_loop(tmp_path: Path) -> None:
-    """10 kills: every state, sum, step and digest is that of the acknowledged changes."""
+    """After 10 kills every state, sum, step and digest matches the acknowledged changes."""
     kill_loop(tmp_path, 10, seed=1)
 
 
 def test_kill_loop_with_snapshots(tmp_path: Path) -> None:
-    """10 kills while snapshots are written and segments deleted all the time."""
+    """After 10 kills, while snapshots are written and segments deleted continuously, everything matches too."""
     kill_loop(tmp_path, 10, 2, "--snapshot-after", "16K")
 
 
@@ -33,12 +33,12 @@ def test_kill_loop_with_snapshots(tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("arguments", [(), ("--snapshot-after", "16K"), ("--durability", "none")])
 def test_sixty_kills(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """The same with 60 kills; without syncs too, for a kill takes nothing from the system's memory."""
+    """The same with 60 kills, also without syncs: a kill takes nothing from the system's memory."""
     kill_loop(tmp_path, 60, 3, *arguments)
 
 
 def test_kills_meet_every_write() -> None:
-    """A route of the contract that changes something and that the kill loop does not send to fails by its name."""
+    """A route of the contract that changes something and that the kill loop does not use fails by its name."""
     contract = yaml.safe_load((REPOSITORY / "api/openapi.yaml").read_text())
     writes = {
         f"{method.upper()} {path}"
@@ -50,7 +50,7 @@ def test_kills_meet_every_write() -> None:
 
 
 class Cut:
-    """A TCP proxy for one connection that goes dead after so many bytes of the request or of the answer."""
+    """A TCP proxy for one connection that goes silent after a number of bytes of the request or of the answer."""
 
     def __init__(self, target: Api, request: int | None = None, answer: int | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -92,7 +92,7 @@ class Cut:
 
 @pytest.mark.parametrize("side", ["request", "answer"])
 def test_lost_answers(tmp_path: Path, side: str) -> None:
-    """A connection cut at any byte of request or answer: the retry says what became of the push, which counts once."""
+    """The retry after a cut at any byte reports the outcome of the push, which counts once."""
     daemon = Victim(tmp_path)
     api = daemon.api()
     api.create("m", definition())
@@ -123,7 +123,7 @@ def settled(api: Api, seq: int, body: dict) -> dict:
 
 
 def test_ten_restarts(tmp_path: Path) -> None:
-    """Version, uid and ETag stay over restarts; another creation of the name never has an earlier one's ETag."""
+    """Version, uid and ETag survive restarts; a later model of the name never has an earlier one's ETag."""
     seen: set[str] = set()
     tag, before = "", ("", 0, 0)
     for round_ in range(10):
@@ -155,7 +155,7 @@ def test_ten_restarts(tmp_path: Path) -> None:
 
 
 def test_receipts_survive(tmp_path: Path) -> None:
-    """A retry after a crash gets the first receipt; what can be asked about a push says the same."""
+    """A retry after a crash gets the first receipt; every query about the push returns the same."""
     daemon = Victim(tmp_path)
     api = daemon.api()
     api.create("m", definition())
@@ -178,7 +178,7 @@ def test_receipts_survive(tmp_path: Path) -> None:
 
 
 def test_digest(tmp_path: Path) -> None:
-    """The digest of a live model is what `paramd replay` prints for the same step, before and after more pushes."""
+    """A live model has the digest that `paramd replay` prints for the same step, before and after more pushes."""
     daemon = Victim(tmp_path)
     api = daemon.api()
     api.create("m", {**definition(), "optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": 0.01})
@@ -194,7 +194,7 @@ def test_digest(tmp_path: Path) -> None:
 
 
 def test_replay_counts_the_receipts_of_the_daemon(tmp_path: Path) -> None:
-    """The digest of a daemon with another window is printed when `--receipts` says which."""
+    """With `--receipts`, `replay` prints the digest of a daemon with another window."""
     with Daemon("--receipt-window", "4", data_dir=tmp_path / "data") as daemon:
         api = Api(daemon.host, daemon.port)
         api.create("m", definition())
@@ -206,7 +206,7 @@ def test_replay_counts_the_receipts_of_the_daemon(tmp_path: Path) -> None:
 
 
 def test_replay_counts_the_keys_of_the_daemon(tmp_path: Path) -> None:
-    """The same for the answers of requests with a key and `--keys`."""
+    """The same applies to the answers of requests with a key and `--keys`."""
     with Daemon("--limit", "keys=4", data_dir=tmp_path / "data") as daemon:
         api = Api(daemon.host, daemon.port)
         api.create("m", definition())
@@ -222,7 +222,7 @@ def test_replay_counts_the_keys_of_the_daemon(tmp_path: Path) -> None:
 
 
 def test_replay_looks_only(tmp_path: Path) -> None:
-    """A mistyped directory is told, and not made; so is a step that nothing leads to."""
+    """`replay` reports a mistyped directory without creating it, and a step that it cannot reach."""
     nowhere = tmp_path / "nowhere"
     ended = run("replay", nowhere, "--model", "m")
     assert ended.returncode == 74 and "No such file" in ended.stderr and not nowhere.exists()

@@ -1,4 +1,4 @@
-"""Disks that are full, files that are damaged, two daemons on one directory, clocks that jump."""
+"""Full disks, damaged files, two daemons on one directory, clocks that jump."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
 def push(api: Api, first: int, last: int, width: int = 8) -> None:
-    """Pushes of one worker."""
+    """Pushes as one worker."""
     for seq in range(first, last + 1):
         api.push("m", {"w": gradient(0, seq, width)}, worker="w0", seq=seq)
 
 
 def test_full_disk(small_disk: Path) -> None:
-    """507 and nothing changed while the disk is full; pulls go on; pushes go on by themselves once there is room."""
+    """Pushes are 507 and change nothing while the disk is full, and succeed once there is room; pulls continue."""
     filler = small_disk / "filler"
     filler.write_bytes(bytes(400_000))
     daemon = Victim(small_disk / "data", "--snapshot-after", "128K")
     api = daemon.api()
     api.create("m", definition(4096))
-    # An idle model keeps nothing; without snapshots nothing would ever be deleted, so these fill the rest.
+    # An idle model occupies nothing; no segment is deleted without snapshots, so these fill the rest.
     seq, body = 0, {}
     for hog in range(100):
         body = {**definition(4096), "parameters": {"w": [0.0] * 4096}}
@@ -61,7 +61,7 @@ def test_full_disk(small_disk: Path) -> None:
     full = api("GET", "/readyz")
     assert full.status == 507 and full.headers["retry-after"]
     filler.unlink()
-    # No one has to push for the daemon to find out.
+    # The daemon must notice the free space without a push.
     deadline = time.monotonic() + 10
     while api("GET", "/readyz").status != 200 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -76,7 +76,7 @@ def test_full_disk(small_disk: Path) -> None:
 
 
 def test_full_disk_is_two_lines_of_the_log(small_disk: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """One when pushes begin to be refused and one when they are taken again, however many came in between."""
+    """The log has one line when refusals begin and one when they end, however many pushes came in between."""
     filler = small_disk / "filler"
     filler.write_bytes(bytes(400_000))
     daemon = Victim(small_disk / "data", "--snapshot-after", "128K")
@@ -100,12 +100,12 @@ def test_full_disk_is_two_lines_of_the_log(small_disk: Path, capfd: pytest.Captu
 
 
 def pushed(seq: int) -> dict:
-    """A large push, as a body."""
+    """The body of a large push."""
     return {"gradients": {"w": gradient(0, seq, 4096)}, "worker": "w0", "seq": seq}
 
 
 def test_second_daemon(tmp_path: Path) -> None:
-    """The second daemon on a directory ends with 69 and leaves everything of the first alone."""
+    """The second daemon on a directory ends with 69 and leaves the first one's files unchanged."""
     daemon = Victim(tmp_path)
     api = daemon.api()
     api.create("m", definition())
@@ -123,7 +123,7 @@ def test_second_daemon(tmp_path: Path) -> None:
 
 
 def make(place: Path, pushes: int, *arguments: str, clean: bool = True) -> None:
-    """A small directory, closed cleanly or not."""
+    """Creates a small directory, closed cleanly or not."""
     daemon = Victim(place, *arguments)
     api = daemon.api()
     api.create("m", definition())
@@ -135,7 +135,7 @@ def make(place: Path, pushes: int, *arguments: str, clean: bool = True) -> None:
 
 
 def test_damage_in_the_middle(tmp_path: Path) -> None:
-    """A start is refused with 65, the file and the offset; after a salvage what came before the damage is there."""
+    """The start is refused with 65, the file and the offset; a salvage keeps everything before the damage."""
     make(tmp_path, 12)
     digests = [digest(tmp_path, "m", step) for step in range(13)]
     assert run("verify", tmp_path).returncode == 0
@@ -164,7 +164,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_damaged_checkpoint(tmp_path: Path) -> None:
-    """A restore names the file and what to do; the model and its other checkpoint are untouched."""
+    """A restore names the file and what to do; the model and its other checkpoint are unchanged."""
     make(tmp_path, 3)
     daemon = Victim(tmp_path)
     api = daemon.api()
@@ -186,7 +186,7 @@ def test_damaged_checkpoint(tmp_path: Path) -> None:
 
 
 def test_verify_tells_what_is_missing(tmp_path: Path) -> None:
-    """Where every byte that is left is intact, but a start would be refused."""
+    """All remaining bytes are intact, but a start would be refused."""
     make(tmp_path, 3)
     assert run("verify", tmp_path).returncode == 0
     for segment in (tmp_path / "journal").glob("segment-*"):
@@ -197,7 +197,7 @@ def test_verify_tells_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_salvage_behind_a_snapshot(tmp_path: Path) -> None:
-    """What is pushed after a salvage is there after the next restart, though a snapshot is ahead of the journal."""
+    """Pushes after a salvage survive the next restart, although a snapshot is ahead of the journal."""
     make(tmp_path, 200, "--snapshot-after", "8K")
     segments = sorted((tmp_path / "journal").glob("segment-*"))
     content = bytearray(segments[0].read_bytes())
@@ -216,7 +216,7 @@ def test_salvage_behind_a_snapshot(tmp_path: Path) -> None:
 
 
 def test_lost_snapshots(tmp_path: Path) -> None:
-    """With all snapshots of a model damaged a start is refused; people may decide to go on without it."""
+    """A start is refused when all snapshots of a model are damaged; an operator may continue without the model."""
     make(tmp_path, 400, "--snapshot-after", "8K")
     files = sorted((tmp_path / "snapshots").glob("state-*"))
     for file in files:
@@ -234,7 +234,7 @@ def test_lost_snapshots(tmp_path: Path) -> None:
 
 
 def check_start(place: Path) -> None:
-    """A start that is refused with 65, or a state that the model once had."""
+    """A start must be refused with 65, or show a state that the model once had."""
     try:
         daemon = Victim(place)
     except AssertionError:
@@ -248,7 +248,7 @@ def check_start(place: Path) -> None:
 
 
 def damage_everywhere(tmp_path: Path, samples: int | None, starts: int) -> None:
-    """Cuts and flips of the journal's bytes: no flip takes a push away unfound, no cut leaves what never was."""
+    """Truncates and flips the journal's bytes: every flip is found, and no cut leaves a state that never existed."""
     make(tmp_path, 12)
     last = digest(tmp_path, "m")
     digests = {None, last} | {digest(tmp_path, "m", step) for step in range(13)}
@@ -273,19 +273,19 @@ def damage_everywhere(tmp_path: Path, samples: int | None, starts: int) -> None:
 
 @pytest.mark.unsanitized
 def test_damaged_journal(tmp_path: Path) -> None:
-    """A sample of places."""
+    """Tries a sample of places."""
     damage_everywhere(tmp_path, samples=20, starts=1)
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(3600)
 def test_damaged_journal_in_many_places(tmp_path: Path) -> None:
-    """A larger sample; the journal's own suite cuts at every byte and flips every bit."""
+    """Tries a larger sample; the journal's own suite cuts at every byte and flips every bit."""
     damage_everywhere(tmp_path, samples=200, starts=10)
 
 
 def damage_snapshots(tmp_path: Path, samples: int | None) -> None:
-    """Flips and cuts of every snapshot's bytes: found by `verify`; a start goes on with the same state anyway."""
+    """Flips and truncates every snapshot's bytes: `verify` finds it, and a start still reaches the same state."""
     make(tmp_path, 200, "--snapshot-after", "8K")
     expected = digest(tmp_path, "m")
     for snapshot in sorted((tmp_path / "snapshots").glob("state-*")):
@@ -308,19 +308,19 @@ def damage_snapshots(tmp_path: Path, samples: int | None) -> None:
 
 @pytest.mark.unsanitized
 def test_damaged_snapshots(tmp_path: Path) -> None:
-    """A sample of places."""
+    """Tries a sample of places."""
     damage_snapshots(tmp_path, samples=4)
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(3600)
 def test_damaged_snapshots_in_many_places(tmp_path: Path) -> None:
-    """A larger sample; the journal's own suite flips every bit."""
+    """Tries a larger sample; the journal's own suite flips every bit."""
     damage_snapshots(tmp_path, samples=20)
 
 
 def test_torn_tail(tmp_path: Path) -> None:
-    """A record that was not synced when the power went, cut anywhere, is dropped and told; the retry is applied."""
+    """A record that was unsynced at a power cut, truncated anywhere, is dropped and logged; the retry is applied."""
     make(tmp_path, 5, clean=False)
     (tmp_path / "journal/SYNCED").unlink()  # it tells the acknowledged record of this test from one that never was
     content = journal_bytes(tmp_path)
@@ -341,7 +341,7 @@ def test_torn_tail(tmp_path: Path) -> None:
 
 @pytest.mark.unsanitized
 def test_clock_jumps(tmp_path: Path) -> None:
-    """Ten years forth and back between pushes: steps, receipts and waiting pulls do not care."""
+    """Jumps of ten years between pushes, in both directions, do not affect steps, receipts and waiting pulls."""
     if not FAKETIME.exists():
         pytest.skip("libfaketime is not installed (apt install faketime)")
     clock, wrapper = tmp_path / "clock", tmp_path / "paramd"

@@ -1,4 +1,4 @@
-"""What others do to a running daemon's files, and a disk that fails in the middle of a write."""
+"""Foreign changes to a running daemon's files, and a disk that fails in the middle of a write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def create(api: Api, width: int = 2) -> None:
 
 
 def test_removed_lock_file_lets_no_second_daemon_in(start: Start, tmp_path: Path) -> None:
-    """The directory itself is locked."""
+    """The daemon locks the directory itself."""
     start(data_dir=tmp_path)
     (tmp_path / "journal/LOCK").unlink()
     ended = start_fails(tmp_path)
@@ -40,7 +40,7 @@ def test_segment_that_is_moved_away(start: Start, tmp_path: Path) -> None:
     segment = next((tmp_path / "journal").glob("segment-*"))
     segment.rename(tmp_path / segment.name)
     body = {"gradients": {"w": [1, 1]}, "worker": "w", "seq": 1}
-    # An idle journal may have noticed it before the push did.
+    # An idle journal may have noticed the change before the push did.
     problem = api("POST", "/v1/models/m/gradients", body).expect(503).json()
     assert "was removed, moved, replaced" in problem["detail"]
     problem = api("POST", "/v1/models/m/gradients", body).expect(503).json()
@@ -58,7 +58,7 @@ WIDTH = 80_000
 
 
 def push(api: Api, key: str, number: int) -> Answer:
-    """A push that a retry can be told from; so large that an idle journal has nothing to sync after it."""
+    """A push with a key, so large that an idle journal has nothing to sync after it."""
     headers = {"X-Paramd-Worker": "w", "X-Paramd-Seq": f"{number}"} if key == "seq" else {key: f"k{number}"}
     return api.push_binary("m", {"w": np.ones(WIDTH, np.float32)}, **headers)
 
@@ -67,7 +67,7 @@ def push(api: Api, key: str, number: int) -> Answer:
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
 @pytest.mark.parametrize("key", ["seq", "Idempotency-Key"])
 def test_failed_sync_leaves_the_outcome_open(start: Start, tmp_path: Path, key: str) -> None:
-    """The answer says so; after a restart the same request again gets its result, and is applied once."""
+    """The answer says that the outcome is open; after a restart the retry gets its result, and is applied once."""
     failing = ["-f", "-D", "-qq", "-o", os.devnull, "-e", "inject=fdatasync:error=EIO:when=40+"]
     process = launch(*failing, str(BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), binary=Path(STRACE))
     try:

@@ -1,4 +1,4 @@
-"""Death at every named point of the way of a push to the disk and back (Sources/Journal/Failpoint.swift)."""
+"""Kills the daemon at every named point of a push's path to the disk and back (Sources/Journal/Failpoint.swift)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHECKPOINT = ["snapshot-part", "snapshot-written", "snapshot-named"]
 
 @pytest.fixture(scope="module", autouse=True)
 def failpoints(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Release builds have no failpoints."""
+    """Skips release builds, which have no failpoints."""
     try:
         Victim(tmp_path_factory.mktemp("probe"), environment={"PARAMD_FAIL": "recovered"}).stop()
     except AssertionError:
@@ -32,7 +32,7 @@ def failpoints(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def push_until_death(daemon: Victim, first: int = 1, most: int = 3000) -> int:
-    """Pushes until the daemon dies; the number of the push that was not answered."""
+    """Pushes until the daemon dies; returns the number of the unanswered push."""
     api = daemon.api()
     for seq in range(first, first + most):
         body = {"w": gradient(0, seq, WIDTH)}
@@ -45,7 +45,7 @@ def push_until_death(daemon: Victim, first: int = 1, most: int = 3000) -> int:
 
 
 def check(place: Path, unanswered: int, *arguments: str) -> None:
-    """What was acknowledged is there once; the retry of the rest is right; the directory is intact."""
+    """Checks that acknowledged pushes count once, that the retry succeeds, and that the directory is intact."""
     daemon = Victim(place, *arguments)
     api = daemon.api()
     step = api.get("/v1/models/m").json()["step"]
@@ -63,7 +63,7 @@ def check(place: Path, unanswered: int, *arguments: str) -> None:
 @pytest.mark.parametrize("nth", [2, 7])
 @pytest.mark.parametrize("point", PUSH_PATH)
 def test_push_path(tmp_path: Path, point: str, nth: int) -> None:
-    """The first record is that of the model; the others are pushes."""
+    """The first record is the model's; the others are pushes."""
     daemon = Victim(tmp_path, environment={"PARAMD_FAIL": f"{point}@{nth}"})
     daemon.api().create("m", definition(WIDTH))
     unanswered = push_until_death(daemon)
@@ -72,7 +72,7 @@ def test_push_path(tmp_path: Path, point: str, nth: int) -> None:
 
 @pytest.mark.parametrize("point", PUSH_PATH[:3])
 def test_create(tmp_path: Path, point: str) -> None:
-    """A create that was not answered is there or not; asked for again it succeeds either way."""
+    """An unanswered creation took effect or not; the retry succeeds either way."""
     daemon = Victim(tmp_path, environment={"PARAMD_FAIL": point})
     with pytest.raises((OSError, http.client.HTTPException)):
         daemon.api().create("m", definition(WIDTH))
@@ -87,7 +87,7 @@ def test_create(tmp_path: Path, point: str) -> None:
 @pytest.mark.parametrize("nth", [2, 4])
 @pytest.mark.parametrize("point", UPKEEP)
 def test_upkeep(tmp_path: Path, point: str, nth: int) -> None:
-    """While segments and snapshots come and go; the first snapshot of all is the registry's, at the first start."""
+    """The daemon dies while it writes and deletes segments and snapshots; the registry writes the first snapshot."""
     daemon = Victim(tmp_path, *SHORT, environment={"PARAMD_FAIL": f"{point}@{nth}"})
     daemon.api().create("m", definition(WIDTH))
     unanswered = push_until_death(daemon)
@@ -96,7 +96,7 @@ def test_upkeep(tmp_path: Path, point: str, nth: int) -> None:
 
 @pytest.mark.parametrize("point", CHECKPOINT)
 def test_checkpoint(tmp_path: Path, point: str) -> None:
-    """While a checkpoint is saved: it is there whole, or not at all."""
+    """A checkpoint that was being saved exists whole, or not at all."""
     daemon = Victim(tmp_path)
     api = daemon.api()
     api.create("m", definition(WIDTH))
@@ -121,7 +121,7 @@ def test_checkpoint(tmp_path: Path, point: str) -> None:
 
 @pytest.mark.parametrize("point", CHECKPOINT)
 def test_first_start(tmp_path: Path, point: str) -> None:
-    """While the registry's first snapshot is written."""
+    """The daemon dies while it writes the registry's first snapshot."""
     with pytest.raises(AssertionError):
         Victim(tmp_path, environment={"PARAMD_FAIL": point})
     daemon = Victim(tmp_path)
@@ -131,7 +131,7 @@ def test_first_start(tmp_path: Path, point: str) -> None:
 
 
 def test_during_recovery(tmp_path: Path) -> None:
-    """A start that dies after its replay leaves all there is to the next one, three times over."""
+    """A start that dies after its replay leaves everything to the next one, three times in a row."""
     daemon = Victim(tmp_path)
     daemon.api().create("m", definition(WIDTH))
     for seq in range(1, 21):

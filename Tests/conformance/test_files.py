@@ -1,4 +1,4 @@
-"""Files that come back: a damaged one makes nothing."""
+"""Uploaded files: a damaged one creates nothing."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ HEADERS = {"Content-Type": SAFETENSORS}
 
 
 def flipped(file: bytes, bit: int) -> bytes:
-    """The file with one bit changed."""
+    """Returns the file with one bit changed."""
     changed = bytearray(file)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
 
 
 def bits_to_flip(file: bytes) -> list[int]:
-    """Every bit of the length, then a sample all over the file, and more of its header's readable part."""
+    """Every bit of the length, then a sample of the whole file, with more places in the readable part of its header."""
     header = 8 + struct.unpack("<Q", file[:8])[0]
     readable = file.index(b"paramd.image") if b"paramd.image" in file else header
     some = random.Random(7)
@@ -35,7 +35,7 @@ def bits_to_flip(file: bytes) -> list[int]:
 
 
 def test_one_flipped_bit_makes_no_model(api: Api, name: str) -> None:
-    """Anywhere in a checkpoint's file: 422, and no model."""
+    """One flipped bit anywhere in a checkpoint's file is 422 and creates no model."""
     trained(api, name, "torch.adam")
     file = checkpoint(api, name)
     for bit in bits_to_flip(file):
@@ -46,7 +46,7 @@ def test_one_flipped_bit_makes_no_model(api: Api, name: str) -> None:
 
 
 def test_every_bit_of_the_checksum_and_its_name(api: Api, name: str) -> None:
-    """The key cannot be lost by one bit, which would make the file one without a checksum."""
+    """One flipped bit cannot remove the key, which would turn the file into one without a checksum."""
     trained(api, name, "momentum")
     file = checkpoint(api, name)
     start = file.index(b"paramd.checksum")
@@ -56,7 +56,7 @@ def test_every_bit_of_the_checksum_and_its_name(api: Api, name: str) -> None:
 
 
 def test_one_flipped_bit_changes_no_state(api: Api, name: str) -> None:
-    """Anywhere in a state's file: 422, and the model is as it was."""
+    """One flipped bit anywhere in a state's file is 422 and leaves the model unchanged."""
     trained(api, name, "torch.nadam")
     before = api.get(f"/v1/models/{name}/state").json()["digest"]
     file = api.get(f"/v1/models/{name}/state.safetensors").body
@@ -67,7 +67,7 @@ def test_one_flipped_bit_changes_no_state(api: Api, name: str) -> None:
 
 
 def test_a_tool_may_write_the_file_anew(api: Api, name: str) -> None:
-    """The safetensors package orders tensors its own way; values that it changed need the checksum left out."""
+    """The safetensors package orders tensors its own way; a file with changed values must omit the checksum."""
     trained(api, name, "adam")
     file = checkpoint(api, name)
     tensors, known = safetensors.numpy.load(file), metadata(file)
@@ -82,27 +82,27 @@ def test_a_tool_may_write_the_file_anew(api: Api, name: str) -> None:
 
 
 def drop(tensors: dict[str, np.ndarray]) -> None:
-    """A slot that is missing."""
+    """Removes a slot."""
     del tensors["b#moments"]
 
 
 def add(tensors: dict[str, np.ndarray]) -> None:
-    """A tensor of nothing."""
+    """Adds an empty tensor."""
     tensors["c"] = np.zeros(3, np.float32)
 
 
 def reshape(tensors: dict[str, np.ndarray]) -> None:
-    """As many values in another shape."""
+    """Gives a tensor another shape with the same number of values."""
     tensors["a.weight#moments"] = tensors["a.weight#moments"].reshape(4, 3)
 
 
 def spoil(tensors: dict[str, np.ndarray]) -> None:
-    """An infinite value."""
+    """Writes an infinite value."""
     tensors["b"] = tensors["b"] * np.float32(np.inf)
 
 
 def spoil_slot(tensors: dict[str, np.ndarray]) -> None:
-    """A slot with NaN."""
+    """Writes NaN into a slot."""
     tensors["b#moments"] = np.full(5, np.nan, np.float32)
 
 
@@ -110,7 +110,7 @@ def spoil_slot(tensors: dict[str, np.ndarray]) -> None:
 def test_a_file_without_a_checksum_is_checked_too(
     api: Api, name: str, change: Callable[[dict[str, np.ndarray]], None]
 ) -> None:
-    """Finite values, all tensors and no others, shapes that fit; the answer names the tensor."""
+    """The values must be finite, the tensors complete and of the right shapes; the answer names the wrong tensor."""
     trained(api, name, "momentum")
     file = checkpoint(api, name)
     tensors, known = safetensors.numpy.load(file), metadata(file)
@@ -124,7 +124,7 @@ def test_a_file_without_a_checksum_is_checked_too(
 
 
 def test_a_file_of_a_model_with_a_number_that_no_state_has(api: Api, name: str) -> None:
-    """Finite, of the right shape, without a checksum: a negative average of squares is no state of Adam."""
+    """A negative average of squares is finite, of the right shape and without a checksum, but never a state of Adam."""
     trained(api, name, "torch.adam")
     file = checkpoint(api, name)
     tensors, known = safetensors.numpy.load(file), metadata(file)

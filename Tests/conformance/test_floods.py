@@ -1,4 +1,4 @@
-"""Floods from many connections: who is served already goes on to be served, and a newcomer gets in."""
+"""Floods from many connections: existing clients are still served, and a new one gets in."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ TIMES = 300
 
 
 def connect(daemon: Daemon) -> socket.socket:
-    """A plain connection."""
+    """Opens a plain connection."""
     return socket.create_connection((daemon.host, daemon.port), timeout=30)
 
 
 def malformed(daemon: Daemon) -> None:
-    """Requests that cannot be read, each on a connection of its own."""
+    """Sends unreadable requests, each on its own connection."""
     for _ in range(TIMES):
         with connect(daemon) as connection:
             connection.sendall(MALFORMED)
@@ -40,7 +40,7 @@ def malformed(daemon: Daemon) -> None:
 
 
 def newcomers(daemon: Daemon) -> None:
-    """Connections that come in heaps and say nothing that can be read; no one waits for the answers."""
+    """Opens connections in batches that send unreadable bytes and do not wait for the answers."""
     for _ in range(TIMES // 50):
         heap = [connect(daemon) for _ in range(50)]
         for connection in heap:
@@ -50,7 +50,7 @@ def newcomers(daemon: Daemon) -> None:
 
 
 def bombs(daemon: Daemon) -> None:
-    """Heads beyond the limit, one after another."""
+    """Sends heads beyond the limit, one after another."""
     for _ in range(TIMES):
         with connect(daemon) as connection:
             connection.sendall(BOMB)
@@ -58,7 +58,7 @@ def bombs(daemon: Daemon) -> None:
 
 
 def latencies(daemon: Daemon, until: Callable[[], bool]) -> tuple[list[float], list[float]]:
-    """What `livez` takes on a kept connection and on new ones, in seconds."""
+    """The latencies of `livez` on a persistent connection and on new ones, in seconds."""
     kept, new = http.client.HTTPConnection(daemon.host, daemon.port, timeout=60), []
     times: list[float] = []
     while not until() or len(times) < 50:
@@ -75,13 +75,13 @@ def latencies(daemon: Daemon, until: Callable[[], bool]) -> tuple[list[float], l
 
 
 def p99(values: list[float]) -> float:
-    """The slowest but one in a hundred."""
+    """The 99th percentile."""
     return statistics.quantiles(values, n=100)[98]
 
 
 @pytest.mark.parametrize("flood", [malformed, newcomers, bombs], ids=lambda flood: flood.__name__)
 def test_flood(start: Callable[..., Daemon], flood: Callable[[Daemon], None]) -> None:
-    """The ratio is printed; what is asserted leaves room for any machine."""
+    """Prints the ratio; the assertion leaves room for any machine."""
     daemon = start()
     idle = latencies(daemon, lambda: True)
     threads = [Thread(target=flood, args=(daemon,)) for _ in range(THREADS)]
@@ -106,9 +106,9 @@ def cost(daemon: Daemon, request: bytes) -> float:
 
 
 def test_a_broken_request_costs_no_more_than_a_good_one(start: Callable[..., Daemon]) -> None:
-    """Refusing is as cheap as answering, and a head beyond the limit costs what reading so many bytes takes."""
+    """A refusal is as cheap as an answer, and a head beyond the limit costs as much as reading its bytes."""
     daemon = start()
-    # The least of several rounds: what the machine does meanwhile makes some of them dearer.
+    # The minimum of several rounds, because other load on the machine makes some of them slower.
     rounds = [[cost(daemon, request) for request in (HEAD + b"\r\n", MALFORMED, BOMB)] for _ in range(4)]
     good, broken, bomb = (min(costs) for costs in zip(*rounds, strict=True))
     print(f"broken {broken / good:.2f} times a good one, bomb {bomb / good:.2f} times")
@@ -118,7 +118,7 @@ def test_a_broken_request_costs_no_more_than_a_good_one(start: Callable[..., Dae
 
 @pytest.mark.heavy
 def test_a_slice_of_the_proof() -> None:
-    """The same as `deploy/prove floods --seconds 2`, with tenfold time for every wait."""
+    """Runs `deploy/prove floods --seconds 2`, with a tenfold limit for every wait."""
     rows = floods.run(2, dict.fromkeys(floods.REQUESTS, 13_000), 200)
     assert [fault for row in rows for fault in row.faults] == []
     assert all(len(times) > 10 for row in rows for times in row.waits.values())
@@ -127,7 +127,7 @@ def test_a_slice_of_the_proof() -> None:
 
 @contextlib.contextmanager
 def readers(daemon: Daemon, count: int, target: str) -> Iterator[list[socket.socket]]:
-    """Clients that ask for a large answer and take a byte of it now and then."""
+    """Opens clients that request a large answer and occasionally read a byte of it."""
     connections = [socket.socket() for _ in range(count)]
     done = Event()
 
@@ -151,13 +151,13 @@ def readers(daemon: Daemon, count: int, target: str) -> Iterator[list[socket.soc
 
 
 def unsent(port: int) -> list[int]:
-    """Bytes that wait in the daemon's sockets."""
+    """The bytes that wait in the daemon's sockets."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return [int(row[4].split(":")[0], 16) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
 
 
 def test_readers_of_single_bytes(start: Callable[..., Daemon]) -> None:
-    """The kernel is not given megabytes for each, and the others are answered meanwhile."""
+    """The kernel does not get megabytes for each reader, and other clients are answered meanwhile."""
     daemon = start()
     api = Api(daemon.host, daemon.port)
     api.create("large", {"optimizer": "sgd", "parameters": {"w": {"shape": [4_000_000], "init": "zeros"}}})

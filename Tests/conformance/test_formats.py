@@ -1,4 +1,4 @@
-"""Every format that the contract names is answered, and read by a program that is not this project's."""
+"""The daemon answers in every format of the contract, and an independent program reads each answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _of_text(answer: Answer) -> list[float]:
     return [0.5]
 
 
-#: Media type -> the address of an answer, what reads it, and what it says.
+#: Media type -> the address of an answer, its reader, and its expected content.
 ANSWERS: dict[str, tuple[str, Callable[[Answer], list[float]], list[float]]] = {
     "application/json": ("/parameters/w", _of_json, VALUES),
     "application/vnd.safetensors": ("/parameters/w", lambda it: list(it.tensors()["w"]), VALUES),
@@ -49,7 +49,7 @@ ANSWERS: dict[str, tuple[str, Callable[[Answer], list[float]], list[float]]] = {
     "text/html": ("/", lambda it: [float("<html" in it.body.decode())], [1.0]),
 }
 
-#: Element type of a pull -> how NumPy makes float32 of its bytes.
+#: Element type of a pull -> how NumPy converts its bytes to float32.
 ELEMENTS: dict[str, Callable[[bytes], np.ndarray]] = {
     "F32": lambda raw: np.frombuffer(raw, "<f4"),
     "F16": lambda raw: np.frombuffer(raw, "<f2").astype(np.float32),
@@ -75,7 +75,7 @@ def _responses(method: str, path: str) -> list[dict]:
 
 
 def test_every_format_has_a_case() -> None:
-    """A format of answers, or an element type of pulls, that is in the contract and not here fails by its name."""
+    """A format of answers, or an element type of pulls, that the contract has and this file lacks fails by its name."""
     assert _answered() == set(ANSWERS)
     dtype = CONTRACT["components"]["parameters"]["dtype"]["schema"]
     assert set(resolve(dtype)["enum"]) - {"FP32", "FP16"} == set(ELEMENTS)
@@ -83,7 +83,7 @@ def test_every_format_has_a_case() -> None:
 
 @pytest.mark.parametrize("media", ANSWERS)
 def test_answers(api: Api, model: str, media: str) -> None:
-    """The values arrive in every format."""
+    """The values are the same in every format."""
     target, read, expected = ANSWERS[media]
     answer = api.get(target if target == "/" else model + target, Accept=media)
     assert answer.headers["content-type"].split(";")[0] == media
@@ -92,7 +92,7 @@ def test_answers(api: Api, model: str, media: str) -> None:
 
 @pytest.mark.parametrize("dtype", ELEMENTS)
 def test_elements(api: Api, model: str, dtype: str) -> None:
-    """In the bytes of a safetensors file and in base64: of the right length, and the same values."""
+    """The bytes in safetensors and in base64 have the right length and the same values."""
     file = api.get(f"{model}/parameters.safetensors?dtype={dtype}").body
     length = int.from_bytes(file[:8], "little")
     head = json.loads(file[8 : 8 + length])

@@ -1,4 +1,4 @@
-"""A slice of the fuzzer: no crash, no 500, every refusal a problem with a text, and nothing changed by one."""
+"""A short run of the fuzzer: no crash, no 500; every refusal is a problem with a text and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.contract import routes
 
 
 def test_the_corpus_has_a_request_of_every_route() -> None:
-    """A new route that the fuzzer does not begin with fails by its name."""
+    """A new route that the fuzzer's corpus lacks fails by its name."""
     sent = {(case.method.lower(), case.target.partition("?")[0]) for case in [*reads(), *writes(), *endings()]}
     for method, path in sorted(routes()):
         pattern = re.escape(path).replace(r"\{\}", r"[^/]+?")
@@ -23,7 +23,7 @@ def test_the_corpus_has_a_request_of_every_route() -> None:
 
 
 def test_requests_are_made_of_the_seed_alone() -> None:
-    """What is printed can be sent again."""
+    """The same seed makes the same requests, so that a printed request can be sent again."""
     one, other = Campaign(5), Campaign(5)
     assert [one.request(number) for number in range(200)] == [other.request(number) for number in range(200)]
     assert one.request(7) != Campaign(6).request(7)
@@ -32,13 +32,13 @@ def test_requests_are_made_of_the_seed_alone() -> None:
 
 @pytest.mark.parametrize("length", [0, 2**64 - 1])
 def test_a_file_is_changed_again(length: int) -> None:
-    """Whatever an earlier change has made of the length of its header."""
+    """A second change works whatever an earlier one has done to the header's length."""
     body = struct.pack("<Q", length) + b"{}data"
     assert all(len(file(random.Random(seed), body)) >= 8 for seed in range(200))
 
 
 def test_answers_in_a_stream() -> None:
-    """Interim answers, answers without a body and problems are told apart."""
+    """The judge distinguishes interim answers, answers without a body and problems."""
     stream = (
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"
         b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"
@@ -51,7 +51,7 @@ def test_answers_in_a_stream() -> None:
 
 
 def test_a_slice_of_the_fuzzer() -> None:
-    """Few requests, from the same start every time."""
+    """Sends a few requests, always from the same start."""
     campaign = Campaign(seed=1)
     campaign.run(600)
     assert campaign.statuses[200] > 20 and campaign.statuses[422] > 20
@@ -61,7 +61,7 @@ def test_a_slice_of_the_fuzzer() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_ten_thousand_requests(seed: int) -> None:
-    """The same as `deploy/prove fuzz --count 10000 --seed` with the number."""
+    """Runs `deploy/prove fuzz --count 10000 --seed` with the number."""
     campaign = Campaign(seed)
     campaign.run(10_000)
     assert len(campaign.statuses) > 15, campaign.statuses

@@ -1,4 +1,4 @@
-"""Every golden case through the real HTTP path, as JSON and as safetensors, and a table of what was replayed."""
+"""Sends every golden case over HTTP, as JSON and as safetensors, and prints a table of the cases."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ CASES = golden.cases()
 _replayed: Counter[tuple[str, str]] = Counter()
 _seconds: list[float] = []
 
-#: Slots that a case names as MindSpore's attribute and the server as MindSpore's checkpoint does.
+#: Slots whose name in a case is MindSpore's attribute, and in the server the name from MindSpore's checkpoint.
 SLOT_NAMES = {"ms": "mean_square", "mg": "mean_grad"}
 
 
 def test_golden_cases_are_there() -> None:
-    """Guards against a run that replays nothing."""
+    """Guards against a run that replays no case."""
     assert len(CASES) >= 325
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_case(api: Api, name: str, path: Path) -> None:
-    """Each step's parameters, learning rates and weight decay, then the slots; both wire formats give the same bits."""
+    """Parameters, rates and weight decay match at each step, then the slots; both wire formats give equal bits."""
     began, case = time.monotonic(), golden.load(path)
     for model in (name, f"{name}-b"):
         api.create(model, golden.definition(case))
@@ -44,7 +44,7 @@ def test_case(api: Api, name: str, path: Path) -> None:
 
 
 def change_rates(api: Api, models: tuple[str, ...], case: dict[str, Any], index: int) -> None:
-    """PyTorch's group cases assign new rates to param_groups between steps: a PATCH of the group here."""
+    """Sends a PATCH where PyTorch's group cases assign new rates to param_groups between steps."""
     if not golden.is_torch(case) or index == 0 or "groups" not in case:
         return
     before, now = case["steps"][index - 1]["lr"], case["steps"][index]["lr"]
@@ -54,7 +54,7 @@ def change_rates(api: Api, models: tuple[str, ...], case: dict[str, Any], index:
 
 
 def check_step(api: Api, model: str, step: dict[str, Any], index: int) -> None:
-    """One push and pull by JSON and the same by safetensors to the twin; both answers against the record."""
+    """Pushes and pulls by JSON, and by safetensors for the twin; compares both answers with the record."""
     gradients = {name: golden.json_gradient(tensor) for name, tensor in step["grads"].items()}
     answer = api("POST", f"/v1/models/{model}/gradients?pull=1", {"gradients": gradients}).expect(200).json()
     twin = api.push_binary(f"{model}-b", golden.binary_gradients(step["grads"]), "?pull=1", Accept=SAFETENSORS)
@@ -68,7 +68,7 @@ def check_step(api: Api, model: str, step: dict[str, Any], index: int) -> None:
 
 
 def check_weight_decay(api: Api, model: str, case: dict[str, Any]) -> None:
-    """The weight decay of every step, asked for at once; the record holds it times the loss scale."""
+    """Requests the weight decay of every step at once; the record holds it times the loss scale."""
     last = len(case["steps"]) - 1
     curve = api.get(f"/v1/models/{model}/weight_decay?from=0&to={last}").json()["weight_decay"]
     for index, step in enumerate(case["steps"]):
@@ -77,14 +77,14 @@ def check_weight_decay(api: Api, model: str, case: dict[str, Any]) -> None:
 
 
 def check_values(got: dict[str, float | None], recorded: Any, what: str) -> None:
-    """Numbers by group; AdaFactor's relative step has no rate to compare."""
+    """Compares numbers by group; AdaFactor's relative step has no rate to compare."""
     for group, wanted in golden.by_group(recorded, list(got)).items():
         if got[group] is not None:
             assert got[group] == pytest.approx(wanted, rel=1e-5, abs=1e-6), f"{what} of {group}"
 
 
 def check_pulls(api: Api, model: str) -> None:
-    """What a plain pull says afterwards, in both formats."""
+    """Compares a plain pull in both formats."""
     by_json, by_binary = api.pull(model), api.pull_binary(f"{model}-b")
     assert {name: value.tobytes() for name, value in by_json.items()} == {
         name: value.tobytes() for name, value in by_binary.items()
@@ -92,7 +92,7 @@ def check_pulls(api: Api, model: str) -> None:
 
 
 def check_slots(api: Api, model: str, case: dict[str, Any]) -> None:
-    """The slots after the last step, under MindSpore's names."""
+    """Compares the slots after the last step, under MindSpore's names."""
     if golden.is_torch(case):
         return
     state = api.get(f"/v1/models/{model}/state.safetensors").tensors()
@@ -104,7 +104,7 @@ def check_slots(api: Api, model: str, case: dict[str, Any]) -> None:
 
 
 def forget(api: Api, name: str) -> None:
-    """Leaves the daemon as it was found."""
+    """Deletes the models of the case."""
     for model in (name, f"{name}-b"):
         api("DELETE", f"/v1/models/{model}").expect(204)
 
@@ -118,7 +118,7 @@ def kind_of(case: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def table(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Prints optimizer by kind of case when the module is through."""
+    """Prints the table of optimizers and kinds of cases at the end of the module."""
     yield
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
@@ -126,7 +126,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def format_table() -> str:
-    """How many cases of each kind were within the tolerance."""
+    """Formats the number of cases of each kind that were within the tolerance."""
     rows, columns = sorted({row for row, _ in _replayed}), sorted({column for _, column in _replayed})
     width = max(map(len, rows), default=0)
     lines = [" " * width + " " + " ".join(short(column) for column in columns)]
@@ -138,18 +138,18 @@ def format_table() -> str:
 
 
 def short(column: str) -> str:
-    """A column's head that leaves the table narrower than a terminal."""
+    """A column's title, short enough for a table in a terminal."""
     return "".join(word[:4] for word in column.split("_"))
 
 
 @pytest.mark.unsanitized
 def test_whole_replay_is_quick() -> None:
-    """Runs after the cases, in file order. The goal is a minute; the margin is for machines that are busy otherwise."""
+    """Runs after the cases, in file order. The target is one minute; the margin is for busy machines."""
     assert sum(_seconds) < 600
 
 
 def test_tolerance_catches_a_wrong_element() -> None:
-    """The comparison itself: one element off by two tolerances fails."""
+    """Tests the comparison itself: one element off by two tolerances fails."""
     reference = np.array([1.0, 2.0], dtype=np.float32)
     with pytest.raises(AssertionError):
         golden.assert_close(reference + np.array([0, 4e-5], dtype=np.float32), reference, "w")

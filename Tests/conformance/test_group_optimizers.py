@@ -1,4 +1,4 @@
-"""A group may have an optimizer of its own: what NumPy computes, what files keep, what cannot be."""
+"""A group's own optimizer: its arithmetic matches NumPy, files keep it, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TWO: dict[str, Any] = {
 
 
 def test_each_group_follows_its_optimizer(api: Api, name: str) -> None:
-    """Adam and Momentum in one model, by JSON and safetensors: both as NumPy has them, to the bit for Momentum."""
+    """Adam and Momentum in one model, by JSON and safetensors, match NumPy; Momentum matches to the bit."""
     api.create(name, TWO)
     adam, momentum = Adam(), Momentum(0.9)
     local = {key: np.zeros(shape, np.float32) for key, shape in SHAPES.items()}
@@ -44,7 +44,7 @@ def test_each_group_follows_its_optimizer(api: Api, name: str) -> None:
 
 
 def test_sparse_rows_follow_the_optimizer_of_their_group(api: Api, name: str) -> None:
-    """LazyAdam takes rows, Momentum takes none and says so."""
+    """LazyAdam accepts rows; Momentum refuses them with a reason."""
     groups = [{"params": ["a*"], "optimizer": "lazyadam"}, {"params": ["b"]}]
     api.create(name, TWO | {"optimizer": MOMENTUM, "groups": groups})
     row = {"indices": [1], "values": [[1, 1, 1, 1]]}
@@ -56,7 +56,7 @@ def test_sparse_rows_follow_the_optimizer_of_their_group(api: Api, name: str) ->
 
 
 def test_the_page_and_the_state_tell(api: Api, name: str) -> None:
-    """The group says its optimizer; slots are there for the parameters that have them."""
+    """The group shows its optimizer; slots exist for the parameters whose optimizer has them."""
     page = api.create(name, TWO).json()
     assert [group.get("optimizer") for group in page["groups"]] == [None, MOMENTUM]
     assert page["definition"]["groups"] == TWO["groups"]
@@ -69,7 +69,7 @@ def test_the_page_and_the_state_tell(api: Api, name: str) -> None:
 
 
 def test_hyperparameters_change_and_types_do_not(api: Api, name: str) -> None:
-    """A patch of the group reaches its optimizer at the next update."""
+    """A patch of the group affects its optimizer from the next update on."""
     api.create(name, TWO)
     api.push(name, {"b": [1] * 5})
     api("PATCH", f"/v1/models/{name}/groups/y", {"optimizer": {"momentum": 0}, "lr": 1}).expect(200)
@@ -97,7 +97,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
 
 @pytest.mark.parametrize(("model", "own", "pointer"), REFUSED)
 def test_what_cannot_be_is_named(api: Api, name: str, model: Any, own: Any, pointer: str) -> None:
-    """As for the model's own optimizer: 422, with the place in the group, and nothing is there."""
+    """An invalid optimizer is 422 with its place in the group, like the model's own, and creates nothing."""
     body = TWO | {"optimizer": model, "groups": [{"params": ["*"], "optimizer": own}]}
     refused = api.create(name, body, 422).json()
     assert refused["errors"][0]["pointer"] == pointer
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_named(api: Api, name: str, model: Any, own: Any, poin
 
 
 def test_hyperparameters_beside_the_optimizer(api: Api, name: str) -> None:
-    """The line to write is in the answer."""
+    """The answer shows the line to write."""
     groups = [{"params": ["*"], "optimizer": "sgd", "momentum": 0.9}]
     refused = api.create(name, TWO | {"groups": groups}, 422).json()
     assert '"momentum":0.9}' in refused["detail"] and refused["errors"][0]["pointer"] == "/groups/0/momentum"
@@ -113,7 +113,7 @@ def test_hyperparameters_beside_the_optimizer(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["two", "torch.two"])
 def test_files_keep_both(tmp_path: Path, kind: str) -> None:
-    """Restart, `replay`, checkpoint, restore, rollback and a copy by files: the digest is the same."""
+    """Restart, `replay`, checkpoint, restore, rollback and a copy by files keep the digest."""
     with Daemon(data_dir=tmp_path) as daemon:
         api = Api(daemon.host, daemon.port)
         api.create("m", definition(kind))
@@ -142,19 +142,19 @@ def test_files_keep_both(tmp_path: Path, kind: str) -> None:
 
 
 def parts_after(api: Api, file: bytes) -> dict[str, bytes]:
-    """What a model made of the file is after the same push."""
+    """Returns the state of a model from the file after the same push."""
     api("PUT", "/v1/models/copy", file, **{"Content-Type": SAFETENSORS}).expect(201)
     api.push("copy", gradients(9, "a.weight", "b"))
     return parts(api, "copy")
 
 
 def parts(api: Api, model: str) -> dict[str, bytes]:
-    """Parameters, slots and counts, as bytes."""
+    """Returns parameters, slots and counts as bytes."""
     views = ("parameters", "state")
     found = [api.get(f"/v1/models/{model}/{view}.safetensors").tensors() for view in views]
     return {name: tensor.tobytes() for tensors in found for name, tensor in tensors.items()}
 
 
 def digest(api: Api, model: str) -> str:
-    """What the daemon says of all that a model is."""
+    """The digests that the daemon reports for everything in a model."""
     return api.get(f"/v1/models/{model}/state").json()["digest"]

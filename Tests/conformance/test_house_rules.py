@@ -1,4 +1,4 @@
-"""Rules of the house that no compiler knows: how long files and functions are, and that all of them are used."""
+"""Rules that no compiler checks: the length of files and functions, and that every name is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.daemon import REPOSITORY
 pytestmark = pytest.mark.unsanitized
 SOURCES = sorted((REPOSITORY / "Sources").rglob("*.swift"))
 MODIFIERS = r"(?:@\w+(?:\([^)]*\))? |(?:[a-z]+(?:\([a-z]+\))?) )*"
-#: One pattern for each kind of declaration whose name someone has to use.
+#: One pattern for each kind of declaration whose name must be used.
 DECLARED = re.compile(rf" *{MODIFIERS}(?:func|struct|class|enum|protocol|typealias|var|let) (\w+)")
 FUNCTION = re.compile(rf"( *){MODIFIERS}(?:func \S+?|init[?]?|subscript)(?:<.*?>)?\(")
 KINDS = "func|struct|class|enum|protocol|typealias|actor|var|let|init|subscript"
@@ -23,15 +23,15 @@ KINDS = "func|struct|class|enum|protocol|typealias|actor|var|let|init|subscript"
 PUBLIC = re.compile(rf" *{MODIFIERS}(?:public|open) {MODIFIERS}(?:{KINDS})\b")
 WALKS = REPOSITORY / "Sources/ParameterServing/ParameterServing.docc/Walks.md"
 PLANTED = REPOSITORY / "Tests/ParameterServingTests/Simulation/Planted"
-#: A row of a walk: a function, its file, and words.
+#: A row of a walk: a function, its file, and a description.
 STEP = re.compile(r"^\| `(?:(\w+)\.)?(\w+)` \| `([^`]+\.swift)` \| \S", re.MULTILINE)
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 45
-#: A table of texts, which is as long as there are problems; and the state of a model, which only one file may change.
+#: A table of texts, as long as there are problems, and a model's state, which only one file may change.
 LONGER_FILES = {"ProblemTable.swift", "ModelState.swift"}
-#: A switch over every error, which is as long as there are errors: the compiler holds it complete.
+#: A switch over every error, as long as there are errors: the compiler keeps it complete.
 LONGER = {("Problem+Serving.swift", "init(_ error: ServingError)")}
-#: Names that are used without being written: by the standard library, by other packages, or by tests alone.
+#: Names that the sources declare and do not mention again: the standard library, packages or tests use them.
 USED_ELSEWHERE = {
     "waitingCount": "tests look at who waits",
     "customMirror": "the parser of arguments asks for it",
@@ -54,12 +54,12 @@ class Function(NamedTuple):
 
 
 def code(path: Path) -> list[str]:
-    """The lines of a file without comments."""
+    """Returns the lines of a file without comments."""
     return [re.sub(r"//.*", "", line) for line in path.read_text().splitlines()]
 
 
 def functions(path: Path) -> Iterator[Function]:
-    """Every function of a file; `swift format` puts the closing brace where the declaration begins."""
+    """Yields every function of a file; `swift format` aligns the closing brace with the declaration."""
     lines = path.read_text().splitlines()
     for first, line in enumerate(lines):
         if not (match := FUNCTION.match(line)):
@@ -72,14 +72,14 @@ def functions(path: Path) -> Iterator[Function]:
 
 
 def test_files_are_short() -> None:
-    """A file holds one thing, and can be read at one sitting."""
+    """A file has one subject and can be read in one sitting."""
     lengths = {path.name: len(path.read_text().splitlines()) for path in SOURCES if path.name not in LONGER_FILES}
     long = {name: length for name, length in lengths.items() if length > LONGEST_FILE}
     assert not long, f"more than {LONGEST_FILE} lines: {long}"
 
 
 def test_functions_are_short() -> None:
-    """A function is on one screen."""
+    """A function fits on one screen."""
     found = [function for path in SOURCES for function in functions(path)]
     assert len(found) > 1500
     long = [
@@ -92,7 +92,7 @@ def test_functions_are_short() -> None:
 
 
 def test_every_name_is_used() -> None:
-    """What is declared is written somewhere else too."""
+    """Every declared name occurs a second time."""
     written = Counter(word for path in SOURCES for line in code(path) for word in re.findall(r"\w+", line))
     dead = [
         f"{path.relative_to(REPOSITORY)}: {match[1]}"
@@ -122,14 +122,14 @@ def test_public_names_are_documented() -> None:
 
 
 def test_exceptions_are_needed() -> None:
-    """What is excepted above is still there."""
+    """Every exception above still exists."""
     names = {match[1] for path in SOURCES for line in code(path) if (match := DECLARED.match(line))}
     assert set(USED_ELSEWHERE) <= names
     assert {name for name, _ in LONGER} | LONGER_FILES <= {path.name for path in SOURCES}
 
 
 def test_planted_mistakes_can_be_made() -> None:
-    """Each mistake that the simulation has to find is a patch of the code as it is."""
+    """Each mistake that the simulation has to find is a patch that applies to the current code."""
     patches = sorted(PLANTED.glob("*.patch"))
     assert len(patches) >= 5
     for patch in patches:
@@ -137,7 +137,7 @@ def test_planted_mistakes_can_be_made() -> None:
 
 
 def test_walks_lead_somewhere() -> None:
-    """Each function of the walks is in the file that its row names, and so is its type."""
+    """Each function of the walks, and its type, is in the file that its row names."""
     text = WALKS.read_text()
     steps = STEP.findall(text)
     assert len(steps) == sum(line.startswith("| `") for line in text.splitlines()) > 30

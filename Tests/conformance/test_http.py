@@ -1,4 +1,4 @@
-"""The plain manners of HTTP: probes, methods, types, framing, problem documents."""
+"""Basic behavior of HTTP: probes, methods, types, framing, problem documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.wire import Answer, Api, raw_answer, raw_socket
 
 
 def problem(answer: Answer, status: int) -> dict[str, object]:
-    """The parts that every problem document has."""
+    """Checks the members that every problem document has."""
     body = answer.expect(status).json()
     assert answer.headers["content-type"].startswith("application/problem+json")
     assert body["status"] == status
@@ -24,12 +24,12 @@ def problem(answer: Answer, status: int) -> dict[str, object]:
 
 @pytest.mark.parametrize("target", ["/livez", "/readyz", "/version", "/openapi.json"])
 def test_probes(api: Api, target: str) -> None:
-    """Answer 200 to anyone."""
+    """Probes answer 200 to anyone."""
     api.get(target)
 
 
 def test_root_is_a_guide_for_curl(api: Api) -> None:
-    """Commands that work when pasted; a browser gets a page."""
+    """The commands work when pasted; a browser gets a page."""
     guide = api.get("/", User_Agent="curl/7.88.1", Accept="*/*")
     assert guide.headers["content-type"].startswith("text/plain")
     assert b"curl" in guide.body
@@ -38,7 +38,7 @@ def test_root_is_a_guide_for_curl(api: Api) -> None:
 
 
 def test_guide_can_be_pasted_from_top_to_bottom(api: Api) -> None:
-    """Twice, and no line of it hangs or prints nothing."""
+    """It works twice in a row, and no line hangs or prints nothing."""
     commands = re.findall(r"^  (curl .*)$", api.get("/", User_Agent="curl/7.88.1").body.decode(), re.MULTILINE)
     assert len(commands) == 6
     began = time.monotonic()
@@ -49,18 +49,18 @@ def test_guide_can_be_pasted_from_top_to_bottom(api: Api) -> None:
 
 
 def test_kept_versions_are_told_right(api: Api) -> None:
-    """The help page of 410 knows how many there are."""
+    """The help page of 410 shows the number of kept versions."""
     assert b"4 unless" in api.get("/problems/gone").body
 
 
 def test_problem_pages(api: Api) -> None:
-    """The `type` of a problem is served by the daemon itself."""
+    """The daemon serves the `type` of a problem itself."""
     slug = problem(api("GET", "/v1/models/nobody"), 404)["type"]
     assert api.get(str(slug)).body
 
 
 def test_problem_pages_for_browsers(api: Api) -> None:
-    """HTML where it is asked for; the contract's own example is a page."""
+    """The page is HTML where the client asks for it; the contract's own example is a page."""
     parameter = api.get("/openapi.json").json()["paths"]["/problems/{slug}"]["parameters"][0]
     for slug in ["not-found", *parameter["schema"]["examples"]]:
         page = api.get(f"/problems/{slug}", Accept="text/html,*/*;q=0.8")
@@ -70,7 +70,7 @@ def test_problem_pages_for_browsers(api: Api) -> None:
 
 @pytest.mark.parametrize("target", ["/nowhere", "/v1", "/v1/models/x/nothing", "/v1/models/x/", "//", "/v2/models"])
 def test_unknown_paths(api: Api, target: str) -> None:
-    """404 as a problem document."""
+    """An unknown path is 404 as a problem document."""
     problem(api("GET", target), 404)
 
 
@@ -90,7 +90,7 @@ def test_unknown_paths(api: Api, target: str) -> None:
     ],
 )
 def test_nearest_path(api: Api, target: str, meant: str) -> None:
-    """A slash too many, a prefix left out, a typing error: the path that was meant, ready to be pasted."""
+    """After an extra slash, a missing prefix or a typing error, the answer suggests the path, ready to be pasted."""
     assert str(problem(api("GET", target), 404)["detail"]).endswith(f"did you mean {meant}?")
 
 
@@ -98,7 +98,7 @@ def test_nearest_path(api: Api, target: str, meant: str) -> None:
     "target", ["/favicon.ico", "/v1/models/x/nothing", "/a/b/c/d/e/f/g/h/i/j/k/l/m/n", "/a" * 4000]
 )
 def test_no_path_is_near(api: Api, target: str) -> None:
-    """Where all of them are listed."""
+    """The answer says where all paths are listed."""
     assert "GET /openapi.json lists every path" in str(problem(api("GET", target), 404)["detail"])
 
 
@@ -113,7 +113,7 @@ def test_no_path_is_near(api: Api, target: str) -> None:
     ],
 )
 def test_wrong_method(api: Api, method: str, target: str, allowed: set[str]) -> None:
-    """405 and what is allowed, whether the model exists or not."""
+    """The answer is 405 with the allowed methods, whether the model exists or not."""
     answer = api(method, target)
     problem(answer, 405)
     assert allowed <= {each.strip() for each in answer.headers["allow"].split(",")}
@@ -121,7 +121,7 @@ def test_wrong_method(api: Api, method: str, target: str, allowed: set[str]) -> 
 
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])
 def test_wrong_type(api: Api, demo: str, content_type: str) -> None:
-    """415, whose text prints the `curl --json` line: plain `curl -d` sends a form type."""
+    """The answer is 415 with the `curl --json` line, because plain `curl -d` sends a form type."""
     answer = api("POST", f"/v1/models/{demo}/gradients", b'{"gradients":{"w":[1,1]}}', Content_Type=content_type)
     detail = str(problem(answer, 415)["detail"])
     assert "curl --json" in detail and "-H 'Content-Type: application/json' -d" in detail
@@ -141,7 +141,7 @@ PUSHES = {
 
 @pytest.mark.parametrize("kind", PUSHES)
 def test_refused_push_says_that_nothing_was_applied(api: Api, demo: str, kind: str) -> None:
-    """Whatever is wrong with it: what to change, and that it had no effect."""
+    """Whatever is wrong, the answer says what to change, and that the push had no effect."""
     query, headers, status, words = PUSHES[kind]
     headers = {"Host": "localhost", "Content-Length": "1", **{k.replace("_", "-"): v for k, v in headers.items()}}
     if status == 411:
@@ -154,7 +154,7 @@ def test_refused_push_says_that_nothing_was_applied(api: Api, demo: str, kind: s
 
 
 def test_document_too_long(api: Api) -> None:
-    """The limit of bodies with rates by its name; definitions and pushes have others."""
+    """The answer names the limit for bodies with rates; definitions and pushes have other limits."""
     head = f"POST /v1/lr_preview HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**9}\r\n\r\n"
     with raw_socket(api) as connection:
         connection.sendall(head.encode())
@@ -163,12 +163,12 @@ def test_document_too_long(api: Api) -> None:
 
 
 def test_question_says_nothing_of_changes(api: Api) -> None:
-    """A GET could not have applied anything."""
+    """A failed GET does not say that nothing was applied."""
     assert "applied" not in str(problem(api("GET", "/v1/models/nobody/lr?x=1"), 422)["detail"])
 
 
 def test_content_encoding_is_refused(api: Api, demo: str) -> None:
-    """No compressed bodies."""
+    """The server refuses compressed bodies."""
     answer = api(
         "POST", f"/v1/models/{demo}/gradients", b"{}", Content_Type="application/json", Content_Encoding="gzip"
     )
@@ -176,7 +176,7 @@ def test_content_encoding_is_refused(api: Api, demo: str) -> None:
 
 
 def test_body_without_a_type_is_json(api: Api, demo: str) -> None:
-    """A client that names no type most likely sends JSON."""
+    """The server reads a body without a type as JSON, which is the most likely type."""
     with raw_socket(api) as connection:
         body = b'{"gradients":{"w":[1,1]}}'
         head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -185,7 +185,7 @@ def test_body_without_a_type_is_json(api: Api, demo: str) -> None:
 
 
 def test_chunked_body(api: Api, demo: str) -> None:
-    """Accepted, in chunks of any size; the connection ends with it."""
+    """A chunked body is accepted in chunks of any size; the connection closes after it."""
     body = b'{"gradients":{"w":[1,1]}}'
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -209,7 +209,7 @@ def test_chunked_body(api: Api, demo: str) -> None:
     ],
 )
 def test_framing(api: Api, demo: str, headers: str, status: int) -> None:
-    """Doubtful framing is refused from the head alone; where a body may follow, the connection closes."""
+    """Ambiguous framing is refused from the head alone; if a body may follow, the connection closes."""
     with raw_socket(api) as connection:
         head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
         connection.sendall(head.encode())
@@ -219,7 +219,7 @@ def test_framing(api: Api, demo: str, headers: str, status: int) -> None:
 
 @pytest.mark.parametrize(("host", "status"), [("evil.example", 421), ("localhost:1", 200), ("127.0.0.1", 200)])
 def test_host(api: Api, host: str, status: int) -> None:
-    """A foreign Host is DNS rebinding or a wrong proxy; only its name is compared."""
+    """A foreign Host means DNS rebinding or a wrong proxy; the check compares only its name."""
     with raw_socket(api) as connection:
         connection.sendall(f"GET /v1/models HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         raw_answer(connection).expect(status)
@@ -228,7 +228,7 @@ def test_host(api: Api, host: str, status: int) -> None:
 @pytest.mark.parametrize("target", ["/livez", "/healthz", "/readyz", "/version"])
 @pytest.mark.parametrize("host", ["10.1.2.3:8470", "up", "evil.example", ""])
 def test_probes_whatever_the_host(api: Api, target: str, host: str) -> None:
-    """A supervisor asks by the address of the day; there is nothing to steal."""
+    """A supervisor uses whatever address the daemon has; a probe contains no secrets."""
     api.get(target, Host=host)
 
 
@@ -247,7 +247,7 @@ def test_probes_whatever_the_host(api: Api, target: str, host: str) -> None:
     ],
 )
 def test_forms_of_a_request(api: Api, request_line: str, fields: str, status: int) -> None:
-    """Absolute targets, the server as a whole, HTTP/1.0 without Host: RFC 9112, sections 3.2 and 3.2.2."""
+    """Absolute targets, `OPTIONS *` and HTTP/1.0 without Host work: RFC 9112, sections 3.2 and 3.2.2."""
     with raw_socket(api) as connection:
         head = f"{request_line}\r\n{fields}\r\n\r\n".format(host=f"{api.host}:{api.port}")
         connection.sendall(head.encode())
@@ -270,7 +270,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("before", [b"", b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_what_cannot_be_read_gets_a_problem(api: Api, kind: str, before: bytes) -> None:
-    """Never a page of the library's own, also behind a request that was fine."""
+    """The answer is never a page of the library's own, even after a valid request."""
     request, status = UNREADABLE[kind]
     with raw_socket(api) as connection:
         if before:
@@ -283,7 +283,7 @@ def test_what_cannot_be_read_gets_a_problem(api: Api, kind: str, before: bytes) 
 
 @pytest.mark.parametrize("target", ["/livez", "/v1/models/{demo}/parameters?since=1&wait=1s"])
 def test_half_closed(api: Api, demo: str, target: str) -> None:
-    """A client that closes its side is answered, and then let go of: long before an idle connection is."""
+    """A client that closes its side is answered, and its connection closes long before an idle one does."""
     with raw_socket(api) as connection:
         connection.settimeout(30)
         connection.sendall(f"GET {target.format(demo=demo)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -296,7 +296,7 @@ def test_half_closed(api: Api, demo: str, target: str) -> None:
 
 @pytest.mark.parametrize("idle", [0, 1, 2, 5])
 def test_half_closed_after_a_write(api: Api, demo: str, idle: int) -> None:
-    """Every write has its answer, whatever other connections there are."""
+    """Every write is answered, whatever other connections there are."""
     body = b'{"gradients":{"w":[1,1]}}'
     head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with contextlib.ExitStack() as stack:
@@ -311,7 +311,7 @@ def test_half_closed_after_a_write(api: Api, demo: str, idle: int) -> None:
 
 
 def test_slow_body(api: Api, demo: str) -> None:
-    """A push that takes 8 s at 30 KB/s is a slow link, not an attack."""
+    """A push that takes 8 s at 30 KB/s comes over a slow link and is not an attack."""
     body = b'{"gradients":{"w":[1,1]}}'.ljust(240_000)
     head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with raw_socket(api) as connection:
@@ -323,7 +323,7 @@ def test_slow_body(api: Api, demo: str) -> None:
 
 
 def test_gap_in_a_body(api: Api, demo: str) -> None:
-    """Longer than the time over which the rate is measured, with 10 s of silence in it, at a few KB/s otherwise."""
+    """A body at a few KB/s may pause for 10 s, which is longer than the period over which the rate is measured."""
     window = api.get("/v1/server").json()["limits"]["rate-window"]["value"]
     seconds, gap = int(window.removesuffix("s")) + 4, 10
     body = b'{"gradients":{"w":[1,1]}}'.ljust(4_000 * (seconds - gap))
@@ -344,7 +344,7 @@ def checkpoint(api: Api, demo: str) -> str:
 
 
 def test_head_knows_no_range(api: Api, checkpoint: str) -> None:
-    """RFC 9110, section 14.2: a range means something in a GET alone."""
+    """RFC 9110, section 14.2: a range has a meaning only in a GET."""
     size = len(api.get(checkpoint).body)
     part = api("GET", checkpoint, Range="bytes=0-7").expect(206)
     assert part.headers["content-range"] == f"bytes 0-7/{size}" and len(part.body) == 8
@@ -353,7 +353,7 @@ def test_head_knows_no_range(api: Api, checkpoint: str) -> None:
 
 
 def test_range_beyond_the_end_names_the_size(api: Api, checkpoint: str) -> None:
-    """RFC 9110, section 15.5.17: a download that is resumed learns that it is complete."""
+    """RFC 9110, section 15.5.17: a client that resumes a download learns that it is complete."""
     size = len(api.get(checkpoint).body)
     answer = api("GET", checkpoint, Range=f"bytes={size}-")
     problem(answer, 416)
@@ -361,7 +361,7 @@ def test_range_beyond_the_end_names_the_size(api: Api, checkpoint: str) -> None:
 
 
 def test_too_large_is_answered_before_the_body_is_read(api: Api, demo: str) -> None:
-    """A length of a terabyte: 413 although not one byte of the body was sent."""
+    """A length of a terabyte is 413 before the client has sent a byte of the body."""
     with raw_socket(api) as connection:
         head = f"POST /v1/models/{demo}/gradients HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**12}\r\n\r\n"
         connection.sendall(head.encode())
@@ -370,7 +370,7 @@ def test_too_large_is_answered_before_the_body_is_read(api: Api, demo: str) -> N
 
 
 def test_keep_alive(api: Api, demo: str) -> None:
-    """Many requests over one connection, also after a refused body."""
+    """One connection serves many requests, even after a refused body."""
     for _ in range(3):
         api.get("/livez")
         api.push(demo, {"w": [1]}, 422)
@@ -379,7 +379,7 @@ def test_keep_alive(api: Api, demo: str) -> None:
 
 
 def test_answers_are_whole_json_lines(api: Api, demo: str) -> None:
-    """JSON answers end in a newline, also problems."""
+    """JSON answers, problems included, end in a newline."""
     for target in ("/version", f"/v1/models/{demo}", "/v1/models/nobody"):
         answer = api("GET", target)
         assert answer.body.endswith(b"\n")
@@ -387,7 +387,7 @@ def test_answers_are_whole_json_lines(api: Api, demo: str) -> None:
 
 
 def test_contract_is_valid_json_and_names_the_routes(api: Api) -> None:
-    """Served from the daemon itself."""
+    """The daemon serves its own contract."""
     contract = api.get("/openapi.json").json()
     assert contract["openapi"].startswith("3.1")
     assert "/v1/models/{model}/gradients" in contract["paths"]

@@ -1,4 +1,4 @@
-"""Idempotency-Key: every request that changes something can be sent again until its answer arrives."""
+"""Idempotency-Key: a client can resend every request that changes something until the answer arrives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODEL = "/v1/models/m"
 
 @dataclass
 class Write:
-    """One request that changes something, and another one that must not pass under its key."""
+    """A request that changes something, and a different one that must not pass under its key."""
 
     method: str
     target: str
@@ -38,11 +38,11 @@ class Write:
     other_body: Any = None
 
     def send(self, api: Api, key: str, **headers: str) -> Answer:
-        """The request, under a key."""
+        """Sends the request under a key."""
         return send(api, self.method, self.target, self.body, Idempotency_Key=key, **headers)
 
     def send_other(self, api: Api, key: str) -> Answer:
-        """The other request, under the same key."""
+        """Sends the other request under the same key."""
         body = self.other_body if self.other_body is not None else self.body
         return send(api, self.method, self.other_target or self.target, body, Idempotency_Key=key)
 
@@ -61,16 +61,16 @@ def gradients(value: float) -> dict[str, Any]:
 
 
 def array(value: float) -> dict[str, np.ndarray]:
-    """The same as safetensors."""
+    """The same body as safetensors."""
     return {"w": np.array([value, 1], np.float32)}
 
 
 def slots(value: float) -> dict[str, np.ndarray]:
-    """A momentum's state."""
+    """The state of a momentum."""
     return {"w#moments": np.array([value, 1], np.float32), "v#moments": np.array([value], np.float32)}
 
 
-#: By the contract's operation; a request that changes something and is missing here fails by name below.
+#: Keyed by the contract's operation; a request that changes something and is missing here fails by name below.
 WRITES = {
     "createModel": Write("PUT", "/v1/models/new", SGD, 201, other_body={**SGD, "learning_rate": 1}),
     "replaceModel": Write("PUT", f"{MODEL}?replace=1", SGD, 201, other_target=MODEL),
@@ -98,13 +98,13 @@ WRITES = {
 
 #: Requests with a body that change nothing.
 READS = {"lookUpRows", "previewLearningRate"}
-#: Operations that are another one under a suffix.
+#: Operations that repeat another one under a suffix.
 SUFFIXES = ("AsJson", "AsSafetensors", "AsCsv", "AsPlot", "AsSparkline", "File")
 
 
 @contextmanager
 def serving(place: Path, fail: str = "") -> Iterator[tuple[Daemon, Api]]:
-    """A daemon on a directory, ended by a kill: what was answered has to be on disk."""
+    """A daemon on a directory, ended by a kill: every answered change has to be on the disk."""
     if fail:
         os.environ["PARAMD_FAIL"] = fail
     try:
@@ -119,7 +119,7 @@ def serving(place: Path, fail: str = "") -> Iterator[tuple[Daemon, Api]]:
 
 
 def prepare(api: Api) -> None:
-    """Two models; `m` has two steps, an arrival of a worker and two checkpoints."""
+    """Two models; `m` has two steps, a registered worker and two checkpoints."""
     for name in ("m", "other"):
         api.create(name, SGD)
     for _ in range(2):
@@ -129,7 +129,7 @@ def prepare(api: Api) -> None:
 
 
 def whole_state(api: Api) -> dict[str, bytes]:
-    """All that can be seen of every model."""
+    """Everything visible of every model."""
     state = {"list": api.get("/v1/models").body}
     for model in ("m", "new", "other"):
         state |= {f"{model} {view}": body for view, body in state_of(api, model).items()}
@@ -139,12 +139,12 @@ def whole_state(api: Api) -> dict[str, bytes]:
 
 
 def without_time(body: bytes) -> bytes:
-    """The seconds at which checkpoints were saved differ from run to run."""
+    """Removes the times at which checkpoints were saved, because they differ from run to run."""
     return b",".join(part for part in body.split(b",") if b'"created"' not in part)
 
 
 def meaning(answer: Answer) -> Any:
-    """The body without what says that it is given again, and without the moment."""
+    """The body without the members that mark a replay, and without times."""
     if answer.headers.get("content-type") != "application/json":
         return answer.body
     told = answer.json()
@@ -158,7 +158,7 @@ TAGS = ("etag", "location", "x-paramd-step", "x-paramd-version", "x-paramd-curso
 
 
 def assert_again(again: Answer, first: Answer) -> None:
-    """Status, tags and body of the first answer, and a word that they are given again."""
+    """Checks that the answer repeats the first one's status, tags and body, and is marked as a replay."""
     again.expect(first.status)
     assert again.headers.get("idempotency-replayed") == "true"
     assert {tag: again.headers.get(tag) for tag in TAGS} == {tag: first.headers.get(tag) for tag in TAGS}
@@ -166,7 +166,7 @@ def assert_again(again: Answer, first: Answer) -> None:
 
 
 def test_every_write_is_exercised(api: Api) -> None:
-    """An operation that changes something and takes no key, or that no case here sends, fails by its name."""
+    """An operation that changes something fails by its name if it takes no key or has no case here."""
     writes = {}
     for path in api.get("/openapi.json").json()["paths"].values():
         for method, operation in path.items():
@@ -182,14 +182,14 @@ def test_every_write_is_exercised(api: Api) -> None:
 
 
 def resolve(contract: Any, parameter: Any) -> Any:
-    """A parameter itself for a reference to it."""
+    """Resolves a reference to a parameter."""
     reference = parameter.get("$ref", "").rpartition("/")[2]
     return contract["components"]["parameters"][reference] if reference else parameter
 
 
 @pytest.mark.parametrize("name", WRITES)
 def test_twice_and_after_a_kill(tmp_path: Path, name: str) -> None:
-    """The first answer again, from memory and from disk; nothing is done twice; another request is refused."""
+    """The retry gets the first answer, from memory and from disk, without effect; another request is refused."""
     write = WRITES[name]
     with serving(tmp_path) as (_, api):
         prepare(api)
@@ -223,7 +223,7 @@ def failpoints(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("name", WRITES)
 def test_death_on_the_way(tmp_path: Path, name: str, point: str) -> None:
-    """A daemon that dies with the request in hand: the same request, sent again, has the effect of one."""
+    """The daemon dies during a request, and the retry leaves the effect of one request."""
     write = WRITES[name]
     with serving(tmp_path / "one") as (_, api):
         prepare(api)
@@ -244,7 +244,7 @@ def test_death_on_the_way(tmp_path: Path, name: str, point: str) -> None:
 
 
 def test_answers_outlive_snapshots(tmp_path: Path) -> None:
-    """Segments of the journal go; the stored answers, and those of models that are gone, stay."""
+    """Stored answers, also those of deleted models, survive the deletion of journal segments."""
     target = f"{MODEL}/gradients"
     short = ("--snapshot-after", "64K")
     daemon = Daemon(*short, data_dir=tmp_path)
@@ -269,7 +269,7 @@ def test_answers_outlive_snapshots(tmp_path: Path) -> None:
 
 
 def test_the_order_of_members_and_the_other_name(api: Api, name: str) -> None:
-    """A body that means the same is the same; `X-Idempotency-Key` is the same header; two that differ are 400."""
+    """A body with the same meaning is the same; `X-Idempotency-Key` is an alias; two different keys are 400."""
     api.create(name, SGD)
     target = f"/v1/models/{name}"
     api("PATCH", target, b'{"weight_decay":0.5,"learning_rate":2}', Idempotency_Key="a").expect(200)
@@ -282,7 +282,7 @@ def test_the_order_of_members_and_the_other_name(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 257, "a b", "a\tb"])
 def test_what_is_no_key(api: Api, name: str, key: str) -> None:
-    """Empty, too long, or with a space: 422 and nothing is applied."""
+    """An empty or too long key, or one with a space, is 422, and nothing is applied."""
     api.create(name, SGD)
     refused = api("DELETE", f"/v1/models/{name}", Idempotency_Key=key).expect(422)
     assert "Nothing was applied" in refused.json()["detail"]
@@ -290,7 +290,7 @@ def test_what_is_no_key(api: Api, name: str, key: str) -> None:
 
 
 def test_a_refused_request_leaves_its_key_free(api: Api, name: str) -> None:
-    """The client mends the request and sends it under the same key."""
+    """The client corrects the request and sends it under the same key."""
     api.create(name, SGD)
     target = f"/v1/models/{name}"
     api("PATCH", target, {"learning_rate": -1}, Idempotency_Key="k").expect(422)
@@ -300,7 +300,7 @@ def test_a_refused_request_leaves_its_key_free(api: Api, name: str) -> None:
 
 
 def test_a_retry_whose_precondition_no_longer_holds(api: Api, name: str) -> None:
-    """The first arrival met it and changed the version: the retry gets its answer, not 412."""
+    """The first request met the condition and changed the version: the retry gets its answer, not 412."""
     page = api.create(name, SGD)
     tag, target = page.headers["etag"], f"/v1/models/{name}"
     for method, path, body in (
@@ -319,7 +319,7 @@ def test_a_retry_whose_precondition_no_longer_holds(api: Api, name: str) -> None
 
 
 def test_a_stored_answer_tells_of_its_own_version(api: Api, name: str) -> None:
-    """Others continue meanwhile; what a pull carries is the newest version."""
+    """Other clients continue meanwhile; a pull carries the newest version."""
     api.create(name, SGD)
     target = f"/v1/models/{name}"
     patched = api("PATCH", target, {"weight_decay": 0.5}, Idempotency_Key="k").expect(200)
@@ -334,7 +334,7 @@ def test_a_stored_answer_tells_of_its_own_version(api: Api, name: str) -> None:
 
 
 def test_a_push_with_both_is_judged_by_its_number(api: Api, name: str) -> None:
-    """The key is not looked at: another number under it is another push."""
+    """The server ignores the key: another number under the same key is another push."""
     api.create(name, SGD)
     target = f"/v1/models/{name}/gradients"
     for seq in (1, 2):
@@ -344,7 +344,7 @@ def test_a_push_with_both_is_judged_by_its_number(api: Api, name: str) -> None:
 
 
 def test_keys_belong_to_one_model(api: Api, name: str) -> None:
-    """The same key in two models, and for the creation of one of them, stands for three requests."""
+    """The same key in two models, and for the creation of one of them, identifies three requests."""
     for model in (name, f"{name}-2"):
         api("PUT", f"/v1/models/{model}", SGD, Idempotency_Key=f"create-{model}").expect(201)
         answer = api("POST", f"/v1/models/{model}/gradients", gradients(1), Idempotency_Key=f"create-{name}")
@@ -354,7 +354,7 @@ def test_keys_belong_to_one_model(api: Api, name: str) -> None:
 
 
 def test_limits(start: Callable[..., Daemon]) -> None:
-    """`keys` and `key-lifetime` are settings, told by /v1/server: beyond them a key is new."""
+    """`/v1/server` shows the settings `keys` and `key-lifetime`: beyond them a key is new."""
     daemon = start("--limit", "keys=2", "--limit", "key-lifetime=1s")
     api = Api(daemon.host, daemon.port)
     limits = api.get("/v1/server").json()["limits"]
@@ -366,7 +366,7 @@ def test_limits(start: Callable[..., Daemon]) -> None:
 
 
 def test_the_key_of_a_checkpoint_expires(start: Callable[..., Daemon]) -> None:
-    """The file that an expired key saved is no answer: the state of today is saved under a number of its own."""
+    """A file saved under an expired key is no answer: the current state is saved under another number."""
     daemon = start("--limit", "key-lifetime=1s")
     api = Api(daemon.host, daemon.port)
     api.create("m", SGD)

@@ -1,4 +1,4 @@
-"""Keys of requests where it is hard: two arrivals at once, rollbacks, models that come again, damaged journals."""
+"""Keys of requests in difficult cases: simultaneous requests, rollbacks, recreated models, damaged journals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of(write: Write, model: str) -> Write:
 
 
 def prepare_one(api: Api, model: str) -> None:
-    """What `prepare` makes of `m`, for a model of another name."""
+    """Creates `prepare`'s `m` under another name."""
     target = f"/v1/models/{model}"
     api.create(model, SGD)
     for _ in range(2):
@@ -35,7 +35,7 @@ def prepare_one(api: Api, model: str) -> None:
 
 
 def seen(api: Api, model: str) -> dict[str, Any]:
-    """What is known of a model, without its name, its uid and its clock."""
+    """What is known about a model, without its name, its uid and its times."""
     page = api("GET", f"/v1/models/{model}")
     if page.status == 404:
         return {}
@@ -53,7 +53,7 @@ def seen(api: Api, model: str) -> dict[str, Any]:
 
 
 def race(write: Write, apis: list[Api], key: str) -> list[Answer]:
-    """The same request from every client, as nearly at once as threads can."""
+    """Sends the same request from every client, as simultaneously as threads can."""
     barrier = threading.Barrier(len(apis))
     answers: list[Answer | None] = [None] * len(apis)
 
@@ -71,7 +71,7 @@ def race(write: Write, apis: list[Api], key: str) -> list[Answer]:
 
 @pytest.mark.parametrize("name", WRITES)
 def test_arrivals_at_once(daemon: Daemon, name: str) -> None:
-    """One is carried out; the other is told to wait, or gets the same answer; the effect is that of one."""
+    """One request is carried out; the other must wait, or gets the same answer; the effect is that of one."""
     apis = [Api(daemon.host, daemon.port) for _ in range(3)]
     api = apis.pop()
     once = ready(api, name, f"once-{name}")
@@ -95,7 +95,7 @@ def test_arrivals_at_once(daemon: Daemon, name: str) -> None:
 
 
 def ready(api: Api, name: str, model: str) -> Write:
-    """The request for a model that is ready for it; checkpoints of all models share their numbers."""
+    """Prepares a model for the request; checkpoints of all models share their numbers."""
     write = of(WRITES[name], model)
     if name == "createModel":
         return write
@@ -105,7 +105,7 @@ def ready(api: Api, name: str, model: str) -> Write:
 
 
 def test_a_key_comes_before_the_precondition(api: Api, name: str) -> None:
-    """For what else takes If-Match: the retry gets its answer and not 412; another request under the key is 422."""
+    """For other uses of If-Match too, the retry gets its answer and not 412; another request is 422."""
     tag, target = api.create(name, SGD).headers["etag"], f"/v1/models/{name}"
     saved = api("POST", f"{target}/checkpoints").expect(201).json()["id"]
     state = {"w#moments": np.array([2, 1], np.float32), "v#moments": np.array([3], np.float32)}
@@ -139,14 +139,14 @@ def test_keys_of_pushes_that_were_left(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, api):
         check_left(api, pushes, backs, saved)
         assert whole_state(api) == state
-        # A gradient made from what was left says so, and is applied as any late one.
+        # The receipt of a gradient from the abandoned branch says so, and the gradient is applied as any late one.
         late = {**gradients(1), "based_on": pushes[2].headers["x-paramd-cursor"]}
         receipt = api("POST", f"{MODEL}/gradients", late, Idempotency_Key="p4").expect(200).json()
         assert receipt["step"] == 1 and receipt["staleness"] == 1 and receipt["replayed"] is False
 
 
 def check_left(api: Api, pushes: list[Answer], backs: list[Answer], saved: int) -> None:
-    """Every answer again, in any order."""
+    """Requests every answer again, in any order."""
     for number in (3, 1, 2):
         again = api("POST", f"{MODEL}/gradients", gradients(number), Idempotency_Key=f"p{number}")
         assert_again(again, pushes[number - 1])
@@ -156,7 +156,7 @@ def check_left(api: Api, pushes: list[Answer], backs: list[Answer], saved: int) 
 
 
 def test_keys_of_a_model_that_came_again(tmp_path: Path) -> None:
-    """Its own keys went with it; the retry of its DELETE, or of its PUT, leaves the new model alone."""
+    """The model's own keys are gone; the retry of its DELETE, or of its PUT, leaves the new model unchanged."""
     with serving(tmp_path) as (_, api):
         first = api("PUT", MODEL, SGD, Idempotency_Key="c1").expect(201)
         api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key="p").expect(200)
@@ -176,7 +176,7 @@ def test_keys_of_a_model_that_came_again(tmp_path: Path) -> None:
 
 
 def test_every_answer_outlives_a_snapshot(tmp_path: Path) -> None:
-    """The records of the requests are gone, and their answers come from the snapshot of the model."""
+    """The records of the requests are deleted, and the answers come from the model's snapshot."""
     wide = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [1, 2], "v": [1], "bulk": [0.0] * 256}}
     names = [name for name in WRITES if name not in ("createModel", "replaceModel", "deleteModel", "importState")]
     writes = {name: dataclasses.replace(WRITES[name]) for name in names}
@@ -205,14 +205,14 @@ def test_every_answer_outlives_a_snapshot(tmp_path: Path) -> None:
 
 
 def stored(answer: Answer) -> dict[str, Any]:
-    """What is kept of an answer; the rest of it may be of today."""
+    """The stored part of an answer; the rest may be current."""
     told = answer.json() if answer.body else {}
     told = told.get("receipt", told)
     return {name: told[name] for name in ("step", "version", "id", "bytes", "epoch", "last_seq") if name in told}
 
 
 def test_keys_after_a_salvage(tmp_path: Path) -> None:
-    """Answers and effects are lost together: who sends everything again has everything once."""
+    """A salvage loses answers and effects together: a client that resends everything has everything once."""
     pushes = {f"p{seq}": {"gradients": {"w": gradient(0, seq)}} for seq in range(1, 31)}
     with serving(tmp_path) as (_, api):
         api("PUT", MODEL, definition(), Idempotency_Key="c").expect(201)

@@ -1,4 +1,4 @@
-"""Integers that travel with a model: the counters of a batch norm, which are not trained and come as I64."""
+"""Integers in a model: a batch norm's counters, which no rule trains and which arrive as I64."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from support.wire import SAFETENSORS, Api
 
 
 def import_(api: Api, model: str, tensors: dict[str, np.ndarray], status: int = 200, query: str = "") -> Any:
-    """PUT of values as safetensors."""
+    """Sends values as safetensors with PUT."""
     body = safetensors.numpy.save(tensors)
     return api("PUT", f"/v1/models/{model}/parameters{query}", body, Content_Type=SAFETENSORS).expect(status).json()
 
 
 def test_counter_of_a_batch_norm(api: Api, name: str) -> None:
-    """A state_dict is imported as it is, into a model that does not know of integers too."""
+    """A state_dict is imported unchanged, even into a model without integer types."""
     api.create(name, definition(data=[0]))
     import_(api, name, {COUNTER: np.array(7, np.int64), "bn.weight": np.float32([2])})
     pulled = api.pull_binary(name)
@@ -34,7 +34,7 @@ def test_counter_of_a_batch_norm(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("dtype", NUMPY)
 def test_pulls_give_back_the_type(api: Api, name: str, dtype: str) -> None:
-    """As safetensors, as JSON, as base64, as .npy, of one parameter and of all, beside floats."""
+    """Safetensors, JSON, base64 and .npy return the type, for one parameter and for all, beside floats."""
     api.create(name, definition(dtype=dtype, init="zeros"))
     one = np.array(1, NUMPY[dtype])
     import_(api, name, {COUNTER: one})
@@ -54,7 +54,7 @@ def test_pulls_give_back_the_type(api: Api, name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("form", ["safetensors", "b64", "data"])
 def test_integers_are_exact_or_refused(api: Api, name: str, form: str) -> None:
-    """2^24 + 1 has no float32 (IEEE 754: 24 bits of significand); 2^24 + 2 has."""
+    """2^24 + 1 has no float32 (IEEE 754: 24 bits of significand); 2^24 + 2 has one."""
     api.create(name, definition(dtype="I64", data=[0]))
 
     def put(value: int, status: int) -> Any:
@@ -90,13 +90,13 @@ def test_integers_are_exact_or_refused(api: Api, name: str, form: str) -> None:
     ],
 )
 def test_definitions_refused(api: Api, name: str, counter: dict[str, Any], words: str) -> None:
-    """What a type cannot hold, and types that are not offered, by name."""
+    """Values that a type cannot hold, and unsupported types, are refused by name."""
     detail = api("PUT", f"/v1/models/{name}", definition(**counter)).expect(422).json()["detail"]
     assert words in detail, detail
 
 
 def test_imports_refused(api: Api, name: str) -> None:
-    """Integers where floats are trained, as gradients, and floats that a typed parameter cannot hold."""
+    """Integers for trained floats or as gradients are refused, and so are floats that a typed parameter cannot hold."""
     api.create(name, definition(dtype="I16", data=[3]))
     trained = import_(api, name, {"bn.weight": np.array([1], np.int32)}, 422)
     assert "`bn.weight` has the dtype I32" in trained["detail"]
@@ -109,7 +109,7 @@ def test_imports_refused(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize(("dtype", "size"), [("C64", 8), ("F8_E5M2", 1), ("F8_E4M3", 1), ("F8_E8M0", 1)])
 def test_other_types_are_named(api: Api, name: str, dtype: str, size: int) -> None:
-    """A file with a type that is not read says which type, of which tensor, and which are."""
+    """The refusal of an unsupported type names the type, the tensor and the supported types."""
     api.create(name, definition(data=[0]))
     head = b'{"bn.weight":{"dtype":"%s","shape":[1],"data_offsets":[0,%d]}}' % (dtype.encode(), size)
     body = struct.pack("<Q", len(head)) + head + bytes(size)
@@ -121,7 +121,7 @@ def test_other_types_are_named(api: Api, name: str, dtype: str, size: int) -> No
 
 
 def test_type_outlives_restart_snapshot_and_file(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """In the journal's definition, in a snapshot, in a checkpoint, and in a model made of its file."""
+    """The journal's definition, a snapshot, a checkpoint and a model from its file keep the type."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     api.create("bn", definition(dtype="I64", data=[0]))
@@ -141,7 +141,7 @@ def test_type_outlives_restart_snapshot_and_file(start: Callable[..., Daemon], t
 
 
 def test_part_of_an_import(api: Api, name: str) -> None:
-    """`partial=1` takes what fits and lists the rest; nothing that fits is 422."""
+    """`partial=1` imports what fits and lists the rest; a file in which nothing fits is 422."""
     api.create(name, definition(dtype="I64", data=[0]))
     tensors = {
         "bn.weight": np.float32([5]),
@@ -165,7 +165,7 @@ def test_part_of_an_import(api: Api, name: str) -> None:
 
 
 def test_part_of_a_file_much_larger_than_the_model(api: Api, name: str) -> None:
-    """Of the file of a large model a small one takes its part; without `partial=1` such a body is too large."""
+    """A small model imports its part of a large model's file; without `partial=1` such a body is too large."""
     api.create(name, definition(data=[0]))
     body = safetensors.numpy.save({"backbone": np.zeros(1_000_000, np.float32), "bn.weight": np.float32([5])})
     api("PUT", f"/v1/models/{name}/parameters", body, Content_Type=SAFETENSORS).expect(413)

@@ -1,4 +1,4 @@
-"""What the code believes of its own state: none of it is broken, and a release build that finds otherwise goes on."""
+"""The code's assumptions about its own state hold, and a release build that finds otherwise continues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from support.daemon import REPOSITORY
 from support.wire import Api
 
-#: What stops a debug build and continues in a release build.
+#: Code that stops a debug build and continues in a release build.
 PROGRAM = """
 @main struct Program {
     static func main() {
@@ -23,7 +23,7 @@ PROGRAM = """
 
 
 def test_nothing_is_broken(api: Api) -> None:
-    """A daemon that has done something of everything believes what it did before."""
+    """After requests of every kind, the daemon reports no broken invariant."""
     api.create("m", {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [1, 2]}})
     for number in range(1, 4):
         api.push("m", {"w": [1, 1]}, worker="w", seq=number)
@@ -35,7 +35,7 @@ def test_nothing_is_broken(api: Api) -> None:
 @pytest.mark.unsanitized
 @pytest.mark.timeout(600)
 def test_release_builds_count_and_go_on(tmp_path: Path) -> None:
-    """The very source, built as a release and as a debug build, with a belief that does not hold."""
+    """Builds the same source as release and debug, with an invariant that does not hold."""
     program = tmp_path / "Program.swift"
     program.write_text(PROGRAM)
     sources = sorted((REPOSITORY / "Sources/Threading").glob("*.swift"))
@@ -50,7 +50,7 @@ def test_release_builds_count_and_go_on(tmp_path: Path) -> None:
 
 
 def test_no_other_assertions() -> None:
-    """`assert` says nothing in a release build: the code states its beliefs in one way."""
+    """`assert` is silent in a release build, so the code uses `invariant` only."""
     own = re.compile(r"\b(assert|assertionFailure|fatalError)\(")
     found = [
         f"{path.relative_to(REPOSITORY)}: {line.strip()}"

@@ -1,4 +1,4 @@
-"""`PUT ?join=1`: workers that were seeded differently share one model, under conditions and keys as any other PUT."""
+"""`PUT ?join=1`: workers with different seeds share one model, under conditions and keys as with any other PUT."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLAIN = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 1], "
 
 
 def test_join(api: Api, name: str) -> None:
-    """The first creates, the others join whatever their seeds say; one with other shapes is told what differs."""
+    """The first worker creates the model, the others join with any seed; a refusal says how the shapes differ."""
     path = f"/v1/models/{name}?join=1"
     uid = api("PUT", path, PLAIN).expect(201).json()["uid"]
     other = {"optimizer": "adam", "parameters": {"v": [[5, 6]], "w": [7, 8]}}
@@ -36,7 +36,7 @@ def test_join(api: Api, name: str) -> None:
 
 
 def test_what_differs_is_named(api: Api, name: str) -> None:
-    """The sentence itself names the first parameter that keeps a worker out, in the order in which it sent them."""
+    """The sentence names the first parameter that prevents a join, in the order in which the worker sent them."""
     api.create(name, PLAIN)
     for parameters, named in (
         (
@@ -55,7 +55,7 @@ def test_what_differs_is_named(api: Api, name: str) -> None:
 
 
 def test_join_under_conditions(api: Api, name: str) -> None:
-    """If-Match and If-None-Match hold for a PUT that joins as for any other; names differ by the case of a letter."""
+    """If-Match and If-None-Match apply to a PUT that joins as to any other; names are case-sensitive."""
     path, seeded = f"/v1/models/{name}?join=1", {**PLAIN, "parameters": {"w": [5, 6], "v": [[7, 8]]}}
     api("PUT", path, PLAIN, If_Match='"0-1"').expect(412)
     tag = api("PUT", path, PLAIN, If_None_Match="*").expect(201).headers["etag"]
@@ -66,7 +66,7 @@ def test_join_under_conditions(api: Api, name: str) -> None:
 
 
 def test_join_under_a_key(api: Api, name: str) -> None:
-    """A retry of the request that created is answered as it was; a key of a worker that joined stays free."""
+    """A retry of the creating request gets the first answer; the key of a worker that joined stays free."""
     path, seeded = f"/v1/models/{name}?join=1", {**PLAIN, "parameters": {"w": [5, 6], "v": [[7, 8]]}}
     uid = api("PUT", path, PLAIN, Idempotency_Key=f"{name}-a").expect(201).json()["uid"]
     for _ in range(2):
@@ -78,7 +78,7 @@ def test_join_under_a_key(api: Api, name: str) -> None:
 
 
 def test_join_of_a_model_that_is_not_served(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """The name is taken: a worker neither joins the model nor creates another in its place, and is told why."""
+    """The name is taken: a worker neither joins nor replaces the model, and the answer says why."""
     first = start(data_dir=tmp_path)
     api = Api(first.host, first.port)
     uid = api.create("m", PLAIN).json()["uid"]

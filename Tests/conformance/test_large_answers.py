@@ -1,4 +1,4 @@
-"""Answers of many megabytes: made in turns beside everything else, a little ahead of their readers."""
+"""Answers of many megabytes: encoded in turns beside all other work, a little ahead of their readers."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from support.daemon import Daemon
 from support.memory import Idler, taken
 from support.wire import SAFETENSORS, Api, from_json
 
-#: Numbers that take 9 to 13 bytes each as JSON.
+#: Numbers that take 9 to 13 bytes each in JSON.
 VALUES = np.random.default_rng(7).standard_normal(600_000).astype(np.float32)
-#: What a stream holds: four pieces made ahead, and two in progress.
+#: The memory of a stream: four pieces ahead, and two in progress.
 STREAM = 400_000
 PULL = "/v1/models/m/parameters"
 
 
 def reserved(api: Api) -> int:
-    """Bytes of the budget that are taken."""
+    """The reserved bytes of the budget."""
     return int(api.get("/v1/server").json()["memory"]["reserved"])
 
 
 def longest_job(api: Api) -> float:
-    """The longest that one job has kept a network thread, in milliseconds of processor time."""
+    """The longest processor time of one job on a network thread, in milliseconds."""
     return float(api.get("/v1/server").json()["network"]["longest_job_us"]) / 1000
 
 
 def busy_seconds(daemon: Daemon) -> float:
-    """Processor time of all threads of the daemon."""
+    """The processor time of all threads of the daemon."""
     fields = Path(f"/proc/{daemon.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
 def fill(api: Api, values: np.ndarray) -> None:
-    """A model `m` whose one parameter has these values."""
+    """A model `m` with one parameter of these values."""
     api.create(
         "m", {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": {"shape": [len(values)], "init": "zeros"}}}
     )
@@ -49,7 +49,7 @@ def fill(api: Api, values: np.ndarray) -> None:
 
 @pytest.fixture
 def daemon(start: Callable[..., Daemon]) -> Daemon:
-    """A daemon whose model takes 7 MB as JSON."""
+    """A daemon with a model that takes 7 MB in JSON."""
     daemon = start("--memory", "64M")
     fill(Api(daemon.host, daemon.port), VALUES)
     return daemon
@@ -57,13 +57,13 @@ def daemon(start: Callable[..., Daemon]) -> Daemon:
 
 @pytest.fixture
 def api(daemon: Daemon) -> Iterator[Api]:
-    """A client of it."""
+    """A client of the daemon."""
     api = Api(daemon.host, daemon.port)
     yield api
     api.close()
 
 
-#: Who reads what an answer says of its numbers.
+#: A reader of the numbers for each form of an answer.
 READERS: dict[str, Callable[[dict[str, Any]], np.ndarray]] = {
     PULL: from_json,
     f"{PULL}?encoding=b64": lambda tensor: np.frombuffer(base64.b64decode(tensor["b64"]), "<f4"),
@@ -75,7 +75,7 @@ READERS: dict[str, Callable[[dict[str, Any]], np.ndarray]] = {
 
 @pytest.mark.parametrize("target", READERS)
 def test_documents(api: Api, target: str) -> None:
-    """Every number arrives; the connection is kept. Those of more than 4 MiB come in chunks."""
+    """Every number arrives and the connection is kept. Answers of more than 4 MiB come in chunks."""
     answer = api.get(target).expect(200)
     assert ("content-length" in answer.headers) == ("parameters?" in target)
     document = answer.json()
@@ -87,7 +87,7 @@ def test_documents(api: Api, target: str) -> None:
 
 
 def test_files(api: Api) -> None:
-    """The size of a file is announced, whether it is kept or made while it is sent."""
+    """The answer announces the size of a file, whether it is stored or encoded while it is sent."""
     for target in [f"{PULL}?dtype=F16", f"{PULL}/w?dtype=F16"]:
         answer = api.get(target, Accept=SAFETENSORS).expect(200)
         assert int(answer.headers["content-length"]) == len(answer.body) > 2 * len(VALUES)
@@ -95,7 +95,7 @@ def test_files(api: Api) -> None:
 
 
 def test_push_with_pull(api: Api) -> None:
-    """The receipt stands before the parameters, however many they are."""
+    """The receipt comes before the parameters, however many they are."""
     zeros = {"w": np.zeros(len(VALUES), np.float32)}
     document = api.push_binary("m", zeros, "?pull=1", Accept="application/json").expect(200).json()
     assert document["receipt"]["applied"] is True
@@ -103,7 +103,7 @@ def test_push_with_pull(api: Api) -> None:
 
 
 def test_state(start: Callable[..., Daemon]) -> None:
-    """Slots too: those of Adam after a step are known by hand."""
+    """Slots are included: those of Adam after one step have known values."""
     daemon = start()
     with closing(Api(daemon.host, daemon.port)) as api:
         api.create("m", {"optimizer": "adam", "parameters": {"w": {"shape": [300_000], "init": "zeros"}}})
@@ -114,7 +114,7 @@ def test_state(start: Callable[..., Daemon]) -> None:
 
 
 def test_answers_that_are_not_read(daemon: Daemon, api: Api) -> None:
-    """Each holds what is made ahead of it, and the version; all is given back when the clients leave."""
+    """Each holds the part that is encoded ahead, and the version; all is freed when the clients leave."""
     before = reserved(api)
     with ExitStack() as open_ones:
         for _ in range(20):
@@ -139,7 +139,7 @@ def test_answers_that_are_not_read(daemon: Daemon, api: Api) -> None:
     ],
 )
 def test_a_deleted_model_returns_its_memory(start: Callable[..., Daemon], view: str) -> None:
-    """Also if an answer about its newest version was shared, which the version keeps."""
+    """The memory includes a shared answer that the newest version keeps."""
     daemon = start()
     with closing(Api(daemon.host, daemon.port)) as api:
         before = reserved(api)
@@ -150,7 +150,7 @@ def test_a_deleted_model_returns_its_memory(start: Callable[..., Daemon], view: 
 
 
 def test_what_is_not_waited_for_is_given_up(daemon: Daemon, api: Api) -> None:
-    """Of 40 answers whose clients leave at their first byte nothing more is made: they would take 300 MB."""
+    """After 40 clients leave at the first byte, encoding stops: their answers would take 300 MB."""
     api.get(PULL).expect(200)
     began = busy_seconds(daemon)
     api.get(PULL).expect(200)
@@ -167,7 +167,7 @@ def test_what_is_not_waited_for_is_given_up(daemon: Daemon, api: Api) -> None:
 
 @pytest.mark.unsanitized
 def test_others_go_on(daemon: Daemon, api: Api) -> None:
-    """While four clients pull, no job on a network thread takes as long as a tenth of one answer."""
+    """While four clients pull, no job on a network thread takes a tenth of one answer's time."""
     began = busy_seconds(daemon)
     api.get(PULL).expect(200)
     one = 1000 * (busy_seconds(daemon) - began)
@@ -182,15 +182,15 @@ def test_others_go_on(daemon: Daemon, api: Api) -> None:
 def test_others_go_on_beside_four_large_pulls(start: Callable[..., Daemon]) -> None:
     """24 M values, 270 MB as JSON, four times: jobs stay below 5 ms; each takes less than 4 MB beside the version.
 
-    A virtual machine that is halted for a moment counts that as the work of whoever ran, so that one round in three is
-    enough: a job that costs so much costs it in all of them.
+    A pause of a virtual machine counts as the work of the running thread, so one good round of three is enough: a job
+    that is too expensive is too expensive in all of them.
     """
     values = np.random.default_rng(8).standard_normal(24_000_000).astype(np.float32)
     assert any(jobs_stay_short(start("--memory", "2G"), values) for _ in range(3))
 
 
 def jobs_stay_short(daemon: Daemon, values: np.ndarray) -> bool:
-    """Whether no job of a network thread took 5 ms while four clients pulled."""
+    """Whether every job of a network thread took less than 5 ms while four clients pulled."""
     with closing(Api(daemon.host, daemon.port)) as api:
         fill(api, values)
         before = taken(daemon)
@@ -203,9 +203,9 @@ def jobs_stay_short(daemon: Daemon, values: np.ndarray) -> bool:
 def beside(
     daemon: Daemon, api: Api, *, readers: int, pulls: int, probes: int, values: np.ndarray = VALUES
 ) -> tuple[float, float]:
-    """Pulls beside probes and small pushes to another model; the slowest probe in seconds, the longest job in ms.
+    """Pulls beside probes and small pushes to another model; returns the slowest probe (s) and the longest job (ms).
 
-    Who pulls has a process of its own, so that what it does with a large answer delays no probe.
+    Each puller is a separate process, so that its work on a large answer delays no probe.
     """
     api.create("small", {"optimizer": "sgd", "parameters": {"w": [0, 0]}})
     times: list[float] = []
@@ -223,7 +223,7 @@ def beside(
 
 
 def pull(host: str, port: int, pulls: int) -> tuple[int, np.float32]:
-    """Pulls so often; the commas of the last answer, and its last number."""
+    """Pulls the given number of times; returns the commas of the last answer, and its last number."""
     with closing(Api(host, port)) as own:
         for _ in range(pulls):
             body = own.get(PULL).expect(200).body
@@ -231,7 +231,7 @@ def pull(host: str, port: int, pulls: int) -> tuple[int, np.float32]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Waits, at most a minute, for what the daemon does on its own."""
+    """Waits at most a minute for a condition that the daemon meets on its own."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline

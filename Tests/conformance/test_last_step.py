@@ -1,4 +1,4 @@
-"""The end of counting: 2^53 - 1 is the last step, and what is reached loads again."""
+"""The end of counting: 2^53 - 1 is the last step, and a model that reaches it can be loaded again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.daemon import Daemon
 from support.faults import run
 from support.wire import SAFETENSORS, Answer, Api
 
-#: The largest integer of which a double, and so every JSON library, knows its neighbours: IEEE 754.
+#: The largest integer whose neighbours a double, and so every JSON library, can represent: IEEE 754.
 LAST = 9007199254740991
 HEADERS = {"Content-Type": SAFETENSORS}
 MOMENTUM = {
@@ -29,7 +29,7 @@ TORCH = {**MOMENTUM, "optimizer": {"type": "adam", "framework": "torch"}}
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[tuple[Api, Path]]:
-    """A daemon with a directory of its own, which is opened again at the end: each model is what it was."""
+    """A daemon with its own directory, which is opened again at the end: every model must be unchanged."""
     with Daemon(data_dir=tmp_path) as daemon:
         api = Api(daemon.host, daemon.port)
         yield api, tmp_path
@@ -48,7 +48,7 @@ def push(api: Api, model: str, *names: str, query: str = "") -> Answer:
 
 
 def refused(answer: Answer, *words: str) -> None:
-    """The steps are used up, and the answer says what to do."""
+    """Checks that the steps are used up, and that the answer says what to do."""
     problem = answer.expect(409).json()
     assert problem["type"] == "/problems/steps-used-up", problem
     for word in (str(LAST), "othing was applied", "PUT .../state", *words):
@@ -56,13 +56,13 @@ def refused(answer: Answer, *words: str) -> None:
 
 
 def checkpoint(api: Api, model: str) -> int:
-    """A checkpoint's number."""
+    """Saves a checkpoint and returns its number."""
     return api("POST", f"/v1/models/{model}/checkpoints", {}).expect(201).json()["id"]
 
 
 @pytest.mark.parametrize("definition", [MOMENTUM, TORCH], ids=["mindspore", "torch"])
 def test_the_last_push(directory: tuple[Api, Path], definition: dict[str, Any]) -> None:
-    """One step before the last a push is taken, the next is not; a checkpoint of it restores and is a model."""
+    """One push succeeds and the next does not; a checkpoint restores and makes a model."""
     api, _ = directory
     api.create("m", {**definition, "step": LAST - 1})
     first = checkpoint(api, "m")
@@ -84,7 +84,7 @@ def test_the_last_push(directory: tuple[Api, Path], definition: dict[str, Any]) 
 
 
 def test_pushes_at_once(directory: tuple[Api, Path]) -> None:
-    """Of several that are in progress together only one is the last."""
+    """Of several pushes in progress, only one takes the last step."""
     api, _ = directory
     api.create("m", {**MOMENTUM, "step": LAST - 2})
     ways = [http.client.HTTPConnection(api.host, api.port, timeout=90) for _ in range(6)]
@@ -98,7 +98,7 @@ def test_pushes_at_once(directory: tuple[Api, Path]) -> None:
 
 
 def test_a_state_at_the_end(directory: tuple[Api, Path]) -> None:
-    """`PUT .../state` takes the last step, and no later one; a smaller one goes on."""
+    """`PUT .../state` accepts the last step, and none beyond it; after an import of a smaller one pushes continue."""
     api, _ = directory
     api.create("m", MOMENTUM)
 
@@ -115,7 +115,7 @@ def test_a_state_at_the_end(directory: tuple[Api, Path]) -> None:
 
 
 def test_counts_of_parameters(directory: tuple[Api, Path]) -> None:
-    """The framework torch counts per parameter: one that is used up takes no gradient, the others do."""
+    """The framework torch counts per parameter: one whose count is used up takes no gradient, the others do."""
     api, _ = directory
     api.create("m", TORCH)
     tensors = {f"w#{slot}": np.zeros(1, np.float32) for slot in ("exp_avg", "exp_avg_sq")}
@@ -146,7 +146,7 @@ def test_steps_of_a_loss_scale(directory: tuple[Api, Path]) -> None:
 
 
 def test_a_definition_beyond_the_end(api: Api, name: str) -> None:
-    """2^53 is no step."""
+    """2^53 is not a valid step."""
     problem = api("PUT", f"/v1/models/{name}", {**MOMENTUM, "step": LAST + 1}).expect(422).json()
     assert problem["errors"][0]["pointer"] == "/step"
     api.create(name, {**MOMENTUM, "step": LAST})

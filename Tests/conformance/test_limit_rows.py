@@ -1,4 +1,4 @@
-"""Every bound that the code names is a row of the table of limits, or is listed here with the reason why it is none."""
+"""Every bound in the code is a row of the table of limits, or is listed here with the reason why it is not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unsanitized
 SOURCES = REPOSITORY / "Sources"
 TABLE = (SOURCES / "ParameterServer/Limits/LimitTable.swift").read_text()
 TYPE = re.compile(r"^(?:(?:public|private|fileprivate|final|indirect) )*(?:struct|class|enum|extension|protocol) (\w+)")
-#: A constant whose name says that it is a bound, and whose value is written where it is declared.
+#: A constant whose name marks it as a bound, and whose value is in its declaration.
 BOUND = re.compile(
     r" static (?:let|var) ((?:most|maximum|longest|largest|kept|reserved)\w*|limit|\w+Limit)\b.* [={] [\d(]"
 )
@@ -21,7 +21,7 @@ FIXED = re.compile(r" static let (\w+)\b.* = ")
 FIXED_FILES = ("FixedLimits.swift", "ServingConfiguration.swift", "DefinitionLimits.swift")
 #: A number of three digits and more in a comparison: a bound without a name.
 BARE = re.compile(r"(?:[^-=<>][<>]=?|\bmin\([^()]*,) *\d[\d_]{2,}\b")
-#: Bounds that no client and no operator meets, and the reason.
+#: Bounds that affect no client and no operator, with the reason.
 INTERNAL = {
     "BeyondRange.mostBytes": "how much of a header names take; `beyond-range` counts them",
     "BetaPower.limit": "beyond it every power is the same number",
@@ -66,7 +66,7 @@ def bounds() -> Iterator[tuple[str, str]]:
 
 
 def test_every_bound_is_a_row() -> None:
-    """Or has its reason above; a reason whose bound is gone goes too."""
+    """Other bounds have a reason above; a reason whose bound is gone fails."""
     found = list(bounds())
     assert len(found) > 50
     missing = [place for place in found if place[1] not in TABLE and place[1] not in INTERNAL]
@@ -77,7 +77,7 @@ def test_every_bound_is_a_row() -> None:
 
 
 def test_no_bound_is_without_a_name() -> None:
-    """A comparison with a number says nowhere what the number is; statuses of HTTP are names."""
+    """A bare number in a comparison does not say what it bounds; statuses of HTTP are names."""
     bare = [
         f"{path.relative_to(SOURCES)}:{number}: {line.strip()}"
         for room in ("HTTPServing", "ParameterAPI", "ParameterServing")

@@ -1,4 +1,4 @@
-"""Names of a million characters: refused before anything is looked up, by an answer of a readable length."""
+"""Names of a million characters are refused before any lookup, by an answer of a readable length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.wire import Answer, Api
 SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1, "parameters": {"w": [0, 0]}}
 LONG = 1_000_000
 
-#: Where a definition holds a name or a word, with NAME for it.
+#: The places of a name or a word in a definition, with NAME for it.
 DEFINITIONS: dict[str, dict[str, Any]] = {
     "optimizer": {"optimizer": "NAME"},
     "optimizer with a prefix": {"optimizer": "torch.NAME"},
@@ -40,7 +40,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
     "consistency": {"consistency": {"mode": "NAME"}},
 }
 
-#: Where other bodies do: method, path under the model, body.
+#: The places in other bodies: method, path under the model, body.
 BODIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "patched group": ("PATCH", "", {"groups": {"NAME": {"lr": 1}}}),
     "patched group by name": ("PATCH", "", {"groups": [{"name": "NAME", "lr": 1}]}),
@@ -55,12 +55,12 @@ BODIES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 def refused(api: Api, method: str, path: str, body: dict[str, Any], name: str) -> Answer:
-    """The refusal of a body with this name in it: it comes soon and is short."""
+    """Checks that a body with this name is refused quickly and with a short answer."""
     text = json.dumps(body, ensure_ascii=False).replace("NAME", name).encode()
     start = time.monotonic()
     answer = api(method, path, text, Content_Type="application/json")
     assert answer.status in (400, 404, 409, 422), answer
-    # Reading takes some 20 ms; looking up took 3 to 8 seconds.
+    # Reading takes some 20 ms; lookups took 3 to 8 seconds.
     assert time.monotonic() - start < 2
     assert len(answer.body) < 8192, answer.body[:200]
     return answer
@@ -69,7 +69,7 @@ def refused(api: Api, method: str, path: str, body: dict[str, Any], name: str) -
 @pytest.mark.parametrize("letter", ["x", "\u00e9", "_"], ids=ascii)
 @pytest.mark.parametrize("place", DEFINITIONS)
 def test_in_a_definition(api: Api, name: str, place: str, letter: str) -> None:
-    """The daemon continues, and nothing was created."""
+    """The daemon continues and has created nothing."""
     for length in (LONG, 3000):
         refused(api, "PUT", f"/v1/models/{name}", {**SGD, **DEFINITIONS[place]}, letter * length)
     api("GET", f"/v1/models/{name}").expect(404)
@@ -77,7 +77,7 @@ def test_in_a_definition(api: Api, name: str, place: str, letter: str) -> None:
 
 @pytest.mark.parametrize("place", BODIES)
 def test_in_another_body(api: Api, demo: str, place: str) -> None:
-    """The model stays as it was."""
+    """The model is unchanged."""
     method, path, body = BODIES[place]
     before = api.get(f"/v1/models/{demo}").body
     for length in (LONG, 3000):
@@ -89,14 +89,14 @@ def test_in_another_body(api: Api, demo: str, place: str) -> None:
     "path", ["/lr?param=NAME", "/lr?group=NAME", "/parameters?name=NAME", "/parameters/NAME", "/NAME", "?NAME=1"]
 )
 def test_in_a_target(api: Api, demo: str, path: str) -> None:
-    """A target has a limit of its own; what is below it is told shortly too."""
+    """A target has its own limit; a name below it gets a short answer too."""
     answer = api("GET", f"/v1/models/{demo}{path}".replace("NAME", "x" * 4000))
     assert answer.status in (400, 404, 422), answer
     assert len(answer.body) < 2048, answer.body[:200]
 
 
 def test_the_longest_name_is_told_whole(api: Api, name: str) -> None:
-    """256 characters are a name that a parameter may have."""
+    """A parameter may have a name of 256 characters, and the answer shows it whole."""
     longest = "n" * 256
     api.create(name, {**SGD, "parameters": {longest: [1]}})
     detail = api("GET", f"/v1/models/{name}/parameters/{longest[1:]}m").expect(404).json()["detail"]

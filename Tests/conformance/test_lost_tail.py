@@ -1,4 +1,4 @@
-"""What a power cut takes where pushes do not wait for the disk: no version that was shown comes again as another."""
+"""After a power cut, in modes that do not wait for the disk, no version that was shown gets other content."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ DEFINITION = {"optimizer": "sgd", "learning_rate": 1.0, "parameters": {"w": [0.0
 
 
 class Cache:
-    """Every version that was ever shown, as a cache in front of the daemon would hold it."""
+    """Keeps every version that was shown, as a cache in front of the daemon would."""
 
     def __init__(self) -> None:
         self.bodies: dict[str, bytes] = {}
 
     def pull(self, api: Api, model: str) -> dict:
-        """Pulls, and fails where the same tag, cursor or address was seen with other content."""
+        """Pulls, and fails if the same tag, cursor or address was seen with other content."""
         answer = api.get(f"/v1/models/{model}/parameters")
         for name in (answer.headers["etag"], answer.headers["content-location"], answer.json()["cursor"]):
             assert self.bodies.setdefault(name, answer.body) == answer.body, f"{name} names two states"
@@ -27,7 +27,7 @@ class Cache:
 
 
 def push(api: Api, model: str, values: list[float], cache: Cache) -> dict:
-    """Pushes each value, pulls after each; answers the last pull."""
+    """Pushes each value and pulls after each; returns the last pull."""
     for value in values:
         api.push(model, {"w": [value]})
         shown = cache.pull(api, model)
@@ -36,7 +36,7 @@ def push(api: Api, model: str, values: list[float], cache: Cache) -> dict:
 
 @pytest.mark.parametrize("mode", ["none", "interval"])
 def test_a_version_never_names_two_states(tmp_path: Path, mode: str) -> None:
-    """The tail of the journal is lost behind a warm cache, twice; then the daemon changes to synced pushes."""
+    """The journal loses its tail behind a warm cache, twice; then the daemon changes to synced pushes."""
     place, kept = tmp_path / "data", tmp_path / "kept"
     cache = Cache()
     arguments = ("--durability", "none" if mode == "none" else "interval:60000")
@@ -52,7 +52,7 @@ def test_a_version_never_names_two_states(tmp_path: Path, mode: str) -> None:
         daemon.kill()
         if round_number == 2:
             break
-        # The segments are as they were before; what the daemon noted durably beside them is still there.
+        # The segments are as before; the files that the daemon synced beside them are kept.
         for segment in (kept / "journal").glob("segment-*"):
             shutil.copy(segment, place / "journal")
         api = (daemon := Victim(place, *arguments)).api()
@@ -80,7 +80,7 @@ def test_the_uid_of_a_lost_creation_is_not_given_again(tmp_path: Path) -> None:
 
 
 def test_a_stop_in_good_order_leaves_no_version_out(tmp_path: Path) -> None:
-    """Versions go on by one over a restart, in every mode."""
+    """Versions rise by one over a restart, in every mode."""
     for mode in ("none", "interval:60000", "group"):
         place = tmp_path / mode.replace(":", "-")
         daemon = Victim(place, "--durability", mode)

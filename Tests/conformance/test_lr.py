@@ -1,4 +1,4 @@
-"""Learning rate and weight decay: now, at a step, over a range, per parameter, as CSV, SVG and sparklines."""
+"""Learning rate and weight decay: current, at a step, over a range, per parameter, as CSV, SVG and sparklines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def model(api: Api, name: str) -> str:
 
 
 def test_rate_of_the_next_update(api: Api, model: str) -> None:
-    """What the next update will use; asking does not move the step."""
+    """The answer is the rate of the next update, and a query does not advance the step."""
     for _ in range(2):
         answer = api.get(f"/v1/models/{model}/lr").json()
     assert answer["step"] == 0
@@ -40,7 +40,7 @@ def test_rate_at_a_step(api: Api, model: str) -> None:
 
 
 def test_range(api: Api, model: str) -> None:
-    """Ranges include `to`."""
+    """A range includes its end."""
     answer = api.get(f"/v1/models/{model}/lr?from=0&to=2000&every=1000").json()
     assert answer["steps"] == [0, 1000, 2000]
     assert answer["lr"]["conv"] == pytest.approx([0.05] * 3)
@@ -48,7 +48,7 @@ def test_range(api: Api, model: str) -> None:
 
 
 def test_per_parameter(api: Api, model: str) -> None:
-    """`get_lr_parameter`: the value now, and the definition behind it."""
+    """`get_lr_parameter`: the current value, and its definition."""
     answer = api.get(f"/v1/models/{model}/lr?param=conv1.weight&param=fc.bias").json()
     conv, bias = answer["parameters"]
     assert conv == {"name": "conv1.weight", "group": "conv", "lr": 0.05, "learning_rate": 0.05}
@@ -56,13 +56,13 @@ def test_per_parameter(api: Api, model: str) -> None:
 
 
 def test_unknown_parameter(api: Api, model: str) -> None:
-    """404 with the nearest names."""
+    """An unknown parameter is 404 with the nearest names."""
     problem = api("GET", f"/v1/models/{model}/lr?param=conv1.wieght").expect(404).json()
     assert "conv1.weight" in problem["detail"]
 
 
 def test_array_as_definition_and_past_its_end(api: Api, name: str) -> None:
-    """The whole array is the definition; a step past its end is 409, and so is a range that passes it."""
+    """The definition is the whole array; a step past its end is 409, and so is a range that goes beyond it."""
     api.create(name, {"optimizer": "sgd", "learning_rate": [0.5, 0.25, 0.1], "parameters": {"w": [0, 0]}})
     assert api.get(f"/v1/models/{name}/lr?param=w").json()["parameters"][0]["learning_rate"] == [0.5, 0.25, 0.1]
     assert api.get(f"/v1/models/{name}/lr?from=0&to=2").json()["lr"]["default"] == [0.5, 0.25, 0.1]
@@ -72,7 +72,7 @@ def test_array_as_definition_and_past_its_end(api: Api, name: str) -> None:
 
 
 def test_weight_decay(api: Api, model: str) -> None:
-    """As configured, and times the loss scale, which is what `get_weight_decay` returns."""
+    """The answer has the configured value, and its product with the loss scale, which `get_weight_decay` returns."""
     answer = api.get(f"/v1/models/{model}/weight_decay").json()
     assert (answer["step"], answer["loss_scale"]) == (0, 1024)
     assert answer["weight_decay"] == pytest.approx({"conv": 0, "rest": 0.0001})
@@ -80,7 +80,7 @@ def test_weight_decay(api: Api, model: str) -> None:
 
 
 def test_dynamic_weight_decay_over_a_range(api: Api, name: str) -> None:
-    """The same queries as `lr`."""
+    """Weight decay supports the same queries as `lr`."""
     decay = {"schedule": "exponential_decay_lr", "learning_rate": 0.5, "decay_rate": 0.5, "decay_steps": 1}
     body = {"optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": 0.1, "weight_decay": decay}
     api.create(name, {**body, "parameters": {"w": [0]}})
@@ -89,7 +89,7 @@ def test_dynamic_weight_decay_over_a_range(api: Api, name: str) -> None:
 
 
 def test_csv(api: Api, model: str) -> None:
-    """A column for the step and one for each group."""
+    """The table has a column for the step and one for each group."""
     answer = api.get(f"/v1/models/{model}/lr.csv?from=0&to=10&every=5")
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.reader(io.StringIO(answer.body.decode())))
@@ -99,7 +99,7 @@ def test_csv(api: Api, model: str) -> None:
 
 
 def test_svg(api: Api, model: str) -> None:
-    """A well-formed picture that names the groups."""
+    """The picture is well-formed and names the groups."""
     answer = api.get(f"/v1/models/{model}/lr.svg?from=0&to=2000")
     assert answer.headers["content-type"].startswith("image/svg+xml")
     assert ElementTree.fromstring(answer.body).tag.endswith("svg")
@@ -115,12 +115,12 @@ def picture(api: Api, name: str, groups: list[str], rate: object, query: str) ->
 
 
 def all_of(root: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
-    """The elements of a kind."""
+    """All elements of a kind."""
     return list(root.iter(f"{{http://www.w3.org/2000/svg}}{tag}"))
 
 
 def test_svg_of_many_groups(api: Api, name: str) -> None:
-    """Each of 24 has a line of its own kind; no name leaves the picture, however long."""
+    """Each of 24 groups has its own style of line; every name, however long, stays inside the picture."""
     groups = [f"backbone.stage{i}.convolutions.{'without-' * (i % 9)}bias.{i}" for i in range(24)]
     root = picture(api, name, groups, COSINE, "?from=0&to=2000")
     lines = all_of(root, "polyline")
@@ -131,12 +131,12 @@ def test_svg_of_many_groups(api: Api, name: str) -> None:
         assert float(text.get("y")) < height
         if text.get("text-anchor") is None and text.get("class") is None:
             assert float(text.get("x")) + 6 * len(words) < width, words
-    assert [title.text for title in all_of(root, "title")]  # a name that was cut is told in full
+    assert [title.text for title in all_of(root, "title")]  # a shortened name is given in full
     assert all("…" in "".join(text.itertext()) for text in all_of(root, "text") if len(text))
 
 
 def test_svg_of_one_step(api: Api, name: str) -> None:
-    """An array of one entry, the default range of which is one step: a mark for each group, none above another."""
+    """The default range of an array of one entry is one step: each group has its own mark."""
     root = picture(api, name, ["a", "b", "c"], [0.5], "")
     marks = [line for line in all_of(root, "line") if line.get("class").startswith("dot")]
     places = {(mark.get("x1"), mark.get("y1")) for mark in marks}
@@ -145,7 +145,7 @@ def test_svg_of_one_step(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
 def test_svg_ticks_are_steps(api: Api, name: str, count: int) -> None:
-    """There is no step 0.5."""
+    """The axis has no step 0.5."""
     root = picture(api, name, ["a"], [0.5] * count, "")
     ticks = [text.text for text in all_of(root, "text") if text.get("text-anchor") == "middle"]
     assert ticks and all(tick.isdigit() for tick in ticks)
@@ -153,7 +153,7 @@ def test_svg_ticks_are_steps(api: Api, name: str, count: int) -> None:
 
 
 def test_sparklines(api: Api, model: str) -> None:
-    """One line of text per group."""
+    """Each group is one line of text."""
     answer = api.get(f"/v1/models/{model}/lr.txt?from=0&to=2000&every=40")
     assert answer.headers["content-type"].startswith("text/plain")
     text = answer.body.decode()
@@ -161,7 +161,7 @@ def test_sparklines(api: Api, model: str) -> None:
 
 
 def test_preview_without_a_model(api: Api) -> None:
-    """A definition evaluated at once; never more than 100,000 points."""
+    """The preview evaluates a definition at once and returns at most 100,000 points."""
     answer = api("POST", "/v1/lr_preview", {"learning_rate": [0.5, 0.25], "from": 0, "to": 1}).expect(200).json()
     assert answer == {"steps": [0, 1], "lr": [0.5, 0.25]}
     api("POST", "/v1/lr_preview", {"learning_rate": COSINE, "from": 0, "to": 99_999}).expect(200)
@@ -180,7 +180,7 @@ def test_sequence(api: Api) -> None:
 
 
 def test_refused_append_tells_how_to_extend_all_arrays(api: Api, name: str) -> None:
-    """The model's array and the groups' have one length: what the refusal proposes is taken."""
+    """The model's array and the groups' have one length; the definition that the refusal suggests is accepted."""
     groups = [{"name": "a", "params": ["a"], "lr": [2, 2]}, {"name": "b", "params": ["b"]}]
     api.create(
         name, {"optimizer": "sgd", "learning_rate": [1, 1], "parameters": {"a": [0], "b": [0]}, "groups": groups}

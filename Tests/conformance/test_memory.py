@@ -1,4 +1,4 @@
-"""Memory is what --memory says: 64 connections do what takes the most, and the daemon stays near its limit."""
+"""64 connections send the most expensive requests, and the daemon's memory stays near --memory."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def daemon(start: Callable[..., Daemon]) -> Daemon:
 
 
 def client(daemon: Daemon) -> Api:
-    """A client of its own."""
+    """A client with its own connection."""
     return Api(daemon.host, daemon.port)
 
 
 def check(daemon: Daemon, what: str, limit: int = LIMIT) -> None:
-    """Prints the figure, and fails where it is beyond what --memory allows; the daemon continues and gives all back."""
+    """Prints the figure, compares it with the limit of --memory, and checks that the daemon frees all of it."""
     figure, allowed = taken(daemon), limit + limit // 4 + (64 << 20)
     print(f"{what}: {figure / 2**20:.0f} MiB of {allowed / 2**20:.0f}")
     assert figure < allowed
@@ -39,19 +39,19 @@ def check(daemon: Daemon, what: str, limit: int = LIMIT) -> None:
 
 
 def vector(api: Api, count: int, optimizer: str = "sgd", **more: object) -> None:
-    """A model `m` with one parameter of so many zeros."""
+    """A model `m` with one parameter of the given number of zeros."""
     body = {"optimizer": optimizer, "parameters": {"w": {"shape": [count], "init": "zeros"}}, **more}
     api.create("m", body)
 
 
 def all_at_once(idlers: list[Idler], *request: object, **headers: str) -> list[int]:
-    """Every connection sends the request; the statuses."""
+    """Sends the request on every connection; returns the statuses."""
     with ThreadPoolExecutor(len(idlers)) as pool:
         return list(pool.map(lambda idler: idler.send(*request, **headers).status, idlers))
 
 
 def test_unread_states(daemon: Daemon) -> None:
-    """Copies of slots are made where there is room for them; all who ask for one state share one."""
+    """The daemon copies slots only where there is room; all requests for one state share the copy."""
     api = client(daemon)
     vector(api, 2_000_000, "adam")
     with idlers(daemon) as readers:
@@ -65,7 +65,7 @@ def test_unread_states(daemon: Daemon) -> None:
 
 
 def test_pinned_versions(daemon: Daemon) -> None:
-    """A version that a slow pull holds stays counted, and pushes that would make one too many wait."""
+    """A version that a slow pull holds stays counted, and a push that would make one too many waits."""
     api = client(daemon)
     vector(api, 2_000_000)
     gradient = {"w": np.ones(2_000_000, np.float32)}
@@ -81,7 +81,7 @@ def test_pinned_versions(daemon: Daemon) -> None:
 
 
 def test_curves_of_many_groups(daemon: Daemon) -> None:
-    """60 million rates do not fit, and are not begun."""
+    """60 million rates do not fit, and the daemon does not begin to compute them."""
     api = client(daemon)
     names = [f"p{number}" for number in range(2000)]
     groups = [{"params": [name], "lr": 0.1} for name in names]
@@ -94,20 +94,20 @@ def test_curves_of_many_groups(daemon: Daemon) -> None:
 
 
 def test_dry_runs(daemon: Daemon) -> None:
-    """Every stage of a dry run is counted before it is made."""
+    """Every stage of a dry run is counted before it is computed."""
     api = client(daemon)
     vector(api, 300_000, "adam")
     body = safetensors.numpy.save({"w": np.random.default_rng(1).normal(size=300_000).astype(np.float32)})
     target = "/v1/models/m/gradients?dry_run=1&stages=1"
     with idlers(daemon) as readers:
         statuses = all_at_once(readers, "POST", target, body, Content_Type=SAFETENSORS)
-        # Where memory is short, the slowest bodies make room.
+        # When memory is short, the slowest bodies make room.
         assert set(statuses) <= {200, 408, 503} and 200 in statuses
         check(daemon, "dry runs")
 
 
 def test_appends(daemon: Daemon) -> None:
-    """Rates that earlier versions had are counted as long as someone may read them."""
+    """Rates of earlier versions are counted as long as a client may read them."""
     api = client(daemon)
     api.create("m", {"optimizer": "sgd", "learning_rate": [0.5], "parameters": {"w": [0]}})
     rates = json.dumps({"learning_rate": {"append": [0.5] * 500_000}}).encode()
@@ -117,7 +117,7 @@ def test_appends(daemon: Daemon) -> None:
 
 
 def test_unknown_names(daemon: Daemon) -> None:
-    """What is said of 65,000 names that a model of 30,000 does not have."""
+    """An answer about 65,000 unknown names in a model of 30,000."""
     api = client(daemon)
     api.create("m", {"optimizer": "sgd", "parameters": {f"block.{n}.weight": [0] for n in range(30_000)}})
     body = json.dumps({"gradients": {f"layer.{number}.weight": [0] for number in range(65_000)}}).encode()
@@ -128,7 +128,7 @@ def test_unknown_names(daemon: Daemon) -> None:
 
 
 def test_model_pages(daemon: Daemon) -> None:
-    """Pages that no one reads."""
+    """Clients do not read the pages."""
     api = client(daemon)
     api.create("m", {"optimizer": "sgd", "parameters": {f"layer.{n}.weight": [0] for n in range(30_000)}})
     with idlers(daemon) as readers:
@@ -138,7 +138,7 @@ def test_model_pages(daemon: Daemon) -> None:
 
 
 def test_documents(daemon: Daemon) -> None:
-    """Documents of empty objects, which take 80 times their length: all but their last byte, then the rest at once."""
+    """Documents of empty objects take 80 times their length: all arrive except the last byte, then the rest at once."""
     api = client(daemon)
     vector(api, 1)
     body = b'{"rows":[' + b"{}," * 1_300_000 + b"{}]}"
@@ -157,7 +157,7 @@ def test_documents(daemon: Daemon) -> None:
 
 
 def test_receipts(start: Callable[..., Daemon]) -> None:
-    """Receipts of 2,500 groups, whose rates differ from step to step, of more workers than there is room for."""
+    """Receipts of 2,500 groups with rates that differ at each step, of more workers than there is room for."""
     daemon = start("--memory", "64M", "--durability", "none")
     api = client(daemon)
     names = [f"p{number}" for number in range(2500)]
@@ -174,7 +174,7 @@ def test_receipts(start: Callable[..., Daemon]) -> None:
 
 
 def push_of(daemon: Daemon, worker: int) -> int:
-    """The status of a worker's first push; the answer's 75 kB stay unread."""
+    """Returns the status of a worker's first push; 75 kB of the answer stay unread."""
     idler = Idler(daemon)
     body = json.dumps({"gradients": {"p0": [1]}, "worker": f"worker-{worker}", "seq": 1}).encode()
     try:
@@ -184,7 +184,7 @@ def push_of(daemon: Daemon, worker: int) -> int:
 
 
 def test_plans(start: Callable[..., Daemon]) -> None:
-    """Names of parameters: 16 models of 30,000 do not fit, though they have no more numbers than that."""
+    """Names of parameters count: 16 models of 30,000 do not fit, although their numbers would."""
     daemon = start("--memory", "64M", "--durability", "none")
     api = client(daemon)
     body = {"optimizer": "sgd", "parameters": {f"layer.{number}.weight": [0] for number in range(30_000)}}
@@ -194,7 +194,7 @@ def test_plans(start: Callable[..., Daemon]) -> None:
 
 
 def test_connections(start: Callable[..., Daemon]) -> None:
-    """Connections are counted: each holds 40 kB once it has sent a second request."""
+    """Each connection holds 40 kB once it has sent a second request."""
     daemon = start("--memory", "64M")
     with idlers(daemon, 5000) as connections:
         kept = sum(asks_twice(connection) for connection in connections)
@@ -203,12 +203,12 @@ def test_connections(start: Callable[..., Daemon]) -> None:
 
 
 def check_small(daemon: Daemon, what: str) -> None:
-    """The same as `check` for a daemon with 64 MiB."""
+    """Does what `check` does, for a daemon with 64 MiB."""
     check(daemon, what, 64 << 20)
 
 
 def asks_twice(connection: Idler) -> bool:
-    """Whether two requests are answered and the connection stays."""
+    """Whether two requests are answered and the connection stays open."""
     try:
         for _ in range(2):
             connection.send("GET", "/livez")
@@ -220,7 +220,7 @@ def asks_twice(connection: Idler) -> bool:
 
 @pytest.mark.parametrize("share", [50, 100])
 def test_slow_bodies(start: Callable[..., Daemon], share: int) -> None:
-    """90 bodies at 80 kB/s do not keep a push of 40 MB out: they pay for what has come, and the slowest go first."""
+    """90 bodies at 80 kB/s do not block a push of 40 MB: they pay for what has arrived, and the slowest are cut."""
     limits = ("--limit", f"body-memory-per-model={share}%")
     daemon = start("--memory", str(LIMIT), "--durability", "none", *limits)
     api = client(daemon)
@@ -234,7 +234,7 @@ def test_slow_bodies(start: Callable[..., Daemon], share: int) -> None:
         drip = threading.Thread(target=dripping, args=(senders, body, stop))
         drip.start()
         try:
-            # Until they hold all that they may beside the model, or all that is left.
+            # Wait until they hold everything that is left beside the model.
             most = min(LIMIT * share // 100 + (20 << 20), LIMIT - (80 << 20))
             full = within(120, lambda: api.get("/v1/server").json()["memory"]["reserved"] > most)
             assert full, "90 bodies do not hold much"
@@ -247,7 +247,7 @@ def test_slow_bodies(start: Callable[..., Daemon], share: int) -> None:
 
 
 def dripping(senders: list[Idler], body: bytes, stop: threading.Event) -> None:
-    """Sends 80 kB/s on each connection that is left, except for the last megabyte."""
+    """Sends 80 kB/s on each open connection, except for the last megabyte."""
     sent, alive = 0, list(senders)
     while not stop.is_set():
         piece = body[sent : sent + 40_000] if sent < len(body) - (1 << 20) else b""
@@ -261,7 +261,7 @@ def dripping(senders: list[Idler], body: bytes, stop: threading.Event) -> None:
 
 
 def within(seconds: float, is_true: Callable[[], bool]) -> bool:
-    """Whether it becomes true in time; asked twice a second."""
+    """Whether the condition becomes true in time; it is checked twice per second."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if is_true():

@@ -1,4 +1,4 @@
-"""The mistakes that people bring from other libraries: each refusal says the line to write, and that line works."""
+"""Mistakes that people bring from other libraries: each refusal shows the line to write, and that line works."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ EMBEDDED = re.compile(r"`(\{.*?\}|\".*?\":.*?)`[ .,?]")
 
 
 def without(key: str, **members: Any) -> dict[str, Any]:
-    """The definition with other members instead of one."""
+    """The definition without some members and with others."""
     return {name: value for name, value in SGD.items() if name != key} | members
 
 
 def line(answer: Answer) -> Any:
-    """The JSON that the detail says to write; members without their braces are an object anyway."""
+    """The JSON that the detail tells the reader to write; members without braces become an object."""
     detail = answer.expect(422).json()["detail"]
     assert detail.endswith("Nothing was applied.")
     found = EMBEDDED.findall(detail)
@@ -34,7 +34,7 @@ def line(answer: Answer) -> Any:
     return json.loads(text)
 
 
-#: A definition, what its refusal has to name, and where in the definition the line belongs.
+#: A definition, the words that its refusal must contain, and the place of the line in the definition.
 DEFINITIONS: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
     "lr": (without("learning_rate", lr=0.25), ["no `lr`", '`"learning_rate":0.25`'], ()),
     "params": (without("parameters", params={"w": [0, 0]}, parameters={"w": [0, 0]}), ["no `params`"], ()),
@@ -92,7 +92,7 @@ DEFINITIONS: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("mistake", DEFINITIONS, ids=str)
 def test_definition(api: Api, name: str, mistake: str) -> None:
-    """The words of another library are refused with ours; ours, at that place, create the model."""
+    """Words of another library are refused with paramd's words, which create the model at that place."""
     definition, fragments, place = DEFINITIONS[mistake]
     answer = api("PUT", f"/v1/models/{name}", definition)
     detail = answer.expect(422).json()["detail"]
@@ -106,7 +106,7 @@ def test_definition(api: Api, name: str, mistake: str) -> None:
 
 
 def put(definition: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
-    """Writes the advised members at their place, over an object of the same type."""
+    """Writes the suggested members at their place, over an object of the same type."""
     if not place:
         definition.update(value)
         return
@@ -120,7 +120,7 @@ def put(definition: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     definition.update(inside)
 
 
-#: A push, and what its refusal has to name.
+#: A push, and the words that its refusal must contain.
 PUSHES: dict[str, tuple[Any, list[str]]] = {
     "grads": ({"grads": {"w": [1, -2]}}, ["nknown field `grads`", '`{"gradients":{"w":[1,-2]}}`']),
     "at the top level": ({"w": [1, -2]}, ["`w` is a parameter", '`{"gradients":{"w":[1,-2]}}`']),
@@ -130,7 +130,7 @@ PUSHES: dict[str, tuple[Any, list[str]]] = {
 
 @pytest.mark.parametrize("mistake", PUSHES, ids=str)
 def test_push(api: Api, demo: str, mistake: str) -> None:
-    """The line in the refusal is the push that was meant."""
+    """The line in the refusal is the intended push."""
     body, fragments = PUSHES[mistake]
     answer = api("POST", f"/v1/models/{demo}/gradients", body)
     detail = answer.expect(422).json()["detail"]
@@ -141,7 +141,7 @@ def test_push(api: Api, demo: str, mistake: str) -> None:
 
 
 def test_nothing_as_a_gradient(api: Api, demo: str) -> None:
-    """`None` of Python and the nulls that JSON.stringify makes of NaN say where they come from."""
+    """The refusal says where `None` of Python, and the nulls that JSON.stringify makes of NaN, come from."""
     whole = api.push(demo, {"w": None}, 422).json()["detail"]
     assert "p.grad that is None" in whole and "leave `w` out" in whole
     inside = api.push(demo, {"w": [1, None]}, 422).json()
@@ -149,12 +149,12 @@ def test_nothing_as_a_gradient(api: Api, demo: str) -> None:
     assert inside["errors"][0]["pointer"] == "/gradients/w/1"
 
 
-#: What some classes need beside their name.
+#: Arguments that some classes need besides their name.
 NEEDED: dict[str, dict[str, Any]] = {"Momentum": {"momentum": 0.9}, "LARS": {"optimizer": "sgd"}}
 
 
 def test_every_listed_optimizer_creates_a_model(api: Api, name: str) -> None:
-    """`/v1/server` lists names that can be written, as a string and as `type`."""
+    """`/v1/server` lists names that work as a string and as `type`."""
     for listed in api.get("/v1/server").json()["optimizers"]:
         forms = [{"type": listed, **NEEDED.get(listed, {})}, *([listed] if listed not in NEEDED else [])]
         rate = {} if listed == "AdaFactor" else {"learning_rate": 0.1}
@@ -165,7 +165,7 @@ def test_every_listed_optimizer_creates_a_model(api: Api, name: str) -> None:
 
 
 def test_framework_beside_its_prefix(api: Api, name: str) -> None:
-    """`torch.Adam` may say `torch` again, but not another framework."""
+    """`torch.Adam` may repeat the framework `torch`, but not name another."""
     both = without("optimizer", optimizer={"type": "torch.Adam", "framework": "torch"})
     api.create(name, both)
     other = without("optimizer", optimizer={**both["optimizer"], "framework": "mindspore"})
@@ -176,7 +176,7 @@ def test_framework_beside_its_prefix(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("target", ["/v1/models/{name}", "/v1/models"])
 def test_put_left_out(api: Api, daemon: Daemon, name: str, target: str) -> None:
-    """`curl --json` sends POST: the refusal holds the whole command, with PUT."""
+    """`curl --json` sends POST: the refusal shows the whole command, with PUT."""
     # The line names `demo` where the request names no model; another test may have left one.
     api("DELETE", "/v1/models/demo")
     answer = api("POST", target.format(name=name), SGD)
@@ -189,7 +189,7 @@ def test_put_left_out(api: Api, daemon: Daemon, name: str, target: str) -> None:
 
 
 def test_plot_past_the_end(api: Api, name: str) -> None:
-    """The remedy of a plot is a shorter range, not an appended array."""
+    """The suggested remedy is a shorter range, not an appended array."""
     rates = [0.5, 0.25, 0.125]
     api.create(name, without("learning_rate", learning_rate=rates))
     for form in ("", ".csv", ".svg", ".txt"):
@@ -202,7 +202,7 @@ def test_plot_past_the_end(api: Api, name: str) -> None:
 
 
 def files(folder: Path) -> dict[str, tuple[Path, str]]:
-    """The same array in the formats that people have, and what each is called."""
+    """The same array in common file formats, with the name of each."""
     w = np.float32([3, 4])
     np.savez(folder / "FILE.npz", w=w)
     np.save(folder / "FILE.npy", w)
@@ -220,7 +220,7 @@ def files(folder: Path) -> dict[str, tuple[Path, str]]:
 @pytest.mark.parametrize("kind", ["npz", "npy", "pickle", "hdf5"])
 @pytest.mark.parametrize("media", ["application/octet-stream", SAFETENSORS, "application/json"])
 def test_files_of_other_formats(api: Api, daemon: Daemon, demo: str, tmp_path: Path, kind: str, media: str) -> None:
-    """What begins like a zip, an array of NumPy, a pickle or HDF5 is called so; the Python and the curl line work."""
+    """Files that begin like a zip, a NumPy array, a pickle or HDF5 are named; the suggested lines work."""
     path, called = files(tmp_path)[kind]
     for method, target in (("PUT", f"/v1/models/{demo}/parameters"), ("POST", f"/v1/models/{demo}/gradients")):
         detail = api(method, target, path.read_bytes(), Content_Type=media).expect(400).json()["detail"]
@@ -241,7 +241,7 @@ def test_files_of_other_formats(api: Api, daemon: Daemon, demo: str, tmp_path: P
 
 
 def test_short_names_have_no_neighbours(api: Api) -> None:
-    """Names of one or two letters are not near to each other."""
+    """Names of one or two letters get no suggestion."""
     for model in ("qx", "qy", "qz"):
         api("PUT", f"/v1/models/{model}?replace=1", SGD)
     assert "qx" not in api("GET", "/v1/models/pk").expect(404).json()["detail"]

@@ -1,4 +1,4 @@
-"""Create, get, list, delete, groups and PATCH of models."""
+"""Models: create, get, list, delete, groups and PATCH."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LENET = {
 
 
 def test_create_answers_like_get(api: Api, name: str) -> None:
-    """201, and the same facts that a GET gives: a new model is at step 0 and version 1."""
+    """The answer is 201 with the facts that a GET returns: a new model is at step 0 and version 1."""
     created = api.create(name, LENET).json()
     assert created["model"] == name
     assert (created["step"], created["version"]) == (0, 1)
@@ -34,7 +34,7 @@ def test_create_answers_like_get(api: Api, name: str) -> None:
 
 
 def test_same_definition_again_is_200_and_another_is_409(api: Api, name: str) -> None:
-    """PUT is idempotent: only a different definition conflicts, and then nothing is touched."""
+    """PUT is idempotent: only a different definition conflicts, and changes nothing."""
     uid = api.create(name, LENET).json()["uid"]
     assert api.create(name, LENET, 200).json()["uid"] == uid
     problem = api.create(name, {**LENET, "learning_rate": 0.2}, 409).json()
@@ -43,7 +43,7 @@ def test_same_definition_again_is_200_and_another_is_409(api: Api, name: str) ->
 
 
 def test_replace_starts_over_under_a_new_uid(api: Api, demo: str) -> None:
-    """`?replace=1` forgets step and values; the uid tells that it is another model."""
+    """`?replace=1` discards step and values; the new uid identifies another model."""
     before = api.push(demo, {"w": [1, 1]}).json()
     uid = api.get(f"/v1/models/{demo}").json()["uid"]
     body = {"optimizer": "sgd", "learning_rate": 0.25, "parameters": {"w": [1, 2]}}
@@ -55,14 +55,14 @@ def test_replace_starts_over_under_a_new_uid(api: Api, demo: str) -> None:
 
 
 def test_create_only_if_absent(api: Api, demo: str, name: str) -> None:
-    """`If-None-Match: *` gives 412 when the model exists."""
+    """`If-None-Match: *` is 412 when the model exists."""
     body = {"optimizer": "sgd", "parameters": {"w": [0, 0]}}
     api("PUT", f"/v1/models/{demo}", body, If_None_Match="*").expect(412)
     api("PUT", f"/v1/models/{name}-x", body, If_None_Match="*").expect(201)
 
 
 def test_delete_then_404(api: Api, demo: str) -> None:
-    """204 without a body, then the model is gone and its name is free."""
+    """The answer is 204 without a body, then the model is gone and its name is free."""
     assert api("DELETE", f"/v1/models/{demo}").expect(204).body == b""
     api("GET", f"/v1/models/{demo}").expect(404)
     api("DELETE", f"/v1/models/{demo}").expect(404)
@@ -70,7 +70,7 @@ def test_delete_then_404(api: Api, demo: str) -> None:
 
 
 def test_list_by_prefix_and_page(api: Api, name: str) -> None:
-    """Every model once, in pages that a token continues."""
+    """Every model appears once, in pages that a token continues."""
     names = [f"{name}-{letter}" for letter in "abc"]
     for each in names:
         api.create(each, {"optimizer": "sgd", "parameters": {"w": [0]}})
@@ -91,7 +91,7 @@ def test_model_names(api: Api, bad: str) -> None:
 
 
 def test_per_parameter_facts(api: Api, name: str) -> None:
-    """The model's page says which group each parameter is in, and whether it decays and is centralized, and why not."""
+    """The model's page shows each parameter's group, whether it decays and is centralized, and why not."""
     facts = api.create(name, LENET).json()["parameters"]
     assert list(facts) == ["conv1.weight", "conv2.weight", "fc.bias"]
     conv, bias = facts["conv1.weight"], facts["fc.bias"]
@@ -103,7 +103,7 @@ def test_per_parameter_facts(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize(("rule", "centralized"), [("all", [1, 1, 1]), ("conv", [1, 1, 0]), ("mindspore", [0, 1, 0])])
 def test_centralization_rules(api: Api, name: str, rule: str, centralized: list[int]) -> None:
-    """Every tensor of rank 2, those of rank 3 and more, or those whose second dimension is a multiple of 16."""
+    """The rule selects tensors of rank 2, of rank 3 and more, or with a second dimension that is a multiple of 16."""
     shapes = {"conv1": [2, 1, 3, 3], "conv2": [2, 16, 3, 3], "dense": [2, 3], "bias": [2]}
     parameters = {key: {"shape": shape, "init": "zeros"} for key, shape in shapes.items()}
     groups = [{"params": ["*"], "grad_centralization": True}]
@@ -113,7 +113,7 @@ def test_centralization_rules(api: Api, name: str, rule: str, centralized: list[
 
 
 def test_groups_in_update_order(api: Api, name: str) -> None:
-    """Groups by name and settings, each with its parameters."""
+    """Each group has its name, settings and parameters."""
     api.create(name, LENET)
     groups = api.get(f"/v1/models/{name}/groups").json()["groups"]
     assert [group["name"] for group in groups] == ["conv", "rest"]
@@ -131,7 +131,7 @@ def test_without_groups_there_is_one_called_default(api: Api, demo: str) -> None
 
 
 def test_order_params_orders_every_answer(api: Api, name: str) -> None:
-    """Pulls, facts and the parameters of groups follow `order_params`; its other keys are ignored with a warning."""
+    """Pulls, facts and the parameters of groups follow `order_params`; its unknown keys are ignored with a warning."""
     order = ["fc.bias", "conv2.weight", "conv1.weight"]
     body = {**LENET, "groups": [*LENET["groups"], {"order_params": order, "lr": 5}]}
     created = api.create(name, body).json()
@@ -141,7 +141,7 @@ def test_order_params_orders_every_answer(api: Api, name: str) -> None:
 
 
 def test_first_match_wins_and_a_literal_beats_a_glob(api: Api, name: str) -> None:
-    """Globs are tried in the order of the groups; a literal name in a later group still beats them."""
+    """Globs are tried in the order of the groups; a literal name takes precedence even in a later group."""
     groups = [{"name": "a", "params": ["*"]}, {"name": "b", "params": ["fc.bias"]}]
     api.create(name, {**LENET, "groups": groups})
     answer = api.get(f"/v1/models/{name}/groups").json()["groups"]
@@ -152,7 +152,7 @@ def test_first_match_wins_and_a_literal_beats_a_glob(api: Api, name: str) -> Non
 
 
 def test_default_group_takes_the_rest(api: Api, name: str) -> None:
-    """Ungrouped parameters need `default_group: true`; else the refusal lists them."""
+    """Ungrouped parameters need `default_group: true`; otherwise the refusal lists them."""
     groups = [{"params": ["conv*"]}]
     problem = api.create(name, {**LENET, "groups": groups}, 422).json()
     assert "fc.bias" in problem["detail"] + str(problem.get("errors"))
@@ -162,14 +162,14 @@ def test_default_group_takes_the_rest(api: Api, name: str) -> None:
 
 
 def test_initial_step(api: Api, name: str) -> None:
-    """`"step": n` starts there: the first update uses lr(n)."""
+    """With `"step": n` the first update uses lr(n)."""
     api.create(name, {"optimizer": "sgd", "learning_rate": [9, 9, 0.5], "step": 2, "parameters": {"w": [0]}})
     receipt = api.push(name, {"w": [1]}).json()
     assert (receipt["step"], receipt["lr"]) == (3, {"default": 0.5})
 
 
 def test_initializers_are_seeded(api: Api, name: str) -> None:
-    """The same seed gives the same values in every model, another seed others; zeros and ones are exact."""
+    """A seed gives the same values in every model, another seed gives others; zeros and ones are exact."""
     kinds = ["zeros", "ones", "normal", "uniform", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform"]
     parameters: dict[str, Any] = {kind: {"shape": [8, 5], "init": kind} for kind in kinds}
     parameters["again"] = {"shape": [8, 5], "init": {"type": "normal", "seed": 0}}
@@ -185,7 +185,7 @@ def test_initializers_are_seeded(api: Api, name: str) -> None:
 
 
 def test_parameter_that_is_not_trainable(api: Api, name: str) -> None:
-    """It is pulled along, takes no gradient, and is set by import."""
+    """Pulls include it, it accepts no gradient, and an import sets it."""
     parameters = {"w": [0], "running_mean": {"shape": [2], "data": [1, 2], "trainable": False}}
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": parameters})
     api.push(name, {"w": [1], "running_mean": [1, 1]}, 422)
@@ -196,7 +196,7 @@ def test_parameter_that_is_not_trainable(api: Api, name: str) -> None:
 
 
 def test_patch_learning_rate(api: Api, demo: str) -> None:
-    """A new rate acts on the next update, raises the version and leaves the step."""
+    """A new rate affects the next update, raises the version and leaves the step unchanged."""
     api.push(demo, {"w": [1, 1]})
     version = api.get(f"/v1/models/{demo}").json()["version"]
     patched = api("PATCH", f"/v1/models/{demo}", {"learning_rate": 0.25}).expect(200).json()
@@ -205,14 +205,14 @@ def test_patch_learning_rate(api: Api, demo: str) -> None:
 
 
 def test_empty_patch_changes_nothing(api: Api, demo: str) -> None:
-    """200 and the same version."""
+    """The answer is 200 with the same version."""
     before = api.get(f"/v1/models/{demo}").json()
     answer = api("PATCH", f"/v1/models/{demo}", b"{}", Content_Type="application/merge-patch+json")
     assert answer.expect(200).json() == before
 
 
 def test_patch_of_a_group(api: Api, name: str) -> None:
-    """One group's rate changes, the other's stays; `null` returns to the optimizer's."""
+    """One group's rate changes and the other's does not; `null` restores the optimizer's rate."""
     api.create(name, LENET)
     api("PATCH", f"/v1/models/{name}/groups/conv", {"lr": 0.5}).expect(200)
     assert api.get(f"/v1/models/{name}/lr").json()["lr"] == pytest.approx({"conv": 0.5, "rest": 0.01})
@@ -221,7 +221,7 @@ def test_patch_of_a_group(api: Api, name: str) -> None:
 
 
 def test_append_extends_an_array(api: Api, name: str) -> None:
-    """Entry i stays the value of step i; what was exhausted goes on."""
+    """Entry i stays the value of step i; an exhausted schedule continues."""
     api.create(name, {"optimizer": "sgd", "learning_rate": [0.5], "parameters": {"w": [0]}})
     api.push(name, {"w": [1]})
     api.push(name, {"w": [1]}, 409)
@@ -230,14 +230,14 @@ def test_append_extends_an_array(api: Api, name: str) -> None:
 
 
 def test_patch_with_if_match(api: Api, demo: str) -> None:
-    """A stale tag is 412 and changes nothing; the current one is applied."""
+    """A stale tag is 412 and changes nothing; with the current tag the patch is applied."""
     etag = api.get(f"/v1/models/{demo}").headers["etag"]
     api("PATCH", f"/v1/models/{demo}", {"learning_rate": 0.25}, If_Match='"other"').expect(412)
     api("PATCH", f"/v1/models/{demo}", {"learning_rate": 0.25}, If_Match=etag).expect(200)
 
 
 def test_import_is_all_or_nothing(api: Api, name: str) -> None:
-    """PUT of values: the version rises, the step stays; one wrong tensor refuses the whole."""
+    """The version rises and the step stays; one wrong tensor refuses the whole import."""
     api.create(name, {"optimizer": "sgd", "parameters": {"a": [0, 0], "b": [0]}})
     api("PUT", f"/v1/models/{name}/parameters", {"parameters": {"a": [1, 2], "b": [1, 2]}}).expect(422)
     np.testing.assert_array_equal(api.pull(name)["a"], [0, 0])

@@ -1,4 +1,4 @@
-"""Names are their bytes: two texts that Unicode calls equivalent are two names wherever one goes."""
+"""Names are compared by their bytes: two texts that Unicode calls equivalent are two names everywhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import safetensors.numpy
 from support.daemon import Daemon
 from support.wire import SAFETENSORS, Api
 
-# By Unicode's canonical equivalence (UAX 15) each pair is one text; by RFC 8259, section 8.3, and RFC 3986 it is two.
+# Unicode's canonical equivalence (UAX 15) makes each pair one text; RFC 8259, section 8.3, and RFC 3986 make it two.
 TWINS = [("\u00e9", "e\u0301"), ("K", "\u212a"), ("\u2126", "\u03a9"), (";", "\u037e")]
 
 
 def quoted(name: str) -> str:
-    """A name as a segment of a path or a value of a query."""
+    """Quotes a name for a segment of a path or a value of a query."""
     return urllib.parse.quote(name, safe="")
 
 
 def text(document: Any) -> bytes:
-    """JSON as UTF-8 without escapes: the other spelling of what the client sends by itself."""
+    """Encodes JSON as UTF-8 without escapes, unlike the client's default."""
     return json.dumps(document, ensure_ascii=False).encode()
 
 
@@ -35,7 +35,7 @@ def defined(*names: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("one", "other"), TWINS)
 def test_two_parameters(api: Api, name: str, one: str, other: str) -> None:
-    """Each is pushed, pulled, imported and asked about for itself, in JSON and in safetensors."""
+    """Each is pushed, pulled, imported and requested separately, in JSON and in safetensors."""
     api.create(name, defined(one, other))
     api.push(name, {one: [10], other: [100]})
     assert {key: value.tolist() for key, value in api.pull(name).items()} == {one: [-9], other: [-98]}
@@ -53,7 +53,7 @@ def test_two_parameters(api: Api, name: str, one: str, other: str) -> None:
 
 @pytest.mark.parametrize(("one", "other"), TWINS)
 def test_one_parameter_under_the_other_name(api: Api, name: str, one: str, other: str) -> None:
-    """A push that names both is refused for the one that the model lacks; so is every other way to name it."""
+    """A push that names both is refused for the one that the model lacks; so is every other use of that name."""
     api.create(name, defined(one))
     path = f"/v1/models/{name}"
     for body in ({"gradients": {one: [1], other: [100]}}, {"gradients": {one: [1], other: [100]}, "complete": True}):
@@ -68,7 +68,7 @@ def test_one_parameter_under_the_other_name(api: Api, name: str, one: str, other
 
 @pytest.mark.parametrize(("one", "other"), TWINS)
 def test_two_groups(api: Api, name: str, one: str, other: str) -> None:
-    """Groups of both names, each with its own parameter, rate and page."""
+    """Each group has its own parameter, rate and page."""
     groups = [{"name": one, "params": [one], "lr": 1}, {"name": other, "params": [other], "lr": 2}]
     api.create(name, defined(one, other, groups=groups))
     path = f"/v1/models/{name}"
@@ -84,7 +84,7 @@ def test_two_groups(api: Api, name: str, one: str, other: str) -> None:
 @pytest.mark.parametrize(("one", "other"), TWINS)
 @pytest.mark.parametrize("by", ["body", "header", "metadata"])
 def test_two_workers(api: Api, demo: str, by: str, one: str, other: str) -> None:
-    """The first push of each is applied, none is taken for a repetition; then each is replayed for itself."""
+    """Both first pushes are applied, and neither counts as a repetition; then each is replayed separately."""
     for replayed in (False, True):
         for worker in (one, other):
             assert pushed(api, demo, by, worker)["replayed"] is replayed
@@ -96,7 +96,7 @@ def test_two_workers(api: Api, demo: str, by: str, one: str, other: str) -> None
 
 
 def pushed(api: Api, model: str, by: str, worker: str) -> dict[str, Any]:
-    """The receipt of a worker's first push, the worker named in one of the three places; headers carry UTF-8."""
+    """The receipt of a worker's first push, with the worker's name in one of three places; headers carry UTF-8."""
     tensors = {"w": np.float32([1, 0])}
     path = f"/v1/models/{model}/gradients"
     if by == "body":
@@ -105,13 +105,13 @@ def pushed(api: Api, model: str, by: str, worker: str) -> dict[str, Any]:
     if by == "metadata":
         body = safetensors.numpy.save(tensors, {"worker": worker, "seq": "1"})
         return api("POST", path, body, Content_Type=SAFETENSORS).expect(200).json()
-    header = worker.encode().decode("latin-1")  # as http.client writes it: the bytes of its UTF-8
+    header = worker.encode().decode("latin-1")  # http.client needs the UTF-8 bytes in this form
     return api.push_binary(model, tensors, X_Paramd_Worker=header, X_Paramd_Seq="1").expect(200).json()
 
 
 @pytest.mark.parametrize(("one", "other"), TWINS)
 def test_two_idempotency_keys(api: Api, demo: str, one: str, other: str) -> None:
-    """A key is ASCII, so that no two spellings can be taken for one: any other is refused, and nothing applied."""
+    """A key is ASCII, so that two spellings are never confused: others are refused, and nothing is applied."""
     keys = [key for key in (one, other) if not key.isascii()]
     for key in keys:
         header = key.encode().decode("latin-1")
@@ -123,7 +123,7 @@ def test_two_idempotency_keys(api: Api, demo: str, one: str, other: str) -> None
 
 @pytest.mark.parametrize(("one", "other"), TWINS)
 def test_two_members_of_an_object(api: Api, demo: str, one: str, other: str) -> None:
-    """No duplicate key, and neither stands for the other: each unknown field is refused by its own name."""
+    """The two are not duplicate keys: each unknown field is refused by its own name."""
     api.push(demo, {"w": [1, 0]}, metrics={one: 1, other: 2})
     for key in ("o\u0301ptimizer", "learning_rate\u0301"):
         body = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0]}, key: 1}
@@ -131,14 +131,14 @@ def test_two_members_of_an_object(api: Api, demo: str, one: str, other: str) -> 
 
 
 def test_equivalent_name_of_a_model(api: Api, name: str) -> None:
-    """A model of ASCII is not reached by a sign that is canonically equivalent to one of its letters."""
+    """A character that is canonically equivalent to a letter does not reach a model with an ASCII name."""
     api.create(f"K{name}", defined("w"))
     api("GET", f"/v1/models/{quoted(chr(0x212A))}{name}").expect(404)
     assert api.get(f"/v1/models?prefix={quoted(chr(0x212A))}{name}").json()["models"] == []
 
 
 def test_a_mark_of_a_glob_is_one_code_point(api: Api, name: str) -> None:
-    """`?` matches one code point, so `?` alone finds the composed letter and `??` the decomposed one."""
+    """`?` matches one code point, so `?` finds the composed letter and `??` the decomposed one."""
     composed, decomposed = TWINS[0]
     api.create(name, defined(composed, decomposed))
     assert list(api.pull(name, f"?name={quoted('?')}")) == [composed]
@@ -157,7 +157,7 @@ def test_tags_of_the_other_parameter(api: Api, name: str) -> None:
 
 
 def test_rows_of_a_name_that_ends_in_a_mark(api: Api, name: str) -> None:
-    """A sign that joins what follows it does not hide `#indices`, `#values` or `.npy`."""
+    """A combining character does not hide `#indices`, `#values` or `.npy`."""
     prepending = "w\u0600"
     api.create(name, {"optimizer": "lazy_adam", "parameters": {prepending: [[1], [2], [3]]}})
     rows = {f"{prepending}#indices": np.int64([1]), f"{prepending}#values": np.float32([[5]])}
@@ -168,13 +168,13 @@ def test_rows_of_a_name_that_ends_in_a_mark(api: Api, name: str) -> None:
 
 
 def test_a_mistake_in_one_name_hides_none_in_a_longer_one(api: Api, demo: str) -> None:
-    """`/gradients/w` begins like `/gradients/wx`: both are told."""
+    """`/gradients/w` is a prefix of `/gradients/wx`: both are reported."""
     problem = api.push(demo, {"wx": "x", "w": [1, 2, 3]}, 422).json()
     assert {error["pointer"] for error in problem["errors"]} == {"/gradients/w", "/gradients/wx"}
 
 
 def test_names_over_a_restart(start: Callable[..., Daemon], tmp_path: Any) -> None:
-    """Parameters, groups, workers and keys come back as two each."""
+    """Parameters, groups, workers and keys are still two each after a restart."""
     first = start(data_dir=tmp_path)
     api = Api(first.host, first.port)
     one, other = TWINS[0]

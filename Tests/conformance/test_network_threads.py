@@ -1,6 +1,6 @@
-"""Network threads only move bytes: whatever a request asks for, no job of theirs takes 5 ms of their processor time.
+"""Network threads only move bytes: whatever the request, none of their jobs takes 5 ms of processor time.
 
-Every operation of the contract is asked with the largest input that it takes, of models with thousands of names.
+The test sends every operation of the contract with its largest input, to models with thousands of names.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from support.daemon import REPOSITORY, Daemon
 from support.largest import CASES, Ask, prepare
 from support.wire import Api
 
-#: What a job may take, in milliseconds of processor time.
+#: The limit for a job, in milliseconds of processor time.
 MOST = 5
 ROUNDS = 3
 
 
 def test_every_operation_has_a_case() -> None:
-    """An operation that is added to the contract is added here, or this fails with its name."""
+    """An operation that the contract has and this file lacks fails by its name."""
     paths = json.loads((REPOSITORY / "Sources/ParameterAPI/Resources/openapi.json").read_text())["paths"]
     methods = ("get", "put", "post", "patch", "delete")
     operations = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if method in methods}
@@ -30,9 +30,9 @@ def test_every_operation_has_a_case() -> None:
 @pytest.mark.unsanitized
 @pytest.mark.timeout(400)
 def test_jobs_are_short() -> None:
-    """A virtual machine that is halted counts that as the work of whoever ran: one round in three is enough.
+    """A pause of a virtual machine counts as the work of the running thread: one good round of three is enough.
 
-    A request whose job takes so long takes it in all of them.
+    A request with too long a job has it in all of them.
     """
     slow = slow_requests()
     for _ in range(ROUNDS - 1):
@@ -41,7 +41,7 @@ def test_jobs_are_short() -> None:
 
 
 def slow_requests() -> set[str]:
-    """The requests that brought a job of a network thread longer than all before, and too long."""
+    """The requests with a network job that was longer than all before, and too long."""
     slow = set()
     with Daemon("--memory", "2G") as daemon, closing(Api(daemon.host, daemon.port)) as api:
         prepare(api)
@@ -59,12 +59,12 @@ def slow_requests() -> set[str]:
 
 
 def longest_job(api: Api) -> float:
-    """The longest that one job has kept a network thread, in milliseconds of processor time."""
+    """The longest processor time of one job on a network thread, in milliseconds."""
     return float(api.get("/v1/server").json()["network"]["longest_job_us"]) / 1000
 
 
 def send(api: Api, operation: str, ask: Ask) -> None:
-    """Sends a request, with what is known by now in the place of words in braces."""
+    """Sends a request, with known values in place of the words in braces."""
     model = "/".join(ask.target.split("/")[:4])
     target, body = ask.target, ask.body
     if "{cursor}" in target:

@@ -1,4 +1,4 @@
-"""The system refuses memory that the budget has: whatever needs it is answered with 507, and nothing is applied."""
+"""When the system refuses memory that the budget has, requests that need it are 507, and nothing is applied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import safetensors.numpy
 from support.daemon import Daemon
 from support.wire import SAFETENSORS, Api
 
-# A sanitizer maps memory of its own.
+# A sanitizer maps its own memory.
 pytestmark = pytest.mark.unsanitized
 
 COUNT = 4 << 20
@@ -26,7 +26,7 @@ ROWS = {"gradients": {"w": {"indices": [0], "values": [[1, 1, 1, 1]]}}}
 
 @pytest.fixture
 def api(start: Callable[..., Daemon]) -> tuple[Daemon, Api]:
-    """A daemon that may use far more memory than it is going to get, with two models and a checkpoint of one."""
+    """A daemon whose budget is far larger than the memory it gets, with two models and a checkpoint of one."""
     daemon = start("--memory", "4G", "--durability", "none")
     api = Api(daemon.host, daemon.port)
     api.create("m", DEFINITION)
@@ -36,7 +36,7 @@ def api(start: Callable[..., Daemon]) -> tuple[Daemon, Api]:
 
 
 def refuse_memory(daemon: Daemon) -> None:
-    """Lets the process have a few more megabytes than it has, and not a copy of a model's values."""
+    """Limits the process to a few megabytes more than it has, less than a copy of a model's values."""
     pages = int(Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[0])
     resource.prlimit(daemon.process.pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + (10 << 20), -1))
 
@@ -56,7 +56,7 @@ REQUESTS = {
 
 
 def test_refused_memory(api: tuple[Daemon, Api]) -> None:
-    """Every request that needs a model's worth of memory; pulls go on, and so does all of it once there is memory."""
+    """Requests that need a model's worth of memory are refused; pulls continue, and all succeed with memory again."""
     daemon, api = api
     before = {model: api.get(f"/v1/models/{model}").json() for model in "ms"}
     refuse_memory(daemon)

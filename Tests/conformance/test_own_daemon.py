@@ -1,4 +1,4 @@
-"""A daemon with an optimizer of a user's own, built from Tests/OwnDaemon: served by name, journalled, restored."""
+"""A daemon with a user's own optimizer, built from Tests/OwnDaemon: it serves, logs and restores it by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def create(api: Api) -> None:
 
 
 def test_users_rule_equals_numpy_bit_for_bit(start: Callable[..., Daemon]) -> None:
-    """50 steps; the slots are in the model's state under the user's name."""
+    """50 steps match; the model's state has the slots under the user's names."""
     daemon = start(binary=OWN)
     api = Api(daemon.host, daemon.port)
     create(api)
@@ -41,7 +41,7 @@ def test_users_rule_equals_numpy_bit_for_bit(start: Callable[..., Daemon]) -> No
 
 
 def test_users_rule_is_restored(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """After a kill the journal brings back parameters and slots."""
+    """After a kill the journal restores parameters and slots."""
     daemon = start(binary=OWN, data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     create(api)
@@ -59,7 +59,7 @@ def test_users_rule_is_restored(start: Callable[..., Daemon], tmp_path: Path) ->
 
 
 def test_built_in_daemon_does_not_know_it(api: Api, name: str) -> None:
-    """422, with what it does know."""
+    """The answer is 422 with the known optimizers."""
     body = {"optimizer": "my_momentum", "parameters": {"w": np.zeros(1).tolist()}}
     problem = api("PUT", f"/v1/models/{name}", body).expect(422).json()
     assert "momentum" in problem["detail"].lower()

@@ -1,4 +1,4 @@
-"""The page about daemons of one's own, followed to the letter: a package outside of this one, built and asked."""
+"""Follows the page about your own daemon to the letter: builds a separate package and sends requests to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.daemon import REPOSITORY, Daemon
 from support.wire import Api
 
 PAGE = REPOSITORY / "Sources/ParameterServer/ParameterServer.docc/YourOwnDaemon.md"
-#: Where the page has its reader put the code below a heading.
+#: The file for the code below each heading of the page.
 FILES = {
     "The package": "Package.swift",
     "An optimizer": "Sources/own-daemon/MyMomentum.swift",
@@ -27,13 +27,13 @@ pytestmark = [pytest.mark.heavy, pytest.mark.unsanitized, pytest.mark.timeout(12
 
 
 def sections() -> dict[str, str]:
-    """The page by heading."""
+    """The sections of the page by heading."""
     parts = re.split(r"^## (.*)$", PAGE.read_text(), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def write_package(folder: Path) -> Path:
-    """The package of the page, beside a paramd as the page wants it."""
+    """Writes the page's package beside a paramd, as the page requires."""
     package = folder / "own-daemon"
     for heading, name in FILES.items():
         block = re.search(r"```swift\n(.*?)```", sections()[heading], re.DOTALL)
@@ -46,9 +46,9 @@ def write_package(folder: Path) -> Path:
 
 @pytest.mark.skipif(not shutil.which("swift"), reason="Swift is not installed")
 def test_the_page_makes_a_daemon(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """Two steps of the page's rule under the page's schedule, by hand: v = 0.5 v + g, w = w - lr v, lr 1/4 and 1/8."""
+    """The page's rule and schedule for two steps, by hand: v = 0.5 v + g, w = w - lr v, lr 1/4 and 1/8."""
     package = write_package(tmp_path)
-    # A debug build: it takes a third of the time, and the numbers are the same.
+    # A debug build takes a third of the time, and the numbers are the same.
     build = subprocess.run(
         ["swift", "build"], cwd=package, capture_output=True, text=True, check=False,
         env={**os.environ, "SWIFT_BACKTRACE": "enable=no"},

@@ -1,4 +1,4 @@
-"""A page of another site in a real browser, which tries every way to write without being asked."""
+"""A page of another site in a real browser tries every kind of write that needs no permission."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ pytestmark = [
 ]
 
 PAGE = (Path(__file__).parent / "data/writing-page.html").read_text()
-#: Those that browsers ask about first, and are not allowed.
+#: Writes for which browsers ask first, and get no permission.
 ASKED = {"json", "delete"}
 
 
 def visit(daemon: Daemon, page_host: str, target_host: str) -> dict[str, str]:
-    """What became of each way, as the page saw it."""
+    """The result of each kind of write, as the page saw it."""
     target = f"http://{target_host}:{daemon.port}/v1/models/m/gradients"
     site = Site(PAGE.replace("{target}", target), target)
     try:
@@ -34,7 +34,7 @@ def visit(daemon: Daemon, page_host: str, target_host: str) -> dict[str, str]:
 
 @pytest.fixture
 def daemon(start: Callable[..., Daemon]) -> Daemon:
-    """One that a name other than loopback leads to, to which browsers send no `Sec-Fetch-Site`."""
+    """A daemon with a name other than loopback, to which browsers send no `Sec-Fetch-Site`."""
     return start("--allow-host", "param.example", "--allow-host", "friend.example")
 
 
@@ -43,7 +43,7 @@ def daemon(start: Callable[..., Daemon]) -> Daemon:
     [("evil.example", "param.example"), ("evil.example", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")],
 )
 def test_pages_of_other_sites_change_nothing(daemon: Daemon, page: str, target: str) -> None:
-    """Each way is sent, unless the browser has asked first, and is refused."""
+    """The daemon refuses each write, unless the browser asks first and does not send it."""
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": [0, 0]}})
     report = visit(daemon, page, target)
@@ -53,7 +53,7 @@ def test_pages_of_other_sites_change_nothing(daemon: Daemon, page: str, target: 
 
 
 def test_a_page_of_an_allowed_host_writes(daemon: Daemon) -> None:
-    """The same page: what it sends would be taken if it were of a site that may write."""
+    """The same page's writes are accepted if its site is allowed to write."""
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": [0, 0]}})
     report = visit(daemon, "friend.example", "param.example")

@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match on what changes a model: lists, `*`, and two writers with one tag."""
+"""If-Match and If-None-Match on requests that change a model: lists, `*`, and two writers with one tag."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WRITES = {
 
 
 def write(api: Api, model: str, kind: str, *tags: str) -> Answer:
-    """The change, if the model is at one of the tags."""
+    """Sends the change on the condition that the model is at one of the tags."""
     method, path, body = WRITES[kind]
     headers = {"If_Match": ", ".join(tags)} if tags else {}
     return api(method, f"/v1/models/{model}{path}", body, **headers)
@@ -31,7 +31,7 @@ def write(api: Api, model: str, kind: str, *tags: str) -> Answer:
 
 @pytest.fixture
 def moved(api: Api, demo: str) -> tuple[str, str, str]:
-    """A model that has made a step, its tag of before, and its tag of now."""
+    """A model that has made a step, with its earlier and its current tag."""
     old = api.get(f"/v1/models/{demo}").headers["etag"]
     api.push(demo, {"w": [1, 1]})
     return demo, old, api.get(f"/v1/models/{demo}/parameters").headers["etag"]
@@ -39,7 +39,7 @@ def moved(api: Api, demo: str) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize("kind", WRITES)
 def test_stale_tags(api: Api, moved: tuple[str, str, str], kind: str) -> None:
-    """412, and the model is the one it was."""
+    """The answer is 412, and the model is unchanged."""
     model, old, _ = moved
     page = api.get(f"/v1/models/{model}").json()
     for tags in ([old], ['"x"', old], ['"00000000.2.page"'], ['W/"' + page["uid"] + '.2.page"']):
@@ -57,20 +57,20 @@ def test_a_weak_tag_says_where_it_comes_from(api: Api, moved: tuple[str, str, st
 
 @pytest.mark.parametrize("kind", WRITES)
 def test_one_tag_of_a_list_is_enough(api: Api, moved: tuple[str, str, str], kind: str) -> None:
-    """In any place of the list, and whatever representation it was seen on."""
+    """The tag may be anywhere in the list, and from any representation."""
     model, old, new = moved
     assert write(api, model, kind, '"x"', old, new).status in (200, 201, 204)
 
 
 @pytest.mark.parametrize("kind", WRITES)
 def test_any_tag(api: Api, demo: str, name: str, kind: str) -> None:
-    """`*` wants that there is a model at all."""
+    """`*` requires only that a model exists."""
     assert write(api, f"{name}-absent", kind, "*").status == (412 if kind == "replace" else 404)
     assert write(api, demo, kind, "*").status in (200, 201, 204)
 
 
 def test_same_definition_of_another_version(api: Api, demo: str) -> None:
-    """The precondition comes before the question whether anything would change."""
+    """The precondition is checked before the comparison of the definitions."""
     body = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
     tag = api.get(f"/v1/models/{demo}").headers["etag"]
     api("PUT", f"/v1/models/{demo}", body, If_Match=tag).expect(200)
@@ -80,7 +80,7 @@ def test_same_definition_of_another_version(api: Api, demo: str) -> None:
 
 @pytest.mark.parametrize("kind", ["patch", "import"])
 def test_one_of_many_writers_with_one_tag(api: Api, demo: str, kind: str) -> None:
-    """The model itself decides, so that exactly one of them has seen what it changes."""
+    """The model itself decides, so exactly one writer succeeds."""
     tag = api.get(f"/v1/models/{demo}").headers["etag"]
 
     def attempt(_: int) -> int:
@@ -96,7 +96,7 @@ def test_one_of_many_writers_with_one_tag(api: Api, demo: str, kind: str) -> Non
 
 
 def test_conditional_import_survives_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """What was applied is applied again, what was refused is not."""
+    """An applied import is applied again, a refused one is not."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": [0, 0]}})
@@ -113,7 +113,7 @@ def test_conditional_import_survives_a_restart(start: Callable[..., Daemon], tmp
 
 
 def test_every_change_knows_if_match(api: Api, demo: str) -> None:
-    """RFC 9110, section 13.1.1: what does not hold is not performed."""
+    """RFC 9110, section 13.1.1: a request whose condition is false is not performed."""
     api.push(demo, {"w": [1, 1]})
     checkpoint = api("POST", f"/v1/models/{demo}/checkpoints").json()["id"]
     current = api.get(f"/v1/models/{demo}").headers["etag"]

@@ -25,21 +25,21 @@ BODY = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs paramd with arguments that make it end by itself."""
+    """Runs paramd with arguments that make it exit."""
     return subprocess.run(
         [str(BINARY), *arguments], capture_output=True, check=False, text=True, timeout=30, stdin=subprocess.DEVNULL
     )
 
 
 def test_help_and_version() -> None:
-    """Both on standard output, with 0."""
+    """Both are on standard output, with exit code 0."""
     assert "--listen" in run("--help").stdout
     version = run("--version")
     assert version.returncode == 0 and version.stdout.strip()
 
 
 def test_public_address_needs_a_word(tmp_path: Path) -> None:
-    """Without tokens, an address that others can reach is refused with 78, and the text says how to allow it."""
+    """Without tokens, an address that others can reach is refused with 78, and the text names the flag."""
     ended = run("--listen", "0.0.0.0:0", "--data-dir", str(tmp_path))
     assert ended.returncode == 78
     assert "--insecure-no-auth" in ended.stderr
@@ -47,10 +47,10 @@ def test_public_address_needs_a_word(tmp_path: Path) -> None:
 
 
 def test_public_address_with_the_word(tmp_path: Path) -> None:
-    """The flag allows it."""
+    """The flag allows the address."""
     process = launch("--listen", "0.0.0.0:0", "--data-dir", str(tmp_path), "--insecure-no-auth")
     line = process.stdout.readline().decode()
-    # Others ask by addresses that the daemon cannot know; a name is another matter.
+    # Clients use addresses that the daemon cannot know; names are still checked.
     api = Api("127.0.0.1", int(line.rpartition(":")[2]))
     statuses = [api("GET", "/v1/models", Host=host).status for host in ("10.0.0.7:8470", "[2001:db8::7]", "up")]
     process.send_signal(signal.SIGTERM)
@@ -61,13 +61,13 @@ def test_public_address_with_the_word(tmp_path: Path) -> None:
 
 @dataclass
 class Started:
-    """A daemon whose standard error is read by the test."""
+    """A daemon whose standard error the test reads."""
 
     process: subprocess.Popen[bytes]
     line: str
 
     def end(self) -> str:
-        """Ends it cleanly; what it wrote on standard error."""
+        """Ends the daemon cleanly; returns its standard error."""
         self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, errors
@@ -98,7 +98,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., Started]]:
 
 
 def test_start_ends_in_one_block(started: Callable[..., Started], tmp_path: Path) -> None:
-    """Where, what, how safe, how much, for whom: in this order, and nothing else."""
+    """The block says where, what, how safe, how much and for whom, in this order, and nothing else."""
     daemon = started("--listen", "127.0.0.1:0", "--allow-host", "*.example.org")
     url = daemon.line.removeprefix("listening on ")
     Api("127.0.0.1", int(url.rpartition(":")[2])).create("m", BODY)
@@ -118,7 +118,7 @@ def test_start_ends_in_one_block(started: Callable[..., Started], tmp_path: Path
 
 
 def test_effective_directory_is_absolute(started: Callable[..., Started], tmp_path: Path) -> None:
-    """The reader is elsewhere."""
+    """The reader may be in another directory."""
     daemon = started("--listen", "127.0.0.1:0")
     settings = Api("127.0.0.1", int(daemon.line.rpartition(":")[2])).get("/v1/server").json()["settings"]
     assert settings["data-dir"]["value"] == f"{tmp_path}/paramd-data"
@@ -126,14 +126,14 @@ def test_effective_directory_is_absolute(started: Callable[..., Started], tmp_pa
 
 
 def test_taken_port_leaves_nothing_behind(daemon: Daemon, started: Callable[..., Started], tmp_path: Path) -> None:
-    """The address is taken before the directory is made."""
+    """The daemon binds the address before it creates the directory."""
     refused = started("--listen", f"127.0.0.1:{daemon.port}")
     assert refused.process.wait(30) == 69 and not refused.line
     assert not list(tmp_path.iterdir())
 
 
 def test_failed_start_leaves_no_socket(started: Callable[..., Started], tmp_path: Path) -> None:
-    """The address is given back where the directory cannot be opened."""
+    """The daemon removes the socket if it cannot open the directory."""
     (tmp_path / "file").write_text("")
     refused = started("--listen", "unix:socket", "--data-dir", "file")
     assert refused.process.wait(30) == 74
@@ -141,7 +141,7 @@ def test_failed_start_leaves_no_socket(started: Callable[..., Started], tmp_path
 
 
 def test_unix_socket(started: Callable[..., Started], tmp_path: Path) -> None:
-    """The listening line names the socket, and the block how to ask."""
+    """The listening line names the socket, and the block shows how to send a request."""
     daemon = started("--listen", "unix:socket")
     assert daemon.line == f"listening on unix:{tmp_path}/socket"
     asked = ["curl", "-sS", "--unix-socket", f"{tmp_path}/socket", "http://localhost/livez"]
@@ -152,7 +152,7 @@ def test_unix_socket(started: Callable[..., Started], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
 def test_other_signals_change_nothing(start: Callable[..., Daemon], number: int) -> None:
-    """A terminal that closes, a reload that means nothing here."""
+    """A closing terminal and a reload have no effect here."""
     daemon = start()
     for _ in range(3):
         daemon.signal(number)
@@ -161,7 +161,7 @@ def test_other_signals_change_nothing(start: Callable[..., Daemon], number: int)
 
 
 def assert_drains(daemon: Daemon, *signals: int) -> None:
-    """What waits is answered before the daemon ends, and the exit code is 0."""
+    """Waiting requests are answered before the daemon ends, and the exit code is 0."""
     api = Api(daemon.host, daemon.port)
     api.create("m", BODY)
     with raw_socket(api) as connection:
@@ -175,13 +175,13 @@ def assert_drains(daemon: Daemon, *signals: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_signals_that_end_it_drain(start: Callable[..., Daemon], number: int) -> None:
-    """Each of them once."""
+    """Each of the signals, sent once, causes a drain."""
     assert_drains(start(), number)
 
 
 @pytest.mark.unsanitized
 def test_arguments_without_proc(tmp_path: Path) -> None:
-    """A container may have no /proc, from which Swift would read them."""
+    """A container may have no /proc, which Swift reads for the arguments."""
     hidden = 'mount -t tmpfs none /proc && exec "$@"'
     if (
         os.getuid() != 0
@@ -209,7 +209,7 @@ def test_arguments_without_proc(tmp_path: Path) -> None:
 
 
 def test_two_signals_at_once_drain(start: Callable[..., Daemon]) -> None:
-    """Wrappers send a second one within milliseconds: what waits is answered anyway."""
+    """Wrappers send a second signal within milliseconds: waiting requests are answered anyway."""
     for _ in range(5):
         assert_drains(start(), *[signal.SIGTERM] * 3)
 
@@ -218,7 +218,7 @@ README_LINES = re.findall(r"^curl .*$", (REPOSITORY / "README.md").read_text(), 
 
 
 def test_readme_works_at_every_start(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """The same lines, the same answers, on the first day and on the fourth."""
+    """The same lines give the same answers at the first start and at the fourth."""
     for _ in range(4):
         daemon = start(data_dir=tmp_path)
         outputs = []
@@ -234,14 +234,14 @@ def test_readme_works_at_every_start(start: Callable[..., Daemon], tmp_path: Pat
 
 
 def test_script_prints_the_lines_of_the_readme() -> None:
-    """With the address of the daemon that it has started."""
+    """The lines contain the address of the daemon that the script started."""
     script = (REPOSITORY / "deploy/run").read_text().replace("$1", "localhost:8470").replace("$2", "")
     assert re.findall(r"^  (curl .*)$", script, re.MULTILINE) == README_LINES
 
 
 @pytest.mark.parametrize("arguments", [["--listen", "nonsense"], ["--no-such-flag"], ["--listen", "127.0.0.1:99999"]])
 def test_bad_arguments(arguments: list[str]) -> None:
-    """Not 0, a sentence on standard error, nothing on standard output."""
+    """The exit code is not 0, standard error has a sentence, and standard output is empty."""
     ended = run(*arguments)
     assert ended.returncode not in (0, None) and ended.returncode > 0
     assert ended.stderr and not ended.stdout
@@ -270,7 +270,7 @@ BAD_STARTS = {
 
 @pytest.mark.parametrize("kind", BAD_STARTS)
 def test_failed_start_says_what_to_change(kind: str, tmp_path: Path) -> None:
-    """One sentence with the way out, and the status that belongs to it."""
+    """The error is one sentence with the remedy, and the exit status matches it."""
     arguments, status, words = BAD_STARTS[kind]
     ended = run("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), *arguments)
     assert ended.returncode == status
@@ -279,7 +279,7 @@ def test_failed_start_says_what_to_change(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_directory_of_somebody_else(tmp_path: Path) -> None:
-    """The right that is missing is named."""
+    """The error names the missing permission."""
     tmp_path.chmod(0o755)
     command = ["setpriv", "--reuid=65534", "--clear-groups", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir"]
     ended = subprocess.run([*command, "/var/paramd"], capture_output=True, check=False, text=True, timeout=30)
@@ -288,7 +288,7 @@ def test_directory_of_somebody_else(tmp_path: Path) -> None:
 
 
 def test_allowed_hosts(start: Callable[..., Daemon]) -> None:
-    """They are answered, and `/v1/server` lists them like every other setting."""
+    """Requests for these hosts are answered, and `/v1/server` lists the hosts like every other setting."""
     daemon = start("--allow-host", "a.example", "--allow-host", "fe80::1", "--allow-host", "*.example.org")
     api = Api(daemon.host, daemon.port)
     settings = api.get("/v1/server", Host="a.example:80").json()["settings"]
@@ -301,12 +301,12 @@ def test_allowed_hosts(start: Callable[..., Daemon]) -> None:
 
 
 def limits_of(daemon: Daemon) -> dict[str, dict[str, str]]:
-    """The table as a running daemon tells it."""
+    """The table of limits that a running daemon returns."""
     return Api(daemon.host, daemon.port).get("/v1/server").json()["limits"]
 
 
 def test_limits_are_one_table(daemon: Daemon) -> None:
-    """The daemon, its help and the page of settings tell the same limits, with the same values and words."""
+    """The daemon, its help and the page of settings show the same limits, with the same values and words."""
     limits = limits_of(daemon)
     help_rows = re.findall(r"^  ([a-z-]+)=(\S+) +(.*)\.$", run("--help").stdout, re.MULTILINE)
     assert [(name, value, meaning.removesuffix(" (fixed)")) for name, value, meaning in help_rows] == [
@@ -320,7 +320,7 @@ def test_limits_are_one_table(daemon: Daemon) -> None:
 
 
 def test_a_limit_that_was_changed(start: Callable[..., Daemon]) -> None:
-    """It holds, its refusal names the new number, and `/v1/server` says where it came from."""
+    """The limit applies, its refusal names the new number, and `/v1/server` shows the origin."""
     daemon = start("--limit", "header-bytes=1K", "--limit", "models=1", "--limit", "head-deadline=700ms")
     api = Api(daemon.host, daemon.port)
     limits = limits_of(daemon)
@@ -348,14 +348,14 @@ def test_a_limit_that_was_changed(start: Callable[..., Daemon]) -> None:
     ],
 )
 def test_bad_limits(argument: str, words: list[str]) -> None:
-    """Exit 64, and what may be written instead."""
+    """The exit code is 64, and the error says which values are valid."""
     ended = run("--limit", argument)
     assert ended.returncode == 64
     assert all(word in ended.stderr for word in words), ended.stderr
 
 
 def test_too_few_open_files_for_the_connections(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The daemon serves as many as it may, and says so in the block that it starts with."""
+    """The daemon serves as many as it can, and its start block says so."""
     command = ("--nofile=600:600", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
     process = launch(*command, binary=Path("/usr/bin/prlimit"))
     assert read_line(process, within=30).startswith("listening on")
@@ -366,7 +366,7 @@ def test_too_few_open_files_for_the_connections(tmp_path: Path, capfd: pytest.Ca
 
 
 def test_open_files_are_raised(tmp_path: Path) -> None:
-    """As far as is allowed, without being told."""
+    """The daemon raises its limit as far as it may, without a setting."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     command = (f"--nofile=600:{most}", str(BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
     process = launch(*command, binary=Path("/usr/bin/prlimit"))
@@ -378,14 +378,14 @@ def test_open_files_are_raised(tmp_path: Path) -> None:
 
 
 def test_address_in_use(daemon: Daemon, tmp_path: Path) -> None:
-    """69, the address is named, and so is the way out."""
+    """The exit code is 69, and the error names the address and the remedy."""
     ended = run("--listen", f"127.0.0.1:{daemon.port}", "--data-dir", str(tmp_path))
     assert ended.returncode == 69
     assert str(daemon.port) in ended.stderr and "another port" in ended.stderr
 
 
 def test_socket_in_use(tmp_path: Path) -> None:
-    """A path has no port to choose instead."""
+    """A path has no alternative port."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         listener.listen()
@@ -395,14 +395,14 @@ def test_socket_in_use(tmp_path: Path) -> None:
 
 
 def test_second_daemon_on_one_directory(daemon: Daemon) -> None:
-    """Refused: two writers of one journal would destroy it."""
+    """The second daemon is refused, because two writers would destroy the journal."""
     ended = run("--listen", "127.0.0.1:0", "--data-dir", str(daemon.data_dir))
     assert ended.returncode > 0
     assert ended.stderr and not ended.stdout
 
 
 def test_standard_output_holds_one_line(start: Callable[..., Daemon]) -> None:
-    """The listening line and nothing else; logs go to standard error."""
+    """Standard output has only the listening line; logs are on standard error."""
     daemon = start()
     Api(daemon.host, daemon.port).create("m", BODY)
     assert daemon.stop() == 0
@@ -429,7 +429,7 @@ def test_drain(start: Callable[..., Daemon], number: int) -> None:
 
 @pytest.mark.unsanitized
 def test_drain_takes_less_than_two_seconds(start: Callable[..., Daemon]) -> None:
-    """Also with 200 parked pulls."""
+    """The drain includes 200 parked pulls."""
     daemon = start()
     Api(daemon.host, daemon.port).create("m", BODY)
     clients = [Api(daemon.host, daemon.port) for _ in range(200)]
@@ -449,7 +449,7 @@ def test_drain_takes_less_than_two_seconds(start: Callable[..., Daemon]) -> None
 
 
 def test_restart_brings_everything_back(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """Parameters, slots, step and receipts, byte for byte."""
+    """Parameters, slots, step and receipts are restored, byte for byte."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     api.create("m", {**BODY, "optimizer": {"type": "momentum", "momentum": 0.9}, "learning_rate": [0.5, 0.25]})
@@ -463,7 +463,7 @@ def test_restart_brings_everything_back(start: Callable[..., Daemon], tmp_path: 
 
 
 def test_kill_loses_nothing_acknowledged(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """SIGKILL after a receipt that said `durable`."""
+    """A SIGKILL comes after a receipt that said `durable`."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     api.create("m", BODY)
@@ -492,7 +492,7 @@ HUGE = {
 
 @pytest.mark.parametrize("kind", HUGE)
 def test_sixty_bytes_do_not_allocate_terabytes(daemon: Daemon, api: Api, kind: str) -> None:
-    """Refused by arithmetic, before anything is allocated; or computed without an array."""
+    """The request is refused by arithmetic before any allocation, or is computed without an array."""
     method, target, body = HUGE[kind]
     before = resident(daemon)
     answer = api(method, target, body)
@@ -502,7 +502,7 @@ def test_sixty_bytes_do_not_allocate_terabytes(daemon: Daemon, api: Api, kind: s
 
 
 def test_memory_budget(start: Callable[..., Daemon]) -> None:
-    """`--memory` bounds what models may take together; what is refused names the budget."""
+    """`--memory` bounds the memory of all models together; a refusal names the budget."""
     daemon = start("--memory", "64M")
     api = Api(daemon.host, daemon.port)
     body = {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}}
@@ -514,7 +514,7 @@ def test_memory_budget(start: Callable[..., Daemon]) -> None:
 
 
 def test_what_never_fits_is_no_want_of_memory(start: Callable[..., Daemon]) -> None:
-    """8 MB of slots fit into 8M, 4 MB of values beside them do not: trying again would not help."""
+    """8M has room for 8 MB of slots, but not for 4 MB of values beside them: a retry would not help."""
     api_of = start("--memory", "8M")
     api = Api(api_of.host, api_of.port)
     body = {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}}
@@ -524,7 +524,7 @@ def test_what_never_fits_is_no_want_of_memory(start: Callable[..., Daemon]) -> N
 
 
 def test_model_that_could_take_no_push(start: Callable[..., Daemon]) -> None:
-    """8 MB of slots and a version of 4 MB fit into 16M, three versions do not: refused, with the number."""
+    """16M has room for 8 MB of slots and one version of 4 MB, but not for three: 422 with the number."""
     daemon = start("--memory", "16M")
     api = Api(daemon.host, daemon.port)
     body = {"optimizer": "adam", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}}
@@ -546,7 +546,7 @@ def resident(daemon: Daemon) -> float:
 
 
 def test_pulls_take_their_memory_from_the_budget(start: Callable[..., Daemon]) -> None:
-    """Text of a large model is made while it is sent, so that it needs little more than the numbers themselves."""
+    """Text of a large model is encoded while it is sent, so it needs little more than the numbers themselves."""
     daemon = start("--memory", "40M")
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}})
@@ -572,7 +572,7 @@ def test_heads_alone_take_no_memory(start: Callable[..., Daemon]) -> None:
 
 @pytest.mark.heavy
 def test_push_of_a_million_numbers_costs_little(start: Callable[..., Daemon]) -> None:
-    """JSON is read as it streams in: 4 MB of floats and 1 MB beside, not a tree of 40 bytes a number."""
+    """JSON is parsed as it arrives: 4 MB of floats and 1 MB beside, not a tree with 40 bytes per number."""
     daemon = start()
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": {"shape": [1_000_000], "init": "zeros"}}})
@@ -584,6 +584,6 @@ def test_push_of_a_million_numbers_costs_little(start: Callable[..., Daemon]) ->
 
 
 def peak(daemon: Daemon) -> float:
-    """The largest amount of physical memory so far, in bytes."""
+    """The peak of the physical memory, in bytes."""
     lines = Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])

@@ -1,4 +1,4 @@
-"""What the daemon promises, one test for each that no other file has as a whole; the docstrings are the promises."""
+"""The daemon's promises, with a test for each that no other file tests as a whole; the docstrings are the promises."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_promise_1_synced_before_the_first_byte(traced: Callable[..., Daemon], t
     for line in (tmp_path / "trace").read_text().splitlines():
         thread, call = line.split(maxsplit=1)
         if call.startswith("pwrite"):
-            # Neither the zeros that prepare a segment nor the mark that follows a sync is the record of a push.
+            # Zeros that prepare a segment and the mark that follows a sync are not records of a push.
             if not re.match(r'[^"]*"((\\0)+"|PARAMEND)', call):
                 unsynced.add(file_of(call))
                 recorded = True
@@ -77,7 +77,7 @@ def test_promise_1_synced_before_the_first_byte(traced: Callable[..., Daemon], t
 
 
 def file_of(call: str) -> str:
-    """The descriptor that a traced call names first."""
+    """The descriptor in a traced call's first argument."""
     return re.match(r"\w+\((\d+)", call)[1]
 
 
@@ -92,7 +92,7 @@ def test_promise_3_durability_is_what_the_answer_says(start: Start, tmp_path: Pa
 
 
 def test_promise_7_no_step_is_seen_to_go_back(tmp_path: Path) -> None:
-    """No answer shows a step below one that was shown before, to anyone, over kills and restarts."""
+    """No answer to any client shows a step below one that was shown before, even after kills and restarts."""
     settings = Settings(7, clients=8, operations=40, kills=2)
     history = Recorder(settings).run(tmp_path)
     shown = sorted((o.ended, o.began, o.answered[1]) for o in history if o.ended and o.asked[0] in ("push", "pull"))
@@ -103,7 +103,7 @@ def test_promise_7_no_step_is_seen_to_go_back(tmp_path: Path) -> None:
 
 
 def test_promise_8_a_pull_is_of_one_step(daemon: Daemon, name: str) -> None:
-    """All values, the step and the ETag of a pull are of one step, while eight clients push."""
+    """All values, the step and the ETag of a pull belong to one step, while eight clients push."""
     width, done = 50_000, threading.Event()
     weights = np.arange(1, width + 1, dtype=np.float32)
     api = Api(daemon.host, daemon.port)
@@ -165,12 +165,12 @@ def test_promise_17_nothing_is_acknowledged_after_a_failed_sync(
 
 
 def push_once(api: Api, seq: int) -> Answer:
-    """A push of 1 under a number."""
+    """A push of 1 under the given number."""
     return api("POST", "/v1/models/m/gradients", {"gradients": {"w": [1]}, "worker": "w", "seq": seq})
 
 
 def answered(who: str, ask: Callable[[], Answer]) -> Answer:
-    """An answer; who has none is told."""
+    """Returns the answer, and fails if there is none."""
     try:
         return ask()
     except OSError as problem:
@@ -203,13 +203,13 @@ def test_promise_20_a_drain_answers_all_and_loses_nothing(start: Start, tmp_path
 
 
 def held(daemon: Daemon) -> tuple[int, int]:
-    """Open files and threads of the process."""
+    """The number of open files and threads of the process."""
     place = Path(f"/proc/{daemon.process.pid}")
     return len(list((place / "fd").iterdir())), len(list((place / "task").iterdir()))
 
 
 def test_promise_21_what_was_taken_is_given_back(start: Start) -> None:
-    """Files and threads are those of before when 300 connections that sent half a request are gone."""
+    """Files and threads return to their earlier numbers when 300 connections with half a request close."""
     daemon = start()
     api = Api(daemon.host, daemon.port)
     small(api)
@@ -236,7 +236,7 @@ def half_a_request(daemon: Daemon) -> socket.socket:
 
 
 def test_promise_23_slow_peers_starve_no_worker(start: Start) -> None:
-    """200 peers that send half a request and wait keep no push and no probe from its answer."""
+    """200 peers that send half a request and wait do not delay any push or probe."""
     daemon = start()
     api = Api(daemon.host, daemon.port)
     small(api)

@@ -14,7 +14,7 @@ ROWS = [line for line in PAGE.read_text().splitlines() if line.startswith("| **P
 
 @pytest.mark.parametrize("row", ROWS, ids=[re.search(r"P\d+", row)[0] for row in ROWS])
 def test_every_promise_has_tests(row: str) -> None:
-    """Each is a file of this folder, a function in one, or a Swift file with tests."""
+    """Each test is a file of this folder, a function in one, or a Swift file with tests."""
     named = re.findall(r"`([^` ]+)`", row.split("|")[2])
     assert named, "no test is named"
     for name in named:

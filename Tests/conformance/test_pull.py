@@ -17,14 +17,14 @@ PARAMETERS = {"conv/kernel:0": [[1, 2], [3, 4], [5, 6]], "bias": [0.1, -0.0, 1e-
 
 @pytest.fixture
 def model(api: Api, name: str) -> str:
-    """Two groups, a name with a slash and a colon, and values that are awkward to print."""
+    """Two groups, a name with a slash and a colon, and values that are difficult to print."""
     groups = [{"name": "conv", "params": ["conv*"]}, {"name": "rest", "params": ["*"]}]
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": PARAMETERS, "groups": groups})
     return name
 
 
 def test_json(api: Api, model: str) -> None:
-    """Model, step, version, and tensors in the flat form that read back to the same float32."""
+    """The answer has model, step, version, and tensors in the flat form that parse to the same float32."""
     answer = api.get(f"/v1/models/{model}/parameters")
     body = answer.json()
     assert (body["model"], body["step"], body["version"]) == (model, 0, 1)
@@ -35,13 +35,13 @@ def test_json(api: Api, model: str) -> None:
 
 
 def test_shortest_floats(api: Api, model: str) -> None:
-    """0.1 is printed as 0.1, not as the sixteen digits of its double."""
+    """0.1 is printed as 0.1, not with the sixteen digits of its double."""
     assert b"0.1" in api.get(f"/v1/models/{model}/parameters?name=bias").body
     assert b"0.10000000" not in api.get(f"/v1/models/{model}/parameters?name=bias").body
 
 
 def test_curl_gets_indented_json(api: Api, model: str) -> None:
-    """A person reads what curl prints."""
+    """People read the output of curl."""
     curl = api.get(f"/v1/models/{model}/lr", User_Agent="curl/7.88.1").body
     other = api.get(f"/v1/models/{model}/lr").body
     assert b"\n  " in curl and b"\n  " not in other and other.endswith(b"\n")
@@ -49,7 +49,7 @@ def test_curl_gets_indented_json(api: Api, model: str) -> None:
 
 @pytest.mark.parametrize("how", ["suffix", "accept", "octet-stream"])
 def test_safetensors(api: Api, model: str, how: str) -> None:
-    """By suffix or by Accept, the same bytes; the header is padded so that data starts on a multiple of 8."""
+    """The suffix and Accept give the same bytes; the header is padded so that data starts on a multiple of 8."""
     target = f"/v1/models/{model}/parameters"
     accept = {"accept": SAFETENSORS, "octet-stream": "application/octet-stream"}
     answer = api.get(target + ".safetensors") if how == "suffix" else api.get(target, Accept=accept[how])
@@ -66,12 +66,12 @@ def test_suffix_beats_accept(api: Api, model: str) -> None:
 
 
 def test_nothing_acceptable(api: Api, model: str) -> None:
-    """406 for a type that a pull is not offered in."""
+    """A type that pulls do not support is 406."""
     api("GET", f"/v1/models/{model}/parameters", Accept="image/png").expect(406)
 
 
 def test_selection(api: Api, model: str) -> None:
-    """By group, by glob, by several globs; an unknown group is 404."""
+    """A pull selects by group, by glob or by several globs; an unknown group is 404."""
     assert list(api.pull(model, "?group=conv")) == ["conv/kernel:0"]
     assert list(api.pull(model, "?name=b*")) == ["bias"]
     assert list(api.pull(model, "?name=b*&name=conv*")) == ["conv/kernel:0", "bias"]
@@ -95,12 +95,12 @@ def test_rows(api: Api, model: str) -> None:
 
 
 def test_unknown_tensor_names_the_nearest(api: Api, model: str) -> None:
-    """404, with what was probably meant."""
+    """The answer is 404 and suggests the nearest name."""
     assert "bias" in api("GET", f"/v1/models/{model}/parameters/bais").expect(404).json()["detail"]
 
 
 def test_half_precision_and_base64(api: Api, model: str) -> None:
-    """`dtype=F16` halves the bytes; `encoding=b64` is for clients that have JSON only."""
+    """`dtype=F16` halves the bytes; `encoding=b64` is for clients that support only JSON."""
     halves = api.get(f"/v1/models/{model}/parameters.safetensors?dtype=F16").tensors()
     assert halves["conv/kernel:0"].dtype == np.float16
     tensor = api.get(f"/v1/models/{model}/parameters?encoding=b64&name=conv*").json()["parameters"]["conv/kernel:0"]
@@ -109,13 +109,13 @@ def test_half_precision_and_base64(api: Api, model: str) -> None:
 
 
 def test_meta_only(api: Api, model: str) -> None:
-    """Shapes without data."""
+    """The answer has shapes without data."""
     tensor = api.get(f"/v1/models/{model}/parameters?meta_only=1").json()["parameters"]["bias"]
     assert tensor["shape"] == [3] and "data" not in tensor
 
 
 def test_head(api: Api, model: str) -> None:
-    """The headers of the GET, and no body."""
+    """The answer has the headers of the GET, and no body."""
     head, get = (api(method, f"/v1/models/{model}/parameters") for method in ("HEAD", "GET"))
     assert (head.status, head.body) == (200, b"")
     assert head.headers["etag"] == get.headers["etag"]
@@ -123,7 +123,7 @@ def test_head(api: Api, model: str) -> None:
 
 
 def test_etag(api: Api, model: str) -> None:
-    """Strong, 304 while it holds, another after a push, another for each representation and selection."""
+    """The tag is strong: 304 while it matches, another tag after a push and for each representation and selection."""
     target = f"/v1/models/{model}/parameters"
     etag = api.get(target).headers["etag"]
     assert etag.startswith('"')
@@ -146,7 +146,7 @@ def test_version_by_uid_is_cacheable(api: Api, model: str) -> None:
 
 
 def wait_in_thread(api: Api, target: str) -> tuple[threading.Thread, list[Answer]]:
-    """Sends a GET that will be parked, from a thread with a connection of its own."""
+    """Sends a GET that will be parked, from a thread with its own connection."""
     answers: list[Answer] = []
 
     def run() -> None:
@@ -177,7 +177,7 @@ def test_a_permanent_name_keeps_its_content(api: Api, model: str) -> None:
 
 
 def test_since_answers_at_once_when_there_is_something_newer(api: Api, model: str) -> None:
-    """And with 304 when there is not and no one asked to wait."""
+    """The answer is 304 when nothing is newer and the client does not wait."""
     api.get(f"/v1/models/{model}/parameters?since=0&wait=30s")
     answer = api("GET", f"/v1/models/{model}/parameters?since=1").expect(304)
     assert answer.headers["x-paramd-version"] == "1" and answer.headers["etag"]
@@ -185,12 +185,12 @@ def test_since_answers_at_once_when_there_is_something_newer(api: Api, model: st
 
 @pytest.mark.parametrize("wait", ["100ms", "0.1", "0"])
 def test_wait_that_runs_out(api: Api, model: str, wait: str) -> None:
-    """304 when the time is up."""
+    """The answer is 304 when the time is up."""
     api("GET", f"/v1/models/{model}/parameters?since=1&wait={wait}").expect(304)
 
 
 def test_wait_wakes_on_a_push(api: Api, model: str) -> None:
-    """A parked pull is answered by the next version, and the receipt counts it."""
+    """The next version answers a parked pull, and the receipt counts it."""
     thread, answers = wait_in_thread(api, f"/v1/models/{model}/parameters?since=1&wait=30s")
     assert api.push(model, {"bias": [1, 0, 0]}).json()["woken"] == 1
     thread.join(10)
@@ -206,7 +206,7 @@ def test_wait_wakes_on_a_change_by_patch(api: Api, model: str) -> None:
 
 
 def test_delete_wakes_with_404(api: Api, model: str) -> None:
-    """No one waits for a model that is gone."""
+    """A parked pull is 404 when its model is deleted."""
     thread, answers = wait_in_thread(api, f"/v1/models/{model}/parameters?since=1&wait=30s")
     api("DELETE", f"/v1/models/{model}").expect(204)
     thread.join(10)
@@ -236,13 +236,13 @@ def test_prefer_wait(api: Api, model: str) -> None:
     ],
 )
 def test_prefer_is_a_wish(api: Api, model: str, wish: str, applied: str | None) -> None:
-    """RFC 7240, section 2: what cannot be honoured is passed over or shortened, and the answer says what was."""
+    """RFC 7240, section 2: an unsupported wish is ignored or shortened, and the answer says what was applied."""
     answer = api.get(f"/v1/models/{model}/parameters", Prefer=wish)
     assert answer.headers.get("preference-applied") == applied
 
 
 def test_prefer_on_several_lines(api: Api, model: str) -> None:
-    """One list, however it is folded."""
+    """Several lines form one list."""
     with raw_socket(api) as connection:
         head = f"GET /v1/models/{model}/parameters?since=1 HTTP/1.1\r\nHost: localhost\r\n"
         connection.sendall(f"{head}Prefer: respond-async\r\nPrefer: foo, wait=0\r\n\r\n".encode())
@@ -250,7 +250,7 @@ def test_prefer_on_several_lines(api: Api, model: str) -> None:
 
 
 def test_min_step(api: Api, model: str) -> None:
-    """Waits for a step; 202 when the time is up."""
+    """The pull waits for a step, and is 202 when the time is up."""
     api("GET", f"/v1/models/{model}/parameters?min_step=1&wait=100ms").expect(202)
     api.push(model, {"bias": [1, 0, 0]})
     assert api.get(f"/v1/models/{model}/parameters?min_step=1&wait=10s").json()["step"] == 1
@@ -258,5 +258,5 @@ def test_min_step(api: Api, model: str) -> None:
 
 @pytest.mark.parametrize("query", ["wait=6m", "wait=301s", "wait=x", "wait=-1", "since=x", "since=-1", "dtype=F8"])
 def test_queries_out_of_range(api: Api, model: str, query: str) -> None:
-    """422, with a sentence that says what is accepted."""
+    """The answer is 422, with a sentence that says which values are valid."""
     assert api("GET", f"/v1/models/{model}/parameters?{query}").expect(422).json()["detail"]

@@ -1,4 +1,4 @@
-"""Pushes: every form of a tensor, receipts, exactly once."""
+"""Pushes: every form of a tensor, receipts, and exactly-once application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMS: dict[str, Any] = {
 
 
 def tensor(form: str) -> Any:
-    """The matrix ((1, 2), (3, 4)) as the API may be given it."""
+    """The matrix ((1, 2), (3, 4)) in the given form."""
     given = FORMS[form]
     if not isinstance(given, tuple):
         return given
@@ -41,7 +41,7 @@ def matrix(api: Api, name: str) -> str:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_forms_of_a_tensor(api: Api, matrix: str, form: str) -> None:
-    """Nested, flat and base64 say the same."""
+    """Nested, flat and base64 tensors give the same result."""
     api.push(matrix, {"m": tensor(form)})
     np.testing.assert_array_equal(api.pull(matrix)["m"], [[-1, -2], [-3, -4]])
 
@@ -54,7 +54,7 @@ def test_bfloat16(api: Api, matrix: str) -> None:
 
 
 def test_bare_number_is_a_scalar(api: Api, matrix: str) -> None:
-    """0-D in nested form; 0-D parameters are pulled with shape []."""
+    """The nested form of a 0-D tensor is a number; 0-D parameters are pulled with shape []."""
     api.push(matrix, {"s": 2.5})
     pulled = api.get(f"/v1/models/{matrix}/parameters").json()["parameters"]["s"]
     assert pulled == {"shape": [], "data": [-2.5]}
@@ -77,20 +77,20 @@ def test_receipt(api: Api, demo: str) -> None:
 
 
 def test_update_ratio(api: Api, demo: str) -> None:
-    """|w'-w| / |w|: null from zero, then a number."""
+    """|w'-w| / |w| is null from zero, then a number."""
     api.push(demo, {"w": [1, -2]})
     assert api.push(demo, {"w": [1, -2]}).json()["update_ratio"] == pytest.approx(1)
 
 
 def test_staleness(api: Api, demo: str) -> None:
-    """The updates since the step at which the gradient was computed."""
+    """The staleness is the number of updates since the step at which the gradient was computed."""
     api.push(demo, {"w": [1, 1]}, based_on=0)
     api.push(demo, {"w": [1, 1]}, based_on=1)
     assert api.push(demo, {"w": [1, 1]}, based_on=0).json()["staleness"] == 2
 
 
 def test_left_out_parameters_are_untouched_unless_complete(api: Api, matrix: str) -> None:
-    """A partial push moves what it names; `complete` makes a gap an error."""
+    """A partial push moves the parameters that it names; `complete` makes a gap an error."""
     api.push(matrix, {"s": 1})
     assert not api.pull(matrix)["m"].any()
     problem = api.push(matrix, {"s": 1}, 422, complete=True).json()
@@ -98,7 +98,7 @@ def test_left_out_parameters_are_untouched_unless_complete(api: Api, matrix: str
 
 
 def test_push_and_pull_in_one(api: Api, demo: str) -> None:
-    """`pull=1` answers with the parameters of the step that this push made."""
+    """`pull=1` returns the parameters of the step that this push made."""
     answer = api("POST", f"/v1/models/{demo}/gradients?pull=1", {"gradients": {"w": [1, 0]}}).expect(200).json()
     assert answer["step"] == 1
     assert answer["parameters"]["w"] == {"shape": [2], "data": [-0.5, 0]}
@@ -113,14 +113,14 @@ def test_push_and_pull_in_one_by_safetensors(api: Api, demo: str) -> None:
 
 
 def test_dry_run_changes_nothing(api: Api, demo: str) -> None:
-    """The receipt of a push that was not made."""
+    """The answer is the receipt that a real push would get."""
     answer = api("POST", f"/v1/models/{demo}/gradients?dry_run=1", {"gradients": {"w": [1, 0]}}).expect(200)
     assert answer.json()["applied"] is False
     assert api.get(f"/v1/models/{demo}").json()["step"] == 0
 
 
 def test_replay_gives_the_stored_receipt(api: Api, demo: str) -> None:
-    """The same key again is not applied again; other values under it are 422."""
+    """A retry under the same key is not applied again; other values under the key are 422."""
     key = {"worker": "w1", "seq": 1}
     first = api.push(demo, {"w": [1, 0]}, **key).json()
     again = api.push(demo, {"w": [1.0, 0.0]}, **key).json()
@@ -130,7 +130,7 @@ def test_replay_gives_the_stored_receipt(api: Api, demo: str) -> None:
 
 
 def test_key_as_headers_with_safetensors(api: Api, demo: str) -> None:
-    """Worker and seq travel as headers beside a binary body."""
+    """Worker and seq are headers beside a binary body."""
     gradient = {"w": np.float32([1, 0])}
     headers = {"X_Paramd_Worker": "w1", "X_Paramd_Seq": "1"}
     assert api.push_binary(demo, gradient, **headers).expect(200).json()["replayed"] is False
@@ -139,13 +139,13 @@ def test_key_as_headers_with_safetensors(api: Api, demo: str) -> None:
 
 
 def test_jump_of_seq_is_reported(api: Api, demo: str) -> None:
-    """A gap is accepted and said."""
+    """A gap is accepted and reported."""
     api.push(demo, {"w": [1, 0]}, worker="w1", seq=1)
     assert api.push(demo, {"w": [1, 0]}, worker="w1", seq=5).json()["gap"] == 3
 
 
 def test_refused_push_does_not_consume_its_seq(api: Api, demo: str) -> None:
-    """Only an applied or held push does."""
+    """Only an applied or held push consumes it."""
     api.push(demo, {"w": [1, 0, 0]}, 422, worker="w1", seq=1)
     assert api.push(demo, {"w": [1, 0]}, worker="w1", seq=1).json()["replayed"] is False
 
@@ -154,12 +154,12 @@ def test_refused_push_does_not_consume_its_seq(api: Api, demo: str) -> None:
     "fields", [{"worker": "w"}, {"seq": 1}, {"worker": "w", "seq": 0}, {"worker": "w", "seq": 1.5}]
 )
 def test_half_a_key(api: Api, demo: str, fields: dict[str, Any]) -> None:
-    """Worker without seq, the reverse, and a seq that is not an integer >= 1."""
+    """Worker without seq, seq without worker, and a seq that is not an integer >= 1 are refused."""
     api.push(demo, {"w": [1, 0]}, 422, **fields)
 
 
 def test_registration_fences_the_older_epoch(api: Api, demo: str) -> None:
-    """A worker that registers again after a restart raises its epoch; the older one is refused."""
+    """A worker that registers again after a restart gets a higher epoch; the earlier one is refused."""
     first = api("PUT", f"/v1/models/{demo}/workers/w1", {})
     if first.status == 404:
         pytest.skip("workers are not served yet")
@@ -170,7 +170,7 @@ def test_registration_fences_the_older_epoch(api: Api, demo: str) -> None:
 
 
 def test_exhausted_array(api: Api, name: str) -> None:
-    """Past its last entry an array refuses the push; `hold` repeats the last value."""
+    """After its last entry an array refuses the push; `hold` repeats the last value."""
     parameters = {"w": [0]}
     api.create(name, {"optimizer": "sgd", "learning_rate": [0.5], "parameters": parameters})
     api.push(name, {"w": [1]})
@@ -192,7 +192,7 @@ def test_divergence_is_not_published(api: Api, demo: str) -> None:
 
 
 def test_overflow_of_a_slot(api: Api, name: str) -> None:
-    """A gradient whose square is beyond float32 is refused alone: the state stays, and the next push is taken."""
+    """Only the gradient whose square is beyond float32 is refused: the state stays, and the next push is accepted."""
     reference = f"{name}-reference"
     for each in (name, reference):
         api.create(each, {"optimizer": "adam", "learning_rate": 0.5, "parameters": {"w": [1, 2], "v": [3]}})
@@ -211,7 +211,7 @@ def test_overflow_of_a_slot(api: Api, name: str) -> None:
 
 
 def test_slots_after_a_divergence(api: Api, name: str) -> None:
-    """A parameter that would overflow leaves the slots; an import goes on with them."""
+    """A parameter that would overflow leaves the slots unchanged; an import continues with them."""
     body = {"optimizer": {"type": "momentum", "momentum": 0.5}, "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
     api.create(name, body)
     api.push(name, {"w": [1, 1]})
@@ -227,7 +227,7 @@ def test_slots_after_a_divergence(api: Api, name: str) -> None:
 
 
 def test_skip_on_nonfinite(api: Api, name: str) -> None:
-    """`on_nonfinite: skip` answers 200 and leaves the step; the default refuses."""
+    """`on_nonfinite: skip` answers 200 and leaves the step unchanged; the default refuses."""
     body = {"optimizer": "sgd", "on_nonfinite": "skip", "parameters": {"w": [0]}}
     api.create(name, body)
     receipt = api.push_binary(name, {"w": np.float32([np.nan])}).expect(200).json()
@@ -235,7 +235,7 @@ def test_skip_on_nonfinite(api: Api, name: str) -> None:
 
 
 def test_sparse_rows(api: Api, name: str) -> None:
-    """Named rows move, duplicates are summed first."""
+    """Named rows move; duplicates are summed first."""
     body = {"optimizer": "lazy_adam", "learning_rate": 0.1, "parameters": {"e": {"shape": [4, 2], "init": "zeros"}}}
     api.create(name, body)
     api.push(name, {"e": {"indices": [2, 0, 2], "values": [[1, 1], [1, 1], [-2, 1]]}})
@@ -245,7 +245,7 @@ def test_sparse_rows(api: Api, name: str) -> None:
 
 
 def test_sparse_without_rows(api: Api, name: str) -> None:
-    """A batch that met none of the rows: a step like any other, and nothing moves."""
+    """A batch without any of the rows makes a step like any other, and moves nothing."""
     body = {"optimizer": "lazy_adam", "learning_rate": 0.1, "parameters": {"e": {"shape": [4, 2], "init": "ones"}}}
     api.create(name, body)
     assert api.push(name, {"e": {"indices": [], "values": []}}).json()["step"] == 1
@@ -254,12 +254,12 @@ def test_sparse_without_rows(api: Api, name: str) -> None:
 
 
 def test_sparse_where_it_is_not_defined(api: Api, demo: str) -> None:
-    """SGD takes dense gradients only, and says so."""
+    """SGD accepts only dense gradients, and the refusal says so."""
     api.push(demo, {"w": {"indices": [0], "values": [1]}}, 422)
 
 
 def test_whole_and_rows_at_once(api: Api, name: str) -> None:
-    """A tensor comes in one form: neither of two is dropped in silence."""
+    """A tensor has one form: the server refuses two and drops neither silently."""
     api.create(name, {"optimizer": "adam", "parameters": {"e": [[0], [0], [0]]}})
     rows = {"e#indices": np.array([0]), "e#values": np.ones((1, 1), dtype=np.float32)}
     for tensors in ({"e": np.ones((3, 1), dtype=np.float32), **rows}, {**rows, "e": np.ones((3, 1), np.float32)}):
@@ -269,7 +269,7 @@ def test_whole_and_rows_at_once(api: Api, name: str) -> None:
 
 
 def test_receipt_in_the_head_of_binary_pulls(api: Api, name: str) -> None:
-    """Where the body has no place for it, the head says whether the step was taken and the scale to use next."""
+    """The body has no place for the receipt, so the head says whether the step was made and gives the next scale."""
     scaling = {"type": "dynamic", "init_loss_scale": 1024, "scale_factor": 2, "scale_window": 1000}
     api.create(name, {"optimizer": "sgd", "loss_scaling": scaling, "parameters": {"w": [0]}})
     for value, said in ((np.inf, ("false", "true", 512.0)), (1.0, ("true", "false", 512.0))):
@@ -280,7 +280,7 @@ def test_receipt_in_the_head_of_binary_pulls(api: Api, name: str) -> None:
 
 
 def test_answers_that_are_no_pull_have_no_tag_of_one(api: Api, demo: str) -> None:
-    """The tag would promise the parameters to a later If-None-Match."""
+    """A later If-None-Match with such a tag would stand for the parameters."""
     waiting = api("GET", f"/v1/models/{demo}/parameters?min_step=9&wait=1ms").expect(202)
     pushed = api("POST", f"/v1/models/{demo}/gradients?pull=1", {"gradients": {"w": [1, 1]}}).expect(200)
     for answer in (waiting, pushed):
@@ -288,7 +288,7 @@ def test_answers_that_are_no_pull_have_no_tag_of_one(api: Api, demo: str) -> Non
 
 
 def test_no_memory_for_what_a_push_would_pull(start: Callable[..., Daemon]) -> None:
-    """The push is applied all the same, and the answer says so: there is room for a step and none for a stream."""
+    """The push is applied, and the answer says so: there is room for a step and none for a stream."""
     daemon = start("--memory", "1M")
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": {"shape": [45_000], "init": "zeros"}}})

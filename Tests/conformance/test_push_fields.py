@@ -1,4 +1,4 @@
-"""What a push says beside its gradients: names of workers, counters, metrics; in JSON, headers and metadata."""
+"""Fields of a push besides its gradients: names of workers, counters, metrics; in JSON, headers and metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = ["007", "7", "1e3", "nan", "true", "0x10", "null", '"w"']
 
 @pytest.mark.parametrize("worker", NAMES)
 def test_worker_in_a_header_is_text(api: Api, demo: str, worker: str) -> None:
-    """Whatever it looks like: the push belongs to the worker that PUT registered under that name."""
+    """Even a name that looks like a number belongs to the worker that PUT registered under it."""
     path = worker.replace('"', "%22")
     epoch = api("PUT", f"/v1/models/{demo}/workers/{path}").expect(200).json()["epoch"]
     headers = {"X_Paramd_Worker": worker, "X_Paramd_Epoch": str(epoch), "X_Paramd_Seq": "1"}
@@ -49,14 +49,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_wrong_field(api: Api, demo: str, kind: str) -> None:
-    """422 with one error, which points to the field."""
+    """The answer is 422 with one error that points to the field."""
     fields, pointer = WRONG[kind]
     problem = api.push(demo, {"w": [1, 0]}, 422, **fields).json()
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
 def test_fields_as_the_contract_has_them(api: Api, demo: str) -> None:
-    """Every field at once; metadata may hold them as text."""
+    """All fields are accepted at once; metadata may hold them as text."""
     fields = {"num_examples": 64, "loss": 0.41, "metrics": {"accuracy": 0.5, "top5": 1}, "based_on": 0}
     api.push(demo, {"w": [1, 0]}, worker="w3", seq=1, **fields)
     text = {"num_examples": "64", "loss": "4.1e-1", "metrics": '{"accuracy":0.5}', "complete": "true"}
@@ -66,14 +66,14 @@ def test_fields_as_the_contract_has_them(api: Api, demo: str) -> None:
 
 @pytest.mark.parametrize("loss", ["nan", "inf", "1e400", "low"])
 def test_loss_that_is_no_number(api: Api, demo: str, loss: str) -> None:
-    """The sentence shows what came."""
+    """The sentence shows the value that was sent."""
     problem = api.push_binary(demo, GRADIENT, X_Paramd_Loss=loss).expect(422).json()
     assert "finite number" in problem["detail"] and f'"{loss}"' in problem["detail"]
 
 
 @pytest.mark.parametrize("epoch", [1.5, -1, "q", [1], 2**53])
 def test_an_epoch_that_cannot_be_read_is_not_another_push(api: Api, demo: str, epoch: object) -> None:
-    """It is refused, though the same worker and seq without it have a receipt."""
+    """The push is refused, although worker and seq have a receipt without the epoch."""
     push = {"gradients": {"w": [1, 0]}, "worker": "x", "seq": 1}
     api("POST", f"/v1/models/{demo}/gradients", push).expect(200)
     refused = api("POST", f"/v1/models/{demo}/gradients", {**push, "epoch": epoch}).expect(422).json()
@@ -81,7 +81,7 @@ def test_an_epoch_that_cannot_be_read_is_not_another_push(api: Api, demo: str, e
 
 
 def test_thousands_of_unknown_tensors(api: Api, name: str) -> None:
-    """Each is named; only the first are compared with the thousands that the model has."""
+    """Each is named; only the first are compared with the model's thousands of names."""
     api.create(name, {"optimizer": "sgd", "parameters": {f"p{i:04}": [1] for i in range(2000)}})
     gradients = {f"q{i:04}": [1] for i in range(2000)}
     errors = api("POST", f"/v1/models/{name}/gradients", {"gradients": gradients}).expect(422).json()["errors"]

@@ -1,4 +1,4 @@
-"""Query arguments: each is honoured or refused, none is dropped."""
+"""Query arguments are used or refused, and never ignored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRADIENTS = {"gradients": {"a": [1, 1]}}
 
 @pytest.fixture
 def model(api: Api, name: str) -> str:
-    """Two groups with a rate each."""
+    """Two groups, each with its own rate."""
     groups = [{"name": "fast", "params": ["a"], "lr": [4, 2, 1]}, {"name": "slow", "params": ["b"], "lr": 0.5}]
     parameters = {"a": [1, 2], "b": [[1, 2], [3, 4]]}
     api.create(name, {"optimizer": "sgd", "learning_rate": [1, 1, 1], "parameters": parameters, "groups": groups})
@@ -33,7 +33,7 @@ TWICE = [
 
 @pytest.mark.parametrize("target", TWICE)
 def test_single_values_given_twice(api: Api, model: str, target: str) -> None:
-    """400, for no one knows which of the two was meant."""
+    """The answer is 400, because it is unclear which of the two was meant."""
     problem = api("GET", f"/v1/models/{model}{target}").expect(400).json()
     assert "more than once" in problem["detail"]
 
@@ -43,13 +43,13 @@ PUSHES = ["dry_run=1&dry_run=0", "stages=1", "dry_run=1&pull=1", "group=fast", "
 
 @pytest.mark.parametrize("query", PUSHES)
 def test_pushes_that_contradict_themselves(api: Api, model: str, query: str) -> None:
-    """400, and nothing is applied."""
+    """The answer is 400, and nothing is applied."""
     api("POST", f"/v1/models/{model}/gradients?{query}", GRADIENTS).expect(400)
     assert api.get(f"/v1/models/{model}").json()["step"] == 0
 
 
 def test_stages_say_what_is_missing(api: Api, model: str) -> None:
-    """`stages` belongs to a dry run."""
+    """`stages` requires a dry run."""
     answer = api("POST", f"/v1/models/{model}/gradients?stages=1", GRADIENTS).expect(400)
     assert "dry_run=1" in answer.json()["detail"]
 
@@ -68,7 +68,7 @@ CONFLICTS = {
 
 @pytest.mark.parametrize("target", CONFLICTS)
 def test_arguments_without_effect(api: Api, model: str, target: str) -> None:
-    """Refused with a reason, not dropped."""
+    """The argument is refused with a reason, not ignored."""
     assert api("GET", f"/v1/models/{model}{target}").expect(CONFLICTS[target]).json()["detail"]
 
 
@@ -79,12 +79,12 @@ def test_names_repeat(api: Api, model: str) -> None:
 
 
 def rows(body: bytes) -> list[list[str]]:
-    """A CSV answer."""
+    """The rows of a CSV answer."""
     return list(csv.reader(io.StringIO(body.decode())))
 
 
 def test_curve_of_a_parameter(api: Api, model: str) -> None:
-    """A range and `param` together: the curves of those parameters' groups alone, in every form."""
+    """A range with `param` returns only the curves of those parameters' groups, in every form."""
     answer = api.get(f"/v1/models/{model}/lr?param=a&from=0&to=2").json()
     assert answer == {"steps": [0, 1, 2], "lr": {"fast": [4, 2, 1]}}
     assert rows(api.get(f"/v1/models/{model}/lr.csv?param=b").body)[0] == ["step", "slow"]
@@ -94,14 +94,14 @@ def test_curve_of_a_parameter(api: Api, model: str) -> None:
 
 
 def test_one_step_as_a_table(api: Api, model: str) -> None:
-    """One row."""
+    """The table has one row."""
     table = rows(api.get(f"/v1/models/{model}/lr.csv?step=1").body)
     assert table == [["step", "fast", "slow"], ["1", "2.0", "0.5"]]
     assert len(rows(api.get(f"/v1/models/{model}/weight_decay.csv?step=1").body)) == 2
 
 
 def test_half_precision_for_numpy(api: Api, model: str) -> None:
-    """`.npy` honours F16; rows too."""
+    """`.npy` supports F16, also for rows."""
     whole = np.load(io.BytesIO(api.get(f"/v1/models/{model}/parameters/b.npy?dtype=F16").body))
     assert whole.dtype == np.float16 and whole.tolist() == [[1, 2], [3, 4]]
     part = np.load(io.BytesIO(api.get(f"/v1/models/{model}/parameters/b.npy?dtype=F16&rows=1").body))
@@ -122,7 +122,7 @@ FORMS = {
 @pytest.mark.parametrize("accept", FORMS)
 @pytest.mark.parametrize("path", ["/lr", "/weight_decay"])
 def test_curves_by_accept(api: Api, model: str, path: str, accept: str) -> None:
-    """The same forms as by suffix, and the suffix wins."""
+    """Accept selects the same forms as the suffix, and the suffix takes precedence."""
     answer = api.get(f"/v1/models/{model}{path}", Accept=accept)
     assert answer.headers["content-type"].startswith(FORMS[accept])
     if FORMS[accept] != "application/json":
@@ -133,13 +133,13 @@ def test_curves_by_accept(api: Api, model: str, path: str, accept: str) -> None:
 @pytest.mark.parametrize("path", ["/lr", "/weight_decay", "/parameters/b", "/parameters"])
 @pytest.mark.parametrize("accept", ["application/xml", "application/json;q=0", "image/png"])
 def test_nothing_acceptable(api: Api, model: str, path: str, accept: str) -> None:
-    """406 with what there is."""
+    """The answer is 406 with the supported types."""
     problem = api("GET", f"/v1/models/{model}{path}", Accept=accept).expect(406).json()
     assert "application/json" in problem["detail"]
 
 
 def test_previews_by_accept(api: Api) -> None:
-    """A preview is a curve like others."""
+    """A preview supports the same formats as other curves."""
     body = {"learning_rate": [0.5, 0.25]}
     answer = api("POST", "/v1/lr_preview", body, Accept="text/csv").expect(200)
     assert answer.headers["content-type"].startswith("text/csv")
@@ -147,7 +147,7 @@ def test_previews_by_accept(api: Api) -> None:
 
 
 def test_one_tensor_as_safetensors(api: Api, model: str) -> None:
-    """As the contract says; rows and lookups too."""
+    """The contract promises it, for rows and lookups too."""
     target = f"/v1/models/{model}/parameters/b"
     assert api.get(target, Accept=SAFETENSORS).tensors()["b"].tolist() == [[1, 2], [3, 4]]
     halves = api.get(target + "?rows=1,0&dtype=F16", Accept=SAFETENSORS).tensors()["b"]
@@ -157,7 +157,7 @@ def test_one_tensor_as_safetensors(api: Api, model: str) -> None:
 
 
 def test_names_that_end_like_files(api: Api, name: str) -> None:
-    """A parameter called `x.npy` is read as one; its file has the suffix twice."""
+    """`x.npy` reads the parameter of that name; its file has the suffix twice."""
     api.create(name, {"optimizer": "sgd", "parameters": {"x.npy": [1, 2], "y": [3]}})
     target = f"/v1/models/{name}/parameters/"
     assert api.get(target + "x.npy").json()["data"] == [1, 2]

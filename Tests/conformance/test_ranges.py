@@ -1,4 +1,4 @@
-"""Numbers that leave the range they are sent in: the answer says so, and nothing grows to infinity by itself."""
+"""Numbers outside the range of their type: the answer says so, and nothing silently grows to infinity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from support.wire import Api
 
 HEADER = "x-paramd-beyond-range"
-#: The least float32 that NumPy rounds to an infinite half, and the largest that it does not.
+#: The smallest float32 that NumPy rounds to an infinite half, and the largest that it does not.
 FIRST_BEYOND, LAST_WITHIN = 65520.0, 65519.996
 PULLS = [
     "/parameters?dtype=F16",
@@ -23,7 +23,7 @@ PULLS = [
 
 @pytest.fixture
 def model(api: Api, name: str) -> str:
-    """Parameters of which one is beyond F16 in its last row."""
+    """A model with one parameter that is beyond F16 in its last row."""
     definition = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"small": [LAST_WITHIN, -1]}}
     definition["parameters"]["big"] = {"shape": [2, 1], "data": [1, -FIRST_BEYOND]}
     api.create(name, definition)
@@ -31,7 +31,7 @@ def model(api: Api, name: str) -> str:
 
 
 def test_boundary_is_numpys() -> None:
-    """The two numbers of this file, by NumPy."""
+    """NumPy confirms the two numbers of this file."""
     with np.errstate(over="ignore"):
         assert np.isinf(np.float32(FIRST_BEYOND).astype(np.float16))
         assert np.isfinite(np.float32(LAST_WITHIN).astype(np.float16))
@@ -39,7 +39,7 @@ def test_boundary_is_numpys() -> None:
 
 @pytest.mark.parametrize("path", PULLS)
 def test_half_precision_pull(api: Api, model: str, path: str) -> None:
-    """The parameter is named in the head and, where the answer is JSON, in `warnings`; a second, cached answer too."""
+    """The head names the parameter, and so does `warnings` in JSON, also in a second, cached answer."""
     for _ in range(2):
         answer = api.get(f"/v1/models/{model}{path}").expect(200)
         assert answer.headers[HEADER] == "big"
@@ -49,7 +49,7 @@ def test_half_precision_pull(api: Api, model: str, path: str) -> None:
 
 
 def test_version_lookup_and_push(api: Api, model: str) -> None:
-    """Retained versions, looked-up rows, and the parameters in a push's answer."""
+    """The same applies to retained versions, to looked-up rows, and to the parameters in a push's answer."""
     place = api.get(f"/v1/models/{model}/parameters").headers["content-location"]
     assert api.get(f"{place}?dtype=F16").expect(200).headers[HEADER] == "big"
     looked_up = api("POST", f"/v1/models/{model}/parameters/big/lookup?dtype=F16", {"rows": [1, 1]}).expect(200)
@@ -71,7 +71,7 @@ def test_version_lookup_and_push(api: Api, model: str) -> None:
     ],
 )
 def test_nothing_is_said_where_all_fits(api: Api, model: str, path: str) -> None:
-    """Wider types, other parameters, other rows, no values."""
+    """Wider types, other parameters, other rows and pulls without values get no warning."""
     answer = api.get(f"/v1/models/{model}{path}").expect(200)
     assert HEADER not in answer.headers
     assert b"warnings" not in answer.body
@@ -107,7 +107,7 @@ def test_loss_scale_stays_in_float32(api: Api, name: str) -> None:
 
 
 def test_growing_rate_stays_in_float32(api: Api, name: str) -> None:
-    """A schedule that grows forever ends at the largest float32, in every form of a curve."""
+    """A growing schedule ends at the largest float32, in every form of a curve."""
     schedule = {"schedule": "exponential_decay_lr", "learning_rate": 1.0, "decay_rate": 10.0, "decay_steps": 1}
     api.create(name, {"optimizer": "sgd", "learning_rate": schedule, "parameters": {"w": [0]}})
     curve = api.get(f"/v1/models/{name}/lr?from=37&to=40").json()["lr"]["default"]

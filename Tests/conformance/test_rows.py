@@ -1,4 +1,4 @@
-"""Rows asked for many times over: a short request must not make the daemon use memory beyond its budget."""
+"""Rows requested many times: a short request must not make the daemon exceed its memory budget."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABLE = "/v1/models/m/parameters/e"
 
 @pytest.fixture
 def small(start: Callable[..., Daemon]) -> Iterator[Api]:
-    """A daemon with 16 MiB and an embedding of 800 kB in it."""
+    """A daemon with 16 MiB and an embedding of 800 kB."""
     daemon = start("--memory", "16M")
     api = Api(daemon.host, daemon.port)
     body = {"optimizer": "sgd", "parameters": {"e": {"shape": [ROWS, WIDTH], "init": "ones"}}}
@@ -26,12 +26,12 @@ def small(start: Callable[..., Daemon]) -> Iterator[Api]:
 
 
 def reserved(api: Api) -> int:
-    """Bytes of the budget that are taken."""
+    """The reserved bytes of the budget."""
     return api.get("/v1/server").json()["memory"]["reserved"]
 
 
 def test_answers_are_counted(small: Api) -> None:
-    """What is longer than all memory is made while it is sent, whatever its form; what was taken is given back."""
+    """An answer larger than all memory is encoded while it is sent, in any form; its memory is freed afterwards."""
     before = reserved(small)
     twice = ",".join([f"0-{ROWS - 1}"] * 2)
     assert len(small.get(f"{TABLE}?rows={twice}").json()["data"]) == 2 * ROWS * WIDTH
@@ -45,7 +45,7 @@ def test_answers_are_counted(small: Api) -> None:
 
 
 def test_rows_are_limited(small: Api) -> None:
-    """Also where they cost little: their number has an end."""
+    """Their number is limited even where they cost little."""
     many = ",".join([f"0-{ROWS - 1}"] * 400)
     problem = small("GET", f"{TABLE}.npy?rows={many}").expect(422).json()
     assert "100000" in problem["detail"]

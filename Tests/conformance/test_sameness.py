@@ -1,4 +1,4 @@
-"""When two definitions are one: a PUT of the same finds the model that is there, a PUT of another does not."""
+"""Equal definitions: a PUT of an equal one finds the existing model, a PUT of a different one does not."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", SAME)
 def test_the_same_definition(api: Api, name: str, kind: str) -> None:
-    """200 with the model that is there, in both directions."""
+    """The answer is 200 with the existing model, in both directions."""
     for index, (first, second) in enumerate((SAME[kind], SAME[kind][::-1])):
         model = f"{name}-{index}"
         uid = api.create(model, first).json()["uid"]
@@ -149,20 +149,20 @@ OTHER: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", OTHER)
 def test_another_definition(api: Api, name: str, kind: str) -> None:
-    """409 for everything that makes another model."""
+    """Everything that would make a different model is 409."""
     api.create(name, PLAIN)
     api.create(name, {**PLAIN, **OTHER[kind]}, 409)
 
 
 def test_order_that_a_definition_gives(api: Api, name: str) -> None:
-    """Groups, their `params` and `order_params` are arrays: their order is part of what they mean."""
+    """Groups, their `params` and `order_params` are arrays, so their order is part of the definition."""
     groups = [{"name": "a", "params": ["w", "v"]}, {"order_params": ["w", "v"]}]
     api.create(name, {**PLAIN, "groups": groups})
     api.create(name, {**PLAIN, "groups": [groups[0], {"order_params": ["v", "w"]}]}, 409)
 
 
 def test_the_same_definition_after_changes_and_a_restart(start: Callable[..., Daemon], tmp_path: Any) -> None:
-    """What a worker PUTs at its start still finds the model that was trained and patched since."""
+    """A worker's initial PUT still finds the model that was trained and patched since."""
     first = start(data_dir=tmp_path)
     api = Api(first.host, first.port)
     uid = api.create("m", PLAIN).json()["uid"]

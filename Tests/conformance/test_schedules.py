@@ -1,4 +1,4 @@
-"""Schedules by `lr_preview`, which evaluates a definition without a model, against MindSpore's values."""
+"""Schedules evaluated by `lr_preview`, without a model, against MindSpore's values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_schedule(api: Api, case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", [case for case in SCHEDULES if case["kind"] == "function"], ids=label)
 def test_function_is_an_array_that_ends(api: Api, case: dict[str, Any]) -> None:
-    """A `*_lr` function gives total_step values; the step after the last is refused, or held where asked."""
+    """A `*_lr` function gives total_step values; the step after the last is refused, or held if the request says so."""
     length = len(case["values"])
     body = {"learning_rate": {"schedule": case["name"], **case["args"]}, "from": 0, "to": length}
     problem = api("POST", "/v1/lr_preview", body).expect(409).json()
@@ -39,7 +39,7 @@ def test_function_is_an_array_that_ends(api: Api, case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", LOSS_SCALES, ids=label)
 def test_dynamic_loss_scale(api: Api, name: str, case: dict[str, Any]) -> None:
-    """Overflows skip the update and shrink the scale, quiet stretches grow it, as the recorded trace says."""
+    """Overflows skip the update and shrink the scale, long runs without one grow it, as in the recorded trace."""
     arguments = case["args"]
     scaling = {
         "type": "dynamic",
@@ -60,6 +60,6 @@ def test_dynamic_loss_scale(api: Api, name: str, case: dict[str, Any]) -> None:
 
 
 def push_scaled(api: Api, model: str, overflow: bool) -> dict[str, Any]:
-    """A push by safetensors, which can carry an infinity."""
+    """Pushes safetensors, which can carry an infinity."""
     gradient = np.array([np.inf if overflow else 1], dtype=np.float32)
     return api.push_binary(model, {"w": gradient}).expect(200).json()

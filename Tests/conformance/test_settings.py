@@ -1,4 +1,4 @@
-"""Settings from flags, variables and a file: what holds, where it came from, and what a start is refused for."""
+"""Settings from flags, variables and a file: which value applies, its origin, and which mistakes stop a start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Served = Callable[..., Api]
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs paramd with arguments that make it end by itself."""
+    """Runs paramd with arguments that make it exit."""
     return subprocess.run(
         [str(BINARY), *arguments],
         capture_output=True,
@@ -30,7 +30,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """A daemon with these arguments and variables; they say that it picks its port."""
+    """A daemon with these arguments and variables; they must let it choose its port."""
     with ExitStack() as stack:
 
         def start(*arguments: str, **variables: str) -> Api:
@@ -47,7 +47,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 
 def test_origin_of_every_source(served: Served, tmp_path: Path) -> None:
-    """The first source that has a setting holds; a file is told with its path and the line."""
+    """The first source with a setting applies; a file is shown with its path and the line."""
     file = tmp_path / "paramd.yaml"
     file.write_text("# mine\nlisten: 127.0.0.1:0\nmemory: 64M\nreceipt-window: 5\nlimits:\n  models: 5\n  keys: 5\n")
     told = (
@@ -78,7 +78,7 @@ def test_origin_of_every_source(served: Served, tmp_path: Path) -> None:
 
 
 def test_a_relative_file_is_told_from_the_root(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader is elsewhere."""
+    """The reader may be in another directory."""
     (tmp_path / "own.yaml").write_text("listen: 127.0.0.1:0\n")
     monkeypatch.chdir(tmp_path)
     settings = served("--config", "own.yaml").get("/v1/server").json()["settings"]
@@ -97,7 +97,7 @@ limits:
 
 
 def test_nothing_starts_with_a_mistake(tmp_path: Path) -> None:
-    """Every mistake with its line and key; no directory is made, and nothing is on standard output."""
+    """Each mistake is reported with line and key; no directory is created, and standard output is empty."""
     file = tmp_path / "bad.yaml"
     file.write_text(MISTAKES)
     for arguments in (("--config", str(file), "--data-dir", str(tmp_path / "data")), ("config", "check", str(file))):
@@ -114,7 +114,7 @@ def test_nothing_starts_with_a_mistake(tmp_path: Path) -> None:
 
 
 def test_config_check_prints_what_would_hold(tmp_path: Path) -> None:
-    """Each setting with its origin, in the names of a file; 0."""
+    """The command prints each setting with its origin, under the names of a file, and exits with 0."""
     file = tmp_path / "good.yaml"
     file.write_text("memory: 64M\nlimits: {models: 3}\n")
     ended = run("--durability", "sync", "config", "check", str(file), PARAMD_LISTEN="127.0.0.1:9")
@@ -129,7 +129,7 @@ def test_config_check_prints_what_would_hold(tmp_path: Path) -> None:
 
 
 def test_public_address_of_a_file_needs_a_word(tmp_path: Path) -> None:
-    """The refusal names the line that has the address; the word may be in the file too."""
+    """The refusal names the line with the address; the file may also contain the permission."""
     file = tmp_path / "open.yaml"
     file.write_text("\nlisten: 0.0.0.0:0\n")
     ended = run("config", "check", str(file))
@@ -139,7 +139,7 @@ def test_public_address_of_a_file_needs_a_word(tmp_path: Path) -> None:
 
 
 def test_unknown_variable(tmp_path: Path) -> None:
-    """Refused with the name that is meant; what Kubernetes and tests set is not."""
+    """It is refused with the nearest name; variables of Kubernetes and of tests are ignored."""
     ended = run("--data-dir", str(tmp_path / "data"), PARAMD_MEMRY="1G")
     assert ended.returncode == 78 and "PARAMD_MEMRY" in ended.stderr and "`PARAMD_MEMORY`" in ended.stderr
     assert not (tmp_path / "data").exists()
@@ -148,14 +148,14 @@ def test_unknown_variable(tmp_path: Path) -> None:
 
 
 def test_subcommands_read_settings_too(tmp_path: Path) -> None:
-    """A setting that cannot be read ends them as it ends a start."""
+    """A setting that cannot be parsed ends them as it ends a start."""
     for command in (("verify", str(tmp_path)), ("replay", str(tmp_path), "--model", "m")):
         ended = run(*command, PARAMD_MEMORY="much")
         assert ended.returncode == 78 and "PARAMD_MEMORY must be a number of bytes" in ended.stderr
 
 
 def test_the_largest_values_end_nothing(served: Served) -> None:
-    """Numbers that are legal are computed with: at the start, in an update, and when a model is written out."""
+    """Valid numbers work at the start, in an update, and when a model is written out."""
     counts = [
         "connections",
         "connections-per-address",
@@ -194,6 +194,6 @@ def test_the_largest_values_end_nothing(served: Served) -> None:
 
 
 def test_the_example_can_be_used() -> None:
-    """`deploy/paramd.yaml` is without mistakes."""
+    """`deploy/paramd.yaml` has no mistakes."""
     ended = run("config", "check", str(REPOSITORY / "deploy/paramd.yaml"))
     assert ended.returncode == 0, ended.stderr

@@ -1,4 +1,4 @@
-"""Slips of those who know their way: a member, a path, a pattern or a directory in the wrong place."""
+"""Mistakes of experienced users: a member, a path, a pattern or a directory in the wrong place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1, "parameters": {
 
 @pytest.mark.parametrize(("key", "value"), [("momentum", 0.5), ("betas", [0.8, 0.9]), ("nesterov", True)])
 def test_a_hyperparameter_beside_the_optimizer(api: Api, name: str, demo: str, key: str, value: Any) -> None:
-    """It is told where it belongs, by PUT and by PATCH."""
+    """PUT and PATCH say where it belongs."""
     member = json.dumps({key: value}, separators=(",", ":"))[1:-1]
     for answer in (
         api("PUT", f"/v1/models/{name}", {**SGD, key: value}),
@@ -28,7 +28,7 @@ def test_a_hyperparameter_beside_the_optimizer(api: Api, name: str, demo: str, k
 
 
 def test_an_import_at_the_top_level(api: Api, demo: str) -> None:
-    """The line in the refusal is the import that was meant."""
+    """The line in the refusal is the intended import."""
     path = f"/v1/models/{demo}/parameters"
     detail = api("PUT", path, {"w": [3, 4]}).expect(422).json()["detail"]
     assert 'write `{"parameters":{"w":[3,4]}}`' in detail
@@ -47,13 +47,13 @@ def test_an_import_at_the_top_level(api: Api, demo: str) -> None:
     ],
 )
 def test_paths_of_other_servers(api: Api, demo: str, path: str, meant: str) -> None:
-    """What others call an operation leads to its path here."""
+    """The names of operations on other servers lead to the path here."""
     detail = api("POST", f"/v1/models/{demo}/{path}", {"gradients": {"w": [0, 0]}}).expect(404).json()["detail"]
     assert f"did you mean /v1/models/{demo}/{meant}?" in detail
 
 
 def test_a_pattern_that_matches_nothing(api: Api, demo: str) -> None:
-    """A misspelt pattern is told as a misspelt name is, in a pull and in a question for rates."""
+    """A misspelt pattern is reported like a misspelt name, in a pull and in a request for rates."""
     for path in (
         "/parameters?name=typo*",
         "/parameters?name=w&name=typo*",
@@ -66,7 +66,7 @@ def test_a_pattern_that_matches_nothing(api: Api, demo: str) -> None:
 
 @pytest.mark.unsanitized
 def test_thousands_of_unknown_members(api: Api, demo: str) -> None:
-    """They are refused at once, counted, and the first thousands of them listed."""
+    """They are refused at once and counted; the first thousands are listed."""
     many = {f"k{index}": 1 for index in range(50_000)}
     for method, path, body in (
         ("POST", "/gradients", {"gradients": {"w": [1, 1]}}),
@@ -81,7 +81,7 @@ def test_thousands_of_unknown_members(api: Api, demo: str) -> None:
 
 @pytest.mark.parametrize("command", [["verify"], ["recover", "--salvage"]], ids=["verify", "recover"])
 def test_a_directory_without_data(tmp_path: Path, command: list[str]) -> None:
-    """Commands on a directory of another kind say so, and make nothing in it."""
+    """Commands on another kind of directory say so, and create nothing in it."""
     (tmp_path / "file").touch()
     for directory in (tmp_path, tmp_path / "none", tmp_path / "file"):
         ended = subprocess.run([BINARY, *command, directory], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Every way to write a definition finds the same model: defaults spelled out, order, case, kinds of numbers."""
+"""Every spelling of a definition finds the same model: explicit defaults, order, case, kinds of numbers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.wire import Api
 
-#: By the documentation of mindspore.nn and torch.optim: each optimizer's arguments at their defaults, and the rate that
-#: it has where a definition gives none.
+#: From the documentation of mindspore.nn and torch.optim: each optimizer's arguments at their defaults, and its rate
+#: when a definition has none.
 ADAM = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 SWITCHES = {"maximize": False, "foreach": None, "capturable": False, "differentiable": True}
 BETAS = {"betas": [0.9, 0.999], "eps": 1e-8}
@@ -42,7 +42,7 @@ DEFAULTS: dict[str, tuple[float | None, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("optimizer", DEFAULTS)
 def test_defaults_of_an_optimizer(api: Api, name: str, optimizer: str) -> None:
-    """Absent or spelled out, one by one or together, in the optimizer or in a torch group, they are one definition."""
+    """Absent or explicit, alone or together, in the optimizer or in a torch group, defaults give one definition."""
     rate, defaults = DEFAULTS[optimizer]
     framework, kind = optimizer.split(".")
     bare = {"optimizer": optimizer, "parameters": {"w": [1, 2]}}
@@ -61,7 +61,7 @@ def test_defaults_of_an_optimizer(api: Api, name: str, optimizer: str) -> None:
 
 
 def spellings(value: Any, key: str, random: Random) -> Any:
-    """The same value, written in another of the ways that mean the same."""
+    """The same value in another notation with the same meaning."""
     if isinstance(value, dict):
         members = [(name, spellings(member, name, random)) for name, member in value.items()]
         random.shuffle(members)
@@ -72,7 +72,7 @@ def spellings(value: Any, key: str, random: Random) -> Any:
         return value
     if key == "schedule" or value in ("Adam", "SGD", "LARS", "Momentum"):
         return random.choice([value, value.lower(), value.upper()])
-    # MindSpore's schedules refuse a float where they want an integer; everywhere else 1 and 1.0 are one number.
+    # MindSpore's schedules refuse a float where they expect an integer; everywhere else 1 and 1.0 are one number.
     if isinstance(value, int) and key not in ("decay_steps", "warmup_steps"):
         return random.choice([value, float(value)])
     return -0.0 if value == 0 and isinstance(value, float) else value
@@ -116,7 +116,7 @@ RICH: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("index", range(len(RICH)))
 def test_any_spelling_of_a_definition(api: Api, name: str, index: int) -> None:
-    """Order, case, kind of number and sign of zero, in all combinations that a generator tries, find the model."""
+    """Order, case, kind of number and sign of zero, in generated combinations, find the same model."""
     definition, random = RICH[index], Random(index)
     uid = api.create(name, definition).json()["uid"]
     for _ in range(40):

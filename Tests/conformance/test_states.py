@@ -1,4 +1,4 @@
-"""A state goes into another model as it came out of one, or out of another framework; what no state has is refused."""
+"""A state moves between models, and from other frameworks; values that no state can have are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIXED = {"type": "fixed", "loss_scale": 1}
 
 @pytest.mark.parametrize("kind", DEFINITIONS)
 def test_state_goes_into_another_model(api: Api, name: str, kind: str) -> None:
-    """State and parameters of one model make another its equal: the same digest, the same next updates."""
+    """State and parameters of one model make another equal to it: the same digest, the same next updates."""
     trained(api, name, kind)
     api.create(f"{name}-b", definition(kind))
     state = api.get(f"/v1/models/{name}/state.safetensors").expect(200).body
@@ -50,7 +50,7 @@ def test_values_stay_and_the_version_goes_on(api: Api, name: str) -> None:
 
 
 def torch_state() -> dict[str, np.ndarray]:
-    """What a script makes of `optimizer.state_dict()`: torch keeps `step` as a float32 scalar."""
+    """The result of a script from `optimizer.state_dict()`: torch keeps `step` as a float32 scalar."""
     return {
         "b#step": np.array(3, np.float32),
         "b#exp_avg": np.full(5, 0.1, np.float32),
@@ -59,7 +59,7 @@ def torch_state() -> dict[str, np.ndarray]:
 
 
 def test_a_torch_state(api: Api, name: str) -> None:
-    """A parameter of which nothing is said has had no gradient; the next update follows torch's formula."""
+    """A parameter that the file omits has had no gradient; the next update follows torch's formula."""
     body = {"optimizer": {"type": "adam", "framework": "torch"}, "learning_rate": 0.1}
     api.create(name, {**definition("torch.adam"), **body})
     page = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(torch_state()), **HEADERS).expect(200).json()
@@ -84,7 +84,7 @@ def test_scalars_as_torch_keeps_them(api: Api, name: str) -> None:
 
 
 def test_a_mindspore_state(api: Api, name: str) -> None:
-    """`moment1.b` of a checkpoint is `b#moment1`; the step is told in the metadata, and its powers follow from it."""
+    """`moment1.b` of a checkpoint is `b#moment1`; the metadata has the step, which determines its powers."""
     api.create(name, {**definition("adam"), "optimizer": "adam", "learning_rate": 0.1, "loss_scaling": FIXED})
     state = {"b#moment1": np.full(5, 0.1, np.float32), "b#moment2": np.full(5, 0.01, np.float32)}
     nameless = api("PUT", f"/v1/models/{name}/state", safetensors.numpy.save(state), **HEADERS).expect(422)
@@ -135,7 +135,7 @@ WRONG: list[tuple[str, dict[str, np.ndarray | None], dict[str, str], str]] = [
 def test_what_is_wrong_with_a_state_is_named(
     api: Api, name: str, _what: str, tensors: dict[str, np.ndarray | None], scalars: dict[str, str], named: str
 ) -> None:
-    """All or nothing: the detail names the tensor, and the model is as it was."""
+    """The import is all or nothing: the detail names the tensor, and the model is unchanged."""
     trained(api, name, "torch.adam")
     api("PATCH", f"/v1/models/{name}", {"optimizer": {"amsgrad": False}}).expect(200)
     before = api.get(f"/v1/models/{name}/state").body
@@ -145,7 +145,7 @@ def test_what_is_wrong_with_a_state_is_named(
     assert api.get(f"/v1/models/{name}/state").body == before
 
 
-#: Groups of one optimizer of torch that keep different things: what torch's own state_dict has of `a.weight` and `b`.
+#: Groups of a torch optimizer with different slots: the content of torch's own state_dict for `a.weight` and `b`.
 GROUPS: list[tuple[dict[str, Any], dict[str, Any], dict[str, list[str]]]] = [
     (
         {"type": "adam", "amsgrad": False},
@@ -165,7 +165,7 @@ GROUPS: list[tuple[dict[str, Any], dict[str, Any], dict[str, list[str]]]] = [
 def test_a_torch_state_of_groups(
     api: Api, name: str, rule: dict[str, Any], group: dict[str, Any], slots: dict[str, list[str]]
 ) -> None:
-    """Each parameter has what its own group keeps; what that is remains demanded."""
+    """Each parameter has the slots of its own group, and all of those are still required."""
     optimizer = {**rule, "framework": "torch"}
     groups = [{"params": ["a.weight"]}, {"params": ["b"], **group}]
     api.create(name, {**definition("torch.adam"), "optimizer": optimizer, "groups": groups})
@@ -187,7 +187,7 @@ def test_a_torch_state_of_groups(
 
 
 def test_a_state_is_a_file(api: Api, name: str) -> None:
-    """JSON is told what to send."""
+    """A JSON body is refused with the type to send."""
     trained(api, name, "adam")
     answer = api("PUT", f"/v1/models/{name}/state", {"slots": {}}).expect(415)
     assert "application/vnd.safetensors" in answer.json()["detail"]
@@ -203,7 +203,7 @@ def test_if_match(api: Api, name: str) -> None:
 
 
 def test_an_import_survives_a_restart(tmp_path: Path) -> None:
-    """It is in the journal; `paramd replay` gives the same digest."""
+    """The journal has it, and `paramd replay` gives the same digest."""
     with Daemon(data_dir=tmp_path) as daemon:
         api = Api(daemon.host, daemon.port)
         trained(api, "m", "torch.nadam")

@@ -1,4 +1,4 @@
-"""SIGTERM is obeyed whatever runs: what cannot end is cut off, its request is told so, and what was logged is kept."""
+"""SIGTERM works whatever is running: unfinished requests are interrupted and told so, and logged changes are kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
 
 
 def push(daemon: Daemon, model: str) -> Answer:
-    """One numbered push on a connection of its own."""
+    """One numbered push on its own connection."""
     api = Api(daemon.host, daemon.port)
     body = {"gradients": {"w": [1, 2]}, "worker": "w", "seq": 1}
     return api("POST", f"/v1/models/{model}/gradients", body)
@@ -30,7 +30,7 @@ def push(daemon: Daemon, model: str) -> Answer:
 def test_updates_that_do_not_end(
     start: Callable[..., Daemon], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    """Updates that occupy every thread are left; the next start applies the pushes once."""
+    """The daemon abandons updates that occupy every thread; the next start applies the pushes once."""
     gate = tmp_path / "gate"
     monkeypatch.setenv("PATIENT", str(gate))
     daemon = start("--durability", "none", binary=OWN, data_dir=tmp_path / "data")

@@ -1,4 +1,4 @@
-"""Calls to the file system that fail, one in each run: nothing acknowledged is lost, nothing is applied twice."""
+"""Failing calls to the file system, one in each run: nothing acknowledged is lost, nothing is applied twice."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ pytestmark = [pytest.mark.unsanitized, pytest.mark.skipif(STRACE is None, reason
     ids=lambda fault: "-".join(map(str, fault)),
 )
 def test_one_call_fails(fault: Fault) -> None:
-    """A sync, a write for which there is no room, and a death in a write."""
+    """A sync fails, a write has no room, and the daemon dies in a write."""
     assert survives(fault, seed=1) > 0
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
 def test_calls_fail() -> None:
-    """A sample of all calls and faults; `deploy/prove syscalls --all` tries each."""
+    """Tries a sample of all calls and faults; `deploy/prove syscalls --all` tries each."""
     assert prove(seed=1, count=12) == []

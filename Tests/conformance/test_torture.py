@@ -1,4 +1,4 @@
-"""A slice of the torture: attacks from every side, kills, and honest workers who lose nothing."""
+"""A short run of the torture: attacks from every side, kills, and honest workers that lose nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proofs import torture
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
 def test_a_slice_of_the_torture() -> None:
-    """The same as `deploy/torture --minutes 0.3`."""
+    """Runs `deploy/torture --minutes 0.3`."""
     outcome = torture.run(minutes=0.3, seed=1)
     assert outcome.faults == [], str(outcome)
     counts = dict(outcome.rows)

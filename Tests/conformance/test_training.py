@@ -1,4 +1,4 @@
-"""Training through the daemon: it learns, and what it computes is what NumPy computes without it."""
+"""Training through the daemon: the model learns, and the result equals NumPy's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def definition(rate: object, groups: list[dict[str, object]]) -> dict[str, objec
 
 
 def test_two_workers_learn_digits(daemon: Daemon, api: Api, name: str) -> None:
-    """Two processes, groups with two rates and an lr array: at least 90 % right on samples never trained on."""
+    """Two processes, groups with two rates and an lr array: at least 90 % accuracy on samples never trained on."""
     steps = 100
     rates = np.linspace(0.1, 0.01, 2 * steps).tolist()
     api.create(name, definition(rates, GROUPS))
@@ -41,7 +41,7 @@ def test_two_workers_learn_digits(daemon: Daemon, api: Api, name: str) -> None:
 
 @pytest.mark.unsanitized
 def test_training_takes_less_than_thirty_seconds(daemon: Daemon, api: Api, name: str) -> None:
-    """The same, against the clock."""
+    """The same training, with a time limit."""
     began = time.monotonic()
     test_two_workers_learn_digits(daemon, api, name)
     assert time.monotonic() - began < 30

@@ -1,4 +1,4 @@
-"""A model that cannot be served does not keep the others away: its rule crashes, or its rule or schedule is missing."""
+"""A model that cannot be served does not stop the others: its rule crashes, or its rule or schedule is missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Start = Callable[..., Daemon]
 
 
 def own(start: Start, directory: Path, *arguments: str, binary: Path = OWN) -> tuple[Daemon, Api]:
-    """A daemon on the directory, the user's own unless another is named, and a client of it."""
+    """A daemon on the directory, the user's own unless the test names another, and a client."""
     daemon = start(*arguments, binary=binary, data_dir=directory)
     return daemon, Api(daemon.host, daemon.port)
 
@@ -39,14 +39,14 @@ def create(api: Api, model: str, optimizer: object, rate: object = 0.5, **more: 
 
 
 def crash(daemon: Daemon, api: Api, model: str, gradient: list[float]) -> int:
-    """The status with which a push ends the daemon."""
+    """Returns the exit status of the daemon after a push that crashes it."""
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         api.push(model, {"w": gradient})
     return daemon.process.wait(60)
 
 
 def unavailable(answer: Answer, *words: str) -> None:
-    """The answer says that the model is there and not served, and why."""
+    """Checks that the answer says that the model exists, is not served, and why."""
     problem = answer.expect(503).json()
     assert problem["type"] == "/problems/model-unavailable"
     for word in words:
@@ -58,7 +58,7 @@ def unavailable(answer: Answer, *words: str) -> None:
 def test_crash_of_a_rule_leaves_the_others(
     start: Start, tmp_path: Path, gradient: float, number: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A trap in the user's code, and one that has used up its stack: the next start names model, step and rule."""
+    """The user's code traps, or its stack overflows: the next start names model, step and rule."""
     daemon, api = own(start, tmp_path)
     create(api, "sane", "my_momentum")
     create(api, "hurt", "touchy")
@@ -84,13 +84,13 @@ def test_crash_of_a_rule_leaves_the_others(
 
 
 def assert_verify_names_it(directory: Path) -> None:
-    """`verify` is content with the files and says which rule crashed."""
+    """`verify` accepts the files and says which rule crashed."""
     ended = subprocess.run([OWN, "verify", directory], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0 and "Touchy crashed" in ended.stdout and "step 2" in ended.stdout, ended
 
 
 def test_verify_and_salvage_build_the_models(start: Start, tmp_path: Path) -> None:
-    """A program without the rule cannot serve the model, and says so before a start does; nothing is given up."""
+    """A program without the rule cannot serve the model, and says so before a start; nothing is given up."""
     daemon, api = own(start, tmp_path)
     create(api, "sane", "sgd")
     create(api, "hurt", "touchy")
@@ -109,7 +109,7 @@ def test_verify_and_salvage_build_the_models(start: Start, tmp_path: Path) -> No
 
 
 def test_verify_takes_the_memory_of_a_start(tmp_path: Path) -> None:
-    """A directory whose models need more than --memory is refused by both."""
+    """Both refuse a directory whose models need more than --memory."""
     with Daemon(data_dir=tmp_path) as daemon:
         Api(daemon.host, daemon.port).create(
             "m", {"optimizer": "sgd", "parameters": {"w": {"shape": [1 << 20], "init": "zeros"}}}
@@ -122,7 +122,7 @@ def test_verify_takes_the_memory_of_a_start(tmp_path: Path) -> None:
 
 @pytest.mark.unsanitized
 def test_other_build_tries_the_update_again(start: Start, tmp_path: Path) -> None:
-    """A program of another time is another build: a copy of the same one crashes again, which is noted in its turn."""
+    """A program with another build time is another build: a copy of the same one crashes again, and notes that too."""
     daemon, api = own(start, tmp_path / "data")
     create(api, "hurt", "touchy")
     assert crash(daemon, api, "hurt", [42, 0]) == -signal.SIGILL
@@ -166,7 +166,7 @@ def test_other_build_is_known_without_proc(tmp_path: Path) -> None:
 
 @pytest.mark.unsanitized
 def test_kill_in_an_update_is_no_crash(start: Start, tmp_path: Path) -> None:
-    """SIGKILL, and a fatal signal that another process sends while no rule runs, leave every model served."""
+    """SIGKILL, and a fatal signal from another process while no rule runs, leave every model served."""
     daemon, api = own(start, tmp_path)
     create(api, "hurt", "touchy")
     api.push("hurt", {"w": [1, 2]})
@@ -181,7 +181,7 @@ def test_kill_in_an_update_is_no_crash(start: Start, tmp_path: Path) -> None:
 @pytest.mark.unsanitized
 @pytest.mark.parametrize("way", ["DELETE", "replace"])
 def test_crashed_model_is_given_up(start: Start, tmp_path: Path, way: str) -> None:
-    """DELETE and ?replace=1 end it; the name is free, also after another start."""
+    """DELETE and ?replace=1 end the model; its name is free, also after another start."""
     daemon, api = own(start, tmp_path)
     create(api, "hurt", "touchy")
     assert crash(daemon, api, "hurt", [42, 0]) == -signal.SIGILL
@@ -194,7 +194,7 @@ def test_crashed_model_is_given_up(start: Start, tmp_path: Path, way: str) -> No
         api("PUT", "/v1/models/hurt?replace=1", body).expect(201)
     api.push("hurt", {"w": [2, 2]})
     assert "unavailable" not in api.get("/v1/models").json()
-    # The push that crashed is in the journal, before the record of the model's end.
+    # The journal has the push that crashed, before the record of the model's end.
     for _ in range(4):
         kill(daemon)
         daemon, api = own(start, tmp_path)
@@ -225,7 +225,7 @@ def test_daemon_without_the_rule(start: Start, tmp_path: Path, capfd: pytest.Cap
 
 
 def test_daemon_without_the_schedule(start: Start, tmp_path: Path) -> None:
-    """Of a definition, and of a later patch: the updates after it would be others than they were."""
+    """The schedule is in the definition or a later patch: the updates after it would differ from the original ones."""
     daemon, api = own(start, tmp_path)
     halving = {"schedule": "halving_lr", "learning_rate": 0.5}
     create(api, "born", "sgd", halving)
@@ -249,7 +249,7 @@ def test_daemon_without_the_schedule(start: Start, tmp_path: Path) -> None:
 
 
 def test_without_model(start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Models that a start leaves out come back with a start that does not; a name that is not there is told."""
+    """Models that a start leaves out return with a start that does not; an unknown name is reported."""
     daemon, api = own(start, tmp_path, binary=BINARY)
     for model in ("one", "two", "three"):
         create(api, model, "adam")
@@ -271,13 +271,13 @@ def test_without_model(start: Start, tmp_path: Path, capfd: pytest.CaptureFixtur
 
 
 def test_users_schedule_is_listed(start: Start, tmp_path: Path) -> None:
-    """The daemon names it with its own."""
+    """The daemon lists it with its own."""
     _, api = own(start, tmp_path)
     assert "HalvingLR" in api.get("/v1/server").json()["schedules"]
 
 
 def test_repeated_creation_of_a_model_that_is_not_served(start: Start, tmp_path: Path) -> None:
-    """The stored answer says that it is there and not served."""
+    """The stored answer says that the model exists and is not served."""
     daemon, api = own(start, tmp_path)
     body = {"optimizer": "touchy", "learning_rate": 1, "parameters": {"w": [0, 0]}}
     uid = api("PUT", "/v1/models/m", body, Idempotency_Key="k").expect(201).json()["uid"]
@@ -289,7 +289,7 @@ def test_repeated_creation_of_a_model_that_is_not_served(start: Start, tmp_path:
 
 
 def test_full_disk_keeps_no_daemon_from_starting(start: Start, small_disk: Path) -> None:
-    """Where no rule can be noted, the models are served anyway."""
+    """When no rule can be noted, the models are served anyway."""
     daemon, api = own(start, small_disk / "data", "--snapshot-after", "64K")
     create(api, "m", "my_momentum")
     api.push("m", {"w": [1, 2]})

@@ -1,4 +1,4 @@
-"""ETags of everything that belongs to a version: one tag, one sequence of bytes."""
+"""ETags of all answers that belong to a version: one tag, one sequence of bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ READERS = {"curl": {"User_Agent": "curl/8"}, "program": {}, "binary": {"Accept":
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_tags_tell_bytes_apart(api: Api, demo: str, view: str) -> None:
-    """For every client: equal tags mean equal bytes, and caches are told what the answer depends on."""
+    """Equal tags mean equal bytes for every client, and caches learn what the answer depends on."""
     bodies: dict[str, bytes] = {}
     for headers in READERS.values():
         answer = api("GET", f"/v1/models/{demo}{view}", **headers)
@@ -26,7 +26,7 @@ def test_tags_tell_bytes_apart(api: Api, demo: str, view: str) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("reader", ["curl", "program"])
 def test_not_modified(api: Api, demo: str, view: str, reader: str) -> None:
-    """304 without a body while the version holds, 200 after a push."""
+    """The answer is 304 without a body while the version is current, and 200 after a push."""
     target, headers = f"/v1/models/{demo}{view}", READERS[reader]
     tag = api.get(target, **headers).headers["etag"]
     unchanged = api("GET", target, If_None_Match=f'"x", {tag}', **headers).expect(304)
@@ -37,7 +37,7 @@ def test_not_modified(api: Api, demo: str, view: str, reader: str) -> None:
 
 
 def test_state_has_a_tag_for_each_digest(api: Api, demo: str) -> None:
-    """A registration makes no version; the state's digest counts it anyway."""
+    """A registration makes no version, but the state's digest counts it."""
     before = api.get(f"/v1/models/{demo}/state")
     api("PUT", f"/v1/models/{demo}/workers/w1", {}).expect(200)
     after = api.get(f"/v1/models/{demo}/state")

@@ -1,6 +1,6 @@
-"""The house rules for words: turns of phrase that no message, comment or page may use, and what to write instead.
+"""House rules for words: phrases that no message, comment or page may use, and what to write instead.
 
-Most read as translated: a native writer of manuals would not choose them.
+Most of them sound translated: a native writer of manuals would not choose them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
-#: A turn, as a regular expression over a line in lower case, and what to write.
+#: A phrase, as a regular expression over a line in lower case, and its replacement.
 BANNED = {
     r"\bhow manieth\b": "the number of",
     r"\bnobody\b": "no one, or say who does not",
@@ -45,7 +45,7 @@ BANNED = {
     r"\b(bytes|requests|kib|mib) a second\b": "per second",
 }
 
-#: What is read: sources, the client, the documents.
+#: The files that are checked: sources, the client, the documents.
 SUFFIXES = (".swift", ".py", ".md", ".c", ".h", ".inc", ".sh", ".yaml")
 FOLDERS = ("Sources", "api", "deploy", "README.md")
 
@@ -58,7 +58,7 @@ def files() -> list[Path]:
 
 @pytest.mark.unsanitized
 def test_no_banned_turns() -> None:
-    """No line uses one of them."""
+    """No line uses a banned phrase."""
     found = [
         f"{path.relative_to(REPOSITORY)}:{number}: {match[0]!r}; write: {better}"
         for path in files()
@@ -85,7 +85,7 @@ def test_names_in_pointers_are_escaped() -> None:
 
 
 def test_no_text_is_taken_apart() -> None:
-    """What became of a request is data: no source searches a message for it."""
+    """The outcome of a request is data: no source searches a message for it."""
     searched = re.compile(r'(contains|hasSuffix|hasPrefix|range\(of:|split\(separator:)[ (]*"[^"]*[a-z]{3,} [a-z]{3,}')
     found = [
         f"{path.relative_to(REPOSITORY)}:{number}: {line.strip()}"

@@ -1,4 +1,4 @@
-"""Workers that come and go, and keys beyond their window: what a client is told, and that nothing is applied twice."""
+"""Workers that come and go, and keys beyond their window: what a client learns, and that nothing is applied twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def push(api: Api, worker: str, seq: int, status: int) -> dict[str, Any]:
 
 
 def test_room_for_a_new_worker(tmp_path: Path) -> None:
-    """The worker unseen for longest makes room; what it pushed is known over a restart and never applied again."""
+    """The worker unseen for longest makes room; its pushes are known over a restart and never applied again."""
     limits = ("--limit", "workers=2", "--limit", "worker-lifetime=1s")
     with Daemon(*limits, data_dir=tmp_path) as daemon:
         api = Api(daemon.host, daemon.port)
@@ -48,7 +48,7 @@ def test_room_for_a_new_worker(tmp_path: Path) -> None:
 
 
 def test_a_worker_is_deleted(api: Api, name: str) -> None:
-    """204, then 404; its numbers stay used, a registration begins a new epoch."""
+    """The answer is 204, then 404; its numbers stay used, and a registration begins a new epoch."""
     api.create(name, MODEL)
     worker = f"/v1/models/{name}/workers/a"
     api("DELETE", worker).expect(404)
@@ -63,7 +63,7 @@ def test_a_worker_is_deleted(api: Api, name: str) -> None:
 
 
 def test_a_key_beyond_its_window(api: Api, name: str) -> None:
-    """After 300 others of its client a key is refused; another client's is still answered."""
+    """After 300 other keys of its client a key is refused; another client's key is still answered."""
     api.create(name, MODEL)
 
     def keyed(key: str) -> Any:
@@ -82,7 +82,7 @@ def test_a_key_beyond_its_window(api: Api, name: str) -> None:
 
 
 def test_keys_and_names_that_are_not_text(api: Api, name: str) -> None:
-    """Bytes that are not UTF-8 were one text once, and so one key; they are refused, and so are keys beyond ASCII."""
+    """Different bytes that are not UTF-8 used to become one text, and so one key; keys must be ASCII."""
     api.create(name, MODEL)
     body = b'{"gradients":{"w":[1,0]}}'
     for header, status in (("Idempotency-Key", 400), ("X-Idempotency-Key", 400), ("X-Paramd-Worker", 422)):

@@ -72,7 +72,7 @@ def is_sparse(case: dict[str, Any]) -> bool:
 
 
 def sums_duplicates(case: dict[str, Any]) -> bool:
-    """`unique`: MindSpore's graph operations (no target) take each entry on its own, fused kernels do not."""
+    """Whether duplicates are summed (`unique`): MindSpore's graph operations (no target) apply each entry alone."""
     return case.get("target") is not None and case.get("unique", True)
 
 
