@@ -28,7 +28,7 @@ def daemon() -> Iterator[Daemon]:
 
 @pytest.fixture
 def api(daemon: Daemon) -> Iterator[Api]:
-    """A client of the shared daemon with a connection of its own."""
+    """A client of the shared daemon, with its own connection."""
     client = Api(daemon.host, daemon.port)
     yield client
     client.close()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unsanitized
 COUNT = 1_000_000
 GRADIENT = {"w": np.ones(COUNT, np.float32)}
 BODY = safetensors.numpy.save(GRADIENT)
-#: The size of sixteen gradients of the models.
+#: Memory for sixteen gradients.
 MEMORY = ("--memory", "64M", "--durability", "none")
 #: At least this many of fourteen pushes are refused.
 LEAST = 5
@@ -50,7 +50,7 @@ def push(daemon: Daemon, model: str, body: bytes, source: str = "127.0.0.1") -> 
 
 
 def refused(connections: list[socket.socket], least: int = LEAST) -> list[Answer]:
-    """Waits for the given number of answers to incomplete bodies, and returns them."""
+    """Waits until enough connections have an answer although their bodies are incomplete; returns the answers."""
     end = time.monotonic() + 60
     while len(answered := select.select(connections, [], [], 0)[0]) < least and time.monotonic() < end:
         time.sleep(0.05)

@@ -103,7 +103,7 @@ def take(api: Api, method: str, target: str, body: object, status: int, **header
 
 
 def crowd(daemon: Daemon, numbers: range) -> None:
-    """Models that are created and then only pushed to now and then."""
+    """Creates models that then only get occasional pushes."""
     api = Api(daemon.host, daemon.port)
     for number in numbers:
         take(api, "PUT", f"/v1/models/idle-{number}", SMALL, 201)

@@ -42,7 +42,7 @@ def test_full_disk(small_disk: Path) -> None:
     daemon = Victim(small_disk / "data", "--snapshot-after", "128K")
     api = daemon.api()
     api.create("m", definition(4096))
-    # An idle model occupies nothing; no segment is deleted without snapshots, so these fill the rest.
+    # No segment is deleted without snapshots, and an idle model keeps none: so these models fill the rest.
     seq, body = 0, {}
     for hog in range(100):
         body = {**definition(4096), "parameters": {"w": [0.0] * 4096}}
@@ -322,7 +322,7 @@ def test_damaged_snapshots_in_many_places(tmp_path: Path) -> None:
 def test_torn_tail(tmp_path: Path) -> None:
     """A record that was unsynced at a power cut, truncated anywhere, is dropped and logged; the retry is applied."""
     make(tmp_path, 5, clean=False)
-    (tmp_path / "journal/SYNCED").unlink()  # it tells the acknowledged record of this test from one that never was
+    (tmp_path / "journal/SYNCED").unlink()  # with it, a start would know that this record was acknowledged
     content = journal_bytes(tmp_path)
     end = int(np.flatnonzero(content).max()) + 1
     for cut in (1, 2, 10, 40):

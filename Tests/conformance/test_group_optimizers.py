@@ -142,7 +142,7 @@ def test_files_keep_both(tmp_path: Path, kind: str) -> None:
 
 
 def parts_after(api: Api, file: bytes) -> dict[str, bytes]:
-    """Returns the state of a model from the file after the same push."""
+    """Creates a model from the file, makes the same push, and returns its state."""
     api("PUT", "/v1/models/copy", file, **{"Content-Type": SAFETENSORS}).expect(201)
     api.push("copy", gradients(9, "a.weight", "b"))
     return parts(api, "copy")

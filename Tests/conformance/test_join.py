@@ -13,7 +13,7 @@ PLAIN = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 1], "
 
 
 def test_join(api: Api, name: str) -> None:
-    """The first worker creates the model, the others join with any seed; a refusal says how the shapes differ."""
+    """The first worker creates the model, the others join with any seed; a refusal names shapes that differ."""
     path = f"/v1/models/{name}?join=1"
     uid = api("PUT", path, PLAIN).expect(201).json()["uid"]
     other = {"optimizer": "adam", "parameters": {"v": [[5, 6]], "w": [7, 8]}}

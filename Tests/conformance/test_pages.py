@@ -43,7 +43,7 @@ def daemon(start: Callable[..., Daemon]) -> Daemon:
     [("evil.example", "param.example"), ("evil.example", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")],
 )
 def test_pages_of_other_sites_change_nothing(daemon: Daemon, page: str, target: str) -> None:
-    """The daemon refuses each write, unless the browser asks first and does not send it."""
+    """The browser withholds the writes for which it asks first, and the daemon refuses all others."""
     api = Api(daemon.host, daemon.port)
     api.create("m", {"optimizer": "sgd", "parameters": {"w": [0, 0]}})
     report = visit(daemon, page, target)

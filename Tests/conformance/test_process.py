@@ -463,7 +463,7 @@ def test_restart_brings_everything_back(start: Callable[..., Daemon], tmp_path: 
 
 
 def test_kill_loses_nothing_acknowledged(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """A SIGKILL comes after a receipt that said `durable`."""
+    """A push whose receipt says `durable` survives a SIGKILL."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     api.create("m", BODY)

@@ -178,7 +178,7 @@ def answered(who: str, ask: Callable[[], Answer]) -> Answer:
 
 
 def test_promise_20_a_drain_answers_all_and_loses_nothing(start: Start, tmp_path: Path) -> None:
-    """SIGTERM twice: parked pulls get 503 and Retry-After, the exit code is 0, what was acknowledged stays."""
+    """After two SIGTERMs, parked pulls get 503 and Retry-After, it exits with 0, and acknowledged changes are kept."""
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     small(api)

@@ -280,7 +280,7 @@ def test_receipt_in_the_head_of_binary_pulls(api: Api, name: str) -> None:
 
 
 def test_answers_that_are_no_pull_have_no_tag_of_one(api: Api, demo: str) -> None:
-    """A later If-None-Match with such a tag would stand for the parameters."""
+    """With such a tag, a later If-None-Match would claim that the client has the parameters."""
     waiting = api("GET", f"/v1/models/{demo}/parameters?min_step=9&wait=1ms").expect(202)
     pushed = api("POST", f"/v1/models/{demo}/gradients?pull=1", {"gradients": {"w": [1, 1]}}).expect(200)
     for answer in (waiting, pushed):

@@ -67,7 +67,7 @@ def doubled_values(history: Operations, chance: random.Random) -> None:
 
 
 def doubled_push(history: Operations, chance: random.Random) -> None:
-    """The retry of an acknowledged push is applied again, as a step of its own."""
+    """The retry of an acknowledged push is applied again, as a separate step."""
     push = _push_with_later_pulls(history, chance)
     for pull in _answered(history, "pull"):
         if pull.answered[0] > push.answered[0]:

@@ -32,7 +32,7 @@ def anonymous(path: str) -> str:
 
 
 def routes() -> set[tuple[str, str]]:
-    """Every row of the route table, each suffix as an operation of its own."""
+    """Every row of the route table, with each suffix as a separate operation."""
     sources = REPOSITORY / "Sources/ParameterAPI"
     table = (sources / "Routing/Routes.swift").read_text()
     found = _ROUTE.findall(table)
