@@ -42,8 +42,7 @@ public final class ParameterAPI: Application {
         do {
             if request.method == .options { return try options(request) }
             let found = try router.find(request)
-            let call = Call(
-                request: request, route: found.route, arguments: found.arguments, suffix: found.suffix, api: self)
+            let call = Call(request, found.route, arguments: found.arguments, suffix: found.suffix, api: self)
             try call.checkQueries()
             let plan = try call.plan()
             if case .read = plan { try checkContentCoding(request) }

@@ -123,7 +123,7 @@ struct ErrorExamples {
 
     private func call(_ request: Request) throws -> Call {
         let found = try api.router.find(request)
-        return Call(request: request, route: found.route, arguments: found.arguments, suffix: found.suffix, api: api)
+        return Call(request, found.route, arguments: found.arguments, suffix: found.suffix, api: api)
     }
 
     private func call(_ method: Method, _ target: String, _ header: String? = nil, _ value: String = "") throws -> Call

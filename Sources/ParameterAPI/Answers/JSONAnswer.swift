@@ -79,7 +79,7 @@ extension Call {
 
     /// As above, for a `make` that takes long and runs on its own thread.
     func answerLater(_ exchange: Exchange, _ make: @escaping @Sendable () throws(Problem) -> Response) {
-        if api.registry.work({ answer(exchange, make) }) { return }
+        if api.registry.work({ [self] in answer(exchange, make) }) { return }
         var problem = Problem(
             .tooMany,
             "\(ModelRegistry.mostErrands) curves are already waiting to be computed; ask again later, or for fewer points."

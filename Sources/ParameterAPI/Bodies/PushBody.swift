@@ -14,7 +14,7 @@ extension Call {
         let sink = GradientSink(model, loan: BodyLoan(self), takesUntrained: false)
         let reader = BodyReader(format, section: "gradients", sink: sink)
         let receiver = ContentReceiver(self, reader) { body, exchange throws(Problem) in
-            try done(try push(body, in: sink), exchange)
+            try done(try self.push(body, in: sink), exchange)
         }
         return .read(receiver, limit: api.tensorLimit(model, format))
     }

@@ -5,21 +5,13 @@ import HTTPServing
 import ParameterServing
 
 extension Call {
-    /// Whether the request takes well under a millisecond: its body has few bytes, and it concerns few names, counted
-    /// once for each of its arguments.
-    var isShort: Bool {
-        let body = request.isChunked ? .max : request.contentLength ?? 0
-        let names = route.scope == .none ? 0 : api.registry.nameCount(of: arguments["m"])
-        return body <= PieceSize.inPlace && names * (1 + request.query.count) <= FixedLimits.namesInPlace
-    }
-
     /// Decides how to handle the request; if that may take long and no body is expected, a model thread decides.
     func plan() throws(Problem) -> Plan {
         let wantsNoBody = route.method == .get || route.bodies.isEmpty && !request.announcesBody
         guard wantsNoBody, !isShort else { return try route.endpoint(self) }
-        return .answer { exchange in
+        return .answer { [self] exchange in
             carryOut(exchange) { () throws(Problem) in
-                if case .answer(let body) = try route.endpoint(self) { body(exchange) }
+                if case .answer(let body) = try self.route.endpoint(self) { body(exchange) }
             }
         }
     }

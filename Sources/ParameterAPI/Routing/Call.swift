@@ -5,8 +5,8 @@ import Names
 import Optimizers
 import ParameterServing
 
-/// The context of an endpoint.
-struct Call: Sendable {
+/// The context of an endpoint; a class, because closures of one request share it.
+final class Call: Sendable {
     let request: Request
     /// The row of the route table that matched.
     let route: Route
@@ -16,14 +16,27 @@ struct Call: Sendable {
     let suffix: String?
     let api: ParameterAPI
     /// Whether the answer repeats that of an earlier arrival.
-    var isReplay = false
+    let isReplay: Bool
+    /// Whether the request takes well under a millisecond: its body has few bytes, and it concerns few names, counted
+    /// once for each of its arguments.
+    let isShort: Bool
+
+    /// Makes the context of a request that has arrived.
+    init(_ request: Request, _ route: Route, arguments: [String: String], suffix: String?, api: ParameterAPI) {
+        (self.request, self.route, self.arguments, self.suffix, self.api) = (request, route, arguments, suffix, api)
+        isReplay = false
+        let body = request.isChunked ? .max : request.contentLength ?? 0
+        let names = route.scope == .none ? 0 : api.registry.nameCount(of: arguments["m"])
+        isShort = body <= PieceSize.inPlace && names * (1 + request.query.count) <= FixedLimits.namesInPlace
+    }
+
+    private init(replaying call: Call) {
+        (request, route, arguments, suffix, api) = (call.request, call.route, call.arguments, call.suffix, call.api)
+        (isReplay, isShort) = (true, call.isShort)
+    }
 
     /// This call with its answer marked as repeated.
-    var replaying: Call {
-        var call = self
-        call.isReplay = true
-        return call
-    }
+    var replaying: Call { Call(replaying: self) }
 
     /// The header of a repeated answer.
     var replayHeaders: [(name: String, value: String)] {
@@ -54,7 +67,7 @@ struct Call: Sendable {
     /// Refuses unknown query arguments and repeated ones: neither a misspelled nor a contradictory argument may be
     /// ignored in silence.
     func checkQueries() throws(Problem) {
-        guard let queries = route.queries else { return }
+        guard let queries = route.queries, !request.query.isEmpty else { return }
         let names = queries.map(\.rawValue)
         for (name, _) in request.query where !names.contains(name) {
             let known = names.isEmpty ? "none" : names.joined(separator: ", ")

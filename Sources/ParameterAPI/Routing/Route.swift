@@ -15,8 +15,8 @@ enum Scope: String {
     case admin
 }
 
-/// A method and a path with their endpoint.
-struct Route: Sendable {
+/// A method and a path with their endpoint; a class, because every call refers to its row.
+final class Route: Sendable {
     let method: Method
     /// Segments as in the contract: literals and `{names}`.
     let template: [String]
