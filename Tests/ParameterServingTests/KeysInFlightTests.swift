@@ -69,8 +69,8 @@ struct KeysInFlightTests {
         defer { registry.shutDown() }
         let model = try Self.model(of: registry)
         let gate = Future<Void>()
-        for desk in [registry.desks.files, registry.desks.saves, registry.desks.restores] {
-            desk.perform { gate.wait() }
+        for executor in [registry.executors.files, registry.executors.saves, registry.executors.restores] {
+            executor.perform { gate.wait() }
         }
         let first = work.send(to: model, of: registry, about: 1, Self.key())
         let others = [1, 1, 2].map { work.send(to: model, of: registry, about: 1, Self.key($0)) }

@@ -1,5 +1,5 @@
 // Saving, listing, opening, restoring and deleting checkpoints, and going back to an earlier step. All of these work on
-// files and run on the threads of `Desks`, which also call `reply`.
+// files and run on the threads of `SerialExecutors`, which also call `reply`.
 
 import Journal
 import Optimizers
@@ -23,7 +23,7 @@ extension ModelRegistry {
                 case .success(let facts): note(facts, as: .saved(facts), key, model, reply)
                 }
             }
-            at(desks.saves, saved) { [self] directory in
+            run(on: executors.saves, saved) { [self] directory in
                 if let key, let known = try found(under: key, of: model, in: directory) { return known }
                 try checkRoom(for: model, in: directory)
                 return try save(model, key, in: directory)
@@ -107,7 +107,7 @@ extension ModelRegistry {
     public func checkpoints(
         of model: Model, reply: @escaping @Sendable (Result<CheckpointList, ServingError>) -> Void
     ) {
-        at(desks.files, reply) { [self] directory in try list(of: model, in: directory) }
+        run(on: executors.files, reply) { [self] directory in try list(of: model, in: directory) }
     }
 
     private func list(of model: Model, in directory: DataDirectory) throws(JournalError) -> CheckpointList {
@@ -118,7 +118,7 @@ extension ModelRegistry {
     public func openCheckpoint(
         _ id: UInt64, of model: Model, reply: @escaping @Sendable (Result<CheckpointFile?, ServingError>) -> Void
     ) {
-        at(desks.files, reply) { [self] directory in
+        run(on: executors.files, reply) { [self] directory in
             try openFile(id, of: model, in: directory).map { try CheckpointFile($0.reader, $0.facts, assembly) }
         }
     }
@@ -155,7 +155,7 @@ extension ModelRegistry {
                 model.release(key)
                 reply(result.map { _ in nil })
             }
-            at(desks.files, found) { [self] directory in try list(of: model, in: directory).facts(id) }
+            run(on: executors.files, found) { [self] directory in try list(of: model, in: directory).facts(id) }
         }
     }
 
@@ -163,7 +163,7 @@ extension ModelRegistry {
     private func removeFile(
         _ removed: Answered<CheckpointFacts>, of model: Model, _ reply: @escaping SearchReply<CheckpointFacts>
     ) {
-        at(desks.files, reply) { [self] directory in
+        run(on: executors.files, reply) { [self] directory in
             let facts = removed.answer
             if try list(of: model, in: directory).facts(facts.id) == facts {
                 try directory.checkpoints.delete(facts.id)
@@ -212,16 +212,16 @@ extension ModelRegistry {
             let change = Change.restore(restoration).under(key, ifVersion: ifVersion)
             model.submit(change, reserved: key, reply: done)
         }
-        reserve(key, of: model, done) { [self] in at(desks.restores, found, find) }
+        reserve(key, of: model, done) { [self] in run(on: executors.restores, found, find) }
     }
 
-    /// Runs `body` on the thread of a desk.
-    private func at<Value: Sendable>(
-        _ desk: Executor, _ reply: @escaping @Sendable (Result<Value, ServingError>) -> Void,
+    /// Runs `body` with the data directory on the thread of an executor.
+    private func run<Value: Sendable>(
+        on executor: Executor, _ reply: @escaping @Sendable (Result<Value, ServingError>) -> Void,
         _ body: @escaping @Sendable (DataDirectory) throws -> Value
     ) {
         guard let keeper else { return reply(.failure(.storageFailed(reason: "This registry has no data directory."))) }
-        desk.perform {
+        executor.perform {
             do {
                 reply(.success(try body(keeper.directory)))
             } catch {

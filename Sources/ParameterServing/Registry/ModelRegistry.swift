@@ -29,7 +29,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     /// Makes long answers; with two or more model threads, it leaves one free.
     public let slices: SliceQueue
     /// Runs work that needs neither the network nor the models.
-    let desks = Desks()
+    let executors = SerialExecutors()
     /// The number of answers that wait to be computed.
     private let errands = Locked(0)
     /// Used only by the mailbox.
@@ -146,7 +146,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// Releases the disk and the threads, after `stop` and after the last answer.
     public func close() {
-        desks.stop()
+        executors.stop()
         keeper?.stop()
         log.close()
         assembly.executor.stop()
@@ -173,7 +173,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
             return true
         }
         guard isTaken else { return false }
-        desks.answers.perform { [self] in
+        executors.answers.perform { [self] in
             body()
             errands.withLock { $0 -= 1 }
         }

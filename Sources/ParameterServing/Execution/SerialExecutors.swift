@@ -1,8 +1,8 @@
 // Threads for long work outside the models: computing answers, and reading and writing files. Each kind of work has its
 // own thread and runs there in order, so short work does not wait for work of another kind.
 
-/// The desks of a registry.
-struct Desks: Sendable {
+/// The single-thread executors of a registry, one for each kind of work.
+struct SerialExecutors: Sendable {
     /// Computes answers.
     let answers = Executor(threads: 1)
     /// Lists, opens and deletes checkpoints.
@@ -14,6 +14,6 @@ struct Desks: Sendable {
 
     /// Ends the threads once they have finished the work they were given.
     func stop() {
-        for desk in [answers, files, saves, restores] { desk.stop() }
+        for executor in [answers, files, saves, restores] { executor.stop() }
     }
 }
