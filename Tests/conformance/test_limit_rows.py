@@ -14,7 +14,7 @@ TABLE = (SOURCES / "ParameterServer/Limits/LimitTable.swift").read_text()
 TYPE = re.compile(r"^(?:(?:public|private|fileprivate|final|indirect) )*(?:struct|class|enum|extension|protocol) (\w+)")
 #: A constant whose name marks it as a bound, and whose value is in its declaration.
 BOUND = re.compile(
-    r" static (?:let|var) ((?:most|maximum|longest|largest|kept|reserved)\w*|limit|\w+Limit)\b.* [={] [\d(]"
+    r" static (?:let|var) ((?:most|maximum|longest|largest|kept|reserved)\w*|limit|\w+(?:Limit|InPlace))\b.* [={] [\d(]"
 )
 #: Places where every constant is a bound.
 FIXED = re.compile(r" static let (\w+)\b.* = ")
@@ -23,9 +23,11 @@ FIXED_FILES = ("FixedLimits.swift", "ServingConfiguration.swift", "DefinitionLim
 BARE = re.compile(r"(?:[^-=<>][<>]=?|\bmin\([^()]*,) *\d[\d_]{2,}\b")
 #: Bounds that affect no client and no operator, with the reason.
 INTERNAL = {
+    "Array.movedInPlace": "which thread moves an array, not how long it may be",
     "BeyondRange.mostBytes": "how much of a header names take; `beyond-range` counts them",
     "BetaPower.limit": "beyond it every power is the same number",
     "ByteCount.most": "part of how a size is written, and told by the refusal of a larger one",
+    "Call.itemsInPlace": "which thread writes a refusal, not what it says",
     "CurvePlot.mostPoints": "how fine a picture is drawn",
     "DecimalText.floatLimit": "the longest text that a float32 has",
     "Durability.longestInterval": "part of how a mode is written, and told by the refusal of a longer one",
