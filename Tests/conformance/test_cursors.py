@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 from support.daemon import Daemon
-from support.wire import Answer, Api
+from support.wire import SAFETENSORS, Answer, Api
 
 SGD = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0]}}
 
@@ -30,6 +32,27 @@ def refused(answer: Answer) -> Answer:
     problem = answer.expect(409).json()
     assert problem["type"] == "/problems/cursor-unknown" and "without `since`" in problem["detail"]
     return answer
+
+
+#: Cursors that no model here has; the texts of all but one are also numbers, or begin as one.
+FOREIGN = ["deadbeef-1", "1234567e-1", "9999999e-99", "0000000e-1", "12345678-1", "00000000-1", "1e234567-1"]
+
+
+@pytest.mark.parametrize("cursor", FOREIGN)
+def test_a_cursor_is_a_cursor_wherever_it_stands(api: Api, model: str, cursor: str) -> None:
+    """A uid that reads as a number is still a uid: in the query, a header, a body and metadata."""
+    target = f"/v1/models/{model}"
+    gradients = {"w": np.float32([1])}
+    metadata = safetensors.numpy.save(gradients, metadata={"based_on": cursor})
+    problems = [
+        api("GET", f"{target}/parameters?since={cursor}"),
+        api("POST", f"{target}/gradients", {"gradients": {"w": [1]}, "based_on": cursor}),
+        api("POST", f"{target}/gradients", {"gradients": {"w": [1]}}, X_Paramd_Based_On=cursor),
+        api("POST", f"{target}/gradients", metadata, Content_Type=SAFETENSORS),
+        api.push_binary(model, gradients, X_Paramd_Based_On=cursor),
+    ]
+    assert [problem.expect(409).json()["type"] for problem in problems] == ["/problems/cursor-unknown"] * 5
+    assert api.get(target).json()["step"] == 0
 
 
 READS = [

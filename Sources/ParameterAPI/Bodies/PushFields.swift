@@ -1,6 +1,6 @@
 // The fields of a push other than gradients: members in JSON, metadata in safetensors, headers in both; headers take
-// precedence. Texts are parsed by the same rules as JSON values, except for a worker's name, which is always text: `7`
-// and `007` are two workers.
+// precedence. Texts are parsed by the same rules as JSON values, except for a worker's name and a cursor, which are
+// always text: `7` and `007` are two workers.
 
 import HTTPServing
 import Names
@@ -60,6 +60,8 @@ struct PushFields {
     /// The value of a field in a header or in safetensors metadata.
     static func value(of text: String, for field: Name) -> JSONValue {
         guard known.contains(field), field != "worker" else { return .string(text) }
+        // A cursor whose uid is seven digits and an `e` is a number too: `1234567e-3`.
+        if field == "based_on", Cursor(text) != nil { return .string(text) }
         do throws(JSONError) { return try JSONValue(parsing: text.utf8) } catch { return .string(text) }
     }
 
