@@ -333,6 +333,20 @@ def test_a_stored_answer_tells_of_its_own_version(api: Api, name: str) -> None:
     assert again["receipt"] == {**pulled.json()["receipt"], "replayed": True, "woken": 0}
 
 
+def test_the_first_step_in_the_repeated_answer_of_a_creation(tmp_path: Path) -> None:
+    """`2.0` is the integer 2, also when version 1 is no longer kept and after a kill."""
+    body = SGD | {"step": 2.0}
+    with serving(tmp_path) as (_, api):
+        first = api("PUT", MODEL, body, Idempotency_Key="k").expect(201)
+        for _ in range(6):
+            api("PUT", f"{MODEL}/parameters", {"parameters": {"v": [1]}}).expect(200)
+        again = api("PUT", MODEL, body, Idempotency_Key="k").expect(201)
+        assert (again.json()["step"], again.headers["etag"]) == (2, first.headers["etag"])
+    with serving(tmp_path) as (_, api):
+        again = api("PUT", MODEL, body, Idempotency_Key="k").expect(201)
+        assert (again.json()["step"], again.headers["etag"]) == (2, first.headers["etag"])
+
+
 def test_a_push_with_both_is_judged_by_its_number(api: Api, name: str) -> None:
     """The server ignores the key: another number under the same key is another push."""
     api.create(name, SGD)

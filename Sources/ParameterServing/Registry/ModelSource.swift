@@ -34,10 +34,10 @@ public enum ModelSource: Sendable {
         }
     }
 
-    /// The model's initial step.
+    /// The model's initial step; `2.0` is the integer 2.
     var step: Int {
         switch self {
-        case .definition(let definition): if case .integer(let step)? = definition.settings["step"] { step } else { 0 }
+        case .definition(let definition): definition.settings["step"]?.numberValue.flatMap { Int(exactly: $0) } ?? 0
         case .state(_, let state): state.step
         }
     }

@@ -72,7 +72,7 @@ public final class Publication: Sendable {
 
     /// Adds the newest version to the retained ones, of which `most` are kept.
     ///
-    /// - Returns: the versions that are dropped, to be released outside the lock.
+    /// - Returns: all earlier versions, with those that are dropped, to be released outside the lock.
     private func retire(keeping most: Int, in state: inout State) -> [PublishedVersion] {
         state.retained.append(state.current)
         defer { state.retained.removeFirst(max(0, state.retained.count - most)) }
