@@ -110,6 +110,25 @@ struct BinaryFormTests {
         }
     }
 
+    @Test("slots of an uploaded file that the system has no memory for are reported as that, not as unreadable")
+    func refusedSlots() throws {
+        // An address has 47 bits, so 2^50 bytes cannot fit.
+        let count = 1 << 48
+        func slot(_ count: Int) -> [UInt8] {
+            var writer = ByteWriter()
+            writer.write("moments")
+            writer.write(count)
+            return writer.bytes
+        }
+        var head = Array(try Sample.image().headBytes.dropFirst(8))
+        head.replace(slot(4), with: slot(count))
+        let buffer = FloatBuffer(owed: 1)
+        let values = Floats(owner: buffer, values: UnsafeBufferPointer(start: buffer.base, count: count))
+        #expect(throws: ServingError.noMemory(needed: 1 << 50)) {
+            _ = try ModelSource(image: head, tensors: ["w": ([count], values)], catalogue: .builtin)
+        }
+    }
+
     @Test("counts per parameter come back; a state from before there were any has none")
     func counts() throws {
         var state = OptimizerState(

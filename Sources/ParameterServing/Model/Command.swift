@@ -48,7 +48,7 @@ enum Command: Sendable {
         }
     }
 
-    /// Whether `ModelState.decide` has its version promised an arena.
+    /// Whether `ModelState.decide` promises an arena for its version.
     var isPromisedArena: Bool {
         switch self {
         case .push, .importValues: true

@@ -11,7 +11,7 @@ extension ModelSource {
     /// Reads the head of an image and takes its values from `tensors`: parameters by name, slots as `PARAMETER#SLOT`.
     ///
     /// - Throws: `invalid` for a head that cannot be read, for missing or unknown tensors or wrong shapes, and for
-    ///   numbers that are invalid in a state.
+    ///   numbers that are invalid in a state; `noMemory`.
     public init(image: [UInt8], tensors: [Name: FileTensor], catalogue: Catalogue) throws(ServingError) {
         let bytes = tensors.values.reduce(0) { $0 + $1.values.values.count * MemoryLayout<Float>.stride }
         let head = try Self.head(image, floatBytes: bytes)
@@ -25,15 +25,16 @@ extension ModelSource {
     }
 
     private static func head(_ bytes: [UInt8], floatBytes: Int) throws(ServingError) -> ImageHead {
-        let head = try? bytes.withUnsafeBytes { bytes in
-            var reader = ByteReader(bytes)
-            return try ImageHead(reading: &reader, floatBytes: floatBytes)
+        try bytes.withUnsafeBufferPointer { bytes throws(ServingError) in
+            var reader = ByteReader(UnsafeRawBufferPointer(bytes))
+            do throws(FormatError) {
+                return try ImageHead(reading: &reader, floatBytes: floatBytes)
+            } catch {
+                if let bytes = error.missingMemory { throw .noMemory(needed: bytes) }
+                throw ServingError(
+                    complaint("", "the metadata of the file cannot be read; it may come from another release"))
+            }
         }
-        guard let head else {
-            throw ServingError(
-                complaint("", "the metadata of the file cannot be read; it may come from another release"))
-        }
-        return head
     }
 
     /// Compares the file's tensors with those of the head's definition.
