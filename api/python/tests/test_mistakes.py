@@ -113,6 +113,16 @@ def test_files_of_other_kinds(model: Model, tmp_path: Path, name: str) -> None:
         model.import_(tmp_path / name)
 
 
+@pytest.mark.parametrize("length", [0x80, 0x17B, 0x4B50])
+def test_files_that_begin_like_others(model: Model, tmp_path: Path, length: int) -> None:
+    """The length of a header may begin with the bytes of a pickle, of JSON or of a zip file."""
+    header = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'.ljust(length)
+    data = np.float32([1, 2]).tobytes()
+    (tmp_path / "m.safetensors").write_bytes(length.to_bytes(8, "little") + header + data)
+    model.import_(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(model.latest()["w"], [1, 2])
+
+
 def test_archive_of_numpy(model: Model, tmp_path: Path) -> None:
     """The line that the message says."""
     np.savez(tmp_path / "m.npz", w=np.float32([1, 2]))
