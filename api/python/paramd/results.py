@@ -144,7 +144,12 @@ def snapshot(answer: Answer) -> Snapshot:
 def state(answer: Answer) -> State:
     """The optimizer's state in an answer."""
     slots, metadata, step, version = _read(answer)
-    scalars = {name: text for name, text in metadata.items() if name != "format" and not name.startswith("paramd.")}
+    # Notes have no `#`, but a parameter's name may begin like one.
+    scalars = {
+        name: text
+        for name, text in metadata.items()
+        if "#" in name or not (name == "format" or name.startswith("paramd."))
+    }
     return State(slots, {name: float(text) for name, text in scalars.items()}, step, version)
 
 

@@ -156,6 +156,17 @@ def test_state_of_another_model(client: Client) -> None:
     other.delete()
 
 
+def test_state_of_a_parameter_named_like_a_note(client: Client) -> None:
+    """Its numbers are part of the state; `paramd.cursor` in the metadata is not."""
+    model = client.model("notes")
+    model.create({"paramd.w": [0, 0]}, {"type": "NAdam", "framework": "torch"}, learning_rate=0.5)
+    model.push({"paramd.w": [1, -2]})
+    state = model.state()
+    assert "paramd.w#mu_product" in state.scalars and not any("cursor" in name for name in state.scalars)
+    assert model.import_state(state)["step"] == 1
+    model.delete()
+
+
 def test_checkpoints(model: Model) -> None:
     """Saved, listed, restored by what was answered or by its id."""
     saved = model.checkpoint()
