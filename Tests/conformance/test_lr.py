@@ -119,6 +119,20 @@ def all_of(root: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
     return list(root.iter(f"{{http://www.w3.org/2000/svg}}{tag}"))
 
 
+#: Characters with a meaning in XML and in CSV, and what may join each to one grapheme: a mark, a joiner, a selector.
+JOINED = [f"{special}{joined}" for special in '&<>",\n' for joined in ("", "\u0301", "\u200d", "\ufe0f")]
+
+
+def test_names_in_svg_and_csv(api: Api, name: str) -> None:
+    """Special characters are escaped, also where a joining character follows; what XML cannot contain is replaced."""
+    groups = [f"{joined}x" for joined in JOINED] + ["\u0001\ufffe"]
+    root = picture(api, name, groups, 0.1, "?from=0&to=1")
+    shown = ["".join(text.itertext()) for text in all_of(root, "text")]
+    assert [text for text in shown if text in groups] == [group for group in groups[:-1] if "\n" not in group]
+    (header, *_) = csv.reader(io.StringIO(api.get(f"/v1/models/{name}/lr.csv?from=0&to=1").body.decode(), newline=""))
+    assert header == ["step", *groups]
+
+
 def test_svg_of_many_groups(api: Api, name: str) -> None:
     """Each of 24 groups has its own style of line; every name, however long, stays inside the picture."""
     groups = [f"backbone.stage{i}.convolutions.{'without-' * (i % 9)}bias.{i}" for i in range(24)]

@@ -19,7 +19,7 @@ struct CurveTable {
     }
 
     private static func quoted(_ field: String) -> String {
-        guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
-        return "\"" + field.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        guard field.utf8.contains(where: ",\"\r\n".utf8.contains) else { return field }
+        return "\"" + field.parts(between: "\"", omittingEmpty: false).joined(separator: "\"\"") + "\""
     }
 }

@@ -18,15 +18,17 @@ enum SVGText {
     static func number(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 
     /// The text with XML's special characters escaped and invalid ones replaced.
+    ///
+    /// Goes by code points: `<` and a joiner after it are one `Character`, which differs from `<`.
     static func escaped(_ text: String) -> String {
-        text.reduce(into: "") { result, character in
-            switch character {
+        text.unicodeScalars.reduce(into: "") { result, scalar in
+            switch scalar {
             case "&": result += "&amp;"
             case "<": result += "&lt;"
             case ">": result += "&gt;"
             case "\"": result += "&quot;"
-            case "\0"..<" ": result += " "
-            default: result.append(character)
+            case "\0"..<" ", "\u{fffe}", "\u{ffff}": result += " "
+            default: result.unicodeScalars.append(scalar)
             }
         }
     }
