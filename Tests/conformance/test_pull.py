@@ -145,6 +145,15 @@ def test_version_by_uid_is_cacheable(api: Api, model: str) -> None:
     assert "immutable" in answer.headers["cache-control"]
 
 
+@pytest.mark.parametrize("query", ["?meta_only", "?meta_only=true&name=bias", "?n%61me=bias", "?since=0&group=conv"])
+def test_a_permanent_name_repeats_the_selection(api: Api, model: str, query: str) -> None:
+    """However the arguments are written; the condition is left out."""
+    pulled = api("GET", f"/v1/models/{model}/parameters{query}").expect(200)
+    again = api("GET", pulled.headers["content-location"]).expect(200)
+    assert (again.body, again.headers["etag"]) == (pulled.body, pulled.headers["etag"])
+    assert "since" not in pulled.headers["content-location"].partition("?")[2]
+
+
 def wait_in_thread(api: Api, target: str) -> tuple[threading.Thread, list[Answer]]:
     """Sends a GET that will be parked, from a thread with its own connection."""
     answers: list[Answer] = []

@@ -35,7 +35,7 @@ extension Call {
     var selectionQuery: String {
         let names = Query.selection.map(\.rawValue)
         let query = request.target.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
-        let kept = query.split(separator: "&").filter { part in names.contains { part.hasPrefix("\($0)=") } }
+        let kept = zip(request.query, query.split(separator: "&")).filter { names.contains($0.0.name) }.map(\.1)
         return kept.isEmpty ? "" : "?" + kept.joined(separator: "&")
     }
 }
@@ -111,7 +111,7 @@ struct Selection {
         return index
     }
 
-    /// A pattern is compared with every parameter, on a network thread.
+    /// Refuses too many patterns: each is compared with every parameter.
     private static func check(_ patterns: Int, _ layout: ArenaLayout) throws(Problem) {
         let most = FixedLimits.pullMatches / max(1, layout.parameters.count)
         guard patterns > max(1, most) else { return }
