@@ -7,7 +7,7 @@ import TensorCoding
 
 /// The parameters with values that are infinite in the element type of an answer.
 struct BeyondRange {
-    /// The most names that an answer lists.
+    /// The most bytes of names in the header.
     private static let mostBytes = 1000
 
     private let type: ElementType

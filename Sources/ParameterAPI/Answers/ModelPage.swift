@@ -94,8 +94,8 @@ extension JSONWriter {
         endObject()
     }
 
-    /// Whether a group's page leaves out the definition of its rate: repeating the model's long array for many groups
-    /// would turn a request of megabytes into an answer of gigabytes.
+    /// Whether a group's page contains the definition of its rate: repeating the model's long array for many groups would
+    /// turn a request of megabytes into an answer of gigabytes.
     private func repeatsRate(of group: Int, _ facts: ModelFacts) -> Bool {
         let count = facts.learningRateDefinitionCount(ofGroup: group)
         return facts.hasOwnLearningRate(group) || count <= FixedLimits.repeatedRates / facts.layout.groups.count
