@@ -19,6 +19,7 @@ struct RestTests {
 
     private func finish(_ server: TestServer, _ client: Client) -> Answer? {
         #expect(goOn(server, with: 100) { client.hasInput })
+        #expect(!server.hub.seen.waiting.isEmpty, "the connection never rested")
         return client.answer()
     }
 
@@ -59,7 +60,7 @@ struct RestTests {
         #expect(finish(server, client)?.status == 200)
     }
 
-    @Test("what was found meanwhile ends the request, and the rest of its body is passed over")
+    @Test("a refusal that ends a rest ends the request, and the remaining body is skipped")
     func refused() throws {
         let server = try TestServer()
         let client = server.client()
@@ -93,5 +94,6 @@ struct RestTests {
         client = nil
         #expect(goOn(server, with: 100) { server.server.counters.connections == 0 })
         #expect(server.server.counters.parked == 0)
+        #expect(eventually { server.hub.seen.abandonedBodies == 1 })
     }
 }

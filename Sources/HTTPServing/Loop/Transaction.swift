@@ -232,7 +232,10 @@ extension Transaction {
     func end() {
         if case .streaming(let receiver, _) = phase { receiver.abandon() }
         if case .parked(let exchange) = phase { exchange.abandon() }
-        if case .resting(let exchange, _, _) = phase { exchange.abandon() }
+        if case .resting(let exchange, let receiver, _) = phase {
+            exchange.abandon()
+            receiver.abandon()
+        }
         phase = .done
     }
 }
