@@ -8,12 +8,13 @@ import SimulatedMachine
 /// A data directory that exists as long as the test refers to it.
 struct SimulatedDirectory {
     private static let path = "/simulated"
-    private let disk = SimulatedDisk()
+    private let disk: SimulatedDisk
 
-    init() {}
+    init(_ disk: SimulatedDisk = SimulatedDisk()) { self.disk = disk }
 
     /// A directory with the files of another.
     init(copying directory: TemporaryDirectory) throws {
+        self.init()
         for part in ["journal", "snapshots", "checkpoints"] {
             for name in directory.files(part) {
                 disk.put("\(Self.path)/\(part)/\(name)", try directory.read("\(part)/\(name)"))
@@ -31,13 +32,6 @@ struct SimulatedDirectory {
     /// Opens the directory for reading, even while a daemon has it open.
     var reading: DataDirectory { DataDirectory(reading: Self.path, on: disk) }
 
-    /// A copy of the directory as a crash at this moment would leave it: the journal as it is, not closed, and without
-    /// the file that says how far it was durable.
-    func crashImage() -> SimulatedDirectory {
-        let copy = SimulatedDirectory()
-        for path in disk.paths where !path.hasSuffix("/LOCK") && !path.hasSuffix("/SYNCED") {
-            copy.disk.put(path, disk.bytes(of: path) ?? [])
-        }
-        return copy
-    }
+    /// The directory after the process was killed at this moment.
+    func afterKill() -> SimulatedDirectory { SimulatedDirectory(disk.afterKill()) }
 }
