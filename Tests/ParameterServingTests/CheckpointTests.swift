@@ -44,6 +44,17 @@ struct CheckpointTests {
         registry.shutDown()
     }
 
+    @Test("saving a model that has just been deleted leaves no file behind")
+    func savedTooLate() throws {
+        let directory = try TemporaryDirectory()
+        let registry = try directory.open()
+        defer { registry.shutDown() }
+        let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
+        try registry.delete("m")
+        #expect(throws: ServingError.unknownModel("m", nearest: [])) { try registry.save(model) }
+        #expect(directory.files("checkpoints").isEmpty)
+    }
+
     @Test("a checkpoint from before loss scaling came is refused before it is logged")
     func lossScaling() throws {
         let directory = try TemporaryDirectory()

@@ -94,17 +94,6 @@ struct LongRollbackTests {
         registry.waitForKeeper()
         #expect(directory.files("journal").first != first)
     }
-
-    @Test("whoever saves a model that has just been deleted leaves no file behind")
-    func savedTooLate() throws {
-        let directory = try TemporaryDirectory()
-        let registry = try directory.open()
-        defer { registry.shutDown() }
-        let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters)
-        try registry.delete("m")
-        #expect(throws: ServingError.unknownModel("m", nearest: [])) { try registry.save(model) }
-        #expect(directory.files("checkpoints").isEmpty)
-    }
 }
 
 /// A place where the next update stops.
