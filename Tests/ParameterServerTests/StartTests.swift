@@ -1,10 +1,12 @@
-// Starts that fail: the exit status and the message. Up to the daemon in this process if the start returns, as a
-// separate process if it exits.
+// Starts that fail: the exit status and the message. Most run in this process, up to a daemon that could serve; those
+// that exit run as a separate process.
 
 import Foundation
 import Glibc
+import Journal
 import Logging
 import Optimizers
+import ParameterServing
 import Testing
 import Threading
 
@@ -49,7 +51,7 @@ struct StartTests {
     }
 
     @Test(
-        "what is wrong is said with what to change, and has its status",
+        "a start that fails says what to change, and has the right status",
         arguments: [
             StartExample(
                 "--data-dir DIR --listen 192.0.2.1:0 --insecure-no-auth", .unavailable, "not an address of this"),
@@ -110,12 +112,22 @@ struct StartTests {
             #expect(failure.status == .unavailable && failure.message.contains("already listens there"))
             #expect(!FileManager.default.fileExists(atPath: "\(directory)/data"))
         }
+        try withDirectory { directory in
+            let other = try DataDirectory(directory, settings: JournalSettings())
+            let before = try FileManager.default.subpathsOfDirectory(atPath: directory).sorted()
+            let failure = try #require(throws: StartFailure.self) {
+                try start(["--data-dir", directory, "--listen", "127.0.0.1:0"])
+            }
+            #expect(failure.status == .unavailable && failure.message.contains("in use by process \(getpid())"))
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: directory).sorted() == before)
+            withExtendedLifetime(other) {}
+        }
     }
 }
 
 @Suite("The daemon as a process")
 struct RunTests {
-    @Test("run exits with the status of a refusal, and tells it on standard error")
+    @Test("run exits with the status of a refusal, and reports it on standard error")
     func refused() async throws {
         let usage = await #expect(processExitsWith: .exitCode(64), observing: [\.standardErrorContent]) {
             run(arguments: ["--memory", "1"])
@@ -127,7 +139,7 @@ struct RunTests {
         await #expect(processExitsWith: .success) { run(arguments: ["--version"]) }
     }
 
-    @Test("signals of other purposes change nothing, and the first that asks for the end drains; 0")
+    @Test("other signals change nothing; the first that asks to stop drains the daemon, which exits with 0")
     func signals() async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "run-test-\(UUID().uuidString)").path()
         defer { try? FileManager.default.removeItem(atPath: directory) }
