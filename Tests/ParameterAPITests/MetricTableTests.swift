@@ -32,7 +32,7 @@ import Testing
         return found
     }
 
-    @Test("the answer has a number for every row, and none beside")
+    @Test("the answer has a number for every row, and no other")
     func answered() throws {
         let answer = try #require(try InProcess().send(.get, "/v1/server"))
         let shown = Self.members(answer.json) { $0 as? [String: Any] }
@@ -40,7 +40,7 @@ import Testing
         #expect(shown.filter { !($0.value is Int) }.keys.sorted() == [])
     }
 
-    @Test("the contract has every row with its help, kind and unit, and none beside")
+    @Test("the contract has every row with its help, kind and unit, and no other")
     func documented() throws {
         let schema = try Self.schema("/v1/server")
         let properties = Self.members(schema) { ($0 as? [String: Any])?["properties"] as? [String: Any] }

@@ -115,7 +115,7 @@ extension DirectoryStateTests {
         ),
     ]
 
-    @Test("a creation is told what its conditions come to, whatever it finds", arguments: table.indices)
+    @Test("a creation gets the answer that its conditions demand, whatever it finds", arguments: table.indices)
     func conditions(row: Int) throws {
         let (what, change, answers) = Self.table[row]
         for (found, expected) in zip(Found.allCases, answers.split(separator: " ")) {
@@ -129,7 +129,7 @@ extension DirectoryStateTests {
         }
     }
 
-    @Test("a deletion is told what its conditions come to, whatever it finds")
+    @Test("a deletion gets the answer that its conditions demand, whatever it finds")
     func deletions() throws {
         let table: [(condition: ModelCondition?, answers: String)] = [
             (nil, "unknownModel 00000007 00000007"),
@@ -149,7 +149,7 @@ extension DirectoryStateTests {
         }
     }
 
-    @Test("what is wrong with a request comes before what has the name, and a daemon that stops before both")
+    @Test("a mistake in the request is reported before a conflict over the name, and a stop of the daemon before both")
     func order() throws {
         var state = Self.directory(of: nil)
         let wrong = Self.creation { $0.source = .definition(.of(["optimizer": "sgd"], [("a#b", [1])])) }
@@ -165,7 +165,7 @@ extension DirectoryStateTests {
 
     // MARK: In progress
 
-    @Test("models, and creations under way that add one, count for the limit")
+    @Test("models and creations in progress that add one count toward the limit")
     func limit() throws {
         let holder = try Self.holder(.same)
         var state = Self.directory(of: holder)
@@ -218,7 +218,7 @@ extension DirectoryStateTests {
 
     // MARK: Invariants
 
-    @Test("a creation that is read again as another one is told by number")
+    @Test("a creation that is read again as a different one breaks a numbered invariant")
     func broken() {
         let (first, second) = (ModelUID(number: 8), ModelUID(number: 9))
         let histories: [(belief: Character, heads: [(RecordHead, UInt64)])] = [

@@ -69,7 +69,7 @@ struct LongRollbackTests {
         #expect(try halted.answer.wait().get()?.answer.step == 1)
     }
 
-    @Test("what a rollback reads of the journal stays until it is done, and goes then, however many follow")
+    @Test("the records that a rollback reads stay in the journal until it is done, and are deleted afterwards")
     func journal() throws {
         let directory = try TemporaryDirectory()
         let registry = try Self.open(directory)

@@ -13,7 +13,7 @@ from .transport import Transport
 
 
 class Client:
-    """A connection to one paramd.
+    """A client of one paramd server.
 
     >>> model = Client("http://127.0.0.1:8470").model("demo")
     >>> model.create({"w": [0, 0]}, "sgd", learning_rate=[0.5, 0.25, 0.1])

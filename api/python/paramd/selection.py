@@ -31,7 +31,7 @@ class Selection:
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
-    """As the server matches it: only `*` and `?` are special, and match any character."""
+    """As the server matches it: `*` matches any text, `?` any one character, and nothing else is special."""
     parts = {"*": ".*", "?": "."}
     return re.compile("".join(parts.get(each) or re.escape(each) for each in glob), re.DOTALL)
 
