@@ -1,7 +1,8 @@
-// Saving, listing, opening, restoring and deleting checkpoints, and going back to an earlier step. All of these work on
-// files and run on the threads of `SerialExecutors`, which also call `reply`.
+// Saving, listing, opening, restoring and deleting checkpoints, and going back to an earlier step. The work on files
+// runs on the threads of `SerialExecutors`; `reply` is called there, or on a model thread once a change is applied.
 
 import Journal
+import Names
 import Optimizers
 
 extension ModelRegistry {
@@ -56,7 +57,7 @@ extension ModelRegistry {
         let info = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label).finish()
         Failpoint.reach(.beforeLog)
         // A deletion takes the model's name before it deletes files, so either the deletion or the save sees the other.
-        guard knownUIDs.contains(model.uid) else {
+        guard holder(of: Name(model.name))?.uid == model.uid else {
             try directory.checkpoints.delete(info.id)
             throw ServingError.unknownModel(model.name, nearest: [])
         }

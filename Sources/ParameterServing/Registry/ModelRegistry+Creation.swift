@@ -79,7 +79,7 @@ extension ModelRegistry {
     private func open(_ creation: Creation, at position: UInt64) -> Result<Model, ServingError> {
         guard var state = drafts.removeValue(forKey: creation.name) else {
             invariant(false, "a creation ends once")
-            return .failure(.outcomeUnknown(reason: "The creation of \(creation.name) was logged and is not at hand."))
+            return .failure(.outcomeUnknown(reason: "\(creation.name) was logged, but its state is lost."))
         }
         state.begin(at: position)
         return .success(assembly.open(state))

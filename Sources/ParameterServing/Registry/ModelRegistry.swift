@@ -28,7 +28,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     private let isStopping = Locked(false)
     /// Makes long answers; with two or more model threads, it leaves one free.
     public let slices: SliceQueue
-    /// Runs work that needs neither the network nor the models.
+    /// Run long work outside the network threads and the model threads.
     let executors = SerialExecutors()
     /// The number of answers that wait to be computed.
     private let errands = Locked(0)
