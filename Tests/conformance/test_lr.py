@@ -174,6 +174,13 @@ def test_sparklines(api: Api, model: str) -> None:
     assert "conv" in text and "rest" in text and set(text) & set("▁▂▃▄▅▆▇█")
 
 
+def test_sparklines_of_names_with_control_characters(api: Api, name: str) -> None:
+    """Each group is still one line, and no name controls the terminal."""
+    picture(api, name, ["a\nb", "c\x1b[2Jd", "e\x9bf"], 0.1, "?from=0&to=1")
+    (_, *lines) = api.get(f"/v1/models/{name}/lr.txt?from=0&to=1").body.decode().removesuffix("\n").split("\n")
+    assert [line.partition("  ")[0] for line in lines] == ["a b", "c [2Jd", "e f"]
+
+
 def test_preview_without_a_model(api: Api) -> None:
     """The preview evaluates a definition at once and returns at most 100,000 points."""
     answer = api("POST", "/v1/lr_preview", {"learning_rate": [0.5, 0.25], "from": 0, "to": 1}).expect(200).json()

@@ -11,7 +11,7 @@ struct Sparklines {
     }
 
     var text: String {
-        let names = curve.series.map { $0.name.isEmpty ? curve.quantity : $0.name }
+        let names = curve.series.map { $0.name.isEmpty ? curve.quantity : Self.printable($0.name) }
         let longest = names.map(\.count).max() ?? 0
         var text = "\(curve.quantity), steps \(curve.steps.first ?? 0) to \(curve.steps.last ?? 0)\n"
         for (name, series) in zip(names, curve.series) {
@@ -19,6 +19,13 @@ struct Sparklines {
             text += "\(padded)  \(Self.line(series.values))\n"
         }
         return text
+    }
+
+    /// The name with spaces for control characters, which a terminal would obey.
+    private static func printable(_ name: String) -> String {
+        name.unicodeScalars.reduce(into: "") { text, scalar in
+            text.unicodeScalars.append(scalar.properties.generalCategory == .control ? " " : scalar)
+        }
     }
 
     private static func line(_ series: [Float?]) -> String {
