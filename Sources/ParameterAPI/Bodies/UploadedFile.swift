@@ -73,7 +73,7 @@ final class FileReader: ContentReader {
         return try UploadedFile(body)
     }
 
-    /// A damaged header counts as damaged content, because no program writes this body.
+    /// A damaged header is 422 like any other damage of the file, not 400 as in a push.
     private func problem(_ error: SafetensorsError) -> Problem {
         if error == .overBudget { return Problem(error, loan) }
         return Problem([
