@@ -5,10 +5,10 @@
 struct RatesMemory: Sendable, Equatable {
     private let reservation: Reservation?
 
-    /// Nothing, for a short list.
+    /// Makes an empty loan, for a short list.
     init() { reservation = nil }
 
-    /// The size of `rates`; counted beyond the limit if necessary, because they exist already.
+    /// Makes the loan for `rates`, beyond the limit if necessary, because they exist already.
     init(_ rates: [Float?], _ budget: MemoryBudget) {
         reservation = rates.isLong ? budget.owe(rates.bytes) : nil
     }
