@@ -130,6 +130,7 @@ CASES: dict[str, list[Ask]] = {
         Ask("/v1/models/" + "a" * 120, 404),
     ],
     "PUT /v1/models/{model}": [
+        Ask("/v1/models/new", 201, DEFINITION),
         Ask(MANY, 200, DEFINITION),
         Ask("/v1/models/other", 422, WRONG),
         Ask(GROUPED, 409, DEFINITION),
