@@ -31,7 +31,7 @@ def client(daemon: Daemon) -> Api:
 
 
 def check(daemon: Daemon, what: str, limit: int = LIMIT) -> None:
-    """Prints the figure, compares it with the limit of --memory, and checks that the daemon frees all of it."""
+    """Prints the figure, compares it with the limit of --memory, and checks that the daemon still answers."""
     figure, allowed = taken(daemon), limit + limit // 4 + (64 << 20)
     print(f"{what}: {figure / 2**20:.0f} MiB of {allowed / 2**20:.0f}")
     assert figure < allowed
