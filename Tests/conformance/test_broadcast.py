@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.wire import Api
+from support.wire import Api, until_waiting
 
 PULLS = 500
 GROUPS = ("first", "second", "third")
@@ -47,6 +47,7 @@ def test_all_waiting_pulls_get_the_same_version(api: Api, name: str) -> None:
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": parameters, "groups": groups})
     with parked(api, name) as connections:
         assert not select.select(connections, [], [], 1.0)[0], "a pull was answered before there was anything new"
+        until_waiting(api, PULLS)
         receipt = api.push(name, {"first.w": [1]}).json()
         bodies = [read_body(connection) for connection in connections]
     assert receipt["woken"] == PULLS

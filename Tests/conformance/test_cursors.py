@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.daemon import Daemon
-from support.wire import SAFETENSORS, Answer, Api
+from support.wire import SAFETENSORS, Answer, Api, until_waiting, waiting
 
 SGD = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0]}}
 
@@ -151,8 +151,9 @@ def test_a_waiting_pull_of_a_replaced_model(api: Api, model: str) -> None:
     cursor = cursor_of(api, model)
     target, answers = f"/v1/models/{model}/parameters?since={cursor}&wait=60s", list[Answer]()
     thread = threading.Thread(target=lambda: answers.append(Api(api.host, api.port)("GET", target)), daemon=True)
+    others = waiting(api)
     thread.start()
-    thread.join(0.3)
+    until_waiting(api, others + 1)
     api("PUT", f"/v1/models/{model}?replace=1", SGD).expect(201)
     thread.join(30)
     assert answers[0].expect(409).json()["type"] in ("/problems/model-replaced", "/problems/cursor-unknown")

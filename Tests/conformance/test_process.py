@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.daemon import BINARY, REPOSITORY, Daemon, launch, read_line
-from support.wire import Answer, Api, raw_answer, raw_socket, state_of
+from support.wire import Answer, Api, raw_answer, raw_socket, state_of, until_waiting
 
 BODY = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
 
@@ -166,7 +166,7 @@ def assert_drains(daemon: Daemon, *signals: int) -> None:
     api.create("m", BODY)
     with raw_socket(api) as connection:
         connection.sendall(b"GET /v1/models/m/parameters?since=1&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        time.sleep(0.1)
+        until_waiting(api, 1)
         for number in signals:
             daemon.signal(number)
         assert daemon.wait() == 0
@@ -411,14 +411,14 @@ def test_standard_output_holds_one_line(start: Callable[..., Daemon]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_drain(start: Callable[..., Daemon], number: int) -> None:
-    """A parked pull gets 503 with Retry-After, and the daemon ends with 0 within 2 s."""
+    """A parked pull gets 503 with Retry-After, and the daemon ends with 0, long before the pull's wait is over."""
     daemon = start()
     api = Api(daemon.host, daemon.port)
     api.create("m", BODY)
     answers: list[Answer] = []
     waiting = threading.Thread(target=lambda: answers.append(api("GET", "/v1/models/m/parameters?since=1&wait=60s")))
     waiting.start()
-    time.sleep(0.3)
+    until_waiting(api, 1)
     began = time.monotonic()
     daemon.signal(number)
     assert daemon.wait() == 0
@@ -431,7 +431,8 @@ def test_drain(start: Callable[..., Daemon], number: int) -> None:
 def test_drain_takes_less_than_two_seconds(start: Callable[..., Daemon]) -> None:
     """The drain includes 200 parked pulls."""
     daemon = start()
-    Api(daemon.host, daemon.port).create("m", BODY)
+    api = Api(daemon.host, daemon.port)
+    api.create("m", BODY)
     clients = [Api(daemon.host, daemon.port) for _ in range(200)]
     threads = [
         threading.Thread(target=client, args=("GET", "/v1/models/m/parameters?since=1&wait=60s"), daemon=True)
@@ -439,7 +440,7 @@ def test_drain_takes_less_than_two_seconds(start: Callable[..., Daemon]) -> None
     ]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    until_waiting(api, len(clients))
     began = time.monotonic()
     daemon.signal(signal.SIGTERM)
     assert daemon.wait() == 0

@@ -17,7 +17,7 @@ import pytest
 from proofs.history import Recorder, Settings, holds
 from proofs.syscalls import STRACE, Traced
 from support.daemon import Daemon
-from support.wire import Answer, Api, raw_answer
+from support.wire import Answer, Api, raw_answer, until_waiting
 
 Start = Callable[..., Daemon]
 needs_strace = pytest.mark.skipif(STRACE is None, reason="strace is not installed")
@@ -190,7 +190,7 @@ def test_promise_20_a_drain_answers_all_and_loses_nothing(start: Start, tmp_path
         peer.sendall(
             f"GET /v1/models/m/parameters?since={version}&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         )
-    time.sleep(1)
+    until_waiting(api, len(parked))
     daemon.signal(signal.SIGTERM)
     daemon.signal(signal.SIGTERM)
     for number, peer in enumerate(parked):

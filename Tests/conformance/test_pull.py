@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from support.wire import SAFETENSORS, Answer, Api, raw_answer, raw_socket
+from support.wire import SAFETENSORS, Answer, Api, raw_answer, raw_socket, until_waiting, waiting
 
 PARAMETERS = {"conv/kernel:0": [[1, 2], [3, 4], [5, 6]], "bias": [0.1, -0.0, 1e-45]}
 
@@ -163,9 +163,9 @@ def wait_in_thread(api: Api, target: str) -> tuple[threading.Thread, list[Answer
         answers.append(client("GET", target))
         client.close()
 
-    thread = threading.Thread(target=run)
+    thread, others = threading.Thread(target=run), waiting(api)
     thread.start()
-    time.sleep(0.2)
+    until_waiting(api, others + 1)
     return thread, answers
 
 

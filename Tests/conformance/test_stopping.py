@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import BINARY, Daemon
-from support.wire import Answer, Api
+from support.wire import Answer, Api, until_waiting
 
 OWN = BINARY.with_name("own-daemon")
 pytestmark = [
@@ -44,7 +44,7 @@ def test_updates_that_do_not_end(
         pushes = [pool.submit(push, daemon, name) for name in names]
         while not gate.with_name("gate-reached").exists():
             time.sleep(0.01)
-        time.sleep(0.5)
+        until_waiting(api, count)
         began = time.monotonic()
         daemon.signal(signal.SIGTERM)
         assert daemon.wait(20) == 0

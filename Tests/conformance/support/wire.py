@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +115,19 @@ def state_of(api: Api, model: str) -> dict[str, bytes]:
     """Reads everything about a model, byte for byte: a refused request must change none of it."""
     views = ("", "/parameters", "/parameters.safetensors", "/state.safetensors", "/groups", "/lr", "/weight_decay")
     return {view: api("GET", f"/v1/models/{model}{view}").body for view in views}
+
+
+def waiting(api: Api) -> int:
+    """The number of requests that wait for their answers, over a separate connection."""
+    with closing(Api(api.host, api.port)) as own:
+        return own.get("/v1/server").json()["network"]["waiting"]
+
+
+def until_waiting(api: Api, count: int) -> None:
+    """Returns when at least this many requests wait for their answers, or after 20 s."""
+    deadline = time.monotonic() + 20
+    while waiting(api) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 @contextmanager
