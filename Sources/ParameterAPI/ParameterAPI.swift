@@ -15,7 +15,7 @@ public final class ParameterAPI: Application {
     let configuration: EffectiveConfiguration
     let router = Router(routes: Route.all)
     let checksums = ChecksumCache()
-    private let counted = Locked<(@Sendable () -> HTTPCounters)?>(nil)
+    private let source = Locked(CounterSource())
 
     /// Makes the API of a registry.
     ///
@@ -32,10 +32,10 @@ public final class ParameterAPI: Application {
     }
 
     /// Sets the source of the server's counters for `/v1/server`.
-    public func tell(_ counters: @escaping @Sendable () -> HTTPCounters) { counted.withLock { $0 = counters } }
+    public func tell(_ counters: @escaping @Sendable () -> HTTPCounters) { source.withLock { $0.read = counters } }
 
     /// The server's counters.
-    var counters: HTTPCounters { counted.withLock { $0 }?() ?? HTTPCounters() }
+    var counters: HTTPCounters { source.withLock { $0.read }?() ?? HTTPCounters() }
 
     /// Decides from the head how to handle a request.
     public func route(_ request: Request) -> Plan {
@@ -83,4 +83,12 @@ public final class ParameterAPI: Application {
             .unsupportedMediaType,
             "The content coding `\(coding.prefix(40))` is not supported; send the body without Content-Encoding.")
     }
+}
+
+/// The source of the server's counters.
+///
+/// It is a struct, because each access to a bare closure in a `Locked` wraps the closure once more, until a call
+/// overflows the stack.
+private struct CounterSource {
+    var read: (@Sendable () -> HTTPCounters)?
 }

@@ -305,6 +305,16 @@ def limits_of(daemon: Daemon) -> dict[str, dict[str, str]]:
     return Api(daemon.host, daemon.port).get("/v1/server").json()["limits"]
 
 
+def test_server_page_any_number_of_times(start: Callable[..., Daemon]) -> None:
+    """A dashboard may poll `/v1/server` for as long as it likes."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    for _ in range(600):
+        page = api.get("/v1/server").json()
+    assert page["network"]["requests"] >= 599 and page["network"]["connections"] == 1
+    assert daemon.stop() == 0
+
+
 def test_limits_are_one_table(daemon: Daemon) -> None:
     """The daemon, its help and the page of settings show the same limits, with the same values and words."""
     limits = limits_of(daemon)
