@@ -255,12 +255,12 @@ def damage_everywhere(tmp_path: Path, samples: int | None, starts: int) -> None:
     last = digest(tmp_path, "m")
     digests = {None, last} | {digest(tmp_path, "m", step) for step in range(13)}
     content = journal_bytes(tmp_path)
-    end = int(np.flatnonzero(content).max()) + 1
-    places = range(end) if samples is None else sorted(random.sample(range(end), samples))
+    end, chance = int(np.flatnonzero(content).max()) + 1, random.Random(samples)
+    places = range(end) if samples is None else sorted(chance.sample(range(end), samples))
     (segment,) = (tmp_path / "journal").glob("segment-*")
     for count, place in enumerate(places):
         flipped = content.copy()
-        flipped[place] ^= 1 << random.randrange(8)
+        flipped[place] ^= 1 << chance.randrange(8)
         for damaged in (content[:place], flipped):
             damaged.tofile(segment)
             verified, found = run("verify", tmp_path).returncode, digest(tmp_path, "m")
@@ -289,13 +289,13 @@ def test_damaged_journal_in_many_places(tmp_path: Path) -> None:
 def damage_snapshots(tmp_path: Path, samples: int | None) -> None:
     """Flips and truncates every snapshot's bytes: `verify` finds it, and a start still reaches the same state."""
     make(tmp_path, 200, "--snapshot-after", "8K")
-    expected = digest(tmp_path, "m")
+    expected, chance = digest(tmp_path, "m"), random.Random(samples)
     for snapshot in sorted((tmp_path / "snapshots").glob("state-*")):
         content = np.fromfile(snapshot, dtype=np.uint8)
-        places = range(len(content)) if samples is None else random.sample(range(len(content)), samples)
+        places = range(len(content)) if samples is None else chance.sample(range(len(content)), samples)
         for count, place in enumerate(places):
             flipped = content.copy()
-            flipped[place] ^= 1 << random.randrange(8)
+            flipped[place] ^= 1 << chance.randrange(8)
             for damaged in (content[:place], flipped):
                 damaged.tofile(snapshot)
                 assert run("verify", tmp_path).returncode == 65, f"damage of byte {place} must be found"
