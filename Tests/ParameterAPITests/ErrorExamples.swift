@@ -86,7 +86,7 @@ struct ErrorExamples {
         .keyReused: .keyReused(key: "create-demo"), .tooMany: .tooManyModels(limit: 1000),
         .fileDamaged: .fileDamaged(
             reason:
-                "\(JournalError.corrupted(file: "snapshots/00000012.snapshot", offset: 4096, reason: "a checksum differs"))"
+                "\(JournalError.corrupted(file: "state-000000000012.snapshot", offset: 4096, reason: "block 0 does not match its checksum"))"
         ),
         .outOfMemory: .outOfMemory(needed: 48_000_000, limit: 1_073_741_824),
         .journalBehind: .journalBehind(limit: 268_435_456),
@@ -94,9 +94,9 @@ struct ErrorExamples {
             UnavailableModel(
                 name: "demo", uid: ModelUID(number: 1), reason: .refused("There is no optimizer `MyMomentum`."))),
         .storageFailed: .storageFailed(
-            reason: "\(JournalError.failed(file: "journal/00000001.log", call: "fsync", code: 5))"),
+            reason: "\(JournalError.failed(file: "segment-000000000001.journal", call: "fsync", code: 5))"),
         .outcomeUnknown: .outcomeUnknown(
-            reason: "\(JournalError.failed(file: "journal/00000001.log", call: "fsync", code: 5))"),
+            reason: "\(JournalError.failed(file: "segment-000000000001.journal", call: "fsync", code: 5))"),
         .memoryRefused: .noMemory(needed: 33_554_432),
         .storageFull: .storageFull(
             reason: "No space left to write next.journal.tmp. The journal needs 32 MiB for its next file."),

@@ -227,7 +227,7 @@ extension ProblemKind {
         case .wrongHost:
             Row(
                 421, "The host is not allowed",
-                "The Host header must be localhost, 127.0.0.1, [::1], the address that the daemon listens on, or a host named with --allow-host. A daemon that listens beyond loopback also accepts any IP address. This keeps out pages of other sites; the probes answer for every host.",
+                "The Host header must be localhost, 127.0.0.1, [::1], the address that the daemon listens on, or a host named with --allow-host. A daemon that listens beyond loopback also accepts any IP address. The check keeps out pages of other sites; the probes answer for every host.",
                 remedy:
                     "Use one of these names, or start the daemon with --allow-host NAME or --allow-host *.DOMAIN."
             )
