@@ -4,7 +4,7 @@ Two release builds serve the same models side by side; every round sends the sam
 so that what else the machine does meets both. A ratio above 1 means that the new build is slower; on a shared machine
 single figures differ by up to 15 %, and those with a disk in them by 30 %.
 
-    python3 Tests/benchmarks/compare.py --old OLD/paramd --new .build/release/paramd [--rounds 12]
+    .venv/bin/python Tests/benchmarks/compare.py --old OLD/paramd --new .build/release/paramd [--rounds 12]
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -57,14 +58,16 @@ REQUESTS: list[tuple[str, Callable[[Api], None], int]] = [
 ]
 
 
-def serve(binary: Path, durability: str) -> tuple[Daemon, Api]:
-    """A daemon of a build, with its models."""
-    daemon = Daemon("--durability", durability, "--log-level", "error", binary=binary)
-    api = Api(daemon.host, daemon.port)
-    api.create("small", {"optimizer": "sgd", "parameters": {"w": [0, 0, 0, 0]}})
-    for name, optimizer, count in (("middle", "sgd", LARGE // 10), ("large", "adam", LARGE)):
-        api.create(name, {"optimizer": optimizer, "parameters": {"w": {"shape": [count], "init": "zeros"}}})
-    return daemon, api
+@contextmanager
+def served(binary: Path, durability: str) -> Iterator[Api]:
+    """Serves the models with a build until the end of the block."""
+    with Daemon("--durability", durability, "--log-level", "error", binary=binary) as daemon:
+        api = Api(daemon.host, daemon.port)
+        api.create("small", {"optimizer": "sgd", "parameters": {"w": [0, 0, 0, 0]}})
+        for name, optimizer, count in (("middle", "sgd", LARGE // 10), ("large", "adam", LARGE)):
+            api.create(name, {"optimizer": optimizer, "parameters": {"w": {"shape": [count], "init": "zeros"}}})
+        yield api
+        api.close()
 
 
 def timed(api: Api, send: Callable[[Api], None], count: int) -> float:
@@ -77,20 +80,17 @@ def timed(api: Api, send: Callable[[Api], None], count: int) -> float:
 
 def compare(old: Path, new: Path, durability: str, rounds: int) -> None:
     """Prints both medians of every request, and their ratio."""
-    servers = [serve(binary, durability) for binary in (old, new)]
-    print(f"durability {durability}: old ms, new ms, new / old")
-    for name, send, count in REQUESTS:
-        times: tuple[list[float], list[float]] = ([], [])
-        for number in range(rounds + 1):
-            for side in (0, 1) if number % 2 else (1, 0):
-                seconds = timed(servers[side][1], send, count)
-                if number > 0:  # the first round warms both up
-                    times[side].append(seconds)
-        before, after = (statistics.median(side) for side in times)
-        print(f"  {name:45} {before * 1000:8.3f} {after * 1000:8.3f}   {after / before:.2f}")
-    for daemon, api in servers:
-        api.close()
-        daemon.stop()
+    with served(old, durability) as first, served(new, durability) as second:
+        print(f"durability {durability}: old ms, new ms, new / old")
+        for name, send, count in REQUESTS:
+            times: tuple[list[float], list[float]] = ([], [])
+            for number in range(rounds + 1):
+                for side in (0, 1) if number % 2 else (1, 0):
+                    seconds = timed((first, second)[side], send, count)
+                    if number > 0:  # the first round warms both up
+                        times[side].append(seconds)
+            before, after = (statistics.median(side) for side in times)
+            print(f"  {name:45} {before * 1000:8.3f} {after * 1000:8.3f}   {after / before:.2f}")
 
 
 def main() -> None:
