@@ -98,7 +98,7 @@ def walk(pushes: int) -> set[str]:
 
 def main() -> None:
     """Prints the functions of each module, and their number."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="deploy/prove walk", description=__doc__.split("\n")[0])
     parser.add_argument("--pushes", type=int, default=20, help="before the one that counts (20)")
     parser.add_argument("--at-most", type=int, help="exit with 1 where there are more functions")
     options = parser.parse_args()
