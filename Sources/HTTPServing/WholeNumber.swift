@@ -1,5 +1,5 @@
-// Numbers in headers, queries and paths: only ASCII digits. Swift's own parsers accept a sign, and for floats `inf`,
-// `nan` and hexadecimal digits, which a proxy may read differently; so all numbers on the wire are parsed here.
+// Numbers in queries, paths and the headers of HTTP: only ASCII digits. Swift's own parsers accept a sign, and for floats
+// `inf`, `nan` and hexadecimal digits, which a proxy may read differently; so all of these numbers are parsed here.
 
 extension Int {
     /// The number written in digits; nil for anything else and for one that does not fit.
