@@ -3,7 +3,6 @@
 import Glibc
 import Journal
 import Optimizers
-import Threading
 
 @testable import ParameterServing
 
