@@ -160,12 +160,9 @@ def test_half_a_key(api: Api, demo: str, fields: dict[str, Any]) -> None:
 
 def test_registration_fences_the_older_epoch(api: Api, demo: str) -> None:
     """A worker that registers again after a restart gets a higher epoch; the earlier one is refused."""
-    first = api("PUT", f"/v1/models/{demo}/workers/w1", {})
-    if first.status == 404:
-        pytest.skip("workers are not served yet")
-    second = api("PUT", f"/v1/models/{demo}/workers/w1", {}).json()
-    assert second["epoch"] == first.json()["epoch"] + 1
-    problem = api.push(demo, {"w": [1, 0]}, 409, worker="w1", epoch=first.json()["epoch"], seq=1).json()
+    first, second = (api("PUT", f"/v1/models/{demo}/workers/w1", {}).expect(200).json()["epoch"] for _ in range(2))
+    assert second == first + 1
+    problem = api.push(demo, {"w": [1, 0]}, 409, worker="w1", epoch=first, seq=1).json()
     assert problem["type"].endswith("/problems/fenced")
 
 
