@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 from support.daemon import Daemon
 from support.trained import checkpoint
-from support.wire import SAFETENSORS, Answer, Api, raw_answer
+from support.wire import SAFETENSORS, Answer, Api, raw_answer, wait_until
 
 pytestmark = pytest.mark.unsanitized
 
@@ -78,10 +78,11 @@ def test_one_model(start: Callable[..., Daemon]) -> None:
     senders = most_of_many(daemon, "a")
     api.push_binary("b", GRADIENT).expect(200)
     is_over_share(refused(senders), "body-memory-per-model")
-    # Closing them returns the memory that was counted for them.
+    # Closing them returns the memory that was counted for them, as soon as the daemon notices.
     for sender in senders:
         sender.close()
-    for _ in range(8):
+    wait_until(lambda: api.push_binary("a", GRADIENT).status == 200)
+    for _ in range(7):
         api.push_binary("a", GRADIENT).expect(200)
 
 

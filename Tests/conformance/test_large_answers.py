@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.daemon import Daemon
 from support.memory import Idler, taken
-from support.wire import SAFETENSORS, Api, from_json
+from support.wire import SAFETENSORS, Api, from_json, wait_until
 
 #: Numbers that take 9 to 13 bytes each in JSON.
 VALUES = np.random.default_rng(7).standard_normal(600_000).astype(np.float32)
@@ -229,11 +229,3 @@ def pull(host: str, port: int, pulls: int) -> tuple[int, np.float32]:
         for _ in range(pulls):
             body = own.get(PULL).expect(200).body
     return body.count(b","), np.float32(body.rsplit(b"]", 1)[0].rsplit(b",", 1)[1])
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Waits at most a minute for a condition that the daemon meets on its own."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -115,6 +115,14 @@ def state_of(api: Api, model: str) -> dict[str, bytes]:
     """Reads everything about a model, byte for byte: a refused request must change none of it."""
     views = ("", "/parameters", "/parameters.safetensors", "/state.safetensors", "/groups", "/lr", "/weight_decay")
     return {view: api("GET", f"/v1/models/{model}{view}").body for view in views}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits at most a minute for a condition that the daemon meets on its own."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def waiting(api: Api) -> int:
