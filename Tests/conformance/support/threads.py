@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 
 def network_seconds(pid: int) -> float:
     """Processor time of the threads that serve connections, since the start of the process."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == "network":
-            total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
+    return _seconds(task for task in _tasks(pid) if (task / "comm").read_text().strip() == "network")
+
+
+def all_seconds(pid: int) -> float:
+    """Processor time of all threads, since the start of the process."""
+    return _seconds(_tasks(pid))
+
+
+def _tasks(pid: int) -> Iterator[Path]:
+    return Path(f"/proc/{pid}/task").iterdir()
+
+
+def _seconds(tasks: Iterator[Path]) -> float:
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
