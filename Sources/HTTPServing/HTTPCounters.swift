@@ -25,9 +25,10 @@ public struct HTTPCounters: Sendable, Equatable {
     /// The longest time that a single job has occupied a network thread, in nanoseconds of CPU time.
     public internal(set) var longestJob: UInt64 = 0
 
-    mutating func count(_ response: Response) {
+    mutating func count(_ response: Response, isHead: Bool = false) {
         if response.status >= 500 { serverErrors += 1 } else if response.status >= 400 { clientErrors += 1 }
         if case .stream = response.body { return }
+        if isHead { return }
         queuedBytes += response.body.count
     }
 

@@ -122,6 +122,14 @@ def test_head(api: Api, model: str) -> None:
     assert head.headers["x-paramd-version"] == "1"
 
 
+def test_head_sends_no_bytes(api: Api, model: str) -> None:
+    """The counter of sent bytes counts what is sent: between two of its answers, only the first of them."""
+    before = api.get("/v1/server")
+    api("HEAD", f"/v1/models/{model}/parameters.safetensors").expect(200)
+    after = api.get("/v1/server").json()["network"]["sent_bytes"]
+    assert after - before.json()["network"]["sent_bytes"] == len(before.body)
+
+
 def test_etag(api: Api, model: str) -> None:
     """The tag is strong: 304 while it matches, another tag after a push and for each representation and selection."""
     target = f"/v1/models/{model}/parameters"

@@ -127,7 +127,7 @@ extension EventLoop {
             connection.transferStart = now
             connection.answer = (response.body.count, nil)
             http_visit(transaction.handle, 0)
-            note(response)
+            note(response, isHead: transaction.isHead)
             // We cannot see where the library found the end of a chunked body, and a proxy may have found another one.
             let closing = isDraining || transaction.isChunked
             let isQueued = queue(response, on: transaction.handle, closing: closing) { source in
@@ -162,8 +162,8 @@ extension EventLoop {
     }
 
     /// Counts an answer; one that reports a lack of memory makes the slowest transfers release theirs.
-    private func note(_ response: Response) {
-        counters.count(response)
+    private func note(_ response: Response, isHead: Bool = false) {
+        counters.count(response, isHead: isHead)
         if response.asksForRoom { slowTransfers.relieve(response.wantedRoom, of: response.payer) }
     }
 

@@ -43,6 +43,8 @@ final class Transaction {
     private(set) var isChunked = false
     /// Whether the request changes something.
     private(set) var mayChangeState = false
+    /// Whether only the head of the answer is sent.
+    private(set) var isHead = false
     private var phase = Phase.opened
     private var announcedBytes: Int?
     private var sendsBody = false
@@ -79,6 +81,7 @@ final class Transaction {
         case .success(let request):
             announcedBytes = request.contentLength
             mayChangeState = ![.get, .head, .options].contains(request.method)
+            isHead = request.method == .head
             isChunked = request.isChunked
             return begin(request, context.application.route(request))
         }
