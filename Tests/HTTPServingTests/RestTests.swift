@@ -96,4 +96,17 @@ struct RestTests {
         #expect(server.server.counters.parked == 0)
         #expect(eventually { server.hub.seen.abandonedBodies == 1 })
     }
+
+    @Test("a body that stops arriving after a rest is cut and abandoned")
+    func stalled() throws {
+        let server = try TestServer { $0.rateWindow = .seconds(1) }
+        let client = server.client()
+        client.send(
+            Array("POST /rest HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(Self.body.count)\r\n\r\n".utf8)
+                + Self.body.prefix(500))
+        #expect(eventually { server.server.counters.parked == 1 })
+        #expect(finish(server, client)?.status == 408)
+        #expect(eventually { server.hub.seen.abandonedBodies == 1 })
+        #expect(eventually { server.server.counters.connections == 0 })
+    }
 }

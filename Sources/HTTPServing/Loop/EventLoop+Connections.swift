@@ -45,7 +45,12 @@ extension EventLoop {
     /// - Returns: whether the connection was cut.
     private func check(_ connection: Connection) -> Bool {
         switch connection.stage {
-        case .held: return false
+        case .held:
+            // After a rest the library calls the handler only when more of the body arrives.
+            if connection.seat == nil, let transaction = connection.transaction, transaction.isResting {
+                watchPace(of: transaction)
+            }
+            return false
         case .idle(let deadline), .lingering(let deadline):
             guard now >= deadline else { return false }
             if connection.isLingering { lingeringCount -= 1 }

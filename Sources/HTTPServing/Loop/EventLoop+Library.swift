@@ -149,7 +149,7 @@ extension EventLoop {
     }
 
     /// The reaper's clock for a body starts at the end of its head, or of a rest.
-    private func watchPace(of transaction: Transaction) {
+    func watchPace(of transaction: Transaction) {
         switch transaction.connection.stage {
         case .head:
             transaction.connection.stage = .body(Connection.Window(start: now, bytes: 0))

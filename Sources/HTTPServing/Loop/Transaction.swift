@@ -62,7 +62,15 @@ final class Transaction {
 
     /// The receiver of the body; nil if no body is expected.
     var receiver: (any BodyReceiver)? {
-        if case .streaming(let receiver, _) = phase { receiver } else { nil }
+        switch phase {
+        case .streaming(let receiver, _), .resting(_, let receiver, _): receiver
+        case .opened, .ready, .refusedLater, .ignoring, .lingering, .parked, .done: nil
+        }
+    }
+
+    /// Whether the receiver works, or has worked, and the library has not called the handler since.
+    var isResting: Bool {
+        if case .resting = phase { true } else { false }
     }
 
     /// Whether the library has not called the handler yet.
@@ -233,12 +241,11 @@ extension Transaction {
 
     /// Handles the end of the request, when its answer is sent or its connection closed: abandons an incomplete body.
     func end() {
-        if case .streaming(let receiver, _) = phase { receiver.abandon() }
-        if case .parked(let exchange) = phase { exchange.abandon() }
-        if case .resting(let exchange, let receiver, _) = phase {
-            exchange.abandon()
-            receiver.abandon()
+        switch phase {
+        case .parked(let exchange), .resting(let exchange, _, _): exchange.abandon()
+        case .opened, .ready, .refusedLater, .streaming, .ignoring, .lingering, .done: break
         }
+        receiver?.abandon()
         phase = .done
     }
 }
