@@ -70,6 +70,8 @@ struct SettingFileTests {
             ("memory: 1G\nmemory: 2G\nmemory: 1", [1, 3]),
             ("memry: 1\nlimits:\n  model: 3\nallow-host: [*.example.org]\nlater: 1", [1, 3, 4]),
             ("memry: 1\nmemry: 1\nallow-host: [a,\n  \tb: {", [1, 2, 5]),
+            ("limits:\n  models: a: 3\nlater: 1", [2]),
+            ("memory:\nallow-host:\n  - [a\nlater: 1", [1, 4]),
         ])
     func hidden(yaml: String, numbers: [Int]) throws {
         let lines = try refusal(yaml).split(separator: "\n")

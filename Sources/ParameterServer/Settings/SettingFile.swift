@@ -36,7 +36,7 @@ struct SettingFile {
             var text = YAMLText(try readText(path, most: Self.mostBytes))
             let root = text.root()
             for mistake in text.mistakes { complain(mistake.line, mistake.text) }
-            guard let root, !Self.isEmpty(root) else { return }
+            guard let root, !YAMLText.isNull(root) else { return }
             guard let members = root.mapping else {
                 return complain(root, "a settings file has one line `name: value` for each setting. Write such lines.")
             }
@@ -74,7 +74,7 @@ struct SettingFile {
     private mutating func take(_ value: Node, of setting: Setting, _ key: Node) {
         let name = setting.path.joined(separator: ".")
         switch (setting.kind.form, value) {
-        case _ where Self.isEmpty(value):
+        case _ where YAMLText.isNull(value):
             return complain(key, "\(name) has no value. Write one, or leave the line out.")
         case (.list, .sequence(let items)):
             let scalars = items.compactMap { $0.scalar?.string }
@@ -108,12 +108,6 @@ struct SettingFile {
                 : "\(place) is not a limit. Move \(name) to the top level, outside `limits:`."
         }
         return "\(place) is not a setting: \(NearestNames.hint(Name(name), among: known.map { Name($0) }))"
-    }
-
-    /// Whether a value is YAML's null or missing.
-    private static func isEmpty(_ node: Node) -> Bool {
-        guard let scalar = node.scalar, scalar.style == .plain else { return false }
-        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 }
 

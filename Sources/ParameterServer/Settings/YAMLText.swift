@@ -26,11 +26,28 @@ struct YAMLText {
     /// The tree of everything that can be read; nil if nothing can.
     mutating func root() -> Node? {
         for pass in 1...Self.mostPasses {
-            do { return try compose(yaml: lines.joined(separator: "\n")) } catch {
+            do {
+                let root = try compose(yaml: lines.joined(separator: "\n"))
+                return isCut ? root.flatMap(Self.withoutOpenKey) : root
+            } catch {
                 guard let error = error as? YamlError, leaveOut(error, pass) else { return nil }
             }
         }
         return nil
+    }
+
+    /// A tree without the key at its end, if that has no value: the value may be in the lines that were cut off.
+    private static func withoutOpenKey(_ node: Node) -> Node? {
+        if isNull(node) { return nil }
+        guard case .mapping(var members) = node, let last = Array(members).last else { return node }
+        members[last.key] = withoutOpenKey(last.value)
+        return members.isEmpty ? nil : .mapping(members)
+    }
+
+    /// Whether a node is YAML's null or missing.
+    static func isNull(_ node: Node) -> Bool {
+        guard let scalar = node.scalar, scalar.style == .plain else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 
     /// Records a mistake and changes the text so that the rest can be read; false if nothing would be left.
