@@ -16,7 +16,7 @@ public enum HTTPServerError: Error, Sendable, Equatable, CustomStringConvertible
     /// One sentence for the log.
     public var description: String {
         switch self {
-        case .invalidAddress(let text): "'\(text)' is not an address to listen on; use HOST:PORT or unix:PATH"
+        case .invalidAddress(let text): "'\(text)' is not an address to listen on"
         case .cannotListen(let code): "cannot listen: \(String(cString: strerror(code)))"
         case .loopUnavailable(let code): "cannot start an event loop: \(String(cString: strerror(code)))"
         case .alreadyStarted: "the server was already started"

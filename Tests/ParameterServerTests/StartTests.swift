@@ -57,6 +57,9 @@ struct StartTests {
                 "--data-dir DIR --listen 192.0.2.1:0 --insecure-no-auth", .unavailable, "not an address of this"),
             StartExample(
                 "--data-dir DIR --listen unix:/nowhere/s", .unavailable, "directory of the socket does not exist"),
+            StartExample(
+                "--data-dir DIR --listen unix:\(String(repeating: "s", count: 108))", .unavailable,
+                "is not an address to listen on. Write unix:PATH with a path of at most 107 bytes."),
             StartExample("--data-dir DIR --listen 0.0.0.0:0", .configuration, "--listen 0.0.0.0:0 can be reached from"),
             StartExample(
                 "--data-dir /proc/nowhere/data --listen 127.0.0.1:0", .inputOutput, "parent directory does not"),
