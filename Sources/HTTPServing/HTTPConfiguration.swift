@@ -79,7 +79,7 @@ extension HTTPConfiguration {
     /// Open files that connections leave to the application, where the process may have twice as many.
     public static let reservedFiles = 256
 
-    /// Refusals whose answers are kept to be sent again, per loop.
+    /// Refusals whose answers are kept to be sent again.
     public static let keptRefusals = 256
 
     /// The largest number of query arguments.

@@ -49,7 +49,7 @@ extension Setting {
             limit: "connection-memory", .fixed(bytes: ServerConfiguration().http.connectionMemory),
             "A connection, with a request's head"),
         Setting(limit: "reserved-files", .fixed(HTTPConfiguration.reservedFiles), "Open files that connections leave"),
-        Setting(limit: "refusals", .fixed(HTTPConfiguration.keptRefusals), "Refusals that are made once, per loop"),
+        Setting(limit: "refusals", .fixed(HTTPConfiguration.keptRefusals), "Answers to refusals that are kept"),
         Setting(limit: "settings-file", .fixed(bytes: SettingFile.mostBytes), "A settings file"),
         Setting(limit: "page-size", .fixed(FixedLimits.pageSize), "Models on a page of the list"),
         Setting(limit: "name-bytes", .fixed(FixedLimits.nameBytes), "A model's or a worker's name"),
