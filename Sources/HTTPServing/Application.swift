@@ -30,8 +30,11 @@ public protocol BodyReceiver: AnyObject {
     /// - Returns: nil to continue; an answer to stop here: no further call follows.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Response?
 
-    /// What has to be done before the next bytes and takes longer than a call may; nil for nothing. The connection rests until
-    /// the exchange is completed by another thread: with status 100 to go on, or with the answer to stop here.
+    /// Starts the work that must be done before the next bytes and takes longer than a call may take; nil if there is
+    /// none.
+    ///
+    /// The connection rests until the exchange is completed: with status 100 to continue, or with the answer to stop
+    /// here.
     var pause: ((Exchange) -> Void)? { get }
 
     /// The whole body has arrived. Complete the exchange, now or later.
@@ -45,6 +48,6 @@ extension BodyReceiver {
     /// No payers.
     public var payers: [String] { [] }
 
-    /// Nothing.
+    /// No work.
     public var pause: ((Exchange) -> Void)? { nil }
 }

@@ -49,7 +49,7 @@ public enum ListenAddress: Sendable, Equatable {
 }
 
 extension ListenAddress: CustomStringConvertible {
-    /// The text that `init` parses.
+    /// The text that `init` parses; for an inherited socket, its descriptor.
     public var description: String {
         switch self {
         case .tcp(_, let port): "\(urlHost):\(port)"

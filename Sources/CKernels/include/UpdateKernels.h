@@ -55,7 +55,7 @@ typedef struct pk_update {
     pk_constants constants;
 } pk_update;
 
-/// The bits of the float32 values 2^30 and 2^62, the thresholds above which `pk_sums.large` counts weights and slots.
+/// The bits of the float32 values 2^30 and 2^62: `pk_sums.large` counts weights and slots of at least this size.
 enum { PK_LARGE_WEIGHT = 0x4e800000, PK_LARGE_SLOT = 0x5e800000 };
 
 /// Sums over a range; each call adds to them. Lanes and blocks are fixed, so the bits are the same on every machine.

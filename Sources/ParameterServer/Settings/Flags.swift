@@ -51,7 +51,7 @@ extension Setting {
     fileprivate var option: Any {
         let hasDefault = kind.form == .one && !builtIn.isEmpty
         let text = "\(meaning)\(hasDefault ? " (default: \(builtIn))" : "")"
-        let help = ArgumentHelp("\(text)", valueName: unit.isEmpty ? nil : unit)
+        let help = ArgumentHelp(text, valueName: unit.isEmpty ? nil : unit)
         return switch kind.form {
         case .yes: Flag(wrappedValue: false, help: help)
         case .list: Option<[String]>(wrappedValue: [], help: help)
