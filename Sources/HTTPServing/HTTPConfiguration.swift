@@ -76,7 +76,7 @@ extension HTTPConfiguration {
     /// answer.
     public static let connectionOverhead = 8_192
 
-    /// Open files that connections leave to the application, where the process may have twice as many.
+    /// Open files that are reserved for the application; half of those that the process may have, if that is less.
     public static let reservedFiles = 256
 
     /// Refusals whose answers are kept to be sent again.
