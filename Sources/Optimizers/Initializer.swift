@@ -6,8 +6,8 @@ import Names
 
 /// The rule for a parameter's initial values.
 ///
-/// `he` draws uniform values from [-a, a], a = sqrt(6 / fan_in), or normal ones from N(0, 2 / fan_in); `xavier` uses a
-/// = sqrt(6 / (fan_in + fan_out)) and N(0, 2 / (fan_in + fan_out)). `uniform` draws from [-0.07, 0.07], `normal` from
+/// `he` draws uniform values from [-a, a], a = sqrt(6 / fan_in), or normal ones from N(0, 2 / fan_in); `xavier` uses
+/// a = sqrt(6 / (fan_in + fan_out)) and N(0, 2 / (fan_in + fan_out)). `uniform` draws from [-0.07, 0.07], `normal` from
 /// N(0, 0.01^2), as mindspore.common.initializer does. fan_out is the first extent times all extents after the second,
 /// fan_in the second extent times the same.
 public struct Initializer: Sendable, Equatable {

@@ -15,7 +15,7 @@ public enum Framework: String, CaseIterable, Sendable {
     struct Words {
         /// The framework's module, for messages.
         let module: String
-        /// The usual prefixes of an optimizer's name, as in `optim.AdamW`; empty if none is telling.
+        /// The usual prefix of an optimizer's name, as in `optim.AdamW`; empty if the prefix does not identify the framework.
         var submodule: Substring = ""
         /// Whether its optimizers accept the arguments of MindSpore's base class: a loss scale, scheduled weight decay,
         /// centralization.

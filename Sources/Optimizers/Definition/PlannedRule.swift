@@ -23,7 +23,7 @@ struct DeclaredMemory {
     /// The per-parameter numbers with their initial values.
     private(set) var scalars: [(name: String, first: Double)] = []
 
-    /// Adds the declarations of the rule at an index, and records the indices in that rule's row.
+    /// Adds the declarations of the rule at an index, and records their indices in `planned`.
     mutating func add(_ rule: Rule, at place: Int, to planned: inout PlannedRule) {
         for slot in rule.slotDefinitions {
             let known = slots.firstIndex { $0.name == slot.name } ?? slots.count

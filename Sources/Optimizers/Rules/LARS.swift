@@ -68,7 +68,7 @@ final class LARS: Rule {
 
     override func apply(_ update: inout RangeUpdate, _ pass: inout UpdatePass) { inner.apply(&update, &pass) }
 
-    /// The plan for the inner rule, which does not decay.
+    /// The moment for the inner rule, without decay.
     private func within(_ moment: Moment) -> Moment {
         var moment = moment
         moment.decay = 0

@@ -6,8 +6,8 @@ import CKernels
 ///
 ///     s = alpha s + (1 - alpha) g g;   centered: q += (g - q)(1 - alpha);   d = sqrt(s [- q q]) + eps
 ///     momentum > 0:  b = momentum b + g / d, w -= lr b;   else  w -= lr g / d
+///
 /// s starts at 0, eps is outside the root and the rate outside the buffer, all unlike MindSpore.
-/// s starts at 0, eps is outside of the root and the rate outside of the buffer, all unlike MindSpore.
 /// - Throws: ValueError for a negative alpha, eps or momentum.
 /// - Source: torch.optim.RMSprop. Slots `square_avg`, `momentum_buffer`, `grad_avg`, the last two where a group needs them.
 final class TorchRMSprop: TorchRule {

@@ -40,9 +40,9 @@ public struct OptimizerState: Sendable {
     ///
     /// nil in states from before counts existed: then the step for each parameter that has had a gradient.
     public var counts: [Int]?
-    /// Per-parameter numbers by name, in a state read from a file; an active rule stores them in `scalars`.
+    /// Per-parameter numbers by name, in a state as in files; an optimizer in use has them in `scalars`.
     public var parameterScalars: [String: [Double]]
-    /// Per-parameter numbers in the order of `OptimizerPlan.scalars`; empty in a state read from a file.
+    /// Per-parameter numbers in the order of `OptimizerPlan.scalars`; empty in a state as in files.
     var scalars: [[Double]] = []
     /// The loss scale, steps seen, mark and consecutive overflows; empty without loss scaling.
     public var lossScaler: [Double]

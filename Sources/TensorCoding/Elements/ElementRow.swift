@@ -74,7 +74,7 @@ extension WireNumber {
 }
 
 extension WireNumber where Self: FixedWidthInteger & BitwiseCopyable {
-    /// Integer ranges for parameters that are transferred as integers: an import accepts no other values.
+    /// The integer itself: an import accepts no other values for a parameter that is transferred as this type.
     static func bits(nearest value: Float) -> Self { Self(clamping: Int(exactly: value) ?? 0) }
 }
 
