@@ -1,5 +1,6 @@
 // Bodies of which so much is collected that moving it takes milliseconds: the reader moves it when it is told to.
 
+import Names
 import Testing
 
 @testable import TensorCoding
@@ -40,11 +41,11 @@ struct LongBodyTests {
         var reader = JSONBodyReader(tensorKeys: ["gradients"], sink: Recorder())
         var moves = 0
         for start in stride(from: 0, to: text.count, by: 1 << 14) {
-            if reader.isFull {
+            if reader.hasLongWork {
                 moves += 1
-                reader.makeRoom()
-                let isFull = reader.isFull
-                #expect(!isFull)
+                reader.work()
+                let isDue = reader.hasLongWork
+                #expect(!isDue)
             }
             let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 14, alignment: 1)
             defer { chunk.deallocate() }
@@ -55,4 +56,71 @@ struct LongBodyTests {
         #expect(part.isWhole(try reader.finish()))
         #expect(moves > 0)
     }
+
+    @Test("base64 before its type is converted between two pieces, or by the next call", arguments: [true, false])
+    func earlyBase64(isPaused: Bool) throws {
+        let values = (0..<300_000).map { Float($0) }
+        let text = Self.body(values, isEarly: true, then: "[1,2]")
+        let sink = Recorder(["a": values.count, "b": 2])
+        let (body, works) = try Self.read(text, sink, isPaused: isPaused)
+        #expect((works > 0) == isPaused)
+        #expect(body.issues.isEmpty)
+        #expect(body.tensors.map(\.name.text) == ["a", "b"])
+        #expect(body.tensors.map(\.elementCount) == [values.count, 2])
+        #expect(sink.values("a") == values)
+        #expect(sink.values("b") == [1, 2])
+    }
+
+    @Test("integers before their type are checked between two pieces, or by the next call", arguments: [true, false])
+    func earlyIntegers(isPaused: Bool) throws {
+        let numbers = Array(repeating: "1", count: 300_000).joined(separator: ",")
+        let text = Array("{\"gradients\":{\"a\":{\"data\":[\(numbers),256],\"dtype\":\"U8\"},\"b\":[1,2]}}".utf8)
+        let (body, works) = try Self.read(text, IntegerSink(), isPaused: isPaused)
+        #expect((works > 0) == isPaused)
+        #expect(body.issues.map(\.pointer) == ["/gradients/a/data"])
+        #expect(body.tensors.map(\.elementCount) == [300_001, 2])
+    }
+
+    @Test("after values before their type, errors are reported at their place")
+    func positionAfterEarlyValues() throws {
+        let values = [Float](repeating: 1, count: 300_000)
+        let places = [true, false].map { isEarly in
+            #expect(throws: JSONError.self) {
+                try Self.read(Self.body(values, isEarly: isEarly, then: "[tru]"), Recorder(), isPaused: true)
+            }?.position
+        }
+        #expect(places[0] == places[1])
+        #expect(places[0]?.offset != nil)
+    }
+
+    /// A body with the tensor `a` in base64 and the tensor `b`.
+    private static func body(_ values: [Float], isEarly: Bool, then other: String) -> [UInt8] {
+        var base64: [UInt8] = []
+        values.withUnsafeBytes { Base64.encode($0, into: &base64) }
+        let (text, type) = ("\"b64\":\"\(String(decoding: base64, as: UTF8.self))\"", "\"dtype\":\"F32\"")
+        let members = isEarly ? "\(text),\(type)" : "\(type),\(text)"
+        return Array("{\"gradients\":{\"a\":{\(members)},\"b\":\(other)}}".utf8)
+    }
+
+    /// Reads a body in pieces; returns how often there was work due between them, and done.
+    private static func read(
+        _ text: [UInt8], _ sink: any TensorSink, isPaused: Bool
+    ) throws -> (body: JSONBody, works: Int) {
+        var reader = JSONBodyReader(tensorKeys: ["gradients"], sink: sink)
+        var works = 0
+        for start in stride(from: 0, to: text.count, by: 1 << 14) {
+            try text[start..<min(start + 1 << 14, text.count)].withUnsafeBytes { try reader.read($0) }
+            guard isPaused, reader.hasLongWork else { continue }
+            works += 1
+            reader.work()
+        }
+        return (try reader.finish(), works)
+    }
+}
+
+/// A sink that accepts integers.
+private final class IntegerSink: TensorSink {
+    func destination(for name: Name, in section: Name) -> TensorDestination { .growing }
+    func integers(for name: Name) -> IntegerUse { .taken }
+    func allowGrowth(bytes: Int) -> Bool { true }
 }

@@ -51,6 +51,7 @@ INTERNAL = {
     "SpellingDistance.longest": "suggestions are made without the rest",
     "StorageLog.mostLines": "lines of a log; the rest is counted",
     "TensorBuffer.surplusLimit": "how a buffer grows",
+    "TensorReader.earlyInPlace": "which thread converts values, not how many there may be",
     "YAMLText.mostPasses": "keys set twice, of which the rest is told next time",
 }
 

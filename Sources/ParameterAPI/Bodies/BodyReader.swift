@@ -39,10 +39,10 @@ final class BodyReader: ContentReader {
             limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace, passesUnknownTypes: passesUnknownTypes))
     }
 
-    var hasLongWork: Bool { safetensors.hasUnparsedHeader || json.isFull }
+    var hasLongWork: Bool { safetensors.hasUnparsedHeader || json.hasLongWork }
 
     func work() throws(Problem) {
-        json.makeRoom()
+        json.work()
         do throws(SafetensorsError) { try safetensors.parse() } catch { throw Problem(error, loan) }
         if let failure = sink.failure { throw failure }
     }

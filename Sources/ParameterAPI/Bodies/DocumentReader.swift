@@ -21,9 +21,9 @@ final class DocumentReader: ContentReader {
         do throws(JSONError) { try reader.read(bytes) } catch { throw Problem(error, loan) }
     }
 
-    var hasLongWork: Bool { reader.isFull }
+    var hasLongWork: Bool { reader.hasLongWork }
 
-    func work() { reader.makeRoom() }
+    func work() { reader.work() }
 
     func finish() throws(Problem) -> JSONValue {
         do throws(JSONError) {

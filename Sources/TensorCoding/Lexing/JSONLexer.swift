@@ -80,6 +80,12 @@ struct JSONLexer {
         end = start + bytes.count
     }
 
+    /// Ends the chunk here, and returns the rest of it.
+    mutating func cutChunk() -> [UInt8] {
+        defer { end = position }
+        return Array(UnsafeBufferPointer(start: position, count: end - position))
+    }
+
     /// The position of the next byte.
     var place: JSONPosition {
         JSONPosition(line: line, column: offset - lineStart - continuationBytes + 1, offset: offset)

@@ -47,6 +47,7 @@ public struct JSONBodyReader: ~Copyable {
     private var envelopeAllowance = Self.envelopePiece
     private var isCopying = true
     private var copied: UnsafePointer<UInt8>?  // bytes of this chunk before this one are in the envelope
+    private var held: [UInt8] = []  // the rest of a chunk after values that wait for `work`
 
     /// A reader at the start of a body.
     ///
@@ -62,10 +63,15 @@ public struct JSONBodyReader: ~Copyable {
         issues = IssueList(limit: limits.issues)
     }
 
-    /// Reads the next bytes of the body and keeps none of them.
+    /// Reads the next bytes of the body.
     ///
     /// - Throws: the first reason why the body is not JSON. Do not use the reader afterwards.
     public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
+        try takeHeld()
+        try take(bytes)
+    }
+
+    private mutating func take(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
         lexer.load(bytes)
         copied = lexer.position
         while true {
@@ -73,19 +79,41 @@ public struct JSONBodyReader: ~Copyable {
             guard let token = try lexer.next() else { break }
             if token == .string { try checkLength() }
             try take(token)
+            if reader.hasEarlyValues { held = lexer.cutChunk() }
         }
         if lexer.partial == .string { try checkLength() }
         if isCopying { try copyUpToHere() }
     }
 
-    /// Whether the next bytes may move what has been collected, which takes milliseconds; `makeRoom` does it beforehand.
-    public var isFull: Bool { envelope.isFull || tensors.isFull || reader.indices?.isFull ?? false }
+    /// Takes the rest of a chunk after values that came before their type.
+    private mutating func takeHeld() throws(JSONError) {
+        while reader.hasEarlyValues || !held.isEmpty {
+            reader.takeEarlyValues(&issues)
+            var bytes: [UInt8] = []
+            swap(&bytes, &held)
+            try bytes.withUnsafeBytes { bytes in
+                Result { () throws(JSONError) in try take(bytes) }
+            }.get()
+        }
+    }
 
-    /// Moves what has been collected to where there is room for as much again.
-    public mutating func makeRoom() {
+    /// Whether `work` is due.
+    public var hasLongWork: Bool { reader.hasEarlyValues || isFull }
+
+    private var isFull: Bool {
+        envelope.isFull || tensors.isFull || reader.indices?.isFull ?? false || reader.encoded.early.isFull
+    }
+
+    /// Moves what has been collected to where there is room for as much again, and converts values that came before their
+    /// type, which takes milliseconds.
+    ///
+    /// `read` and `finish` work without it, and then take the time themselves.
+    public mutating func work() {
         envelope.makeRoom()
         tensors.makeRoom()
         reader.indices?.makeRoom()
+        reader.takeEarlyValues(&issues)
+        reader.encoded.early.makeRoom()
     }
 
     /// Refuses a long string outside the tensors, where only names and words belong: comparing it would take time in
@@ -100,6 +128,7 @@ public struct JSONBodyReader: ~Copyable {
     /// - Returns: the document and its tensors.
     /// - Throws: if the body is truncated, or has a duplicate key or a number beyond a double.
     public mutating func finish() throws(JSONError) -> JSONBody {
+        try takeHeld()
         lexer.load(UnsafeRawBufferPointer(start: nil, count: 0))
         copied = lexer.position
         if let token = try lexer.finish() { try take(token) }

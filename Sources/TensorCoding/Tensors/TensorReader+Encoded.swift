@@ -15,6 +15,9 @@ struct EncodedValues {
 }
 
 extension TensorReader {
+    /// The bytes of values before their type that are converted or checked together with it.
+    private static let earlyInPlace = 1 << 20
+
     mutating func takeElementType(_ name: [UInt8], _ issues: inout IssueList) {
         let name = String(decoding: name, as: UTF8.self)
         let takesIntegers = use != .refused
@@ -28,7 +31,21 @@ extension TensorReader {
         }
         encoded.type = type
         tensor.type = type
+        hasEarlyValues = true
+        let numbers = type.isInteger && seen.contains(.data) ? output.count : 0
+        let bytes = encoded.early.count + numbers * MemoryLayout<Float>.stride
+        if bytes <= Self.earlyInPlace { takeEarlyValues(&issues) }
+    }
+
+    /// Converts base64, and checks numbers, that came before their type.
+    mutating func takeEarlyValues(_ issues: inout IssueList) {
+        guard hasEarlyValues, let type = encoded.type else { return }
+        hasEarlyValues = false
         if type.isInteger, seen.contains(.data) { checkEarlier(&issues) }
+        guard encoded.isPresent else { return }
+        var stream = stream(of: type)
+        encoded.early.withUnsafeBytes { stream.decode($0, into: &output, sink: sink) }
+        (encoded.stream, encoded.early) = (stream, [])
     }
 
     /// Checks numbers that came before their type and were therefore read as floats, which may have rounded them.
@@ -74,17 +91,13 @@ extension TensorReader {
         encoded.early.append(contentsOf: bytes)
     }
 
-    /// Ends the base64 of a tensor: converts what came before its type, and reports mistakes.
+    /// Ends the base64 of a tensor and reports mistakes.
     mutating func finishBase64(_ issues: inout IssueList) {
-        guard let type = encoded.type else {
+        guard let stream = encoded.stream else {
             if !seen.contains(.dtype) {
                 report(.elementType, "`b64` needs a `dtype`: F32, F16, BF16 or F64", &issues)
             }
             return
-        }
-        var stream = encoded.stream ?? stream(of: type)
-        if encoded.stream == nil {
-            encoded.early.withUnsafeBytes { stream.decode($0, into: &output, sink: sink) }
         }
         tensor.isFinite = stream.isFinite
         if encoded.isOverBudget {
@@ -97,8 +110,8 @@ extension TensorReader {
                 &issues)
         } else if !stream.isWhole {
             report(
-                .base64, at: "b64", "`b64` ends within an element; each \(type.rawValue) has \(type.size) bytes",
-                &issues)
+                .base64, at: "b64",
+                "`b64` ends within an element; each \(stream.type.rawValue) has \(stream.type.size) bytes", &issues)
         } else if let stray = stream.stray {
             let detail = stray.detail(in: tensor.name, shape: stated)
             report(stray.kind, at: "b64", detail, expected: stray.expected, got: stray.value, &issues)

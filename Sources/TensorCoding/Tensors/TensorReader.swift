@@ -55,6 +55,8 @@ struct TensorReader {
     private(set) var use = IntegerUse.refused
     /// Whether a number so far has a fraction or an exponent; matters if an integer type follows.
     var hasFraction = false
+    /// Whether many values came before their type, and wait for `takeEarlyValues`.
+    var hasEarlyValues = false
 
     init(sink: any TensorSink) {
         self.sink = sink

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -64,6 +65,8 @@ DEFINITION = {"optimizer": "adam", "parameters": each({"shape": [2], "init": "ze
 WRONG = {"optimizer": "adam", "parameters": each({"shape": [2], "init": "zero"}), "groups": [{"lr": -1}] * 1000}
 GRADIENTS = {"gradients": each([1, 1])}
 STRANGE = {f"{LONG}{i}.wieght": [1, 1] for i in range(NAMES)}
+#: Values that come before their type.
+EARLY = {"b64": b64encode(np.ones(VALUES, np.float32)).decode(), "dtype": "F32", "shape": [VALUES // 40, 40]}
 KEY = {"Idempotency-Key": "a"}
 #: The maximum number of tensors, and the maximum text, of a body.
 PARTS = {"parameters": {name(0): [1, 1], **{f"n{i}": [1] for i in range(60_000)}}}
@@ -174,6 +177,7 @@ CASES: dict[str, list[Ask]] = {
         Ask(f"{GROUPED}/gradients", 200, {"gradients": {name(0): [1]}}),
         Ask(f"{GROUPED}/gradients?dry_run=1", 200, {"gradients": {name(0): [1]}}),
         Ask(f"{WIDE}/gradients", 200, file_of({"w": np.ones((VALUES // 40, 40), np.float32)}), {**FILE, **KEY}),
+        Ask(f"{WIDE}/gradients", 200, {"gradients": {"w": EARLY}}),
         Ask(f"{WIDE}/gradients", 200, {"gradients": {"w": {"indices": [0], "values": [[1] * 40]}}}),
         Ask(f"{MANY}/gradients", 412, GRADIENTS, IF_MATCH),
         Ask(f"{MANY}/gradients", 200, GRADIENTS, ACCEPT),
