@@ -10,5 +10,5 @@ func absolutePath(of path: String) -> String {
     }
     guard !path.hasPrefix("/"), let here = getcwd(nil, 0) else { return path }
     defer { free(here) }
-    return "\(String(cString: here))/\(path)"
+    return "\(String(cString: here))/\(path.hasPrefix("./") ? path.dropFirst(2) : path[...])"
 }

@@ -113,8 +113,9 @@ def test_nothing_starts_with_a_mistake(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_config_check_prints_what_would_hold(tmp_path: Path) -> None:
+def test_config_check_prints_what_would_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command prints each setting with its origin, under the names of a file, and exits with 0."""
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "good.yaml"
     file.write_text("memory: 64M\nlimits: {models: 3}\n")
     ended = run("--durability", "sync", "config", "check", str(file), PARAMD_LISTEN="127.0.0.1:9")
@@ -126,6 +127,7 @@ def test_config_check_prints_what_would_hold(tmp_path: Path) -> None:
     assert "durability=sync  (flag)" in lines
     assert "limits.wait=300s  (fixed)" in lines
     assert "receipt-window=256  (default)" in lines
+    assert f"data-dir={tmp_path}/paramd-data  (default)" in lines
 
 
 def test_public_address_of_a_file_needs_a_word(tmp_path: Path) -> None:
