@@ -86,9 +86,6 @@ public final class ParameterAPI: Application {
 }
 
 /// The source of the server's counters.
-///
-/// It is a struct, because each access to a bare closure in a `Locked` wraps the closure once more, until a call
-/// overflows the stack.
 private struct CounterSource {
     var read: (@Sendable () -> HTTPCounters)?
 }

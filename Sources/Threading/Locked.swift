@@ -5,7 +5,8 @@ import Glibc
 
 /// A value that can only be reached while its lock is held.
 ///
-/// The lock is not recursive.
+/// The lock is not recursive. The value must not be a bare closure, optional or not: each access would wrap it once more,
+/// until a call overflows the stack. Put the closure into a struct.
 public final class Locked<Value>: @unchecked Sendable {
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
     @usableFromInline var value: Value

@@ -51,11 +51,11 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         var hasPower = true
         var capacity = Int.max
         var log: [String] = []
+        var watcher: (@Sendable (String) -> Void)?
     }
 
     package static let sector = 512
     fileprivate let state = Locked(State())
-    private let watcher = Locked<(@Sendable (String) -> Void)?>(nil)
 
     package init() {}
 
@@ -68,7 +68,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     /// Calls `watch` before each call, with the name of the call; `watch` may block.
     package func watch(_ watch: @escaping @Sendable (String) -> Void) {
-        watcher.withLock { $0 = watch }
+        state.withLock { $0.watcher = watch }
     }
 
     /// Cuts the power: no call works from here on.
@@ -339,7 +339,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
     private func call<Result>(
         _ name: String, _ work: (inout State, Fault?) -> Result
     ) throws(SystemError) -> Result {
-        watcher.withLock { $0 }?(name)
+        state.withLock { $0.watcher }?(name)
         let outcome = state.withLock { state -> Swift.Result<Result, SystemError> in
             state.calls += 1
             state.log.append(name)

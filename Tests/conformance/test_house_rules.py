@@ -162,3 +162,11 @@ def test_variables_of_tests_are_not_taken_for_settings() -> None:
     known = (REPOSITORY / "Sources/ParameterServer/Settings/SettingSource.swift").read_text()
     assert "PARAMD_SEEDS" in read
     assert not [name for name in sorted(read - {"PARAMD_CONFIG"}) if f'"{name}"' not in known]
+
+
+def test_locks_protect_no_bare_closures() -> None:
+    """Each access to a closure in a generic lock wraps it once more: hundreds of accesses overflow the stack."""
+    files = [path for folder in ("Sources", "Tests") for path in (REPOSITORY / folder).rglob("*.swift")]
+    lines = [(path.name, line) for path in files for line in code(path) if "Locked<" in line]
+    assert len(lines) > 20
+    assert not [found for found in lines if re.search(r"Locked<\(?[^<>]*->", found[1])]
