@@ -38,6 +38,11 @@ extension StartFailure {
         case .readOnlyFileSystem:
             self.init(
                 status: .inputOutput, message: "\(directory): \(error) Mount it writable, or choose another directory.")
+        case .failed(let thread, "pthread_create", _), .inaccessible(let thread, "pthread_create", _),
+            .outOfResources(let thread, "pthread_create", _):
+            self.init(
+                status: .inputOutput,
+                message: "\(directory): cannot start \(thread): the system refuses more threads. \(Self.moreThreads)")
         case .failed(let file, let call, let code), .inaccessible(let file, let call, let code),
             .outOfResources(let file, let call, let code):
             let reason = "cannot open or read \(file): \(call) failed (\(String(cString: strerror(code))))"
@@ -55,6 +60,7 @@ extension StartFailure {
                 "The path already exists: stop the program that listens there, move the file away, or choose another path."
             case .cannotListen(let code): Self.advice(onListening: code)
             case .loopUnavailable(EMFILE), .loopUnavailable(ENFILE): "Raise the limit of open files (ulimit -n)."
+            case .loopUnavailable(EAGAIN): Self.moreThreads
             case .invalidAddress where address.hasPrefix("unix:"): "Write unix:PATH with a path of at most 107 bytes."
             case .invalidAddress, .loopUnavailable, .alreadyStarted: ""
             }
@@ -63,12 +69,15 @@ extension StartFailure {
             message: "\(settings.subject("listen")) \(address): \(error).\(advice.isEmpty ? "" : " ")\(advice)")
     }
 
+    private static let moreThreads = "Raise the limit of threads (ulimit -u, or the container's limit of processes)."
+
     private static func advice(onFiles code: Int32) -> String {
         switch code {
         case EACCES, EPERM: "Give this user permission to read and write there, or choose another directory."
         case ENOENT: "The parent directory does not exist: create it, or choose another directory."
         case ENOTDIR, EEXIST, EISDIR: "A file of that name exists: move it away, or choose another directory."
         case EMFILE, ENFILE: "Raise the limit of open files (ulimit -n)."
+        case ENOMEM: "Free memory, or raise its limit (ulimit -v, or the container's)."
         case ELOOP: "It is a symbolic link, which the daemon does not follow: replace it with the file."
         case EFBIG: "Raise the limit of file sizes (ulimit -f)."
         default: "Check the disk and its mount, or choose another directory."

@@ -91,6 +91,20 @@ struct StartTests {
     }
 
     @Test(
+        "a start that the system refuses threads, files or memory names the limit to raise",
+        arguments: [
+            (JournalError.inaccessible(file: "the journal thread", call: "pthread_create", code: EAGAIN), "ulimit -u"),
+            (.outOfResources(file: "the snapshot thread", call: "pthread_create", code: EAGAIN), "ulimit -u"),
+            (.outOfResources(file: "a segment", call: "open", code: EMFILE), "ulimit -n"),
+            (.outOfResources(file: "an image", call: "mmap", code: ENOMEM), "ulimit -v"),
+        ])
+    func refusedResources(error: JournalError, limit: String) {
+        let failure = StartFailure(error, directory: "/data")
+        #expect(failure.status == .inputOutput)
+        #expect(failure.message.contains("(\(limit)") && !failure.message.contains("the disk"), "\(failure.message)")
+    }
+
+    @Test(
         "a flag that does not exist is refused with the one that is meant",
         arguments: [
             ("--memry=1G", "--memory"), ("--datadir=x", "--data-dir"), ("--receipts-window=1", "--receipt-window"),
