@@ -7,9 +7,11 @@ import io
 import re
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from support.daemon import Daemon
 from support.wire import SAFETENSORS, Answer, Api, raw_answer, raw_socket, until_waiting, waiting
 
 PARAMETERS = {"conv/kernel:0": [[1, 2], [3, 4], [5, 6]], "bias": [0.1, -0.0, 1e-45]}
@@ -122,10 +124,13 @@ def test_head(api: Api, model: str) -> None:
     assert head.headers["x-paramd-version"] == "1"
 
 
-def test_head_sends_no_bytes(api: Api, model: str) -> None:
+def test_head_sends_no_bytes(start: Callable[..., Daemon]) -> None:
     """The counter of sent bytes counts what is sent: between two of its answers, only the first of them."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {"optimizer": "sgd", "parameters": PARAMETERS})
     before = api.get("/v1/server")
-    api("HEAD", f"/v1/models/{model}/parameters.safetensors").expect(200)
+    api("HEAD", "/v1/models/m/parameters.safetensors").expect(200)
     after = api.get("/v1/server").json()["network"]["sent_bytes"]
     assert after - before.json()["network"]["sent_bytes"] == len(before.body)
 
