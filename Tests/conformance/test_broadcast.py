@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.wire import Api, until_waiting
+from support.wire import Api, until_waiting, waiting
 
 PULLS = 500
 GROUPS = ("first", "second", "third")
@@ -45,9 +45,10 @@ def test_all_waiting_pulls_get_the_same_version(api: Api, name: str) -> None:
     groups = [{"name": group, "params": [f"{group}.*"]} for group in GROUPS]
     parameters = {f"{group}.w": [index] for index, group in enumerate(GROUPS)}
     api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": parameters, "groups": groups})
+    others = waiting(api)
     with parked(api, name) as connections:
         assert not select.select(connections, [], [], 1.0)[0], "a pull was answered before there was anything new"
-        until_waiting(api, PULLS)
+        until_waiting(api, others + PULLS)
         receipt = api.push(name, {"first.w": [1]}).json()
         bodies = [read_body(connection) for connection in connections]
     assert receipt["woken"] == PULLS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -126,9 +127,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def waiting(api: Api) -> int:
-    """The number of requests that wait for their answers, over a separate connection."""
-    with closing(Api(api.host, api.port)) as own:
-        return own.get("/v1/server").json()["network"]["waiting"]
+    """The number of requests that wait for their answers.
+
+    A network thread counts at the end of each of its turns, and there is one for each core. New connections are dealt
+    to them in turn, so that after one to each of them none has an earlier count.
+    """
+    for _ in range((os.cpu_count() or 1) + 1):
+        with closing(Api(api.host, api.port)) as own:
+            count: int = own.get("/v1/server").json()["network"]["waiting"]
+    return count
 
 
 def until_waiting(api: Api, count: int) -> None:
