@@ -36,6 +36,8 @@ USED_ELSEWHERE = {
     "waitingCount": "tests look at who waits",
     "customMirror": "the parser of arguments asks for it",
     "aboveOne": "a bound for rules that users write",
+    "combine": "a round reduces its gradients with it",
+    "combinedBytes": "a round counts its memory with it",
     "scaledWeightDecay": "tests hold it against what MindSpore tells",
 }
 

@@ -64,3 +64,8 @@ void pk_adafactor_matrix(
 void pk_add(pk_isa isa, float *target, const float *source, size_t count) { tables[isa]->add(target, source, count); }
 
 void pk_scale(pk_isa isa, float *target, float factor, size_t count) { tables[isa]->scale(target, factor, count); }
+
+void pk_combine(
+    pk_isa isa, const pk_source *sources, size_t number, double bound, double divisor, float *target, size_t count) {
+    tables[isa]->combine(sources, number, bound, divisor, target, count);
+}

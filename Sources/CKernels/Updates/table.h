@@ -1,5 +1,6 @@
 // The table of loops for one instruction set, and the three tables that exist.
 #pragma once
+#include "ReductionKernels.h"
 #include "UpdateKernels.h"
 
 typedef struct pk_table {
@@ -14,6 +15,7 @@ typedef struct pk_table {
     void (*adafactor_matrix)(float *, size_t, size_t, float *, float *, float, float, double *);
     void (*add)(float *, const float *, size_t);
     void (*scale)(float *, float, size_t);
+    void (*combine)(const pk_source *, size_t, double, double, float *, size_t);
 } pk_table;
 
 extern const pk_table pk_baseline;

@@ -3,5 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ReductionKernels.h"
 #include "UpdateKernels.h"
 #include "crc32c.h"

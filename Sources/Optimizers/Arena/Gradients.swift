@@ -17,6 +17,8 @@ public struct Gradients: Sendable {
     ///
     /// The decoder knows; `update` relies on it instead of reading the gradients again.
     public var isFinite: Bool
+    /// Whether they have been divided by the loss scale, as a reduction does; pushes arrive multiplied by it.
+    public var isUnscaled = false
 
     /// Makes gradients for a layout, with none present.
     public init(dense: FloatBuffer, parameterCount: Int) {
@@ -31,6 +33,14 @@ public struct Gradients: Sendable {
 
     /// Whether the parameter has a gradient.
     func has(_ parameter: Int) -> Bool { isDense[parameter] || sparse[parameter] != nil }
+
+    /// Multiplies every value by a factor from 0 to 1, in place; finite gradients stay finite.
+    public func scale(by factor: Float, in layout: ArenaLayout) {
+        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
+            VectorMath.scale(dense.base + parameter.range.lowerBound, by: factor, count: parameter.range.count)
+        }
+        for rows in sparse.values { VectorMath.scale(rows.values.base, by: factor, count: rows.values.count) }
+    }
 
     /// A copy of the gradients.
     func copy(layout: ArenaLayout) throws(OptimizerError) -> Gradients {

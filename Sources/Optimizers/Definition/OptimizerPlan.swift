@@ -59,6 +59,11 @@ public struct OptimizerPlan: Sendable {
     public let pastEnd: PastEnd
     /// The handling of NaN and infinity in a push.
     public let onNonFinite: NonFinitePolicy
+    /// Whether gradients are unscaled before anything else, and weight decay is added to them as configured.
+    ///
+    /// True if they are reduced: gradients of several workers must have one scale before they are compared.
+    /// Otherwise weight decay times the loss scale is added and the sum is unscaled, as in MindSpore.
+    public let unscalesFirst: Bool
     /// Whether duplicate rows are summed before the update.
     public let unique: Bool
     /// The initial step of the model.
@@ -79,8 +84,8 @@ public struct OptimizerPlan: Sendable {
     init(
         definition: SettingValue, subjects: OptimizerSubjects, layout: ArenaLayout, groups: [GroupPlan],
         hasDynamicRate: Bool, groupHyperparameters: [SettingReader], isGrouped: Bool, lossScale: Double,
-        lossScaling: LossScaling?, pastEnd: PastEnd, onNonFinite: NonFinitePolicy, unique: Bool, step: Int,
-        warnings: [String], catalogue: Catalogue
+        lossScaling: LossScaling?, pastEnd: PastEnd, onNonFinite: NonFinitePolicy, unscalesFirst: Bool, unique: Bool,
+        step: Int, warnings: [String], catalogue: Catalogue
     ) {
         self.definition = definition
         (rules, ruleOfGroup) = (subjects.all.map(PlannedRule.init), subjects.placeOfGroup)
@@ -89,7 +94,8 @@ public struct OptimizerPlan: Sendable {
         (self.layout, self.groups, self.hasDynamicRate) = (layout, groups, hasDynamicRate)
         (self.groupHyperparameters, self.isGrouped) = (groupHyperparameters, isGrouped)
         (self.lossScale, self.lossScaling, self.pastEnd) = (lossScale, lossScaling, pastEnd)
-        (self.onNonFinite, self.unique, self.step) = (onNonFinite, unique, step)
+        (self.onNonFinite, self.unscalesFirst, self.unique) = (onNonFinite, unscalesFirst, unique)
+        self.step = step
         (self.warnings, self.catalogue) = (warnings, catalogue)
     }
 }
@@ -155,6 +161,7 @@ extension OptimizerPlan {
 
     /// The factor on weight decay before gradients are unscaled: 1 if they are unscaled first.
     func decayFactor(in state: OptimizerState) -> Double {
+        guard !unscalesFirst else { return 1 }
         guard let lossScaling else { return lossScale }
         return lossScaling.dropsOverflow ? 1 : lossScale(in: state)
     }

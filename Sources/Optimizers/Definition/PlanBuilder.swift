@@ -46,6 +46,7 @@ struct PlanBuilder {
             isGrouped: top.has("groups"), lossScale: lossScale, lossScaling: lossScaling,
             pastEnd: try top.choice("past_end", default: .error),
             onNonFinite: try top.choice("on_nonfinite", default: .reject),
+            unscalesFirst: Reduction.isUsed(by: top.raw("consistency")),
             unique: try top.boolean("unique", default: true),
             step: try readStep(top), warnings: membership.warnings,
             catalogue: catalogue)

@@ -43,8 +43,8 @@ struct UpdatePass {
         _ plan: OptimizerPlan, _ rules: [Rule], _ state: OptimizerState, _ gradients: Gradients,
         from current: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>, rates: [Float?], held: [Bool] = []
     ) {
-        let scale = plan.decayFactor(in: state)
-        let unscale = plan.lossScale(in: state) / scale
+        let scale = gradients.isUnscaled ? 1 : plan.decayFactor(in: state)
+        let unscale = gradients.isUnscaled ? 1 : plan.lossScale(in: state) / scale
         let slots = plan.slots(of: state)
         (self.plan, self.rules, self.state, self.slots) = (plan, rules, state, slots)
         slotsOfRules = plan.rules.map { rule in rule.slots.map { slots[$0] } }
