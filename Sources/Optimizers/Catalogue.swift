@@ -167,15 +167,15 @@ public struct Catalogue: Sendable {
         return (plan.byteCount, rules.contains(where: \.mayCopySlots) ? plan.byteCount : 0)
     }
 
-    /// The layout of a model with this definition.
+    /// The layout of a model's state with this definition and, of its averages, those in a state.
     ///
     /// Allocates nothing.
     ///
     /// - Throws: `.invalid` as for `makeOptimizer`.
     public func stateForm(
-        definition: SettingValue, parameters: [ParameterDefinition]
+        definition: SettingValue, parameters: [ParameterDefinition], averages: [AverageMemory] = []
     ) throws(OptimizerError) -> StateForm {
-        StateForm(try draft(definition: definition, parameters: parameters).plan)
+        StateForm(try draft(definition: definition, parameters: parameters).plan, averages.map(\.kind))
     }
 
     /// The first schedule named in `setting`, at any depth, that does not exist; nil if all exist.

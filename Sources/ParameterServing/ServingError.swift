@@ -55,6 +55,10 @@ public enum ServingError: Error, Sendable, Equatable {
     case unknownWorker(Name)
     /// The model has the most workers allowed, and none is old enough to be replaced.
     case tooManyWorkers(limit: Int)
+    /// The version has no average of that name; those that it has.
+    case unknownAverage(Name, known: [Name])
+    /// The average takes in its first update at the step `first`, and the model is at `step`.
+    case averageNotStarted(Name, first: Int, step: Int)
     /// The state to restore belongs to another optimizer or to other parameters.
     case stateMismatch(String)
     /// The daemon has the most models allowed.
@@ -85,7 +89,7 @@ extension ServingError {
     }
 
     /// Whether memory is missing, so that a later attempt may succeed.
-    var isOfMemory: Bool {
+    public var isOfMemory: Bool {
         switch self {
         case .outOfMemory, .noMemory: true
         default: false

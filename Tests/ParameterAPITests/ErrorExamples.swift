@@ -80,7 +80,7 @@ struct ErrorExamples {
         .stepsUsedUp: .stepsUsedUp(count: "step"), .diverged: .diverged(parameter: "w"),
         .tooManyCheckpoints: .tooManyCheckpoints(
             TooManyCheckpoints(model: "demo", oldest: 3, limit: 16, isOfAll: false)),
-        .stateMismatch: .stateMismatch("demo"),
+        .averageNotStarted: .averageNotStarted("swa", first: 1000, step: 12), .stateMismatch: .stateMismatch("demo"),
         .preconditionFailed: .preconditionFailed(expected: "version 4", current: "version 5"),
         .invalidContent: .invalid([shape]), .exceedsMemory: .outOfMemory(needed: 4_000_000_000, limit: 1_073_741_824),
         .keyReused: .keyReused(key: "create-demo"), .tooMany: .tooManyModels(limit: 1000),

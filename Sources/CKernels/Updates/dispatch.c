@@ -69,3 +69,12 @@ void pk_combine(
     pk_isa isa, const pk_source *sources, size_t number, double bound, double divisor, float *target, size_t count) {
     tables[isa]->combine(sources, number, bound, divisor, target, count);
 }
+
+void pk_lerp(pk_isa isa, const float *from, const float *to, float weight, float *next, size_t count) {
+    tables[isa]->lerp(from, to, weight, next, count);
+}
+
+void pk_running_mean(
+    pk_isa isa, const float *average, const float *weights, float number, float *next, size_t count) {
+    tables[isa]->running_mean(average, weights, number, next, count);
+}

@@ -16,6 +16,8 @@ typedef struct pk_table {
     void (*add)(float *, const float *, size_t);
     void (*scale)(float *, float, size_t);
     void (*combine)(const pk_source *, size_t, double, double, float *, size_t);
+    void (*lerp)(const float *, const float *, float, float *, size_t);
+    void (*running_mean)(const float *, const float *, float, float *, size_t);
 } pk_table;
 
 extern const pk_table pk_baseline;

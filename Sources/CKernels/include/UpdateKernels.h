@@ -129,3 +129,8 @@ void pk_adafactor_matrix(
 void pk_add(pk_isa isa, float *target, const float *source, size_t count);
 /// target *= factor.
 void pk_scale(pk_isa isa, float *target, float factor, size_t count);
+/// next = from + (to - from) * weight; the difference may exceed float32. `next` may overlap neither of the others.
+void pk_lerp(pk_isa isa, const float *from, const float *to, float weight, float *next, size_t count);
+/// next = average + (weights - average) / number: the mean of `number` values, the last of which is `weights`.
+void pk_running_mean(
+    pk_isa isa, const float *average, const float *weights, float number, float *next, size_t count);

@@ -45,8 +45,13 @@ private struct CanonicalForm {
                 SettingValue.Entry(key: "on_nonfinite", value: .string(plan.onNonFinite.rawValue)),
                 SettingValue.Entry(key: "unique", value: .boolean(plan.unique)),
                 SettingValue.Entry(key: "step", value: .integer(plan.step)),
-            ])
+            ]).setting("averages", to: averages)
         }
+    }
+
+    /// nil if there are none: definitions without averages keep the fingerprints from before averages existed.
+    private var averages: SettingValue? {
+        plan.averages.isEmpty ? nil : .array(plan.averages.map(\.canonical))
     }
 
     /// The rate of the model, even if every group has its own.

@@ -68,6 +68,8 @@ public struct OptimizerPlan: Sendable {
     public let unique: Bool
     /// The initial step of the model.
     public let step: Int
+    /// The averages of the parameters to keep, in the order of `Average.Kind`.
+    public internal(set) var averages: [Average] = []
     /// Warnings about ignored settings.
     public private(set) var warnings: [String]
     /// The catalogue used to look up names.

@@ -11,7 +11,7 @@ struct PlanBuilder {
 
     static let keys: [Name] = [
         "optimizer", "learning_rate", "weight_decay", "loss_scale", "loss_scaling", "groups", "default_group",
-        "centralization_rule", "target", "unique", "past_end", "on_nonfinite", "step",
+        "centralization_rule", "target", "unique", "past_end", "on_nonfinite", "step", "averages",
     ]
 
     func build() throws(OptimizerError) -> OptimizerPlan {
@@ -37,7 +37,7 @@ struct PlanBuilder {
             parameters: parameters, membership: membership, groups: groups, subjects: subjects,
             isGrouped: top.has("groups"), modelDecay: decay, rule: try top.choice("centralization_rule", default: .all))
         try readTarget(top)
-        return OptimizerPlan(
+        var plan = OptimizerPlan(
             definition: definition, subjects: subjects, layout: try builder.build(), groups: groups,
             hasDynamicRate: rate.0.isDynamic || groups.contains { $0.learningRate.isDynamic },
             groupHyperparameters: zip(membership.groups, subjects.placeOfGroup).map {
@@ -50,6 +50,8 @@ struct PlanBuilder {
             unique: try top.boolean("unique", default: true),
             step: try readStep(top), warnings: membership.warnings,
             catalogue: catalogue)
+        plan.averages = try Average.read(top.raw("averages"))
+        return plan
     }
 
     private func checkParameters() throws(OptimizerError) {

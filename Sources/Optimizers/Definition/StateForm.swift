@@ -5,7 +5,7 @@ import Names
 
 /// The tensors and numbers of a definition's state.
 public struct StateForm {
-    /// A tensor: a parameter, or `PARAMETER#SLOT`.
+    /// A tensor: a parameter, `PARAMETER#SLOT`, or `PARAMETER#average.KIND`.
     public struct Tensor {
         /// Its name in files.
         public let name: Name
@@ -21,11 +21,11 @@ public struct StateForm {
         }
     }
 
-    /// The tensors in the order of their values: parameters, then each slot.
+    /// The tensors in the order of their values: parameters, then each slot, then each average.
     public let tensors: [Tensor]
     private let plan: OptimizerPlan
 
-    init(_ plan: OptimizerPlan) {
+    init(_ plan: OptimizerPlan, _ averages: [Average.Kind]) {
         self.plan = plan
         let layouts = plan.layout.parameters
         let parameters = layouts.map {
@@ -37,7 +37,12 @@ public struct StateForm {
                 shape.map { Tensor(name: Name("\(layout.name)#\(slot.name)"), shape: $0, numbers: numbers) }
             }
         }
-        tensors = parameters + slots
+        let averages = averages.flatMap { kind in
+            parameters.map {
+                Tensor(name: AverageMemory.name(of: $0.name, in: kind), shape: $0.shape, numbers: $0.numbers)
+            }
+        }
+        tensors = parameters + slots + averages
     }
 
     /// Refuses per-parameter numbers that are invalid in a state.

@@ -48,6 +48,11 @@ public struct OptimizerState: Sendable {
     public var lossScaler: [Double]
     /// The slots.
     public var slots: [SlotMemory]
+    /// The averages kept beside the parameters; an optimizer in use has none, because the server keeps them.
+    public var averages: [AverageMemory] = []
+
+    /// The values in stored order: the slots, then the averages.
+    public var buffers: [FloatBuffer] { slots.map(\.buffer) + averages.map(\.buffer) }
 
     /// Makes a state from its parts.
     public init(

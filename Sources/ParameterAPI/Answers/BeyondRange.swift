@@ -21,11 +21,12 @@ struct BeyondRange {
     /// Whether the answer's element type may be too small for some values.
     var mayFind: Bool { type != .float32 }
 
-    /// Checks the selected parameters of a version.
-    init(_ version: PublishedVersion, _ selection: Selection) {
-        self.init(selection.encoding)
-        for index in selection.indices where version.facts.layout.parameters[index].wireType == nil {
-            note(version.facts.layout.parameters[index].name, version.values(at: index))
+    /// Checks the values of a pull.
+    init(_ content: PullContent) {
+        self.init(content.selection.encoding)
+        let parameters = content.version.facts.layout.parameters
+        for index in content.selection.indices where parameters[index].wireType == nil {
+            note(parameters[index].name, content.values(at: index))
         }
     }
 

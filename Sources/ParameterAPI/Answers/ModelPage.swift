@@ -28,6 +28,7 @@ extension JSONWriter {
         member("parameter_count", facts.layout.count)
         member("bytes", facts.layout.count * MemoryLayout<Float>.stride)
         member("loss_scale", version.lossScale)
+        averages(version)
         key("definition")
         definition(facts)
         key("groups")

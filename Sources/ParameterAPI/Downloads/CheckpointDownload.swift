@@ -10,36 +10,37 @@ import TensorCoding
 /// The answer with a checkpoint's file.
 struct CheckpointDownload {
     private let file: CheckpointFile
+    private let part: CheckpointFile.Part
     private let header: [UInt8]
     private let name: String
     private let tag: String
     /// The budget's loan for the header and its parts.
     private let memory: Reservation
 
-    /// Makes the header.
+    /// Makes the header of the whole file, which can become a model again, or of an average in it.
     ///
     /// Its checksum covers all values and is computed once.
-    init(_ file: CheckpointFile, _ model: Model, _ call: Call) throws(Problem) {
-        self.file = file
+    init(_ file: CheckpointFile, _ part: CheckpointFile.Part, _ model: Model, _ call: Call) throws(Problem) {
+        (self.file, self.part) = (file, part)
         let facts = file.facts
+        let suffix = part.average.map { "-\($0.name)" } ?? ""
         // A number may be reused if the newest checkpoint is deleted before a restart, but not with the same version in
         // the same second.
-        tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\""
-        name = "\(model.name)-\(file.facts.step)"
+        tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\(suffix)\""
+        name = "\(model.name)-\(file.facts.step)\(suffix)"
         // As base64, as text, and in the header, each a third longer.
         do throws(ServingError) { memory = try call.api.registry.budget.reserve(4 * file.head.count) } catch {
             throw Problem(error)
         }
-        var image: [UInt8] = []
-        file.head.withUnsafeBytes { Base64.encode($0, into: &image) }
-        let tensors = file.tensors.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
-        let metadata: [(Name, String)] = [
-            ("format", "pt"), ("paramd.model", model.name), ("paramd.step", "\(facts.step)"),
-            ("paramd.version", "\(facts.version)"), (ModelFile.imageKey, String(decoding: image, as: UTF8.self)),
-        ]
+        let tensors = part.tensors.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
+        let metadata: [(Name, String)] =
+            [
+                ("format", "pt"), ("paramd.model", model.name), ("paramd.step", "\(facts.step)"),
+                ("paramd.version", "\(facts.version)"),
+            ] + Self.content(of: file, part)
         do throws(ServingError) {
             let checksum = try call.api.checksums.value("\(model.uid) \(tag)") { () throws(ServingError) in
-                FileChecksum.text(metadata: metadata, tensors: try Self.checked(file))
+                FileChecksum.text(metadata: metadata, tensors: try Self.checked(file, part))
             }
             header = SafetensorsHeader.encode(tensors, metadata: metadata + [(FileChecksum.key, checksum)])
         } catch {
@@ -47,12 +48,24 @@ struct CheckpointDownload {
         }
     }
 
+    /// What the tensors are: a model, or an average.
+    private static func content(of file: CheckpointFile, _ part: CheckpointFile.Part) -> [(Name, String)] {
+        if let average = part.average {
+            return averageMetadata(average.name, updates: average.updates)
+        }
+        var image: [UInt8] = []
+        file.head.withUnsafeBytes { Base64.encode($0, into: &image) }
+        return [(ModelFile.imageKey, String(decoding: image, as: UTF8.self))]
+    }
+
     /// The checksum's input from the values, read in pieces.
-    private static func checked(_ file: CheckpointFile) throws(ServingError) -> [FileChecksum.Tensor] {
+    private static func checked(
+        _ file: CheckpointFile, _ part: CheckpointFile.Part
+    ) throws(ServingError) -> [FileChecksum.Tensor] {
         let window = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { window.deallocate() }
-        var (offset, tensors): (Int, [FileChecksum.Tensor]) = (0, [])
-        for tensor in file.tensors {
+        var (offset, tensors): (Int, [FileChecksum.Tensor]) = (part.bytes.lowerBound, [])
+        for tensor in part.tensors {
             let builder = Fingerprint.Builder()
             let end = offset + tensor.shape.elementCount * MemoryLayout<Float>.stride
             while offset < end {
@@ -66,7 +79,7 @@ struct CheckpointDownload {
         return tensors
     }
 
-    private var count: Int { header.count + file.valueBytes }
+    private var count: Int { header.count + part.bytes.count }
 
     /// The whole file, or the range that the request asks for.
     ///
@@ -106,7 +119,7 @@ struct CheckpointDownload {
         let rest = UnsafeMutableRawBufferPointer(rebasing: target[fromHeader.count...])
         let offset = max(0, range.lowerBound - header.count)
         do {
-            try file.read(into: rest, at: offset)
+            try file.read(into: rest, at: part.bytes.lowerBound + offset)
         } catch {
             throw ServingError(storage: error)
         }

@@ -1,6 +1,7 @@
 // Checkpoints: save, list, show, download, restore, delete; and rollback, which needs none.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -52,11 +53,16 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
 @Sendable func getCheckpoint(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let id = try checkpointID(call)
+    if call.suffix == nil {
+        try call.forbidQueries(.average, because: "selects values of the file; add .safetensors to the path.")
+    }
     return .answer { exchange in
         call.api.registry.openCheckpoint(id, of: model) { result in
             switch result {
             case .success(let file?) where call.suffix == "safetensors":
-                let answer = Result { () throws(Problem) in try CheckpointDownload(file, model, call).response(call) }
+                let answer = Result { () throws(Problem) in
+                    try CheckpointDownload(file, try part(of: file, call), model, call).response(call)
+                }
                 exchange.complete { answer.orProblem(for: call.request) }
             case .success(let file?): call.answer(exchange) { $0.checkpoint(file.facts, of: model) }
             case .success(nil): call.answer(exchange, noCheckpoint(id, model))
@@ -64,6 +70,19 @@ private func answer(_ facts: CheckpointFacts, of model: Model, _ call: Call, _ e
             }
         }
     }
+}
+
+/// The whole file, or the average that the query names.
+private func part(of file: CheckpointFile, _ call: Call) throws(Problem) -> CheckpointFile.Part {
+    guard let text = call.query(.average) else { return file.whole }
+    guard let part = file.part(ofAverage: Name(text)) else {
+        let known = file.averageNames
+        let hint =
+            known.isEmpty ? "leave `average` out, because it has none." : NearestNames.hint(Name(text), among: known)
+        throw Problem(
+            .invalidQuery, "Checkpoint \(file.facts.id) has no values of an average `\(text.prefix(40))`; \(hint)")
+    }
+    return part
 }
 
 /// `DELETE /v1/models/{m}/checkpoints/{id}`.

@@ -7,7 +7,7 @@ import ParameterServing
 /// `GET /v1/models/{m}/parameters`.
 @Sendable func pullParameters(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
-    let selection = try Selection(call, layout: model.publication.current.facts.layout)
+    let selection = try Selection(call, model.publication.current.facts)
     let condition = PullCondition(
         since: try since(call, model), minStep: try call.integer(.minStep), group: selection.group)
     let wait = try call.waitTime()

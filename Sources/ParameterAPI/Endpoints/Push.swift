@@ -25,7 +25,7 @@ import TensorCoding
     if showsStages { try call.forbidQueries(.stages, because: "reports the stages of a dry run; add dry_run=1.") }
     if !answersPull { try forbidSelection(call) }
     return call.readPush(of: model, format) { push, exchange throws(Problem) in
-        let selection = answersPull ? try Selection(call, layout: model.layout) : nil
+        let selection = answersPull ? try Selection(call, model.publication.current.facts) : nil
         // If the request has a key and the worker's own number, the number identifies the push.
         let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
         model.submit(Change.push(push).under(requestKey, ifVersion: ifVersion)) { result in
@@ -36,7 +36,7 @@ import TensorCoding
 
 private func forbidSelection(_ call: Call) throws(Problem) {
     try call.forbidQueries(
-        .group, .name, .dtype, .encoding, .metaOnly, because: "selects what is pulled; add pull=1.")
+        .group, .name, .average, .dtype, .encoding, .metaOnly, because: "selects what is pulled; add pull=1.")
 }
 
 /// `?dry_run=1`: changes nothing.

@@ -10,11 +10,14 @@ import TensorCoding
 @Sendable func getState(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let representation = try Representation(call)
+    let average = try call.average(of: model.publication.current.facts)
     return .answer { exchange in
         // The model makes the copy between two updates.
         model.export { result in
             let export: ModelExport
-            do throws(ServingError) { export = try result.get() } catch { return call.answer(exchange, Problem(error)) }
+            do throws(ServingError) { export = try result.get().part(average) } catch {
+                return call.answer(exchange, Problem(error))
+            }
             let validators = stateValidators(call, export, representation)
             if validators.hold { return exchange.complete { validators.notModified } }
             call.api.registry.slices.add {
@@ -33,8 +36,9 @@ import TensorCoding
 private func stateValidators(
     _ call: Call, _ export: ModelExport, _ representation: Representation
 ) -> Validators {
-    call.validators(
-        export.version, "state-\(representation.rawValue)-\(export.digest)", isJSON: representation == .json)
+    let source = export.average.map { "\($0.name)-" } ?? ""
+    return call.validators(
+        export.version, "\(source)state-\(representation.rawValue)-\(export.digest)", isJSON: representation == .json)
 }
 
 private func stateDocument(
@@ -46,6 +50,7 @@ private func stateDocument(
             writer.beginObject()
             writer.member("model", export.version.facts.name)
             writer.members(of: export.version)
+            writer.members(of: export.average)
             writer.member("digest", export.digest)
             writer.key("scalars")
             writer.beginObject()
@@ -86,14 +91,14 @@ extension JSONWriter {
 private func stateFile(_ export: ModelExport, _ headers: [(name: String, value: String)]) -> Response {
     let counts = export.counts.map { (name: $0.name, type: ElementType.int64, shape: [Int]()) }
     let slots = export.slots.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
-    let known = versionMetadata(export.version) + export.scalars.map { (Name($0.name), "\($0.value)") }
+    let known = versionMetadata(export.version, export.average) + export.scalars.map { (Name($0.name), "\($0.value)") }
     let metadata = known + [(FileChecksum.key, FileChecksum.text(metadata: known, tensors: export.checked))]
     // Counts come first: they have eight bytes each, so they are aligned wherever the file is mapped.
     let head = SafetensorsHeader.encode(counts + slots, metadata: metadata)
     let steps = export.counts.flatMap { withUnsafeBytes(of: Int64($0.value).littleEndian, Array.init) }
     let data = export.slots.map { Response.Segment(owner: export, bytes: UnsafeRawBufferPointer($0.values)) }
     return Response(
-        status: 200, headers: headers + safetensorsHeaders(export.version.facts.name + "-state"),
+        status: 200, headers: headers + safetensorsHeaders("\(export.version.facts.name)-state", export.average?.name),
         body: .segments([SharedBytes(head + steps).segment] + data))
 }
 
@@ -124,17 +129,24 @@ extension ModelExport {
 }
 
 /// The origin, as every safetensors file of this server states it.
-func versionMetadata(_ version: PublishedVersion) -> [(Name, String)] {
+func versionMetadata(_ version: PublishedVersion, _ average: PublishedAverage? = nil) -> [(Name, String)] {
     [
         ("format", "pt"), ("paramd.model", version.facts.name), ("paramd.step", "\(version.step)"),
         ("paramd.version", "\(version.version)"), ("paramd.cursor", "\(version.cursor)"),
-    ]
+    ] + averageMetadata(average?.name, updates: average?.updates ?? 0)
 }
 
-/// The headers of a safetensors answer; a browser or `curl -OJ` saves it as `name`.
-func safetensorsHeaders(_ name: String) -> [(name: String, value: String)] {
-    [
+/// Which average a file holds; empty for the parameters themselves.
+func averageMetadata(_ name: Name?, updates: Int) -> [(Name, String)] {
+    guard let name else { return [] }
+    return [("paramd.average", name.text), ("paramd.average_updates", "\(updates)")]
+}
+
+/// The headers of a safetensors answer; a browser or `curl -OJ` saves it as `name`, with the average in it.
+func safetensorsHeaders(_ name: String, _ average: Name? = nil) -> [(name: String, value: String)] {
+    let file = average.map { "\(name)-\($0)" } ?? name
+    return [
         WireFormat.safetensors.header,
-        (name: "Content-Disposition", value: "attachment; filename=\"\(name).safetensors\""),
+        (name: "Content-Disposition", value: "attachment; filename=\"\(file).safetensors\""),
     ]
 }

@@ -12,17 +12,20 @@ import TensorCoding
     let model = try call.model()
     let (index, form) = try tensor(call, model.layout)
     let encoding = try form.encoding(call)
+    let average = try call.average(of: model.publication.current.facts)
     let rows = try call.query(.rows).map { text throws(Problem) in
         try RowSelection(text, of: model.layout.parameters[index])
     }
     return .answer { exchange in
         let version = model.publication.current
         let choice = call.query(.rows).map { "-\(digest(of: $0))" } ?? ""
+        let source = average.map { "\($0)-" } ?? ""
         let validators = call.validators(
-            version, "p\(index)-\(form.rawValue)\(encoding.key)\(choice)", isJSON: form == .json)
+            version, "\(source)p\(index)-\(form.rawValue)\(encoding.key)\(choice)", isJSON: form == .json)
         if validators.hold { return exchange.complete { validators.notModified } }
         do throws(Problem) {
-            let block = try TensorBlock(version, index, rows: rows?.rows, as: form, encoding, call.api.registry.budget)
+            let block = try TensorBlock(
+                version, average, index, rows: rows?.rows, as: form, encoding, call.api.registry.budget)
             block.answer(exchange, call, headers: validators.headers)
         } catch {
             call.answer(exchange, error)
@@ -36,11 +39,13 @@ import TensorCoding
     _ = try call.bodyFormat()
     let form = try TensorForm(call)
     let encoding = try form.encoding(call)
+    let average = try call.average(of: model.publication.current.facts)
     let receiver = ContentReceiver(call, DocumentReader(call)) { document, exchange throws(Problem) in
         let index = try parameterIndex(Name(call.argument("p")), model.layout)
         let rows = try RowSelection(document, of: model.layout.parameters[index])
         let version = model.publication.current
-        let block = try TensorBlock(version, index, rows: rows.rows, as: form, encoding, call.api.registry.budget)
+        let block = try TensorBlock(
+            version, average, index, rows: rows.rows, as: form, encoding, call.api.registry.budget)
         block.answer(exchange, call, headers: versionHeaders(version))
     }
     return .read(receiver, limit: DocumentReader.limit)

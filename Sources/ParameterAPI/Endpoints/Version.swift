@@ -6,8 +6,8 @@ import ParameterServing
 /// `GET /v1/models/{m}/versions/{v}/parameters`: a retained version under its permanent name.
 @Sendable func getVersionedParameters(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
-    let selection = try Selection(call, layout: model.layout)
     let version = try retainedVersion(call.argument("v"), of: model)
+    let selection = try Selection(call, version.facts)
     return .answer { exchange in
         PullAnswer(call, version, selection, isImmutable: true).complete(exchange)
     }

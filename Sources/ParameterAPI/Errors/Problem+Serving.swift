@@ -139,6 +139,12 @@ extension Problem {
                 .tooMany, "The daemon already has \(limit) models, the limit `models`.", hint: "Delete a model first.")
             retryAfter = 60
         case .tooManyCheckpoints(let refusal): self.init(refusal)
+        case .unknownAverage(let name, let known): self.init(average: name, known: known)
+        case .averageNotStarted(let name, let first, let step):
+            self.init(
+                .averageNotStarted,
+                "The average `\(name)` takes in its first update at step \(first), and the model is at step \(step).",
+                hint: "Pull with min_step=\(first) and `wait`, or without `average`.")
         case .stateMismatch(let name):
             self.init(
                 .stateMismatch, "The state belongs to another optimizer or other parameters than `\(name)` has.",

@@ -21,6 +21,7 @@ enum ProblemKind: String, CaseIterable {
     case learningRateExhausted = "lr-schedule-exhausted"
     case stepsUsedUp = "steps-used-up"
     case diverged = "diverged"
+    case averageNotStarted = "average-not-started"
     case tooManyCheckpoints = "too-many-checkpoints"
     case stateMismatch = "state-mismatch"
     case gone = "gone"

@@ -154,6 +154,13 @@ extension ProblemKind {
                 remedy:
                     "If the model is `diverged`, restore a checkpoint or import values, and lower the learning rate. Otherwise, push smaller gradients."
             )
+        case .averageNotStarted:
+            Row(
+                409, "The average has no values yet",
+                "An average starts with the first update that it takes in: `ema` with update number `start`, `swa` with `start` and then every `every` updates. An average that is added to a running model starts with the next of these.",
+                remedy:
+                    "Wait for that step with ?min_step=STEP&wait=60s, pull without `average`, or PATCH a smaller `start`."
+            )
         case .tooManyCheckpoints:
             Row(
                 409, "There are too many checkpoints",

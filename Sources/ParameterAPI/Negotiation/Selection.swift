@@ -46,23 +46,27 @@ struct Selection {
     let indices: [Int]
     /// The only group requested, for the order in which waiting pulls are woken.
     let group: Int?
+    /// The average to pull instead of the parameters themselves.
+    let average: Name?
     let encoding: TensorEncoding
     let representation: Representation
     /// Distinguishes selections in tags and caches.
     let key: String
 
-    /// Reads `group` and `name`, and the arguments of `TensorEncoding`.
+    /// Reads `group`, `name` and `average`, and the arguments of `TensorEncoding`.
     ///
     /// - Throws: `notFound` for a group or a plain name that the model lacks, `invalidQuery` for unknown values.
-    init(_ call: Call, layout: ArenaLayout) throws(Problem) {
+    init(_ call: Call, _ facts: ModelFacts) throws(Problem) {
+        let layout = facts.layout
         representation = try Representation(call)
         try representation.check(call)
         let groups = try call.values(of: .group).map { name throws(Problem) in try Self.group(Name(name), layout) }
         let names = call.values(of: .name).map { Name($0) }
         indices = try Self.indices(groups, names, layout)
         group = groups.count == 1 ? groups[0] : nil
+        average = try call.average(of: facts)
         encoding = try TensorEncoding(call)
-        let form = (representation == .json ? "j" : "st") + encoding.key
+        let form = (average.map { "\($0)-" } ?? "") + (representation == .json ? "j" : "st") + encoding.key
         let isAll = indices.count == layout.parameters.count
         // Depends on the result, not the patterns: other patterns for the same parameters must not fill the cache.
         key = isAll ? form : "\(form)-\(digest(of: indices.map(String.init).joined(separator: ",")))"

@@ -9,23 +9,22 @@ import TensorCoding
 /// One pull's answer.
 struct PullAnswer: Sendable {
     private let call: Call
-    private let content: PullContent
+    private let version: PublishedVersion
+    private let selection: Selection
     private let isImmutable: Bool
-
-    private var version: PublishedVersion { content.version }
-    private var selection: Selection { content.selection }
 
     /// Makes the answer for a selection of a version; under its permanent name it may be cached forever.
     init(_ call: Call, _ version: PublishedVersion, _ selection: Selection, isImmutable: Bool = false) {
-        self.isImmutable = isImmutable
-        self.call = call
-        content = PullContent(
-            version: version, selection: selection,
-            isIndented: call.isIndented && selection.representation == .json)
+        (self.call, self.version, self.selection, self.isImmutable) = (call, version, selection, isImmutable)
     }
 
+    private var isIndented: Bool { call.isIndented && selection.representation == .json }
+
+    /// Identifies the content among all of the version.
+    private var key: String { isIndented ? selection.key + "-i" : selection.key }
+
     /// The tag of this answer.
-    var tag: EntityTag { EntityTag(version, content.key) }
+    var tag: EntityTag { EntityTag(version, key) }
 
     /// The headers of every answer about this version, including a 304.
     var headers: [(name: String, value: String)] {
@@ -66,31 +65,39 @@ struct PullAnswer: Sendable {
 
     /// Completes the exchange with the parameters, or with 304 if the client has them.
     func complete(_ exchange: Exchange, receipt: Receipt? = nil) {
+        let content: PullContent
+        do throws(ServingError) { content = try PullContent(version, selection, isIndented: isIndented) } catch {
+            return exchange.complete { [self] in refusal(error, receipt) }
+        }
         let isRepeat = receipt == nil && tag.matches(ifNoneMatch: call.request.headers)
         if isRepeat { return exchange.complete { [headers] in Response(status: 304, headers: headers) } }
         // The content includes a receipt, so it is for one client only.
         if let receipt, selection.representation == .json {
             let isShort = content.bytes.upperBound <= PieceSize.inPlace
-            return call.complete(exchange, isShort: isShort) { [self] in alone(receipt, isShort: isShort) }
+            return call.complete(exchange, isShort: isShort) { [self] in
+                alone(content, receipt, isShort: isShort)
+            }
         }
-        let use: EncodingCache.Use<EncodedPull> = { [self] result in answer(exchange, receipt, result) }
-        switch version.encodings.claim(content.key, use) {
+        let use: EncodingCache.Use<EncodedPull> = { [self] result in answer(exchange, content, receipt, result) }
+        switch version.encodings.claim(key, use) {
         case .ready(let encoding): use(.success(encoding))
         case .waits: break
-        case .make: make { [self] result in version.encodings.settle(content.key, result) }
-        case .makeAlone: make(use)
+        case .make: make(content) { [self] result in version.encodings.settle(key, result) }
+        case .makeAlone: make(content, use)
         }
     }
 
     /// Makes the content: immediately if it is short, otherwise in slices on model threads.
-    private func make(_ finish: @escaping EncodingCache.Use<EncodedPull>) {
+    private func make(_ content: PullContent, _ finish: @escaping EncodingCache.Use<EncodedPull>) {
         let encoding = PullEncoding(content, registry.budget, finish)
         if encoding.isShort { encoding.run() } else { registry.slices.add(encoding) }
     }
 
     private var registry: ModelRegistry { call.api.registry }
 
-    private func answer(_ exchange: Exchange, _ receipt: Receipt?, _ result: Result<EncodedPull, ServingError>) {
+    private func answer(
+        _ exchange: Exchange, _ content: PullContent, _ receipt: Receipt?, _ result: Result<EncodedPull, ServingError>
+    ) {
         do throws(ServingError) {
             let encoded = try result.get()
             if let body = encoded.body { return send(exchange, receipt, body, encoded.beyond) }
@@ -102,8 +109,8 @@ struct PullAnswer: Sendable {
     }
 
     /// The answer with the receipt in front of the parameters.
-    private func alone(_ receipt: Receipt, isShort: Bool) -> Response {
-        let beyond = BeyondRange(version, selection)
+    private func alone(_ content: PullContent, _ receipt: Receipt, isShort: Bool) -> Response {
+        let beyond = BeyondRange(content)
         let maker = content.maker(receipt, beyond)
         do throws(ServingError) {
             return response(receipt, try MadeStream.body(of: maker, isShort: isShort, registry), beyond)
@@ -125,11 +132,15 @@ struct PullAnswer: Sendable {
     private func refusal(_ error: ServingError, _ receipt: Receipt?) -> Response {
         var problem = Problem(error)
         guard let receipt else { return problem.response(for: call.request) }
+        problem.outcome = .told
+        guard error.isOfMemory else {
+            problem.what = "The push was applied as step \(receipt.step). \(problem.what)"
+            return problem.response(for: call.request)
+        }
         problem.what =
             "The push was applied as step \(receipt.step), but the parameters do not fit into memory now."
         problem.hint =
             "Pull them with GET .../parameters.safetensors, which needs the least memory. If you send the push again, use the same seq or Idempotency-Key, so that it is not applied twice."
-        problem.outcome = .told
         return problem.response(for: call.request)
     }
 
@@ -150,7 +161,7 @@ struct PullAnswer: Sendable {
         switch selection.representation {
         case .json: [WireFormat.json.header]
         case .safetensors:
-            safetensorsHeaders(version.facts.name)
+            safetensorsHeaders(version.facts.name, selection.average)
         }
     }
 }

@@ -12,9 +12,23 @@ struct PullContent: Sendable {
     let version: PublishedVersion
     let selection: Selection
     let isIndented: Bool
+    /// The values: the parameters, or an average of them.
+    private let arena: Arena
+    private let average: PublishedAverage?
 
-    /// Identifies the content among all of the version.
-    var key: String { isIndented ? selection.key + "-i" : selection.key }
+    /// Finds the values of a selection in a version.
+    ///
+    /// - Throws: `unknownAverage`, or `averageNotStarted` for one without values.
+    init(_ version: PublishedVersion, _ selection: Selection, isIndented: Bool) throws(ServingError) {
+        (self.version, self.selection, self.isIndented) = (version, selection, isIndented)
+        arena = try version.values(of: selection.average)
+        average = try selection.average.map { name throws(ServingError) in try version.average(name) }
+    }
+
+    /// The values of the parameter at `index` in update order.
+    func values(at index: Int) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(arena.buffer[version.facts.layout.parameters[index].range])
+    }
 
     /// The least and the most bytes to be made; values sent from memory without a copy do not count.
     var bytes: ClosedRange<Int> {
@@ -51,6 +65,7 @@ struct PullContent: Sendable {
                 writer.beginObject()
                 writer.member("model", version.facts.name)
                 writer.members(of: version)
+                writer.members(of: average)
                 if let receipt {
                     writer.key("receipt")
                     writer.receipt(receipt, of: version.facts)
@@ -70,12 +85,12 @@ struct PullContent: Sendable {
         let parameter = version.facts.layout.parameters[index]
         return DocumentTensor(
             key: parameter.name, shape: parameter.shape.dimensions, type: selection.encoding.type(of: parameter),
-            encoding: selection.encoding, values: TensorValues(version.values(at: index), keptBy: version))
+            encoding: selection.encoding, values: TensorValues(values(at: index), keptBy: version))
     }
 
     private var head: [UInt8] {
         let tensors = selection.indices.map(tensor).map { (name: $0.key ?? "", type: $0.type, shape: $0.shape) }
-        return SafetensorsHeader.encode(tensors, metadata: versionMetadata(version))
+        return SafetensorsHeader.encode(tensors, metadata: versionMetadata(version, average))
     }
 
     /// A safetensors file whose values are sent without a copy; types other than float32 are converted here.
@@ -90,7 +105,7 @@ struct PullContent: Sendable {
             // The owner is the arena and not the version: the version keeps these segments for others and must not keep
             // itself.
             segments.append(
-                Response.Segment(owner: version.arena, bytes: UnsafeRawBufferPointer(version.arena.buffer[range])))
+                Response.Segment(owner: arena, bytes: UnsafeRawBufferPointer(arena.buffer[range])))
             range = 0..<0
         }
         for index in selection.indices {
@@ -101,7 +116,7 @@ struct PullContent: Sendable {
                 range = (range.isEmpty ? parameter.range.lowerBound : range.lowerBound)..<parameter.range.upperBound
             } else {
                 flush()
-                segments.append(SharedBytes(type.encode(version.values(at: index))).segment)
+                segments.append(SharedBytes(type.encode(values(at: index))).segment)
             }
         }
         flush()

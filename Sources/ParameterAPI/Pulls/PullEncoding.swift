@@ -63,7 +63,7 @@ final class PullEncoding: SlicedWork, @unchecked Sendable {
         let (version, indices) = (content.version, content.selection.indices)
         guard beyond.mayFind, scan.place < indices.count else { return false }
         let parameter = version.facts.layout.parameters[indices[scan.place]]
-        let values = version.values(at: indices[scan.place])
+        let values = content.values(at: indices[scan.place])
         let end = min(values.count, scan.value + Self.scanStep)
         if parameter.wireType == nil {
             beyond.note(parameter.name, UnsafeBufferPointer(rebasing: values[scan.value..<end]))

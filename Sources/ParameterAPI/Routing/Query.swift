@@ -3,6 +3,7 @@
 
 /// A query argument.
 enum Query: String, CaseIterable {
+    case average
     case dryRun = "dry_run"
     case dtype
     case encoding
@@ -32,7 +33,7 @@ enum Query: String, CaseIterable {
     var isRepeatable: Bool { [.group, .name, .param].contains(self) }
 
     /// The selection of a pull, and the encoding of its numbers.
-    static let selection: [Query] = [.group, .name, .dtype, .encoding, .metaOnly]
+    static let selection: [Query] = [.group, .name, .average, .dtype, .encoding, .metaOnly]
     /// A step, or a range of steps.
     static let steps: [Query] = [.step, .from, .to, .every]
 }

@@ -85,13 +85,14 @@ extension Route {
             "Set values, all or nothing; the version rises, the step does not change.",
             importParameters),
         Route(
-            .get, "/v1/models/{m}/parameters/{p}", suffixes: [.npy], .read, queries: [.rows, .dtype, .encoding],
+            .get, "/v1/models/{m}/parameters/{p}", suffixes: [.npy], .read,
+            queries: [.rows, .average, .dtype, .encoding],
             answers: [.json, .safetensors],
             "One tensor, or rows of it.",
             getParameter),
         Route(
-            .post, "/v1/models/{m}/parameters/{p}/lookup", .read, queries: [.dtype, .encoding], bodies: [.json],
-            answers: [.json, .safetensors],
+            .post, "/v1/models/{m}/parameters/{p}/lookup", .read, queries: [.average, .dtype, .encoding],
+            bodies: [.json], answers: [.json, .safetensors],
             "Rows of a tensor in the requested order, such as those of an embedding.",
             lookUpRows),
         Route(
@@ -100,7 +101,8 @@ extension Route {
             "A retained version, immutable and cacheable forever; every pull names its own in Content-Location.",
             getVersionedParameters),
         Route(
-            .get, "/v1/models/{m}/state", suffixes: [.json, .safetensors], .read, answers: [.json, .safetensors],
+            .get, "/v1/models/{m}/state", suffixes: [.json, .safetensors], .read, queries: [.average],
+            answers: [.json, .safetensors],
             "The optimizer's slots, as `NAME#slot` under the framework's names, and its scalars.",
             getState),
         Route(
@@ -136,7 +138,8 @@ extension Route {
             "Save the current parameters, slots and step.",
             saveCheckpoint),
         Route(
-            .get, "/v1/models/{m}/checkpoints/{id}", suffixes: [.safetensors], .read, answers: [.json, .safetensors],
+            .get, "/v1/models/{m}/checkpoints/{id}", suffixes: [.safetensors], .read, queries: [.average],
+            answers: [.json, .safetensors],
             "A checkpoint's description.",
             getCheckpoint),
         Route(

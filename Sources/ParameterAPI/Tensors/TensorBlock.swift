@@ -2,6 +2,7 @@
 // of many pieces: their memory is taken from the budget before they are listed.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -23,6 +24,7 @@ struct TensorBlock: Sendable {
     private static let bytesPerRow = 96
 
     private let loan: Loan
+    private let average: PublishedAverage?
     private let parameter: ParameterLayout
     private let rows: [Int]?
     private let form: TensorForm
@@ -30,17 +32,20 @@ struct TensorBlock: Sendable {
 
     /// Makes the block, with all rows or some.
     ///
-    /// - Throws: `outOfMemory` or `exceedsMemory` if the budget has no room for the answer.
+    /// - Throws: `outOfMemory` or `exceedsMemory` if the budget has no room for the answer; `averageNotStarted` for an
+    ///   average without values.
     init(
-        _ version: PublishedVersion, _ index: Int, rows: [Int]?, as form: TensorForm, _ encoding: TensorEncoding,
-        _ budget: MemoryBudget
+        _ version: PublishedVersion, _ average: Name?, _ index: Int, rows: [Int]?, as form: TensorForm,
+        _ encoding: TensorEncoding, _ budget: MemoryBudget
     ) throws(Problem) {
         let parameter = version.facts.layout.parameters[index]
         self.parameter = parameter
         self.rows = rows
         self.form = form
-        let loan: Loan
+        let (loan, arena): (Loan, Arena)
         do throws(ServingError) {
+            arena = try version.values(of: average)
+            self.average = try average.map { name throws(ServingError) in try version.average(name) }
             loan = Loan(version, try budget.reserve((rows?.count ?? 1) * Self.bytesPerRow))
         } catch {
             throw Problem(error)
@@ -49,7 +54,9 @@ struct TensorBlock: Sendable {
         tensor = DocumentTensor(
             shape: rows.map { [$0.count] + parameter.shape.dimensions.dropFirst() } ?? parameter.shape.dimensions,
             type: encoding.type(of: parameter), encoding: encoding,
-            values: TensorValues(version.values(at: index), rows: rows, width: parameter.shape.rowCount, keptBy: loan))
+            values: TensorValues(
+                UnsafeBufferPointer(arena.buffer[parameter.range]), rows: rows, width: parameter.shape.rowCount,
+                keptBy: loan))
     }
 
     /// Completes the exchange; long content is made on model threads.
@@ -78,8 +85,8 @@ struct TensorBlock: Sendable {
             return try made(document(indented: call.isIndented, beyond), headers + [form.format.header], call)
         case .safetensors:
             let named = (name: parameter.name, type: tensor.type, shape: tensor.shape)
-            let head = SafetensorsHeader.encode([named], metadata: versionMetadata(loan.version))
-            return try binary(head, headers + safetensorsHeaders(loan.version.facts.name), call)
+            let head = SafetensorsHeader.encode([named], metadata: versionMetadata(loan.version, average))
+            return try binary(head, headers + safetensorsHeaders(loan.version.facts.name, average?.name), call)
         case .npy:
             guard let descriptor = tensor.type.row.numpy else {
                 throw Problem(.invalidQuery, "NumPy files cannot hold \(tensor.type.rawValue); leave out `dtype`.")
@@ -118,6 +125,7 @@ struct TensorBlock: Sendable {
                 writer.beginObject()
                 writer.member("name", parameter.name)
                 writer.members(of: loan.version)
+                writer.members(of: average)
                 if let rows {
                     writer.key("rows")
                     writer.integers(rows)

@@ -68,7 +68,7 @@ public struct CheckpointFacts: Sendable, Equatable {
 
 /// A checkpoint opened for reading: its description, and its floats in any range.
 public final class CheckpointFile: @unchecked Sendable {
-    /// One tensor of the file: a parameter, or `PARAMETER#SLOT`.
+    /// One tensor of the file: a parameter, `PARAMETER#SLOT`, or `PARAMETER#average.NAME`.
     public struct Tensor: Sendable {
         /// Its name.
         public let name: Name
@@ -86,6 +86,9 @@ public final class CheckpointFile: @unchecked Sendable {
     public let valueBytes: Int
     private let reader: SnapshotReader
     private let start: Int
+    let parameterCount: Int
+    /// The averages with values, in the order of these.
+    let averages: [(kind: Average.Kind, updates: Int)]
     /// The budget's loan for the head.
     private let memory: Reservation
 
@@ -100,6 +103,8 @@ public final class CheckpointFile: @unchecked Sendable {
         valueBytes = source.count - floats
         self.head = try source.bytes(8..<floats)
         tensors = try assembly.tensors(of: head)
+        parameterCount = head.parameters.count
+        averages = head.optimizer.averages.map { ($0.kind, $0.updates) }
     }
 
     /// Fills `target` with verified bytes of the values, from `offset` on.

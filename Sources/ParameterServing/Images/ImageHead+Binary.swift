@@ -6,10 +6,12 @@ import Names
 import Optimizers
 
 extension ImageHead {
-    /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts.
+    /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts, format 6 averages to the
+    /// optimizer's state.
     ///
     /// Each is used only if it is needed; there is no format 3.
     private func format(_ lists: RatesTable) -> UInt8 {
+        if !optimizer.averages.isEmpty { return 6 }
         if lists.isUseful { return 5 }
         let isOfFormat2 =
             areSlotsSpoiled == (divergence != nil) && forgottenKeys.isEmpty && expired.isEmpty
@@ -108,8 +110,8 @@ extension ImageHead {
         reading reader: inout ByteReader
     ) throws(FormatError) -> (format: UInt8, name: String, uid: ModelUID) {
         let format = try reader.readByte()
-        guard [1, 2, 4, 5].contains(format) else {
-            throw FormatError(expected: "an image of format 1, 2, 4 or 5", offset: reader.offset - 1)
+        guard [1, 2, 4, 5, 6].contains(format) else {
+            throw FormatError(expected: "an image of format 1, 2, 4, 5 or 6", offset: reader.offset - 1)
         }
         return (format, try reader.readString(), ModelUID(number: try reader.readUInt32()))
     }

@@ -33,6 +33,6 @@ struct ImageHead: Sendable {
     var keys: [KeyLedger.Entry]
     /// Keys whose answers are no longer kept.
     var forgottenKeys: [KeyLedger.Forgotten] = []
-    /// Step, slots and scalars of the optimizer.
+    /// Step, slots and scalars of the optimizer, and the averages of the parameters.
     var optimizer: OptimizerState
 }

@@ -12,10 +12,10 @@ struct ModelImage: Sendable {
     /// The budget's loan for the slots.
     var memory: Reservation
 
-    /// The values in stored order: the arena, then each slot.
-    var values: [FloatBuffer] { [arena.buffer] + head.optimizer.slots.map(\.buffer) }
+    /// The values in stored order: the arena, then each slot and each average.
+    var values: [FloatBuffer] { [arena.buffer] + head.optimizer.buffers }
 
-    /// Equal only if parameters, slots, step and receipts are equal to the bit.
+    /// Equal only if parameters, slots, averages, step and receipts are equal to the bit.
     ///
     /// Name, uid, version and position are excluded: they may differ in a replayed or restored model.
     var digest: Fingerprint {

@@ -277,6 +277,6 @@ extension Restoration {
     /// Precedes a state without the parameters' values; no state starts with it.
     fileprivate static let valuesStay = -3
 
-    /// The floats in stored order: the arena, then each slot.
-    fileprivate var buffers: [FloatBuffer] { (arena.map { [$0.buffer] } ?? []) + optimizer.slots.map(\.buffer) }
+    /// The floats in stored order: the arena, then each slot and each average.
+    fileprivate var buffers: [FloatBuffer] { (arena.map { [$0.buffer] } ?? []) + optimizer.buffers }
 }

@@ -50,6 +50,7 @@ public final class Arena: @unchecked Sendable {
 ///
 /// A push holds an arena of its own, which returns when the push has been applied. So one more arena is enough for the
 /// versions of all pushes in progress, however many there are: each push leaves behind the one that the next needs.
+/// Averages add one each to every version, and pulls may hold all earlier ones.
 ///
 /// 1. A promise is kept at most once.
 final class ArenaPool: MemoryStore {
@@ -67,8 +68,10 @@ final class ArenaPool: MemoryStore {
         var free: [Free] = []
         /// Changes in progress that make a version.
         var promises = 0
+        /// The averages of each version.
+        var averages = 0
         /// The number of free buffers reserved for versions.
-        var kept: Int { promises > 0 ? 1 : 0 }
+        var kept: Int { promises > 0 ? 1 + promises * averages : 0 }
     }
 
     init(count: Int, budget: MemoryBudget) {
@@ -102,21 +105,26 @@ final class ArenaPool: MemoryStore {
         return Arena(buffer: try map(), stamps: nil, pool: self, reservation: try budget.reserve(0))
     }
 
-    /// Ensures a buffer for the version that a change will make, until `keepPromise`.
+    /// Tells how many averages each version has from now on.
+    func expect(averages: Int) { shelf.withLock { $0.averages = averages } }
+
+    /// Ensures the buffers for the version that a change will make, until `keepPromise`.
     ///
-    /// - Throws: `ServingError.outOfMemory` if none is free and the budget has no room for another; `noMemory`.
+    /// - Throws: `ServingError.outOfMemory` if they are not free and the budget has no room for others; `noMemory`.
     func promise() throws(ServingError) {
-        let hasOne = shelf.withLock { shelf in
-            guard shelf.promises > 0 || !shelf.free.isEmpty else { return false }
+        let missing = shelf.withLock { shelf in
             shelf.promises += 1
-            return true
+            return shelf.kept - shelf.free.count
         }
-        if hasOne { return }
-        let reservation = try budget.reserve(bytes)
-        let spare = Free(buffer: try map(), stamps: nil, reservation: reservation)
-        shelf.withLock { shelf in
-            shelf.free.append(spare)
-            shelf.promises += 1
+        do throws(ServingError) {
+            for _ in 0..<max(0, missing) {
+                let reservation = try budget.reserve(bytes)
+                let spare = Free(buffer: try map(), stamps: nil, reservation: reservation)
+                shelf.withLock { $0.free.append(spare) }
+            }
+        } catch {
+            keepPromise()
+            throw error
         }
     }
 
@@ -139,6 +147,13 @@ final class ArenaPool: MemoryStore {
     /// A buffer for the next version, if possible one that held an earlier version, with its stamps.
     func takeForVersion() -> Arena {
         takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? owed
+    }
+
+    /// A buffer for an average in the next version; leaves those that held a version to the parameters.
+    func takeForAverage() -> Arena {
+        let arena = takeFree(keeping: 0) { $0.stamps == nil } ?? takeFree(keeping: 0) { _ in true } ?? owed
+        arena.stamps = nil
+        return arena
     }
 
     /// A buffer that was not promised: a logged change must be applied.
@@ -181,8 +196,8 @@ final class ArenaPool: MemoryStore {
         // Dropped buffers are unmapped outside the lock.
         _ = shelf.withLock { shelf -> Free? in
             shelf.free.append(returned)
-            guard shelf.free.count > ServingConfiguration.spareArenas || isOverdrawn, shelf.free.count > shelf.kept
-            else { return nil }
+            let spares = ServingConfiguration.spareArenas + shelf.averages
+            guard shelf.free.count > spares || isOverdrawn, shelf.free.count > shelf.kept else { return nil }
             // A buffer that held a version saves a copy; others only save new pages.
             return shelf.free.remove(at: shelf.free.firstIndex { $0.stamps == nil } ?? 0)
         }

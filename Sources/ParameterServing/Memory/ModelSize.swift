@@ -6,8 +6,8 @@ import Optimizers
 
 /// The sizes of a model's parts in bytes.
 struct ModelSize {
-    /// The arenas that a push needs: the newest version, the gradients, and the version that it makes.
-    private static let arenasOfStep = 3
+    /// The arenas that a push needs beside the newest version: the gradients, and the version that it makes.
+    private static let arenasOfStep = 2
     /// The size of a model without parameters: about a third of its real size; the rest is too little to be counted.
     static let leastPlan = 3 << 10
     /// A parameter in the layout, in the plan, and in the definition.
@@ -21,8 +21,10 @@ struct ModelSize {
     let arrays: Int
     /// Names, shapes and groups.
     let plan: Int
-    /// One version's values.
+    /// One version's values, without averages.
     let arena: Int
+    /// The number of averages, each as large as the values.
+    let averages: Int
     private let limit: Int
 
     init(_ state: (slots: Int, copies: Int), _ settings: SettingValue, _ parameters: [ParameterDefinition], limit: Int)
@@ -36,6 +38,7 @@ struct ModelSize {
     init(_ state: (slots: Int, copies: Int), _ settings: SettingValue, plan: Int, arena: Int, limit: Int) {
         (slots, copies) = state
         (arrays, self.plan, self.arena, self.limit) = (settings.arrayBytes, plan, arena, limit)
+        averages = settings.averageCount
     }
 
     static func plan(_ names: some Sequence<Name>) -> Int {
@@ -43,13 +46,15 @@ struct ModelSize {
     }
 
     /// The bytes needed to build the model.
-    private var firstVersion: Int { Self.sum(Self.sum(slots, arrays), arena) }
+    private var firstVersion: Int { Self.sum(Self.sum(slots, arrays), arenas(1 + averages)) }
 
     /// The bytes needed to apply a push.
     private var step: Int {
-        let versions = (1..<Self.arenasOfStep).reduce(firstVersion) { sum, _ in Self.sum(sum, arena) }
+        let versions = Self.sum(firstVersion, arenas(Self.arenasOfStep + averages))
         return Self.sum(versions, Self.sum(copies, plan))
     }
+
+    private func arenas(_ count: Int) -> Int { (0..<count).reduce(0) { sum, _ in Self.sum(sum, arena) } }
 
     /// Refuses a model whose slots and values together can never fit: too large instead of out of memory.
     func checkFirstVersion() throws(ServingError) {

@@ -34,6 +34,8 @@ public final class Model: Runnable, @unchecked Sendable {
     /// See `ModelState`.
     let firstPosition: UInt64
     private let memory: Reservation
+    /// The number of averages when it was opened; like the slots, those that patches add are not counted.
+    private let averagesAtStart: Int
     private let inbox = Inbox<Message>()
     private let executor: Executor
     private let log: CommandLog
@@ -63,6 +65,7 @@ public final class Model: Runnable, @unchecked Sendable {
         pool = state.pool
         firstPosition = state.firstPosition
         memory = state.memory
+        averagesAtStart = state.published.averages.count
         self.executor = executor
         self.log = log
         self.watch = watch
@@ -118,7 +121,7 @@ public final class Model: Runnable, @unchecked Sendable {
     public var layout: ArenaLayout { publication.current.facts.layout }
 
     /// The size of its state in bytes: what a snapshot writes.
-    var bytes: Int { memory.bytes + layout.count * MemoryLayout<Float>.stride }
+    var bytes: Int { memory.bytes + (1 + averagesAtStart) * layout.count * MemoryLayout<Float>.stride }
 
     /// The whole state between two commands.
     ///

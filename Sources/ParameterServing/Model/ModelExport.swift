@@ -15,9 +15,11 @@ public final class ModelExport: @unchecked Sendable {
         public let values: UnsafeBufferPointer<Float>
     }
 
+    /// The average whose values it has instead of the optimizer's slots; nil for the optimizer's state.
+    public let average: PublishedAverage?
     /// The version that the state belongs to.
     public let version: PublishedVersion
-    /// Every slot of every parameter, in update order.
+    /// Every slot of every parameter, in update order; for an average, its values as `PARAMETER#average.NAME`.
     public let slots: [SlotValues]
     /// By `PARAMETER#step`, the updates of each parameter, if the framework counts them; otherwise empty.
     public let counts: [(name: Name, value: Int)]
@@ -42,10 +44,34 @@ public final class ModelExport: @unchecked Sendable {
             }
         }
         self.slots = slots
+        average = nil
         counts = zip(layout.parameters, optimizer.counts).compactMap { parameter, count in
             parameter.isTrainable ? (name: Name("\(parameter.name)#step"), value: count) : nil
         }
         scalars = optimizer.exportedScalars
+    }
+
+    /// The part of a state that belongs to one average.
+    ///
+    /// - Throws: `unknownAverage`, `averageNotStarted`.
+    private init(_ whole: ModelExport, average name: Name) throws(ServingError) {
+        let (average, values) = (try whole.version.average(name), try whole.version.values(of: name).buffer)
+        self.average = average
+        (version, image, digest) = (whole.version, whole.image, whole.digest)
+        slots = whole.version.facts.layout.parameters.map { parameter in
+            SlotValues(
+                name: AverageMemory.name(of: parameter.name, in: average.average.kind), shape: parameter.shape,
+                values: UnsafeBufferPointer(values[parameter.range]))
+        }
+        (counts, scalars) = ([], [(name: "average.\(name)#updates", value: Double(average.updates))])
+    }
+
+    /// The optimizer's state, or the values of an average.
+    ///
+    /// - Throws: `unknownAverage`, `averageNotStarted`.
+    public func part(_ average: Name?) throws(ServingError) -> ModelExport {
+        guard let average else { return self }
+        return try ModelExport(self, average: average)
     }
 }
 

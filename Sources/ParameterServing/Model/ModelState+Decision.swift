@@ -34,7 +34,9 @@ extension ModelState {
         case .importValues(_, _, let ifVersion):
             try check(ifVersion)
             try pool.promise()
-        case .restore(let restoration): try check(restoration)
+        case .restore(let restoration):
+            try check(restoration)
+            if restoration.arena != nil { _ = try pool.budget.reserve(averages.bytesRestored) }
         case .register(let worker, let sighting):
             try ledger.checkRoom(for: worker, sighting)
             ledger.reserveRoom(sighting)
@@ -48,7 +50,8 @@ extension ModelState {
             return answer
         case .reconfigure(let patch, let ifVersion):
             let settings = try patched(by: patch, ifVersion: ifVersion)
-            let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0)
+            let more =
+                try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0) + averages.bytesAdded(by: settings)
             try checkStep(settings)
             // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
             _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings))
@@ -120,7 +123,9 @@ extension ModelState {
 
     func check(_ restoration: Restoration) throws(ServingError) {
         let count = restoration.arena?.buffer.count ?? facts.layout.count
-        guard count == facts.layout.count, optimizer.accepts(restoration.optimizer) else {
+        guard count == facts.layout.count, optimizer.accepts(restoration.optimizer),
+            restoration.optimizer.averages.allSatisfy({ $0.buffer.count == facts.layout.count })
+        else {
             throw .stateMismatch(facts.name)
         }
     }

@@ -9,13 +9,14 @@ extension ModelState {
     /// The state as pulls see it.
     var published: PublishedVersion {
         PublishedVersion(
-            uid: facts.uid, version: version, step: optimizer.step, arena: arena, facts: facts,
-            lossScale: optimizer.lossScale)
+            uid: facts.uid, version: version, step: optimizer.step, arena: arena, averages: averages.published,
+            facts: facts, lossScale: optimizer.lossScale)
     }
 
     /// The state as a value that later updates do not change.
     ///
-    /// The slots are copied, which is the only pause that a snapshot causes; the parameters are an immutable version.
+    /// The slots are copied, which is the only pause that a snapshot causes; the parameters and averages are those of
+    /// an immutable version.
     /// - Throws: `outOfMemory` if the budget has no room for the copies; `noMemory`.
     func image() throws(ServingError) -> ModelImage {
         let slots = optimizer.exportState().slots
@@ -38,12 +39,14 @@ extension ModelState {
 
     /// The state itself, with the model's own slots, which the next command changes.
     var view: ModelImage {
+        var state = optimizer.exportState()
+        state.averages = averages.memories
         let head = ImageHead(
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,
             parameters: parameterDefinitions, version: version, divergence: divergence,
             areSlotsSpoiled: areSlotsSpoiled, position: position, history: history, workers: ledger.workers,
             expired: ledger.expired, keys: keys.entries, forgottenKeys: keys.forgotten,
-            optimizer: optimizer.exportState())
+            optimizer: state)
         return ModelImage(head: head, arena: arena, memory: memory)
     }
 

@@ -27,6 +27,7 @@ struct ModelState: @unchecked Sendable {
     private(set) var version: Int
     private(set) var history: VersionHistory
     private(set) var arena: Arena
+    var averages: ModelAverages
     var ledger: WorkerLedger
     var keys: KeyLedger
     /// The parameter that an update made non-finite; pushes are refused until values are imported or restored.
@@ -63,8 +64,9 @@ struct ModelState: @unchecked Sendable {
 
     /// Makes a new model.
     init(
-        facts: ModelFacts, fingerprint: Fingerprint, optimizer: ModelOptimizer, arena: Arena, pool: ArenaPool,
-        memory: Reservation, slotBytes: Int, kept: KeptMemory, scratch: KeptMemory, configuration: ServingConfiguration
+        facts: ModelFacts, fingerprint: Fingerprint, optimizer: ModelOptimizer, arena: Arena, averages: ModelAverages,
+        pool: ArenaPool, memory: Reservation, slotBytes: Int, kept: KeptMemory, scratch: KeptMemory,
+        configuration: ServingConfiguration
     ) {
         self.optimizer = optimizer
         self.facts = facts
@@ -72,6 +74,7 @@ struct ModelState: @unchecked Sendable {
         self.version = 1
         self.history = VersionHistory(version: 1, step: optimizer.step)
         self.arena = arena
+        self.averages = averages
         self.ledger = WorkerLedger(configuration)
         self.keys = KeyLedger(configuration)
         self.pool = pool
@@ -168,6 +171,7 @@ struct ModelState: @unchecked Sendable {
             let changed = try reconfigured(with: settings, isOwed: true)
             if changed.plan.definition == optimizer.plan.definition { break }
             optimizer = changed
+            averages.follow(changed.plan.averages)
             // A logged change is applied even if the budget is used up.
             addedSlots = nil
             addedSlots = pool.budget.owe(added)
@@ -230,7 +234,10 @@ struct ModelState: @unchecked Sendable {
         let step = report.applied ? before + 1 : before
         invariant(optimizer.step == step, "4: step \(optimizer.step), not \(step)")
         if report.applied { areModest = report.areModest }
-        if report.applied { replaceArena(with: next, written: written) }
+        if report.applied {
+            replaceArena(with: next, written: written)
+            averages.takeIn(next, at: step, facts.layout)
+        }
         if report.learningRates != latestRates {
             latestRates = report.learningRates
             latestRatesMemory = RatesMemory(latestRates, pool.budget)
@@ -265,7 +272,10 @@ struct ModelState: @unchecked Sendable {
     private mutating func restoring(_ restoration: Restoration) throws(ServingError) {
         try check(restoration)
         try optimizer.adopt(restoration.optimizer)
-        if let arena = restoration.arena { replaceArena(with: arena, written: nil) }
+        if let arena = restoration.arena {
+            replaceArena(with: arena, written: nil)
+            averages.restore(restoration.optimizer.averages)
+        }
         (divergence, areSlotsSpoiled) = (nil, false)
         version += 1
         history.noteReturn(version: version, step: optimizer.step, source: restoration.version)

@@ -6,11 +6,11 @@ import Optimizers
 public struct Restoration: Sendable {
     /// The parameters' values in update order; nil to keep the current ones.
     var arena: Arena?
-    /// Step, slots and scalars.
+    /// Step, slots, scalars and averages; averages only together with values.
     var optimizer: OptimizerState
     /// The version of that state; nil in records of earlier releases.
     var version: Int?
-    /// The budget's loan for the slots until they have been copied into the model.
+    /// The budget's loan for the slots and averages until they have been copied into the model.
     var memory: Reservation?
 }
 
@@ -26,10 +26,10 @@ extension Restoration {
     /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`, `noMemory`.
     init(reading source: ImageSource, into pool: ArenaPool) throws {
         let (head, floats) = try source.head()
-        let slots = head.optimizer.slots.map(\.buffer)
-        let bytes = slots.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }
+        let buffers = head.optimizer.buffers
+        let bytes = buffers.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }
         let (memory, arena) = (try pool.budget.reserve(bytes), try pool.take())
-        try source.floats(into: [arena.buffer] + slots, at: floats)
+        try source.floats(into: [arena.buffer] + buffers, at: floats)
         self.init(arena: arena, optimizer: head.optimizer, version: head.version, memory: memory)
     }
 }

@@ -37,10 +37,11 @@ struct ModelAssembly {
     ) throws(ServingError) -> ModelState {
         let definition = source.definition
         let former: OptimizerState? = if case .state(_, let state) = source { state } else { nil }
-        let state = try state(
+        var state = try state(
             name, uid, definition.settings, definition.parameters.map(\.definition), from: former, mustStep: mustStep,
             try source.fingerprint(catalogue))
         try fill(state.arena, with: definition, layout: state.layout)
+        state.averages.restore(former?.averages ?? [])
         return state
     }
 
@@ -62,7 +63,9 @@ struct ModelAssembly {
         let (head, floats) = try source.head()
         var state = try state(
             head.name, head.uid, head.settings, head.parameters, from: head.optimizer, head.fingerprint)
-        try source.floats(into: [state.arena.buffer] + state.optimizer.slots.map(\.buffer), at: floats)
+        let averages = state.averages.adopt(head.optimizer.averages)
+        try source.floats(
+            into: [state.arena.buffer] + state.optimizer.slots.map(\.buffer) + averages, at: floats)
         state.adopt(head)
         return state
     }
@@ -70,9 +73,9 @@ struct ModelAssembly {
     /// The tensors of an image in the order of their values.
     func tensors(of head: ImageHead) throws(JournalError) -> [CheckpointFile.Tensor] {
         do throws(OptimizerError) {
-            return try catalogue.stateForm(definition: head.settings, parameters: head.parameters).tensors.map {
-                CheckpointFile.Tensor(name: $0.name, shape: $0.shape)
-            }
+            let form = try catalogue.stateForm(
+                definition: head.settings, parameters: head.parameters, averages: head.optimizer.averages)
+            return form.tensors.map { CheckpointFile.Tensor(name: $0.name, shape: $0.shape) }
         } catch {
             throw .corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
         }
@@ -108,7 +111,8 @@ struct ModelAssembly {
         if let former { try optimizer.adopt(former) }
         return ModelState(
             facts: ModelFacts(name: name, uid: uid, plan: optimizer.plan), fingerprint: try fingerprint(),
-            optimizer: optimizer, arena: arena, pool: pool, memory: memory, slotBytes: size.slots, kept: kept,
+            optimizer: optimizer, arena: arena, averages: try ModelAverages(optimizer.plan.averages, pool), pool: pool,
+            memory: memory, slotBytes: size.slots, kept: kept,
             scratch: KeptMemory(budget), configuration: configuration)
     }
 

@@ -50,7 +50,7 @@ extension OptimizerState {
         var head = ByteWriter()
         head.write(self)
         head.bytes.withUnsafeBytes { builder.add($0) }
-        for slot in slots { builder.add(UnsafeRawBufferPointer(slot.buffer[0..<slot.buffer.count])) }
+        for buffer in buffers { builder.add(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
         return builder.fingerprint
     }
 }

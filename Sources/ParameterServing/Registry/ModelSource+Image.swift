@@ -8,7 +8,8 @@ extension ModelSource {
     /// A tensor of a file: its shape and its values.
     public typealias FileTensor = (shape: [Int], values: Floats)
 
-    /// Reads the head of an image and takes its values from `tensors`: parameters by name, slots as `PARAMETER#SLOT`.
+    /// Reads the head of an image and takes its values from `tensors`: parameters by name, slots as `PARAMETER#SLOT`,
+    /// averages as `PARAMETER#average.KIND`.
     ///
     /// - Throws: `invalid` for a head that cannot be read, for missing or unknown tensors or wrong shapes, and for
     ///   numbers that are invalid in a state; `noMemory`.
@@ -17,7 +18,14 @@ extension ModelSource {
         let head = try Self.head(image, floatBytes: bytes)
         try Self.check(tensors, head, catalogue)
         let state = head.optimizer
-        for slot in state.slots { try Self.fill(slot, head.parameters, tensors) }
+        for slot in state.slots {
+            try Self.fill(slot.buffer, "slot `\(slot.name)`", head.parameters, tensors) { Name("\($0)#\(slot.name)") }
+        }
+        for average in state.averages {
+            try Self.fill(average.buffer, "average `\(average.kind.name)`", head.parameters, tensors) {
+                AverageMemory.name(of: $0, in: average.kind)
+            }
+        }
         let parameters = head.parameters.compactMap { definition in
             tensors[definition.name].map { InitialParameter(definition: definition, value: .values($0.values)) }
         }
@@ -42,7 +50,8 @@ extension ModelSource {
         _ tensors: [Name: FileTensor], _ head: ImageHead, _ catalogue: Catalogue
     ) throws(ServingError) {
         try wrapping { () throws(OptimizerError) in
-            let form = try catalogue.stateForm(definition: head.settings, parameters: head.parameters)
+            let form = try catalogue.stateForm(
+                definition: head.settings, parameters: head.parameters, averages: head.optimizer.averages)
             for tensor in form.tensors { try check(tensors[tensor.name], tensor) }
             try form.check(head.optimizer.parameterScalars)
             let known = Set(form.tensors.map(\.name))
@@ -59,19 +68,20 @@ extension ModelSource {
         try wanted.check(found.values.values)
     }
 
-    /// A slot's values are stored parameter after parameter, without those that lack the slot.
+    /// The values of a slot or an average are stored parameter after parameter, without those that lack the slot.
     private static func fill(
-        _ slot: OptimizerState.SlotMemory, _ parameters: [ParameterDefinition], _ tensors: [Name: FileTensor]
+        _ buffer: FloatBuffer, _ what: String, _ parameters: [ParameterDefinition], _ tensors: [Name: FileTensor],
+        _ name: (Name) -> Name
     ) throws(ServingError) {
         var offset = 0
         for parameter in parameters {
-            guard let floats = tensors[Name("\(parameter.name)#\(slot.name)")]?.values else { continue }
-            guard floats.values.count <= slot.buffer.count - offset else { break }
-            _ = slot.buffer[offset..<offset + floats.values.count].update(fromContentsOf: floats.values)
+            guard let floats = tensors[name(parameter.name)]?.values else { continue }
+            guard floats.values.count <= buffer.count - offset else { break }
+            _ = buffer[offset..<offset + floats.values.count].update(fromContentsOf: floats.values)
             offset += floats.values.count
         }
-        guard offset == slot.buffer.count else {
-            throw ServingError(complaint("", "the values of slot `\(slot.name)` in the file do not match its shape"))
+        guard offset == buffer.count else {
+            throw ServingError(complaint("", "the values of \(what) in the file do not match its shape"))
         }
     }
 

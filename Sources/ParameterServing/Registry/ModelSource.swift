@@ -29,7 +29,7 @@ public enum ModelSource: Sendable {
             for source in values { builder.add(UnsafeRawBufferPointer(source.values)) }
             head.write(state)
             head.bytes.withUnsafeBytes { builder.add($0) }
-            for slot in state.slots { builder.add(UnsafeRawBufferPointer(slot.buffer[0..<slot.buffer.count])) }
+            for buffer in state.buffers { builder.add(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
             return builder.fingerprint
         }
     }
@@ -64,9 +64,7 @@ public enum ModelSource: Sendable {
             kind = .createFromImage
             head.write(state)
             floats = Self.write(definition, to: &head)
-            floats += state.slots.map {
-                Bytes(UnsafeRawBufferPointer($0.buffer[0..<$0.buffer.count]), owner: $0.buffer)
-            }
+            floats += state.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
         }
         let payload = [Bytes(copying: head.bytes)] + floats + RecordTail(key: key).bytes
         return Record(type: kind.rawValue, model: model.facts.uid.number, payload: payload)
@@ -93,9 +91,7 @@ struct CreationRecord {
             kind == .createFromImage ? try reader.readOptimizerState(slotBytes: reader.bytesLeft) : nil
         try reader.skipPadding(to: 8)
         let definition = try ModelDefinition(reading: &reader)
-        for slot in state?.slots ?? [] {
-            try reader.readRawFloats(into: slot.buffer.base, count: slot.buffer.count)
-        }
+        for buffer in state?.buffers ?? [] { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
         source = state.map { .state(definition, $0) } ?? .definition(definition)
         key = try RecordTail(reading: &reader).key
     }

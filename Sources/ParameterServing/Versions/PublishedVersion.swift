@@ -15,6 +15,8 @@ public final class PublishedVersion: Sendable {
     public let step: Int
     /// All parameters in update order.
     public let arena: Arena
+    /// The averages of the parameters, in the order of `Average.Kind`.
+    public let averages: [PublishedAverage]
     /// Layout, rates and definition of this version.
     public let facts: ModelFacts
     /// The factor that gradients must be multiplied by.
@@ -22,23 +24,28 @@ public final class PublishedVersion: Sendable {
     /// The answers made from this version.
     public let encodings = EncodingCache()
 
-    init(uid: ModelUID, version: Int, step: Int, arena: Arena, facts: ModelFacts, lossScale: Double) {
+    init(
+        uid: ModelUID, version: Int, step: Int, arena: Arena, averages: [PublishedAverage] = [], facts: ModelFacts,
+        lossScale: Double
+    ) {
         self.uid = uid
         self.version = version
         self.step = step
         self.arena = arena
+        self.averages = averages
         self.facts = facts
         self.lossScale = lossScale
     }
 
     /// The current facts under the number of an earlier version that is no longer kept.
     public func told(at version: Int, step: Int) -> PublishedVersion {
-        PublishedVersion(uid: uid, version: version, step: step, arena: arena, facts: facts, lossScale: lossScale)
+        PublishedVersion(
+            uid: uid, version: version, step: step, arena: arena, averages: averages, facts: facts, lossScale: lossScale
+        )
     }
 
     /// The values of the parameter at `index` in update order.
     public func values(at index: Int) -> UnsafeBufferPointer<Float> {
-        let range = facts.layout.parameters[index].range
-        return UnsafeBufferPointer(start: arena.buffer.base + range.lowerBound, count: range.count)
+        UnsafeBufferPointer(arena.buffer[facts.layout.parameters[index].range])
     }
 }

@@ -122,6 +122,7 @@ class Model(Rates, Saving):
         names: str | Sequence[str] = (),
         group: str | None = None,
         dtype: Any = None,
+        average: str | None = None,
     ) -> Snapshot | None:
         """One consistent version of the parameters, in arrays that the caller owns.
 
@@ -129,9 +130,10 @@ class Model(Rates, Saving):
         with `min_step`, until that many updates are done. Returns None at the timeout, even if a proxy cuts the wait.
         Raises CursorUnknown if `since` belongs to an earlier model of this name. Without the two, an unchanged model
         costs one small answer. `names` are globs; `dtype` is the type of transfer: float16 arrives as such, bfloat16
-        as float32.
+        as float32. `average`, "ema" or "swa", pulls an average that the model keeps instead of the parameters; raises
+        Conflict before its first update.
         """
-        selection = Selection(names, group, dtype)
+        selection = Selection(names, group, dtype, average)
         conditions = [("since", _since(since)), ("min_step", min_step)]
         conditions = [(name, value) for name, value in conditions if value is not None]
         if wait and not conditions:
@@ -150,9 +152,16 @@ class Model(Rates, Saving):
             self._keep(selection.key, answer)
         return pulled
 
-    def latest(self, *, names: str | Sequence[str] = (), group: str | None = None, dtype: Any = None) -> Snapshot:
+    def latest(
+        self,
+        *,
+        names: str | Sequence[str] = (),
+        group: str | None = None,
+        dtype: Any = None,
+        average: str | None = None,
+    ) -> Snapshot:
         """The current parameters: `pull()` for type checkers."""
-        pulled = self.pull(names=names, group=group, dtype=dtype)
+        pulled = self.pull(names=names, group=group, dtype=dtype, average=average)
         assert pulled is not None
         return pulled
 

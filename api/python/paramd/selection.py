@@ -1,4 +1,4 @@
-"""The parameters of a pull, and their type."""
+"""The parameters of a pull, or an average of them, and their type."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ _TYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "F32": "F32", 
 
 
 class Selection:
-    """Globs of names, a group, a type: the same for every pull of one loop."""
+    """Globs of names, a group, a type, an average: the same for every pull of one loop."""
 
-    def __init__(self, names: str | Sequence[str], group: str | None, dtype: Any) -> None:
+    def __init__(self, names: str | Sequence[str], group: str | None, dtype: Any, average: str | None = None) -> None:
         self._globs = [names] if isinstance(names, str) else list(names)
         self.query: list[tuple[str, object]] = [("name", glob) for glob in self._globs]
         self.query += [("group", group)] if group is not None else []
         self.query += [("dtype", _wire_type(dtype))] if dtype is not None else []
+        self.query += [("average", average)] if average is not None else []
         self.key = str(self.query)
 
     def check(self, model: str, found: Iterable[str]) -> None:

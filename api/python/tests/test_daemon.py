@@ -105,6 +105,20 @@ def test_weight_decay(client: Client) -> None:
     model.delete()
 
 
+def test_average(client: Client) -> None:
+    """Pulled like the parameters, with its own cache; Conflict before its first update."""
+    model = client.model("averaged")
+    model.create({"w": [0]}, "sgd", learning_rate=1, averages={"ema": {"decay": 0.5}})
+    with pytest.raises(Conflict):
+        model.pull(average="ema")
+    for _ in range(3):
+        model.push({"w": [-1]})
+    for _ in range(2):
+        assert model.latest(average="ema")["w"].tolist() == [2.25]
+        assert model.latest()["w"].tolist() == [3]
+    model.delete()
+
+
 def test_groups_and_patch(client: Client) -> None:
     """As the framework's parameter groups."""
     model = client.model("groups")
