@@ -2,9 +2,10 @@
 
 /// The result of an update that is not applied, stage by stage.
 public struct DryRun: Sendable {
-    /// A stage of the pipeline, named as in the seed, with the gradients after it.
+    /// A stage of the pipeline, named as in MindSpore, with the gradients after it.
     public struct Stage: Sendable {
-        /// "flatten_gradients", "decay_weight", "gradients_centralization", "scale_grad".
+        /// "flatten_gradients", "decay_weight", "gradients_centralization", "scale_grad"; "clip_by_global_norm" or
+        /// "clip_by_value" where the definition clips.
         public let name: String
         /// The gradients after the stage, in update order.
         public let gradients: [Values]
@@ -51,7 +52,7 @@ extension ModelOptimizer {
         var scratch = try gradients.copy(layout: plan.layout)
         let report = try trial.update(&scratch, from: current, to: next.base)
         let updates = report.applied ? changes(gradients, from: current, to: next) : []
-        let stages = showingStages ? stages(of: try gradients.copy(layout: plan.layout), from: current) : []
+        let stages = showingStages ? try stages(of: gradients.copy(layout: plan.layout), from: current) : []
         return DryRun(stages: stages, updates: updates, report: report)
     }
 
@@ -67,14 +68,15 @@ extension ModelOptimizer {
             + updateBytes(gradients, areModest: false)
     }
 
-    /// The number of values that a dry run returns: the update, and the gradients after each of four stages.
+    /// The number of values that a dry run returns: the update, and the gradients after each stage: four, and one more
+    /// if the definition clips.
     public func valuesTold(by gradients: Gradients, showingStages: Bool) -> Int {
         let dense = plan.layout.parameters.indices.reduce(0) {
             $0 + (gradients.isDense[$1] ? plan.layout.parameters[$1].range.count : 0)
         }
         let sparse = gradients.sparse.reduce(0) { $0 + $1.value.values.count }
         let updated = gradients.sparse.reduce(dense) { $0 + plan.layout.parameters[$1.key].range.count }
-        return updated + (showingStages ? 4 * (dense + sparse) : 0)
+        return updated + (showingStages ? (plan.clip == nil ? 4 : 5) * (dense + sparse) : 0)
     }
 
     private func changes(_ gradients: Gradients, from current: UnsafePointer<Float>, to next: FloatBuffer)
@@ -87,19 +89,33 @@ extension ModelOptimizer {
         }
     }
 
-    /// Runs the stages one by one on a copy of the gradients, which they change in place.
-    private func stages(of gradients: Gradients, from current: UnsafePointer<Float>) -> [DryRun.Stage] {
-        let pass = UpdatePass(plan, rules, state, gradients, from: current, to: gradients.dense.base, rates: [])
-        pass.unscaleFirst(pass.tensors(of: gradients))
-        let steps: [(String, ([Tensor]) -> [Tensor])] = [
-            ("flatten_gradients", pass.flattenGradients), ("decay_weight", pass.decayWeight),
-            ("gradients_centralization", pass.gradientsCentralization), ("scale_grad", pass.scaleGrad),
-        ]
-        var tensors = pass.tensors(of: gradients)
-        return steps.map { name, stage in
-            tensors = stage(tensors)
-            let values = tensors.map { DryRun.Values(index: $0.index, values: Array($0.values), rows: $0.rows) }
-            return DryRun.Stage(name: name, gradients: values)
+    /// Runs the stages one by one on a copy of the gradients, which they change in place, in the order of an update.
+    private func stages(
+        of gradients: Gradients, from current: UnsafePointer<Float>
+    ) throws(OptimizerError) -> [DryRun.Stage] {
+        var (gradients, stages) = (gradients, [DryRun.Stage]())
+        func pass() -> UpdatePass {
+            UpdatePass(plan, rules, state, gradients, from: current, to: gradients.dense.base, rates: [])
         }
+        func note(_ name: String, _ stage: (UpdatePass) -> ([Tensor]) -> [Tensor]) {
+            let pass = pass()
+            let values = stage(pass)(pass.tensors(of: gradients)).map {
+                DryRun.Values(index: $0.index, values: Array($0.values), rows: $0.rows)
+            }
+            stages.append(DryRun.Stage(name: name, gradients: values))
+        }
+        if plan.unscalesFirst {
+            note("flatten_gradients", UpdatePass.flattenGradients)
+            unscale(&gradients)
+            note("scale_grad", UpdatePass.flattenGradients)
+            _ = try clip(&gradients)
+            if let clip = plan.clip { note(clip.stage, UpdatePass.flattenGradients) }
+        }
+        pass().unscaleFirst(pass().tensors(of: gradients))
+        if !plan.unscalesFirst { note("flatten_gradients", UpdatePass.flattenGradients) }
+        note("decay_weight", UpdatePass.decayWeight)
+        note("gradients_centralization", UpdatePass.gradientsCentralization)
+        if !plan.unscalesFirst { note("scale_grad", UpdatePass.scaleGrad) }
+        return stages
     }
 }

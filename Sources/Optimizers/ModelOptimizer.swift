@@ -57,8 +57,8 @@ public final class ModelOptimizer {
     ///     slots; nil checks them again. Saves a copy of the slots.
     ///   - keepsSlots: Whether a refused update leaves the slots unchanged, and one that makes a slot non-finite is
     ///     refused too. Without it, an update behaves as in the logs of the first releases.
-    ///   - counting: Called with the bytes that the update needs in addition to its arguments, before it takes them;
-    ///     not called if it needs none.
+    ///   - counting: Called with the bytes that the update needs in addition to its arguments, before it takes them,
+    ///     and once more if it needs more; not called if it needs none.
     /// - Returns: The report. A skipped overflow changes only the loss scale; `next` is then untouched.
     /// - Throws: `.learningRateExhausted`, `.stepsUsedUp`, `.nonFiniteGradient`, `.lossScaleStuck`, `.invalid`,
     ///   `.diverged`: nothing changed, and `next` must not be published. Without `keepsSlots`, `.diverged` leaves slots
@@ -70,11 +70,15 @@ public final class ModelOptimizer {
         let rates = try plan.learningRate(at: step)
         try check(gradients)
         guard gradients.isFinite else { return try skip(gradients, rates: rates) }
+        let sortBytes = clipBytes(gradients) + gradients.orderBytes
+        if plan.clip != nil, sortBytes > 0 { counting(sortBytes) }
+        let norm = try clip(&gradients)
+        guard norm?.isFinite != false else { return try skip(gradients, rates: rates) }
         var pass = UpdatePass(plan, rules, state, gradients, from: current, to: next, rates: rates, held: held)
         let isBounded =
             !goesByStages && (areModest ?? pass.isModest(current)) && pass.staysFinite(with: gradients)
         let keeps = keepsSlots && !isBounded
-        let bytes = gradients.orderBytes + (keeps ? keptBytes(gradients) : 0)
+        let bytes = sortBytes + (keeps ? keptBytes(gradients) : 0)
         if bytes > 0 { counting(bytes) }
         let kept = keeps ? KeptSlots(pass.slots, of: plan.layout, touchedBy: gradients, in: room) : nil
         do throws(OptimizerError) {
@@ -91,6 +95,7 @@ public final class ModelOptimizer {
         invariant(pass.state.step == step + 1 && pass.state.slots.count == plan.slots.count, "an update is one step")
         state = pass.state
         var report = pass.report(rates: rates)
+        if plan.clip != nil { report.noteClipping(from: norm) }
         report.areModest = isBounded ? pass.sums.large == 0 : keepsSlots && pass.isModest(next)
         return report
     }
@@ -102,7 +107,8 @@ public final class ModelOptimizer {
     ///
     /// - Parameter areModest: As for `update`.
     public func updateBytes(_ gradients: Gradients, areModest: Bool?) -> Int {
-        gradients.orderBytes + (mayCopySlots || areModest == false ? keptBytes(gradients) : 0)
+        clipBytes(gradients) + gradients.orderBytes
+            + (mayCopySlots || areModest == false ? keptBytes(gradients) : 0)
     }
 
     /// Reserves the memory that an update needs in addition to its arguments, as far as it is predictable.

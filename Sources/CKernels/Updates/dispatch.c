@@ -65,6 +65,8 @@ void pk_add(pk_isa isa, float *target, const float *source, size_t count) { tabl
 
 void pk_scale(pk_isa isa, float *target, float factor, size_t count) { tables[isa]->scale(target, factor, count); }
 
+void pk_clamp(pk_isa isa, float *values, float most, size_t count) { tables[isa]->clamp(values, most, count); }
+
 void pk_combine(
     pk_isa isa, const pk_source *sources, size_t number, double bound, double divisor, float *target, size_t count) {
     tables[isa]->combine(sources, number, bound, divisor, target, count);
@@ -77,4 +79,14 @@ void pk_lerp(pk_isa isa, const float *from, const float *to, float weight, float
 void pk_running_mean(
     pk_isa isa, const float *average, const float *weights, float number, float *next, size_t count) {
     tables[isa]->running_mean(average, weights, number, next, count);
+}
+
+void pk_trimmed_mean(
+    pk_isa isa, const pk_source *sources, size_t number, double bound, size_t cut, double *scratch, float *target,
+    size_t count) {
+    tables[isa]->trimmed_mean(sources, number, bound, cut, scratch, target, count);
+}
+
+double pk_squared_distance(pk_isa isa, const pk_source *a, const pk_source *b, double bound, size_t count) {
+    return tables[isa]->squared_distance(a, b, bound, count);
 }

@@ -15,9 +15,12 @@ typedef struct pk_table {
     void (*adafactor_matrix)(float *, size_t, size_t, float *, float *, float, float, double *);
     void (*add)(float *, const float *, size_t);
     void (*scale)(float *, float, size_t);
+    void (*clamp)(float *, float, size_t);
     void (*combine)(const pk_source *, size_t, double, double, float *, size_t);
     void (*lerp)(const float *, const float *, float, float *, size_t);
     void (*running_mean)(const float *, const float *, float, float *, size_t);
+    void (*trimmed_mean)(const pk_source *, size_t, double, size_t, double *, float *, size_t);
+    double (*squared_distance)(const pk_source *, const pk_source *, double, size_t);
 } pk_table;
 
 extern const pk_table pk_baseline;

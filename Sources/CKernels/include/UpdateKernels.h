@@ -127,6 +127,8 @@ void pk_adafactor_matrix(
     double *sums);
 /// target += source.
 void pk_add(pk_isa isa, float *target, const float *source, size_t count);
+/// Bounds every magnitude: min(max(value, -most), most).
+void pk_clamp(pk_isa isa, float *values, float most, size_t count);
 /// target *= factor.
 void pk_scale(pk_isa isa, float *target, float factor, size_t count);
 /// next = from + (to - from) * weight; the difference may exceed float32. `next` may overlap neither of the others.

@@ -19,6 +19,8 @@ public struct Gradients: Sendable {
     public var isFinite: Bool
     /// Whether they have been divided by the loss scale, as a reduction does; pushes arrive multiplied by it.
     public var isUnscaled = false
+    /// Whether they have been clipped, in place or before their reduction; then they are unscaled, too.
+    public var isClipped = false
 
     /// Makes gradients for a layout, with none present.
     public init(dense: FloatBuffer, parameterCount: Int) {
@@ -34,12 +36,18 @@ public struct Gradients: Sendable {
     /// Whether the parameter has a gradient.
     func has(_ parameter: Int) -> Bool { isDense[parameter] || sparse[parameter] != nil }
 
-    /// Multiplies every value by a factor from 0 to 1, in place; finite gradients stay finite.
+    /// Multiplies every value by a factor, in place; with one from 0 to 1, finite gradients stay finite.
     public func scale(by factor: Float, in layout: ArenaLayout) {
-        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
-            VectorMath.scale(dense.base + parameter.range.lowerBound, by: factor, count: parameter.range.count)
+        forEachPart(in: layout) { VectorMath.scale($0, by: factor, count: $1) }
+    }
+
+    /// Calls `body` with the values of each gradient and their number, in update order.
+    func forEachPart(in layout: ArenaLayout, _ body: (UnsafeMutablePointer<Float>, Int) -> Void) {
+        for (index, parameter) in layout.parameters.enumerated() {
+            if isDense[index] { body(dense.base + parameter.range.lowerBound, parameter.range.count) }
+            guard let rows = sparse[index] else { continue }
+            body(rows.values.base, rows.indices.count * parameter.shape.rowCount)
         }
-        for rows in sparse.values { VectorMath.scale(rows.values.base, by: factor, count: rows.values.count) }
     }
 
     /// A copy of the gradients.
@@ -108,6 +116,11 @@ public enum VectorMath {
     /// values *= factor, value by value.
     public static func scale(_ values: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
         pk_scale(isa, values, factor, count)
+    }
+
+    /// Bounds every magnitude: min(max(value, -most), most), value by value.
+    static func clamp(_ values: UnsafeMutablePointer<Float>, to most: Float, count: Int) {
+        pk_clamp(isa, values, most, count)
     }
 
     /// The sum of squares, in double; the same bits on every machine.

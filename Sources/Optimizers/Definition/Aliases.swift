@@ -17,6 +17,8 @@ enum Aliases {
         "weights": ["parameters", "params"], "params": ["parameters"], "parameters": ["params"],
         "statedict": ["parameters"], "model": ["parameters"], "opt": ["optimizer"], "paramgroups": ["groups"],
         "workerid": ["worker"], "rank": ["worker"], "sequence": ["seq"], "batchsize": ["num_examples"],
+        "gradclip": ["clip"], "clipgrad": ["clip"], "clipgradnorm": ["clip"], "maxgradnorm": ["clip"],
+        "clipnorm": ["clip"], "maxnorm": ["global_norm"], "clipvalue": ["value"],
         "centralize": ["grad_centralization"], "lossscaler": ["loss_scaling"],
         // Paths below a model.
         "push": ["gradients"], "update": ["gradients"], "train": ["gradients"], "pull": ["parameters"],

@@ -45,7 +45,7 @@ private struct CanonicalForm {
                 SettingValue.Entry(key: "on_nonfinite", value: .string(plan.onNonFinite.rawValue)),
                 SettingValue.Entry(key: "unique", value: .boolean(plan.unique)),
                 SettingValue.Entry(key: "step", value: .integer(plan.step)),
-            ]).setting("averages", to: averages)
+            ]).setting("averages", to: averages).setting("clip", to: plan.clip?.canonical)
         }
     }
 

@@ -5,8 +5,8 @@ import Names
 
 /// Merge patches of definitions.
 public enum MergePatch {
-    /// Members that a patch replaces whole: merging two schedules would mix their arguments.
-    static let replacedWhole: Set<Name> = ["learning_rate", "lr", "weight_decay", "loss_scaling"]
+    /// Members that a patch replaces whole: merging two schedules would mix their arguments, two clips their bounds.
+    static let replacedWhole: Set<Name> = ["learning_rate", "lr", "weight_decay", "loss_scaling", "clip"]
 
     /// The definition with a patch applied; null resets a member to its default.
     ///

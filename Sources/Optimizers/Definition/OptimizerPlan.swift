@@ -59,10 +59,12 @@ public struct OptimizerPlan: Sendable {
     public let pastEnd: PastEnd
     /// The handling of NaN and infinity in a push.
     public let onNonFinite: NonFinitePolicy
+    /// The bound on gradients; nil if there is none.
+    public let clip: GradientClip?
     /// Whether gradients are unscaled before anything else, and weight decay is added to them as configured.
     ///
-    /// True if they are reduced: gradients of several workers must have one scale before they are compared.
-    /// Otherwise weight decay times the loss scale is added and the sum is unscaled, as in MindSpore.
+    /// True if they are clipped or reduced: bounds hold for gradients without a scale. Otherwise weight decay times the
+    /// loss scale is added and the sum is unscaled, as in MindSpore.
     public let unscalesFirst: Bool
     /// Whether duplicate rows are summed before the update.
     public let unique: Bool
@@ -86,8 +88,8 @@ public struct OptimizerPlan: Sendable {
     init(
         definition: SettingValue, subjects: OptimizerSubjects, layout: ArenaLayout, groups: [GroupPlan],
         hasDynamicRate: Bool, groupHyperparameters: [SettingReader], isGrouped: Bool, lossScale: Double,
-        lossScaling: LossScaling?, pastEnd: PastEnd, onNonFinite: NonFinitePolicy, unscalesFirst: Bool, unique: Bool,
-        step: Int, warnings: [String], catalogue: Catalogue
+        lossScaling: LossScaling?, pastEnd: PastEnd, onNonFinite: NonFinitePolicy, clip: GradientClip?,
+        isReduced: Bool, unique: Bool, step: Int, warnings: [String], catalogue: Catalogue
     ) {
         self.definition = definition
         (rules, ruleOfGroup) = (subjects.all.map(PlannedRule.init), subjects.placeOfGroup)
@@ -96,8 +98,8 @@ public struct OptimizerPlan: Sendable {
         (self.layout, self.groups, self.hasDynamicRate) = (layout, groups, hasDynamicRate)
         (self.groupHyperparameters, self.isGrouped) = (groupHyperparameters, isGrouped)
         (self.lossScale, self.lossScaling, self.pastEnd) = (lossScale, lossScaling, pastEnd)
-        (self.onNonFinite, self.unscalesFirst, self.unique) = (onNonFinite, unscalesFirst, unique)
-        self.step = step
+        (self.onNonFinite, self.clip, unscalesFirst) = (onNonFinite, clip, clip != nil || isReduced)
+        (self.unique, self.step) = (unique, step)
         (self.warnings, self.catalogue) = (warnings, catalogue)
     }
 }

@@ -11,7 +11,7 @@ struct PlanBuilder {
 
     static let keys: [Name] = [
         "optimizer", "learning_rate", "weight_decay", "loss_scale", "loss_scaling", "groups", "default_group",
-        "centralization_rule", "target", "unique", "past_end", "on_nonfinite", "step", "averages",
+        "centralization_rule", "target", "unique", "past_end", "on_nonfinite", "step", "averages", "clip",
     ]
 
     func build() throws(OptimizerError) -> OptimizerPlan {
@@ -46,7 +46,7 @@ struct PlanBuilder {
             isGrouped: top.has("groups"), lossScale: lossScale, lossScaling: lossScaling,
             pastEnd: try top.choice("past_end", default: .error),
             onNonFinite: try top.choice("on_nonfinite", default: .reject),
-            unscalesFirst: Reduction.isUsed(by: top.raw("consistency")),
+            clip: try readClip(top), isReduced: Reduction.isUsed(by: top.raw("consistency")),
             unique: try top.boolean("unique", default: true),
             step: try readStep(top), warnings: membership.warnings,
             catalogue: catalogue)
@@ -135,6 +135,11 @@ struct PlanBuilder {
         let addsDefault = try top.boolean("default_group", default: false)
         guard let setting = top.raw("groups") else { return reader.ungrouped() }
         return try reader.read(setting, addsDefault: addsDefault)
+    }
+
+    private func readClip(_ top: SettingReader) throws(OptimizerError) -> GradientClip? {
+        guard let setting = top.raw("clip") else { return nil }
+        return try GradientClip(setting, pointer: "/clip")
     }
 
     /// `target` names the device of the update; paramd has only the CPU.

@@ -1,4 +1,5 @@
-// How the gradients of a round become the gradients of one update.
+// How the gradients of a round become the gradients of one update: the rules and their arguments. `Combination` runs
+// them.
 
 import CKernels
 
@@ -12,6 +13,16 @@ public enum Reduction: Sendable, Equatable {
     case sum
     /// sum(weight g) / sum(weight), with the numbers of examples as weights.
     case weighted
+    /// The median of each value; of an even number, the mean of the two in the middle.
+    case median
+    /// The mean of each value without the floor(trim n) smallest and as many of the largest.
+    case trimmedMean(trim: Double)
+    /// The contribution with the smallest sum of squared distances to its n - byzantine - 2 nearest neighbours; the
+    /// first in order if several have it.
+    ///
+    /// Its guarantee holds for n >= 2 byzantine + 3; with fewer, at least one neighbour counts. Source: Blanchard, El
+    /// Mhamdi, Guerraoui, Stainer: Machine Learning with Adversaries, NeurIPS 2017.
+    case krum(byzantine: Int)
 
     /// Whether a `consistency` collects pushes in rounds, which have a reduction.
     static func isUsed(by consistency: SettingValue?) -> Bool {
@@ -20,7 +31,7 @@ public enum Reduction: Sendable, Equatable {
 
     /// Reduces the gradients of a round, in the order given: the same order gives the same bits.
     ///
-    ///     result = reduce(g * float32(1 / scale))
+    ///     result = reduce(clip(g * float32(1 / scale)))
     ///
     /// Computed in double and rounded to float32 once. Rows that all contributions send as sparse stay sparse: the
     /// union of their rows, ascending. A parameter that one contribution sends as a whole becomes dense.
@@ -28,30 +39,17 @@ public enum Reduction: Sendable, Equatable {
     /// - Parameters:
     ///   - contributions: The pushes of the round, in an order that does not depend on their arrival.
     ///   - scale: The loss scale that the gradients were multiplied by; 1 for none.
+    ///   - clip: The bound on gradients, which is applied here if it holds for each worker.
     ///   - arena: Takes the dense gradients of the result; must not be the memory of a contribution.
     ///   - layout: The layout of all gradients.
     /// - Returns: Unscaled gradients; not finite if a contribution is not, or if the result exceeds float32.
     /// - Throws: `.noMemory` for sparse rows; `combinedBytes` is the most that they need.
     public func combine(
-        _ contributions: [Contribution], scale: Double, into arena: FloatBuffer, layout: ArenaLayout
+        _ contributions: [Contribution], scale: Double, clip: GradientClip? = nil, into arena: FloatBuffer,
+        layout: ArenaLayout
     ) throws(OptimizerError) -> Gradients {
-        var combined = Gradients(dense: arena, parameterCount: layout.parameters.count)
-        combined.isUnscaled = true
-        let unscale = Double(Float(1 / scale))
-        var sources = contributions.map { pk_source(values: nil, factor: unscale, weight: weight(of: $0)) }
-        let divisor = divisor(contributions)
-        for index in layout.parameters.indices {
-            guard let aligned = try AlignedGradients(index, of: contributions, in: layout) else { continue }
-            let target = try combined.place(for: aligned, of: index, in: layout)
-            aligned.forEachStretch { values, range in
-                for worker in values.indices { sources[worker].values = values[worker] }
-                pk_combine(
-                    VectorMath.isa, sources, sources.count, .infinity, divisor, target + range.lowerBound, range.count)
-            }
-        }
-        combined.isFinite =
-            contributions.allSatisfy(\.gradients.isFinite) && combined.firstNonFinite(in: layout) == nil
-        return combined
+        let combination = try Combination(contributions, by: self, scale: scale, clip: clip, layout: layout)
+        return try combination.reduced(into: arena)
     }
 
     /// The most bytes that `combine` takes in addition to its arguments.
@@ -63,35 +61,5 @@ public enum Reduction: Sendable, Equatable {
                 return sum + 2 * values * MemoryLayout<Float>.stride + sparse.value.indices.count * perEntry
             }
         }
-    }
-
-    private func weight(of contribution: Contribution) -> Double {
-        switch self {
-        case .mean, .sum: 1
-        case .weighted: contribution.weight
-        }
-    }
-
-    private func divisor(_ contributions: [Contribution]) -> Double {
-        switch self {
-        case .mean: Double(contributions.count)
-        case .sum: 1
-        case .weighted: contributions.reduce(0) { $0 + $1.weight }
-        }
-    }
-}
-
-extension Gradients {
-    /// The memory for a parameter's gradient in the shape that the aligned ones give it.
-    fileprivate mutating func place(
-        for aligned: AlignedGradients, of index: Int, in layout: ArenaLayout
-    ) throws(OptimizerError) -> UnsafeMutablePointer<Float> {
-        guard !aligned.isDense else {
-            isDense[index] = true
-            return dense.base + layout.parameters[index].range.lowerBound
-        }
-        let rows = SparseRows(indices: aligned.rows, values: try FloatBuffer(count: aligned.valueCount))
-        sparse[index] = rows
-        return rows.values.base
     }
 }

@@ -6,10 +6,12 @@ public struct UpdateReport: Sendable, Equatable {
     public var applied: Bool
     /// The rate used, per group; nil if a rule computes its own (AdaFactor's relative step).
     public var learningRates: [Float?]
-    /// The Euclidean norm of the gradients as received, unscaled, before weight decay.
+    /// The Euclidean norm of the gradients as received, unscaled, before clipping and weight decay.
     ///
-    /// Sparse rows count as pushed.
+    /// Sparse rows count as pushed; where the definition clips, entries of one row are added first.
     public var gradientNorm: Double
+    /// The norm of the gradients after clipping; nil if the definition does not clip, or nothing was updated.
+    public var clippedGradientNorm: Double?
     /// |w' - w| / |w| over the updated parameters; nil if |w| is 0 or nothing was updated.
     public var updateRatio: Double?
     /// Whether the gradients overflowed.

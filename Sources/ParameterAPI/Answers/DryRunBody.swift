@@ -15,6 +15,7 @@ extension JSONWriter {
         members(of: version)
         values("lr", zip(layout.groups.map(\.name), run.report.learningRates))
         member("grad_norm", run.report.gradientNorm)
+        if let norm = run.report.clippedGradientNorm { member("clipped_grad_norm", norm) }
         member("update_ratio", run.report.updateRatio)
         if run.report.overflow { member("overflow", true) }
         if stages {

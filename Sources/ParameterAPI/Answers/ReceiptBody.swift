@@ -25,6 +25,7 @@ extension JSONWriter {
         member("staleness", receipt.staleness)
         if receipt.isFromLeftBranch { member("branch_left", true) }
         member("grad_norm", receipt.gradientNorm)
+        if let norm = receipt.clippedGradientNorm { member("clipped_grad_norm", norm) }
         member("update_ratio", receipt.updateRatio)
         if receipt.overflow { member("overflow", true) }
         if let scale = receipt.nextLossScale { member("loss_scale", scale) }

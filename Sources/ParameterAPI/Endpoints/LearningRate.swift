@@ -121,9 +121,8 @@ private func answerValues(
             if quantity == "weight_decay" { writer.member("loss_scale", version.lossScale) }
             writer.values(quantity, zip(names, values))
             if quantity == "weight_decay" {
-                let scaled = values.map {
-                    $0.map { min(Float(Double($0) * version.lossScale), .greatestFiniteMagnitude) }
-                }
+                let scale = version.facts.unscalesFirst ? 1 : version.lossScale
+                let scaled = values.map { $0.map { min(Float(Double($0) * scale), .greatestFiniteMagnitude) } }
                 writer.values("scaled_weight_decay", zip(names, scaled))
             }
             writer.endObject()

@@ -7,16 +7,24 @@ import Optimizers
 
 extension ImageHead {
     /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts, format 6 averages to the
-    /// optimizer's state.
+    /// optimizer's state and norms after clipping to receipts.
     ///
     /// Each is used only if it is needed; there is no format 3.
     private func format(_ lists: RatesTable) -> UInt8 {
-        if !optimizer.averages.isEmpty { return 6 }
+        if !optimizer.averages.isEmpty || hasClippedNorms { return 6 }
         if lists.isUseful { return 5 }
         let isOfFormat2 =
             areSlotsSpoiled == (divergence != nil) && forgottenKeys.isEmpty && expired.isEmpty
             && workers.values.allSatisfy { $0.lastSeen == 0 }
         return isOfFormat2 ? 2 : 4
+    }
+
+    /// Whether a receipt has a norm after clipping.
+    private var hasClippedNorms: Bool {
+        workers.values.contains { $0.entries.contains { $0.receipt.clippedGradientNorm != nil } }
+            || keys.contains { entry in
+                if case .receipt(let receipt) = entry.answer { receipt.clippedGradientNorm != nil } else { false }
+            }
     }
 
     /// The rates of all receipts.

@@ -41,6 +41,9 @@ public final class ModelFacts: Sendable {
     /// The weight decay of each group at a step, as configured.
     public func weightDecays(at step: Int) -> [Float] { plan.weightDecay(at: step) }
 
+    /// Whether updates add weight decay as configured, to gradients that have been unscaled.
+    public var unscalesFirst: Bool { plan.unscalesFirst }
+
     /// A group's rate as in the definition: a number, the whole array or the schedule object.
     public func learningRateDefinition(ofGroup group: Int) -> SettingValue {
         plan.groups[group].learningRateSetting

@@ -247,7 +247,7 @@ struct ModelState: @unchecked Sendable {
         return Receipt(
             applied: report.applied, step: optimizer.step, version: version, learningRates: latestRates,
             ratesMemory: latestRatesMemory, staleness: base.staleness, isFromLeftBranch: base.isLeft,
-            gradientNorm: report.gradientNorm,
+            gradientNorm: report.gradientNorm, clippedGradientNorm: report.clippedGradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
             nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap)
     }

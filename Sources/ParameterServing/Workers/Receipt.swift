@@ -17,8 +17,10 @@ public struct Receipt: Sendable, Equatable {
     public var staleness: Int
     /// Whether the gradient was computed on a branch that a restore has abandoned.
     public var isFromLeftBranch = false
-    /// The Euclidean norm of the gradient, unscaled, before decay.
+    /// The Euclidean norm of the gradient, unscaled, before clipping and decay.
     public var gradientNorm: Double
+    /// The norm after clipping; nil if the model does not clip, or the step was skipped.
+    public var clippedGradientNorm: Double?
     /// The norm of the update divided by the norm of the parameters; nil if the latter is 0.
     public var updateRatio: Double?
     /// Whether the gradient overflowed under loss scaling and the step was skipped.

@@ -42,8 +42,10 @@ extension ByteWriter {
     }
 
     mutating func write(_ receipt: Receipt) {
-        // One byte with two flags, so that a receipt without the second looks as in format 1.
-        write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0))
+        // One byte with flags, so that a receipt with the first alone looks as in format 1; the third is in images since
+        // format 6.
+        let clipped = receipt.clippedGradientNorm
+        write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0) | (clipped == nil ? 0 : 4))
         write(receipt.step)
         write(receipt.version)
         write(rates: receipt.learningRates)
@@ -53,6 +55,7 @@ extension ByteWriter {
         write(receipt.overflow)
         write(optional: receipt.nextLossScale) { $0.write($1) }
         write(receipt.gap)
+        if let clipped { write(clipped) }
     }
 
     /// Writes the number of a list if the table has it; otherwise the list itself, after -1 if there is a table.
@@ -119,6 +122,7 @@ extension ByteReader {
             overflow: try readBool(),
             nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },
             gap: try readInt())
+        if flags & 4 != 0 { receipt.clippedGradientNorm = try readDouble() }
         rates.share(in: &receipt)
         return receipt
     }

@@ -25,8 +25,13 @@ struct GoldenCase {
     static let all = names(in: "public").filter { $0 != "errors" && $0 != "schedules" }
 
     static func read(_ name: String, folder: String = "public") throws -> SettingValue {
-        let url = try #require(directory?.appendingPathComponent(folder).appendingPathComponent("\(name).json"))
-        return try SettingJSON.read([UInt8](Data(contentsOf: url)))
+        try SettingJSON.read(bytes("\(folder)/\(name)"))
+    }
+
+    /// The bytes of a file of `Golden`.
+    static func bytes(_ path: String) throws -> [UInt8] {
+        let url = try #require(directory?.appendingPathComponent("\(path).json"))
+        return [UInt8](try Data(contentsOf: url))
     }
 
     /// Every file of `public`, read once for all tests.
