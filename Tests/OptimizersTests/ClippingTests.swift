@@ -52,6 +52,14 @@ struct ClippingTests {
         #expect(small.gradientNorm == 0.5 && small.clippedGradientNorm == 0.5)
     }
 
+    @Test("divides by the norm plus 1e-6, as torch does")
+    func epsilon() throws {
+        let model = try Self.model(#","clip":{"global_norm":1e-6}"#)
+        // 1e-6 / (4e-6 + 1e-6) = 0.2, and not 0.25.
+        let report = try model.push(["v": [4e-6]])
+        #expect(abs((report.clippedGradientNorm ?? 0) - 0.8e-6) < 1e-12)
+    }
+
     @Test("bounds each value, and tells the norm before and after", arguments: [false, true])
     func value(_ staged: Bool) throws {
         let model = try Self.model(#","clip":{"value":2}"#, staged: staged)
@@ -312,6 +320,7 @@ struct ClippingDryRunTests {
             #"{"optimizer":{"type":"sgd","framework":"torch","maximize":true},"learning_rate":1,"clip":{"global_norm":1}}"#,
             ["w": [0, 0]])
         let run = try model.optimizer.dryRun(model.gradients(["w": [3, 4]]), from: model.current.base)
+        try #require(run.stages.count == 5)
         #expect(run.stages[2].name == "clip_by_global_norm")
         #expect(abs(run.stages[2].gradients[0].values[0] - 0.6) < 1e-6)
         #expect(abs(run.stages[3].gradients[0].values[0] + 0.6) < 1e-6)

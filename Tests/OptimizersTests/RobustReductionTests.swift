@@ -124,7 +124,7 @@ struct RobustReductionTests {
 struct ReductionReadingTests {
     private static func read(_ json: String) throws -> Reduction {
         let settings = SettingReader(try SettingJSON.read(json), pointer: "/consistency", owner: "`consistency`")
-        let reduction = try Reduction(reading: settings)
+        let reduction = try Reduction(settings)
         try settings.finish(.keyError)
         return reduction
     }
@@ -140,6 +140,10 @@ struct ReductionReadingTests {
         ])
     func accepted(_ json: String, _ reduction: Reduction) throws {
         #expect(try Self.read(json) == reduction)
+        let written = SettingValue.object(reduction.members.map { SettingValue.Entry(key: $0.0, value: $0.1) })
+        let reader = SettingReader(written, pointer: "", owner: "`consistency`")
+        #expect(try Reduction(reader) == reduction)
+        #expect(written.entries.count == (["trim", "byzantine"].contains { written[$0] != nil } ? 2 : 1))
     }
 
     @Test(

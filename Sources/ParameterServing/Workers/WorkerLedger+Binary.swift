@@ -42,10 +42,9 @@ extension ByteWriter {
     }
 
     mutating func write(_ receipt: Receipt) {
-        // One byte with flags, so that a receipt with the first alone looks as in format 1; the third is in images since
-        // format 6.
+        // One byte of flags, so that a receipt with none but the first looks as in format 1.
         let clipped = receipt.clippedGradientNorm
-        write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0) | (clipped == nil ? 0 : 4))
+        write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0) | (clipped == nil ? 0 : 8))
         write(receipt.step)
         write(receipt.version)
         write(rates: receipt.learningRates)
@@ -122,7 +121,7 @@ extension ByteReader {
             overflow: try readBool(),
             nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },
             gap: try readInt())
-        if flags & 4 != 0 { receipt.clippedGradientNorm = try readDouble() }
+        if flags & 8 != 0 { receipt.clippedGradientNorm = try readDouble() }
         rates.share(in: &receipt)
         return receipt
     }

@@ -3,33 +3,52 @@
 import Names
 
 extension Reduction {
-    /// The values of `reduce`.
-    private enum Kind: String, CaseIterable {
-        case mean, sum, weighted, median, krum
+    /// The words of `reduce`.
+    private enum Word: String, CaseIterable {
+        case mean
+        case sum
+        case weighted
+        case median
         case trimmedMean = "trimmed_mean"
+        case krum
     }
 
     /// Reads `"reduce":"mean"` (the default), `"reduce":"trimmed_mean","trim":0.1` or `"reduce":"krum","byzantine":1`.
     ///
-    /// - Parameter settings: The reader of the object that contains them; the caller finishes it.
+    /// - Parameter reader: The reader of the object that contains them; the caller finishes it.
     /// - Throws: `.invalid`: TypeError for a value of the wrong type and a missing `byzantine`, ValueError for a value
     ///   out of range and an unknown reduction, KeyError for an argument of another reduction.
-    public init(reading settings: SettingReader) throws(OptimizerError) {
-        let kind = try settings.choice("reduce", default: Kind.mean)
-        for (argument, owner) in [("trim" as Name, Kind.trimmedMean), ("byzantine", .krum)] where kind != owner {
-            guard settings.holds(argument) else { continue }
-            throw settings.complaint(
+    public init(_ reader: SettingReader) throws(OptimizerError) {
+        let word = try reader.choice("reduce", default: Word.mean)
+        for (argument, owner) in [("trim" as Name, Word.trimmedMean), ("byzantine", .krum)] where word != owner {
+            guard reader.holds(argument) else { continue }
+            throw reader.complaint(
                 argument, .keyError,
                 "`\(argument)` belongs to `\"reduce\":\"\(owner.rawValue)\"`; write that, or remove `\(argument)`.",
                 "nothing", argument.text)
         }
-        switch kind {
+        switch word {
         case .mean: self = .mean
         case .sum: self = .sum
         case .weighted: self = .weighted
         case .median: self = .median
-        case .trimmedMean: self = .trimmedMean(trim: try settings.number("trim", default: 0.1, Self.fraction))
-        case .krum: self = .krum(byzantine: try settings.wholeNumber("byzantine", atLeast: 0))
+        case .trimmedMean: self = .trimmedMean(trim: try reader.number("trim", default: 0.1, Self.fraction))
+        case .krum: self = .krum(byzantine: try reader.wholeNumber("byzantine", atLeast: 0))
+        }
+    }
+
+    /// The members that describe it, with defaults written out.
+    public var members: [(Name, SettingValue)] {
+        func word(_ word: Word, _ argument: (Name, SettingValue)...) -> [(Name, SettingValue)] {
+            [("reduce", .string(word.rawValue))] + argument
+        }
+        return switch self {
+        case .mean: word(.mean)
+        case .sum: word(.sum)
+        case .weighted: word(.weighted)
+        case .median: word(.median)
+        case .trimmedMean(let trim): word(.trimmedMean, ("trim", .number(trim)))
+        case .krum(let byzantine): word(.krum, ("byzantine", .integer(byzantine)))
         }
     }
 
