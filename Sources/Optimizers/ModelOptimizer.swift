@@ -140,9 +140,10 @@ public final class ModelOptimizer {
 
     /// The report of an update that is skipped because its gradients overflowed.
     ///
-    /// - Throws: `.nonFiniteGradient` if such gradients are refused.
+    /// - Throws: `.nonFiniteGradient` if such gradients are refused; those that were finite until they were unscaled or
+    ///   reduced had been accepted, and are always skipped.
     private func skip(_ gradients: Gradients, rates: [Float?]) throws(OptimizerError) -> UpdateReport {
-        guard plan.skipsNonFinite else {
+        guard plan.skipsNonFinite || gradients.isUnscaled else {
             throw .nonFiniteGradient(parameter: gradients.firstNonFinite(in: plan.layout)?.text ?? "")
         }
         try state.advanceLossScale(plan, overflow: true)
