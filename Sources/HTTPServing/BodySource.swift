@@ -14,8 +14,16 @@ public protocol BodySource: AnyObject, Sendable {
     /// - Parameter wake: to be called once, from any thread, when more can be read after `.later`.
     func read(into buffer: UnsafeMutableRawBufferPointer, orElse wake: @escaping @Sendable () -> Void) -> BodyRead
 
+    /// The client sends nothing more: it has closed its sending side, or it has left. Sending something tells which.
+    func noteClientFinished()
+
     /// No further call follows: everything has been read, or the client has left.
     func close()
+}
+
+extension BodySource {
+    /// Does nothing: an answer that is being sent shows by itself whether anyone receives it.
+    public func noteClientFinished() {}
 }
 
 /// The result of a read.

@@ -42,8 +42,8 @@ public struct HTTPConfiguration: Sendable {
     public var pressureRate = 1 << 20
     /// The time after the start of a body or an answer in which that rate does not apply.
     public var pressureGrace: Duration = .seconds(5)
-    /// The longest time that a parked exchange waits after its client has finished sending: the client may have left.
-    public var halfClosedPatience: Duration = .seconds(10)
+    /// The longest time that a parked exchange waits after its client has finished sending: it has nearly always left.
+    public var halfClosedPatience: Duration = .seconds(1)
     /// The longest time that bytes after an early answer are still received, so that the client can read the answer.
     public var lingerDeadline: Duration = .seconds(5)
     /// The timers for the deadlines of parked requests.

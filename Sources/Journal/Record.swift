@@ -4,7 +4,8 @@
 /// Memory that the journal writes without a copy, and the object that keeps it alive and unchanged.
 public struct Bytes: @unchecked Sendable {
     let owner: AnyObject
-    let content: UnsafeRawBufferPointer
+    /// The bytes, valid as long as this value exists.
+    public let content: UnsafeRawBufferPointer
 
     /// Bytes in `owner`, which must neither move nor change them until the append's callback has run.
     public init(_ content: UnsafeRawBufferPointer, owner: AnyObject & Sendable) {

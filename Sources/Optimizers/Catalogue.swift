@@ -78,6 +78,9 @@ public struct Catalogue: Sendable {
 
         func make(_ plan: OptimizerPlan) throws(OptimizerError) -> Rule { try rule.init(plan) }
 
+        /// Whether the rule reads rates, decays or the definition when it is made.
+        var readsRates: Bool { rule.readsRates }
+
         /// Why weight decay skips a parameter, apart from the rules for groups and names.
         func exemption(_ name: Name, settings: SettingReader) -> String? {
             own?.exemption(name, settings: settings) ?? rule.exemption(name, settings: settings)

@@ -42,17 +42,26 @@ extension ModelOptimizer {
     /// Neither the gradients nor this optimizer change.
     ///
     /// It works on copies; `dryRunBytes` is their size.
+    ///
+    /// - Parameters:
+    ///   - gradients: the gradients of the update.
+    ///   - hyperparameters: what the update brings; nil if nothing.
+    ///   - current: the parameters.
+    ///   - showingStages: whether to keep the gradients after each stage.
     /// - Throws: the errors of `update`.
     public func dryRun(
-        _ gradients: Gradients, from current: UnsafePointer<Float>, showingStages: Bool = true
+        _ gradients: Gradients, bringing hyperparameters: Hyperparameters? = nil,
+        from current: UnsafePointer<Float>, showingStages: Bool = true
     ) throws(OptimizerError) -> DryRun {
-        let trial = try reconfigured(with: plan.definition)
+        let subject = try varied(by: hyperparameters)
+        let trial = try reconfigured(with: plan.definition).varied(by: hyperparameters)
         trial.state.slots = try state.slots.map { slot throws(OptimizerError) in try slot.copy() }
         let next = try FloatBuffer(count: plan.layout.count)
         var scratch = try gradients.copy(layout: plan.layout)
         let report = try trial.update(&scratch, from: current, to: next.base)
-        let updates = report.applied ? changes(gradients, from: current, to: next) : []
-        let stages = showingStages ? try stages(of: gradients.copy(layout: plan.layout), from: current) : []
+        let updates = report.applied ? subject.changes(gradients, from: current, to: next) : []
+        let stages =
+            showingStages ? try subject.stages(of: gradients.copy(layout: plan.layout), from: current) : []
         return DryRun(stages: stages, updates: updates, report: report)
     }
 

@@ -15,14 +15,27 @@ public final class ModelOptimizer {
     var state: OptimizerState
     /// Whether updates run stage by stage even if the rules support fused updates.
     var isStaged = false
-    /// Memory reserved for copies of slots in future updates.
-    private(set) var room: FloatBuffer?
+    /// Shared with the optimizer that replaces this one, and with those of single updates.
+    private let reserve: Reserve
 
-    /// Makes an optimizer in its initial state, reusing available slots of another.
-    init(
-        _ plan: OptimizerPlan, _ rules: [Rule], slots: [Slot] = [], isOwed: Bool = false
+    /// Memory reserved for copies of slots in future updates.
+    private final class Reserve {
+        var room: FloatBuffer?
+    }
+
+    /// The reserved memory; nil if there is none.
+    var room: FloatBuffer? { reserve.room }
+
+    /// Makes an optimizer in its initial state.
+    convenience init(_ plan: OptimizerPlan, _ rules: [Rule]) throws(OptimizerError) {
+        try self.init(plan, rules, slots: [], reserve: Reserve(), isOwed: false)
+    }
+
+    /// As above, reusing available slots of another.
+    private init(
+        _ plan: OptimizerPlan, _ rules: [Rule], slots: [Slot], reserve: Reserve, isOwed: Bool
     ) throws(OptimizerError) {
-        (self.plan, self.rules) = (plan, rules)
+        (self.plan, self.rules, self.reserve) = (plan, rules, reserve)
         state = OptimizerState(startOf: plan)
         state.scalars = plan.scalars.map { scalar in plan.layout.parameters.map { _ in scalar.first } }
         state.slots = try plan.slots.map { slot throws(OptimizerError) in
@@ -31,6 +44,12 @@ public final class ModelOptimizer {
             }
             return try slot.carried(from: old, isOwed: isOwed)
         }
+    }
+
+    /// Makes the optimizer of one update: the state and the memory are those of `base`.
+    init(_ plan: OptimizerPlan, _ rules: [Rule], of base: ModelOptimizer) {
+        (self.plan, self.rules, reserve) = (plan, rules, base.reserve)
+        (state, isStaged) = (base.state, base.isStaged)
     }
 
     private var goesByStages: Bool { isStaged || rules.contains(where: \.isStaged) }
@@ -117,11 +136,11 @@ public final class ModelOptimizer {
     public func makeRoom(for gradients: Gradients, areModest: Bool?) throws(OptimizerError) {
         guard mayCopySlots || areModest == false else { return }
         let count = keptBytes(gradients) / MemoryLayout<Float>.stride
-        if count > room?.count ?? 0 { room = try FloatBuffer(count: count) }
+        if count > room?.count ?? 0 { reserve.room = try FloatBuffer(count: count) }
     }
 
     /// Releases the reserved memory when no update needs it any more.
-    public func leaveRoom() { room = nil }
+    public func leaveRoom() { reserve.room = nil }
 
     private func keptBytes(_ gradients: Gradients) -> Int {
         KeptSlots.bytes(slots, of: plan.layout, touchedBy: gradients)
@@ -234,8 +253,7 @@ public final class ModelOptimizer {
         with definition: SettingValue, isOwed: Bool = false
     ) throws(OptimizerError) -> ModelOptimizer {
         let (plan, rules) = try draft(with: definition)
-        let changed = try ModelOptimizer(plan, rules, slots: slots, isOwed: isOwed)
-        changed.room = room
+        let changed = try ModelOptimizer(plan, rules, slots: slots, reserve: reserve, isOwed: isOwed)
         changed.takeScalars(of: exportState())
         if plan.lossScaling != self.plan.lossScaling {
             changed.state.lossScaler = OptimizerState(startOf: plan).lossScaler
@@ -273,12 +291,5 @@ public final class ModelOptimizer {
             }
         }
         return changed
-    }
-}
-
-extension ParameterDefinition {
-    init(_ layout: ParameterLayout) {
-        self.init(
-            name: layout.name, shape: layout.shape, isTrainable: layout.isTrainable, wireType: layout.wireType)
     }
 }

@@ -15,6 +15,8 @@ public final class ParameterAPI: Application {
     let configuration: EffectiveConfiguration
     let router = Router(routes: Route.all)
     let checksums = ChecksumCache()
+    /// The streams of events.
+    let streams = StreamCount()
     private let source = Locked(CounterSource())
 
     /// Makes the API of a registry.

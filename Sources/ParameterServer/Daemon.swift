@@ -79,6 +79,7 @@ struct Daemon {
         var configuration = server.serving
         configuration.withoutModels = Set(server.withoutModels.map { Name($0) })
         configuration.threads = HTTPConfiguration.coreCount
+        configuration.mostWaiting = server.waitingPulls
         let journal = JournalSettings(mode: server.durability.mode, segmentBytes: server.segmentBytes)
         let storage = StorageLog(logger)
         do throws(JournalError) {

@@ -16,9 +16,24 @@ public struct ServingConfiguration: Sendable {
     /// The most turns in a model's history, where version and step stop rising together; an image grows by 25 bytes for
     /// each.
     public static let versionTurns = 1024
+    /// The most points of a series of a model's history; fixed, like the other bounds of the history, because a replay
+    /// must record what the first run recorded.
+    public static let historyPoints = 512
+    /// The most rates of all points of the history of learning rates: points times groups.
+    public static let historyRates = 1 << 17
+    /// The most workers whose rate of pushes is recorded.
+    public static let historyWorkers = 64
+    /// The most names of reported figures.
+    public static let historyMetrics = 64
+    /// The shortest time between two deliveries of a stream of events: updates in between are joined.
+    public static let eventInterval = Duration.milliseconds(20)
+    /// The most events by which one lost record can have raised the count of a model.
+    public static let eventsPerRecord = 1 << 16
     /// The most bytes of records that wait to be applied during a start; counts each record and the arena that it is
     /// read into.
     public static let bytesReadAhead = 256 << 20
+    /// The shortest lease of a worker: each end of a lease is a record.
+    public static let shortestLease = Duration.milliseconds(100)
 
     /// The most bytes for models and requests together.
     public var memoryLimit: Int
@@ -34,8 +49,16 @@ public struct ServingConfiguration: Sendable {
     public var keyLifetime = Duration.seconds(86_400)
     /// The clock of all decisions.
     public var clock: @Sendable () -> Tick = { Clock.tick }
+    /// The timers of rounds and leases, on the clock of those decisions.
+    public var timers = Timers.process
     /// Models of the directory that are not served.
     public var withoutModels: Set<Name> = []
+    /// Events other than updates that are kept of a model, and of all models together, for readers that come back.
+    public var keptEvents = 1024
+    /// The most streams of events at a time.
+    public var mostEventStreams = 1000
+    /// The time between two signs of life in a stream of events.
+    public var eventHeartbeat = Duration.seconds(15)
     /// The number of threads that run models.
     public var threads: Int
     /// The largest number of models.
@@ -48,8 +71,18 @@ public struct ServingConfiguration: Sendable {
     public var mostWorkers = 10_000
     /// The time after which an unseen worker may be replaced.
     public var workerLifetime = Duration.seconds(86_400)
+    /// The longest lease of a worker.
+    public var longestLease = Duration.seconds(86_400)
+    /// The most barriers of a model.
+    public var mostBarriers = 256
+    /// The most arrivals and waiting requests at the barriers of a model together.
+    public var mostAtBarriers = 10_000
+    /// How long an arrival at a barrier counts when no request of its worker waits.
+    public var barrierHold = Duration.seconds(60)
     /// The most readable versions of a model, including the newest; fewer if memory is short.
     public var versions: Int
+    /// The most pulls that wait, of all models together.
+    public var mostWaiting = Int.max
     /// Bytes of records after which models are written out to replace them; always at least twice the size of all
     /// models.
     public var snapshotAllowance: Int

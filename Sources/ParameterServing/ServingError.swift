@@ -39,8 +39,34 @@ public enum ServingError: Error, Sendable, Equatable {
     case stepsUsedUp(count: Name)
     /// The gradient claims a step that the model has not reached.
     case basedOnFuture(basedOn: Int, step: Int)
+    /// The gradient is older than the model allows.
+    case tooStale(staleness: Int, limit: Int)
+    /// The gradient was computed for a round that has closed.
+    case roundClosed(basedOn: Int, step: Int)
+    /// The worker has already pushed in the open round, which makes `step`.
+    case alreadyInRound(worker: Name, step: Int)
+    /// The push brings other hyperparameters than those in the open round.
+    case otherHyperparameters(Hyperparameters?, ofRound: Hyperparameters?)
+    /// The round of the push was given up.
+    case roundDropped(DropReason)
+    /// There is no round to close.
+    case roundEmpty
+    /// The mode of the model has no rounds.
+    case noRounds(mode: Name)
+    /// A push of several workers needs a key.
+    case keyRequired
+    /// A push of this mode needs a worker.
+    case workerRequired
+    /// Only registered workers may push; nil for a push without a worker.
+    case notRegistered(Name?)
+    /// The worker must wait until the slowest one reaches the clock `wanted`.
+    case tooFarAhead(worker: Name, clock: Int, slowest: Int, wanted: Int)
     /// The cursor belongs to an earlier model of the name, or to a version that the model has not reached.
     case cursorUnknown(cursor: String, newest: String)
+    /// The events after a place are no longer kept; the oldest place to continue from.
+    case eventsTooOld(id: String, oldest: String)
+    /// The id of an event is of an earlier model of the name, or of an event that has not happened.
+    case eventUnknown(id: String, newest: String)
     /// The worker was registered again; this epoch has ended.
     case fenced(worker: Name, epoch: Int, current: Int)
     /// The key's receipt has left the window.
@@ -59,12 +85,20 @@ public enum ServingError: Error, Sendable, Equatable {
     case unknownAverage(Name, known: [Name])
     /// The average takes in its first update at the step `first`, and the model is at `step`.
     case averageNotStarted(Name, first: Int, step: Int)
+    /// The workers at a barrier wait for another number of workers.
+    case barrierDiffers(Name, asked: Int, open: Int)
+    /// The model has the most barriers allowed, and workers wait at all of them.
+    case tooManyBarriers(limit: Int)
+    /// The most workers allowed wait at the barriers of the model.
+    case tooManyAtBarriers(limit: Int)
     /// The state to restore belongs to another optimizer or to other parameters.
     case stateMismatch(String)
     /// The daemon has the most models allowed.
     case tooManyModels(limit: Int)
     /// There are the most checkpoints allowed.
     case tooManyCheckpoints(TooManyCheckpoints)
+    /// As many pulls wait as are allowed.
+    case tooManyWaiting(limit: Int)
     /// The version in `If-Match` is not the current one.
     case preconditionFailed(expected: String, current: String)
     /// The disk is full or read-only; recovers without a restart.

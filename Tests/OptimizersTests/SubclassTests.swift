@@ -89,7 +89,7 @@ struct SubclassTests {
 }
 
 /// A custom rule that counts the gradients of each parameter, and fails at 42, half-way.
-private final class Tally: Optimizer {
+final class Tally: Optimizer {
     override class var traits: RuleTraits { RuleTraits("Tally") }
     private lazy var tally = layout.parameters.map { _ in 0.0 }
 

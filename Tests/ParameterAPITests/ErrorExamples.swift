@@ -38,7 +38,10 @@ struct ErrorExamples {
             return try thrown { _ = try BodyFormat(form, reads: [.json, .safetensors]) }
         case .gone:
             let uid = ModelUID(number: 0x0f3a_5c71)
-            return Problem(noLongerKept: Cursor(uid: uid, version: 12), newest: Cursor(uid: uid, version: 40))
+            return Problem(
+                noLongerKept: Cursor(uid: uid, version: 12), oldest: Cursor(uid: uid, version: 37),
+                newest: Cursor(uid: uid, version: 40))
+        case .tooManyStreams: return Problem(tooManyStreams: 1000)
         case .rangeNotSatisfiable: return try thrown { _ = try ByteRange("bytes=5000-", of: 4096) }
         case .conflictingQuery:
             return try thrown { try call(.get, "/v1/models/demo/lr?step=1&step=2").checkQueries() }
@@ -73,9 +76,17 @@ struct ErrorExamples {
         .unknownModel: .unknownModel("dmeo", nearest: ["demo"]), .modelExists: .modelExists("demo"),
         .modelReplaced: .modelReplaced("demo"), .inFlight: .inFlight(key: "create-demo"),
         .cursorUnknown: .cursorUnknown(cursor: "0f3a5c71-12", newest: "5b10cc02-3"),
+        .eventsTooOld: .eventsTooOld(id: "0f3a5c71.7", oldest: "0f3a5c71.96"),
         .fenced: .fenced(worker: "w3", epoch: 1, current: 2),
+        .barrierDiffers: .barrierDiffers("epoch-end", asked: 4, open: 3),
         .receiptForgotten: .receiptForgotten(worker: "w3", seq: 7, oldest: 120),
-        .stale: .basedOnFuture(basedOn: 12, step: 10),
+        .stale: .basedOnFuture(basedOn: 12, step: 10), .roundClosed: .roundClosed(basedOn: 9, step: 10),
+        .roundDropped: .roundDropped(.timeout), .roundEmpty: .roundEmpty,
+        .alreadyInRound: .alreadyInRound(worker: "w3", step: 10), .noRounds: .noRounds(mode: "async"),
+        .otherHyperparameters: .otherHyperparameters(
+            Hyperparameters(.object([.init(key: "learning_rate", value: .number(0.1))])), ofRound: nil),
+        .notRegistered: .notRegistered("w3"), .keyRequired: .keyRequired,
+        .tooFarAhead: .tooFarAhead(worker: "w3", clock: 12, slowest: 8, wanted: 9),
         .learningRateExhausted: .learningRateExhausted(group: "default", step: 1000, length: 1000),
         .stepsUsedUp: .stepsUsedUp(count: "step"), .diverged: .diverged(parameter: "w"),
         .tooManyCheckpoints: .tooManyCheckpoints(
@@ -89,7 +100,7 @@ struct ErrorExamples {
                 "\(JournalError.corrupted(file: "state-000000000012.snapshot", offset: 4096, reason: "block 0 does not match its checksum"))"
         ),
         .outOfMemory: .outOfMemory(needed: 48_000_000, limit: 1_073_741_824),
-        .journalBehind: .journalBehind(limit: 268_435_456),
+        .journalBehind: .journalBehind(limit: 268_435_456), .tooManyWaiting: .tooManyWaiting(limit: 16_000),
         .modelUnavailable: .modelUnavailable(
             UnavailableModel(
                 name: "demo", uid: ModelUID(number: 1), reason: .refused("There is no optimizer `MyMomentum`."))),

@@ -63,7 +63,7 @@ import Testing
     /// Kinds that only reads cause, or whose example is a read.
     private static let ofReads: Set<ProblemKind> = [
         .notAcceptable, .cursorUnknown, .gone, .rangeNotSatisfiable, .conflictingQuery, .invalidQuery, .notFound,
-        .unknownModel,
+        .unknownModel, .tooManyWaiting,
     ]
 
     private static func section(_ kind: ProblemKind) throws -> String {

@@ -57,11 +57,19 @@ struct SettingExample: CustomTestStringConvertible {
         SettingExample("limits.checkpoints", "4", "0x4", "at least 1"),
         SettingExample("limits.checkpoints-in-all", "40", "4 0", "at least 1"),
         SettingExample("limits.versions", "9", "99999999999999999999", "at least 1"),
+        SettingExample("limits.waiting-pulls", "50%", "0%", "from 1% to 100%"),
         SettingExample("limits.journal", "512M", "512MM", "K, M, G or T"),
         SettingExample("limits.keys", "1", "none", "at least 1"),
         SettingExample("limits.key-lifetime", "60s", "1d", "s or ms"),
         SettingExample("limits.workers", "2", "+2", "at least 1"),
         SettingExample("limits.worker-lifetime", "1ms", "-1s", "s or ms"),
+        SettingExample("limits.lease", "60s", "1d", "s or ms"),
+        SettingExample("limits.barriers", "4", "0", "at least 1"),
+        SettingExample("limits.barrier-waiters", "100", "1e2", "at least 1"),
+        SettingExample("limits.barrier-hold", "5s", "5", "s or ms"),
+        SettingExample("limits.events", "1", "0", "at least 1"),
+        SettingExample("limits.event-streams", "1", "0", "at least 1"),
+        SettingExample("limits.event-heartbeat", "1s", "15", "s or ms"),
     ]
 }
 

@@ -50,7 +50,7 @@ struct DirectoryStateTests {
     func laterRelease() throws {
         let bytes: [UInt8] = []
         bytes.withUnsafeBytes { payload in
-            let record = StoredRecord(position: 1, type: 14, flags: 0, model: 1, payload: payload)
+            let record = StoredRecord(position: 1, type: 999, flags: 0, model: 1, payload: payload)
             #expect(throws: FormatError.self) { try RecordHead(of: record) }
         }
     }

@@ -30,9 +30,9 @@ struct GoldenTests {
         return copy
     }
 
-    @Test("version 1: every form loads, and is still what this release writes", arguments: Sample.Form.allCases)
+    @Test("every form loads, and is still what this release writes", arguments: Sample.Form.golden)
     func forms(form: Sample.Form) throws {
-        let bytes = try Self.golden("\(form).bin")
+        let bytes = try Self.golden("\(form).bin", of: form.isOfVersion1 ? "v1" : "v3")
         try form.read(bytes)
         // From format 2 on, an image contains more.
         if form != .image { #expect(try form.bytes() == bytes) }
@@ -66,6 +66,25 @@ struct GoldenTests {
             let rows = try #require(push.gradients.sparse[1])
             #expect(rows.indices == [0, 0] && Array(rows.values[0..<2]) == [0.5, 0.5])
         }
+    }
+
+    @Test("version 3: registrations and the ends of leases load with every field")
+    func leases() throws {
+        let model = try Sample.model()
+        func command(_ form: Sample.Form) throws -> Command {
+            try Self.golden("\(form).bin", of: "v3").withUnsafeBytes { bytes in
+                var reader = ByteReader(bytes)
+                return try Command(form.kind, reading: &reader, layout: model.layout, pool: model.pool)
+            }
+        }
+        guard case .register(let registration, nil) = try command(.registerCounted) else {
+            return #expect(Bool(false), "it is a registration")
+        }
+        #expect(registration == Registration(worker: "wörker", ttl: 30_000, isCounted: true))
+        guard case .endLeases(let ended) = try command(.endLeases) else {
+            return #expect(Bool(false), "it is the end of leases")
+        }
+        #expect(ended == [EndedLease(worker: "a", epoch: 3), EndedLease(worker: "wörker", epoch: 1)])
     }
 
     @Test("version 1: a directory opens with the digest that it was closed with")

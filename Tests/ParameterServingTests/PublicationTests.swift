@@ -17,7 +17,7 @@ struct PublicationTests {
         let optimizer = try Catalogue.builtin.makeOptimizer(
             definition: ["optimizer": "sgd"],
             parameters: [ParameterDefinition(name: "w", shape: shape, isTrainable: true)])
-        facts = ModelFacts(name: "m", uid: ModelUID(number: 7), plan: optimizer.plan)
+        facts = ModelFacts(name: "m", uid: ModelUID(number: 7), plan: optimizer.plan, consistency: .standard)
     }
 
     private func version(_ number: Int) -> PublishedVersion {
@@ -57,6 +57,7 @@ struct PublicationTests {
         let publication = Publication(version(1), retaining: 2)
         for number in 2...5 { publication.broadcastParams(optimResult: true, version(number)) }
         #expect((1...6).map { publication.version($0)?.version } == [nil, nil, 3, 4, 5, nil])
+        #expect(publication.oldest.version == 3)
     }
 
     @Test("where memory is short no earlier version is kept")
@@ -73,6 +74,27 @@ struct PublicationTests {
         let pressure = try budget.reserve(32)
         publication.broadcastParams(optimResult: true, versions[2])
         #expect(publication.version(1) == nil && publication.version(2) == nil && pressure.bytes == 32)
+    }
+
+    @Test("a pull without a place is refused, and each way to stop waiting makes room for another one")
+    func places() throws {
+        let places = WaitingPlaces(2)
+        let publications = (0..<2).map { _ in Publication(version(1), places: places) }
+        let refusals = Collector<ServingError>()
+        let wait = { (publication: Publication) in
+            publication.wait(for: PullCondition(since: 1)) { if case .ended(let error) = $0 { refusals.add(error) } }
+        }
+        #expect(publications.map { wait($0) == nil } == [false, false])
+        #expect(publications.map { wait($0) == nil } == [true, true])
+        #expect(refusals.all == [.tooManyWaiting(limit: 2), .tooManyWaiting(limit: 2)])
+        publications[0].broadcastParams(optimResult: true, version(2))
+        let token = try #require(wait(publications[1]))
+        publications[1].cancel(token)
+        publications[1].cancel(token)
+        #expect(wait(publications[1]) != nil)
+        publications[1].end(.stopping)
+        #expect(refusals.all.suffix(2) == [.stopping, .stopping])
+        #expect((0..<3).map { _ in places.take() } == [true, true, false])
     }
 
     @Test("pulls of everything come first, then those of a group in update order, each kind in order of arrival")

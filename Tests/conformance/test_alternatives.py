@@ -33,6 +33,7 @@ SGD = {
     "parameters": {"scalar": 1, "list": [1, 2], "nested": [[1, 2], [3, 4]]},
 }
 TORCH = {"optimizer": {"type": "adam", "framework": "torch"}, "parameters": {"w": [0]}, "groups": [{"params": ["w"]}]}
+BROUGHT = {"maximize": True, "eps": 1e-6, "betas": [0.8, 0.9], "groups": {"group0": {"lr": 0.2}}}
 
 #: A body for every alternative that a body can have: method, path of the contract, body.
 BODIES: list[tuple[str, str, Any]] = [
@@ -55,8 +56,18 @@ BODIES: list[tuple[str, str, Any]] = [
     ("post", MODEL + "/gradients", {"gradients": {"list": [1, 2]}, "based_on": "CURSOR"}),
     ("put", MODEL + "/parameters", {"parameters": {"list": [1, 2], "scalar": 2}}),
     ("put", MODEL, {**TORCH, "groups": [{"params": ["w"], "lr": 0.1}]}),
+    ("post", MODEL + "/gradients", {"gradients": {"w": [1]}, "hyperparameters": BROUGHT}),
     ("patch", MODEL, {"groups": {"group0": {"betas": [0.8, 0.9]}}}),
     ("patch", MODEL, {"groups": {"group0": {"betas": None}}}),
+    ("put", MODEL + "/workers/{worker}", {"ttl": "30s"}),
+    ("put", MODEL + "/workers/{worker}", {"ttl": 30}),
+    ("put", MODEL, {**SGD, "clip": {"global_norm": 1}}),
+    ("put", MODEL, {**SGD, "clip": {"value": 0.5, "per": "worker"}}),
+    ("put", MODEL, {**SGD, "consistency": {"mode": "manual", "reduce": "sum"}}),
+    ("put", MODEL, {**SGD, "consistency": {"mode": "ssp", "workers": 2, "slack": 3}}),
+    ("put", MODEL, {**SGD, "consistency": {"mode": "sync", "workers": 2, "round_timeout": 30}}),
+    ("put", MODEL, {**SGD, "consistency": {"mode": "sync", "workers": "registered", "round_timeout": "auto"}}),
+    ("put", MODEL, {**SGD, "consistency": {"mode": "async", "max_staleness": 2}}),
     ("post", "/v1/lr_preview", {"learning_rate": COSINE, "to": 3}),
 ]
 

@@ -8,6 +8,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+from proofs import broadcast
+from support.crowd import Crowd
 from support.wire import Api, until_waiting, waiting
 
 PULLS = 500
@@ -65,6 +68,38 @@ def test_refused_push_wakes_nobody(api: Api, name: str) -> None:
         )
         api.push(name, {"first.w": [1, 1]}, 422)
         assert connection.recv(65536).startswith(b"HTTP/1.1 304")
+
+
+def test_no_wake_up_is_lost(api: Api, demo: str) -> None:
+    """The push comes while the pulls for it do, and nothing comes after it that could wake one that it missed."""
+    with Crowd(api.host, api.port, 64) as crowd:
+        cursor = api.get(f"/v1/models/{demo}").json()["cursor"]
+        for _ in range(100):
+            crowd.send(f"/v1/models/{demo}/parameters?since={cursor}&wait=60s")
+            cursor = api.push(demo, {"w": [1, 1]}).json()["cursor"]
+            assert crowd.read().answers == {(200, cursor): 64}
+
+
+@pytest.mark.unsanitized
+def test_what_waiting_costs() -> None:
+    """A pull that waits takes little memory, also where its connection has waited before; who leaves is noticed."""
+    result = broadcast.run(1000, 3)
+    print(*result.waits, result.noticed, sep="\n")
+    assert result.faults == []
+
+
+@pytest.mark.heavy
+def test_ten_thousand_pulls() -> None:
+    """Runs `deploy/prove broadcast`."""
+    result = broadcast.run(10_000, 4)
+    print(*result.waits, result.noticed, sep="\n")
+    assert result.faults == []
+
+
+def test_clients_that_leave_are_noticed_in_two_seconds(api: Api) -> None:
+    """A client that closes its side may still read, and gets less than that time to show it; the rest is immediate."""
+    patience = api.get("/v1/server").json()["limits"]["half-closed"]["value"]
+    assert float(patience.removesuffix("s")) < broadcast.NOTICED
 
 
 def test_parked_pulls_do_not_hold_others_up(api: Api, name: str) -> None:

@@ -43,7 +43,9 @@ def test_daemon_serves_it(api: Api) -> None:
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=IDS)
 def test_every_operation_is_served(api: Api, demo: str, method: str, path: str) -> None:
     """No operation is 404 for its path, or 405."""
-    answer = api(method.upper(), contract.named(path, demo))
+    # A stream of events would never end: one that continues from another life is refused.
+    place = {"Last_Event_ID": "00000000.1"} if path.endswith("/events") else {}
+    answer = api(method.upper(), contract.named(path, demo), **place)
     assert answer.status != 405
     if answer.status == 404:
         assert "There is nothing at" not in answer.json()["detail"]

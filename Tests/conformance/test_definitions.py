@@ -28,7 +28,7 @@ def test_names_that_no_url_reaches(api: Api, demo: str, name: str, dots: str) ->
 
 
 WRONG: dict[str, Any] = {
-    "consistency": [17, "x", [], {"mode": "sync", "workers": 2}, {"mode": "async", "slack": 1}, {"mode": 1}, {}],
+    "consistency": [17, "x", [], {"mode": "sync", "workers": 0}, {"mode": "async", "slack": 1}, {"mode": 1}],
     "learning_rate": ["x", True, -1, {"schedule": "none"}, {}, [[1]], [1e39]],
     "weight_decay": ["x", -1, [1], {}],
     "loss_scale": ["x", 0, -1, []],
@@ -55,10 +55,12 @@ def test_one_reader_for_put_and_patch(api: Api, demo: str, key: str) -> None:
 
 
 def test_consistency_that_holds(api: Api, demo: str) -> None:
-    """The only valid mode may be patched and removed; the page shows the same definition."""
+    """The mode of every model may be patched and removed; the page shows it as it was written."""
     definition = api.get(f"/v1/models/{demo}").json()["definition"]
-    for patch in ({"consistency": {"mode": "async"}}, {"consistency": None}):
-        assert api("PATCH", f"/v1/models/{demo}", patch).expect(200).json()["definition"] == definition
+    for mode in ({"mode": "async"}, {"mode": "manual"}):
+        patched = api("PATCH", f"/v1/models/{demo}", {"consistency": mode}).expect(200).json()["definition"]
+        assert patched == {**definition, "consistency": mode}
+    assert api("PATCH", f"/v1/models/{demo}", {"consistency": None}).expect(200).json()["definition"] == definition
 
 
 def test_a_group_named_twice(api: Api, name: str) -> None:

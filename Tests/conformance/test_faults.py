@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from proofs import rounds
 from proofs.changes import ROUTES
 from proofs.kills import kill_loop
 from support.daemon import REPOSITORY, Daemon
@@ -46,7 +47,7 @@ def test_kills_meet_every_write() -> None:
         for method in operations.keys() & {"put", "post", "patch", "delete"}
         if not path.startswith("/v1/lr_preview") and not path.endswith("/lookup")
     }
-    assert writes == {route for routes in ROUTES.values() for route in routes}
+    assert writes == {route for routes in [*ROUTES.values(), rounds.ROUTES] for route in routes}
 
 
 class Cut:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ SGD = {
     "parameters": {"w": [1, 2], "v": [3]},
 }
 MODEL = "/v1/models/m"
+ROUND = "/v1/models/round"
 
 
 @dataclass
@@ -81,6 +83,7 @@ WRITES = {
     "patchGroup": Write("PATCH", f"{MODEL}/groups/default", {"lr": 0.5}, 200, other_body={"lr": 0.25}),
     "pushGradients": Write("POST", f"{MODEL}/gradients", gradients(1), 200, other_body=gradients(2)),
     "pushAndPull": Write("POST", f"{MODEL}/gradients?pull=1", array(1), 200, other_body=array(2)),
+    "closeRound": Write("POST", f"{ROUND}/step", None, 200, other_target=f"{ROUND}/checkpoints"),
     "importParameters": Write(
         "PUT", f"{MODEL}/parameters", {"parameters": {"v": [7]}}, 200, other_body={"parameters": {"v": [8]}}
     ),
@@ -93,11 +96,12 @@ WRITES = {
     "restoreCheckpoint": Write(
         "POST", f"{MODEL}/checkpoints/1/restore", None, 200, other_target=f"{MODEL}/checkpoints/2/restore"
     ),
+    "reportScalars": Write("POST", f"{MODEL}/scalars", {"scalars": {"a": 1}}, 200, other_body={"scalars": {"a": 2}}),
     "rollbackModel": Write("POST", f"{MODEL}/rollback", {"step": 1}, 200, other_body={"step": 0}),
 }
 
-#: Requests with a body that change nothing.
-READS = {"lookUpRows", "previewLearningRate"}
+#: Requests with a body that change nothing, or nothing that a second arrival would do again.
+READS = {"lookUpRows", "previewLearningRate", "renewLease", "arriveAtBarrier"}
 #: Operations that repeat another one under a suffix.
 SUFFIXES = ("AsJson", "AsSafetensors", "AsCsv", "AsPlot", "AsSparkline", "File")
 
@@ -118,10 +122,17 @@ def serving(place: Path, fail: str = "") -> Iterator[tuple[Daemon, Api]]:
         daemon.process.wait(30)
 
 
+def prepare_round(api: Api, model: str) -> None:
+    """A model that holds a push until it is told to step."""
+    api.create(model, {**SGD, "consistency": {"mode": "manual"}})
+    api.push(model, {"w": [1, 1]}, 202)
+
+
 def prepare(api: Api) -> None:
     """Two models; `m` has two steps, a registered worker and two checkpoints."""
     for name in ("m", "other"):
         api.create(name, SGD)
+    prepare_round(api, "round")
     for _ in range(2):
         api.push("m", {"w": [1, 1]})
         api("POST", f"{MODEL}/checkpoints").expect(201)
@@ -131,7 +142,7 @@ def prepare(api: Api) -> None:
 def whole_state(api: Api) -> dict[str, bytes]:
     """Everything visible of every model."""
     state = {"list": api.get("/v1/models").body}
-    for model in ("m", "new", "other"):
+    for model in ("m", "new", "other", "round"):
         state |= {f"{model} {view}": body for view, body in state_of(api, model).items()}
         for view in ("workers", "checkpoints"):
             state[f"{model} {view}"] = without_time(api("GET", f"/v1/models/{model}/{view}").body)
@@ -139,8 +150,8 @@ def whole_state(api: Api) -> dict[str, bytes]:
 
 
 def without_time(body: bytes) -> bytes:
-    """Removes the times at which checkpoints were saved, because they differ from run to run."""
-    return b",".join(part for part in body.split(b",") if b'"created"' not in part)
+    """Removes the times at which checkpoints were saved and workers seen, because they differ from run to run."""
+    return re.sub(rb'"(created|seen_ago)":[^,}]*', b"", body)
 
 
 def meaning(answer: Answer) -> Any:

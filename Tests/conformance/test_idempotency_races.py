@@ -12,14 +12,26 @@ import pytest
 from support.daemon import Daemon
 from support.faults import definition, gradient, run, sums
 from support.wire import Answer, Api
-from test_idempotency import MODEL, SGD, WRITES, Write, assert_again, gradients, send, serving, whole_state
+from test_idempotency import (
+    MODEL,
+    ROUND,
+    SGD,
+    WRITES,
+    Write,
+    assert_again,
+    gradients,
+    prepare_round,
+    send,
+    serving,
+    whole_state,
+)
 
 ROUNDS = 25
 
 
 def of(write: Write, model: str) -> Write:
     """The same request for a model of another name."""
-    named = dict.fromkeys((MODEL, "/v1/models/new"), f"/v1/models/{model}")
+    named = dict.fromkeys((MODEL, ROUND, "/v1/models/new"), f"/v1/models/{model}")
     target = next(new + write.target.removeprefix(old) for old, new in named.items() if write.target.startswith(old))
     return dataclasses.replace(write, target=target)
 
@@ -47,7 +59,10 @@ def seen(api: Api, model: str) -> dict[str, Any]:
         "page": facts,
         "values": values,
         "slots": (slots["scalars"], slots["slots"]),
-        "workers": api.get(f"/v1/models/{model}/workers").json(),
+        "workers": [
+            {name: value for name, value in worker.items() if name != "seen_ago"}
+            for worker in api.get(f"/v1/models/{model}/workers").json()["workers"]
+        ],
         "checkpoints": [(checkpoint["step"], checkpoint["version"]) for checkpoint in saved],
     }
 
@@ -98,6 +113,9 @@ def ready(api: Api, name: str, model: str) -> Write:
     """Prepares a model for the request; checkpoints of all models share their numbers."""
     write = of(WRITES[name], model)
     if name == "createModel":
+        return write
+    if name == "closeRound":
+        prepare_round(api, model)
         return write
     prepare_one(api, model)
     first = api.get(f"/v1/models/{model}/checkpoints").json()["checkpoints"][0]["id"]
@@ -185,6 +203,7 @@ def test_every_answer_outlives_a_snapshot(tmp_path: Path) -> None:
     with Daemon("--snapshot-after", "64K", data_dir=place) as daemon:
         api = Api(daemon.host, daemon.port)
         api.create("m", wide)
+        prepare_round(api, "round")
         for _ in range(2):
             api.push("m", {"v": [1]})
             api("POST", f"{MODEL}/checkpoints").expect(201)

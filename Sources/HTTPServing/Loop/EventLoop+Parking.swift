@@ -39,7 +39,7 @@ extension EventLoop {
         guard let connection = connections[ending.descriptor] else { return }
         connection.hasFinishedSending = true
         finished.append(connection)
-        if ending.isGone { connection.stream?.cut() }
+        if ending.isGone { connection.stream?.cut() } else { connection.stream?.noteClientFinished() }
         guard let seat = connection.seat else { return }
         if ending.isGone, seat.exchange.isWatched { leave(seat) } else { refresh(seat) }
     }

@@ -79,6 +79,9 @@ final class StreamReader: @unchecked Sendable {
         MHD_resume_connection(handle)
     }
 
+    /// Tells the source that the client sends nothing more.
+    func noteClientFinished() { source.noteClientFinished() }
+
     /// Ends the answer early and closes the connection.
     func cut() {
         isCut = true

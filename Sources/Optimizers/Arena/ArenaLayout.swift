@@ -6,7 +6,7 @@ import Names
 /// The parameters of a model in update order, contiguous and without padding.
 public struct ArenaLayout: Sendable {
     /// All parameters, trained or not, in update order.
-    public let parameters: [ParameterLayout]
+    public private(set) var parameters: [ParameterLayout]
     /// The groups in update order; a single group `default` if the definition has none.
     public let groups: [GroupLayout]
     /// The number of values in the arena.
@@ -27,6 +27,15 @@ public struct ArenaLayout: Sendable {
 
     /// The index of a group in `groups`; nil if there is none with the name.
     public func groupIndex(of name: Name) -> Int? { groupByName[name] }
+
+    /// This layout with weight decay applied to the parameters for which `decays` is true, where nothing exempts them.
+    func decaying(_ decays: (ParameterLayout) -> Bool) -> ArenaLayout {
+        var layout = self
+        for index in parameters.indices {
+            layout.parameters[index].decays = parameters[index].mayDecay && decays(parameters[index])
+        }
+        return layout
+    }
 
     /// Whether both layouts have the same parameters in the same groups at the same ranges.
     func places(like other: ArenaLayout) -> Bool {
@@ -53,7 +62,9 @@ public struct ParameterLayout: Sendable {
     /// Its group; nil for an untrained parameter without a group.
     public let groupIndex: Int?
     /// Whether weight decay applies to it.
-    public let decays: Bool
+    public fileprivate(set) var decays: Bool
+    /// Whether weight decay applies to it if there is any.
+    let mayDecay: Bool
     /// Why weight decay does or does not apply.
     public let decayReason: String
     /// Whether its gradient is centralized.
@@ -70,4 +81,11 @@ public struct GroupLayout: Sendable {
     public let parameterIndices: [Int]
     /// JSON pointer to the object that defines it; empty for the implicit group.
     public let pointer: String
+}
+
+extension ParameterDefinition {
+    init(_ layout: ParameterLayout) {
+        self.init(
+            name: layout.name, shape: layout.shape, isTrainable: layout.isTrainable, wireType: layout.wireType)
+    }
 }

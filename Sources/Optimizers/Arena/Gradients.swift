@@ -50,6 +50,16 @@ public struct Gradients: Sendable {
         }
     }
 
+    /// Divides every value, in place; finite gradients stay finite if the divisor is at least 1.
+    public func divide(by divisor: Float, in layout: ArenaLayout) {
+        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
+            for place in parameter.range { dense.base[place] /= divisor }
+        }
+        for rows in sparse.values {
+            for place in 0..<rows.values.count { rows.values.base[place] /= divisor }
+        }
+    }
+
     /// A copy of the gradients.
     func copy(layout: ArenaLayout) throws(OptimizerError) -> Gradients {
         var copy = self

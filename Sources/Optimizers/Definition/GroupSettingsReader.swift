@@ -35,7 +35,8 @@ struct GroupSettingsReader {
         }
         return GroupPlan(
             name: group.name, learningRate: rate, hasOwnLearningRate: group.setting["lr"] != nil,
-            learningRateSetting: rateSetting, weightDecay: decay, optimizerSetting: group.setting["optimizer"])
+            learningRateSetting: rateSetting, weightDecay: decay,
+            hasOwnWeightDecay: group.setting["weight_decay"] != nil, optimizerSetting: group.setting["optimizer"])
     }
 
     /// The rate of a group's own optimizer, if neither the group nor the model states one.

@@ -53,26 +53,33 @@ struct LayoutBuilder {
         let centralization = try centralization(of: parameter, group: group)
         return ParameterLayout(
             name: parameter.name, shape: parameter.shape, isTrainable: parameter.isTrainable,
-            wireType: parameter.wireType, range: range, groupIndex: group, decays: decay.0, decayReason: decay.1,
-            isCentralized: centralization.0,
+            wireType: parameter.wireType, range: range, groupIndex: group, decays: decay.does, mayDecay: decay.may,
+            decayReason: decay.reason, isCentralized: centralization.0,
             centralizationReason: centralization.1)
     }
 
+    private func decay(of parameter: ParameterDefinition, group: Int?) -> (does: Bool, may: Bool, reason: String) {
+        guard parameter.isTrainable, let group else { return (false, false, "it is not trained") }
+        let source = subjects.of(group).traits.groupsWeightDecay ? groups[group].weightDecay : modelDecay
+        let exemption = exemption(of: parameter, group: group)
+        guard source.isActive else { return (false, exemption == nil, "weight_decay is 0") }
+        if let exemption { return (false, false, exemption) }
+        if isGrouped { return (true, true, "the weight_decay of group `\(groups[group].name)` is above 0") }
+        return (true, true, "weight_decay is above 0")
+    }
+
+    /// Why weight decay skips a parameter regardless of its value; nil if it does not.
+    ///
     /// Without groups, names that contain "beta" or "gamma" do not decay: a plain, case-sensitive substring, as in
     /// MindSpore.
-    private func decay(of parameter: ParameterDefinition, group: Int?) -> (Bool, String) {
-        guard parameter.isTrainable, let group else { return (false, "it is not trained") }
+    private func exemption(of parameter: ParameterDefinition, group: Int) -> String? {
         let subject = subjects.of(group)
-        let source = subject.traits.groupsWeightDecay ? groups[group].weightDecay : modelDecay
-        guard source.isActive else { return (false, "weight_decay is 0") }
-        if let reason = subject.row.exemption(parameter.name, settings: subject.settings) { return (false, reason) }
-        if isGrouped { return (true, "the weight_decay of group `\(groups[group].name)` is above 0") }
-        if subject.traits.filtersNames {
-            for word: Name in ["beta", "gamma"] where parameter.name.contains(word) {
-                return (false, "without groups, a name that contains \"\(word)\" does not decay")
-            }
+        if let reason = subject.row.exemption(parameter.name, settings: subject.settings) { return reason }
+        guard !isGrouped, subject.traits.filtersNames else { return nil }
+        for word: Name in ["beta", "gamma"] where parameter.name.contains(word) {
+            return "without groups, a name that contains \"\(word)\" does not decay"
         }
-        return (true, "weight_decay is above 0")
+        return nil
     }
 
     private func centralization(

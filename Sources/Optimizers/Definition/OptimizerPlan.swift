@@ -16,13 +16,15 @@ public struct GroupPlan: Sendable {
     /// Its name.
     public let name: Name
     /// Its rate: its own or the model's.
-    public let learningRate: LearningRate
+    public internal(set) var learningRate: LearningRate
     /// Whether the rate is its own.
-    public let hasOwnLearningRate: Bool
+    public internal(set) var hasOwnLearningRate: Bool
     /// Its rate as written in the definition.
-    public let learningRateSetting: SettingValue
+    public internal(set) var learningRateSetting: SettingValue
     /// Its weight decay: its own or the model's.
-    public let weightDecay: WeightDecay
+    public internal(set) var weightDecay: WeightDecay
+    /// Whether the weight decay is its own.
+    let hasOwnWeightDecay: Bool
     /// Its own optimizer as written in the definition; nil if it uses the model's.
     public let optimizerSetting: SettingValue?
 }
@@ -30,15 +32,15 @@ public struct GroupPlan: Sendable {
 /// A definition with all rules applied; nothing is allocated.
 public struct OptimizerPlan: Sendable {
     /// The definition as given.
-    public let definition: SettingValue
+    public internal(set) var definition: SettingValue
     /// The layout of the parameters.
-    public let layout: ArenaLayout
+    public internal(set) var layout: ArenaLayout
     /// The groups, parallel to `layout.groups`.
-    public let groups: [GroupPlan]
+    public internal(set) var groups: [GroupPlan]
     /// Whether any rate changes with the step, including the model's own, even if no group uses it.
-    public let hasDynamicRate: Bool
+    public internal(set) var hasDynamicRate: Bool
     /// The model's optimizer first, then those of groups.
-    private(set) var rules: [PlannedRule]
+    var rules: [PlannedRule]
     /// By group: the index of its optimizer in `rules`.
     let ruleOfGroup: [Int]
     /// By parameter: the index of its optimizer in `rules`; the model's for a parameter without a group.
@@ -48,7 +50,7 @@ public struct OptimizerPlan: Sendable {
     /// By group: the reader of its optimizer's arguments.
     ///
     /// Under torch a group may override every argument; elsewhere all readers of one optimizer are equal.
-    public let groupHyperparameters: [SettingReader]
+    public internal(set) var groupHyperparameters: [SettingReader]
     /// Whether the definition has groups.
     public let isGrouped: Bool
     /// The factor that incoming gradients are multiplied by.
@@ -76,8 +78,6 @@ public struct OptimizerPlan: Sendable {
     public private(set) var warnings: [String]
     /// The catalogue used to look up names.
     public let catalogue: Catalogue
-    /// LARS: the plan of the inner optimizer.
-    public let inner: SettingValue?
     /// The layouts of the slots of all optimizers, each name once; empty while the rules read their arguments.
     public private(set) var slots: [SlotLayout] = []
     /// The per-parameter numbers of all optimizers, each name once, with their initial values.
@@ -94,7 +94,6 @@ public struct OptimizerPlan: Sendable {
         self.definition = definition
         (rules, ruleOfGroup) = (subjects.all.map(PlannedRule.init), subjects.placeOfGroup)
         ruleOfParameter = layout.parameters.map { $0.groupIndex.map { subjects.placeOfGroup[$0] } ?? 0 }
-        inner = subjects.all[0].inner
         (self.layout, self.groups, self.hasDynamicRate) = (layout, groups, hasDynamicRate)
         (self.groupHyperparameters, self.isGrouped) = (groupHyperparameters, isGrouped)
         (self.lossScale, self.lossScaling, self.pastEnd) = (lossScale, lossScaling, pastEnd)

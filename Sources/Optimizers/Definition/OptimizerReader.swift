@@ -8,8 +8,6 @@ struct OptimizerSubject {
     /// The traits for the pipeline: the class's, or those of the optimizer inside LARS.
     let traits: RuleTraits
     let settings: SettingReader
-    /// LARS: the inner optimizer.
-    let inner: SettingValue?
     /// The row that decides about centralization: for LARS that of the inner optimizer.
     fileprivate let decider: (row: Catalogue.Row, settings: SettingReader)
 
@@ -20,10 +18,16 @@ struct OptimizerSubject {
     /// them.
     func settings(ofGroup group: GroupMembership.Group) -> SettingReader {
         guard traits.framework.words.groupsHoldArguments, !group.pointer.isEmpty else { return settings }
-        return SettingReader(
-            group.setting, pointer: group.pointer, owner: "A group",
-            known: ["name", "params", "optimizer", "lr", "weight_decay"],
-            parent: settings)
+        return SettingReader(group: group.setting, pointer: group.pointer, over: settings)
+    }
+}
+
+extension SettingReader {
+    /// Reads the arguments in a group's object, and those of `parent` that it lacks.
+    convenience init(group setting: SettingValue, pointer: String, over parent: SettingReader) {
+        self.init(
+            setting, pointer: pointer, owner: "A group", known: ["name", "params", "optimizer", "lr", "weight_decay"],
+            parent: parent)
     }
 }
 
@@ -52,7 +56,7 @@ struct OptimizerReader {
         }
         if row.traits.wrapsAnother { return try wrapped(row, object, pointer: pointer) }
         let named = SettingReader(object, pointer: pointer, owner: row.traits.name, known: ["type", "framework"])
-        return OptimizerSubject(row: row, traits: row.traits, settings: named, inner: nil, decider: (row, named))
+        return OptimizerSubject(row: row, traits: row.traits, settings: named, decider: (row, named))
     }
 
     /// LARS: the pipeline uses the inner optimizer's traits, but LARS itself decays and unscales.
@@ -73,8 +77,7 @@ struct OptimizerReader {
                 expected: "Momentum, SGD, ...", got: inner.traits.name)
         }
         return OptimizerSubject(
-            row: row, traits: inner.traits, settings: settings, inner: settings.raw("optimizer"),
-            decider: inner.decider)
+            row: row, traits: inner.traits, settings: settings, decider: inner.decider)
     }
 
     private func name(_ setting: SettingValue, pointer: String) throws(OptimizerError) -> (String, SettingValue) {

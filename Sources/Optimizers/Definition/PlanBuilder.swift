@@ -162,7 +162,7 @@ struct PlanBuilder {
 
 extension SettingReader {
     /// One of the names of an enumeration; `fallback` if absent.
-    func choice<Choice: RawRepresentable & CaseIterable>(
+    public func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: Name, default fallback: Choice
     ) throws(OptimizerError) -> Choice where Choice.RawValue == String {
         guard let setting = raw(key) else { return note(key, fallback) { .string($0.rawValue) } }

@@ -5,8 +5,10 @@
 struct PlannedRule: Sendable {
     /// Its catalogue row.
     let row: Catalogue.Row
+    /// The traits for the pipeline: the row's, or those of the optimizer inside LARS.
+    let traits: RuleTraits
     /// The reader of its arguments.
-    let settings: SettingReader
+    var settings: SettingReader
     /// Whether it supports sparse gradients.
     var takesSparseGradients = false
     /// The indices of its slots in `OptimizerPlan.slots`.
@@ -14,7 +16,9 @@ struct PlannedRule: Sendable {
     /// The indices of its per-parameter numbers in `OptimizerPlan.scalars`.
     var scalars: [Int] = []
 
-    init(_ subject: OptimizerSubject) { (row, settings) = (subject.row, subject.settings) }
+    init(_ subject: OptimizerSubject) {
+        (row, traits, settings) = (subject.row, subject.traits, subject.settings)
+    }
 }
 
 /// The slots and numbers that the rules of a model declare, by name.

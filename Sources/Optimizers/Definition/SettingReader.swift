@@ -83,6 +83,23 @@ public final class SettingReader: Sendable {
     /// Whether the object, or its parent, has the member.
     public func has(_ key: Name) -> Bool { holds(key) || (parent?.has(key) ?? false) }
 
+    /// Whether an optimizer that has read its arguments asked for the member.
+    func knows(_ key: Name) -> Bool { asked.contains(key) && !known.contains(key) }
+
+    /// This reader with other members in place of its own, or in addition to them.
+    ///
+    /// - Parameters:
+    ///   - more: the members.
+    ///   - pointer: where they are; nil for where this reader's are.
+    ///   - parent: the reader of members that the object lacks.
+    func replacing(
+        _ more: [SettingValue.Entry], at pointer: String?, over parent: SettingReader? = nil
+    ) -> SettingReader {
+        let setting = more.reduce(SettingValue.object(entries)) { $0.setting($1.key, to: $1.value) }
+        return SettingReader(
+            setting, pointer: pointer ?? self.pointer, owner: owner, known: known, parent: parent)
+    }
+
     /// Whether the object itself has the member.
     func holds(_ key: Name) -> Bool { entries.contains { $0.key == key } }
 

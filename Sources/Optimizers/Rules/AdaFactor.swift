@@ -29,6 +29,8 @@ final class AdaFactor: Rule {
         return traits
     }
 
+    override class var readsRates: Bool { true }
+
     private let arguments: AdaFactorArguments
 
     required init(_ plan: OptimizerPlan) throws(OptimizerError) {

@@ -19,6 +19,8 @@ final class FTRL: Rule {
         return traits
     }
 
+    override class var readsRates: Bool { true }
+
     private let initialAccum, l1, l2: Double
     private let power: Double
 

@@ -27,6 +27,8 @@ final class LARS: Rule {
         return filter.first { name.contains(Name($0)) }.map { "lars_filter leaves out names that contain \"\($0)\"" }
     }
 
+    override class var readsRates: Bool { true }
+
     private let inner: Rule
     private let epsilon, coefficient: Double
     private let clips: Bool
@@ -116,7 +118,7 @@ final class LARS: Rule {
 enum LARSInner {
     /// The inner optimizer, with the same definition minus weight decay and loss scale.
     static func make(_ plan: OptimizerPlan) throws(OptimizerError) -> (plan: OptimizerPlan, rule: Rule) {
-        guard let setting = plan.inner else {
+        guard let setting = plan.hyperparameters.raw("optimizer") else {
             throw .invalid("/optimizer/optimizer", .typeError, "LARS needs `optimizer`, the optimizer that it wraps.")
         }
         let groups = plan.definition["groups"]?.elements.map { groups in

@@ -11,6 +11,8 @@ final class OwnRule: Rule {
         try super.init(plan)
     }
 
+    override class var readsRates: Bool { true }
+
     override var isStaged: Bool { true }
     override var slotDefinitions: [SlotDefinition] { optimizer.slotDefinitions }
     override var takesSparseGradients: Bool { optimizer.takesSparseGradients }

@@ -46,6 +46,10 @@ class Rule {
     /// - Throws: `.invalid` for an argument that the framework would refuse, with its exception class.
     required init(_ plan: OptimizerPlan) throws(OptimizerError) { traits = plan.row.traits }
 
+    /// Whether it reads rates, decays or the definition when it is made, and not only its own arguments: then an update
+    /// that brings a rate needs a rule of its own.
+    class var readsRates: Bool { false }
+
     // MARK: What it keeps
 
     /// The slots of the rule, which may depend on its arguments.

@@ -62,6 +62,15 @@ public struct SlotLayout: Sendable {
     /// The number of values.
     var count: Int { ranges.last?.upperBound ?? 0 }
 
+    /// Whether a rule that declares `slot` for the parameters in `places` finds its memory here, with the same start.
+    func holds(_ slot: SlotDefinition, _ layout: ArenaLayout, _ places: [Int]) -> Bool {
+        slot.name == name
+            && places.allSatisfy { place in
+                let parameter = layout.parameters[place]
+                return slot.shape(parameter) == shapes[place] && slot.initial(parameter) == initial[place]
+            }
+    }
+
     /// The memory of the same slot in another plan; a copy if that excludes other parameters.
     ///
     /// - Parameter isOwed: whether a logged change needs the memory.

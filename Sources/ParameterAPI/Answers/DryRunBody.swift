@@ -7,13 +7,19 @@ import TensorCoding
 
 extension JSONWriter {
     /// Writes a dry run on `version`; with `stages`, the gradients after each stage of the pipeline.
-    mutating func dryRun(_ run: DryRun, on version: PublishedVersion, stages: Bool) {
+    mutating func dryRun(
+        _ run: DryRun, on version: PublishedVersion, bringing hyperparameters: Hyperparameters?, stages: Bool
+    ) {
         let layout = version.facts.layout
         beginObject()
         member("applied", false)
         member("dry_run", true)
         members(of: version)
         values("lr", zip(layout.groups.map(\.name), run.report.learningRates))
+        if let hyperparameters {
+            key("hyperparameters")
+            setting(hyperparameters.setting)
+        }
         member("grad_norm", run.report.gradientNorm)
         if let norm = run.report.clippedGradientNorm { member("clipped_grad_norm", norm) }
         member("update_ratio", run.report.updateRatio)

@@ -15,6 +15,38 @@ extension JSONWriter {
     mutating func receipt(_ receipt: Receipt, of facts: ModelFacts) {
         beginObject()
         member("applied", receipt.applied)
+        if let round = receipt.round { self.round(round) }
+        if receipt.isUpdate { update(receipt, of: facts) } else { members(ofHeld: receipt, facts) }
+        member("replayed", receipt.replayed)
+        member("durable", receipt.durable)
+        endObject()
+    }
+
+    /// Writes the round of a push.
+    private mutating func round(_ round: RoundReceipt) {
+        key("round")
+        beginObject()
+        member("state", round.state.word)
+        member("step", round.step)
+        member("received", round.received)
+        if round.state == .held {
+            if let needed = round.needed { member("needed", needed) }
+            member("closes_in", round.closesIn?.text)
+        }
+        endObject()
+    }
+
+    /// Writes what is known of a push that is not part of an update, or not yet.
+    private mutating func members(ofHeld receipt: Receipt, _ facts: ModelFacts) {
+        member("step", receipt.step)
+        member("version", receipt.version)
+        member("staleness", receipt.staleness)
+        if let scale = receipt.nextLossScale { member("loss_scale", scale) }
+        if receipt.gap > 0 { member("gap", receipt.gap) }
+    }
+
+    /// Writes the update that a push made, or that was skipped.
+    private mutating func update(_ receipt: Receipt, of facts: ModelFacts) {
         member("step", receipt.step)
         member("version", receipt.version)
         member("cursor", "\(Cursor(uid: facts.uid, version: receipt.version))")
@@ -22,6 +54,10 @@ extension JSONWriter {
         beginObject()
         for (group, rate) in zip(facts.layout.groups, receipt.learningRates) { member(group.name, rate) }
         endObject()
+        if let brought = receipt.hyperparameters {
+            key("hyperparameters")
+            setting(brought.setting)
+        }
         member("staleness", receipt.staleness)
         if receipt.isFromLeftBranch { member("branch_left", true) }
         member("grad_norm", receipt.gradientNorm)
@@ -31,8 +67,25 @@ extension JSONWriter {
         if let scale = receipt.nextLossScale { member("loss_scale", scale) }
         if receipt.gap > 0 { member("gap", receipt.gap) }
         member("woken", receipt.woken)
-        member("replayed", receipt.replayed)
-        member("durable", receipt.durable)
-        endObject()
+    }
+}
+
+extension Receipt {
+    /// Whether an update was made, or skipped, with the push.
+    var isUpdate: Bool { round.map { $0.state == .closed } ?? true }
+
+    /// The refusal to answer instead of the receipt of a push whose round was given up.
+    var refusal: ServingError? {
+        if case .dropped(let reason)? = round?.state { .roundDropped(reason) } else { nil }
+    }
+}
+
+extension RoundReceipt.State {
+    fileprivate var word: String {
+        switch self {
+        case .held: "held"
+        case .closed: "closed"
+        case .dropped: "dropped"
+        }
     }
 }

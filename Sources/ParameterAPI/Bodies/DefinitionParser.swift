@@ -1,5 +1,5 @@
 // From a create request's document to a ModelDefinition. The optimizer's members are passed on and checked there; this
-// checks what only the server knows: parameters, their initial values, consistency.
+// checks what only the server knows: parameters and their initial values.
 
 import Names
 import Optimizers
@@ -9,20 +9,12 @@ import TensorCoding
 /// Turns a body into a definition.
 struct DefinitionParser {
     let body: JSONBody
-    /// The server's keys; all others are the optimizer's.
-    private static let ownKeys: [Name] = ["parameters", "consistency"]
-
     func definition() throws(Problem) -> ModelDefinition {
         guard let members = body.document.members else {
             throw Problem([complaint("", .typeError, "the body must be an object, not \(body.document.kind)")])
         }
         if !body.issues.isEmpty { throw Problem(body.issues) }
-        if let consistency = body.document["consistency"] {
-            do throws(OptimizerError) { try Consistency.check(SettingValue(consistency)) } catch {
-                throw Problem(ServingError(error))
-            }
-        }
-        let settings = members.filter { !Self.ownKeys.contains($0.key) }
+        let settings = members.filter { $0.key != "parameters" }
         return ModelDefinition(
             settings: .object(settings.map { SettingValue.Entry(key: $0.key, value: SettingValue($0.value)) }),
             parameters: try parameters())

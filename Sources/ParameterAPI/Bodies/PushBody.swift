@@ -38,8 +38,10 @@ extension Call {
         gradients.isFinite = checking.nonFinite == nil
         return Push(
             gradients: gradients, arena: arena, memory: sink.loan.memory, key: fields.key,
-            fingerprint: fields.key == nil && !isKeyed ? .nothing : gradients.fingerprint(in: sink.layout),
-            basedOn: fields.basedOn,
-            loss: fields.loss, nonFinite: checking.nonFinite, complaints: checking.complaints, share: sink.loan.share)
+            fingerprint: fields.key == nil && !isKeyed
+                ? .nothing : gradients.fingerprint(in: sink.layout).with(fields.hyperparameters),
+            basedOn: fields.basedOn, loss: fields.loss, examples: fields.examples, metrics: fields.metrics,
+            hyperparameters: fields.hyperparameters, nonFinite: checking.nonFinite, complaints: checking.complaints,
+            share: sink.loan.share)
     }
 }

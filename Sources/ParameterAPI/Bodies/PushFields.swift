@@ -13,16 +13,21 @@ struct PushFields {
     private(set) var key: PushKey?
     private(set) var basedOn: Basis?
     private(set) var loss: Double?
+    private(set) var examples: Int?
+    private(set) var metrics: [Scalar] = []
+    private(set) var hyperparameters: Hyperparameters?
     private(set) var isComplete = false
     private var list = ComplaintList(section: "")
 
     /// All members of a JSON push.
     private static let known: [Name] = [
         "gradients", "worker", "epoch", "seq", "based_on", "num_examples", "loss", "metrics", "complete",
+        "hyperparameters",
     ]
     private static let headers: [Name: String] = [
         "worker": "X-Paramd-Worker", "epoch": "X-Paramd-Epoch", "seq": "X-Paramd-Seq",
-        "based_on": "X-Paramd-Based-On", "loss": "X-Paramd-Loss",
+        "based_on": "X-Paramd-Based-On", "num_examples": "X-Paramd-Num-Examples", "loss": "X-Paramd-Loss",
+        "hyperparameters": "X-Paramd-Hyperparameters",
     ]
 
     private var values: [Name: JSONValue] = [:]
@@ -39,9 +44,10 @@ struct PushFields {
         }
         basedOn = readBasis()
         loss = number("loss")
-        _ = integer("num_examples", atLeast: 1)
+        examples = integer("num_examples", atLeast: 1)
+        hyperparameters = readHyperparameters()
         isComplete = boolean("complete")
-        checkMetrics()
+        readMetrics()
         key = readKey(hasRequestKey: hasRequestKey)
     }
 
@@ -97,21 +103,34 @@ struct PushFields {
         return Name(name)
     }
 
-    private mutating func checkMetrics() {
-        guard let metrics = values["metrics"] else { return }
-        guard let members = metrics.members else {
-            return complain(
-                "metrics", .typeError, "`metrics` must be an object of numbers, not \(Self.words(for: metrics))")
-        }
-        for member in members where member.value.number == nil {
+    /// What the push brings, even if it is wrong: a retry with other hyperparameters is another push.
+    private mutating func readHyperparameters() -> Hyperparameters? {
+        guard let value = values["hyperparameters"] else { return nil }
+        let setting = SettingValue(value)
+        guard case .object(let members) = setting else {
             complain(
-                "metrics/\(member.key.pointerEscaped)", .typeError,
-                "a metric must be a number; `\(member.key)` is \(Self.words(for: member.value))")
+                "hyperparameters", .typeError,
+                #"`hyperparameters` must be an object such as {"learning_rate":0.1}, not \#(Self.words(for: value))"#)
+            return Hyperparameters(setting)
         }
+        if setting.valueCount > Hyperparameters.mostValues {
+            complain(
+                "hyperparameters", .valueError,
+                "a push brings at most \(Hyperparameters.mostValues) hyperparameters, not \(setting.valueCount); "
+                    + "change the model with PATCH")
+        }
+        return members.isEmpty ? nil : Hyperparameters(setting)
+    }
+
+    private mutating func readMetrics() {
+        guard let value = values["metrics"] else { return }
+        let found = ScalarObject(value, section: "metrics")
+        metrics = found.scalars
+        for complaint in found.complaints { list.add(complaint) }
     }
 
     /// The value in a sentence: a text itself, or the kind of value.
-    private static func words(for value: JSONValue) -> String {
+    static func words(for value: JSONValue) -> String {
         value.string.map { "the text \"\($0.prefix(40))\"" } ?? value.kind
     }
 

@@ -18,7 +18,8 @@ struct CurveTable {
         return text
     }
 
-    private static func quoted(_ field: String) -> String {
+    /// A field, in quotes if it needs them.
+    static func quoted(_ field: String) -> String {
         guard field.utf8.contains(where: ",\"\r\n".utf8.contains) else { return field }
         return "\"" + field.parts(between: "\"", omittingEmpty: false).joined(separator: "\"\"") + "\""
     }

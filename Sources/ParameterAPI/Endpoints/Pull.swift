@@ -1,6 +1,7 @@
 // Pulling parameters: immediately, or as soon as there is a newer version.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 
@@ -11,9 +12,40 @@ import ParameterServing
     let condition = PullCondition(
         since: try since(call, model), minStep: try call.integer(.minStep), group: selection.group)
     let wait = try call.waitTime()
+    let worker = try pullingWorker(call)
     return .answer { exchange in
-        guard let wait else { return answerNow(call, model, selection, condition, exchange) }
-        park(call, model, selection, condition, wait, exchange)
+        guard let wait else {
+            if let worker, let refusal = model.gate.refusal(of: worker) {
+                return call.answer(exchange, Problem(refusal))
+            }
+            return answerNow(call, model, selection, condition, exchange)
+        }
+        let start: @Sendable () -> Void = { park(call, model, selection, condition, wait, exchange) }
+        guard let worker else { return start() }
+        waitForOthers(worker, model, wait, call, exchange, then: start)
+    }
+}
+
+/// The worker that pulls; nil if it is not named.
+private func pullingWorker(_ call: Call) throws(Problem) -> Name? {
+    guard let text = call.query(.worker) else { return nil }
+    guard WorkerName.isValid(text) else {
+        throw Problem(.invalidQuery, "A worker's name must be \(WorkerName.rule).")
+    }
+    return Name(text)
+}
+
+/// Continues once the worker is not too far ahead of the slowest; at the end of its time it is refused.
+private func waitForOthers(
+    _ worker: Name, _ model: Model, _ wait: Duration, _ call: Call, _ exchange: Exchange,
+    then start: @escaping @Sendable () -> Void
+) {
+    guard let refusal = model.gate.refusal(of: worker) else { return start() }
+    guard let token = model.gate.wait(for: worker, resume: start) else { return }
+    exchange.onAbandon { model.gate.cancel(token) }
+    exchange.expire(after: wait) {
+        model.gate.cancel(token)
+        return Problem(model.gate.refusal(of: worker) ?? refusal).response(for: call.request)
     }
 }
 

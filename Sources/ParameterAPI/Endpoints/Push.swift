@@ -7,7 +7,7 @@ import TensorCoding
 
 /// `POST /v1/models/{m}/gradients`.
 @Sendable func pushGradients(_ call: Call) throws(Problem) -> Plan {
-    _ = try call.waitTime()
+    let wait = try call.waitTime()
     let model = try call.model()
     let ifVersion = try call.checkMatch(model)
     let key = try call.requestKey()
@@ -28,9 +28,34 @@ import TensorCoding
         let selection = answersPull ? try Selection(call, model.publication.current.facts) : nil
         // If the request has a key and the worker's own number, the number identifies the push.
         let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
-        model.submit(Change.push(push).under(requestKey, ifVersion: ifVersion)) { result in
+        let change = Change.push(push).under(requestKey, ifVersion: ifVersion)
+        let held = wait.map { wait in waiting(wait, of: model, call, exchange) }
+        model.submit(push: change, held: held) { result in
             call.answer(exchange, result) { call, receipt in answer(receipt, of: model, selection, call, exchange) }
         }
+    }
+}
+
+/// Lets the request of a held push wait for its round; at the end of the time its answer is 202.
+private func waiting(
+    _ wait: Duration, of model: Model, _ call: Call, _ exchange: Exchange
+) -> @Sendable (Answered<Receipt>, RoundWait) -> Void {
+    { answered, round in
+        let (call, receipt) = (answered.isRepeated ? call.replaying : call, answered.answer)
+        exchange.onAbandon { round.end() }
+        exchange.expire(after: wait) {
+            round.end()
+            return heldAnswer(receipt, of: model, call)
+        }
+    }
+}
+
+/// The answer to a push that waits in a round.
+private func heldAnswer(_ receipt: Receipt, of model: Model, _ call: Call) -> Response {
+    let facts = model.publication.current.facts
+    let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
+    return .json(indented: call.isIndented, status: 202, headers: headers + call.replayHeaders) {
+        $0.receipt(receipt, of: facts)
     }
 }
 
@@ -43,12 +68,13 @@ private func forbidSelection(_ call: Call) throws(Problem) {
 private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Plan {
     try forbidSelection(call)
     return call.readPush(of: model, format) { push, exchange in
+        let brought = push.hyperparameters
         model.dryRun(push, showingStages: stages, bytesPerValue: JSONWriter.bytesPerValue) { result in
             switch result {
             case .success((let run, let memory)):
                 let version = model.publication.current
                 call.answer(exchange, headers: versionHeaders(version), bytes: memory.bytes, loan: memory) {
-                    $0.dryRun(run, on: version, stages: stages)
+                    $0.dryRun(run, on: version, bringing: brought, stages: stages)
                 }
             case .failure(let error): call.answer(exchange, Problem(error))
             }
@@ -59,9 +85,11 @@ private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: 
 private func answer(
     _ receipt: Receipt, of model: Model, _ selection: Selection?, _ call: Call, _ exchange: Exchange
 ) {
+    if let refusal = receipt.refusal { return call.answer(exchange, Problem(refusal)) }
+    if receipt.round?.state == .held { return exchange.complete { heldAnswer(receipt, of: model, call) } }
     let version = model.publication.current
     if let selection { return PullAnswer(call, version, selection).complete(exchange, receipt: receipt) }
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
-    let bytes = 512 + 64 * version.facts.layout.groups.count
+    let bytes = 512 + 64 * version.facts.layout.groups.count + (receipt.hyperparameters?.bytes ?? 0)
     call.answer(exchange, headers: headers, bytes: bytes) { $0.receipt(receipt, of: version.facts) }
 }

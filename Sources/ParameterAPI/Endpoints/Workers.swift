@@ -5,14 +5,43 @@ import Names
 import ParameterServing
 import TensorCoding
 
-/// `PUT /v1/models/{m}/workers/{w}`: a new epoch, with numbers from 1.
+/// `PUT /v1/models/{m}/workers/{w}`: a new epoch, with numbers from 1; with `ttl`, as long as there are signs of life.
 @Sendable func registerWorker(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let worker = try workerName(call)
     let key = try call.requestKey()
-    return try call.readNothing { exchange in
-        model.submit(Change.register(worker: worker).under(key)) { result in
-            call.answer(exchange, result) { call, facts in answer(call, exchange, worker, facts) }
+    let lengths = ServingConfiguration.shortestLease...call.api.registry.configuration.longestLease
+    let asked = try call.time(.ttl, in: lengths)
+    return try call.readFields(["ttl"]) { fields, exchange throws(Problem) in
+        let written = fields.time("ttl", in: lengths)
+        try fields.check()
+        if written != nil { try call.forbidQueries(.ttl, because: "is in the body, too; leave one of them out.") }
+        let (ttl, print) = (written ?? asked, fields.fingerprint)
+        let change = Change.register(worker: worker, ttl: ttl)
+        model.submit(change.under(print.map { key?.with($0) } ?? key)) { result in
+            call.answer(exchange, result) { call, registered in
+                var facts = registered
+                (facts.ttl, facts.expiresIn, facts.age) = (ttl, ttl, .zero)
+                answer(call, exchange, worker, facts)
+            }
+        }
+    }
+}
+
+/// `POST /v1/models/{m}/workers/{w}/heartbeat`: a sign of life without a push.
+@Sendable func renewLease(_ call: Call) throws(Problem) -> Plan {
+    let model = try call.model()
+    let worker = try workerName(call)
+    let asked = try call.integer(.epoch)
+    return try call.readFields(["epoch"]) { fields, exchange throws(Problem) in
+        let written = fields.integer("epoch", in: 0...FixedLimits.largestInteger)
+        try fields.check()
+        if written != nil { try call.forbidQueries(.epoch, because: "is in the body, too; leave one of them out.") }
+        model.renewLease(of: worker, epoch: written ?? asked) { result in
+            switch result {
+            case .success(let facts): answer(call, exchange, worker, facts)
+            case .failure(let error): call.answer(exchange, Problem(error))
+            }
         }
     }
 }
@@ -34,8 +63,8 @@ import TensorCoding
     let model = try call.model()
     let worker = try workerName(call)
     return .answer { exchange in
-        model.workers { workers in
-            guard let facts = workers[worker] else {
+        model.worker(worker) { facts in
+            guard let facts else {
                 return call.answer(
                     exchange,
                     Problem(
@@ -51,11 +80,11 @@ import TensorCoding
     let model = try call.model()
     return .answer { exchange in
         model.workers { workers in
-            call.answer(exchange, bytes: 128 * workers.count) { writer in
+            call.answer(exchange, bytes: 192 * workers.count) { writer in
                 writer.beginObject()
                 writer.key("workers")
                 writer.beginArray()
-                for (name, facts) in workers.sorted(by: { $0.key < $1.key }) { writer.worker(name, facts) }
+                for (name, facts) in workers { writer.worker(name, facts) }
                 writer.endArray()
                 writer.endObject()
             }
@@ -80,7 +109,7 @@ import TensorCoding
                 writer.member("worker", worker)
                 writer.member("seq", seq)
                 writer.member("outcome", outcome.word)
-                if case .applied(let receipt) = outcome {
+                if let receipt = outcome.receipt {
                     writer.key("receipt")
                     writer.receipt(receipt, of: facts)
                 }
@@ -104,10 +133,19 @@ private func workerName(_ call: Call) throws(Problem) -> Name {
 }
 
 extension PushOutcome {
+    fileprivate var receipt: Receipt? {
+        switch self {
+        case .applied(let receipt), .held(let receipt), .dropped(let receipt): receipt
+        case .pending, .unknown: nil
+        }
+    }
+
     fileprivate var word: String {
         switch self {
         case .applied: "applied"
         case .pending: "pending"
+        case .held: "held"
+        case .dropped: "dropped"
         case .unknown: "unknown"
         }
     }
@@ -120,6 +158,10 @@ extension JSONWriter {
         member("worker", name)
         member("epoch", facts.epoch)
         member("last_seq", facts.lastSeq)
+        member("registered", facts.isRegistered)
+        member("ttl", facts.ttl?.inSeconds)
+        member("expires_in", facts.expiresIn?.inSeconds)
+        member("seen_ago", facts.age?.inSeconds)
         endObject()
     }
 }

@@ -97,15 +97,87 @@ extension Problem {
             self.init(
                 .stale, "`based_on` is \(basedOn), but the model is at step \(step).",
                 hint: "Pull again and compute the gradient from those parameters.")
+        case .tooStale(let staleness, let limit):
+            self.init(
+                .stale,
+                "The gradient is \(staleness) updates old, and the model takes gradients that are at most \(limit) old, its `max_staleness`.",
+                hint: "Pull again and compute the gradient from those parameters.")
+        case .roundClosed(let basedOn, let step):
+            self.init(
+                .roundClosed,
+                "The gradient was computed at step \(basedOn), for the round of step \(basedOn + 1), which has closed; the model is at step \(step).",
+                hint: "Pull again and push for the round of step \(step + 1).")
+        case .alreadyInRound(let worker, let step):
+            self.init(
+                .alreadyInRound, "Worker `\(worker)` has already pushed in the round of step \(step).",
+                hint: "Push again once the round has closed; GET .../round shows what it waits for.")
+        case .otherHyperparameters(let brought, let those):
+            self.init(
+                .otherHyperparameters,
+                "The push brings \(Self.words(for: brought)), and the open round \(Self.words(for: those)).",
+                hint: "Send equal `hyperparameters` with all pushes of a round, or wait for the next round.")
+        case .roundDropped(let reason):
+            self.init(
+                .roundDropped, "The round of this push was given up: \(Self.words(for: reason)).",
+                hint: "Pull again, and push under a new seq or Idempotency-Key.")
+        case .roundEmpty:
+            self.init(
+                .roundEmpty, "The open round holds no push.", hint: "Push first; GET .../round shows what it holds.")
+        case .noRounds(let mode):
+            self.init(
+                .noRounds, "The model is in mode \"\(mode)\", where each push is an update at once.",
+                hint: "Use mode \"manual\" or \"sync\" to collect pushes in rounds.")
+        case .keyRequired:
+            self.init(
+                .keyRequired, "Several workers push to this model, and this push has neither a number nor a key.",
+                hint: "Send `worker` and `seq`, or an Idempotency-Key, so that a retry does not count twice.")
+        case .workerRequired:
+            self.init(
+                .keyRequired, "In mode \"ssp\" every push belongs to a worker, and this one names none.",
+                hint: "Send `worker` and `seq`.")
+        case .notRegistered(let worker):
+            self.init(
+                .notRegistered,
+                worker.map { "Worker `\($0)` is not registered, and only registered workers push to this model." }
+                    ?? "Only registered workers push to this model, and this push names none.",
+                hint: "Register with PUT .../workers/NAME, then push with `worker`, `epoch` and `seq`.")
+        case .tooFarAhead(let worker, let clock, let slowest, let wanted):
+            self.init(
+                .tooFarAhead,
+                "Worker `\(worker)` has pushed \(clock) times and the slowest worker \(slowest); it may pull when the slowest has reached \(wanted).",
+                hint: "Pull with wait=30s to be answered then.")
         case .cursorUnknown(let cursor, let newest):
             self.init(
                 .cursorUnknown,
                 "`\(cursor)` is not a version of this model; the newest is `\(newest)`. The model was created again, or has not reached that version.",
                 hint: "Pull without `since` and continue from the cursor of that answer.")
-        case .fenced(let worker, let epoch, let current):
+        case .eventsTooOld(let id, let oldest):
             self.init(
-                .fenced, "Epoch \(epoch) of worker `\(worker)` has ended; its current epoch is \(current).",
-                hint: "Register the worker again.")
+                .eventsTooOld,
+                "Events after `\(id)` are no longer kept; the oldest place to continue from is `\(oldest)`.",
+                hint: "Read the model again, then connect without Last-Event-ID.")
+        case .eventUnknown(let id, let newest):
+            self.init(
+                .cursorUnknown,
+                "`\(id)` is not an event of this model; the newest is `\(newest)`. The model was created again, or has not come to that event.",
+                hint: "Read the model again, then connect without Last-Event-ID.")
+        case .fenced(let worker, let epoch, 0):
+            self.init(
+                .fenced, "Worker `\(worker)` is not registered, so it has no epoch \(epoch).",
+                hint: "Register it with PUT .../workers/NAME and send the epoch of that answer, or leave `epoch` out.")
+        case .fenced(let worker, let epoch, let current) where epoch > current:
+            self.init(
+                .fenced, "Worker `\(worker)` has no epoch \(epoch) yet; its current epoch is \(current).",
+                hint:
+                    "Send the epoch that its registration returned, or register it again with PUT .../workers/\(worker)."
+            )
+        case .fenced(let worker, let epoch, let current):
+            let now =
+                current == 0 || current == epoch
+                ? "it is not registered any more" : "its current epoch is \(current)"
+            self.init(
+                .fenced, "Epoch \(epoch) of worker `\(worker)` has ended; \(now).",
+                hint: "Register the worker again with PUT .../workers/\(worker) and push with the new epoch.")
         case .receiptForgotten(let worker, let seq, let oldest):
             self.init(
                 .receiptForgotten,
@@ -134,6 +206,21 @@ extension Problem {
                 "The model already has \(limit) workers, the limit `workers`, and all of them were seen within `worker-lifetime`.",
                 hint: "Use an existing name, or DELETE .../workers/NAME for a worker that has ended.")
             retryAfter = 60
+        case .barrierDiffers(let barrier, let asked, let open):
+            self.init(
+                .barrierDiffers, "The workers at barrier `\(barrier)` wait for \(open) workers, not \(asked).",
+                hint: "Send `count` \(open), or use another barrier.")
+        case .tooManyBarriers(let limit):
+            self.init(
+                .tooManyWaiting, "Workers wait at \(limit) barriers of the model, the limit `barriers`.",
+                hint: "Use one of them, or send the request again later.")
+            retryAfter = 1
+        case .tooManyAtBarriers(let limit):
+            self.init(
+                .tooManyWaiting,
+                "There are \(limit) arrivals and requests at the model's barriers, the limit `barrier-waiters`.",
+                hint: "Send the request again later.")
+            retryAfter = 1
         case .tooManyModels(let limit):
             self.init(
                 .tooMany, "The daemon already has \(limit) models, the limit `models`.", hint: "Delete a model first.")
@@ -149,6 +236,11 @@ extension Problem {
             self.init(
                 .stateMismatch, "The state belongs to another optimizer or other parameters than `\(name)` has.",
                 hint: "Create a new model from the file instead.")
+        case .tooManyWaiting(let limit):
+            self.init(
+                .tooManyWaiting, "\(limit) pulls already wait, the limit `waiting-pulls`.",
+                hint: "Ask again after the time in Retry-After, or pull without `wait`.")
+            retryAfter = 5
         case .preconditionFailed(let expected, let current):
             self.init(
                 .preconditionFailed, "The precondition requires \(expected), but the model is at \(current).",
@@ -179,6 +271,19 @@ extension Problem {
         case .stopping:
             self.init(.stopping, "The daemon is stopping.", hint: "Try again.")
             retryAfter = 1
+        }
+    }
+
+    private static func words(for brought: Hyperparameters?) -> String {
+        brought.map { "the hyperparameters \($0.setting.line.map { "`\($0)`" } ?? "that it was sent")" }
+            ?? "no hyperparameters"
+    }
+
+    private static func words(for reason: DropReason) -> String {
+        switch reason {
+        case .timeout: "it had too few pushes at its deadline"
+        case .restored: "an earlier state of the model was restored"
+        case .refused: "its update was refused"
         }
     }
 

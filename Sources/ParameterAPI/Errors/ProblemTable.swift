@@ -114,10 +114,10 @@ extension ProblemKind {
             )
         case .fenced:
             Row(
-                409, "The worker was registered again",
-                "Another process registered the same worker later, so the epoch of this request has ended.",
+                409, "The worker's epoch has ended",
+                "Another process registered the same worker later, or the worker's lease ran out, or it was deleted. Epochs are never given again, so nothing of this epoch is accepted any more.",
                 remedy:
-                    "Stop this process, or register the worker again to continue with it."
+                    "Stop this process if another one has taken its place; otherwise register the worker again, pull, and continue with the new epoch."
             )
         case .receiptForgotten:
             Row(
@@ -132,6 +132,69 @@ extension ProblemKind {
                 "The gradient was computed from parameters that do not match the step of the model.",
                 remedy:
                     "Pull the parameters and compute the gradient from them."
+            )
+        case .roundClosed:
+            Row(
+                409, "The round of the gradient has closed",
+                "The gradient was computed from parameters of an earlier step, and the round that used them has closed without it.",
+                remedy:
+                    "Pull the parameters and compute the gradient from them."
+            )
+        case .roundDropped:
+            Row(
+                409, "The round of the push was given up",
+                "The round did not become an update: it had too few pushes at its deadline, an earlier state was restored, or its update was refused. Its gradients are gone.",
+                remedy:
+                    "Pull the parameters and push again with a new seq or Idempotency-Key."
+            )
+        case .roundEmpty:
+            Row(
+                409, "The open round holds no push",
+                "A round can only be closed once it holds a gradient.",
+                remedy:
+                    "Push first. GET .../round shows what the round holds."
+            )
+        case .alreadyInRound:
+            Row(
+                409, "The worker is already in the round",
+                "In `consistency` of mode \"sync\", each worker pushes once in a round.",
+                remedy:
+                    "Wait for the round with ?wait=30s on the push, or pull with `since`; then push for the next one."
+            )
+        case .otherHyperparameters:
+            Row(
+                409, "The round has other hyperparameters",
+                "A round is one update, so all of its pushes must bring equal `hyperparameters`, or none.",
+                remedy:
+                    "Send the hyperparameters of the others, or push for the next round."
+            )
+        case .noRounds:
+            Row(
+                409, "The model has no rounds",
+                "In this mode each push is an update, so there is nothing to close.",
+                remedy:
+                    "PATCH the model with \"consistency\":{\"mode\":\"manual\"} or mode \"sync\" to collect pushes in rounds."
+            )
+        case .notRegistered:
+            Row(
+                409, "The worker is not registered",
+                "The rounds of the model consist of the registered workers.",
+                remedy:
+                    "Register with PUT .../workers/NAME and push with its epoch, or let `workers` be a number."
+            )
+        case .tooFarAhead:
+            Row(
+                409, "The worker is too far ahead",
+                "In `consistency` of mode \"ssp\", a worker may be `slack` pushes ahead of the slowest.",
+                remedy:
+                    "Pull with wait=30s, which answers as soon as the slowest worker has caught up."
+            )
+        case .barrierDiffers:
+            Row(
+                409, "The barrier waits for another number of workers",
+                "All workers that meet at a barrier must send the same `count`. The first one to arrive sets it, until all have arrived.",
+                remedy:
+                    "Send the count of the others, use another name for another barrier, or wait until the arrivals lapse."
             )
         case .learningRateExhausted:
             Row(
@@ -178,9 +241,23 @@ extension ProblemKind {
         case .gone:
             Row(
                 410, "The version is no longer kept",
-                "A model keeps its newest versions, 4 unless --limit versions sets another number.",
+                "A model keeps its newest versions, 4 unless --limit versions sets another number; fewer while memory is short, and only the newest after a restart. The detail names the oldest that is kept.",
                 remedy:
                     "Pull .../parameters and continue with the version that it returns."
+            )
+        case .keyRequired:
+            Row(
+                400, "The push needs a key",
+                "Several workers push to this model. A retry of a push without a key cannot be recognized and would count twice.",
+                remedy:
+                    "Send `worker` and `seq`, or an Idempotency-Key."
+            )
+        case .eventsTooOld:
+            Row(
+                410, "The events are no longer kept",
+                "A feed keeps its newest events, 1024 besides updates unless --limit events sets another number. The events of one model survive a restart as far as the journal has them; /v1/events starts again with the daemon.",
+                remedy:
+                    "Read the state that you follow, then connect without Last-Event-ID."
             )
         case .lengthRequired:
             Row(
@@ -315,12 +392,26 @@ extension ProblemKind {
                 remedy:
                     "Retry after the time in Retry-After, send less at a time, delete models, or start the daemon with a larger --memory."
             )
+        case .tooManyStreams:
+            Row(
+                503, "Too many streams of events",
+                "The daemon serves as many streams of events as the limit `event-streams` allows.",
+                remedy:
+                    "Retry after the time in Retry-After, close streams that are not needed, or start the daemon with a larger --limit event-streams."
+            )
         case .journalBehind:
             Row(
                 503, "The journal is waiting for snapshots",
                 "The journal can only be cut after snapshots of the models are written, and changes arrive faster than that. The limit `journal` sets how much of it models may need; it is at least three times --snapshot-after and six times the size of all models. Deletions and reads continue.",
                 remedy:
                     "Send the request again after the time in Retry-After."
+            )
+        case .tooManyWaiting:
+            Row(
+                503, "Too many requests wait",
+                "A limit bounds how many pulls wait, because each keeps a connection open, and how many workers wait at the barriers of a model.",
+                remedy:
+                    "Retry after the time in Retry-After, pull without `wait`, use fewer barriers, or start the daemon with a larger --limit connections, waiting-pulls, barriers or barrier-waiters."
             )
         case .stopping:
             Row(

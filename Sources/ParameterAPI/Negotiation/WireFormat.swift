@@ -11,6 +11,7 @@ enum WireFormat: String, CaseIterable {
     case svg
     case txt
     case html
+    case events
 
     /// The properties of a format.
     struct Row {
@@ -30,6 +31,7 @@ enum WireFormat: String, CaseIterable {
         case .svg: Row(contentType: "image/svg+xml")
         case .txt: Row(contentType: "text/plain; charset=utf-8")
         case .html: Row(contentType: "text/html; charset=utf-8")
+        case .events: Row(contentType: "text/event-stream")
         }
     }
 

@@ -33,9 +33,17 @@ struct PullAnswer: Sendable {
         return [
             (name: "ETag", value: tag.text),
             (name: "Cache-Control", value: isImmutable ? "public, max-age=31536000, immutable" : "no-cache"),
-            (name: "Vary", value: "Accept, User-Agent"),
             (name: "Content-Location", value: path + (selection.representation == .json ? "" : ".safetensors") + query),
-        ] + versionHeaders(version) + preferenceApplied + call.replayHeaders
+        ] + vary + versionHeaders(version) + preferenceApplied + call.replayHeaders
+    }
+
+    /// The request headers that change the content: a suffix replaces Accept, and only JSON is indented for curl.
+    ///
+    /// Without this header, caches share a file among all clients.
+    private var vary: [(name: String, value: String)] {
+        let format = call.suffix.flatMap(Representation.init)
+        let headers = [format == nil ? "Accept" : nil, format == .safetensors ? nil : "User-Agent"].compactMap { $0 }
+        return headers.isEmpty ? [] : [(name: "Vary", value: headers.joined(separator: ", "))]
     }
 
     /// The headers of an answer that is not the pull at its address.
@@ -58,7 +66,8 @@ struct PullAnswer: Sendable {
     }
 
     private var preferenceApplied: [(name: String, value: String)] {
-        guard let wait = call.preferredWait else { return [] }
+        // A version is there or it is not, and caches must not repeat one client's preference to others.
+        guard !isImmutable, let wait = call.preferredWait else { return [] }
         let (seconds, rest) = wait.components
         return [(name: "Preference-Applied", value: "wait=\(rest == 0 ? "\(seconds)" : "\(wait / .seconds(1))")")]
     }

@@ -12,6 +12,7 @@ enum Query: String, CaseIterable {
     case from
     case group
     case join
+    case lastEventID = "last_event_id"
     case metaOnly = "meta_only"
     case minStep = "min_step"
     case name
@@ -19,18 +20,23 @@ enum Query: String, CaseIterable {
     case pageToken = "page_token"
     case param
     case partial
+    case points
     case prefix
     case pull
     case replace
     case rows
+    case series
     case since
     case stages
     case step
     case to
+    case ttl
+    case types
     case wait
+    case worker
 
     /// Whether it may be repeated.
-    var isRepeatable: Bool { [.group, .name, .param].contains(self) }
+    var isRepeatable: Bool { [.group, .name, .param, .series].contains(self) }
 
     /// The selection of a pull, and the encoding of its numbers.
     static let selection: [Query] = [.group, .name, .average, .dtype, .encoding, .metaOnly]

@@ -75,8 +75,16 @@ extension Route {
             "Push gradients; the server takes a step.",
             pushGradients),
         Route(
+            .get, "/v1/models/{m}/round", .read,
+            "The open round: the pushes that it holds, what it waits for, and until when.",
+            getRound),
+        Route(
+            .post, "/v1/models/{m}/step", .admin,
+            "Close the open round with the pushes that it holds.",
+            closeRound),
+        Route(
             .get, "/v1/models/{m}/parameters", suffixes: [.json, .safetensors], .read,
-            queries: Query.selection + [.since, .wait, .minStep], answers: [.json, .safetensors],
+            queries: Query.selection + [.since, .wait, .minStep, .worker], answers: [.json, .safetensors],
             "Pull one consistent version, as JSON or, by `Accept`, as safetensors.",
             pullParameters),
         Route(
@@ -114,17 +122,25 @@ extension Route {
             "The workers that have pushed or registered.",
             listWorkers),
         Route(
-            .put, "/v1/models/{m}/workers/{w}", .push,
+            .put, "/v1/models/{m}/workers/{w}", .push, queries: [.ttl], bodies: [.json],
             "Register a worker; a registration after a restart raises the epoch and fences the older process.",
             registerWorker),
         Route(
             .get, "/v1/models/{m}/workers/{w}", .read,
-            "A worker's epoch and last number.",
+            "A worker's epoch, last number and lease.",
             getWorker),
+        Route(
+            .post, "/v1/models/{m}/workers/{w}/heartbeat", .push, queries: [.epoch], bodies: [.json],
+            "Renew a worker's lease between two pushes.",
+            renewLease),
         Route(
             .delete, "/v1/models/{m}/workers/{w}", .admin, answers: [],
             "Delete a worker and its receipts; numbers that it has used are still never applied again.",
             deleteWorker),
+        Route(
+            .post, "/v1/models/{m}/barriers/{name}", .push, queries: [.wait], bodies: [.json],
+            "Arrive at a barrier, and wait until as many workers as `count` have arrived.",
+            arriveAtBarrier),
         Route(
             .get, "/v1/models/{m}/pushes/{w}/{seq}", .read, queries: [.epoch],
             "The result of a push whose answer was lost.",
@@ -164,6 +180,23 @@ extension Route {
             answers: CurveForm.formats,
             "The weight decay by group, as configured and times the loss scale (`get_weight_decay`).",
             getWeightDecays),
+        Route(
+            .get, "/v1/models/{m}/history", suffixes: HistoryForm.formats, .read,
+            queries: [.series, .from, .to, .points], answers: HistoryForm.formats,
+            "Charts of the training: loss, rates, norms, staleness, and what clients report.",
+            getHistory),
+        Route(
+            .get, "/v1/models/{m}/events", .read, queries: [.types, .lastEventID], answers: [.events],
+            "What happens to a model, as Server-Sent Events: updates, patches, restores, workers, its deletion.",
+            followModel),
+        Route(
+            .get, "/v1/events", .read, queries: [.types, .lastEventID], answers: [.events],
+            "What happens to all models, as Server-Sent Events.",
+            followAll),
+        Route(
+            .post, "/v1/models/{m}/scalars", .push, bodies: [.json],
+            "Record figures for the charts without a push.",
+            reportScalars),
         Route(
             .post, "/v1/lr_preview", suffixes: CurveForm.formats, .read, bodies: [.json], answers: CurveForm.formats,
             "A learning-rate definition evaluated without a model, at most 100,000 points.",

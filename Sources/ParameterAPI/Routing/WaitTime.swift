@@ -10,7 +10,7 @@ extension Call {
     func waitTime() throws(Problem) -> Duration? {
         guard let text = query(.wait) else { return preferredWait.flatMap { $0 == .zero ? nil : $0 } }
         let longest = FixedLimits.longestWait
-        guard let wait = Self.duration(text), wait <= .seconds(longest) else {
+        guard let wait = Duration(text: text), wait <= .seconds(longest) else {
             throw Problem(
                 .invalidQuery,
                 "`wait` must be a time such as 30s, 500ms or 30, at most \(longest)s, not `\(text.prefix(40))`.")
@@ -24,15 +24,7 @@ extension Call {
     /// - Source: RFC 7240, sections 2 and 4.3.
     var preferredWait: Duration? {
         guard query(.wait) == nil, let text = Preferences(request.headers)["wait"] else { return nil }
-        return Self.duration(text).map { min($0, .seconds(FixedLimits.longestWait)) }
-    }
-
-    private static func duration(_ text: String) -> Duration? {
-        let isMilliseconds = text.hasSuffix("ms")
-        let digits = text.dropLast(isMilliseconds ? 2 : text.hasSuffix("s") ? 1 : 0)
-        guard let number = Double(decimalDigits: digits) else { return nil }
-        let longest = Double(FixedLimits.longestWait + 1) * 1000
-        return .milliseconds(Int64(min(isMilliseconds ? number : number * 1000, longest)))
+        return Duration(text: text).map { min($0, .seconds(FixedLimits.longestWait)) }
     }
 }
 

@@ -39,11 +39,20 @@ extension Setting {
         Setting(limit: "checkpoints", .count(\.serving.mostCheckpoints), "Checkpoints of a model"),
         Setting(limit: "checkpoints-in-all", .count(\.serving.mostCheckpointsInAll), "Checkpoints of all models"),
         Setting(limit: "versions", .count(\.serving.versions), "Versions of a model that stay readable"),
+        Setting(limit: "waiting-pulls", .percent(\.waitingPercent), "Share of connections for waiting pulls"),
         Setting(limit: "journal", .bytes(\.serving.mostJournal), "Journal needed by models before changes wait"),
         Setting(limit: "keys", .count(\.serving.requestKeys), "Answers kept for Idempotency-Key, per client"),
         Setting(limit: "key-lifetime", .time(\.serving.keyLifetime), "Time that these are kept"),
         Setting(limit: "workers", .count(\.serving.mostWorkers), "Workers of a model"),
         Setting(limit: "worker-lifetime", .time(\.serving.workerLifetime), "Time unseen before one can be replaced"),
+        Setting(limit: "lease", .time(\.serving.longestLease), "Longest ttl of a worker"),
+        Setting(limit: "barriers", .count(\.serving.mostBarriers), "Barriers of a model"),
+        Setting(
+            limit: "barrier-waiters", .count(\.serving.mostAtBarriers), "Arrivals and requests at a model's barriers"),
+        Setting(limit: "barrier-hold", .time(\.serving.barrierHold), "Time that an arrival counts without a request"),
+        Setting(limit: "events", .count(\.serving.keptEvents), "Events of a model kept, besides updates"),
+        Setting(limit: "event-streams", .count(\.serving.mostEventStreams), "Streams of events"),
+        Setting(limit: "event-heartbeat", .time(\.serving.eventHeartbeat), "Time between a stream's signs of life"),
         Setting(limit: "arguments", .fixed(HTTPConfiguration.maximumArguments), "Arguments of a request's query"),
         Setting(
             limit: "connection-memory", .fixed(bytes: ServerConfiguration().http.connectionMemory),
@@ -56,6 +65,8 @@ extension Setting {
         Setting(limit: "parameter-name", .fixed(Name.longestParameter), "Code points of a parameter's name"),
         Setting(limit: "group-name", .fixed(GroupPlan.longestName), "Bytes of a group's name"),
         Setting(limit: "optimizers", .fixed(GroupPlan.mostOptimizers), "Optimizers of a model, with its groups"),
+        Setting(
+            limit: "hyperparameters", .fixed(Hyperparameters.mostValues), "Hyperparameters that a push brings"),
         Setting(limit: "pattern", .fixed(Glob.longest), "Bytes of a pattern of names"),
         Setting(limit: "key-length", .fixed(RequestKey.longest), "Characters of an Idempotency-Key"),
         Setting(limit: "condition-versions", .fixed(FixedLimits.conditionVersions), "Versions that an If-Match names"),
@@ -63,11 +74,27 @@ extension Setting {
             limit: "spare-arenas", .fixed(ServingConfiguration.spareArenas), "Free copies of a model's values kept"),
         Setting(limit: "version-turns", .fixed(ServingConfiguration.versionTurns), "Changes of a model without a step"),
         Setting(
+            limit: "event-interval", .fixed(TimeSpan(ServingConfiguration.eventInterval).text),
+            "Time that joins a stream's updates"),
+        Setting(limit: "event-changes", .fixed(PatchedSettings.mostChanges), "Changed settings that an event lists"),
+        Setting(limit: "event-values", .fixed(PatchedSettings.mostValues), "Numbers of a value that it has in full"),
+        Setting(limit: "event-text", .fixed(PatchedSettings.mostText), "Bytes of a text that it has in full"),
+        Setting(limit: "history-points", .fixed(ServingConfiguration.historyPoints), "Points of a series of a history"),
+        Setting(
+            limit: "history-rates", .fixed(ServingConfiguration.historyRates), "Points times groups of its rates"),
+        Setting(
+            limit: "history-workers", .fixed(ServingConfiguration.historyWorkers), "Workers whose push rate it has"),
+        Setting(limit: "history-metrics", .fixed(ServingConfiguration.historyMetrics), "Names of reported figures"),
+        Setting(
             limit: "key-memory", .fixed(bytes: ServingConfiguration.keptAnswerBytes),
             "Memory of answers for keys, per model"),
         Setting(
             limit: "expired-workers", .fixed(ServingConfiguration.expiredWorkers),
             "Workers without receipts, remembered"),
+        Setting(
+            limit: "shortest-lease", .fixed(TimeSpan(ServingConfiguration.shortestLease).text),
+            "Shortest ttl of a worker"),
+        Setting(limit: "barrier-names", .fixed(BarrierFacts.namesTold), "Workers named by a barrier's answer"),
         Setting(
             limit: "read-ahead", .fixed(bytes: ServingConfiguration.bytesReadAhead),
             "Records not yet applied at a start"),

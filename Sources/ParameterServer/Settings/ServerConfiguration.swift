@@ -12,10 +12,18 @@ struct ServerConfiguration: Sendable {
     var serving = ServingConfiguration(memoryLimit: MachineMemory.current.half.bytes)
     var dataDirectory = "./paramd-data"
     var durability = Durability.group
+    /// The share of the connections that waiting pulls can use.
+    var waitingPercent = 80
     var withoutModels: [String] = []
     var logLevel = LogLevel.info
     /// Whether an address reachable from other machines is served without authentication.
     var isOpen = false
+
+    /// The most pulls that wait: that share of the connections that open files allow.
+    var waitingPulls: Int {
+        let connections = min(http.maximumConnections, HTTPServer.connectionRoom())
+        return max(1, connections / 100 * waitingPercent + connections % 100 * waitingPercent / 100)
+    }
 
     /// Bytes of one journal segment: only whole segments can be deleted, and two must fit in the journal's limit.
     var segmentBytes: Int { min(64 << 20, serving.snapshotAllowance / 2) }

@@ -47,7 +47,7 @@ extension ModelRegistry {
     }
 
     private func save(_ model: Model, _ key: RequestKey?, in directory: DataDirectory) throws -> CheckpointFacts {
-        let image = try model.waitForImage()
+        let image = try model.waitForImage().withoutRound
         let head = image.head
         if let divergence = head.divergence { throw ServingError.diverged(parameter: divergence) }
         // A power cut must not leave a checkpoint of a model or a step that the journal does not know.
@@ -61,8 +61,10 @@ extension ModelRegistry {
             try directory.checkpoints.delete(info.id)
             throw ServingError.unknownModel(model.name, nearest: [])
         }
-        return CheckpointFacts(
+        let facts = CheckpointFacts(
             id: info.id, step: head.optimizer.step, version: head.version, created: now.time, bytes: info.length)
+        model.events.add(.checkpoint(facts), of: model.name, model.uid, at: .extra, time: now.time)
+        return facts
     }
 
     /// Stores the answer of a request with a key, then delivers it.

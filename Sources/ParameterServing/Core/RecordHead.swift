@@ -27,7 +27,8 @@ enum RecordHead: Equatable {
             let count = try reader.readUInt64()
             self = .create(uid, name: try reader.readName(), count: count)
         case .delete: self = .delete(uid, key: try RecordTail(reading: &reader).key)
-        case .push, .importValues, .importIfVersion, .reconfigure, .register, .dismiss, .restore, .note:
+        case .push, .closeRound, .importValues, .importIfVersion, .reconfigure, .register, .registerCounted, .endLeases,
+            .dismiss, .restore, .note, .report:
             self = .command(uid, kind)
         case .salvage: self = .salvage(try SalvageRecord(reading: &reader))
         }

@@ -79,6 +79,18 @@ extension Fingerprint: CustomStringConvertible {
     }
 }
 
+extension Fingerprint {
+    /// The fingerprint of gradients together with what their push brings; this one if it brings nothing.
+    public func with(_ hyperparameters: Hyperparameters?) -> Fingerprint {
+        guard let hyperparameters else { return self }
+        let (builder, brought) = (Builder(), hyperparameters.setting.fingerprint)
+        for half in [high, low, brought.high, brought.low] {
+            withUnsafeBytes(of: half.littleEndian) { builder.add($0) }
+        }
+        return builder.fingerprint
+    }
+}
+
 extension Gradients {
     /// The fingerprint of the decoded gradients: of their bits, independent of how they were written.
     ///

@@ -125,7 +125,9 @@ extension ModelDefinition {
     func fingerprint(_ catalogue: Catalogue) throws(OptimizerError) -> Fingerprint {
         let builder = Fingerprint.Builder()
         var writer = ByteWriter()
+        let consistency = try Consistency(of: settings)
         writer.write(try catalogue.canonical(settings, parameters: parameters.map(\.definition)))
+        if consistency != .standard { writer.write(consistency.canonical) }
         writer.bytes.withUnsafeBytes { builder.add($0) }
         for parameter in parameters.sorted(by: { $0.definition.name < $1.definition.name }) {
             builder.add(parameter.definition.name.text)

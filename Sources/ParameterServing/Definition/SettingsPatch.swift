@@ -10,6 +10,8 @@ public struct SettingsPatch: Sendable, Equatable {
     public var group: Name?
     /// The patch: null removes, an object merges, anything else replaces.
     public var patch: SettingValue
+    /// Whether its `consistency` has a meaning; earlier releases logged any and ignored it.
+    var changesConsistency = true
 
     /// Makes a patch from its parts.
     public init(group: Name? = nil, patch: SettingValue) {
@@ -23,13 +25,9 @@ public struct SettingsPatch: Sendable, Equatable {
     /// Refuses a patch that cannot be merged, before it is logged.
     ///
     /// Applies to requests only: a journal may contain other patches from earlier releases.
-    /// - Throws: `.invalid` for an invalid `consistency`, for a group named twice, and for patches that take too long
-    ///   to merge.
+    /// - Throws: `.invalid` for a group named twice, and for patches that take too long to merge.
     public func check(against layout: ArenaLayout) throws(OptimizerError) {
         try DefinitionLimits.checkSequences(patch)
-        if group == nil, let consistency = patch["consistency"], consistency != .null {
-            try Consistency.check(consistency)
-        }
         guard group == nil, let groups = patch["groups"] else { return }
         let named = try Self.named(groups)
         try DefinitionLimits.check(
@@ -53,8 +51,11 @@ public struct SettingsPatch: Sendable, Equatable {
         for key in Self.fixedKeys where patch[key] != nil {
             throw Self.complaint("/\(key)", "`\(key)` is fixed when the model is created; create another model")
         }
-        var rest = patch["consistency"] == nil ? patch : patch.setting("consistency", to: nil)
-        var result = settings
+        var (rest, result) = (patch, settings)
+        if let consistency = patch["consistency"] {
+            rest = patch.setting("consistency", to: nil)
+            if changesConsistency { result = try Self.consistency(consistency, mergedInto: result) }
+        }
         if let groups = patch["groups"] {
             rest = rest.setting("groups", to: nil)
             for (name, changes) in try Self.named(groups) {
@@ -63,6 +64,26 @@ public struct SettingsPatch: Sendable, Equatable {
         }
         return try MergePatch.apply(rest, to: result)
     }
+
+    /// The settings with `consistency` merged; another mode replaces it whole, because each mode has members of its own.
+    private static func consistency(
+        _ change: SettingValue, mergedInto settings: SettingValue
+    ) throws(OptimizerError) -> SettingValue {
+        let current = try Consistency(of: settings)
+        var result = settings
+        if let mode = change["mode"], mode != .string(current.mode.text) {
+            result = result.setting("consistency", to: nil)
+        } else if settings["consistency"] == nil, case .object = change {
+            result = result.setting("consistency", to: current.canonical)
+        }
+        let patch = SettingValue.object([SettingValue.Entry(key: "consistency", value: change)])
+        result = try MergePatch.apply(patch, to: result)
+        _ = try Consistency(of: result)
+        return result
+    }
+
+    /// Whether it is logged as a change of the consistency.
+    var hasConsistency: Bool { group == nil && changesConsistency && patch["consistency"] != nil }
 
     private static func named(_ groups: SettingValue) throws(OptimizerError) -> [(name: Name, changes: SettingValue)] {
         if case .object(let entries) = groups { return entries.map { ($0.key, $0.value) } }

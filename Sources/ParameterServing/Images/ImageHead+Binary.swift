@@ -7,17 +7,22 @@ import Optimizers
 
 extension ImageHead {
     /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts, format 6 averages to the
-    /// optimizer's state and norms after clipping to receipts.
+    /// optimizer's state, norms after clipping and what pushes brought to receipts, and at the end rounds, leases and
+    /// epochs, a training history and the number of events.
     ///
     /// Each is used only if it is needed; there is no format 3.
     private func format(_ lists: RatesTable) -> UInt8 {
-        if !optimizer.averages.isEmpty || hasClippedNorms { return 6 }
+        if !optimizer.averages.isEmpty || hasClippedNorms || hasHyperparameters || hasRounds { return 6 }
+        if epochs != uncountedEpochs { return 6 }
+        if eventCount > 1 || trainingHistory != TrainingHistory() { return 6 }
         if lists.isUseful { return 5 }
         let isOfFormat2 =
             areSlotsSpoiled == (divergence != nil) && forgottenKeys.isEmpty && expired.isEmpty
             && workers.values.allSatisfy { $0.lastSeen == 0 }
         return isOfFormat2 ? 2 : 4
     }
+
+    private var hasRounds: Bool { !round.isUntouched || !clocks.isEmpty || settings["consistency"] != nil }
 
     /// Whether a receipt has a norm after clipping.
     private var hasClippedNorms: Bool {
@@ -37,6 +42,14 @@ extension ImageHead {
             if case .receipt(let receipt) = entry.answer { table.add(receipt.learningRates) }
         }
         return table
+    }
+
+    /// Whether a receipt has what its push brought.
+    private var hasHyperparameters: Bool {
+        workers.values.contains { worker in worker.entries.contains { $0.receipt.hyperparameters != nil } }
+            || keys.contains { entry in
+                if case .receipt(let receipt) = entry.answer { receipt.hyperparameters != nil } else { false }
+            }
     }
 
     /// Passes the head to `handOn` in pieces, because it may be long: its length, then the head, padded to align the
@@ -78,6 +91,13 @@ extension ImageHead {
             writer.write(agesOf: workers, expired)
             writer.write(forgottenKeys)
         }
+        if format >= 6 {
+            writer.write(round)
+            writer.write(clocks)
+            writer.write(leasesOf: workers, epochs)
+            writer.write(trainingHistory)
+            writer.write(eventCount)
+        }
         writer.pad(to: 8)
     }
 }
@@ -90,8 +110,9 @@ extension ImageHead {
         let format: UInt8
         (format, name, uid) = try Self.identity(reading: &reader)
         fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
+        let written = try reader.readSetting()
         // Earlier releases stored any `consistency` in a patch, without a meaning.
-        settings = try reader.readSetting().setting("consistency", to: nil)
+        settings = format >= 6 ? written : written.setting("consistency", to: nil)
         parameters = try reader.readArray { reader throws(FormatError) in
             try reader.readParameter()
         }
@@ -111,6 +132,26 @@ extension ImageHead {
             expired = try reader.readAges(into: &workers)
             forgottenKeys = try reader.readForgottenKeys()
         }
+        if format >= 6 {
+            round = try reader.readRound()
+            clocks = try reader.readClocks()
+        }
+        epochs = format >= 6 ? try reader.readLeases(into: &workers) : uncountedEpochs
+        if format >= 6 {
+            trainingHistory = try reader.readTrainingHistory()
+            eventCount = try reader.readInt()
+        }
+    }
+
+    /// The epochs as far as an image of an earlier release tells them, which counted them for each worker.
+    ///
+    /// Where workers may have been forgotten, the highest epoch is unknown. Each was a record, so that it is not above the
+    /// position in the journal.
+    var uncountedEpochs: EpochCounter {
+        let known = workers.values.map(\.epoch) + expired.values.map(\.epoch)
+        let isComplete = expired.count < ServingConfiguration.expiredWorkers
+        return EpochCounter(
+            last: max(known.max() ?? 0, isComplete ? 0 : Int(clamping: position)), firstCounted: nil)
     }
 
     /// Reads the start of a head: its format and its model.

@@ -29,10 +29,20 @@ struct ImageHead: Sendable {
     var workers: [Name: WorkerLedger.Worker]
     /// Workers whose receipts are no longer kept.
     var expired: [Name: WorkerLedger.Expired] = [:]
+    /// The epochs given so far.
+    var epochs = EpochCounter()
     /// The answers of requests with a key.
     var keys: [KeyLedger.Entry]
     /// Keys whose answers are no longer kept.
     var forgottenKeys: [KeyLedger.Forgotten] = []
+    /// The open round.
+    var round = RoundImage()
+    /// The clocks of mode `ssp`.
+    var clocks = WorkerClocks()
     /// Step, slots and scalars of the optimizer, and the averages of the parameters.
     var optimizer: OptimizerState
+    /// The figures of its pushes.
+    var trainingHistory = TrainingHistory()
+    /// The number of its events; see `ModelState`.
+    var eventCount = 1
 }

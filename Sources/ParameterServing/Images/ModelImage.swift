@@ -12,6 +12,13 @@ struct ModelImage: Sendable {
     /// The budget's loan for the slots.
     var memory: Reservation
 
+    /// The image without the open round and the clocks of workers, which belong to the training that goes on.
+    var withoutRound: ModelImage {
+        var image = self
+        (image.head.round, image.head.clocks) = (RoundImage(), WorkerClocks())
+        return image
+    }
+
     /// The values in stored order: the arena, then each slot and each average.
     var values: [FloatBuffer] { [arena.buffer] + head.optimizer.buffers }
 
@@ -24,11 +31,14 @@ struct ModelImage: Sendable {
         writer.write(head.optimizer)
         writer.write(workers: head.workers)
         writer.write(numbersOf: head.expired)
+        if head.epochs != head.uncountedEpochs { writer.write(leasesOf: head.workers, head.epochs) }
         // The arrival time of a request is not part of the model's state.
         for entry in head.keys {
             writer.write(entry.key.text)
             writer.write(entry.answer)
         }
+        if !head.round.held.isEmpty { writer.write(head.round) }
+        if !head.clocks.isEmpty { writer.write(head.clocks) }
         writer.finish()
         for buffer in values { builder.add(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
         return builder.fingerprint

@@ -53,6 +53,14 @@ struct ByteWriter {
 
     mutating func write(_ name: Name) { write(name.text) }
 
+    /// Writes bytes as they are; passes them on without a copy if pieces are passed on.
+    mutating func write(raw source: UnsafeRawBufferPointer) {
+        guard let handOn, source.count >= Self.piece else { return bytes.append(contentsOf: source) }
+        finish()
+        handOn(source)
+        handedOn += source.count
+    }
+
     /// Writes the count, then each element.
     mutating func write<Element>(_ elements: [Element], _ body: (inout ByteWriter, Element) -> Void) {
         write(elements.count)

@@ -28,8 +28,14 @@ extension Command {
             if restoration.arena == nil { head.write(Restoration.valuesStay) }
             head.write(restoration.optimizer)
             values = restoration.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
-        case .register(let worker, _), .dismiss(let worker): head.write(worker)
+        case .register(let registration, _): head.write(registration)
+        case .endLeases(let ended): head.write(ended) { $0.write($1) }
+        case .dismiss(let worker): head.write(worker)
         case .note(let answer): head.write(answer)
+        case .closeRound(let closing):
+            head.write(optional: closing.round) { $0.write($1) }
+            head.write(closing.action.rawValue)
+        case .report(let report): head.write(report)
         case .keyed: break
         }
         head.pad(to: 4)
@@ -39,10 +45,15 @@ extension Command {
 
     private func tail(_ key: RequestKey?) -> RecordTail {
         switch self {
-        case .push(let push): RecordTail(basis: push.basedOn?.cursor, key: key, sighting: push.sighting)
+        case .push(let push):
+            RecordTail(
+                basis: push.basedOn?.cursor, key: key, sighting: push.sighting, examples: push.examples,
+                metrics: push.metrics, hyperparameters: push.hyperparameters)
         case .restore(let restoration): RecordTail(source: restoration.version, key: key)
         case .register(_, let sighting): RecordTail(key: key, sighting: sighting)
-        case .importValues, .reconfigure, .dismiss, .note, .keyed: RecordTail(key: key)
+        case .report(let report): RecordTail(key: key, sighting: report.sighting)
+        case .reconfigure(let patch, _): RecordTail(key: key, changesConsistency: patch.hasConsistency)
+        case .importValues, .endLeases, .dismiss, .note, .closeRound, .keyed: RecordTail(key: key)
         }
     }
 
@@ -51,12 +62,21 @@ extension Command {
         case .push(var push):
             if let basis = tail.basis { push.basedOn = .cursor(basis) }
             push.sighting = tail.sighting
+            push.examples = tail.examples
+            push.metrics = tail.metrics
+            push.hyperparameters = tail.hyperparameters
             self = .push(push)
         case .restore(var restoration):
             restoration.version = tail.source
             self = .restore(restoration)
-        case .register(let worker, _): self = .register(worker: worker, sighting: tail.sighting)
-        case .importValues, .reconfigure, .dismiss, .note, .keyed: break
+        case .register(let registration, _): self = .register(registration, sighting: tail.sighting)
+        case .report(var report):
+            report.sighting = tail.sighting
+            self = .report(report)
+        case .reconfigure(var patch, let ifVersion):
+            patch.changesConsistency = tail.changesConsistency
+            self = .reconfigure(patch, ifVersion: ifVersion)
+        case .importValues, .endLeases, .dismiss, .note, .closeRound, .keyed: break
         }
         self = under(tail.key)
     }
@@ -68,9 +88,12 @@ extension Command {
         case .importValues: .importIfVersion
         case .reconfigure: .reconfigure
         case .restore: .restore
-        case .register: .register
+        case .register(let registration, _): registration.isCounted ? .registerCounted : .register
+        case .endLeases: .endLeases
         case .dismiss: .dismiss
         case .note: .note
+        case .closeRound: .closeRound
+        case .report: .report
         case .keyed(_, _, let command): command.kind
         }
     }
@@ -94,23 +117,25 @@ extension Command {
             let ifVersion = try reader.readCondition()
             try reader.skipPadding(to: 4)
             self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
-        case .register:
-            self = .register(worker: try reader.readName())
+        case .register, .registerCounted:
+            self = .register(try reader.readRegistration(isCounted: kind == .registerCounted))
+            try reader.skipPadding(to: 4)
+        case .endLeases:
+            self = .endLeases(try reader.readEndedLeases())
             try reader.skipPadding(to: 4)
         case .dismiss:
             self = .dismiss(worker: try reader.readName())
             try reader.skipPadding(to: 4)
         case .restore:
-            var ahead = reader
-            let valuesStay = try ahead.readInt() == Restoration.valuesStay
-            if valuesStay { reader = ahead }
-            let state = try reader.readOptimizerState(slotBytes: reader.bytesLeft)
-            let restoration = Restoration(arena: valuesStay ? nil : try reader.makeArena(pool), optimizer: state)
-            try reader.skipPadding(to: 4)
-            for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
-            self = .restore(restoration)
+            self = .restore(try Restoration(reading: &reader, pool))
         case .note:
             self = .note(try reader.readStoredAnswer())
+            try reader.skipPadding(to: 4)
+        case .closeRound:
+            self = .closeRound(try reader.readRoundClosing())
+            try reader.skipPadding(to: 4)
+        case .report:
+            self = .report(try reader.readReport())
             try reader.skipPadding(to: 4)
         case .create, .createFromImage, .delete, .salvage:
             throw FormatError(expected: "a command of a model", offset: reader.offset)
@@ -137,87 +162,6 @@ extension Command {
             let key = RequestKey(text: text, target: nil, body: push.fingerprint, time: RequestKey.always)
             return .keyed(key, ifVersion: nil, .push(push))
         default: throw FormatError(expected: "the kind of a key", offset: reader.offset - 1)
-        }
-    }
-}
-
-extension Push {
-    fileprivate func write(to head: inout ByteWriter, in layout: ArenaLayout) -> [Bytes] {
-        head.write(optional: key) { $0.write($1) }
-        head.write(fingerprint.high)
-        head.write(fingerprint.low)
-        head.write(optional: basedOn?.step) { $0.write($1) }
-        head.write(optional: loss) { $0.write($1) }
-        head.write(nonFinite != nil)
-        head.write(gradients.isDense) { $0.write($1) }
-        let rows = gradients.sparse.sorted { $0.key < $1.key }
-        head.write(rows) { head, entry in
-            head.write(entry.key)
-            head.write(entry.value.indices) { $0.write($1) }
-            head.write(entry.value.values.count)
-        }
-        return arena.pieces(of: gradients.isDense, in: layout)
-            + rows.map {
-                Bytes(UnsafeRawBufferPointer($0.value.values[0..<$0.value.values.count]), owner: $0.value.values)
-            }
-    }
-
-    fileprivate init(
-        _ key: PushKey?, reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena
-    ) throws(FormatError) {
-        let fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
-        let basedOn = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
-        let loss = try reader.readOptional { reader throws(FormatError) in try reader.readDouble() }
-        let isNonFinite = try reader.readBool()
-        let isDense = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
-        let rows = try reader.readArray { reader throws(FormatError) in
-            try reader.readRows(in: layout)
-        }
-        try reader.skipPadding(to: 4)
-        try arena.read(isDense, from: &reader, in: layout)
-        let rowBytes = rows.reduce(0) { sum, rows in
-            sum + rows.indices.count * MemoryLayout<Int>.stride + rows.count * MemoryLayout<Float>.stride
-        }
-        var sparse: [Int: SparseRows] = [:]
-        for (index, indices, count) in rows {
-            try reader.checkFloats(count)
-            let values = try reader.makeFloats(count)
-            try reader.readRawFloats(into: values.base, count: count)
-            sparse[index] = SparseRows(indices: indices, values: values)
-        }
-        var gradients = Gradients(dense: arena.buffer, parameterCount: isDense.count)
-        gradients.isDense = isDense
-        gradients.sparse = sparse
-        gradients.isFinite = !isNonFinite
-        self.init(
-            gradients: gradients, arena: arena, memory: rowBytes > 0 ? arena.owe(rowBytes) : nil, key: key,
-            fingerprint: fingerprint, basedOn: basedOn.map(Basis.step), loss: loss,
-            nonFinite: isNonFinite ? Complaint(pointer: "/gradients", exception: nil, detail: "non-finite") : nil)
-    }
-}
-
-extension Arena {
-    /// The ranges of the marked parameters, with neighbours joined.
-    fileprivate func pieces(of present: [Bool], in layout: ArenaLayout) -> [Bytes] {
-        var ranges: [Range<Int>] = []
-        for (parameter, isPresent) in zip(layout.parameters, present) where isPresent && !parameter.range.isEmpty {
-            if let last = ranges.last, last.upperBound == parameter.range.lowerBound {
-                ranges[ranges.count - 1] = last.lowerBound..<parameter.range.upperBound
-            } else {
-                ranges.append(parameter.range)
-            }
-        }
-        return ranges.map { Bytes(UnsafeRawBufferPointer(buffer[$0]), owner: self) }
-    }
-
-    fileprivate func read(
-        _ present: [Bool], from reader: inout ByteReader, in layout: ArenaLayout
-    ) throws(FormatError) {
-        guard present.count == layout.parameters.count else {
-            throw FormatError(expected: "\(layout.parameters.count) parameters", offset: reader.offset)
-        }
-        for (parameter, isPresent) in zip(layout.parameters, present) where isPresent {
-            try reader.readRawFloats(into: buffer.base + parameter.range.lowerBound, count: parameter.range.count)
         }
     }
 }
@@ -249,24 +193,6 @@ extension ByteReader {
         return versions.isEmpty ? nil : versions
     }
 
-    /// Reads which rows of which parameter follow, and the total number of values.
-    fileprivate mutating func readRows(
-        in layout: ArenaLayout
-    ) throws(FormatError) -> (index: Int, indices: [Int], count: Int) {
-        let index = try readInt()
-        let indices = try readArray { reader throws(FormatError) in try reader.readInt() }
-        let count = try readInt()
-        guard layout.parameters.indices.contains(index) else {
-            throw FormatError(expected: "a parameter's place", offset: offset)
-        }
-        let shape = layout.parameters[index].shape
-        let rows = 0..<(shape.dimensions.first ?? 0)
-        guard indices.allSatisfy(rows.contains), indices.count * shape.rowCount == count else {
-            throw FormatError(expected: "rows of \(layout.parameters[index].name)", offset: offset)
-        }
-        return (index, indices, count)
-    }
-
     /// Reads a push's key.
     fileprivate mutating func readPushKey() throws(FormatError) -> PushKey {
         PushKey(worker: try readName(), epoch: try readInt(), seq: try readInt())
@@ -274,6 +200,18 @@ extension ByteReader {
 }
 
 extension Restoration {
+    /// Reads the state of a restore.
+    fileprivate init(reading reader: inout ByteReader, _ pool: ArenaPool) throws(FormatError) {
+        var ahead = reader
+        let valuesStay = try ahead.readInt() == Restoration.valuesStay
+        if valuesStay { reader = ahead }
+        let state = try reader.readOptimizerState(slotBytes: reader.bytesLeft)
+        let restoration = Restoration(arena: valuesStay ? nil : try reader.makeArena(pool), optimizer: state)
+        try reader.skipPadding(to: 4)
+        for buffer in restoration.buffers { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
+        self = restoration
+    }
+
     /// Precedes a state without the parameters' values; no state starts with it.
     fileprivate static let valuesStay = -3
 

@@ -12,8 +12,12 @@ enum CommandKind: UInt16 {
     case createFromImage = 8
     case importIfVersion = 9
     case salvage = 10
+    case closeRound = 12
     case dismiss = 13
+    case endLeases = 14
     case note = 15
-    // Reserved for rounds and leases: 11 a held push, 12 the closing of a round with its list and divisor, 14 an
-    // expiring lease. A record of an unknown type stops a start: a later daemon wrote it.
+    /// A registration whose epoch comes from the model's counter; in `register` each worker has its own.
+    case registerCounted = 16
+    case report = 19
+    // A record of an unknown type stops a start: a later daemon wrote it.
 }

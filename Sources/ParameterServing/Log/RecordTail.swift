@@ -2,11 +2,12 @@
 // has the same bytes as before. Readers of all kinds of records read them with this type.
 
 import Journal
+import Optimizers
 
 /// Optional fields at the end of a record.
 struct RecordTail: Equatable {
-    /// Format 1 has no sighting.
-    private static let formats: ClosedRange<UInt8> = 1...2
+    /// Format 1 has no sighting; format 3 adds what pushes bring to rounds, charts and their updates, and may lack one.
+    private static let formats: ClosedRange<UInt8> = 1...3
 
     /// The version that a gradient was computed from, if the client named one.
     var basis: Cursor?
@@ -16,6 +17,14 @@ struct RecordTail: Equatable {
     var key: RequestKey?
     /// When the command was admitted; nil in records of the first releases.
     var sighting: Sighting?
+    /// The number of examples that a gradient was computed from.
+    var examples: Int?
+    /// Whether a patch changes the consistency; earlier releases logged such patches without a meaning.
+    var changesConsistency = false
+    /// The figures that a worker reports with its push.
+    var metrics: [Scalar] = []
+    /// What a push brings for its own update.
+    var hyperparameters: Hyperparameters?
 
     /// The tail as a piece of a record; empty if there is nothing to write.
     var bytes: [Bytes] { encoded.isEmpty ? [] : [Bytes(copying: encoded)] }
@@ -24,18 +33,31 @@ struct RecordTail: Equatable {
     var encoded: [UInt8] {
         if self == RecordTail() { return [] }
         var writer = ByteWriter()
-        writer.write(sighting == nil ? Self.formats.lowerBound : Self.formats.upperBound)
+        writer.write(format)
         writer.write(optional: basis) { writer, cursor in
             writer.write(cursor.uid.number)
             writer.write(cursor.version)
         }
         writer.write(optional: source) { $0.write($1) }
         writer.write(optional: key) { $0.write($1) }
+        if format >= 3 { writer.write(sighting != nil) }
         if let sighting {
             writer.write(sighting.time)
             writer.write(optional: sighting.expires) { $0.write($1) }
         }
+        if format >= 3 {
+            writer.write(optional: examples) { $0.write($1) }
+            writer.write(changesConsistency)
+            writer.write(metrics)
+            writer.write(optional: hyperparameters) { $0.write($1.setting) }
+        }
         return writer.bytes
+    }
+
+    /// The first format that has all fields.
+    private var format: UInt8 {
+        if examples != nil || changesConsistency || !metrics.isEmpty || hyperparameters != nil { return 3 }
+        return sighting == nil ? 1 : 2
     }
 }
 
@@ -45,17 +67,26 @@ extension RecordTail {
         guard reader.bytesLeft > 0 else { return }
         let format = try reader.readByte()
         guard Self.formats.contains(format) else {
-            throw FormatError(expected: "a tail of format 1 or 2", offset: reader.offset - 1)
+            throw FormatError(expected: "a tail of format 1 to 3", offset: reader.offset - 1)
         }
         basis = try reader.readOptional { reader throws(FormatError) in
             Cursor(uid: ModelUID(number: try reader.readUInt32()), version: try reader.readInt())
         }
         source = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
         key = try reader.readOptional { reader throws(FormatError) in try reader.readRequestKey() }
-        if format >= 2 {
+        let isSighted = format >= 3 ? try reader.readBool() : format == 2
+        if isSighted {
             sighting = Sighting(
                 time: try reader.readInt(),
                 expires: try reader.readOptional { reader throws(FormatError) in try reader.readName() })
+        }
+        if format >= 3 {
+            examples = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
+            changesConsistency = try reader.readBool()
+            metrics = try reader.readScalars()
+            hyperparameters = try reader.readOptional { reader throws(FormatError) in
+                Hyperparameters(try reader.readSetting())
+            }
         }
     }
 }

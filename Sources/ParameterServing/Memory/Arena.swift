@@ -146,18 +146,18 @@ final class ArenaPool: MemoryStore {
 
     /// A buffer for the next version, if possible one that held an earlier version, with its stamps.
     func takeForVersion() -> Arena {
-        takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? owed
+        takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? takeOwed()
     }
 
     /// A buffer for an average in the next version; leaves those that held a version to the parameters.
     func takeForAverage() -> Arena {
-        let arena = takeFree(keeping: 0) { $0.stamps == nil } ?? takeFree(keeping: 0) { _ in true } ?? owed
+        let arena = takeFree(keeping: 0) { $0.stamps == nil } ?? takeFree(keeping: 0) { _ in true } ?? takeOwed()
         arena.stamps = nil
         return arena
     }
 
     /// A buffer that was not promised: a logged change must be applied.
-    private var owed: Arena {
+    func takeOwed() -> Arena {
         if let arena = try? take() { return arena }
         return Arena(buffer: FloatBuffer(owed: count), stamps: nil, pool: self, reservation: budget.owe(bytes))
     }

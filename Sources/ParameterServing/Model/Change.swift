@@ -2,6 +2,7 @@
 // those types only here.
 
 import Names
+import Threading
 
 /// A change of one model, answered with an `Answer`.
 public struct Change<Answer: ChangeAnswer>: Sendable {
@@ -16,6 +17,9 @@ public struct Change<Answer: ChangeAnswer>: Sendable {
 extension Change where Answer == Receipt {
     /// Applies gradients.
     public static func push(_ push: Push) -> Change { Change(command: .push(push)) }
+
+    /// Closes the open round.
+    public static func step() -> Change { Change(command: .closeRound(RoundClosing(action: .update))) }
 }
 
 extension Change where Answer == ChangedVersion {
@@ -29,12 +33,21 @@ extension Change where Answer == ChangedVersion {
         Change(command: .reconfigure(patch, ifVersion: ifVersion))
     }
 
+    /// Records reported figures; the answer has their step and the current version.
+    public static func report(_ report: Report) -> Change { Change(command: .report(report)) }
+
     static func restore(_ restoration: Restoration) -> Change { Change(command: .restore(restoration)) }
 }
 
 extension Change where Answer == WorkerFacts {
     /// Starts a new epoch of a worker.
-    public static func register(worker: Name) -> Change { Change(command: .register(worker: worker)) }
+    ///
+    /// - Parameters:
+    ///   - worker: its name.
+    ///   - ttl: the time after which the registration ends without a sign of life; nil for one without a lease.
+    public static func register(worker: Name, ttl: Duration? = nil) -> Change {
+        Change(command: .register(Registration(worker: worker, ttl: ttl.map { Int($0.nanoseconds / 1_000_000) })))
+    }
 }
 
 extension Change where Answer == Removal {

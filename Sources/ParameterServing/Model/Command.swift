@@ -8,6 +8,8 @@ import Optimizers
 enum Command: Sendable {
     /// Apply gradients.
     case push(Push)
+    /// Settle the open round.
+    case closeRound(RoundClosing)
     /// Replace the values of the parameters marked in `present`; with versions, only if the model is at one of them.
     case importValues(Arena, present: [Bool], ifVersion: [Int]? = nil)
     /// Merge a patch into the settings; with versions, only if the model is at one of them.
@@ -15,11 +17,15 @@ enum Command: Sendable {
     /// Restore an earlier state; the version still rises, and the workers' pushes stay known.
     case restore(Restoration)
     /// Start a new epoch of a worker.
-    case register(worker: Name, sighting: Sighting? = nil)
+    case register(Registration, sighting: Sighting? = nil)
+    /// End registrations whose leases have run out.
+    case endLeases([EndedLease])
     /// Delete a worker's receipts, as its expiry would.
     case dismiss(worker: Name)
     /// Store the answer of a request that changed files and not the model.
     case note(StoredAnswer)
+    /// Record figures that a client reports.
+    case report(Report)
     /// Execute a command once, however often its request arrives; with versions, only if the model is at one of them
     /// when the first one arrives.
     indirect case keyed(RequestKey, ifVersion: [Int]?, Command)
@@ -33,27 +39,36 @@ enum Command: Sendable {
     var worker: Name? {
         switch self {
         case .push(let push): push.key?.worker
-        case .register(let worker, _): worker
+        case .register(let registration, _): registration.worker
         case .keyed(_, _, let command): command.worker
-        case .importValues, .reconfigure, .restore, .dismiss, .note: nil
+        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note, .report: nil
         }
     }
 
-    /// Whether it is a push, with or without a key.
-    var isPush: Bool {
+    /// The key of the push.
+    var pushKey: PushKey? {
         switch self {
-        case .push: true
-        case .keyed(_, _, let command): command.isPush
-        case .importValues, .reconfigure, .restore, .register, .dismiss, .note: false
+        case .push(let push): push.key
+        case .keyed(_, _, let command): command.pushKey
+        case .closeRound, .importValues, .reconfigure, .restore, .register, .endLeases, .dismiss, .note, .report: nil
+        }
+    }
+
+    /// Whether `ModelState.forecast` contains it, with or without a key.
+    var isForecast: Bool {
+        switch self {
+        case .push, .closeRound: true
+        case .keyed(_, _, let command): command.isForecast
+        case .importValues, .reconfigure, .restore, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 
     /// Whether `ModelState.decide` promises an arena for its version.
     var isPromisedArena: Bool {
         switch self {
-        case .push, .importValues: true
+        case .push, .closeRound, .importValues: true
         case .keyed(_, _, let command): command.isPromisedArena
-        case .reconfigure, .restore, .register, .dismiss, .note: false
+        case .reconfigure, .restore, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 
@@ -63,10 +78,24 @@ enum Command: Sendable {
         case .push(var push):
             push.sighting = sighting
             return .push(push)
-        case .register(let worker, _): return .register(worker: worker, sighting: sighting)
+        case .register(let registration, _): return .register(registration, sighting: sighting)
+        case .report(var report):
+            report.sighting = sighting
+            return .report(report)
         case .keyed(let key, let ifVersion, let command):
             return .keyed(key, ifVersion: ifVersion, command.seen(sighting))
-        case .importValues, .reconfigure, .restore, .dismiss, .note: return self
+        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note: return self
+        }
+    }
+
+    /// When it was admitted; nil if its record does not say.
+    var time: Int? {
+        switch self {
+        case .push(let push): push.sighting?.time
+        case .register(_, let sighting): sighting?.time
+        case .report(let report): report.sighting?.time
+        case .keyed(_, _, let command): command.time
+        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note: nil
         }
     }
 
@@ -75,7 +104,7 @@ enum Command: Sendable {
         switch self {
         case .importValues, .reconfigure, .restore: true
         case .keyed(_, _, let command): command.writesValues
-        case .push, .register, .dismiss, .note: false
+        case .push, .closeRound, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 
@@ -84,7 +113,7 @@ enum Command: Sendable {
         switch self {
         case .reconfigure(let change, _): change.patch
         case .keyed(_, _, let command): command.patch
-        case .push, .importValues, .restore, .register, .dismiss, .note: nil
+        case .push, .closeRound, .importValues, .restore, .register, .endLeases, .dismiss, .note, .report: nil
         }
     }
 

@@ -1,6 +1,8 @@
 // The effects that a model's state machine requests, as values: they can be compared, listed and ignored. `Model`
 // executes them in order; a replay of the log drops them.
 
+import Names
+
 /// Identifies the request that waits for the outcome of a command.
 struct Ticket: Hashable, Sendable {
     let number: UInt64
@@ -17,10 +19,26 @@ struct Outcome: Sendable, Equatable {
 enum Effect: Equatable {
     /// Publish the state to pulls.
     case publish
+    /// Tell followers of the model; `time` is when its command was admitted, if the record says so.
+    case event(ModelEvent, number: Int, time: Int?)
     /// Tell pulls that an update made the parameter non-finite.
     case markDiverged(String)
+    /// Start the lease of a worker that has registered, or forget the earlier one if it has registered without.
+    case startLease(Name)
+    /// Release what waits for a worker that has left.
+    case workerLeft(Name)
     /// Deliver the outcome to the holder of the ticket.
     case reply(Ticket, Result<Outcome, ServingError>)
+    /// Deliver the final outcome of a push to a request that waits for its round; it may have stopped waiting.
+    case settle(Ticket, Result<Outcome, ServingError>)
+    /// Start the clock of a round.
+    case arm(round: Int, RoundTimeout)
+    /// Note that a round has its quorum.
+    case quorum(round: Int)
+    /// Stop the clock of the round.
+    case disarm
+    /// Let workers go on whose clock is no longer too far ahead.
+    case openGate
 }
 
 extension Outcome {
@@ -41,5 +59,15 @@ extension Outcome {
         receipt.durable = isDurable
         receipt.woken = woken
         return Outcome(answer: .receipt(receipt), isRepeated: isRepeated)
+    }
+}
+
+extension Result<Outcome, ServingError> {
+    /// Whether this can be the outcome of a command that `decide` accepted, if the state has not changed since.
+    var isAsDecided: Bool {
+        switch self {
+        case .success, .failure(.diverged), .failure(.lossScaleStuck): true
+        case .failure: false
+        }
     }
 }

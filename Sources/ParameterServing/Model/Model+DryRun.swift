@@ -35,7 +35,8 @@ extension ModelState {
     fileprivate func dryRun(_ push: Push, _ showingStages: Bool) throws(ServingError) -> DryRun {
         try wrapping { () throws(OptimizerError) in
             try optimizer.dryRun(
-                push.gradients, from: UnsafePointer(arena.buffer.base), showingStages: showingStages)
+                push.gradients, bringing: push.hyperparameters, from: UnsafePointer(arena.buffer.base),
+                showingStages: showingStages)
         }
     }
 }

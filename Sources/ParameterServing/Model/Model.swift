@@ -7,7 +7,8 @@ import Threading
 
 /// A live model: push, pull and change it from any thread.
 ///
-/// 1. The log reports each logged command once, and each command is answered once.
+/// 1. The log reports each logged command once, and each command is answered once; a request that waits for a round is
+///    answered when the round is settled.
 /// 2. A command that is applied to the state in which it was decided ends as decided: only an update whose numbers
 ///    overflow may be refused.
 public final class Model: Runnable, @unchecked Sendable {
@@ -17,9 +18,13 @@ public final class Model: Runnable, @unchecked Sendable {
     enum Message {
         case reserve(RequestKey, Recalled)
         case release(RequestKey)
-        case submit(Command, Reply, reserved: RequestKey?)
+        case submit(Command, Waiter, reserved: RequestKey?)
+        case leave(Ticket)
+        case deadline
         case logged(Ticket, Result<Logged, ServingError>)
         case inspect(@Sendable (ModelState) -> Void)
+        case adjust(@Sendable (inout ModelState) -> Void)
+        case endLeases
         case end(ServingError)
     }
 
@@ -29,6 +34,12 @@ public final class Model: Runnable, @unchecked Sendable {
     public let uid: ModelUID
     /// The newest version, and the pulls that wait for the next.
     public let publication: Publication
+    /// Where workers wait that are too far ahead.
+    public let gate = ClockGate()
+    /// The barriers at which its workers meet.
+    public let barriers: Barriers
+    /// What happens to the model.
+    public let events: EventFeed
     let fingerprint: Fingerprint
     let pool: ArenaPool
     /// See `ModelState`.
@@ -40,27 +51,29 @@ public final class Model: Runnable, @unchecked Sendable {
     private let executor: Executor
     private let log: CommandLog
     private let watch: RuleWatch?
-    private let clock: @Sendable () -> Tick
+    private let configuration: ServingConfiguration
+    let clock: @Sendable () -> Tick
+    private let leaseAlarm: LeaseAlarm
     private var state: ModelState
     /// Commands being logged; nothing else refers to them, so that their memory is free once they have been applied.
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
-    /// The callbacks that wait for their outcomes.
-    private var waiting: [Ticket: Reply] = [:]
-    /// The answers of the current message, sent after its memory is released: the next request may need it.
-    private var answers: [() -> Void] = []
-    private var lastTicket = Ticket(number: 0)
+    private var waiters = Waiters()
+    private var roundClock: RoundClock?
     /// The copy of the current state that readers share, as long as one of them holds it.
     private weak var latestExport: ModelExport?
     private var end: ServingError?
 
     /// Opens a model in a new state, or in one from recovery.
     init(
-        _ state: ModelState, executor: Executor, log: CommandLog, watch: RuleWatch?,
-        clock: @escaping @Sendable () -> Tick, retainedVersions: Int
+        _ state: ModelState, events: EventFeed, executor: Executor, log: CommandLog, watch: RuleWatch?,
+        configuration: ServingConfiguration, places: WaitingPlaces
     ) {
         name = state.facts.name
         uid = state.facts.uid
-        publication = Publication(state.published, divergence: state.divergence, retaining: retainedVersions)
+        publication = Publication(
+            state.published, divergence: state.divergence, retaining: configuration.versions - 1, places: places)
+        barriers = Barriers(configuration, state.pool.budget)
+        self.events = events
         fingerprint = state.fingerprint
         pool = state.pool
         firstPosition = state.firstPosition
@@ -69,48 +82,24 @@ public final class Model: Runnable, @unchecked Sendable {
         self.executor = executor
         self.log = log
         self.watch = watch
-        self.clock = clock
+        self.configuration = configuration
+        clock = configuration.clock
         self.state = state
+        leaseAlarm = LeaseAlarm(configuration.timers)
+        leaseAlarm.ring { [weak self] in self?.post(.endLeases) }
+        self.state.startLeases(at: clock())
+        leaseAlarm.set(to: self.state.leases.next)
+        gate.update(state.clocks, rule: state.clockRule)
+        if !state.round.isEmpty, let timeout = state.policy.timeout { arm(state.round.number, timeout) }
     }
 
     /// Memory for one decoded push: an arena-shaped buffer with unspecified contents, paid for as it is filled.
     public func takeArena() throws(ServingError) -> Arena { try pool.takeGrowing() }
 
-    /// Submits a change; its request may have reserved its key.
-    ///
-    /// `reply` is called once, on an executor thread.
-    public func submit<Answer>(
-        _ change: Change<Answer>, reserved key: RequestKey? = nil,
-        reply: @escaping @Sendable (Result<Answered<Answer>, ServingError>) -> Void
-    ) {
-        let requestKey = change.command.requestKey
-        submit(command: change.command, reserved: key) { result in
-            reply(result.flatMap { outcome in Answered.result(outcome, under: requestKey) })
-        }
-    }
-
-    /// As above, for a command of any type.
-    func submit(command: Command, reserved key: RequestKey? = nil, reply: @escaping Reply) {
-        post(.submit(command, reply, reserved: key))
-    }
-
-    /// Passes the stored answer of a request to `reply`, on an executor thread; nil if the request is new.
-    ///
-    /// Its key is then reserved until `submit` or `release`.
-    func reserve(_ key: RequestKey, reply: @escaping Recalled) { post(.reserve(key, reply)) }
-
-    /// Releases a key reserved with `reserve`, for a request that failed.
-    func release(_ key: RequestKey?) {
-        if let key { post(.release(key)) }
-    }
-
-    /// Runs `body` with the state between two commands.
-    func inspect(_ body: @escaping @Sendable (ModelState) -> Void) {
-        post(.inspect(body))
-    }
-
     /// Answers all waiting and future requests with `reason`.
     func end(_ reason: ServingError) {
+        // At once, so that followers of all models hear of this end before they hear of a model of the same name.
+        endEvents(reason)
         post(.end(reason))
     }
 
@@ -123,29 +112,7 @@ public final class Model: Runnable, @unchecked Sendable {
     /// The size of its state in bytes: what a snapshot writes.
     var bytes: Int { memory.bytes + (1 + averagesAtStart) * layout.count * MemoryLayout<Float>.stride }
 
-    /// The whole state between two commands.
-    ///
-    /// Blocks, so never call it on a network thread.
-    ///
-    /// - Throws: `outOfMemory` if there is no room for a copy of the slots.
-    func waitForImage() throws(ServingError) -> ModelImage {
-        let image = Future<Result<ModelImage, ServingError>>()
-        inspect { state in image.fulfil(Result { () throws(ServingError) in try state.image() }) }
-        return try image.wait().get()
-    }
-
-    /// Passes the state itself to `body` while the model pauses; for when there is no room for a copy.
-    func hold<Result>(_ body: (ModelImage) throws(JournalError) -> Result) throws(JournalError) -> Result {
-        let (held, end) = (Future<ModelImage>(), Future<Void>())
-        inspect { state in
-            held.fulfil(state.view)
-            end.wait()
-        }
-        defer { end.fulfil(()) }
-        return try body(held.wait())
-    }
-
-    private func post(_ message: Message) {
+    func post(_ message: Message) {
         if inbox.add(message) { executor.schedule(self) }
     }
 
@@ -153,22 +120,39 @@ public final class Model: Runnable, @unchecked Sendable {
     ///
     /// Called by the executor.
     public func run() {
-        if inbox.drain(handle, then: answer) { executor.schedule(self) }
+        if inbox.drain(handle, then: rest) { executor.schedule(self) }
     }
 
     private func handle(_ message: Message) {
         switch message {
         case .reserve(let key, let reply): reserveNow(key, reply)
         case .release(let key): state.keys.abandon(key)
-        case .submit(let command, let reply, let reserved):
+        case .submit(let command, let waiter, let reserved):
             if let reserved { state.keys.abandon(reserved) }
-            decide(command, reply)
+            decide(command, waiter)
+        case .leave(let ticket): waiters.leave(ticket)
+        case .deadline: settleRound()
         case .logged(let ticket, let result): finish(ticket, result)
         case .inspect(let body): body(state)
+        case .adjust(let body): body(&state)
+        case .endLeases: if let command = state.endOfLeases(at: clock()) { decide(command, Waiter { _ in }) }
         case .end(let reason):
             end = reason
             publication.end(reason)
+            gate.end()
+            roundClock?.stop()
+            waiters.end(reason)
+            barriers.end(reason)
         }
+    }
+
+    private func endEvents(_ reason: ServingError) {
+        switch reason {
+        case .unknownModel: events.add(.deleted(isReplaced: false), of: name, uid, time: clock().time)
+        case .modelReplaced: events.add(.deleted(isReplaced: true), of: name, uid, time: clock().time)
+        default: break
+        }
+        events.end(reason)
     }
 
     private func reserveNow(_ key: RequestKey, _ reply: Recalled) {
@@ -176,23 +160,30 @@ public final class Model: Runnable, @unchecked Sendable {
         do throws(ServingError) { reply(.success(try state.keys.reserve(key))) } catch { reply(.failure(error)) }
     }
 
-    private func decide(_ command: Command, _ reply: @escaping Reply) {
-        if let end { return answer(reply, .failure(end)) }
+    private func decide(_ command: Command, _ waiter: Waiter) {
+        if let end { return waiters.answer(waiter, .failure(end)) }
         do throws(ServingError) {
             switch try state.decide(command, at: clock()) {
-            case .repeated(let stored): answer(reply, .success(.again(stored, isDurable: log.isDurable)))
-            case .proceed(let command): persist(command, reply)
+            case .repeated(let stored): answerAgain(stored, to: command, waiter)
+            case .proceed(let command): persist(command, waiter)
             }
         } catch {
-            answer(reply, .failure(error))
+            waiters.answer(waiter, .failure(error))
         }
     }
 
-    private func persist(_ command: Command, _ reply: @escaping Reply) {
-        lastTicket = Ticket(number: lastTicket.number + 1)
-        decided[lastTicket] = (command, state.position)
-        waiting[lastTicket] = reply
-        log.append(command.record(of: uid, in: state.layout)) { [self, ticket = lastTicket] result in
+    /// Answers a repeated request; one whose push is still held may wait for the round like the first.
+    private func answerAgain(_ stored: StoredAnswer, to command: Command, _ waiter: Waiter) {
+        let outcome = Outcome.again(stored, isDurable: log.isDurable).closing(in: roundTimeLeft)
+        let ticket = waiters.add(waiter)
+        if outcome.isHeld { state.round.attach(ticket, command.pushKey, command.requestKey) }
+        waiters.reply(ticket, .success(outcome))
+    }
+
+    private func persist(_ command: Command, _ waiter: Waiter) {
+        let ticket = waiters.add(waiter)
+        decided[ticket] = (command, state.position)
+        log.append(command.record(of: uid, in: state.layout)) { [self] result in
             post(.logged(ticket, result))
         }
     }
@@ -205,14 +196,14 @@ public final class Model: Runnable, @unchecked Sendable {
         case .success(let logged): apply(command, ticket, logged, isUndisturbed: position == state.position)
         case .failure(let error):
             state.forget(command)
-            reply(ticket, .failure(error))
+            waiters.reply(ticket, .failure(error))
         }
     }
 
     private func apply(_ command: Command, _ ticket: Ticket, _ logged: Logged, isUndisturbed: Bool) {
         // A logged command is applied even while the model is stopping, because a restart would apply it too. After a
         // deletion, a restart would not.
-        if let end, end != .stopping { return reply(ticket, .failure(end)) }
+        if let end, end != .stopping { return waiters.reply(ticket, .failure(end)) }
         Failpoint.reach(.beforeApply)
         latestExport = nil
         var woken = 0
@@ -220,28 +211,53 @@ public final class Model: Runnable, @unchecked Sendable {
             switch effect {
             case .publish:
                 woken = publication.broadcastParams(optimResult: true, state.published, divergence: state.divergence)
+            case .event(let event, let number, let time):
+                events.add(event, of: name, uid, at: .number(number), time: time ?? clock().time)
             case .markDiverged(let parameter): publication.markDiverged(parameter)
+            case .startLease(let worker): state.startLease(of: worker, at: clock())
+            case .workerLeft(let worker):
+                let epoch = state.ledger.epoch(of: worker)
+                barriers.leave(worker, .fenced(worker: worker, epoch: epoch, current: epoch))
             case .reply(let ticket, let result):
                 Failpoint.reach(.afterApply)
                 invariant(!isUndisturbed || result.isAsDecided, "2: a command that was decided is refused: \(result)")
-                reply(ticket, result.map { $0.noting(isDurable: logged.isDurable, woken: woken) })
+                let told = result.map { $0.noting(isDurable: logged.isDurable, woken: woken) }
+                waiters.reply(ticket, told.map { $0.closing(in: roundTimeLeft) })
+            case .settle(let ticket, let result):
+                waiters.settle(ticket, result.map { $0.noting(isDurable: logged.isDurable, woken: woken) })
+            case .arm(let round, let timeout): arm(round, timeout)
+            case .quorum(let round): roundClock?.noteQuorum(round)
+            case .disarm: roundClock?.stop()
+            case .openGate: gate.update(state.clocks, rule: state.clockRule)
             }
         }
     }
 
-    private func reply(_ ticket: Ticket, _ result: Result<Outcome, ServingError>) {
-        let reply = waiting.removeValue(forKey: ticket)
-        invariant(reply != nil, "1: a ticket is answered that no one waits for")
-        if let reply { answer(reply, result) }
+    // MARK: The deadline of the round
+
+    /// The time that the open round has left.
+    ///
+    /// Called by the executor.
+    var roundTimeLeft: Duration? { roundClock?.left }
+
+    private func arm(_ round: Int, _ timeout: RoundTimeout) {
+        var clock = roundClock ?? RoundClock(configuration.timers) { [weak self] in self?.post(.deadline) }
+        clock.start(round, timeout)
+        roundClock = clock
     }
 
-    private func answer(_ reply: @escaping Reply, _ result: Result<Outcome, ServingError>) {
-        answers.append { reply(result) }
+    /// Proposes the settlement of a round at its deadline.
+    private func settleRound() {
+        guard end == nil, let clock = roundClock, clock.isDue, let round = clock.round else { return }
+        // If the log refuses the record, there is another chance as long again later.
+        roundClock?.extend()
+        if let closing = state.closingAtDeadline(of: round) { decide(.closeRound(closing), Waiter { _ in }) }
     }
 
-    private func answer() {
-        for answer in answers { answer() }
-        answers.removeAll(keepingCapacity: true)
+    /// Follows up on a message, once it has been released.
+    private func rest() {
+        leaseAlarm.set(to: end == nil ? state.leases.next : nil)
+        for answer in waiters.takeAnswers() { answer() }
     }
 
     /// The shared copy of the state between two changes.
@@ -252,27 +268,5 @@ public final class Model: Runnable, @unchecked Sendable {
         let made = try ModelExport(state)
         latestExport = made
         return made
-    }
-}
-
-extension Result<Outcome, ServingError> {
-    /// Whether this can be the outcome of a command that `decide` accepted, if the state has not changed since.
-    fileprivate var isAsDecided: Bool {
-        switch self {
-        case .success, .failure(.diverged), .failure(.lossScaleStuck): true
-        case .failure: false
-        }
-    }
-}
-
-extension ModelState {
-    /// Applies a command; notes it in the directory if a custom rule may end the process.
-    mutating func apply(
-        _ command: Command, at position: UInt64, for ticket: Ticket? = nil, noting watch: RuleWatch?
-    ) -> [Effect] {
-        guard let watch else { return apply(command, at: position, for: ticket) }
-        return watch.run(facts.plan.optimizerName, on: facts.uid, step: optimizer.step + 1) {
-            apply(command, at: position, for: ticket)
-        }
     }
 }

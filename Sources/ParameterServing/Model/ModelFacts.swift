@@ -11,14 +11,19 @@ public final class ModelFacts: Sendable {
     /// The model's uid.
     public let uid: ModelUID
     let plan: OptimizerPlan
+    /// When pushes are applied.
+    public let consistency: Consistency
     /// The budget's loan for the plan and arrays of rates, for as long as a version has these settings; nil if the
     /// model's own reservations include them.
     private let memory: Reservation?
 
-    init(name: String, uid: ModelUID, plan: OptimizerPlan, memory: Reservation? = nil) {
+    init(
+        name: String, uid: ModelUID, plan: OptimizerPlan, consistency: Consistency, memory: Reservation? = nil
+    ) {
         self.name = name
         self.uid = uid
         self.plan = plan
+        self.consistency = consistency
         self.memory = memory
     }
 

@@ -12,6 +12,7 @@ extension ModelState {
     ///   - now: the time logged with it, so that every reader of the log knows the same age.
     mutating func decide(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
         let command = sighted(command, at: now)
+        if let key = command.pushKey { leases.renew(key.worker, epoch: key.epoch, at: now) }
         if let answer = try examine(command) { return .repeated(answer) }
         // Pushes in progress are already counted.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
@@ -23,29 +24,39 @@ extension ModelState {
 
     /// A command with the time of its admission and, if its worker exceeds the limit, the worker to replace.
     private mutating func sighted(_ command: Command, at now: Tick) -> Command {
+        // A sign of life may have arrived since the end of these leases was proposed.
+        if case .endLeases(let ended) = command { return .endLeases(leases.end(ended, at: now)) }
         let expires = command.worker.flatMap { ledger.roomMaker(for: $0, at: now.time) }
         return command.seen(Sighting(time: now.time, expires: expires))
     }
 
     /// - Returns: The answer of its first arrival; nil for a command to be logged.
-    private mutating func examine(_ command: Command) throws(ServingError) -> StoredAnswer? {
+    private mutating func examine(
+        _ command: Command, under key: RequestKey? = nil
+    ) throws(ServingError) -> StoredAnswer? {
         switch command {
-        case .push(let push): return try examine(push)
+        case .push(let push): return try examine(push, under: key)
+        case .closeRound(let closing):
+            try examine(closing)
+            try pool.promise()
+            forecast.add(closing: closing.round, isUpdate: closing.action == .update, after: roundView)
         case .importValues(_, _, let ifVersion):
             try check(ifVersion)
             try pool.promise()
         case .restore(let restoration):
             try check(restoration)
             if restoration.arena != nil { _ = try pool.budget.reserve(averages.bytesRestored) }
-        case .register(let worker, let sighting):
-            try ledger.checkRoom(for: worker, sighting)
+        case .register(let registration, let sighting):
+            try ledger.checkRoom(for: registration.worker, sighting)
             ledger.reserveRoom(sighting)
+        case .endLeases(let ended): if ended.isEmpty { return .deleted }
         case .dismiss(let worker): try ledger.checkKnown(worker)
         case .note: break
+        case .report(let report): try check(report)
         case .keyed(let key, let ifVersion, let command):
             if let answer = try keys.find(key) { return answer }
             try check(ifVersion)
-            let answer = try examine(command)
+            let answer = try examine(command, under: key)
             if answer == nil { keys.begin(key) }
             return answer
         case .reconfigure(let patch, let ifVersion):
@@ -60,7 +71,7 @@ extension ModelState {
         return nil
     }
 
-    private mutating func examine(_ push: Push) throws(ServingError) -> StoredAnswer? {
+    private mutating func examine(_ push: Push, under requestKey: RequestKey?) throws(ServingError) -> StoredAnswer? {
         if let key = push.key {
             switch try ledger.find(key, push.sighting) {
             case .applied(let receipt, let fingerprint):
@@ -71,16 +82,19 @@ extension ModelState {
             case .new: break
             }
         }
-        try judge(push)
-        try takeRoom(for: push)
+        let optimizer = try judge(push)
+        let (arrival, decision) = forecastDecision(push, under: requestKey)
+        if case .refuse(let error) = decision { throw error }
+        try trainingHistory.checkRoom(for: push.metrics, in: "metrics")
+        try takeRoom(for: push, updatedBy: optimizer)
         if let key = push.key { ledger.begin(key, push.fingerprint) }
         ledger.reserveRoom(push.sighting)
-        stepsUnderWay += 1
+        forecast.add(arrival, decision, after: roundView)
         return nil
     }
 
     /// Reserves the memory for the push's update and its version.
-    private mutating func takeRoom(for push: Push) throws(ServingError) {
+    private mutating func takeRoom(for push: Push, updatedBy optimizer: ModelOptimizer) throws(ServingError) {
         do throws(ServingError) {
             try scratch.makeRoom(for: optimizer.updateBytes(push.gradients, areModest: areModest))
             try wrapping { () throws(OptimizerError) in
@@ -88,7 +102,7 @@ extension ModelState {
             }
             try pool.promise()
         } catch {
-            if stepsUnderWay == 0 { leaveScratch() }
+            if forecast.count == 0 { leaveScratch() }
             throw ModelSize(self).refusal ?? error
         }
     }
@@ -100,15 +114,26 @@ extension ModelState {
     }
 
     /// Checks the content (422), then the state (409).
-    func judge(_ push: Push) throws(ServingError) {
+    ///
+    /// - Returns: The optimizer of the update, with what the push brings.
+    @discardableResult
+    func judge(_ push: Push) throws(ServingError) -> ModelOptimizer {
         if !push.complaints.isEmpty { throw .invalid(push.complaints) }
+        let optimizer = try wrapping { () throws(OptimizerError) in
+            try self.optimizer.varied(by: push.hyperparameters)
+        }
         if let nonFinite = push.nonFinite, !optimizer.plan.skipsNonFinite { throw .invalid([nonFinite]) }
         if let divergence { throw .diverged(parameter: divergence) }
         try judge(push.basedOn)
         try wrapping { () throws(OptimizerError) in
             try optimizer.check(push.gradients, underWay: stepsUnderWay)
         }
-        try checkRatesRoom(try facts.learningRates(at: optimizer.step + stepsUnderWay))
+        let step = optimizer.step + stepsUnderWay
+        try checkRatesRoom(try wrapping { () throws(OptimizerError) in try optimizer.plan.learningRate(at: step) })
+        if let brought = push.hyperparameters, brought != latestBrought {
+            _ = try pool.budget.reserve((stepsUnderWay + 1) * brought.bytes)
+        }
+        return optimizer
     }
 
     private func judge(_ basis: Basis?) throws(ServingError) {
@@ -128,6 +153,15 @@ extension ModelState {
         else {
             throw .stateMismatch(facts.name)
         }
+    }
+
+    private func check(_ report: Report) throws(ServingError) {
+        if let step = report.step, step > optimizer.step + stepsUnderWay {
+            let detail =
+                "`step` is \(step), but the model is at step \(optimizer.step); send the step that was measured"
+            throw .invalid([Complaint(pointer: "/step", exception: .valueError, detail: detail)])
+        }
+        try trainingHistory.checkRoom(for: report.scalars, in: "scalars")
     }
 
     func check(_ ifVersion: [Int]?) throws(ServingError) {
@@ -159,19 +193,22 @@ extension ModelState {
     mutating func forget(_ command: Command) {
         defer { kept.follow(keptBytes) }
         switch command {
-        case .push(let push):
-            invariant(stepsUnderWay > 0, "3: a push is given up that was not decided")
-            stepsUnderWay -= 1
+        case .closeRound:
+            forecast.remove(roundView, policy)
             pool.keepPromise()
-            if stepsUnderWay == 0 { leaveScratch() }
+        case .push(let push):
+            forecast.remove(roundView, policy)
+            pool.keepPromise()
+            if forecast.count == 0 { leaveScratch() }
             if let key = push.key { ledger.abandon(key) }
             ledger.leaveRoom(push.sighting)
         case .register(_, let sighting): ledger.leaveRoom(sighting)
+        case .endLeases(let ended): leases.resume(ended)
         case .keyed(let key, _, let command):
             keys.abandon(key)
             forget(command)
         case .importValues: pool.keepPromise()
-        case .reconfigure, .restore, .dismiss, .note: break
+        case .reconfigure, .restore, .dismiss, .note, .report: break
         }
     }
 }
@@ -180,11 +217,15 @@ extension Command {
     /// The memory that its execution adds, other than tensors.
     fileprivate func bytesLeft(in state: ModelState) -> Int {
         switch self {
-        case .push(let push): push.key.map { state.ledger.bytesAdded(by: $0.worker) } ?? 0
-        case .register(let worker, _): state.ledger.bytesAdded(by: worker)
+        case .push(let push):
+            Round.bytesAdded + (push.key.map { state.ledger.bytesAdded(by: $0.worker) } ?? 0)
+                + state.trainingHistory.bytesAdded(by: push)
+        case .register(let registration, _):
+            state.ledger.bytesAdded(by: registration.worker) + state.leases.bytesAdded(by: registration)
         case .keyed(let key, _, let command): KeyLedger.bytesAdded(by: key) + command.bytesLeft(in: state)
         case .importValues, .reconfigure, .restore: VersionHistory.bytesAdded
-        case .dismiss, .note: 0
+        case .report(let report): state.trainingHistory.bytesAdded(by: report.scalars)
+        case .endLeases, .dismiss, .note, .closeRound: 0
         }
     }
 }

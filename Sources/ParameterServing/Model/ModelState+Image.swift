@@ -45,8 +45,9 @@ extension ModelState {
             name: facts.name, uid: facts.uid, fingerprint: fingerprint, settings: facts.settings,
             parameters: parameterDefinitions, version: version, divergence: divergence,
             areSlotsSpoiled: areSlotsSpoiled, position: position, history: history, workers: ledger.workers,
-            expired: ledger.expired, keys: keys.entries, forgottenKeys: keys.forgotten,
-            optimizer: state)
+            expired: ledger.expired, epochs: ledger.epochs, keys: keys.entries, forgottenKeys: keys.forgotten,
+            round: RoundImage(round, of: facts.uid, in: layout), clocks: clocks, optimizer: state,
+            trainingHistory: trainingHistory, eventCount: eventCount)
         return ModelImage(head: head, arena: arena, memory: memory)
     }
 

@@ -2,6 +2,7 @@
 // `decide` checks a command before it is logged; `apply` executes it afterwards and decides again by the current state,
 // so that every reader of the log gets the same result. Driven by the live model, a start, a rollback and `replay`.
 
+import Names
 import Optimizers
 import Threading
 
@@ -11,7 +12,7 @@ import Threading
 ///
 /// 1. Records are applied in the order of the log: no position is applied twice, and none after a later one.
 /// 2. The version never decreases, whatever is restored.
-/// 3. Each push that waits for its outcome is counted in `stepsUnderWay` from its decision until it is applied.
+/// 3. Each push, and each closing of a round, is in `forecast` from its decision until it is applied.
 /// 4. A receipt has the step after its push: the next step if the update was applied, otherwise the same step.
 struct ModelState: @unchecked Sendable {
     /// The result of `decide`.
@@ -29,7 +30,15 @@ struct ModelState: @unchecked Sendable {
     private(set) var arena: Arena
     var averages: ModelAverages
     var ledger: WorkerLedger
+    /// When leases run out; not part of the state that a replay makes.
+    var leases = LeaseClock()
     var keys: KeyLedger
+    /// The figures of all pushes and reports.
+    var trainingHistory = TrainingHistory()
+    /// The number of events so far, including its creation; readers of events resume at such a number.
+    private(set) var eventCount = 0
+    /// The events of the command being applied.
+    private var happened: [ModelEvent] = []
     /// The parameter that an update made non-finite; pushes are refused until values are imported or restored.
     private(set) var divergence: String?
     /// Whether that update kept its slots changed, as in logs of the first releases.
@@ -44,8 +53,14 @@ struct ModelState: @unchecked Sendable {
     private(set) var position: UInt64 = 0
     /// The fingerprint of its creation.
     let fingerprint: Fingerprint
-    /// The number of logged pushes that will advance the step when they are applied.
-    var stepsUnderWay = 0
+    /// The round and the step once everything that has been decided is applied.
+    var forecast = RoundForecast()
+    /// The open round.
+    var round = Round()
+    /// The clocks of mode `ssp`.
+    var clocks = WorkerClocks()
+    /// The effects of the command being applied, other than its version and its reply.
+    private var effects: [Effect] = []
     let pool: ArenaPool
     /// The budget's loan for slots and arrays of rates.
     let memory: Reservation
@@ -57,6 +72,9 @@ struct ModelState: @unchecked Sendable {
     /// The rates of the last update: receipts with the same rates share their memory, because there are thousands.
     private(set) var latestRates: [Float?] = []
     private var latestRatesMemory = RatesMemory()
+    /// What the last push with hyperparameters brought: receipts share it, too.
+    private(set) var latestBrought: Hyperparameters?
+    private var latestBroughtMemory = RatesMemory()
     /// The memory of data other than tensors.
     var kept: KeptMemory
     /// The memory of the update in progress, and the most that a future one needs.
@@ -85,24 +103,36 @@ struct ModelState: @unchecked Sendable {
     }
 
     /// The current size of data other than tensors.
-    var keptBytes: Int { ledger.bytes + keys.bytes + history.bytes }
+    var keptBytes: Int {
+        ledger.bytes + leases.bytes + keys.bytes + history.bytes + round.bytes + clocks.bytes + trainingHistory.bytes
+    }
+
+    /// The number of updates in progress.
+    var stepsUnderWay: Int { forecast.count == 0 ? 0 : max(0, forecast.view(after: roundView).step - optimizer.step) }
 
     /// Records the position of its creation.
     mutating func begin(at position: UInt64) {
         firstPosition = position
         self.position = position + 1
+        eventCount = 1
     }
 
     /// Continues from an image with the given values.
-    mutating func adopt(_ head: ImageHead) {
+    ///
+    /// - Throws: for a round that cannot be read.
+    mutating func adopt(_ head: ImageHead) throws(FormatError) {
         version = head.version
         history = head.history
+        trainingHistory = head.trainingHistory
+        eventCount = head.eventCount
         divergence = head.divergence
         areSlotsSpoiled = head.areSlotsSpoiled
         firstPosition = head.position
         position = head.position
-        ledger.restore(workers: head.workers, expired: head.expired)
+        ledger.restore(workers: head.workers, expired: head.expired, epochs: head.epochs)
         keys.restore(head.keys, forgotten: head.forgottenKeys)
+        round = try head.round.read(in: layout, pool, isRegistered: ledger.isRegistered)
+        clocks = head.clocks
         var rates = SharedRates(pool.budget)
         ledger.share(&rates)
         keys.share(&rates)
@@ -115,6 +145,8 @@ struct ModelState: @unchecked Sendable {
         guard versions > 0 else { return }
         let source = version
         version += versions
+        ledger.skipEpochs(versions)
+        eventCount += versions * ServingConfiguration.eventsPerRecord
         history.noteReturn(version: version, step: optimizer.step, source: source)
     }
 
@@ -131,68 +163,97 @@ struct ModelState: @unchecked Sendable {
     /// - Returns: the effects, in order.
     mutating func apply(_ command: Command, at position: UInt64, for ticket: Ticket? = nil) -> [Effect] {
         advance(past: position)
-        if ticket != nil, command.isPush {
-            invariant(stepsUnderWay > 0, "3: a push is applied that was not decided")
-            stepsUnderWay -= 1
-        }
         let before = version
-        var effects: [Effect] = []
-        let result = Result { () throws(ServingError) in Outcome(answer: try carryOut(command)) }
+        let result = Result { () throws(ServingError) in Outcome(answer: try carryOut(command, for: ticket)) }
+        if ticket != nil, command.isForecast { forecast.remove(roundView, policy) }
+        if forecast.count == 0 { leaveScratch() }
         if ticket != nil, command.isPromisedArena { pool.keepPromise() }
         invariant(version >= before, "2: version \(version) after \(before)")
-        if version > before { effects.append(.publish) }
+        // Readers see a version before anyone is told of it.
+        var effects: [Effect] = version > before ? [.publish] : []
         if case .failure(.diverged(let parameter, nil)) = result { effects.append(.markDiverged(parameter)) }
+        for event in happened {
+            eventCount += 1
+            effects.append(.event(event, number: eventCount, time: command.time))
+        }
+        effects += self.effects
+        self.effects = []
+        happened.removeAll(keepingCapacity: true)
         if let ticket { effects.append(.reply(ticket, result)) }
         kept.follow(keptBytes)
         return effects
     }
 
-    private mutating func carryOut(_ command: Command) throws(ServingError) -> StoredAnswer {
+    /// Adds an effect of the command being applied.
+    mutating func emit(_ effect: Effect) { effects.append(effect) }
+
+    /// Tells followers of the model, once the command being applied is done.
+    mutating func announce(_ event: ModelEvent) { happened.append(event) }
+
+    private mutating func carryOut(
+        _ command: Command, for ticket: Ticket?, under key: RequestKey? = nil
+    ) throws(ServingError) -> StoredAnswer {
         if command.writesValues { areModest = nil }
         switch command {
-        case .push(let push): return .receipt(try apply(push))
+        case .push(let push): return .receipt(try apply(push, under: key, for: ticket))
+        case .closeRound(let closing): return try carryOut(closing)
         case .importValues(let values, let present, let ifVersion):
             try check(ifVersion)
             importing(values, present: present)
-        case .restore(let restoration): try restoring(restoration)
-        case .register(let worker, let sighting):
-            if let expired = sighting?.expires { ledger.expire(expired) }
-            let lastSeq = ledger.lastSeq(of: worker)
-            return .registered(epoch: ledger.register(worker, seen: sighting), lastSeq: lastSeq)
+            announce(.imported(step: optimizer.step, version: version))
+        case .restore(let restoration):
+            try restoring(restoration)
+            announce(.restored(step: optimizer.step, version: version))
+        case .register(let registration, let sighting):
+            return register(registration, seen: sighting)
+        case .endLeases(let ended):
+            for lease in ended where ledger.end(lease) { workerLeft(lease.worker) }
+            return .deleted
         case .dismiss(let worker):
             try ledger.checkKnown(worker)
-            ledger.expire(worker)
+            forget(worker)
             return .deleted
         case .note(let answer): return answer
-        case .keyed(let key, _, let command): return try apply(command, under: key)
-        case .reconfigure(let patch, let ifVersion):
-            let settings = try patched(by: patch, ifVersion: ifVersion)
-            let added = try slotBytesAdded(by: settings)
-            let changed = try reconfigured(with: settings, isOwed: true)
-            if changed.plan.definition == optimizer.plan.definition { break }
-            optimizer = changed
-            averages.follow(changed.plan.averages)
-            // A logged change is applied even if the budget is used up.
-            addedSlots = nil
-            addedSlots = pool.budget.owe(added)
-            facts = ModelFacts(
-                name: facts.name, uid: facts.uid, plan: optimizer.plan,
-                memory: pool.budget.owe(definitionBytes(settings)))
-            advanceVersion()
+        case .report(let report): return record(report)
+        case .keyed(let key, _, let command): return try apply(command, under: key, for: ticket)
+        case .reconfigure(let patch, let ifVersion): try reconfigure(with: patch, ifVersion: ifVersion)
         }
         return .changed(step: optimizer.step, version: version)
     }
 
+    private mutating func reconfigure(with patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) {
+        let settings = try patched(by: patch, ifVersion: ifVersion)
+        let added = try slotBytesAdded(by: settings)
+        let changed = try reconfigured(with: settings, isOwed: true)
+        let consistency = try wrapping { () throws(OptimizerError) in try Consistency(of: settings) }
+        if changed.plan.definition == optimizer.plan.definition { return }
+        let before = optimizer.plan.definition
+        optimizer = changed
+        averages.follow(changed.plan.averages)
+        // A logged change is applied even if the budget is used up.
+        addedSlots = nil
+        addedSlots = pool.budget.owe(added)
+        facts = ModelFacts(
+            name: facts.name, uid: facts.uid, plan: optimizer.plan, consistency: consistency,
+            memory: pool.budget.owe(definitionBytes(settings)))
+        advanceVersion()
+        announce(.patch(PatchedSettings(from: before, to: facts.settings, step: optimizer.step, version: version)))
+        followPolicy()
+    }
+
     /// A refused command releases its key.
-    private mutating func apply(_ command: Command, under key: RequestKey) throws(ServingError) -> StoredAnswer {
+    private mutating func apply(
+        _ command: Command, under key: RequestKey, for ticket: Ticket?
+    ) throws(ServingError) -> StoredAnswer {
         keys.abandon(key)
-        let answer = try carryOut(command)
+        let answer = try carryOut(command, for: ticket, under: key)
         keys.finish(key, answer)
         return answer
     }
 
-    private mutating func apply(_ push: Push) throws(ServingError) -> Receipt {
-        defer { if stepsUnderWay == 0 { leaveScratch() } }
+    private mutating func apply(
+        _ push: Push, under requestKey: RequestKey?, for ticket: Ticket?
+    ) throws(ServingError) -> Receipt {
         if let key = push.key { ledger.abandon(key) }
         var hasMadeRoom = false
         defer { if !hasMadeRoom { ledger.leaveRoom(push.sighting) } }
@@ -205,29 +266,74 @@ struct ModelState: @unchecked Sendable {
             }
         }
         if let divergence { throw .diverged(parameter: divergence) }
-        let receipt = try update(with: push, gap: gap)
-        if let expired = push.sighting?.expires { ledger.expire(expired) }
+        let isNew = push.key.map { ledger.workers[$0.worker] == nil } ?? false
+        let before = version
+        let receipt = try settle(push, under: requestKey, gap: gap, for: ticket)
         hasMadeRoom = true
-        if let key = push.key { ledger.finish(key, push.fingerprint, receipt, seen: push.sighting) }
+        if isNew, let worker = push.key?.worker {
+            announce(.workerJoined(worker, epoch: ledger.epoch(of: worker)))
+        }
+        if receipt.round == nil {
+            trainingHistory.add(receipt, of: push)
+            if version > before { announce(.update(step: optimizer.step, version: version, loss: push.loss)) }
+        }
+        guard let key = push.key else { return receipt }
+        ledger.finish(key, push.fingerprint, receipt, seen: push.sighting)
+        guard let expired = push.sighting?.expires else { return receipt }
+        forget(expired)
+        // The round may have waited only for the worker that has been replaced.
+        if case .applied(let final, _) = try ledger.findLogged(key) { return final }
         return receipt
     }
 
-    private mutating func update(with push: Push, gap: Int) throws(ServingError) -> Receipt {
+    /// Applies a push, or keeps it in the round, as the policy decides.
+    private mutating func settle(
+        _ push: Push, under requestKey: RequestKey?, gap: Int, for ticket: Ticket?
+    ) throws(ServingError) -> Receipt {
+        let arrival = arrival(of: push, requestKey: requestKey, at: optimizer.step)
+        switch policy.decide(arrival, roundView) {
+        case .refuse(let error): throw error
+        case .apply(let divisor):
+            var gradients = push.gradients
+            if divisor != 1 { gradients.divide(by: divisor, in: layout) }
+            let base = base(of: push, before: optimizer.step)
+            let receipt = try update(
+                &gradients, bringing: push.hyperparameters, keepsSlots: push.keepsSlots, gap: gap, base)
+            tick(push.key?.worker)
+            return receipt
+        case .hold: return hold(push, under: requestKey, gap: gap, at: position - 1, for: ticket)
+        case .close:
+            _ = hold(push, under: requestKey, gap: gap, at: position - 1, for: nil)
+            var receipt = try closeRound()
+            (receipt.staleness, receipt.gap) = (0, gap)
+            return receipt
+        }
+    }
+
+    /// Takes a step.
+    ///
+    /// - Parameters:
+    ///   - brought: the hyperparameters of this step alone; nil if there are none.
+    ///   - gap: as in the receipt.
+    ///   - base: the staleness of the gradients, and whether they come from an abandoned branch.
+    mutating func update(
+        _ gradients: inout Gradients, bringing brought: Hyperparameters?, keepsSlots: Bool, gap: Int,
+        _ base: (staleness: Int, isLeft: Bool)
+    ) throws(ServingError) -> Receipt {
         let before = optimizer.step
         let scaleBefore = optimizer.lossScale
         let (next, held) = nextArena()
-        let written = optimizer.written(by: push.gradients)
-        var gradients = push.gradients
+        let written = optimizer.written(by: gradients)
         let report: UpdateReport
         do {
             let current = UnsafePointer(arena.buffer.base)
             report = try optimizer.update(
-                &gradients, from: current, to: next.buffer.base, held: held, areModest: areModest,
-                keepsSlots: push.keepsSlots
+                &gradients, bringing: brought, from: current, to: next.buffer.base, held: held, areModest: areModest,
+                keepsSlots: keepsSlots
             ) { bytes in scratch.raise(to: bytes) }
         } catch {
             if case .diverged(let parameter, nil) = error {
-                (divergence, areSlotsSpoiled) = (parameter, !push.keepsSlots)
+                (divergence, areSlotsSpoiled) = (parameter, !keepsSlots)
             }
             throw ServingError(error)
         }
@@ -238,18 +344,29 @@ struct ModelState: @unchecked Sendable {
             replaceArena(with: next, written: written)
             averages.takeIn(next, at: step, facts.layout)
         }
-        if report.learningRates != latestRates {
-            latestRates = report.learningRates
-            latestRatesMemory = RatesMemory(latestRates, pool.budget)
-        }
-        let base = base(of: push, before: before)
+        share(report.learningRates, brought)
         if report.applied || optimizer.lossScale != scaleBefore { advanceVersion() }
         return Receipt(
             applied: report.applied, step: optimizer.step, version: version, learningRates: latestRates,
             ratesMemory: latestRatesMemory, staleness: base.staleness, isFromLeftBranch: base.isLeft,
             gradientNorm: report.gradientNorm, clippedGradientNorm: report.clippedGradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
-            nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap)
+            nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap,
+            hyperparameters: brought == nil ? nil : latestBrought,
+            broughtMemory: brought == nil ? RatesMemory() : latestBroughtMemory)
+    }
+
+    /// Keeps what the next receipts share with this one.
+    private mutating func share(_ rates: [Float?], _ brought: Hyperparameters?) {
+        if rates != latestRates { (latestRates, latestRatesMemory) = (rates, RatesMemory(rates, pool.budget)) }
+        guard let brought, brought != latestBrought else { return }
+        (latestBrought, latestBroughtMemory) = (brought, RatesMemory(brought, pool.budget))
+    }
+
+    private mutating func record(_ report: Report) -> StoredAnswer {
+        let step = min(report.step ?? optimizer.step, optimizer.step)
+        trainingHistory.add(report.scalars, step: step, time: report.sighting?.time ?? 0)
+        return .changed(step: step, version: version)
     }
 
     private mutating func advanceVersion() {
@@ -259,7 +376,7 @@ struct ModelState: @unchecked Sendable {
 
     /// The number of steps between a gradient's origin and the step `before`; a gradient from an abandoned branch is
     /// always stale.
-    private func base(of push: Push, before: Int) -> (staleness: Int, isLeft: Bool) {
+    func base(of push: Push, before: Int) -> (staleness: Int, isLeft: Bool) {
         switch push.basedOn {
         case nil: return (0, false)
         case .step(let step): return (max(0, before - step), false)
@@ -277,6 +394,8 @@ struct ModelState: @unchecked Sendable {
             averages.restore(restoration.optimizer.averages)
         }
         (divergence, areSlotsSpoiled) = (nil, false)
+        trainingHistory.cut(after: optimizer.step)
+        dropRound(.restored)
         version += 1
         history.noteReturn(version: version, step: optimizer.step, source: restoration.version)
     }

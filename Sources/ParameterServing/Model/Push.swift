@@ -18,6 +18,12 @@ public struct Push: Sendable {
     public var basedOn: Basis?
     /// The training loss reported by the worker, for charts.
     public var loss: Double?
+    /// The number of examples that the gradient is the mean of, for weighted rounds.
+    public var examples: Int?
+    /// The figures reported by the worker, for charts.
+    public var metrics: [Scalar]
+    /// What it brings for its own update; nil if nothing.
+    public var hyperparameters: Hyperparameters?
     /// When the model admitted it; nil before that, and in logs of the first releases.
     var sighting: Sighting?
     /// The first non-finite gradient, which is an overflow or an error depending on the model's settings.
@@ -37,8 +43,9 @@ public struct Push: Sendable {
     /// Makes a push from its parts.
     public init(
         gradients: Gradients, arena: Arena, memory: Reservation? = nil, key: PushKey?, fingerprint: Fingerprint,
-        basedOn: Basis? = nil, loss: Double? = nil, nonFinite: Complaint? = nil, complaints: [Complaint] = [],
-        share: BodyShare? = nil
+        basedOn: Basis? = nil, loss: Double? = nil, examples: Int? = nil, metrics: [Scalar] = [],
+        hyperparameters: Hyperparameters? = nil,
+        nonFinite: Complaint? = nil, complaints: [Complaint] = [], share: BodyShare? = nil
     ) {
         self.gradients = gradients
         self.arena = arena
@@ -47,6 +54,9 @@ public struct Push: Sendable {
         self.fingerprint = fingerprint
         self.basedOn = basedOn
         self.loss = loss
+        self.examples = examples
+        self.metrics = metrics
+        self.hyperparameters = hyperparameters
         self.nonFinite = nonFinite
         self.complaints = complaints
         self.share = share

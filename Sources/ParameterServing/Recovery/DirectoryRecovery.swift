@@ -85,7 +85,7 @@ final class DirectoryRecovery {
         try finish()
         try removeOrphans()
         try leaveOut(journal.recovery.unprovenPositions, in: journal)
-        opened = models.values.map { assembly.open($0.state) }
+        opened = models.values.map { assembly.open($0.state, $0.events) }
         summary.records = Int(journal.recovery.records)
         summary.tornBytes = journal.recovery.tornTail?.bytes ?? 0
         summary.lostPositions = Int(journal.recovery.lostPositions)
@@ -143,7 +143,7 @@ final class DirectoryRecovery {
 
     private func skip(_ versions: Int, of uids: [ModelUID], at position: UInt64) {
         backlog.wait(keeping: 0)
-        for uid in uids { models[uid]?.state.skip(versions: versions, at: position) }
+        for uid in uids { models[uid]?.skip(versions, at: position, assembly.configuration) }
     }
 
     private func measure(_ record: StoredRecord) {

@@ -11,6 +11,8 @@ final class ReplayedModel: Runnable, @unchecked Sendable {
 
     /// Belongs to the executor until all records passed on have been applied.
     var state: ModelState
+    /// The events of its records; belongs to the executor like `state`.
+    private(set) var events: EventRing
     let name: String
     let uid: ModelUID
     let layout: ArenaLayout
@@ -23,6 +25,7 @@ final class ReplayedModel: Runnable, @unchecked Sendable {
 
     init(_ state: ModelState, _ assembly: ModelAssembly, _ backlog: Backlog) {
         self.state = state
+        events = EventRing(of: state, assembly.configuration)
         name = state.facts.name
         uid = state.facts.uid
         layout = state.layout
@@ -48,10 +51,31 @@ final class ReplayedModel: Runnable, @unchecked Sendable {
         let isBusy = inbox.drain { entry in
             backlog.remove(applied)
             applied = entry.bytes
-            _ = state.apply(entry.command, at: entry.position, noting: watch)
+            note(state.apply(entry.command, at: entry.position, noting: watch))
         }
         backlog.remove(applied)
         if isBusy { executor.schedule(self) }
+    }
+
+    private func note(_ effects: [Effect]) {
+        for case .event(let event, let number, let time) in effects {
+            events.add(FeedEvent(id: EventID(number: number), model: name, uid: uid, time: time, event: event))
+        }
+    }
+
+    /// Skips versions, and events with them: readers may have seen some that are lost.
+    ///
+    /// Called when all records passed on have been applied.
+    func skip(_ versions: Int, at position: UInt64, _ configuration: ServingConfiguration) {
+        state.skip(versions: versions, at: position)
+        events = EventRing(of: state, configuration)
+    }
+}
+
+extension EventRing {
+    /// The empty ring of a model in this state.
+    init(of state: ModelState, _ configuration: ServingConfiguration) {
+        self.init(most: configuration.keptEvents, floor: EventID(number: state.eventCount))
     }
 }
 

@@ -13,6 +13,9 @@ struct ModelAssembly {
     let bodies: BodyMemory
     let executor: Executor
     let log: CommandLog
+    let places: WaitingPlaces
+    /// What happens to all models.
+    let events: EventFeed
     /// Notes when custom code runs; nil if no notes are kept.
     let watch: RuleWatch?
 
@@ -25,6 +28,9 @@ struct ModelAssembly {
         bodies = BodyMemory(configuration)
         executor = Executor(threads: configuration.threads)
         log = CommandLog()
+        places = WaitingPlaces(configuration.mostWaiting)
+        let ring = EventRing(most: configuration.keptEvents, floor: EventID(number: 0))
+        events = EventFeed(ModelUID(number: .random(in: .min ... .max)), ring, in: nil, budget)
     }
 
     /// Builds the state of a model at its first version.
@@ -49,6 +55,7 @@ struct ModelAssembly {
     func refusal(_ settings: SettingValue, _ parameters: [ParameterDefinition]) -> String? {
         do throws(OptimizerError) {
             _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters)
+            _ = try Consistency(of: settings)
             return nil
         } catch {
             return ServingError(error).reason
@@ -66,7 +73,11 @@ struct ModelAssembly {
         let averages = state.averages.adopt(head.optimizer.averages)
         try source.floats(
             into: [state.arena.buffer] + state.optimizer.slots.map(\.buffer) + averages, at: floats)
-        state.adopt(head)
+        do throws(FormatError) { try state.adopt(head) } catch {
+            if let bytes = error.missingMemory { throw ServingError.noMemory(needed: bytes) }
+            throw JournalError.corrupted(
+                file: "the image of \(head.name)", offset: error.offset, reason: "expected \(error.expected)")
+        }
         return state
     }
 
@@ -81,11 +92,12 @@ struct ModelAssembly {
         }
     }
 
-    /// Opens a model in a state that no one else uses.
-    func open(_ state: ModelState) -> Model {
-        Model(
-            state, executor: executor, log: log, watch: watch, clock: configuration.clock,
-            retainedVersions: configuration.versions - 1)
+    /// Opens a model in a state that no one else uses, with the events of the records that led there.
+    func open(_ state: ModelState, _ ring: EventRing? = nil) -> Model {
+        let ring = ring ?? EventRing(of: state, configuration)
+        return Model(
+            state, events: EventFeed(state.facts.uid, ring, in: events, budget), executor: executor, log: log,
+            watch: watch, configuration: configuration, places: places)
     }
 
     /// A state with its own memory and unspecified values; its optimizer continues from `former`.
@@ -97,6 +109,7 @@ struct ModelAssembly {
         let bytes = try wrapping { () throws(OptimizerError) in
             try catalogue.stateBytes(definition: settings, parameters: parameters)
         }
+        let consistency = try wrapping { () throws(OptimizerError) in try Consistency(of: settings) }
         let size = ModelSize(bytes, settings, parameters, limit: budget.limit)
         try size.checkFirstVersion()
         if mustStep { try size.checkStep() }
@@ -110,9 +123,10 @@ struct ModelAssembly {
         let arena = try pool.take()
         if let former { try optimizer.adopt(former) }
         return ModelState(
-            facts: ModelFacts(name: name, uid: uid, plan: optimizer.plan), fingerprint: try fingerprint(),
-            optimizer: optimizer, arena: arena, averages: try ModelAverages(optimizer.plan.averages, pool), pool: pool,
-            memory: memory, slotBytes: size.slots, kept: kept,
+            facts: ModelFacts(name: name, uid: uid, plan: optimizer.plan, consistency: consistency),
+            fingerprint: try fingerprint(), optimizer: optimizer, arena: arena,
+            averages: try ModelAverages(optimizer.plan.averages, pool), pool: pool, memory: memory,
+            slotBytes: size.slots, kept: kept,
             scratch: KeptMemory(budget), configuration: configuration)
     }
 
@@ -137,6 +151,7 @@ extension ModelDefinition {
     func check(_ catalogue: Catalogue) throws(ServingError) {
         try wrapping { () throws(OptimizerError) in
             _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters.map(\.definition))
+            _ = try Consistency(of: settings)
             for parameter in parameters { _ = try parameter.initializer }
         }
     }

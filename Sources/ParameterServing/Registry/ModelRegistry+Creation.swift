@@ -66,6 +66,7 @@ extension ModelRegistry {
         case .success(let (position, model)):
             let effect = directory.apply(head, under: creation.key, step: creation.source.step, at: position)
             carryOut(effect, on: creation.name, giving: model, noting: creation.key, at: position)
+            events.add(.created, of: model.name, model.uid, time: now.time)
             reply(.success(.new(model)))
         case .failure(let error):
             directory.forget(creation)

@@ -67,6 +67,8 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
 
     /// The memory shared by models and requests.
     public var budget: MemoryBudget { assembly.budget }
+    /// What happens to all models.
+    public var events: EventFeed { assembly.events }
     /// The share of bodies, by model and by address.
     public var bodies: BodyMemory { assembly.bodies }
     /// The available optimizers.
@@ -139,6 +141,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
     public func stop() {
         isStopping.withLock { $0 = true }
         for model in list() { model.end(.stopping) }
+        events.end(.stopping)
     }
 
     /// Writes what has been logged and accepts no more, whatever is still in progress.
@@ -157,6 +160,7 @@ public final class ModelRegistry: Runnable, @unchecked Sendable {
         models.withLock { $0 = [:] }
         (drafts, waiting) = ([:], [:])
         kept.follow(0)
+        events.letGo()
         budget.end()
     }
 

@@ -119,6 +119,12 @@ struct KeyLedger {
         clients[key.client]?.tidy(where: isLive)
     }
 
+    /// Replaces the answer of a push whose round has been settled; nothing if it is no longer kept.
+    mutating func replace(_ key: RequestKey, with answer: StoredAnswer) {
+        guard places[key.text]?.entry.key == key else { return }
+        places[key.text]?.entry.answer = answer
+    }
+
     /// Drops answers until the window of a client and the bytes of all are within their limits.
     ///
     /// A client with more than an eighth of all bytes loses its own oldest answer; otherwise the oldest of all is

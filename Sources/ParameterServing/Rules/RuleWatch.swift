@@ -94,3 +94,15 @@ extension DataDirectory {
         }
     }
 }
+
+extension ModelState {
+    /// Applies a command; notes it in the directory if a custom rule may end the process.
+    mutating func apply(
+        _ command: Command, at position: UInt64, for ticket: Ticket? = nil, noting watch: RuleWatch?
+    ) -> [Effect] {
+        guard let watch else { return apply(command, at: position, for: ticket) }
+        return watch.run(facts.plan.optimizerName, on: facts.uid, step: optimizer.step + 1) {
+            apply(command, at: position, for: ticket)
+        }
+    }
+}

@@ -6,6 +6,9 @@ import Threading
 /// The newest version of a model, and the pulls that wait for the next.
 ///
 /// 1. Each version has a higher number than the previous one and belongs to the same model.
+///
+/// Whether a pull is answered or waits, and which pulls a new version wakes, is decided under one lock: no version can
+/// come between the decision and the place in the list, so no wake-up is lost.
 public final class Publication: Sendable {
     private struct State {
         var current: PublishedVersion
@@ -19,11 +22,16 @@ public final class Publication: Sendable {
 
     private let state: Locked<State>
     private let mostRetained: Int
+    private let places: WaitingPlaces
 
-    /// Starts with a version; at most `retaining` earlier ones stay readable.
-    init(_ first: PublishedVersion, divergence: String? = nil, retaining mostRetained: Int = 0) {
+    /// Starts with a version; at most `retaining` earlier ones stay readable, and each waiting pull takes a place.
+    init(
+        _ first: PublishedVersion, divergence: String? = nil, retaining mostRetained: Int = 0,
+        places: WaitingPlaces = WaitingPlaces()
+    ) {
         state = Locked(State(current: first, divergence: divergence))
         self.mostRetained = mostRetained
+        self.places = places
     }
 
     /// The newest version.
@@ -35,6 +43,9 @@ public final class Publication: Sendable {
             state.current.version == number ? state.current : state.retained.last { $0.version == number }
         }
     }
+
+    /// The oldest version that can be read.
+    public var oldest: PublishedVersion { state.withLock { $0.retained.first ?? $0.current } }
 
     /// The parameter that an update made non-finite, until a restore or an import.
     public var divergence: String? { state.withLock { $0.divergence } }
@@ -65,6 +76,7 @@ public final class Publication: Sendable {
             for pull in woken { state.waiting[pull.token.number] = nil }
             return (woken, past)
         }
+        places.free(woken.count)
         for version in past { version.encodings.clear() }
         for pull in woken.sorted(by: Self.comesBefore) { pull.resume(.version(next)) }
         return woken.count
@@ -84,7 +96,8 @@ public final class Publication: Sendable {
         (one.condition.group ?? -1, one.token.number) < (other.condition.group ?? -1, other.token.number)
     }
 
-    /// Answers immediately if the newest version meets the condition; otherwise keeps the pull until one does.
+    /// Answers immediately if the newest version meets the condition; otherwise keeps the pull until one does, or
+    /// refuses it with `tooManyWaiting`.
     ///
     /// - Returns: a token for `cancel`, or nil if `resume` has been called.
     public func wait(
@@ -94,6 +107,7 @@ public final class Publication: Sendable {
         let turn: Turn = state.withLock { state in
             if let end = state.end ?? condition.refusal(at: state.current) { return .answer(.ended(end)) }
             if condition.isMet(by: state.current) { return .answer(.version(state.current)) }
+            guard places.take() else { return .answer(.ended(.tooManyWaiting(limit: places.most))) }
             let token = WaitToken(number: state.nextToken)
             state.nextToken += 1
             state.waiting[token.number] = WaitingPull(token: token, condition: condition, resume: resume)
@@ -109,7 +123,8 @@ public final class Publication: Sendable {
 
     /// Removes a waiting pull whose deadline has passed or whose client has left.
     public func cancel(_ token: WaitToken) {
-        state.withLock { $0.waiting[token.number] = nil }
+        let wasWaiting = state.withLock { $0.waiting.removeValue(forKey: token.number) != nil }
+        if wasWaiting { places.free(1) }
     }
 
     /// Answers all waiting and future pulls with `reason`.
@@ -119,6 +134,7 @@ public final class Publication: Sendable {
             defer { state.waiting = [:] }
             return Array(state.waiting.values)
         }
+        places.free(waiting.count)
         for pull in waiting.sorted(by: Self.comesBefore) { pull.resume(.ended(reason)) }
     }
 

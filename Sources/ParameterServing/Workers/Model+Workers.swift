@@ -3,17 +3,19 @@
 import Names
 
 /// The model's information about a worker.
-public struct WorkerFacts: Sendable {
+public struct WorkerFacts: Sendable, Equatable {
     /// Its current epoch; 0 for a worker that never registered.
     public var epoch: Int
     /// The highest number applied in this epoch.
     public var lastSeq: Int
-
-    /// Makes facts from their parts.
-    public init(epoch: Int, lastSeq: Int) {
-        self.epoch = epoch
-        self.lastSeq = lastSeq
-    }
+    /// Whether it has a registration that has not ended.
+    public var isRegistered = true
+    /// The length of its lease; nil without one.
+    public var ttl: Duration?
+    /// The time until its lease runs out; nil without one, or after it has run out.
+    public var expiresIn: Duration?
+    /// The time since its last sign of life; nil if a log of the first releases does not say.
+    public var age: Duration?
 }
 
 /// The result of a push.
@@ -22,15 +24,56 @@ public enum PushOutcome: Sendable {
     case applied(Receipt)
     /// It is logged and will be applied.
     case pending
+    /// It waits in the open round; its receipt until then.
+    case held(Receipt)
+    /// Its round was given up; its receipt.
+    case dropped(Receipt)
     /// It never arrived, or its receipt has left the window.
     case unknown
 }
 
+extension PushOutcome {
+    /// The outcome in a receipt.
+    init(_ receipt: Receipt) {
+        switch receipt.round?.state {
+        case .held: self = .held(receipt)
+        case .dropped: self = .dropped(receipt)
+        case .closed, nil: self = .applied(receipt)
+        }
+    }
+}
+
 extension Model {
-    /// Passes all workers that the model remembers to `body`, on an executor thread.
-    public func workers(_ body: @escaping @Sendable ([Name: WorkerFacts]) -> Void) {
-        inspect { state in
-            body(state.ledger.workers.mapValues { WorkerFacts(epoch: $0.epoch, lastSeq: $0.lastSeq) })
+    /// Passes all workers that the model remembers to `body`, by name, on an executor thread.
+    public func workers(_ body: @escaping @Sendable ([(name: Name, facts: WorkerFacts)]) -> Void) {
+        inspect { [clock] state in
+            let now = clock()
+            body(
+                state.ledger.workers.keys.sorted().compactMap { name in
+                    state.facts(of: name, at: now).map { (name, $0) }
+                })
+        }
+    }
+
+    /// Passes the facts about a worker to `body`, on an executor thread; nil for a worker that is not remembered.
+    public func worker(_ name: Name, _ body: @escaping @Sendable (WorkerFacts?) -> Void) {
+        inspect { [clock] state in body(state.facts(of: name, at: clock())) }
+    }
+
+    /// Renews the lease of a worker; a registration without a lease does not change.
+    ///
+    /// `reply` is called once, on an executor thread. Nothing is logged: after a restart, each lease runs for its full
+    /// time.
+    ///
+    /// - Parameters:
+    ///   - worker: its name.
+    ///   - epoch: its registration; nil for the current one.
+    ///   - reply: gets the renewed facts, `fenced` for a registration that has ended, or `unknownWorker`.
+    public func renewLease(
+        of worker: Name, epoch: Int?, reply: @escaping @Sendable (Result<WorkerFacts, ServingError>) -> Void
+    ) {
+        adjust { [clock] state in
+            reply(Result { () throws(ServingError) in try state.renewLease(of: worker, epoch: epoch, at: clock()) })
         }
     }
 
@@ -50,7 +93,7 @@ extension Model {
                 switch try state.ledger.find(.sequence(worker: worker, epoch: epoch, seq: seq)) {
                 case .applied(var receipt, _):
                     receipt.durable = isDurable
-                    body(.applied(receipt))
+                    body(PushOutcome(receipt))
                 case .pending: body(.pending)
                 case .new: body(.unknown)
                 }

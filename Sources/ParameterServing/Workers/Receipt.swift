@@ -1,6 +1,8 @@
 // The answer to a push. Receipts are kept per worker, also in snapshots, so that a retry after a lost answer or a crash
 // gets the same one.
 
+import Optimizers
+
 /// The result of a push.
 public struct Receipt: Sendable, Equatable {
     /// Whether the parameters changed; false for a skipped overflow.
@@ -29,6 +31,12 @@ public struct Receipt: Sendable, Equatable {
     public var nextLossScale: Double?
     /// The number of skipped sequence numbers before this one; 0 for none.
     public var gap: Int
+    /// What the push brought for its update; nil if nothing.
+    public var hyperparameters: Hyperparameters?
+    /// The budget's loan for them, shared by consecutive receipts with equal ones.
+    var broughtMemory = RatesMemory()
+    /// The round of the push; nil if it was applied on its own.
+    public var round: RoundReceipt?
     /// The number of waiting pulls that this push woke.
     ///
     /// Only known at that moment, so a replayed receipt has 0.

@@ -1,7 +1,10 @@
 // The rates of a receipt are as many as the model has groups, and thousands of receipts are kept. Consecutive updates
-// mostly have the same rates: their receipts share one list, which is counted once, as long as one of them exists.
+// mostly have the same rates: their receipts share one list, which is counted once, as long as one of them exists. The
+// same goes for the hyperparameters that pushes bring.
 
-/// The budget's loan for a list of rates; ignored when receipts are compared.
+import Optimizers
+
+/// The budget's loan for a list of rates or for hyperparameters; ignored when receipts are compared.
 struct RatesMemory: Sendable, Equatable {
     private let reservation: Reservation?
 
@@ -11,6 +14,11 @@ struct RatesMemory: Sendable, Equatable {
     /// Makes the loan for `rates`, beyond the limit if necessary, because they exist already.
     init(_ rates: [Float?], _ budget: MemoryBudget) {
         reservation = rates.isLong ? budget.owe(rates.bytes) : nil
+    }
+
+    /// Makes the loan for what a push brought, beyond the limit if necessary.
+    init(_ hyperparameters: Hyperparameters?, _ budget: MemoryBudget) {
+        reservation = hyperparameters.map { budget.owe($0.bytes) }
     }
 
     static func == (_: RatesMemory, _: RatesMemory) -> Bool { true }
@@ -37,14 +45,25 @@ struct SharedRates {
     private let budget: MemoryBudget?
     private var byPlace: [UnsafeRawPointer: List] = [:]
     private var byValue: [[Float?]: List] = [:]
+    /// What the receipt before brought, with its loan.
+    private var brought: (hyperparameters: Hyperparameters?, memory: RatesMemory) = (nil, RatesMemory())
 
     init(_ budget: MemoryBudget? = nil) { self.budget = budget }
 
-    /// Lets a receipt share its rates with other receipts that have the same rates.
+    /// Lets a receipt share its rates and hyperparameters with other receipts that have the same.
     mutating func share(in receipt: inout Receipt) {
+        shareBrought(in: &receipt)
         guard receipt.learningRates.isLong, let place = receipt.learningRates.place else { return }
         let list = byPlace[place] ?? list(receipt.learningRates)
         (receipt.learningRates, receipt.ratesMemory) = list
+    }
+
+    private mutating func shareBrought(in receipt: inout Receipt) {
+        guard let hyperparameters = receipt.hyperparameters else { return }
+        if hyperparameters != brought.hyperparameters {
+            brought = (hyperparameters, budget.map { RatesMemory(hyperparameters, $0) } ?? RatesMemory())
+        }
+        (receipt.hyperparameters, receipt.broughtMemory) = brought
     }
 
     private mutating func list(_ rates: [Float?]) -> List {

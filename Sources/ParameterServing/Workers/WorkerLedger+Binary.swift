@@ -43,8 +43,9 @@ extension ByteWriter {
 
     mutating func write(_ receipt: Receipt) {
         // One byte of flags, so that a receipt with none but the first looks as in format 1.
-        let clipped = receipt.clippedGradientNorm
-        write((receipt.applied ? UInt8(1) : 0) | (receipt.isFromLeftBranch ? 2 : 0) | (clipped == nil ? 0 : 8))
+        let (clipped, brought) = (receipt.clippedGradientNorm, receipt.hyperparameters)
+        let flags = [receipt.applied, receipt.isFromLeftBranch, receipt.round != nil, clipped != nil, brought != nil]
+        write(zip(flags, 0...).reduce(UInt8(0)) { $0 | ($1.0 ? 1 << UInt8($1.1) : 0) })
         write(receipt.step)
         write(receipt.version)
         write(rates: receipt.learningRates)
@@ -54,7 +55,20 @@ extension ByteWriter {
         write(receipt.overflow)
         write(optional: receipt.nextLossScale) { $0.write($1) }
         write(receipt.gap)
+        if let round = receipt.round { write(round) }
         if let clipped { write(clipped) }
+        if let brought { write(brought.setting) }
+    }
+
+    private mutating func write(_ round: RoundReceipt) {
+        switch round.state {
+        case .held: write(UInt8(0))
+        case .closed: write(UInt8(0x80))
+        case .dropped(let reason): write(reason.rawValue)
+        }
+        write(round.step)
+        write(round.received)
+        write(optional: round.needed) { $0.write($1) }
     }
 
     /// Writes the number of a list if the table has it; otherwise the list itself, after -1 if there is a table.
@@ -121,9 +135,27 @@ extension ByteReader {
             overflow: try readBool(),
             nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },
             gap: try readInt())
+        if flags & 4 != 0 { receipt.round = try readRound() }
         if flags & 8 != 0 { receipt.clippedGradientNorm = try readDouble() }
+        if flags & 16 != 0 { receipt.hyperparameters = Hyperparameters(try readSetting()) }
         rates.share(in: &receipt)
         return receipt
+    }
+
+    private mutating func readRound() throws(FormatError) -> RoundReceipt {
+        let state: RoundReceipt.State
+        switch try readByte() {
+        case 0: state = .held
+        case 0x80: state = .closed
+        case let number:
+            guard let reason = DropReason(rawValue: number) else {
+                throw FormatError(expected: "the state of a round", offset: offset - 1)
+            }
+            state = .dropped(reason)
+        }
+        return RoundReceipt(
+            state: state, step: try readInt(), received: try readInt(),
+            needed: try readOptional { reader throws(FormatError) in try reader.readInt() })
     }
 
     private mutating func readRates() throws(FormatError) -> [Float?] {

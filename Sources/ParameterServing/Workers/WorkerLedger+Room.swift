@@ -1,24 +1,29 @@
-// Room for new workers: the one unseen for longest is replaced, if it is old enough. The choice is made when a command
-// is admitted and logged with it, so that every replay follows the log.
+// Room for new workers: one whose lease has run out is replaced, or the one unseen for longest, if it is old enough. The
+// choice is made when a command is admitted and logged with it, so that every replay follows the log.
 
 import Names
 
 extension WorkerLedger {
     /// The worker to be replaced by `name` now; nil if there is room, or no worker is old enough.
     ///
-    /// A full table whose oldest worker is too young is not scanned again until that one may be old enough.
+    /// A worker with a lease keeps its place until the lease runs out. A full table whose oldest worker is too young is
+    /// not scanned again until that one may be old enough.
     mutating func roomMaker(for name: Name, at now: Int) -> Name? {
         let firstAsked = firstAsked ?? now
         self.firstAsked = firstAsked
         guard workers[name] == nil, workers.count >= mostWorkers, now >= nextExpiry else { return nil }
         let busy = Set(inFlight.keys.lazy.map(\.worker))
         var oldest: (name: Name, seen: Int)?
-        for (name, worker) in workers where !leaving.contains(name) && !busy.contains(name) {
-            let seen = worker.lastSeen == 0 ? firstAsked : worker.lastSeen
+        for (name, worker) in workers where !leaving.contains(name) && !busy.contains(name) && !worker.hasLease {
+            let seen = worker.hasEnded ? .min : worker.lastSeen == 0 ? firstAsked : worker.lastSeen
             if let found = oldest, (found.seen, found.name) < (seen, name) { continue }
             oldest = (name, seen)
         }
-        guard let oldest else { return nil }
+        guard let oldest else {
+            nextExpiry = now + 1
+            return nil
+        }
+        if oldest.seen == .min { return oldest.name }
         let (end, overflow) = oldest.seen.addingReportingOverflow(lifetime)
         guard !overflow, now >= end else {
             nextExpiry = overflow ? .max : end
@@ -38,4 +43,27 @@ extension WorkerLedger {
         leaving.remove(name)
         nextExpiry = 0
     }
+}
+
+extension WorkerLedger.Worker {
+    /// Whether a lease holds its place.
+    fileprivate var hasLease: Bool { ttl != nil && !hasEnded }
+}
+
+extension WorkerLedger {
+    /// The remainder of a replaced worker: enough to tell which of its numbers were used.
+    struct Expired: Equatable {
+        var epoch: Int
+        var lastSeq: Int
+        var lastSeen: Int
+    }
+
+    /// The workers with a registration that has not ended, by name.
+    var registered: [Name] { workers.filter(\.value.isRegistered).keys.sorted() }
+
+    /// The number of workers with a registration that has not ended.
+    var registeredCount: Int { workers.values.count(where: \.isRegistered) }
+
+    /// Whether the registration of a worker has not ended.
+    func isRegistered(_ name: Name) -> Bool { workers[name]?.isRegistered ?? false }
 }

@@ -31,7 +31,14 @@ struct WorkerLedger {
         var forgottenThrough = 0
         /// Seconds since 1970 of its last push or registration; 0 if a log of the first releases does not say.
         var lastSeen = 0
+        /// The length of its lease in milliseconds; nil without one.
+        var ttl: Int?
+        /// Whether its lease has run out: its epoch accepts no more pushes, and its receipts stay readable.
+        var hasEnded = false
         var entries: [Entry] = []
+
+        /// Whether it has a registration that has not ended.
+        var isRegistered: Bool { epoch > 0 && !hasEnded }
 
         /// Its size, in addition to its place in the table.
         fileprivate var bytes: Int { EntryBytes.array(entries) }
@@ -44,13 +51,6 @@ struct WorkerLedger {
         }
     }
 
-    /// The remainder of a replaced worker: enough to tell which of its numbers were used.
-    struct Expired: Equatable {
-        var epoch: Int
-        var lastSeq: Int
-        var lastSeen: Int
-    }
-
     /// Receipts kept per worker.
     let window: Int
     /// The most workers whose receipts are kept.
@@ -59,6 +59,8 @@ struct WorkerLedger {
     let lifetime: Int
     private(set) var workers: [Name: Worker] = [:]
     private(set) var expired: [Name: Expired] = [:]
+    /// The epochs given so far.
+    private(set) var epochs = EpochCounter()
     private(set) var inFlight: [PushKey: Fingerprint] = [:]
     /// Workers that admitted commands will expire.
     var leaving: Set<Name> = []
@@ -98,11 +100,13 @@ struct WorkerLedger {
         workers[name] == nil ? Self.workerBytes + EntryBytes.text(name) : 0
     }
 
-    /// The worker, even if only its numbers are known.
+    /// The worker, even if only its numbers are known: then its epoch has ended, if it came from the counter.
     private func known(_ name: Name) -> Worker? {
         workers[name]
             ?? expired[name].map {
-                Worker(epoch: $0.epoch, lastSeq: $0.lastSeq, forgottenThrough: $0.lastSeq, lastSeen: $0.lastSeen)
+                Worker(
+                    epoch: $0.epoch, lastSeq: $0.lastSeq, forgottenThrough: $0.lastSeq, lastSeen: $0.lastSeen,
+                    hasEnded: epochs.hasCounted($0.epoch))
             }
     }
 
@@ -114,8 +118,8 @@ struct WorkerLedger {
 
     /// The state of `key`.
     ///
-    /// - Throws: `fenced` for an epoch other than the worker's current one, `receiptForgotten` for a number older than
-    ///   the window, `tooManyWorkers` for a new worker beyond the limit that cannot replace another one.
+    /// - Throws: `fenced` for an epoch that has ended or was never given, `receiptForgotten` for a number older than the
+    ///   window, `tooManyWorkers` for a new worker beyond the limit that cannot replace another one.
     func find(_ key: PushKey, _ sighting: Sighting? = nil) throws(ServingError) -> Finding {
         if let fingerprint = inFlight[key] { return .pending(fingerprint) }
         return try find(worker: key.worker, epoch: key.epoch, seq: key.seq, sighting)
@@ -125,12 +129,13 @@ struct WorkerLedger {
         worker name: Name, epoch: Int, seq: Int, _ sighting: Sighting?
     ) throws(ServingError) -> Finding {
         let gap = try gap(worker: name, epoch: epoch, before: seq)
+        if let entry = workers[name]?.entries.last(where: { $0.seq == seq }) {
+            return .applied(entry.receipt, entry.fingerprint)
+        }
+        try checkEpoch(epoch, of: name)
         guard let worker = known(name), seq <= worker.lastSeq else {
             try checkRoom(for: name, sighting)
             return .new(gap: gap)
-        }
-        if let entry = worker.entries.last(where: { $0.seq == seq }) {
-            return .applied(entry.receipt, entry.fingerprint)
         }
         if seq > worker.forgottenThrough { return .new(gap: 0) }
         throw .receiptForgotten(worker: name, seq: seq, oldest: worker.forgottenThrough + 1)
@@ -148,7 +153,19 @@ struct WorkerLedger {
         if let entry = workers[name]?.entries.last(where: { $0.seq == seq }) {
             return .applied(entry.receipt, entry.fingerprint)
         }
+        if known(name)?.hasEnded ?? false { throw .fenced(worker: name, epoch: epoch, current: epoch) }
         return .new(gap: gap)
+    }
+
+    /// Refuses an epoch that accepts no more pushes: another one is current, its lease has run out, or its worker is
+    /// forgotten.
+    ///
+    /// A push of a forgotten worker whose registration an earlier release logged is refused here and not by
+    /// `findLogged`, because that release accepted it.
+    func checkEpoch(_ epoch: Int, of name: Name) throws(ServingError) {
+        let worker = known(name) ?? Worker()
+        let hasEnded = worker.hasEnded || epoch > 0 && workers[name] == nil
+        if epoch != worker.epoch || hasEnded { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
     }
 
     /// The number of skipped numbers before `seq`.
@@ -209,6 +226,15 @@ struct WorkerLedger {
         }
     }
 
+    /// Replaces the receipt of a push whose round has been settled; nothing if it has left the window.
+    mutating func replace(_ key: PushKey, with receipt: Receipt) {
+        guard workers[key.worker]?.epoch == key.epoch else { return }
+        change(key.worker) { worker in
+            guard let place = worker.entries.lastIndex(where: { $0.seq == key.seq }) else { return }
+            worker.entries[place].receipt = receipt
+        }
+    }
+
     /// Refuses a worker beyond the limit.
     func checkRoom(for name: Name, _ sighting: Sighting? = nil) throws(ServingError) {
         guard workers[name] == nil, workers.count >= mostWorkers, sighting?.expires == nil else { return }
@@ -220,17 +246,36 @@ struct WorkerLedger {
         if workers[name] == nil { throw .unknownWorker(name) }
     }
 
-    /// Starts a new epoch of `name`, with numbers from 1.
-    mutating func register(_ name: Name, seen sighting: Sighting? = nil) -> Int {
+    /// Starts a new epoch of a worker, with numbers from 1.
+    mutating func register(_ registration: Registration, seen sighting: Sighting? = nil) -> Int {
+        let name = registration.worker
+        let epoch = registration.isCounted ? epochs.next() : epoch(of: name) + 1
+        epochs.note(epoch)
         change(name) { worker in
-            worker = Worker(epoch: worker.epoch + 1, lastSeen: max(worker.lastSeen, sighting?.time ?? 0))
+            worker = Worker(
+                epoch: epoch, lastSeen: max(worker.lastSeen, sighting?.time ?? 0), ttl: registration.ttl)
         }
-        return epoch(of: name)
+        return epoch
     }
 
+    /// Ends a registration whose lease has run out; its receipts stay until it makes room.
+    ///
+    /// - Returns: false if it has ended before, or if the worker has registered again.
+    mutating func end(_ lease: EndedLease) -> Bool {
+        guard let worker = workers[lease.worker], worker.epoch == lease.epoch, worker.isRegistered else { return false }
+        change(lease.worker) { $0.hasEnded = true }
+        nextExpiry = 0
+        return true
+    }
+
+    /// Skips epochs that lost records may have given.
+    mutating func skipEpochs(_ count: Int) { epochs.skip(count) }
+
     /// Restores the content of a snapshot; a window that has become smaller applies at once.
-    mutating func restore(workers: [Name: Worker], expired: [Name: Expired] = [:]) {
-        (self.expired, leaving, nextExpiry) = (expired, [], 0)
+    mutating func restore(
+        workers: [Name: Worker], expired: [Name: Expired] = [:], epochs: EpochCounter = EpochCounter()
+    ) {
+        (self.expired, self.epochs, leaving, nextExpiry) = (expired, epochs, [], 0)
         self.workers = workers.mapValues { worker in
             var worker = worker
             worker.forget(beyond: window)

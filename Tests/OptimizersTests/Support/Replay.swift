@@ -60,14 +60,17 @@ final class Replay {
     }
 
     @discardableResult
-    func push(_ values: [Name: [Float]]) throws -> UpdateReport { try push(gradients(values)) }
+    func push(_ values: [Name: [Float]], bringing json: String? = nil) throws -> UpdateReport {
+        try push(gradients(values), bringing: json)
+    }
 
     @discardableResult
-    func push(_ gradients: Gradients) throws -> UpdateReport {
+    func push(_ gradients: Gradients, bringing json: String? = nil) throws -> UpdateReport {
         var gradients = gradients
         next.fill(.nan)
         let report = try optimizer.update(
-            &gradients, from: current.base, to: next.base, areModest: tellsModesty && areModest)
+            &gradients, bringing: try json.map { Hyperparameters(try SettingJSON.read($0)) }, from: current.base,
+            to: next.base, areModest: tellsModesty && areModest)
         if report.applied { (current, next, areModest) = (next, current, report.areModest) }
         return report
     }

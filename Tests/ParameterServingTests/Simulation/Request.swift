@@ -16,6 +16,11 @@ final class Request: @unchecked Sendable {
         case importCounts([Int])
         case restore(checkpoint: UInt64)
         case rollback(step: Int)
+        /// A registration; with a lease of so many seconds.
+        case register(worker: Int, ttl: Int?)
+        case dismiss(worker: Int)
+        /// A push of a registration that has ended.
+        case latePush(worker: Int)
     }
 
     enum Answer {
@@ -25,6 +30,7 @@ final class Request: @unchecked Sendable {
         case receipt(Receipt)
         /// Whether the model's values have changed; false if there was no state to go back to.
         case changed(Bool)
+        case registered(epoch: Int)
     }
 
     let kind: Kind
@@ -32,6 +38,8 @@ final class Request: @unchecked Sendable {
     /// The uid of the intended model; nil for a name that was free.
     let uid: ModelUID?
     let key: RequestKey
+    /// The epoch of a push.
+    var epoch = 0
     /// The number of the daemon's life in which it was last sent.
     var life = 0
     /// The model created for it, as far as a start has shown one.
@@ -51,7 +59,16 @@ final class Request: @unchecked Sendable {
 
     var isRepeat: Bool { if case .repeatPush = kind { true } else { false } }
 
-    var isPush: Bool { kind.worker != nil || isRepeat }
+    /// Whether its outcome depends on something that a power cut may have lost.
+    var isDoubtful: Bool {
+        switch kind {
+        case .repeatPush, .dismiss, .latePush: true
+        case .create, .delete, .save, .push, .importCounts, .restore, .rollback, .register: false
+        }
+    }
+
+    /// Whether it concerns one worker only, so that requests of other workers may be in progress.
+    var isOfWorker: Bool { kind.subject != nil }
 
     /// Whether the name may belong to another model afterwards.
     var movesName: Bool { kind == .create || kind == .delete }
@@ -60,6 +77,16 @@ final class Request: @unchecked Sendable {
 extension Request.Kind {
     /// The worker whose count it raises.
     var worker: Int? { if case .push(let worker, _) = self { worker } else { nil } }
+
+    /// The worker that sends it, or that it is about.
+    var subject: Int? {
+        switch self {
+        case .push(let worker, _), .repeatPush(_, _, let worker, _), .register(let worker, _), .dismiss(let worker),
+            .latePush(let worker):
+            worker
+        case .create, .delete, .save, .importCounts, .restore, .rollback: nil
+        }
+    }
 }
 
 extension Result<Request.Answer, ServingError> {
@@ -72,6 +99,7 @@ extension Result<Request.Answer, ServingError> {
         case .success(.saved(let facts)): "checkpoint \(facts.id) of version \(facts.version)"
         case .success(.receipt(let receipt)): "step \(receipt.step), version \(receipt.version)"
         case .success(.changed(let isDone)): isDone ? "done" : "not there"
+        case .success(.registered(let epoch)): "epoch \(epoch)"
         }
     }
 }

@@ -23,7 +23,7 @@ extension Story {
         let name = Self.names[pick(0...2)]
         guard let truth = truths[name] else { return }
         let mine = open.filter { $0.name == name && $0.uid == truth.uid }
-        guard mine.allSatisfy(\.isPush) else { return }
+        guard mine.allSatisfy(\.isOfWorker) else { return }
         guard let uid = truth.uid else { return ask(.create, name, nil) }
         switch pick(0...29) {
         case 0: ask(.create, name, uid)
@@ -49,18 +49,28 @@ extension Story {
 
     private func push(_ name: String, _ uid: ModelUID, _ truth: Truth, busy: [Request]) {
         let worker = pick(0...Truth.workers - 1)
-        guard !busy.contains(where: { $0.kind.worker == worker }) else { return }
+        guard !busy.contains(where: { $0.kind.subject == worker }) else { return }
+        if truth.hasEnded[worker] || pick(0...19) == 0 { return ask(registration(of: worker), name, uid) }
+        if truth.isKnown[worker], pick(0...29) == 0 { return ask(.dismiss(worker: worker), name, uid) }
+        if pick(0...9) == 0, let late = truth.ended.last(where: { $0.worker == worker }) {
+            return ask(.latePush(worker: worker), name, uid, epoch: late.epoch)
+        }
         if pick(0...4) == 0, let receipt = truth.receipts[worker] {
             return ask(
                 .repeatPush(step: receipt.step, version: receipt.version, worker: worker, seq: truth.seqs[worker]),
-                name, uid)
+                name, uid, epoch: truth.epochs[worker])
         }
-        ask(.push(worker: worker, seq: truth.seqs[worker] + 1), name, uid)
+        ask(.push(worker: worker, seq: truth.seqs[worker] + 1), name, uid, epoch: truth.epochs[worker])
     }
 
-    private func ask(_ kind: Request.Kind, _ name: String, _ uid: ModelUID?) {
+    private func registration(of worker: Int) -> Request.Kind {
+        .register(worker: worker, ttl: pick(0...1) == 0 ? nil : pick(1...30))
+    }
+
+    private func ask(_ kind: Request.Kind, _ name: String, _ uid: ModelUID?, epoch: Int = 0) {
         requests += 1
         let request = Request(kind, name, uid, number: requests)
+        request.epoch = epoch
         open.append(request)
         send(request)
     }
@@ -141,8 +151,19 @@ extension Story {
         case .push(let worker, let number), .repeatPush(_, _, let worker, let number):
             var gradient = [Float](repeating: 0, count: Truth.workers)
             gradient[worker] = 1
-            guard let push = try? model.makePush(["w": gradient], seq(number, Name("worker\(worker)"))) else { return }
+            let key = seq(number, Self.name(of: worker), epoch: request.epoch)
+            guard let push = try? model.makePush(["w": gradient], key) else { return }
             model.submit(.push(push)) { answer($0.map { .receipt($0.answer) }) }
+        case .latePush(let worker):
+            let key = seq(1_000_000 + requests, Self.name(of: worker), epoch: request.epoch)
+            guard let push = try? model.makePush(["w": [1, 1, 1]], key) else { return }
+            model.submit(.push(push)) { answer($0.map { .receipt($0.answer) }) }
+        case .register(let worker, let ttl):
+            let change = Change.register(worker: Self.name(of: worker), ttl: ttl.map { .seconds($0) })
+            model.submit(change.under(request.key)) { answer($0.map { .registered(epoch: $0.answer.epoch) }) }
+        case .dismiss(let worker):
+            let change = Change.dismiss(worker: Self.name(of: worker)).under(request.key)
+            model.submit(change) { answer($0.map { _ in .deleted }) }
         case .save: registry.saveCheckpoint(of: model, key: request.key) { answer($0.map { .saved($0.answer) }) }
         case .importCounts(let counts):
             guard let values = try? model.makePush(["w": counts.map { -Float($0) }]) else { return }
@@ -154,6 +175,8 @@ extension Story {
             registry.rollback(model, toStep: step, key: request.key) { answer($0.map { .changed($0 != nil) }) }
         }
     }
+
+    private static func name(of worker: Int) -> Name { Name("worker\(worker)") }
 
     // MARK: Answers
 
@@ -178,8 +201,22 @@ extension Story {
             request.uid != truths[request.name]?.uid || open.contains { $0.name == request.name && $0.movesName }
         switch error {
         case .unknownModel where isGone, .modelReplaced where isGone: break
+        case .fenced: fence(request)
         default: fail("\(request.name) \(request.kind) was refused: \(error)")
         }
+    }
+
+    /// Records that a worker's epoch has ended: its client must have had reason to expect that.
+    private func fence(_ request: Request) {
+        guard let worker = request.kind.subject, truths[request.name]?.uid == request.uid else { return }
+        if case .latePush = request.kind { return }
+        guard var truth = truths[request.name], truth.mayHaveEnded[worker], !request.isCounted, !request.isRepeat else {
+            return fail("\(request.name) \(request.kind) of epoch \(request.epoch) was fenced")
+        }
+        // An epoch that may be lost may be given again.
+        if request.epoch <= truth.lastEpoch { truth.end(worker) }
+        truth.hasEnded[worker] = true
+        truths[request.name] = truth
     }
 
     private func settle(_ request: Request, _ answer: Request.Answer) {
@@ -196,12 +233,19 @@ extension Story {
             truth.counts[worker] += request.isCounted || request.mayBeCounted && receipt.replayed ? 0 : 1
             truth.seqs[worker] = seq
             truth.receipts[worker] = receipt
+            truth.isKnown[worker] = true
             truth.newest = max(truth.newest, receipt.version)
         case (.repeatPush(let step, let version, let worker, let seq), .receipt(let receipt)):
             guard truth.seqs[worker] == seq, truth.receipts[worker] != nil else { break }
             if !receipt.replayed || (receipt.step, receipt.version) != (step, version) {
                 fail("\(request.name): push \(seq) of worker \(worker) was step \(step), and is now \(receipt.step)")
             }
+        case (.register(let worker, let ttl), .registered(let epoch)):
+            if epoch <= truth.lastEpoch { fail("\(request.name): epoch \(epoch) was given after \(truth.lastEpoch)") }
+            truth.register(worker, epoch: epoch, hasLease: ttl != nil)
+        case (.dismiss(let worker), .deleted):
+            truth.end(worker)
+            truth.isKnown[worker] = false
         case (.importCounts(let counts), .changed):
             truth.counts = counts
             truth.isPlain = false

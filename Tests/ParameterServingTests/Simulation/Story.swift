@@ -79,8 +79,10 @@ final class Story: @unchecked Sendable {
             registry = try simulation.run {
                 let settings = JournalSettings(mode: mode, segmentBytes: 4096)
                 let directory = try DataDirectory("/simulated", on: disk, settings: settings)
-                let configuration = ServingConfiguration(
+                var configuration = ServingConfiguration(
                     memoryLimit: 1 << 30, receiptWindow: 4, snapshotAllowance: 1 << pick(9...12))
+                configuration.timers = Timers { Clock.now }
+                _ = LoopThread(configuration.timers)
                 return try ModelRegistry.open(directory, configuration: configuration, catalogue: .builtin) { _ in }.0
             }
         } catch {
@@ -167,6 +169,7 @@ final class Story: @unchecked Sendable {
             truth.begin(model?.uid)
             // A model may have returned whose numbers the clients no longer know: they continue with far higher ones.
             truth.seqs = truth.seqs.map { _ in 1000 * life }
+            truth.doubtWorkers()
             if let uid = model?.uid { known.insert(uid) }
         }
         if let adopted = moving?.adopted, adopted != model?.uid { moving?.adopted = nil }
@@ -199,10 +202,10 @@ final class Story: @unchecked Sendable {
         }
         if isUncertain {
             truth.counts = counts
-            truth.receipts = truth.receipts.map { _ in nil }
+            truth.doubtWorkers()
             for request in mine { (request.isCounted, request.mayBeCounted) = (false, true) }
-            // The push that such a request repeats may be lost; the request would then be applied as the first.
-            open.removeAll { $0.name == name && $0.isRepeat }
+            // The push that a request repeats may be lost; the request would then be applied as the first.
+            open.removeAll { $0.name == name && $0.isDoubtful }
         }
         truths[name] = truth
     }

@@ -54,8 +54,13 @@ extension Model {
     }
 
     @discardableResult
-    func push(_ gradients: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil) throws -> Receipt {
-        let push = try makePush(gradients, key, basedOn: basedOn)
+    func push(
+        _ gradients: [Name: [Float]], _ key: PushKey? = nil, basedOn: Basis? = nil,
+        bringing setting: SettingValue? = nil
+    ) throws -> Receipt {
+        var push = try makePush(gradients, key, basedOn: basedOn)
+        push.hyperparameters = setting.map(Hyperparameters.init)
+        push.fingerprint = push.fingerprint.with(push.hyperparameters)
         return try perform(Change.push(push))
     }
 

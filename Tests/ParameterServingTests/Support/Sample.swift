@@ -11,7 +11,13 @@ enum Sample {
     /// Every binary form that this module writes to disk.
     enum Form: String, CaseIterable, Sendable {
         case definition, image, push, importValues, importIfVersion, reconfigure, register, restore, create,
-            createFromImage, salvage
+            createFromImage, salvage, imageWithLeases, registerCounted, endLeases
+
+        /// The forms that have a golden file of their own.
+        static let golden = allCases.filter { $0 != .imageWithLeases }
+
+        /// Whether the first release had the form.
+        var isOfVersion1: Bool { ![.registerCounted, .endLeases].contains(self) }
     }
 
     static let settings: SettingValue = [
@@ -53,6 +59,19 @@ enum Sample {
 
     static func image() throws -> ModelImage { try model().view }
 
+    /// A model with a leased worker, one whose lease has ended, one without a lease, and one that was deleted.
+    static func modelWithLeases() throws -> ModelState {
+        var model = try model()
+        let registrations = [("wörker", 30_000), ("ended", 500), ("plain", nil), ("gone", nil)] as [(Name, Int?)]
+        for (index, registration) in registrations.enumerated() {
+            let command = Command.register(worker: registration.0, ttl: registration.1)
+            _ = model.apply(command, at: UInt64(index) + 4)
+        }
+        _ = model.apply(.endLeases([EndedLease(worker: "ended", epoch: 2)]), at: 8)
+        _ = model.apply(.dismiss(worker: "gone"), at: 9)
+        return model
+    }
+
     /// A definition with a trained parameter, an untrained parameter, and a parameter of every integer type.
     static var integers: ModelDefinition {
         let values = ModelDefinition.of(
@@ -82,6 +101,13 @@ enum Sample {
 }
 
 extension ModelImage {
+    /// The image as releases before format 6 would have it: without charts and events.
+    var ofEarlierRelease: ModelImage {
+        var image = self
+        (image.head.trainingHistory, image.head.eventCount) = (TrainingHistory(), 0)
+        return image
+    }
+
     /// The head in its binary form.
     var headBytes: [UInt8] {
         var bytes: [UInt8] = []
@@ -114,11 +140,12 @@ extension Sample.Form {
             let values = Sample.definition.encoded(into: &head)
             return head.bytes + values.flatMap { Array(UnsafeRawBufferPointer($0.values)) }
         case .image: return model.view.bytes
+        case .imageWithLeases: return try Sample.modelWithLeases().view.bytes
         case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
         case .createFromImage:
             return record(ModelSource.state(Sample.definition, model.view.head.optimizer).record(of: model, count: 6))
         case .salvage: return record(Sample.salvage.record)
-        case .push, .importValues, .importIfVersion, .reconfigure, .register, .restore:
+        case .push, .importValues, .importIfVersion, .reconfigure, .register, .registerCounted, .endLeases, .restore:
             return record(try command(model).record(of: model.facts.uid, in: model.layout))
         }
     }
@@ -136,7 +163,10 @@ extension Sample.Form {
             var restoration = Restoration(model.view)
             restoration.version = nil
             return .restore(restoration)
-        default: return .register(worker: "wörker")
+        case .registerCounted: return .register(worker: "wörker", ttl: 30_000)
+        case .endLeases:
+            return .endLeases([EndedLease(worker: "a", epoch: 3), EndedLease(worker: "wörker", epoch: 1)])
+        default: return .registerUncounted("wörker")
         }
     }
 
@@ -159,7 +189,7 @@ extension Sample.Form {
     /// Reads a form to its end, as recovery and an upload would.
     func read(_ bytes: [UInt8]) throws {
         let model = try Sample.model()
-        if self == .image { return try readImage(bytes) }
+        if self == .image || self == .imageWithLeases { return try readImage(bytes) }
         try bytes.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             switch self {
@@ -193,8 +223,10 @@ extension Sample.Form {
         case .reconfigure: .reconfigure
         case .restore: .restore
         case .createFromImage: .createFromImage
-        case .create, .definition, .image: .create
+        case .create, .definition, .image, .imageWithLeases: .create
         case .register: .register
+        case .registerCounted: .registerCounted
+        case .endLeases: .endLeases
         case .salvage: .salvage
         }
     }

@@ -13,7 +13,9 @@ struct ScenarioCommand {
     let words: [String]
     private let members: [(key: String, value: String)]
 
-    private static let own: Set = ["worker", "seq", "epoch", "key", "at", "if-version", "if-uid", "group", "as"]
+    private static let own: Set = [
+        "worker", "seq", "epoch", "key", "at", "if-version", "if-uid", "group", "as", "examples", "round", "ttl",
+    ]
 
     init(_ line: String) {
         let parts = line.split { $0 == " " }.map(String.init)
@@ -59,9 +61,25 @@ struct ScenarioCommand {
 
     /// All settings that do not describe the request, as the body of a patch or a definition.
     var settings: SettingValue {
-        .object(
-            members.filter { !Self.own.contains($0.key) && !$0.key.contains(".") && Self.numbers($0.value) == nil }
+        let mode = members.filter { $0.key.hasPrefix("consistency.") }
+        let consistency = SettingValue.Entry(
+            key: "consistency",
+            value: .object(
+                mode.map { SettingValue.Entry(key: Name($0.key.dropFirst(12)), value: Self.value($0.value)) }))
+        return .object(
+            (mode.isEmpty ? [] : [consistency])
+                + members.filter {
+                    !Self.own.contains($0.key) && !$0.key.contains(".") && Self.numbers($0.value) == nil
+                }
                 .map { SettingValue.Entry(key: Name($0.key), value: Self.value($0.value)) })
+    }
+
+    /// What a push brings: `bring.learning_rate=0.1`; nil if nothing.
+    var hyperparameters: Hyperparameters? {
+        let brought = members.filter { $0.key.hasPrefix("bring.") }.map {
+            SettingValue.Entry(key: Name($0.key.dropFirst(6)), value: Self.value($0.value))
+        }
+        return brought.isEmpty ? nil : Hyperparameters(.object(brought))
     }
 
     private static func value(_ text: String) -> SettingValue {
@@ -107,8 +125,9 @@ extension Command {
         switch self {
         case .push(let push): push.sighting
         case .register(_, let sighting): sighting
+        case .report(let report): report.sighting
         case .keyed(_, _, let command): command.sighting
-        case .importValues, .reconfigure, .restore, .dismiss, .note: nil
+        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note: nil
         }
     }
 }
@@ -146,13 +165,26 @@ extension StoredAnswer {
 
 extension Receipt {
     fileprivate var line: String {
+        if let round, round.state != .closed {
+            let wanted = round.needed.map { " of \($0)" } ?? ""
+            return
+                "\(round.state.line): \(round.received)\(wanted), for step \(round.step)\(gap > 0 ? ", gap \(gap)" : "")"
+        }
         var parts = [
             applied ? "applied" : "skipped", "step \(step)", "version \(version)", "lr \(learningRates.text)",
             "norm \(short(Float(gradientNorm)))",
         ]
+        if let brought = hyperparameters { parts.append("brought \(brought.setting.line ?? "much")") }
         if staleness > 0 { parts.append("staleness \(staleness)") }
         if isFromLeftBranch { parts.append("from a branch that was left") }
+        if let round { parts.append("round of \(round.received)") }
         if gap > 0 { parts.append("gap \(gap)") }
         return parts.joined(separator: ", ")
+    }
+}
+
+extension RoundReceipt.State {
+    fileprivate var line: String {
+        if case .dropped(let reason) = self { "dropped, \(reason)" } else { "\(self)" }
     }
 }

@@ -13,8 +13,9 @@ extension ScenarioMachine {
         case "limits": limit(command)
         case "create": carryOut(try decide(try creation(command)))
         case "delete": carryOut(try decide(deletion(command)))
-        case "push", "load", "patch", "register", "dismiss":
+        case "push", "load", "patch", "register", "dismiss", "step":
             try submit(try change(command), to: command.name)
+        case "heartbeat": try heartbeat(command)
         case "begin":
             let number = pending.count + 1
             guard let (next, position) = try begin(command.inner) else { return }
@@ -27,9 +28,11 @@ extension ScenarioMachine {
         case "restore": try restore(command)
         case "rollback": try rollback(command)
         case "salvage": salvage(losing: command.integer("records") ?? 0)
+        case "deadline": try deadline(command)
+        case "ask": try ask(command)
         case "pull": try pull(command)
         case "leave": leave(command.name)
-        case "tick": pass(seconds: Int(command.name) ?? 0)
+        case "tick": try pass(seconds: Int(command.name) ?? 0)
         case "show": try show(command.name)
         case "replay": try replay()
         default: tell("unknown command \(command.verb)")
@@ -70,9 +73,12 @@ extension ScenarioMachine {
         case "push":
             var push = try state.makePush(
                 command.tensors, command.pushKey, basedOn: command.basis(of: state.facts.uid))
+            push.examples = command.integer("examples")
             push.nonFinite = push.nonFinite.map {
                 Complaint(pointer: $0.pointer, exception: .valueError, detail: "NaN")
             }
+            push.hyperparameters = command.hyperparameters
+            push.fingerprint = push.fingerprint.with(push.hyperparameters)
             body = push.fingerprint
             plain = .push(push)
         case "load":
@@ -84,7 +90,9 @@ extension ScenarioMachine {
             try patch.check(against: state.layout)
             body = patch.patch.fingerprint
             plain = .reconfigure(patch, ifVersion: versions)
-        case "register": plain = .register(worker: Name(command.words[1]))
+        case "step": plain = .closeRound(RoundClosing(action: .update))
+        case "register":
+            plain = .register(worker: Name(command.words[1]), ttl: command.integer("ttl").map { $0 * 1000 })
         default: plain = .dismiss(worker: Name(command.words[1]))
         }
         return plain.under(key(of: command, body))
@@ -101,6 +109,21 @@ extension ScenarioMachine {
     private func restore(_ command: ScenarioCommand) throws {
         guard let image = checkpoints[command.words[1]] else { return tell("no checkpoint \(command.words[1])") }
         try submit(.restore(Restoration(image)), to: command.name)
+    }
+
+    // MARK: Rounds
+
+    /// What the timer does when the clock of a round runs out.
+    private func deadline(_ command: ScenarioCommand) throws {
+        let (uid, round) = (try uid(of: command.name), command.integer("round") ?? 0)
+        guard let closing = models[uid]?.closingAtDeadline(of: round) else { return tell("wait on") }
+        try submit(.closeRound(closing), to: command.name)
+    }
+
+    /// Whether a worker may pull.
+    private func ask(_ command: ScenarioCommand) throws {
+        let refusal = gates[try uid(of: command.name)]?.refusal(of: Name(command.words[1]))
+        tell(refusal?.line ?? "\(command.words[1]) may pull")
     }
 
     // MARK: Pulls and time
@@ -133,9 +156,23 @@ extension ScenarioMachine {
         timers.cancel(pull.timer)
     }
 
-    private func pass(seconds: Int) {
+    private func pass(seconds: Int) throws {
         now.withLock { $0 += seconds }
         while timers.turn() == .worked {}
+        for uid in models.keys.sorted(by: { $0.number < $1.number }) { try endLeases(of: uid) }
+    }
+
+    /// What a model does when its earliest lease may have run out.
+    private func endLeases(of uid: ModelUID) throws {
+        guard let name = models[uid]?.facts.name, let command = models[uid]?.endOfLeases(at: tick) else { return }
+        try submit(command, to: name)
+    }
+
+    private func heartbeat(_ command: ScenarioCommand) throws {
+        let (uid, now) = (try uid(of: command.name), tick)
+        let worker = Name(command.words[1])
+        let facts = try models[uid]?.renewLease(of: worker, epoch: command.integer("epoch"), at: now)
+        tell("\(worker): \(facts?.expiresIn.map { "expires in \($0.components.seconds)s" } ?? "no lease")")
     }
 
     private func show(_ name: String) throws {
@@ -144,7 +181,9 @@ extension ScenarioMachine {
         for worker in state.ledger.workers.keys.sorted() {
             let known = state.ledger.workers[worker]
             let (epoch, seen) = (known?.epoch ?? 0, known?.lastSeen ?? 0)
-            tell("worker \(worker): epoch \(epoch), last seq \(known?.lastSeq ?? 0), seen at \(seen)")
+            let lease = known?.ttl.map { ", ttl \($0 / 1000)s" } ?? ""
+            let end = known?.hasEnded == true ? ", ended" : ""
+            tell("worker \(worker): epoch \(epoch), last seq \(known?.lastSeq ?? 0), seen at \(seen)\(lease)\(end)")
         }
         if !state.ledger.expired.isEmpty {
             tell("expired: \(state.ledger.expired.keys.sorted().map(\.text).joined(separator: " "))")

@@ -105,7 +105,7 @@ extension ScenarioMachine {
     private func create(_ effect: DirectoryState.Effect, _ state: ModelState) {
         guard case .create(let uid, let retiring) = effect else { return tell("not created") }
         for old in retiring { retire(old, .modelReplaced(state.facts.name)) }
-        (models[uid], publications[uid]) = (state, Publication(state.published))
+        (models[uid], publications[uid], gates[uid]) = (state, Publication(state.published), ClockGate())
         tell("create \(uid): \(state.line)")
     }
 

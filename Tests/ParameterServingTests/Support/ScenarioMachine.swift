@@ -21,6 +21,7 @@ final class ScenarioMachine {
     lazy var directory = DirectoryState(uids: UIDSource(seed: 0), keys: KeyLedger(assembly.configuration))
     var models: [ModelUID: ModelState] = [:]
     var publications: [ModelUID: Publication] = [:]
+    var gates: [ModelUID: ClockGate] = [:]
     var checkpoints: [String: ModelImage] = [:]
     var pending: [Int: Pending] = [:]
     /// Creations that wait for another creation of the same name.
@@ -90,7 +91,9 @@ final class ScenarioMachine {
 
     /// Adds a record to the log.
     func log(_ record: Record) -> UInt64 {
-        records.append(record)
+        // An update may use the gradients' memory as scratch.
+        let content = record.payload.flatMap { Array($0.content) }
+        records.append(Record(type: record.type, model: record.model, payload: [Bytes(copying: content)]))
         return UInt64(records.count)
     }
 
@@ -104,17 +107,36 @@ final class ScenarioMachine {
         }
     }
 
+    /// Tells the clocks of workers, in mode `ssp`.
+    private func openGate(of uid: ModelUID) {
+        guard let state = models[uid], let gate = gates[uid] else { return }
+        gate.update(state.clocks, rule: state.clockRule)
+        guard state.clockRule != nil else { return }
+        let clocks = state.clocks.clocks.sorted { $0.key < $1.key }
+        tell("clocks: \(clocks.map { "\($0.key) \($0.value)" }.joined(separator: ", "))")
+    }
+
     private func carryOut(_ effect: Effect, _ uid: ModelUID) {
         switch effect {
         case .publish:
             guard let state = models[uid], let publication = publications[uid] else { return }
             tell("publish: \(state.line)")
             publication.broadcastParams(optimResult: true, state.published, divergence: state.divergence)
+        case .event(let event, let number, _): tell("event \(number): \(event.kind.rawValue)")
         case .markDiverged(let parameter):
             tell("diverged: \(parameter)")
             publications[uid]?.markDiverged(parameter)
+        case .startLease(let worker): models[uid]?.startLease(of: worker, at: tick)
+        case .workerLeft(let worker): tell("left: \(worker)")
         case .reply(_, .success(let outcome)): tell("reply: \(outcome.answer.line)")
         case .reply(_, .failure(let error)): tell("reply: \(error.line)")
+        case .settle(let ticket, .success(let outcome)): tell("settle record \(ticket.number): \(outcome.answer.line)")
+        case .settle(let ticket, .failure(let error)): tell("settle record \(ticket.number): \(error.line)")
+        case .arm(let round, let timeout):
+            tell("start the clock of round \(round): \(timeout.setting.stringValue ?? "")")
+        case .quorum(let round): tell("quorum of round \(round)")
+        case .disarm: tell("stop the clock")
+        case .openGate: openGate(of: uid)
         }
     }
 }

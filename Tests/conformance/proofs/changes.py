@@ -34,6 +34,7 @@ ROUTES = {
         "PUT /v1/models/{model}/parameters.safetensors",
     ],
     "import state": ["PUT /v1/models/{model}/state", "PUT /v1/models/{model}/state.safetensors"],
+    "report": ["POST /v1/models/{model}/scalars"],
     "register": ["PUT /v1/models/{model}/workers/{worker}"],
     "forget worker": ["DELETE /v1/models/{model}/workers/{worker}"],
     "save checkpoint": ["POST /v1/models/{model}/checkpoints"],
@@ -167,7 +168,7 @@ class Changer:
                 return self._change(key, "create from file", key=chance.choice(files))
             return self._change(key, "create", kind=self._kind, values=self._values(), rates=self._rates())
         kinds = {"push": 50, "patch": 8, "patch group": 5, "import values": 8, "import state": 4, "register": 4,
-                 "save checkpoint": 6, "replace": 2, "delete": 3}  # fmt: skip
+                 "report": 4, "save checkpoint": 6, "replace": 2, "delete": 3}  # fmt: skip
         kinds |= {"delete checkpoint": 4, "restore": 5} if self._restorable() else {}
         kinds |= {"forget worker": 5} if self._passing() else {}
         kinds |= {"roll back": 5} if len(self.model.past) > 1 else {}
@@ -194,6 +195,7 @@ class Changer:
             "patch group": lambda: {"rate": chance.choice([rate for rate in RATES if rate != model.group_rate])},
             "import values": lambda: {"values": {name: self._values()[name] for name in self._some()}},
             "import state": self._slots,
+            "report": lambda: {"value": chance.randrange(100) / 4},
             "register": lambda: {"worker": chance.choice(["w", f"passing-{key}"])},
             "forget worker": lambda: {"worker": chance.choice(self._passing())},
             "save checkpoint": lambda: {"key": key},
@@ -287,6 +289,7 @@ def _body(change: Change) -> Any:
         "replace": lambda: definition(**details),
         "patch": lambda: {"learning_rate": details.get("rates") or {"append": details["append"]}},
         "patch group": lambda: {"lr": details["rate"]},
+        "report": lambda: {"scalars": {"figure": details["value"]}},
         "roll back": lambda: {"step": details["step"]},
         "import values": lambda: _values_body(change["route"], details["values"]),
         "import state": lambda: _state_body(**details),
@@ -329,6 +332,7 @@ def _found(api: Api, target: str, page: dict[str, Any]) -> dict[str, Any]:
     slots = api.get(f"{target}/state.safetensors").tensors()
     workers = api.get(f"{target}/workers").json()["workers"]
     saved = api.get(f"{target}/checkpoints").json()["checkpoints"]
+    figure = api.get(f"{target}/history").json()["series"].get("metrics/figure", {"step": [], "value": []})
     return {
         "version": page["version"],
         "step": (page["step"], state["step"], state["scalars"]["global_step"]),
@@ -339,6 +343,7 @@ def _found(api: Api, target: str, page: dict[str, Any]) -> dict[str, Any]:
         "slots": _plain(slots),
         "workers": {worker["worker"]: [worker["epoch"], worker["last_seq"]] for worker in workers},
         "checkpoints": sorted((checkpoint["version"], checkpoint["step"]) for checkpoint in saved),
+        "reported": [list(each) for each in zip(figure["step"], figure["value"], strict=True)],
     }
 
 
@@ -354,6 +359,7 @@ def _wanted(model: Model) -> dict[str, Any]:
         "slots": _plain({f"{name}#{slot}": values for name, values in state.slots.items()}),
         "workers": model.workers,
         "checkpoints": sorted((saved.version, saved.state.step) for saved in model.checkpoints.values()),
+        "reported": model.reported,
     }
 
 

@@ -59,6 +59,8 @@ class Model:
     """By the key of the request that saved them."""
     past: dict[int, Saved] = field(default_factory=dict)
     """The states that pushes made; only where no import came between, so that each step has one."""
+    reported: list[list[float]] = field(default_factory=list)
+    """Step and value of each reported figure; a return to an earlier step removes the later ones."""
 
     def rate(self, name: str) -> np.float32:
         """The learning rate of the next update; an array's last entry is held."""
@@ -141,11 +143,20 @@ def _import_values(model: Model, values: dict[str, Any]) -> None:
     model.past.clear()
 
 
+def _report(model: Model, value: float) -> None:
+    model.reported.append([model.state.step, value])
+
+
+def _cut_reports(model: Model) -> None:
+    model.reported = [each for each in model.reported if each[0] <= model.state.step]
+
+
 def _import_state(model: Model, step: int, slots: dict[str, Any], slot: str) -> None:
     assert slot == SLOTS[model.kind][0]
     model.state.slots = {name: array(name, data) for name, data in slots.items()}
     model.state.started = dict.fromkeys(SHAPES, 1.0)
     model.state.step = step
+    _cut_reports(model)
     model.version += 1
     model.past.clear()
 
@@ -170,12 +181,14 @@ def _delete_checkpoint(model: Model, key: str) -> None:
 
 def _restore(model: Model, key: str) -> None:
     model.state = copy.deepcopy(model.checkpoints[key].state)
+    _cut_reports(model)
     model.version += 1
     model.past.clear()
 
 
 def _roll_back(model: Model, step: int) -> None:
     model.state = copy.deepcopy(model.past[step])
+    _cut_reports(model)
     model.version += 1
     model.past = {known: state for known, state in model.past.items() if known <= step}
 
@@ -185,6 +198,7 @@ _CHANGES = {
     "patch": _patch,
     "patch group": _patch_group,
     "import values": _import_values,
+    "report": _report,
     "import state": _import_state,
     "register": _register,
     "forget worker": _forget,

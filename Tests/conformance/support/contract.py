@@ -22,7 +22,15 @@ _ROUTE = re.compile(r'Route\(\s*\.(\w+),\s*"([^"]+)"(?:,\s*suffixes:\s*(\[[^\]]*
 
 def named(path: str, model: str) -> str:
     """The path with values that exist in a test's model."""
-    values = {"model": model, "group": "default", "parameter": "w", "slug": "not-found", "worker": "w1", "seq": "1"}
+    values = {
+        "model": model,
+        "group": "default",
+        "parameter": "w",
+        "slug": "not-found",
+        "worker": "w1",
+        "seq": "1",
+        "barrier": "b1",
+    }
     return path.format(**values, version="00000000-1", checkpoint="1")
 
 
@@ -37,10 +45,14 @@ def routes() -> set[tuple[str, str]]:
     table = (sources / "Routing/Routes.swift").read_text()
     found = _ROUTE.findall(table)
     assert len(found) == table.count("Route("), "a row of the route table is written in a way that is not read here"
-    forms = re.findall(r"^    case (\w+)$", (sources / "Curves/CurveForm.swift").read_text(), re.MULTILINE)
+    enumerations = "".join(path.read_text() for path in sorted(sources.rglob("*.swift")))
+    forms = {
+        f"{name}.formats": re.findall(r"^    case (\w+)$", cases, re.MULTILINE)
+        for name, cases in re.findall(r"^enum (\w+): String, AnswerForm \{\n(.*?)\n\n", enumerations, re.M | re.S)
+    }
     rows = set()
     for method, path, suffixes in found:
-        endings = forms if suffixes == "CurveForm.formats" else re.findall(r"\w+", suffixes)
+        endings = forms[suffixes] if suffixes in forms else re.findall(r"\w+", suffixes)
         rows |= {(method, anonymous(path) + ending) for ending in ("", *(f".{ending}" for ending in endings))}
     return rows
 

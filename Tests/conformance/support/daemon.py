@@ -19,10 +19,13 @@ LISTENING = re.compile(r"listening on http://(?P<host>[^:]+):(?P<port>\d+)$")
 class Daemon:
     """A running paramd; the context manager stops it at the end."""
 
-    def __init__(self, *arguments: str, data_dir: str | Path | None = None, binary: Path = BINARY) -> None:
+    def __init__(
+        self, *arguments: str, data_dir: str | Path | None = None, binary: Path = BINARY, port: int = 0
+    ) -> None:
         self._own_dir = None if data_dir else tempfile.TemporaryDirectory(prefix="paramd-test-")
         self.data_dir = Path(data_dir or self._own_dir.name)
-        self.process = launch("--listen", "127.0.0.1:0", "--data-dir", str(self.data_dir), *arguments, binary=binary)
+        places = ("--listen", f"127.0.0.1:{port}", "--data-dir", str(self.data_dir))
+        self.process = launch(*places, *arguments, binary=binary)
         self.host, self.port = self._address()
 
     def _address(self) -> tuple[str, int]:

@@ -165,6 +165,16 @@ CASES: dict[str, list[Ask]] = {
         Ask(f"{GROUPED}/groups/gruop4999", 404, {"lr": 0.5}),
         Ask(f"{GROUPED}/groups/group4999", 422, STRANGE),
     ],
+    "POST /v1/models/{model}/workers/{worker}/heartbeat": [
+        Ask(f"{MANY}/workers/w0/heartbeat", 200, {}),
+        Ask(f"{MANY}/workers/w0/heartbeat", 422, STRANGE),
+    ],
+    "POST /v1/models/{model}/barriers/{barrier}": [
+        Ask(f"{MANY}/barriers/b", 200, {"worker": "w0", "count": 1}),
+        Ask(f"{MANY}/barriers/b", 422, STRANGE),
+    ],
+    "GET /v1/models/{model}/round": [Ask(f"{MANY}/round")],
+    "POST /v1/models/{model}/step": [Ask(f"{MANY}/step", 409)],
     "POST /v1/models/{model}/gradients": [
         Ask(f"{MANY}/gradients", 200, GRADIENTS),
         Ask(f"{MANY}/gradients?pull=1&dtype=BF16&{globs(20)}", 200, GRADIENTS),
@@ -247,6 +257,26 @@ CASES: dict[str, list[Ask]] = {
         for kind in ("lr", "weight_decay")
         for form in ("", ".json", ".csv", ".svg", ".txt")
     },
+    **{
+        f"GET /v1/models/{{model}}/history{form}": [
+            Ask(f"{GROUPED}/history{form}"),
+            Ask(f"{GROUPED}/history{form}?series=lr/*&points=1"),
+            Ask(f"{MANY}/history{form}"),
+            Ask(f"{GROUPED}/history{form}?{unknown('series', 30)}", 404),
+        ]
+        for form in ("", ".json", ".csv")
+    },
+    "POST /v1/models/{model}/scalars": [
+        Ask(f"{MANY}/scalars", 200, {"scalars": {f"figure {i}": i for i in range(64)}}),
+        Ask(f"{MANY}/scalars", 422, {"scalars": dict.fromkeys(STRANGE, 1)}),
+        Ask(f"{MANY}/scalars", 422, STRANGE),
+    ],
+    # A stream that is answered does not end; support/events.py reads those.
+    "GET /v1/models/{model}/events": [
+        Ask(f"{GROUPED}/events?types=" + "a," * 3000, 422),
+        Ask(f"{GROUPED}/events?last_event_id=00000000.1", 409),
+    ],
+    "GET /v1/events": [Ask("/v1/events?last_event_id=00000000.1", 410)],
     **{
         f"POST /v1/lr_preview{form}": [
             Ask(f"/v1/lr_preview{form}", 200, PREVIEW),

@@ -8,12 +8,14 @@ from .errors import (
     Conflict,
     CursorUnknown,
     Diverged,
+    EventsTooOld,
     Fenced,
     Invalid,
     NotFound,
     ParamdError,
     Problem,
     ProxyAnswer,
+    RoundDropped,
     ScheduleExhausted,
     Stale,
     TooLarge,
@@ -21,6 +23,7 @@ from .errors import (
     Unavailable,
     Unreachable,
 )
+from .following import Event, Series
 from .model import Model
 from .results import Curve, Receipt, Snapshot, State
 
@@ -31,6 +34,8 @@ __all__ = [
     "CursorUnknown",
     "Curve",
     "Diverged",
+    "Event",
+    "EventsTooOld",
     "Fenced",
     "Invalid",
     "Model",
@@ -39,8 +44,10 @@ __all__ = [
     "Problem",
     "ProxyAnswer",
     "Receipt",
+    "RoundDropped",
     "Rows",
     "ScheduleExhausted",
+    "Series",
     "Snapshot",
     "Stale",
     "State",

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from . import definitions
+from .following import Event, follow
 from .model import Model
 from .transport import Transport
 
@@ -55,6 +56,10 @@ class Client:
             token = page.get("next_page_token", "")
             if not token:
                 return
+
+    def events(self, *kinds: str, after: Event | str | None = None) -> Iterator[Event]:
+        """What happens to all models from now on, or after an earlier event of this daemon."""
+        return follow(self._transport, "/v1/events", kinds, after)
 
     def lr_preview(self, learning_rate: Any, steps: range) -> list[float]:
         """The values of a learning-rate definition, without a model."""

@@ -7,7 +7,7 @@ import http.client
 import json
 import select
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,19 @@ class Connections:
         finally:
             # Also after KeyboardInterrupt: the next request must not read this one's answer.
             self._give_back(connection, is_usable)
+
+    @contextlib.contextmanager
+    def opened(self, target: str, headers: Mapping[str, str], timeout: float) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a GET while it arrives; NoConnectionError, OSError or HTTPException if there is none.
+
+        `timeout` applies to each part of it.
+        """
+        connection = self._take(timeout)
+        try:
+            connection.request("GET", self._address.prefix + target, headers=headers)
+            yield connection.getresponse()
+        finally:
+            self._give_back(connection, is_usable=False)
 
     def close(self) -> None:
         """Closes idle connections, and those in use as soon as they are idle."""

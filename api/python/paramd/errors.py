@@ -80,7 +80,7 @@ class Conflict(Problem):
 
 
 class Fenced(Conflict):
-    """Another process has registered under this worker's name since, or has replaced the model.
+    """The worker's lease has run out, or another process has registered under its name or has replaced the model.
 
     Stop, or call `Model.register()` and pull to continue.
     """
@@ -97,12 +97,20 @@ class Stale(Conflict):
     """The gradient was computed too many updates ago: pull, and compute it again."""
 
 
+class RoundDropped(Conflict):
+    """The round of the push was given up, so its gradient is gone: pull, and push again."""
+
+
 class ScheduleExhausted(Conflict):
     """The array of learning rates has no entry for this step: append to it with `patch`."""
 
 
 class Diverged(Conflict):
     """The update made a parameter infinite or NaN; it was not published. Restore, or import values."""
+
+
+class EventsTooOld(Problem):
+    """410: events after this place are no longer kept. Read the model again, then follow it from now on."""
 
 
 class TooLarge(Problem):
@@ -116,9 +124,12 @@ class Unavailable(Problem):
 _BY_SLUG: dict[str, type[Problem]] = {
     "fenced": Fenced,
     "stale": Stale,
+    "round-closed": Stale,
+    "round-dropped": RoundDropped,
     "cursor-unknown": CursorUnknown,
     "lr-schedule-exhausted": ScheduleExhausted,
     "diverged": Diverged,
+    "events-too-old": EventsTooOld,
 }
 _BY_STATUS: dict[int, type[Problem]] = {
     **dict.fromkeys((400, 415, 422), Invalid),
@@ -130,7 +141,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 }
 
 #: Refusals of a push that say that its number was used before.
-_UNDECIDED = ("in-flight", "key-reused", "receipt-forgotten")
+_UNDECIDED = ("in-flight", "key-reused", "receipt-forgotten", "round-dropped")
 
 
 def problem(status: int, body: bytes | bytearray) -> Problem | None:

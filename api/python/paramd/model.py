@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,20 +11,22 @@ from urllib.parse import quote
 from . import definitions, tensors
 from .connections import Answer
 from .errors import Problem, may_have_been_applied
+from .following import Following, figures
+from .membership import Membership
 from .rates import Rates
 from .resource import SAFETENSORS, Query
 from .results import Receipt, Snapshot, snapshot
 from .saving import Saving
 from .selection import Selection
 from .tensors import Gradient
-from .transport import Transport
+from .transport import LONGEST_PART, Transport
 from .worker import Worker
 
 #: The number of selections whose last answer is kept.
 _MOST_KEPT = 4
 
 
-class Model(Rates, Saving):
+class Model(Rates, Saving, Membership, Following):
     """A named model: `create`, then `pull`, `push` and `push_pull` in a loop; `lr`, `weight_decay`, `groups` to query.
 
     A push has a key, (worker, epoch, seq), chosen by this object. A push whose answer was lost is sent again with the
@@ -103,14 +106,6 @@ class Model(Rates, Saving):
         """The parameter groups, in update order."""
         return list(self._get("/groups").json()["groups"])
 
-    def workers(self) -> list[dict[str, Any]]:
-        """The workers that have pushed or registered: `worker`, `epoch` and `last_seq` of each."""
-        return list(self._get("/workers").json()["workers"])
-
-    def delete_worker(self, worker: str) -> None:
-        """Deletes a worker and its receipts to make room for another; its numbers stay used."""
-        self._change("DELETE", f"/workers/{quote(worker, safe='')}")
-
     # Values
 
     def pull(
@@ -171,12 +166,21 @@ class Model(Rates, Saving):
         *,
         based_on: Snapshot | str | int | None = None,
         loss: float | None = None,
+        metrics: Mapping[str, float] | None = None,
+        num_examples: int | None = None,
+        wait: float = 0,
+        hyperparameters: Mapping[str, Any] | None = None,
     ) -> Receipt:
         """Sends gradients; the server applies a step. Parameters that are left out do not change.
 
         `based_on` is the snapshot that they were computed from, or its step. A gradient may be `Rows` of an embedding.
+        In a model with rounds, waits up to `wait` seconds until the round of the push is settled, and raises
+        RoundDropped if it was given up; at the timeout the receipt is still `held`. `num_examples` weighs the gradient
+        in weighted rounds. `loss` and `metrics` are figures for the charts. `hyperparameters` are for this
+        update alone: `{"learning_rate": 0.1, "groups": {"conv": {"lr": 0.01}}}`.
         """
-        return Receipt(self._push(gradients, based_on, loss).json())
+        answer = self._push(gradients, based_on, loss, metrics, hyperparameters, num_examples=num_examples, wait=wait)
+        return Receipt(answer.json())
 
     def push_pull(
         self,
@@ -184,9 +188,12 @@ class Model(Rates, Saving):
         *,
         based_on: Snapshot | str | int | None = None,
         loss: float | None = None,
+        metrics: Mapping[str, float] | None = None,
+        hyperparameters: Mapping[str, Any] | None = None,
     ) -> Snapshot:
         """Sends gradients and returns the parameters after the step, in one round trip."""
-        return snapshot(self._push(gradients, based_on, loss, [("pull", 1)], {"Accept": SAFETENSORS}))
+        pull, accept = [("pull", 1)], {"Accept": SAFETENSORS}
+        return snapshot(self._push(gradients, based_on, loss, metrics, hyperparameters, pull, accept))
 
     def _keep(self, key: str, answer: Answer) -> None:
         """Keeps a copy of the answer, because the arrays that are views of it belong to the caller."""
@@ -201,10 +208,21 @@ class Model(Rates, Saving):
         gradients: Mapping[str, Gradient],
         based_on: Snapshot | str | int | None,
         loss: float | None,
+        metrics: Mapping[str, float] | None,
+        hyperparameters: Mapping[str, Any] | None,
         query: Query = (),
         headers: Mapping[str, str] | None = None,
+        *,
+        num_examples: int | None = None,
+        wait: float = 0,
     ) -> Answer:
-        body = tensors.dump(tensors.with_rows(gradients))
+        # In the file and not in headers, which are short.
+        metadata = {}
+        if metrics:
+            metadata["metrics"] = json.dumps(figures(metrics))
+        if hyperparameters:
+            metadata["hyperparameters"] = definitions.dump(hyperparameters).decode()
+        body = tensors.dump(tensors.with_rows(gradients), metadata or None)
         loss = loss if loss is None else float(loss)  # also where it is a framework's tensor
         base = (based_on.cursor or based_on.step) if isinstance(based_on, Snapshot) else based_on
         worker, began = self._worker, time.monotonic()
@@ -216,27 +234,32 @@ class Model(Rates, Saving):
             # The number counts as used unless the server refused the push: after a lost answer it may
             # have been applied.
             worker.seq += 1
-            fields = {"Worker": worker.name, "Epoch": worker.epoch, "Seq": worker.seq, "Based-On": base, "Loss": loss}
+            fields = {
+                "Worker": worker.name,
+                "Epoch": worker.epoch,
+                "Seq": worker.seq,
+                "Based-On": base,
+                "Num-Examples": num_examples,
+                "Loss": loss,
+            }
             key = {f"X-Paramd-{name}": str(value) for name, value in fields.items() if value is not None}
             named = {"Content-Type": SAFETENSORS, **key, **(headers or {})}
             try:
-                return self._transport.send("POST", self._target("/gradients", query), body, named, spent=queued)
+                answer = self._transport.send("POST", self._target("/gradients", query), body, named, spent=queued)
             except Problem as problem:
                 if not may_have_been_applied(problem):
                     worker.seq -= 1
                 raise
+        return self._await_round(answer, body, named, wait)
 
-    def register(self) -> int:
-        """Registers this worker and returns its epoch; the first push does so automatically.
-
-        Call it to continue after Fenced: another process has taken the worker's name or has replaced the model. Pull
-        before the next push, because the parameters may have changed.
-        """
-        with self._worker.turn:
-            self._forget()
-            answer = self._change_by_json("PUT", f"/workers/{quote(self._worker.name, safe='')}", {})
-            self._worker.epoch = int(answer["epoch"])
-            return self._worker.epoch
+    def _await_round(self, answer: Answer, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
+        """The answer to a held push once its round is settled, or at the timeout: the same push again waits for it."""
+        until = time.monotonic() + seconds
+        while answer.status == 202 and (left := until - time.monotonic()) > 0:
+            part = min(left, LONGEST_PART)
+            target = self._target("/gradients", [("wait", f"{part * 1000:.0f}ms")])
+            answer = self._transport.send("POST", target, body, headers, held=part)
+        return answer
 
 
 def _since(given: Snapshot | Receipt | str | int | None) -> str | int | None:

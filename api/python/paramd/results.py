@@ -86,6 +86,16 @@ class Receipt:
         return bool(self.fields["applied"])
 
     @property
+    def round(self) -> dict[str, Any]:
+        """The round of the push: `state`, `step`, `received`, `needed`, `closes_in`; empty if the model has none."""
+        return dict(self.fields.get("round", {}))
+
+    @property
+    def held(self) -> bool:
+        """Whether the push waits in the open round."""
+        return self.round.get("state") == "held"
+
+    @property
     def step(self) -> int:
         """The model's step, including this update."""
         return int(self.fields["step"])
@@ -102,8 +112,13 @@ class Receipt:
 
     @property
     def lr(self) -> dict[str, float]:
-        """The learning rate that the update used, by group."""
-        return dict(self.fields["lr"])
+        """The learning rate that the update used, by group; empty while the push is held."""
+        return dict(self.fields.get("lr", {}))
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What the push brought for its update; empty if nothing."""
+        return dict(self.fields.get("hyperparameters", {}))
 
     @property
     def staleness(self) -> int:

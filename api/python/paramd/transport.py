@@ -6,7 +6,7 @@ import http.client
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import failures, interruption
@@ -24,7 +24,9 @@ _FIRST_CONTACT, _OUTAGE = 1.0, 300.0
 #: Seconds of an outage after which it is logged.
 _TELL_AFTER = 2.0
 #: The longest wait of one request in seconds; proxies cut connections that are silent for a minute.
-_LONGEST_PART = 50.0
+LONGEST_PART = 50.0
+#: Seconds between two signs of life of a stream, at most.
+_LONGEST_SILENCE = 15.0
 #: Seconds between a wait that was cut and the next, in case that is cut immediately.
 _BREATH = 0.2
 
@@ -77,10 +79,14 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         *,
         spent: float = 0,
+        held: float = 0,
     ) -> Answer:
-        """The answer, if it is 2xx or 304; any other is raised. `spent` seconds of its retries have already passed."""
+        """The answer, if it is 2xx or 304; any other is raised.
+
+        `spent` seconds of its retries have already passed; the server may hold the answer for `held` seconds.
+        """
         patience = Patience()
-        while isinstance(answer := self._try(method, target, body, headers), Failure):
+        while isinstance(answer := self._try(method, target, body, headers, held), Failure):
             answer.took += spent
             self._pause_or_raise(answer, patience)
         self._tell_end(patience)
@@ -94,7 +100,7 @@ class Transport:
         until, left, patience = time.monotonic() + seconds, seconds, Patience()
         cancelled = interruption.current.get()
         while True:
-            part = min(left, _LONGEST_PART)
+            part = min(left, LONGEST_PART)
             answer = self._try("GET", f"{target}&wait={part * 1000:.0f}ms", None, headers, part, cancelled)
             if isinstance(answer, Answer):
                 self._tell_end(patience)
@@ -111,6 +117,30 @@ class Transport:
             else:
                 time.sleep(min(left, _BREATH))
             left = max(0.0, until - time.monotonic())
+
+    def follow(self, target: str, headers: Callable[[], Mapping[str, str]]) -> Iterator[bytes]:
+        """The lines of an answer that goes on; it is requested again, with the headers of then, when it ends.
+
+        Each answer starts with a line without its end.
+        """
+        patience, timeout = Patience(), self._timeout + _LONGEST_SILENCE
+        while True:
+            began = time.monotonic()
+            try:
+                with self._connections.opened(target, {**self._headers, **headers()}, timeout) as response:
+                    if response.status == 200:
+                        self._has_met = True
+                        self._tell_end(patience)
+                        yield b""
+                        yield from response
+                        failure = failures.of_connection(ConnectionError("the stream ended"), self.address, timeout)
+                    else:
+                        fields = {name.lower(): value for name, value in response.getheaders()}
+                        failure = failures.of_answer(Answer(response.status, fields, response.read()))
+            except (OSError, http.client.HTTPException, NoConnectionError) as error:
+                failure = failures.of_connection(error, self.address, timeout)
+            failure.took = 0.0 if patience.spent else min(time.monotonic() - began, timeout)
+            self._pause_or_raise(failure, patience)
 
     def close(self) -> None:
         """Closes the connections; the next request opens a new one."""

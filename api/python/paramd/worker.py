@@ -23,6 +23,8 @@ class Worker:
     def __init__(self, given: str | None) -> None:
         self.given = given
         self.name = given or _unique(socket.gethostname())
+        #: Seconds of the lease of every registration; None without a lease.
+        self.ttl: float | None = None
         self.forget()
         self.turn = threading.RLock()
         forks.watch(self)
@@ -31,6 +33,8 @@ class Worker:
         """The model is deleted, or soon will be; the next push registers."""
         self.epoch: int | None = None
         self.seq = 0
+        #: How often each barrier was passed, as the server counts.
+        self.barriers: dict[str, int] = {}
 
     def after_fork(self) -> None:
         """Becomes a separate worker, while the other keeps the name."""

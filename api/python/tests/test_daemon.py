@@ -35,6 +35,20 @@ def test_push_and_pull(model: Model) -> None:
     np.testing.assert_array_equal(snapshot["m"], [[1, 2], [3, 4]])
 
 
+def test_hyperparameters_of_a_push(model: Model) -> None:
+    """For this update alone; values may be a framework's numbers, and the groups of many layers fit."""
+    before = model.latest()["w"].copy()
+    receipt = model.push({"w": [1, 0]}, hyperparameters={"learning_rate": np.float32(0.25)})
+    assert receipt.lr == {"default": 0.25} and receipt.hyperparameters == {"learning_rate": 0.25}
+    assert model.latest()["w"][0] == before[0] - np.float32(0.25)
+    assert model.push({"w": [1, 0]}).hyperparameters == {} and model.lr() != {"default": 0.25}
+    snapshot = model.push_pull({"w": [1, 0]}, hyperparameters={"groups": {"default": {"lr": 0}}})
+    assert snapshot["w"][0] == model.latest()["w"][0]
+    names = {"groups": {f"{i:0128}": {"lr": 0.5} for i in range(1000)}}
+    with pytest.raises(Invalid, match="There is no group"):
+        model.push({"w": [1, 0]}, hyperparameters=names)
+
+
 def test_push_pull(model: Model) -> None:
     """One round trip."""
     snapshot = model.push_pull({"m": [[1, 1], [1, 1]]})

@@ -1,0 +1,99 @@
+// The open round of a model: the pushes that it holds until they become one update. It is part of the state: records
+// fill and settle it, images contain it.
+
+import Names
+import Optimizers
+import Threading
+
+/// A push that waits in a round.
+struct HeldPush: Sendable {
+    let push: Push
+    /// The key of its request, if it has no number of its own.
+    let requestKey: RequestKey?
+    /// The position of its record.
+    let position: UInt64
+    /// The number of skipped numbers before its own.
+    let gap: Int
+    /// As in its receipt.
+    let staleness: Int
+    let isFromLeftBranch: Bool
+    /// Requests that wait for the round; empty after a start.
+    var tickets: [Ticket]
+
+    /// Whether it is the push of a key.
+    func has(_ key: PushKey?, _ requestKey: RequestKey?) -> Bool {
+        if let key { return push.key == key }
+        return requestKey != nil && self.requestKey?.text == requestKey?.text
+    }
+
+    /// Whether its gradient is added before another's.
+    ///
+    /// By worker, epoch and number, then by key, then by position: everything but the position is independent of the
+    /// order of arrival, so that the sum has the same bits.
+    static func comesBefore(_ one: HeldPush, _ other: HeldPush) -> Bool {
+        let (a, b) = (one.push.key, other.push.key)
+        if let a, let b { return (a.worker, a.epoch, a.seq) < (b.worker, b.epoch, b.seq) }
+        if (a == nil) != (b == nil) { return a != nil }
+        let (first, second) = (one.requestKey?.text, other.requestKey?.text)
+        if let first, let second, first != second { return first < second }
+        if (first == nil) != (second == nil) { return first != nil }
+        return one.position < other.position
+    }
+}
+
+/// The open round, and how many were settled before it.
+///
+/// 1. A push is in it at most once.
+/// 2. Every push whose stored receipt says that it is held is in it.
+struct Round: Sendable {
+    /// The number of rounds that were settled.
+    private(set) var number = 0
+    /// The pushes in the order of their records.
+    private(set) var held: [HeldPush] = []
+    /// The named workers among them.
+    private(set) var workers: Set<Name> = []
+    /// The number of registered workers among those.
+    private(set) var present = 0
+
+    init() {}
+
+    /// Makes the round of an image.
+    init(number: Int, held: [HeldPush], isRegistered: (Name) -> Bool) {
+        (self.number, self.held) = (number, held)
+        workers = Set(held.compactMap(\.push.key?.worker))
+        recount(isRegistered)
+    }
+
+    /// Counts the registered workers again, after one has joined or left.
+    mutating func recount(_ isRegistered: (Name) -> Bool) { present = workers.count(where: isRegistered) }
+
+    /// Whether it holds nothing.
+    var isEmpty: Bool { held.isEmpty }
+
+    /// The memory of its list; gradients are counted where they are allocated.
+    var bytes: Int { EntryBytes.array(held) + workers.count * EntryBytes.place(Name.self, Void.self) }
+
+    /// The size of one more push in the list.
+    static let bytesAdded = 2 * MemoryLayout<HeldPush>.stride
+
+    /// Adds a push.
+    mutating func add(_ push: HeldPush, isRegistered: Bool) {
+        invariant(held.last.map { $0.position < push.position } ?? true, "1: push \(push.position) is held twice")
+        held.append(push)
+        guard let worker = push.push.key?.worker, workers.insert(worker).inserted else { return }
+        if isRegistered { present += 1 }
+    }
+
+    /// Takes everything that it holds, in the order of reduction, and starts the next round.
+    mutating func settle() -> [HeldPush] {
+        defer { (number, held, workers, present) = (number + 1, [], [], 0) }
+        return held.sorted(by: HeldPush.comesBefore)
+    }
+
+    /// Lets a request wait for the round of an earlier arrival of its push.
+    mutating func attach(_ ticket: Ticket, _ key: PushKey?, _ requestKey: RequestKey?) {
+        let place = held.firstIndex { $0.has(key, requestKey) }
+        invariant(place != nil, "2: a push is held of which the round knows nothing")
+        if let place { held[place].tickets.append(ticket) }
+    }
+}

@@ -1,0 +1,58 @@
+// What happens to a model, for readers that follow it. Most events come from a logged command, so that a replay emits
+// the same ones; `ModelState.announce` is the only way to add one there.
+
+import Names
+import Optimizers
+
+/// Something that happened to a model.
+public enum ModelEvent: Sendable, Equatable {
+    /// The model was created.
+    case created
+    /// A push made a new version. Of several, readers may see only the newest.
+    case update(step: Int, version: Int, loss: Double?)
+    /// Settings were changed by a patch.
+    case patch(PatchedSettings)
+    /// Values were imported.
+    case imported(step: Int, version: Int)
+    /// An earlier state was restored.
+    case restored(step: Int, version: Int)
+    /// A checkpoint was saved.
+    case checkpoint(CheckpointFacts)
+    /// A worker registered, or pushed for the first time.
+    case workerJoined(Name, epoch: Int)
+    /// A worker was deleted, or replaced because it was unseen for long.
+    case workerLeft(Name)
+    /// The model was deleted, or replaced by another one of its name. No event follows.
+    case deleted(isReplaced: Bool)
+
+    /// The kinds of events, with the names that readers use.
+    public enum Kind: String, Sendable, CaseIterable {
+        case created
+        case update
+        case patch
+        case imported
+        case restored
+        case checkpoint
+        case workerJoined = "worker_joined"
+        case workerLeft = "worker_left"
+        case deleted
+    }
+
+    /// Its kind.
+    public var kind: Kind {
+        switch self {
+        case .created: .created
+        case .update: .update
+        case .patch: .patch
+        case .imported: .imported
+        case .restored: .restored
+        case .checkpoint: .checkpoint
+        case .workerJoined: .workerJoined
+        case .workerLeft: .workerLeft
+        case .deleted: .deleted
+        }
+    }
+
+    /// Its approximate size beyond that of the value itself, in bytes.
+    var bytes: Int { if case .patch(let settings) = self { settings.bytes } else { 0 } }
+}

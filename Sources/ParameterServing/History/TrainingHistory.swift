@@ -1,0 +1,165 @@
+// What a model's training looked like: the figures of all pushes, in bounded memory. It is part of the model's state:
+// fed by every push as it is applied, also when the log is replayed, and stored in images.
+
+import Names
+import Optimizers
+
+/// The figures of a model's pushes, as series over steps.
+///
+/// The step of a push is the one after it. After a restore the figures of later steps are gone: they belong to a branch
+/// that the model has left.
+public struct TrainingHistory: Sendable {
+    /// The loss that workers report.
+    private(set) var loss = HistorySeries()
+    /// The Euclidean norm of the gradient, unscaled, before decay.
+    private(set) var gradientNorm = HistorySeries()
+    /// The norm of the update divided by the norm of the parameters.
+    private(set) var updateRatio = HistorySeries()
+    /// The number of updates between a gradient's step and its own update.
+    private(set) var staleness = HistorySeries()
+    /// The learning rates used, by group.
+    private(set) var rates = RateHistory()
+    /// Pushes per second of all workers.
+    private(set) var pushes = PushRate()
+    /// Pushes per second of each worker; of the last ones if there are many.
+    private(set) var workers: [Name: PushRate] = [:]
+    /// Figures that clients report.
+    private(set) var metrics: [Name: HistorySeries] = [:]
+    /// The size of all workers' and metrics' series, and of long names.
+    private var tableBytes = 0
+
+    /// Makes an empty history.
+    init() {}
+
+    /// Makes a history from an image; nil if it has too many series.
+    init?(
+        fixed: [HistorySeries], rates: RateHistory, pushes: PushRate, workers: [Name: PushRate],
+        metrics: [Name: HistorySeries]
+    ) {
+        guard fixed.count == 4, workers.count <= ServingConfiguration.historyWorkers,
+            metrics.count <= ServingConfiguration.historyMetrics
+        else { return nil }
+        (loss, gradientNorm, updateRatio, staleness) = (fixed[0], fixed[1], fixed[2], fixed[3])
+        (self.rates, self.pushes, self.workers, self.metrics) = (rates, pushes, workers, metrics)
+        tableBytes = workers.reduce(0) { $0 + Self.bytes(of: $1.key, $1.value.series) }
+        tableBytes += metrics.reduce(0) { $0 + Self.bytes(of: $1.key, $1.value) }
+    }
+
+    /// The series that every push feeds, in the order of an image.
+    var fixed: [HistorySeries] { [loss, gradientNorm, updateRatio, staleness] }
+
+    /// Records an applied or skipped push.
+    mutating func add(_ receipt: Receipt, of push: Push) {
+        let (step, time) = (receipt.step, push.sighting?.time ?? 0)
+        if let value = push.loss { loss.add(value, step: step, time: time) }
+        gradientNorm.add(receipt.gradientNorm, step: step, time: time)
+        if receipt.applied, let ratio = receipt.updateRatio { updateRatio.add(ratio, step: step, time: time) }
+        staleness.add(Double(receipt.staleness), step: step, time: time)
+        if receipt.applied { rates.add(receipt.learningRates, step: step, time: time) }
+        add(push.metrics, step: step, time: time)
+        guard time > 0 else { return }
+        pushes.add(step: step, time: time)
+        if let worker = push.key?.worker { count(worker, step: step, time: time) }
+    }
+
+    /// Records reported figures; one with a new name only if there is room for it.
+    mutating func add(_ scalars: [Scalar], step: Int, time: Int) {
+        for scalar in scalars {
+            let isKnown = metrics[scalar.name] != nil
+            guard isKnown || metrics.count < ServingConfiguration.historyMetrics else { continue }
+            if !isKnown { tableBytes += Self.bytes(of: scalar.name, HistorySeries()) }
+            func add(_ series: inout HistorySeries) -> Int {
+                let before = series.bytes
+                series.add(scalar.value, step: step, time: time)
+                return series.bytes - before
+            }
+            tableBytes += add(&metrics[scalar.name, default: HistorySeries()])
+        }
+    }
+
+    private mutating func count(_ worker: Name, step: Int, time: Int) {
+        if workers[worker] == nil {
+            if workers.count >= ServingConfiguration.historyWorkers { forgetOldestWorker() }
+            tableBytes += Self.bytes(of: worker, HistorySeries())
+        }
+        func add(_ rate: inout PushRate) -> Int {
+            let before = rate.series.bytes
+            rate.add(step: step, time: time)
+            return rate.series.bytes - before
+        }
+        tableBytes += add(&workers[worker, default: PushRate()])
+    }
+
+    private mutating func forgetOldestWorker() {
+        let oldest = workers.min { ($0.value.since, $0.key) < ($1.value.since, $1.key) }
+        guard let oldest else { return }
+        workers[oldest.key] = nil
+        tableBytes -= Self.bytes(of: oldest.key, oldest.value.series)
+    }
+
+    /// Removes the figures after a step, because the model has returned to it.
+    mutating func cut(after step: Int) {
+        loss.cut(after: step)
+        gradientNorm.cut(after: step)
+        updateRatio.cut(after: step)
+        staleness.cut(after: step)
+        rates.cut(after: step)
+        pushes.cut(after: step)
+        for name in workers.keys { workers[name]?.cut(after: step) }
+        for name in metrics.keys { metrics[name]?.cut(after: step) }
+    }
+
+    // MARK: Bounds
+
+    /// The size in memory.
+    var bytes: Int {
+        loss.bytes + gradientNorm.bytes + updateRatio.bytes + staleness.bytes + rates.bytes + pushes.series.bytes
+            + tableBytes
+    }
+
+    private static func bytes(of name: Name, _ series: HistorySeries) -> Int {
+        EntryBytes.place(Name.self, PushRate.self) + EntryBytes.text(name) + series.bytes
+    }
+
+    /// The additional size after a push, without lists of rates.
+    func bytesAdded(by push: Push) -> Int {
+        let fixed = loss.bytesAdded + gradientNorm.bytesAdded + updateRatio.bytesAdded + staleness.bytesAdded
+        let worker = push.key.map { workers[$0.worker]?.series.bytesAdded ?? Self.bytesOfNew($0.worker) } ?? 0
+        return fixed + RateHistory.bytesAdded + pushes.series.bytesAdded + worker
+            + bytesAdded(by: push.metrics)
+    }
+
+    /// The additional size after a report.
+    func bytesAdded(by scalars: [Scalar]) -> Int {
+        scalars.reduce(0) { $0 + (metrics[$1.name]?.bytesAdded ?? Self.bytesOfNew($1.name)) }
+    }
+
+    private static func bytesOfNew(_ name: Name) -> Int {
+        bytes(of: name, HistorySeries()) + HistorySeries().bytesAdded
+    }
+
+    /// Refuses figures with more new names than there is room for.
+    ///
+    /// - Parameter section: the member of the request that has them.
+    /// - Throws: `invalid`.
+    func checkRoom(for scalars: [Scalar], in section: String) throws(ServingError) {
+        let most = ServingConfiguration.historyMetrics
+        let new = scalars.filter { metrics[$0.name] == nil }
+        guard let first = new.first, metrics.count + new.count > most else { return }
+        throw .invalid([
+            Complaint(
+                pointer: "/\(section)/\(first.name.pointerEscaped)", exception: .valueError,
+                detail:
+                    "the history has \(metrics.count) reported figures and takes at most \(most) names, so \(new.count) new ones do not fit; use names that GET .../history lists"
+            )
+        ])
+    }
+}
+
+extension TrainingHistory: Equatable {
+    /// Whether both have the same values, regardless of the memory that they occupy.
+    public static func == (one: TrainingHistory, other: TrainingHistory) -> Bool {
+        one.fixed == other.fixed && one.rates == other.rates && one.pushes == other.pushes
+            && one.workers == other.workers && one.metrics == other.metrics
+    }
+}

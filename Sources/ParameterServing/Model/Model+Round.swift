@@ -1,0 +1,88 @@
+// The open round as readers see it.
+
+import Names
+
+/// The open round of a model.
+public struct RoundFacts: Sendable {
+    /// A push that it holds.
+    public struct Push: Sendable {
+        /// The worker and its number; nil for a push without.
+        public var key: PushKey?
+        /// The number of examples it counts for.
+        public var examples: Int?
+    }
+
+    /// The mode of the model.
+    public var consistency: Consistency
+    /// The step that the round makes.
+    public var step: Int
+    /// The pushes in the order of reduction.
+    public var pushes: [Push]
+    /// The number of pushes with which it closes at once; nil if only a request closes it.
+    public var needed: Int?
+    /// The number of pushes with which it closes at its deadline.
+    public var quorum: Int
+    /// Registered workers that have not pushed, if the round waits for them.
+    public var missing: [Name]
+    /// Whether it waits for every registered worker.
+    public var isOfRegistered: Bool { consistency.waitsForRegistered }
+    /// The time until its deadline; nil if it has none.
+    public var closesIn: Duration?
+    /// By worker, the pushes applied in mode `ssp`.
+    public var clocks: [(worker: Name, clock: Int)]
+}
+
+extension ModelState {
+    /// The open round, with the time it has left.
+    func roundFacts(closesIn: Duration?) -> RoundFacts {
+        let view = roundView
+        let pushes = round.held.sorted(by: HeldPush.comesBefore).map {
+            RoundFacts.Push(key: $0.push.key, examples: $0.push.examples)
+        }
+        let missing =
+            facts.consistency.waitsForRegistered ? ledger.registered.filter { !view.workers.contains($0) } : []
+        return RoundFacts(
+            consistency: facts.consistency, step: view.step + 1, pushes: pushes, needed: policy.needed(view),
+            quorum: policy.quorum(view), missing: missing, closesIn: closesIn,
+            clocks: clocks.clocks.sorted { $0.key < $1.key }.map { (worker: $0.key, clock: $0.value) })
+    }
+}
+
+extension Model {
+    /// Submits a push; its request may wait until the round of the push is settled.
+    ///
+    /// - Parameters:
+    ///   - change: the push.
+    ///   - held: called with the receipt of a push that is held and the means to stop waiting; `reply` is called once
+    ///     the round is settled, unless the request has stopped waiting.
+    ///   - reply: called with the outcome.
+    public func submit(
+        push change: Change<Receipt>, held: (@Sendable (Answered<Receipt>, RoundWait) -> Void)?,
+        reply: @escaping @Sendable (Result<Answered<Receipt>, ServingError>) -> Void
+    ) {
+        let key = change.command.requestKey
+        var waiter = Waiter { result in reply(result.flatMap { Answered.result($0, under: key) }) }
+        if let held {
+            waiter.held = { [self] outcome, ticket in
+                guard case .receipt(let receipt) = outcome.answer else { return }
+                let answered = Answered(answer: receipt, isRepeated: outcome.isRepeated)
+                held(answered, RoundWait(model: self, ticket: ticket))
+            }
+        }
+        submit(command: change.command, waiter)
+    }
+
+    /// Passes the open round to `body`, on an executor thread.
+    public func round(_ body: @escaping @Sendable (RoundFacts) -> Void) {
+        inspect { [self] state in body(state.roundFacts(closesIn: roundTimeLeft)) }
+    }
+}
+
+/// A request that waits for a round.
+public struct RoundWait: Sendable {
+    let model: Model
+    let ticket: Ticket
+
+    /// Stops waiting: the push stays in the round.
+    public func end() { model.leave(ticket) }
+}

@@ -1,0 +1,209 @@
+// Rounds in the state machine: a push is applied, held or refused as the policy decides; a round that is complete, or
+// closed by a record, becomes one update, whose receipt replaces that of each push in it.
+
+import Names
+import Optimizers
+import Threading
+
+extension ModelState {
+    /// The mode of the model as a value that decides.
+    var policy: any ConsistencyPolicy { facts.consistency.policy }
+
+    /// The open round as the policy sees it.
+    var roundView: RoundView {
+        RoundView(
+            step: optimizer.step, number: round.number, received: round.held.count, workers: round.workers,
+            registered: facts.consistency.waitsForRegistered ? ledger.registeredCount : 0, present: round.present,
+            brought: round.held.first?.push.hyperparameters)
+    }
+
+    /// A push as the policy sees it, when the model is at `step`.
+    func arrival(of push: Push, requestKey: RequestKey?, at step: Int) -> ArrivingPush {
+        let base = base(of: push, before: step)
+        let worker = push.key?.worker
+        return ArrivingPush(
+            worker: worker, isKeyed: push.key != nil || requestKey != nil,
+            base: push.basedOn == nil ? nil : step - base.staleness, isFromLeftBranch: base.isLeft,
+            isRegistered: worker.map(ledger.isRegistered) ?? false, brought: push.hyperparameters)
+    }
+
+    /// The decision about a push once everything in progress has been applied.
+    func forecastDecision(_ push: Push, under requestKey: RequestKey?) -> (ArrivingPush, Decision) {
+        let view = forecast.view(after: roundView)
+        let arrival = arrival(of: push, requestKey: requestKey, at: view.step)
+        return (arrival, policy.decide(arrival, view))
+    }
+
+    /// Keeps a logged push in the round.
+    ///
+    /// - Returns: its receipt until the round is settled.
+    mutating func hold(
+        _ push: Push, under requestKey: RequestKey?, gap: Int, at position: UInt64, for ticket: Ticket?
+    ) -> Receipt {
+        let base = base(of: push, before: optimizer.step)
+        var kept = push
+        kept.share = nil
+        let isRegistered = push.key.map { ledger.isRegistered($0.worker) } ?? false
+        round.add(
+            HeldPush(
+                push: kept, requestKey: requestKey, position: position, gap: gap, staleness: base.staleness,
+                isFromLeftBranch: base.isLeft, tickets: ticket.map { [$0] } ?? []),
+            isRegistered: isRegistered)
+        let view = roundView
+        if view.received == 1, let timeout = policy.timeout { emit(.arm(round: view.number, timeout)) }
+        if view.received == policy.quorum(view) { emit(.quorum(round: view.number)) }
+        let told = RoundReceipt(
+            state: .held, step: view.step + 1, received: view.received, needed: policy.needed(view))
+        var receipt = receipt(of: base, gap: gap, told)
+        receipt.hyperparameters = push.hyperparameters
+        return receipt
+    }
+
+    private func receipt(of base: (staleness: Int, isLeft: Bool), gap: Int, _ round: RoundReceipt) -> Receipt {
+        Receipt(
+            applied: false, step: optimizer.step, version: version, learningRates: [], staleness: base.staleness,
+            isFromLeftBranch: base.isLeft, gradientNorm: 0, updateRatio: nil, overflow: false,
+            nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap, round: round)
+    }
+
+    /// Applies what the round holds as one update, and tells each holder.
+    ///
+    /// - Returns: the receipt of the update.
+    /// - Throws: the refusal of the update; the round is then given up.
+    @discardableResult
+    mutating func closeRound() throws(ServingError) -> Receipt {
+        let (step, before, pushes) = (optimizer.step, version, round.settle())
+        emit(.disarm)
+        do throws(ServingError) {
+            var receipt = try update(withRoundOf: pushes)
+            receipt.round = RoundReceipt(
+                state: .closed, step: step + 1, received: pushes.count, needed: nil)
+            for held in pushes {
+                trainingHistory.add(tell(held, receipt), of: held.push)
+            }
+            if version > before { announce(.update(step: optimizer.step, version: version, loss: loss(of: pushes))) }
+            return receipt
+        } catch {
+            tellDropped(pushes, .refused, step: step, error)
+            throw error
+        }
+    }
+
+    private mutating func update(withRoundOf pushes: [HeldPush]) throws(ServingError) -> Receipt {
+        let reduced = pool.takeOwed()
+        let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
+        scratch.raise(to: Reduction.combinedBytes(contributions, in: layout))
+        var gradients = try wrapping { () throws(OptimizerError) in
+            try policy.reduction.combine(
+                contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: reduced.buffer,
+                layout: layout)
+        }
+        return try update(
+            &gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (0, false))
+    }
+
+    /// Gives up the open round, and tells each holder.
+    mutating func dropRound(_ reason: DropReason) {
+        guard !round.isEmpty else { return }
+        let pushes = round.settle()
+        emit(.disarm)
+        tellDropped(pushes, reason, step: optimizer.step, nil)
+    }
+
+    private mutating func tellDropped(_ pushes: [HeldPush], _ reason: DropReason, step: Int, _ error: ServingError?) {
+        let told = RoundReceipt(state: .dropped(reason), step: step + 1, received: pushes.count, needed: nil)
+        for held in pushes {
+            let base = (staleness: held.staleness, isLeft: held.isFromLeftBranch)
+            tell(held, receipt(of: base, gap: held.gap, told), error)
+        }
+    }
+
+    /// Stores the final receipt of a push, and answers the requests that wait for it.
+    ///
+    /// - Returns: that receipt.
+    @discardableResult
+    private mutating func tell(_ held: HeldPush, _ receipt: Receipt, _ error: ServingError? = nil) -> Receipt {
+        var receipt = receipt
+        (receipt.staleness, receipt.isFromLeftBranch) = (held.staleness, held.isFromLeftBranch)
+        receipt.gap = held.gap
+        if let key = held.push.key { ledger.replace(key, with: receipt) }
+        if let key = held.requestKey { keys.replace(key, with: .receipt(receipt)) }
+        let result: Result<Outcome, ServingError> =
+            error.map { .failure($0) } ?? .success(Outcome(answer: .receipt(receipt)))
+        for ticket in held.tickets { emit(.settle(ticket, result)) }
+        return receipt
+    }
+
+    /// The mean of the losses that the pushes report; nil if none does.
+    private func loss(of pushes: [HeldPush]) -> Double? {
+        let losses = pushes.compactMap(\.push.loss)
+        return losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count)
+    }
+
+    /// Executes a logged closing; one of another round has come too late and does nothing.
+    mutating func carryOut(_ closing: RoundClosing) throws(ServingError) -> StoredAnswer {
+        guard closing.round ?? round.number == round.number, !round.isEmpty else { throw .roundEmpty }
+        if let divergence { throw .diverged(parameter: divergence) }
+        switch closing.action {
+        case .update: return .receipt(try closeRound())
+        case .drop:
+            dropRound(.timeout)
+            return .changed(step: optimizer.step, version: version)
+        }
+    }
+
+    /// Refuses a closing that has nothing to close.
+    func examine(_ closing: RoundClosing) throws(ServingError) {
+        if let divergence { throw .diverged(parameter: divergence) }
+        guard facts.consistency.hasRounds || !round.isEmpty else { throw .noRounds(mode: facts.consistency.mode) }
+        let view = forecast.view(after: roundView)
+        guard view.number == closing.round ?? view.number, view.received > 0 else { throw .roundEmpty }
+    }
+
+    /// The record that the timer proposes at the deadline of a round; nil if the round waits on.
+    func closingAtDeadline(of number: Int) -> RoundClosing? {
+        let view = forecast.view(after: roundView)
+        guard view.number == number, round.number == number, view.received > 0 else { return nil }
+        switch policy.decideAtDeadline(view) {
+        case .close: return RoundClosing(round: number, action: .update)
+        case .drop: return RoundClosing(round: number, action: .drop)
+        case .extend: return nil
+        }
+    }
+
+    /// Follows a change of the mode or of the workers: a round that is now complete, or that the mode does not have,
+    /// closes.
+    mutating func followPolicy() {
+        followClocks()
+        round.recount(ledger.isRegistered)
+        if !round.isEmpty {
+            let view = roundView
+            let isComplete = policy.needed(view).map { view.received >= $0 } ?? false
+            // Its holders have been told why it was given up, if it was.
+            if isComplete || !facts.consistency.hasRounds { _ = try? closeRound() }
+        }
+        forecast.rebuild(from: roundView, policy)
+    }
+
+    /// Releases the place of a worker that has left or whose lease has expired.
+    mutating func release(_ worker: Name) {
+        clocks.leave(worker)
+        followPolicy()
+    }
+
+    /// Counts an update of mode `ssp`.
+    mutating func tick(_ worker: Name?) {
+        guard case .ssp(let policy) = facts.consistency, let worker else { return }
+        clocks.tick(worker, of: policy.workers)
+        emit(.openGate)
+    }
+
+    /// Forgets the clocks in other modes.
+    private mutating func followClocks() {
+        if case .ssp = facts.consistency {} else if !clocks.isEmpty { clocks = WorkerClocks() }
+        emit(.openGate)
+    }
+
+    /// The rule of mode `ssp`; nil in other modes.
+    var clockRule: StaleSynchronous? { if case .ssp(let policy) = facts.consistency { policy } else { nil } }
+}

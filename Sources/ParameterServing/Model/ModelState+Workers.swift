@@ -1,0 +1,83 @@
+// Workers that register, give signs of life, and leave: by deletion, because their lease runs out, or because another
+// worker takes their place.
+
+import Names
+import Threading
+
+extension ModelState {
+    /// Carries out a registration.
+    mutating func register(_ registration: Registration, seen sighting: Sighting?) -> StoredAnswer {
+        if let expired = sighting?.expires { forget(expired) }
+        let lastSeq = ledger.lastSeq(of: registration.worker)
+        let epoch = ledger.register(registration, seen: sighting)
+        announce(.workerJoined(registration.worker, epoch: epoch))
+        emit(.startLease(registration.worker))
+        followPolicy()
+        return .registered(epoch: epoch, lastSeq: lastSeq)
+    }
+
+    /// Drops a worker's receipts and ends its registration; its numbers stay known.
+    mutating func forget(_ worker: Name) {
+        let isKnown = ledger.workers[worker] != nil
+        ledger.expire(worker)
+        if isKnown { workerLeft(worker) }
+    }
+
+    /// Releases what a worker holds in the model: its registration has ended.
+    mutating func workerLeft(_ worker: Name) {
+        leases.remove(worker)
+        announce(.workerLeft(worker))
+        emit(.workerLeft(worker))
+        release(worker)
+    }
+
+    // MARK: Leases
+
+    /// Lets all leases run for their full time, at the start of the model: no worker could send a sign of life before.
+    mutating func startLeases(at now: Tick) {
+        for worker in ledger.registered { startLease(of: worker, at: now) }
+    }
+
+    /// Starts the lease of a worker that has registered, if it has one.
+    mutating func startLease(of worker: Name, at now: Tick) {
+        leases.remove(worker)
+        defer { kept.follow(keptBytes) }
+        guard let found = ledger.workers[worker], found.isRegistered, let ttl = found.ttl else { return }
+        leases.start(worker, epoch: found.epoch, ttl: ttl, at: now)
+    }
+
+    /// The command that ends the leases that have run out; nil if there are none.
+    mutating func endOfLeases(at now: Tick) -> Command? {
+        let due = leases.due(at: now)
+        return due.isEmpty ? nil : .endLeases(due)
+    }
+
+    /// Takes a sign of life from a worker.
+    ///
+    /// - Parameters:
+    ///   - worker: its name.
+    ///   - epoch: its registration; nil for the current one.
+    ///   - now: the time.
+    /// - Throws: `fenced` for a registration that has ended, `unknownWorker` if no epoch is given and the worker is not
+    ///   known.
+    mutating func renewLease(of worker: Name, epoch: Int?, at now: Tick) throws(ServingError) -> WorkerFacts {
+        let epoch = epoch ?? ledger.epoch(of: worker)
+        if epoch == 0 { try ledger.checkKnown(worker) }
+        try ledger.checkEpoch(epoch, of: worker)
+        if leases.isEnding(worker) { throw .fenced(worker: worker, epoch: epoch, current: epoch) }
+        leases.renew(worker, epoch: epoch, at: now)
+        guard let facts = facts(of: worker, at: now) else { throw .unknownWorker(worker) }
+        return facts
+    }
+
+    /// The facts about a worker whose receipts are kept; nil for others.
+    func facts(of worker: Name, at now: Tick) -> WorkerFacts? {
+        guard let found = ledger.workers[worker] else { return nil }
+        let times = leases.times(of: worker, at: now)
+        let seen = found.lastSeen == 0 ? nil : max(0, now.time - found.lastSeen)
+        return WorkerFacts(
+            epoch: found.epoch, lastSeq: found.lastSeq, isRegistered: found.isRegistered,
+            ttl: found.ttl.map { .milliseconds($0) }, expiresIn: times.map { .nanoseconds(Int64($0.left)) },
+            age: times.map { .nanoseconds(Int64($0.age)) } ?? seen.map { .seconds($0) })
+    }
+}

@@ -1,0 +1,88 @@
+// The requests that wait for outcomes of commands. One that pushes may wait longer than its command takes: until the
+// round of its push is settled.
+
+import Threading
+
+/// The callbacks of a request.
+struct Waiter {
+    /// Takes the outcome.
+    let reply: Model.Reply
+    /// Takes the outcome of a push that is held, and the ticket under which its request waits; nil if it does not wait.
+    ///
+    /// `reply` is called later, unless the request leaves.
+    var held: (@Sendable (Outcome, Ticket) -> Void)?
+}
+
+/// The requests that wait for a model, and the answers that are sent at the end of a message.
+///
+/// 1. Each ticket is answered once; one whose push is held stays until its round is settled, if its request waits.
+struct Waiters {
+    private var lastTicket = Ticket(number: 0)
+    private var waiting: [Ticket: Waiter] = [:]
+    /// The outcomes of held pushes whose requests wait for their rounds.
+    private var held: [Ticket: Outcome] = [:]
+    private var answers: [() -> Void] = []
+
+    /// Adds a request.
+    mutating func add(_ waiter: Waiter) -> Ticket {
+        lastTicket = Ticket(number: lastTicket.number + 1)
+        waiting[lastTicket] = waiter
+        return lastTicket
+    }
+
+    /// Answers a request that has no ticket.
+    mutating func answer(_ waiter: Waiter, _ result: Result<Outcome, ServingError>) {
+        answers.append { waiter.reply(result) }
+    }
+
+    /// Answers a request, or tells it that its push is held.
+    mutating func reply(_ ticket: Ticket, _ result: Result<Outcome, ServingError>) {
+        let waiter = waiting.removeValue(forKey: ticket)
+        invariant(waiter != nil, "1: a ticket is answered that no one waits for")
+        guard let waiter else { return }
+        guard case .success(let outcome) = result, outcome.isHeld, let told = waiter.held else {
+            return answer(waiter, result)
+        }
+        (waiting[ticket], held[ticket]) = (waiter, outcome)
+        answers.append { told(outcome, ticket) }
+    }
+
+    /// Answers a request that waits for a round; it may have left, and most never wait.
+    mutating func settle(_ ticket: Ticket, _ result: Result<Outcome, ServingError>) {
+        if held.removeValue(forKey: ticket) != nil { reply(ticket, result) }
+    }
+
+    /// Forgets a request that no longer waits for a round.
+    mutating func leave(_ ticket: Ticket) {
+        if held.removeValue(forKey: ticket) != nil { waiting[ticket] = nil }
+    }
+
+    /// Ends all waits for rounds: pushes of a daemon that stops stay held.
+    mutating func end(_ reason: ServingError) {
+        for (ticket, outcome) in held.sorted(by: { $0.key.number < $1.key.number }) {
+            guard let waiter = waiting.removeValue(forKey: ticket) else { continue }
+            answer(waiter, reason == .stopping ? .success(outcome) : .failure(reason))
+        }
+        held = [:]
+    }
+
+    /// Takes the answers to be sent now.
+    mutating func takeAnswers() -> [() -> Void] {
+        defer { answers.removeAll(keepingCapacity: true) }
+        return answers
+    }
+}
+
+extension Outcome {
+    /// Whether it is a push that waits in a round.
+    var isHeld: Bool {
+        if case .receipt(let receipt) = answer { receipt.round?.state == .held } else { false }
+    }
+
+    /// The outcome with the time that the round of its push has left.
+    func closing(in time: Duration?) -> Outcome {
+        guard isHeld, case .receipt(var receipt) = answer else { return self }
+        receipt.round?.closesIn = time
+        return Outcome(answer: .receipt(receipt), isRepeated: isRepeated)
+    }
+}

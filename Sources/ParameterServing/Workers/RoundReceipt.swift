@@ -1,0 +1,35 @@
+// What a receipt says about the round of its push.
+
+/// The round of a push.
+public struct RoundReceipt: Sendable, Equatable {
+    /// The state of the push.
+    public enum State: Sendable, Equatable {
+        /// It waits in the open round.
+        case held
+        /// The round is an update.
+        case closed
+        /// The round was given up, and with it the gradient.
+        case dropped(DropReason)
+    }
+
+    /// The state of the push.
+    public var state: State
+    /// The step that the round makes, or would have made.
+    public var step: Int
+    /// The number of pushes in the round: so far, or when it was settled.
+    public var received: Int
+    /// The number with which it closes at once; nil if only a request closes it.
+    public var needed: Int?
+    /// The time until the deadline of the open round; known only at the time of the answer.
+    public var closesIn: Duration?
+}
+
+/// Why a round was given up.
+public enum DropReason: UInt8, Sendable, Equatable {
+    /// At its deadline it had fewer pushes than its quorum.
+    case timeout = 1
+    /// An earlier state was restored.
+    case restored = 2
+    /// Its update was refused.
+    case refused = 3
+}

@@ -1,0 +1,368 @@
+"""Rounds of several workers: when a push is held, when it is applied, and that nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.daemon import Daemon
+from support.wire import Answer, Api, until_waiting, waiting
+
+SYNC = {"mode": "sync", "workers": 2, "round_timeout": "120s"}
+MODEL = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0, 0]}, "consistency": SYNC}
+
+
+def with_mode(**consistency: Any) -> dict[str, Any]:
+    """The model with another consistency."""
+    return {**MODEL, "consistency": consistency}
+
+
+def slug(answer: Answer) -> str:
+    """The last part of a problem's type."""
+    return str(answer.json()["type"]).rsplit("/", 1)[-1]
+
+
+@contextmanager
+def waiting_push(api: Api, model: str, worker: str, seq: int, w: list[float], wait: str = "60s") -> Iterator[Any]:
+    """A push of a worker that waits for its round, on a connection of its own; yields its future."""
+    before = waiting(api)
+
+    def send() -> Answer:
+        own = Api(api.host, api.port)
+        try:
+            body = {"gradients": {"w": w}, "worker": worker, "seq": seq}
+            return own("POST", f"/v1/models/{model}/gradients?wait={wait}", body)
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        future: Future[Answer] = pool.submit(send)
+        until_waiting(api, before + 1)
+        yield future
+
+
+def test_two_workers_make_one_update(api: Api, name: str) -> None:
+    """The first push waits, the second closes the round, and both get the same step with the mean applied."""
+    api.create(name, MODEL)
+    with waiting_push(api, name, "b", 1, [2, 0]) as first:
+        shown = api.get(f"/v1/models/{name}/round").json()
+        assert (shown["mode"], shown["step"], shown["received"], shown["needed"]) == ("sync", 1, 1, 2)
+        assert shown["pushes"] == [{"worker": "b", "epoch": 0, "seq": 1}]
+        assert 0 < float(shown["closes_in"].removesuffix("s")) <= 120
+        second = api.push(name, {"w": [0, 4]}, worker="a", seq=1).json()
+        waited = first.result(timeout=30).expect(200).json()
+    assert second["round"] == waited["round"] == {"state": "closed", "step": 1, "received": 2}
+    assert (second["step"], second["grad_norm"]) == (waited["step"], waited["grad_norm"]) == (1, np.sqrt(5))
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+    assert api.get(f"/v1/models/{name}/pushes/b/1").json()["outcome"] == "applied"
+
+
+def test_a_held_push_is_202(api: Api, name: str) -> None:
+    """Without `wait`, and at the end of `wait`, the answer says what the round waits for and until when."""
+    api.create(name, MODEL)
+    held = api.push(name, {"w": [2, 0]}, 202, worker="b", seq=1).json()
+    assert held["applied"] is False and held["durable"] is True
+    assert (held["round"]["state"], held["round"]["received"], held["round"]["needed"]) == ("held", 1, 2)
+    assert held["round"]["closes_in"].endswith("s")
+    assert api.get(f"/v1/models/{name}/pushes/b/1").json()["outcome"] == "held"
+    with waiting_push(api, name, "b", 1, [2, 0], wait="200ms") as retry:
+        again = retry.result(timeout=30).expect(202).json()
+    assert again["replayed"] is True and again["round"]["received"] == 1
+    with waiting_push(api, name, "b", 1, [2, 0]) as retry:
+        api.push(name, {"w": [0, 4]}, worker="a", seq=1)
+        assert retry.result(timeout=30).expect(200).json()["step"] == 1
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+
+
+def test_who_may_not_push(api: Api, name: str) -> None:
+    """A second push of a worker, one without a key and a late one are told why; nothing is applied."""
+    api.create(name, MODEL)
+    api.push(name, {"w": [2, 0]}, 202, worker="b", seq=1)
+    assert slug(api.push(name, {"w": [9, 9]}, 409, worker="b", seq=2)) == "already-in-round"
+    assert slug(api.push(name, {"w": [9, 9]}, 400)) == "key-required"
+    assert slug(api.push(name, {"w": [9, 9]}, 422, worker="b", seq=1)) == "key-reused"
+    api.push(name, {"w": [0, 4]}, worker="a", seq=1)
+    late = api.push(name, {"w": [9, 9]}, 409, worker="a", seq=2, based_on=0)
+    assert slug(late) == "round-closed" and "step 1, which has closed" in late.json()["detail"]
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+
+
+@pytest.mark.parametrize("ending", ["kill", "stop"])
+def test_a_round_survives_the_daemon(tmp_path: Path, ending: str) -> None:
+    """A held push is in the round after a restart; its retry is not a second push."""
+    with Daemon(data_dir=tmp_path) as daemon:
+        api = Api(daemon.host, daemon.port)
+        api.create("m", MODEL)
+        api.push("m", {"w": [2, 0]}, 202, worker="b", seq=1)
+        if ending == "kill":
+            daemon.signal(signal.SIGKILL)
+            daemon.wait()
+    with Daemon(data_dir=tmp_path) as daemon:
+        api = Api(daemon.host, daemon.port)
+        assert api.get("/v1/models/m/round").json()["pushes"] == [{"worker": "b", "epoch": 0, "seq": 1}]
+        assert api.push("m", {"w": [2, 0]}, 202, worker="b", seq=1).json()["replayed"] is True
+        api.push("m", {"w": [0, 4]}, worker="a", seq=1)
+        np.testing.assert_array_equal(api.pull("m")["w"], [-1, -2])
+        assert api.push("m", {"w": [2, 0]}, worker="b", seq=1).json()["step"] == 1
+
+
+def test_a_round_is_dropped_at_its_deadline(api: Api, name: str) -> None:
+    """Too few pushes at the deadline: who waits and who asks again is told, and the parameters are as before."""
+    api.create(name, with_mode(mode="sync", workers=2, round_timeout="300ms"))
+    with waiting_push(api, name, "a", 1, [2, 0]) as push:
+        assert slug(push.result(timeout=30).expect(409)) == "round-dropped"
+    again = api.push(name, {"w": [2, 0]}, 409, worker="a", seq=1)
+    assert slug(again) == "round-dropped" and "too few pushes" in again.json()["detail"]
+    assert api.get(f"/v1/models/{name}/pushes/a/1").json()["outcome"] == "dropped"
+    np.testing.assert_array_equal(api.pull(name)["w"], [0, 0])
+
+
+def test_a_quorum_is_enough_at_the_deadline(api: Api, name: str) -> None:
+    """Two of three workers: the round closes at its deadline, and the mean is that of two."""
+    api.create(name, with_mode(mode="sync", workers=3, min_pushes=2, round_timeout="300ms"))
+    with waiting_push(api, name, "a", 1, [2, 0]) as one, waiting_push(api, name, "b", 1, [0, 4]) as other:
+        receipts = [push.result(timeout=30).expect(200).json() for push in (one, other)]
+    assert [receipt["round"]["received"] for receipt in receipts] == [2, 2]
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+
+
+def test_manual_rounds(api: Api, name: str) -> None:
+    """Pushes are held until POST step, however many; with a key a retry closes one round only."""
+    api.create(name, with_mode(mode="manual", reduce="sum"))
+    step = f"/v1/models/{name}/step"
+    assert slug(api("POST", step).expect(409)) == "round-empty"
+    for seq in (1, 2, 3):
+        api.push(name, {"w": [seq, 0]}, 202, worker="a", seq=seq)
+    closed = api("POST", step, Idempotency_Key="close").expect(200).json()
+    assert (closed["step"], closed["round"]["received"]) == (1, 3)
+    api.push(name, {"w": [0, 1]}, 202, worker="a", seq=4)
+    again = api("POST", step, Idempotency_Key="close").expect(200)
+    assert again.json()["step"] == 1 and again.headers["idempotency-replayed"] == "true"
+    np.testing.assert_array_equal(api.pull(name)["w"], [-6, 0])
+    assert api("POST", step).expect(200).json()["step"] == 2
+
+
+def test_an_asynchronous_model_has_no_rounds(api: Api, demo: str) -> None:
+    """POST step says so, and the round is only its mode."""
+    assert slug(api("POST", f"/v1/models/{demo}/step").expect(409)) == "no-rounds"
+    assert api.get(f"/v1/models/{demo}/round").json() == {"mode": "async"}
+
+
+def test_bits_do_not_depend_on_the_order_of_arrival(api: Api, name: str) -> None:
+    """Three gradients whose float32 sum depends on the order give the same bits in all six orders."""
+    api.create(name, with_mode(mode="sync", workers=3))
+    gradients = {"a": [0.1, 1e8], "b": [0.2, 1.0], "c": [0.3, -1e8]}
+    expected = np.mean(np.array(list(gradients.values()), dtype=np.float32).astype(np.float64), axis=0)
+    before = api.pull_binary(name)["w"]
+    for seq, order in enumerate(itertools.permutations(gradients), start=1):
+        for worker in order[:2]:
+            api.push(name, {"w": gradients[worker]}, 202, worker=worker, seq=seq)
+        api.push(name, {"w": gradients[order[2]]}, worker=order[2], seq=seq)
+        after = api.pull_binary(name)["w"]
+        np.testing.assert_array_equal(after, before - expected.astype(np.float32))
+        before = after
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", {"type": "momentum", "momentum": 0.9}, "adam", {"type": "adamw", "framework": "torch"}]
+)
+def test_half_batches_are_the_whole_batch(api: Api, name: str, optimizer: Any) -> None:
+    """Gradients of half batches, where sums are exact: two workers reach the bits of one with the whole batch."""
+    definition = {**MODEL, "optimizer": optimizer, "learning_rate": 0.125, "weight_decay": 0.25, "loss_scale": 1}
+    api.create(f"{name}.two", definition)
+    api.create(f"{name}.one", {**definition, "consistency": {"mode": "async"}})
+    rng = np.random.default_rng(7)
+    for seq in range(1, 31):
+        halves = rng.integers(-1000, 1000, (2, 2)).astype(np.float32) * 2
+        api.push(f"{name}.two", {"w": halves[0]}, 202, worker="a", seq=seq)
+        api.push(f"{name}.two", {"w": halves[1]}, worker="b", seq=seq)
+        api.push(f"{name}.one", {"w": halves.mean(axis=0)}, worker="a", seq=seq)
+    np.testing.assert_array_equal(api.pull_binary(f"{name}.two")["w"], api.pull_binary(f"{name}.one")["w"])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_logistic_regression_by_halves(api: Api, name: str, optimizer: str) -> None:
+    """300 rounds of two threads with half batches end where one with the whole batch does."""
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(300, 64, 8)).astype(np.float32)
+    truth = rng.normal(size=8)
+    labels = (data @ truth > 0).astype(np.float32)
+    definition = {"optimizer": optimizer, "learning_rate": 0.1, "parameters": {"w": [0] * 8}}
+    api.create(f"{name}.two", {**definition, "consistency": SYNC})
+    api.create(f"{name}.one", definition)
+
+    def gradient(w: np.ndarray, batch: int, part: slice) -> np.ndarray:
+        x, y = data[batch, part], labels[batch, part]
+        return x.T @ (1 / (1 + np.exp(-(x @ w))) - y) / len(x)
+
+    def work(worker: str, part: slice) -> None:
+        own = Api(api.host, api.port)
+        for batch in range(300):
+            grad = gradient(own.pull_binary(f"{name}.two")["w"], batch, part)
+            body = {"gradients": {"w": grad.tolist()}, "worker": worker, "seq": batch + 1, "based_on": batch}
+            own("POST", f"/v1/models/{name}.two/gradients?wait=60s", body).expect(200)
+        own.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(work, "a", slice(0, 32)), pool.submit(work, "b", slice(32, 64))]:
+            job.result(timeout=300)
+    for batch in range(300):
+        api.push(f"{name}.one", {"w": gradient(api.pull_binary(f"{name}.one")["w"], batch, slice(0, 64))})
+    two, one = (api.pull_binary(f"{name}.{kind}")["w"] for kind in ("two", "one"))
+    assert np.all(np.abs(two - one) <= 1e-6 + 1e-5 * np.abs(one)), (two, one)
+
+
+def test_loss_scale_is_taken_out_first(api: Api, name: str) -> None:
+    """With a loss scale of 4, both gradients arrive times 4, and decay is that of the plain weight_decay."""
+    api.create(name, {**MODEL, "parameters": {"w": [8, 8]}, "loss_scale": 4, "weight_decay": 0.5})
+    api.push(name, {"w": [8, 0]}, 202, worker="a", seq=1)
+    api.push(name, {"w": [0, 16]}, worker="b", seq=1)
+    np.testing.assert_array_equal(api.pull(name)["w"], [8 - (1 + 4), 8 - (2 + 4)])
+
+
+def test_an_overflow_skips_the_round(api: Api, name: str) -> None:
+    """One push with infinity under loss scaling: no update, and all are told."""
+    scaling = {"type": "dynamic", "init_loss_scale": 8, "scale_factor": 2, "scale_window": 100}
+    api.create(name, {**MODEL, "loss_scaling": scaling})
+    infinite = np.array([np.inf, 0], dtype=np.float32)
+    api.push_binary(name, {"w": infinite}, X_Paramd_Worker="a", X_Paramd_Seq="1").expect(202)
+    receipt = api.push(name, {"w": [1, 1]}, worker="b", seq=1).json()
+    assert (receipt["applied"], receipt["overflow"], receipt["loss_scale"]) == (False, True, 4)
+    again = api.push_binary(name, {"w": infinite}, X_Paramd_Worker="a", X_Paramd_Seq="1").expect(200).json()
+    assert again["overflow"] is True and again["round"]["state"] == "closed"
+    np.testing.assert_array_equal(api.pull(name)["w"], [0, 0])
+
+
+def test_weighted_by_examples(api: Api, name: str) -> None:
+    """(3 * 1 + 1 * 5) / 4 = 2; in a safetensors push the number is a header."""
+    api.create(name, with_mode(mode="sync", workers=2, reduce="weighted"))
+    api.push(name, {"w": [1, 0]}, 202, worker="a", seq=1, num_examples=3)
+    fields = {"X_Paramd_Worker": "b", "X_Paramd_Seq": "1", "X_Paramd_Num_Examples": "1"}
+    api.push_binary(name, {"w": np.array([5, 0], dtype=np.float32)}, **fields).expect(200)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-2, 0])
+
+
+def test_registered_workers(api: Api, name: str) -> None:
+    """A round waits for all who are registered; a worker that leaves in mid-round is not waited for."""
+    api.create(name, with_mode(mode="sync", workers="registered", round_timeout="120s"))
+    epochs = {w: api("PUT", f"/v1/models/{name}/workers/{w}").expect(200).json()["epoch"] for w in "abc"}
+    assert slug(api.push(name, {"w": [1, 0]}, 409, worker="d", seq=1)) == "not-registered"
+    api.push(name, {"w": [3, 0]}, 202, worker="a", seq=1, epoch=epochs["a"])
+    assert api.get(f"/v1/models/{name}/round").json()["missing"] == ["b", "c"]
+    api.push(name, {"w": [5, 0]}, 202, worker="b", seq=1, epoch=epochs["b"])
+    api("DELETE", f"/v1/models/{name}/workers/c").expect(204)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-4, 0])
+
+
+def test_slow_workers_hold_the_fast_ones(api: Api, name: str) -> None:
+    """Mode ssp: a worker two pushes ahead with slack 1 may pull once the other has pushed."""
+    api.create(name, with_mode(mode="ssp", workers=2, slack=1))
+    api.push(name, {"w": [1, 0]}, worker="a", seq=1)
+    api.get(f"/v1/models/{name}/parameters?worker=a")
+    api.push(name, {"w": [1, 0]}, worker="a", seq=2)
+    refused = api("GET", f"/v1/models/{name}/parameters?worker=a").expect(409)
+    assert slug(refused) == "too-far-ahead" and "has reached 1" in refused.json()["detail"]
+    api.get(f"/v1/models/{name}/parameters?worker=b")
+    before, answers = waiting(api), []
+
+    def pull() -> None:
+        own = Api(api.host, api.port)
+        answers.append(own("GET", f"/v1/models/{name}/parameters?worker=a&wait=60s"))
+        own.close()
+
+    thread = threading.Thread(target=pull)
+    thread.start()
+    until_waiting(api, before + 1)
+    api.push(name, {"w": [1, 0]}, worker="b", seq=1)
+    thread.join(timeout=30)
+    assert answers[0].expect(200).json()["step"] == 3
+    assert api.get(f"/v1/models/{name}/round").json()["clocks"] == {"a": 2, "b": 1}
+
+
+def test_staleness(api: Api, name: str) -> None:
+    """Beyond `max_staleness` a push is refused, or divided by 1 + staleness."""
+    api.create(name, with_mode(mode="async", max_staleness=1))
+    for _ in range(2):
+        api.push(name, {"w": [1, 0]}, based_on=0)
+    refused = api.push(name, {"w": [1, 0]}, 409, based_on=0)
+    assert slug(refused) == "stale" and "2 updates old" in refused.json()["detail"]
+    api("PATCH", f"/v1/models/{name}", {"consistency": {"staleness_policy": "scale"}}).expect(200)
+    assert api.push(name, {"w": [3, 0]}, based_on=0).json()["staleness"] == 2
+    np.testing.assert_array_equal(api.pull(name)["w"], [-3, 0])
+
+
+def test_the_end_of_a_model_ends_its_waits(api: Api, name: str) -> None:
+    """A push that waits for a round of a deleted model gets 404."""
+    api.create(name, MODEL)
+    with waiting_push(api, name, "a", 1, [1, 1]) as push:
+        api("DELETE", f"/v1/models/{name}").expect(204)
+        assert push.result(timeout=30).status == 404
+
+
+def test_a_change_of_the_mode_closes_the_round(api: Api, name: str) -> None:
+    """Held gradients are applied when the mode no longer holds them; a fitting round goes on."""
+    api.create(name, MODEL)
+    with waiting_push(api, name, "a", 1, [2, 4]) as push:
+        api("PATCH", f"/v1/models/{name}", {"consistency": {"min_pushes": 1}}).expect(200)
+        assert api.get(f"/v1/models/{name}/round").json()["received"] == 1
+        api("PATCH", f"/v1/models/{name}", {"consistency": None}).expect(200)
+        assert push.result(timeout=30).expect(200).json()["step"] == 1
+    np.testing.assert_array_equal(api.pull(name)["w"], [-2, -4])
+    assert "consistency" not in api.get(f"/v1/models/{name}").json()["definition"]
+
+
+def test_a_restore_drops_the_round(api: Api, name: str) -> None:
+    """The holder of a gradient is told that an earlier state was restored."""
+    api.create(name, MODEL)
+    saved = api("POST", f"/v1/models/{name}/checkpoints").expect(201).json()["id"]
+    with waiting_push(api, name, "a", 1, [2, 4]) as push:
+        api("POST", f"/v1/models/{name}/checkpoints/{saved}/restore").expect(200)
+        dropped = push.result(timeout=30).expect(409)
+    assert slug(dropped) == "round-dropped" and "restored" in dropped.json()["detail"]
+
+
+def test_equal_definitions(api: Api, name: str) -> None:
+    """Defaults written out are the same model; another mode is another one."""
+    api.create(name, with_mode(mode="sync", workers=2))
+    written = {"mode": "sync", "on_timeout": "drop", "reduce": "mean", "round_timeout": 60, "workers": 2}
+    api.create(name, with_mode(**written), 200)
+    api.create(name, with_mode(mode="sync", workers=3), 409)
+    api.create(name, {key: value for key, value in MODEL.items() if key != "consistency"}, 409)
+
+
+@pytest.mark.parametrize(
+    ("consistency", "pointer", "words"),
+    [
+        ({"mode": "sync"}, "/consistency/workers", "needs `workers`"),
+        ({"mode": "sync", "workers": 0}, "/consistency/workers", ">= 1"),
+        ({"mode": "sync", "workers": "all"}, "/consistency/workers", "registered"),
+        ({"mode": "sync", "workers": 2, "min_pushes": 3}, "/consistency/min_pushes", "at most"),
+        ({"mode": "sync", "workers": 2, "round_timeout": "soon"}, "/consistency/round_timeout", "30s"),
+        ({"mode": "sync", "workers": 2, "round_timeout": 0}, "/consistency/round_timeout", "1ms"),
+        ({"mode": "sync", "workers": 2, "on_timeout": "wait"}, "/consistency/on_timeout", "extend"),
+        ({"mode": "sync", "workers": 2, "reduce": "avg"}, "/consistency/reduce", "mean"),
+        ({"mode": "sync", "workers": 2, "slak": 3}, "/consistency/slak", "no `slak`"),
+        ({"mode": "ssp", "workers": 2}, "/consistency/slack", "needs `slack`"),
+        ({"mode": "async", "max_staleness": -1}, "/consistency/max_staleness", ">= 0"),
+        ({"mode": "async", "staleness_policy": "scale"}, "/consistency/staleness_policy", "max_staleness"),
+        ({"mode": "asink"}, "/consistency/mode", "async"),
+        ({}, "/consistency/mode", "needs `mode`"),
+        ("sync", "/consistency", "an object"),
+    ],
+)
+def test_wrong_consistency(api: Api, name: str, consistency: Any, pointer: str, words: str) -> None:
+    """PUT and PATCH point at the member and say what to write."""
+    answer = api.create(name, {**MODEL, "consistency": consistency}, 422).json()
+    assert answer["errors"][0]["pointer"] == pointer and words in answer["detail"], answer
+    api.create(name, {key: value for key, value in MODEL.items() if key != "consistency"})
+    if isinstance(consistency, dict) and "mode" in consistency:
+        patched = api("PATCH", f"/v1/models/{name}", {"consistency": consistency}).expect(422).json()
+        assert patched["errors"][0]["pointer"] == pointer and words in patched["detail"], patched
