@@ -47,7 +47,11 @@ def test_kills_meet_every_write() -> None:
         for method in operations.keys() & {"put", "post", "patch", "delete"}
         if not path.startswith("/v1/lr_preview") and not path.endswith("/lookup")
     }
-    assert writes == {route for routes in [*ROUTES.values(), rounds.ROUTES] for route in routes}
+    in_memory = {
+        "POST /v1/models/{model}/workers/{worker}/heartbeat",
+        "POST /v1/models/{model}/barriers/{barrier}",
+    }
+    assert writes - in_memory == {route for routes in [*ROUTES.values(), rounds.ROUTES] for route in routes}
 
 
 class Cut:

@@ -15,9 +15,9 @@ from support.contract import routes
 
 
 def test_the_corpus_has_a_request_of_every_route() -> None:
-    """A new route that the fuzzer's corpus lacks fails by its name."""
+    """A new route that the fuzzer's corpus lacks fails by its name; a stream of events would never end."""
     sent = {(case.method.lower(), case.target.partition("?")[0]) for case in [*reads(), *writes(), *endings()]}
-    for method, path in sorted(routes()):
+    for method, path in sorted(route for route in routes() if not route[1].endswith("/events")):
         pattern = re.escape(path).replace(r"\{\}", r"[^/]+?")
         assert any(re.fullmatch(pattern, target) for sender, target in sent if sender == method), f"{method} {path}"
 

@@ -47,7 +47,7 @@ extension ModelRegistry {
     }
 
     private func save(_ model: Model, _ key: RequestKey?, in directory: DataDirectory) throws -> CheckpointFacts {
-        let image = try model.waitForImage().withoutRound
+        let image = try model.waitForImage().ofCheckpoint
         let head = image.head
         if let divergence = head.divergence { throw ServingError.diverged(parameter: divergence) }
         // A power cut must not leave a checkpoint of a model or a step that the journal does not know.

@@ -12,10 +12,12 @@ struct ModelImage: Sendable {
     /// The budget's loan for the slots.
     var memory: Reservation
 
-    /// The image without the open round and the clocks of workers, which belong to the training that goes on.
-    var withoutRound: ModelImage {
+    /// The image as a checkpoint has it: without the open round, the clocks of workers, charts and events, which belong
+    /// to the training that goes on.
+    var ofCheckpoint: ModelImage {
         var image = self
         (image.head.round, image.head.clocks) = (RoundImage(), WorkerClocks())
+        (image.head.trainingHistory, image.head.eventCount) = (TrainingHistory(), 0)
         return image
     }
 
@@ -31,12 +33,14 @@ struct ModelImage: Sendable {
         writer.write(head.optimizer)
         writer.write(workers: head.workers)
         writer.write(numbersOf: head.expired)
-        if head.epochs != head.uncountedEpochs { writer.write(leasesOf: head.workers, head.epochs) }
         // The arrival time of a request is not part of the model's state.
         for entry in head.keys {
             writer.write(entry.key.text)
             writer.write(entry.answer)
         }
+        // The counter of epochs may differ as the version does.
+        let hasLeases = head.workers.values.contains { $0.ttl != nil || $0.hasEnded }
+        if hasLeases { writer.write(leasesOf: head.workers, EpochCounter(last: 0, firstCounted: nil)) }
         if !head.round.held.isEmpty { writer.write(head.round) }
         if !head.clocks.isEmpty { writer.write(head.clocks) }
         writer.finish()

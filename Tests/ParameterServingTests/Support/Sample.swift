@@ -187,8 +187,9 @@ extension Sample.Form {
     }
 
     /// Reads a form to its end, as recovery and an upload would.
-    func read(_ bytes: [UInt8]) throws {
-        let model = try Sample.model()
+    ///
+    /// - Parameter model: the model of a command; nil for a new one.
+    func read(_ bytes: [UInt8], in model: ModelState? = nil) throws {
         if self == .image || self == .imageWithLeases { return try readImage(bytes) }
         try bytes.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
@@ -198,6 +199,7 @@ extension Sample.Form {
             case .createFromImage: _ = try CreationRecord(.createFromImage, reading: &reader)
             case .salvage: _ = try SalvageRecord(reading: &reader)
             default:
+                let model = try model ?? Sample.model()
                 _ = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
             }
         }

@@ -55,6 +55,8 @@ class Model:
     version: int = 1
     workers: dict[str, list[int]] = field(default_factory=dict)
     """Epoch and highest number by name."""
+    epochs: int = 0
+    """The registrations so far: epochs come from one counter."""
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     """By the key of the request that saved them."""
     past: dict[int, Saved] = field(default_factory=dict)
@@ -162,8 +164,8 @@ def _import_state(model: Model, step: int, slots: dict[str, Any], slot: str) -> 
 
 
 def _register(model: Model, worker: str) -> None:
-    known = model.workers.get(worker, [0, 0])
-    model.workers[worker] = [known[0] + 1, 0]
+    model.epochs += 1
+    model.workers[worker] = [model.epochs, 0]
 
 
 def _forget(model: Model, worker: str) -> None:

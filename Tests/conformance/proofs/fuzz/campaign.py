@@ -21,7 +21,7 @@ ARGUMENTS = ("--memory", "64M", "--log-level", "error", "--durability", "none")
 VIEWS = ("", "/state", "/parameters", "/workers", "/checkpoints")
 
 #: The members in which two daemons with the same history differ.
-UNEQUAL = {"uid", "cursor", "created"}
+UNEQUAL = {"uid", "cursor", "created", "seen_ago", "expires_in"}
 
 
 class Finding(AssertionError):

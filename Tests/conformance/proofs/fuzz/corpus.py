@@ -90,7 +90,7 @@ parameters?since=1&wait=1ms parameters/w parameters/v.npy versions/2/parameters 
 versions/2/parameters.json state state.json state.safetensors workers workers/a pushes/a/1 checkpoints checkpoints/1
 checkpoints/1.safetensors lr lr?from=0&to=3 lr?param=w lr.json?from=0&to=3 lr.csv?from=0&to=3 lr.svg?from=0&to=3
 lr.txt?from=0&to=3 weight_decay weight_decay.json weight_decay.csv?from=0&to=3 weight_decay.svg?from=0&to=3
-weight_decay.txt?from=0&to=3
+weight_decay.txt?from=0&to=3 round history history.json history.csv?series=loss
 """
 
 
@@ -128,6 +128,10 @@ def writes() -> list[Case]:
         _file("PUT", f"{MODEL}/parameters.safetensors", arrays),
         _json("POST", f"{MODEL}/parameters/v/lookup", {"indices": [0, 1, 0]}),
         Case("PUT", f"{MODEL}/workers/b"),
+        _json("POST", f"{MODEL}/workers/a/heartbeat", {"epoch": 0}),
+        _json("POST", f"{MODEL}/barriers/b", {"worker": "a", "count": 2}),
+        _json("POST", f"{MODEL}/scalars", {"scalars": {"acc": 0.5}}),
+        Case("POST", f"{MODEL}/step"),
         Case("POST", f"{MODEL}/checkpoints"),
         *(_json("POST", f"/v1/lr_preview{end}", {"learning_rate": schedule, "from": 0, "to": 9}) for end in _FORMS),
     ]
