@@ -42,7 +42,7 @@ def test_the_size_of_the_ring_is_a_setting(start: Callable[..., Daemon], kept: i
         gone = version(api, f"{uid}-{number}").expect(410)
         assert (gone.json()["type"], gone.headers["cache-control"]) == ("/problems/gone", "no-store")
         assert gone.json()["detail"] == (
-            f"Version {uid}-{number} is no longer kept; the oldest that is kept is {uid}-{oldest}. "
+            f"Version {uid}-{number} is no longer available; the oldest available is {uid}-{oldest}. "
             f"Pull the newest, {uid}-10."
         )
 
@@ -62,7 +62,7 @@ def test_what_is_outside_the_ring(start: Callable[..., Daemon], tmp_path: Path) 
     daemon = start(data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     version(api, f"{uid}-3").expect(200)
-    assert f"the oldest that is kept is {uid}-3." in version(api, f"{uid}-2").expect(410).json()["detail"]
+    assert f"the oldest available is {uid}-3." in version(api, f"{uid}-2").expect(410).json()["detail"]
     api.push("m", {"w": [-1]})
     version(api, f"{uid}-3").expect(200)
 

@@ -55,7 +55,7 @@ struct BroughtValues {
             guard let place = plan.layout.groupIndex(of: entry.key) else {
                 throw .invalid(
                     scope.pointer, .keyError,
-                    "There is no group `\(entry.key)`; \(NearestNames.hint(entry.key, among: plan.layout.groups.lazy.map(\.name)))"
+                    "Unknown group `\(entry.key)`; \(NearestNames.hint(entry.key, among: plan.layout.groups.lazy.map(\.name)))"
                 )
             }
             guard case .object(let members) = entry.value else {

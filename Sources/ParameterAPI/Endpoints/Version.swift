@@ -34,7 +34,7 @@ extension Problem {
     /// The problem for a version that the model had.
     init(noLongerKept version: Cursor, oldest: Cursor, newest: Cursor) {
         self.init(
-            .gone, "Version \(version) is no longer kept; the oldest that is kept is \(oldest).",
+            .gone, "Version \(version) is no longer available; the oldest available is \(oldest).",
             hint: "Pull the newest, \(newest).")
     }
 

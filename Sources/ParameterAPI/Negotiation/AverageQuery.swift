@@ -27,11 +27,11 @@ extension Problem {
                 hint: "PATCH the model with {\"averages\":{\"\(kind.name)\":{}}}, and it starts with the next update.")
         } else if known.isEmpty {
             self.init(
-                .invalidQuery, "There is no average `\(shown)`, and the model keeps none.",
+                .invalidQuery, "Unknown average `\(shown)`: the model keeps no averages.",
                 hint: "PATCH the model with {\"averages\":{\"ema\":{\"decay\":0.999}}}, or leave `average` out.")
         } else {
             self.init(
-                .invalidQuery, "The model keeps no average `\(shown)`; \(NearestNames.hint(name, among: known))")
+                .invalidQuery, "Unknown average `\(shown)`; \(NearestNames.hint(name, among: known))")
         }
     }
 }

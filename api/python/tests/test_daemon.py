@@ -45,7 +45,7 @@ def test_hyperparameters_of_a_push(model: Model) -> None:
     snapshot = model.push_pull({"w": [1, 0]}, hyperparameters={"groups": {"default": {"lr": 0}}})
     assert snapshot["w"][0] == model.latest()["w"][0]
     names = {"groups": {f"{i:0128}": {"lr": 0.5} for i in range(1000)}}
-    with pytest.raises(Invalid, match="There is no group"):
+    with pytest.raises(Invalid, match="Unknown group"):
         model.push({"w": [1, 0]}, hyperparameters=names)
 
 
