@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 from . import definitions, tensors
 from .connections import Answer
-from .errors import Problem, may_have_been_applied
+from .errors import Conflict, Problem, may_have_been_applied
 from .following import Following, figures
 from .membership import Membership
 from .rates import Rates
 from .resource import SAFETENSORS, Query
 from .results import Receipt, Snapshot, snapshot
+from .rounds import Rounds
 from .saving import Saving
 from .selection import Selection
 from .tensors import Gradient
@@ -26,7 +27,7 @@ from .worker import Worker
 _MOST_KEPT = 4
 
 
-class Model(Rates, Saving, Membership, Following):
+class Model(Rates, Saving, Membership, Rounds, Following):
     """A named model: `create`, then `pull`, `push` and `push_pull` in a loop; `lr`, `weight_decay`, `groups` to query.
 
     A push has a key, (worker, epoch, seq), chosen by this object. A push whose answer was lost is sent again with the
@@ -118,6 +119,7 @@ class Model(Rates, Saving, Membership, Following):
         group: str | None = None,
         dtype: Any = None,
         average: str | None = None,
+        worker: bool = False,
     ) -> Snapshot | None:
         """One consistent version of the parameters, in arrays that the caller owns.
 
@@ -126,19 +128,20 @@ class Model(Rates, Saving, Membership, Following):
         Raises CursorUnknown if `since` belongs to an earlier model of this name. Without the two, an unchanged model
         costs one small answer. `names` are globs; `dtype` is the type of transfer: float16 arrives as such, bfloat16
         as float32. `average`, "ema" or "swa", pulls an average that the model keeps instead of the parameters; raises
-        Conflict before its first update.
+        Conflict before its first update. `worker` tells the server which worker pulls: in mode `ssp`, one that is too
+        far ahead of the slowest waits for it up to `wait` seconds, then this raises Conflict.
         """
         selection = Selection(names, group, dtype, average)
         conditions = [("since", _since(since)), ("min_step", min_step)]
         conditions = [(name, value) for name, value in conditions if value is not None]
+        if worker:
+            conditions.append(("worker", self.worker))
         if wait and not conditions:
-            raise ValueError("wait needs a condition: pass since=snapshot or min_step=STEP")
+            raise ValueError("wait needs a condition: pass since=snapshot, min_step=STEP or worker=True")
         kept = None if conditions else self._kept.get(selection.key)
         headers = {"If-None-Match": kept.headers["etag"].removeprefix("W/")} if kept else {}
         target = self._target("/parameters.safetensors", [*selection.query, *conditions])
-        answer = (
-            self._transport.wait(target, headers, wait) if wait else self._transport.send("GET", target, None, headers)
-        )
+        answer = self._wait(target, headers, wait) if wait else self._transport.send("GET", target, None, headers)
         if answer.status in (202, 304):
             return snapshot(_copy(kept)) if kept else None
         pulled = snapshot(answer)
@@ -194,6 +197,17 @@ class Model(Rates, Saving, Membership, Following):
         """Sends gradients and returns the parameters after the step, in one round trip."""
         pull, accept = [("pull", 1)], {"Accept": SAFETENSORS}
         return snapshot(self._push(gradients, based_on, loss, metrics, hyperparameters, pull, accept))
+
+    def _wait(self, target: str, headers: Mapping[str, str], seconds: float) -> Answer:
+        """The answer of a pull that waits; the server refuses at the end of each part if others are still too slow."""
+        until, left = time.monotonic() + seconds, seconds
+        while True:
+            try:
+                return self._transport.wait(target, headers, left)
+            except Conflict as refusal:
+                left = until - time.monotonic()
+                if refusal.slug != "too-far-ahead" or left <= 0:
+                    raise
 
     def _keep(self, key: str, answer: Answer) -> None:
         """Keeps a copy of the answer, because the arrays that are views of it belong to the caller."""

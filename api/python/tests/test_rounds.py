@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from paramd import Client, Model, Receipt, RoundDropped
+from answers import refusal
+from paramd import Client, Conflict, Model, Receipt, RoundDropped
 from support.daemon import Daemon
 
 
@@ -39,3 +41,47 @@ def test_a_round_that_is_given_up(daemon: Daemon, model: Model) -> None:
     with pytest.raises(RoundDropped, match="too few pushes"):
         second.push({"w": [1, 1]}, wait=60)
     np.testing.assert_array_equal(first.latest()["w"], [0, 0])
+
+
+def test_a_round_that_is_closed_by_hand(client: Client, model: Model) -> None:
+    """In mode `manual` pushes are held until `step`, which is refused while there are none."""
+    manual = client.model(f"{model.name}.manual")
+    manual.create({"w": [0, 0]}, "sgd", learning_rate=1, consistency={"mode": "manual", "reduce": "sum"})
+    with pytest.raises(Conflict, match="no push"):
+        manual.step()
+    assert [manual.push({"w": [each, 0]}).held for each in (1, 2, 3)] == [True] * 3
+    assert (manual.round()["mode"], manual.round()["received"]) == ("manual", 3)
+    receipt = manual.step()
+    assert (receipt.step, receipt.round["received"], manual.round()["received"]) == (1, 3, 0)
+    np.testing.assert_array_equal(manual.latest()["w"], [-6, 0])
+    assert model.round() == {"mode": "async"}
+
+
+def test_a_fast_worker_waits_for_a_slow_one(client: Client, model: Model) -> None:
+    """In mode `ssp` with slack 1 the third push of one worker needs the first of the other."""
+    fast, slow = (client.model(f"{model.name}.ssp", worker=worker) for worker in ("fast", "slow"))
+    fast.create({"w": [0, 0]}, "sgd", learning_rate=1, consistency={"mode": "ssp", "workers": 2, "slack": 1})
+    for _ in range(2):
+        assert fast.pull(worker=True) is not None
+        fast.push({"w": [1, 0]})
+    with pytest.raises(Conflict, match="ahead"):
+        fast.pull(worker=True)
+    with pytest.raises(Conflict, match="ahead"):
+        fast.pull(worker=True, wait=0.05)
+    assert fast.latest().step == 2
+    assert fast.round() == {"mode": "ssp", "clocks": {"fast": 2}}
+    pulled = []
+    thread = threading.Thread(target=lambda: pulled.append(fast.pull(worker=True, wait=60)))
+    thread.start()
+    slow.push({"w": [0, 1]})
+    thread.join(timeout=60)
+    assert pulled[0].step == 3
+
+
+def test_a_long_wait_for_a_slow_worker(scripted: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait of several requests goes on after the refusal that ends one of them."""
+    monkeypatch.setattr("paramd.transport.LONGEST_PART", 0.01)
+    server = scripted(*[refusal(409, "too-far-ahead")] * 2, refusal(409, "diverged"))
+    with pytest.raises(Conflict, match="diverged"):
+        Client(server.url).model("m", worker="w1").pull(worker=True, wait=60)
+    assert len(server.requests) == 3 and all(b"worker=w1&wait=10ms" in request for request in server.requests)

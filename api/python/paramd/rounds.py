@@ -1,0 +1,26 @@
+"""Rounds: the updates that several pushes make together, in modes `sync` and `manual`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .resource import Resource
+from .results import Receipt
+
+
+class Rounds(Resource):
+    """The open round of a model."""
+
+    def round(self) -> dict[str, Any]:
+        """What the open round holds and waits for: `mode`, `step`, `received`, `needed`, `pushes` and so on.
+
+        In mode `ssp`, `mode` and `clocks`: the number of pushes by worker. In mode `async`, only `mode`.
+        """
+        return self._get("/round").json()
+
+    def step(self) -> Receipt:
+        """Closes the open round: the gradients that it holds become one update. In mode `manual` nothing else does.
+
+        Raises Conflict if the round holds no gradient, or if the model has no rounds.
+        """
+        return Receipt(self._change("POST", "/step").json())
