@@ -210,7 +210,7 @@ public struct Catalogue: Sendable {
         let candidates = isFunction ? functions : schedules + functions
         guard let type = candidates.first(where: { $0.name.foldedSchedule == name.foldedSchedule }) else {
             throw .invalid(
-                "\(pointer)/schedule", .valueError, "There is no schedule `\(name)`; \(scheduleHint(name))",
+                "\(pointer)/schedule", .valueError, "Unknown schedule `\(name)`; \(scheduleHint(name))",
                 expected: scheduleNames.joined(separator: ", "), got: name)
         }
         let settings = SettingReader(setting, pointer: pointer, owner: type.name, known: ["schedule"])

@@ -45,7 +45,7 @@ extension ModelOptimizer {
     ///
     /// - Parameters:
     ///   - gradients: the gradients of the update.
-    ///   - hyperparameters: what the update brings; nil if nothing.
+    ///   - hyperparameters: those of this update alone; nil if there are none.
     ///   - current: the parameters.
     ///   - showingStages: whether to keep the gradients after each stage.
     /// - Throws: the errors of `update`.

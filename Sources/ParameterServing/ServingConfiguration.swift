@@ -23,7 +23,7 @@ public struct ServingConfiguration: Sendable {
     public static let historyRates = 1 << 17
     /// The most workers whose rate of pushes is recorded.
     public static let historyWorkers = 64
-    /// The most names of reported figures.
+    /// The most names of reported metrics.
     public static let historyMetrics = 64
     /// The shortest time between two deliveries of a stream of events: updates in between are joined.
     public static let eventInterval = Duration.milliseconds(20)
@@ -53,11 +53,11 @@ public struct ServingConfiguration: Sendable {
     public var timers = Timers.process
     /// Models of the directory that are not served.
     public var withoutModels: Set<Name> = []
-    /// Events other than updates that are kept of a model, and of all models together, for readers that come back.
+    /// Events other than updates that are kept of a model, and of all models together, for readers that reconnect.
     public var keptEvents = 1024
     /// The most streams of events at a time.
     public var mostEventStreams = 1000
-    /// The time between two signs of life in a stream of events.
+    /// The time between two heartbeats of an event stream.
     public var eventHeartbeat = Duration.seconds(15)
     /// The number of threads that run models.
     public var threads: Int

@@ -10,7 +10,7 @@ import Optimizers
 public enum ServingError: Error, Sendable, Equatable {
     /// The definition, the gradients or the values are invalid; all complaints together.
     case invalid([Complaint])
-    /// There is no model of that name; `nearest` are similar names.
+    /// No model has that name; `nearest` are similar names.
     case unknownModel(String, nearest: [String])
     /// A model of that name is in the directory but cannot be served.
     case modelUnavailable(UnavailableModel)
@@ -45,9 +45,9 @@ public enum ServingError: Error, Sendable, Equatable {
     case roundClosed(basedOn: Int, step: Int)
     /// The worker has already pushed in the open round, which makes `step`.
     case alreadyInRound(worker: Name, step: Int)
-    /// The push brings other hyperparameters than those in the open round.
+    /// The hyperparameters of the push differ from those of the open round.
     case otherHyperparameters(Hyperparameters?, ofRound: Hyperparameters?)
-    /// The round of the push was given up.
+    /// The round of the push was dropped.
     case roundDropped(DropReason)
     /// There is no round to close.
     case roundEmpty
@@ -63,7 +63,7 @@ public enum ServingError: Error, Sendable, Equatable {
     case tooFarAhead(worker: Name, clock: Int, slowest: Int, wanted: Int)
     /// The cursor belongs to an earlier model of the name, or to a version that the model has not reached.
     case cursorUnknown(cursor: String, newest: String)
-    /// The events after a place are no longer kept; the oldest place to continue from.
+    /// The events after a place are no longer available; the oldest place to continue from.
     case eventsTooOld(id: String, oldest: String)
     /// The id of an event is of an earlier model of the name, or of an event that has not happened.
     case eventUnknown(id: String, newest: String)

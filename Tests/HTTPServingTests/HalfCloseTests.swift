@@ -53,7 +53,7 @@ struct HalfCloseTests {
     }
 
     @Test(
-        "a head or a body that can never be complete is let go of", arguments: ["GET / HTTP/1.1\r\nHost: lo", "GE", ""])
+        "a head or a body that can never be complete is dropped", arguments: ["GET / HTTP/1.1\r\nHost: lo", "GE", ""])
     func incomplete(head: String) throws {
         let server = try TestServer {
             $0.headDeadline = .seconds(1_000)

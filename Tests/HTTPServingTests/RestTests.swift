@@ -23,7 +23,7 @@ struct RestTests {
         return client.answer()
     }
 
-    @Test("a body goes on after its rests, and the connection is kept")
+    @Test("a body continues after its rests, and the connection stays open")
     func goesOn() throws {
         let server = try TestServer()
         let client = server.client()

@@ -46,7 +46,7 @@ struct DamageTests {
         #expect(throws: JournalError.self) { try SmallJournal.recover(small.disk) }
     }
 
-    @Test("each flipped bit of a closed journal is refused, or lies behind the last record and is reported")
+    @Test("each flipped bit of a closed journal is refused, or is after the last record and is reported")
     func flipAnyBit() throws {
         let small = try SmallJournal(sizes: [0, 100, 1, 700, 33, 1500, 2000, 8, 5])
         let last = small.path(2)

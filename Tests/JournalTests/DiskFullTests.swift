@@ -96,7 +96,7 @@ struct DiskFullTests {
     }
 
     @Test(
-        "on a tmpfs of 1 MiB, appends fail when it is full and go on when a file is removed",
+        "on a tmpfs of 1 MiB, appends fail when it is full and work again when a file is removed",
         .enabled(if: getuid() == 0, "needs the right to mount"))
     func tmpfs() throws {
         let place = try TemporaryDirectory()

@@ -50,7 +50,7 @@ struct PositionMarkTests {
         #expect(lost > 20, "the cuts have to take acknowledged records, or nothing is tested")
     }
 
-    @Test("a journal that was closed in good order rules nothing out, nor does one that waits for each sync")
+    @Test("a journal that was closed cleanly rules nothing out, nor does one that waits for each sync")
     func nothingIsLeftOut() throws {
         let disk = SimulatedDisk()
         let journal = try Self.open(disk)

@@ -100,7 +100,7 @@ struct ReadingTests {
         log.close()
     }
 
-    @Test("positions that a snapshot covers are not given again, though the journal lost their records")
+    @Test("positions that a snapshot covers are not reused, though the journal lost their records")
     func resume() throws {
         let small = try SmallJournal(sizes: [100, 100], sealed: false)
         let open = { (resume: UInt64, replay: (StoredRecord) throws -> Void) throws(JournalError) -> Journal in

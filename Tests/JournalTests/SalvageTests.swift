@@ -14,7 +14,7 @@ struct SalvageTests {
         small.disk.put(small.path(segment), bytes)
     }
 
-    @Test("verify names each damaged file and goes on")
+    @Test("verify names each damaged file and continues")
     func verifyAll() throws {
         let small = try SmallJournal(sizes: [3000, 3000, 3000, 3000])
         try damage(small, 1, at: 500)

@@ -270,7 +270,7 @@ struct SnapshotTests {
         #expect(Set(disk.paths) == ["/s/salvaged-\(name)", "/s/salvaged-\(name)-2"])
     }
 
-    @Test("a file whose number leaves none to go on from is not the store's")
+    @Test("a file whose number has no successor is not the store's")
     func lastNumber() throws {
         let place = try TemporaryDirectory()
         let disk = POSIXFileSystem()

@@ -1,4 +1,4 @@
-// What a push cannot bring, each with the place in the push, the exception and the words that help.
+// Hyperparameters that a push cannot set, each with its place in the push, the exception and the advice.
 
 import Names
 import Testing
@@ -40,12 +40,12 @@ struct BroughtRefusalTests {
         Case(#""optimizer":"torch.Adam""#, #"{"betas":[0.9]}"#, "/betas", .valueError, "two numbers"),
         Case(torchSGD, #"{"nesterov":true}"#, "/nesterov", .valueError, "needs a momentum above 0"),
         // What lasts longer than an update.
-        Case(adam, #"{"learning_rate":[0.1,0.2]}"#, "/learning_rate", .typeError, "A push brings numbers"),
-        Case(adam, #"{"weight_decay":[0.1]}"#, "/weight_decay", .typeError, "A push brings numbers"),
+        Case(adam, #"{"learning_rate":[0.1,0.2]}"#, "/learning_rate", .typeError, "of a push must be numbers"),
+        Case(adam, #"{"weight_decay":[0.1]}"#, "/weight_decay", .typeError, "of a push must be numbers"),
         Case(
             adam, #"{"learning_rate":{"schedule":"cosine_decay"}}"#, "/learning_rate", .typeError,
-            "belong into a PATCH"),
-        Case(adam, #"{"beta1":null}"#, "/beta1", .typeError, "A push brings numbers"),
+            "use PATCH for arrays"),
+        Case(adam, #"{"beta1":null}"#, "/beta1", .typeError, "of a push must be numbers"),
         // Names.
         Case(adam, #"{"beta3":0.9}"#, "/beta3", .keyError, "did you mean `beta1` or `beta2`"),
         Case(adam, #"{"betas":[0.9,0.98]}"#, "/betas", .keyError, #"Write `"beta1":0.9,"beta2":0.98`"#),
@@ -55,9 +55,9 @@ struct BroughtRefusalTests {
         Case(adam, #"{"loss_scale":2}"#, "/loss_scale", .keyError, "part of the definition"),
         Case(adam, #"{"type":"SGD"}"#, "/type", .keyError, "part of the definition"),
         // Slots.
-        Case(adam, #"{"use_amsgrad":true}"#, "", .valueError, "the slot `vhat`"),
-        Case(torchSGD, #"{"momentum":0.9}"#, "", .valueError, "the slot `momentum_buffer`"),
-        Case(#""optimizer":"adagrad""#, #"{"accum":0.5}"#, "", .valueError, "start it with other values"),
+        Case(adam, #"{"use_amsgrad":true}"#, "", .valueError, "a new slot `vhat`"),
+        Case(torchSGD, #"{"momentum":0.9}"#, "", .valueError, "a new slot `momentum_buffer`"),
+        Case(#""optimizer":"adagrad""#, #"{"accum":0.5}"#, "", .valueError, "or other initial values"),
         Case(adam, #"{"use_offload":true}"#, "", .valueError, "centralized"),
         // Rules with a rate of their own.
         Case(
@@ -74,10 +74,10 @@ struct BroughtRefusalTests {
             #"Write `"lr":0.1`"#),
         Case(
             adam + grouped, #"{"groups":{"conv":{"lr":[0.1]}}}"#, "/groups/conv/lr", .typeError,
-            "A push brings numbers"),
+            "of a push must be numbers"),
         Case(
             adam + grouped, #"{"groups":{"conv":{"beta1":0.8}}}"#, "/groups/conv/beta1", .keyError,
-            "bring it for the model"),
+            "set it for the model"),
         Case(
             adam + grouped, #"{"groups":{"conv":{"wieght_decay":0.8}}}"#, "/groups/conv/wieght_decay", .keyError,
             "did you mean `weight_decay`"),
@@ -94,7 +94,7 @@ struct BroughtRefusalTests {
         Case(
             adam + ownRates, #"{"learning_rate":1}"#, "/learning_rate", .valueError,
             #"{"groups":{"conv":{"lr":...}}}"#),
-        Case(adam + ownRates, #"{"weight_decay":1}"#, "/weight_decay", .valueError, "would change nothing"),
+        Case(adam + ownRates, #"{"weight_decay":1}"#, "/weight_decay", .valueError, "would have no effect"),
     ]
 
     @Test("say what to write", arguments: cases)

@@ -1,4 +1,4 @@
-// Hyperparameters that a push brings: for its update they mean what a PATCH means, and afterwards nothing is left.
+// Hyperparameters of a push: in its update they have the same effect as a PATCH, and later updates do not see them.
 
 import MyMomentum
 import Names
@@ -53,7 +53,7 @@ struct BroughtTests {
             #expect(try patched.push(patched.noise(step: step)) == report, "step \(step)")
             #expect(brought.bits == patched.bits, "step \(step)")
         }
-        // Without, both go on as defined.
+        // Without, both continue as defined.
         patched.optimizer = try patched.optimizer.reconfigured(with: original)
         patched.optimizer.isStaged = isStaged
         try patched.push(patched.noise(step: 9))
@@ -169,7 +169,7 @@ struct BroughtTests {
         #expect(model["a"] == [-1 - 1.5] && model["b"] == [-1 - 0.5 * 3])
     }
 
-    @Test("groups with their own optimizer take its arguments; those that share one bring the same")
+    @Test("groups with their own optimizer take its arguments; those that share one need the same values")
     func ownOptimizers() throws {
         let momentum = #""optimizer":{"type":"Momentum","momentum":0.5}"#
         let body =

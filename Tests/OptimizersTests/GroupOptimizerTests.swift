@@ -139,18 +139,18 @@ struct GroupOptimizerTests {
 
     /// The mistake, and the place that the answer names.
     static let refusals: [(model: String, group: String, pointer: String, words: String)] = [
-        ("Adam", #""optimizer":"Adamm""#, "/groups/1/optimizer", "no optimizer `Adamm`"),
+        ("Adam", #""optimizer":"Adamm""#, "/groups/1/optimizer", "Unknown optimizer `Adamm`"),
         ("Adam", #""optimizer":7"#, "/groups/1/optimizer", "name or an object"),
         ("Adam", #""optimizer":null"#, "/groups/1/optimizer", "name or an object"),
         ("Adam", #""optimizer":{"momentum":0.9}"#, "/groups/1/optimizer/type", "needs `type`"),
         ("Adam", #""optimizer":"torch.AdamW""#, "/groups/1/optimizer", "one framework"),
         ("torch.Adam", #""optimizer":"mindspore.SGD""#, "/groups/1/optimizer", "one framework"),
-        ("torch.Adam", #""optimizer":"Lamb""#, "/groups/1/optimizer", "no optimizer `Lamb` in torch"),
+        ("torch.Adam", #""optimizer":"Lamb""#, "/groups/1/optimizer", "Unknown optimizer `Lamb` in torch"),
         ("Adam", #""optimizer":{"type":"LARS","optimizer":"SGD"}"#, "/groups/1/optimizer", "LARS updates a whole"),
         ("Adam", #""optimizer":"lars""#, "/groups/1/optimizer", "LARS updates a whole"),
         ("Adam", #""optimizer":{"type":"LARS","optimizer":"SDG"}"#, "/groups/1/optimizer", "LARS updates a whole"),
         ("Adam", #""optimizer":"AdaFactor""#, "/groups/1/optimizer", "AdaFactor updates a whole"),
-        ("Adam", #""optimizer":"AdamW""#, "/groups/1/optimizer", "no optimizer `AdamW` in mindspore; did you mean"),
+        ("Adam", #""optimizer":"AdamW""#, "/groups/1/optimizer", "Unknown optimizer `AdamW` in mindspore; did you mean"),
         ("AdaFactor", #""optimizer":"lars""#, "/groups/1/optimizer", "AdaFactor updates a whole"),
         ("AdaFactor", #""optimizer":"SGD""#, "/groups/1/optimizer", "AdaFactor updates a whole"),
         (#"{"type":"LARS","optimizer":"SGD"}"#, #""optimizer":"SGD","lr":1"#, "/groups/1/optimizer", "LARS updates"),

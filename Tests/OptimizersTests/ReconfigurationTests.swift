@@ -133,7 +133,7 @@ struct TorchTests {
     }
 
     @Test(
-        "take options of speed and refuse strangers, in groups too",
+        "accept options of speed and refuse unknown names, in groups too",
         arguments: [
             (
                 #"{"type":"Adam","framework":"torch","foreach":true,"fused":false}"#,

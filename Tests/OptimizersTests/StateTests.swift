@@ -31,7 +31,7 @@ struct StateTests {
     }
 
     @Test("of another optimizer is refused and changes nothing")
-    func strangers() throws {
+    func unknownNames() throws {
         let momentum = try EveryRule.model(#"{"type":"Momentum","momentum":0.9}"#)
         let adam = try EveryRule.model(#"{"type":"Adam"}"#)
         try adam.push(adam.noise(step: 0))

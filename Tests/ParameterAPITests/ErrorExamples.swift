@@ -103,7 +103,7 @@ struct ErrorExamples {
         .journalBehind: .journalBehind(limit: 268_435_456), .tooManyWaiting: .tooManyWaiting(limit: 16_000),
         .modelUnavailable: .modelUnavailable(
             UnavailableModel(
-                name: "demo", uid: ModelUID(number: 1), reason: .refused("There is no optimizer `MyMomentum`."))),
+                name: "demo", uid: ModelUID(number: 1), reason: .refused("Unknown optimizer `MyMomentum`."))),
         .storageFailed: .storageFailed(
             reason: "\(JournalError.failed(file: "segment-000000000001.journal", call: "fsync", code: 5))"),
         .outcomeUnknown: .outcomeUnknown(

@@ -8,7 +8,7 @@ import Threading
 @testable import ParameterAPI
 @testable import ParameterServing
 
-@Suite("Streams of events")
+@Suite("Event streams")
 struct EventStreamTests {
     /// A feed, and a stream of it that the test reads by hand.
     private final class Bench: Sendable {
@@ -101,7 +101,7 @@ struct EventStreamTests {
         #expect(bench.read() == Self.update(10, 9))
     }
 
-    @Test("a sign of life comes in time, whether there are events or not")
+    @Test("a heartbeat is sent in time, with or without events")
     func heartbeat() throws {
         let bench = try Bench([.patch])
         _ = bench.read()
@@ -124,7 +124,7 @@ struct EventStreamTests {
         #expect(bench.read() == Self.update(2, 1))
     }
 
-    @Test("a reader that is too slow is told what it has missed, and goes on")
+    @Test("a reader that is too slow gets a gap event, and continues")
     func gap() throws {
         let bench = try Bench()
         _ = bench.read()

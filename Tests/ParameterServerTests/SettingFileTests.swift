@@ -107,7 +107,7 @@ struct SettingFileTests {
     }
 
     @Test(
-        "variables of others are passed over",
+        "variables of others are ignored",
         arguments: [
             "PARAMD_BIN", "PARAMD_SEEDS", "PARAMD_SERVICE_HOST", "PARAMD_PORT", "PARAMD_PORT_8470_TCP_ADDR",
             "MY_PARAMD_X",

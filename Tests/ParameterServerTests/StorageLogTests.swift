@@ -29,7 +29,7 @@ struct StorageLogTests {
     }
 
     @Test(
-        "a failure that goes on is one error and one recovery, and may come again",
+        "a lasting failure is one error and one recovery, and can happen again",
         arguments: [
             "snapshot of m", "removing snapshots",
         ])

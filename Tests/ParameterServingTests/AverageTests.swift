@@ -201,7 +201,7 @@ extension AverageTests {
         }
     }
 
-    @Test("pushes whose averages readers hold are refused before they are logged, and go on once memory is free")
+    @Test("pushes whose averages readers hold are refused before they are logged, and accepted once memory is free")
     func pinned() throws {
         let values: [(Name, [Float])] = [("w", [Float](repeating: 1, count: 1000))]
         try Place.memory.withRegistry(memoryLimit: 60_000) { registry in

@@ -28,7 +28,7 @@ struct BarrierTests {
         BarrierFacts(barrier: "b", generation: generation, count: count, arrived: count)
     }
 
-    @Test("the last arrival releases all, and the next passing begins")
+    @Test("the last arrival releases all, and the next generation begins")
     mutating func released() throws {
         #expect(try board.arrive(Self.arrival("a"), request: 1, at: 0) == .init())
         #expect(try board.arrive(Self.arrival("b"), request: 2, at: 0) == .init())
@@ -80,7 +80,7 @@ struct BarrierTests {
         #expect(try board.arrive(Self.arrival("a", of: 2), request: nil, at: 0).passed == nil)
         #expect(try board.arrive(Self.arrival("b", of: 2), request: 1, at: 0).passed == Self.over(1, count: 2))
         #expect(try board.arrive(Self.arrival("a", of: 2), request: 2, at: 0).passed == Self.over(1, count: 2))
-        #expect(try board.arrive(Self.arrival("a", of: 2), request: 3, at: 0).passed == nil, "the next passing")
+        #expect(try board.arrive(Self.arrival("a", of: 2), request: 3, at: 0).passed == nil, "the next generation")
     }
 
     @Test("with its generation a worker gets a lost answer again, as often as it asks")
@@ -148,7 +148,7 @@ struct BarrierTests {
         #expect(board.entries == 4 && board.facts(of: "one").workers == ["a"])
     }
 
-    @Test("ten thousand arrivals in any order: every request of a passing is answered exactly once")
+    @Test("ten thousand arrivals in any order: every request of a generation is answered exactly once")
     func anyOrder() throws {
         var (board, answered, open) = (BarrierBoard(Self.configuration(entries: 1000)), 0, 0)
         var waiting: Set<Int> = []
@@ -198,7 +198,7 @@ struct BarrierTests {
             #expect(answers.all.last == .success(facts) && facts == Self.over(1, count: 2))
             // The deadline of a request that was answered at the same moment tells the same.
             #expect(model.barriers.giveUp(wait, at: Tick(time: 0)) == .success(facts))
-            guard case .waits = try arrive("b") else { return #expect(Bool(false), "the next passing") }
+            guard case .waits = try arrive("b") else { return #expect(Bool(false), "the next generation") }
             model.end(.stopping)
             _ = try? model.perform(command: .note(.deleted))
             #expect(answers.all.last == .failure(.stopping))

@@ -9,7 +9,7 @@ import Threading
 @testable import Journal
 @testable import ParameterServing
 
-@Suite("Hyperparameters that pushes bring")
+@Suite("Hyperparameters of a push")
 struct BroughtHyperparametersTests {
     static let brought = Hyperparameters(["learning_rate": 0.25, "momentum": 0.125])
 

@@ -96,7 +96,7 @@ struct DeletedMemoryTests {
         #expect(registry.budget.reserved > 0)
         for name in ["m", "n", "broken"] { try registry.delete(name) }
         registry.waitForKeeper()
-        // The events of all models stay, for readers that come back.
+        // The events of all models stay, for readers that reconnect.
         let events = registry.events.keptBytes
         #expect(events < 1 << 20)
         for _ in 0..<60_000 where registry.budget.reserved != events { usleep(1000) }

@@ -45,7 +45,7 @@ struct DivergenceTests {
         }
     }
 
-    @Test("a refused push is refused again by a restart, which goes on with the same slots")
+    @Test("a refused push is refused again by a restart, which continues with the same slots")
     func restart() throws {
         let directory = try TemporaryDirectory()
         var registry = try directory.open()

@@ -1,4 +1,4 @@
-// Epochs: one counter for all workers of a model, so that a forgotten worker's epoch is never given again; and the logs
+// Epochs: one counter for all workers of a model, so that a forgotten worker's epoch is never reused; and the logs
 // of earlier releases, which counted for each worker, replay as they were.
 
 import Names
@@ -62,7 +62,7 @@ struct EpochTests {
         #expect(throws: ServingError.receiptForgotten(worker: "a", seq: 5, oldest: 6)) { try ledger.find(seq(5)) }
     }
 
-    @Test("a log in which a forgotten worker went on with its epoch replays; from now on that is refused")
+    @Test("a log in which a forgotten worker continued with its epoch replays; now that is refused")
     func wentOn() throws {
         var ledger = WorkerLedger(window: 4)
         #expect(old("a", in: &ledger) == 1)
@@ -94,7 +94,7 @@ struct EpochTests {
         #expect(next.ledger.register("d") == 5)
     }
 
-    @Test("epochs that lost records may have given are not given again")
+    @Test("epochs that lost records may have given are not reused")
     func salvage() throws {
         var state = try Sample.model()
         _ = state.apply(.register(worker: "a"), at: 4)

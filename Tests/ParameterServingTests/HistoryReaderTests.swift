@@ -24,7 +24,7 @@ struct HistoryReaderTests {
         }
         #expect(try history.image(of: "m", atStep: nil)?.digest == digests.last)
         #expect(try history.image(of: "m", atStep: 41) == nil)
-        #expect(try history.image(of: "nobody", atStep: nil) == nil)
+        #expect(try history.image(of: "unknown", atStep: nil) == nil)
     }
 
     @Test("after segments have gone, a step is either right or not covered, and those since the snapshot are there")
@@ -44,7 +44,7 @@ struct HistoryReaderTests {
         #expect(covered == Array(covered.first.map { stride(from: $0, through: 400, by: 20) }.map(Array.init) ?? []))
     }
 
-    @Test("live, a rollback gives the step's values; the version goes on and retries are still known")
+    @Test("live, a rollback gives the step's values; the version continues and retries are still known")
     func rollback() throws {
         let directory = try TemporaryDirectory()
         var registry = try directory.open()

@@ -68,7 +68,7 @@ struct KeeperStateTests {
                     return (model.uid, (position: position, oldest: snapshots[model.uid] ?? position))
                 }
                 state.cover(Dictionary(uniqueKeysWithValues: covered), mark: mark)
-            case .stop: Issue.record("nobody asked for that")
+            case .stop: Issue.record("no request asked for that")
             }
         }
         #expect(waits > 0 && writes > 0)

@@ -200,7 +200,7 @@ struct KeptMemoryTests {
         }
     }
 
-    @Test("a worker that there is no room for is refused before the log, and pushes go on when there is room again")
+    @Test("a worker that there is no room for is refused before the log, and accepted when there is room again")
     func refused() throws {
         let directory = try TemporaryDirectory()
         let registry = try directory.open(memoryLimit: 1 << 20)

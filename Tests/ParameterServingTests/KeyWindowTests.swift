@@ -37,7 +37,7 @@ struct KeyWindowTests {
         #expect(try ledger.find(Self.key("w-2", time: 60)) == .deleted)
     }
 
-    @Test("what all answers take is bounded, and whoever takes more than a share pays")
+    @Test("what all answers take is bounded, and a model with more than a share pays")
     func bytes() throws {
         var ledger = Self.ledger(most: 1 << 20)
         let receipt = Receipt(

@@ -12,7 +12,7 @@ struct KeysInFlightTests {
     enum Work: CaseIterable, Sendable {
         case save, delete, restore, rollback
 
-        /// Sends the request about a checkpoint or a step; the future gets nil if there is no such checkpoint or step.
+        /// Sends the request about a checkpoint or a step; the future gets nil if that checkpoint or step does not exist.
         func send(
             to model: Model, of registry: ModelRegistry, about number: Int, _ key: RequestKey
         ) -> Future<Result<Told?, ServingError>> {

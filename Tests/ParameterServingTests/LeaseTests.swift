@@ -1,4 +1,4 @@
-// Leases: which sign of life renews one, who is right when the end of a lease and a sign of life cross, and what is left
+// Leases: what renews one, what happens when the end of a lease and a heartbeat cross, and what is left
 // of a worker afterwards. All times are given; no test sleeps.
 
 import Names

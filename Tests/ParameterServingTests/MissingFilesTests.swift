@@ -67,7 +67,8 @@ struct MissingFilesTests {
         }
     }
 
-    @Test("a start without them is refused; after a salvage it goes on beyond every version", arguments: Loss.allCases)
+    @Test(
+        "a start without them is refused; after a salvage it continues beyond every version", arguments: Loss.allCases)
     func loss(_ loss: Loss) throws {
         let (directory, versions, uids) = try filled()
         #expect(try directory.reading.gaps() == [])

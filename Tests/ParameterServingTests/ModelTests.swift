@@ -211,7 +211,7 @@ struct ModelTests {
                 try model.patch(["learning_rate": 0.125], ifVersion: [1])
             }
             #expect(throws: ServingError.self) { try model.patch(["learning_rate": -1]) }
-            #expect(throws: ServingError.self) { try model.patch(["lr": 1], group: "nobody") }
+            #expect(throws: ServingError.self) { try model.patch(["lr": 1], group: "unknown") }
             #expect(throws: ServingError.self) { try model.patch(["parameters": [:]]) }
             #expect(model.publication.current.version == 2)
         }

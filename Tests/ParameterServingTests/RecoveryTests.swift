@@ -181,7 +181,7 @@ struct RecoveryTests {
     }
 
     @Test(
-        "with every snapshot of a model damaged nothing starts: a model is never lost in silence",
+        "with every snapshot of a model damaged nothing starts: a model is never lost silently",
         arguments: [20, 4200])
     func allSnapshotsDamaged(offset: Int) throws {
         let (directory, _) = try Self.directoryWithSnapshots()
@@ -244,7 +244,7 @@ struct RecoveryTests {
         recovered.shutDown()
     }
 
-    @Test("deleted models stay away, replaced ones too, and uids go on")
+    @Test("deleted models stay away, replaced ones too, and uids continue")
     func deleteAndRecreate() throws {
         let directory = try TemporaryDirectory()
         var seen: Set<ModelUID> = []

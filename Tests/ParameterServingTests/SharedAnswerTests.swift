@@ -117,7 +117,7 @@ struct SharedAnswerTests {
         #expect(notes.all == ["a", "model", "b", "c", "a", "b", "a"])
     }
 
-    @Test("whoever has waited until an executor is idle finds that its threads hold nothing")
+    @Test("once an executor is idle, its threads hold nothing")
     func idle() {
         let executor = Executor(threads: 3)
         for _ in 0..<2000 {

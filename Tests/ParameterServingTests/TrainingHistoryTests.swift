@@ -149,7 +149,7 @@ struct TrainingHistoryTests {
         }
     }
 
-    @Test("each figure of a push is recorded at the step after it")
+    @Test("each value of a push is recorded at the step after it")
     func recorded() throws {
         let registry = ModelRegistry(configuration: ServingConfiguration(memoryLimit: 1 << 30), catalogue: .builtin)
         defer { registry.shutDown() }
@@ -167,7 +167,7 @@ struct TrainingHistoryTests {
         #expect(model.inspected(\.keptBytes) >= history.bytes && history.bytes > 2000)
     }
 
-    @Test("figures can be reported alone, for any step that the model has reached")
+    @Test("metrics can be reported alone, for any step that the model has reached")
     func reported() throws {
         let registry = ModelRegistry(configuration: ServingConfiguration(memoryLimit: 1 << 30), catalogue: .builtin)
         defer { registry.shutDown() }
@@ -206,7 +206,7 @@ struct TrainingHistoryTests {
         #expect(state.trainingHistory == before && state.eventCount == events)
     }
 
-    @Test("after a restore the figures of later steps are gone, and the next ones follow")
+    @Test("after a restore the values of later steps are gone, and the next ones follow")
     func restore() throws {
         let registry = ModelRegistry(configuration: ServingConfiguration(memoryLimit: 1 << 30), catalogue: .builtin)
         defer { registry.shutDown() }

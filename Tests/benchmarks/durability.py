@@ -68,7 +68,7 @@ class Server:
         return time.perf_counter() - start
 
     def end(self, kill: bool) -> None:
-        """Ends the daemon, in good order or not."""
+        """Ends the daemon, cleanly or not."""
         (self.process.kill if kill else self.process.terminate)()
         self.process.wait(60)
 

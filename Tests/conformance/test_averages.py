@@ -1,4 +1,4 @@
-"""Averages of the parameters: PyTorch's numbers, every way to pull them, and every way to bring them back."""
+"""Averages of the parameters: PyTorch's numbers, every way to pull them, and every way to restore them."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_unknown_names(api: Api, name: str, path: str) -> None:
     assert api.get(f"/v1/models/{name}").json()["step"] == 1
 
 
-def test_the_page_tells_and_patches_change(api: Api, name: str) -> None:
+def test_the_page_and_patches(api: Api, name: str) -> None:
     """The page has the numbers and counts; a patch adds, changes and removes."""
     page = api.create(name, COUNTING).json()
     assert page["averages"] == {
@@ -181,7 +181,7 @@ REFUSED: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("averages", "pointer", "words"), REFUSED)
-def test_what_cannot_be_is_named(api: Api, name: str, averages: Any, pointer: str, words: str) -> None:
+def test_invalid_averages(api: Api, name: str, averages: Any, pointer: str, words: str) -> None:
     """An invalid definition is 422 with its place, and creates nothing."""
     refused = api.create(name, COUNTING | {"averages": averages}, 422).json()
     assert refused["errors"][0]["pointer"] == pointer and words in refused["detail"]

@@ -38,7 +38,7 @@ def refused(api: Api, model: str, body: bytes, statuses: set[int], content_type:
 
 
 NOT_JSON = {
-    "cut short": '{"gradients":{"weight":[[1,1],[1,',
+    "truncated": '{"gradients":{"weight":[[1,1],[1,',
     "trailing comma": '{"gradients":{"bias":[1,1,]}}',
     "NaN": '{"gradients":{"bias":[NaN,1]}}',
     "Infinity": '{"gradients":{"bias":[1,-Infinity]}}',
@@ -176,7 +176,7 @@ NOT_A_DEFINITION: dict[str, tuple[Any, str | None]] = {
     "no parameters": ({"parameters": {}}, "ValueError"),
     "bad parameter name": ({"parameters": {"a#b": [1]}}, None),
     "parameter twice": ({"groups": [{"params": ["weight", "bias"]}, {"params": ["bias"]}]}, "RuntimeError"),
-    "stranger in a group": ({"groups": [{"params": ["weight", "bias", "gamma"]}]}, "ValueError"),
+    "unknown name in a group": ({"groups": [{"params": ["weight", "bias", "gamma"]}]}, "ValueError"),
     "empty group": ({"groups": [{"params": ["*"]}, {"params": []}]}, "ValueError"),
     "group without params": ({"groups": [{"lr": 0.1}]}, "KeyError"),
     "arrays of two lengths": ({"groups": [{"params": ["*"], "lr": [0.1, 0.2]}]}, "ValueError"),

@@ -1,4 +1,4 @@
-"""Workers and readers that ask for what cannot be: each is told what to change, and nobody else waits for them."""
+"""Workers and readers with impossible requests: each answer says what to change, and no other client waits."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ PUSHES = {
         " or register it again with PUT .../workers/w. Nothing was applied.",
     ),
     "an unknown worker with an epoch": (
-        {"worker": "nobody", "epoch": 1, "seq": 1}, 409, "fenced",
-        "Worker `nobody` is not registered, so it has no epoch 1. Register it with PUT .../workers/NAME and send the"
+        {"worker": "unknown", "epoch": 1, "seq": 1}, 409, "fenced",
+        "Worker `unknown` is not registered, so it has no epoch 1. Register it with PUT .../workers/NAME and send the"
         " epoch of that answer, or leave `epoch` out. Nothing was applied.",
     ),
     "a replay with another body": (
@@ -62,8 +62,8 @@ PUSHES = {
 #: Targets below the model's own, and the answer.
 READS = {
     "an unknown worker": (
-        "/workers/nobody", 404, "not-found",
-        "The model has no worker `nobody`; register it with PUT, or let it push.",
+        "/workers/unknown", 404, "not-found",
+        "The model has no worker `unknown`; register it with PUT, or let it push.",
     ),
     "a push without a number": (
         "/pushes/w/0", 404, "not-found", f"The number of a push must be from 1 to {MOST}, not `0`.",
@@ -114,9 +114,9 @@ def test_read(api: Api, model: str, case: str) -> None:
 
 def test_an_unknown_worker_may_push(api: Api, model: str) -> None:
     """Without an epoch no registration is needed, and the result of a push that never came is unknown, not an error."""
-    assert api.get(f"/v1/models/{model}/pushes/nobody/1").json()["outcome"] == "unknown"
-    assert api.push(model, {"w": [1, 1]}, worker="nobody", seq=1).json()["applied"] is True
-    assert api.get(f"/v1/models/{model}/pushes/nobody/1").json()["outcome"] == "applied"
+    assert api.get(f"/v1/models/{model}/pushes/unknown/1").json()["outcome"] == "unknown"
+    assert api.push(model, {"w": [1, 1]}, worker="unknown", seq=1).json()["applied"] is True
+    assert api.get(f"/v1/models/{model}/pushes/unknown/1").json()["outcome"] == "applied"
 
 
 def test_a_preference_is_shortened(api: Api, model: str) -> None:

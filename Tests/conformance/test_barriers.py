@@ -1,4 +1,4 @@
-"""Barriers: workers that wait for each other, and what each of them is told."""
+"""Barriers: workers that wait for each other, and the answer that each of them gets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def lone(start: Callable[..., Daemon]) -> Api:
 
 
 def test_all_are_released_by_the_last(lone: Api) -> None:
-    """Twice, because a barrier is open again at once."""
+    """Twice, because a barrier can be used again immediately."""
     for generation in (1, 2):
         meeting = Meeting(lone, "m")
         meeting.arrive("w1", 3)
@@ -74,7 +74,7 @@ def test_all_are_released_by_the_last(lone: Api) -> None:
 
 
 def test_a_wait_that_is_over(api: Api, demo: str) -> None:
-    """202 names who has arrived and how long that counts; the arrival is continued by the next request."""
+    """202 says who has arrived and how long that counts; the next request continues the arrival."""
     path = f"/v1/models/{demo}/barriers/b"
     told = api("POST", f"{path}?wait=50ms", {"worker": "w1", "count": 2}).expect(202).json()
     assert told == {
@@ -88,8 +88,8 @@ def test_a_wait_that_is_over(api: Api, demo: str) -> None:
     assert api("POST", path, {"worker": "w1", "count": 2}).expect(202).json()["generation"] == 2
 
 
-def test_a_lost_answer_is_asked_for_by_its_generation(api: Api, demo: str) -> None:
-    """As often as necessary; a later generation ends an earlier one."""
+def test_a_retry_names_its_generation(api: Api, demo: str) -> None:
+    """It gets the same answer any number of times; a later generation ends an earlier one."""
     meeting = Meeting(api, demo)
     meeting.at_once("w1", 2, 202, generation=1)
     meeting.at_once("w2", 2, 200, generation=1)
@@ -131,7 +131,7 @@ def test_mistakes(api: Api, demo: str, body: Any, pointer: str) -> None:
 
 
 def test_other_mistakes(api: Api, demo: str) -> None:
-    """A wait beyond the limit, a name that is none, an epoch that has ended, a model that is not there."""
+    """A wait beyond the limit, an invalid name, an unknown epoch, an unknown model."""
     body = {"worker": "w1", "count": 2}
     assert "at most 300s" in api("POST", f"/v1/models/{demo}/barriers/b?wait=301s", body).expect(422).json()["detail"]
     api("POST", f"/v1/models/{demo}/barriers/a%20b", body).expect(422)
@@ -144,7 +144,7 @@ def test_other_mistakes(api: Api, demo: str) -> None:
 
 
 def test_a_worker_that_leaves(lone: Api) -> None:
-    """Its waiting request is 409, and the others go on waiting for one more; so it is when a lease runs out."""
+    """Its waiting request is 409, and the others still wait for one more; the same happens when a lease runs out."""
     meeting = Meeting(lone, "m")
     epoch = lone("PUT", "/v1/models/m/workers/w1", {}).json()["epoch"]
     meeting.arrive("w1", 2, epoch=epoch)
@@ -157,7 +157,7 @@ def test_a_worker_that_leaves(lone: Api) -> None:
 
 
 def test_a_client_that_disconnects(lone: Api) -> None:
-    """Its arrival is withdrawn: a worker that is not there does not release the others."""
+    """Its arrival is withdrawn: a worker that has gone does not release the others."""
     body = json.dumps({"worker": "gone", "count": 2}).encode()
     head = f"POST /v1/models/m/barriers/b?wait=60s HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((lone.host, lone.port)) as client:
@@ -169,7 +169,7 @@ def test_a_client_that_disconnects(lone: Api) -> None:
 
 
 def test_too_many(start: Callable[..., Daemon]) -> None:
-    """503 with Retry-After names the limit; what waits goes on."""
+    """503 with Retry-After names the limit; waiting requests are not affected."""
     daemon = start("--limit", "barriers=2", "--limit", "barrier-waiters=3")
     api = Api(daemon.host, daemon.port)
     api.create("m", MODEL)

@@ -1,4 +1,4 @@
-"""Gradients are clipped as torch does it, in the documented order, and receipts tell both norms."""
+"""Gradients are clipped as in torch, in the documented order, and receipts have both norms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a model and to all of them, as Server-Sent Events: complete, in order, resumable, and bounded."""
+"""The events of one model and of all models, as Server-Sent Events: complete, in order, resumable, and bounded."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Callable
 import pytest
 from support.daemon import Daemon
 from support.events import Events
-from support.wire import Api
+from support.wire import Api, wait_until
 
 Start = Callable[..., Daemon]
 SGD = {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0, 0]}}
 
 
 def follow(api: Api, path: str, last: str | None = None) -> Events:
-    """A stream that is open and has missed nothing since."""
+    """An open stream, which gets every event from now on."""
     return Events(api.host, api.port, f"/v1{path}", last).__enter__().open()
 
 
@@ -27,17 +27,7 @@ def streams(api: Api) -> int:
     return int(api.get("/v1/server").json()["network"]["event_streams"])
 
 
-def eventually(check: Callable[[], bool], within: float = 20) -> bool:
-    """Whether it becomes true in time."""
-    until = time.monotonic() + within
-    while not check():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def test_everything_that_happens_is_told(api: Api, demo: str) -> None:
+def test_every_change_is_an_event(api: Api, demo: str) -> None:
     """Each change is one event, with the numbers that the change itself answered."""
     model = f"/v1/models/{demo}"
     with follow(api, f"/models/{demo}/events") as events:
@@ -180,7 +170,7 @@ def test_all_models_have_one_stream(api: Api, name: str) -> None:
 
 
 def test_a_fast_model_does_not_flood_a_stream(api: Api, demo: str) -> None:
-    """Of many updates a reader gets some, in order, always the last one; the daemon sends at most 50 per second."""
+    """A reader gets some of many updates, in order, and always the last one; at most 50 per second."""
     with follow(api, f"/models/{demo}/events") as events:
         began = time.monotonic()
         for _ in range(300):
@@ -194,7 +184,7 @@ def test_a_fast_model_does_not_flood_a_stream(api: Api, demo: str) -> None:
         assert len(steps) <= 50 * (time.monotonic() - began) + 2
 
 
-def test_signs_of_life(start: Start) -> None:
+def test_heartbeats(start: Start) -> None:
     """A quiet stream has comments, which a reader ignores."""
     daemon = start("--limit", "event-heartbeat=100ms")
     api = Api(daemon.host, daemon.port)
@@ -206,7 +196,7 @@ def test_signs_of_life(start: Start) -> None:
 
 
 def test_a_client_that_leaves_is_noticed(start: Start) -> None:
-    """Its stream is gone within two seconds, however long the next heartbeat takes."""
+    """Its stream ends long before the next heartbeat is due."""
     daemon = start()
     api = Api(daemon.host, daemon.port)
     api.create("m", SGD)
@@ -215,14 +205,15 @@ def test_a_client_that_leaves_is_noticed(start: Start) -> None:
     began = time.monotonic()
     for events in many:
         events.close()
-    assert eventually(lambda: streams(api) == 0)
+    wait_until(lambda: streams(api) == 0)
     assert time.monotonic() - began < 10, "the next heartbeat would be after 15 s"
 
 
 def test_a_client_that_only_stops_sending_stays(api: Api, demo: str) -> None:
     """A half-closed connection still gets its events."""
     with follow(api, f"/models/{demo}/events") as events:
-        events.connection.sock and events.connection.sock.shutdown(socket.SHUT_WR)
+        assert events.connection.sock, "otherwise nothing is closed"
+        events.connection.sock.shutdown(socket.SHUT_WR)
         api.push(demo, {"w": [1, 1]})
         assert events.until("update")
         api.push(demo, {"w": [1, 1]})
@@ -230,7 +221,7 @@ def test_a_client_that_only_stops_sending_stays(api: Api, demo: str) -> None:
 
 
 def test_streams_are_limited(start: Start) -> None:
-    """One more than the limit is refused, with the time to wait; a place that is free again is given."""
+    """One more than the limit is refused, with the time to wait; a closed stream makes room for another."""
     daemon = start("--limit", "event-streams=2")
     api = Api(daemon.host, daemon.port)
     api.create("m", SGD)
@@ -240,12 +231,12 @@ def test_streams_are_limited(start: Start) -> None:
         assert int(refused.headers["retry-after"]) >= 1
         assert api("GET", "/v1/server").expect(200)
         first.close()
-        assert eventually(lambda: streams(api) == 1)
+        wait_until(lambda: streams(api) == 1)
         follow(api, "/models/m/events").close()
 
 
-def test_a_reader_that_does_not_read_costs_no_one_anything(start: Start) -> None:
-    """Streams whose clients never read take neither a thread nor memory, while pushes go on."""
+def test_readers_that_never_read(start: Start) -> None:
+    """Streams whose clients never read take no memory, and pushes continue."""
     daemon = start("--limit", "events=8")
     api = Api(daemon.host, daemon.port)
     api.create("m", SGD)
@@ -260,7 +251,7 @@ def test_a_reader_that_does_not_read_costs_no_one_anything(start: Start) -> None
         events.close()
 
 
-def test_many_readers_hear_of_every_version(api: Api, demo: str) -> None:
+def test_many_readers_reach_the_newest_version(api: Api, demo: str) -> None:
     """Each of several readers ends at the newest version."""
     found: list[int] = []
     ready = threading.Barrier(9)

@@ -96,7 +96,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
 
 
 @pytest.mark.parametrize(("model", "own", "pointer"), REFUSED)
-def test_what_cannot_be_is_named(api: Api, name: str, model: Any, own: Any, pointer: str) -> None:
+def test_invalid_optimizers_of_groups(api: Api, name: str, model: Any, own: Any, pointer: str) -> None:
     """An invalid optimizer is 422 with its place in the group, like the model's own, and creates nothing."""
     body = TWO | {"optimizer": model, "groups": [{"params": ["*"], "optimizer": own}]}
     refused = api.create(name, body, 422).json()

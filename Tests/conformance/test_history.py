@@ -23,13 +23,13 @@ def history(api: Api, model: str, query: str = "") -> dict[str, dict[str, list[f
 
 
 def train(api: Api, model: str, steps: int) -> None:
-    """Pushes with a loss and a figure each."""
+    """Pushes with a loss and a metric each."""
     for step in range(1, steps + 1):
         api.push(model, {"w": [3, 4]}, worker="a", seq=step, loss=1 / step, metrics={"acc": step / 10})
 
 
 def test_each_push_is_a_point(api: Api, name: str) -> None:
-    """Loss, rate, norm, ratio, staleness and figures, at the step after the push."""
+    """Loss, rate, norm, ratio, staleness and metrics, at the step after the push."""
     api.create(name, SGD)
     train(api, name, 3)
     api.push(name, {"w": [3, 4]}, worker="a", seq=4, based_on=1)
@@ -54,7 +54,7 @@ def test_each_push_is_a_point(api: Api, name: str) -> None:
 
 
 def test_a_long_training_keeps_its_peaks(api: Api, name: str) -> None:
-    """More pushes than points: neighbours are joined, and a peak stays visible."""
+    """More pushes than points: adjacent points are merged, and a peak stays visible."""
     api.create(name, {**SGD, "learning_rate": 0.001})
     losses = [float(abs(np.sin(step))) for step in range(1300)]
     losses[777] = 99.5
@@ -104,7 +104,7 @@ def test_csv_has_the_same_points(api: Api, name: str) -> None:
     assert {row["series"] for row in rows} <= set(series)
 
 
-def test_figures_can_be_reported_alone(api: Api, name: str) -> None:
+def test_metrics_without_a_push(api: Api, name: str) -> None:
     """An accuracy measured between two pushes, now or for an earlier step; never for a later one."""
     api.create(name, SGD)
     train(api, name, 3)
@@ -148,14 +148,14 @@ def test_a_report_with_a_key_is_recorded_once(api: Api, name: str) -> None:
     ],
 )
 def test_wrong_reports_say_where(api: Api, demo: str, body: object, pointer: str) -> None:
-    """Nothing of them is recorded."""
+    """They record nothing."""
     refused = api("POST", f"/v1/models/{demo}/scalars", body).expect(422).json()
     assert refused["errors"][0]["pointer"] == pointer
     assert not [name for name in history(api, demo) if name.startswith("metrics/")]
 
 
-def test_names_of_figures_are_limited(api: Api, demo: str) -> None:
-    """A push with a new name too many is refused and not applied; known names go on."""
+def test_names_of_metrics_are_limited(api: Api, demo: str) -> None:
+    """A push with one new name beyond the limit is refused and not applied; known names still work."""
     api.push(demo, {"w": [0, 0]}, metrics={f"m{i}": i for i in range(64)})
     refused = api.push(demo, {"w": [1, 1]}, 422, metrics={"m1": 1, "one too many": 1}).json()
     assert refused["errors"][0]["pointer"] == "/metrics/one too many" and "64" in refused["detail"]
@@ -164,7 +164,7 @@ def test_names_of_figures_are_limited(api: Api, demo: str) -> None:
     assert history(api, demo, "?series=metrics/m1")["metrics/m1"]["value"] == [1, 5]
 
 
-def test_figures_come_with_safetensors_too(api: Api, demo: str) -> None:
+def test_metrics_in_safetensors(api: Api, demo: str) -> None:
     """As JSON in the metadata of the file."""
     body = safetensors.numpy.save(
         {"w": np.ones(2, np.float32)}, metadata={"metrics": json.dumps({"acc": 0.75}), "loss": "0.5"}
@@ -176,8 +176,8 @@ def test_figures_come_with_safetensors_too(api: Api, demo: str) -> None:
     api("POST", f"/v1/models/{demo}/gradients", wrong, Content_Type=kind).expect(422)
 
 
-def test_it_outlives_the_daemon(start: Callable[..., Daemon], tmp_path: object) -> None:
-    """After a crash it is rebuilt from the journal, after a clean end too; a restore cuts it."""
+def test_it_survives_restarts(start: Callable[..., Daemon], tmp_path: object) -> None:
+    """It is rebuilt from the journal after a crash and after a clean end; a restore removes later steps."""
     daemon = start(data_dir=str(tmp_path))
     api = Api(daemon.host, daemon.port)
     api.create("m", {**SGD, "learning_rate": 0.01})

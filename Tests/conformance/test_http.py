@@ -55,7 +55,7 @@ def test_kept_versions_are_told_right(api: Api) -> None:
 
 def test_problem_pages(api: Api) -> None:
     """The daemon serves the `type` of a problem itself."""
-    slug = problem(api("GET", "/v1/models/nobody"), 404)["type"]
+    slug = problem(api("GET", "/v1/models/unknown"), 404)["type"]
     assert api.get(str(slug)).body
 
 
@@ -135,7 +135,7 @@ PUSHES = {
     "other host": ("", {"Host": "evil.example"}, 421, "--allow-host evil.example"),
     "query": ("?pul=1", {}, 422, "`pul`"),
     "no JSON": ("", {}, 400, "line 1"),
-    "method": ("/x", {}, 404, "There is nothing"),
+    "method": ("/x", {}, 404, "/x does not exist; "),
 }
 
 
@@ -164,7 +164,7 @@ def test_document_too_long(api: Api) -> None:
 
 def test_question_says_nothing_of_changes(api: Api) -> None:
     """A failed GET does not say that nothing was applied."""
-    assert "applied" not in str(problem(api("GET", "/v1/models/nobody/lr?x=1"), 422)["detail"])
+    assert "applied" not in str(problem(api("GET", "/v1/models/unknown/lr?x=1"), 422)["detail"])
 
 
 def test_content_encoding_is_refused(api: Api, demo: str) -> None:
@@ -380,7 +380,7 @@ def test_keep_alive(api: Api, demo: str) -> None:
 
 def test_answers_are_whole_json_lines(api: Api, demo: str) -> None:
     """JSON answers, problems included, end in a newline."""
-    for target in ("/version", f"/v1/models/{demo}", "/v1/models/nobody"):
+    for target in ("/version", f"/v1/models/{demo}", "/v1/models/unknown"):
         answer = api("GET", target)
         assert answer.body.endswith(b"\n")
         json.loads(answer.body)

@@ -1,4 +1,4 @@
-"""Hyperparameters that a push brings: for its update alone, in the receipt, over retries and restarts."""
+"""Hyperparameters of a push: they apply to its update alone, and the receipt, retries and restarts agree on them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def adam(weights: np.ndarray, steps: list[dict[str, float]], gradients: np.ndarr
 
 
 def test_adam_with_other_betas_and_rate_each_time(api: Api, name: str) -> None:
-    """The same numbers as the formula in numpy; the receipt repeats what was brought."""
+    """The same numbers as the formula in numpy; the receipt repeats the hyperparameters."""
     api.create(name, ADAM)
     gradients = np.random.default_rng(1).normal(size=(5, 4))
     steps = [
@@ -118,7 +118,7 @@ def test_a_retry_brings_the_same(api: Api, demo: str) -> None:
 
 
 def test_restart_replays_them(start: Callable[..., Daemon], tmp_path_factory: pytest.TempPathFactory) -> None:
-    """After a kill the same bits, and the receipt with what was brought; after a snapshot too."""
+    """After a kill the same bits and the same receipt, hyperparameters included; after a snapshot too."""
     directory = str(tmp_path_factory.mktemp("data"))
     definition = {**ADAM, "optimizer": {"type": "adam"}}
 
@@ -175,13 +175,13 @@ REFUSED: dict[str, tuple[object, str, str, str | None]] = {
     "an array of rates": (
         {"learning_rate": [0.1, 0.2]},
         "/hyperparameters/learning_rate",
-        "A push brings",
+        "The hyperparameters of a push must be",
         "TypeError",
     ),
     "a schedule": (
         {"learning_rate": {"schedule": "cosine_decay_lr"}},
         "/hyperparameters/learning_rate",
-        "A push brings",
+        "The hyperparameters of a push must be",
         "TypeError",
     ),
     "negative": ({"learning_rate": -1}, "/hyperparameters/learning_rate", "number >= 0", "ValueError"),

@@ -345,7 +345,7 @@ def test_a_stored_answer_tells_of_its_own_version(api: Api, name: str) -> None:
 
 
 def test_the_first_step_in_the_repeated_answer_of_a_creation(tmp_path: Path) -> None:
-    """`2.0` is the integer 2, also when version 1 is no longer kept and after a kill."""
+    """`2.0` is the integer 2, also when version 1 is no longer available and after a kill."""
     body = SGD | {"step": 2.0}
     with serving(tmp_path) as (_, api):
         first = api("PUT", MODEL, body, Idempotency_Key="k").expect(201)

@@ -1,4 +1,4 @@
-"""Leases and epochs: a worker that falls silent loses its place, and nothing of an epoch that has ended is accepted."""
+"""Leases and epochs: a silent worker loses its registration, and no request of an ended epoch is accepted."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_a_forgotten_epoch_stays_fenced(tmp_path: Path) -> None:
 
 
 def test_an_unregistered_worker_that_comes_back(api: Api, demo: str) -> None:
-    """With a number above 1 it is told how many numbers are missing."""
+    """If its first number is above 1, the receipt says how many numbers are missing."""
     assert api.push(demo, {"w": [1, 0]}, worker="late", seq=5).json()["gap"] == 4
     assert "gap" not in api.push(demo, {"w": [1, 0]}, worker="late", seq=6).json()
 
 
-def test_a_lease_and_what_is_told_of_it(api: Api, demo: str) -> None:
-    """In every way to write its length; without one the worker stays until it is deleted."""
+def test_a_lease_in_answers(api: Api, demo: str) -> None:
+    """Every way to write its length; without one, the worker stays registered until it is deleted."""
     path = f"/v1/models/{demo}/workers/a"
     for body, query, seconds in (
         ({"ttl": "30s"}, "", 30),
@@ -98,8 +98,8 @@ def test_a_lease_and_what_is_told_of_it(api: Api, demo: str) -> None:
 
 
 @pytest.mark.parametrize("ttl", ["0s", "99ms", 0, -1, "100000s", "soon", "", True, None, [30], "1e3", "30 s"])
-def test_a_length_that_is_none(api: Api, demo: str, ttl: Any) -> None:
-    """Too short, too long, or no time: 422 says what to write, and nobody is registered."""
+def test_an_invalid_length(api: Api, demo: str, ttl: Any) -> None:
+    """Too short, too long, or not a time: 422 says what to write, and no worker is registered."""
     problem = api("PUT", f"/v1/models/{demo}/workers/a", {"ttl": ttl}).expect(422).json()
     assert problem["errors"][0]["pointer"] == "/ttl"
     assert "100ms" in problem["detail"] and "86400s" in problem["detail"]
@@ -107,7 +107,7 @@ def test_a_length_that_is_none(api: Api, demo: str, ttl: Any) -> None:
 
 
 def test_other_mistakes(api: Api, demo: str) -> None:
-    """A misspelled field, both places, a wrong query, a body that is no object."""
+    """A misspelled field, both places, a wrong query, a body that is not an object."""
     path = f"/v1/models/{demo}/workers/a"
     assert "`ttl`" in api("PUT", path, {"tll": "30s"}).expect(422).json()["detail"]
     api("PUT", f"{path}?ttl=30s", {"ttl": "30s"}).expect(400)
@@ -128,7 +128,7 @@ def test_other_mistakes(api: Api, demo: str) -> None:
 
 
 def test_a_worker_that_falls_silent(api: Api, demo: str) -> None:
-    """Its lease runs out by itself; a retry still gets its receipt, a new push 409, a registration the next epoch."""
+    """Its lease runs out; a retry still gets its receipt, a new push 409, a registration the next epoch."""
     path = f"/v1/models/{demo}/workers/a"
     epoch = register(api, demo, "a", ttl="150ms")["epoch"]
     own = {"worker": "a", "epoch": epoch}
@@ -147,8 +147,8 @@ def test_a_worker_that_falls_silent(api: Api, demo: str) -> None:
     api.push(demo, {"w": [1, 0]}, worker="a", epoch=again["epoch"], seq=1)
 
 
-def test_signs_of_life_renew_a_lease(api: Api, demo: str) -> None:
-    """A heartbeat and a push move the end of the lease away; a pull says nothing about who pulls.
+def test_heartbeats_and_pushes_renew_a_lease(api: Api, demo: str) -> None:
+    """A heartbeat and a push extend the lease; a pull does not, because it does not name its worker.
 
     The bounds follow from the times at which this test sent and received, however long each of them took.
     """
@@ -166,7 +166,7 @@ def test_signs_of_life_renew_a_lease(api: Api, demo: str) -> None:
         api.pull(demo)
         while time.monotonic() <= heard + 0.5:
             time.sleep(0.05)
-        assert left() < 599.6, "only a sign of life renews"
+        assert left() < 599.6, "only requests of the worker renew a lease"
         sent = time.monotonic()
         renew()
         heard = time.monotonic()

@@ -63,7 +63,7 @@ DEFINITIONS: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
     "Lamb of torch": (without("optimizer", optimizer="torch.Lamb"), ["mindspore has it"], ()),
     "cosine": (
         without("learning_rate", learning_rate={"schedule": "cosine", "T_max": 100}),
-        ["no schedule `cosine`", "`cosine_decay_lr`"],
+        ["Unknown schedule `cosine`", "`cosine_decay_lr`"],
         ("learning_rate",),
     ),
     "StepLR": (without("learning_rate", learning_rate={"schedule": "StepLR"}), ["piecewise"], ("learning_rate",)),

@@ -204,7 +204,7 @@ def test_formats_never_mix(front: Front, name: str) -> None:
 
 
 def test_vary_names_what_the_content_depends_on(front: Front, name: str) -> None:
-    """A file of one format is shared by clients of every kind: its second reader finds it, whoever that is."""
+    """A file of one format is shared by clients of every kind: any second reader finds it."""
     cursor = front.create(name, 1)
     target = f"/v1/models/{name}/versions/{cursor}/parameters"
     vary = {s: front.api.get(target + s).headers.get("vary") for s in ("", ".json", ".safetensors")}

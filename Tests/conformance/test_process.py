@@ -277,7 +277,7 @@ def test_failed_start_says_what_to_change(kind: str, tmp_path: Path) -> None:
     assert words in ended.stderr and not ended.stdout, ended.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_directory_of_somebody_else(tmp_path: Path) -> None:
     """The error names the missing permission."""
     tmp_path.chmod(0o755)

@@ -83,7 +83,7 @@ def test_a_held_push_is_202(api: Api, name: str) -> None:
 
 
 def test_who_may_not_push(api: Api, name: str) -> None:
-    """A second push of a worker, one without a key and a late one are told why; nothing is applied."""
+    """A second push of a worker, one without a key and a late one are refused with the reason; nothing is applied."""
     api.create(name, MODEL)
     api.push(name, {"w": [2, 0]}, 202, worker="b", seq=1)
     assert slug(api.push(name, {"w": [9, 9]}, 409, worker="b", seq=2)) == "already-in-round"
@@ -115,7 +115,7 @@ def test_a_round_survives_the_daemon(tmp_path: Path, ending: str) -> None:
 
 
 def test_a_round_is_dropped_at_its_deadline(api: Api, name: str) -> None:
-    """Too few pushes at the deadline: who waits and who asks again is told, and the parameters are as before."""
+    """Too few pushes at the deadline: the waiting request and a retry get 409, and the parameters do not change."""
     api.create(name, with_mode(mode="sync", workers=2, round_timeout="300ms"))
     with waiting_push(api, name, "a", 1, [2, 0]) as push:
         assert slug(push.result(timeout=30).expect(409)) == "round-dropped"
@@ -229,7 +229,7 @@ def test_loss_scale_is_taken_out_first(api: Api, name: str) -> None:
 
 
 def test_an_overflow_skips_the_round(api: Api, name: str) -> None:
-    """One push with infinity under loss scaling: no update, and all are told."""
+    """One push with infinity under loss scaling: no update, and all receipts say so."""
     scaling = {"type": "dynamic", "init_loss_scale": 8, "scale_factor": 2, "scale_window": 100}
     api.create(name, {**MODEL, "loss_scaling": scaling})
     infinite = np.array([np.inf, 0], dtype=np.float32)
@@ -251,7 +251,7 @@ def test_weighted_by_examples(api: Api, name: str) -> None:
 
 
 def test_registered_workers(api: Api, name: str) -> None:
-    """A round waits for all who are registered; a worker that leaves in mid-round is not waited for."""
+    """A round waits for all who are registered; and stops waiting for one that leaves."""
     api.create(name, with_mode(mode="sync", workers="registered", round_timeout="120s"))
     epochs = {w: api("PUT", f"/v1/models/{name}/workers/{w}").expect(200).json()["epoch"] for w in "abc"}
     assert slug(api.push(name, {"w": [1, 0]}, 409, worker="d", seq=1)) == "not-registered"
@@ -308,7 +308,7 @@ def test_the_end_of_a_model_ends_its_waits(api: Api, name: str) -> None:
 
 
 def test_a_change_of_the_mode_closes_the_round(api: Api, name: str) -> None:
-    """Held gradients are applied when the mode no longer holds them; a fitting round goes on."""
+    """Held gradients are applied when the new mode does not hold pushes; a round that still fits stays open."""
     api.create(name, MODEL)
     with waiting_push(api, name, "a", 1, [2, 4]) as push:
         api("PATCH", f"/v1/models/{name}", {"consistency": {"min_pushes": 1}}).expect(200)
@@ -320,7 +320,7 @@ def test_a_change_of_the_mode_closes_the_round(api: Api, name: str) -> None:
 
 
 def test_a_restore_drops_the_round(api: Api, name: str) -> None:
-    """The holder of a gradient is told that an earlier state was restored."""
+    """The waiting push gets 409, which says that an earlier state was restored."""
     api.create(name, MODEL)
     saved = api("POST", f"/v1/models/{name}/checkpoints").expect(201).json()["id"]
     with waiting_push(api, name, "a", 1, [2, 4]) as push:

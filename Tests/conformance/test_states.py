@@ -106,7 +106,7 @@ WRONG: list[tuple[str, dict[str, np.ndarray | None], dict[str, str], str]] = [
     ("a fraction", {"b#step": np.array(2.5, np.float32)}, {}, "b#step"),
     ("a negative count", {"b#step": np.array(-1, np.int64)}, {}, "b#step"),
     ("a shape", {"b#exp_avg": np.zeros((5, 1), np.float32)}, {}, "b#exp_avg"),
-    ("a stranger", {"c#exp_avg": np.zeros(5, np.float32)}, {}, "c#exp_avg"),
+    ("an unknown name", {"c#exp_avg": np.zeros(5, np.float32)}, {}, "c#exp_avg"),
     ("a slot of another rule", {"b#moment1": np.zeros(5, np.float32)}, {}, "b#moment1"),
     ("NaN", {"b#exp_avg": np.full(5, np.nan, np.float32)}, {}, "b#exp_avg"),
     ("no number", {}, {"global_step": "three"}, "global_step"),

@@ -210,7 +210,7 @@ def test_daemon_without_the_rule(start: Start, tmp_path: Path, capfd: pytest.Cap
     before = {model: state_of(api, model) for model in ("first", "second")}
     kill(daemon)
     daemon, api = own(start, tmp_path, "--snapshot-after", "64K", binary=BINARY)
-    assert "There is no optimizer `touchy`" in capfd.readouterr().err
+    assert "Unknown optimizer `touchy`" in capfd.readouterr().err
     unavailable(api("GET", "/v1/models/first"), "touchy")
     create(api, "busy", "sgd")
     for seq in range(1, 61):

@@ -30,7 +30,7 @@ missing_packages() {
     done
 }
 
-# Installs what is missing; without root it prints the line to paste and gives up.
+# Installs what is missing; without root it prints the line to paste and fails.
 ensure_packages() {
     local missing
     mapfile -t missing < <(missing_packages "$@")
@@ -44,7 +44,7 @@ ensure_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" >&2
 }
 
-# A virtual environment under .venv with exactly the versions of a requirements file; made again when that file changes.
+# A virtual environment under .venv with exactly the versions of a requirements file; rebuilt when that file changes.
 ensure_python() {
     local requirements=$1 stamp="$root/.venv/requirements"
     cmp --silent "$requirements" "$stamp" && return

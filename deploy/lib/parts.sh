@@ -44,7 +44,7 @@ sum_of() {
         grep -o '[0-9]*' | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# What the output of a part says of its failure, to stand where a reader looks first: at the end.
+# What the output of a part says about its failure, printed at the end, where a reader looks first.
 why_failed() {
     local marks='✘|: error: |^error:|^E  |^FAILED|^ERROR|Fatal error|Sanitizer: |^ +#[0-6] |unexpected signal|^would reformat'
     printf '%s failed:\n' "$1"

@@ -201,7 +201,7 @@ struct GroupReader {
     func unknown(_ name: Name, pointer: String) -> OptimizerError {
         .invalid(
             pointer, .valueError,
-            "There is no parameter `\(name)`; \(NearestNames.hint(name, among: parameters.lazy.map(\.name)))",
+            "Unknown parameter `\(name)`; \(NearestNames.hint(name, among: parameters.lazy.map(\.name)))",
             expected: "the name of a parameter, or a glob that matches one", got: name.text)
     }
 }

@@ -41,7 +41,7 @@ public enum MergePatch {
         guard let place = layout.groupIndex(of: name) else {
             throw .invalid(
                 "/groups/\(name.pointerEscaped)", .keyError,
-                "There is no group `\(name)`; \(NearestNames.hint(name, among: layout.groups.map(\.name)))")
+                "Unknown group `\(name)`; \(NearestNames.hint(name, among: layout.groups.map(\.name)))")
         }
         for key: Name in ["name", "params", "order_params"] where patch[key] != nil {
             throw .invalid(

@@ -111,7 +111,7 @@ struct OptimizerReader {
         let names = candidates.map { $0.traits.name }
         throw .invalid(
             pointer, .valueError,
-            "There is no optimizer `\(name)` in \(framework.rawValue); \(elsewhere(name, not: framework) ?? NearestNames.hint(Name(name), among: names.map { Name($0) }))",
+            "Unknown optimizer `\(name)` in \(framework.rawValue); \(elsewhere(name, not: framework) ?? NearestNames.hint(Name(name), among: names.map { Name($0) }))",
             expected: names.joined(separator: ", "), got: name)
     }
 

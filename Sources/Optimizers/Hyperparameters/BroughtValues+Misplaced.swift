@@ -1,4 +1,4 @@
-// The refusals of members that a push cannot bring, or not there. Each names the line to write.
+// Refusals of members that a push cannot set, or cannot set in this place. Each names the line to write.
 
 import Names
 
@@ -51,7 +51,7 @@ extension BroughtValues {
             let pointer = "\(scope)/\(member.key.pointerEscaped)"
             if settings.knows(member.key) {
                 return refusal(
-                    pointer, "Here `\(member.key)` is the same for all groups; bring it for the model.", member.key,
+                    pointer, "Here `\(member.key)` is the same for all groups; set it for the model.", member.key,
                     member, otherwise: "\(member.key) beside groups")
             }
             let keys: [Name] = ["lr", "weight_decay"]
@@ -66,7 +66,7 @@ extension BroughtValues {
             let name = plan.layout.groups.first?.name ?? "NAME"
             return .invalid(
                 "\(BroughtValues.pointer)/\(key.pointerEscaped)", .valueError,
-                "Every group has its own, so that `\(key)` would change nothing. Bring it for groups: "
+                "Every group sets its own, so `\(key)` would have no effect. Set it for the groups: "
                     + "`{\"groups\":{\"\(name)\":{\"\(own)\":...}}}`.", expected: "groups", got: key.text)
         }
 
@@ -80,7 +80,7 @@ extension BroughtValues {
         private static func fixed(_ key: Name, at pointer: String) -> OptimizerError {
             .invalid(
                 pointer, .keyError,
-                "`\(key)` is part of the definition, and a push brings only hyperparameters of its update; "
+                "`\(key)` is part of the definition, and a push can only set hyperparameters; "
                     + "change the model with PATCH, or leave `\(key)` out.", expected: "hyperparameters", got: key.text)
         }
     }

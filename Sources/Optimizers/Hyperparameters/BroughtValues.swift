@@ -1,9 +1,9 @@
-// Reads what a push brings, with the words of the model's definition: which value is for the model, which for a group.
+// Reads the hyperparameters of a push, which have the words of the model's definition, for the model or for a group.
 // `OptimizerPlan+Varied` gives the values to the rules, which check them like those of a definition.
 
 import Names
 
-/// The values that a push brings, by where they apply.
+/// The hyperparameters of a push, by where they apply.
 struct BroughtValues {
     /// The values for the model, or for one group.
     struct Scope {
@@ -22,10 +22,10 @@ struct BroughtValues {
     /// By index of the group.
     private(set) var groups: [Int: Scope] = [:]
 
-    /// Reads the members and refuses those that no push can bring; the rules check the values.
+    /// Reads the members and refuses those that no push can set; the rules check the values.
     ///
-    /// - Throws: `.invalid` for anything other than an object, an unknown group, a member of the definition that is no
-    ///   hyperparameter, an array of rates, a schedule, and a value that would change nothing.
+    /// - Throws: `.invalid` for anything other than an object, an unknown group, a member of the definition that is not
+    ///   a hyperparameter, an array of rates, a schedule, and a value that would change nothing.
     init(_ hyperparameters: Hyperparameters, for plan: OptimizerPlan) throws(OptimizerError) {
         guard case .object(let members) = hyperparameters.setting else {
             throw .wrongKind(Self.pointer, "`hyperparameters`", "an object", hyperparameters.setting)
@@ -90,8 +90,8 @@ struct BroughtValues {
         case .numbers where isRate, .array, .object, .null:
             throw .invalid(
                 "\(scope.pointer)/\(member.key.pointerEscaped)", .typeError,
-                "A push brings numbers, for its own update only, but `\(member.key)` is \(member.value.kind). "
-                    + "Send the number for this update; arrays, schedules and null belong into a PATCH.",
+                "The hyperparameters of a push must be numbers, but `\(member.key)` is \(member.value.kind). "
+                    + "Send the number for this update; use PATCH for arrays, schedules and null.",
                 expected: "a number", got: member.value.kind)
         case .boolean, .integer, .number, .string, .numbers: break
         }

@@ -1,4 +1,4 @@
-// What a push brings for its own update, as a value: the journal and receipts store it, retries and rounds compare it.
+// The hyperparameters of a push as a value: the journal and receipts store it, retries and rounds compare it.
 // `BroughtValues` reads it for a model.
 
 /// Hyperparameters for one update, in the words of a definition: `{"learning_rate":0.1,"betas":[0.9,0.98]}`, and

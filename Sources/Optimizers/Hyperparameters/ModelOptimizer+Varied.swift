@@ -1,9 +1,9 @@
-// An update that brings hyperparameters runs on an optimizer of its own, which shares the model's state and memory.
+// An update with its own hyperparameters runs on a separate optimizer, which shares the model's state and memory.
 
 import Names
 
 extension ModelOptimizer {
-    /// The optimizer of an update that brings hyperparameters; this one if it brings none.
+    /// The optimizer of an update with its own hyperparameters; this one for an update without.
     ///
     /// It shares this optimizer's slots, so that its update advances them; `adopt` takes over the rest of its state.
     ///
@@ -16,7 +16,7 @@ extension ModelOptimizer {
         return varied
     }
 
-    /// Applies an update that brings hyperparameters: like `update` after a PATCH, which only lasts for this update.
+    /// Applies an update with its own hyperparameters: like `update` after a PATCH that lasts for this update only.
     ///
     /// - Throws: as `update`, and `.invalid` for hyperparameters that this optimizer does not take.
     public func update(

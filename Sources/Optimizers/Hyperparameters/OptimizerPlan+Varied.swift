@@ -1,10 +1,10 @@
-// The plan of one update that brings hyperparameters: the model's plan with other values. Nothing of the definition is
-// read again except what was brought, so that a rate costs little in a model with many groups.
+// The plan of one update with its own hyperparameters: the model's plan with other values. Only those values are read;
+// the definition is not read again, which keeps a rate cheap in a model with many groups.
 
 import Names
 
 extension OptimizerPlan {
-    /// This plan with what a push brings in place of what the definition says, and the rules that read it.
+    /// This plan with the hyperparameters of a push in place of those of the definition, and the rules that read them.
     ///
     /// The result equals the plan after a PATCH with the same values, except that the model's memory stays as it is.
     /// - Parameter rules: the rules of this plan; those that read nothing new stay.
@@ -94,7 +94,7 @@ extension OptimizerPlan {
         return own.isEmpty ? parent : SettingReader(group: .object(own), pointer: pointer ?? "", over: parent)
     }
 
-    /// Groups that share an optimizer have one set of arguments, so they have to bring the same.
+    /// Groups that share an optimizer have one set of arguments, so a push must set the same for all of them.
     private func checkEqual(
         _ scope: BroughtValues.Scope, _ brought: BroughtValues, ofRule rule: Int
     ) throws(OptimizerError) {
@@ -102,7 +102,7 @@ extension OptimizerPlan {
             guard brought.groups[place]?.arguments ?? [] != scope.arguments else { continue }
             throw .invalid(
                 scope.pointer, .valueError,
-                "Group `\(groups[place].name)` shares its optimizer with this group; bring the same values for both.",
+                "Group `\(groups[place].name)` shares its optimizer with this group; set the same values for both.",
                 expected: "equal values", got: "different values")
         }
     }
@@ -128,7 +128,7 @@ extension OptimizerPlan {
         return patched.setting("groups", to: .array(elements))
     }
 
-    /// The rules, with those made again that read what was brought.
+    /// The rules; those that read a changed value are built again.
     private mutating func remake(
         _ made: [Rule], where changed: Set<Int>, _ brought: BroughtValues, _ centralizes: [Bool]
     ) throws(OptimizerError) -> [Rule] {
@@ -139,7 +139,7 @@ extension OptimizerPlan {
             guard seen.row.centralizes(seen.hyperparameters) == centralizes[place] else {
                 throw .invalid(
                     BroughtValues.pointer, .valueError,
-                    "These hyperparameters decide which gradients are centralized, which is part of the definition; "
+                    "These hyperparameters would change which gradients are centralized, and that is part of the definition; "
                         + "change it with PATCH.", expected: "hyperparameters of an update", got: "an option")
             }
             try seen.hyperparameters.finish(seen.row.traits.unknownKeyException)
@@ -173,8 +173,8 @@ extension OptimizerPlan {
     private static func otherMemory(_ rule: Rule, _ name: String) -> OptimizerError {
         .invalid(
             BroughtValues.pointer, .valueError,
-            "With these hyperparameters \(rule.traits.name) would need the slot `\(name)` or start it with other values, "
-                + "but a model's slots outlast an update; change the definition with PATCH instead.",
+            "With these hyperparameters, \(rule.traits.name) would need a new slot `\(name)` or other initial values for it, "
+                + "but slots outlast the update of a push; change the definition with PATCH instead.",
             expected: "hyperparameters for the slots that the model has", got: name)
     }
 }
@@ -204,7 +204,7 @@ extension BroughtValues.Scope {
 }
 
 extension BroughtValues {
-    /// A complaint of a rule or a reader, with a pointer to what was brought.
+    /// A complaint of a rule or a reader, with a pointer into the push.
     fileprivate func located(_ complaint: Complaint, in layout: ArenaLayout) -> Complaint {
         var located = complaint
         if complaint.pointer == "/learning_rate", model.rate != nil {

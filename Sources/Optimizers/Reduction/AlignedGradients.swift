@@ -4,7 +4,7 @@
 struct AlignedGradients {
     /// Whether any contribution is dense; the others then count as zero outside of their rows.
     let isDense: Bool
-    /// The rows of the sparse contributions, ascending and each once.
+    /// The distinct rows of the sparse contributions, in ascending order.
     let rows: [Int]
     private let width: Int
     private let count: Int

@@ -1,7 +1,7 @@
 // A sparse gradient with its rows in ascending order and each row once, so that rows of several workers can be walked
 // side by side.
 
-/// The rows of a sparse gradient, ascending and each once.
+/// The distinct rows of a sparse gradient, in ascending order.
 struct OrderedRows {
     /// The row numbers, ascending.
     let rows: [Int]

@@ -47,7 +47,7 @@ class Rule {
     required init(_ plan: OptimizerPlan) throws(OptimizerError) { traits = plan.row.traits }
 
     /// Whether it reads rates, decays or the definition when it is made, and not only its own arguments: then an update
-    /// that brings a rate needs a rule of its own.
+    /// with its own rate needs a rule of its own.
     class var readsRates: Bool { false }
 
     // MARK: What it keeps

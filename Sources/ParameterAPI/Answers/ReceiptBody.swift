@@ -74,7 +74,7 @@ extension Receipt {
     /// Whether an update was made, or skipped, with the push.
     var isUpdate: Bool { round.map { $0.state == .closed } ?? true }
 
-    /// The refusal to answer instead of the receipt of a push whose round was given up.
+    /// The refusal to answer instead of the receipt of a push whose round was dropped.
     var refusal: ServingError? {
         if case .dropped(let reason)? = round?.state { .roundDropped(reason) } else { nil }
     }

@@ -1,5 +1,5 @@
 // Endpoints without a body. Most clients send none; some can only send `{}`. Anything else is checked too: a field
-// ignored in silence would be a misunderstanding that no one notices.
+// ignored silently would be a misunderstanding that no one notices.
 
 import HTTPServing
 import Optimizers

@@ -103,7 +103,7 @@ struct PushFields {
         return Name(name)
     }
 
-    /// What the push brings, even if it is wrong: a retry with other hyperparameters is another push.
+    /// The hyperparameters as sent, even if they are wrong: a retry with others is a different push.
     private mutating func readHyperparameters() -> Hyperparameters? {
         guard let value = values["hyperparameters"] else { return nil }
         let setting = SettingValue(value)
@@ -116,7 +116,7 @@ struct PushFields {
         if setting.valueCount > Hyperparameters.mostValues {
             complain(
                 "hyperparameters", .valueError,
-                "a push brings at most \(Hyperparameters.mostValues) hyperparameters, not \(setting.valueCount); "
+                "a push can set at most \(Hyperparameters.mostValues) hyperparameters, not \(setting.valueCount); "
                     + "change the model with PATCH")
         }
         return members.isEmpty ? nil : Hyperparameters(setting)

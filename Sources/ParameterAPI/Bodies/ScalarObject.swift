@@ -1,4 +1,4 @@
-// Figures that a client reports: `metrics` in a push, `scalars` in a report.
+// Metrics that a client reports: `metrics` in a push, `scalars` in a report.
 
 import Names
 import Optimizers
@@ -13,7 +13,7 @@ struct ScalarObject {
     private(set) var scalars: [Scalar] = []
     private(set) var complaints: [Complaint] = []
 
-    /// Reads the figures in `section` of a body.
+    /// Reads the metrics in `section` of a body.
     init(_ value: JSONValue, section: String) {
         guard let members = value.members else {
             let detail = "`\(section)` must be an object of numbers, not \(PushFields.words(for: value))"

@@ -78,7 +78,9 @@ private func part(of file: CheckpointFile, _ call: Call) throws(Problem) -> Chec
     guard let part = file.part(ofAverage: Name(text)) else {
         let known = file.averageNames
         let hint =
-            known.isEmpty ? "leave `average` out, because it has none." : NearestNames.hint(Name(text), among: known)
+            known.isEmpty
+            ? "leave `average` out, because the checkpoint has no averages."
+            : NearestNames.hint(Name(text), among: known)
         throw Problem(
             .invalidQuery, "Checkpoint \(file.facts.id) has no values of an average `\(text.prefix(40))`; \(hint)")
     }

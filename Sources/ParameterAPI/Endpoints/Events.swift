@@ -59,7 +59,7 @@ extension Call {
         }
     }
 
-    /// The answer that goes on until the client leaves or the feed ends.
+    /// The answer that continues until the client leaves or the feed ends.
     fileprivate func stream(
         of feed: EventFeed, _ kinds: Set<ModelEvent.Kind>, after place: EventID
     ) throws(Problem) -> Response {
@@ -81,8 +81,8 @@ extension Problem {
     /// All places for streams of events are taken.
     init(tooManyStreams limit: Int) {
         self.init(
-            .tooManyStreams, "The daemon already serves \(limit) streams of events, the limit `event-streams`.",
-            hint: "Try again later, or close a stream that is not needed.")
+            .tooManyStreams, "The daemon already serves \(limit) event streams, the limit `event-streams`.",
+            hint: "Try again later, or close a stream that you do not need.")
         retryAfter = 5
     }
 }

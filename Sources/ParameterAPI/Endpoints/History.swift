@@ -26,7 +26,7 @@ enum HistoryForm: String, AnswerForm {
     let selection = try HistorySelection(call)
     return .answer { exchange in
         model.trainingHistory { result in
-            // The model goes on; a model thread takes the rest when it is its turn.
+            // The model continues; a model thread takes the rest in its turn.
             call.api.registry.slices.add {
                 do throws(Problem) {
                     let response = try answer(call, model, form, selection, result)
@@ -94,7 +94,7 @@ extension Report {
         var complaints = members.filter { !known.contains($0.key) }.map { member in
             Complaint(
                 pointer: "/\(member.key.pointerEscaped)", exception: .keyError,
-                detail: "unknown field `\(member.key)`; put figures into `scalars`")
+                detail: "unknown field `\(member.key)`; put metrics into `scalars`")
         }
         var step: Int?
         if let value = document["step"] {
@@ -107,7 +107,7 @@ extension Report {
         let found = ScalarObject(document["scalars"] ?? .object([]), section: "scalars")
         complaints += found.complaints
         if found.scalars.isEmpty, complaints.isEmpty {
-            let detail = "`scalars` is empty; send at least one figure, such as {\"scalars\":{\"val_acc\":0.9}}"
+            let detail = "`scalars` is empty; send at least one metric, such as {\"scalars\":{\"val_acc\":0.9}}"
             complaints.append(Complaint(pointer: "/scalars", exception: .valueError, detail: detail))
         }
         guard complaints.isEmpty else { throw Problem(complaints) }

@@ -85,7 +85,8 @@ private func replacedModel(_ call: Call) throws(Problem) -> ModelCondition? {
         if call.isKeyed { return ModelCondition(uid: ModelUID(number: 0), versions: []) }
         throw Problem(
             .preconditionFailed,
-            "There is no model `\(call.argument("m"))`, so If-Match cannot match; leave it out to create the model.")
+            "The model `\(call.argument("m"))` does not exist, so If-Match cannot match; leave it out to create the model."
+        )
     }
     return try call.condition(on: model)
 }

@@ -53,7 +53,7 @@ import HTTPServing
     guard let kind = ProblemKind(rawValue: call.argument("slug")) else {
         throw Problem(
             .notFound,
-            "There is no problem `\(call.argument("slug").prefix(80))`; use one of \(ProblemKind.allCases.map(\.rawValue).joined(separator: ", "))."
+            "Unknown problem `\(call.argument("slug").prefix(80))`; use one of \(ProblemKind.allCases.map(\.rawValue).joined(separator: ", "))."
         )
     }
     let text = "\(kind.title) (\(kind.status))\n\n\(kind.help)\n"

@@ -5,7 +5,7 @@ import Names
 import ParameterServing
 import TensorCoding
 
-/// `PUT /v1/models/{m}/workers/{w}`: a new epoch, with numbers from 1; with `ttl`, as long as there are signs of life.
+/// `PUT /v1/models/{m}/workers/{w}`: a new epoch, with numbers from 1; with `ttl`, heartbeats keep it.
 @Sendable func registerWorker(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let worker = try workerName(call)
@@ -28,7 +28,7 @@ import TensorCoding
     }
 }
 
-/// `POST /v1/models/{m}/workers/{w}/heartbeat`: a sign of life without a push.
+/// `POST /v1/models/{m}/workers/{w}/heartbeat`: renews a lease without a push.
 @Sendable func renewLease(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
     let worker = try workerName(call)

@@ -11,7 +11,7 @@ extension Problem {
         switch error {
         case .invalid(let complaints): self.init(complaints)
         case .unknownModel(let name, let nearest):
-            self.init(.unknownModel, "There is no model `\(name)`.", hint: Self.suggestion(nearest))
+            self.init(.unknownModel, "The model `\(name)` does not exist.", hint: Self.suggestion(nearest))
         case .modelUnavailable(let model):
             self.init(
                 .modelUnavailable, "`\(model.name)` is in the data directory but is not served. \(model.explanation)",
@@ -100,7 +100,7 @@ extension Problem {
         case .tooStale(let staleness, let limit):
             self.init(
                 .stale,
-                "The gradient is \(staleness) updates old, and the model takes gradients that are at most \(limit) old, its `max_staleness`.",
+                "The gradient is \(staleness) updates old, but the model accepts at most \(limit), its `max_staleness`.",
                 hint: "Pull again and compute the gradient from those parameters.")
         case .roundClosed(let basedOn, let step):
             self.init(
@@ -114,38 +114,39 @@ extension Problem {
         case .otherHyperparameters(let brought, let those):
             self.init(
                 .otherHyperparameters,
-                "The push brings \(Self.words(for: brought)), and the open round \(Self.words(for: those)).",
-                hint: "Send equal `hyperparameters` with all pushes of a round, or wait for the next round.")
+                "The push has \(Self.words(for: brought)), but the open round has \(Self.words(for: those)).",
+                hint: "Send the same `hyperparameters` with every push of a round, or wait for the next round.")
         case .roundDropped(let reason):
             self.init(
-                .roundDropped, "The round of this push was given up: \(Self.words(for: reason)).",
+                .roundDropped, "The round of this push was dropped: \(Self.words(for: reason)).",
                 hint: "Pull again, and push under a new seq or Idempotency-Key.")
         case .roundEmpty:
             self.init(
-                .roundEmpty, "The open round holds no push.", hint: "Push first; GET .../round shows what it holds.")
+                .roundEmpty, "The open round has no pushes.",
+                hint: "Push a gradient first; GET .../round lists the pushes in the round.")
         case .noRounds(let mode):
             self.init(
-                .noRounds, "The model is in mode \"\(mode)\", where each push is an update at once.",
+                .noRounds, "The model is in mode \"\(mode)\", where each push is applied immediately.",
                 hint: "Use mode \"manual\" or \"sync\" to collect pushes in rounds.")
         case .keyRequired:
             self.init(
-                .keyRequired, "Several workers push to this model, and this push has neither a number nor a key.",
-                hint: "Send `worker` and `seq`, or an Idempotency-Key, so that a retry does not count twice.")
+                .keyRequired, "Several workers push to this model, and this push has neither a `seq` nor a key.",
+                hint: "Send `worker` and `seq`, or an Idempotency-Key, so that a retry is not counted twice.")
         case .workerRequired:
             self.init(
-                .keyRequired, "In mode \"ssp\" every push belongs to a worker, and this one names none.",
+                .keyRequired, "In mode \"ssp\" every push needs a `worker`, and this one has none.",
                 hint: "Send `worker` and `seq`.")
         case .notRegistered(let worker):
             self.init(
                 .notRegistered,
-                worker.map { "Worker `\($0)` is not registered, and only registered workers push to this model." }
-                    ?? "Only registered workers push to this model, and this push names none.",
+                worker.map { "Worker `\($0)` is not registered, and only registered workers can push to this model." }
+                    ?? "Only registered workers can push to this model, and this push has no `worker`.",
                 hint: "Register with PUT .../workers/NAME, then push with `worker`, `epoch` and `seq`.")
         case .tooFarAhead(let worker, let clock, let slowest, let wanted):
             self.init(
                 .tooFarAhead,
-                "Worker `\(worker)` has pushed \(clock) times and the slowest worker \(slowest); it may pull when the slowest has reached \(wanted).",
-                hint: "Pull with wait=30s to be answered then.")
+                "Worker `\(worker)` has pushed \(clock) times, but the slowest worker only \(slowest); it can pull once the slowest has reached \(wanted).",
+                hint: "Pull with wait=30s to get the answer at that moment.")
         case .cursorUnknown(let cursor, let newest):
             self.init(
                 .cursorUnknown,
@@ -154,12 +155,12 @@ extension Problem {
         case .eventsTooOld(let id, let oldest):
             self.init(
                 .eventsTooOld,
-                "Events after `\(id)` are no longer kept; the oldest place to continue from is `\(oldest)`.",
+                "The events after `\(id)` are no longer available; the oldest id to continue from is `\(oldest)`.",
                 hint: "Read the model again, then connect without Last-Event-ID.")
         case .eventUnknown(let id, let newest):
             self.init(
                 .cursorUnknown,
-                "`\(id)` is not an event of this model; the newest is `\(newest)`. The model was created again, or has not come to that event.",
+                "`\(id)` is not an event of this model; the newest is `\(newest)`. The model was created again, or has not reached that event.",
                 hint: "Read the model again, then connect without Last-Event-ID.")
         case .fenced(let worker, let epoch, 0):
             self.init(
@@ -174,14 +175,14 @@ extension Problem {
         case .fenced(let worker, let epoch, let current):
             let now =
                 current == 0 || current == epoch
-                ? "it is not registered any more" : "its current epoch is \(current)"
+                ? "it is no longer registered" : "its current epoch is \(current)"
             self.init(
                 .fenced, "Epoch \(epoch) of worker `\(worker)` has ended; \(now).",
                 hint: "Register the worker again with PUT .../workers/\(worker) and push with the new epoch.")
         case .receiptForgotten(let worker, let seq, let oldest):
             self.init(
                 .receiptForgotten,
-                "Push \(seq) of worker `\(worker)` is older than the receipts that are kept, which start at \(oldest). It cannot be applied again.",
+                "Push \(seq) of worker `\(worker)` is older than the oldest available receipt, number \(oldest), so it cannot be applied again.",
                 hint: "Continue with higher numbers, or register the worker for a new epoch.")
         case .keyReused(let key):
             self.init(
@@ -195,7 +196,7 @@ extension Problem {
         case .keyForgotten(let key):
             self.init(
                 .receiptForgotten,
-                "The request with `\(key)` was carried out before, but its answer is no longer kept.",
+                "The request with `\(key)` was processed before, but its answer is no longer available.",
                 hint: "Use a new key for a new request.")
         case .unknownWorker(let worker):
             self.init(
@@ -212,13 +213,13 @@ extension Problem {
                 hint: "Send `count` \(open), or use another barrier.")
         case .tooManyBarriers(let limit):
             self.init(
-                .tooManyWaiting, "Workers wait at \(limit) barriers of the model, the limit `barriers`.",
+                .tooManyWaiting, "Workers are already waiting at \(limit) barriers of the model, the limit `barriers`.",
                 hint: "Use one of them, or send the request again later.")
             retryAfter = 1
         case .tooManyAtBarriers(let limit):
             self.init(
                 .tooManyWaiting,
-                "There are \(limit) arrivals and requests at the model's barriers, the limit `barrier-waiters`.",
+                "The model's barriers already have \(limit) arrivals and requests, the limit `barrier-waiters`.",
                 hint: "Send the request again later.")
             retryAfter = 1
         case .tooManyModels(let limit):
@@ -230,7 +231,7 @@ extension Problem {
         case .averageNotStarted(let name, let first, let step):
             self.init(
                 .averageNotStarted,
-                "The average `\(name)` takes in its first update at step \(first), and the model is at step \(step).",
+                "The average `\(name)` starts at step \(first), but the model is at step \(step).",
                 hint: "Pull with min_step=\(first) and `wait`, or without `average`.")
         case .stateMismatch(let name):
             self.init(

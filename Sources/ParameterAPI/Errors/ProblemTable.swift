@@ -54,12 +54,12 @@ extension ProblemKind {
                 404, "Not found",
                 "The path, or something that it names, does not exist.",
                 remedy:
-                    "The detail suggests the nearest name where there is one. GET /openapi.json lists all paths; GET / shows the first commands."
+                    "If a similar name exists, the detail suggests it. GET /openapi.json lists all paths; GET / shows the first commands."
             )
         case .unknownModel:
             Row(
-                404, "There is no model of that name",
-                "No model has the name in the path. It may be misspelled, or the model was deleted.",
+                404, "The model does not exist",
+                "The path names a model that does not exist. Its name may be misspelled, or the model was deleted.",
                 remedy:
                     "GET /v1/models lists the models; PUT /v1/models/NAME creates one."
             )
@@ -115,14 +115,14 @@ extension ProblemKind {
         case .fenced:
             Row(
                 409, "The worker's epoch has ended",
-                "Another process registered the same worker later, or the worker's lease ran out, or it was deleted. Epochs are never given again, so nothing of this epoch is accepted any more.",
+                "Another process registered the same worker later, or the worker's lease ran out, or it was deleted. An epoch is never reused, so requests with this one are refused for good.",
                 remedy:
                     "Stop this process if another one has taken its place; otherwise register the worker again, pull, and continue with the new epoch."
             )
         case .receiptForgotten:
             Row(
-                409, "The receipt is no longer kept",
-                "The server keeps a limited number of receipts per worker (`receipt-window`), and of answers per client that sends keys (the limit `keys`). A worker that was not seen for `worker-lifetime` can lose its receipts to a new worker; a deleted worker loses them at once. This number or key was used before, so the request is not applied a second time.",
+                409, "The receipt is no longer available",
+                "The server keeps a limited number of receipts per worker (`receipt-window`), and a limited number of answers per client that sends keys (the limit `keys`). A worker that has been silent for `worker-lifetime` can lose its receipts to a new worker; a deleted worker loses them immediately. This number or key was used before, so the server does not apply the request a second time.",
                 remedy:
                     "Continue with a higher number or a new key, or register the worker for a new epoch."
             )
@@ -135,66 +135,66 @@ extension ProblemKind {
             )
         case .roundClosed:
             Row(
-                409, "The round of the gradient has closed",
+                409, "The round has already closed",
                 "The gradient was computed from parameters of an earlier step, and the round that used them has closed without it.",
                 remedy:
                     "Pull the parameters and compute the gradient from them."
             )
         case .roundDropped:
             Row(
-                409, "The round of the push was given up",
-                "The round did not become an update: it had too few pushes at its deadline, an earlier state was restored, or its update was refused. Its gradients are gone.",
+                409, "The round was dropped",
+                "The round was discarded without an update, because it had too few pushes at its deadline, an earlier state was restored, or its update was refused. Its gradients are lost.",
                 remedy:
                     "Pull the parameters and push again with a new seq or Idempotency-Key."
             )
         case .roundEmpty:
             Row(
-                409, "The open round holds no push",
-                "A round can only be closed once it holds a gradient.",
+                409, "The open round is empty",
+                "A round can only be closed after at least one push.",
                 remedy:
-                    "Push first. GET .../round shows what the round holds."
+                    "Push a gradient first. GET .../round lists the pushes in the round."
             )
         case .alreadyInRound:
             Row(
-                409, "The worker is already in the round",
-                "In `consistency` of mode \"sync\", each worker pushes once in a round.",
+                409, "The worker has already pushed in this round",
+                "In `consistency` of mode \"sync\", each worker pushes once per round.",
                 remedy:
-                    "Wait for the round with ?wait=30s on the push, or pull with `since`; then push for the next one."
+                    "Wait until the round closes (?wait=30s on the push, or pull with `since`), then push for the next round."
             )
         case .otherHyperparameters:
             Row(
-                409, "The round has other hyperparameters",
-                "A round is one update, so all of its pushes must bring equal `hyperparameters`, or none.",
+                409, "The hyperparameters differ from those of the round",
+                "A round is one update, so all of its pushes must have the same `hyperparameters`, or none.",
                 remedy:
-                    "Send the hyperparameters of the others, or push for the next round."
+                    "Send the same hyperparameters as the other workers, or push in the next round."
             )
         case .noRounds:
             Row(
                 409, "The model has no rounds",
-                "In this mode each push is an update, so there is nothing to close.",
+                "In this mode each push is applied immediately, so the server has no round to close.",
                 remedy:
                     "PATCH the model with \"consistency\":{\"mode\":\"manual\"} or mode \"sync\" to collect pushes in rounds."
             )
         case .notRegistered:
             Row(
                 409, "The worker is not registered",
-                "The rounds of the model consist of the registered workers.",
+                "Only registered workers can push to this model: each of its rounds waits for all of them.",
                 remedy:
-                    "Register with PUT .../workers/NAME and push with its epoch, or let `workers` be a number."
+                    "Register with PUT .../workers/NAME and push with the epoch that it returns, or set `workers` to a number."
             )
         case .tooFarAhead:
             Row(
                 409, "The worker is too far ahead",
-                "In `consistency` of mode \"ssp\", a worker may be `slack` pushes ahead of the slowest.",
+                "In `consistency` of mode \"ssp\", a worker may be at most `slack` pushes ahead of the slowest.",
                 remedy:
                     "Pull with wait=30s, which answers as soon as the slowest worker has caught up."
             )
         case .barrierDiffers:
             Row(
-                409, "The barrier waits for another number of workers",
-                "All workers that meet at a barrier must send the same `count`. The first one to arrive sets it, until all have arrived.",
+                409, "The barrier has a different count",
+                "All workers that meet at a barrier must send the same `count`. The first worker to arrive sets it until all have arrived.",
                 remedy:
-                    "Send the count of the others, use another name for another barrier, or wait until the arrivals lapse."
+                    "Send the same count as the other workers, use another barrier name, or wait until the earlier arrivals expire."
             )
         case .learningRateExhausted:
             Row(
@@ -220,7 +220,7 @@ extension ProblemKind {
         case .averageNotStarted:
             Row(
                 409, "The average has no values yet",
-                "An average starts with the first update that it takes in: `ema` with update number `start`, `swa` with `start` and then every `every` updates. An average that is added to a running model starts with the next of these.",
+                "An average has no values before its first update: `ema` is updated from step `start` on, `swa` at step `start` and then once every `every` steps. If you add an average to a running model, it starts at the next of these steps.",
                 remedy:
                     "Wait for that step with ?min_step=STEP&wait=60s, pull without `average`, or PATCH a smaller `start`."
             )
@@ -240,8 +240,8 @@ extension ProblemKind {
             )
         case .gone:
             Row(
-                410, "The version is no longer kept",
-                "A model keeps its newest versions, 4 unless --limit versions sets another number; fewer while memory is short, and only the newest after a restart. The detail names the oldest that is kept.",
+                410, "The version is no longer available",
+                "A model keeps its newest versions, 4 unless --limit versions sets another number; fewer while memory is short, and only the newest after a restart. The detail names the oldest available version.",
                 remedy:
                     "Pull .../parameters and continue with the version that it returns."
             )
@@ -254,10 +254,10 @@ extension ProblemKind {
             )
         case .eventsTooOld:
             Row(
-                410, "The events are no longer kept",
-                "A feed keeps its newest events, 1024 besides updates unless --limit events sets another number. The events of one model survive a restart as far as the journal has them; /v1/events starts again with the daemon.",
+                410, "The events are no longer available",
+                "A feed keeps its newest 1024 events and the latest update (--limit events). Events of a model survive a restart if the journal still has them; the events of /v1/events do not.",
                 remedy:
-                    "Read the state that you follow, then connect without Last-Event-ID."
+                    "Read the state of the model again, then connect without Last-Event-ID."
             )
         case .lengthRequired:
             Row(
@@ -285,7 +285,7 @@ extension ProblemKind {
                 414, "The address is too long",
                 "The path and its query are longer than the limit `target-bytes`, or have too many arguments.",
                 remedy:
-                    "Use fewer or shorter query arguments."
+                    "Send fewer or shorter query arguments."
             )
         case .unsupportedMediaType:
             Row(
@@ -320,7 +320,7 @@ extension ProblemKind {
                 422, "The content is invalid",
                 "The body is well-formed, but a name, shape, type or value in it is wrong.",
                 remedy:
-                    "Fix each place that `errors` points to."
+                    "Fix every mistake listed in `errors`."
             )
         case .conflictingQuery:
             Row(
@@ -362,7 +362,7 @@ extension ProblemKind {
                 429, "A limit is reached",
                 "The daemon has reached the limit that the detail names.",
                 remedy:
-                    "Use fewer, or retry after the time in Retry-After."
+                    "Use less of it, or retry after the time in Retry-After."
             )
         case .headTooLarge:
             Row(
@@ -374,7 +374,7 @@ extension ProblemKind {
         case .fileDamaged:
             Row(
                 500, "A file on the disk is damaged",
-                "The bytes of the file that the detail names, a checkpoint, a snapshot or a segment of the journal, are not those that were written. The model in memory is unaffected.",
+                "The content of a checkpoint, a snapshot or a segment of the journal has changed since it was written. The detail names the file. The model in memory is unaffected.",
                 remedy:
                     "Use another checkpoint or step. `paramd verify DIR` lists all damage."
             )
@@ -387,17 +387,17 @@ extension ProblemKind {
             )
         case .outOfMemory:
             Row(
-                503, "The memory budget has no room",
-                "Everything large counts against --memory. The bodies for one model, or from one address, can only hold a share of it together (the limits `body-memory-per-model` and `body-memory-per-address`).",
+                503, "The memory budget is used up",
+                "Models, requests and answers count against --memory. The bodies for one model, or from one address, can only hold a share of it together (the limits `body-memory-per-model` and `body-memory-per-address`).",
                 remedy:
                     "Retry after the time in Retry-After, send less at a time, delete models, or start the daemon with a larger --memory."
             )
         case .tooManyStreams:
             Row(
-                503, "Too many streams of events",
-                "The daemon serves as many streams of events as the limit `event-streams` allows.",
+                503, "Too many event streams",
+                "The daemon already serves as many event streams as the limit `event-streams` allows.",
                 remedy:
-                    "Retry after the time in Retry-After, close streams that are not needed, or start the daemon with a larger --limit event-streams."
+                    "Retry after the time in Retry-After, close event streams that you do not need, or start the daemon with a larger --limit event-streams."
             )
         case .journalBehind:
             Row(
@@ -408,8 +408,8 @@ extension ProblemKind {
             )
         case .tooManyWaiting:
             Row(
-                503, "Too many requests wait",
-                "A limit bounds how many pulls wait, because each keeps a connection open, and how many workers wait at the barriers of a model.",
+                503, "Too many requests are waiting",
+                "The daemon limits how many pulls can wait, because each keeps a connection open, and how many workers can wait at the barriers of a model.",
                 remedy:
                     "Retry after the time in Retry-After, pull without `wait`, use fewer barriers, or start the daemon with a larger --limit connections, waiting-pulls, barriers or barrier-waiters."
             )
@@ -418,14 +418,14 @@ extension ProblemKind {
                 503, "The daemon is stopping",
                 "The daemon has been told to stop and accepts no new requests, or it has too many connections.",
                 remedy:
-                    "Retry after the time in Retry-After. What was acknowledged is kept."
+                    "Retry after the time in Retry-After. Acknowledged changes are safe."
             )
         case .modelUnavailable:
             Row(
                 503, "The model cannot be served",
-                "The model is in the data directory, but this daemon does not run it: its optimizer or schedule is missing, a custom rule crashed, or the daemon was started with --without-model. Its files are kept, and other models are served.",
+                "The model is in the data directory, but this daemon does not run it: its optimizer or schedule is missing, a custom rule crashed, or the daemon was started with --without-model. The daemon keeps its files and serves all other models.",
                 remedy:
-                    "Follow the detail, which gives the reason and the remedy."
+                    "The detail gives the reason and says what to do."
             )
         case .storageFailed:
             Row(
@@ -451,14 +451,14 @@ extension ProblemKind {
         case .storageFull:
             Row(
                 507, "The disk is full",
-                "There is no room for the next write. Reads still work.",
+                "The disk has no space left for the next write. Reads still work.",
                 remedy:
                     "Free some space; pushes resume without a restart."
             )
         case .memoryRefused:
             Row(
                 507, "The system refused memory",
-                "The budget of --memory has room, but the system did not give paramd the memory: a limit of the process, of its container or of the machine is reached. Whatever a change needs is taken before it is written to the journal.",
+                "The --memory budget has room, but the operating system refused the memory: the process, its container or the machine has reached a limit. The daemon reserves the memory for a change before it writes the change to the journal.",
                 remedy:
                     "Raise that limit (`ulimit -v`, the container's memory, `vm.overcommit_memory`), or start the daemon with a smaller --memory."
             )

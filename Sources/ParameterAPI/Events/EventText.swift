@@ -7,7 +7,7 @@ import TensorCoding
 
 /// The text of a stream of events.
 enum EventText {
-    /// A line that readers ignore: it only shows that the stream lives.
+    /// A line that readers ignore: it only shows that the connection is open.
     static let heartbeat = Array(": heartbeat\n\n".utf8)
 
     /// The start of a stream: how long to wait before a reconnection, and the place to continue from.

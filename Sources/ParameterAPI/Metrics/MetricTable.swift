@@ -16,7 +16,7 @@ extension Metric {
         Metric(.network, "connections", .gauge, "Open connections.") { $0.counters.connections },
         Metric(.network, "accepted", .counter, "Connections since the start.") { $0.counters.accepted },
         Metric(.network, "waiting", .gauge, "Requests that wait for their answer.") { $0.counters.parked },
-        Metric(.network, "event_streams", .gauge, "Streams of events that are open.") { $0.streams.current },
+        Metric(.network, "event_streams", .gauge, "Open event streams.") { $0.streams.current },
         Metric(.network, "requests", .counter, "Requests since the start.") { $0.counters.requests },
         Metric(.network, "client_errors", .counter, "Answers with a status from 400 to 499 since the start.") {
             $0.counters.clientErrors

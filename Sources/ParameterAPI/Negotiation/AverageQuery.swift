@@ -23,11 +23,13 @@ extension Problem {
         let shown = name.text.prefix(40)
         if let kind = Average.Kind(rawValue: name.text) {
             self.init(
-                .invalidQuery, "The model keeps no average `\(kind.name)`.",
-                hint: "PATCH the model with {\"averages\":{\"\(kind.name)\":{}}}, and it starts with the next update.")
+                .invalidQuery, "The model does not keep an average `\(kind.name)`.",
+                hint:
+                    "PATCH the model with {\"averages\":{\"\(kind.name)\":{}}}, and the average starts with the next update."
+            )
         } else if known.isEmpty {
             self.init(
-                .invalidQuery, "Unknown average `\(shown)`: the model keeps no averages.",
+                .invalidQuery, "Unknown average `\(shown)`: the model does not keep averages.",
                 hint: "PATCH the model with {\"averages\":{\"ema\":{\"decay\":0.999}}}, or leave `average` out.")
         } else {
             self.init(

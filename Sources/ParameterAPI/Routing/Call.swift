@@ -65,7 +65,7 @@ final class Call: Sendable {
     }
 
     /// Refuses unknown query arguments and repeated ones: neither a misspelled nor a contradictory argument may be
-    /// ignored in silence.
+    /// ignored silently.
     func checkQueries() throws(Problem) {
         guard let queries = route.queries, !request.query.isEmpty else { return }
         let names = queries.map(\.rawValue)

@@ -25,7 +25,7 @@ struct Router: Sendable {
         if allowed.contains(Method.get.rawValue) { allowed.insert(Method.head.rawValue) }
         guard !allowed.isEmpty else {
             let hint = NearestRoute.hint(for: request, among: routes)
-            throw Problem(.notFound, "There is nothing at \(request.target.prefix(200)); \(hint)")
+            throw Problem(.notFound, "The path \(request.target.prefix(200)) does not exist; \(hint)")
         }
         allowed.insert(Method.options.rawValue)
         let list = allowed.sorted().joined(separator: ", ")

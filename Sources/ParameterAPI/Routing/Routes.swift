@@ -76,11 +76,11 @@ extension Route {
             pushGradients),
         Route(
             .get, "/v1/models/{m}/round", .read,
-            "The open round: the pushes that it holds, what it waits for, and until when.",
+            "The open round: its pushes, the pushes that are missing, and its deadline.",
             getRound),
         Route(
             .post, "/v1/models/{m}/step", .admin,
-            "Close the open round with the pushes that it holds.",
+            "Close the open round with the pushes that it has so far.",
             closeRound),
         Route(
             .get, "/v1/models/{m}/parameters", suffixes: [.json, .safetensors], .read,
@@ -123,7 +123,7 @@ extension Route {
             listWorkers),
         Route(
             .put, "/v1/models/{m}/workers/{w}", .push, queries: [.ttl], bodies: [.json],
-            "Register a worker; a registration after a restart raises the epoch and fences the older process.",
+            "Register a worker. Registering again after a restart starts a new epoch and fences the older process.",
             registerWorker),
         Route(
             .get, "/v1/models/{m}/workers/{w}", .read,
@@ -139,7 +139,7 @@ extension Route {
             deleteWorker),
         Route(
             .post, "/v1/models/{m}/barriers/{name}", .push, queries: [.wait], bodies: [.json],
-            "Arrive at a barrier, and wait until as many workers as `count` have arrived.",
+            "Arrive at a barrier, and wait until `count` workers have arrived.",
             arriveAtBarrier),
         Route(
             .get, "/v1/models/{m}/pushes/{w}/{seq}", .read, queries: [.epoch],
@@ -183,7 +183,7 @@ extension Route {
         Route(
             .get, "/v1/models/{m}/history", suffixes: HistoryForm.formats, .read,
             queries: [.series, .from, .to, .points], answers: HistoryForm.formats,
-            "Charts of the training: loss, rates, norms, staleness, and what clients report.",
+            "The history of a training: loss, rates, norms, staleness, and the metrics that clients report.",
             getHistory),
         Route(
             .get, "/v1/models/{m}/events", .read, queries: [.types, .lastEventID], answers: [.events],
@@ -195,7 +195,7 @@ extension Route {
             followAll),
         Route(
             .post, "/v1/models/{m}/scalars", .push, bodies: [.json],
-            "Record figures for the charts without a push.",
+            "Record metrics without a push.",
             reportScalars),
         Route(
             .post, "/v1/lr_preview", suffixes: CurveForm.formats, .read, bodies: [.json], answers: CurveForm.formats,

@@ -51,8 +51,8 @@ extension Setting {
             limit: "barrier-waiters", .count(\.serving.mostAtBarriers), "Arrivals and requests at a model's barriers"),
         Setting(limit: "barrier-hold", .time(\.serving.barrierHold), "Time that an arrival counts without a request"),
         Setting(limit: "events", .count(\.serving.keptEvents), "Events of a model kept, besides updates"),
-        Setting(limit: "event-streams", .count(\.serving.mostEventStreams), "Streams of events"),
-        Setting(limit: "event-heartbeat", .time(\.serving.eventHeartbeat), "Time between a stream's signs of life"),
+        Setting(limit: "event-streams", .count(\.serving.mostEventStreams), "Event streams"),
+        Setting(limit: "event-heartbeat", .time(\.serving.eventHeartbeat), "Time between a stream's heartbeats"),
         Setting(limit: "arguments", .fixed(HTTPConfiguration.maximumArguments), "Arguments of a request's query"),
         Setting(
             limit: "connection-memory", .fixed(bytes: ServerConfiguration().http.connectionMemory),
@@ -66,7 +66,7 @@ extension Setting {
         Setting(limit: "group-name", .fixed(GroupPlan.longestName), "Bytes of a group's name"),
         Setting(limit: "optimizers", .fixed(GroupPlan.mostOptimizers), "Optimizers of a model, with its groups"),
         Setting(
-            limit: "hyperparameters", .fixed(Hyperparameters.mostValues), "Hyperparameters that a push brings"),
+            limit: "hyperparameters", .fixed(Hyperparameters.mostValues), "Hyperparameters that a push can set"),
         Setting(limit: "pattern", .fixed(Glob.longest), "Bytes of a pattern of names"),
         Setting(limit: "key-length", .fixed(RequestKey.longest), "Characters of an Idempotency-Key"),
         Setting(limit: "condition-versions", .fixed(FixedLimits.conditionVersions), "Versions that an If-Match names"),
@@ -84,7 +84,7 @@ extension Setting {
             limit: "history-rates", .fixed(ServingConfiguration.historyRates), "Points times groups of its rates"),
         Setting(
             limit: "history-workers", .fixed(ServingConfiguration.historyWorkers), "Workers whose push rate it has"),
-        Setting(limit: "history-metrics", .fixed(ServingConfiguration.historyMetrics), "Names of reported figures"),
+        Setting(limit: "history-metrics", .fixed(ServingConfiguration.historyMetrics), "Names of reported metrics"),
         Setting(
             limit: "key-memory", .fixed(bytes: ServingConfiguration.keptAnswerBytes),
             "Memory of answers for keys, per model"),

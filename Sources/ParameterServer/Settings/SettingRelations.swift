@@ -29,8 +29,8 @@ struct SettingRelation: Sendable {
             let (pressed, least) = (configuration.http.pressureRate, configuration.http.minimumRate)
             guard pressed < least else { return nil }
             return """
-                \(ByteCount(bytes: pressed)) is less than minimum-rate \(ByteCount(bytes: least)), below which no transfer \
-                goes on. Write at least that.
+                \(ByteCount(bytes: pressed)) is less than minimum-rate \(ByteCount(bytes: least)), and slower transfers are \
+                ended anyway. Write at least that.
                 """
         },
     ]

@@ -3,7 +3,7 @@
 import Names
 
 extension BarrierBoard.Barrier {
-    /// The facts about the passing that a worker asks about, if that is over; nil for the open one.
+    /// The facts about the generation that a worker asks about, if that is over; nil for the open one.
     mutating func pastPassing(of arrival: Arrival) -> BarrierFacts? {
         if let wanted = arrival.generation {
             if wanted == generation - 1 { untold[arrival.worker] = nil }
@@ -34,11 +34,11 @@ extension BarrierBoard.Barrier {
         nextLapse = min(nextLapse, lapse)
     }
 
-    /// Ends the open passing and begins the next.
+    /// Ends the open generation and begins the next.
     ///
     /// - Parameters:
     ///   - arrival: the one that ends it; its worker learns of the end from the answer.
-    ///   - next: the number of the next passing.
+    ///   - next: the number of the next generation.
     ///   - end: until when the workers without a waiting request may ask.
     /// - Returns: what the workers are told, and the waiting requests.
     mutating func close(
@@ -72,7 +72,7 @@ extension BarrierBoard.Barrier {
         nextLapse = min(arrivals.values.min() ?? .max, untold.values.min() ?? .max)
     }
 
-    /// The facts about the open passing.
+    /// The facts about the open generation.
     func facts(of name: Name) -> BarrierFacts {
         BarrierFacts(
             barrier: name, generation: generation, count: count, arrived: arrivals.count,

@@ -13,7 +13,7 @@ public struct Arrival: Sendable, Equatable {
     public var worker: Name
     /// The number of workers that the barrier waits for.
     public var count: Int
-    /// The passing of the barrier that the worker means, from 1; nil for the open one.
+    /// The generation of the barrier that the worker means, from 1; nil for the open one.
     public var generation: Int?
 
     /// Makes an arrival from its parts.
@@ -26,19 +26,19 @@ public struct Arrival: Sendable, Equatable {
 public struct BarrierFacts: Sendable, Equatable {
     /// The barrier.
     public let barrier: Name
-    /// The passing that the answer is about, from 1.
+    /// The generation that the answer is about, from 1.
     public let generation: Int
     /// The number of workers that it waits for.
     public let count: Int
     /// The number of workers that have arrived.
     public let arrived: Int
-    /// The first of them, in order of arrival; empty for a passing that is over.
+    /// The first of them, in order of arrival; empty for a generation that is over.
     public var workers: [Name] = []
     /// The most workers that an answer names.
     public static let namesTold = 100
     /// Whether all have arrived.
     public var isReleased: Bool { arrived >= count }
-    /// How long the arrival counts without another request; nil for a passing that is over.
+    /// How long the arrival counts without another request; nil for a generation that is over.
     public var heldFor: Duration?
 }
 
@@ -49,9 +49,9 @@ public struct BarrierFacts: Sendable, Equatable {
 struct BarrierBoard {
     /// The result of an arrival.
     struct Turn: Equatable {
-        /// The passing that is over for the worker that arrives; nil if it has to wait.
+        /// The generation that is over for the worker that arrives; nil if it must wait.
         var passed: BarrierFacts?
-        /// A passing that the arrival ends, and the other requests that wait for it.
+        /// A generation that the arrival ends, and the other requests that wait for it.
         var ended: (facts: BarrierFacts, requests: [Int])?
 
         static func == (one: Turn, other: Turn) -> Bool {
@@ -60,7 +60,7 @@ struct BarrierBoard {
         }
     }
 
-    /// A barrier with its open passing.
+    /// A barrier with its open generation.
     struct Barrier {
         var generation: Int
         var count = 0
@@ -70,7 +70,7 @@ struct BarrierBoard {
         var arrivals: [Name: UInt64] = [:]
         /// The waiting requests.
         var waiting: [Int: Name] = [:]
-        /// Workers of the previous passing that do not know yet that it is over, and until when they may ask.
+        /// Workers of the previous generation that do not know yet that it is over, and until when they may ask.
         var untold: [Name: UInt64] = [:]
         var previousCount = 0
         /// Nothing lapses before this time.
@@ -119,7 +119,7 @@ struct BarrierBoard {
         var turn = Turn(passed: barrier.pastPassing(of: arrival))
         if turn.passed == nil {
             if let next = arrival.generation, next > barrier.generation {
-                // A worker that has gone on proves that the earlier passing is over, whatever this daemon has seen.
+                // A worker in a later generation proves that the earlier one is over, whatever this daemon has seen.
                 turn.ended = barrier.close(arrival, next: next, until: now + hold)
             }
             try check(arrival, against: barrier)
@@ -174,7 +174,7 @@ struct BarrierBoard {
 
     /// Ends a request whose time is up: its arrival counts a little longer.
     ///
-    /// - Returns: the open passing.
+    /// - Returns: the open generation.
     mutating func giveUp(_ request: Int, at name: Name, now: UInt64) -> BarrierFacts {
         if var barrier = barriers[name], let worker = barrier.waiting.removeValue(forKey: request) {
             if !barrier.waiting.values.contains(worker) { barrier.hold(worker, until: now + hold) }
@@ -183,7 +183,7 @@ struct BarrierBoard {
         return facts(of: name)
     }
 
-    /// The open passing of a barrier, for a worker that does not wait any longer.
+    /// The open generation of a barrier, for a worker that has stopped waiting.
     func facts(of name: Name) -> BarrierFacts {
         var facts = (barriers[name] ?? Barrier(generation: 1)).facts(of: name)
         facts.heldFor = .nanoseconds(Int64(clamping: hold))

@@ -23,7 +23,7 @@ public final class BarrierWait: Sendable {
 public final class Barriers: Sendable {
     /// The answer to an arrival.
     public enum Answer: Sendable {
-        /// The passing is over.
+        /// The generation is over.
         case passed(BarrierFacts)
         /// The arrival counts, and the request does not wait.
         case held(BarrierFacts)
@@ -137,7 +137,7 @@ public final class Barriers: Sendable {
 }
 
 extension Model {
-    /// Takes a worker's arrival at a barrier, which is a sign of life of a registered worker.
+    /// Takes a worker's arrival at a barrier, which renews the lease of a registered worker.
     ///
     /// - Parameters:
     ///   - arrival: who arrives where.

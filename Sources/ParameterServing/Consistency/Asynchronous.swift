@@ -26,7 +26,7 @@ public struct Asynchronous: ConsistencyPolicy, Equatable {
         guard maxStaleness != nil || !reader.has("staleness_policy") else {
             throw reader.complaint(
                 "staleness_policy", .valueError,
-                "`staleness_policy` needs `max_staleness`, the largest staleness without a consequence; add it.")
+                "`staleness_policy` has no effect without `max_staleness`; add the largest staleness to accept.")
         }
     }
 

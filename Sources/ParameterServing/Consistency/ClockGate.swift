@@ -1,5 +1,5 @@
-// Where pulls of mode `ssp` ask whether their worker may go on. One short lock; the executor opens the gate after each
-// update, network threads ask and wait.
+// Where pulls of mode `ssp` ask whether their worker may continue, under one short lock: the executor opens the gate after
+// each update, network threads ask and wait.
 
 import Names
 import Threading
@@ -7,7 +7,7 @@ import Threading
 /// The pulls of workers that are too far ahead.
 public final class ClockGate: Sendable {
     private struct State {
-        /// Nil in other modes: everyone passes.
+        /// Nil in other modes, where pulls never wait.
         var rule: (workers: Int, slack: Int)?
         var clocks = WorkerClocks()
         var waiting: [Int: (worker: Name, resume: @Sendable () -> Void)] = [:]
@@ -61,6 +61,6 @@ public final class ClockGate: Sendable {
         for (_, pull) in woken { pull.resume() }
     }
 
-    /// Lets every waiting pull go on: the model has ended, which its pull finds out.
+    /// Lets every waiting pull continue, which then finds that the model has ended.
     func end() { update(WorkerClocks(), rule: nil) }
 }

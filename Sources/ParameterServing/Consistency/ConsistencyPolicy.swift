@@ -16,7 +16,7 @@ struct ArrivingPush: Equatable {
     var isFromLeftBranch = false
     /// Whether its worker is registered.
     var isRegistered: Bool
-    /// What it brings for its update.
+    /// The hyperparameters for its update.
     var brought: Hyperparameters?
 
     /// The number of updates since its gradient was computed.
@@ -37,7 +37,7 @@ struct RoundView: Equatable {
     var registered: Int
     /// The number of registered workers among those in the round.
     var present = 0
-    /// What its pushes bring for their update.
+    /// The hyperparameters of its pushes.
     var brought: Hyperparameters?
 
     /// Adds a held push.
@@ -55,7 +55,7 @@ struct RoundView: Equatable {
 }
 
 extension RoundView {
-    /// The refusal of a push that brings other hyperparameters than those in the round; nil if it brings equal ones.
+    /// The refusal of a push whose hyperparameters differ from those of the round; nil if they are equal.
     func refusal(ofBroughtBy arrival: ArrivingPush) -> ServingError? {
         guard received > 0, arrival.brought != brought else { return nil }
         return .otherHyperparameters(arrival.brought, ofRound: brought)

@@ -1,6 +1,6 @@
 // The settlement of a round that no push causes: asked for by a request, or proposed by the timer at its deadline.
 
-/// Close the open round, or give it up.
+/// Close the open round, or drop it.
 struct RoundClosing: Sendable, Equatable {
     /// What to do with the pushes that it holds.
     enum Action: UInt8 {
@@ -10,7 +10,7 @@ struct RoundClosing: Sendable, Equatable {
         case drop = 1
     }
 
-    /// The number of the round, and another one is left alone; nil for the one that is open then.
+    /// The number of the round to settle; nil for the one that is open at that time.
     var round: Int?
     var action: Action
 }

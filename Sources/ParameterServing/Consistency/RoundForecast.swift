@@ -53,7 +53,7 @@ struct RoundForecast {
         view = next
     }
 
-    /// Removes the oldest command, which has been applied or given up, and starts again from `now` if that is not what
+    /// Removes the oldest command, which has been applied or abandoned, and starts again from `now` if that is not what
     /// was expected.
     mutating func remove(_ now: RoundView, _ policy: any ConsistencyPolicy) {
         let first = commands.popFirst()

@@ -11,7 +11,7 @@ enum RoundTimeout: Sendable, Equatable {
     /// Learned from the rounds before; see `RoundClock`.
     case automatic
 
-    /// The time of rounds of which nothing is known.
+    /// The time of rounds before anything is known.
     static let standard = Duration.seconds(60)
     /// The shortest and the longest time; a day is enough for the slowest step.
     private static let range = Duration.milliseconds(1)...Duration.seconds(86_400)

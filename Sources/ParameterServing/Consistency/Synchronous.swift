@@ -12,7 +12,7 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
     enum Participants: Equatable {
         /// One worker that accumulates `min_pushes` gradients.
         case single
-        /// So many pushes of different workers.
+        /// This many pushes of different workers.
         case number(Int)
         /// Every registered worker.
         case registered

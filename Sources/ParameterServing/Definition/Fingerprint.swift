@@ -80,7 +80,7 @@ extension Fingerprint: CustomStringConvertible {
 }
 
 extension Fingerprint {
-    /// The fingerprint of gradients together with what their push brings; this one if it brings nothing.
+    /// The fingerprint of gradients together with the hyperparameters of their push; this one if it has none.
     public func with(_ hyperparameters: Hyperparameters?) -> Fingerprint {
         guard let hyperparameters else { return self }
         let (builder, brought) = (Builder(), hyperparameters.setting.fingerprint)

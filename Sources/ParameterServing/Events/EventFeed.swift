@@ -7,7 +7,7 @@ import Threading
 public enum EventRead: Sendable {
     /// The next events, at least one, oldest first.
     case events([FeedEvent])
-    /// Events after the reader's place are no longer kept; the oldest place to continue from.
+    /// Events after the reader's place are no longer available; the oldest place to continue from.
     case missed(EventID)
     /// There is nothing yet; the reader will be woken, unless it cancels.
     case waits(WaitToken)
@@ -25,7 +25,7 @@ public final class EventFeed: Sendable {
         case number(Int)
         /// The next number.
         case next
-        /// Behind the last number: no command counts the event, so that a replay does not emit it.
+        /// After the last number, without a number of its own: a replay does not emit the event.
         case extra
 
         fileprivate func id(after newest: EventID, _ time: Int) -> EventID {

@@ -5,8 +5,8 @@
 public struct EventID: Sendable, Hashable, Comparable {
     /// The number of events from commands up to here.
     public var number: Int
-    /// For an event without a command, such as a checkpoint: its place behind that number; the time in seconds, so that
-    /// it does not repeat after a restart.
+    /// For an event without a command, such as a checkpoint: its place after that number, which is the time in seconds,
+    /// so it does not repeat after a restart.
     public var extra = 0
 
     /// Makes a place.

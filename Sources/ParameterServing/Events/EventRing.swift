@@ -1,5 +1,5 @@
-// The events that a feed keeps for readers that come back, in bounded memory. A model may be updated thousands of times
-// per second, and a reader only needs the newest update: so one update per model is kept, and all other events in order.
+// The events that a feed keeps for readers that reconnect, in bounded memory. A model may be updated thousands of times
+// per second, and a reader only needs the newest update, so a feed has one update of each model.
 
 import Threading
 
@@ -14,7 +14,7 @@ struct EventRing {
     private(set) var floor: EventID
     /// The place of the last event.
     private(set) var newest: EventID
-    /// Events other than updates; the ones before `start` are no longer kept.
+    /// Events other than updates; the ones before `start` have been dropped.
     private var lasting: [FeedEvent] = []
     private var start = 0
     /// The newest update of each model.

@@ -1,5 +1,5 @@
-// The effect of a patch in words: which settings changed, from what to what, and when. Long values are abbreviated,
-// because events are kept for readers that come back.
+// The effect of a patch: which settings changed, from which value to which, and when. Long values are abbreviated,
+// because events stay in memory for readers that reconnect.
 
 import Names
 import Optimizers

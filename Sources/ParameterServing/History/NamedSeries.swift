@@ -44,7 +44,7 @@ extension TrainingHistory {
 }
 
 extension Model {
-    /// Passes the figures of all pushes to `body`, on an executor thread, with a loan for their memory.
+    /// Passes the history to `body`, on an executor thread, with a loan for their memory.
     ///
     /// Fails with `outOfMemory` if the budget has no room for a copy.
     public func trainingHistory(

@@ -1,8 +1,8 @@
-// Figures that are reported without a push, such as an accuracy that is measured between two pushes.
+// Metrics that are reported without a push, such as an accuracy that is measured between two pushes.
 
-/// Figures of one step.
+/// Metrics of one step.
 public struct Report: Sendable, Equatable {
-    /// The figures.
+    /// The metrics.
     public var scalars: [Scalar]
     /// The step whose parameters they describe; nil for the current one.
     public var step: Int?
@@ -15,7 +15,7 @@ public struct Report: Sendable, Equatable {
         self.step = step
     }
 
-    /// Equal for reports of the same figures.
+    /// Equal for reports of the same metrics.
     public var fingerprint: Fingerprint {
         let builder = Fingerprint.Builder()
         var writer = ByteWriter { builder.add($0) }

@@ -1,15 +1,15 @@
-// A figure that a client measures and reports: with a push, or in a request of its own. The server only records it.
+// A metric that a client measures and reports, with a push or in a separate request. The server only records it.
 
 import Names
 
-/// A named figure, such as a validation accuracy.
+/// A named number, such as a validation accuracy.
 public struct Scalar: Sendable, Equatable {
     /// Its name, as in the chart.
     public var name: Name
     /// Its value, a finite number.
     public var value: Double
 
-    /// Makes a figure from its parts.
+    /// Makes a metric from its parts.
     public init(name: Name, value: Double) {
         self.name = name
         self.value = value

@@ -1,12 +1,12 @@
-// What a model's training looked like: the figures of all pushes, in bounded memory. It is part of the model's state:
+// The history of a model's training: what all pushes reported and did, in bounded memory. It is part of the state:
 // fed by every push as it is applied, also when the log is replayed, and stored in images.
 
 import Names
 import Optimizers
 
-/// The figures of a model's pushes, as series over steps.
+/// What a model's pushes reported and did, as series over steps.
 ///
-/// The step of a push is the one after it. After a restore the figures of later steps are gone: they belong to a branch
+/// The step of a push is the one after it. A restore removes the values of later steps: they belong to a branch
 /// that the model has left.
 public struct TrainingHistory: Sendable {
     /// The loss that workers report.
@@ -23,7 +23,7 @@ public struct TrainingHistory: Sendable {
     private(set) var pushes = PushRate()
     /// Pushes per second of each worker; of the last ones if there are many.
     private(set) var workers: [Name: PushRate] = [:]
-    /// Figures that clients report.
+    /// Metrics that clients report.
     private(set) var metrics: [Name: HistorySeries] = [:]
     /// The size of all workers' and metrics' series, and of long names.
     private var tableBytes = 0
@@ -62,7 +62,7 @@ public struct TrainingHistory: Sendable {
         if let worker = push.key?.worker { count(worker, step: step, time: time) }
     }
 
-    /// Records reported figures; one with a new name only if there is room for it.
+    /// Records reported metrics; one with a new name only if there is room for it.
     mutating func add(_ scalars: [Scalar], step: Int, time: Int) {
         for scalar in scalars {
             let isKnown = metrics[scalar.name] != nil
@@ -97,7 +97,7 @@ public struct TrainingHistory: Sendable {
         tableBytes -= Self.bytes(of: oldest.key, oldest.value.series)
     }
 
-    /// Removes the figures after a step, because the model has returned to it.
+    /// Removes the values after a step, because the model has returned to it.
     mutating func cut(after step: Int) {
         loss.cut(after: step)
         gradientNorm.cut(after: step)
@@ -138,7 +138,7 @@ public struct TrainingHistory: Sendable {
         bytes(of: name, HistorySeries()) + HistorySeries().bytesAdded
     }
 
-    /// Refuses figures with more new names than there is room for.
+    /// Refuses metrics with more new names than there is room for.
     ///
     /// - Parameter section: the member of the request that has them.
     /// - Throws: `invalid`.
@@ -150,7 +150,7 @@ public struct TrainingHistory: Sendable {
             Complaint(
                 pointer: "/\(section)/\(first.name.pointerEscaped)", exception: .valueError,
                 detail:
-                    "the history has \(metrics.count) reported figures and takes at most \(most) names, so \(new.count) new ones do not fit; use names that GET .../history lists"
+                    "the history already has \(metrics.count) metrics, and the limit is \(most), so it has no room for \(new.count) more; use names that GET .../history lists"
             )
         ])
     }

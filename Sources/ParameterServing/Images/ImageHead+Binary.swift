@@ -7,7 +7,7 @@ import Optimizers
 
 extension ImageHead {
     /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts, format 6 averages to the
-    /// optimizer's state, norms after clipping and what pushes brought to receipts, and at the end rounds, leases and
+    /// optimizer's state, norms after clipping and hyperparameters to receipts, and at the end rounds, leases and
     /// epochs, a training history and the number of events.
     ///
     /// Each is used only if it is needed; there is no format 3.
@@ -44,7 +44,7 @@ extension ImageHead {
         return table
     }
 
-    /// Whether a receipt has what its push brought.
+    /// Whether a receipt has the hyperparameters of its push.
     private var hasHyperparameters: Bool {
         workers.values.contains { worker in worker.entries.contains { $0.receipt.hyperparameters != nil } }
             || keys.contains { entry in

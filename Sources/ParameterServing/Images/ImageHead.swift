@@ -27,13 +27,13 @@ struct ImageHead: Sendable {
     var history: VersionHistory
     /// The pushes of each worker.
     var workers: [Name: WorkerLedger.Worker]
-    /// Workers whose receipts are no longer kept.
+    /// Workers whose receipts have been dropped.
     var expired: [Name: WorkerLedger.Expired] = [:]
     /// The epochs given so far.
     var epochs = EpochCounter()
     /// The answers of requests with a key.
     var keys: [KeyLedger.Entry]
-    /// Keys whose answers are no longer kept.
+    /// Keys whose answers have been dropped.
     var forgottenKeys: [KeyLedger.Forgotten] = []
     /// The open round.
     var round = RoundImage()
@@ -41,7 +41,7 @@ struct ImageHead: Sendable {
     var clocks = WorkerClocks()
     /// Step, slots and scalars of the optimizer, and the averages of the parameters.
     var optimizer: OptimizerState
-    /// The figures of its pushes.
+    /// The history of its training.
     var trainingHistory = TrainingHistory()
     /// The number of its events; see `ModelState`.
     var eventCount = 1

@@ -13,7 +13,7 @@ struct ModelImage: Sendable {
     var memory: Reservation
 
     /// The image as a checkpoint has it: without the open round, the clocks of workers, charts and events, which belong
-    /// to the training that goes on.
+    /// to the training in progress.
     var ofCheckpoint: ModelImage {
         var image = self
         (image.head.round, image.head.clocks) = (RoundImage(), WorkerClocks())

@@ -6,7 +6,7 @@ import Optimizers
 
 /// Optional fields at the end of a record.
 struct RecordTail: Equatable {
-    /// Format 1 has no sighting; format 3 adds what pushes bring to rounds, charts and their updates, and may lack one.
+    /// Format 1 has no sighting; format 3 adds fields for rounds, charts and hyperparameters, and may lack one.
     private static let formats: ClosedRange<UInt8> = 1...3
 
     /// The version that a gradient was computed from, if the client named one.
@@ -21,9 +21,9 @@ struct RecordTail: Equatable {
     var examples: Int?
     /// Whether a patch changes the consistency; earlier releases logged such patches without a meaning.
     var changesConsistency = false
-    /// The figures that a worker reports with its push.
+    /// The metrics that a worker reports with its push.
     var metrics: [Scalar] = []
-    /// What a push brings for its own update.
+    /// The hyperparameters for the update of a push.
     var hyperparameters: Hyperparameters?
 
     /// The tail as a piece of a record; empty if there is nothing to write.

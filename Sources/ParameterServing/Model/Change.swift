@@ -33,7 +33,7 @@ extension Change where Answer == ChangedVersion {
         Change(command: .reconfigure(patch, ifVersion: ifVersion))
     }
 
-    /// Records reported figures; the answer has their step and the current version.
+    /// Records reported metrics; the answer has their step and the current version.
     public static func report(_ report: Report) -> Change { Change(command: .report(report)) }
 
     static func restore(_ restoration: Restoration) -> Change { Change(command: .restore(restoration)) }
@@ -44,7 +44,7 @@ extension Change where Answer == WorkerFacts {
     ///
     /// - Parameters:
     ///   - worker: its name.
-    ///   - ttl: the time after which the registration ends without a sign of life; nil for one without a lease.
+    ///   - ttl: the time after which the registration ends unless its worker renews it; nil for one without a lease.
     public static func register(worker: Name, ttl: Duration? = nil) -> Change {
         Change(command: .register(Registration(worker: worker, ttl: ttl.map { Int($0.nanoseconds / 1_000_000) })))
     }

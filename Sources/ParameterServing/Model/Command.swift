@@ -24,7 +24,7 @@ enum Command: Sendable {
     case dismiss(worker: Name)
     /// Store the answer of a request that changed files and not the model.
     case note(StoredAnswer)
-    /// Record figures that a client reports.
+    /// Record metrics that a client reports.
     case report(Report)
     /// Execute a command once, however often its request arrives; with versions, only if the model is at one of them
     /// when the first one arrives.

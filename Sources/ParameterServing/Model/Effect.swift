@@ -19,7 +19,7 @@ struct Outcome: Sendable, Equatable {
 enum Effect: Equatable {
     /// Publish the state to pulls.
     case publish
-    /// Tell followers of the model; `time` is when its command was admitted, if the record says so.
+    /// Notify followers of the model; `time` is when its command was admitted, if the record says so.
     case event(ModelEvent, number: Int, time: Int?)
     /// Tell pulls that an update made the parameter non-finite.
     case markDiverged(String)
@@ -37,7 +37,7 @@ enum Effect: Equatable {
     case quorum(round: Int)
     /// Stop the clock of the round.
     case disarm
-    /// Let workers go on whose clock is no longer too far ahead.
+    /// Let workers continue that are no longer too far ahead.
     case openGate
 }
 

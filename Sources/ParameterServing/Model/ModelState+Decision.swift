@@ -24,7 +24,7 @@ extension ModelState {
 
     /// A command with the time of its admission and, if its worker exceeds the limit, the worker to replace.
     private mutating func sighted(_ command: Command, at now: Tick) -> Command {
-        // A sign of life may have arrived since the end of these leases was proposed.
+        // Workers may have renewed these leases since their end was proposed.
         if case .endLeases(let ended) = command { return .endLeases(leases.end(ended, at: now)) }
         let expires = command.worker.flatMap { ledger.roomMaker(for: $0, at: now.time) }
         return command.seen(Sighting(time: now.time, expires: expires))
@@ -115,7 +115,7 @@ extension ModelState {
 
     /// Checks the content (422), then the state (409).
     ///
-    /// - Returns: The optimizer of the update, with what the push brings.
+    /// - Returns: The optimizer of the update, with the hyperparameters of the push.
     @discardableResult
     func judge(_ push: Push) throws(ServingError) -> ModelOptimizer {
         if !push.complaints.isEmpty { throw .invalid(push.complaints) }

@@ -69,7 +69,7 @@ extension ModelState {
     /// Applies what the round holds as one update, and tells each holder.
     ///
     /// - Returns: the receipt of the update.
-    /// - Throws: the refusal of the update; the round is then given up.
+    /// - Throws: the refusal of the update; the round is then dropped.
     @discardableResult
     mutating func closeRound() throws(ServingError) -> Receipt {
         let (step, before, pushes) = (optimizer.step, version, round.settle())
@@ -102,7 +102,7 @@ extension ModelState {
             &gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (0, false))
     }
 
-    /// Gives up the open round, and tells each holder.
+    /// Drops the open round, and tells the sender of each push.
     mutating func dropRound(_ reason: DropReason) {
         guard !round.isEmpty else { return }
         let pushes = round.settle()
@@ -179,7 +179,7 @@ extension ModelState {
         if !round.isEmpty {
             let view = roundView
             let isComplete = policy.needed(view).map { view.received >= $0 } ?? false
-            // Its holders have been told why it was given up, if it was.
+            // If it was dropped, the senders of its pushes have been told why.
             if isComplete || !facts.consistency.hasRounds { _ = try? closeRound() }
         }
         forecast.rebuild(from: roundView, policy)

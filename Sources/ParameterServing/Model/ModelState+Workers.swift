@@ -1,4 +1,4 @@
-// Workers that register, give signs of life, and leave: by deletion, because their lease runs out, or because another
+// Workers that register, renew their leases, and leave: by deletion, because the lease runs out, or because another
 // worker takes their place.
 
 import Names
@@ -33,7 +33,7 @@ extension ModelState {
 
     // MARK: Leases
 
-    /// Lets all leases run for their full time, at the start of the model: no worker could send a sign of life before.
+    /// Lets all leases run for their full time at the start of the model, because no worker could renew one before.
     mutating func startLeases(at now: Tick) {
         for worker in ledger.registered { startLease(of: worker, at: now) }
     }
@@ -52,7 +52,7 @@ extension ModelState {
         return due.isEmpty ? nil : .endLeases(due)
     }
 
-    /// Takes a sign of life from a worker.
+    /// Renews the lease of a worker that has been heard from.
     ///
     /// - Parameters:
     ///   - worker: its name.

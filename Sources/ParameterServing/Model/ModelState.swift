@@ -33,7 +33,7 @@ struct ModelState: @unchecked Sendable {
     /// When leases run out; not part of the state that a replay makes.
     var leases = LeaseClock()
     var keys: KeyLedger
-    /// The figures of all pushes and reports.
+    /// The history of its training, from all pushes and reports.
     var trainingHistory = TrainingHistory()
     /// The number of events so far, including its creation; readers of events resume at such a number.
     private(set) var eventCount = 0
@@ -72,7 +72,7 @@ struct ModelState: @unchecked Sendable {
     /// The rates of the last update: receipts with the same rates share their memory, because there are thousands.
     private(set) var latestRates: [Float?] = []
     private var latestRatesMemory = RatesMemory()
-    /// What the last push with hyperparameters brought: receipts share it, too.
+    /// The hyperparameters of the last push that had any; receipts share them.
     private(set) var latestBrought: Hyperparameters?
     private var latestBroughtMemory = RatesMemory()
     /// The memory of data other than tensors.
@@ -187,7 +187,7 @@ struct ModelState: @unchecked Sendable {
     /// Adds an effect of the command being applied.
     mutating func emit(_ effect: Effect) { effects.append(effect) }
 
-    /// Tells followers of the model, once the command being applied is done.
+    /// Notifies followers of the model once the command has been applied.
     mutating func announce(_ event: ModelEvent) { happened.append(event) }
 
     private mutating func carryOut(

@@ -20,9 +20,9 @@ public struct Push: Sendable {
     public var loss: Double?
     /// The number of examples that the gradient is the mean of, for weighted rounds.
     public var examples: Int?
-    /// The figures reported by the worker, for charts.
+    /// The metrics reported by the worker, for charts.
     public var metrics: [Scalar]
-    /// What it brings for its own update; nil if nothing.
+    /// The hyperparameters for its own update; nil if it has none.
     public var hyperparameters: Hyperparameters?
     /// When the model admitted it; nil before that, and in logs of the first releases.
     var sighting: Sighting?

@@ -220,7 +220,7 @@ final class DirectoryRecovery {
         backlog.wait(keeping: ServingConfiguration.bytesReadAhead)
         let command = try Command(kind, reading: &reader, layout: model.layout, pool: model.pool)
         if let name = command.patch.flatMap({ assembly.catalogue.unknownSchedule(in: $0) }) {
-            return shelve(model, .refused("There is no schedule `\(name)`."))
+            return shelve(model, .refused("Unknown schedule `\(name)`."))
         }
         let bytes = record.payload.count + model.layout.count * MemoryLayout<Float>.stride
         model.add(command, at: record.position, bytes: bytes)

@@ -20,7 +20,7 @@ struct KeyLedger {
         }
     }
 
-    /// A key whose answer is no longer kept.
+    /// A key whose answer has been dropped.
     struct Forgotten: Sendable, Equatable {
         var print: Fingerprint
         /// When its request arrived.
@@ -119,7 +119,7 @@ struct KeyLedger {
         clients[key.client]?.tidy(where: isLive)
     }
 
-    /// Replaces the answer of a push whose round has been settled; nothing if it is no longer kept.
+    /// Replaces the answer of a push whose round has been settled; nothing if that has been dropped.
     mutating func replace(_ key: RequestKey, with answer: StoredAnswer) {
         guard places[key.text]?.entry.key == key else { return }
         places[key.text]?.entry.answer = answer

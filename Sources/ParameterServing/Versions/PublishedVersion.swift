@@ -37,7 +37,7 @@ public final class PublishedVersion: Sendable {
         self.lossScale = lossScale
     }
 
-    /// The current facts under the number of an earlier version that is no longer kept.
+    /// The current facts under the number of an earlier version that is no longer available.
     public func told(at version: Int, step: Int) -> PublishedVersion {
         PublishedVersion(
             uid: uid, version: version, step: step, arena: arena, averages: averages, facts: facts, lossScale: lossScale

@@ -25,7 +25,7 @@ final class WaitingPlaces: Sendable {
         }
     }
 
-    /// Frees the places of pulls that wait no longer.
+    /// Frees the places of pulls that have stopped waiting.
     func free(_ count: Int) {
         taken.withLock { taken in
             invariant(count <= taken, "1: frees \(count) of \(taken) places")

@@ -40,7 +40,7 @@ struct LeaseClock {
         next = min(next ?? deadline, deadline)
     }
 
-    /// Renews a lease after a sign of life in that epoch; no change without such a lease, or if it is ending.
+    /// Renews the lease of that epoch; no change without such a lease, or if it is ending.
     mutating func renew(_ worker: Name, epoch: Int, at now: Tick) {
         guard let lease = leases[worker], lease.epoch == epoch, !lease.isEnding else { return }
         leases[worker]?.deadline = now.uptime + lease.length
@@ -84,7 +84,7 @@ struct LeaseClock {
         }
     }
 
-    /// Whether the worker's lease is ending: a sign of life comes too late.
+    /// Whether the worker's lease is ending: it is too late to renew it.
     func isEnding(_ worker: Name) -> Bool { leases[worker]?.isEnding ?? false }
 
     /// The nanoseconds until a lease runs out, and since its last renewal; nil without a lease.

@@ -14,7 +14,7 @@ public struct WorkerFacts: Sendable, Equatable {
     public var ttl: Duration?
     /// The time until its lease runs out; nil without one, or after it has run out.
     public var expiresIn: Duration?
-    /// The time since its last sign of life; nil if a log of the first releases does not say.
+    /// The time since its last push, registration or heartbeat; nil if a log of the first releases does not say.
     public var age: Duration?
 }
 
@@ -26,7 +26,7 @@ public enum PushOutcome: Sendable {
     case pending
     /// It waits in the open round; its receipt until then.
     case held(Receipt)
-    /// Its round was given up; its receipt.
+    /// Its round was dropped; its receipt.
     case dropped(Receipt)
     /// It never arrived, or its receipt has left the window.
     case unknown

@@ -31,7 +31,7 @@ public struct Receipt: Sendable, Equatable {
     public var nextLossScale: Double?
     /// The number of skipped sequence numbers before this one; 0 for none.
     public var gap: Int
-    /// What the push brought for its update; nil if nothing.
+    /// The hyperparameters of the push; nil if it had none.
     public var hyperparameters: Hyperparameters?
     /// The budget's loan for them, shared by consecutive receipts with equal ones.
     var broughtMemory = RatesMemory()

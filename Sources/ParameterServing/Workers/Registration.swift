@@ -1,5 +1,5 @@
 // A worker's registration on its way into the model, and the counter that its epoch comes from. One counter for all
-// workers of a model makes an epoch unique: a name may be forgotten, and its old epochs are still never given again.
+// workers of a model makes an epoch unique: a name may be forgotten, but its old epochs are still never reused.
 
 import Names
 
@@ -7,7 +7,7 @@ import Names
 struct Registration: Sendable, Equatable {
     /// The worker.
     var worker: Name
-    /// The time in milliseconds after which the registration ends without a sign of life; nil for one without a lease.
+    /// The time in milliseconds after which the registration ends unless its worker renews it; nil without a lease.
     var ttl: Int?
     /// Whether the epoch comes from the model's counter; false in records of earlier releases, which counted the
     /// registrations of each worker.

@@ -8,7 +8,7 @@ public struct RoundReceipt: Sendable, Equatable {
         case held
         /// The round is an update.
         case closed
-        /// The round was given up, and with it the gradient.
+        /// The round was dropped, and with it the gradient.
         case dropped(DropReason)
     }
 
@@ -24,7 +24,7 @@ public struct RoundReceipt: Sendable, Equatable {
     public var closesIn: Duration?
 }
 
-/// Why a round was given up.
+/// Why a round was dropped.
 public enum DropReason: UInt8, Sendable, Equatable {
     /// At its deadline it had fewer pushes than its quorum.
     case timeout = 1

@@ -1,6 +1,6 @@
 // The rates of a receipt are as many as the model has groups, and thousands of receipts are kept. Consecutive updates
 // mostly have the same rates: their receipts share one list, which is counted once, as long as one of them exists. The
-// same goes for the hyperparameters that pushes bring.
+// same goes for the hyperparameters of pushes.
 
 import Optimizers
 
@@ -16,7 +16,7 @@ struct RatesMemory: Sendable, Equatable {
         reservation = rates.isLong ? budget.owe(rates.bytes) : nil
     }
 
-    /// Makes the loan for what a push brought, beyond the limit if necessary.
+    /// Makes the loan for the hyperparameters of a push, beyond the limit if necessary.
     init(_ hyperparameters: Hyperparameters?, _ budget: MemoryBudget) {
         reservation = hyperparameters.map { budget.owe($0.bytes) }
     }
@@ -45,7 +45,7 @@ struct SharedRates {
     private let budget: MemoryBudget?
     private var byPlace: [UnsafeRawPointer: List] = [:]
     private var byValue: [[Float?]: List] = [:]
-    /// What the receipt before brought, with its loan.
+    /// The hyperparameters of the previous receipt, with their loan.
     private var brought: (hyperparameters: Hyperparameters?, memory: RatesMemory) = (nil, RatesMemory())
 
     init(_ budget: MemoryBudget? = nil) { self.budget = budget }

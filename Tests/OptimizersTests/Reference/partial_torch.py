@@ -122,7 +122,7 @@ def make(type_, options, lr, seed):
 
 
 def write():
-    """Makes the files anew; the seeds are their places in the table."""
+    """Makes the files again; the seeds are their places in the table."""
     for seed, (type_, options, lr) in enumerate(RULES):
         case = make(type_, options, lr, seed)
         with open(os.path.join(FOLDER, case['case'] + '.json'), 'w') as file:

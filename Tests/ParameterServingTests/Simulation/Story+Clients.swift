@@ -213,7 +213,7 @@ extension Story {
         guard var truth = truths[request.name], truth.mayHaveEnded[worker], !request.isCounted, !request.isRepeat else {
             return fail("\(request.name) \(request.kind) of epoch \(request.epoch) was fenced")
         }
-        // An epoch that may be lost may be given again.
+        // An epoch that may be lost may be reused.
         if request.epoch <= truth.lastEpoch { truth.end(worker) }
         truth.hasEnded[worker] = true
         truths[request.name] = truth

@@ -50,7 +50,7 @@ struct Truth {
 
     /// Begins a registration of a worker.
     mutating func register(_ worker: Int, epoch: Int, hasLease: Bool) {
-        // If the earlier registration is lost, its epoch is given again.
+        // If the earlier registration is lost, its epoch is reused.
         if epochs[worker] < epoch { end(worker) }
         receipts[worker] = nil
         (epochs[worker], lastEpoch, seqs[worker]) = (epoch, max(epoch, lastEpoch), 0)

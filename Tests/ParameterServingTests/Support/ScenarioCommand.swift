@@ -74,7 +74,7 @@ struct ScenarioCommand {
                 .map { SettingValue.Entry(key: Name($0.key), value: Self.value($0.value)) })
     }
 
-    /// What a push brings: `bring.learning_rate=0.1`; nil if nothing.
+    /// The hyperparameters of a push: `bring.learning_rate=0.1`; nil if it has none.
     var hyperparameters: Hyperparameters? {
         let brought = members.filter { $0.key.hasPrefix("bring.") }.map {
             SettingValue.Entry(key: Name($0.key.dropFirst(6)), value: Self.value($0.value))

@@ -51,7 +51,7 @@ extension ScenarioMachine {
         case .keep: tell("kept \(try uid(of: creation.name.text))")
         case .wait:
             waiting.append(creation)
-            tell("\(creation.name) waits for the creation under way")
+            tell("\(creation.name) waits for the creation in progress")
         case .repeated(let uid, let step): tell("again: created \(uid), step \(step)")
         }
         return nil

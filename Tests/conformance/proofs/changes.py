@@ -42,7 +42,7 @@ ROUTES = {
     "restore": ["POST /v1/models/{model}/checkpoints/{checkpoint}/restore"],
     "roll back": ["POST /v1/models/{model}/rollback"],
 }
-"""The routes by which each kind of change is sent; the contract's list of writes is held against it."""
+"""The routes by which each kind of change is sent; a test compares it with the writes of the contract."""
 
 
 class Ledger:

@@ -164,7 +164,7 @@ def main() -> int:
     """Runs the floods and prints the table."""
     parser = argparse.ArgumentParser(prog="deploy/prove floods", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="how long each flood lasts")
-    parser.add_argument("--rate", type=float, default=13_000, help="most requests a second of a flood")
+    parser.add_argument("--rate", type=float, default=13_000, help="most requests per second of a flood")
     parser.add_argument("--bombs", type=float, default=36_000, help="most heads a second that are too large")
     parser.add_argument("--open", type=int, default=1000, help="connections of a flood at a time")
     options = parser.parse_args()

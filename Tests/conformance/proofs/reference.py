@@ -62,7 +62,7 @@ class Model:
     past: dict[int, Saved] = field(default_factory=dict)
     """The states that pushes made; only where no import came between, so that each step has one."""
     reported: list[list[float]] = field(default_factory=list)
-    """Step and value of each reported figure; a return to an earlier step removes the later ones."""
+    """Step and value of each reported metric; a return to an earlier step removes the later ones."""
 
     def rate(self, name: str) -> np.float32:
         """The learning rate of the next update; an array's last entry is held."""

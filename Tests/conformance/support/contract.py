@@ -44,7 +44,9 @@ def routes() -> set[tuple[str, str]]:
     sources = REPOSITORY / "Sources/ParameterAPI"
     table = (sources / "Routing/Routes.swift").read_text()
     found = _ROUTE.findall(table)
-    assert len(found) == table.count("Route("), "a row of the route table is written in a way that is not read here"
+    assert len(found) == table.count("Route("), (
+        "a row of the route table is written in a way that this pattern does not match"
+    )
     enumerations = "".join(path.read_text() for path in sorted(sources.rglob("*.swift")))
     forms = {
         f"{name}.formats": re.findall(r"^    case (\w+)$", cases, re.MULTILINE)

@@ -58,7 +58,7 @@ class Crowd:
         return Seen(answers, time.monotonic() - began)
 
     def vanish(self, reset: bool) -> None:
-        """Closes all connections, with a reset or in good order."""
+        """Closes all connections, with a reset or cleanly."""
         for connection in self.sockets.values():
             if reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

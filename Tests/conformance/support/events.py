@@ -42,7 +42,7 @@ class Events:
         self.close()
 
     def close(self) -> None:
-        """Leaves without a word, as a closed browser tab does."""
+        """Closes the connection, as a closed browser tab does."""
         self.response.close()
         self.connection.close()
 

@@ -58,7 +58,7 @@ class Client:
                 return
 
     def events(self, *kinds: str, after: Event | str | None = None) -> Iterator[Event]:
-        """What happens to all models from now on, or after an earlier event of this daemon."""
+        """The events of all models from now on, or after an earlier event of this daemon."""
         return follow(self._transport, "/v1/events", kinds, after)
 
     def lr_preview(self, learning_rate: Any, steps: range) -> list[float]:

@@ -88,7 +88,7 @@ class Connections:
 
     @contextlib.contextmanager
     def opened(self, target: str, headers: Mapping[str, str], timeout: float) -> Iterator[http.client.HTTPResponse]:
-        """The answer to a GET while it arrives; NoConnectionError, OSError or HTTPException if there is none.
+        """The answer to a GET while it arrives; NoConnectionError, OSError or HTTPException if none comes.
 
         `timeout` applies to each part of it.
         """

@@ -98,7 +98,7 @@ class Stale(Conflict):
 
 
 class RoundDropped(Conflict):
-    """The round of the push was given up, so its gradient is gone: pull, and push again."""
+    """The round of the push was dropped, and its gradient with it: pull, and push again."""
 
 
 class ScheduleExhausted(Conflict):
@@ -110,7 +110,7 @@ class Diverged(Conflict):
 
 
 class EventsTooOld(Problem):
-    """410: events after this place are no longer kept. Read the model again, then follow it from now on."""
+    """410: events after this place are no longer available. Read the model again, then follow it from now on."""
 
 
 class TooLarge(Problem):

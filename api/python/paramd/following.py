@@ -1,4 +1,4 @@
-"""Watching a training: its history as arrays, figures of one's own, and events as they happen."""
+"""Watching a training: its history as arrays, your own metrics, and events as they happen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .transport import Transport
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a model; `kind` is `update`, `patch`, `restored`, ... or `gap`: some are missing."""
+    """An event of a model; `kind` is `update`, `patch`, `restored`, ... or `gap` if events are missing."""
 
     kind: str
     data: dict[str, Any]
@@ -55,15 +55,15 @@ class Following(Resource):
         return {name: Series(**{key: np.array(column) for key, column in each.items()}) for name, each in found.items()}
 
     def report(self, scalars: Mapping[str, float], *, step: int | None = None) -> int:
-        """Records figures such as an accuracy for the charts, and returns their step; by default the current one."""
+        """Records metrics such as an accuracy, and returns their step; by default the current one."""
         body = {"scalars": figures(scalars)} | ({} if step is None else {"step": step})
         return int(self._change_by_json("POST", "/scalars", body)["step"])
 
     def events(self, *kinds: str, after: Event | str | None = None) -> Iterator[Event]:
-        """What happens to the model from now on, or after an earlier event, until it is deleted.
+        """The events of the model from now on, or after an earlier event, until the model is deleted.
 
-        The stream is opened again when it breaks, and continues without a loss. `EventsTooOld` means that it cannot:
-        read the model again and call without `after`.
+        If the connection breaks, the client reconnects and continues without losing events. It raises `EventsTooOld` if
+        that is impossible: read the model again and call `events` without `after`.
         """
         return follow(self._transport, self._target("/events"), kinds, after)
 
@@ -73,7 +73,7 @@ def figures(scalars: Mapping[str, float]) -> dict[str, float]:
     values = {name: float(value) for name, value in scalars.items()}
     for name, value in values.items():
         if not math.isfinite(value):
-            raise ValueError(f"{name!r} is {value}, and a chart has no place for it; leave it out")
+            raise ValueError(f"{name!r} is {value}, which cannot be charted; leave it out")
     return values
 
 

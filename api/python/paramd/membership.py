@@ -1,4 +1,4 @@
-"""Being one of a model's workers: registration, leases, and barriers."""
+"""The worker of a training process: registration, leases, and barriers."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Membership(Resource):
         """Registers this worker and returns its epoch; the first push does so automatically.
 
         With `ttl`, the registration ends after that many seconds without a push, a heartbeat or a barrier; later
-        registrations of this object use the same. Call it to continue after Fenced: the lease has run out, or another
-        process has taken the worker's name or has replaced the model. Pull before the next push, because the parameters
-        may have changed.
+        registrations of this object use the same `ttl`. After Fenced (the lease has run out, or another process has
+        taken the worker's name or has replaced the model), call this to continue. Then pull before the next push,
+        because the parameters may have changed.
         """
         worker = self._worker
         with worker.turn:
@@ -41,9 +41,9 @@ class Membership(Resource):
             return worker.epoch
 
     def heartbeat(self) -> dict[str, Any]:
-        """Renews the lease of this worker and returns what `workers` has of it; raises Fenced if it has run out.
+        """Renews the lease of this worker and returns its entry of `workers`; raises Fenced if the lease has run out.
 
-        A push does the same. Nothing to renew if the worker was registered without `ttl`.
+        A push also renews it. Workers registered without `ttl` need no heartbeats.
         """
         epoch = self._registered()
         target = self._target(f"/workers/{quote(self._worker.name, safe='')}/heartbeat")
@@ -54,14 +54,14 @@ class Membership(Resource):
         return list(self._get("/workers").json()["workers"])
 
     def delete_worker(self, worker: str) -> None:
-        """Deletes a worker and its receipts to make room for another; its numbers and epochs stay used."""
+        """Deletes a worker and its receipts to make room for another; its numbers and epochs are not reused."""
         self._change("DELETE", f"/workers/{quote(worker, safe='')}")
 
     def barrier(self, name: str, count: int, *, wait: float = 300) -> int | None:
-        """Waits until `count` workers have called this with the same name; returns how often that has happened.
+        """Waits until `count` workers have called this with the same name; returns the number of the meeting, from 1.
 
-        None if the time is up first; the arrival then counts for another minute. Call it again to continue. A lost
-        answer is asked for again, and a worker counts once. Raises Fenced if this worker's lease runs out meanwhile.
+        Returns None if `wait` seconds pass first. The arrival then still counts for a minute; call again to continue
+        waiting. Retries are safe: a worker counts once. Raises Fenced if the lease of this worker runs out.
         """
         worker, until = self._worker, time.monotonic() + wait
         epoch = self._registered()
@@ -70,7 +70,7 @@ class Membership(Resource):
         while True:
             left = max(0.0, until - time.monotonic())
             if passed is None:
-                # The first answer only tells the open generation, without which a repetition would be ambiguous.
+                # The first answer gives the current generation, which makes later requests safe to repeat.
                 part = 0.0
             else:
                 part = min(left, _LONGEST_PART, (worker.ttl or _LONGEST_PART) / 2)

@@ -127,9 +127,9 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         with `min_step`, until that many updates are done. Returns None at the timeout, even if a proxy cuts the wait.
         Raises CursorUnknown if `since` belongs to an earlier model of this name. Without the two, an unchanged model
         costs one small answer. `names` are globs; `dtype` is the type of transfer: float16 arrives as such, bfloat16
-        as float32. `average`, "ema" or "swa", pulls an average that the model keeps instead of the parameters; raises
-        Conflict before its first update. `worker` tells the server which worker pulls: in mode `ssp`, one that is too
-        far ahead of the slowest waits for it up to `wait` seconds, then this raises Conflict.
+        as float32. `average`, "ema" or "swa", pulls that average instead of the parameters; raises Conflict before
+        the first update of the average. `worker` names the worker that pulls: in mode `ssp`, one that is too far ahead
+        of the slowest waits up to `wait` seconds, and then this raises Conflict.
         """
         selection = Selection(names, group, dtype, average)
         conditions = [("since", _since(since)), ("min_step", min_step)]
@@ -177,10 +177,10 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         """Sends gradients; the server applies a step. Parameters that are left out do not change.
 
         `based_on` is the snapshot that they were computed from, or its step. A gradient may be `Rows` of an embedding.
-        In a model with rounds, waits up to `wait` seconds until the round of the push is settled, and raises
-        RoundDropped if it was given up; at the timeout the receipt is still `held`. `num_examples` weighs the gradient
-        in weighted rounds. `loss` and `metrics` are figures for the charts. `hyperparameters` are for this
-        update alone: `{"learning_rate": 0.1, "groups": {"conv": {"lr": 0.01}}}`.
+        In a model with rounds, waits up to `wait` seconds for the round to close; if it is still open, the receipt is
+        `held`. Raises RoundDropped if the round was dropped. `num_examples` is the weight of the gradient in weighted
+        rounds. The server records `loss` and `metrics` for the charts. `hyperparameters` apply to
+        this update only: `{"learning_rate": 0.1, "groups": {"conv": {"lr": 0.01}}}`.
         """
         answer = self._push(gradients, based_on, loss, metrics, hyperparameters, num_examples=num_examples, wait=wait)
         return Receipt(answer.json())
@@ -230,7 +230,7 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         num_examples: int | None = None,
         wait: float = 0,
     ) -> Answer:
-        # In the file and not in headers, which are short.
+        # In the file, because headers have a limited length.
         metadata = {}
         if metrics:
             metadata["metrics"] = json.dumps(figures(metrics))
@@ -267,7 +267,7 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         return self._await_round(answer, body, named, wait)
 
     def _await_round(self, answer: Answer, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
-        """The answer to a held push once its round is settled, or at the timeout: the same push again waits for it."""
+        """Repeats a held push until its round closes or the time is up; returns the last answer."""
         until = time.monotonic() + seconds
         while answer.status == 202 and (left := until - time.monotonic()) > 0:
             part = min(left, LONGEST_PART)

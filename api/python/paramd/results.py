@@ -92,7 +92,7 @@ class Receipt:
 
     @property
     def held(self) -> bool:
-        """Whether the push waits in the open round."""
+        """Whether the push is waiting in the open round."""
         return self.round.get("state") == "held"
 
     @property
@@ -117,7 +117,7 @@ class Receipt:
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """What the push brought for its update; empty if nothing."""
+        """The hyperparameters of the push; empty if it had none."""
         return dict(self.fields.get("hyperparameters", {}))
 
     @property

@@ -25,7 +25,7 @@ _FIRST_CONTACT, _OUTAGE = 1.0, 300.0
 _TELL_AFTER = 2.0
 #: The longest wait of one request in seconds; proxies cut connections that are silent for a minute.
 LONGEST_PART = 50.0
-#: Seconds between two signs of life of a stream, at most.
+#: The longest time between two heartbeats of a stream, in seconds.
 _LONGEST_SILENCE = 15.0
 #: Seconds between a wait that was cut and the next, in case that is cut immediately.
 _BREATH = 0.2
@@ -119,9 +119,9 @@ class Transport:
             left = max(0.0, until - time.monotonic())
 
     def follow(self, target: str, headers: Callable[[], Mapping[str, str]]) -> Iterator[bytes]:
-        """The lines of an answer that goes on; it is requested again, with the headers of then, when it ends.
+        """The lines of an endless answer. When it ends, requests it again, with headers made at that time.
 
-        Each answer starts with a line without its end.
+        Before the lines of each answer comes an empty string.
         """
         patience, timeout = Patience(), self._timeout + _LONGEST_SILENCE
         while True:

@@ -23,7 +23,7 @@ class Worker:
     def __init__(self, given: str | None) -> None:
         self.given = given
         self.name = given or _unique(socket.gethostname())
-        #: Seconds of the lease of every registration; None without a lease.
+        #: The length of the lease in seconds, for every registration; None without a lease.
         self.ttl: float | None = None
         self.forget()
         self.turn = threading.RLock()
@@ -33,7 +33,7 @@ class Worker:
         """The model is deleted, or soon will be; the next push registers."""
         self.epoch: int | None = None
         self.seq = 0
-        #: How often each barrier was passed, as the server counts.
+        #: By barrier, the last generation that this worker has passed.
         self.barriers: dict[str, int] = {}
 
     def after_fork(self) -> None:

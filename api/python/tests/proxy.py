@@ -21,7 +21,7 @@ class Proxy(socketserver.ThreadingTCPServer):
     def __init__(self, upstream: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
-        #: Seconds that it waits for an answer, and whether it then closes the connection without a word.
+        #: Seconds that it waits for an answer, and whether it then closes the connection without an answer.
         self.patience, self.cuts = 60.0, False
         self.longest_body = 1 << 40
         #: Of how many requests it passes one on and loses the answer, and loses one itself; 0 for none.

@@ -1,4 +1,4 @@
-"""From asyncio: the loop goes on, waits do not queue, and a wait ends with its task."""
+"""From asyncio: the loop keeps running, waits do not queue, and a wait ends with its task."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_join(scripted: Callable) -> None:
 
 @pytest.mark.parametrize("wait", [0, 100])
 def test_model_that_was_replaced(client: Client, model: Model, wait: float) -> None:
-    """A worker that waits on is told, and goes on with a pull without `since`."""
+    """A waiting worker gets CursorUnknown, and continues with a pull without `since`."""
     reader = client.model(model.name)
     snapshot = reader.latest()
     model.create({"w": [1, 1]}, "sgd", learning_rate=0.5, replace=True)

@@ -57,7 +57,7 @@ def test_push_pull(model: Model) -> None:
 
 
 def test_unchanged_model_is_not_sent_again(model: Model) -> None:
-    """What is kept is given again, in arrays that are the caller's own: changes to the first are not visible."""
+    """A cached answer is returned in new arrays: changes to the first ones are not visible."""
     for _ in range(3):
         values = model.latest()["w"]
         np.testing.assert_array_equal(values, [0, 0])
@@ -169,7 +169,7 @@ def test_state(client: Client) -> None:
 
 
 def test_state_of_another_model(client: Client) -> None:
-    """With its values, the other goes on as this one does."""
+    """With its values, the other model continues like this one."""
     one, other = client.model("one"), client.model("other")
     for model in (one, other):
         model.create({"w": [0, 0]}, {"type": "AdamW", "framework": "torch"}, learning_rate=0.5, replace=True)

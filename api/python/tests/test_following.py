@@ -12,7 +12,7 @@ from support.daemon import Daemon
 
 
 def test_the_history_has_what_pushes_reported(model: Model) -> None:
-    """Loss and figures come with a push, others alone; each series is arrays."""
+    """A push reports loss and metrics, `report` sends others alone; each series is arrays."""
     for step in range(1, 4):
         model.push({"w": [3, 4]}, loss=1 / step, metrics={"acc": step / 10})
     assert model.report({"val": np.float32(0.5)}, step=2) == 2
@@ -27,7 +27,7 @@ def test_the_history_has_what_pushes_reported(model: Model) -> None:
 
 
 def test_events_come_as_they_happen(model: Model) -> None:
-    """One loop over what happens, until the model is deleted."""
+    """One loop over the events of a model."""
     first = model.events("update", "patch", after=model.info()["uid"] + ".1")
     model.push({"w": [1, 1]}, loss=0.5)
     update = next(first)
@@ -57,8 +57,8 @@ def test_a_loop_ends_with_the_model(client: Client) -> None:
     assert not listener.is_alive() and [event.kind for event in told] == ["worker_joined"]
 
 
-def test_a_stream_goes_on_after_a_restart(tmp_path: object) -> None:
-    """The daemon ends and comes back at the same address: nothing is missed and nothing told twice."""
+def test_a_stream_continues_after_a_restart(tmp_path: object) -> None:
+    """The daemon restarts at the same address: no event is missing or repeated."""
     daemon = Daemon(data_dir=str(tmp_path))
     with Client(daemon.url, retry_for=60) as client:
         model = client.model("m")

@@ -13,7 +13,7 @@ from paramd import Client, Fenced, Model
 
 
 def of(model: Model, worker: str) -> dict:
-    """What the server has of a worker."""
+    """The entry of a worker in the list."""
     return next(each for each in model.workers() if each["worker"] == worker)
 
 
@@ -23,7 +23,7 @@ def bodies(requests: list[bytes]) -> list[dict]:
 
 
 def test_a_lease(model: Model) -> None:
-    """It is kept by heartbeats, and by pushes; a later registration has the same length."""
+    """Heartbeats and pushes renew it; a later registration has the same length."""
     epoch = model.register(ttl=600)
     assert (of(model, model.worker)["ttl"], of(model, model.worker)["registered"]) == (600, True)
     assert model.heartbeat()["epoch"] == epoch
@@ -48,7 +48,7 @@ def test_a_lease_that_runs_out(model: Model) -> None:
 
 
 def test_a_barrier(client: Client, model: Model) -> None:
-    """All come out of it together, as often as they come to it."""
+    """All workers leave it together, each time they meet."""
     workers = [client.model(model.name, worker=f"w{number}") for number in range(3)]
     with ThreadPoolExecutor(3) as pool:
         for passing in (1, 2, 3):

@@ -167,7 +167,7 @@ def test_workers_that_look_like_numbers(model: Model, client: Client, worker: st
 
 
 def test_model_replaced_by_another(model: Model, client: Client) -> None:
-    """A worker is told, since its gradients belong to the old model; it goes on when it says so."""
+    """A worker gets Fenced, since its gradients belong to the old model, and continues after it registers again."""
     worker = client.model(model.name, worker="wörker-日本")
     worker.push({"w": [1, 0]})
     model.create({"w": [1, 1]}, "sgd", learning_rate=0.5, replace=True)

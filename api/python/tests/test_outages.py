@@ -102,7 +102,7 @@ def test_patience_ends(scripted: Callable) -> None:
 
 
 def test_longer_pause_than_the_timeout_is_left_to_the_caller(scripted: Callable) -> None:
-    """A full server may ask for a minute, which is more than a busy one is given without a word."""
+    """A full server may ask for a minute, which is longer than the client retries a busy server."""
     server = scripted(refusal(429, "too-many", "Retry-After: 60"), answer(200, {}))
     with pytest.raises(Unavailable, match="Do this"):
         Client(server.url).version()
@@ -119,7 +119,7 @@ def test_pause_is_not_kept_after_the_last_try(scripted: Callable) -> None:
 
 
 def test_model_that_is_not_served_is_told_at_once(scripted: Callable) -> None:
-    """It lasts until another daemon is started; no worker waits for it in silence."""
+    """It lasts until another daemon is started; no worker waits for it silently."""
     server = scripted(*[refusal(503, "model-unavailable")] * 100)
     with pytest.raises(Unavailable, match="Do this"):
         Client(server.url, retry_for=60).model("m").pull()

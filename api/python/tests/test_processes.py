@@ -43,7 +43,7 @@ def run(method: str, model: Model, children: int, times: int) -> None:
 @START
 @pytest.mark.parametrize("name", [None, "w0"])
 def test_children_are_workers_of_their_own(client: Client, model: Model, method: str, name: str | None) -> None:
-    """As many steps as pushes, and the parent goes on under its name."""
+    """As many steps as pushes, and the parent continues under its name."""
     parent = client.model(model.name, worker=name)
     before = parent.worker
     push_some(parent, 3)
@@ -119,7 +119,7 @@ def test_wait_of_one_thread_holds_up_none(model: Model) -> None:
 
 
 def test_closed_while_in_use(model: Model, client: Client) -> None:
-    """A wait goes on, and the connection is closed after it."""
+    """A wait continues, and the connection is closed after it."""
     with ThreadPoolExecutor(1) as pool:
         wait = pool.submit(model.pull, since=1, wait=100)
         client.close()

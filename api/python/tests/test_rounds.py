@@ -31,7 +31,7 @@ def test_two_workers_wait_for_each_other(daemon: Daemon, model: Model) -> None:
     np.testing.assert_array_equal(Client(daemon.url).model(name).latest()["w"], [-1, -2])
 
 
-def test_a_round_that_is_given_up(daemon: Daemon, model: Model) -> None:
+def test_a_dropped_round(daemon: Daemon, model: Model) -> None:
     """A push that does not wait is held; one that waits beyond the deadline raises."""
     first, second = (Client(daemon.url).model(f"{model.name}.few", worker=worker) for worker in "ab")
     consistency = {"mode": "sync", "workers": 3, "round_timeout": "200ms"}

@@ -49,7 +49,7 @@ class Side:
 
     def views(self, left_out: set[str]) -> dict[str, Any]:
         """Everything visible of every model, without the members that differ between two daemons."""
-        # This is answered after all earlier work on the files, whoever requested it and whatever the answer was.
+        # This is answered after all earlier work on the files, also that of other clients.
         self.api("POST", f"{MODEL}/checkpoints")
         found: dict[str, Any] = {"models": sorted(self.models())}
         for name in DEFINITIONS.keys() & set(found["models"]):
