@@ -33,7 +33,7 @@ struct GoldenTests {
             payload: (0..<100 * Int(position)).map { UInt8((31 * Int(position) + $0) % 256) })
     }
 
-    @Test("version 1: every record loads with every field, and the journal goes on behind them")
+    @Test("version 1: every record loads with every field, and the journal continues after them")
     func journal() throws {
         let place = try makeCopy()
         var found: [Copy] = []

@@ -150,7 +150,10 @@ struct GroupOptimizerTests {
         ("Adam", #""optimizer":"lars""#, "/groups/1/optimizer", "LARS updates a whole"),
         ("Adam", #""optimizer":{"type":"LARS","optimizer":"SDG"}"#, "/groups/1/optimizer", "LARS updates a whole"),
         ("Adam", #""optimizer":"AdaFactor""#, "/groups/1/optimizer", "AdaFactor updates a whole"),
-        ("Adam", #""optimizer":"AdamW""#, "/groups/1/optimizer", "Unknown optimizer `AdamW` in mindspore; did you mean"),
+        (
+            "Adam", #""optimizer":"AdamW""#, "/groups/1/optimizer",
+            "Unknown optimizer `AdamW` in mindspore; did you mean"
+        ),
         ("AdaFactor", #""optimizer":"lars""#, "/groups/1/optimizer", "AdaFactor updates a whole"),
         ("AdaFactor", #""optimizer":"SGD""#, "/groups/1/optimizer", "AdaFactor updates a whole"),
         (#"{"type":"LARS","optimizer":"SGD"}"#, #""optimizer":"SGD","lr":1"#, "/groups/1/optimizer", "LARS updates"),

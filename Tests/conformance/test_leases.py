@@ -49,7 +49,7 @@ def test_a_forgotten_epoch_stays_fenced(tmp_path: Path) -> None:
         api("DELETE", "/v1/models/m/workers/a").expect(204)
         for seq in (1, 2):
             body = {"gradients": {"w": [1, 0]}, "worker": "a", "epoch": old, "seq": seq}
-            assert "not registered" in fenced(api("POST", "/v1/models/m/gradients", body))
+            assert "no longer registered" in fenced(api("POST", "/v1/models/m/gradients", body))
     for _ in range(2):
         with Daemon(*arguments, data_dir=tmp_path) as daemon:
             api = Api(daemon.host, daemon.port)

@@ -12,15 +12,15 @@ class Rounds(Resource):
     """The open round of a model."""
 
     def round(self) -> dict[str, Any]:
-        """What the open round holds and waits for: `mode`, `step`, `received`, `needed`, `pushes` and so on.
+        """The open round: `mode`, `step`, `received`, `needed`, `pushes` and so on.
 
         In mode `ssp`, `mode` and `clocks`: the number of pushes by worker. In mode `async`, only `mode`.
         """
         return self._get("/round").json()
 
     def step(self) -> Receipt:
-        """Closes the open round: the gradients that it holds become one update. In mode `manual` nothing else does.
+        """Closes the open round: its gradients become one update. In mode `manual` only this closes a round.
 
-        Raises Conflict if the round holds no gradient, or if the model has no rounds.
+        Raises Conflict if the round is empty, or if the model has no rounds.
         """
         return Receipt(self._change("POST", "/step").json())

@@ -79,7 +79,7 @@ def test_a_fast_worker_waits_for_a_slow_one(client: Client, model: Model) -> Non
 
 
 def test_a_long_wait_for_a_slow_worker(scripted: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wait of several requests goes on after the refusal that ends one of them."""
+    """A wait of several requests continues after the refusal that ends one of them."""
     monkeypatch.setattr("paramd.transport.LONGEST_PART", 0.01)
     server = scripted(*[refusal(409, "too-far-ahead")] * 2, refusal(409, "diverged"))
     with pytest.raises(Conflict, match="diverged"):
