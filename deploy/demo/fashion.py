@@ -12,10 +12,10 @@ FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 @functools.cache
-def load(part: str) -> tuple[np.ndarray, np.ndarray]:
+def load(part: str, folder: Path = FOLDER) -> tuple[np.ndarray, np.ndarray]:
     """Images of shape (n, 28, 28, 1) around zero, and labels; `part` is "train" or "t10k"."""
-    images = _read(FOLDER / f"{part}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28, 1)
-    labels = _read(FOLDER / f"{part}-labels-idx1-ubyte.gz", header=8)
+    images = _read(folder / f"{part}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28, 1)
+    labels = _read(folder / f"{part}-labels-idx1-ubyte.gz", header=8)
     return (images.astype(np.float32) / 255 - np.float32(0.286)) / np.float32(0.353), labels.astype(np.int64)
 
 
@@ -25,10 +25,10 @@ def _read(path: Path, header: int) -> np.ndarray:
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 
 
-def batches(seed: int, part: int, parts: int, size: int, count: int) -> list[np.ndarray]:
+def batches(seed: int, part: int, parts: int, size: int, count: int, samples: int = 60_000) -> list[np.ndarray]:
     """Indices for so many steps: a worker sees its own part of the training set, each time in a new order."""
     random = np.random.default_rng(seed)
-    own = np.arange(part, 60_000, parts)
+    own = np.arange(part, samples, parts)
     rounds = -(-count * size // len(own))
     order = np.concatenate([random.permutation(own) for _ in range(rounds)])
     return [order[step * size : (step + 1) * size] for step in range(count)]

@@ -106,7 +106,7 @@ def _unconvolve(error: np.ndarray, weight: np.ndarray, shape: tuple[int, ...]) -
     rows, columns = error.shape[1:3]
     spread = np.matmul(error.reshape(-1, out), weight.transpose(2, 3, 0, 1).reshape(-1, out, channels))
     spread = spread.reshape(high, wide, *error.shape[:3], channels)
-    result = np.zeros(shape, np.float32)
+    result = np.zeros(shape, error.dtype)
     for row in range(high):
         for column in range(wide):
             result[:, row : row + rows, column : column + columns] += spread[row, column]

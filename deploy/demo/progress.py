@@ -31,9 +31,10 @@ class Progress:
         self._shown = step * 10 // self._total
         filled = 24 * step // self._total
         speed = step / max(1e-9, time.monotonic() - self._began)
+        tested = f"  test accuracy {100 * self._accuracies[-1]:.1f} %" if len(self._accuracies) > 1 else ""
         line = (
             f"{self._title:<18} {'█' * filled}{'░' * (24 - filled)} {step:>6}/{self._total} "
-            f"{speed:6.1f} steps/s  loss {loss:.3f}  test accuracy {100 * self._accuracies[-1]:.1f} %"
+            f"{speed:6.1f} steps/s  loss {loss:.3f}{tested}"
         )
         print(f"\r{line}" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from table import markdown
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -36,12 +35,10 @@ class Run:
 
 def table(runs: list[Run], command: str) -> str:
     """The runs side by side, and what is needed to repeat them."""
-    lines = ["| run | updates | test accuracy | steps/s |", "|---|---|---|---|"]
-    for run in runs:
-        speed = run.updates / run.seconds
-        lines.append(f"| {run.title} | {run.updates} | {100 * run.accuracy:.1f} % | {speed:.0f} |")
-    machine = f"{os.cpu_count()} cores, {_memory()} GB"
-    return "\n".join([*lines, "", f"`{command}`, {time.strftime('%Y-%m-%d')}, {machine}"])
+    rows = [
+        [run.title, str(run.updates), f"{100 * run.accuracy:.1f} %", f"{run.updates / run.seconds:.0f}"] for run in runs
+    ]
+    return markdown(["run", "updates", "test accuracy", "steps/s"], rows, command)
 
 
 def plot(runs: list[Run], folder: Path) -> list[Path]:
@@ -72,7 +69,3 @@ def _finish(axes: plt.Axes, label: str) -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small", handlelength=4)  # long enough to show a dash twice
-
-
-def _memory() -> int:
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9)
