@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ import modes
 from member import Push
 from paramd import Client, Receipt
 from tally import Tally
+
+SMALL = modes.Size(rounds=40, batch=16, floor=0, rates=(0.02, 0.01))
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers multiply in one thread each, as in `deploy/demo/run`: more wait for each other on two cores."""
+    for library in ("OMP", "OPENBLAS"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +50,7 @@ def client(daemon: Daemon) -> Iterator[Client]:
 @pytest.mark.parametrize("mode", modes.MODES, ids=lambda mode: mode.name)
 def test_a_straggler_and_a_killed_worker(daemon: Daemon, client: Client, data: Path, mode: modes.Mode) -> None:
     """The training ends, its loss falls, and each push is part of an update, in the open round, or was refused."""
-    result = modes.train(client, daemon.url, mode, modes.Size(rounds=40, batch=8, floor=0, data=data))
+    result = modes.train(client, daemon.url, mode, replace(SMALL, data=data))
     tally, steps = result.tally, client.model(f"lenet-{mode.name}").info()["step"]
     assert result.differences == []
     assert steps >= (40 if mode.has_rounds else 160)
@@ -53,16 +63,22 @@ def test_a_straggler_and_a_killed_worker(daemon: Daemon, client: Client, data: P
     assert losses[-fifth:].mean() < 0.8 * losses[:fifth].mean()
 
 
+def rate(highest: float, step: int, steps: int) -> float:
+    """A cosine from the highest rate to a hundredth of it (MindSpore, `nn.CosineDecayLR`)."""
+    lowest = highest / 100
+    return lowest + (highest - lowest) * (1 + np.cos(np.pi * step / steps)) / 2
+
+
 def local(start: lenet.Arrays, steps: int, batch: int, data: Path) -> lenet.Arrays:
-    """The same training in double precision, without a server: Momentum 0.9 and the rates of the demo."""
+    """The same training in double precision, without a server: Momentum 0.9 and the rates above."""
     images, labels = fashion.load("train", data)
     values = {name: array.astype(np.float64) for name, array in start.items()}
     moments = {name: np.zeros_like(array) for name, array in values.items()}
-    for chosen in fashion.batches(0, 0, 1, batch, steps + 1, len(labels))[:steps]:
+    for step, chosen in enumerate(fashion.batches(0, 0, 1, batch, steps + 1, len(labels))[:steps]):
         _, gradients = lenet.loss_and_gradients(values, images[chosen].astype(np.float64), labels[chosen])
         for name, gradient in gradients.items():
             moments[name] = 0.9 * moments[name] + gradient
-            values[name] = values[name] - (0.05 if name.startswith("conv") else 0.02) * moments[name]
+            values[name] = values[name] - rate(0.02 if name.startswith("conv") else 0.01, step, steps) * moments[name]
     return values
 
 
@@ -78,8 +94,8 @@ def test_half_batches_are_the_whole_batch(daemon: Daemon, client: Client, data: 
     first = client.model("lenet-first")
     first.create(lenet.PARAMETERS, "sgd", replace=True)
     start = first.latest().parameters
-    result = halves.compare(client, daemon.url, steps, batch, modes.GROUPS, data)
-    two, one = result.parameters
+    result = halves.compare(client, daemon.url, steps, batch, SMALL.definition(steps), data)
+    two, one = result.two.parameters, result.one.parameters
     for name, expected in local(start, steps, batch, data).items():
         moved = np.abs(expected - start[name]).max()
         bound = 8 * 2.0**-24 * (steps * np.abs(expected).max() + np.sqrt(batch * 784) * moved)
@@ -87,8 +103,8 @@ def test_half_batches_are_the_whole_batch(daemon: Daemon, client: Client, data: 
         assert np.abs(two[name] - expected).max() < bound, name
         assert np.abs(one[name] - expected).max() < bound, name
         assert np.abs(two[name] - one[name]).max() < 2 * bound, name
-    assert len(result.losses[0]) == len(result.losses[1]) == steps
-    np.testing.assert_allclose(*result.losses, rtol=1e-5)
+    assert len(result.two.losses) == steps
+    np.testing.assert_allclose(result.two.losses, result.one.losses, rtol=1e-5)
 
 
 class Counts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,47 +19,52 @@ FIRST = 10
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Both trainings: the mean loss of each batch, and the parameters and accuracy at the end."""
+class Training:
+    """The mean loss of each batch, and the parameters and their accuracy at the end."""
 
-    losses: tuple[list[float], list[float]]
-    parameters: tuple[lenet.Arrays, lenet.Arrays]
-    accuracies: tuple[float, float]
+    losses: list[float]
+    parameters: lenet.Arrays
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The trainings of two processes and of one."""
+
+    two: Training
+    one: Training
 
     @property
     def difference(self) -> float:
         """Between the accuracies."""
-        return abs(self.accuracies[0] - self.accuracies[1])
+        return abs(self.two.accuracy - self.one.accuracy)
 
     def sentence(self) -> str:
         """What the demo says of it."""
-        gap = max(abs(two - one) for two, one in list(zip(*self.losses, strict=True))[:FIRST])
-        two, one = (f"{100 * accuracy:.2f} %" for accuracy in self.accuracies)
+        pairs = list(zip(self.two.losses, self.one.losses, strict=True))
+        gap = max(abs(two - one) for two, one in pairs[:FIRST])
+        two, one = (f"{100 * each.accuracy:.2f} %" for each in (self.two, self.one))
         return (
-            f"Two processes in `sync` with half batches reach {two} after {len(self.losses[0])} updates, one process "
-            f"with the whole batch {one}. In the first {FIRST} updates their losses differ by at most {gap:.0e}."
+            f"Two processes in `sync` with half batches reach {two} after {len(pairs)} updates, one process with the "
+            f"whole batch {one}. In the first {FIRST} updates their losses differ by at most {gap:.0e}."
         )
 
 
 def compare(
-    client: Client, url: str, steps: int, batch: int, groups: list[dict[str, Any]], data: Path = fashion.FOLDER
+    client: Client, url: str, steps: int, batch: int, definition: dict[str, Any], data: Path = fashion.FOLDER
 ) -> Comparison:
     """Trains both ways from the same first values, with the same batches in the same order."""
-    trained = []
-    for workers in (2, 1):
+
+    def train(workers: int, consistency: dict[str, Any], title: str) -> Training:
         model = client.model(f"lenet-{workers}-of-a-batch")
-        consistency = {"mode": "sync", "workers": 2} if workers == 2 else {"mode": "async"}
-        rule = {"type": "momentum", "momentum": 0.9}
-        model.create(lenet.PARAMETERS, rule, replace=True, learning_rate=0.02, groups=groups, consistency=consistency)
-        jobs = [
-            Job(url, model.name, consistency["mode"], part, workers, batch // workers, steps, is_split=True, data=data)
-            for part in range(workers)
-        ]
-        trained.append((losses(jobs, "half batches" if workers == 2 else "whole batches"), model.latest().parameters))
-    images, labels = fashion.load("t10k", data)
-    accuracies = [lenet.accuracy(values, images, labels) for _, values in trained]
-    (two, after_two), (one, after_one) = trained
-    return Comparison((two, one), (after_two, after_one), (accuracies[0], accuracies[1]))
+        model.create(lenet.PARAMETERS, replace=True, consistency=consistency, **definition)
+        job = Job(url, model.name, consistency["mode"], 0, workers, batch // workers, steps, is_split=True, data=data)
+        means = losses([replace(job, part=part) for part in range(workers)], title)
+        values = model.latest().parameters
+        return Training(means, values, lenet.accuracy(values, *fashion.load("t10k", data)))
+
+    two = train(2, {"mode": "sync", "workers": 2}, "half batches")
+    return Comparison(two, train(1, {"mode": "async"}, "whole batches"))
 
 
 def losses(jobs: list[Job], title: str) -> list[float]:

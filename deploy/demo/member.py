@@ -157,7 +157,7 @@ def pull(remote: Model, mode: str, last: Snapshot | None) -> Snapshot:
     else:
         snapshot = remote.latest()
     if snapshot is None:
-        raise SystemExit(f"nobody has closed the round of step {last.step + 1} for five minutes")
+        raise SystemExit(f"the round of step {last.step + 1} has been open for five minutes")
     return snapshot
 
 

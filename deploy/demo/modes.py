@@ -27,7 +27,6 @@ WORKERS = 4
 STRAGGLER, DELAY = 3, 4
 #: This worker is killed at one part of the training, and another process takes its place at a later one.
 VICTIM, KILLED_AT, REPLACED_AT = 1, 0.4, 0.6
-GROUPS = [{"name": "conv", "params": ["conv*"], "lr": 0.05}, {"name": "rest", "params": ["*"], "lr": 0.02}]
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,22 @@ class Size:
     rounds: int
     batch: int
     floor: float
+    #: The first learning rates of the convolutions and of the rest, which fall to a hundredth along a cosine.
+    rates: tuple[float, float] = (0.05, 0.02)
     data: Path = fashion.FOLDER
 
     def steps(self, mode: Mode) -> int:
         """The number of updates in a mode."""
         return self.rounds * (1 if mode.has_rounds else WORKERS)
+
+    def definition(self, steps: int) -> dict[str, Any]:
+        """The members of the model's definition that all trainings of so many updates have."""
+        groups = []
+        for name, parameters, highest in zip(("conv", "rest"), ("conv*", "*"), self.rates, strict=True):
+            rate = {"schedule": "cosine_decay_lr", "min_lr": highest / 100, "max_lr": highest, "decay_steps": steps}
+            groups.append({"name": name, "params": [parameters], "lr": rate})
+        rule = {"type": "momentum", "momentum": 0.9}
+        return {"optimizer": rule, "learning_rate": self.rates[1], "groups": groups}
 
 
 FULL = Size(rounds=700, batch=32, floor=0.85)
@@ -84,7 +94,7 @@ TOLERANCE = 0.015
 
 @dataclass(frozen=True)
 class Result:
-    """One training: how well it ended, and what became of its pushes."""
+    """One training: how well it ended, and the results of its pushes."""
 
     mode: Mode
     accuracy: float
@@ -119,7 +129,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with Client(arguments.url) as client:
         results = [train(client, arguments.url, mode, size) for mode in MODES]
-        halves = compare(client, arguments.url, size.rounds, size.batch * 2, GROUPS)
+        halves = compare(client, arguments.url, size.rounds, size.batch * 2, size.definition(size.rounds))
     command = "deploy/demo/run --modes" + (" --quick" if arguments.quick else "")
     text = f"{markdown(HEADER, [result.row() for result in results], command)}\n\n{halves.sentence()}"
     (folder / "modes.md").write_text(text + "\n")
@@ -143,15 +153,15 @@ def parse() -> argparse.Namespace:
 def train(client: Client, url: str, mode: Mode, size: Size) -> Result:
     """One training: starts the workers, kills and replaces one, and closes the rounds of mode `manual`."""
     model = client.model(f"lenet-{mode.name}")
-    rule = {"type": "momentum", "momentum": 0.9}
-    model.create(lenet.PARAMETERS, rule, replace=True, learning_rate=0.02, groups=GROUPS, consistency=mode.consistency)
-    steps, tally, tests = size.steps(mode), Tally(), Tests(model, size.steps(mode))
+    steps = size.steps(mode)
+    model.create(lenet.PARAMETERS, replace=True, consistency=mode.consistency, **size.definition(steps))
     jobs = [
         Job(url, model.name, mode.consistency["mode"], part, WORKERS, size.batch, steps, data=size.data)
         for part in range(WORKERS)
     ]
     jobs[STRAGGLER] = replace(jobs[STRAGGLER], delay=DELAY)
-    progress, accident = Progress(mode.name, steps), Accident(jobs[VICTIM], steps)
+    progress, tally = Progress(mode.name, steps), Tally()
+    accident, tests = Accident(jobs[VICTIM], steps), Tests(model, steps)
     with Fleet(jobs) as fleet:
         for push in fleet.reports():
             tally.add(push)
@@ -171,7 +181,7 @@ def coordinate(fleet: Fleet, model: Model, tally: Tally) -> None:
 
 
 class Accident:
-    """Kills a worker at one point of the training and replaces it at a later one; the others go on meanwhile."""
+    """Kills a worker at one point of the training and replaces it at a later one; the others continue."""
 
     def __init__(self, victim: Job, steps: int) -> None:
         self._victim, self._steps = victim, steps

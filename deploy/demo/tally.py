@@ -1,4 +1,4 @@
-"""The bookkeeping of a training: what became of each push, and whether the server's count is the same."""
+"""The bookkeeping of a training: the result of each push, and whether the server's count is the same."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ class Tally:
     def differences(self, model: Model) -> list[str]:
         """What does not add up: a push that is counted twice or nowhere. Call it when all workers have ended."""
         steps, open_round = model.info()["step"], model.round().get("received", 0)
-        # An update of which nobody knows the size is one of a killed worker, in a mode where each push is an update.
+        # An update of unknown size is a killed worker's, in a mode where each push is an update.
         applied = sum(self._sizes.get(step, 1) for step in range(1, steps + 1))
         accepted = self.outcomes["applied"] + self.outcomes["held"] + self.unreported
         # The push that a killed worker did not report may have been in a round that was dropped.
         dropped = self.unreported if self.outcomes["dropped"] else 0
         found = []
         if any(step > steps for step in self._sizes):
-            found.append(f"the model is at step {steps}, and a receipt tells of step {max(self._sizes)}")
+            found.append(f"the model is at step {steps}, and a receipt says step {max(self._sizes)}")
         if any(claims > self._sizes[step] for step, claims in self._claims.items()):
             found.append("more workers were told that they are part of an update than the update has pushes")
         if not 0 <= self.unreported <= 1:
