@@ -38,6 +38,17 @@ public struct HistoryPoint: Sendable, Equatable {
     }
 }
 
+extension Array {
+    /// Joins neighbours in pairs; there is an even number of them.
+    mutating func joinPairs(_ add: (inout Element, Element) -> Void) {
+        for place in 0..<count / 2 {
+            self[place] = self[2 * place]
+            add(&self[place], self[2 * place + 1])
+        }
+        removeLast(count / 2)
+    }
+}
+
 extension Array<HistoryPoint> {
     /// The points that have a value in a range of steps, joined with their neighbours until at most `most` are left.
     public func selected(_ steps: ClosedRange<Int>, most: Int) -> [HistoryPoint] {

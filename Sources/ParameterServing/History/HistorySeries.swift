@@ -7,7 +7,7 @@ import Threading
 ///
 /// Deterministic: the same values in the same order give the same points.
 ///
-/// 1. Points are sorted by step, and their ranges of steps overlap at most at their ends.
+/// 1. Points are sorted by step, and their ranges of steps overlap at most at their ends. Images are checked for it.
 /// 2. There are at most `most` points.
 struct HistorySeries: Equatable {
     /// The most points of a series; an even number.
@@ -42,7 +42,7 @@ struct HistorySeries: Equatable {
         guard value.isFinite else { return }
         let point = HistoryPoint(value, step: step, time: time)
         let place = points.lastIndex { $0.firstStep <= step }
-        if place == points.indices.last {
+        if place == points.indices.last, step >= points.last?.lastStep ?? step {
             append(point)
         } else {
             insert(point, after: place)
@@ -56,10 +56,11 @@ struct HistorySeries: Equatable {
         points.append(point)
     }
 
-    /// A value that arrives late, such as an accuracy of an earlier step: a point of its own as long as every value is
-    /// one.
+    /// A value that arrives late, such as an accuracy of an earlier step: a point of its own as long as new values are
+    /// and no point has values of both earlier and later steps.
     private mutating func insert(_ point: HistoryPoint, after place: Int?) {
-        guard stride == 1, points.count < Self.most else { return points[place ?? 0].add(point) }
+        let isBetween = place.map { points[$0].lastStep <= point.firstStep } ?? true
+        guard stride == 1, isBetween, points.count < Self.most else { return points[place ?? 0].add(point) }
         makeRoom()
         points.insert(point, at: place.map { $0 + 1 } ?? 0)
     }
@@ -69,19 +70,17 @@ struct HistorySeries: Equatable {
         if points.count == points.capacity { points.reserveCapacity(nextCapacity) }
     }
 
-    /// Joins neighbours in pairs.
     private mutating func halve() {
-        for place in 0..<points.count / 2 {
-            points[place] = points[2 * place]
-            points[place].add(points[2 * place + 1])
-        }
-        points.removeLast(points.count / 2)
+        points.joinPairs { $0.add($1) }
         stride *= 2
     }
 
     /// Removes the values after a step, because the model has returned to it.
+    ///
+    /// If that makes much room, each new value is a point again.
     mutating func cut(after step: Int) {
         while let last = points.last, last.firstStep > step { points.removeLast() }
         if let last = points.indices.last { points[last].lastStep = min(points[last].lastStep, step) }
+        if points.count <= Self.most / 2 { stride = 1 }
     }
 }

@@ -94,24 +94,22 @@ struct RateHistory: Equatable {
         invariant(points.count <= Self.most(ofGroups: rates.count), "\(points.count) points of \(rates.count) groups")
     }
 
-    /// Joins neighbours in pairs.
     private mutating func halve() {
-        for place in 0..<points.count / 2 {
-            points[place] = points[2 * place]
-            points[place].add(points[2 * place + 1])
-        }
-        points.removeLast(points.count / 2)
+        points.joinPairs { $0.add($1) }
         stride *= 2
         listBytes = points.reduce(0) { $0 + $1.listBytes }
     }
 
     /// Removes the rates after a step, because the model has returned to it.
+    ///
+    /// If that makes much room, each new change is a point again.
     mutating func cut(after step: Int) {
         while let last = points.last, last.firstStep > step {
             listBytes -= last.listBytes
             points.removeLast()
         }
         if let last = points.indices.last { points[last].lastStep = min(points[last].lastStep, step) }
+        if points.count <= Self.most(ofGroups: points.first?.last.count ?? 0) / 2 { stride = 1 }
     }
 
     /// The points of one group; none for an update in which its rule computed its own rate.
