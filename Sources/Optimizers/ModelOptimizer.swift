@@ -15,6 +15,8 @@ public final class ModelOptimizer {
     var state: OptimizerState
     /// Whether updates run stage by stage even if the rules support fused updates.
     var isStaged = false
+    /// The last plan that was derived for an update; see `varied`.
+    var lastDerived: Derivation?
     /// Shared with the optimizer that replaces this one, and with those of single updates.
     private let reserve: Reserve
 

@@ -10,10 +10,29 @@ extension ModelOptimizer {
     /// - Throws: `.invalid` for hyperparameters that this optimizer does not take.
     public func varied(by hyperparameters: Hyperparameters?) throws(OptimizerError) -> ModelOptimizer {
         guard let hyperparameters else { return self }
-        let (plan, rules) = try plan.varied(by: hyperparameters, rules)
-        let varied = ModelOptimizer(plan, rules, of: self)
+        let derived = try derivation(for: hyperparameters)
+        let varied = ModelOptimizer(derived.plan, derived.rules, of: self)
         varied.resumeOwn(from: self)
         return varied
+    }
+
+    /// The plan and the rules for these hyperparameters.
+    ///
+    /// The last ones are used again, because each push is judged before it is applied and the next often brings the
+    /// same. Custom rules are made again each time, because they may hold values of their own.
+    private func derivation(for hyperparameters: Hyperparameters) throws(OptimizerError) -> Derivation {
+        if let lastDerived, lastDerived.hyperparameters == hyperparameters { return lastDerived }
+        let (plan, rules) = try plan.varied(by: hyperparameters, rules)
+        let derived = Derivation(hyperparameters: hyperparameters, plan: plan, rules: rules)
+        lastDerived = rules.contains { $0 is OwnRule } ? nil : derived
+        return derived
+    }
+
+    /// What is derived from this optimizer's plan for an update that brings hyperparameters.
+    struct Derivation {
+        let hyperparameters: Hyperparameters
+        let plan: OptimizerPlan
+        let rules: [Rule]
     }
 
     /// Applies an update with its own hyperparameters: like `update` after a PATCH that lasts for this update only.
