@@ -18,7 +18,7 @@ import ParameterServing
 
 private func follow(_ call: Call, _ feed: EventFeed) throws(Problem) -> Plan {
     let kinds = try call.eventKinds()
-    let last = try call.lastEvent(of: feed)
+    let last = try call.lastEvent(of: feed, for: kinds)
     return .answer { exchange in
         call.answer(exchange) { () throws(Problem) in try call.stream(of: feed, kinds, after: last ?? feed.newest) }
     }
@@ -44,7 +44,7 @@ extension Call {
     /// The place to continue from: the header, which browsers send, or the query; nil for the present.
     ///
     /// - Throws: `eventUnknown` for a place of another model or one that has not been reached, `eventsTooOld`.
-    fileprivate func lastEvent(of feed: EventFeed) throws(Problem) -> EventID? {
+    fileprivate func lastEvent(of feed: EventFeed, for kinds: Set<ModelEvent.Kind>) throws(Problem) -> EventID? {
         guard let text = request.headers["Last-Event-ID"] ?? query(.lastEventID), !text.isEmpty else { return nil }
         guard let (uid, id) = EventID.reading(text) else {
             throw Problem(
@@ -52,7 +52,7 @@ extension Call {
                 "`\(text.prefix(40))` is not the id of an event, such as \(feed.newest.text(in: feed.uid)).")
         }
         do throws(ServingError) {
-            try feed.check(id, of: uid)
+            try feed.check(id, of: uid, for: kinds)
             return id
         } catch {
             throw Problem(error)

@@ -77,12 +77,17 @@ public final class EventFeed: Sendable {
     ///   - uid: the model's uid.
     ///   - place: its place in the feed.
     ///   - time: when it happened, in seconds since 1970.
-    func add(_ event: ModelEvent, of model: String, _ uid: ModelUID, at place: Place = .next, time: Int) {
+    ///   - end: why no event follows, if this is the last: no other thread can add one in between.
+    func add(
+        _ event: ModelEvent, of model: String, _ uid: ModelUID, at place: Place = .next, time: Int,
+        endingWith end: ServingError? = nil
+    ) {
         let woken: [Reader]? = state.withLock { state in
             guard state.end == nil else { return nil }
             let id = place.id(after: state.ring.newest, time)
             state.ring.add(FeedEvent(id: id, model: model, uid: uid, time: time, event: event))
             state.kept.follow(state.ring.bytes)
+            state.end = end
             return Self.takeReaders(of: event.kind, from: &state)
         }
         guard let woken else { return }
@@ -92,7 +97,7 @@ public final class EventFeed: Sendable {
 
     private static func takeReaders(of kind: ModelEvent.Kind, from state: inout State) -> [Reader] {
         if state.waiting.isEmpty { return [] }
-        let woken = state.waiting.filter { $0.value.kinds.contains(kind) }
+        let woken = state.waiting.filter { state.end != nil || $0.value.kinds.contains(kind) }
         for token in woken.keys { state.waiting[token] = nil }
         return woken.sorted { $0.key < $1.key }.map(\.value)
     }
@@ -110,17 +115,21 @@ public final class EventFeed: Sendable {
     /// Releases the memory of a feed that has ended.
     func letGo() { state.withLock { $0.kept.follow(0) } }
 
-    /// Whether a reader can continue from a place of the feed `other`.
+    /// Whether a reader of these kinds can continue from a place of the feed `other`.
+    ///
+    /// A place behind the newest number is known, because a restart forgets the events that no command counts.
     ///
     /// - Throws: `eventsTooOld`, also for the feed of all models of an earlier daemon; `eventUnknown` for a place of
     ///   another model, or one that has not been reached.
-    public func check(_ id: EventID, of other: ModelUID) throws(ServingError) {
-        let (floor, newest) = state.withLock { ($0.ring.floor, $0.ring.newest) }
+    public func check(
+        _ id: EventID, of other: ModelUID, for kinds: Set<ModelEvent.Kind>
+    ) throws(ServingError) {
+        let (floor, newest) = state.withLock { ($0.ring.floor(of: kinds), $0.ring.newest) }
         let isEarlier = other != uid && all == nil
         if isEarlier || other == uid && id < floor {
             throw .eventsTooOld(id: id.text(in: other), oldest: floor.text(in: uid))
         }
-        if other != uid || id > newest {
+        if other != uid || id.number > newest.number {
             throw .eventUnknown(id: id.text(in: other), newest: newest.text(in: uid))
         }
     }
@@ -136,7 +145,8 @@ public final class EventFeed: Sendable {
         after id: EventID, of kinds: Set<ModelEvent.Kind>, atMost most: Int, orElse wake: @escaping @Sendable () -> Void
     ) -> EventRead {
         state.withLock { state in
-            if id < state.ring.floor { return .missed(state.ring.floor) }
+            let floor = state.ring.floor(of: kinds)
+            if id < floor { return .missed(floor) }
             let entries = state.ring.entries(after: id, of: kinds, atMost: most)
             if !entries.isEmpty { return .events(entries) }
             if let end = state.end { return .ended(end) }

@@ -6,12 +6,15 @@ import Threading
 /// The newest events of a feed.
 ///
 /// 1. Events are added in the order of their ids.
-/// 2. A reader at `floor` or later can get every event after its place, except updates that a newer one replaces.
+/// 2. A reader at `floor(of:)` or later can get every event of these kinds after its place, except updates that a newer
+///    one replaces.
 struct EventRing {
     /// The most events other than updates.
     let most: Int
     /// Events up to here may be missing.
-    private(set) var floor: EventID
+    private let beginning: EventID
+    /// By kind, the last event that had to make room.
+    private var dropped: [ModelEvent.Kind: EventID] = [:]
     /// The place of the last event.
     private(set) var newest: EventID
     /// Events other than updates; the ones before `start` have been dropped.
@@ -26,7 +29,7 @@ struct EventRing {
     /// Makes a ring whose readers start at `floor`.
     init(most: Int, floor: EventID) {
         self.most = most
-        self.floor = floor
+        beginning = floor
         newest = floor
     }
 
@@ -34,6 +37,11 @@ struct EventRing {
     var bytes: Int {
         EntryBytes.array(lasting) + EntryBytes.array(order) + payload
             + updates.count * EntryBytes.place(ModelUID.self, FeedEvent.self)
+    }
+
+    /// The first place after which no event of these kinds is missing.
+    func floor(of kinds: Set<ModelEvent.Kind>) -> EventID {
+        kinds.compactMap { dropped[$0] }.reduce(beginning, max)
     }
 
     /// Adds an event.
@@ -53,7 +61,7 @@ struct EventRing {
         lasting.append(entry)
         payload += entry.event.bytes
         guard lasting.count - start > most else { return }
-        floor = lasting[start].id
+        dropped[lasting[start].event.kind] = lasting[start].id
         payload -= lasting[start].event.bytes
         start += 1
         // Moves the others once per `most` events.
