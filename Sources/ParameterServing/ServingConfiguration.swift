@@ -81,7 +81,7 @@ public struct ServingConfiguration: Sendable {
     public var barrierHold = Duration.seconds(60)
     /// The most readable versions of a model, including the newest; fewer if memory is short.
     public var versions: Int
-    /// The most pulls that wait, of all models together.
+    /// The most requests that wait, of all models together.
     public var mostWaiting = Int.max
     /// Bytes of records after which models are written out to replace them; always at least twice the size of all
     /// models.

@@ -97,7 +97,7 @@ public enum ServingError: Error, Sendable, Equatable {
     case tooManyModels(limit: Int)
     /// There are the most checkpoints allowed.
     case tooManyCheckpoints(TooManyCheckpoints)
-    /// As many pulls wait as are allowed.
+    /// As many requests wait as are allowed.
     case tooManyWaiting(limit: Int)
     /// The version in `If-Match` is not the current one.
     case preconditionFailed(expected: String, current: String)

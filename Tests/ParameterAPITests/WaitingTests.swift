@@ -63,6 +63,36 @@ struct WaitingTests {
         }
     }
 
+    @Test("a pull that has waited for slower workers waits for its version only for the rest of its time")
+    func waitsOnce() throws {
+        let now = Locked<UInt64>(5_000_000_000)
+        let timers = Timers { now.withLock { $0 } }
+        let process = try InProcess(timers: timers)
+        let consistency = #""consistency":{"mode":"ssp","workers":2,"slack":0}"#
+        let definition = #"{"optimizer":"sgd","parameters":{"w":[0]},\#(consistency)}"#
+        #expect(try process.send(.put, "/v1/models/m", body: Array(definition.utf8))?.status == 201)
+        func push(_ worker: String, _ seq: Int) throws {
+            let body = #"{"gradients":{"w":[1]},"worker":"\#(worker)","seq":\#(seq)}"#
+            #expect(try process.send(.post, "/v1/models/m/gradients", body: Array(body.utf8))?.status == 200)
+        }
+        for seq in 1...2 { try push("fast", seq) }
+        let pulled = Locked<Answer?>(nil)
+        let waiting = Threading.Thread {
+            let answer = try? process.send(.get, "/v1/models/m/parameters?worker=fast&since=5&wait=60s")
+            pulled.withLock { $0 = answer }
+        }
+        try until { timers.count == 1 }
+        now.withLock { $0 += 40_000_000_000 }
+        for seq in 1...2 { try push("slow", seq) }
+        try until { try process.waiters() == 1 && timers.count == 1 }
+        now.withLock { $0 += 19_999_999_999 }
+        #expect(timers.turn() == .idle)
+        now.withLock { $0 += 1 }
+        #expect(timers.turn() == .worked)
+        waiting?.join()
+        #expect(pulled.withLock { $0?.status } == 304)
+    }
+
     @Test("a pull that is answered, or whose client leaves, leaves no timer behind")
     func leavesNoTimer() throws {
         let timers = Timers { 0 }

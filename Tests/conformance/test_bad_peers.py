@@ -139,8 +139,8 @@ def test_too_many_waiting_pulls(start: Callable[..., Daemon]) -> None:
             assert refused.headers["retry-after"] == "5"
             assert refused.json()["type"] == "/problems/too-many-waiting"
             assert refused.json()["detail"] == (
-                "10 pulls already wait, the limit `waiting-pulls`. "
-                "Ask again after the time in Retry-After, or pull without `wait`."
+                "10 requests are already waiting, the limit `waiting-pulls`. "
+                "Send it again after the time in Retry-After, or without `wait`."
             )
         # Everything else works, and a pull that need not wait is no waiting pull.
         assert api.get("/v1/models/a/parameters?since=0&wait=60s").json()["version"] == 1
@@ -237,3 +237,31 @@ def test_probes_are_answered_throughout(start: Callable[..., Daemon]) -> None:
     print(f"p99 of livez: {idle * 1e3:.1f} ms idle, {busy * 1e3:.1f} ms beside {answers.total()} bad requests")
     assert set(answers) <= {200, 404, 409, 422} and min(answers[404], answers[409], answers[422]) > 0
     assert busy < max(0.5, 10 * idle)
+
+
+def test_waits_of_every_kind_take_places(start: Callable[..., Daemon]) -> None:
+    """At a barrier and in front of slower workers it is 503, too; a push is in its round and need not be sent again."""
+    daemon = start("--limit", "connections=40", "--limit", "waiting-pulls=5%")
+    api = Api(daemon.host, daemon.port)
+    api.create("a", {"optimizer": "sgd", "parameters": {"w": [0]}})
+    api.create(
+        "ssp", {"optimizer": "sgd", "parameters": {"w": [0]}, "consistency": {"mode": "ssp", "workers": 2, "slack": 0}}
+    )
+    api.create("sync", {"optimizer": "sgd", "parameters": {"w": [0]}, "consistency": {"mode": "sync", "workers": 2}})
+    api.push("ssp", {"w": [1]}, worker="fast", seq=1)
+    arrival = {"worker": "w", "count": 2}
+    with Crowd(daemon.host, daemon.port, 2) as crowd:
+        crowd.send("/v1/models/a/parameters?since=1&wait=60s")
+        until_waiting(api, 2)
+        ahead = api("GET", "/v1/models/ssp/parameters?worker=fast&wait=60s").expect(503)
+        barrier = api("POST", "/v1/models/a/barriers/b?wait=60s", arrival).expect(503)
+        for refused in (ahead, barrier):
+            assert refused.headers["retry-after"] == "5"
+            assert refused.json()["type"] == "/problems/too-many-waiting"
+        body = {"gradients": {"w": [1]}, "worker": "w", "seq": 1}
+        held = api("POST", "/v1/models/sync/gradients?wait=60s", body).expect(202)
+        assert held.headers["retry-after"] == "5" and held.json()["round"]["received"] == 1
+        # Without a wait, and for the last, there is always room.
+        assert "retry-after" not in api("POST", "/v1/models/sync/gradients", body).expect(202).headers
+        assert api("POST", "/v1/models/a/barriers/b", arrival).expect(202).json()["arrived"] == 1
+        api("POST", "/v1/models/a/barriers/b?wait=60s", {"worker": "x", "count": 2}).expect(200)

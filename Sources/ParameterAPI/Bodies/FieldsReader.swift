@@ -10,6 +10,7 @@ import TensorCoding
 /// The fields of a small body, and the mistakes found in it.
 struct FieldsReader {
     private let values: [Name: JSONValue]
+    private let isObject: Bool
     private var list = ComplaintList(section: "")
     /// Equal for bodies with the same meaning; nil for a body without fields.
     let fingerprint: Fingerprint?
@@ -17,9 +18,10 @@ struct FieldsReader {
     /// Reads an object that may have the `known` fields.
     init(_ document: JSONValue, known: [Name]) {
         let members = document.members ?? []
+        isObject = document.members != nil
         values = Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         fingerprint = members.isEmpty ? nil : SettingValue(document).fingerprint
-        if document.members == nil {
+        if !isObject {
             complain("", .typeError, "the body must be an object, not \(document.kind)")
         }
         for member in members where !known.contains(member.key) {
@@ -71,9 +73,9 @@ struct FieldsReader {
         return Name(name)
     }
 
-    /// Complains about a field that is missing, with what to send.
+    /// Complains about a field that an object lacks, with what to send.
     mutating func require(_ field: Name, _ hint: String) {
-        if values[field] == nil { complain(field.text, .keyError, "`\(field)` is missing; \(hint)") }
+        if isObject, values[field] == nil { complain(field.text, .keyError, "`\(field)` is missing; \(hint)") }
     }
 
     private mutating func complain(_ field: String, _ exception: ExceptionClass, _ detail: String) {

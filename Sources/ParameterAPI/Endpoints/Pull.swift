@@ -20,9 +20,10 @@ import ParameterServing
             }
             return answerNow(call, model, selection, condition, exchange)
         }
-        let start: @Sendable () -> Void = { park(call, model, selection, condition, wait, exchange) }
-        guard let worker else { return start() }
-        waitForOthers(worker, model, wait, call, exchange, then: start)
+        guard let worker else { return park(call, model, selection, condition, wait, exchange) }
+        waitForOthers(worker, model, wait, call, exchange) { left in
+            park(call, model, selection, condition, left, exchange)
+        }
     }
 }
 
@@ -36,16 +37,27 @@ private func pullingWorker(_ call: Call) throws(Problem) -> Name? {
 }
 
 /// Continues once the worker is not too far ahead of the slowest; at the end of its time it is refused.
+///
+/// - Parameter start: takes the time that is left.
 private func waitForOthers(
     _ worker: Name, _ model: Model, _ wait: Duration, _ call: Call, _ exchange: Exchange,
-    then start: @escaping @Sendable () -> Void
+    then start: @escaping @Sendable (_ left: Duration) -> Void
 ) {
-    guard let refusal = model.gate.refusal(of: worker) else { return start() }
-    guard let token = model.gate.wait(for: worker, resume: start) else { return }
-    exchange.onAbandon { model.gate.cancel(token) }
-    exchange.expire(after: wait) {
-        model.gate.cancel(token)
-        return Problem(model.gate.refusal(of: worker) ?? refusal).response(for: call.request)
+    guard let refusal = model.gate.refusal(of: worker) else { return start(wait) }
+    let timers = call.api.registry.configuration.timers
+    let end = timers.now + wait.nanoseconds
+    do throws(ServingError) {
+        try model.gate.wait(for: worker) { token in
+            exchange.onAbandon { model.gate.cancel(token) }
+            exchange.expire(after: wait) {
+                model.gate.cancel(token)
+                return Problem(model.gate.refusal(of: worker) ?? refusal).response(for: call.request)
+            }
+        } resume: {
+            start(.nanoseconds(Int64(end - min(end, timers.now))))
+        }
+    } catch {
+        call.answer(exchange, Problem(error))
     }
 }
 

@@ -31,7 +31,9 @@ import TensorCoding
         let change = Change.push(push).under(requestKey, ifVersion: ifVersion)
         let held = wait.map { wait in waiting(wait, of: model, call, exchange) }
         model.submit(push: change, held: held) { result in
-            call.answer(exchange, result) { call, receipt in answer(receipt, of: model, selection, call, exchange) }
+            call.answer(exchange, result) { call, receipt in
+                answer(receipt, of: model, selection, call, exchange, wantsToWait: wait != nil)
+            }
         }
     }
 }
@@ -51,10 +53,13 @@ private func waiting(
 }
 
 /// The answer to a push that waits in a round.
-private func heldAnswer(_ receipt: Receipt, of model: Model, _ call: Call) -> Response {
+///
+/// - Parameter isEarly: whether its request had to end before its time.
+private func heldAnswer(_ receipt: Receipt, of model: Model, _ call: Call, isEarly: Bool = false) -> Response {
     let facts = model.publication.current.facts
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
-    return .json(indented: call.isIndented, status: 202, headers: headers + call.replayHeaders) {
+    let later = isEarly ? [(name: "Retry-After", value: "5")] : []
+    return .json(indented: call.isIndented, status: 202, headers: headers + later + call.replayHeaders) {
         $0.receipt(receipt, of: facts)
     }
 }
@@ -83,10 +88,12 @@ private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: 
 }
 
 private func answer(
-    _ receipt: Receipt, of model: Model, _ selection: Selection?, _ call: Call, _ exchange: Exchange
+    _ receipt: Receipt, of model: Model, _ selection: Selection?, _ call: Call, _ exchange: Exchange, wantsToWait: Bool
 ) {
     if let refusal = receipt.refusal { return call.answer(exchange, Problem(refusal)) }
-    if receipt.round?.state == .held { return exchange.complete { heldAnswer(receipt, of: model, call) } }
+    if receipt.round?.state == .held {
+        return exchange.complete { heldAnswer(receipt, of: model, call, isEarly: wantsToWait) }
+    }
     let version = model.publication.current
     if let selection { return PullAnswer(call, version, selection).complete(exchange, receipt: receipt) }
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)

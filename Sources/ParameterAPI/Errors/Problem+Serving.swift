@@ -239,8 +239,8 @@ extension Problem {
                 hint: "Create a new model from the file instead.")
         case .tooManyWaiting(let limit):
             self.init(
-                .tooManyWaiting, "\(limit) pulls already wait, the limit `waiting-pulls`.",
-                hint: "Ask again after the time in Retry-After, or pull without `wait`.")
+                .tooManyWaiting, "\(limit) requests are already waiting, the limit `waiting-pulls`.",
+                hint: "Send it again after the time in Retry-After, or without `wait`.")
             retryAfter = 5
         case .preconditionFailed(let expected, let current):
             self.init(
@@ -276,7 +276,7 @@ extension Problem {
     }
 
     private static func words(for brought: Hyperparameters?) -> String {
-        brought.map { "the hyperparameters \($0.setting.line.map { "`\($0)`" } ?? "that it was sent")" }
+        brought.map { $0.setting.line.map { "the hyperparameters `\($0)`" } ?? "other hyperparameters" }
             ?? "no hyperparameters"
     }
 

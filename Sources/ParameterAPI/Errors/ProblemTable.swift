@@ -409,9 +409,9 @@ extension ProblemKind {
         case .tooManyWaiting:
             Row(
                 503, "Too many requests are waiting",
-                "The daemon limits how many pulls can wait, because each keeps a connection open, and how many workers can wait at the barriers of a model.",
+                "The daemon limits how many requests can wait, because each keeps a connection open, and how many workers can wait at the barriers of a model.",
                 remedy:
-                    "Retry after the time in Retry-After, pull without `wait`, use fewer barriers, or start the daemon with a larger --limit connections, waiting-pulls, barriers or barrier-waiters."
+                    "Retry after the time in Retry-After, leave `wait` out, use fewer barriers, or start the daemon with a larger --limit connections, waiting-pulls, barriers or barrier-waiters."
             )
         case .stopping:
             Row(

@@ -39,7 +39,7 @@ extension Setting {
         Setting(limit: "checkpoints", .count(\.serving.mostCheckpoints), "Checkpoints of a model"),
         Setting(limit: "checkpoints-in-all", .count(\.serving.mostCheckpointsInAll), "Checkpoints of all models"),
         Setting(limit: "versions", .count(\.serving.versions), "Versions of a model that stay readable"),
-        Setting(limit: "waiting-pulls", .percent(\.waitingPercent), "Share of connections for waiting pulls"),
+        Setting(limit: "waiting-pulls", .percent(\.waitingPercent), "Share of connections for requests that wait"),
         Setting(limit: "journal", .bytes(\.serving.mostJournal), "Journal needed by models before changes wait"),
         Setting(limit: "keys", .count(\.serving.requestKeys), "Answers kept for Idempotency-Key, per client"),
         Setting(limit: "key-lifetime", .time(\.serving.keyLifetime), "Time that these are kept"),

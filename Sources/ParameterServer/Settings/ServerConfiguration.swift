@@ -12,7 +12,7 @@ struct ServerConfiguration: Sendable {
     var serving = ServingConfiguration(memoryLimit: MachineMemory.current.half.bytes)
     var dataDirectory = "./paramd-data"
     var durability = Durability.group
-    /// The share of the connections that waiting pulls can use.
+    /// The share of the connections that requests can use to wait.
     var waitingPercent = 80
     var withoutModels: [String] = []
     var logLevel = LogLevel.info

@@ -111,10 +111,13 @@ struct BarrierBoard {
     /// - Parameters:
     ///   - arrival: who arrives where.
     ///   - request: identifies the request that waits for the others; nil for one that does not wait.
+    ///   - refusal: thrown if it would have to wait; nil if it may.
     ///   - now: nanoseconds of the monotonic clock.
     /// - Throws: `barrierDiffers` for a count other than that of the workers who have arrived, `tooManyBarriers`,
     ///   `tooManyAtBarriers`.
-    mutating func arrive(_ arrival: Arrival, request: Int?, at now: UInt64) throws(ServingError) -> Turn {
+    mutating func arrive(
+        _ arrival: Arrival, request: Int?, orElse refusal: ServingError? = nil, at now: UInt64
+    ) throws(ServingError) -> Turn {
         var barrier = try barrier(for: arrival, at: now)
         var turn = Turn(passed: barrier.pastPassing(of: arrival))
         if turn.passed == nil {
@@ -122,7 +125,7 @@ struct BarrierBoard {
                 // A worker in a later generation proves that the earlier one is over, whatever this daemon has seen.
                 turn.ended = barrier.close(arrival, next: next, until: now + hold)
             }
-            try check(arrival, against: barrier)
+            try check(arrival, against: barrier, orElse: refusal)
             barrier.add(arrival, request: request, until: request == nil ? now + hold : .max)
             if barrier.arrivals.count >= arrival.count {
                 let ended = barrier.close(arrival, next: barrier.generation + 1, until: now + hold)
@@ -134,12 +137,17 @@ struct BarrierBoard {
     }
 
     /// Refuses what the barrier cannot take.
-    private func check(_ arrival: Arrival, against barrier: Barrier) throws(ServingError) {
+    private func check(
+        _ arrival: Arrival, against barrier: Barrier, orElse refusal: ServingError?
+    ) throws(ServingError) {
         if !barrier.arrivals.isEmpty, barrier.count != arrival.count {
             throw .barrierDiffers(arrival.barrier, asked: arrival.count, open: barrier.count)
         }
-        guard entries + 2 > mostEntries, barrier.arrivals.count + 1 < arrival.count else { return }
-        throw .tooManyAtBarriers(limit: mostEntries)
+        let arrived = barrier.arrivals.count + (barrier.arrivals[arrival.worker] == nil ? 1 : 0)
+        // The last worker does not wait.
+        guard arrived < arrival.count else { return }
+        if let refusal { throw refusal }
+        if entries + 2 > mostEntries { throw .tooManyAtBarriers(limit: mostEntries) }
     }
 
     /// The barrier of that name without what has lapsed, or a new one; an idle one makes room for it.

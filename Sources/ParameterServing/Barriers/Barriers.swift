@@ -11,11 +11,13 @@ public final class BarrierWait: Sendable {
     let resume: @Sendable (Result<BarrierFacts, ServingError>) -> Void
     /// Set once, under the lock of `Barriers`.
     fileprivate nonisolated(unsafe) var result: Result<BarrierFacts, ServingError>?
+    private let place: WaitingPlaces.Place
 
     fileprivate init(
-        _ number: Int, at barrier: Name, _ resume: @escaping @Sendable (Result<BarrierFacts, ServingError>) -> Void
+        _ number: Int, at barrier: Name, _ place: WaitingPlaces.Place,
+        _ resume: @escaping @Sendable (Result<BarrierFacts, ServingError>) -> Void
     ) {
-        (self.number, self.barrier, self.resume) = (number, barrier, resume)
+        (self.number, self.barrier, self.place, self.resume) = (number, barrier, place, resume)
     }
 }
 
@@ -47,8 +49,10 @@ public final class Barriers: Sendable {
     }
 
     private let state: Locked<State>
+    private let places: WaitingPlaces
 
-    init(_ configuration: ServingConfiguration, _ budget: MemoryBudget) {
+    init(_ configuration: ServingConfiguration, _ budget: MemoryBudget, _ places: WaitingPlaces) {
+        self.places = places
         state = Locked(State(board: BarrierBoard(configuration), kept: KeptMemory(budget)))
     }
 
@@ -58,18 +62,19 @@ public final class Barriers: Sendable {
     ///   - arrival: who arrives where.
     ///   - now: the time.
     ///   - resume: called once if the request has to wait; nil for a request that does not wait.
-    /// - Throws: `barrierDiffers`, `tooManyBarriers`, `tooManyAtBarriers`, `outOfMemory`, or the end of the model.
+    /// - Throws: `barrierDiffers`, `tooManyBarriers`, `tooManyAtBarriers`, `tooManyWaiting`, `outOfMemory`, or the end of
+    ///   the model.
     func arrive(
         _ arrival: Arrival, at now: Tick, resume: (@Sendable (Result<BarrierFacts, ServingError>) -> Void)?
     ) throws(ServingError) -> Answer {
         let (answer, settled) = try state.withLock { state in
-            Result { () throws(ServingError) in try Self.arrive(arrival, at: now, resume, &state) }
+            Result { () throws(ServingError) in try arrive(arrival, at: now, resume, &state) }
         }.get()
         for wait in settled { if let result = wait.result { wait.resume(result) } }
         return answer
     }
 
-    private static func arrive(
+    private func arrive(
         _ arrival: Arrival, at now: Tick, _ resume: (@Sendable (Result<BarrierFacts, ServingError>) -> Void)?,
         _ state: inout State
     ) throws(ServingError) -> (Answer, [BarrierWait]) {
@@ -77,8 +82,13 @@ public final class Barriers: Sendable {
         try state.kept.makeRoom(for: state.board.bytes + BarrierBoard.bytesAdded)
         defer { state.kept.follow(state.board.bytes) }
         state.lastNumber += 1
-        let wait = resume.map { BarrierWait(state.lastNumber, at: arrival.barrier, $0) }
-        let turn = try state.board.arrive(arrival, request: wait?.number, at: now.uptime)
+        let place = resume == nil ? nil : places.place()
+        let wait = place.flatMap { place in
+            resume.map { BarrierWait(state.lastNumber, at: arrival.barrier, place, $0) }
+        }
+        // One that ends the passing, or comes after its end, needs no place.
+        let turn = try state.board.arrive(
+            arrival, request: wait?.number, orElse: resume == nil || wait != nil ? nil : places.refusal, at: now.uptime)
         let settled = turn.ended.map { state.settle($0.requests, .success($0.facts)) } ?? []
         if let facts = turn.passed { return (.passed(facts), settled) }
         guard let wait else { return (.held(state.board.facts(of: arrival.barrier)), settled) }

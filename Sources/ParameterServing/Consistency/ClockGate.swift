@@ -5,12 +5,15 @@ import Names
 import Threading
 
 /// The pulls of workers that are too far ahead.
+///
+/// 1. Each waiting pull has a place among those of all models, which is freed when it goes on or is forgotten.
 public final class ClockGate: Sendable {
     private struct State {
         /// Nil in other modes, where pulls never wait.
         var rule: (workers: Int, slack: Int)?
         var clocks = WorkerClocks()
-        var waiting: [Int: (worker: Name, resume: @Sendable () -> Void)] = [:]
+        /// `resume` is nil until the pull can be woken.
+        var waiting: [Int: (worker: Name, resume: (@Sendable () -> Void)?)] = [:]
         var nextToken = 0
 
         /// The clock that the slowest must reach before `worker` may pull; nil if it may.
@@ -22,6 +25,10 @@ public final class ClockGate: Sendable {
     }
 
     private let state = Locked(State())
+    private let places: WaitingPlaces
+
+    /// Makes a gate that everyone passes.
+    init(_ places: WaitingPlaces = WaitingPlaces()) { self.places = places }
 
     /// Why a worker may not pull now; nil if it may.
     public func refusal(of worker: Name) -> ServingError? {
@@ -34,31 +41,57 @@ public final class ClockGate: Sendable {
 
     /// Calls `resume` once the worker may pull: at once, or after an update.
     ///
-    /// - Returns: a token for `cancel`; nil if `resume` has been called.
-    public func wait(for worker: Name, resume: @escaping @Sendable () -> Void) -> WaitToken? {
-        let token: WaitToken? = state.withLock { state in
-            guard state.wanted(for: worker) != nil else { return nil }
-            defer { state.nextToken += 1 }
-            state.waiting[state.nextToken] = (worker, resume)
-            return WaitToken(number: state.nextToken)
+    /// - Parameters:
+    ///   - worker: the worker that pulls.
+    ///   - parked: called first with a token for `cancel` if the pull has to wait, so that the caller can arrange for its
+    ///     end before another thread wakes it.
+    ///   - resume: called once, on any thread, unless the pull is cancelled.
+    /// - Throws: `tooManyWaiting`.
+    public func wait(
+        for worker: Name, parked: (WaitToken) -> Void, resume: @escaping @Sendable () -> Void
+    ) throws(ServingError) {
+        guard let token = try enter(worker) else { return resume() }
+        parked(token)
+        let isFree = state.withLock { state in
+            guard state.waiting[token.number] != nil else { return false }
+            let mayPull = state.wanted(for: worker) == nil
+            state.waiting[token.number] = mayPull ? nil : (worker, resume)
+            return mayPull
         }
-        if token == nil { resume() }
-        return token
+        guard isFree else { return }
+        places.free(1)
+        resume()
+    }
+
+    /// Takes a place for a pull; nil if its worker may pull.
+    private func enter(_ worker: Name) throws(ServingError) -> WaitToken? {
+        let turn = state.withLock { state -> Result<WaitToken?, ServingError> in
+            guard state.wanted(for: worker) != nil else { return .success(nil) }
+            guard places.take() else { return .failure(places.refusal) }
+            defer { state.nextToken += 1 }
+            state.waiting[state.nextToken] = (worker, nil)
+            return .success(WaitToken(number: state.nextToken))
+        }
+        return try turn.get()
     }
 
     /// Forgets a waiting pull.
-    public func cancel(_ token: WaitToken) { state.withLock { $0.waiting[token.number] = nil } }
+    public func cancel(_ token: WaitToken) {
+        let wasWaiting = state.withLock { $0.waiting.removeValue(forKey: token.number) != nil }
+        if wasWaiting { places.free(1) }
+    }
 
     /// Takes the clocks after a change; `rule` is nil in other modes.
     func update(_ clocks: WorkerClocks, rule: StaleSynchronous?) {
         let woken = state.withLock { state in
             state.clocks = clocks
             state.rule = rule.map { ($0.workers, $0.slack) }
-            let free = state.waiting.filter { state.wanted(for: $0.value.worker) == nil }
+            let free = state.waiting.filter { $0.value.resume != nil && state.wanted(for: $0.value.worker) == nil }
             for number in free.keys { state.waiting[number] = nil }
             return free.sorted { $0.key < $1.key }
         }
-        for (_, pull) in woken { pull.resume() }
+        places.free(woken.count)
+        for (_, pull) in woken { pull.resume?() }
     }
 
     /// Lets every waiting pull continue, which then finds that the model has ended.

@@ -54,7 +54,8 @@ extension Model {
     /// - Parameters:
     ///   - change: the push.
     ///   - held: called with the receipt of a push that is held and the means to stop waiting; `reply` is called once
-    ///     the round is settled, unless the request has stopped waiting.
+    ///     the round is settled, unless the request has stopped waiting. Not called if there is no place for a request
+    ///     that waits.
     ///   - reply: called with the outcome.
     public func submit(
         push change: Change<Receipt>, held: (@Sendable (Answered<Receipt>, RoundWait) -> Void)?,
@@ -66,7 +67,11 @@ extension Model {
             waiter.held = { [self] outcome, ticket in
                 guard case .receipt(let receipt) = outcome.answer else { return }
                 let answered = Answered(answer: receipt, isRepeated: outcome.isRepeated)
-                held(answered, RoundWait(model: self, ticket: ticket))
+                guard let place = places.place() else {
+                    leave(ticket)
+                    return reply(.success(answered))
+                }
+                held(answered, RoundWait(model: self, ticket: ticket, place: place))
             }
         }
         submit(command: change.command, waiter)
@@ -82,6 +87,7 @@ extension Model {
 public struct RoundWait: Sendable {
     let model: Model
     let ticket: Ticket
+    let place: WaitingPlaces.Place
 
     /// Stops waiting: the push stays in the round.
     public func end() { model.leave(ticket) }

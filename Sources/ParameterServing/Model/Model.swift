@@ -35,7 +35,7 @@ public final class Model: Runnable, @unchecked Sendable {
     /// The newest version, and the pulls that wait for the next.
     public let publication: Publication
     /// Where workers wait that are too far ahead.
-    public let gate = ClockGate()
+    public let gate: ClockGate
     /// The barriers at which its workers meet.
     public let barriers: Barriers
     /// What happens to the model.
@@ -53,6 +53,8 @@ public final class Model: Runnable, @unchecked Sendable {
     private let watch: RuleWatch?
     private let configuration: ServingConfiguration
     let clock: @Sendable () -> Tick
+    /// For requests that wait.
+    let places: WaitingPlaces
     private let leaseAlarm: LeaseAlarm
     private var state: ModelState
     /// Commands being logged; nothing else refers to them, so that their memory is free once they have been applied.
@@ -72,7 +74,9 @@ public final class Model: Runnable, @unchecked Sendable {
         uid = state.facts.uid
         publication = Publication(
             state.published, divergence: state.divergence, retaining: configuration.versions - 1, places: places)
-        barriers = Barriers(configuration, state.pool.budget)
+        gate = ClockGate(places)
+        barriers = Barriers(configuration, state.pool.budget, places)
+        self.places = places
         self.events = events
         fingerprint = state.fingerprint
         pool = state.pool
@@ -148,11 +152,11 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func endEvents(_ reason: ServingError) {
         switch reason {
-        case .unknownModel: events.add(.deleted(isReplaced: false), of: name, uid, time: clock().time)
-        case .modelReplaced: events.add(.deleted(isReplaced: true), of: name, uid, time: clock().time)
-        default: break
+        case .unknownModel, .modelReplaced:
+            let isReplaced = if case .modelReplaced = reason { true } else { false }
+            events.add(.deleted(isReplaced: isReplaced), of: name, uid, time: clock().time, endingWith: reason)
+        default: events.end(reason)
         }
-        events.end(reason)
     }
 
     private func reserveNow(_ key: RequestKey, _ reply: Recalled) {

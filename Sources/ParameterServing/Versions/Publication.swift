@@ -107,7 +107,7 @@ public final class Publication: Sendable {
         let turn: Turn = state.withLock { state in
             if let end = state.end ?? condition.refusal(at: state.current) { return .answer(.ended(end)) }
             if condition.isMet(by: state.current) { return .answer(.version(state.current)) }
-            guard places.take() else { return .answer(.ended(.tooManyWaiting(limit: places.most))) }
+            guard places.take() else { return .answer(.ended(places.refusal)) }
             let token = WaitToken(number: state.nextToken)
             state.nextToken += 1
             state.waiting[token.number] = WaitingPull(token: token, condition: condition, resume: resume)

@@ -29,7 +29,8 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
         try #require(timers.start())
         directory = try TemporaryDirectory()
         peer = Remote(try #require(SocketAddress(path: "\(directory.path)/socket")))
-        let configuration = ServingConfiguration(memoryLimit: memoryLimit)
+        var configuration = ServingConfiguration(memoryLimit: memoryLimit)
+        configuration.timers = timers
         let data = try DataDirectory(directory.path, settings: JournalSettings(segmentBytes: 64 << 10))
         registry = try ModelRegistry.open(data, configuration: configuration, catalogue: .builtin) { _ in }.0
         api = ParameterAPI(registry: registry, version: "0.1.0")

@@ -270,7 +270,9 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         """Repeats a held push until its round closes or the time is up; returns the last answer."""
         until = time.monotonic() + seconds
         while answer.status == 202 and (left := until - time.monotonic()) > 0:
-            part = min(left, LONGEST_PART)
+            # The daemon ends a wait early if too many requests wait, or if it stops.
+            time.sleep(min(left, float(answer.headers.get("retry-after", 0))))
+            part = min(max(0.0, until - time.monotonic()), LONGEST_PART)
             target = self._target("/gradients", [("wait", f"{part * 1000:.0f}ms")])
             answer = self._transport.send("POST", target, body, headers, held=part)
         return answer
