@@ -212,7 +212,8 @@ struct RoundClippingTests {
         _ contributions: [Contribution], _ clip: GradientClip, _ round: Round
     ) throws -> Gradients {
         let arena = FloatBuffer(owed: round.layout.count)
-        return try Reduction.sum.combine(contributions, scale: 2, clip: clip, into: arena, layout: round.layout)
+        return try Reduction.sum
+            .combine(contributions, scale: 2, clip: clip, into: arena, layout: round.layout).gradients
     }
 }
 

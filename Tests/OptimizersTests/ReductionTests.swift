@@ -211,7 +211,8 @@ struct UnscaledFirstTests {
         let gradients = alone.gradients(["w": [1.1, 0.2]])
         let combined = try Reduction.mean.combine(
             [Contribution(round.gradients(["w": [1.1, 0.2]]))], scale: 3, into: FloatBuffer(owed: 2),
-            layout: round.optimizer.layout)
+            layout: round.optimizer.layout
+        ).gradients
         let reports = (try alone.push(gradients), try round.push(combined))
         #expect(alone.bits == round.bits)
         #expect(abs(reports.0.gradientNorm - 1.25.squareRoot() / 3) < 1e-7)
@@ -224,7 +225,8 @@ struct UnscaledFirstTests {
         let before = model.bits
         let large = Contribution(model.gradients(["w": [3e38, 1]]))
         let combined = try Reduction.sum.combine(
-            [large, large, large, large], scale: 3, into: FloatBuffer(owed: 2), layout: model.optimizer.layout)
+            [large, large, large, large], scale: 3, into: FloatBuffer(owed: 2), layout: model.optimizer.layout
+        ).gradients
         let report = try model.push(combined)
         #expect(!report.applied && report.overflow && model.bits == before)
     }

@@ -124,7 +124,7 @@ struct TrainingHistoryTests {
             var push = try state.makePush(["w": [1]], seq(1, Name("worker \(number)")))
             push.sighting = Sighting(time: 1000 + number)
             push.metrics = [Scalar(name: Name("figure \(number)"), value: Double(number))]
-            history.add(.of(step: number + 1), of: push)
+            history.add(push, .of(step: number + 1))
         }
         #expect(
             history.workers.count == 64 && history.workers["worker 35"] == nil && history.workers["worker 36"] != nil)

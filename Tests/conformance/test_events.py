@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.daemon import Daemon
@@ -284,3 +285,63 @@ def test_curl_shows_events_as_they_happen(api: Api, demo: str) -> None:
         lines = [curl.stdout.readline() for _ in range(4)]
         assert lines[0].startswith(b"id: ") and lines[2].startswith(b"id: ") and lines[3] == b"event: update\n"
         curl.terminate()
+
+
+def test_a_round_is_told_with_its_end(api: Api, name: str) -> None:
+    """How each round ended and why, besides the update that it made; the mean of the losses cannot overflow."""
+    sync = {"mode": "sync", "workers": 2, "min_pushes": 1, "round_timeout": "120s"}
+    api.create(name, {**SGD, "consistency": sync})
+    with follow(api, f"/models/{name}/events?types=round,update") as events:
+        api.push(name, {"w": [1, 1]}, 202, worker="a", seq=1, loss=1.5e308)
+        closing = api.push(name, {"w": [1, 1]}, worker="b", seq=1, loss=1.6e308).json()
+        update, full = events.next(), events.next()
+        assert update and update.type == "update" and abs(update.data["loss"] / 1e308 - 1.55) < 1e-9
+        assert full and full.type == "round" and full.data["cursor"] == closing["cursor"]
+        facts = [full.data[key] for key in ("round", "pushes", "needed", "outcome", "reason", "step", "version")]
+        assert facts == [1, 2, 2, "applied", "full", 1, 2]
+        api.push(name, {"w": [1, 1]}, 202, worker="a", seq=2)
+        api("POST", f"/v1/models/{name}/step").expect(200)
+        by_hand = events.until("round")
+        assert [by_hand.data[key] for key in ("round", "pushes", "needed", "reason")] == [2, 1, 2, "step"]
+        saved = api("POST", f"/v1/models/{name}/checkpoints").expect(201).json()["id"]
+        api.push(name, {"w": [1, 1]}, 202, worker="a", seq=3)
+        api("POST", f"/v1/models/{name}/checkpoints/{saved}/restore").expect(200)
+        dropped = events.until("round")
+        assert (dropped.data["outcome"], dropped.data["reason"]) == ("dropped", "restored")
+        assert dropped.data["step"] == 3 and "version" not in dropped.data
+
+
+def test_a_stream_of_some_kinds_is_as_old_as_those(start: Start) -> None:
+    """Events of other kinds that make room for newer ones are nothing that the reader misses."""
+    daemon = start("--limit", "events=16")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", SGD)
+    api.push("m", {"w": [1, 1]})
+    with follow(api, "/models/m/events?types=update,patch") as events:
+        last = events.last_id
+        for number in range(20):
+            api("PUT", f"/v1/models/m/workers/w{number}").expect(200)
+        api("PATCH", "/v1/models/m", {"learning_rate": 0.25}).expect(200)
+        assert (event := events.next()) and event.type == "patch"
+    with Events(api.host, api.port, "/v1/models/m/events?types=update,patch", last) as again:
+        assert (event := again.next()) and event.type == "patch"
+    refused = api("GET", "/v1/models/m/events", Last_Event_ID=last).expect(410)
+    assert refused.json()["type"] == "/problems/events-too-old"
+
+
+def test_the_id_of_a_checkpoint_survives_a_restart(start: Start, tmp_path: Path) -> None:
+    """It has no record; a browser that was at it continues instead of giving up."""
+    daemon = start(data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    api.create("m", SGD)
+    with follow(api, "/models/m/events") as events:
+        api("POST", "/v1/models/m/checkpoints").expect(201)
+        checkpoint = events.next()
+        assert checkpoint and checkpoint.type == "checkpoint"
+    daemon.stop()
+    daemon = start(data_dir=tmp_path)
+    api = Api(daemon.host, daemon.port)
+    with Events(api.host, api.port, "/v1/models/m/events", checkpoint.id) as again:
+        api("PATCH", "/v1/models/m", {"learning_rate": 0.25}).expect(200)
+        patch = again.next()
+        assert patch and patch.type == "patch"

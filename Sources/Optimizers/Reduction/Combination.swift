@@ -10,6 +10,8 @@ struct Combination {
     private let layout: ArenaLayout
     /// By contribution, without values: they change with each stretch.
     private let sources: [pk_source]
+    /// By contribution; nil if they are not clipped one by one.
+    let norms: [ClippedNorms]?
 
     /// Prepares a reduction; its arguments are those of `Reduction.combine`.
     init(
@@ -17,9 +19,16 @@ struct Combination {
     ) throws(OptimizerError) {
         let clip = clip?.scope == .worker ? clip : nil
         (self.contributions, self.rule, self.clip, self.layout) = (contributions, rule, clip, layout)
-        sources = try contributions.map { contribution throws(OptimizerError) in
-            let factor = try contribution.gradients.factor(unscaling: scale, clip, in: layout)
-            return pk_source(values: nil, factor: factor, weight: rule == .weighted ? contribution.weight : 1)
+        let unscale = Double(Float(1 / scale))
+        let clips = try clip.map { clip throws(OptimizerError) in
+            try contributions.map { contribution throws(OptimizerError) in
+                try contribution.gradients.measured(for: clip, unscaling: unscale, in: layout)
+            }
+        }
+        norms = clips?.map(\.norms)
+        sources = contributions.indices.map { place in
+            let weight = rule == .weighted ? contributions[place].weight : 1
+            return pk_source(values: nil, factor: clips?[place].factor ?? unscale, weight: weight)
         }
     }
 
@@ -102,15 +111,29 @@ struct Combination {
 }
 
 extension Gradients {
-    /// The factor that unscales gradients and brings their norm within the bound.
-    fileprivate func factor(
-        unscaling scale: Double, _ clip: GradientClip?, in layout: ArenaLayout
-    ) throws(OptimizerError) -> Double {
-        let unscale = Double(Float(1 / scale))
-        guard let clip else { return unscale }
+    /// The factor that unscales gradients and brings their norm within the bound, and the norms before and after.
+    fileprivate func measured(
+        for clip: GradientClip, unscaling unscale: Double, in layout: ArenaLayout
+    ) throws(OptimizerError) -> (factor: Double, norms: ClippedNorms) {
         var summed = self
         try summed.sumRows(in: layout)
-        return unscale * Double(clip.factor(forNorm: summed.norm(in: layout) * unscale))
+        let before = summed.norm(in: layout) * unscale
+        let factor = Double(clip.factor(forNorm: before))
+        let after =
+            clip.magnitude.isFinite
+            ? summed.norm(in: layout, scaledBy: unscale, within: clip.magnitude) : before * factor
+        return (unscale * factor, ClippedNorms(before: before, after: after))
+    }
+
+    /// The norm with each value scaled and then bounded.
+    private func norm(in layout: ArenaLayout, scaledBy factor: Double, within bound: Float) -> Double {
+        var nothing = pk_source(values: nil, factor: 0, weight: 1)
+        var squares = 0.0
+        forEachPart(in: layout) { values, count in
+            var part = pk_source(values: values, factor: factor, weight: 1)
+            squares += pk_squared_distance(VectorMath.isa, &part, &nothing, Double(bound), count)
+        }
+        return squares.squareRoot()
     }
 
     /// The memory for a parameter's gradient in the shape that the aligned ones give it.

@@ -42,14 +42,15 @@ public enum Reduction: Sendable, Equatable {
     ///   - clip: The bound on gradients, which is applied here if it holds for each worker.
     ///   - arena: Takes the dense gradients of the result; must not be the memory of a contribution.
     ///   - layout: The layout of all gradients.
-    /// - Returns: Unscaled gradients; not finite if a contribution is not, or if the result exceeds float32.
+    /// - Returns: Unscaled gradients; not finite if a contribution is not, or if the result exceeds float32. With them
+    ///   the norms of the contributions that were clipped.
     /// - Throws: `.noMemory` for sparse rows; `combinedBytes` is the most that they need.
     public func combine(
         _ contributions: [Contribution], scale: Double, clip: GradientClip? = nil, into arena: FloatBuffer,
         layout: ArenaLayout
-    ) throws(OptimizerError) -> Gradients {
+    ) throws(OptimizerError) -> ReducedGradients {
         let combination = try Combination(contributions, by: self, scale: scale, clip: clip, layout: layout)
-        return try combination.reduced(into: arena)
+        return ReducedGradients(gradients: try combination.reduced(into: arena), norms: combination.norms)
     }
 
     /// The most bytes that `combine` takes in addition to its arguments.

@@ -52,6 +52,7 @@ extension JSONWriter {
         case .update(let step, let version, let loss):
             place(event.uid, step, version)
             if let loss { member("loss", loss) }
+        case .round(let settled): round(settled, of: event.uid)
         case .imported(let step, let version), .restored(let step, let version): place(event.uid, step, version)
         case .patch(let settings):
             place(event.uid, settings.step, settings.version)
@@ -66,6 +67,15 @@ extension JSONWriter {
         case .deleted(let isReplaced): member("replaced", isReplaced)
         }
         endObject()
+    }
+
+    private mutating func round(_ settled: SettledRound, of uid: ModelUID) {
+        member("round", settled.number)
+        member("pushes", settled.pushes)
+        if let needed = settled.needed { member("needed", needed) }
+        member("outcome", settled.outcome.rawValue)
+        member("reason", settled.reason.rawValue)
+        if let version = settled.version { place(uid, settled.step, version) } else { member("step", settled.step) }
     }
 
     private mutating func place(_ uid: ModelUID, _ step: Int, _ version: Int) {

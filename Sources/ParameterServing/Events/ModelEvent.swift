@@ -10,6 +10,8 @@ public enum ModelEvent: Sendable, Equatable {
     case created
     /// A push made a new version. Of several, readers may see only the newest.
     case update(step: Int, version: Int, loss: Double?)
+    /// A round ended.
+    case round(SettledRound)
     /// Settings were changed by a patch.
     case patch(PatchedSettings)
     /// Values were imported.
@@ -29,6 +31,7 @@ public enum ModelEvent: Sendable, Equatable {
     public enum Kind: String, Sendable, CaseIterable {
         case created
         case update
+        case round
         case patch
         case imported
         case restored
@@ -43,6 +46,7 @@ public enum ModelEvent: Sendable, Equatable {
         switch self {
         case .created: .created
         case .update: .update
+        case .round: .round
         case .patch: .patch
         case .imported: .imported
         case .restored: .restored

@@ -48,14 +48,20 @@ public struct TrainingHistory: Sendable {
     /// The series that every push feeds, in the order of an image.
     var fixed: [HistorySeries] { [loss, gradientNorm, updateRatio, staleness] }
 
-    /// Records an applied or skipped push.
-    mutating func add(_ receipt: Receipt, of push: Push) {
+    /// Records an update, or a skipped one, once for all pushes of its round.
+    mutating func add(updateOf receipt: Receipt, time: Int) {
+        let step = receipt.step
+        gradientNorm.add(receipt.gradientNorm, step: step, time: time)
+        guard receipt.applied else { return }
+        if let ratio = receipt.updateRatio { updateRatio.add(ratio, step: step, time: time) }
+        rates.add(receipt.learningRates, step: step, time: time)
+    }
+
+    /// Records what a push of an applied or skipped update reports.
+    mutating func add(_ push: Push, _ receipt: Receipt) {
         let (step, time) = (receipt.step, push.sighting?.time ?? 0)
         if let value = push.loss { loss.add(value, step: step, time: time) }
-        gradientNorm.add(receipt.gradientNorm, step: step, time: time)
-        if receipt.applied, let ratio = receipt.updateRatio { updateRatio.add(ratio, step: step, time: time) }
         staleness.add(Double(receipt.staleness), step: step, time: time)
-        if receipt.applied { rates.add(receipt.learningRates, step: step, time: time) }
         add(push.metrics, step: step, time: time)
         guard time > 0 else { return }
         pushes.add(step: step, time: time)

@@ -68,46 +68,69 @@ extension ModelState {
 
     /// Applies what the round holds as one update, and tells each holder.
     ///
-    /// - Returns: the receipt of the update.
+    /// - Parameters:
+    ///   - reason: why it closes now.
+    ///   - position: the record of the push that closes it; nil if no push does.
+    /// - Returns: the receipt of that push, or of the update.
     /// - Throws: the refusal of the update; the round is then dropped.
     @discardableResult
-    mutating func closeRound() throws(ServingError) -> Receipt {
-        let (step, before, pushes) = (optimizer.step, version, round.settle())
+    mutating func closeRound(
+        _ reason: SettledRound.Reason, askedAt position: UInt64? = nil
+    ) throws(ServingError) -> Receipt {
+        let (step, before, settled) = (optimizer.step, version, settledRound(reason))
+        let pushes = round.settle()
         emit(.disarm)
         do throws(ServingError) {
-            var receipt = try update(withRoundOf: pushes)
+            var (receipt, norms) = try update(withRoundOf: pushes)
             receipt.round = RoundReceipt(
                 state: .closed, step: step + 1, received: pushes.count, needed: nil)
-            for held in pushes {
-                trainingHistory.add(tell(held, receipt), of: held.push)
-            }
+            let told = pushes.indices.map { (pushes[$0], tell(pushes[$0], receipt, clipped: norms?[$0])) }
+            record(receipt, told)
             if version > before { announce(.update(step: optimizer.step, version: version, loss: loss(of: pushes))) }
-            return receipt
+            announce(settled, receipt.applied ? .applied : .skipped)
+            return told.first { $0.0.position == position }?.1 ?? receipt
         } catch {
             tellDropped(pushes, .refused, step: step, error)
+            announce(settled, .dropped, because: .refused)
             throw error
         }
     }
 
-    private mutating func update(withRoundOf pushes: [HeldPush]) throws(ServingError) -> Receipt {
-        let reduced = pool.takeOwed()
+    /// Records an update in the history, and what its pushes report in the order of their arrival, which is that of
+    /// their times.
+    private mutating func record(_ receipt: Receipt, _ told: [(held: HeldPush, receipt: Receipt)]) {
+        let times = told.compactMap { $0.held.push.sighting?.time }
+        trainingHistory.add(updateOf: receipt, time: times.max() ?? 0)
+        for (held, receipt) in told.sorted(by: { $0.held.position < $1.held.position }) {
+            trainingHistory.add(held.push, receipt)
+        }
+    }
+
+    /// - Returns: the receipt of the update, and the norms of each push if each was clipped on its own.
+    private mutating func update(
+        withRoundOf pushes: [HeldPush]
+    ) throws(ServingError) -> (Receipt, norms: [ClippedNorms]?) {
+        let arena = pool.takeOwed()
         let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
         scratch.raise(to: Reduction.combinedBytes(contributions, in: layout))
-        var gradients = try wrapping { () throws(OptimizerError) in
+        var reduced = try wrapping { () throws(OptimizerError) in
             try policy.reduction.combine(
-                contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: reduced.buffer,
+                contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: arena.buffer,
                 layout: layout)
         }
-        return try update(
-            &gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (0, false))
+        let receipt = try update(
+            &reduced.gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (0, false))
+        return (receipt, receipt.applied ? reduced.norms : nil)
     }
 
     /// Drops the open round, and tells the sender of each push.
     mutating func dropRound(_ reason: DropReason) {
         guard !round.isEmpty else { return }
+        let settled = settledRound(SettledRound.Reason(reason))
         let pushes = round.settle()
         emit(.disarm)
         tellDropped(pushes, reason, step: optimizer.step, nil)
+        announce(settled, .dropped)
     }
 
     private mutating func tellDropped(_ pushes: [HeldPush], _ reason: DropReason, step: Int, _ error: ServingError?) {
@@ -122,8 +145,11 @@ extension ModelState {
     ///
     /// - Returns: that receipt.
     @discardableResult
-    private mutating func tell(_ held: HeldPush, _ receipt: Receipt, _ error: ServingError? = nil) -> Receipt {
+    private mutating func tell(
+        _ held: HeldPush, _ receipt: Receipt, clipped norms: ClippedNorms? = nil, _ error: ServingError? = nil
+    ) -> Receipt {
         var receipt = receipt
+        if let norms { (receipt.gradientNorm, receipt.clippedGradientNorm) = (norms.before, norms.after) }
         (receipt.staleness, receipt.isFromLeftBranch) = (held.staleness, held.isFromLeftBranch)
         receipt.gap = held.gap
         if let key = held.push.key { ledger.replace(key, with: receipt) }
@@ -137,7 +163,9 @@ extension ModelState {
     /// The mean of the losses that the pushes report; nil if none does.
     private func loss(of pushes: [HeldPush]) -> Double? {
         let losses = pushes.compactMap(\.push.loss)
-        return losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count)
+        if losses.isEmpty { return nil }
+        let (sum, count) = (losses.reduce(0, +), Double(losses.count))
+        return sum.isFinite ? sum / count : losses.reduce(0) { $0 + $1 / count }
     }
 
     /// Executes a logged closing; one of another round has come too late and does nothing.
@@ -145,7 +173,7 @@ extension ModelState {
         guard closing.round ?? round.number == round.number, !round.isEmpty else { throw .roundEmpty }
         if let divergence { throw .diverged(parameter: divergence) }
         switch closing.action {
-        case .update: return .receipt(try closeRound())
+        case .update: return .receipt(try closeRound(closing.round == nil ? .step : .quorum))
         case .drop:
             dropRound(.timeout)
             return .changed(step: optimizer.step, version: version)
@@ -180,7 +208,7 @@ extension ModelState {
             let view = roundView
             let isComplete = policy.needed(view).map { view.received >= $0 } ?? false
             // If it was dropped, the senders of its pushes have been told why.
-            if isComplete || !facts.consistency.hasRounds { _ = try? closeRound() }
+            if isComplete || !facts.consistency.hasRounds { _ = try? closeRound(isComplete ? .full : .mode) }
         }
         forecast.rebuild(from: roundView, policy)
     }

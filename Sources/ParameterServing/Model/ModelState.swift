@@ -274,7 +274,8 @@ struct ModelState: @unchecked Sendable {
             announce(.workerJoined(worker, epoch: ledger.epoch(of: worker)))
         }
         if receipt.round == nil {
-            trainingHistory.add(receipt, of: push)
+            trainingHistory.add(updateOf: receipt, time: push.sighting?.time ?? 0)
+            trainingHistory.add(push, receipt)
             if version > before { announce(.update(step: optimizer.step, version: version, loss: push.loss)) }
         }
         guard let key = push.key else { return receipt }
@@ -304,9 +305,7 @@ struct ModelState: @unchecked Sendable {
         case .hold: return hold(push, under: requestKey, gap: gap, at: position - 1, for: ticket)
         case .close:
             _ = hold(push, under: requestKey, gap: gap, at: position - 1, for: nil)
-            var receipt = try closeRound()
-            (receipt.staleness, receipt.gap) = (0, gap)
-            return receipt
+            return try closeRound(.full, askedAt: position - 1)
         }
     }
 

@@ -19,7 +19,8 @@ public struct Receipt: Sendable, Equatable {
     public var staleness: Int
     /// Whether the gradient was computed on a branch that a restore has abandoned.
     public var isFromLeftBranch = false
-    /// The Euclidean norm of the gradient, unscaled, before clipping and decay.
+    /// The Euclidean norm of the gradient, unscaled, before clipping and decay; in a round that of the reduced
+    /// gradient, unless each worker's is clipped on its own.
     public var gradientNorm: Double
     /// The norm after clipping; nil if the model does not clip, or the step was skipped.
     public var clippedGradientNorm: Double?

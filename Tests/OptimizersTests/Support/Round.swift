@@ -44,7 +44,7 @@ struct Round {
     ) throws -> Gradients {
         let arena = FloatBuffer(owed: layout.count)
         arena.fill(.nan)
-        return try reduction.combine(contributions, scale: scale, into: arena, layout: layout)
+        return try reduction.combine(contributions, scale: scale, into: arena, layout: layout).gradients
     }
 
     /// The dense values of a parameter; nil if its gradient is not dense.
