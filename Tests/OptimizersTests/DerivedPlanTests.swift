@@ -1,4 +1,4 @@
-// The plan of an update that brings hyperparameters, which is derived once for consecutive pushes that bring the same.
+// The plan of an update with its own hyperparameters, which is derived once for consecutive pushes with the same values.
 
 import Names
 import Testing

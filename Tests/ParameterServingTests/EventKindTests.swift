@@ -27,7 +27,7 @@ struct EventKindTests {
         #expect(events.map(\.event) == [.imported(step: 1, version: 3)])
         #expect(throws: ServingError.self) { try feed.check(place, of: Self.uid, for: [.update, .workerLeft]) }
         guard case .missed = feed.read(after: place, of: Self.all, atMost: 9, orElse: {}) else {
-            return #expect(Bool(false), "workers have left that nothing tells of")
+            return #expect(Bool(false), "the first of the workers that left are missing")
         }
     }
 

@@ -28,7 +28,7 @@ struct WaitingPlaceTests {
         return Barriers(configuration, MemoryBudget(limit: 1 << 20), places)
     }
 
-    @Test("a pull of a worker that is too far ahead takes one until it goes on or is cancelled")
+    @Test("a pull of a worker that is too far ahead takes one until it continues or is cancelled")
     func gate() throws {
         let places = WaitingPlaces(1)
         let gate = ClockGate(places)
@@ -44,13 +44,13 @@ struct WaitingPlaceTests {
         try pull()
         gate.update(Self.clocks(5, 4), rule: try Self.rule())
         #expect(resumed.withLock { $0 } == 1 && places.take())
-        // Whoever need not wait needs no place.
+        // A worker that need not wait needs no place.
         try pull()
         #expect(resumed.withLock { $0 } == 2 && tokens.all.count == 2)
         places.free(1)
     }
 
-    @Test("a gate that opens while the caller arranges for the end of the wait lets the pull go on after that")
+    @Test("a gate that opens while the caller arranges for the end of the wait lets the pull continue after that")
     func parkedFirst() throws {
         let gate = ClockGate(WaitingPlaces(1))
         gate.update(Self.clocks(5, 1), rule: try Self.rule())

@@ -6,7 +6,7 @@ import Threading
 
 /// The pulls of workers that are too far ahead.
 ///
-/// 1. Each waiting pull has a place among those of all models, which is freed when it goes on or is forgotten.
+/// 1. Each waiting pull has a place among those of all models, which is freed when it continues or is cancelled.
 public final class ClockGate: Sendable {
     private struct State {
         /// Nil in other modes, where pulls never wait.

@@ -1,8 +1,8 @@
 // What followers of a model hear about a round when it ends.
 
-/// A round that has ended: how many pushes it held, what became of them, and why it ended then.
+/// A round that has ended: how many pushes it held, whether they were applied, and why it ended then.
 public struct SettledRound: Sendable, Equatable {
-    /// What became of its pushes.
+    /// The result for its pushes.
     public enum Outcome: String, Sendable {
         /// They are one update.
         case applied
@@ -40,7 +40,7 @@ public struct SettledRound: Sendable, Equatable {
     public let needed: Int?
     /// Why it ended.
     public internal(set) var reason: Reason
-    /// What became of its pushes.
+    /// The result for its pushes.
     public internal(set) var outcome = Outcome.dropped
     /// The version that it made; nil if it was not applied.
     public internal(set) var version: Int?
@@ -58,7 +58,7 @@ extension SettledRound.Reason {
 }
 
 extension ModelState {
-    /// The open round as an event tells of it, before it is settled.
+    /// The open round as an event reports it, before it is settled.
     func settledRound(_ reason: SettledRound.Reason) -> SettledRound {
         let view = roundView
         return SettledRound(
