@@ -55,6 +55,8 @@ BODIES: list[tuple[str, str, Any]] = [
     ("post", MODEL + "/gradients", {"gradients": {"list": {"indices": [1, 0], "values": [1, 2]}}, "based_on": 0}),
     ("post", MODEL + "/gradients", {"gradients": {"list": [1, 2]}, "based_on": "CURSOR"}),
     ("put", MODEL + "/parameters", {"parameters": {"list": [1, 2], "scalar": 2}}),
+    ("post", MODEL + "/parameters", {"add": {"more": 1, "most": [[1, 2]]}}),
+    ("post", MODEL + "/parameters", {"rows": {"list": {"count": 1, "init": "ones"}}}),
     ("put", MODEL, {**TORCH, "groups": [{"params": ["w"], "lr": 0.1}]}),
     ("post", MODEL + "/gradients", {"gradients": {"w": [1]}, "hyperparameters": BROUGHT}),
     ("patch", MODEL, {"groups": {"group0": {"betas": [0.8, 0.9]}}}),

@@ -53,7 +53,7 @@ extension JSONWriter {
             place(event.uid, step, version)
             if let loss { member("loss", loss) }
         case .imported(let step, let version), .restored(let step, let version): place(event.uid, step, version)
-        case .patch(let settings):
+        case .patch(let settings), .grown(let settings):
             place(event.uid, settings.step, settings.version)
             changes(settings)
         case .checkpoint(let facts):

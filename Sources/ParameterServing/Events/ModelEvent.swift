@@ -12,6 +12,8 @@ public enum ModelEvent: Sendable, Equatable {
     case update(step: Int, version: Int, loss: Double?)
     /// Settings were changed by a patch.
     case patch(PatchedSettings)
+    /// Parameters or rows were added, with the parameters before and after.
+    case grown(PatchedSettings)
     /// Values were imported.
     case imported(step: Int, version: Int)
     /// An earlier state was restored.
@@ -30,6 +32,7 @@ public enum ModelEvent: Sendable, Equatable {
         case created
         case update
         case patch
+        case grown
         case imported
         case restored
         case checkpoint
@@ -44,6 +47,7 @@ public enum ModelEvent: Sendable, Equatable {
         case .created: .created
         case .update: .update
         case .patch: .patch
+        case .grown: .grown
         case .imported: .imported
         case .restored: .restored
         case .checkpoint: .checkpoint
@@ -54,5 +58,10 @@ public enum ModelEvent: Sendable, Equatable {
     }
 
     /// Its approximate size beyond that of the value itself, in bytes.
-    var bytes: Int { if case .patch(let settings) = self { settings.bytes } else { 0 } }
+    var bytes: Int {
+        switch self {
+        case .patch(let settings), .grown(let settings): settings.bytes
+        default: 0
+        }
+    }
 }
