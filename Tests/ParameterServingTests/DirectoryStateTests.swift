@@ -152,6 +152,10 @@ struct DirectoryStateTests {
     private static func grow(_ model: Model, _ random: inout SeededGenerator) throws {
         let name: Name = ["x", "y", "z"][Int.random(in: 0..<3, using: &random)]
         let isThere = model.layout.index(of: name) != nil
+        let index = model.layout.index(of: "v")
+        let isTrained = index.map { model.layout.parameters[$0].isTrainable } ?? true
+        try model.patch(["parameters": ["v": ["trainable": .boolean(!isTrained)]]])
+        try model.patch(["parameters": ["v": ["trainable": true]]])
         try model.grow(
             isThere
                 ? Growth(rows: [Growth.Rows(name, count: 1, initial: "ones")])

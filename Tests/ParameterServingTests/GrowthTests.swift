@@ -219,6 +219,86 @@ struct GrowthTests {
         #expect(model.values("w") == [-2, -3, 0] && model.values("x") == [-2])
     }
 
+    // MARK: Moving and freezing
+
+    /// Two groups with the model's optimizer, and one with another.
+    static let grouped: SettingValue = [
+        "optimizer": ["type": "Adam", "framework": "torch"], "learning_rate": 0.5,
+        "groups": [
+            ["name": "a", "params": ["w", "v"]], ["name": "b", "params": ["u"], "lr": 0.25],
+            ["name": "c", "params": ["t"], "optimizer": ["type": "SGD", "momentum": 0.5]],
+        ],
+    ]
+
+    private static func groupOf(_ name: Name, _ model: Model) -> Name? {
+        let layout = model.layout
+        return layout.index(of: name).flatMap { layout.parameters[$0].groupIndex }.map { layout.groups[$0].name }
+    }
+
+    private static func slot(_ slot: String, of name: Name, _ model: Model) -> [Float] {
+        model.inspected { state in
+            guard let index = state.layout.index(of: name) else { return [] }
+            return state.optimizer.slots.first { $0.name == slot }.map { Array($0[index]) } ?? []
+        }
+    }
+
+    @Test("a parameter that moves keeps its place, its values and its slots, and has the rate of its new group")
+    func moves() throws {
+        let (registry, model) = try Self.model(Self.grouped, ["w", "v", "u", "t"].map { Self.parameter($0, [1]) })
+        defer { registry.shutDown() }
+        try model.push(["w": [1], "v": [1], "u": [1]])
+        let (moments, values) = (Self.slot("exp_avg_sq", of: "v", model), model.values("v"))
+        try model.patch(["parameters": ["v": ["group": "b"]]])
+        #expect(model.layout.parameters.map(\.name) == ["w", "v", "u", "t"])
+        #expect(Self.groupOf("v", model) == "b" && Self.groupOf("w", model) == "a")
+        #expect(Self.slot("exp_avg_sq", of: "v", model) == moments && moments != [0] && model.values("v") == values)
+        #expect(model.inspected { $0.optimizer.counts } == [1, 1, 1, 0])
+        try model.push(["v": [1]])
+        // torch's Adam with equal gradients moves by lr at each step: 0.5, then 0.25 in the new group.
+        #expect(abs(model.values("v")[0] + 0.75) < 1e-5)
+    }
+
+    @Test("a parameter that moves to another optimizer starts there as in a new model")
+    func moveToAnotherOptimizer() throws {
+        let (registry, model) = try Self.model(Self.grouped, ["w", "v", "u", "t"].map { Self.parameter($0, [1]) })
+        defer { registry.shutDown() }
+        try model.push(["w": [1], "v": [1]])
+        let before = model.publication.current.facts
+        try model.patch(["parameters": ["v": ["group": "c"]], "learning_rate": 0.125])
+        let after = model.publication.current.facts
+        #expect(before.resets(in: after, of: ["w", "v"]) == ["v"])
+        #expect(Self.slot("exp_avg", of: "v", model).isEmpty && Self.slot("momentum_buffer", of: "v", model) == [0])
+        #expect(model.inspected { $0.optimizer.counts } == [1, 0, 0, 0])
+        #expect(after.settings["learning_rate"] == 0.125)
+        #expect(throws: ServingError.self) { try model.patch(["parameters": ["u": ["group": "a"]]]) }
+        #expect(throws: ServingError.self) { try model.patch(["parameters": ["u": ["group": "d"]]]) }
+        #expect(throws: ServingError.self) { try model.patch(["parameters": ["u": ["lr": 0.5]]]) }
+        #expect(throws: ServingError.self) { try model.patch(["parameters": 3]) }
+        #expect(after.layoutChanges == model.publication.current.facts.layoutChanges)
+    }
+
+    @Test("a frozen parameter keeps its slots and has no gradient; it continues where it was, after a start too")
+    func freezes() throws {
+        let directory = try TemporaryDirectory()
+        var registry = try directory.open()
+        let model = try registry.make(Self.adam, [("w", [0]), ("v", [0])])
+        try model.push(["w": [1], "v": [2]])
+        let (late, moments) = (try model.makePush(["w": [1]]), Self.slot("exp_avg", of: "w", model))
+        try model.patch(["parameters": ["w": ["trainable": false]]])
+        #expect(throws: ServingError.self) { try model.perform(Change.push(late)) }
+        try model.push(["v": [1]])
+        let digest = model.digest
+        registry.shutDown()
+        registry = try directory.open()
+        defer { registry.shutDown() }
+        let again = try registry.model(named: "m")
+        #expect(again.digest == digest && again.layout.parameters.map(\.isTrainable) == [false, true])
+        try again.patch(["parameters": ["w": ["trainable": true]]])
+        #expect(Self.slot("exp_avg", of: "w", again) == moments && moments != [0])
+        #expect(again.inspected { $0.optimizer.counts } == [1, 2])
+        try again.push(["w": [1]])
+    }
+
     @Test("a growth that cannot be applied changes nothing: names, groups, rows, values, memory, versions")
     func refusals() throws {
         let (registry, model) = try Self.model(

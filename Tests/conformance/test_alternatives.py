@@ -41,6 +41,8 @@ BODIES: list[tuple[str, str, Any]] = [
     ("put", MODEL, {**SGD, "learning_rate": [0.2, 0.1], "loss_scaling": {"type": "fixed", "loss_scale": 128}}),
     ("put", MODEL, {**SGD, "optimizer": "adam", "weight_decay": COSINE, "loss_scaling": {"type": "dynamic"}}),
     ("put", MODEL, {**SGD, "parameters": PARAMETERS, "groups": [*GROUPS, {"order_params": LISTED}]}),
+    ("patch", MODEL, {"parameters": {"list": {"trainable": False}}}),
+    ("patch", MODEL, {"parameters": {"list": {"group": "one", "trainable": True}}}),
     ("patch", MODEL, {"groups": {"one": {"lr": 0.2, "weight_decay": 0.2}}}),
     ("patch", MODEL, {"groups": [{"name": "one", "lr": None, "weight_decay": None}]}),
     ("put", MODEL, {**SGD, "optimizer": {"type": "momentum", "momentum": 0.9}, "weight_decay": 0.1}),

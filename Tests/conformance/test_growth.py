@@ -270,3 +270,84 @@ def test_a_growth_that_does_not_fit(start: Callable[..., Daemon]) -> None:
     grow(api, "m", {"rows": {"w": {"count": 1 << 40, "init": "zeros"}}}, 422)
     api.push("m", {"w": [1, 1]})
     assert list(api.pull("m")) == ["w"]
+
+
+TWO_RULES = {
+    "optimizer": "torch.Adam",
+    "learning_rate": 0.5,
+    "groups": [
+        {"name": "a", "params": ["w", "v"]},
+        {"name": "b", "params": ["u"], "lr": 0.25},
+        {"name": "c", "params": ["t"], "optimizer": {"type": "SGD", "momentum": 0.5}},
+    ],
+    "parameters": {"w": [0], "v": [0], "u": [0], "t": [0]},
+}
+
+
+def place(api: Api, model: str, changes: dict[str, Any], status: int = 200) -> dict[str, Any]:
+    """Moves or freezes parameters; returns the page."""
+    return api("PATCH", f"/v1/models/{model}", {"parameters": changes}).expect(status).json()
+
+
+def test_a_parameter_moves_to_another_group(api: Api, name: str) -> None:
+    """It keeps values, slots and count, and has the rate of the new group; another optimizer resets its slots."""
+    api.create(name, TWO_RULES)
+    api.push(name, {"w": [1], "v": [1]})
+    before = state(api, name)
+    page = place(api, name, {"v": {"group": "b"}})
+    assert (page["version"], page["step"], page["parameters"]["v"]["group"]) == (3, 1, "b") and "reset" not in page
+    assert state(api, name) == before
+    assert api.get(f"/v1/models/{name}/groups/a").json()["params"] == ["w"]
+    # torch's Adam with equal gradients moves by lr at each step.
+    api.push(name, {"v": [1]})
+    assert api.pull(name)["v"][0] == pytest.approx(-0.75, abs=1e-5)
+    page = place(api, name, {"v": {"group": "c"}})
+    assert page["reset"] == ["v"] and list(page["parameters"]) == ["w", "v", "u", "t"]
+    slots = api.get(f"/v1/models/{name}/state.safetensors").tensors()
+    assert slots["v#momentum_buffer"].tolist() == [0] and "v#exp_avg" not in slots
+    detail = place(api, name, {"w": {"group": "b"}}, 422)["detail"]
+    assert "Group `a` would have no parameters" in detail
+
+
+def test_a_frozen_parameter(api: Api, name: str) -> None:
+    """Gradients for it are refused, its values and slots stay, and it continues from them."""
+    api.create(name, {"optimizer": "adam", "learning_rate": 0.5, "parameters": {"w": [0, 1], "v": [0]}})
+    api.push(name, {"w": [1, 2], "v": [1]})
+    before = state(api, name)
+    page = place(api, name, {"w": {"trainable": False}})
+    assert page["parameters"]["w"]["trainable"] is False
+    api.push(name, {"w": [1, 1]}, 422)
+    api.push(name, {"v": [1]})
+    place(api, name, {"w": {"trainable": True}})
+    after = state(api, name)
+    assert {key: after[key] for key in before if key.startswith("w")} == {
+        key: value for key, value in before.items() if key.startswith("w")
+    }
+    api.push(name, {"w": [1, 1]})
+    assert state(api, name)["w"] != before["w"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"v": {"group": "c"}}, "/parameters/v/group"),
+        ({"v": {"group": None}}, "/parameters/v/group"),
+        ({"v": {"trainable": 1}}, "/parameters/v/trainable"),
+        ({"v": {"lr": 1}}, "/parameters/v/lr"),
+        ({"v": {}}, "/parameters/v"),
+        ({"v": None}, "/parameters/v"),
+        ({"x": {"trainable": False}}, "/parameters/x"),
+        ({"count": {"trainable": True}}, "/parameters/count/trainable"),
+        (["v"], "/parameters"),
+        ({"v": {"trainable": False}, "w": {"group": "b"}}, "/parameters"),
+    ],
+    ids=json.dumps,
+)
+def test_refused_moves(api: Api, name: str, changes: Any, pointer: str) -> None:
+    """Each mistake is 422 with its place, and nothing is applied."""
+    groups = [{"name": "a", "params": ["w"]}, {"name": "b", "params": ["v"]}]
+    parameters = {"w": [0], "v": [0], "count": {"shape": [1], "data": [1], "dtype": "I64", "trainable": False}}
+    api.create(name, {"optimizer": "sgd", "learning_rate": 1, "groups": groups, "parameters": parameters})
+    before = api.get(f"/v1/models/{name}").body
+    assert place(api, name, changes, 422)["errors"][0]["pointer"] == pointer
+    assert api.get(f"/v1/models/{name}").body == before

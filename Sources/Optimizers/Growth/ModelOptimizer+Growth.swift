@@ -56,11 +56,7 @@ extension ModelOptimizer {
 
     /// The index of a parameter here if the optimizer that updates it is the same in `next`; nil otherwise.
     private func source(of name: Name, for index: Int, in next: ModelOptimizer) -> Int? {
-        plan.layout.index(of: name).flatMap { isSame($0, index, in: next.plan) ? $0 : nil }
-    }
-
-    private func isSame(_ old: Int, _ new: Int, in next: OptimizerPlan) -> Bool {
-        plan.rules[plan.rule(of: old)].row.isSame(as: next.rules[next.rule(of: new)].row)
+        plan.layout.index(of: name).flatMap { plan.updates($0, like: next.plan, index) ? $0 : nil }
     }
 
     private func carrySlots(from old: Int, to new: Int, in next: ModelOptimizer) throws(OptimizerError) {
@@ -78,6 +74,19 @@ extension ModelOptimizer {
             let count = min(was.elementCount, shape.elementCount)
             _ = target[new].prefix(count).update(fromContentsOf: source[old].prefix(count))
         }
+    }
+}
+
+extension OptimizerPlan {
+    /// Whether the optimizer of a parameter is that of a parameter in another plan.
+    fileprivate func updates(_ parameter: Int, like other: OptimizerPlan, _ counterpart: Int) -> Bool {
+        rules[rule(of: parameter)].row.isSame(as: other.rules[other.rule(of: counterpart)].row)
+    }
+
+    /// Whether another plan updates a parameter with the same optimizer; then its slots are carried over.
+    public func keepsOptimizer(of name: Name, in other: OptimizerPlan) -> Bool {
+        guard let index = layout.index(of: name), let counterpart = other.layout.index(of: name) else { return false }
+        return updates(index, like: other, counterpart)
     }
 }
 

@@ -21,6 +21,7 @@ extension Command {
             head.write(present) { $0.write($1) }
             values = arena.pieces(of: present, in: layout)
         case .reconfigure(let patch, let ifVersion):
+            if patch.placesParameters { head.write(LayoutRecord.patch.rawValue) }
             head.write(optional: patch.group) { $0.write($1) }
             head.write(patch.patch)
             head.write(condition: ifVersion)
@@ -103,7 +104,7 @@ extension Command {
         case .push: .push
         case .importValues(_, _, nil): .importValues
         case .importValues: .importIfVersion
-        case .reconfigure: .reconfigure
+        case .reconfigure(let patch, _): patch.placesParameters ? .layout : .reconfigure
         case .grow: .layout
         case .restore: .restore
         case .register(let registration, _): registration.isCounted ? .registerCounted : .register
@@ -129,12 +130,7 @@ extension Command {
             let arena = try reader.makeArena(pool)
             try arena.read(present, from: &reader, in: layout)
             self = .importValues(arena, present: present, ifVersion: ifVersion)
-        case .reconfigure:
-            let group = try reader.readOptional { reader throws(FormatError) in try reader.readName() }
-            let patch = try reader.readSetting()
-            let ifVersion = try reader.readCondition()
-            try reader.skipPadding(to: 4)
-            self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
+        case .reconfigure: self = try .patch(reading: &reader)
         case .register, .registerCounted:
             self = .register(try reader.readRegistration(isCounted: kind == .registerCounted))
             try reader.skipPadding(to: 4)
@@ -173,8 +169,18 @@ extension Command {
         case .restore:
             let placement = try reader.readPlacement()
             return .restore(try Restoration(reading: &reader, ArenaPool(placement, budget: pool.budget)))
+        case .patch: return try .patch(reading: &reader)
         case nil: throw FormatError(expected: "a change of the layout", offset: reader.offset - 1)
         }
+    }
+
+    /// Reads a patch.
+    private static func patch(reading reader: inout ByteReader) throws(FormatError) -> Command {
+        let group = try reader.readOptional { reader throws(FormatError) in try reader.readName() }
+        let patch = try reader.readSetting()
+        let ifVersion = try reader.readCondition()
+        try reader.skipPadding(to: 4)
+        return .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
     }
 
     /// Reads a push; a push with a token is from the first release, in which other requests had no key.

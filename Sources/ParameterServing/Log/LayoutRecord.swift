@@ -9,6 +9,8 @@ enum LayoutRecord: UInt8 {
     case growth = 0
     /// A state with another layout is restored.
     case restore = 1
+    /// A patch moves parameters to other groups, or changes whether they are trained.
+    case patch = 2
 }
 
 extension ByteWriter {

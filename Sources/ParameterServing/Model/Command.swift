@@ -133,9 +133,10 @@ enum Command: Sendable {
     func changesLayout(of placement: Placement) -> Bool {
         switch self {
         case .grow: true
+        case .reconfigure(let patch, _): patch.placesParameters
         case .restore(let restoration): restoration.placement.map { $0 != placement } ?? false
         case .keyed(_, _, let command): command.changesLayout(of: placement)
-        case .push, .importValues, .closeRound, .reconfigure, .register, .endLeases, .dismiss, .note, .report: false
+        case .push, .importValues, .closeRound, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 

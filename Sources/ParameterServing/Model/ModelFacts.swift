@@ -1,5 +1,6 @@
 // What readers can know of a model without its executor: everything that only a definition or a patch changes.
 
+import Names
 import Optimizers
 
 /// The unchanging facts of one or more versions of a model; a patch or a growth makes new ones.
@@ -39,6 +40,11 @@ public final class ModelFacts: Sendable {
 
     /// The layout of the parameters, with their groups.
     public var layout: ArenaLayout { plan.layout }
+
+    /// Of some parameters, those whose slots a change to other facts has reset, because their optimizer is another one.
+    public func resets(in other: ModelFacts, of names: [Name]) -> [Name] {
+        names.filter { layout.index(of: $0) != nil && !plan.keepsOptimizer(of: $0, in: other.plan) }
+    }
 
     /// The current settings.
     public var settings: SettingValue { plan.definition }

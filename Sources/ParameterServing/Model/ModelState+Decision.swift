@@ -67,7 +67,8 @@ extension ModelState {
             try checkStep(settings)
             // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
             _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings, layout))
-            _ = try reconfigured(with: settings)
+            try checkRoom(for: patch)
+            _ = try moved(by: patch, try reconfigured(with: settings))
         case .grow(let growth, let ifVersion): try examine(growth, ifVersion)
         }
         return nil

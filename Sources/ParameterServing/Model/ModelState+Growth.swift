@@ -66,6 +66,44 @@ extension ModelState {
         announce(.grown(changes))
     }
 
+    /// The optimizer after a patch that moves, freezes or trains parameters; nil if it leaves them as they are.
+    ///
+    /// - Parameter changed: the optimizer with the settings of the patch.
+    func moved(
+        by patch: SettingsPatch, _ changed: ModelOptimizer, isOwed: Bool = false
+    ) throws(ServingError) -> ModelOptimizer? {
+        try wrapping { () throws(OptimizerError) in
+            let placement = try patch.placement(after: layout)
+            return placement == pool.placement ? nil : try changed.placed(as: placement, isOwed: isOwed)
+        }
+    }
+
+    /// Refuses a patch for whose second copy of the model there is no room.
+    func checkRoom(for patch: SettingsPatch) throws(ServingError) {
+        guard patch.placesParameters else { return }
+        let slots = optimizer.plan.byteCount + (1 + round.held.count) * pool.bytes
+        _ = try pool.budget.reserve(slots + averages.bytes(as: pool.placement))
+    }
+
+    /// Continues with the same values in another layout.
+    mutating func adopt(_ next: ModelOptimizer, _ values: Arena) {
+        let pool = ArenaPool(next.plan.layout.placement, budget: self.pool.budget)
+        let moved = pool.takeOwed()
+        moved.take(values)
+        adopt(next, pool, moved)
+    }
+
+    /// What a patch has changed, in the settings and of parameters.
+    func patched(from settings: SettingValue, _ old: Placement) -> PatchedSettings {
+        let new = pool.placement
+        func whole(_ settings: SettingValue, _ parameters: SettingValue) -> SettingValue {
+            old == new ? settings : settings.setting("parameters", to: parameters["parameters"])
+        }
+        return PatchedSettings(
+            from: whole(settings, old.changed(to: new)), to: whole(facts.settings, new.changed(to: old)),
+            step: optimizer.step, version: version)
+    }
+
     // MARK: Bodies of an earlier layout
 
     /// The complaint about values that were read for an earlier layout.

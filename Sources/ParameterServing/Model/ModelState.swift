@@ -228,8 +228,9 @@ struct ModelState: @unchecked Sendable {
         let added = try slotBytesAdded(by: settings)
         let changed = try reconfigured(with: settings, isOwed: true)
         let consistency = try wrapping { () throws(OptimizerError) in try Consistency(of: settings) }
-        if changed.plan.definition == optimizer.plan.definition { return }
-        let before = optimizer.plan.definition
+        let moved = try moved(by: patch, changed, isOwed: true)
+        if changed.plan.definition == optimizer.plan.definition, moved == nil { return }
+        let before = (definition: optimizer.plan.definition, placement: self.pool.placement)
         optimizer = changed
         averages.follow(changed.plan.averages)
         // A logged change is applied even if the budget is used up.
@@ -238,8 +239,9 @@ struct ModelState: @unchecked Sendable {
         facts = ModelFacts(
             name: facts.name, uid: facts.uid, plan: optimizer.plan, consistency: consistency, pool: pool,
             layoutChanges: facts.layoutChanges, memory: pool.budget.owe(definitionBytes(settings, layout)))
+        if let moved { adopt(moved, arena) }
         advanceVersion()
-        announce(.patch(PatchedSettings(from: before, to: facts.settings, step: optimizer.step, version: version)))
+        announce(.patch(patched(from: before.definition, before.placement)))
         followPolicy()
     }
 

@@ -11,13 +11,17 @@ enum Sample {
     /// Every binary form that this module writes to disk.
     enum Form: String, CaseIterable, Sendable {
         case definition, image, push, importValues, importIfVersion, reconfigure, register, restore, create,
-            createFromImage, salvage, imageWithLeases, registerCounted, endLeases, growth, restoreOfLayout
+            createFromImage, salvage, imageWithLeases, registerCounted, endLeases, growth, restoreOfLayout,
+            patchOfLayout
 
         /// The forms that have a golden file of their own.
-        static let golden = allCases.filter { ![.imageWithLeases, .growth, .restoreOfLayout].contains($0) }
+        static let golden = allCases.filter { $0 != .imageWithLeases && !$0.changesLayout }
+
+        /// Whether it is a record that changes the layout of the model.
+        var changesLayout: Bool { [.growth, .restoreOfLayout, .patchOfLayout].contains(self) }
 
         /// Whether the first release had the form.
-        var isOfVersion1: Bool { ![.registerCounted, .endLeases, .growth, .restoreOfLayout].contains(self) }
+        var isOfVersion1: Bool { ![.registerCounted, .endLeases].contains(self) && !changesLayout }
     }
 
     static let settings: SettingValue = [
@@ -154,7 +158,7 @@ extension Sample.Form {
             return record(ModelSource.state(Sample.definition, model.view.head.optimizer).record(of: model, count: 6))
         case .salvage: return record(Sample.salvage.record)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .registerCounted, .endLeases, .restore,
-            .growth, .restoreOfLayout:
+            .growth, .restoreOfLayout, .patchOfLayout:
             return record(try command(model).record(of: model.facts.uid, in: model.layout))
         }
     }
@@ -178,6 +182,8 @@ extension Sample.Form {
             var restoration = Restoration(grown.view)
             restoration.version = nil
             return .restore(restoration)
+        case .patchOfLayout:
+            return .reconfigure(SettingsPatch(patch: ["parameters": ["w": ["trainable": false]]]), ifVersion: nil)
         case .growth: return .grow(Sample.growth, ifVersion: [3])
         case .registerCounted: return .register(worker: "wörker", ttl: 30_000)
         case .endLeases:
@@ -246,7 +252,7 @@ extension Sample.Form {
         case .registerCounted: .registerCounted
         case .endLeases: .endLeases
         case .salvage: .salvage
-        case .growth, .restoreOfLayout: .layout
+        case .growth, .restoreOfLayout, .patchOfLayout: .layout
         }
     }
 }

@@ -116,6 +116,21 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         """
         return self.add_parameters({}, rows={parameter: {"count": count, "init": init}})
 
+    def move(self, group: str, *parameters: str) -> dict[str, Any]:
+        """Moves parameters to another group; `reset` in the answer names those whose slots start again.
+
+        Slots are kept if the group has the same optimizer.
+        """
+        return self.patch(parameters={name: {"group": group} for name in parameters})
+
+    def freeze(self, *parameters: str) -> dict[str, Any]:
+        """Keeps parameters as they are, with their slots, until `unfreeze`; gradients for them are refused."""
+        return self.patch(parameters={name: {"trainable": False} for name in parameters})
+
+    def unfreeze(self, *parameters: str) -> dict[str, Any]:
+        """Trains frozen parameters again, from the slots that they had."""
+        return self.patch(parameters={name: {"trainable": True} for name in parameters})
+
     def delete(self) -> None:
         """Removes the model; waiting pulls end with NotFound."""
         with self._worker.turn:
