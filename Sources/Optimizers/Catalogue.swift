@@ -181,6 +181,15 @@ public struct Catalogue: Sendable {
         StateForm(try draft(definition: definition, parameters: parameters).plan, averages.map(\.kind))
     }
 
+    /// Where a definition places its parameters.
+    ///
+    /// - Throws: `.invalid` as for `makeOptimizer`.
+    public func placement(
+        definition: SettingValue, parameters: [ParameterDefinition]
+    ) throws(OptimizerError) -> Placement {
+        try draft(definition: definition, parameters: parameters).plan.layout.placement
+    }
+
     /// The first schedule named in `setting`, at any depth, that does not exist; nil if all exist.
     public func unknownSchedule(in setting: SettingValue) -> String? {
         if let name = setting["schedule"]?.stringValue, !knowsSchedule(name) { return name }

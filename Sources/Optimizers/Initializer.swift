@@ -69,12 +69,16 @@ public struct Initializer: Sendable, Equatable {
     ///   - values: The parameter's memory.
     ///   - name: The parameter's name, so that two parameters with one seed differ.
     ///   - shape: The shape, which determines the fans.
-    public func fill(_ values: UnsafeMutableBufferPointer<Float>, name: Name, shape: Shape) {
+    ///   - first: The values before this index are left as they are: added rows get the values that they would have had
+    ///     if the parameter had been created with them.
+    public func fill(
+        _ values: UnsafeMutableBufferPointer<Float>, name: Name, shape: Shape, from first: Int = 0
+    ) {
         switch kind {
-        case .zeros: values.update(repeating: 0)
-        case .ones: values.update(repeating: 1)
-        case .uniform, .heUniform, .xavierUniform: fillUniform(values, name, limit: scale(shape))
-        case .normal, .heNormal, .xavierNormal: fillNormal(values, name, deviation: scale(shape))
+        case .zeros: values[first...].update(repeating: 0)
+        case .ones: values[first...].update(repeating: 1)
+        case .uniform, .heUniform, .xavierUniform: fillUniform(values, name, limit: scale(shape), from: first)
+        case .normal, .heNormal, .xavierNormal: fillNormal(values, name, deviation: scale(shape), from: first)
         }
     }
 
@@ -94,15 +98,18 @@ public struct Initializer: Sendable, Equatable {
         }
     }
 
-    private func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, _ name: Name, limit: Double) {
+    private func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, _ name: Name, limit: Double, from first: Int)
+    {
         let stream = CounterGenerator(seed: seed, name: name)
-        for i in values.indices { values[i] = Float((2 * stream.unit(UInt64(i)) - 1) * limit) }
+        for i in first..<values.count { values[i] = Float((2 * stream.unit(UInt64(i)) - 1) * limit) }
     }
 
     /// Box-Muller transform: turns two uniform numbers into two normal values.
-    private func fillNormal(_ values: UnsafeMutableBufferPointer<Float>, _ name: Name, deviation: Double) {
+    private func fillNormal(
+        _ values: UnsafeMutableBufferPointer<Float>, _ name: Name, deviation: Double, from first: Int
+    ) {
         let stream = CounterGenerator(seed: seed, name: name)
-        for i in values.indices {
+        for i in first..<values.count {
             let pair = UInt64(i) & ~1
             let radius = (-2 * log(1 - stream.unit(pair))).squareRoot()
             let angle = 2 * Double.pi * stream.unit(pair + 1)

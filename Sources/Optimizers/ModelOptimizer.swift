@@ -29,8 +29,10 @@ public final class ModelOptimizer {
     var room: FloatBuffer? { reserve.room }
 
     /// Makes an optimizer in its initial state.
-    convenience init(_ plan: OptimizerPlan, _ rules: [Rule]) throws(OptimizerError) {
-        try self.init(plan, rules, slots: [], reserve: Reserve(), isOwed: false)
+    ///
+    /// - Parameter isOwed: whether a logged change needs the memory.
+    convenience init(_ plan: OptimizerPlan, _ rules: [Rule], isOwed: Bool = false) throws(OptimizerError) {
+        try self.init(plan, rules, slots: [], reserve: Reserve(), isOwed: isOwed)
     }
 
     /// As above, reusing available slots of another.

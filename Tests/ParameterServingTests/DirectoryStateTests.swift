@@ -2,6 +2,7 @@
 // rollback, replay, verify and salvage read the same records. The expected state is kept by the test itself.
 
 import Foundation
+import Names
 import Optimizers
 import SimulatedMachine
 import Testing
@@ -103,7 +104,7 @@ struct DirectoryStateTests {
         _ registry: ModelRegistry, _ expected: inout Holdings, _ random: inout SeededGenerator
     ) throws {
         let name = ["a", "b", "é"][Int.random(in: 0..<3, using: &random)]
-        switch Int.random(in: 0..<14, using: &random) {
+        switch Int.random(in: 0..<16, using: &random) {
         case 0, 1:
             let model = try registry.make(RecoveryTests.momentum, RecoveryTests.parameters, name: name)
             expected.note(name, model.uid, isDeleted: false)
@@ -134,6 +135,7 @@ struct DirectoryStateTests {
             try model.load(["v": [1]])
             expected.returns += try registry.restore(model, saved.id) == nil ? 0 : 1
         case 8: expected.returns += try registry.rollback(model, toStep: step / 2) == nil ? 0 : 1
+        case 10: try grow(model, &random)
         case 9:
             for _ in 0..<2 { _ = try? model.push(["w": [3e38, 1, 1]]) }
             if Bool.random(using: &random) { try model.load(["v": [2]]) }
@@ -144,6 +146,22 @@ struct DirectoryStateTests {
                 expected.pushes += 1
             }
         }
+    }
+
+    /// Adds a parameter, or rows to it if it is there, and pushes a gradient for it.
+    private static func grow(_ model: Model, _ random: inout SeededGenerator) throws {
+        let name: Name = ["x", "y", "z"][Int.random(in: 0..<3, using: &random)]
+        let isThere = model.layout.index(of: name) != nil
+        let index = model.layout.index(of: "v")
+        let isTrained = index.map { model.layout.parameters[$0].isTrainable } ?? true
+        try model.patch(["parameters": ["v": ["trainable": .boolean(!isTrained)]]])
+        try model.patch(["parameters": ["v": ["trainable": true]]])
+        try model.grow(
+            isThere
+                ? Growth(rows: [Growth.Rows(name, count: 1, initial: "ones")])
+                : Growth(added: [GrowthTests.parameter(name, [2], "normal")]))
+        guard model.publication.divergence == nil else { return }
+        try model.push([name: model.values(name)])
     }
 
     // MARK: Readers

@@ -17,7 +17,8 @@ struct PublicationTests {
         let optimizer = try Catalogue.builtin.makeOptimizer(
             definition: ["optimizer": "sgd"],
             parameters: [ParameterDefinition(name: "w", shape: shape, isTrainable: true)])
-        facts = ModelFacts(name: "m", uid: ModelUID(number: 7), plan: optimizer.plan, consistency: .standard)
+        facts = ModelFacts(
+            name: "m", uid: ModelUID(number: 7), plan: optimizer.plan, consistency: .standard, pool: pool)
     }
 
     private func version(_ number: Int) -> PublishedVersion {

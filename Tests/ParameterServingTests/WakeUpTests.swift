@@ -20,7 +20,8 @@ struct WakeUpTests {
         let optimizer = try Catalogue.builtin.makeOptimizer(
             definition: ["optimizer": "sgd"],
             parameters: [ParameterDefinition(name: "w", shape: shape, isTrainable: true)])
-        facts = ModelFacts(name: "m", uid: ModelUID(number: 7), plan: optimizer.plan, consistency: .standard)
+        facts = ModelFacts(
+            name: "m", uid: ModelUID(number: 7), plan: optimizer.plan, consistency: .standard, pool: pool)
     }
 
     private func version(_ number: Int) -> PublishedVersion {

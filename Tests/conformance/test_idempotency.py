@@ -87,6 +87,7 @@ WRITES = {
     "importParameters": Write(
         "PUT", f"{MODEL}/parameters", {"parameters": {"v": [7]}}, 200, other_body={"parameters": {"v": [8]}}
     ),
+    "growModel": Write("POST", f"{MODEL}/parameters", {"add": {"x": [7]}}, 200, other_body={"add": {"x": [8]}}),
     "importBinary": Write("PUT", f"{MODEL}/parameters", array(7), 200, other_body=array(8)),
     "importState": Write("PUT", f"{MODEL}/state", slots(2), 200, other_body=slots(3)),
     "registerWorker": Write("PUT", f"{MODEL}/workers/a", None, 200, other_target=f"{MODEL}/workers/b"),

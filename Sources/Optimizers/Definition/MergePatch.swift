@@ -66,7 +66,8 @@ public enum MergePatch {
         return definition.setting("groups", to: .array(groups)).setting("default_group", to: nil)
     }
 
-    private static func name(of group: SettingValue, at place: Int) -> Name? {
+    /// The name of a written group; nil for the object that has the update order.
+    static func name(of group: SettingValue, at place: Int) -> Name? {
         if group["order_params"] != nil { return nil }
         return Name(group["name"]?.stringValue ?? "group\(place)")
     }

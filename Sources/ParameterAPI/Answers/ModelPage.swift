@@ -1,5 +1,6 @@
 // The page of a model: its definition and its current state.
 
+import Names
 import Optimizers
 import ParameterServing
 import TensorCoding
@@ -17,7 +18,9 @@ extension ModelFacts {
 
 extension JSONWriter {
     /// Writes the answer of GET, PUT and PATCH for a model.
-    mutating func modelPage(_ version: PublishedVersion, divergence: String?, skipped: [Complaint] = []) {
+    mutating func modelPage(
+        _ version: PublishedVersion, divergence: String?, skipped: [Complaint] = [], reset: [Name] = []
+    ) {
         let facts = version.facts
         beginObject()
         member("model", facts.name)
@@ -39,6 +42,12 @@ extension JSONWriter {
             key("warnings")
             beginArray()
             for warning in facts.warnings { string(warning) }
+            endArray()
+        }
+        if !reset.isEmpty {
+            key("reset")
+            beginArray()
+            for name in reset { string(name.text) }
             endArray()
         }
         if !skipped.isEmpty {

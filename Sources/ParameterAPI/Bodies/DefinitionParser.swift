@@ -9,6 +9,9 @@ import TensorCoding
 /// Turns a body into a definition.
 struct DefinitionParser {
     let body: JSONBody
+    /// The member with the parameters.
+    var section: Name = "parameters"
+
     func definition() throws(Problem) -> ModelDefinition {
         guard let members = body.document.members else {
             throw Problem([complaint("", .typeError, "the body must be an object, not \(body.document.kind)")])
@@ -17,30 +20,38 @@ struct DefinitionParser {
         let settings = members.filter { $0.key != "parameters" }
         return ModelDefinition(
             settings: .object(settings.map { SettingValue.Entry(key: $0.key, value: SettingValue($0.value)) }),
-            parameters: try parameters())
+            parameters: try allParameters())
     }
 
-    private func parameters() throws(Problem) -> [InitialParameter] {
-        guard let value = body.document["parameters"] else {
+    /// The parameters of a definition, which must have some.
+    private func allParameters() throws(Problem) -> [InitialParameter] {
+        guard body.document["parameters"] != nil else {
             throw Problem([
                 complaint("/parameters", .valueError, "`parameters` is missing; write {\"parameters\":{\"w\":[0,0]}}")
             ])
         }
+        let parameters = try parameters()
+        if parameters.isEmpty {
+            throw Problem([complaint("/parameters", .valueError, "`parameters` is empty; name at least one")])
+        }
+        return parameters
+    }
+
+    /// The parameters in the member of the body; none if it is missing.
+    func parameters() throws(Problem) -> [InitialParameter] {
+        guard let value = body.document[section] else { return [] }
         guard let members = value.members else {
             throw Problem([
                 complaint(
-                    "/parameters", .typeError, "`parameters` must be an object of tensors by name, not \(value.kind)")
+                    "/\(section)", .typeError, "`\(section)` must be an object of tensors by name, not \(value.kind)")
             ])
-        }
-        if members.isEmpty {
-            throw Problem([complaint("/parameters", .valueError, "`parameters` is empty; name at least one")])
         }
         var parameters: [InitialParameter] = []
         for member in members {
             guard case .tensor(let index) = member.value, body.tensors.indices.contains(index) else {
                 throw Problem([
                     complaint(
-                        "/parameters/\(member.key.pointerEscaped)", .typeError,
+                        "/\(section)/\(member.key.pointerEscaped)", .typeError,
                         "a parameter must be a tensor, not \(member.value.kind); write nested lists of numbers or {\"shape\":[2,3],\"init\":\"zeros\"}"
                     )
                 ])
@@ -139,7 +150,7 @@ struct DefinitionParser {
 
     private func checkName(_ tensor: DecodedTensor) throws(Problem) {
         guard tensor.name.isParameter else {
-            throw Problem([complaint("/parameters", .valueError, Name.parameterRule)])
+            throw Problem([complaint("/\(section)", .valueError, Name.parameterRule)])
         }
     }
 }

@@ -9,10 +9,10 @@ import TensorCoding
 
 /// Provides the destination of each tensor of a push or an import.
 final class GradientSink: TensorSink {
-    let layout: ArenaLayout
+    /// The layout that the values are read for, and its arenas.
+    let facts: ModelFacts
     /// Why there is no memory for the values; do not use what was read since.
     private(set) var failure: Problem?
-    private let model: Model
     private var taken: Arena?
     /// The memory of the body.
     let loan: BodyLoan
@@ -23,17 +23,18 @@ final class GradientSink: TensorSink {
     /// Makes a sink for one body.
     ///
     /// - Parameters:
-    ///   - model: provides layout and pool.
+    ///   - model: provides layout and arenas.
     ///   - loan: the memory of the body.
     ///   - takesUntrained: whether untrained parameters may be written: in an import, not in a push.
     init(_ model: Model, loan: BodyLoan, takesUntrained: Bool) {
-        self.layout = model.layout
-        self.model = model
+        facts = model.publication.current.facts
         self.loan = loan
         // 16-bit floats grow to twice their size when read, and one-byte integers to four times.
         bytesPerByte = takesUntrained ? 4 : 2
         self.takesUntrained = takesUntrained
     }
+
+    var layout: ArenaLayout { facts.layout }
 
     func integers(for name: Name) -> IntegerUse {
         guard takesUntrained else { return .refused }
@@ -68,7 +69,7 @@ final class GradientSink: TensorSink {
     private func partlyPaid() throws(Problem) -> Arena {
         if let failure { throw failure }
         do throws(ServingError) {
-            let arena = if let taken { taken } else { try model.takeArena() }
+            let arena = if let taken { taken } else { try facts.takeArena() }
             taken = arena
             try arena.pay(for: receivedBytes * bytesPerByte)
             try loan.cover(receivedBytes * bytesPerByte, of: bytes)

@@ -22,7 +22,7 @@ extension Call {
     private func push(_ body: TensorBody, in sink: GradientSink) throws(Problem) -> Push {
         let fields = PushFields(body, headers: request.headers, layout: sink.layout, hasRequestKey: isKeyed)
         let arena = try sink.arena()
-        var checking = TensorChecker(layout: sink.layout, section: "gradients")
+        var checking = TensorChecker(sink.facts, section: "gradients")
         for complaint in fields.complaints + body.complaints { checking.add(complaint) }
         try checking.check(body.tensors, takesRows: true, takesUntrained: false)
         if body.tensors.isEmpty, checking.complaints.isEmpty {

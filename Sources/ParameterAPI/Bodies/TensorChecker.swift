@@ -8,7 +8,7 @@ import TensorCoding
 
 /// Checks the tensors of a push or an import.
 struct TensorChecker {
-    let layout: ArenaLayout
+    private let facts: ModelFacts
     /// The body's section, for pointers: `gradients` or `parameters`.
     let section: String
     private var list: ComplaintList
@@ -23,12 +23,14 @@ struct TensorChecker {
     private(set) var isDense: [Bool]
     private(set) var sparse: [Int: SparseRows] = [:]
 
-    init(layout: ArenaLayout, section: String) {
-        self.layout = layout
+    init(_ facts: ModelFacts, section: String) {
+        self.facts = facts
         self.section = section
         list = ComplaintList(section: "/\(section)")
-        self.isDense = Array(repeating: false, count: layout.parameters.count)
+        self.isDense = Array(repeating: false, count: facts.layout.parameters.count)
     }
+
+    private var layout: ArenaLayout { facts.layout }
 
     /// Reports every trained parameter without a gradient, for a push that says it is complete.
     mutating func demandAll() {
@@ -126,11 +128,16 @@ struct TensorChecker {
         let fits =
             tensor.shape == nil ? tensor.elementCount == parameter.range.count : shape == parameter.shape.dimensions
         guard fits, tensor.elementCount == parameter.range.count else {
+            let detail = wrongShape(parameter, shape)
             return complain(
-                tensor, .valueError, "`\(tensor.name)` has shape \(parameter.shape.dimensions), not \(shape)",
+                tensor, .valueError, detail,
                 expected: .shape(parameter.shape.dimensions), got: .shape(shape))
         }
         isDense[index] = true
+    }
+
+    private func wrongShape(_ parameter: ParameterLayout, _ shape: [Int]) -> String {
+        "\(facts.shapeText(of: parameter)), not \(shape)\(facts.shapeAdvice(for: parameter.name))"
     }
 
     private mutating func checkRows(
@@ -140,8 +147,9 @@ struct TensorChecker {
             return complain(tensor, .valueError, "`\(tensor.name)` is a scalar and has no rows; send the number")
         }
         if let dense = tensor.shape, dense != parameter.shape.dimensions {
+            let detail = wrongShape(parameter, dense)
             return complain(
-                tensor, .valueError, "`\(tensor.name)` has shape \(parameter.shape.dimensions), not \(dense)",
+                tensor, .valueError, detail,
                 expected: .shape(parameter.shape.dimensions), got: .shape(dense))
         }
         let wanted = [indices.count] + parameter.shape.dimensions.dropFirst()

@@ -26,9 +26,9 @@ import ParameterServing
 /// `GET /v1/models/{m}/groups/{g}`.
 @Sendable func getGroup(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
-    let index = try groupIndex(Name(call.argument("g")), model.publication.current)
+    let version = model.publication.current
+    let index = try groupIndex(Name(call.argument("g")), version)
     return .answer { exchange in
-        let version = model.publication.current
         let validators = call.validators(version, "group\(index)")
         if validators.hold { return exchange.complete { validators.notModified } }
         call.answer(exchange, headers: validators.headers, bytes: version.facts.pageBytes) {

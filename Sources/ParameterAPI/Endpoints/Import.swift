@@ -61,7 +61,7 @@ private struct ImportRequest {
     /// The complaints are about the others, which must not exist unless a part is allowed.
     private func checked(_ body: TensorBody) throws(Problem) -> TensorChecker {
         try checkFields(body)
-        var checking = TensorChecker(layout: sink.layout, section: "parameters")
+        var checking = TensorChecker(sink.facts, section: "parameters")
         for complaint in body.complaints { checking.add(complaint) }
         try checking.check(body.tensors, takesRows: false, takesUntrained: true)
         if body.tensors.isEmpty {

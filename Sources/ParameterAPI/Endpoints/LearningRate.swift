@@ -11,16 +11,16 @@ import TensorCoding
     let model = try call.model()
     let form = try CurveForm(call)
     let names = call.values(of: .param).map { Name($0) }
-    let parameters = try parameters(names, of: model.layout)
+    let version = model.publication.current
+    let parameters = try parameters(names, of: version.facts.layout)
     if let steps = try call.stepRange(for: model, as: form) {
         let groups = names.isEmpty ? nil : Set(parameters.map(\.group))
-        try call.check(points: steps.count, ofGroups: groups?.count ?? model.layout.groups.count)
+        try call.check(points: steps.count, ofGroups: groups?.count ?? version.facts.layout.groups.count)
         return answerCurve(
-            call, model, form, Curve.Subject("lr", "learning rate", steps, groups: groups), plottedRates)
+            call, version.facts, form, Curve.Subject("lr", "learning rate", steps, groups: groups), plottedRates)
     }
     let step = try call.integer(.step)
     return .answer { exchange in
-        let version = model.publication.current
         let step = step ?? version.step
         if names.isEmpty { return answerValues(call, exchange, version, "lr", step, learningRates) }
         do throws(Problem) {
@@ -36,8 +36,9 @@ import TensorCoding
     let model = try call.model()
     let form = try CurveForm(call)
     if let steps = try call.stepRange(for: model, as: form) {
-        try call.check(points: steps.count, ofGroups: model.layout.groups.count)
-        return answerCurve(call, model, form, Curve.Subject("weight_decay", "weight decay", steps), weightDecays)
+        let facts = model.publication.current.facts
+        try call.check(points: steps.count, ofGroups: facts.layout.groups.count)
+        return answerCurve(call, facts, form, Curve.Subject("weight_decay", "weight decay", steps), weightDecays)
     }
     let step = try call.integer(.step)
     return .answer { exchange in
@@ -88,11 +89,10 @@ extension Curve {
 }
 
 private func answerCurve(
-    _ call: Call, _ model: Model, _ form: CurveForm, _ subject: Curve.Subject, _ evaluate: @escaping Evaluate
+    _ call: Call, _ facts: ModelFacts, _ form: CurveForm, _ subject: Curve.Subject, _ evaluate: @escaping Evaluate
 ) -> Plan {
     .answer { exchange in
         call.answerLater(exchange) { () throws(Problem) in
-            let facts = model.publication.current.facts
             let shown = facts.layout.groups.indices.filter { subject.groups?.contains($0) ?? true }
             let names = shown.map { facts.layout.groups[$0].name.text }
             let memory = try Curve.memory(series: shown.count, points: subject.steps.count, call.api.registry.budget)

@@ -1,6 +1,7 @@
 // Creating, reading and deleting models.
 
 import HTTPServing
+import Names
 import Optimizers
 import ParameterServing
 
@@ -128,10 +129,12 @@ private func deletedModel(_ call: Call) throws(Problem) -> ModelCondition? {
 /// Answers a change with the page of `model`: the current one, or, for a retry, that after the first request.
 func answerPage(
     of model: Model, after result: Result<Answered<ChangedVersion>, ServingError>, _ call: Call, _ exchange: Exchange,
-    skipped: [Complaint] = []
+    skipped: [Complaint] = [], reset: [Name] = []
 ) {
     call.answer(exchange, result) { call, changed in
-        guard call.isReplay else { return answerPage(of: model, status: 200, call, exchange, skipped: skipped) }
+        guard call.isReplay else {
+            return answerPage(of: model, status: 200, call, exchange, skipped: skipped, reset: reset)
+        }
         answerPage(of: model, at: (changed.step, changed.version), status: 200, call, exchange)
     }
 }
@@ -147,25 +150,25 @@ private func answerPage(
 
 /// Answers with the current page of `model`.
 ///
-/// `skipped` lists what a partial import left out.
+/// `skipped` lists what a partial import left out, `reset` the parameters whose slots a patch has reset.
 func answerPage(
-    of model: Model, status: Int, _ call: Call, _ exchange: Exchange, skipped: [Complaint] = []
+    of model: Model, status: Int, _ call: Call, _ exchange: Exchange, skipped: [Complaint] = [], reset: [Name] = []
 ) {
     answerPage(
         of: model, model.publication.current, divergence: model.publication.divergence, status: status, call, exchange,
-        skipped: skipped)
+        skipped: skipped, reset: reset)
 }
 
 private func answerPage(
     of model: Model, _ version: PublishedVersion, divergence: String?, status: Int, _ call: Call, _ exchange: Exchange,
-    skipped: [Complaint] = []
+    skipped: [Complaint] = [], reset: [Name] = []
 ) {
     let validators = call.validators(version, divergence == nil ? "page" : "page-diverged")
     if validators.hold { return exchange.complete { validators.notModified } }
     var headers = validators.headers
     if status == 201 { headers.append((name: "Location", value: "/v1/models/\(model.name)")) }
     call.answer(exchange, status: status, headers: headers, bytes: version.facts.pageBytes) {
-        $0.modelPage(version, divergence: divergence, skipped: skipped)
+        $0.modelPage(version, divergence: divergence, skipped: skipped, reset: reset)
     }
 }
 

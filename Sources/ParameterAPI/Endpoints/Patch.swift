@@ -28,9 +28,10 @@ private func patch(_ call: Call, group: Name?) throws(Problem) -> Plan {
         do throws(OptimizerError) { try patch.check(against: model.layout) } catch {
             throw Problem(ServingError(error))
         }
-        let change = Change.reconfigure(patch, ifVersion: ifVersion)
+        let (change, before) = (Change.reconfigure(patch, ifVersion: ifVersion), model.publication.current.facts)
         model.submit(change.under(key?.with(setting.fingerprint))) { result in
-            answerPage(of: model, after: result, call, exchange)
+            let reset = before.resets(in: model.publication.current.facts, of: patch.parameters)
+            answerPage(of: model, after: result, call, exchange, reset: reset)
         }
     }
     return .read(receiver, limit: FixedLimits.rates.documentBytes)

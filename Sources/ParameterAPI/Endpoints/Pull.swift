@@ -84,9 +84,13 @@ private func answerNow(
 ) {
     let version = model.publication.current
     if let refusal = condition.refusal(at: version) { return call.answer(exchange, Problem(refusal)) }
-    let answer = PullAnswer(call, version, selection)
-    if condition.isMet(by: version) { return answer.complete(exchange) }
-    exchange.complete { answer.unmet(condition) }
+    do throws(Problem) {
+        let answer = try PullAnswer(call, version, selection)
+        if condition.isMet(by: version) { return answer.complete(exchange) }
+        exchange.complete { answer.unmet(condition) }
+    } catch {
+        call.answer(exchange, error)
+    }
 }
 
 private func park(
@@ -95,7 +99,10 @@ private func park(
 ) {
     let token = model.publication.wait(for: condition) { result in
         switch result {
-        case .version(let version): PullAnswer(call, version, selection).complete(exchange)
+        case .version(let version):
+            do throws(Problem) { try PullAnswer(call, version, selection).complete(exchange) } catch {
+                call.answer(exchange, error)
+            }
         case .ended(let error): call.answer(exchange, Problem(error))
         }
     }
@@ -104,6 +111,8 @@ private func park(
     exchange.expire(after: wait) {
         model.publication.cancel(token)
         let version = model.publication.current
-        return PullAnswer(call, version, selection).unmet(condition)
+        do throws(Problem) { return try PullAnswer(call, version, selection).unmet(condition) } catch {
+            return error.response(for: call.request)
+        }
     }
 }

@@ -95,7 +95,10 @@ private func answer(
         return exchange.complete { heldAnswer(receipt, of: model, call, isEarly: wantsToWait) }
     }
     let version = model.publication.current
-    if let selection { return PullAnswer(call, version, selection).complete(exchange, receipt: receipt) }
+    // If a restore has just taken away what was selected, the push is still told its receipt.
+    if let selection, let answer = try? PullAnswer(call, version, selection) {
+        return answer.complete(exchange, receipt: receipt)
+    }
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
     let bytes = 512 + 64 * version.facts.layout.groups.count + (receipt.hyperparameters?.bytes ?? 0)
     call.answer(exchange, headers: headers, bytes: bytes) { $0.receipt(receipt, of: version.facts) }

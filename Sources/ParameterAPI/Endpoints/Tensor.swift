@@ -10,14 +10,14 @@ import TensorCoding
 /// `GET /v1/models/{m}/parameters/{p}`.
 @Sendable func getParameter(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
-    let (index, form) = try tensor(call, model.layout)
+    let version = model.publication.current
+    let (index, form) = try tensor(call, version.facts.layout)
     let encoding = try form.encoding(call)
-    let average = try call.average(of: model.publication.current.facts)
+    let average = try call.average(of: version.facts)
     let rows = try call.query(.rows).map { text throws(Problem) in
-        try RowSelection(text, of: model.layout.parameters[index])
+        try RowSelection(text, of: version.facts.layout.parameters[index])
     }
     return .answer { exchange in
-        let version = model.publication.current
         let choice = call.query(.rows).map { "-\(digest(of: $0))" } ?? ""
         let source = average.map { "\($0)-" } ?? ""
         let validators = call.validators(
@@ -41,9 +41,9 @@ import TensorCoding
     let encoding = try form.encoding(call)
     let average = try call.average(of: model.publication.current.facts)
     let receiver = ContentReceiver(call, DocumentReader(call)) { document, exchange throws(Problem) in
-        let index = try parameterIndex(Name(call.argument("p")), model.layout)
-        let rows = try RowSelection(document, of: model.layout.parameters[index])
         let version = model.publication.current
+        let index = try parameterIndex(Name(call.argument("p")), version.facts.layout)
+        let rows = try RowSelection(document, of: version.facts.layout.parameters[index])
         let block = try TensorBlock(
             version, average, index, rows: rows.rows, as: form, encoding, call.api.registry.budget)
         block.answer(exchange, call, headers: versionHeaders(version))

@@ -8,9 +8,8 @@ import ParameterServing
     let model = try call.model()
     let version = try retainedVersion(call.argument("v"), of: model)
     let selection = try Selection(call, version.facts)
-    return .answer { exchange in
-        PullAnswer(call, version, selection, isImmutable: true).complete(exchange)
-    }
+    let answer = try PullAnswer(call, version, selection, isImmutable: true)
+    return .answer { exchange in answer.complete(exchange) }
 }
 
 private func retainedVersion(_ wanted: String, of model: Model) throws(Problem) -> PublishedVersion {

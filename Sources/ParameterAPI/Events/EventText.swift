@@ -54,7 +54,7 @@ extension JSONWriter {
             if let loss { member("loss", loss) }
         case .round(let settled): round(settled, of: event.uid)
         case .imported(let step, let version), .restored(let step, let version): place(event.uid, step, version)
-        case .patch(let settings):
+        case .patch(let settings), .grown(let settings):
             place(event.uid, settings.step, settings.version)
             changes(settings)
         case .checkpoint(let facts):

@@ -52,12 +52,15 @@ struct Selection {
     let representation: Representation
     /// Distinguishes selections in tags and caches.
     let key: String
+    /// The version of the layout that the indices are for.
+    let layoutVersion: Int
 
     /// Reads `group`, `name` and `average`, and the arguments of `TensorEncoding`.
     ///
     /// - Throws: `notFound` for a group or a plain name that the model lacks, `invalidQuery` for unknown values.
     init(_ call: Call, _ facts: ModelFacts) throws(Problem) {
         let layout = facts.layout
+        layoutVersion = facts.layoutChanges.version
         representation = try Representation(call)
         try representation.check(call)
         let groups = try call.values(of: .group).map { name throws(Problem) in try Self.group(Name(name), layout) }

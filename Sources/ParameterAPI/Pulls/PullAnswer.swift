@@ -14,8 +14,14 @@ struct PullAnswer: Sendable {
     private let isImmutable: Bool
 
     /// Makes the answer for a selection of a version; under its permanent name it may be cached forever.
-    init(_ call: Call, _ version: PublishedVersion, _ selection: Selection, isImmutable: Bool = false) {
-        (self.call, self.version, self.selection, self.isImmutable) = (call, version, selection, isImmutable)
+    ///
+    /// - Throws: `notFound` if the selection was read from a version with another layout, and names what this one lacks.
+    init(
+        _ call: Call, _ version: PublishedVersion, _ selection: Selection, isImmutable: Bool = false
+    ) throws(Problem) {
+        (self.call, self.version, self.isImmutable) = (call, version, isImmutable)
+        let isCurrent = selection.layoutVersion == version.facts.layoutChanges.version
+        self.selection = isCurrent ? selection : try Selection(call, version.facts)
     }
 
     private var isIndented: Bool { call.isIndented && selection.representation == .json }

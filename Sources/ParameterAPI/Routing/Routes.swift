@@ -93,6 +93,10 @@ extension Route {
             "Set values, all or nothing; the version rises, the step does not change.",
             importParameters),
         Route(
+            .post, "/v1/models/{m}/parameters", .admin, bodies: [.json],
+            "Add parameters, or rows to parameters, while training runs.",
+            growModel),
+        Route(
             .get, "/v1/models/{m}/parameters/{p}", suffixes: [.npy], .read,
             queries: [.rows, .average, .dtype, .encoding],
             answers: [.json, .safetensors],

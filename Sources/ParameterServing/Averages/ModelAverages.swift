@@ -17,7 +17,7 @@ struct ModelAverages {
     }
 
     private var entries: [Entry] = []
-    private let pool: ArenaPool
+    private var pool: ArenaPool
 
     /// Starts averages that have not taken in anything.
     ///
@@ -52,6 +52,9 @@ struct ModelAverages {
         return kinds.filter { kind in !entries.contains { $0.average.kind.name == kind } }.count * pool.bytes
     }
 
+    /// The bytes of the averages in another layout.
+    func bytes(as placement: Placement) -> Int { entries.count * placement.count * MemoryLayout<Float>.stride }
+
     /// The bytes that a restore of another state writes, while pulls may still hold the values of this one.
     var bytesRestored: Int { entries.count { $0.updates > 0 } * pool.bytes }
 
@@ -78,6 +81,20 @@ struct ModelAverages {
             return entry
         }
         pool.expect(averages: entries.count)
+    }
+
+    /// Moves the averages to the pool of a model that has grown: what the parameters have in addition enters each
+    /// average with the value that it has now.
+    mutating func move(to next: ArenaPool, _ weights: Arena) {
+        for index in entries.indices {
+            let (old, arena) = (entries[index].arena, next.takeForAverage())
+            if entries[index].updates > 0 {
+                arena.buffer.copy(from: weights.buffer)
+                arena.take(old)
+            }
+            entries[index].arena = arena
+        }
+        pool = next
     }
 
     /// Continues from the averages of a state; one that the state lacks starts empty.

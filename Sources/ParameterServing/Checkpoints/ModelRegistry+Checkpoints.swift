@@ -182,7 +182,7 @@ extension ModelRegistry {
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
             try openFile(id, of: model, in: directory).map {
-                try Restoration(reading: ImageSource($0.reader), into: model.pool)
+                try Restoration(reading: ImageSource($0.reader), into: model.pool, catalogue)
             }
         }
     }

@@ -7,7 +7,7 @@ import Threading
 
 /// A push that waits in a round.
 struct HeldPush: Sendable {
-    let push: Push
+    var push: Push
     /// The key of its request, if it has no number of its own.
     let requestKey: RequestKey?
     /// The position of its record.
@@ -88,6 +88,11 @@ struct Round: Sendable {
     mutating func settle() -> [HeldPush] {
         defer { (number, held, workers, present) = (number + 1, [], [], 0) }
         return held.sorted(by: HeldPush.comesBefore)
+    }
+
+    /// Moves the gradients to another layout: a parameter or a row that a push lacks counts as zero in it.
+    mutating func move(to pool: ArenaPool) {
+        for index in held.indices { held[index].push.move(to: pool, shortRows: .zero) }
     }
 
     /// Lets a request wait for the round of an earlier arrival of its push.

@@ -28,7 +28,7 @@ enum RecordHead: Equatable {
             self = .create(uid, name: try reader.readName(), count: count)
         case .delete: self = .delete(uid, key: try RecordTail(reading: &reader).key)
         case .push, .closeRound, .importValues, .importIfVersion, .reconfigure, .register, .registerCounted, .endLeases,
-            .dismiss, .restore, .note, .report:
+            .dismiss, .restore, .layout, .note, .report:
             self = .command(uid, kind)
         case .salvage: self = .salvage(try SalvageRecord(reading: &reader))
         }

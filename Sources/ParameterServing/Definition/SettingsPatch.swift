@@ -20,7 +20,7 @@ public struct SettingsPatch: Sendable, Equatable {
     }
 
     /// Keys that define what a model is made of and cannot change later.
-    private static let fixedKeys: [Name] = ["parameters", "default_group", "step", "centralization_rule"]
+    private static let fixedKeys: [Name] = ["default_group", "step", "centralization_rule"]
 
     /// Refuses a patch that cannot be merged, before it is logged.
     ///
@@ -52,8 +52,9 @@ public struct SettingsPatch: Sendable, Equatable {
             throw Self.complaint("/\(key)", "`\(key)` is fixed when the model is created; create another model")
         }
         var (rest, result) = (patch, settings)
+        if placesParameters { rest = rest.setting("parameters", to: nil) }
         if let consistency = patch["consistency"] {
-            rest = patch.setting("consistency", to: nil)
+            rest = rest.setting("consistency", to: nil)
             if changesConsistency { result = try Self.consistency(consistency, mergedInto: result) }
         }
         if let groups = patch["groups"] {

@@ -14,6 +14,8 @@ public enum ModelEvent: Sendable, Equatable {
     case round(SettledRound)
     /// Settings were changed by a patch.
     case patch(PatchedSettings)
+    /// Parameters or rows were added, with the parameters before and after.
+    case grown(PatchedSettings)
     /// Values were imported.
     case imported(step: Int, version: Int)
     /// An earlier state was restored.
@@ -33,6 +35,7 @@ public enum ModelEvent: Sendable, Equatable {
         case update
         case round
         case patch
+        case grown
         case imported
         case restored
         case checkpoint
@@ -48,6 +51,7 @@ public enum ModelEvent: Sendable, Equatable {
         case .update: .update
         case .round: .round
         case .patch: .patch
+        case .grown: .grown
         case .imported: .imported
         case .restored: .restored
         case .checkpoint: .checkpoint
@@ -58,5 +62,10 @@ public enum ModelEvent: Sendable, Equatable {
     }
 
     /// Its approximate size beyond that of the value itself, in bytes.
-    var bytes: Int { if case .patch(let settings) = self { settings.bytes } else { 0 } }
+    var bytes: Int {
+        switch self {
+        case .patch(let settings), .grown(let settings): settings.bytes
+        default: 0
+        }
+    }
 }

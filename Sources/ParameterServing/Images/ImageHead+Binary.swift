@@ -8,10 +8,11 @@ import Optimizers
 extension ImageHead {
     /// Format 4 adds a tail to format 2, format 5 lists of rates before the receipts, format 6 averages to the
     /// optimizer's state, norms after clipping and hyperparameters to receipts, and at the end rounds, leases and
-    /// epochs, a training history and the number of events.
+    /// epochs, a training history and the number of events; format 7 adds when the layout changed.
     ///
     /// Each is used only if it is needed; there is no format 3.
     private func format(_ lists: RatesTable) -> UInt8 {
+        if layoutChanges != LayoutChanges() { return 7 }
         if !optimizer.averages.isEmpty || hasClippedNorms || hasHyperparameters || hasRounds { return 6 }
         if epochs != uncountedEpochs { return 6 }
         if eventCount > 1 || trainingHistory != TrainingHistory() { return 6 }
@@ -98,6 +99,7 @@ extension ImageHead {
             writer.write(trainingHistory)
             writer.write(eventCount)
         }
+        if format >= 7 { writer.write(layoutChanges) }
         writer.pad(to: 8)
     }
 }
@@ -141,6 +143,7 @@ extension ImageHead {
             trainingHistory = try reader.readTrainingHistory()
             eventCount = try reader.readInt()
         }
+        if format >= 7 { layoutChanges = try reader.readLayoutChanges() }
     }
 
     /// The epochs as far as an image of an earlier release tells them, which counted them for each worker.
@@ -159,8 +162,8 @@ extension ImageHead {
         reading reader: inout ByteReader
     ) throws(FormatError) -> (format: UInt8, name: String, uid: ModelUID) {
         let format = try reader.readByte()
-        guard [1, 2, 4, 5, 6].contains(format) else {
-            throw FormatError(expected: "an image of format 1, 2, 4, 5 or 6", offset: reader.offset - 1)
+        guard [1, 2, 4, 5, 6, 7].contains(format) else {
+            throw FormatError(expected: "an image of format 1, 2, 4, 5, 6 or 7", offset: reader.offset - 1)
         }
         return (format, try reader.readString(), ModelUID(number: try reader.readUInt32()))
     }

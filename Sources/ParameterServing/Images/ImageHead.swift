@@ -45,4 +45,6 @@ struct ImageHead: Sendable {
     var trainingHistory = TrainingHistory()
     /// The number of its events; see `ModelState`.
     var eventCount = 1
+    /// When its layout changed.
+    var layoutChanges = LayoutChanges()
 }

@@ -18,6 +18,7 @@ struct ModelImage: Sendable {
         var image = self
         (image.head.round, image.head.clocks) = (RoundImage(), WorkerClocks())
         (image.head.trainingHistory, image.head.eventCount) = (TrainingHistory(), 0)
+        image.head.layoutChanges = LayoutChanges()
         return image
     }
 

@@ -21,10 +21,19 @@ extension Command {
             head.write(present) { $0.write($1) }
             values = arena.pieces(of: present, in: layout)
         case .reconfigure(let patch, let ifVersion):
+            if patch.placesParameters { head.write(LayoutRecord.patch.rawValue) }
             head.write(optional: patch.group) { $0.write($1) }
             head.write(patch.patch)
             head.write(condition: ifVersion)
+        case .grow(let growth, let ifVersion):
+            head.write(LayoutRecord.growth.rawValue)
+            head.write(condition: ifVersion)
+            values = growth.encoded(into: &head).map { Bytes(UnsafeRawBufferPointer($0.values), owner: $0.owner) }
         case .restore(let restoration):
+            if let placement = layoutChange(in: layout) {
+                head.write(LayoutRecord.restore.rawValue)
+                head.write(placement)
+            }
             if restoration.arena == nil { head.write(Restoration.valuesStay) }
             head.write(restoration.optimizer)
             values = restoration.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
@@ -40,7 +49,16 @@ extension Command {
         }
         head.pad(to: 4)
         let payload = [Bytes(copying: head.bytes)] + values + tail(key).bytes
+        let kind = layoutChange(in: layout) == nil ? kind : .layout
         return Record(type: kind.rawValue, model: uid.number, payload: payload)
+    }
+
+    /// The placement that a restore brings back in place of the current one; nil for any other command.
+    private func layoutChange(in layout: ArenaLayout) -> Placement? {
+        guard case .restore(let restoration) = self, let placement = restoration.placement,
+            placement != layout.placement
+        else { return nil }
+        return placement
     }
 
     private func tail(_ key: RequestKey?) -> RecordTail {
@@ -53,7 +71,7 @@ extension Command {
         case .register(_, let sighting): RecordTail(key: key, sighting: sighting)
         case .report(let report): RecordTail(key: key, sighting: report.sighting)
         case .reconfigure(let patch, _): RecordTail(key: key, changesConsistency: patch.hasConsistency)
-        case .importValues, .endLeases, .dismiss, .note, .closeRound, .keyed: RecordTail(key: key)
+        case .importValues, .grow, .endLeases, .dismiss, .note, .closeRound, .keyed: RecordTail(key: key)
         }
     }
 
@@ -76,7 +94,7 @@ extension Command {
         case .reconfigure(var patch, let ifVersion):
             patch.changesConsistency = tail.changesConsistency
             self = .reconfigure(patch, ifVersion: ifVersion)
-        case .importValues, .endLeases, .dismiss, .note, .closeRound, .keyed: break
+        case .importValues, .grow, .endLeases, .dismiss, .note, .closeRound, .keyed: break
         }
         self = under(tail.key)
     }
@@ -86,7 +104,8 @@ extension Command {
         case .push: .push
         case .importValues(_, _, nil): .importValues
         case .importValues: .importIfVersion
-        case .reconfigure: .reconfigure
+        case .reconfigure(let patch, _): patch.placesParameters ? .layout : .reconfigure
+        case .grow: .layout
         case .restore: .restore
         case .register(let registration, _): registration.isCounted ? .registerCounted : .register
         case .endLeases: .endLeases
@@ -111,12 +130,7 @@ extension Command {
             let arena = try reader.makeArena(pool)
             try arena.read(present, from: &reader, in: layout)
             self = .importValues(arena, present: present, ifVersion: ifVersion)
-        case .reconfigure:
-            let group = try reader.readOptional { reader throws(FormatError) in try reader.readName() }
-            let patch = try reader.readSetting()
-            let ifVersion = try reader.readCondition()
-            try reader.skipPadding(to: 4)
-            self = .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
+        case .reconfigure: self = try .patch(reading: &reader)
         case .register, .registerCounted:
             self = .register(try reader.readRegistration(isCounted: kind == .registerCounted))
             try reader.skipPadding(to: 4)
@@ -128,6 +142,7 @@ extension Command {
             try reader.skipPadding(to: 4)
         case .restore:
             self = .restore(try Restoration(reading: &reader, pool))
+        case .layout: self = try .layout(reading: &reader, pool)
         case .note:
             self = .note(try reader.readStoredAnswer())
             try reader.skipPadding(to: 4)
@@ -145,6 +160,29 @@ extension Command {
 }
 
 extension Command {
+    /// Reads a change of the layout.
+    private static func layout(reading reader: inout ByteReader, _ pool: ArenaPool) throws(FormatError) -> Command {
+        switch LayoutRecord(rawValue: try reader.readByte()) {
+        case .growth:
+            let ifVersion = try reader.readCondition()
+            return .grow(try Growth(reading: &reader), ifVersion: ifVersion)
+        case .restore:
+            let placement = try reader.readPlacement()
+            return .restore(try Restoration(reading: &reader, ArenaPool(placement, budget: pool.budget)))
+        case .patch: return try .patch(reading: &reader)
+        case nil: throw FormatError(expected: "a change of the layout", offset: reader.offset - 1)
+        }
+    }
+
+    /// Reads a patch.
+    private static func patch(reading reader: inout ByteReader) throws(FormatError) -> Command {
+        let group = try reader.readOptional { reader throws(FormatError) in try reader.readName() }
+        let patch = try reader.readSetting()
+        let ifVersion = try reader.readCondition()
+        try reader.skipPadding(to: 4)
+        return .reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion)
+    }
+
     /// Reads a push; a push with a token is from the first release, in which other requests had no key.
     private static func push(
         reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena

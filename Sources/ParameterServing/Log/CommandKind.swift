@@ -18,6 +18,8 @@ enum CommandKind: UInt16 {
     case note = 15
     /// A registration whose epoch comes from the model's counter; in `register` each worker has its own.
     case registerCounted = 16
+    /// A change of the layout, in one of the forms of `LayoutRecord`.
+    case layout = 17
     case report = 19
     // A record of an unknown type stops a start: a later daemon wrote it.
 }

@@ -24,6 +24,24 @@ public final class Arena: @unchecked Sendable {
 
     deinit { pool.takeBack(buffer, stamps, reservation) }
 
+    /// The parameters that its values are for.
+    var placement: Placement { pool.placement }
+
+    /// Whether it is for the parameters as a model has them now.
+    func isPlaced(as now: ArenaPool) -> Bool { pool === now || pool.placement == now.placement }
+
+    /// Takes over the values of the parameters, and of their rows, that both arenas have.
+    func take(_ other: Arena) {
+        let (old, new) = (other.placement, placement)
+        for (index, place) in new.places.enumerated() {
+            guard let source = old.index(of: place.definition.name),
+                place.definition.shape.hasRows(of: old.places[source].definition.shape)
+            else { continue }
+            let (values, target) = (other.buffer[old.ranges[source]], buffer[new.ranges[index]])
+            _ = target.update(fromContentsOf: values.prefix(target.count))
+        }
+    }
+
     /// The least that a payment adds, so that a body rarely asks the budget.
     private static let step = 1 << 20
 
@@ -54,6 +72,8 @@ public final class Arena: @unchecked Sendable {
 ///
 /// 1. A promise is kept at most once.
 final class ArenaPool: MemoryStore {
+    /// The parameters that the values are for; a model that grows gets another pool.
+    let placement: Placement
     let count: Int
     let budget: MemoryBudget
     private let shelf = Locked(Shelf())
@@ -74,10 +94,20 @@ final class ArenaPool: MemoryStore {
         var kept: Int { promises > 0 ? 1 + promises * averages : 0 }
     }
 
-    init(count: Int, budget: MemoryBudget) {
-        self.count = count
+    /// Makes an empty pool.
+    init(_ placement: Placement, budget: MemoryBudget) {
+        (self.placement, count) = (placement, placement.count)
         self.budget = budget
         budget.add(self)
+    }
+
+    /// Follows the pool of another layout of the same model: what that one promised is owed here.
+    func takePromises(of old: ArenaPool) {
+        let (promises, averages) = old.shelf.withLock { shelf in
+            defer { shelf.promises = 0 }
+            return (shelf.promises, shelf.averages)
+        }
+        shelf.withLock { ($0.promises, $0.averages) = (promises, averages) }
     }
 
     deinit { budget.remove(self) }

@@ -94,8 +94,17 @@ extension ModelSize {
 
 extension ModelState {
     /// The memory of settings with their own plan, which a version may keep alive.
-    func definitionBytes(_ settings: SettingValue) -> Int {
-        KeptMemory.pages(kept.fixed - ModelSize.leastPlan) + settings.arrayBytes
+    func definitionBytes(_ settings: SettingValue, _ layout: ArenaLayout) -> Int {
+        KeptMemory.pages(ModelSize.plan(layout.parameters.lazy.map(\.name)) - ModelSize.leastPlan) + settings.arrayBytes
+    }
+
+    /// Refuses a growth that leaves the model without room for a push.
+    func checkStep(of placement: Placement, slots: Int) throws(ServingError) {
+        let size = ModelSize(
+            (slots, optimizer.mayCopySlots ? slots : 0), facts.settings,
+            plan: ModelSize.plan(placement.places.lazy.map(\.definition.name)),
+            arena: placement.count * MemoryLayout<Float>.stride, limit: pool.budget.limit)
+        if size.isLarger(than: ModelSize(self)) { try size.checkStep() }
     }
 
     /// Refuses a patch that leaves the model without room for a push, if it had room before.

@@ -33,6 +33,11 @@ extension Change where Answer == ChangedVersion {
         Change(command: .reconfigure(patch, ifVersion: ifVersion))
     }
 
+    /// Adds parameters and rows; with versions, only if the model is at one of them.
+    public static func grow(_ growth: Growth, ifVersion: [Int]?) -> Change {
+        Change(command: .grow(growth, ifVersion: ifVersion))
+    }
+
     /// Records reported metrics; the answer has their step and the current version.
     public static func report(_ report: Report) -> Change { Change(command: .report(report)) }
 

@@ -14,6 +14,8 @@ enum Command: Sendable {
     case importValues(Arena, present: [Bool], ifVersion: [Int]? = nil)
     /// Merge a patch into the settings; with versions, only if the model is at one of them.
     case reconfigure(SettingsPatch, ifVersion: [Int]?)
+    /// Add parameters and rows; with versions, only if the model is at one of them.
+    case grow(Growth, ifVersion: [Int]?)
     /// Restore an earlier state; the version still rises, and the workers' pushes stay known.
     case restore(Restoration)
     /// Start a new epoch of a worker.
@@ -41,7 +43,7 @@ enum Command: Sendable {
         case .push(let push): push.key?.worker
         case .register(let registration, _): registration.worker
         case .keyed(_, _, let command): command.worker
-        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note, .report: nil
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note, .report: nil
         }
     }
 
@@ -50,7 +52,8 @@ enum Command: Sendable {
         switch self {
         case .push(let push): push.key
         case .keyed(_, _, let command): command.pushKey
-        case .closeRound, .importValues, .reconfigure, .restore, .register, .endLeases, .dismiss, .note, .report: nil
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report:
+            nil
         }
     }
 
@@ -59,7 +62,7 @@ enum Command: Sendable {
         switch self {
         case .push, .closeRound: true
         case .keyed(_, _, let command): command.isForecast
-        case .importValues, .reconfigure, .restore, .register, .endLeases, .dismiss, .note, .report: false
+        case .importValues, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 
@@ -68,7 +71,7 @@ enum Command: Sendable {
         switch self {
         case .push, .closeRound, .importValues: true
         case .keyed(_, _, let command): command.isPromisedArena
-        case .reconfigure, .restore, .register, .endLeases, .dismiss, .note, .report: false
+        case .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 
@@ -84,7 +87,7 @@ enum Command: Sendable {
             return .report(report)
         case .keyed(let key, let ifVersion, let command):
             return .keyed(key, ifVersion: ifVersion, command.seen(sighting))
-        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note: return self
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note: return self
         }
     }
 
@@ -95,14 +98,14 @@ enum Command: Sendable {
         case .register(_, let sighting): sighting?.time
         case .report(let report): report.sighting?.time
         case .keyed(_, _, let command): command.time
-        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note: nil
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note: nil
         }
     }
 
     /// Whether it may write parameters or slots other than by an update.
     var writesValues: Bool {
         switch self {
-        case .importValues, .reconfigure, .restore: true
+        case .importValues, .reconfigure, .grow, .restore: true
         case .keyed(_, _, let command): command.writesValues
         case .push, .closeRound, .register, .endLeases, .dismiss, .note, .report: false
         }
@@ -113,7 +116,27 @@ enum Command: Sendable {
         switch self {
         case .reconfigure(let change, _): change.patch
         case .keyed(_, _, let command): command.patch
-        case .push, .closeRound, .importValues, .restore, .register, .endLeases, .dismiss, .note, .report: nil
+        case .push, .closeRound, .importValues, .grow, .restore, .register, .endLeases, .dismiss, .note, .report: nil
+        }
+    }
+
+    /// Whether its values are in the places of a model's parameters, so that it must wait for a change of the layout.
+    var isPlaced: Bool {
+        switch self {
+        case .push, .importValues, .restore: true
+        case .keyed(_, _, let command): command.isPlaced
+        case .closeRound, .reconfigure, .grow, .register, .endLeases, .dismiss, .note, .report: false
+        }
+    }
+
+    /// Whether it gives a model whose parameters are placed like this another layout.
+    func changesLayout(of placement: Placement) -> Bool {
+        switch self {
+        case .grow: true
+        case .reconfigure(let patch, _): patch.placesParameters
+        case .restore(let restoration): restoration.placement.map { $0 != placement } ?? false
+        case .keyed(_, _, let command): command.changesLayout(of: placement)
+        case .push, .importValues, .closeRound, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 

@@ -12,6 +12,7 @@ extension Model {
         reply: @escaping @Sendable (Result<(DryRun, Reservation), ServingError>) -> Void
     ) {
         inspect { state in
+            let push = state.fitted(push)
             do throws(ServingError) {
                 try state.judge(push)
                 let memory = try state.reserve(push, showingStages, bytesPerValue)

@@ -41,7 +41,6 @@ public final class Model: Runnable, @unchecked Sendable {
     /// What happens to the model.
     public let events: EventFeed
     let fingerprint: Fingerprint
-    let pool: ArenaPool
     /// See `ModelState`.
     let firstPosition: UInt64
     private let memory: Reservation
@@ -59,6 +58,10 @@ public final class Model: Runnable, @unchecked Sendable {
     private var state: ModelState
     /// Commands being logged; nothing else refers to them, so that their memory is free once they have been applied.
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
+    /// Changes of the layout that are being logged.
+    private var layoutChanges: Set<Ticket> = []
+    /// Commands with values for the places of parameters, which wait for those changes.
+    private var parked: [(Command, Waiter)] = []
     private var waiters = Waiters()
     private var roundClock: RoundClock?
     /// The copy of the current state that readers share, as long as one of them holds it.
@@ -79,7 +82,6 @@ public final class Model: Runnable, @unchecked Sendable {
         self.places = places
         self.events = events
         fingerprint = state.fingerprint
-        pool = state.pool
         firstPosition = state.firstPosition
         memory = state.memory
         averagesAtStart = state.published.averages.count
@@ -97,8 +99,8 @@ public final class Model: Runnable, @unchecked Sendable {
         if !state.round.isEmpty, let timeout = state.policy.timeout { arm(state.round.number, timeout) }
     }
 
-    /// Memory for one decoded push: an arena-shaped buffer with unspecified contents, paid for as it is filled.
-    public func takeArena() throws(ServingError) -> Arena { try pool.takeGrowing() }
+    /// The arenas of the newest version's layout.
+    var pool: ArenaPool { publication.current.facts.pool }
 
     /// Answers all waiting and future requests with `reason`.
     func end(_ reason: ServingError) {
@@ -110,7 +112,7 @@ public final class Model: Runnable, @unchecked Sendable {
     /// Whether acknowledged changes survive a power cut.
     var isDurable: Bool { log.isDurable }
 
-    /// The layout of the parameters; never changes.
+    /// The layout of the newest version; one request reads it once, because a growth changes it.
     public var layout: ArenaLayout { publication.current.facts.layout }
 
     /// The size of its state in bytes: what a snapshot writes.
@@ -147,6 +149,7 @@ public final class Model: Runnable, @unchecked Sendable {
             roundClock?.stop()
             waiters.end(reason)
             barriers.end(reason)
+            unpark()
         }
     }
 
@@ -166,6 +169,8 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func decide(_ command: Command, _ waiter: Waiter) {
         if let end { return waiters.answer(waiter, .failure(end)) }
+        // Its record must be of the layout that the readers of the log have there.
+        if !layoutChanges.isEmpty, command.isPlaced { return parked.append((command, waiter)) }
         do throws(ServingError) {
             switch try state.decide(command, at: clock()) {
             case .repeated(let stored): answerAgain(stored, to: command, waiter)
@@ -187,6 +192,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private func persist(_ command: Command, _ waiter: Waiter) {
         let ticket = waiters.add(waiter)
         decided[ticket] = (command, state.position)
+        if command.changesLayout(of: state.pool.placement) { layoutChanges.insert(ticket) }
         log.append(command.record(of: uid, in: state.layout)) { [self] result in
             post(.logged(ticket, result))
         }
@@ -202,6 +208,14 @@ public final class Model: Runnable, @unchecked Sendable {
             state.forget(command)
             waiters.reply(ticket, .failure(error))
         }
+        if layoutChanges.remove(ticket) != nil { unpark() }
+    }
+
+    /// Decides the commands that waited for a change of the layout.
+    private func unpark() {
+        let waiting = parked
+        parked = []
+        for (command, waiter) in waiting { decide(command, waiter) }
     }
 
     private func apply(_ command: Command, _ ticket: Ticket, _ logged: Logged, isUndisturbed: Bool) {

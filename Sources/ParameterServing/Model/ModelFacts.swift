@@ -1,8 +1,9 @@
 // What readers can know of a model without its executor: everything that only a definition or a patch changes.
 
+import Names
 import Optimizers
 
-/// The unchanging facts of one or more versions of a model.
+/// The unchanging facts of one or more versions of a model; a patch or a growth makes new ones.
 ///
 /// Includes the optimizer's plan, which never changes; its state belongs to the model's executor.
 public final class ModelFacts: Sendable {
@@ -16,19 +17,34 @@ public final class ModelFacts: Sendable {
     /// The budget's loan for the plan and arrays of rates, for as long as a version has these settings; nil if the
     /// model's own reservations include them.
     private let memory: Reservation?
+    /// The arenas of the layout.
+    let pool: ArenaPool
+    /// When the layout changed.
+    public let layoutChanges: LayoutChanges
 
     init(
-        name: String, uid: ModelUID, plan: OptimizerPlan, consistency: Consistency, memory: Reservation? = nil
+        name: String, uid: ModelUID, plan: OptimizerPlan, consistency: Consistency, pool: ArenaPool,
+        layoutChanges: LayoutChanges = LayoutChanges(), memory: Reservation? = nil
     ) {
         self.name = name
         self.uid = uid
         self.plan = plan
         self.consistency = consistency
+        self.pool = pool
+        self.layoutChanges = layoutChanges
         self.memory = memory
     }
 
+    /// Memory for one decoded body: a buffer of the layout's size with unspecified contents, paid for as it is filled.
+    public func takeArena() throws(ServingError) -> Arena { try pool.takeGrowing() }
+
     /// The layout of the parameters, with their groups.
     public var layout: ArenaLayout { plan.layout }
+
+    /// Of some parameters, those whose slots a change to other facts has reset, because their optimizer is another one.
+    public func resets(in other: ModelFacts, of names: [Name]) -> [Name] {
+        names.filter { layout.index(of: $0) != nil && !plan.keepsOptimizer(of: $0, in: other.plan) }
+    }
 
     /// The current settings.
     public var settings: SettingValue { plan.definition }

@@ -11,7 +11,7 @@ extension ModelState {
     ///   - command: as it arrived.
     ///   - now: the time logged with it, so that every reader of the log knows the same age.
     mutating func decide(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
-        let command = sighted(command, at: now)
+        let command = fitted(sighted(command, at: now))
         if let key = command.pushKey { leases.renew(key.worker, epoch: key.epoch, at: now) }
         if let answer = try examine(command) { return .repeated(answer) }
         // Pushes in progress are already counted.
@@ -40,12 +40,13 @@ extension ModelState {
             try examine(closing)
             try pool.promise()
             forecast.add(closing: closing.round, isUpdate: closing.action == .update, after: roundView)
-        case .importValues(_, _, let ifVersion):
+        case .importValues(let values, _, let ifVersion):
             try check(ifVersion)
+            guard values.isPlaced(as: pool) else { throw .invalid([Self.layoutChanged]) }
             try pool.promise()
         case .restore(let restoration):
-            try check(restoration)
-            if restoration.arena != nil { _ = try pool.budget.reserve(averages.bytesRestored) }
+            try checkRoom(for: restoration)
+            _ = try continuing(from: restoration)
         case .register(let registration, let sighting):
             try ledger.checkRoom(for: registration.worker, sighting)
             ledger.reserveRoom(sighting)
@@ -65,8 +66,10 @@ extension ModelState {
                 try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0) + averages.bytesAdded(by: settings)
             try checkStep(settings)
             // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
-            _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings))
-            _ = try reconfigured(with: settings)
+            _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings, layout))
+            try checkRoom(for: patch)
+            _ = try moved(by: patch, try reconfigured(with: settings))
+        case .grow(let growth, let ifVersion): try examine(growth, ifVersion)
         }
         return nil
     }
@@ -146,13 +149,18 @@ extension ModelState {
         }
     }
 
-    func check(_ restoration: Restoration) throws(ServingError) {
-        let count = restoration.arena?.buffer.count ?? facts.layout.count
-        guard count == facts.layout.count, optimizer.accepts(restoration.optimizer),
-            restoration.optimizer.averages.allSatisfy({ $0.buffer.count == facts.layout.count })
+    /// The optimizer that can continue from a state: the model's own, or one for the layout of that state.
+    ///
+    /// - Throws: `stateMismatch`; `noMemory`.
+    func continuing(from restoration: Restoration, isOwed: Bool = false) throws(ServingError) -> ModelOptimizer {
+        let placement = restoration.placement ?? pool.placement
+        let next = placement == pool.placement ? optimizer : try placed(likeState: placement, isOwed: isOwed)
+        guard next.accepts(restoration.optimizer),
+            restoration.optimizer.averages.allSatisfy({ $0.buffer.count == placement.count })
         else {
             throw .stateMismatch(facts.name)
         }
+        return next
     }
 
     private func check(_ report: Report) throws(ServingError) {
@@ -208,7 +216,7 @@ extension ModelState {
             keys.abandon(key)
             forget(command)
         case .importValues: pool.keepPromise()
-        case .reconfigure, .restore, .dismiss, .note, .report: break
+        case .reconfigure, .grow, .restore, .dismiss, .note, .report: break
         }
     }
 }
@@ -223,7 +231,7 @@ extension Command {
         case .register(let registration, _):
             state.ledger.bytesAdded(by: registration.worker) + state.leases.bytesAdded(by: registration)
         case .keyed(let key, _, let command): KeyLedger.bytesAdded(by: key) + command.bytesLeft(in: state)
-        case .importValues, .reconfigure, .restore: VersionHistory.bytesAdded
+        case .importValues, .reconfigure, .grow, .restore: VersionHistory.bytesAdded
         case .report(let report): state.trainingHistory.bytesAdded(by: report.scalars)
         case .endLeases, .dismiss, .note, .closeRound: 0
         }

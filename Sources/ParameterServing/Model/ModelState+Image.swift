@@ -3,7 +3,7 @@
 import Optimizers
 
 extension ModelState {
-    /// The layout of the parameters; never changes.
+    /// The layout of the parameters; only a growth, or the restore of another layout, changes it.
     var layout: ArenaLayout { facts.layout }
 
     /// The state as pulls see it.
@@ -47,7 +47,7 @@ extension ModelState {
             areSlotsSpoiled: areSlotsSpoiled, position: position, history: history, workers: ledger.workers,
             expired: ledger.expired, epochs: ledger.epochs, keys: keys.entries, forgottenKeys: keys.forgotten,
             round: RoundImage(round, of: facts.uid, in: layout), clocks: clocks, optimizer: state,
-            trainingHistory: trainingHistory, eventCount: eventCount)
+            trainingHistory: trainingHistory, eventCount: eventCount, layoutChanges: facts.layoutChanges)
         return ModelImage(head: head, arena: arena, memory: memory)
     }
 

@@ -61,7 +61,8 @@ struct ModelState: @unchecked Sendable {
     var clocks = WorkerClocks()
     /// The effects of the command being applied, other than its version and its reply.
     private var effects: [Effect] = []
-    let pool: ArenaPool
+    /// The arenas of the current layout.
+    private(set) var pool: ArenaPool
     /// The budget's loan for slots and arrays of rates.
     let memory: Reservation
     /// The bytes of the slots at the model's start, and those that patches have added since.
@@ -217,6 +218,7 @@ struct ModelState: @unchecked Sendable {
         case .report(let report): return record(report)
         case .keyed(let key, _, let command): return try apply(command, under: key, for: ticket)
         case .reconfigure(let patch, let ifVersion): try reconfigure(with: patch, ifVersion: ifVersion)
+        case .grow(let growth, let ifVersion): try grow(by: growth, ifVersion: ifVersion)
         }
         return .changed(step: optimizer.step, version: version)
     }
@@ -226,18 +228,20 @@ struct ModelState: @unchecked Sendable {
         let added = try slotBytesAdded(by: settings)
         let changed = try reconfigured(with: settings, isOwed: true)
         let consistency = try wrapping { () throws(OptimizerError) in try Consistency(of: settings) }
-        if changed.plan.definition == optimizer.plan.definition { return }
-        let before = optimizer.plan.definition
+        let moved = try moved(by: patch, changed, isOwed: true)
+        if changed.plan.definition == optimizer.plan.definition, moved == nil { return }
+        let before = (definition: optimizer.plan.definition, placement: self.pool.placement)
         optimizer = changed
         averages.follow(changed.plan.averages)
         // A logged change is applied even if the budget is used up.
         addedSlots = nil
         addedSlots = pool.budget.owe(added)
         facts = ModelFacts(
-            name: facts.name, uid: facts.uid, plan: optimizer.plan, consistency: consistency,
-            memory: pool.budget.owe(definitionBytes(settings)))
+            name: facts.name, uid: facts.uid, plan: optimizer.plan, consistency: consistency, pool: pool,
+            layoutChanges: facts.layoutChanges, memory: pool.budget.owe(definitionBytes(settings, layout)))
+        if let moved { adopt(moved, arena) }
         advanceVersion()
-        announce(.patch(PatchedSettings(from: before, to: facts.settings, step: optimizer.step, version: version)))
+        announce(.patch(patched(from: before.definition, before.placement)))
         followPolicy()
     }
 
@@ -368,7 +372,8 @@ struct ModelState: @unchecked Sendable {
         return .changed(step: step, version: version)
     }
 
-    private mutating func advanceVersion() {
+    /// Counts a new version.
+    mutating func advanceVersion() {
         version += 1
         history.note(version: version, step: optimizer.step)
     }
@@ -386,10 +391,15 @@ struct ModelState: @unchecked Sendable {
     }
 
     private mutating func restoring(_ restoration: Restoration) throws(ServingError) {
-        try check(restoration)
-        try optimizer.adopt(restoration.optimizer)
+        let next = try continuing(from: restoration, isOwed: true)
+        try next.adopt(restoration.optimizer)
         if let arena = restoration.arena {
-            replaceArena(with: arena, written: nil)
+            if next !== optimizer {
+                dropRound(.restored)
+                adopt(next, ArenaPool(arena.placement, budget: pool.budget), arena)
+            } else {
+                replaceArena(with: arena, written: nil)
+            }
             averages.restore(restoration.optimizer.averages)
         }
         (divergence, areSlotsSpoiled) = (nil, false)
@@ -397,6 +407,30 @@ struct ModelState: @unchecked Sendable {
         dropRound(.restored)
         version += 1
         history.noteReturn(version: version, step: optimizer.step, source: restoration.version)
+    }
+
+    /// Continues in another layout; the caller makes the version.
+    ///
+    /// - Parameters:
+    ///   - next: the optimizer of that layout.
+    ///   - pool: its arenas.
+    ///   - values: the parameters' values in it.
+    mutating func adopt(_ next: ModelOptimizer, _ pool: ArenaPool, _ values: Arena) {
+        pool.takePromises(of: self.pool)
+        var changes = facts.layoutChanges
+        changes.note(from: self.pool.placement, to: pool.placement, version: version + 1)
+        self.pool = pool
+        optimizer = next
+        round.move(to: pool)
+        averages.move(to: pool, values)
+        replaceArena(with: values, written: nil)
+        // A logged change is applied even if the budget is used up.
+        addedSlots = nil
+        addedSlots = pool.budget.owe(max(0, next.plan.byteCount - slotBytes))
+        facts = ModelFacts(
+            name: facts.name, uid: facts.uid, plan: next.plan, consistency: facts.consistency, pool: pool,
+            layoutChanges: changes,
+            memory: pool.budget.owe(definitionBytes(next.plan.definition, next.plan.layout) + changes.bytes))
     }
 
     /// A version with some values replaced.

@@ -1,5 +1,6 @@
 // One decoded push on its way from a network thread to the model.
 
+import Names
 import Optimizers
 
 /// Gradients with all other fields of the push.
@@ -39,6 +40,18 @@ public struct Push: Sendable {
     ///
     /// Pushes logged by the first releases wrote slots first and checked only parameters.
     var keepsSlots: Bool { sighting != nil }
+
+    /// Moves the gradients to the arenas of another layout.
+    ///
+    /// - Returns: the names of those that do not fit, which are dropped.
+    @discardableResult
+    mutating func move(to pool: ArenaPool, shortRows: Gradients.ShortRows) -> [Name] {
+        let next = pool.takeOwed()
+        let moved = gradients.moved(
+            from: arena.placement, to: pool.placement, into: next.buffer, shortRows: shortRows)
+        (gradients, arena) = (moved.gradients, next)
+        return moved.misfits
+    }
 
     /// Makes a push from its parts.
     public init(

@@ -15,21 +15,36 @@ public struct Restoration: Sendable {
 }
 
 extension Restoration {
+    /// The parameters of the state; nil to keep those of the model.
+    var placement: Placement? { arena?.placement }
+
     /// The state of an image.
     init(_ image: ModelImage) {
         self.init(
             arena: image.arena, optimizer: image.head.optimizer, version: image.head.version, memory: image.memory)
     }
 
-    /// Reads the image of a model that has arenas of `pool`.
+    /// Reads the image of a model that has arenas of `pool`, or had others because its layout was another one.
     ///
-    /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`, `noMemory`.
-    init(reading source: ImageSource, into pool: ArenaPool) throws {
+    /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`, `noMemory`, and `invalid` if the
+    ///   settings of the image are not those of a model.
+    init(reading source: ImageSource, into pool: ArenaPool, _ catalogue: Catalogue) throws {
         let (head, floats) = try source.head()
+        let pool = try Self.pool(of: head, like: pool, catalogue)
         let buffers = head.optimizer.buffers
         let bytes = buffers.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }
         let (memory, arena) = (try pool.budget.reserve(bytes), try pool.take())
         try source.floats(into: [arena.buffer] + buffers, at: floats)
         self.init(arena: arena, optimizer: head.optimizer, version: head.version, memory: memory)
+    }
+
+    /// The model's pool if the image has its layout; otherwise another one.
+    private static func pool(
+        of head: ImageHead, like pool: ArenaPool, _ catalogue: Catalogue
+    ) throws(ServingError) -> ArenaPool {
+        let placement = try wrapping { () throws(OptimizerError) in
+            try catalogue.placement(definition: head.settings, parameters: head.parameters)
+        }
+        return placement == pool.placement ? pool : ArenaPool(placement, budget: pool.budget)
     }
 }

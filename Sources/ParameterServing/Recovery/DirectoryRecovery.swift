@@ -224,6 +224,9 @@ final class DirectoryRecovery {
         }
         let bytes = record.payload.count + model.layout.count * MemoryLayout<Float>.stride
         model.add(command, at: record.position, bytes: bytes)
+        guard kind == .layout else { return }
+        backlog.wait(keeping: 0)
+        model.followLayout()
     }
 
     // MARK: The end

@@ -15,8 +15,9 @@ final class ReplayedModel: Runnable, @unchecked Sendable {
     private(set) var events: EventRing
     let name: String
     let uid: ModelUID
-    let layout: ArenaLayout
-    let pool: ArenaPool
+    /// The layout of the records that are read next, and its arenas.
+    private(set) var layout: ArenaLayout
+    private(set) var pool: ArenaPool
     let firstPosition: UInt64
     private let inbox = Inbox<Entry>()
     private let executor: Executor
@@ -41,6 +42,11 @@ final class ReplayedModel: Runnable, @unchecked Sendable {
         backlog.add(bytes)
         if inbox.add((command, position, bytes)) { executor.schedule(self) }
     }
+
+    /// Follows a change of the layout, so that the next records are read for the new one.
+    ///
+    /// Called when all records passed on have been applied.
+    func followLayout() { (layout, pool) = (state.layout, state.pool) }
 
     /// Applies the records passed on.
     ///

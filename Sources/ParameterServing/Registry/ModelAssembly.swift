@@ -69,7 +69,8 @@ struct ModelAssembly {
     func assemble(_ source: ImageSource) throws -> ModelState {
         let (head, floats) = try source.head()
         var state = try state(
-            head.name, head.uid, head.settings, head.parameters, from: head.optimizer, head.fingerprint)
+            head.name, head.uid, head.settings, head.parameters, from: head.optimizer,
+            layoutChanges: head.layoutChanges, head.fingerprint)
         let averages = state.averages.adopt(head.optimizer.averages)
         try source.floats(
             into: [state.arena.buffer] + state.optimizer.slots.map(\.buffer) + averages, at: floats)
@@ -103,7 +104,7 @@ struct ModelAssembly {
     /// A state with its own memory and unspecified values; its optimizer continues from `former`.
     private func state(
         _ name: String, _ uid: ModelUID, _ settings: SettingValue, _ parameters: [ParameterDefinition],
-        from former: OptimizerState?, mustStep: Bool = false,
+        from former: OptimizerState?, layoutChanges: LayoutChanges = LayoutChanges(), mustStep: Bool = false,
         _ fingerprint: @autoclosure () throws(ServingError) -> Fingerprint
     ) throws(ServingError) -> ModelState {
         let bytes = try wrapping { () throws(OptimizerError) in
@@ -119,11 +120,13 @@ struct ModelAssembly {
             try catalogue.makeOptimizer(definition: settings, parameters: parameters)
         }
         // Arenas are counted one by one as the pool makes them.
-        let pool = ArenaPool(count: optimizer.plan.layout.count, budget: budget)
+        let pool = ArenaPool(optimizer.plan.layout.placement, budget: budget)
         let arena = try pool.take()
         if let former { try optimizer.adopt(former) }
         return ModelState(
-            facts: ModelFacts(name: name, uid: uid, plan: optimizer.plan, consistency: consistency),
+            facts: ModelFacts(
+                name: name, uid: uid, plan: optimizer.plan, consistency: consistency, pool: pool,
+                layoutChanges: layoutChanges),
             fingerprint: try fingerprint(), optimizer: optimizer, arena: arena,
             averages: try ModelAverages(optimizer.plan.averages, pool), pool: pool, memory: memory,
             slotBytes: size.slots, kept: kept,
@@ -137,7 +140,7 @@ struct ModelAssembly {
             switch parameter.value {
             case .values(let source): _ = target.update(fromContentsOf: source.values)
             case .initializer:
-                let initializer = try wrapping { () throws(OptimizerError) in try parameter.initializer }
+                let initializer = try wrapping { () throws(OptimizerError) in try parameter.initializer() }
                 initializer?.fill(target, name: parameter.definition.name, shape: parameter.definition.shape)
             }
         }
@@ -152,7 +155,7 @@ extension ModelDefinition {
         try wrapping { () throws(OptimizerError) in
             _ = try catalogue.memoryNeeded(definition: settings, parameters: parameters.map(\.definition))
             _ = try Consistency(of: settings)
-            for parameter in parameters { _ = try parameter.initializer }
+            for parameter in parameters { _ = try parameter.initializer() }
         }
     }
 }
@@ -166,10 +169,10 @@ extension ModelOptimizer {
 
 extension InitialParameter {
     /// The initializer of the values; nil if they are given.
-    fileprivate var initializer: Initializer? {
-        get throws(OptimizerError) {
-            guard case .initializer(let setting) = value else { return nil }
-            return try Initializer(setting, pointer: "/parameters/\(definition.name.pointerEscaped)/init")
-        }
+    ///
+    /// - Parameter section: the member of the request that has the parameter.
+    func initializer(in section: String = "/parameters") throws(OptimizerError) -> Initializer? {
+        guard case .initializer(let setting) = value else { return nil }
+        return try Initializer(setting, pointer: "\(section)/\(definition.name.pointerEscaped)/init")
     }
 }

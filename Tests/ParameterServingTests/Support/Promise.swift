@@ -85,7 +85,9 @@ protocol PushTarget {
     func takeArena() throws(ServingError) -> Arena
 }
 
-extension Model: PushTarget {}
+extension Model: PushTarget {
+    func takeArena() throws(ServingError) -> Arena { try publication.current.facts.takeArena() }
+}
 
 extension ModelState: PushTarget {
     func takeArena() throws(ServingError) -> Arena { try pool.takeGrowing() }
@@ -123,6 +125,12 @@ extension Model {
     @discardableResult
     func patch(_ patch: SettingValue, group: Name? = nil, ifVersion: [Int]? = nil) throws -> ChangedVersion {
         try perform(Change.reconfigure(SettingsPatch(group: group, patch: patch), ifVersion: ifVersion))
+    }
+
+    /// Adds parameters and rows.
+    @discardableResult
+    func grow(_ growth: Growth, ifVersion: [Int]? = nil) throws -> ChangedVersion {
+        try perform(Change.grow(growth, ifVersion: ifVersion))
     }
 
     func register(_ worker: Name) throws -> Int {

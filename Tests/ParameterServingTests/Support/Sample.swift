@@ -11,13 +11,17 @@ enum Sample {
     /// Every binary form that this module writes to disk.
     enum Form: String, CaseIterable, Sendable {
         case definition, image, push, importValues, importIfVersion, reconfigure, register, restore, create,
-            createFromImage, salvage, imageWithLeases, registerCounted, endLeases
+            createFromImage, salvage, imageWithLeases, registerCounted, endLeases, growth, restoreOfLayout,
+            patchOfLayout
 
         /// The forms that have a golden file of their own.
-        static let golden = allCases.filter { $0 != .imageWithLeases }
+        static let golden = allCases.filter { $0 != .imageWithLeases && !$0.changesLayout }
+
+        /// Whether it is a record that changes the layout of the model.
+        var changesLayout: Bool { [.growth, .restoreOfLayout, .patchOfLayout].contains(self) }
 
         /// Whether the first release had the form.
-        var isOfVersion1: Bool { ![.registerCounted, .endLeases].contains(self) }
+        var isOfVersion1: Bool { ![.registerCounted, .endLeases].contains(self) && !changesLayout }
     }
 
     static let settings: SettingValue = [
@@ -56,6 +60,14 @@ enum Sample {
 
     static let salvage = SalvageRecord(
         versions: 1000, uids: UIDSource(seed: 0xCAFE_F00D, count: 17), firstTrustedSnapshot: 5)
+
+    /// Two parameters, one with values, and three rows.
+    static let growth = Growth(
+        added: ModelDefinition.of(settings, [("x", [7, 8])]).parameters + [
+            InitialParameter(
+                definition: ParameterDefinition(name: "ünit", shape: .scalar, isTrainable: false, wireType: .int8),
+                value: .initializer("ones"))
+        ], group: "default", rows: [Growth.Rows("w", count: 3, initial: ["type": "normal", "seed": 5])])
 
     static func image() throws -> ModelImage { try model().view }
 
@@ -145,7 +157,8 @@ extension Sample.Form {
         case .createFromImage:
             return record(ModelSource.state(Sample.definition, model.view.head.optimizer).record(of: model, count: 6))
         case .salvage: return record(Sample.salvage.record)
-        case .push, .importValues, .importIfVersion, .reconfigure, .register, .registerCounted, .endLeases, .restore:
+        case .push, .importValues, .importIfVersion, .reconfigure, .register, .registerCounted, .endLeases, .restore,
+            .growth, .restoreOfLayout, .patchOfLayout:
             return record(try command(model).record(of: model.facts.uid, in: model.layout))
         }
     }
@@ -163,6 +176,15 @@ extension Sample.Form {
             var restoration = Restoration(model.view)
             restoration.version = nil
             return .restore(restoration)
+        case .restoreOfLayout:
+            var grown = try Sample.model()
+            _ = grown.apply(.grow(Sample.growth, ifVersion: nil), at: 4)
+            var restoration = Restoration(grown.view)
+            restoration.version = nil
+            return .restore(restoration)
+        case .patchOfLayout:
+            return .reconfigure(SettingsPatch(patch: ["parameters": ["w": ["trainable": false]]]), ifVersion: nil)
+        case .growth: return .grow(Sample.growth, ifVersion: [3])
         case .registerCounted: return .register(worker: "wörker", ttl: 30_000)
         case .endLeases:
             return .endLeases([EndedLease(worker: "a", epoch: 3), EndedLease(worker: "wörker", epoch: 1)])
@@ -230,6 +252,7 @@ extension Sample.Form {
         case .registerCounted: .registerCounted
         case .endLeases: .endLeases
         case .salvage: .salvage
+        case .growth, .restoreOfLayout, .patchOfLayout: .layout
         }
     }
 }

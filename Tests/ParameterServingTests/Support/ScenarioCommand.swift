@@ -127,7 +127,7 @@ extension Command {
         case .register(_, let sighting): sighting
         case .report(let report): report.sighting
         case .keyed(_, _, let command): command.sighting
-        case .closeRound, .importValues, .reconfigure, .restore, .endLeases, .dismiss, .note: nil
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note: nil
         }
     }
 }

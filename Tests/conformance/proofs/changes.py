@@ -34,6 +34,7 @@ ROUTES = {
         "PUT /v1/models/{model}/parameters.safetensors",
     ],
     "import state": ["PUT /v1/models/{model}/state", "PUT /v1/models/{model}/state.safetensors"],
+    "grow": ["POST /v1/models/{model}/parameters"],
     "report": ["POST /v1/models/{model}/scalars"],
     "register": ["PUT /v1/models/{model}/workers/{worker}"],
     "forget worker": ["DELETE /v1/models/{model}/workers/{worker}"],
@@ -168,7 +169,7 @@ class Changer:
                 return self._change(key, "create from file", key=chance.choice(files))
             return self._change(key, "create", kind=self._kind, values=self._values(), rates=self._rates())
         kinds = {"push": 50, "patch": 8, "patch group": 5, "import values": 8, "import state": 4, "register": 4,
-                 "report": 4, "save checkpoint": 6, "replace": 2, "delete": 3}  # fmt: skip
+                 "report": 4, "grow": 4, "save checkpoint": 6, "replace": 2, "delete": 3}  # fmt: skip
         kinds |= {"delete checkpoint": 4, "restore": 5} if self._restorable() else {}
         kinds |= {"forget worker": 5} if self._passing() else {}
         kinds |= {"roll back": 5} if len(self.model.past) > 1 else {}
@@ -195,6 +196,7 @@ class Changer:
             "patch group": lambda: {"rate": chance.choice([rate for rate in RATES if rate != model.group_rate])},
             "import values": lambda: {"values": {name: self._values()[name] for name in self._some()}},
             "import state": self._slots,
+            "grow": lambda: {"name": chance.choice(["x", "y", "z"]), "count": chance.randint(1, 3)},
             "report": lambda: {"value": chance.randrange(100) / 4},
             "register": lambda: {"worker": chance.choice(["w", f"passing-{key}"])},
             "forget worker": lambda: {"worker": chance.choice(self._passing())},
@@ -259,10 +261,16 @@ class Changer:
             return method, target, self._files[details["key"]], {**headers, "Content_Type": SAFETENSORS}
         if kind == "push":
             return method, target, *self._push_body(details, change["key"])
-        body = _body(change)
+        body = self._growth(**details) if kind == "grow" else _body(change)
         if isinstance(body, bytes):
             headers["Content_Type"] = SAFETENSORS
         return method, target, body, headers
+
+    def _growth(self, name: str, count: int) -> dict[str, Any]:
+        """Adds a parameter that the model lacks, and rows to one that it has."""
+        if name in self.model.state.values:
+            return {"rows": {name: {"count": count, "init": "ones"}}}
+        return {"add": {name: {"shape": [count, 2], "init": "ones"}}, "group": "a"}
 
     def _push_body(self, details: dict[str, Any], key: str) -> tuple[Any, dict[str, str]]:
         """Identifies the push by number or key, in JSON or safetensors: the change alone determines what is sent."""

@@ -145,6 +145,17 @@ def _import_values(model: Model, values: dict[str, Any]) -> None:
     model.past.clear()
 
 
+def _grow(model: Model, name: str, count: int) -> None:
+    """Adds a parameter of ones, or rows of ones to it; no push has a gradient for it."""
+    state = model.state
+    for arrays, value in ((state.values, 1.0), (state.slots, SLOTS[model.kind][1])):
+        before = arrays.get(name, np.empty((0, 2), np.float32))
+        arrays[name] = np.concatenate([before, np.full((count, 2), value, np.float32)])
+    model.version += 1
+    if state.step in model.past:
+        model.past[state.step] = copy.deepcopy(state)
+
+
 def _report(model: Model, value: float) -> None:
     model.reported.append([model.state.step, value])
 
@@ -155,7 +166,8 @@ def _cut_reports(model: Model) -> None:
 
 def _import_state(model: Model, step: int, slots: dict[str, Any], slot: str) -> None:
     assert slot == SLOTS[model.kind][0]
-    model.state.slots = {name: array(name, data) for name, data in slots.items()}
+    fresh = {name: np.full_like(slot, SLOTS[model.kind][1]) for name, slot in model.state.slots.items()}
+    model.state.slots = fresh | {name: array(name, data) for name, data in slots.items()}
     model.state.started = dict.fromkeys(SHAPES, 1.0)
     model.state.step = step
     _cut_reports(model)
@@ -200,6 +212,7 @@ _CHANGES = {
     "patch": _patch,
     "patch group": _patch_group,
     "import values": _import_values,
+    "grow": _grow,
     "report": _report,
     "import state": _import_state,
     "register": _register,

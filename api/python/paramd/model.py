@@ -97,6 +97,40 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         """Changes one group: `patch_group("conv", lr=0.01)`."""
         return self._change_by_json("PATCH", f"/groups/{quote(group, safe='')}", changes)
 
+    def add_parameters(
+        self, parameters: Mapping[str, Any], *, group: str | None = None, rows: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Adds parameters, written as for `create`, to a group, and rows as `add_rows` does: all of it or nothing.
+
+        They are last in the update order, and their slots start as in a new model. Returns the same as `info`; pull
+        again to get them.
+        """
+        body: dict[str, Any] = {"add": definitions.parameters(parameters)} if parameters else {}
+        body |= ({} if group is None else {"group": group}) | ({} if rows is None else {"rows": dict(rows)})
+        return self._change_by_json("POST", "/parameters", body)
+
+    def add_rows(self, parameter: str, count: int, init: str | Mapping[str, Any] = "zeros") -> dict[str, Any]:
+        """Adds rows at the end of a parameter, such as those of new words in an embedding; returns the same as `info`.
+
+        The other rows and their slots stay. Gradients must have the new shape from then on, or name rows.
+        """
+        return self.add_parameters({}, rows={parameter: {"count": count, "init": init}})
+
+    def move(self, group: str, *parameters: str) -> dict[str, Any]:
+        """Moves parameters to another group; `reset` in the answer names those whose slots start again.
+
+        Slots are kept if the group has the same optimizer.
+        """
+        return self.patch(parameters={name: {"group": group} for name in parameters})
+
+    def freeze(self, *parameters: str) -> dict[str, Any]:
+        """Keeps parameters as they are, with their slots, until `unfreeze`; gradients for them are refused."""
+        return self.patch(parameters={name: {"trainable": False} for name in parameters})
+
+    def unfreeze(self, *parameters: str) -> dict[str, Any]:
+        """Trains frozen parameters again, from the slots that they had."""
+        return self.patch(parameters={name: {"trainable": True} for name in parameters})
+
     def delete(self) -> None:
         """Removes the model; waiting pulls end with NotFound."""
         with self._worker.turn:

@@ -145,6 +145,25 @@ def test_groups_and_patch(client: Client) -> None:
     model.delete()
 
 
+def test_growth(client: Client) -> None:
+    """Parameters and rows are added; parameters move between groups, and are frozen and trained again."""
+    model = client.model("growing")
+    groups = [{"name": "table", "params": ["e"]}, {"name": "rest", "params": ["w"]}]
+    model.create({"e": np.float32([[1, 2]]), "w": [0]}, "sgd", learning_rate=1, groups=groups)
+    assert model.add_parameters({"head": np.float32([3, 4])}, group="rest")["parameters"]["head"]["group"] == "rest"
+    assert model.add_rows("e", 2, "ones")["version"] == 3
+    assert [values.tolist() for values in model.latest().values()] == [[[1, 2], [1, 1], [1, 1]], [0], [3, 4]]
+    with pytest.raises(Invalid, match="since version 3"):
+        model.push({"e": np.ones((1, 2))})
+    assert model.move("table", "head")["parameters"]["head"]["group"] == "table"
+    assert not model.freeze("e", "w")["parameters"]["e"]["trainable"]
+    with pytest.raises(Invalid, match="not trained"):
+        model.push({"w": [1]})
+    model.unfreeze("w")
+    assert model.push({"w": [1]}).applied
+    model.delete()
+
+
 def test_import_and_export(model: Model, tmp_path: Path) -> None:
     """Arrays in, a file out that the reference package opens, the file in again."""
     model.import_({"w": [1, 2]})

@@ -123,6 +123,11 @@ def writes() -> list[Case]:
         _file("POST", f"{MODEL}/gradients", arrays),
         _file("POST", "/v1/models/sparse/gradients", rows),
         _json("PUT", f"{MODEL}/parameters", {"parameters": {"w": [7, 8], "v": [[1, 2], [3, 4]]}}),
+        _json(
+            "POST",
+            f"{MODEL}/parameters",
+            {"add": {"x": {"shape": [2], "init": "zeros"}}, "group": "g", "rows": {"v": {"count": 2, "init": "ones"}}},
+        ),
         _json("PUT", f"{MODEL}/parameters.json?partial=1", {"parameters": {"w": [7, 8]}}),
         _file("PUT", f"{MODEL}/parameters", arrays),
         _file("PUT", f"{MODEL}/parameters.safetensors", arrays),
