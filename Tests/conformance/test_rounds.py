@@ -82,6 +82,19 @@ def test_a_held_push_is_202(api: Api, name: str) -> None:
     np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
 
 
+def test_a_held_push_with_a_key_is_sent_again_to_wait(api: Api, name: str) -> None:
+    """`wait` is not part of the request that the key identifies; `pull` is."""
+    api.create(name, MODEL)
+    target, body = f"/v1/models/{name}/gradients", {"gradients": {"w": [2, 0]}}
+    api("POST", target, body, Idempotency_Key="first").expect(202)
+    again = api("POST", f"{target}?wait=10ms", body, Idempotency_Key="first").expect(202)
+    assert again.json()["replayed"] is True and again.json()["round"]["received"] == 1
+    assert slug(api("POST", f"{target}?pull=1", body, Idempotency_Key="first").expect(422)) == "key-reused"
+    api.push(name, {"w": [0, 4]}, worker="a", seq=1)
+    assert api("POST", f"{target}?wait=60s", body, Idempotency_Key="first").expect(200).json()["step"] == 1
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+
+
 def test_who_may_not_push(api: Api, name: str) -> None:
     """A second push of a worker, one without a key and a late one are refused with the reason; nothing is applied."""
     api.create(name, MODEL)
@@ -317,6 +330,15 @@ def test_a_change_of_the_mode_closes_the_round(api: Api, name: str) -> None:
         assert push.result(timeout=30).expect(200).json()["step"] == 1
     np.testing.assert_array_equal(api.pull(name)["w"], [-2, -4])
     assert "consistency" not in api.get(f"/v1/models/{name}").json()["definition"]
+
+
+def test_a_round_ends_as_its_mode_reduces(api: Api, name: str) -> None:
+    """A mode without rounds closes the round of a mode that adds gradients: they are added, not averaged."""
+    api.create(name, with_mode(mode="manual", reduce="sum"))
+    for seq in (1, 2):
+        api.push(name, {"w": [2, 4]}, 202, worker="a", seq=seq)
+    api("PATCH", f"/v1/models/{name}", {"consistency": {"mode": "async"}}).expect(200)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-4, -8])
 
 
 def test_a_restore_drops_the_round(api: Api, name: str) -> None:

@@ -30,7 +30,8 @@ extension ModelState {
     /// The decision about a push once everything in progress has been applied.
     func forecastDecision(_ push: Push, under requestKey: RequestKey?) -> (ArrivingPush, Decision) {
         let view = forecast.view(after: roundView)
-        let arrival = arrival(of: push, requestKey: requestKey, at: view.step)
+        var arrival = arrival(of: push, requestKey: requestKey, at: view.step)
+        arrival.isRegistered = arrival.worker.map(willBeRegistered) ?? false
         return (arrival, policy.decide(arrival, view))
     }
 
@@ -68,14 +69,15 @@ extension ModelState {
 
     /// Applies what the round holds as one update, and tells each holder.
     ///
+    /// - Parameter reduction: how its gradients become one; nil for the way of the current mode.
     /// - Returns: the receipt of the update.
     /// - Throws: the refusal of the update; the round is then dropped.
     @discardableResult
-    mutating func closeRound() throws(ServingError) -> Receipt {
+    mutating func closeRound(by reduction: Reduction? = nil) throws(ServingError) -> Receipt {
         let (step, before, pushes) = (optimizer.step, version, round.settle())
         emit(.disarm)
         do throws(ServingError) {
-            var receipt = try update(withRoundOf: pushes)
+            var receipt = try update(withRoundOf: pushes, by: reduction ?? policy.reduction)
             receipt.round = RoundReceipt(
                 state: .closed, step: step + 1, received: pushes.count, needed: nil)
             for held in pushes {
@@ -89,12 +91,14 @@ extension ModelState {
         }
     }
 
-    private mutating func update(withRoundOf pushes: [HeldPush]) throws(ServingError) -> Receipt {
+    private mutating func update(
+        withRoundOf pushes: [HeldPush], by reduction: Reduction
+    ) throws(ServingError) -> Receipt {
         let reduced = pool.takeOwed()
         let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
         scratch.raise(to: Reduction.combinedBytes(contributions, in: layout))
         var gradients = try wrapping { () throws(OptimizerError) in
-            try policy.reduction.combine(
+            try reduction.combine(
                 contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: reduced.buffer,
                 layout: layout)
         }
@@ -173,14 +177,19 @@ extension ModelState {
 
     /// Follows a change of the mode or of the workers: a round that is now complete, or that the mode does not have,
     /// closes.
-    mutating func followPolicy() {
+    ///
+    /// - Parameter before: the mode until now, if it has changed. A mode without rounds has no reduction, so that a
+    ///   round which it ends is reduced as the mode before has promised.
+    mutating func followPolicy(after before: Consistency? = nil) {
         followClocks()
         round.recount(ledger.isRegistered)
         if !round.isEmpty {
             let view = roundView
             let isComplete = policy.needed(view).map { view.received >= $0 } ?? false
             // If it was dropped, the senders of its pushes have been told why.
-            if isComplete || !facts.consistency.hasRounds { _ = try? closeRound() }
+            if isComplete || !facts.consistency.hasRounds {
+                _ = try? closeRound(by: facts.consistency.hasRounds ? nil : before?.policy.reduction)
+            }
         }
         forecast.rebuild(from: roundView, policy)
     }
