@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.daemon import Daemon
-from support.wire import Answer, Api, until_waiting, waiting
+from support.wire import Answer, Api, until_waiting, wait_until, waiting
 
 SYNC = {"mode": "sync", "workers": 2, "round_timeout": "120s"}
 MODEL = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0, 0]}, "consistency": SYNC}
@@ -46,6 +46,9 @@ def waiting_push(api: Api, model: str, worker: str, seq: int, w: list[float], wa
     with ThreadPoolExecutor(1) as pool:
         future: Future[Answer] = pool.submit(send)
         until_waiting(api, before + 1)
+        # It also waits while it is being stored, and is then in no round yet.
+        pushed = f"/v1/models/{model}/pushes/{worker}/{seq}"
+        wait_until(lambda: api.get(pushed).json()["outcome"] not in ("unknown", "pending"))
         yield future
 
 

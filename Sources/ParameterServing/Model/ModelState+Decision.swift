@@ -46,12 +46,7 @@ extension ModelState {
         case .restore(let restoration):
             try check(restoration)
             if restoration.arena != nil { _ = try pool.budget.reserve(averages.bytesRestored) }
-        case .register(let registration, let sighting):
-            try ledger.checkRoom(for: registration.worker, sighting)
-            ledger.reserveRoom(sighting)
-            forecast.add(
-                registrationOf: registration.worker, epoch: ledger.epochs.last + forecast.registrations + 1,
-                isNew: !willBeRegistered(registration.worker), after: roundView)
+        case .register(let registration, let sighting): try examine(registration, sighting)
         case .endLeases(let ended):
             if ended.isEmpty { return .deleted }
             forecast.add(departureOf: ended.filter(willEnd).map(\.worker), policy, after: roundView)
