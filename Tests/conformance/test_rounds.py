@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.daemon import Daemon
-from support.wire import Answer, Api, until_waiting, waiting
+from support.wire import Answer, Api, until_waiting, wait_until, waiting
 
 SYNC = {"mode": "sync", "workers": 2, "round_timeout": "120s"}
 MODEL = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0, 0]}, "consistency": SYNC}
@@ -46,6 +46,9 @@ def waiting_push(api: Api, model: str, worker: str, seq: int, w: list[float], wa
     with ThreadPoolExecutor(1) as pool:
         future: Future[Answer] = pool.submit(send)
         until_waiting(api, before + 1)
+        # It also waits while it is being stored, and is then in no round yet.
+        pushed = f"/v1/models/{model}/pushes/{worker}/{seq}"
+        wait_until(lambda: api.get(pushed).json()["outcome"] not in ("unknown", "pending"))
         yield future
 
 
@@ -79,6 +82,19 @@ def test_a_held_push_is_202(api: Api, name: str) -> None:
     with waiting_push(api, name, "b", 1, [2, 0]) as retry:
         api.push(name, {"w": [0, 4]}, worker="a", seq=1)
         assert retry.result(timeout=30).expect(200).json()["step"] == 1
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+
+
+def test_a_held_push_with_a_key_is_sent_again_to_wait(api: Api, name: str) -> None:
+    """`wait` is not part of the request that the key identifies; `pull` is."""
+    api.create(name, MODEL)
+    target, body = f"/v1/models/{name}/gradients", {"gradients": {"w": [2, 0]}}
+    api("POST", target, body, Idempotency_Key="first").expect(202)
+    again = api("POST", f"{target}?wait=10ms", body, Idempotency_Key="first").expect(202)
+    assert again.json()["replayed"] is True and again.json()["round"]["received"] == 1
+    assert slug(api("POST", f"{target}?pull=1", body, Idempotency_Key="first").expect(422)) == "key-reused"
+    api.push(name, {"w": [0, 4]}, worker="a", seq=1)
+    assert api("POST", f"{target}?wait=60s", body, Idempotency_Key="first").expect(200).json()["step"] == 1
     np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
 
 
@@ -317,6 +333,15 @@ def test_a_change_of_the_mode_closes_the_round(api: Api, name: str) -> None:
         assert push.result(timeout=30).expect(200).json()["step"] == 1
     np.testing.assert_array_equal(api.pull(name)["w"], [-2, -4])
     assert "consistency" not in api.get(f"/v1/models/{name}").json()["definition"]
+
+
+def test_a_round_ends_as_its_mode_reduces(api: Api, name: str) -> None:
+    """A mode without rounds closes the round of a mode that adds gradients: they are added, not averaged."""
+    api.create(name, with_mode(mode="manual", reduce="sum"))
+    for seq in (1, 2):
+        api.push(name, {"w": [2, 4]}, 202, worker="a", seq=seq)
+    api("PATCH", f"/v1/models/{name}", {"consistency": {"mode": "async"}}).expect(200)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-4, -8])
 
 
 def test_a_restore_drops_the_round(api: Api, name: str) -> None:

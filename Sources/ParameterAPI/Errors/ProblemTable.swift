@@ -353,7 +353,7 @@ extension ProblemKind {
         case .keyReused:
             Row(
                 422, "The key was used for another request",
-                "A sequence number belongs to one push, an Idempotency-Key to one request: its method, path, query and body.",
+                "A sequence number belongs to one push, an Idempotency-Key to one request: its method, path, query (except for `wait`) and body.",
                 remedy:
                     "Use a new key for a new request. After a worker restarts, register it with PUT .../workers/NAME for a new epoch."
             )

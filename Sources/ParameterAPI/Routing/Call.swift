@@ -151,11 +151,14 @@ extension Call {
     }
 
     /// Equal for requests with the same method, path and query.
+    ///
+    /// Except for `wait`, which changes when an answer comes and not what is done: a held push may be sent again to wait
+    /// for its round.
     private var target: Fingerprint {
         let builder = Fingerprint.Builder()
         builder.add(request.method.rawValue)
         for segment in request.path { builder.add(segment) }
-        for (name, value) in request.query {
+        for (name, value) in request.query where name != "wait" {
             builder.add(name)
             builder.add(value)
         }

@@ -60,9 +60,9 @@ enum Command: Sendable {
     /// Whether `ModelState.forecast` contains it, with or without a key.
     var isForecast: Bool {
         switch self {
-        case .push, .closeRound: true
+        case .push, .closeRound, .register, .endLeases, .dismiss: true
         case .keyed(_, _, let command): command.isForecast
-        case .importValues, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report: false
+        case .importValues, .reconfigure, .grow, .restore, .note, .report: false
         }
     }
 

@@ -47,11 +47,13 @@ extension ModelState {
         case .restore(let restoration):
             try checkRoom(for: restoration)
             _ = try continuing(from: restoration)
-        case .register(let registration, let sighting):
-            try ledger.checkRoom(for: registration.worker, sighting)
-            ledger.reserveRoom(sighting)
-        case .endLeases(let ended): if ended.isEmpty { return .deleted }
-        case .dismiss(let worker): try ledger.checkKnown(worker)
+        case .register(let registration, let sighting): try examine(registration, sighting)
+        case .endLeases(let ended):
+            if ended.isEmpty { return .deleted }
+            forecast.add(departureOf: ended.filter(willEnd).map(\.worker), policy, after: roundView)
+        case .dismiss(let worker):
+            try ledger.checkKnown(worker)
+            forecast.add(departureOf: willBeRegistered(worker) ? [worker] : [], policy, after: roundView)
         case .note: break
         case .report(let report): try check(report)
         case .keyed(let key, let ifVersion, let command):
@@ -85,6 +87,7 @@ extension ModelState {
             case .new: break
             }
         }
+        try checkFence(push.key)
         let optimizer = try judge(push)
         let (arrival, decision) = forecastDecision(push, under: requestKey)
         if case .refuse(let error) = decision { throw error }
@@ -210,13 +213,18 @@ extension ModelState {
             if forecast.count == 0 { leaveScratch() }
             if let key = push.key { ledger.abandon(key) }
             ledger.leaveRoom(push.sighting)
-        case .register(_, let sighting): ledger.leaveRoom(sighting)
-        case .endLeases(let ended): leases.resume(ended)
+        case .register(_, let sighting):
+            forecast.remove(roundView, policy)
+            ledger.leaveRoom(sighting)
+        case .endLeases(let ended):
+            forecast.remove(roundView, policy)
+            leases.resume(ended)
+        case .dismiss: forecast.remove(roundView, policy)
         case .keyed(let key, _, let command):
             keys.abandon(key)
             forget(command)
         case .importValues: pool.keepPromise()
-        case .reconfigure, .grow, .restore, .dismiss, .note, .report: break
+        case .reconfigure, .grow, .restore, .note, .report: break
         }
     }
 }

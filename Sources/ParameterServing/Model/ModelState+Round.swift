@@ -30,7 +30,8 @@ extension ModelState {
     /// The decision about a push once everything in progress has been applied.
     func forecastDecision(_ push: Push, under requestKey: RequestKey?) -> (ArrivingPush, Decision) {
         let view = forecast.view(after: roundView)
-        let arrival = arrival(of: push, requestKey: requestKey, at: view.step)
+        var arrival = arrival(of: push, requestKey: requestKey, at: view.step)
+        arrival.isRegistered = arrival.worker.map(willBeRegistered) ?? false
         return (arrival, policy.decide(arrival, view))
     }
 
@@ -70,18 +71,19 @@ extension ModelState {
     ///
     /// - Parameters:
     ///   - reason: why it closes now.
+    ///   - reduction: how its gradients become one; nil for that of the current mode.
     ///   - position: the record of the push that closes it; nil if no push does.
     /// - Returns: the receipt of that push, or of the update.
     /// - Throws: the refusal of the update; the round is then dropped.
     @discardableResult
     mutating func closeRound(
-        _ reason: SettledRound.Reason, askedAt position: UInt64? = nil
+        _ reason: SettledRound.Reason, by reduction: Reduction? = nil, askedAt position: UInt64? = nil
     ) throws(ServingError) -> Receipt {
         let (step, before, settled) = (optimizer.step, version, settledRound(reason))
         let pushes = round.settle()
         emit(.disarm)
         do throws(ServingError) {
-            var (receipt, norms) = try update(withRoundOf: pushes)
+            var (receipt, norms) = try update(withRoundOf: pushes, by: reduction ?? policy.reduction)
             receipt.round = RoundReceipt(
                 state: .closed, step: step + 1, received: pushes.count, needed: nil)
             let told = pushes.indices.map { (pushes[$0], tell(pushes[$0], receipt, clipped: norms?[$0])) }
@@ -108,13 +110,13 @@ extension ModelState {
 
     /// - Returns: the receipt of the update, and the norms of each push if each was clipped on its own.
     private mutating func update(
-        withRoundOf pushes: [HeldPush]
+        withRoundOf pushes: [HeldPush], by reduction: Reduction
     ) throws(ServingError) -> (Receipt, norms: [ClippedNorms]?) {
         let arena = pool.takeOwed()
         let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
         scratch.raise(to: Reduction.combinedBytes(contributions, in: layout))
         var reduced = try wrapping { () throws(OptimizerError) in
-            try policy.reduction.combine(
+            try reduction.combine(
                 contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: arena.buffer,
                 layout: layout)
         }
@@ -201,14 +203,21 @@ extension ModelState {
 
     /// Follows a change of the mode or of the workers: a round that is now complete, or that the mode does not have,
     /// closes.
-    mutating func followPolicy() {
+    ///
+    /// - Parameter before: the mode until now, if it has changed. A mode without rounds has no reduction, so that a
+    ///   round which it ends is reduced as the mode before has promised.
+    mutating func followPolicy(after before: Consistency? = nil) {
         followClocks()
         round.recount(ledger.isRegistered)
         if !round.isEmpty {
             let view = roundView
             let isComplete = policy.needed(view).map { view.received >= $0 } ?? false
             // If it was dropped, the senders of its pushes have been told why.
-            if isComplete || !facts.consistency.hasRounds { _ = try? closeRound(isComplete ? .full : .mode) }
+            if isComplete {
+                _ = try? closeRound(.full)
+            } else if !facts.consistency.hasRounds {
+                _ = try? closeRound(.mode, by: before?.policy.reduction)
+            }
         }
         forecast.rebuild(from: roundView, policy)
     }

@@ -31,6 +31,36 @@ extension ModelState {
         release(worker)
     }
 
+    // MARK: Registrations in progress
+
+    /// Whether a worker is registered once everything in progress has been applied.
+    func willBeRegistered(_ worker: Name) -> Bool {
+        let (isChange, epoch) = forecast.change(of: worker)
+        return isChange ? epoch != nil : ledger.isRegistered(worker)
+    }
+
+    /// Whether the end of a lease will end a registration: no command in progress has ended it before.
+    func willEnd(_ lease: EndedLease) -> Bool {
+        !forecast.change(of: lease.worker).isChange && ledger.isRegistered(lease.worker)
+            && ledger.epoch(of: lease.worker) == lease.epoch
+    }
+
+    /// Judges a registration, and notes it for the pushes that are decided before it is applied.
+    mutating func examine(_ registration: Registration, _ sighting: Sighting?) throws(ServingError) {
+        try ledger.checkRoom(for: registration.worker, sighting)
+        ledger.reserveRoom(sighting)
+        forecast.add(
+            registrationOf: registration.worker, epoch: ledger.epochs.last + forecast.registrations + 1,
+            isNew: !willBeRegistered(registration.worker), after: roundView)
+    }
+
+    /// Refuses a push of an epoch whose end is on its way to the log: it would be refused after it, and the pushes of
+    /// others would have counted on it.
+    func checkFence(_ key: PushKey?) throws(ServingError) {
+        guard let key, case (true, let epoch) = forecast.change(of: key.worker) else { return }
+        throw .fenced(worker: key.worker, epoch: key.epoch, current: epoch ?? key.epoch)
+    }
+
     // MARK: Leases
 
     /// Lets all leases run for their full time at the start of the model, because no worker could renew one before.

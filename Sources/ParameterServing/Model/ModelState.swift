@@ -12,7 +12,7 @@ import Threading
 ///
 /// 1. Records are applied in the order of the log: no position is applied twice, and none after a later one.
 /// 2. The version never decreases, whatever is restored.
-/// 3. Each push, and each closing of a round, is in `forecast` from its decision until it is applied.
+/// 3. Each push, closing of a round and change of registrations is in `forecast` from its decision until it is applied.
 /// 4. A receipt has the step after its push: the next step if the update was applied, otherwise the same step.
 struct ModelState: @unchecked Sendable {
     /// The result of `decide`.
@@ -236,13 +236,14 @@ struct ModelState: @unchecked Sendable {
         // A logged change is applied even if the budget is used up.
         addedSlots = nil
         addedSlots = pool.budget.owe(added)
+        let modeBefore = facts.consistency
         facts = ModelFacts(
             name: facts.name, uid: facts.uid, plan: optimizer.plan, consistency: consistency, pool: pool,
             layoutChanges: facts.layoutChanges, memory: pool.budget.owe(definitionBytes(settings, layout)))
         if let moved { adopt(moved, arena) }
         advanceVersion()
         announce(.patch(patched(from: before.definition, before.placement)))
-        followPolicy()
+        followPolicy(after: modeBefore)
     }
 
     /// A refused command releases its key.
