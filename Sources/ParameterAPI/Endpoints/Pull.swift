@@ -41,7 +41,10 @@ private func waitForOthers(
     then start: @escaping @Sendable () -> Void
 ) {
     guard let refusal = model.gate.refusal(of: worker) else { return start() }
-    guard let token = model.gate.wait(for: worker, resume: start) else { return }
+    let token = model.gate.wait(for: worker) { busy in
+        if let busy { call.answer(exchange, Problem(busy)) } else { start() }
+    }
+    guard let token else { return }
     exchange.onAbandon { model.gate.cancel(token) }
     exchange.expire(after: wait) {
         model.gate.cancel(token)

@@ -35,7 +35,7 @@ public final class Model: Runnable, @unchecked Sendable {
     /// The newest version, and the pulls that wait for the next.
     public let publication: Publication
     /// Where workers wait that are too far ahead.
-    public let gate = ClockGate()
+    public let gate: ClockGate
     /// The barriers at which its workers meet.
     public let barriers: Barriers
     /// What happens to the model.
@@ -72,6 +72,7 @@ public final class Model: Runnable, @unchecked Sendable {
         uid = state.facts.uid
         publication = Publication(
             state.published, divergence: state.divergence, retaining: configuration.versions - 1, places: places)
+        gate = ClockGate(places: places)
         barriers = Barriers(configuration, state.pool.budget)
         self.events = events
         fingerprint = state.fingerprint
@@ -176,7 +177,9 @@ public final class Model: Runnable, @unchecked Sendable {
     private func answerAgain(_ stored: StoredAnswer, to command: Command, _ waiter: Waiter) {
         let outcome = Outcome.again(stored, isDurable: log.isDurable).closing(in: roundTimeLeft)
         let ticket = waiters.add(waiter)
-        if outcome.isHeld { state.round.attach(ticket, command.pushKey, command.requestKey) }
+        if outcome.isHeld, waiter.held != nil {
+            state.round.attach(ticket, command.pushKey, command.requestKey, besides: waiters.isWaiting)
+        }
         waiters.reply(ticket, .success(outcome))
     }
 
@@ -228,7 +231,7 @@ public final class Model: Runnable, @unchecked Sendable {
             case .arm(let round, let timeout): arm(round, timeout)
             case .quorum(let round): roundClock?.noteQuorum(round)
             case .disarm: roundClock?.stop()
-            case .openGate: gate.update(state.clocks, rule: state.clockRule)
+            case .openGate: if end == nil { gate.update(state.clocks, rule: state.clockRule) }
             }
         }
     }

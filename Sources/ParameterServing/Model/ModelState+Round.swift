@@ -68,14 +68,15 @@ extension ModelState {
 
     /// Applies what the round holds as one update, and tells each holder.
     ///
+    /// - Parameter reduction: how the gradients become one; nil as the mode says.
     /// - Returns: the receipt of the update.
     /// - Throws: the refusal of the update; the round is then dropped.
     @discardableResult
-    mutating func closeRound() throws(ServingError) -> Receipt {
+    mutating func closeRound(by reduction: Reduction? = nil) throws(ServingError) -> Receipt {
         let (step, before, pushes) = (optimizer.step, version, round.settle())
         emit(.disarm)
         do throws(ServingError) {
-            var receipt = try update(withRoundOf: pushes)
+            var receipt = try update(withRoundOf: pushes, reducedBy: reduction ?? policy.reduction)
             receipt.round = RoundReceipt(
                 state: .closed, step: step + 1, received: pushes.count, needed: nil)
             for held in pushes {
@@ -89,15 +90,14 @@ extension ModelState {
         }
     }
 
-    private mutating func update(withRoundOf pushes: [HeldPush]) throws(ServingError) -> Receipt {
-        let reduced = pool.takeOwed()
+    private mutating func update(
+        withRoundOf pushes: [HeldPush], reducedBy reduction: Reduction
+    ) throws(ServingError) -> Receipt {
+        let reduced = pool.takePromised()
         let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
         scratch.raise(to: Reduction.combinedBytes(contributions, in: layout))
-        var gradients = try wrapping { () throws(OptimizerError) in
-            try policy.reduction.combine(
-                contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: reduced.buffer,
-                layout: layout)
-        }
+        var gradients = reduction.combine(
+            contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: reduced.buffer, layout: layout)
         return try update(
             &gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (0, false))
     }
@@ -152,12 +152,15 @@ extension ModelState {
         }
     }
 
-    /// Refuses a closing that has nothing to close.
+    /// Refuses a closing that has nothing to close, or whose update would be refused: the round stays open.
     func examine(_ closing: RoundClosing) throws(ServingError) {
         if let divergence { throw .diverged(parameter: divergence) }
         guard facts.consistency.hasRounds || !round.isEmpty else { throw .noRounds(mode: facts.consistency.mode) }
         let view = forecast.view(after: roundView)
         guard view.number == closing.round ?? view.number, view.received > 0 else { throw .roundEmpty }
+        guard closing.action == .update else { return }
+        try checkRates(
+            of: try wrapping { () throws(OptimizerError) in try optimizer.varied(by: view.brought) })
     }
 
     /// The record that the timer proposes at the deadline of a round; nil if the round waits on.
@@ -171,24 +174,26 @@ extension ModelState {
         }
     }
 
-    /// Follows a change of the mode or of the workers: a round that is now complete, or that the mode does not have,
-    /// closes.
+    /// Follows a change of the settings: a round that the mode does not have closes as the former mode reduces it, and
+    /// another timeout starts its time again.
+    mutating func followPolicy(after former: any ConsistencyPolicy) {
+        // If it was dropped, the senders of its pushes have been told why.
+        if !round.isEmpty, !facts.consistency.hasRounds { _ = try? closeRound(by: former.reduction) }
+        followPolicy()
+        guard !round.isEmpty, policy.timeout != former.timeout else { return }
+        emit(policy.timeout.map { .arm(round: round.number, $0) } ?? .disarm)
+    }
+
+    /// Follows a change of the mode or of the workers: a round that is now complete closes.
     mutating func followPolicy() {
         followClocks()
         round.recount(ledger.isRegistered)
         if !round.isEmpty {
             let view = roundView
-            let isComplete = policy.needed(view).map { view.received >= $0 } ?? false
             // If it was dropped, the senders of its pushes have been told why.
-            if isComplete || !facts.consistency.hasRounds { _ = try? closeRound() }
+            if let needed = policy.needed(view), view.received >= needed { _ = try? closeRound() }
         }
         forecast.rebuild(from: roundView, policy)
-    }
-
-    /// Releases the place of a worker that has left or whose lease has expired.
-    mutating func release(_ worker: Name) {
-        clocks.leave(worker)
-        followPolicy()
     }
 
     /// Counts an update of mode `ssp`.

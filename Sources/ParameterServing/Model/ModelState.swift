@@ -100,6 +100,7 @@ struct ModelState: @unchecked Sendable {
         self.slotBytes = slotBytes
         self.kept = kept
         self.scratch = scratch
+        pool.expect(reductions: facts.consistency.hasRounds)
     }
 
     /// The current size of data other than tensors.
@@ -163,7 +164,7 @@ struct ModelState: @unchecked Sendable {
     /// - Returns: the effects, in order.
     mutating func apply(_ command: Command, at position: UInt64, for ticket: Ticket? = nil) -> [Effect] {
         advance(past: position)
-        let before = version
+        let (before, wasSound) = (version, divergence == nil)
         let result = Result { () throws(ServingError) in Outcome(answer: try carryOut(command, for: ticket)) }
         if ticket != nil, command.isForecast { forecast.remove(roundView, policy) }
         if forecast.count == 0 { leaveScratch() }
@@ -171,7 +172,7 @@ struct ModelState: @unchecked Sendable {
         invariant(version >= before, "2: version \(version) after \(before)")
         // Readers see a version before anyone is told of it.
         var effects: [Effect] = version > before ? [.publish] : []
-        if case .failure(.diverged(let parameter, nil)) = result { effects.append(.markDiverged(parameter)) }
+        if wasSound, let divergence { effects.append(.markDiverged(divergence)) }
         for event in happened {
             eventCount += 1
             effects.append(.event(event, number: eventCount, time: command.time))
@@ -207,7 +208,7 @@ struct ModelState: @unchecked Sendable {
         case .register(let registration, let sighting):
             return register(registration, seen: sighting)
         case .endLeases(let ended):
-            for lease in ended where ledger.end(lease) { workerLeft(lease.worker) }
+            end(ended)
             return .deleted
         case .dismiss(let worker):
             try ledger.checkKnown(worker)
@@ -227,7 +228,7 @@ struct ModelState: @unchecked Sendable {
         let changed = try reconfigured(with: settings, isOwed: true)
         let consistency = try wrapping { () throws(OptimizerError) in try Consistency(of: settings) }
         if changed.plan.definition == optimizer.plan.definition { return }
-        let before = optimizer.plan.definition
+        let (before, former) = (optimizer.plan.definition, policy)
         optimizer = changed
         averages.follow(changed.plan.averages)
         // A logged change is applied even if the budget is used up.
@@ -238,7 +239,8 @@ struct ModelState: @unchecked Sendable {
             memory: pool.budget.owe(definitionBytes(settings)))
         advanceVersion()
         announce(.patch(PatchedSettings(from: before, to: facts.settings, step: optimizer.step, version: version)))
-        followPolicy()
+        followPolicy(after: former)
+        pool.expect(reductions: consistency.hasRounds)
     }
 
     /// A refused command releases its key.
