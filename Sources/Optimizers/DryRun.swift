@@ -101,7 +101,7 @@ extension ModelOptimizer {
     /// Runs the stages one by one on a copy of the gradients, which they change in place, in the order of an update.
     private func stages(
         of gradients: Gradients, from current: UnsafePointer<Float>
-    ) throws(OptimizerError) -> [DryRun.Stage] {
+    ) -> [DryRun.Stage] {
         var (gradients, stages) = (gradients, [DryRun.Stage]())
         func pass() -> UpdatePass {
             UpdatePass(plan, rules, state, gradients, from: current, to: gradients.dense.base, rates: [])
@@ -117,7 +117,7 @@ extension ModelOptimizer {
             note("flatten_gradients", UpdatePass.flattenGradients)
             unscale(&gradients)
             note("scale_grad", UpdatePass.flattenGradients)
-            _ = try clip(&gradients)
+            _ = clip(&gradients)
             if let clip = plan.clip { note(clip.stage, UpdatePass.flattenGradients) }
         }
         pass().unscaleFirst(pass().tensors(of: gradients))

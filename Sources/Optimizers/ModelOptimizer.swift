@@ -95,7 +95,7 @@ public final class ModelOptimizer {
         guard gradients.isFinite else { return try skip(gradients, rates: rates) }
         let sortBytes = clipBytes(gradients) + gradients.orderBytes
         if plan.clip != nil, sortBytes > 0 { counting(sortBytes) }
-        let norm = try clip(&gradients)
+        let norm = clip(&gradients)
         guard norm?.isFinite != false else { return try skip(gradients, rates: rates) }
         var pass = UpdatePass(plan, rules, state, gradients, from: current, to: next, rates: rates, held: held)
         let isBounded =

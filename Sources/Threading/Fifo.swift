@@ -22,6 +22,10 @@ public struct Fifo<Element> {
     @inlinable
     public mutating func append(_ element: Element) { elements.append(element) }
 
+    /// Takes back the element that was appended last; nil if there is none.
+    @inlinable
+    public mutating func popLast() -> Element? { isEmpty ? nil : elements.removeLast() }
+
     /// Takes the element that has waited longest; nil if there is none.
     @inlinable
     public mutating func popFirst() -> Element? {

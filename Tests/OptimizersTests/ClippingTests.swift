@@ -193,7 +193,7 @@ struct RoundClippingTests {
         ]
         // The first has, unscaled, the norm sqrt(3^2 + 4^2) = 5.
         let norm = try Self.clip(#"{"global_norm":2.5,"per":"worker"}"#)
-        let byNorm = try Self.reduced(contributions, norm, round)
+        let byNorm = Self.reduced(contributions, norm, round)
         #expect(byNorm.isClipped && abs((round.dense(byNorm, "v")?[0] ?? 0) - 2) < 1e-5)
         #expect(abs((round.rows(byNorm, "w")?.values[0] ?? 0) - 2) < 1e-5)
         let byValue = try Self.reduced(contributions, Self.clip(#"{"value":2,"per":"worker"}"#), round)
@@ -210,9 +210,9 @@ struct RoundClippingTests {
     /// The sum of gradients with a loss scale of 2.
     private static func reduced(
         _ contributions: [Contribution], _ clip: GradientClip, _ round: Round
-    ) throws -> Gradients {
+    ) -> Gradients {
         let arena = FloatBuffer(owed: round.layout.count)
-        return try Reduction.sum
+        return Reduction.sum
             .combine(contributions, scale: 2, clip: clip, into: arena, layout: round.layout).gradients
     }
 }

@@ -46,7 +46,10 @@ struct GrowthTests {
         let (w, x) = (Self.parameter("w", [3, 2], "normal"), Self.parameter("x", [2, 2], "uniform"))
         let (one, grown) = try Self.model(settings, [w])
         let (other, whole) = try Self.model(settings, [w, x])
-        defer { (one.shutDown(), other.shutDown()) }
+        defer {
+            one.shutDown()
+            other.shutDown()
+        }
         for step in 0..<3 { for model in [grown, whole] { try model.push(["w": Self.gradient(6, step)]) } }
         let version = try grown.grow(Growth(added: [x])).version
         #expect(version == 5 && grown.publication.current.step == 3)
@@ -64,7 +67,10 @@ struct GrowthTests {
         let (registry, model) = try Self.model(
             Self.adam, [Self.parameter("w", [2, 2], "normal"), Self.parameter("b", [1])])
         let (other, longer) = try Self.model(Self.adam, [Self.parameter("w", [4, 2], "normal")])
-        defer { (registry.shutDown(), other.shutDown()) }
+        defer {
+            registry.shutDown()
+            other.shutDown()
+        }
         for step in 0..<3 { try model.push(["w": Self.gradient(4, step), "b": [1]]) }
         let before = model.inspected { state in
             (values: Array(state.arena.buffer[0..<5]), slots: state.optimizer.slots.map { Array($0[0]) })

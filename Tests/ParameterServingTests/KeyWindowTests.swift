@@ -52,6 +52,23 @@ struct KeyWindowTests {
         for number in 0..<4 { #expect(try ledger.find(Self.key("modest-\(number)")) != nil) }
     }
 
+    @Test("an answer that replaces another one counts its own size, and nothing is left of it when it is dropped")
+    func replaced() throws {
+        func receipt(_ rates: Int) -> StoredAnswer {
+            .receipt(
+                Receipt(
+                    applied: true, step: 1, version: 2, learningRates: Array(repeating: 1, count: rates), staleness: 0,
+                    gradientNorm: 1, updateRatio: nil, overflow: false, nextLossScale: nil, gap: 0))
+        }
+        var (replacing, direct) = (Self.ledger(most: 1), Self.ledger(most: 1))
+        for number in 0..<3 {
+            replacing.finish(Self.key("w-\(number)"), receipt(0))
+            replacing.replace(Self.key("w-\(number)"), with: receipt(1000))
+            direct.finish(Self.key("w-\(number)"), receipt(1000))
+            #expect(replacing.bytes == direct.bytes)
+        }
+    }
+
     @Test("keys without a count at their end take nothing from themselves, nor from a client that counts")
     func random() throws {
         var ledger = Self.ledger(most: 256)

@@ -31,6 +31,22 @@ struct WorkerLedgerTests {
         #expect(try ledger(pushed: 3).find(seq(2)) == .applied(receipt(2), print1))
     }
 
+    @Test("the number of registered workers follows every change of the table")
+    func registeredCount() {
+        var ledger = ledger(pushed: 2)
+        for worker in ["b", "c", "b"] as [Name] { _ = ledger.register(worker, ttl: 1000) }
+        _ = ledger.end(EndedLease(worker: "c", epoch: 2))
+        #expect(ledger.registeredCount == 1 && ledger.registered == ["b"])
+        ledger.finish(.sequence(worker: "b", epoch: 3, seq: 1), print1, receipt(3))
+        _ = ledger.register("c")
+        var copy = WorkerLedger(window: 4)
+        copy.restore(workers: ledger.workers)
+        #expect(ledger.registeredCount == 2 && copy.registeredCount == 2)
+        ledger.expire("b")
+        ledger.expire("a")
+        #expect(ledger.registeredCount == 1 && ledger.registered == ["c"])
+    }
+
     @Test("a key that was logged and not applied yet is pending, with its own fingerprint")
     func pending() throws {
         var ledger = ledger(pushed: 1)

@@ -335,13 +335,56 @@ def test_a_change_of_the_mode_closes_the_round(api: Api, name: str) -> None:
     assert "consistency" not in api.get(f"/v1/models/{name}").json()["definition"]
 
 
-def test_a_round_ends_as_its_mode_reduces(api: Api, name: str) -> None:
-    """A mode without rounds closes the round of a mode that adds gradients: they are added, not averaged."""
+def test_a_change_of_the_mode_changes_the_deadline(api: Api, name: str) -> None:
+    """A held push of mode manual gets the deadline of mode sync; back in mode manual, it has none."""
+    path = f"/v1/models/{name}"
     api.create(name, with_mode(mode="manual", reduce="sum"))
+    api.push(name, {"w": [1, 0]}, 202, worker="a", seq=1)
+    for consistency, has_deadline in [
+        ({"mode": "sync", "workers": 3, "round_timeout": "1000s"}, True),
+        ({"mode": "manual", "reduce": "sum"}, False),
+    ]:
+        api("PATCH", path, {"consistency": consistency}).expect(200)
+        shown = api.get(f"{path}/round").json()
+        assert (shown["received"], shown["closes_in"] is not None) == (1, has_deadline)
+    api("PATCH", path, {"consistency": {"mode": "sync", "workers": 3, "round_timeout": "200ms"}}).expect(200)
+    wait_until(lambda: api.get(f"{path}/round").json()["received"] == 0)
+    assert api.get(f"{path}/pushes/a/1").json()["outcome"] == "dropped"
+
+
+def test_a_round_closes_by_the_reduction_of_its_mode(api: Api, name: str) -> None:
+    """Two held gradients of a sum are still a sum when the mode that closes them has no rounds."""
+    api.create(name, with_mode(mode="manual", reduce="sum"))
+    for worker in "ab":
+        api.push(name, {"w": [1, 2]}, 202, worker=worker, seq=1)
+    api("PATCH", f"/v1/models/{name}", {"consistency": None}).expect(200)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-2, -4])
+
+
+def test_a_round_without_a_rate_stays_open(api: Api, name: str) -> None:
+    """POST step is refused if the update would have no learning rate; the push is applied once there is one."""
+    path = f"/v1/models/{name}"
+    api.create(name, {**with_mode(mode="manual"), "learning_rate": [1, 1]})
     for seq in (1, 2):
-        api.push(name, {"w": [2, 4]}, 202, worker="a", seq=seq)
-    api("PATCH", f"/v1/models/{name}", {"consistency": {"mode": "async"}}).expect(200)
-    np.testing.assert_array_equal(api.pull(name)["w"], [-4, -8])
+        api.push(name, {"w": [1, 0]}, 202, worker="a", seq=seq)
+        if seq == 1:
+            api("POST", f"{path}/step").expect(200)
+    api("PATCH", path, {"learning_rate": [1]}).expect(200)
+    assert slug(api("POST", f"{path}/step").expect(409)) == "lr-schedule-exhausted"
+    assert api.get(f"{path}/round").json()["received"] == 1
+    api("PATCH", path, {"learning_rate": [1, 1]}).expect(200)
+    assert api("POST", f"{path}/step").expect(200).json()["step"] == 2
+
+
+def test_an_update_that_a_departure_causes_is_reported(api: Api, name: str) -> None:
+    """The last missing worker leaves, and the update of the others diverges: the model says so."""
+    path = f"/v1/models/{name}"
+    api.create(name, {**with_mode(mode="sync", workers="registered"), "learning_rate": 1e30})
+    epoch = api("PUT", f"{path}/workers/a").expect(200).json()["epoch"]
+    api("PUT", f"{path}/workers/b").expect(200)
+    api.push(name, {"w": [1e30, 0]}, 202, worker="a", epoch=epoch, seq=1)
+    api("DELETE", f"{path}/workers/b").expect(204)
+    assert api.get(path).json()["status"] == "diverged"
 
 
 def test_a_restore_drops_the_round(api: Api, name: str) -> None:

@@ -11,15 +11,15 @@ extension ModelOptimizer {
 
     /// Unscales and clips gradients in place, unless a reduction has clipped each worker's.
     ///
-    /// Entries of the same row are added first, unless the definition takes each on its own.
+    /// Entries of the same row are added first, unless the definition takes each on its own; the sums take at most
+    /// `clipBytes`.
     ///
     /// - Returns: The norm before clipping; nil if nothing is to be clipped. It is infinite if unscaling has exceeded
     ///   float32: then nothing is clipped.
-    /// - Throws: `.noMemory` for the sums of rows that occur twice; `clipBytes` is the most that they need.
-    func clip(_ gradients: inout Gradients) throws(OptimizerError) -> Double? {
+    func clip(_ gradients: inout Gradients) -> Double? {
         guard let clip = plan.clip, !gradients.isClipped else { return nil }
         unscale(&gradients)
-        if plan.unique { try gradients.sumRows(in: plan.layout) }
+        if plan.unique { gradients.sumRows(in: plan.layout) }
         gradients.isClipped = true
         let norm = gradients.norm(in: plan.layout)
         guard norm.isFinite else { return norm }
@@ -51,10 +51,10 @@ extension Gradients {
     }
 
     /// Replaces sparse gradients that name a row twice by ones that name each row once.
-    mutating func sumRows(in layout: ArenaLayout) throws(OptimizerError) {
+    mutating func sumRows(in layout: ArenaLayout) {
         for (index, parameter) in layout.parameters.enumerated() {
             guard let rows = sparse[index] else { continue }
-            sparse[index] = try OrderedRows(rows, width: parameter.shape.rowCount).summed
+            sparse[index] = OrderedRows(rows, width: parameter.shape.rowCount).summed
         }
     }
 }

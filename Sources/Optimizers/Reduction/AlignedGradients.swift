@@ -14,9 +14,7 @@ struct AlignedGradients {
     private let sparse: [OrderedRows?]
 
     /// Aligns the gradients of a parameter; nil if no contribution has one.
-    ///
-    /// - Throws: `.noMemory` for the sums of rows that a contribution names twice.
-    init?(_ index: Int, of contributions: [Contribution], in layout: ArenaLayout) throws(OptimizerError) {
+    init?(_ index: Int, of contributions: [Contribution], in layout: ArenaLayout) {
         guard contributions.contains(where: { $0.gradients.has(index) }) else { return nil }
         let parameter = layout.parameters[index]
         let width = parameter.shape.rowCount
@@ -25,11 +23,9 @@ struct AlignedGradients {
             let values = contribution.gradients.dense.base + parameter.range.lowerBound
             return contribution.gradients.isDense[index] ? UnsafePointer(values) : nil
         }
-        sparse = try contributions.map { contribution throws(OptimizerError) in
+        sparse = contributions.map { contribution in
             guard !contribution.gradients.isDense[index] else { return nil }
-            return try contribution.gradients.sparse[index].map { rows throws(OptimizerError) in
-                try OrderedRows(rows, width: width)
-            }
+            return contribution.gradients.sparse[index].map { OrderedRows($0, width: width) }
         }
         isDense = dense.contains { $0 != nil }
         let named = sparse.flatMap { $0?.rows ?? [] }.sorted()

@@ -16,14 +16,12 @@ struct Combination {
     /// Prepares a reduction; its arguments are those of `Reduction.combine`.
     init(
         _ contributions: [Contribution], by rule: Reduction, scale: Double, clip: GradientClip?, layout: ArenaLayout
-    ) throws(OptimizerError) {
+    ) {
         let clip = clip?.scope == .worker ? clip : nil
         (self.contributions, self.rule, self.clip, self.layout) = (contributions, rule, clip, layout)
         let unscale = Double(Float(1 / scale))
-        let clips = try clip.map { clip throws(OptimizerError) in
-            try contributions.map { contribution throws(OptimizerError) in
-                try contribution.gradients.measured(for: clip, unscaling: unscale, in: layout)
-            }
+        let clips = clip.map { clip in
+            contributions.map { $0.gradients.measured(for: clip, unscaling: unscale, in: layout) }
         }
         norms = clips?.map(\.norms)
         sources = contributions.indices.map { place in
@@ -35,14 +33,14 @@ struct Combination {
     private var bound: Double { Double(clip?.magnitude ?? .infinity) }
 
     /// The result, with its dense gradients in `arena`.
-    func reduced(into arena: FloatBuffer) throws(OptimizerError) -> Gradients {
+    func reduced(into arena: FloatBuffer) -> Gradients {
         var combined = Gradients(dense: arena, parameterCount: layout.parameters.count)
         (combined.isUnscaled, combined.isClipped) = (true, clip != nil)
-        let chosen = try chosen()
+        let chosen = chosen()
         var scratch = [Double](repeating: 0, count: 16 * sources.count)
         for index in layout.parameters.indices {
-            guard let aligned = try AlignedGradients(index, of: contributions, in: layout) else { continue }
-            let target = try combined.place(for: aligned, of: index, in: layout)
+            guard let aligned = AlignedGradients(index, of: contributions, in: layout) else { continue }
+            let target = combined.place(for: aligned, of: index, in: layout)
             aligned.forEachStretch { values, range in
                 let stretch = sources(at: values)
                 reduce(chosen.map { [stretch[$0]] } ?? stretch, &scratch, to: target + range.lowerBound, range.count)
@@ -76,9 +74,9 @@ struct Combination {
     }
 
     /// The place of the contribution that is the whole result; nil if each has a part in it.
-    private func chosen() throws(OptimizerError) -> Int? {
+    private func chosen() -> Int? {
         guard case .krum(let byzantine) = rule, !contributions.isEmpty else { return nil }
-        let distances = try squaredDistances()
+        let distances = squaredDistances()
         let neighbours = min(max(contributions.count - byzantine - 2, 1), contributions.count - 1)
         let scores = contributions.indices.map { place in
             contributions.indices.filter { $0 != place }.map { distances[place][$0] }.sorted().prefix(neighbours)
@@ -88,10 +86,10 @@ struct Combination {
     }
 
     /// The squared distance of each contribution to each other; O(n^2) passes over the gradients.
-    private func squaredDistances() throws(OptimizerError) -> [[Double]] {
+    private func squaredDistances() -> [[Double]] {
         var distances = contributions.map { _ in [Double](repeating: 0, count: contributions.count) }
         for index in layout.parameters.indices {
-            guard let aligned = try AlignedGradients(index, of: contributions, in: layout) else { continue }
+            guard let aligned = AlignedGradients(index, of: contributions, in: layout) else { continue }
             aligned.forEachStretch { values, range in
                 let stretch = sources(at: values)
                 for one in stretch.indices {
@@ -114,9 +112,9 @@ extension Gradients {
     /// The factor that unscales gradients and brings their norm within the bound, and the norms before and after.
     fileprivate func measured(
         for clip: GradientClip, unscaling unscale: Double, in layout: ArenaLayout
-    ) throws(OptimizerError) -> (factor: Double, norms: ClippedNorms) {
+    ) -> (factor: Double, norms: ClippedNorms) {
         var summed = self
-        try summed.sumRows(in: layout)
+        summed.sumRows(in: layout)
         let before = summed.norm(in: layout) * unscale
         let factor = Double(clip.factor(forNorm: before))
         let after =
@@ -136,15 +134,15 @@ extension Gradients {
         return squares.squareRoot()
     }
 
-    /// The memory for a parameter's gradient in the shape that the aligned ones give it.
+    /// The memory for a parameter's gradient in the shape that the aligned ones give it; owed for a logged round.
     fileprivate mutating func place(
         for aligned: AlignedGradients, of index: Int, in layout: ArenaLayout
-    ) throws(OptimizerError) -> UnsafeMutablePointer<Float> {
+    ) -> UnsafeMutablePointer<Float> {
         guard !aligned.isDense else {
             isDense[index] = true
             return dense.base + layout.parameters[index].range.lowerBound
         }
-        let rows = SparseRows(indices: aligned.rows, values: try FloatBuffer(count: aligned.valueCount))
+        let rows = SparseRows(indices: aligned.rows, values: FloatBuffer(owed: aligned.valueCount))
         sparse[index] = rows
         return rows.values.base
     }

@@ -12,9 +12,10 @@ struct OrderedRows {
 
     /// Sorts a sparse gradient; entries of the same row are added in float32 in the order pushed, as in an update.
     ///
+    /// Its sums exist only if a row occurs twice. They are owed: the gradients have been logged.
+    ///
     /// - Parameter width: The number of values in a row.
-    /// - Throws: `.noMemory` for the sums, which exist only if a row occurs twice.
-    init(_ sparse: SparseRows, width: Int) throws(OptimizerError) {
+    init(_ sparse: SparseRows, width: Int) {
         let (indices, order) = (sparse.indices, Self.order(sparse.indices))
         var rows: [Int] = []
         rows.reserveCapacity(order.count)
@@ -24,7 +25,7 @@ struct OrderedRows {
             (summed, starts) = (sparse, order.map { $0 * width })
             return
         }
-        let sums = try FloatBuffer(count: rows.count * width)
+        let sums = FloatBuffer(owed: rows.count * width)
         var place = -1
         for entry in order {
             let isRepeated = place >= 0 && rows[place] == indices[entry]

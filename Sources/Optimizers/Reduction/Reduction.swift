@@ -33,7 +33,8 @@ public enum Reduction: Sendable, Equatable {
     ///
     ///     result = reduce(clip(g * float32(1 / scale)))
     ///
-    /// Computed in double and rounded to float32 once. Rows that all contributions send as sparse stay sparse: the
+    /// Computed in double and rounded to float32 once. It cannot fail, because the pushes are logged: memory for sparse
+    /// rows, at most `combinedBytes`, is waited for. Rows that all contributions send as sparse stay sparse: the
     /// union of their rows, ascending. A parameter that one contribution sends as a whole becomes dense.
     ///
     /// - Parameters:
@@ -44,13 +45,12 @@ public enum Reduction: Sendable, Equatable {
     ///   - layout: The layout of all gradients.
     /// - Returns: Unscaled gradients; not finite if a contribution is not, or if the result exceeds float32. With them
     ///   the norms of the contributions that were clipped.
-    /// - Throws: `.noMemory` for sparse rows; `combinedBytes` is the most that they need.
     public func combine(
         _ contributions: [Contribution], scale: Double, clip: GradientClip? = nil, into arena: FloatBuffer,
         layout: ArenaLayout
-    ) throws(OptimizerError) -> ReducedGradients {
-        let combination = try Combination(contributions, by: self, scale: scale, clip: clip, layout: layout)
-        return ReducedGradients(gradients: try combination.reduced(into: arena), norms: combination.norms)
+    ) -> ReducedGradients {
+        let combination = Combination(contributions, by: self, scale: scale, clip: clip, layout: layout)
+        return ReducedGradients(gradients: combination.reduced(into: arena), norms: combination.norms)
     }
 
     /// The most bytes that `combine` takes in addition to its arguments.

@@ -62,7 +62,7 @@ extension Problem {
             let enough = (needed + 1 << 20 - 1) >> 20
             self.init(
                 .exceedsMemory,
-                "The model needs \(needed) bytes to take a step, for its slots and three times its values, but --memory is \(limit).",
+                "The model needs \(needed) bytes to take a step, for its slots and the copies of its values, but --memory is \(limit).",
                 hint: "Start paramd with --memory \(enough)M or more, or make the model smaller.")
         case .learningRateExhausted(let group, let step, let length):
             self.init(

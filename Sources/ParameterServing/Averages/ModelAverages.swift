@@ -62,7 +62,7 @@ struct ModelAverages {
     mutating func takeIn(_ weights: Arena, at step: Int, _ layout: ArenaLayout) {
         for index in entries.indices where entries[index].average.isDue(at: step) {
             let now = entries[index]
-            let next = now.updates == 0 ? now.arena : pool.takeForAverage()
+            let next = now.updates == 0 ? now.arena : pool.takePromised()
             now.average.update(
                 from: now.arena.buffer.base, updates: now.updates, with: weights.buffer.base, to: next.buffer.base,
                 layout)
@@ -75,7 +75,7 @@ struct ModelAverages {
     mutating func follow(_ averages: [Average]) {
         entries = averages.map { average in
             guard var entry = entries.first(where: { $0.average.kind == average.kind }) else {
-                return Entry(average: average, arena: pool.takeForAverage())
+                return Entry(average: average, arena: pool.takePromised())
             }
             entry.average = average
             return entry
@@ -87,7 +87,7 @@ struct ModelAverages {
     /// average with the value that it has now.
     mutating func move(to next: ArenaPool, _ weights: Arena) {
         for index in entries.indices {
-            let (old, arena) = (entries[index].arena, next.takeForAverage())
+            let (old, arena) = (entries[index].arena, next.takePromised())
             if entries[index].updates > 0 {
                 arena.buffer.copy(from: weights.buffer)
                 arena.take(old)
@@ -100,7 +100,7 @@ struct ModelAverages {
     /// Continues from the averages of a state; one that the state lacks starts empty.
     mutating func restore(_ memories: [AverageMemory]) {
         for index in entries.indices {
-            if entries[index].updates > 0 { entries[index].arena = pool.takeForAverage() }
+            if entries[index].updates > 0 { entries[index].arena = pool.takePromised() }
             let memory = memories.first { $0.kind == entries[index].average.kind }
             entries[index].updates = memory?.updates ?? 0
             if let memory { entries[index].arena.buffer.copy(from: memory.buffer) }

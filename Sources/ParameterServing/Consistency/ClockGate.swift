@@ -9,18 +9,18 @@ import Threading
 /// 1. Each waiting pull has a place among those of all models, which is freed when it continues or is cancelled.
 public final class ClockGate: Sendable {
     private struct State {
-        /// Nil in other modes, where pulls never wait.
-        var rule: (workers: Int, slack: Int)?
-        var clocks = WorkerClocks()
+        /// The clock of the slowest worker, and how far the others may be ahead of it; nil in other modes, where
+        /// pulls never wait.
+        var rule: (slowest: Int, slack: Int)?
+        var clocks: [Name: Int] = [:]
         /// `resume` is nil until the pull can be woken.
         var waiting: [Int: (worker: Name, resume: (@Sendable () -> Void)?)] = [:]
         var nextToken = 0
 
-        /// The clock that the slowest must reach before `worker` may pull; nil if it may.
-        func wanted(for worker: Name) -> (clock: Int, wanted: Int)? {
-            guard let rule, let clock = clocks.clocks[worker] else { return nil }
-            let wanted = clock - rule.slack
-            return clocks.slowest(of: rule.workers) >= wanted ? nil : (clock, wanted)
+        /// Why `worker` may not pull now; nil if it may.
+        func refusal(of worker: Name) -> ServingError? {
+            guard let rule, let clock = clocks[worker], clock - rule.slack > rule.slowest else { return nil }
+            return .tooFarAhead(worker: worker, clock: clock, slowest: rule.slowest, wanted: clock - rule.slack)
         }
     }
 
@@ -31,13 +31,7 @@ public final class ClockGate: Sendable {
     init(_ places: WaitingPlaces = WaitingPlaces()) { self.places = places }
 
     /// Why a worker may not pull now; nil if it may.
-    public func refusal(of worker: Name) -> ServingError? {
-        state.withLock { state in
-            guard let rule = state.rule, let (clock, wanted) = state.wanted(for: worker) else { return nil }
-            return .tooFarAhead(
-                worker: worker, clock: clock, slowest: state.clocks.slowest(of: rule.workers), wanted: wanted)
-        }
-    }
+    public func refusal(of worker: Name) -> ServingError? { state.withLock { $0.refusal(of: worker) } }
 
     /// Calls `resume` once the worker may pull: at once, or after an update.
     ///
@@ -54,7 +48,7 @@ public final class ClockGate: Sendable {
         parked(token)
         let isFree = state.withLock { state in
             guard state.waiting[token.number] != nil else { return false }
-            let mayPull = state.wanted(for: worker) == nil
+            let mayPull = state.refusal(of: worker) == nil
             state.waiting[token.number] = mayPull ? nil : (worker, resume)
             return mayPull
         }
@@ -66,7 +60,7 @@ public final class ClockGate: Sendable {
     /// Takes a place for a pull; nil if its worker may pull.
     private func enter(_ worker: Name) throws(ServingError) -> WaitToken? {
         let turn = state.withLock { state -> Result<WaitToken?, ServingError> in
-            guard state.wanted(for: worker) != nil else { return .success(nil) }
+            guard state.refusal(of: worker) != nil else { return .success(nil) }
             guard places.take() else { return .failure(places.refusal) }
             defer { state.nextToken += 1 }
             state.waiting[state.nextToken] = (worker, nil)
@@ -84,9 +78,9 @@ public final class ClockGate: Sendable {
     /// Takes the clocks after a change; `rule` is nil in other modes.
     func update(_ clocks: WorkerClocks, rule: StaleSynchronous?) {
         let woken = state.withLock { state in
-            state.clocks = clocks
-            state.rule = rule.map { ($0.workers, $0.slack) }
-            let free = state.waiting.filter { $0.value.resume != nil && state.wanted(for: $0.value.worker) == nil }
+            state.clocks = clocks.clocks
+            state.rule = rule.map { (clocks.slowest(of: $0.workers), $0.slack) }
+            let free = state.waiting.filter { $0.value.resume != nil && state.refusal(of: $0.value.worker) == nil }
             for number in free.keys { state.waiting[number] = nil }
             return free.sorted { $0.key < $1.key }
         }

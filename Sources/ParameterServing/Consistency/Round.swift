@@ -54,6 +54,8 @@ struct Round: Sendable {
     private(set) var workers: Set<Name> = []
     /// The number of registered workers among those.
     private(set) var present = 0
+    /// The size of what the pushes report and bring.
+    private var detailBytes = 0
 
     init() {}
 
@@ -61,6 +63,7 @@ struct Round: Sendable {
     init(number: Int, held: [HeldPush], isRegistered: (Name) -> Bool) {
         (self.number, self.held) = (number, held)
         workers = Set(held.compactMap(\.push.key?.worker))
+        detailBytes = held.reduce(0) { $0 + $1.push.detailBytes }
         recount(isRegistered)
     }
 
@@ -71,22 +74,25 @@ struct Round: Sendable {
     var isEmpty: Bool { held.isEmpty }
 
     /// The memory of its list; gradients are counted where they are allocated.
-    var bytes: Int { EntryBytes.array(held) + workers.count * EntryBytes.place(Name.self, Void.self) }
+    var bytes: Int { EntryBytes.array(held) + workers.count * EntryBytes.place(Name.self, Void.self) + detailBytes }
 
-    /// The size of one more push in the list.
-    static let bytesAdded = 2 * MemoryLayout<HeldPush>.stride
+    /// The additional size of a push.
+    static func bytesAdded(by push: Push) -> Int {
+        2 * MemoryLayout<HeldPush>.stride + EntryBytes.place(Name.self, Void.self) + push.detailBytes
+    }
 
     /// Adds a push.
     mutating func add(_ push: HeldPush, isRegistered: Bool) {
         invariant(held.last.map { $0.position < push.position } ?? true, "1: push \(push.position) is held twice")
         held.append(push)
+        detailBytes += push.push.detailBytes
         guard let worker = push.push.key?.worker, workers.insert(worker).inserted else { return }
         if isRegistered { present += 1 }
     }
 
     /// Takes everything that it holds, in the order of reduction, and starts the next round.
     mutating func settle() -> [HeldPush] {
-        defer { (number, held, workers, present) = (number + 1, [], [], 0) }
+        defer { (number, held, workers, present, detailBytes) = (number + 1, [], [], 0, 0) }
         return held.sorted(by: HeldPush.comesBefore)
     }
 
@@ -95,10 +101,19 @@ struct Round: Sendable {
         for index in held.indices { held[index].push.move(to: pool, shortRows: .zero) }
     }
 
-    /// Lets a request wait for the round of an earlier arrival of its push.
-    mutating func attach(_ ticket: Ticket, _ key: PushKey?, _ requestKey: RequestKey?) {
+    /// Lets a request wait for the round of an earlier arrival of its push, besides those that still wait for it.
+    mutating func attach(
+        _ ticket: Ticket, _ key: PushKey?, _ requestKey: RequestKey?, besides isWaiting: (Ticket) -> Bool
+    ) {
         let place = held.firstIndex { $0.has(key, requestKey) }
         invariant(place != nil, "2: a push is held of which the round knows nothing")
-        if let place { held[place].tickets.append(ticket) }
+        if let place { held[place].tickets = held[place].tickets.filter(isWaiting) + [ticket] }
+    }
+}
+
+extension Push {
+    /// The size of the figures that it reports and of what it brings.
+    fileprivate var detailBytes: Int {
+        metrics.reduce(EntryBytes.array(metrics)) { $0 + EntryBytes.text($1.name) } + (hyperparameters?.bytes ?? 0)
     }
 }

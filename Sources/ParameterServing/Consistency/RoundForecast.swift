@@ -7,7 +7,7 @@ import Threading
 
 /// The state of rounds, steps and registrations after the commands in progress.
 ///
-/// 1. A command leaves in the order in which it was added.
+/// 1. A command leaves in the order in which it was added, except for one that is withdrawn before the next is added.
 struct RoundForecast {
     /// A command on its way to the log.
     private enum Command {
@@ -109,6 +109,15 @@ struct RoundForecast {
             return
         }
         if first?.after == Expectation(now) { return }
+        rebuild(from: now, policy)
+    }
+
+    /// Removes the newest command, which is not logged after all.
+    mutating func removeNewest(_ now: RoundView, _ policy: any ConsistencyPolicy) {
+        let newest = commands.popLast()
+        invariant(newest != nil, "1: a command is withdrawn that was not added")
+        if let newest { end(newest.command) }
+        view = nil
         rebuild(from: now, policy)
     }
 

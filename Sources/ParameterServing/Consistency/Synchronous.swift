@@ -50,9 +50,11 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
 
     func decide(_ arrival: ArrivingPush, _ round: RoundView) -> Decision {
         if let refusal = refusal(of: arrival, round) { return .refuse(refusal) }
-        var round = round
-        round.add(arrival)
-        return round.received >= wanted(round) ? .close : .hold
+        // The set of workers, which may be long, is not copied.
+        var next = round
+        next.received += 1
+        if arrival.isRegistered { next.present += 1 }
+        return next.received >= wanted(next) ? .close : .hold
     }
 
     private func refusal(of arrival: ArrivingPush, _ round: RoundView) -> ServingError? {

@@ -6,7 +6,7 @@ import Names
 /// By worker, the number of its pushes that have been applied.
 struct WorkerClocks: Sendable, Equatable {
     private(set) var clocks: [Name: Int] = [:]
-    /// Workers that have left: no one waits for them.
+    /// Workers that have left, and still count among those that have pushed.
     private(set) var departed: Set<Name> = []
 
     init(clocks: [Name: Int] = [:], departed: Set<Name> = []) { (self.clocks, self.departed) = (clocks, departed) }
@@ -23,13 +23,18 @@ struct WorkerClocks: Sendable, Equatable {
     ///
     /// A worker that comes late, or back, starts with the slowest: the others have not waited for it.
     mutating func tick(_ worker: Name, of workers: Int) {
-        let first = departed.remove(worker) == nil ? 0 : slowest(of: workers)
-        clocks[worker, default: first] += 1
+        let clock = clocks[worker] ?? slowest(of: workers)
+        departed.remove(worker)
+        clocks[worker] = clock + 1
     }
 
-    /// Forgets a worker that has left.
-    mutating func leave(_ worker: Name) {
-        if clocks.removeValue(forKey: worker) != nil { departed.insert(worker) }
+    /// Forgets the clock of a worker that has left.
+    ///
+    /// Its name matters only as long as fewer than `workers` have pushed, so that a model whose workers come and go
+    /// does not collect their names.
+    mutating func leave(_ worker: Name, of workers: Int) {
+        guard clocks.removeValue(forKey: worker) != nil else { return }
+        if departed.count < min(workers, ServingConfiguration.expiredWorkers) { departed.insert(worker) }
     }
 
     /// The smallest clock; 0 as long as fewer than `workers` have pushed.

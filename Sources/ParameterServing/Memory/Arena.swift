@@ -68,7 +68,8 @@ public final class Arena: @unchecked Sendable {
 ///
 /// A push holds an arena of its own, which returns when the push has been applied. So one more arena is enough for the
 /// versions of all pushes in progress, however many there are: each push leaves behind the one that the next needs.
-/// Averages add one each to every version, and pulls may hold all earlier ones.
+/// Averages add one each to every version, and pulls may hold all earlier ones. A round adds one for its gradient: its
+/// pushes leave theirs behind when it closes.
 ///
 /// 1. A promise is kept at most once.
 final class ArenaPool: MemoryStore {
@@ -90,8 +91,10 @@ final class ArenaPool: MemoryStore {
         var promises = 0
         /// The averages of each version.
         var averages = 0
+        /// Whether gradients are reduced before an update, into a buffer of their own.
+        var reduces = false
         /// The number of free buffers reserved for versions.
-        var kept: Int { promises > 0 ? 1 + promises * averages : 0 }
+        var kept: Int { promises > 0 ? (reduces ? 2 : 1) + promises * averages : 0 }
     }
 
     /// Makes an empty pool.
@@ -103,11 +106,11 @@ final class ArenaPool: MemoryStore {
 
     /// Follows the pool of another layout of the same model: what that one promised is owed here.
     func takePromises(of old: ArenaPool) {
-        let (promises, averages) = old.shelf.withLock { shelf in
+        let (promises, averages, reduces) = old.shelf.withLock { shelf in
             defer { shelf.promises = 0 }
-            return (shelf.promises, shelf.averages)
+            return (shelf.promises, shelf.averages, shelf.reduces)
         }
-        shelf.withLock { ($0.promises, $0.averages) = (promises, averages) }
+        shelf.withLock { ($0.promises, $0.averages, $0.reduces) = (promises, averages, reduces) }
     }
 
     deinit { budget.remove(self) }
@@ -137,6 +140,9 @@ final class ArenaPool: MemoryStore {
 
     /// Tells how many averages each version has from now on.
     func expect(averages: Int) { shelf.withLock { $0.averages = averages } }
+
+    /// Tells whether updates reduce the gradients of a round from now on.
+    func expect(reductions: Bool) { shelf.withLock { $0.reduces = reductions } }
 
     /// Ensures the buffers for the version that a change will make, until `keepPromise`.
     ///
@@ -179,8 +185,9 @@ final class ArenaPool: MemoryStore {
         takeFree(keeping: 0) { $0.stamps != nil } ?? takeFree(keeping: 0) { _ in true } ?? takeOwed()
     }
 
-    /// A buffer for an average in the next version; leaves those that held a version to the parameters.
-    func takeForAverage() -> Arena {
+    /// A buffer for an average in the next version, or for the gradient of a round; leaves those that held a version to
+    /// the parameters.
+    func takePromised() -> Arena {
         let arena = takeFree(keeping: 0) { $0.stamps == nil } ?? takeFree(keeping: 0) { _ in true } ?? takeOwed()
         arena.stamps = nil
         return arena

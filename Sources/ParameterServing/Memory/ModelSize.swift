@@ -25,6 +25,8 @@ struct ModelSize {
     let arena: Int
     /// The number of averages, each as large as the values.
     let averages: Int
+    /// Whether the gradients of a round become one, as large as the values.
+    let reduces: Bool
     private let limit: Int
 
     init(_ state: (slots: Int, copies: Int), _ settings: SettingValue, _ parameters: [ParameterDefinition], limit: Int)
@@ -39,6 +41,7 @@ struct ModelSize {
         (slots, copies) = state
         (arrays, self.plan, self.arena, self.limit) = (settings.arrayBytes, plan, arena, limit)
         averages = settings.averageCount
+        reduces = (try? Consistency(of: settings))?.hasRounds ?? false
     }
 
     static func plan(_ names: some Sequence<Name>) -> Int {
@@ -50,7 +53,7 @@ struct ModelSize {
 
     /// The bytes needed to apply a push.
     private var step: Int {
-        let versions = Self.sum(firstVersion, arenas(Self.arenasOfStep + averages))
+        let versions = Self.sum(firstVersion, arenas(Self.arenasOfStep + averages + (reduces ? 1 : 0)))
         return Self.sum(versions, Self.sum(copies, plan))
     }
 

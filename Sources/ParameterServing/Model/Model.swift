@@ -185,7 +185,9 @@ public final class Model: Runnable, @unchecked Sendable {
     private func answerAgain(_ stored: StoredAnswer, to command: Command, _ waiter: Waiter) {
         let outcome = Outcome.again(stored, isDurable: log.isDurable).closing(in: roundTimeLeft)
         let ticket = waiters.add(waiter)
-        if outcome.isHeld { state.round.attach(ticket, command.pushKey, command.requestKey) }
+        if outcome.isHeld, waiter.held != nil {
+            state.round.attach(ticket, command.pushKey, command.requestKey, besides: waiters.isWaiting)
+        }
         waiters.reply(ticket, .success(outcome))
     }
 
@@ -246,7 +248,7 @@ public final class Model: Runnable, @unchecked Sendable {
             case .arm(let round, let timeout): arm(round, timeout)
             case .quorum(let round): roundClock?.noteQuorum(round)
             case .disarm: roundClock?.stop()
-            case .openGate: gate.update(state.clocks, rule: state.clockRule)
+            case .openGate: if end == nil { gate.update(state.clocks, rule: state.clockRule) }
             }
         }
     }

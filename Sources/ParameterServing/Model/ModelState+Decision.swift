@@ -16,7 +16,7 @@ extension ModelState {
         if let answer = try examine(command) { return .repeated(answer) }
         // Pushes in progress are already counted.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
-            forget(command)
+            forget(command, isNewest: true)
             throw error
         }
         return .proceed(command)
@@ -134,8 +134,7 @@ extension ModelState {
         try wrapping { () throws(OptimizerError) in
             try optimizer.check(push.gradients, underWay: stepsUnderWay)
         }
-        let step = optimizer.step + stepsUnderWay
-        try checkRatesRoom(try wrapping { () throws(OptimizerError) in try optimizer.plan.learningRate(at: step) })
+        try checkRates(of: optimizer)
         if let brought = push.hyperparameters, brought != latestBrought {
             _ = try pool.budget.reserve((stepsUnderWay + 1) * brought.bytes)
         }
@@ -186,8 +185,11 @@ extension ModelState {
         }
     }
 
-    /// Room for the rates of the pushes in progress and of one more push, in case they differ from the latest rates.
-    private func checkRatesRoom(_ rates: [Float?]) throws(ServingError) {
+    /// Refuses an update that has no rate, or whose rates have no room: those of the updates in progress and of one more,
+    /// in case they differ from the latest rates.
+    func checkRates(of optimizer: ModelOptimizer) throws(ServingError) {
+        let step = optimizer.step + stepsUnderWay
+        let rates = try wrapping { () throws(OptimizerError) in try optimizer.plan.learningRate(at: step) }
         guard rates.isLong, rates != latestRates else { return }
         _ = try pool.budget.reserve((stepsUnderWay + 1) * rates.bytes)
     }
@@ -201,31 +203,41 @@ extension ModelState {
     }
 
     /// Reverts the notes of `decide`, for a command that could not be logged.
-    mutating func forget(_ command: Command) {
+    ///
+    /// - Parameter isNewest: whether it has just been decided; otherwise it is the oldest in progress.
+    mutating func forget(_ command: Command, isNewest: Bool = false) {
         defer { kept.follow(keptBytes) }
         switch command {
         case .closeRound:
-            forecast.remove(roundView, policy)
-            pool.keepPromise()
+            withdraw(isNewest: isNewest)
         case .push(let push):
-            forecast.remove(roundView, policy)
-            pool.keepPromise()
+            withdraw(isNewest: isNewest)
             if forecast.count == 0 { leaveScratch() }
             if let key = push.key { ledger.abandon(key) }
             ledger.leaveRoom(push.sighting)
         case .register(_, let sighting):
-            forecast.remove(roundView, policy)
+            leaveForecast(isNewest: isNewest)
             ledger.leaveRoom(sighting)
         case .endLeases(let ended):
-            forecast.remove(roundView, policy)
+            leaveForecast(isNewest: isNewest)
             leases.resume(ended)
-        case .dismiss: forecast.remove(roundView, policy)
+        case .dismiss: leaveForecast(isNewest: isNewest)
         case .keyed(let key, _, let command):
             keys.abandon(key)
-            forget(command)
+            forget(command, isNewest: isNewest)
         case .importValues: pool.keepPromise()
         case .reconfigure, .grow, .restore, .note, .report: break
         }
+    }
+
+    /// Takes a push or a closing back from the forecast, and returns the arena that it was promised.
+    private mutating func withdraw(isNewest: Bool) {
+        leaveForecast(isNewest: isNewest)
+        pool.keepPromise()
+    }
+
+    private mutating func leaveForecast(isNewest: Bool) {
+        if isNewest { forecast.removeNewest(roundView, policy) } else { forecast.remove(roundView, policy) }
     }
 }
 
@@ -234,7 +246,7 @@ extension Command {
     fileprivate func bytesLeft(in state: ModelState) -> Int {
         switch self {
         case .push(let push):
-            Round.bytesAdded + (push.key.map { state.ledger.bytesAdded(by: $0.worker) } ?? 0)
+            Round.bytesAdded(by: push) + (push.key.map { state.ledger.bytesAdded(by: $0.worker) } ?? 0)
                 + state.trainingHistory.bytesAdded(by: push)
         case .register(let registration, _):
             state.ledger.bytesAdded(by: registration.worker) + state.leases.bytesAdded(by: registration)

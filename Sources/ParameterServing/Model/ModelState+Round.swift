@@ -112,14 +112,11 @@ extension ModelState {
     private mutating func update(
         withRoundOf pushes: [HeldPush], by reduction: Reduction
     ) throws(ServingError) -> (Receipt, norms: [ClippedNorms]?) {
-        let arena = pool.takeOwed()
+        let arena = pool.takePromised()
         let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
         scratch.raise(to: Reduction.combinedBytes(contributions, in: layout))
-        var reduced = try wrapping { () throws(OptimizerError) in
-            try reduction.combine(
-                contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: arena.buffer,
-                layout: layout)
-        }
+        var reduced = reduction.combine(
+            contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: arena.buffer, layout: layout)
         let receipt = try update(
             &reduced.gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (0, false))
         return (receipt, receipt.applied ? reduced.norms : nil)
@@ -182,12 +179,15 @@ extension ModelState {
         }
     }
 
-    /// Refuses a closing that has nothing to close.
+    /// Refuses a closing that has nothing to close, or whose update would be refused: the round stays open.
     func examine(_ closing: RoundClosing) throws(ServingError) {
         if let divergence { throw .diverged(parameter: divergence) }
         guard facts.consistency.hasRounds || !round.isEmpty else { throw .noRounds(mode: facts.consistency.mode) }
         let view = forecast.view(after: roundView)
         guard view.number == closing.round ?? view.number, view.received > 0 else { throw .roundEmpty }
+        guard closing.action == .update else { return }
+        try checkRates(
+            of: try wrapping { () throws(OptimizerError) in try optimizer.varied(by: view.brought) })
     }
 
     /// The record that the timer proposes at the deadline of a round; nil if the round waits on.
@@ -201,31 +201,26 @@ extension ModelState {
         }
     }
 
-    /// Follows a change of the mode or of the workers: a round that is now complete, or that the mode does not have,
-    /// closes.
-    ///
-    /// - Parameter before: the mode until now, if it has changed. A mode without rounds has no reduction, so that a
-    ///   round which it ends is reduced as the mode before has promised.
-    mutating func followPolicy(after before: Consistency? = nil) {
+    /// Follows a change of the settings: a round that the mode does not have closes as the former mode reduces it, and
+    /// another timeout starts its time again.
+    mutating func followPolicy(after former: any ConsistencyPolicy) {
+        // If it was dropped, the senders of its pushes have been told why.
+        if !round.isEmpty, !facts.consistency.hasRounds { _ = try? closeRound(.mode, by: former.reduction) }
+        followPolicy()
+        guard !round.isEmpty, policy.timeout != former.timeout else { return }
+        emit(policy.timeout.map { .arm(round: round.number, $0) } ?? .disarm)
+    }
+
+    /// Follows a change of the mode or of the workers: a round that is now complete closes.
+    mutating func followPolicy() {
         followClocks()
         round.recount(ledger.isRegistered)
         if !round.isEmpty {
             let view = roundView
-            let isComplete = policy.needed(view).map { view.received >= $0 } ?? false
             // If it was dropped, the senders of its pushes have been told why.
-            if isComplete {
-                _ = try? closeRound(.full)
-            } else if !facts.consistency.hasRounds {
-                _ = try? closeRound(.mode, by: before?.policy.reduction)
-            }
+            if let needed = policy.needed(view), view.received >= needed { _ = try? closeRound(.full) }
         }
         forecast.rebuild(from: roundView, policy)
-    }
-
-    /// Releases the place of a worker that has left or whose lease has expired.
-    mutating func release(_ worker: Name) {
-        clocks.leave(worker)
-        followPolicy()
     }
 
     /// Counts an update of mode `ssp`.

@@ -20,15 +20,17 @@ extension ModelState {
     mutating func forget(_ worker: Name) {
         let isKnown = ledger.workers[worker] != nil
         ledger.expire(worker)
-        if isKnown { workerLeft(worker) }
+        guard isKnown else { return }
+        workerLeft(worker)
+        followPolicy()
     }
 
     /// Releases what a worker holds in the model: its registration has ended.
-    mutating func workerLeft(_ worker: Name) {
+    private mutating func workerLeft(_ worker: Name) {
         leases.remove(worker)
         announce(.workerLeft(worker))
         emit(.workerLeft(worker))
-        release(worker)
+        if let rule = clockRule { clocks.leave(worker, of: rule.workers) }
     }
 
     // MARK: Registrations in progress
@@ -74,6 +76,12 @@ extension ModelState {
         defer { kept.follow(keptBytes) }
         guard let found = ledger.workers[worker], found.isRegistered, let ttl = found.ttl else { return }
         leases.start(worker, epoch: found.epoch, ttl: ttl, at: now)
+    }
+
+    /// Ends the registrations whose leases have run out; thousands may end in one record.
+    mutating func end(_ ended: [EndedLease]) {
+        for lease in ended where ledger.end(lease) { workerLeft(lease.worker) }
+        followPolicy()
     }
 
     /// The command that ends the leases that have run out; nil if there are none.

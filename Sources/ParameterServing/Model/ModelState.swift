@@ -101,6 +101,7 @@ struct ModelState: @unchecked Sendable {
         self.slotBytes = slotBytes
         self.kept = kept
         self.scratch = scratch
+        pool.expect(reductions: facts.consistency.hasRounds)
     }
 
     /// The current size of data other than tensors.
@@ -164,7 +165,7 @@ struct ModelState: @unchecked Sendable {
     /// - Returns: the effects, in order.
     mutating func apply(_ command: Command, at position: UInt64, for ticket: Ticket? = nil) -> [Effect] {
         advance(past: position)
-        let before = version
+        let (before, wasSound) = (version, divergence == nil)
         let result = Result { () throws(ServingError) in Outcome(answer: try carryOut(command, for: ticket)) }
         if ticket != nil, command.isForecast { forecast.remove(roundView, policy) }
         if forecast.count == 0 { leaveScratch() }
@@ -172,7 +173,7 @@ struct ModelState: @unchecked Sendable {
         invariant(version >= before, "2: version \(version) after \(before)")
         // Readers see a version before anyone is told of it.
         var effects: [Effect] = version > before ? [.publish] : []
-        if case .failure(.diverged(let parameter, nil)) = result { effects.append(.markDiverged(parameter)) }
+        if wasSound, let divergence { effects.append(.markDiverged(divergence)) }
         for event in happened {
             eventCount += 1
             effects.append(.event(event, number: eventCount, time: command.time))
@@ -208,7 +209,7 @@ struct ModelState: @unchecked Sendable {
         case .register(let registration, let sighting):
             return register(registration, seen: sighting)
         case .endLeases(let ended):
-            for lease in ended where ledger.end(lease) { workerLeft(lease.worker) }
+            end(ended)
             return .deleted
         case .dismiss(let worker):
             try ledger.checkKnown(worker)
@@ -230,20 +231,20 @@ struct ModelState: @unchecked Sendable {
         let consistency = try wrapping { () throws(OptimizerError) in try Consistency(of: settings) }
         let moved = try moved(by: patch, changed, isOwed: true)
         if changed.plan.definition == optimizer.plan.definition, moved == nil { return }
-        let before = (definition: optimizer.plan.definition, placement: self.pool.placement)
+        let (before, former) = ((definition: optimizer.plan.definition, placement: self.pool.placement), policy)
         optimizer = changed
         averages.follow(changed.plan.averages)
         // A logged change is applied even if the budget is used up.
         addedSlots = nil
         addedSlots = pool.budget.owe(added)
-        let modeBefore = facts.consistency
         facts = ModelFacts(
             name: facts.name, uid: facts.uid, plan: optimizer.plan, consistency: consistency, pool: pool,
             layoutChanges: facts.layoutChanges, memory: pool.budget.owe(definitionBytes(settings, layout)))
         if let moved { adopt(moved, arena) }
         advanceVersion()
         announce(.patch(patched(from: before.definition, before.placement)))
-        followPolicy(after: modeBefore)
+        followPolicy(after: former)
+        pool.expect(reductions: consistency.hasRounds)
     }
 
     /// A refused command releases its key.

@@ -16,12 +16,17 @@ struct Waiter {
 /// The requests that wait for a model, and the answers that are sent at the end of a message.
 ///
 /// 1. Each ticket is answered once; one whose push is held stays until its round is settled, if its request waits.
+/// 2. After the end of the model, no request waits for a round.
 struct Waiters {
     private var lastTicket = Ticket(number: 0)
     private var waiting: [Ticket: Waiter] = [:]
     /// The outcomes of held pushes whose requests wait for their rounds.
     private var held: [Ticket: Outcome] = [:]
     private var answers: [() -> Void] = []
+    private var hasEnded = false
+
+    /// Whether a request waits for a round.
+    func isWaiting(_ ticket: Ticket) -> Bool { held[ticket] != nil }
 
     /// Adds a request.
     mutating func add(_ waiter: Waiter) -> Ticket {
@@ -40,7 +45,7 @@ struct Waiters {
         let waiter = waiting.removeValue(forKey: ticket)
         invariant(waiter != nil, "1: a ticket is answered that no one waits for")
         guard let waiter else { return }
-        guard case .success(let outcome) = result, outcome.isHeld, let told = waiter.held else {
+        guard !hasEnded, case .success(let outcome) = result, outcome.isHeld, let told = waiter.held else {
             return answer(waiter, result)
         }
         (waiting[ticket], held[ticket]) = (waiter, outcome)
@@ -63,7 +68,7 @@ struct Waiters {
             guard let waiter = waiting.removeValue(forKey: ticket) else { continue }
             answer(waiter, reason == .stopping ? .success(outcome) : .failure(reason))
         }
-        held = [:]
+        (held, hasEnded) = ([:], true)
     }
 
     /// Takes the answers to be sent now.

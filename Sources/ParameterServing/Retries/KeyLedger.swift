@@ -121,8 +121,12 @@ struct KeyLedger {
 
     /// Replaces the answer of a push whose round has been settled; nothing if that has been dropped.
     mutating func replace(_ key: RequestKey, with answer: StoredAnswer) {
-        guard places[key.text]?.entry.key == key else { return }
-        places[key.text]?.entry.answer = answer
+        guard var entry = places[key.text]?.entry, entry.key == key else { return }
+        let before = entry.bytes
+        entry.answer = answer
+        places[key.text]?.entry = entry
+        line.change(by: entry.bytes - before)
+        clients[key.client]?.change(by: entry.bytes - before)
     }
 
     /// Drops answers until the window of a client and the bytes of all are within their limits.

@@ -24,6 +24,9 @@ struct KeyLine {
         self.bytes -= bytes
     }
 
+    /// Counts a valid key that has become longer or shorter.
+    mutating func change(by bytes: Int) { self.bytes += bytes }
+
     /// Removes invalid keys once they are most of the line.
     mutating func tidy(where isLive: (Name, Int) -> Bool) {
         guard length > 2 * count + 64 else { return }

@@ -32,6 +32,17 @@ extension WorkerLedger {
         return oldest.name
     }
 
+    /// Refuses a worker beyond the limit.
+    func checkRoom(for name: Name, _ sighting: Sighting? = nil) throws(ServingError) {
+        guard workers[name] == nil, workers.count >= mostWorkers, sighting?.expires == nil else { return }
+        throw .tooManyWorkers(limit: mostWorkers)
+    }
+
+    /// Refuses a worker without receipts.
+    func checkKnown(_ name: Name) throws(ServingError) {
+        if workers[name] == nil { throw .unknownWorker(name) }
+    }
+
     /// Records that an admitted command will expire a worker.
     mutating func reserveRoom(_ sighting: Sighting?) {
         if let name = sighting?.expires { leaving.insert(name) }
@@ -60,9 +71,6 @@ extension WorkerLedger {
 
     /// The workers with a registration that has not ended, by name.
     var registered: [Name] { workers.filter(\.value.isRegistered).keys.sorted() }
-
-    /// The number of workers with a registration that has not ended.
-    var registeredCount: Int { workers.values.count(where: \.isRegistered) }
 
     /// Whether the registration of a worker has not ended.
     func isRegistered(_ name: Name) -> Bool { workers[name]?.isRegistered ?? false }

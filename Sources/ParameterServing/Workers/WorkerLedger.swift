@@ -68,6 +68,8 @@ struct WorkerLedger {
     var nextExpiry = 0
     /// When the ledger first needed room: workers of unknown age count as seen then.
     var firstAsked: Int?
+    /// The number of workers with a registration that has not ended.
+    private(set) var registeredCount = 0
     /// The size of lists of receipts and long names.
     private var listBytes = 0
 
@@ -185,6 +187,7 @@ struct WorkerLedger {
         leaving.remove(name)
         guard let worker = workers.removeValue(forKey: name) else { return }
         listBytes -= worker.bytes
+        if worker.isRegistered { registeredCount -= 1 }
         expired[name] = Expired(epoch: worker.epoch, lastSeq: worker.lastSeq, lastSeen: worker.lastSeen)
         guard expired.count > ServingConfiguration.expiredWorkers else { return }
         let oldest = expired.min { ($0.value.lastSeen, $0.key) < ($1.value.lastSeen, $1.key) }
@@ -195,6 +198,7 @@ struct WorkerLedger {
 
     /// Changes a worker in place, without a copy of its receipts; adds a worker that is not there.
     private mutating func change(_ name: Name, _ body: (inout Worker) -> Void) {
+        let wasRegistered = isRegistered(name)
         if workers[name] == nil {
             if expired[name] == nil { listBytes += EntryBytes.text(name) }
             workers[name] = known(name) ?? Worker()
@@ -206,6 +210,7 @@ struct WorkerLedger {
             return worker.bytes - before
         }
         listBytes += change(&workers[name, default: Worker()])
+        registeredCount += (isRegistered(name) ? 1 : 0) - (wasRegistered ? 1 : 0)
     }
 
     /// Removes the mark of `key`: its push failed, and the key may be used again.
@@ -233,17 +238,6 @@ struct WorkerLedger {
             guard let place = worker.entries.lastIndex(where: { $0.seq == key.seq }) else { return }
             worker.entries[place].receipt = receipt
         }
-    }
-
-    /// Refuses a worker beyond the limit.
-    func checkRoom(for name: Name, _ sighting: Sighting? = nil) throws(ServingError) {
-        guard workers[name] == nil, workers.count >= mostWorkers, sighting?.expires == nil else { return }
-        throw .tooManyWorkers(limit: mostWorkers)
-    }
-
-    /// Refuses a worker without receipts.
-    func checkKnown(_ name: Name) throws(ServingError) {
-        if workers[name] == nil { throw .unknownWorker(name) }
     }
 
     /// Starts a new epoch of a worker, with numbers from 1.
@@ -281,6 +275,7 @@ struct WorkerLedger {
             worker.forget(beyond: window)
             return worker
         }
+        registeredCount = self.workers.values.count(where: \.isRegistered)
         listBytes = self.workers.reduce(0) { $0 + $1.value.bytes + EntryBytes.text($1.key) }
         listBytes += expired.keys.reduce(0) { $0 + EntryBytes.text($1) }
     }

@@ -41,10 +41,10 @@ struct Round {
 
     func reduced(
         _ contributions: [Contribution], by reduction: Reduction, scale: Double = 1
-    ) throws -> Gradients {
+    ) -> Gradients {
         let arena = FloatBuffer(owed: layout.count)
         arena.fill(.nan)
-        return try reduction.combine(contributions, scale: scale, into: arena, layout: layout).gradients
+        return reduction.combine(contributions, scale: scale, into: arena, layout: layout).gradients
     }
 
     /// The dense values of a parameter; nil if its gradient is not dense.
