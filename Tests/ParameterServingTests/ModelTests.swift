@@ -212,7 +212,7 @@ struct ModelTests {
             }
             #expect(throws: ServingError.self) { try model.patch(["learning_rate": -1]) }
             #expect(throws: ServingError.self) { try model.patch(["lr": 1], group: "unknown") }
-            #expect(throws: ServingError.self) { try model.patch(["parameters": [:]]) }
+            #expect(throws: ServingError.self) { try model.patch(["parameters": ["x": ["trainable": false]]]) }
             #expect(model.publication.current.version == 2)
         }
     }

@@ -226,11 +226,20 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         based_on: Snapshot | str | int | None = None,
         loss: float | None = None,
         metrics: Mapping[str, float] | None = None,
+        num_examples: int | None = None,
+        wait: float = 0,
         hyperparameters: Mapping[str, Any] | None = None,
-    ) -> Snapshot:
-        """Sends gradients and returns the parameters after the step, in one round trip."""
+    ) -> Snapshot | None:
+        """Sends gradients as `push` does and returns the parameters after the step, in one round trip.
+
+        In a model with rounds, waits up to `wait` seconds for the round to close. Returns None if it is still open: the
+        push is held, and a `pull` with `min_step` waits for its step. Raises RoundDropped if the round was dropped.
+        """
         pull, accept = [("pull", 1)], {"Accept": SAFETENSORS}
-        return snapshot(self._push(gradients, based_on, loss, metrics, hyperparameters, pull, accept))
+        answer = self._push(
+            gradients, based_on, loss, metrics, hyperparameters, pull, accept, num_examples=num_examples, wait=wait
+        )
+        return None if answer.status == 202 else snapshot(answer)
 
     def _wait(self, target: str, headers: Mapping[str, str], seconds: float) -> Answer:
         """The answer of a pull that waits; the server refuses at the end of each part if others are still too slow."""
@@ -298,16 +307,18 @@ class Model(Rates, Saving, Membership, Rounds, Following):
                 if not may_have_been_applied(problem):
                     worker.seq -= 1
                 raise
-        return self._await_round(answer, body, named, wait)
+        return self._await_round(answer, query, body, named, wait)
 
-    def _await_round(self, answer: Answer, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
+    def _await_round(
+        self, answer: Answer, query: Query, body: bytes, headers: Mapping[str, str], seconds: float
+    ) -> Answer:
         """Repeats a held push until its round closes or the time is up; returns the last answer."""
         until = time.monotonic() + seconds
         while answer.status == 202 and (left := until - time.monotonic()) > 0:
             # The daemon ends a wait early if too many requests wait, or if it stops.
             time.sleep(min(left, float(answer.headers.get("retry-after", 0))))
             part = min(max(0.0, until - time.monotonic()), LONGEST_PART)
-            target = self._target("/gradients", [("wait", f"{part * 1000:.0f}ms")])
+            target = self._target("/gradients", [*query, ("wait", f"{part * 1000:.0f}ms")])
             answer = self._transport.send("POST", target, body, headers, held=part)
         return answer
 

@@ -31,6 +31,22 @@ def test_two_workers_wait_for_each_other(daemon: Daemon, model: Model) -> None:
     np.testing.assert_array_equal(Client(daemon.url).model(name).latest()["w"], [-1, -2])
 
 
+def test_a_push_that_returns_the_parameters_of_its_round(daemon: Daemon, model: Model) -> None:
+    """`push_pull` returns None while its push is held, and both workers get the parameters of the step."""
+    name = f"{model.name}.pulls"
+    first, second = (Client(daemon.url).model(name, worker=worker) for worker in "ab")
+    consistency = {"mode": "sync", "workers": 2, "reduce": "weighted"}
+    first.create({"w": [0, 0]}, "sgd", learning_rate=1, consistency=consistency)
+    assert first.push_pull({"w": [4, 0]}, num_examples=3) is None
+    assert second.push_pull({"w": [0, 8]}, num_examples=1, wait=60)["w"].tolist() == [-3, -2]
+    pulled = []
+    thread = threading.Thread(target=lambda: pulled.append(first.push_pull({"w": [4, 0]}, wait=60)))
+    thread.start()
+    snapshot = second.push_pull({"w": [0, 8]}, wait=60)
+    thread.join(timeout=60)
+    assert [(each.step, each.applied, each["w"].tolist()) for each in (snapshot, *pulled)] == [(2, True, [-5, -6])] * 2
+
+
 def test_a_dropped_round(daemon: Daemon, model: Model) -> None:
     """A push that does not wait is held; one that waits beyond the deadline raises."""
     first, second = (Client(daemon.url).model(f"{model.name}.few", worker=worker) for worker in "ab")
