@@ -86,7 +86,7 @@ class Size:
         return {"optimizer": rule, "learning_rate": self.rates[1], "groups": groups}
 
 
-FULL = Size(rounds=700, batch=32, floor=0.85)
+FULL = Size(rounds=1000, batch=32, floor=0.85)
 QUICK = Size(rounds=250, batch=32, floor=0.75)
 #: What the accuracies of half batches and whole batches may differ by: the noise of training from one seed to another.
 TOLERANCE = 0.015
