@@ -85,7 +85,7 @@ public struct Growth: Sendable {
         guard layout.groupIndex(of: group) != nil || group == standard && hasStandard else {
             throw .invalid(
                 "/group", .keyError,
-                "There is no group `\(group)`; \(NearestNames.hint(group, among: layout.groups.map(\.name)))")
+                "Unknown group `\(group)`; \(NearestNames.hint(group, among: layout.groups.map(\.name)))")
         }
         return group
     }
@@ -105,7 +105,7 @@ extension Growth.Rows {
         if definition.wireType != nil, ![.zeros, .ones].contains(try initializer.kind) {
             throw .invalid(
                 "\(pointer)/init", .valueError,
-                "`\(parameter)` holds integers, which can only be initialized with `zeros` or `ones`; use one of them.")
+                "Integers can only be initialized with `zeros` or `ones`; use one of them for `\(parameter)`.")
         }
         guard let first = old.dimensions.first else {
             throw .invalid(pointer, .valueError, "`\(parameter)` is a scalar and has no rows.")

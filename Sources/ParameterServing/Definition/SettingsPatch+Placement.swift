@@ -50,7 +50,7 @@ extension SettingsPatch {
                 guard layout.groupIndex(of: Name(group)) != nil else {
                     throw refusal(
                         "\(pointer)/group",
-                        "There is no group `\(group)`; \(NearestNames.hint(Name(group), among: layout.groups.map(\.name)))"
+                        "Unknown group `\(group)`; \(NearestNames.hint(Name(group), among: layout.groups.map(\.name)))"
                     )
                 }
                 moved.group = Name(group)
@@ -65,7 +65,7 @@ extension SettingsPatch {
             }
         }
         if moved.definition.isTrainable, moved.definition.wireType != nil {
-            throw refusal("\(pointer)/trainable", "`\(name)` holds integers, which are not trained.")
+            throw refusal("\(pointer)/trainable", "`\(name)` has an integer `dtype` and cannot be trained.")
         }
         if moved.definition.isTrainable, moved.group == nil {
             throw refusal("\(pointer)/group", "`\(name)` has no group; say the group that it is trained in.")

@@ -26,11 +26,10 @@ extension Restoration {
 
     /// Reads the image of a model that has arenas of `pool`, or had others because its layout was another one.
     ///
-    /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`, `noMemory`, and `invalid` if the
-    ///   settings of the image are not those of a model.
+    /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`, `noMemory`.
     init(reading source: ImageSource, into pool: ArenaPool, _ catalogue: Catalogue) throws {
         let (head, floats) = try source.head()
-        let pool = try Self.pool(of: head, like: pool, catalogue)
+        let pool = Self.pool(of: head, like: pool, catalogue)
         let buffers = head.optimizer.buffers
         let bytes = buffers.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }
         let (memory, arena) = (try pool.budget.reserve(bytes), try pool.take())
@@ -39,12 +38,12 @@ extension Restoration {
     }
 
     /// The model's pool if the image has its layout; otherwise another one.
-    private static func pool(
-        of head: ImageHead, like pool: ArenaPool, _ catalogue: Catalogue
-    ) throws(ServingError) -> ArenaPool {
-        let placement = try wrapping { () throws(OptimizerError) in
-            try catalogue.placement(definition: head.settings, parameters: head.parameters)
-        }
-        return placement == pool.placement ? pool : ArenaPool(placement, budget: pool.budget)
+    ///
+    /// An image may have settings that this daemon cannot read, such as a schedule of another build: then the layout is
+    /// taken to be the model's, and only the sizes are compared.
+    private static func pool(of head: ImageHead, like pool: ArenaPool, _ catalogue: Catalogue) -> ArenaPool {
+        let placement = try? catalogue.placement(definition: head.settings, parameters: head.parameters)
+        guard let placement, placement != pool.placement else { return pool }
+        return ArenaPool(placement, budget: pool.budget)
     }
 }
