@@ -23,7 +23,7 @@ struct Cutoff {
         // Closing waits for the disk, but the process must end anyway.
         timers.set(Timer { _ in Thread(close)?.detach() }, at: start + closing)
         let stop = Timer { _ in
-            logger.warning("stopped while requests were still running; what was logged is kept")
+            logger.warning("stopped while requests were still running; logged changes are not lost")
             _exit(0)
         }
         timers.set(stop, at: start + end)

@@ -34,7 +34,8 @@ extension Rehearsal {
     func tellUnavailable() -> Bool {
         let refused = unavailable.filter { if case .refused = $0.reason { true } else { false } }
         for model in refused {
-            print("not served: model \(model.name) (\(model.uid)). \(model.explanation) Its files are kept.")
+            let reason = "\(model.explanation) Its files stay in the directory."
+            print("not served: model \(model.name) (\(model.uid)). \(reason)")
         }
         return refused.isEmpty
     }

@@ -59,7 +59,7 @@ final class StorageLog: Sendable {
             of: summary.damagedCheckpoints.map { "\($0.file): \($0.reason)" })
         for model in summary.unavailable {
             logger.error(
-                "the model \(model.name) is not served; its files are kept, and all other models are served",
+                "the model \(model.name) is not served; its files stay in the directory, and all other models are served",
                 metadata: ["uid": "\(model.uid)", "reason": "\(model.explanation)"])
         }
         for model in summary.missing {

@@ -43,7 +43,7 @@ public struct ServingConfiguration: Sendable {
     public var bodyPercentOfAddress = 50
     /// Receipts kept per worker for retries.
     public var receiptWindow: Int
-    /// Answers of requests with a key that are kept for retries, per client of a model and of the daemon.
+    /// Stored answers of requests with a key, for retries, per client of a model and of the daemon.
     public var requestKeys = 256
     /// How long answers are kept.
     public var keyLifetime = Duration.seconds(86_400)

@@ -191,7 +191,7 @@ def test_the_largest_values_end_nothing(served: Served) -> None:
     assert api.get("/v1/server").json()["limits"]["keys"] == {
         "value": str((1 << 63) - 1),
         "origin": "flag",
-        "meaning": "Answers kept for Idempotency-Key, per client",
+        "meaning": "Stored answers per client, for Idempotency-Key",
     }
 
 

@@ -48,6 +48,7 @@ BANNED = {
     ),
     r"\bthere is nothing at\b": "the path does not exist",
     r"\bno longer kept\b": "no longer available, or dropped",
+    r"\b(lists what|its files|which files) (is|are) kept\b": "say what stays available, or where",
     r"\bsigns? of life\b": "a heartbeat, or name the requests",
     r"\bgiven again\b": "reused, or returned again",
     r"\bbelongs? into\b": "use PATCH for, or belongs in",

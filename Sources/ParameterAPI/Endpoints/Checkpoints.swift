@@ -129,7 +129,7 @@ private func part(of file: CheckpointFile, _ call: Call) throws(Problem) -> Chec
         call.api.registry.rollback(model, toStep: Int(step), key: requestKey, ifVersion: ifVersion) { result in
             let absent = Problem(
                 .notFound,
-                "Step \(step) of `\(model.name)` can no longer be restored; GET .../checkpoints lists what is kept.")
+                "Step \(step) of `\(model.name)` can no longer be restored; GET .../checkpoints lists the checkpoints.")
             answer(call, exchange, model, result, absent: absent)
         }
     }

@@ -15,7 +15,7 @@ extension Problem {
         case .modelUnavailable(let model):
             self.init(
                 .modelUnavailable, "`\(model.name)` is in the data directory but is not served. \(model.explanation)",
-                hint: "Its files are kept.")
+                hint: "Its files stay in the directory.")
         case .modelExists(let name):
             self.init(
                 .modelExists, "`\(name)` already exists with another definition.",
