@@ -153,7 +153,7 @@ class Client:
         return "POST", f"{MODEL}/gradients{wait}", body, {}
 
     def _push(self) -> None:
-        """Pushes until the push is applied or refused; in rounds mostly until it is, and otherwise goes on early."""
+        """Pushes until the push is applied or refused; in rounds, sometimes only until it is held."""
         if has_deadline(self._history.consistency) and self._chance.random() < 0.1:
             time.sleep(1.5 * seconds(self._history.consistency["round_timeout"]))
         first = self._next_push()

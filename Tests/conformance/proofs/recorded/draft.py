@@ -40,7 +40,7 @@ class Draft:
         return [call for call in self.history.calls if call.kind in ("push", "outcome") and call.push == push]
 
     def receipts(self, step: int) -> list[dict[str, Any]]:
-        """What answers tell of a step: receipts and closes."""
+        """The receipts and closings that name a step."""
         told = [call.told if call.kind == "close" else call.receipt for call in self.history.calls]
         return [each for each in told if each.get("round", {}).get("state") == "closed" and each["step"] == step]
 

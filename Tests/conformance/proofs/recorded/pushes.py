@@ -1,4 +1,4 @@
-"""The rules about what becomes of pushes: one step for each, none lost, in real time, each of its epoch."""
+"""The rules about the outcome of pushes: one step for each, none lost, in real time, each of its epoch."""
 
 from __future__ import annotations
 
