@@ -101,7 +101,9 @@ def test_verify_and_salvage_build_the_models(start: Start, tmp_path: Path) -> No
     salvaged = run("recover", "--salvage", tmp_path)
     assert salvaged.returncode == 0 and "nothing to do" in salvaged.stdout, salvaged
     for told in (verified.stdout, salvaged.stdout):
-        assert "not served: model hurt" in told and "Its files stay in the directory" in told and "intact" not in told, told
+        assert (
+            "not served: model hurt" in told and "Its files stay in the directory" in told and "intact" not in told
+        ), told
     ended = subprocess.run([OWN, "verify", tmp_path], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0 and "2 models built" in ended.stdout, ended
     _, api = own(start, tmp_path)
