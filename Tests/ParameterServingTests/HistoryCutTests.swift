@@ -86,4 +86,25 @@ struct HistoryCutTests {
         rates.cut(after: 0)
         #expect(rates.points.isEmpty && rates.stride == 1)
     }
+
+    @Test("a group that a growth adds has rates from then on, and an image can be read", arguments: [3, 511, 512, 600])
+    func newGroup(updates: Int) throws {
+        var rates = RateHistory()
+        for step in 1...updates { rates.add([Float?](repeating: Float(step), count: 256), step: step, time: step) }
+        #expect(rates.points(ofGroup: 256).isEmpty)
+        for step in updates + 1...updates + 2 {
+            rates.add([Float?](repeating: Float(step), count: 257), step: step, time: step)
+        }
+        let (old, new) = (rates.points(ofGroup: 0), rates.points(ofGroup: 256))
+        #expect(old.first?.least == 1 && old.last?.last == Double(updates + 2))
+        #expect(old.reduce(0) { $0 + $1.count } == updates + 2)
+        #expect(new.first.map { $0.least > Double(updates) } == true && new.last?.last == Double(updates + 2))
+        #expect(RateHistory(rates.points, stride: rates.stride) == rates)
+        // A restore of the layout before the growth.
+        rates.cut(after: updates)
+        rates.add([Float?](repeating: 7, count: 256), step: updates + 1, time: 0)
+        #expect(rates.points(ofGroup: 0).last?.last == 7)
+        #expect(rates.points(ofGroup: 256).allSatisfy { $0.lastStep <= updates })
+        #expect(RateHistory(rates.points, stride: rates.stride) == rates)
+    }
 }

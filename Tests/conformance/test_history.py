@@ -211,3 +211,18 @@ def test_many_groups_are_answered_in_pieces(api: Api, name: str) -> None:
     series = history(api, name)
     assert len(series) == count + 5 and series["lr/g2999"]["value"] == [0.1]
     assert series["lr/g2999"]["count"] == [3]
+
+
+def test_a_group_that_a_growth_adds(api: Api, name: str) -> None:
+    """Its rates begin with the next update, and those of the other groups continue."""
+    groups = [{"name": "x", "params": ["*"]}]
+    api.create(
+        name,
+        {"optimizer": "sgd", "learning_rate": 0.5, "parameters": {"w": [0]}, "groups": groups, "default_group": True},
+    )
+    api.push(name, {"w": [1]})
+    api("POST", f"/v1/models/{name}/parameters", {"add": {"v": [0]}}).expect(200)
+    assert history(api, name, "?series=lr/*")["lr/default"]["value"] == []
+    api.push(name, {"w": [1], "v": [1]})
+    rates = history(api, name, "?series=lr/*")
+    assert rates["lr/x"]["step"][-1] == 2 and rates["lr/default"]["value"] == [0.5]

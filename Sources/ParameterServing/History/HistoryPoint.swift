@@ -39,13 +39,15 @@ public struct HistoryPoint: Sendable, Equatable {
 }
 
 extension Array {
-    /// Joins neighbours in pairs; there is an even number of them.
+    /// Joins neighbours in pairs; the last of an odd number stays alone.
     mutating func joinPairs(_ add: (inout Element, Element) -> Void) {
-        for place in 0..<count / 2 {
+        let pairs = count / 2
+        for place in 0..<pairs {
             self[place] = self[2 * place]
             add(&self[place], self[2 * place + 1])
         }
-        removeLast(count / 2)
+        if count > 2 * pairs { self[pairs] = self[count - 1] }
+        removeLast(pairs)
     }
 }
 

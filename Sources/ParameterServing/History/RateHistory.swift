@@ -6,6 +6,7 @@ import Threading
 /// The recorded learning rates of a model's groups.
 ///
 /// 1. Points are sorted by step.
+/// 2. All lists of rates have the same length: that of the most groups the model has had.
 struct RateHistory: Equatable {
     /// The rates of consecutive updates.
     struct Point: Equatable {
@@ -33,6 +34,14 @@ struct RateHistory: Equatable {
                 most[group] = Self.extreme(most[group], later.most[group], max)
             }
             (last, time) = (later.last, later.time)
+        }
+
+        /// Adds groups without rates.
+        fileprivate mutating func widen(to groups: Int) {
+            let more = [Float?](repeating: nil, count: groups - last.count)
+            last += more
+            least = changes == 1 ? last : least + more
+            most = changes == 1 ? last : most + more
         }
 
         private static func extreme(_ one: Float?, _ other: Float?, _ choose: (Float, Float) -> Float) -> Float? {
@@ -74,6 +83,7 @@ struct RateHistory: Equatable {
     ///
     /// - Parameter rates: by group; O(1) if it is the list of the update before.
     mutating func add(_ rates: [Float?], step: Int, time: Int) {
+        let rates = fitted(rates)
         guard let place = points.indices.last else { return append(rates, step, time) }
         if points[place].last == rates {
             points[place].lastStep = max(points[place].lastStep, step)
@@ -85,6 +95,16 @@ struct RateHistory: Equatable {
         listBytes -= points[place].listBytes
         points[place].add(Point(firstStep: step, lastStep: step, time: time, least: rates, most: rates, last: rates))
         listBytes += points[place].listBytes
+    }
+
+    /// The rates with one for each group of the lists; a group that a growth has added had no rate before.
+    private mutating func fitted(_ rates: [Float?]) -> [Float?] {
+        guard let groups = points.first?.last.count, groups != rates.count else { return rates }
+        if rates.count < groups { return rates + [Float?](repeating: nil, count: groups - rates.count) }
+        for place in points.indices { points[place].widen(to: rates.count) }
+        listBytes = points.reduce(0) { $0 + $1.listBytes }
+        while points.count > Self.most(ofGroups: rates.count) { halve() }
+        return rates
     }
 
     private mutating func append(_ rates: [Float?], _ step: Int, _ time: Int) {
@@ -115,7 +135,9 @@ struct RateHistory: Equatable {
     /// The points of one group; none for an update in which its rule computed its own rate.
     func points(ofGroup group: Int) -> [HistoryPoint] {
         points.compactMap { point in
-            guard let least = point.least[group], let most = point.most[group], let last = point.last[group] else {
+            guard group < point.last.count, let least = point.least[group], let most = point.most[group],
+                let last = point.last[group]
+            else {
                 return nil
             }
             return HistoryPoint(
