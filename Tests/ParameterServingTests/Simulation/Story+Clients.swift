@@ -18,7 +18,7 @@ extension Story {
     static let settings: SettingValue = ["optimizer": "sgd", "learning_rate": 1]
 
     /// Does one step of one client.
-    func act() {
+    func actOnce() {
         if let forgotten = open.first(where: { $0.life < life }) { return send(forgotten) }
         let name = Self.names[pick(0...2)]
         guard let truth = truths[name] else { return }
@@ -94,7 +94,7 @@ extension Story {
     }
 
     /// A daemon that is stopped cleanly has answered every pull.
-    func checkWaits(isDead: Bool) {
+    func judgeWaits(isDead: Bool) {
         if !isDead, let wait = waits.first(where: { $0.answers == 0 }) {
             fail("a pull of \(wait.name) after \(wait.since) was never answered")
         }
@@ -181,7 +181,7 @@ extension Story {
     // MARK: Answers
 
     /// Records the answers since the last call.
-    func settle() {
+    func takeAnswers() {
         while !answers.isEmpty {
             let (request, result) = answers.removeFirst()
             note("\(request.name) \(request.kind): \(result.told)")

@@ -1,5 +1,5 @@
-// A simulated history: a daemon, its disk and its clients on one thread, all decided by a seed. The daemon is real,
-// from its registry down to the calls of the file system; it dies at any point and is started again.
+// A simulated history of clients that create, push to, restore and delete a few models: their account must be right,
+// whatever dies and when.
 
 import Journal
 import Names
@@ -9,16 +9,10 @@ import SimulatedMachine
 @testable import ParameterServing
 @testable import Threading
 
-/// A history and the problems found in it.
-final class Story: @unchecked Sendable {
+/// A history of models that come and go.
+final class Story: SimulatedHistory, @unchecked Sendable {
     static let names = ["a", "b", "é"]
 
-    var random: SeededGenerator
-    let mode: JournalMode
-    private(set) var disk = SimulatedDisk()
-    private(set) var simulation = Simulation { _ in 0 }
-    private(set) var registry: ModelRegistry?
-    private(set) var life = 0
     var truths: [String: Truth] = [:]
     /// Requests that have no answer yet.
     var open: [Request] = []
@@ -28,105 +22,22 @@ final class Story: @unchecked Sendable {
     /// Every model that a client or a start has seen.
     var known: Set<ModelUID> = []
     var requests = 0
-    private(set) var problems: [String] = []
-    /// All events, to compare runs of the same seed.
-    private(set) var trace = ""
 
-    init(seed: UInt64) {
-        random = SeededGenerator(seed: seed)
-        mode = [.group, .group, .sync, .interval(milliseconds: 5), .none][Int.random(in: 0..<5, using: &random)]
+    override init(seed: UInt64) {
+        super.init(seed: seed)
         for name in Self.names { truths[name] = Truth() }
     }
 
-    /// Runs the whole history; a broken invariant is a problem and does not stop the run, as in a release build.
-    func run() {
-        let broken = Invariants()
-        Invariants.$collected.withValue(broken) { live() }
-        for violation in broken.violations { fail("\(violation.place): \(violation.belief)") }
-    }
+    override func act() { actOnce() }
 
-    private func live() {
-        for _ in 0..<pick(2...4) where problems.isEmpty {
-            let dies = pick(0...5) > 0
-            if dies, pick(0...1) == 0 { disk.plan(.powerCut, at: disk.calls + pick(1...160)) }
-            guard begin() else { continue }
-            for _ in 0..<pick(20...250) where disk.hasPower && problems.isEmpty { turn() }
-            end(dies: dies)
-        }
-        finish()
-    }
+    override func settle() { takeAnswers() }
 
-    func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    override func forgetAnswers() { answers = [] }
 
-    func fail(_ problem: String) { problems.append("life \(life): \(problem)") }
-
-    func note(_ event: @autoclosure () -> String) { trace += event() + "\n" }
-
-    private func turn() {
-        simulation.run {
-            if pick(0...3) == 0 { act() } else { simulation.turn() }
-            settle()
-        }
-    }
-
-    // MARK: Lives
-
-    /// Starts the daemon; false if it died during the start.
-    private func begin() -> Bool {
-        life += 1
-        simulation = Simulation { [unowned self] count in pick(0...count - 1) }
-        do {
-            registry = try simulation.run {
-                let settings = JournalSettings(mode: mode, segmentBytes: 4096)
-                let directory = try DataDirectory("/simulated", on: disk, settings: settings)
-                var configuration = ServingConfiguration(
-                    memoryLimit: 1 << 30, receiptWindow: 4, snapshotAllowance: 1 << pick(9...12))
-                configuration.timers = Timers { Clock.now }
-                _ = LoopThread(configuration.timers)
-                return try ModelRegistry.open(directory, configuration: configuration, catalogue: .builtin) { _ in }.0
-            }
-        } catch {
-            registry = nil
-            guard !disk.hasPower else {
-                fail("the start failed: \(error)")
-                return false
-            }
-            crash()
-            return false
-        }
-        note("life \(life), \(disk.calls) calls")
-        simulation.run { reconcile() }
-        return true
-    }
-
-    private func end(dies: Bool) {
-        guard problems.isEmpty else { return }
-        if dies { disk.cutPower() }
-        let isDead = !disk.hasPower
-        simulation.run {
-            registry?.stop()
-            registry?.close()
-            if isDead { answers = [] } else { settle() }
-        }
-        registry = nil
-        if isDead { crash() }
-        checkWaits(isDead: isDead)
-    }
-
-    /// The disk as the next start finds it.
-    private func crash() {
-        answers = []
-        let losesPower = pick(0...1) == 0
-        note(losesPower ? "power cut" : "kill")
-        disk = losesPower ? disk.afterPowerCut(seed: random.next()) : disk.afterKill()
-        isUncertain = isUncertain || losesPower && (mode == .none || mode == .interval(milliseconds: 5))
-    }
-
-    /// Whether the next start may have lost acknowledged changes.
-    private(set) var isUncertain = false
+    override func checkWaits(isDead: Bool) { judgeWaits(isDead: isDead) }
 
     /// Starts the daemon once more until every request is answered, then checks that another start finds the same.
-    private func finish() {
+    override func finish() {
         while problems.isEmpty, !begin() {}
         for _ in 0..<20_000 where problems.isEmpty && !open.isEmpty {
             simulation.run {
@@ -144,10 +55,9 @@ final class Story: @unchecked Sendable {
     // MARK: The findings of a start
 
     /// Compares the models that the daemon recovered with what the clients know.
-    private func reconcile() {
+    override func reconcile() {
         let models = Dictionary(uniqueKeysWithValues: (registry?.list() ?? []).map { ($0.name, $0) })
         for name in Self.names { reconcile(name, models[name]) }
-        isUncertain = false
         for name in models.keys where !Self.names.contains(name) { fail("there is a model \(name)") }
     }
 
