@@ -72,9 +72,11 @@ struct BinaryFormTests {
     @Test("no change of a byte makes a reader trap or allocate what is not there", arguments: Sample.Form.allCases)
     func damage(form: Sample.Form) throws {
         let (whole, model) = (try form.bytes(), try Sample.model())
-        // Each reading of an image builds its model: of its thousands of bytes, every 31st tells as much.
-        for index in stride(from: 0, to: whole.count, by: whole.count > 2000 ? 31 : 1) {
-            for value in [0x00, 0x01, 0x7F, 0x80, 0xFF] as [UInt8] {
+        let values: [UInt8] = [0x00, 0x01, 0x7F, 0x80, 0xFF]
+        // Each reading of an image builds its model: of its thousands of bytes, every 31st tells as much, with one value.
+        let isLong = whole.count > 2000
+        for index in stride(from: 0, to: whole.count, by: isLong ? 31 : 1) {
+            for value in isLong ? [values[index % values.count]] : values {
                 var changed = whole
                 changed[index] = value
                 try? form.read(changed, in: model)

@@ -15,6 +15,9 @@ from proofs.recorded.recorder import Plan, Recorder
 
 KNOWN = Path(__file__).parent / "data/histories"
 COUNT = 50
+#: A slice that has every mode twice is enough for each build; the rest are heavy.
+QUICK = 2 * len(NAMES)
+SEEDS = [pytest.param(seed, marks=[pytest.mark.heavy] if seed >= QUICK else []) for seed in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def test_planted_mistake(known: dict[str, History], mistake: Mistake) -> None:
     assert all(rules & mistake.rules for rules in named.values()), named
 
 
-@pytest.mark.parametrize("seed", range(COUNT))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_history_of_the_daemon(tmp_path: Path, seed: int) -> None:
     """8 to 16 clients that lose connections and die, and a kill; every other history with continuous snapshots."""
     arguments = ("--snapshot-after", "16K") if seed // len(NAMES) % 2 else ()

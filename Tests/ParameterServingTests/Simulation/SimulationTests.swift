@@ -8,9 +8,9 @@ import Testing
 
 @Suite("Simulation")
 struct SimulationTests {
-    /// The seeds to try: 200, or those that the environment gives as `17` or `0..<2000`.
+    /// The seeds to try: 60, or those that the environment gives as `17` or `0..<2000`.
     private static let seeds: Range<UInt64> = {
-        let text = ProcessInfo.processInfo.environment["PARAMD_SEEDS"] ?? "0..<200"
+        let text = ProcessInfo.processInfo.environment["PARAMD_SEEDS"] ?? "0..<60"
         let ends = text.components(separatedBy: "..<").compactMap(UInt64.init)
         let first = ends.first ?? 0
         return first..<max(first + 1, ends.last ?? 0)
