@@ -29,7 +29,7 @@ package.targets.removeAll { !simulated.contains($0.name) }
 (package.products, package.dependencies) = ([], [])
 """
 #: Most mistakes show within a few seeds; the search for the others uses all of them.
-FEW = 200
+FEW = 20
 FOUND = re.compile(r"seed \d+: .*|Fatal error: .*")
 
 

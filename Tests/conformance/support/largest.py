@@ -194,14 +194,6 @@ CASES: dict[str, list[Ask]] = {
     ],
     **{f"GET /v1/models/{{model}}/parameters{form}": pulls("", form) for form in ("", ".json", ".safetensors")},
     **{f"PUT /v1/models/{{model}}/parameters{form}": imports(form) for form in ("", ".json", ".safetensors")},
-    "POST /v1/models/{model}/parameters": [
-        Ask(f"{MANY}/parameters", 200, {"add": {f"added {i}": [1] for i in range(64)}}),
-        Ask(f"{MANY}/parameters", 200, {"rows": {name(0): {"count": 1, "init": "ones"}}}),
-        Ask(f"{MANY}/parameters", 422, {"add": STRANGE}),
-        Ask(f"{MANY}/parameters", 422, {"rows": {key: {"count": 1, "init": "ones"} for key in STRANGE}}),
-        Ask(f"{MANY}/parameters", 422, STRANGE),
-        Ask(f"{MANY}/parameters", 412, {"add": {"x": [1]}}, IF_MATCH),
-    ],
     "GET /v1/models/{model}/parameters/{parameter}": [
         Ask(f"{MANY}/parameters/{name(0)}"),
         Ask(f"{WIDE}/parameters/w?dtype=BF16"),
@@ -293,6 +285,15 @@ CASES: dict[str, list[Ask]] = {
         ]
         for form in ("", ".json", ".csv", ".svg", ".txt")
     },
+    # Last, because the other cases know the model as it is before.
+    "POST /v1/models/{model}/parameters": [
+        Ask(f"{MANY}/parameters", 422, {"add": WRONG["parameters"]}),
+        Ask(f"{MANY}/parameters", 422, {"rows": {key: {"count": 1, "init": "ones"} for key in STRANGE}}),
+        Ask(f"{MANY}/parameters", 422, STRANGE),
+        Ask(f"{MANY}/parameters", 412, {"add": {"x": [1]}}, IF_MATCH),
+        Ask(f"{MANY}/parameters", 200, {"rows": {name(0): {"count": 1, "init": "ones"}}}),
+        Ask(f"{MANY}/parameters", 200, {"add": STRANGE}),
+    ],
 }
 
 
