@@ -39,15 +39,21 @@ extension Call {
 /// One entry of an Accept header.
 private struct MediaRange {
     let type: String
-    let quality: Double
+    private let arguments: Substring
 
     /// Reads an entry; nil if it is empty.
     init?(_ text: Substring) {
-        let parts = text.parts(between: ";").map { $0.trimmingSpaces().lowercased() }
-        guard let type = parts.first, !type.isEmpty else { return nil }
-        self.type = type
-        let quality = parts.dropFirst().first { $0.hasPrefix("q=") }
-        self.quality = quality.flatMap { Double(decimalDigits: $0.dropFirst(2)) } ?? 1
+        let end = text.utf8.firstIndex(of: UInt8(ascii: ";")) ?? text.endIndex
+        type = text[..<end].trimmingSpaces().lowercased()
+        if type.isEmpty { return nil }
+        arguments = text[end...].dropFirst()
+    }
+
+    /// Read only for the entry that decides: a list can have a thousand.
+    private var quality: Double {
+        let parts = arguments.parts(between: ";").lazy.map { $0.trimmingSpaces().lowercased() }
+        let quality = parts.first { $0.hasPrefix("q=") }
+        return quality.flatMap { Double(decimalDigits: $0.dropFirst(2)) } ?? 1
     }
 
     /// How much the client prefers any of `types`, by its most specific entry, and that entry's index; nil for not at
