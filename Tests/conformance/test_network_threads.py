@@ -13,8 +13,8 @@ from support.daemon import REPOSITORY, Daemon
 from support.largest import CASES, Ask, prepare
 from support.wire import Api
 
-#: The limit for a job, in milliseconds of processor time: three times the aim, because a virtual machine that shares its
-#: processors has measured 10 ms for jobs of a build that took less than 5 ms on another day.
+#: The limit for a job, in milliseconds of processor time: three times the aim, because a virtual machine that shares
+#: its processors has measured 10 ms for jobs of a build that took less than 5 ms on another day.
 MOST = 15
 ROUNDS = 3
 

@@ -32,7 +32,7 @@ extension RoundStory {
         ask(.push(RoundPush.Place(worker: worker, index: pushes[worker].count - 1)))
     }
 
-    /// Sends the last push of a worker again, to learn what became of it.
+    /// Sends the last push of a worker again, to learn the outcome of it.
     func repeatPush() {
         let worker = pick(0...Self.workers - 1)
         guard let last = pushes[worker].last, last.state != .unknown, last.state != .refused else { return }
