@@ -47,6 +47,10 @@ public enum ServingError: Error, Sendable, Equatable {
     case alreadyInRound(worker: Name, step: Int)
     /// The hyperparameters of the push differ from those of the open round.
     case otherHyperparameters(Hyperparameters?, ofRound: Hyperparameters?)
+    /// The round has, or would have, more pushes than its reduction compares.
+    case roundFull(pushes: Int, limit: Int)
+    /// Rounds would wait for more workers than their reduction compares.
+    case tooManyRegistered(Int, limit: Int)
     /// The round of the push was dropped.
     case roundDropped(DropReason)
     /// There is no round to close.

@@ -147,8 +147,11 @@ struct ReductionTests {
         let result = try #require(round.rows(round.reduced(contributions, by: .sum), "w"))
         let values = sums.reduce(result.values.count) { $0 + $1.values.count }
         #expect(sums.count == 2 && result.rows == [0, 1, 2, 3])
-        #expect(Reduction.combinedBytes(contributions, in: round.layout) >= values * 4 + 6 * 3 * 8)
-        #expect(Reduction.combinedBytes([], in: round.layout) == 0)
+        let sum = Reduction.sum.combinedBytes(contributions, in: round.layout)
+        #expect(sum >= values * 4 + 6 * 3 * 8 && Reduction.sum.combinedBytes([], in: round.layout) == 0)
+        // 16 doubles of each contribution are sorted at a time, and krum has a distance for each pair.
+        #expect(Reduction.median.combinedBytes(contributions, in: round.layout) == sum + 2 * 16 * 8)
+        #expect(Reduction.krum(byzantine: 0).combinedBytes(contributions, in: round.layout) == sum + 2 * 2 * 8)
     }
 
     @Test("have the same bits on every instruction set of this machine", arguments: [1, 16, 77])

@@ -61,6 +61,47 @@ struct RobustReductionTests {
         #expect(round.dense(trimmed, "a") == [2] && round.rows(trimmed, "b")?.values == [0, 1])
     }
 
+    @Test("give the same numbers where most contributions have no row as where they have zeros", arguments: 3...9)
+    func absent(_ count: Int) throws {
+        let round = try Round(["w": [6, 3]])
+        // Contribution n has the rows from n on; the values of odd rows are negative.
+        func value(_ place: Int, _ row: Int, _ column: Int) -> Float {
+            let size = 1 + place * 7 % 5 + column
+            return Float(row % 2 == 0 ? size : -size)
+        }
+        func contribution(_ place: Int, isDense: Bool) -> Contribution {
+            let rows = Array(min(place, 5)..<6)
+            let values = (isDense ? Array(0..<6) : rows).flatMap { row -> [Float] in
+                (0..<3).map { rows.contains(row) ? value(place, row, $0) : 0 }
+            }
+            return round.contribution(
+                ["w": isDense ? .dense(values) : .rows(rows, values)], weight: Double(place + 1))
+        }
+        let sparse = (0..<count).map { contribution($0, isDense: false) }
+        let zeros = (0..<count).map { contribution($0, isDense: true) }
+        for (name, reduction) in Self.reductions {
+            let expected = round.dense(round.reduced(zeros, by: reduction), "w")
+            #expect(round.rows(round.reduced(sparse, by: reduction), "w")?.values == expected, "\(name)")
+            let mixed = [sparse[0]] + zeros[1...]
+            #expect(round.dense(round.reduced(mixed, by: reduction), "w") == expected, "\(name), mixed")
+        }
+    }
+
+    @Test("take the middle of values of both signs and of the zeros of contributions without the row")
+    func signs() throws {
+        let round = try Round(["w": [1, 4]])
+        let contributions = [[-4, -1, 5, -6], [-2, 3, 6, -7], [-3, 2, -1, 8]].map {
+            round.contribution(["w": .rows([0], $0)])
+        }
+        let absent = (0..<2).map { _ in round.contribution([:]) }
+        // -4 -3 -2 0 0, then -1 0 0 2 3, then -1 0 0 5 6, then -7 -6 0 0 8.
+        let all = contributions + absent
+        #expect(round.rows(round.reduced(all, by: .median), "w")?.values == [-2, 0, 0, 0])
+        #expect(
+            round.rows(round.reduced(all, by: .trimmedMean(trim: 0.2)), "w")?.values
+                == [Float(-5.0 / 3), Float(2.0 / 3), Float(5.0 / 3), -2])
+    }
+
     @Test("krum takes one contribution whole, the first of equals, and zeros where it has nothing")
     func krum() throws {
         let round = try Round(["a": [1], "b": [3, 1]])
@@ -110,7 +151,7 @@ struct RobustReductionTests {
             let sources = buffers.map { pk_source(values: UnsafePointer($0.base), factor: 1 / 3.0, weight: 1) }
             var scratch = [Double](repeating: 0, count: 16 * 6)
             let target = FloatBuffer(owed: count)
-            pk_trimmed_mean(isa, sources, 6, 0.25, 1, &scratch, target.base, count)
+            pk_trimmed_mean(isa, sources, 6, 2, 0.25, 1, &scratch, target.base, count)
             let distance = sources.withUnsafeBufferPointer { sources -> Double in
                 guard let base = sources.baseAddress else { return .nan }
                 return pk_squared_distance(isa, base, base + 1, 0.25, count)
@@ -171,13 +212,13 @@ struct ReductionReadingTests {
         }
     }
 
-    @Test("of krum needs two workers for each wrong one, and three more")
-    func workers() throws {
-        try Reduction.krum(byzantine: 1).check(workers: 5, at: "/consistency/workers")
-        try Reduction.median.check(workers: 1, at: "/consistency/workers")
+    @Test("of krum needs two pushes for each wrong one, and three more")
+    func pushes() throws {
+        try Reduction.krum(byzantine: 1).check(pushes: 5, at: "/consistency/workers")
+        try Reduction.median.check(pushes: 1, at: "/consistency/workers")
         for (byzantine, workers) in [(1, 4), (0, 2), (0, -1), (Int.max, 5), (Int.max / 2, Int.max)] {
             do {
-                try Reduction.krum(byzantine: byzantine).check(workers: workers, at: "/consistency/workers")
+                try Reduction.krum(byzantine: byzantine).check(pushes: workers, at: "/consistency/workers")
                 Issue.record("accepted")
             } catch OptimizerError.invalid(let complaint) {
                 #expect(complaint.exception == .valueError && complaint.pointer == "/consistency/workers")

@@ -83,6 +83,7 @@ struct ErrorExamples {
         .stale: .basedOnFuture(basedOn: 12, step: 10), .roundClosed: .roundClosed(basedOn: 9, step: 10),
         .roundDropped: .roundDropped(.timeout), .roundEmpty: .roundEmpty,
         .alreadyInRound: .alreadyInRound(worker: "w3", step: 10), .noRounds: .noRounds(mode: "async"),
+        .roundFull: .roundFull(pushes: 64, limit: 64),
         .otherHyperparameters: .otherHyperparameters(
             Hyperparameters(.object([.init(key: "learning_rate", value: .number(0.1))])), ofRound: nil),
         .notRegistered: .notRegistered("w3"), .keyRequired: .keyRequired,

@@ -434,3 +434,39 @@ def test_wrong_consistency(api: Api, name: str, consistency: Any, pointer: str, 
     if isinstance(consistency, dict) and "mode" in consistency:
         patched = api("PATCH", f"/v1/models/{name}", {"consistency": consistency}).expect(422).json()
         assert patched["errors"][0]["pointer"] == pointer and words in patched["detail"], patched
+
+
+def test_krum_compares_a_bounded_number_of_pushes(api: Api, name: str) -> None:
+    """More workers are 422, a push beyond them is 409 until the round is closed, and both say what to do."""
+    krum = {"reduce": "krum", "byzantine": 1}
+    for mode, pointer in (
+        ({"mode": "sync", "workers": 65}, "/consistency/workers"),
+        ({"mode": "sync", "workers": "registered", "min_pushes": 65}, "/consistency/min_pushes"),
+        ({"mode": "sync", "workers": 4}, "/consistency/workers"),
+    ):
+        refused = api("PUT", f"/v1/models/{name}", with_mode(**mode, **krum)).expect(422)
+        assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
+    api.create(name, with_mode(mode="manual", **krum))
+    for number in range(64):
+        api.push(name, {"w": [number, 1]}, 202)
+    full = api.push(name, {"w": [9, 9]}, 409)
+    assert (
+        slug(full) == "round-full" and "64 pushes" in full.json()["detail"] and "POST .../step" in full.json()["detail"]
+    )
+    api("POST", f"/v1/models/{name}/step").expect(200)
+    # Without their two farthest neighbours, 30 to 33 have the same sum of squares; the first of them is the result.
+    assert api.pull(name)["w"].tolist() == [-30, -1]
+    api.push(name, {"w": [9, 9]}, 202)
+
+
+def test_krum_waits_for_a_bounded_number_of_workers(api: Api, name: str) -> None:
+    """The registration beyond them is 409; a worker that registers again or takes a free place is not."""
+    api.create(name, with_mode(mode="sync", workers="registered", reduce="krum", byzantine=1))
+    workers = f"/v1/models/{name}/workers"
+    for number in range(64):
+        api("PUT", f"{workers}/w{number}", {}).expect(200)
+    full = api("PUT", f"{workers}/late", {}).expect(409)
+    assert slug(full) == "round-full" and "64 workers are registered" in full.json()["detail"]
+    api("PUT", f"{workers}/w7", {}).expect(200)
+    api("DELETE", f"{workers}/w9").expect(204)
+    api("PUT", f"{workers}/late", {}).expect(200)

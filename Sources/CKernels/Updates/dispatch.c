@@ -82,9 +82,9 @@ void pk_running_mean(
 }
 
 void pk_trimmed_mean(
-    pk_isa isa, const pk_source *sources, size_t number, double bound, size_t cut, double *scratch, float *target,
-    size_t count) {
-    tables[isa]->trimmed_mean(sources, number, bound, cut, scratch, target, count);
+    pk_isa isa, const pk_source *sources, size_t number, size_t absent, double bound, size_t cut, double *scratch,
+    float *target, size_t count) {
+    tables[isa]->trimmed_mean(sources, number, absent, bound, cut, scratch, target, count);
 }
 
 double pk_squared_distance(pk_isa isa, const pk_source *a, const pk_source *b, double bound, size_t count) {

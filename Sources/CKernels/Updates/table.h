@@ -19,7 +19,7 @@ typedef struct pk_table {
     void (*combine)(const pk_source *, size_t, double, double, float *, size_t);
     void (*lerp)(const float *, const float *, float, float *, size_t);
     void (*running_mean)(const float *, const float *, float, float *, size_t);
-    void (*trimmed_mean)(const pk_source *, size_t, double, size_t, double *, float *, size_t);
+    void (*trimmed_mean)(const pk_source *, size_t, size_t, double, size_t, double *, float *, size_t);
     double (*squared_distance)(const pk_source *, const pk_source *, double, size_t);
 } pk_table;
 

@@ -20,11 +20,11 @@ void pk_combine(
 
 /// target = the mean of bounded(factor * value) without the `cut` smallest and the `cut` largest values of each place.
 ///
-/// Sorted and summed in double, in ascending order; needs 2 cut < number. `scratch` must have room for 16 doubles for
-/// each source. Weights are not used.
+/// Sorted and summed in double, in ascending order. `absent` more values of each place are zero; needs 2 cut < number +
+/// absent. `scratch` must have room for 16 doubles for each source. Weights are not used.
 void pk_trimmed_mean(
-    pk_isa isa, const pk_source *sources, size_t number, double bound, size_t cut, double *scratch, float *target,
-    size_t count);
+    pk_isa isa, const pk_source *sources, size_t number, size_t absent, double bound, size_t cut, double *scratch,
+    float *target, size_t count);
 
 /// The sum of squares of the differences of bounded(factor * value) between two sources.
 double pk_squared_distance(pk_isa isa, const pk_source *a, const pk_source *b, double bound, size_t count);

@@ -10,6 +10,8 @@ struct Combination {
     private let layout: ArenaLayout
     /// By contribution, without values: they change with each stretch.
     private let sources: [pk_source]
+    /// The weights of all contributions together.
+    private let weights: Double
     /// By contribution; nil if they are not clipped one by one.
     let norms: [ClippedNorms]?
 
@@ -28,6 +30,7 @@ struct Combination {
             let weight = rule == .weighted ? contributions[place].weight : 1
             return pk_source(values: nil, factor: clips?[place].factor ?? unscale, weight: weight)
         }
+        weights = sources.reduce(0) { $0 + $1.weight }
     }
 
     private var bound: Double { Double(clip?.magnitude ?? .infinity) }
@@ -37,13 +40,13 @@ struct Combination {
         var combined = Gradients(dense: arena, parameterCount: layout.parameters.count)
         (combined.isUnscaled, combined.isClipped) = (true, clip != nil)
         let chosen = chosen()
-        var scratch = [Double](repeating: 0, count: 16 * sources.count)
+        var scratch = [Double](repeating: 0, count: Self.scratchCount(rule, contributions.count))
         for index in layout.parameters.indices {
             guard let aligned = AlignedGradients(index, of: contributions, in: layout) else { continue }
             let target = combined.place(for: aligned, of: index, in: layout)
-            aligned.forEachStretch { values, range in
-                let stretch = sources(at: values)
-                reduce(chosen.map { [stretch[$0]] } ?? stretch, &scratch, to: target + range.lowerBound, range.count)
+            aligned.forEachStretch { parts, range in
+                let parts = chosen.map { chosen in parts.filter { $0.contribution == chosen } } ?? parts
+                reduce(parts.map(source), &scratch, to: target + range.lowerBound, range.count)
             }
         }
         combined.isFinite =
@@ -51,25 +54,34 @@ struct Combination {
         return combined
     }
 
-    private func sources(at values: [UnsafePointer<Float>?]) -> [pk_source] {
-        zip(sources, values).map { pk_source(values: $1, factor: $0.factor, weight: $0.weight) }
+    private func source(_ part: AlignedGradients.Part) -> pk_source {
+        var source = sources[part.contribution]
+        source.values = part.values
+        return source
     }
 
+    /// The number of values that a reduction sorts at a time.
+    static func scratchCount(_ rule: Reduction, _ contributions: Int) -> Int {
+        switch rule {
+        case .mean, .sum, .weighted, .krum: 0
+        case .median, .trimmedMean: 16 * contributions
+        }
+    }
+
+    /// Reduces the values of the contributions that have any in a stretch.
     private func reduce(
         _ sources: [pk_source], _ scratch: inout [Double], to target: UnsafeMutablePointer<Float>, _ count: Int
     ) {
-        let isa = VectorMath.isa
+        let (isa, all) = (VectorMath.isa, contributions.count)
+        func trimmedMean(_ cut: Int) {
+            pk_trimmed_mean(isa, sources, sources.count, all - sources.count, bound, cut, &scratch, target, count)
+        }
         switch rule {
-        case .mean: pk_combine(isa, sources, sources.count, bound, Double(sources.count), target, count)
+        case .mean: pk_combine(isa, sources, sources.count, bound, Double(all), target, count)
         case .sum, .krum: pk_combine(isa, sources, sources.count, bound, 1, target, count)
-        case .weighted:
-            let weights = sources.reduce(0) { $0 + $1.weight }
-            pk_combine(isa, sources, sources.count, bound, weights, target, count)
-        case .median:
-            pk_trimmed_mean(isa, sources, sources.count, bound, (sources.count - 1) / 2, &scratch, target, count)
-        case .trimmedMean(let trim):
-            let cut = Int(trim * Double(sources.count))
-            pk_trimmed_mean(isa, sources, sources.count, bound, cut, &scratch, target, count)
+        case .weighted: pk_combine(isa, sources, sources.count, bound, weights, target, count)
+        case .median: trimmedMean((all - 1) / 2)
+        case .trimmedMean(let trim): trimmedMean(Int(trim * Double(all)))
         }
     }
 
@@ -85,26 +97,47 @@ struct Combination {
         return scores.indices.min { scores[$0] < scores[$1] }
     }
 
-    /// The squared distance of each contribution to each other; O(n^2) passes over the gradients.
+    /// The squared distance of each contribution to each other: each value is compared with those of all others.
     private func squaredDistances() -> [[Double]] {
         var distances = contributions.map { _ in [Double](repeating: 0, count: contributions.count) }
         for index in layout.parameters.indices {
             guard let aligned = AlignedGradients(index, of: contributions, in: layout) else { continue }
-            aligned.forEachStretch { values, range in
-                let stretch = sources(at: values)
-                for one in stretch.indices {
+            aligned.forEachStretch { parts, range in
+                let present = parts.map(source)
+                for (one, part) in parts.enumerated() {
                     for other in 0..<one {
-                        let (a, b) = (stretch[one], stretch[other])
-                        let square = withUnsafePointer(to: a) { a in
-                            withUnsafePointer(to: b) { pk_squared_distance(VectorMath.isa, a, $0, bound, range.count) }
-                        }
-                        distances[one][other] += square
-                        distances[other][one] += square
+                        let square = squaredDistance(present[one], present[other], range.count)
+                        distances[part.contribution][parts[other].contribution] += square
+                        distances[parts[other].contribution][part.contribution] += square
                     }
                 }
+                addDistances(toAbsent: parts, present, range.count, &distances)
             }
         }
         return distances
+    }
+
+    /// Adds the distances between the values of a stretch and the zeros of the contributions that have none in it.
+    private func addDistances(
+        toAbsent parts: [AlignedGradients.Part], _ present: [pk_source], _ count: Int, _ distances: inout [[Double]]
+    ) {
+        guard parts.count < contributions.count else { return }
+        let zeros = pk_source(values: nil, factor: 0, weight: 1)
+        var isAbsent = contributions.map { _ in true }
+        for part in parts { isAbsent[part.contribution] = false }
+        for (part, source) in zip(parts, present) {
+            let square = squaredDistance(source, zeros, count)
+            for other in contributions.indices where isAbsent[other] {
+                distances[part.contribution][other] += square
+                distances[other][part.contribution] += square
+            }
+        }
+    }
+
+    private func squaredDistance(_ one: pk_source, _ other: pk_source, _ count: Int) -> Double {
+        withUnsafePointer(to: one) { one in
+            withUnsafePointer(to: other) { pk_squared_distance(VectorMath.isa, one, $0, bound, count) }
+        }
     }
 }
 

@@ -55,15 +55,15 @@ extension Reduction {
     /// At 0.5 nothing would be left.
     private static let fraction = Bounds(words: "a number from 0 to below 0.5") { $0 >= 0 && $0 < 0.5 }
 
-    /// Refuses a number of workers for which the reduction has no guarantee: krum needs 2 byzantine + 3.
+    /// Refuses a number of pushes for which the reduction has no guarantee: krum needs 2 byzantine + 3.
     ///
     /// - Parameter pointer: The place of the number in the definition.
     /// - Throws: `.invalid`, a ValueError.
-    public func check(workers: Int, at pointer: String) throws(OptimizerError) {
-        guard case .krum(let byzantine) = self, workers < 3 || byzantine > (workers - 3) / 2 else { return }
+    public func check(pushes: Int, at pointer: String) throws(OptimizerError) {
+        guard case .krum(let byzantine) = self, pushes < 3 || byzantine > (pushes - 3) / 2 else { return }
         throw .invalid(
             pointer, .valueError,
-            "krum with `\"byzantine\":\(byzantine)` needs at least 2 * byzantine + 3 workers; got \(workers). Use more workers or a smaller `byzantine`.",
-            expected: "2 * \(byzantine) + 3 workers or more", got: "\(workers)")
+            "krum with `\"byzantine\":\(byzantine)` needs at least 2 * byzantine + 3 pushes in a round; got \(pushes). Use more workers or a smaller `byzantine`.",
+            expected: "2 * \(byzantine) + 3 or more", got: "\(pushes)")
     }
 }

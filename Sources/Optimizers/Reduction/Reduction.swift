@@ -54,13 +54,21 @@ public enum Reduction: Sendable, Equatable {
     }
 
     /// The most bytes that `combine` takes in addition to its arguments.
-    public static func combinedBytes(_ contributions: [Contribution], in layout: ArenaLayout) -> Int {
-        let perEntry = 6 * MemoryLayout<Int>.stride
-        return contributions.reduce(0) { sum, contribution in
+    public func combinedBytes(_ contributions: [Contribution], in layout: ArenaLayout) -> Int {
+        // Its place in lists of rows, and in a list of all rows as it grows and is sorted.
+        let perEntry = 13 * MemoryLayout<Int>.stride
+        return contributions.reduce(scratchBytes(contributions.count)) { sum, contribution in
             contribution.gradients.sparse.reduce(sum) { sum, sparse in
                 let values = sparse.value.indices.count * layout.parameters[sparse.key].shape.rowCount
                 return sum + 2 * values * MemoryLayout<Float>.stride + sparse.value.indices.count * perEntry
             }
         }
+    }
+
+    /// The size of what a reduction sorts at a time, or of the distances between contributions.
+    private func scratchBytes(_ contributions: Int) -> Int {
+        let perContribution =
+            if case .krum = self { contributions } else { Combination.scratchCount(self, 1) }
+        return contributions * perContribution * MemoryLayout<Double>.stride
     }
 }

@@ -116,6 +116,18 @@ extension Problem {
                 .otherHyperparameters,
                 "The push has \(Self.words(for: brought)), but the open round has \(Self.words(for: those)).",
                 hint: "Send the same `hyperparameters` with every push of a round, or wait for the next round.")
+        case .roundFull(let pushes, let limit):
+            self.init(
+                .roundFull, "The open round has \(pushes) pushes, and krum compares at most \(limit).",
+                hint:
+                    "Close the round with POST .../step, then send the request again; or use `\"reduce\":\"trimmed_mean\"` or `\"median\"`, which have no such limit."
+            )
+        case .tooManyRegistered(let workers, let limit):
+            self.init(
+                .roundFull, "\(workers) workers are registered, and krum compares at most \(limit) pushes in a round.",
+                hint:
+                    "DELETE .../workers/NAME for workers that have ended; or use `\"reduce\":\"trimmed_mean\"` or `\"median\"`, which have no such limit."
+            )
         case .roundDropped(let reason):
             self.init(
                 .roundDropped, "The round of this push was dropped: \(Self.words(for: reason)).",

@@ -22,6 +22,7 @@ enum ProblemKind: String, CaseIterable {
     case roundDropped = "round-dropped"
     case roundEmpty = "round-empty"
     case alreadyInRound = "already-in-round"
+    case roundFull = "round-full"
     case otherHyperparameters = "other-hyperparameters"
     case noRounds = "no-rounds"
     case notRegistered = "not-registered"

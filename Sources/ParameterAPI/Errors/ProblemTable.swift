@@ -161,6 +161,13 @@ extension ProblemKind {
                 remedy:
                     "Wait until the round closes (?wait=30s on the push, or pull with `since`), then push for the next round."
             )
+        case .roundFull:
+            Row(
+                409, "The round would have more pushes than krum compares",
+                "`\"reduce\":\"krum\"` compares each push of a round with every other, so a round has at most `krum-pushes` of them, and rounds that wait for all registered workers have at most that many workers.",
+                remedy:
+                    "Close the round with POST .../step, or delete workers that have ended. For larger rounds use the reduce `trimmed_mean` or `median`."
+            )
         case .otherHyperparameters:
             Row(
                 409, "The hyperparameters differ from those of the round",

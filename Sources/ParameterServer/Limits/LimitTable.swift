@@ -111,6 +111,7 @@ extension Setting {
         Setting(limit: "curve-values", .fixed(FixedLimits.curveValues), "Points times groups of one answer"),
         Setting(limit: "sequence-parts", .fixed(DefinitionLimits.sequenceParts), "Parts of all sequences of rates"),
         Setting(limit: "group-matches", .fixed(DefinitionLimits.groupMatches), "Patterns of groups times parameters"),
+        Setting(limit: "krum-pushes", .fixed(DefinitionLimits.krumPushes), "Pushes of a round that krum compares"),
         Setting(limit: "pull-matches", .fixed(FixedLimits.pullMatches), "Patterns of a pull times parameters"),
         Setting(limit: "mistakes", .fixed(FixedLimits.listedMistakes), "Mistakes that an answer lists"),
         Setting(limit: "suggestions", .fixed(FixedLimits.suggestions), "Unknown names that get suggestions"),

@@ -38,7 +38,8 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
         onTimeout = try reader.choice("on_timeout", default: .drop)
         reduction = try Reduction(reader)
         if case .number(let count) = participants {
-            try reduction.check(workers: minPushes ?? count, at: "/consistency/workers")
+            let member = minPushes == nil ? "workers" : "min_pushes"
+            try reduction.check(pushes: minPushes ?? count, at: "/consistency/\(member)")
         }
         if case .number(let count) = participants, let minPushes, minPushes > count {
             throw reader.complaint(

@@ -10,6 +10,8 @@ public enum DefinitionLimits {
     public static let sequenceParts = 1_000
     /// The most comparisons for groups: patterns times parameters, or a patch's groups times the model's.
     public static let groupMatches = 1_000_000
+    /// The most pushes of a round that krum compares, each with every other.
+    public static let krumPushes = 64
 
     /// - Throws: `.invalid` for settings whose sequences have too many pieces.
     public static func checkSequences(_ settings: SettingValue) throws(OptimizerError) {
@@ -52,6 +54,8 @@ extension ModelDefinition {
         try wrapping { () throws(OptimizerError) in
             try DefinitionLimits.checkSequences(settings)
             try DefinitionLimits.checkGroups(self)
+            // A definition that cannot be read is refused when it is built, together with its other mistakes.
+            if let consistency = try? Consistency(of: settings) { try consistency.checkPushes() }
         }
     }
 }

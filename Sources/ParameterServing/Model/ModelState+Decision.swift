@@ -67,6 +67,7 @@ extension ModelState {
             let more =
                 try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0) + averages.bytesAdded(by: settings)
             try checkStep(settings)
+            try checkPushes(after: patch, settings)
             // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
             _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings, layout))
             try checkRoom(for: patch)
@@ -91,6 +92,7 @@ extension ModelState {
         let optimizer = try judge(push)
         let (arrival, decision) = forecastDecision(push, under: requestKey)
         if case .refuse(let error) = decision { throw error }
+        try checkPushes(after: decision)
         try trainingHistory.checkRoom(for: push.metrics, in: "metrics")
         try takeRoom(for: push, updatedBy: optimizer)
         if let key = push.key { ledger.begin(key, push.fingerprint) }

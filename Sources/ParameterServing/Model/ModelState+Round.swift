@@ -114,7 +114,7 @@ extension ModelState {
     ) throws(ServingError) -> (Receipt, norms: [ClippedNorms]?) {
         let arena = pool.takePromised()
         let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
-        scratch.raise(to: Reduction.combinedBytes(contributions, in: layout))
+        scratch.raise(to: reduction.combinedBytes(contributions, in: layout))
         var reduced = reduction.combine(
             contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: arena.buffer, layout: layout)
         let receipt = try update(

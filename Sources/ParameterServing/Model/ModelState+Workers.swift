@@ -50,10 +50,12 @@ extension ModelState {
     /// Judges a registration, and notes it for the pushes that are decided before it is applied.
     mutating func examine(_ registration: Registration, _ sighting: Sighting?) throws(ServingError) {
         try ledger.checkRoom(for: registration.worker, sighting)
+        let isNew = !willBeRegistered(registration.worker)
+        try checkPushes(afterRegistering: isNew)
         ledger.reserveRoom(sighting)
         forecast.add(
             registrationOf: registration.worker, epoch: ledger.epochs.last + forecast.registrations + 1,
-            isNew: !willBeRegistered(registration.worker), after: roundView)
+            isNew: isNew, after: roundView)
     }
 
     /// Refuses a push of an epoch whose end is on its way to the log: it would be refused after it, and the pushes of
