@@ -93,7 +93,7 @@ let package = Package(
         .testTarget(
             name: "ParameterServingTests",
             dependencies: ["Journal", "Names", "ParameterServing", "SimulatedMachine", "Threading"],
-            exclude: ["Scenarios", "Simulation/Planted"],
+            exclude: ["Reference", "Scenarios", "Simulation/Planted"],
             resources: [.copy("Golden")],
             swiftSettings: strict),
     ]

@@ -12,7 +12,7 @@ struct GoldenTests {
     /// The digest of the model in Golden/v1/directory, after 40 pushes.
     static let digest = "24961eb2a5d320b2dc2558bce2ced43a"
 
-    private static func golden(_ name: String, of version: String = "v1") throws -> [UInt8] {
+    static func golden(_ name: String, of version: String = "v1") throws -> [UInt8] {
         let root = try #require(Bundle.module.resourcePath)
         return try Array(Data(contentsOf: URL(fileURLWithPath: "\(root)/Golden/\(version)/\(name)")))
     }
