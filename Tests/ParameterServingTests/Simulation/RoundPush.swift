@@ -1,13 +1,8 @@
-// What the clients of a history of rounds know of a push and of a request.
+// A push in a history of rounds, as its client knows it.
 
-import Names
-import Optimizers
-
-@testable import ParameterServing
-
-/// A push of a worker, as its client knows it.
+/// A push of a worker.
 struct RoundPush {
-    /// Its worker and its number, from 0.
+    /// Its worker and its number among the worker's pushes, from 0: its element of the parameters.
     struct Place: Equatable, CustomStringConvertible {
         var worker: Int
         var index: Int
@@ -27,33 +22,15 @@ struct RoundPush {
         case unknown
     }
 
+    /// The registration that it belongs to; 0 before the first.
+    let epoch: Int
+    /// Its number in that registration.
+    let seq: Int
+    /// Whether it was first sent after the end of the registration.
+    var isLate = false
     var state = State.sent
     /// The step whose version was the first to count it; nil if no reader saw that version.
     var step: Int?
-}
-
-/// A request, however many times it is sent.
-final class RoundRequest: @unchecked Sendable {
-    enum Kind {
-        case create
-        case push(RoundPush.Place)
-        case close
-        case patch(SettingValue)
-    }
-
-    let kind: Kind
-    let key: RequestKey
-    /// The number of the daemon's life in which it was last sent.
-    var life = 0
-
-    init(_ kind: Kind, number: Int) {
-        self.kind = kind
-        key = RequestKey(text: Name("round-\(number)"), target: nil, time: 1_000_000_000)
-    }
-
-    /// The worker that pushes; nil for any other request.
-    var worker: Int? { if case .push(let place) = kind { place.worker } else { nil } }
-
-    /// Whether it closes the open round.
-    var isClosing: Bool { if case .close = kind { true } else { false } }
+    /// The skipped numbers before it, as its receipt says.
+    var gap: Int?
 }

@@ -63,7 +63,9 @@ struct SeenVersion {
             if !mayRepeat, added.contains(where: { $0 > 1 }) {
                 return "step \(step) has several pushes of a worker: \(added)"
             }
-            let least = mayBeSmall ? 1 : policy.minPushes ?? RoundStory.workers
+            // A round of registered workers may wait for one only.
+            let isSmall = mayBeSmall || consistency.waitsForRegistered
+            let least = isSmall ? 1 : policy.minPushes ?? RoundStory.workers
             return total >= least ? nil : "step \(step) has \(total) pushes, and needs \(least)"
         }
     }

@@ -20,6 +20,8 @@ class SimulatedHistory: @unchecked Sendable {
     private(set) var trace = ""
     /// Whether the next start may have lost acknowledged changes.
     private(set) var isUncertain = false
+    /// Whether the daemon has been asked to stop.
+    private(set) var isStopping = false
 
     init(seed: UInt64) {
         random = SeededGenerator(seed: seed)
@@ -84,6 +86,7 @@ class SimulatedHistory: @unchecked Sendable {
     /// Starts the daemon; false if it died during the start.
     func begin() -> Bool {
         life += 1
+        isStopping = false
         simulation = Simulation { [unowned self] count in pick(0...count - 1) }
         do {
             registry = try simulation.run {
@@ -114,6 +117,7 @@ class SimulatedHistory: @unchecked Sendable {
         guard problems.isEmpty else { return }
         if dies { disk.cutPower() }
         let isDead = !disk.hasPower
+        isStopping = true
         simulation.run {
             registry?.stop()
             registry?.close()
