@@ -82,6 +82,17 @@ struct ScenarioCommand {
         return brought.isEmpty ? nil : Hyperparameters(.object(brought))
     }
 
+    /// The parameters and rows of `grow NAME x=[1,2] rows.w=3 group=...`; rows are ones.
+    var growth: Growth {
+        let values = members.compactMap { member in Self.numbers(member.value).map { (Name(member.key), $0) } }
+        let rows = members.filter { $0.key.hasPrefix("rows.") }.map {
+            Growth.Rows(Name($0.key.dropFirst(5)), count: Int($0.value) ?? 0, initial: "ones")
+        }
+        return Growth(
+            added: ModelDefinition.of(.object([]), values).parameters, group: text("group").map { Name($0) }, rows: rows
+        )
+    }
+
     private static func value(_ text: String) -> SettingValue {
         if text == "null" { return .null }
         return Int(text).map { .integer($0) } ?? Double(text).map { .number($0) } ?? .string(text)

@@ -13,7 +13,7 @@ extension ScenarioMachine {
         case "limits": limit(command)
         case "create": carryOut(try decide(try creation(command)))
         case "delete": carryOut(try decide(deletion(command)))
-        case "push", "load", "patch", "register", "dismiss", "step":
+        case "push", "load", "patch", "grow", "register", "dismiss", "step":
             try submit(try change(command), to: command.name)
         case "heartbeat": try heartbeat(command)
         case "begin":
@@ -90,6 +90,9 @@ extension ScenarioMachine {
             try patch.check(against: state.layout)
             body = patch.patch.fingerprint
             plain = .reconfigure(patch, ifVersion: versions)
+        case "grow":
+            body = command.growth.fingerprint
+            plain = .grow(command.growth, ifVersion: versions)
         case "step": plain = .closeRound(RoundClosing(action: .update))
         case "register":
             plain = .register(worker: Name(command.words[1]), ttl: command.integer("ttl").map { $0 * 1000 })
