@@ -213,3 +213,10 @@ def test_refused_append_tells_how_to_extend_all_arrays(api: Api, name: str) -> N
     patch["groups"] = json.loads(proposed[1].replace("NAME", "a"))
     api("PATCH", f"/v1/models/{name}", patch).expect(200)
     assert api.get(f"/v1/models/{name}/lr?step=2").json()["lr"] == {"a": pytest.approx(0.1), "b": 1}
+
+
+def test_one_entry_is_no_plural(api: Api, name: str) -> None:
+    """A refusal says `1 entry`."""
+    api.create(name, {"optimizer": "sgd", "learning_rate": [0.1], "parameters": {"w": [0]}})
+    api.push(name, {"w": [1]})
+    assert "has 1 entry and none for step 1" in api.push(name, {"w": [1]}, 409).json()["detail"]

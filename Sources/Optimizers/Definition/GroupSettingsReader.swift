@@ -1,5 +1,7 @@
 // Reads the settings of each group (lr, weight_decay), which override those of the model.
 
+import Names
+
 /// Reads the settings of groups.
 struct GroupSettingsReader {
     let catalogue: Catalogue
@@ -63,7 +65,7 @@ struct GroupSettingsReader {
                     "Every learning rate array, the model's included, must have the same length: \(first), not \(length). "
                         + "A PATCH extends all at once: `groups` beside `learning_rate`, as "
                         + #"{"NAME":{"lr":{"append":[0.1]}}}."#,
-                    expected: "\(first) entries", got: "\(length)")
+                    expected: first.counted("entry", "entries"), got: "\(length)")
             }
             first = length
         }

@@ -198,13 +198,14 @@ extension OptimizerPlan {
         guard !overflow, rows.values.count >= needed else {
             throw .invalid(
                 "\(pointer)/values", .valueError,
-                "`values` needs \(parameter.shape.rowCount) numbers for each index.",
-                expected: "\(needed) numbers", got: "\(rows.values.count)")
+                "`values` needs \(parameter.shape.rowCount.counted("number", "numbers")) for each index.",
+                expected: needed.counted("number", "numbers"), got: "\(rows.values.count)")
         }
         let limit = parameter.shape.dimensions[0]
         guard let outlier = rows.indices.first(where: { $0 < 0 || $0 >= limit }) else { return }
         throw .invalid(
-            "\(pointer)/indices", .valueError, "Row \(outlier) does not exist; the parameter has \(limit) rows.",
+            "\(pointer)/indices", .valueError,
+            "Row \(outlier) does not exist; the parameter has \(limit.counted("row", "rows")).",
             expected: "0 to \(limit - 1)", got: "\(outlier)")
     }
 }

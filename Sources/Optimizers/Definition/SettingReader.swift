@@ -137,7 +137,8 @@ public final class SettingReader: Sendable {
         }
         guard Float(value).isFinite else {
             throw .invalid(
-                pointer, .valueError, "\(name) is too large for float32; got \(value).", expected: "a float32",
+                pointer, .valueError, "\(name) is too large for float32; use a number up to 3.4e38; got \(value).",
+                expected: "a float32",
                 got: "\(value)"
             )
         }

@@ -100,8 +100,8 @@ public indirect enum SettingValue: Sendable, Equatable {
         case .integer(let value): return "\(value)"
         case .number(let value): return "\(value)"
         case .string(let text): return "\"\(text.prefix(64))\""
-        case .numbers(let values): return "an array of \(values.count) numbers"
-        case .array(let elements): return "an array of \(elements.count) elements"
+        case .numbers(let values): return "an array of \(values.count.counted("number", "numbers"))"
+        case .array(let elements): return "an array of \(elements.count.counted("element", "elements"))"
         case .object: return "an object"
         }
     }

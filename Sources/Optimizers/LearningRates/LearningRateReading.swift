@@ -34,7 +34,8 @@ extension LearningRate {
         let rounded = values.map { Float($0) }
         if let place = rounded.firstIndex(where: { !$0.isFinite }) {
             throw .invalid(
-                "\(pointer)/\(place)", .valueError, "Entry \(place) of the learning rate is too large for float32.",
+                "\(pointer)/\(place)", .valueError,
+                "Entry \(place) of the learning rate is too large for float32; use numbers up to 3.4e38.",
                 expected: "a float32", got: "\(values[place])")
         }
         return rounded

@@ -81,7 +81,7 @@ struct DefinitionParser {
             throw Problem([
                 complaint(
                     tensor.pointer, .valueError,
-                    "the shape needs \(shape.elementCount) values; got \(tensor.elementCount)")
+                    "the shape needs \(shape.elementCount.counted("value", "values")); got \(tensor.elementCount)")
             ])
         }
         let isTrainable = try trainable(tensor)

@@ -145,7 +145,8 @@ struct ByteRange {
         default: return nil
         }
         guard bytes.isEmpty else { return }
-        var problem = Problem(.rangeNotSatisfiable, "The file has \(count) bytes; ask for a range within it.")
+        var problem = Problem(
+            .rangeNotSatisfiable, "The file has \(count.counted("byte", "bytes")); ask for a range within it.")
         problem.fileSize = count
         throw problem
     }

@@ -67,14 +67,16 @@ extension Problem {
         case .learningRateExhausted(let group, let step, let length):
             self.init(
                 .learningRateExhausted,
-                "The learning rate of group `\(group)` has \(length) entries and none for step \(step).",
+                "The learning rate of group `\(group)` has \(length.counted("entry", "entries")) and none for step \(step).",
                 hint: "Append entries, or set `past_end` to \"hold\".")
             exception = "RuntimeError"
         case .diverged(let parameter, nil):
             self.init(
                 .diverged,
                 "The update makes `\(parameter)` non-finite. Pulls return the last good version, and the slots are as before.",
-                hint: "If the model's status is \"diverged\", restore a checkpoint or import values.")
+                hint:
+                    "Check the gradient, `learning_rate` and `weight_decay`. If the model's status is \"diverged\", restore a checkpoint or import values."
+            )
             items = [Item("/parameters/\(Name(parameter).pointerEscaped)", "became non-finite")]
         case .diverged(let parameter, let slot?):
             self.init(
@@ -100,7 +102,7 @@ extension Problem {
         case .tooStale(let staleness, let limit):
             self.init(
                 .stale,
-                "The gradient is \(staleness) updates old, but the model accepts at most \(limit), its `max_staleness`.",
+                "The gradient is \(staleness.counted("update", "updates")) old, but the model accepts at most \(limit), its `max_staleness`.",
                 hint: "Pull again and compute the gradient from those parameters.")
         case .roundClosed(let basedOn, let step):
             self.init(
@@ -216,7 +218,7 @@ extension Problem {
         case .tooManyWorkers(let limit):
             self.init(
                 .tooMany,
-                "The model already has \(limit) workers, the limit `workers`, and all of them were seen within `worker-lifetime`.",
+                "The model already has \(limit.counted("worker", "workers")), the limit `workers`, and all of them were seen within `worker-lifetime`.",
                 hint: "Use an existing name, or DELETE .../workers/NAME for a worker that has ended.")
             retryAfter = 60
         case .barrierDiffers(let barrier, let asked, let open):
@@ -225,7 +227,8 @@ extension Problem {
                 hint: "Send `count` \(open), or use another barrier.")
         case .tooManyBarriers(let limit):
             self.init(
-                .tooManyWaiting, "Workers are already waiting at \(limit) barriers of the model, the limit `barriers`.",
+                .tooManyWaiting,
+                "Workers are already waiting at \(limit.counted("barrier", "barriers")) of the model, the limit `barriers`.",
                 hint: "Use one of them, or send the request again later.")
             retryAfter = 1
         case .tooManyAtBarriers(let limit):
@@ -236,7 +239,8 @@ extension Problem {
             retryAfter = 1
         case .tooManyModels(let limit):
             self.init(
-                .tooMany, "The daemon already has \(limit) models, the limit `models`.", hint: "Delete a model first.")
+                .tooMany, "The daemon already has \(limit.counted("model", "models")), the limit `models`.",
+                hint: "Delete a model first.")
             retryAfter = 60
         case .tooManyCheckpoints(let refusal): self.init(refusal)
         case .unknownAverage(let name, let known): self.init(average: name, known: known)
@@ -315,8 +319,8 @@ extension Problem {
         let address = "/v1/models/\(refusal.model)/checkpoints"
         let bound =
             refusal.isOfAll
-            ? "All models together have \(refusal.limit) checkpoints, the limit `checkpoints-in-all`."
-            : "`\(refusal.model)` has \(refusal.limit) checkpoints, the limit `checkpoints`."
+            ? "All models together have \(refusal.limit.counted("checkpoint", "checkpoints")), the limit `checkpoints-in-all`."
+            : "`\(refusal.model)` has \(refusal.limit.counted("checkpoint", "checkpoints")), the limit `checkpoints`."
         let way =
             refusal.oldest.map { "DELETE \(address)/\($0), the oldest, or another that GET \(address) lists." }
             ?? "`\(refusal.model)` has none; delete some of other models."
@@ -327,7 +331,8 @@ extension Problem {
     init(plotting error: ServingError) {
         self.init(error)
         guard case .learningRateExhausted(let group, _, let length) = error else { return }
-        what = "The learning rate of group `\(group)` has \(length) entries; its last step is \(length - 1)."
+        what =
+            "The learning rate of group `\(group)` has \(length.counted("entry", "entries")); its last step is \(length - 1)."
         hint = "Ask for to=\(length - 1) or less, or set `past_end` to \"hold\"."
     }
 

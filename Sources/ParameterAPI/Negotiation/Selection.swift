@@ -124,7 +124,7 @@ struct Selection {
         guard patterns > max(1, most) else { return }
         throw Problem(
             .invalidQuery,
-            "The model has \(layout.parameters.count) parameters, so a pull can have at most \(max(1, most)) patterns, not \(patterns); select by `group`, or send several requests."
+            "The model has \(layout.parameters.count.counted("parameter", "parameters")), so a pull can have at most \(max(1, most).counted("pattern", "patterns")), not \(patterns); select by `group`, or send several requests."
         )
     }
 }

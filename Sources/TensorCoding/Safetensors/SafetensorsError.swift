@@ -32,7 +32,7 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
     /// The sentence.
     public var description: String {
         switch self {
-        case .truncated(let missing): "the file ends \(missing) bytes too early; send the whole file"
+        case .truncated(let missing): "the file ends \(missing.counted("byte", "bytes")) too early; send the whole file"
         case .headerTooLarge(let length, let limit): "the header has \(length) bytes; at most \(limit) are allowed"
         case .headerStart: "the header does not start with '{'; send a safetensors file"
         case .header(let error): "the header is not JSON: \(error.description)"
@@ -43,7 +43,7 @@ public enum SafetensorsError: Error, Sendable, Equatable, CustomStringConvertibl
             "the tensor \"\(name)\" has the dtype \"\(type)\", which is not supported; send it as F32, F16, BF16 or F64"
         case .overflow(let name): "the shape of the tensor \"\(name)\" is too large to count its bytes"
         case .size(let name, let expected, let got):
-            "the tensor \"\(name)\" spans \(got) bytes, but its shape and dtype need \(expected)"
+            "the tensor \"\(name)\" spans \(got.counted("byte", "bytes")), but its shape and dtype need \(expected)"
         case .offsets(let name): "the data_offsets of the tensor \"\(name)\" leave a gap or overlap; pack the tensors"
         case .trailingBytes: "bytes follow the last tensor; the tensors must fill the file"
         case .overBudget: "not enough memory for the header; try again later"

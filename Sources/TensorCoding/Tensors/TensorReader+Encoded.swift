@@ -1,5 +1,7 @@
 // base64 in the tensor reader: decoded as it arrives if the element type is known, otherwise held until it is.
 
+import Names
+
 /// Values sent as base64.
 struct EncodedValues {
     var type: ElementType?
@@ -111,7 +113,8 @@ extension TensorReader {
         } else if !stream.isWhole {
             report(
                 .base64, at: "b64",
-                "`b64` ends within an element; each \(stream.type.rawValue) has \(stream.type.size) bytes", &issues)
+                "`b64` ends within an element; each \(stream.type.rawValue) has \(stream.type.size.counted("byte", "bytes"))",
+                &issues)
         } else if let stray = stream.stray {
             let detail = stray.detail(in: tensor.name, shape: stated)
             report(stray.kind, at: "b64", detail, expected: stray.expected, got: stray.value, &issues)
