@@ -47,6 +47,17 @@ struct BarrierTests {
         #expect(try board.arrive(Self.arrival("b", of: 2), request: 3, at: 0).ended?.requests == [1, 2])
     }
 
+    @Test("a reader sees the open generation, without what has lapsed, and changes nothing")
+    mutating func read() throws {
+        let nothing = BarrierFacts(barrier: "b", generation: 1, count: 0, arrived: 0)
+        #expect(board.open("b", at: 0) == nothing && !nothing.isReleased && board.barriers.isEmpty)
+        _ = try board.arrive(Self.arrival("a"), request: nil, at: 0)
+        #expect(board.open("b", at: 0).workers == ["a"] && board.open("b", at: 0).count == 3)
+        #expect(board.open("b", at: 60 * Self.second).arrived == 0 && board.entries == 0)
+        for worker in ["a", "b", "c"] as [Name] { _ = try board.arrive(Self.arrival(worker), request: 1, at: 0) }
+        #expect(board.open("b", at: 0).generation == 2)
+    }
+
     @Test("a barrier of one releases its only worker at once, each time")
     mutating func one() throws {
         for generation in 1...3 {

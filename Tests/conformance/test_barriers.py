@@ -99,6 +99,24 @@ def test_a_retry_names_its_generation(api: Api, demo: str) -> None:
     assert meeting.at_once("w2", 2, 200, generation=8)["released"] is True
 
 
+def test_the_generation_can_be_read_before_the_first_arrival(api: Api, demo: str) -> None:
+    """A last arrival whose answer is lost gets it again; without the generation it would arrive at the next one."""
+    meeting = Meeting(api, demo, "read")
+
+    def read() -> dict[str, Any]:
+        return api.get(meeting.path).json()
+
+    empty = {"barrier": "read", "arrived": 0, "count": 0, "released": False, "generation": 1, "workers": []}
+    assert read() == empty
+    meeting.at_once("a", 2, 202, generation=1)
+    assert read() == {**empty, "arrived": 1, "count": 2, "workers": ["a"]}
+    for _ in range(2):
+        assert meeting.at_once("b", 2, 200, generation=1)["generation"] == 1
+    assert meeting.at_once("a", 2, 200)["generation"] == 1
+    assert read() == {**empty, "count": 2, "generation": 2}
+    api("GET", f"/v1/models/{demo}/barriers/a%20b").expect(422)
+
+
 def test_another_count(api: Api, demo: str) -> None:
     """409 names both counts."""
     meeting = Meeting(api, demo)

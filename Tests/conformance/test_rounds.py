@@ -108,6 +108,7 @@ def test_who_may_not_push(api: Api, name: str) -> None:
     api.push(name, {"w": [0, 4]}, worker="a", seq=1)
     late = api.push(name, {"w": [9, 9]}, 409, worker="a", seq=2, based_on=0)
     assert slug(late) == "round-closed" and "step 1, which has closed" in late.json()["detail"]
+    assert api.get(f"/v1/models/{name}/round").json()["late"] == 1
     np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
 
 

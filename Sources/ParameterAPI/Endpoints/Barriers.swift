@@ -6,6 +6,13 @@ import ParameterServing
 import TensorCoding
 import Threading
 
+/// `GET /v1/models/{m}/barriers/{name}`.
+@Sendable func getBarrier(_ call: Call) throws(Problem) -> Plan {
+    let model = try call.model()
+    let facts = model.barriers.facts(of: try barrierName(call), at: call.api.registry.configuration.clock())
+    return .answer { exchange in call.answer(exchange, bytes: 512 + 160 * facts.workers.count) { $0.barrier(facts) } }
+}
+
 /// `POST /v1/models/{m}/barriers/{name}`: `{"worker":"w1","count":3}`, `?wait=60s`.
 @Sendable func arriveAtBarrier(_ call: Call) throws(Problem) -> Plan {
     let model = try call.model()
@@ -89,7 +96,7 @@ extension JSONWriter {
             beginArray()
             for worker in facts.workers { string(worker.text) }
             endArray()
-            member("held_for", facts.heldFor?.inSeconds)
+            if let heldFor = facts.heldFor { member("held_for", heldFor.inSeconds) }
         }
         endObject()
     }

@@ -55,6 +55,7 @@ extension JSONWriter {
             member("quorum", facts.quorum)
         }
         member("closes_in", facts.closesIn?.text)
+        member("late", facts.late)
         key("pushes")
         beginArray()
         for push in facts.pushes { self.push(push) }

@@ -142,6 +142,10 @@ extension Route {
             "Delete a worker and its receipts; numbers that it has used are still never applied again.",
             deleteWorker),
         Route(
+            .get, "/v1/models/{m}/barriers/{name}", .read,
+            "The open generation of a barrier, and the workers that have arrived.",
+            getBarrier),
+        Route(
             .post, "/v1/models/{m}/barriers/{name}", .push, queries: [.wait], bodies: [.json],
             "Arrive at a barrier, and wait until `count` workers have arrived.",
             arriveAtBarrier),

@@ -37,8 +37,8 @@ public struct BarrierFacts: Sendable, Equatable {
     /// The most workers that an answer names.
     public static let namesTold = 100
     /// Whether all have arrived.
-    public var isReleased: Bool { arrived >= count }
-    /// How long the arrival counts without another request; nil for a generation that is over.
+    public var isReleased: Bool { arrived > 0 && arrived >= count }
+    /// How long the arrival counts without another request; nil for a generation that is over, and for a reader.
     public var heldFor: Duration?
 }
 
@@ -189,6 +189,14 @@ struct BarrierBoard {
             store(barrier, as: name)
         }
         return facts(of: name)
+    }
+
+    /// The open generation of a barrier, for a reader.
+    mutating func open(_ name: Name, at now: UInt64) -> BarrierFacts {
+        guard var barrier = barriers[name] else { return Barrier(generation: 1).facts(of: name) }
+        barrier.lapse(at: now)
+        store(barrier, as: name)
+        return barrier.facts(of: name)
     }
 
     /// The open generation of a barrier, for a worker that has stopped waiting.

@@ -96,6 +96,14 @@ public final class Barriers: Sendable {
         return (.waits(wait), settled)
     }
 
+    /// The open generation of a barrier; the first one of a barrier that is not known.
+    public func facts(of barrier: Name, at now: Tick) -> BarrierFacts {
+        state.withLock { state in
+            defer { state.kept.follow(state.board.bytes) }
+            return state.board.open(barrier, at: now.uptime)
+        }
+    }
+
     /// Ends a wait whose time is up.
     ///
     /// - Returns: its result if there is one already; otherwise who has arrived so far.

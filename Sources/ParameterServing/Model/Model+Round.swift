@@ -26,6 +26,8 @@ public struct RoundFacts: Sendable {
     public var missing: [Name]
     /// Whether it waits for every registered worker.
     public var isOfRegistered: Bool { consistency.waitsForRegistered }
+    /// The pushes that were refused since the start of the daemon because their round had closed.
+    public var late: Int
     /// The time until its deadline; nil if it has none.
     public var closesIn: Duration?
     /// By worker, the pushes applied in mode `ssp`.
@@ -43,7 +45,7 @@ extension ModelState {
             facts.consistency.waitsForRegistered ? ledger.registered.filter { !view.workers.contains($0) } : []
         return RoundFacts(
             consistency: facts.consistency, step: view.step + 1, pushes: pushes, needed: policy.needed(view),
-            quorum: policy.quorum(view), missing: missing, closesIn: closesIn,
+            quorum: policy.quorum(view), missing: missing, late: latePushes, closesIn: closesIn,
             clocks: clocks.clocks.sorted { $0.key < $1.key }.map { (worker: $0.key, clock: $0.value) })
     }
 }

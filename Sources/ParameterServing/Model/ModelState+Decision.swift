@@ -1,5 +1,5 @@
 // The refusals of a model before a command is logged, and its notes about commands on their way to the log: reserved
-// keys, and steps to be counted.
+// keys, and steps to be counted. `ModelState+Withdrawal` takes them back.
 
 import Optimizers
 import Threading
@@ -91,7 +91,10 @@ extension ModelState {
         try checkFence(push.key)
         let optimizer = try judge(push)
         let (arrival, decision) = forecastDecision(push, under: requestKey)
-        if case .refuse(let error) = decision { throw error }
+        if case .refuse(let error) = decision {
+            if case .roundClosed = error { latePushes += 1 }
+            throw error
+        }
         try checkPushes(after: decision)
         try trainingHistory.checkRoom(for: push.metrics, in: "metrics")
         try takeRoom(for: push, updatedBy: optimizer)
@@ -113,12 +116,6 @@ extension ModelState {
             if forecast.count == 0 { leaveScratch() }
             throw ModelSize(self).refusal ?? error
         }
-    }
-
-    /// Releases the memory for updates once no push is in progress.
-    mutating func leaveScratch() {
-        scratch.follow(0)
-        optimizer.leaveRoom()
     }
 
     /// Checks the content (422), then the state (409).
@@ -202,44 +199,6 @@ extension ModelState {
 
     func reconfigured(with settings: SettingValue, isOwed: Bool = false) throws(ServingError) -> ModelOptimizer {
         try wrapping { () throws(OptimizerError) in try optimizer.reconfigured(with: settings, isOwed: isOwed) }
-    }
-
-    /// Reverts the notes of `decide`, for a command that could not be logged.
-    ///
-    /// - Parameter isNewest: whether it has just been decided; otherwise it is the oldest in progress.
-    mutating func forget(_ command: Command, isNewest: Bool = false) {
-        defer { kept.follow(keptBytes) }
-        switch command {
-        case .closeRound:
-            withdraw(isNewest: isNewest)
-        case .push(let push):
-            withdraw(isNewest: isNewest)
-            if forecast.count == 0 { leaveScratch() }
-            if let key = push.key { ledger.abandon(key) }
-            ledger.leaveRoom(push.sighting)
-        case .register(_, let sighting):
-            leaveForecast(isNewest: isNewest)
-            ledger.leaveRoom(sighting)
-        case .endLeases(let ended):
-            leaveForecast(isNewest: isNewest)
-            leases.resume(ended)
-        case .dismiss: leaveForecast(isNewest: isNewest)
-        case .keyed(let key, _, let command):
-            keys.abandon(key)
-            forget(command, isNewest: isNewest)
-        case .importValues: pool.keepPromise()
-        case .reconfigure, .grow, .restore, .note, .report: break
-        }
-    }
-
-    /// Takes a push or a closing back from the forecast, and returns the arena that it was promised.
-    private mutating func withdraw(isNewest: Bool) {
-        leaveForecast(isNewest: isNewest)
-        pool.keepPromise()
-    }
-
-    private mutating func leaveForecast(isNewest: Bool) {
-        if isNewest { forecast.removeNewest(roundView, policy) } else { forecast.remove(roundView, policy) }
     }
 }
 

@@ -57,6 +57,9 @@ struct ModelState: @unchecked Sendable {
     var forecast = RoundForecast()
     /// The open round.
     var round = Round()
+    /// The pushes that were refused since the start because their round had closed; not part of the state that a replay
+    /// makes, because they are not in the log.
+    var latePushes = 0
     /// The clocks of mode `ssp`.
     var clocks = WorkerClocks()
     /// The effects of the command being applied, other than its version and its reply.

@@ -65,24 +65,24 @@ class Membership(Resource):
         """
         worker, until = self._worker, time.monotonic() + wait
         epoch = self._registered()
-        passed = worker.barriers.get(name)
+        place = f"/barriers/{quote(name, safe='')}"
+        if name in worker.barriers:
+            generation = worker.barriers[name] + 1
+        else:
+            # A request that names the generation is safe to repeat, also if it releases the others.
+            generation = int(self._get(place).json()["generation"])
         body = {"worker": worker.name, "epoch": epoch, "count": count}
         while True:
             left = max(0.0, until - time.monotonic())
-            if passed is None:
-                # The first answer gives the current generation, which makes later requests safe to repeat.
-                part = 0.0
-            else:
-                part = min(left, _LONGEST_PART, (worker.ttl or _LONGEST_PART) / 2)
-                body["generation"] = passed + 1
-            target = self._target(f"/barriers/{quote(name, safe='')}", [("wait", f"{part * 1000:.0f}ms")])
-            answer = self._send(target, body, held=part)
+            part = min(left, _LONGEST_PART, (worker.ttl or _LONGEST_PART) / 2)
+            target = self._target(place, [("wait", f"{part * 1000:.0f}ms")])
+            answer = self._send(target, {**body, "generation": generation}, held=part)
             if answer["released"]:
                 worker.barriers[name] = int(answer["generation"])
                 return worker.barriers[name]
-            if passed is not None and left <= part:
+            if left <= part:
                 return None
-            passed = int(answer["generation"]) - 1
+            generation = int(answer["generation"])
 
     def _registered(self) -> int:
         """The epoch of this worker, which is registered if necessary."""

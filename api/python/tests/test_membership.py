@@ -61,15 +61,16 @@ def test_a_barrier(client: Client, model: Model) -> None:
 
 
 def test_a_lost_answer_of_a_barrier(scripted: Callable) -> None:
-    """The request is sent again with the generation that it means."""
-    held = answer(202, {"released": False, "generation": 5})
+    """The request is sent again with the generation that it means, which the client reads before the first one."""
+    current = answer(200, {"released": False, "generation": 5})
     passed = answer(200, {"released": True, "generation": 5})
     later = answer(200, {"released": True, "generation": 6})
-    server = scripted(answer(200, {"epoch": 1}), held, drop, passed, later)
+    server = scripted(answer(200, {"epoch": 1}), current, drop, passed, later)
     model = Client(server.url).model("m", worker="w1")
     model.register()
     assert model.barrier("b", 2) == 5
     assert model.barrier("b", 2) == 6
-    sent = bodies(server.requests)[1:]
-    assert [body.get("generation") for body in sent] == [None, 5, 5, 6]
+    assert server.requests[1].startswith(b"GET ")
+    sent = bodies(server.requests[2:])
+    assert [body.get("generation") for body in sent] == [5, 5, 6]
     assert all((body["worker"], body["epoch"], body["count"]) == ("w1", 1, 2) for body in sent)
