@@ -1,4 +1,4 @@
-// The barrier of a history of rounds: nobody passes before all workers have arrived, and each is told once.
+// The barrier of a history of rounds: no worker passes before all workers have arrived, and each is told once.
 
 import Names
 

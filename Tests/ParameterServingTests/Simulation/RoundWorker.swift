@@ -1,5 +1,5 @@
 // What the client of a worker knows of its registration and its lease. The daemon has heard from it between the sending
-// of a request and the answer, so the time at which its lease may run out lies between two bounds.
+// of a request and the answer, so the time at which its lease may run out is between two bounds.
 
 /// A worker in a history of rounds.
 struct RoundWorker {
