@@ -70,7 +70,8 @@ let package = Package(
             name: "TensorCodingTests", dependencies: ["Names", "TensorCoding"], resources: [.copy("Corpora")],
             swiftSettings: strict),
         .testTarget(
-            name: "HTTPServingTests", dependencies: ["HTTPServing", "Threading"], resources: [.copy("Corpora")],
+            name: "HTTPServingTests", dependencies: ["CMicroHTTPD", "HTTPServing", "Threading"],
+            resources: [.copy("Corpora")],
             swiftSettings: strict),
         .testTarget(
             name: "JournalTests", dependencies: ["Journal", "SimulatedMachine", "Threading"], exclude: ["Reference"],

@@ -23,7 +23,7 @@ public final class Exchange: Sendable {
     /// parked connection is woken. `make` runs on the loop's thread, or never if the client has left.
     public func complete(_ make: @escaping Making) {
         guard let waiting = settle(.resolved(make)), waiting.isParked else { return }
-        waiting.loop.post(.settled(self))
+        waiting.loop.post(waiting.abandonment == nil ? .settled(self) : .woken(self))
     }
 
     /// Answers with `make` if the request is still unanswered after `delay`; a later call replaces the earlier one.

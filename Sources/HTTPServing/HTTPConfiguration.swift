@@ -19,7 +19,7 @@ public struct HTTPConfiguration: Sendable {
     public var maximumConnections = 20_000
     /// The largest number of open connections per address; loopback, where proxies run, is exempt.
     public var maximumConnectionsPerAddress = 1_024
-    /// Memory of one connection in bytes, all of it touched from its second request on.
+    /// Memory of one connection in bytes, all of it touched from its second request on, except during a long wait.
     ///
     /// A body arrives in pieces of at most half of it.
     public var connectionMemory = 32_768
@@ -44,6 +44,8 @@ public struct HTTPConfiguration: Sendable {
     public var pressureGrace: Duration = .seconds(5)
     /// The longest time that a parked exchange waits after its client has finished sending: it has nearly always left.
     public var halfClosedPatience: Duration = .seconds(1)
+    /// The time after which a parked exchange returns unused memory of its connection.
+    public var longWait: Duration = .seconds(1)
     /// The longest time that bytes after an early answer are still received, so that the client can read the answer.
     public var lingerDeadline: Duration = .seconds(5)
     /// The timers for the deadlines of parked requests.

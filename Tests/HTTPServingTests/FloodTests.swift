@@ -32,6 +32,37 @@ struct FloodTests {
         for client in others { #expect(client.answer()?.status == 200) }
     }
 
+    @Test("an answer does not wait behind the wake-ups that came before it")
+    func wakeUps() throws {
+        let server = try TestServer {
+            $0.loopCount = 1
+            $0.connectionsPerTurn = 2
+        }
+        let (held, kept) = (server.client(), server.client())
+        held.request("GET", "/hold")
+        #expect(eventually { server.hub.seen.waiting.count == 1 })
+        let waiting = (0..<60).map { _ in
+            let client = server.client()
+            client.request("GET", "/park")
+            return client
+        }
+        #expect(eventually { server.hub.seen.waiting.count == 61 })
+        kept.request("GET", "/busy/500")
+        #expect(eventually { server.hub.seen.requests.count == 62 })
+        let order = Locked([String]())
+        // The loop is busy, so it finds all of these at once: the wake-ups first.
+        for (index, exchange) in server.hub.seen.waiting.enumerated().reversed() {
+            let text = index == 0 ? "held" : "woken"
+            exchange.complete {
+                order.withLock { $0.append(text) }
+                return .text(text)
+            }
+        }
+        #expect(held.answer()?.text == "held")
+        for client in waiting { #expect(client.answer()?.text == "woken") }
+        #expect(order.withLock { $0.firstIndex(of: "held") ?? 60 } < 10)
+    }
+
     @Test("a parked request that has its outcome does not wait behind connections that came before that")
     func outcomes() throws {
         let server = try TestServer {

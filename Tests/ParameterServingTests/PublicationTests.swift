@@ -31,7 +31,7 @@ struct PublicationTests {
         let publication = Publication(version(1))
         let answers = Collector<PullResult>()
         _ = publication.wait(for: PullCondition(since: 1)) { answers.add($0) }
-        #expect(publication.broadcastParams(optimResult: false, version(2)) == 0)
+        #expect(publication.broadcastParams(optimResult: false, version(2)).pulls.isEmpty)
         #expect(publication.current.version == 1)
         #expect(publication.waitingCount == 1)
         #expect(answers.all.isEmpty)
@@ -47,16 +47,16 @@ struct PublicationTests {
             }
         }
         let next = version(2)
-        #expect(publication.broadcastParams(optimResult: true, next) == 500)
+        #expect(publication.broadcast(next) == 500)
         #expect(got.all == Array(repeating: ObjectIdentifier(next), count: 500))
         #expect(publication.waitingCount == 0)
-        #expect(publication.broadcastParams(optimResult: true, version(3)) == 0)
+        #expect(publication.broadcast(version(3)) == 0)
     }
 
     @Test("earlier versions stay readable, as many as asked for")
     func retention() {
         let publication = Publication(version(1), retaining: 2)
-        for number in 2...5 { publication.broadcastParams(optimResult: true, version(number)) }
+        for number in 2...5 { publication.broadcast(version(number)) }
         #expect((1...6).map { publication.version($0)?.version } == [nil, nil, 3, 4, 5, nil])
         #expect(publication.oldest.version == 3)
     }
@@ -70,10 +70,10 @@ struct PublicationTests {
             PublishedVersion(uid: facts.uid, version: $0, step: 0, arena: $1, facts: facts, lossScale: 1)
         }
         let publication = Publication(versions[0], retaining: 2)
-        publication.broadcastParams(optimResult: true, versions[1])
+        publication.broadcast(versions[1])
         #expect(publication.version(1) != nil)
         let pressure = try budget.reserve(32)
-        publication.broadcastParams(optimResult: true, versions[2])
+        publication.broadcast(versions[2])
         #expect(publication.version(1) == nil && publication.version(2) == nil && pressure.bytes == 32)
     }
 
@@ -88,7 +88,7 @@ struct PublicationTests {
         #expect(publications.map { wait($0) == nil } == [false, false])
         #expect(publications.map { wait($0) == nil } == [true, true])
         #expect(refusals.all == [.tooManyWaiting(limit: 2), .tooManyWaiting(limit: 2)])
-        publications[0].broadcastParams(optimResult: true, version(2))
+        publications[0].broadcast(version(2))
         let token = try #require(wait(publications[1]))
         publications[1].cancel(token)
         publications[1].cancel(token)
@@ -105,7 +105,7 @@ struct PublicationTests {
         for (name, group) in [("b1", 1), ("a1", 0), ("all1", nil), ("b2", 1), ("a2", 0), ("all2", nil)] as [(_, Int?)] {
             _ = publication.wait(for: PullCondition(since: 1, group: group)) { _ in order.add(name) }
         }
-        publication.broadcastParams(optimResult: true, version(2))
+        publication.broadcast(version(2))
         #expect(order.all == ["all1", "all2", "a1", "a2", "b1", "b2"])
     }
 
@@ -117,7 +117,7 @@ struct PublicationTests {
             if case .version(let version) = result { answers.add(version.version) }
         }
         #expect(token == nil)
-        publication.broadcastParams(optimResult: true, version(6))
+        publication.broadcast(version(6))
         #expect(answers.all == [5])
     }
 
@@ -128,7 +128,7 @@ struct PublicationTests {
         _ = publication.wait(for: PullCondition(since: 1, minStep: 3)) { result in
             if case .version(let version) = result { answers.add(version.version) }
         }
-        for number in 2...5 { publication.broadcastParams(optimResult: true, version(number)) }
+        for number in 2...5 { publication.broadcast(version(number)) }
         #expect(answers.all == [4])
     }
 
@@ -138,7 +138,7 @@ struct PublicationTests {
         let answers = Collector<PullResult>()
         let token = try #require(publication.wait(for: PullCondition(since: 1)) { answers.add($0) })
         publication.cancel(token)
-        #expect(publication.broadcastParams(optimResult: true, version(2)) == 0)
+        #expect(publication.broadcast(version(2)) == 0)
         #expect(answers.all.isEmpty)
     }
 
@@ -170,12 +170,22 @@ struct PublicationTests {
         }
         var number = 2
         while done.current == nil {
-            publication.broadcastParams(optimResult: true, version(number))
+            publication.broadcast(version(number))
             number += 1
         }
-        publication.broadcastParams(optimResult: true, version(number))
+        publication.broadcast(version(number))
         pulling?.join()
         #expect(answers.all.count == 1000)
         #expect(answers.all.allSatisfy { $0 >= 1 })
+    }
+}
+
+extension Publication {
+    /// Publishes a version and wakes the pulls that it answers; returns their number.
+    @discardableResult
+    func broadcast(_ version: PublishedVersion) -> Int {
+        let broadcast = broadcastParams(optimResult: true, version)
+        broadcast.wake()
+        return broadcast.pulls.count
     }
 }

@@ -149,5 +149,9 @@ struct RoundBoundTests {
         }
         try Self.definition(["mode": "sync", "workers": 65, "reduce": "median"]).checkLimits()
         try Self.definition(["mode": "async"]).checkLimits()
+        try Self.definition(["mode": "sync", "workers": 10, "reduce": "trimmed_mean"]).checkLimits()
+        try Self.definition(["mode": "sync", "workers": 3, "reduce": "trimmed_mean", "trim": 0.34]).checkLimits()
+        try Self.definition(["mode": "sync", "workers": 3, "reduce": "trimmed_mean", "trim": 0]).checkLimits()
+        try Self.definition(["mode": "manual", "reduce": "trimmed_mean"]).checkLimits()
     }
 }

@@ -38,7 +38,7 @@ struct WakeUpTests {
                 for since in 1...Self.rounds {
                     // The last one publishes while those before it are on their way to wait.
                     if crowd.arrive() == since * Self.pulls {
-                        crowd.add(publication.broadcastParams(optimResult: true, version(since + 1)))
+                        crowd.add(publication.broadcast(version(since + 1)))
                         continue
                     }
                     let woken = Future<Int?>()
@@ -78,7 +78,7 @@ struct WakeUpTests {
                 }
             }
         }
-        for number in 2...Self.rounds { publication.broadcastParams(optimResult: true, version(number)) }
+        for number in 2...Self.rounds { publication.broadcast(version(number)) }
         end.fulfil(())
         for thread in threads { thread?.join() }
         #expect(publication.waitingCount == 0)

@@ -418,6 +418,13 @@ def test_equal_definitions(api: Api, name: str) -> None:
         ({"mode": "sync", "workers": 2, "round_timeout": 0}, "/consistency/round_timeout", "1ms"),
         ({"mode": "sync", "workers": 2, "on_timeout": "wait"}, "/consistency/on_timeout", "extend"),
         ({"mode": "sync", "workers": 2, "reduce": "avg"}, "/consistency/reduce", "mean"),
+        ({"mode": "sync", "workers": 9, "reduce": "trimmed_mean"}, "/consistency/trim", "more than 1/9"),
+        (
+            {"mode": "sync", "workers": 20, "min_pushes": 6, "reduce": "trimmed_mean", "trim": 0.15},
+            "/consistency/trim",
+            "none of 6 pushes",
+        ),
+        ({"mode": "sync", "workers": 2, "reduce": "trimmed_mean", "trim": 0.4}, "/consistency/trim", "more workers"),
         ({"mode": "sync", "workers": 2, "slak": 3}, "/consistency/slak", "no `slak`"),
         ({"mode": "ssp", "workers": 2}, "/consistency/slack", "needs `slack`"),
         ({"mode": "async", "max_staleness": -1}, "/consistency/max_staleness", ">= 0"),

@@ -37,6 +37,8 @@ final class Connection {
     var answer: (bytes: Int, rate: Double?) = (0, nil)
     /// Its counted memory; nil for one of the first connections, which are free.
     var loan: (any AnyObject & Sendable)?
+    /// Whether the library has cleared, and so touched, all of its memory, as it does after each request.
+    var hasClearedMemory = false
     /// Whether the client sends nothing more: it has closed its side, or left.
     var hasFinishedSending = false
     var transaction: Transaction?
@@ -82,10 +84,13 @@ final class Seat {
     let exchange: Exchange
     let connection: Connection
     let transaction: Transaction
+    /// When the exchange was parked, in nanoseconds of the monotonic clock.
+    let start: UInt64
 
-    init(exchange: Exchange, connection: Connection, transaction: Transaction) {
+    init(exchange: Exchange, connection: Connection, transaction: Transaction, start: UInt64) {
         self.exchange = exchange
         self.connection = connection
         self.transaction = transaction
+        self.start = start
     }
 }

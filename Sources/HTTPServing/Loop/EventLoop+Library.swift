@@ -96,6 +96,7 @@ extension EventLoop {
     private func head(
         of transaction: Transaction, method: UnsafePointer<CChar>, version: UnsafePointer<CChar>
     ) -> Head {
+        transaction.start = method
         let start = UInt(bitPattern: method)
         let layout = HeadLayout(
             whole: start..<start + UInt(http_head_size(transaction.handle)),
@@ -178,6 +179,7 @@ extension EventLoop {
         transaction.end()
         transaction.connection.transaction = nil
         transaction.connection.stream = nil
+        transaction.connection.hasClearedMemory = true
         if transaction.connection.isLingering { lingeringCount -= 1 }
         transaction.connection.stage = .idle(deadline: now + configuration.idleDeadline.nanoseconds)
         if isDraining { transaction.connection.cut() }

@@ -1,6 +1,8 @@
 // Memory that clients make the server hold: connections, and answers that they do not read. The program's budget lends
 // or refuses it (`HTTPConfiguration.lend`).
 
+import CMicroHTTPD
+
 extension EventLoop {
     /// Answers up to this size are included in the memory of a connection.
     private static let shortAnswer = 4_096
@@ -14,6 +16,21 @@ extension EventLoop {
         connection.loan = configuration.lend(
             configuration.connectionMemory + HTTPConfiguration.connectionOverhead, false)
         return connection.loan != nil
+    }
+
+    /// Returns the memory that the library has cleared for a request and does not use, once the request has waited
+    /// long: what a short wait would save does not pay for the page faults after it.
+    ///
+    /// - Returns: whether memory was returned.
+    func returnMemory(of seat: Seat) -> Bool {
+        let isLong = now >= seat.start + configuration.longWait.nanoseconds
+        guard isLong, seat.connection.hasClearedMemory, let start = seat.transaction.start, seat.exchange.isWatched
+        else {
+            return false
+        }
+        seat.connection.hasClearedMemory = false
+        http_return_zeros(start, configuration.connectionMemory)
+        return true
     }
 
     /// An answer whose memory is counted until the client has received it; or the refusal in its place.

@@ -7,7 +7,8 @@ import Glibc
 extension EventLoop {
     /// Registers an exchange whose connection has just been suspended.
     func park(_ exchange: Exchange, of transaction: Transaction) {
-        let seat = Seat(exchange: exchange, connection: transaction.connection, transaction: transaction)
+        let seat = Seat(
+            exchange: exchange, connection: transaction.connection, transaction: transaction, start: now)
         seats[ObjectIdentifier(exchange)] = seat
         seat.connection.seat = seat
         refresh(seat)

@@ -19,6 +19,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case relieve(bytes: Int, payer: String?)
         /// A parked exchange is settled.
         case settled(Exchange)
+        /// A watched one is: it waited for an event, which may have woken thousands.
+        case woken(Exchange)
         /// The deadline or the watching of a parked exchange has changed.
         case changed(Exchange)
         /// More of an answer that is produced while it is sent can be read.
@@ -36,6 +38,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
             case none
             /// It concerns a client that is already being served.
             case served
+            /// It concerns one of many clients that waited for the same event.
+            case waits
             /// It concerns new connections, of which there may be a flood.
             case arrivals
         }
@@ -44,6 +48,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
             switch self {
             case .drain, .dismiss, .stop, .relieve: .none
             case .settled, .changed, .readable: .served
+            case .woken: .waits
             case .accepted, .contested: .arrivals
             }
         }
@@ -76,6 +81,9 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
     private let inbox = Locked([Message]())
     /// Messages about parked exchanges that have not been handled yet.
     private var served = Fifo<Message>()
+    /// Wake-ups that have not been handled yet, in a separate queue, so that the push that causes thousands is answered
+    /// before them.
+    private var waits = Fifo<Message>()
     /// Connections that have not been taken over yet, in a separate queue, so that no push waits behind a flood of
     /// them.
     private var arrivals = Fifo<Message>()
@@ -141,8 +149,9 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         if now >= nextSweep { sweep() }
         takeMessages()
         for _ in 0..<configuration.connectionsPerTurn {
-            if served.isEmpty, arrivals.isEmpty { break }
+            if isIdle { break }
             if let message = served.popFirst() { receive(message) }
+            if let message = waits.popFirst() { receive(message) }
             if let message = arrivals.popFirst() { receive(message) }
         }
         if isStopping { for reader in starving.values { reader.cut() } }
@@ -152,9 +161,12 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         publish()
     }
 
+    /// Whether all messages have been handled.
+    private var isIdle: Bool { served.isEmpty && waits.isEmpty && arrivals.isEmpty }
+
     /// How long the loop may sleep, in milliseconds: until the next task of the library or the reaper.
     private var patience: Int32 {
-        if !served.isEmpty || !arrivals.isEmpty { return 0 }
+        if !isIdle { return 0 }
         var wish: UInt64 = 0
         var wake = nextSweep
         if MHD_get_timeout(daemon, &wish) == .YES {
@@ -176,6 +188,7 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
             switch message.line {
             case .none: receive(message)
             case .served: served.append(message)
+            case .waits: waits.append(message)
             case .arrivals: arrivals.append(message)
             }
         }
@@ -187,7 +200,8 @@ final class EventLoop: ExchangeLoop, @unchecked Sendable {
         case .accepted(let accepted): take(accepted)
         case .contested(let accepted): contest(accepted)
         case .relieve(let bytes, let payer): relieve(bytes, of: payer)
-        case .settled(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { resume(seat) }
+        case .settled(let exchange), .woken(let exchange):
+            if let seat = seats[ObjectIdentifier(exchange)] { resume(seat) }
         case .changed(let exchange): if let seat = seats[ObjectIdentifier(exchange)] { refresh(seat) }
         case .readable(let reader): reader.resume()
         case .drain(let then):

@@ -37,6 +37,8 @@ final class Transaction {
     /// The library's handle of the connection.
     let handle: OpaquePointer
     let connection: Connection
+    /// The first byte of the request in the library's memory; nil until its head is complete.
+    var start: UnsafePointer<CChar>?
     /// Bytes of the body received.
     private(set) var receivedBytes = 0
     /// Whether the body comes in chunks.

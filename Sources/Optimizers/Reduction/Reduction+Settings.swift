@@ -66,4 +66,19 @@ extension Reduction {
             "krum with `\"byzantine\":\(byzantine)` needs at least 2 * byzantine + 3 pushes in a round; got \(pushes). Use more workers or a smaller `byzantine`.",
             expected: "2 * \(byzantine) + 3 or more", got: "\(pushes)")
     }
+
+    /// Refuses a `trim` that removes nothing: trimmed_mean leaves out floor(trim n) values of n on each side.
+    ///
+    /// - Parameters:
+    ///   - pushes: The smallest number of pushes in a round; nil if it is not known.
+    ///   - pointer: The place of `trim` in the definition.
+    /// - Throws: `.invalid`, a ValueError.
+    public func checkTrim(of pushes: Int?, at pointer: String) throws(OptimizerError) {
+        guard case .trimmedMean(let trim) = self, let pushes, trim > 0, trim * Double(pushes) < 1 else { return }
+        let advice = pushes < 3 ? "Use more workers" : "Use a `trim` of more than 1/\(pushes)"
+        throw .invalid(
+            pointer, .valueError,
+            "A `trim` of \(trim) removes none of \(pushes) pushes: it leaves out trim * pushes of the smallest values, rounded down, and as many of the largest. \(advice), or `\"reduce\":\"median\"`.",
+            expected: "more than 1/\(pushes)", got: "\(trim)")
+    }
 }

@@ -1,6 +1,6 @@
-// The number of pushes in a round of krum: at least so many that it can tell the wrong ones, at most so many that their
-// comparison does not hold up the model. Applies to requests only: a journal may contain other rounds, from earlier
-// releases.
+// The number of pushes in a round with a robust reduction: at least so many that it can leave out the wrong ones; for
+// krum, at most so many that their comparison does not hold up the model. Applies to requests only: a journal may
+// contain other rounds, from earlier releases.
 
 import Names
 import Optimizers
@@ -17,7 +17,9 @@ extension Consistency {
     ///
     /// - Throws: `.invalid`, a ValueError.
     func checkPushes() throws(OptimizerError) {
-        guard case .sync(let policy) = self, let mostPushes else { return }
+        guard case .sync(let policy) = self else { return }
+        try policy.reduction.checkTrim(of: policy.leastPushes, at: "/consistency/trim")
+        guard let mostPushes else { return }
         if case .number(let count) = policy.participants { try Self.check(count, mostPushes, "workers") }
         if let minPushes = policy.minPushes {
             try Self.check(minPushes, mostPushes, "min_pushes")
@@ -35,5 +37,17 @@ extension Consistency {
                 detail:
                     "krum compares each push of a round with every other, so `\(member)` can be at most \(most); got \(count). Use fewer, or `\"reduce\":\"trimmed_mean\"` or `\"median\"`, which have no such limit.",
                 expected: "at most \(most)", got: "\(count)"))
+    }
+}
+
+extension Synchronous {
+    /// The smallest number of pushes with which a round closes; nil if it is not known in advance.
+    fileprivate var leastPushes: Int? {
+        if let minPushes { return minPushes }
+        return switch participants {
+        case .number(let count): count
+        case .single: 1
+        case .registered: nil
+        }
     }
 }

@@ -55,6 +55,8 @@ public final class Model: Runnable, @unchecked Sendable {
     /// For requests that wait.
     let places: WaitingPlaces
     private let leaseAlarm: LeaseAlarm
+    /// Pulls to be woken once the message is answered.
+    private var broadcasts: [Broadcast] = []
     private var state: ModelState
     /// Commands being logged; nothing else refers to them, so that their memory is free once they have been applied.
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
@@ -230,7 +232,10 @@ public final class Model: Runnable, @unchecked Sendable {
         for effect in state.apply(command, at: logged.position, for: ticket, noting: watch) {
             switch effect {
             case .publish:
-                woken = publication.broadcastParams(optimResult: true, state.published, divergence: state.divergence)
+                let broadcast = publication.broadcastParams(
+                    optimResult: true, state.published, divergence: state.divergence)
+                woken = broadcast.pulls.count
+                if woken > 0 { broadcasts.append(broadcast) }
             case .event(let event, let number, let time):
                 events.add(event, of: name, uid, at: .number(number), time: time ?? clock().time)
             case .markDiverged(let parameter): publication.markDiverged(parameter)
@@ -278,6 +283,8 @@ public final class Model: Runnable, @unchecked Sendable {
     private func rest() {
         leaseAlarm.set(to: end == nil ? state.leases.next : nil)
         for answer in waiters.takeAnswers() { answer() }
+        for broadcast in broadcasts { broadcast.wake() }
+        broadcasts.removeAll(keepingCapacity: true)
     }
 
     /// The shared copy of the state between two changes.

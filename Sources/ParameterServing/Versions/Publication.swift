@@ -53,17 +53,16 @@ public final class Publication: Sendable {
     /// The number of waiting pulls.
     public var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-    /// Publishes a version and wakes every pull that it answers; pulls of a group in the update order of groups.
+    /// Publishes a version, and takes every pull that it answers from the list, to be woken by the caller.
     ///
     /// - Parameters:
     ///   - optimResult: whether the update succeeded; false publishes nothing and wakes no one.
     ///   - next: the version to publish.
     ///   - divergence: the parameter that diverged, if the model still waits for a restore or an import.
-    /// - Returns: the number of pulls woken.
+    /// - Returns: those pulls.
     /// - Source: seed, `broadcast_params(optim_result)`: the broadcast follows a completed update, in group order.
-    @discardableResult
-    func broadcastParams(optimResult: Bool, _ next: PublishedVersion, divergence: String? = nil) -> Int {
-        guard optimResult else { return 0 }
+    func broadcastParams(optimResult: Bool, _ next: PublishedVersion, divergence: String? = nil) -> Broadcast {
+        guard optimResult else { return Broadcast(version: next, pulls: []) }
         let isAtEase = next.arena.isPoolAtEase
         let (woken, past) = state.withLock { state in
             invariant(
@@ -78,8 +77,7 @@ public final class Publication: Sendable {
         }
         places.free(woken.count)
         for version in past { version.encodings.clear() }
-        for pull in woken.sorted(by: Self.comesBefore) { pull.resume(.version(next)) }
-        return woken.count
+        return Broadcast(version: next, pulls: woken)
     }
 
     /// Adds the newest version to the retained ones, of which `most` are kept.
@@ -89,11 +87,6 @@ public final class Publication: Sendable {
         state.retained.append(state.current)
         defer { state.retained.removeFirst(max(0, state.retained.count - most)) }
         return state.retained
-    }
-
-    /// The update order of groups; within a group, and for pulls of everything, the order of arrival.
-    private static func comesBefore(_ one: WaitingPull, _ other: WaitingPull) -> Bool {
-        (one.condition.group ?? -1, one.token.number) < (other.condition.group ?? -1, other.token.number)
     }
 
     /// Answers immediately if the newest version meets the condition; otherwise keeps the pull until one does, or
@@ -135,11 +128,24 @@ public final class Publication: Sendable {
             return Array(state.waiting.values)
         }
         places.free(waiting.count)
-        for pull in waiting.sorted(by: Self.comesBefore) { pull.resume(.ended(reason)) }
+        for pull in waiting.sorted(by: WaitingPull.comesBefore) { pull.resume(.ended(reason)) }
     }
 
     /// Records that the update after the newest version diverged.
     func markDiverged(_ parameter: String) {
         state.withLock { $0.divergence = parameter }
+    }
+}
+
+/// The pulls that a version answers.
+///
+/// Resuming thousands takes a while: the push that made the version is answered first.
+struct Broadcast {
+    let version: PublishedVersion
+    let pulls: [WaitingPull]
+
+    /// Answers them; pulls of a group in the update order of groups.
+    func wake() {
+        for pull in pulls.sorted(by: WaitingPull.comesBefore) { pull.resume(.version(version)) }
     }
 }

@@ -46,4 +46,9 @@ struct WaitingPull {
     let token: WaitToken
     let condition: PullCondition
     let resume: @Sendable (PullResult) -> Void
+
+    /// The update order of groups; within a group, and for pulls of everything, the order of arrival.
+    static func comesBefore(_ one: WaitingPull, _ other: WaitingPull) -> Bool {
+        (one.condition.group ?? -1, one.token.number) < (other.condition.group ?? -1, other.token.number)
+    }
 }

@@ -89,6 +89,7 @@ struct TestApplication: Application {
         case "rest": return .read(Resting(hub: hub), limit: 1 << 20)
         case "early": return .read(EarlyRefuser(hub: hub), limit: 1 << 30)
         case "park": return .answer(park)
+        case "hold": return .answer { exchange in hub.note { $0.waiting.append(exchange) } }
         case "expire": return .answer(expire)
         case "wait": return .answer(wait)
         case "room":

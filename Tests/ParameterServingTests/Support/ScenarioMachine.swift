@@ -121,7 +121,7 @@ final class ScenarioMachine {
         case .publish:
             guard let state = models[uid], let publication = publications[uid] else { return }
             tell("publish: \(state.line)")
-            publication.broadcastParams(optimResult: true, state.published, divergence: state.divergence)
+            publication.broadcastParams(optimResult: true, state.published, divergence: state.divergence).wake()
         case .event(let event, let number, _): tell("event \(number): \(event.kind.rawValue)")
         case .markDiverged(let parameter):
             tell("diverged: \(parameter)")
