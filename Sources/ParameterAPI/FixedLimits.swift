@@ -37,8 +37,8 @@ public enum FixedLimits {
     public static let largestInteger = (1 << 53) - 1
     /// The most rows of one answer.
     public static let rows = 100_000
-    /// The most names that a network thread searches, times the arguments of the request: each name takes about a
-    /// microsecond.
+    /// The most names that a network thread searches, times the arguments of the request, and the most tensors of a
+    /// file that it begins to read at once: each takes about a microsecond.
     public static let namesInPlace = 1000
     /// The limits of a JSON body with arrays of rates: room for a million rates, written in full.
     public static let rates = JSONLimits(documentBytes: 64 << 20)

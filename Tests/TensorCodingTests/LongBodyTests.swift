@@ -43,7 +43,7 @@ struct LongBodyTests {
         for start in stride(from: 0, to: text.count, by: 1 << 14) {
             if reader.hasLongWork {
                 moves += 1
-                reader.work()
+                try reader.work()
                 let isDue = reader.hasLongWork
                 #expect(!isDue)
             }
@@ -55,6 +55,38 @@ struct LongBodyTests {
         }
         #expect(part.isWhole(try reader.finish()))
         #expect(moves > 0)
+    }
+
+    @Test("a call of `read` completes as many tensors as the limit says, and `work` the rest", arguments: [1, 7, 300])
+    func manyTensors(limit: Int) throws {
+        let text = Array(
+            "{\"gradients\":{\((0..<300).map { "\"t\($0)\":[\($0)]" }.joined(separator: ","))},\"a\":1}".utf8)
+        let (last, next) = (Name("t\(limit - 1)"), Name("t\(limit)"))
+        let sink = Recorder([last: 1, next: 1])
+        var reader = JSONBodyReader(
+            tensorKeys: ["gradients"], sink: sink, limits: JSONLimits(tensorsInPlace: limit))
+        try text.withUnsafeBytes { try reader.read($0) }
+        let isDue = reader.hasLongWork
+        #expect(isDue)
+        #expect(sink.values(last) == [Float(limit - 1)])
+        #expect(sink.values(next) != [Float(limit)])
+        try reader.work()
+        let isStillDue = reader.hasLongWork
+        #expect(!isStillDue)
+        let body = try reader.finish()
+        #expect(body.tensors.map(\.name.text) == (0..<300).map { "t\($0)" })
+        #expect(body.document["a"]?.integer == 1)
+    }
+
+    @Test("an error in what `work` reads is reported at its place")
+    func errorInWork() throws {
+        let text = Array("{\"gradients\":{\"a\":1,\"b\":2,\"c\":tru}}".utf8)
+        var reader = JSONBodyReader(tensorKeys: ["gradients"], sink: Recorder(), limits: JSONLimits(tensorsInPlace: 1))
+        try text.withUnsafeBytes { try reader.read($0) }
+        var error: JSONError?
+        do throws(JSONError) { try reader.work() } catch let caught { error = caught }
+        #expect(error?.reason == .invalidLiteral)
+        #expect(error?.position.offset == 33)
     }
 
     @Test("base64 before its type is converted between two pieces, or by the next call", arguments: [true, false])
@@ -112,7 +144,7 @@ struct LongBodyTests {
             try text[start..<min(start + 1 << 14, text.count)].withUnsafeBytes { try reader.read($0) }
             guard isPaused, reader.hasLongWork else { continue }
             works += 1
-            reader.work()
+            try reader.work()
         }
         return (try reader.finish(), works)
     }

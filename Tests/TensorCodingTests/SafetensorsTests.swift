@@ -1,6 +1,7 @@
 // safetensors: the verdicts of the reference implementation, hostile headers, and files written and read back.
 
 import Foundation
+import Names
 import Testing
 
 @testable import TensorCoding
@@ -135,11 +136,86 @@ struct SafetensorsTests {
             file(#"{"a":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]}}"#),
             file(#"{"a":{"dtype":"F32","shape":[9223372036854775807,0,9223372036854775807],"data_offsets":[0,0]}}"#),
             file(#"{"__metadata__":{"a":1}}"#), file(#"{"__metadata__":[]}"#), file(#"{"a":{},"a":{}}"#),
+            file(#"{"__metadata__":{"a":"1","a":"2"}}"#), file(#"{"__metadata__":{},"__metadata__":{}}"#),
+            file(#"{"a":{"dtype":"U8","shape":[01],"data_offsets":[0,1]}}"#, [0]),
+            file(#"{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}"#),
+            file(#"{"a":{"dtype":"U8","shape":[1,],"data_offsets":[0,1]}}"#, [0]),
+            file(#"{"a":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}}"#, [0]),
+            file(#"{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1,1]}}"#, [0]),
+            file(#"{"a":{"dtype":"U8","dtype":"U8","shape":[],"data_offsets":[0,1]}}"#, [0]),
+            file(#"{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1],"b":{"c":1,"c":2}}}"#, [0]),
+            file(#"{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1],"b":1e309}}"#, [0]),
+            file(#"{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1],"b":[[[]]]}}"#, [0]),
         ])
     func hostile(bytes: [UInt8]) {
         for chunk in [1, 1000] {
             let error = #expect(throws: SafetensorsError.self) { try readFile(bytes, chunk: chunk) }
             #expect(error?.description.isEmpty == false)
+        }
+    }
+
+    @Test("members that the format does not know are ignored")
+    func unknownMembers() throws {
+        let long = String(repeating: "x", count: 10_000)
+        let members = #""b":{"c":[1,-0,1e308,99999999999999999999],"d":null},"e":"\#(long)","f":true"#
+        let header = #"{"a":{"g":"","shape":[1,1],\#(members),"dtype":"U8","data_offsets":[0,1]}}"#
+        let read = try Array(header.utf8).withUnsafeBytes { try SafetensorsHeader(parsing: $0) }
+        let entry = try #require(read.entries.first)
+        #expect(entry.name == "a" && entry.type == .uint8 && entry.shape == [1, 1] && entry.range == 0..<1)
+    }
+
+    @Test(
+        "sizes are read up to 64 bits",
+        arguments: ["999999999999999999", "1000000000000000000", "9223372036854775807", "9223372036854775808"])
+    func longSizes(size: String) {
+        let header = #"{"a":{"dtype":"U8","shape":[\#(size),0],"data_offsets":[0,0]}}"#
+        let read = Array(header.utf8).withUnsafeBytes { bytes in
+            Result { () throws(SafetensorsError) in try SafetensorsHeader(parsing: bytes).entries.map(\.shape) }
+        }
+        #expect(read == (Int(size).map { .success([[$0, 0]]) } ?? .failure(.entry(name: "a"))))
+    }
+
+    @Test("an error of the JSON counts more than a mistake before it")
+    func precedence() {
+        for (rest, isJSON) in [("}", false), (#","b":{"c":1,"c":2}}"#, true), (#","b":tru}"#, true), ("", true)] {
+            let error = #expect(throws: SafetensorsError.self) { try readFile(file(#"{"a":{}"# + rest)) }
+            if case .header = error { #expect(isJSON) } else { #expect(!isJSON && error == .entry(name: "a")) }
+        }
+    }
+
+    @Test("the memory of a header is asked for before it is used")
+    func budget() {
+        let tensors = (0..<100).map { #""t\#($0)":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"# }
+        let header = "{\(tensors.joined(separator: ","))}"
+        for (budget, isEnough) in [(4 * header.utf8.count, false), (400_000, true)] {
+            let sink = Recorder()
+            sink.budget = budget
+            let read = Result { () throws(SafetensorsError) in try readFile(file(header), sink: sink).tensors.count }
+            #expect(read == (isEnough ? .success(100) : .failure(.overBudget)))
+        }
+    }
+
+    @Test("a call of `read` begins as many tensors as the limit says, and `work` the rest", arguments: [1, 8, 300])
+    func manyTensors(limit: Int) throws {
+        let tensors = (0..<300).map { ("t\($0)", ElementType.float32, $0 % 3 == 2 ? [0] : [1]) }
+        var bytes = SafetensorsHeader.encode(tensors.map { (Name($0.0), $0.1, $0.2) })
+        for index in 0..<300 where index % 3 != 2 { bytes += withUnsafeBytes(of: Float(index)) { Array($0) } }
+        let whole = try readFile(bytes)
+        for chunk in [1, 64, 100_000] {
+            var reader = SafetensorsReader(sink: Recorder(), limits: SafetensorsLimits(tensorsInPlace: limit))
+            var works = 0
+            for start in stride(from: 0, to: bytes.count, by: chunk) {
+                try bytes[start..<min(start + chunk, bytes.count)].withUnsafeBytes { try reader.read($0) }
+                guard reader.hasLongWork else { continue }
+                works += 1
+                try reader.work()
+                let isDue = reader.hasLongWork
+                #expect(!isDue)
+            }
+            #expect((works > 0) == (limit < 2 || chunk > 1 && limit < 300))
+            let body = try reader.finish()
+            #expect(body.tensors.map(\.name) == whole.tensors.map(\.name))
+            #expect(body.tensors.map(\.grown) == whole.tensors.map(\.grown))
         }
     }
 

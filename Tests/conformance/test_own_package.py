@@ -16,6 +16,8 @@ from support.daemon import REPOSITORY, Daemon
 from support.wire import Api
 
 PAGE = REPOSITORY / "Sources/ParameterServer/ParameterServer.docc/YourOwnDaemon.md"
+#: Beside the builds: a later run compiles only what has changed.
+FOLDER = REPOSITORY / ".build/own-package"
 #: The file for the code below each heading of the page.
 FILES = {
     "The package": "Package.swift",
@@ -32,22 +34,24 @@ def sections() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def write_package(folder: Path) -> Path:
-    """Writes the page's package beside a paramd, as the page requires."""
-    package = folder / "own-daemon"
+def write_package() -> Path:
+    """Writes the page's package beside a paramd, as the page requires; unchanged files keep their time."""
+    package = FOLDER / "own-daemon"
     for heading, name in FILES.items():
-        block = re.search(r"```swift\n(.*?)```", sections()[heading], re.DOTALL)
+        code = re.search(r"```swift\n(.*?)```", sections()[heading], re.DOTALL)[1]
         path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(block[1])
-    (folder / "paramd").symlink_to(REPOSITORY)
+        if not path.is_file() or path.read_text() != code:
+            path.write_text(code)
+    (FOLDER / "paramd").unlink(missing_ok=True)
+    (FOLDER / "paramd").symlink_to(REPOSITORY)
     return package
 
 
 @pytest.mark.skipif(not shutil.which("swift"), reason="Swift is not installed")
-def test_the_page_makes_a_daemon(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_the_page_makes_a_daemon(start: Callable[..., Daemon]) -> None:
     """The page's rule and schedule for two steps, by hand: v = 0.5 v + g, w = w - lr v, lr 1/4 and 1/8."""
-    package = write_package(tmp_path)
+    package = write_package()
     # A debug build takes a third of the time, and the numbers are the same.
     build = subprocess.run(
         ["swift", "build"], cwd=package, capture_output=True, text=True, check=False,

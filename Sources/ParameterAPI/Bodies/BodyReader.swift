@@ -36,14 +36,16 @@ final class BodyReader: ContentReader {
         json = JSONBodyReader(tensorKeys: [section], sink: sink)
         safetensors = SafetensorsReader(
             sink: sink,
-            limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace, passesUnknownTypes: passesUnknownTypes))
+            limits: SafetensorsLimits(
+                headerInPlace: PieceSize.inPlace, tensorsInPlace: FixedLimits.namesInPlace,
+                passesUnknownTypes: passesUnknownTypes))
     }
 
-    var hasLongWork: Bool { safetensors.hasUnparsedHeader || json.hasLongWork }
+    var hasLongWork: Bool { safetensors.hasLongWork || json.hasLongWork }
 
     func work() throws(Problem) {
-        json.work()
-        do throws(SafetensorsError) { try safetensors.parse() } catch { throw Problem(error, loan) }
+        do throws(JSONError) { try json.work() } catch { throw Problem(error, loan) }
+        do throws(SafetensorsError) { try safetensors.work() } catch { throw Problem(error, loan) }
         if let failure = sink.failure { throw failure }
     }
 

@@ -20,7 +20,9 @@ final class DefinitionReader: ContentReader {
 
     var hasLongWork: Bool { reader.hasLongWork }
 
-    func work() { reader.work() }
+    func work() throws(Problem) {
+        do throws(JSONError) { try reader.work() } catch { throw Problem(error, loan) }
+    }
 
     func finish() throws(Problem) -> ModelSource {
         let body: JSONBody

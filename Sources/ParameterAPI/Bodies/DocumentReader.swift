@@ -23,7 +23,9 @@ final class DocumentReader: ContentReader {
 
     var hasLongWork: Bool { reader.hasLongWork }
 
-    func work() { reader.work() }
+    func work() throws(Problem) {
+        do throws(JSONError) { try reader.work() } catch { throw Problem(error, loan) }
+    }
 
     func finish() throws(Problem) -> JSONValue {
         do throws(JSONError) {

@@ -22,7 +22,9 @@ final class GrowthReader: ContentReader {
 
     var hasLongWork: Bool { reader.hasLongWork }
 
-    func work() { reader.work() }
+    func work() throws(Problem) {
+        do throws(JSONError) { try reader.work() } catch { throw Problem(error, loan) }
+    }
 
     func finish() throws(Problem) -> Growth {
         let body: JSONBody

@@ -64,19 +64,27 @@ struct TensorChecker {
     ///
     /// - Throws: `outOfMemory` if the system has none for rows.
     mutating func check(_ tensors: [DecodedTensor], takesRows: Bool, takesUntrained: Bool) throws(Problem) {
-        let unknown = tensors.map(\.name).filter { layout.index(of: $0) == nil }
-        affix = CommonAffix(of: unknown, in: layout)
+        let places = tensors.map { layout.index(of: $0.name) }
+        let unknownNames = zip(tensors, places).filter { $0.1 == nil }.map(\.0.name)
+        affix = CommonAffix(of: unknownNames, in: layout)
         if let affix {
             list.add(
                 Complaint(
                     pointer: "/\(section)", exception: .keyError,
-                    detail: affix.advice(count: unknown.count, isAll: unknown.count == tensors.count)))
+                    detail: affix.advice(count: unknownNames.count, isAll: unknownNames.count == tensors.count)))
         }
-        for tensor in tensors { try check(tensor, takesRows: takesRows, takesUntrained: takesUntrained) }
+        for (tensor, place) in zip(tensors, places) {
+            if let place {
+                try check(tensor, place, takesRows: takesRows, takesUntrained: takesUntrained)
+            } else {
+                unknown(tensor)
+            }
+        }
     }
 
-    private mutating func check(_ tensor: DecodedTensor, takesRows: Bool, takesUntrained: Bool) throws(Problem) {
-        guard let index = layout.index(of: tensor.name) else { return unknown(tensor) }
+    private mutating func check(
+        _ tensor: DecodedTensor, _ index: Int, takesRows: Bool, takesUntrained: Bool
+    ) throws(Problem) {
         // A tensor that could not be read has been reported already, unless there were many; its shape is meaningless.
         guard tensor.isRead else {
             if accused.contains(Name(tensor.pointer)) { return }

@@ -53,13 +53,14 @@ final class FileReader: ContentReader {
     init(_ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
         loan = BodyLoan(call)
         reader = SafetensorsReader(
-            sink: GrowingSink(loan, integers: integers), limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace))
+            sink: GrowingSink(loan, integers: integers),
+            limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace, tensorsInPlace: FixedLimits.namesInPlace))
     }
 
-    var hasLongWork: Bool { reader.hasUnparsedHeader }
+    var hasLongWork: Bool { reader.hasLongWork }
 
     func work() throws(Problem) {
-        do throws(SafetensorsError) { try reader.parse() } catch { throw problem(error) }
+        do throws(SafetensorsError) { try reader.work() } catch { throw problem(error) }
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {

@@ -19,17 +19,22 @@ public struct JSONLimits: Sendable, Equatable {
     public var textBytes: Int
     /// Tensors in one body.
     public var tensors: Int
+    /// Tensors that one call of `read` completes; the bytes of more wait for `JSONBodyReader.work`.
+    public var tensorsInPlace: Int
     /// Issues described in full; more are only counted.
     public var issues: Int
 
-    /// The limits of a push: 32 levels, 4 MiB of envelope, 4 KiB for a string, 65,536 tensors, 16 issues.
+    /// The limits of a push: 32 levels, 4 MiB of envelope, 4 KiB for a string, 65,536 tensors, 1,000 of them in one
+    /// call, 16 issues.
     public init(
-        depth: Int = 32, documentBytes: Int = 4 << 20, textBytes: Int = 4096, tensors: Int = 65_536, issues: Int = 16
+        depth: Int = 32, documentBytes: Int = 4 << 20, textBytes: Int = 4096, tensors: Int = 65_536,
+        tensorsInPlace: Int = 1000, issues: Int = 16
     ) {
         self.depth = depth
         self.documentBytes = documentBytes
         self.textBytes = textBytes
         self.tensors = tensors
+        self.tensorsInPlace = tensorsInPlace
         self.issues = issues
     }
 }

@@ -143,7 +143,8 @@ struct JSONLexer {
         throw error(truncation)
     }
 
-    private var truncation: JSONError.Reason {
+    /// Why a text that ends here is not a document.
+    var truncation: JSONError.Reason {
         switch partial {
         case .string: return .truncated(inside: "a string")
         case .number: return .truncated(inside: "a number")
@@ -179,6 +180,23 @@ extension JSONLexer {
         position += bracket + 1
         expectation = .valueOrEnd
         return true
+    }
+
+    /// Moves over the next element of an array if it is an integer of at most 18 digits; nil for anything else, which
+    /// `next` reads.
+    mutating func takeDigits() -> Int? {
+        guard standsBeforeNumber() else { return nil }
+        var (value, place) = (0, position)
+        while place < end, place - position < 19, place.pointee &- UInt8(ascii: "0") <= 9 {
+            value = value &* 10 &+ Int(place.pointee &- UInt8(ascii: "0"))
+            place += 1
+        }
+        let count = place - position
+        guard place < end, (1...18).contains(count), count == 1 || position.pointee != UInt8(ascii: "0"),
+            place.pointee == UInt8(ascii: ",") || place.pointee == UInt8(ascii: "]")
+        else { return nil }
+        resume(at: place, afterValue: true)
+        return value
     }
 
     /// Continues after a run of numbers that was read without the lexer.

@@ -101,20 +101,26 @@ struct NumberText {
     }
 
     /// The nearest float32, ties to even; infinite beyond its range.
-    var float: Float {
+    var float: Float { nearest { strtof($0, nil) } }
+
+    /// The nearest double, up to an error of one unit in its last place; infinite beyond its range.
+    var double: Double { nearest { strtod($0, nil) } }
+
+    private func nearest<Number: BinaryFloatingPoint>(_ convert: (UnsafePointer<CChar>) -> Number) -> Number {
         guard !digits.isEmpty else { return isNegative ? -0.0 : 0 }
         let power = power
-        let magnitude = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.digitLimit + 16) { text -> Float in
+        let magnitude = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.digitLimit + 16) {
+            text -> Number in
             guard let start = text.baseAddress else { return .nan }
             writeText(power: max(-9_999_999, min(9_999_999, power)), into: start)
-            return strtof(start, nil)
+            return convert(start)
         }
         return isNegative ? -magnitude : magnitude
     }
 
-    /// Writes the digits and an exponent for strtof.
+    /// Writes the digits and an exponent for strtof and strtod.
     ///
-    /// Without a decimal point, because strtof reads the locale's.
+    /// Without a decimal point, because they read the locale's.
     private func writeText(power: Int, into text: UnsafeMutablePointer<CChar>) {
         var end = text
         func append(_ character: UInt8) {

@@ -47,7 +47,8 @@ public struct JSONBodyReader: ~Copyable {
     private var envelopeAllowance = Self.envelopePiece
     private var isCopying = true
     private var copied: UnsafePointer<UInt8>?  // bytes of this chunk before this one are in the envelope
-    private var held: [UInt8] = []  // the rest of a chunk after values that wait for `work`
+    private var held: [UInt8] = []  // the rest of a chunk, which waits for `work`
+    private var allowance = 0  // tensors that may still be completed before `work`
 
     /// A reader at the start of a body.
     ///
@@ -68,6 +69,7 @@ public struct JSONBodyReader: ~Copyable {
     /// - Throws: the first reason why the body is not JSON. Do not use the reader afterwards.
     public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
         try takeHeld()
+        allowance = limits.tensorsInPlace
         try take(bytes)
     }
 
@@ -79,14 +81,15 @@ public struct JSONBodyReader: ~Copyable {
             guard let token = try lexer.next() else { break }
             if token == .string { try checkLength() }
             try take(token)
-            if reader.hasEarlyValues { held = lexer.cutChunk() }
+            if reader.hasEarlyValues || allowance <= 0 { held = lexer.cutChunk() }
         }
         if lexer.partial == .string { try checkLength() }
         if isCopying { try copyUpToHere() }
     }
 
-    /// Takes the rest of a chunk after values that came before their type.
+    /// Takes the rest of a chunk after values that came before their type, or after many tensors.
     private mutating func takeHeld() throws(JSONError) {
+        allowance = .max
         while reader.hasEarlyValues || !held.isEmpty {
             reader.takeEarlyValues(&issues)
             var bytes: [UInt8] = []
@@ -98,21 +101,21 @@ public struct JSONBodyReader: ~Copyable {
     }
 
     /// Whether `work` is due.
-    public var hasLongWork: Bool { reader.hasEarlyValues || isFull }
+    public var hasLongWork: Bool { reader.hasEarlyValues || !held.isEmpty || isFull }
 
     private var isFull: Bool {
         envelope.isFull || tensors.isFull || reader.indices?.isFull ?? false || reader.encoded.early.isFull
     }
 
-    /// Moves what has been collected to where there is room for as much again, and converts values that came before their
-    /// type, which takes milliseconds.
+    /// Does what takes milliseconds: converts values that came before their type, reads the rest of a chunk of many
+    /// tensors, and moves what has been collected to where there is room for as much again.
     ///
     /// `read` and `finish` work without it, and then take the time themselves.
-    public mutating func work() {
+    public mutating func work() throws(JSONError) {
+        try takeHeld()
         envelope.makeRoom()
         tensors.makeRoom()
         reader.indices?.makeRoom()
-        reader.takeEarlyValues(&issues)
         reader.encoded.early.makeRoom()
     }
 
@@ -219,6 +222,7 @@ extension JSONBodyReader {
             try stopCopying()
         case .done:
             tensors.append(reader.tensor)
+            allowance -= 1
             envelope.write(hasFields ? "}]" : "]", at: lexer.place)
             hasFields = false
             place = .names

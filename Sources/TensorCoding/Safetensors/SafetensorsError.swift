@@ -57,8 +57,10 @@ public struct SafetensorsLimits: Sendable, Equatable {
     ///
     /// The reference implementation accepts 100,000,000.
     public var headerBytes: Int
-    /// Bytes of a header that is parsed as it arrives; a longer one waits for `SafetensorsReader.parse`.
+    /// Bytes of a header that is parsed as it arrives; a longer one waits for `SafetensorsReader.work`.
     public var headerInPlace: Int
+    /// Tensors that one call of `read` begins; the bytes of more wait for `SafetensorsReader.work`.
+    public var tensorsInPlace: Int
     /// Issues described in full; more are only counted.
     public var issues: Int
     /// Whether a tensor of an unknown type is an issue and the others are read; otherwise it stops the reading.
@@ -66,14 +68,13 @@ public struct SafetensorsLimits: Sendable, Equatable {
 
     /// The limits of a model: 16 MiB of header, 16 issues.
     public init(
-        headerBytes: Int = 16 << 20, headerInPlace: Int = .max, issues: Int = 16, passesUnknownTypes: Bool = false
+        headerBytes: Int = 16 << 20, headerInPlace: Int = .max, tensorsInPlace: Int = .max, issues: Int = 16,
+        passesUnknownTypes: Bool = false
     ) {
         self.headerBytes = headerBytes
         self.headerInPlace = headerInPlace
+        self.tensorsInPlace = tensorsInPlace
         self.issues = issues
         self.passesUnknownTypes = passesUnknownTypes
     }
-
-    /// A header is an object of objects with short lists; its metadata may contain whole documents.
-    var document: JSONLimits { JSONLimits(depth: 4, documentBytes: headerBytes, textBytes: headerBytes) }
 }

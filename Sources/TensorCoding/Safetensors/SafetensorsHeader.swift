@@ -38,40 +38,25 @@ public struct SafetensorsHeader: Sendable, Equatable {
         try self.init(parsing: text, limits: limits, sink: BudgetlessSink())
     }
 
-    /// As above, with a sink that approves the memory of the document.
+    /// As above, with a sink that approves the memory of the header.
     init(parsing text: UnsafeRawBufferPointer, limits: SafetensorsLimits, sink: any TensorSink) throws(SafetensorsError)
     {
         guard text.first == UInt8(ascii: "{") else { throw .headerStart }
-        let document: JSONValue
-        do {
-            document = try JSONValue(parsing: text, limits: limits.document, sink: sink)
+        guard text.count <= limits.headerBytes else {
+            throw .headerTooLarge(length: UInt64(text.count), limit: limits.headerBytes)
+        }
+        let reader: HeaderReader
+        do throws(JSONError) {
+            reader = try HeaderReader(text, passesUnknownTypes: limits.passesUnknownTypes, sink: sink)
         } catch {
             throw error.reason == .overBudget ? .overBudget : .header(error)
         }
-        var entries: [SafetensorsEntry] = []
-        var metadata: [Name: String] = [:]
-        for member in document.members ?? [] {
-            if member.key == "__metadata__" {
-                metadata = try Self.metadata(member.value)
-            } else {
-                entries.append(try SafetensorsEntry(member, passesUnknown: limits.passesUnknownTypes))
-            }
-        }
-        self.metadata = metadata
-        self.entries = entries.sorted {
+        if let fault = reader.fault { throw fault }
+        metadata = reader.metadata
+        entries = reader.entries.sorted {
             ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
         }
         try checkTiling()
-    }
-
-    private static func metadata(_ value: JSONValue) throws(SafetensorsError) -> [Name: String] {
-        guard let members = value.members else { throw .metadata }
-        var metadata: [Name: String] = [:]
-        for member in members {
-            guard let text = member.value.string else { throw .metadata }
-            metadata[member.key] = text
-        }
-        return metadata
     }
 
     private func checkTiling() throws(SafetensorsError) {
@@ -84,16 +69,14 @@ public struct SafetensorsHeader: Sendable, Equatable {
 }
 
 extension SafetensorsEntry {
-    init(_ member: JSONMember, passesUnknown: Bool) throws(SafetensorsError) {
-        let name = member.key
-        guard let typeName = member.value["dtype"]?.string,
-            let shape = Self.sizes(member.value["shape"]),
-            let offsets = Self.sizes(member.value["data_offsets"]), offsets.count == 2
-        else { throw .entry(name: name) }
+    init(_ name: Name, _ fields: EntryFields, passesUnknown: Bool) throws(SafetensorsError) {
+        guard let typeName = fields.typeName, let shape = fields.shape, let offsets = fields.offsets else {
+            throw .entry(name: name)
+        }
         let type = ElementType(rawValue: typeName)
         guard type != nil || passesUnknown else { throw .unknownType(name: name, type: typeName) }
-        guard offsets[0] <= offsets[1] else { throw .offsets(name: name) }
-        self.init(name: name, type: type, typeName: typeName, shape: shape, range: offsets[0]..<offsets[1])
+        guard offsets.start <= offsets.end else { throw .offsets(name: name) }
+        self.init(name: name, type: type, typeName: typeName, shape: shape, range: offsets.start..<offsets.end)
         try checkSize()
     }
 
@@ -103,18 +86,6 @@ extension SafetensorsEntry {
         let (size, overflow) = count.multipliedReportingOverflow(by: type.size)
         if overflow { throw .overflow(name: name) }
         guard range.count == size else { throw .size(name: name, expected: size, got: range.count) }
-    }
-
-    /// A list of integers >= 0; nil for anything else.
-    private static func sizes(_ value: JSONValue?) -> [Int]? {
-        guard let elements = value?.elements else { return nil }
-        var sizes: [Int] = []
-        for element in elements {
-            // The format accepts integers only as plain digits, unlike JSON Schema.
-            guard case .integer(let size) = element, size >= 0 else { return nil }
-            sizes.append(Int(size))
-        }
-        return sizes
     }
 }
 

@@ -29,10 +29,11 @@ public struct SafetensorsReader: ~Copyable {
     private var stage = Stage.length
     private var buffered: [UInt8] = []  // the length, then the header
     private var wanted = 8
-    private var held: [UInt8] = []  // what has come behind a header that waits
+    private var held: [UInt8] = []  // what has come behind work that waits
     private var header: SafetensorsHeader?
     private var next = 0  // the entry being read
     private var remaining = 0  // bytes of it
+    private var allowance = 0  // entries that may still begin before `work`
     private var tensor: EntryReader?
     private var finished: [DecodedTensor] = []
     private var indices: [Name: [Int]] = [:]
@@ -46,26 +47,48 @@ public struct SafetensorsReader: ~Copyable {
         issues = IssueList(limit: limits.issues)
     }
 
-    /// Reads the next bytes of the body; keeps no data.
+    /// Reads the next bytes of the body; keeps no data, except what waits for `work`.
     public mutating func read(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
-        try parse()
+        try work()
+        allowance = limits.tensorsInPlace
         try take(bytes)
     }
 
     private mutating func take(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            if hasUnparsedHeader { return held += rest }
+            if hasLongWork { return held += rest }
             let taken = stage == .data ? try readData(rest) : try readHeader(rest)
             rest = rest.dropFirst(taken)
         }
+    }
+
+    /// Whether `work` is due: a long header, or the bytes of many tensors.
+    public var hasLongWork: Bool { hasUnparsedHeader || isBetweenEntries }
+
+    private var hasUnparsedHeader: Bool { stage == .header && buffered.count == wanted }
+
+    private var isBetweenEntries: Bool { tensor == nil && next < header?.entries.count ?? 0 }
+
+    /// Parses a header that waits, and reads what has come behind it or behind many tensors.
+    ///
+    /// `read` and `finish` do so too, and then take the time themselves.
+    public mutating func work() throws(SafetensorsError) {
+        guard hasLongWork else { return }
+        allowance = .max
+        if hasUnparsedHeader { try endHeader() } else { beginEntry() }
+        var bytes: [UInt8] = []
+        swap(&bytes, &held)
+        try bytes.withUnsafeBytes { bytes in
+            Result { () throws(SafetensorsError) in try take(bytes) }
+        }.get()
     }
 
     /// Ends the body.
     ///
     /// - Throws: `.truncated` if bytes are missing.
     public mutating func finish() throws(SafetensorsError) -> SafetensorsBody {
-        try parse()
+        try work()
         guard let header else { throw .truncated(missing: wanted - buffered.count) }
         guard tensor == nil else {
             throw .truncated(missing: header.dataCount - header.entries[next].range.upperBound + remaining)
@@ -84,20 +107,6 @@ extension SafetensorsReader {
         buffered.append(contentsOf: bytes.prefix(taken))
         if buffered.count == wanted { try endOfBuffered() }
         return taken
-    }
-
-    /// Whether a header is complete that is too long to be parsed at once: `parse` does it, wherever there is time for that.
-    public var hasUnparsedHeader: Bool { stage == .header && buffered.count == wanted }
-
-    /// Parses a header that waits, and what has come behind it; `read` and `finish` do so too.
-    public mutating func parse() throws(SafetensorsError) {
-        guard hasUnparsedHeader else { return }
-        try endHeader()
-        var bytes: [UInt8] = []
-        swap(&bytes, &held)
-        try bytes.withUnsafeBytes { bytes in
-            Result { () throws(SafetensorsError) in try take(bytes) }
-        }.get()
     }
 
     private mutating func endHeader() throws(SafetensorsError) {
@@ -133,17 +142,22 @@ extension SafetensorsReader {
             }
         }
         let header = try parsed.get()
+        self.header = header
+        finished.reserveCapacity(header.entries.count)
+        findPairs(header)
+    }
+
+    private mutating func findPairs(_ header: SafetensorsHeader) {
+        let bases = header.entries.compactMap { $0.name.dropping(suffix: "#indices") }
+        guard !bases.isEmpty else { return }
         let names = Set(header.entries.map(\.name))
-        pairs = Set(
-            names.compactMap { $0.dropping(suffix: "#indices") }.filter { names.contains(Name("\($0)#values")) })
+        pairs = Set(bases.filter { names.contains(Name("\($0)#values")) })
         for name in pairs.intersection(names).sorted() {
             issues.add(
                 TensorIssue(
                     .form, at: "/" + name.pointerEscaped,
                     "the tensor is sent both whole and as rows; send one of the two"))
         }
-        self.header = header
-        finished.reserveCapacity(header.entries.count)
     }
 }
 
@@ -163,11 +177,12 @@ extension SafetensorsReader {
         return taken
     }
 
-    /// Starts the next entry and skips those without bytes.
+    /// Starts the next entry and skips those without bytes; starts none if `work` is to do it.
     private mutating func beginEntry() {
         guard let entries = header?.entries else { return }
-        while next < entries.count {
+        while next < entries.count, allowance > 0 {
             let entry = entries[next]
+            allowance -= 1
             remaining = entry.range.count
             tensor = EntryReader(entry, role: role(of: entry), sink: sink)
             if remaining > 0 { return }
@@ -178,8 +193,10 @@ extension SafetensorsReader {
     }
 
     private func role(of entry: SafetensorsEntry) -> EntryReader.Role {
-        if let name = entry.name.dropping(suffix: "#indices"), pairs.contains(name) { return .indices }
-        if let name = entry.name.dropping(suffix: "#values"), pairs.contains(name) { return .rows }
+        if !pairs.isEmpty {
+            if let name = entry.name.dropping(suffix: "#indices"), pairs.contains(name) { return .indices }
+            if let name = entry.name.dropping(suffix: "#values"), pairs.contains(name) { return .rows }
+        }
         let isInteger = entry.type == .int64 || entry.type == .int32
         if isInteger, entry.elementCount == 1, entry.name.dropping(suffix: "#step") != nil { return .count }
         return .dense
@@ -198,6 +215,7 @@ extension SafetensorsReader {
 
     /// Combines `NAME#indices` and `NAME#values` into one tensor.
     private mutating func joinRows() {
+        guard !pairs.isEmpty else { return }
         for place in finished.indices {
             guard let name = finished[place].name.dropping(suffix: "#values"), let rows = indices[name],
                 case .dense(let buffer) = finished[place].content

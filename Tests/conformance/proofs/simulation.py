@@ -28,7 +28,7 @@ let simulated: Set = [
 package.targets.removeAll { !simulated.contains($0.name) }
 (package.products, package.dependencies) = ([], [])
 """
-#: Most mistakes show within a few seeds; the search for the others uses all of them.
+#: Most mistakes show within a few seeds; for the others, each step of the search uses four times as many.
 FEW = 20
 FOUND = re.compile(r"seed \d+: .*|Fatal error: .*")
 
@@ -76,9 +76,10 @@ def find(patch: Path, seeds: int) -> bool:
     copy_project()
     subprocess.run(["git", "apply", f"--directory={COPY.relative_to(REPOSITORY)}", patch], cwd=REPOSITORY, check=True)
     build(COPY)
-    is_well, output = simulate(COPY, 0, min(seeds, FEW), quiet=True)
-    if is_well and seeds > FEW:
-        is_well, output = simulate(COPY, FEW, seeds - FEW, quiet=True)
+    is_well, output, first, count = True, "", 0, FEW
+    while is_well and first < seeds:
+        is_well, output = simulate(COPY, first, min(count, seeds - first), quiet=True)
+        first, count = first + count, 4 * count
     found = sorted(FOUND.findall(output), key=lambda line: int((re.findall(r"seed (\d+)", line) or ["0"])[0]))
     print(f"{patch.stem}: {found[0] if found else 'not found'}", flush=True)
     return not is_well and bool(found)

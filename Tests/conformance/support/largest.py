@@ -68,6 +68,8 @@ STRANGE = {f"{LONG}{i}.wieght": [1, 1] for i in range(NAMES)}
 #: Values that come before their type.
 EARLY = {"b64": b64encode(np.ones(VALUES, np.float32)).decode(), "dtype": "F32", "shape": [VALUES // 40, 40]}
 KEY = {"Idempotency-Key": "a"}
+#: Tensors of one byte, so that tens of thousands of them arrive at once.
+TINY = file_of({f"n{i}": np.ones(1, np.int8) for i in range(100_000)})
 #: The maximum number of tensors, and the maximum text, of a body.
 PARTS = {"parameters": {name(0): [1, 1], **{f"n{i}": [1] for i in range(60_000)}}}
 TEXTS = {"learning_rate": ["a" * 24] * 2_000_000}
@@ -224,6 +226,7 @@ CASES: dict[str, list[Ask]] = {
         f"PUT /v1/models/{{model}}/state{form}": [
             Ask(f"{MANY}/state{form}", 200, b"{state}", FILE),
             Ask(f"{MANY}/state{form}", 422, file_of({f"{n}#moment1": np.ones(2, np.float32) for n in STRANGE}), FILE),
+            Ask(f"{MANY}/state{form}", 422, TINY, FILE),
         ]
         for form in ("", ".safetensors")
     },
