@@ -128,6 +128,7 @@ extension RoundStory {
     private func leave(_ worker: Int, _ epoch: Int?) {
         meeting.leave(worker)
         guard let epoch else { return }
+        hasLost = true
         note("worker \(worker) has left at \(simulation.now)")
         let isDismissed = open.contains { if case .dismiss(worker) = $0.kind { true } else { false } }
         if epoch == crew[worker].epoch, !isDismissed, !crew[worker].ended.contains(epoch) {
@@ -154,6 +155,7 @@ extension RoundStory {
     /// Compares the table of workers and the open round with what the events and the answers say.
     func audit(isStart: Bool = false) {
         guard let model else { return }
+        hasLost = false
         _ = model.inspected { [self] state in
             if disk.hasPower { judge(state, model, isStart) }
             return true
@@ -200,6 +202,7 @@ extension RoundStory {
                 fail("\(place) is \(push.state), and is in the open round")
             }
         }
+        judgeWaits(for: held)
         guard round.isOfRegistered else { return }
         let missing = epochs.keys.sorted().filter { worker in !held.contains { $0.worker == worker } }
         if round.missing.map(Roster.worker) != missing {
@@ -207,6 +210,14 @@ extension RoundStory {
         }
         if missing.isEmpty, !held.isEmpty {
             fail("all workers that are registered have pushed, and the round is open with \(held)")
+        }
+    }
+
+    /// A request waits only as long as its push is in the open round.
+    private func judgeWaits(for held: [RoundPush.Place]) {
+        for request in open where request.wait != nil && request.life == life && request.answers == 0 {
+            guard case .push(let place) = request.kind, !held.contains(place) else { continue }
+            fail("\(place) is not in the open round, and its request still waits")
         }
     }
 

@@ -50,6 +50,8 @@ final class RoundStory: SimulatedHistory, @unchecked Sendable {
     var crew = Array(repeating: RoundWorker(), count: workers)
     var roster = Roster()
     var meeting = Meeting()
+    /// Whether a registration has ended since the last audit.
+    var hasLost = false
     /// Requests that have no final answer yet.
     var open: [RoundRequest] = []
     var answers: [(request: RoundRequest, result: Result<RoundRequest.Answer, ServingError>)] = []
@@ -73,8 +75,9 @@ final class RoundStory: SimulatedHistory, @unchecked Sendable {
     override func act() {
         if let forgotten = open.first(where: { $0.life < life }) { return send(forgotten) }
         guard model != nil else { return ask(.create) }
+        if hasLost { return audit() }
         if meeting.isOpen, pick(0...4) == 0 { return arrive() }
-        switch pick(0...31) {
+        switch pick(0...30) {
         case 0: ask(.patch(mode()))
         case 1: ask(.close)
         case 2...3: repeatPush()
@@ -83,7 +86,7 @@ final class RoundStory: SimulatedHistory, @unchecked Sendable {
         case 9: changeSilence()
         case 10...12: arrive()
         case 13: stopWaiting()
-        case 14...16: audit()
+        case 14...15: audit()
         default: push()
         }
     }
