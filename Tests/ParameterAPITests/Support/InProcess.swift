@@ -40,8 +40,11 @@ final class InProcess: ExchangeLoop, @unchecked Sendable {
 
     /// Messages for the loop from other threads.
     func post(_ message: EventLoop.Message) {
-        guard case .settled(let exchange) = message else { return }
-        settled.withLock { _ = $0.insert(ObjectIdentifier(exchange)) }
+        switch message {
+        case .settled(let exchange), .woken(let exchange):
+            settled.withLock { _ = $0.insert(ObjectIdentifier(exchange)) }
+        default: return
+        }
         change.broadcast()
     }
 
