@@ -51,8 +51,9 @@ public enum ServingError: Error, Sendable, Equatable {
     case roundFull(pushes: Int, limit: Int)
     /// Rounds would wait for more workers than their reduction compares.
     case tooManyRegistered(Int, limit: Int)
-    /// The round of the push was dropped.
-    case roundDropped(DropReason)
+    /// The round of the push was dropped, with so many pushes; `quorum` is what it lacked at its deadline, nil in
+    /// receipts of earlier releases.
+    case roundDropped(DropReason, received: Int, quorum: Int?)
     /// There is no round to close.
     case roundEmpty
     /// The mode of the model has no rounds.
@@ -71,13 +72,19 @@ public enum ServingError: Error, Sendable, Equatable {
     case eventsTooOld(id: String, oldest: String)
     /// The id of an event is of an earlier model of the name, or of an event that has not happened.
     case eventUnknown(id: String, newest: String)
-    /// The worker was registered again; this epoch has ended.
-    case fenced(worker: Name, epoch: Int, current: Int)
-    /// The key's receipt has left the window.
-    case receiptForgotten(worker: Name, seq: Int, oldest: Int)
-    /// The key was used for other gradients.
+    /// The epoch has ended, or is not the worker's: `current` is the worker's latest one, 0 if it never registered, and
+    /// `hasEnded` says whether that has ended.
+    case fenced(worker: Name, epoch: Int, current: Int, hasEnded: Bool = false)
+    /// The push may have been applied, but its receipt is gone; `oldest` is the number of the oldest one of its worker,
+    /// nil if there is none, and `last` the highest number that the worker has used.
+    case receiptForgotten(worker: Name, seq: Int, oldest: Int?, last: Int)
+    /// The number of the push was used for another body.
+    case pushReused(PushKey)
+    /// The first push with this number has not been answered yet.
+    case pushInFlight(PushKey)
+    /// The key was used for another request.
     case keyReused(key: String)
-    /// The first push with this key has not been answered yet.
+    /// The first request with this key has not been answered yet.
     case inFlight(key: String)
     /// The key's request was executed, but its answer has left the window of its client.
     case keyForgotten(key: String)

@@ -79,9 +79,9 @@ struct ErrorExamples {
         .eventsTooOld: .eventsTooOld(id: "0f3a5c71.7", oldest: "0f3a5c71.96"),
         .fenced: .fenced(worker: "w3", epoch: 1, current: 2),
         .barrierDiffers: .barrierDiffers("epoch-end", asked: 4, open: 3),
-        .receiptForgotten: .receiptForgotten(worker: "w3", seq: 7, oldest: 120),
+        .receiptForgotten: .receiptForgotten(worker: "w3", seq: 7, oldest: 120, last: 183),
         .stale: .basedOnFuture(basedOn: 12, step: 10), .roundClosed: .roundClosed(basedOn: 9, step: 10),
-        .roundDropped: .roundDropped(.timeout), .roundEmpty: .roundEmpty,
+        .roundDropped: .roundDropped(.timeout, received: 1, quorum: 3), .roundEmpty: .roundEmpty,
         .alreadyInRound: .alreadyInRound(worker: "w3", step: 10), .noRounds: .noRounds(mode: "async"),
         .roundFull: .roundFull(pushes: 64, limit: 64),
         .otherHyperparameters: .otherHyperparameters(

@@ -200,8 +200,8 @@ struct BarrierTests {
             }
             guard case .waits = try arrive("a", epoch: epoch) else { return #expect(Bool(false), "it is alone") }
             _ = try model.perform(command: .dismiss(worker: "a"))
-            #expect(answers.all == [.failure(.fenced(worker: "a", epoch: 1, current: 1))])
-            #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) {
+            #expect(answers.all == [.failure(.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true))])
+            #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
                 _ = try arrive("a", epoch: epoch)
             }
             guard case .waits(let wait) = try arrive("b") else { return #expect(Bool(false), "`a` has left") }

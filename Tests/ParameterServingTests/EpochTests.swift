@@ -34,10 +34,10 @@ struct EpochTests {
         let epoch = ledger.register("a")
         ledger.expire("a")
         for seq in [1, 2] {
-            #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) {
+            #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
                 try ledger.find(.sequence(worker: "a", epoch: epoch, seq: seq))
             }
-            #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) {
+            #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
                 try ledger.findLogged(.sequence(worker: "a", epoch: epoch, seq: seq))
             }
         }
@@ -59,7 +59,9 @@ struct EpochTests {
         ledger.finish(seq(5), Self.print, .sample)
         ledger.expire("a")
         #expect(try ledger.find(seq(6)) == .new(gap: 0))
-        #expect(throws: ServingError.receiptForgotten(worker: "a", seq: 5, oldest: 6)) { try ledger.find(seq(5)) }
+        #expect(throws: ServingError.receiptForgotten(worker: "a", seq: 5, oldest: nil, last: 5)) {
+            try ledger.find(seq(5))
+        }
     }
 
     @Test("a log in which a forgotten worker continued with its epoch replays; now that is refused")
@@ -69,7 +71,9 @@ struct EpochTests {
         ledger.finish(seq(1, epoch: 1), Self.print, .sample)
         ledger.expire("a")
         #expect(try ledger.findLogged(seq(2, epoch: 1)) == .new(gap: 0))
-        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) { try ledger.find(seq(2, epoch: 1)) }
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
+            try ledger.find(seq(2, epoch: 1))
+        }
     }
 
     @Test("the counter comes back from an image, and from an image of an earlier release it starts above all epochs")
@@ -88,7 +92,7 @@ struct EpochTests {
         #expect(new.epochs == EpochCounter(last: 4, firstCounted: 4))
         var next = try Sample.model()
         try next.adopt(new)
-        #expect(throws: ServingError.fenced(worker: "c", epoch: 4, current: 4)) {
+        #expect(throws: ServingError.fenced(worker: "c", epoch: 4, current: 4, hasEnded: true)) {
             try next.ledger.findLogged(.sequence(worker: "c", epoch: 4, seq: 1))
         }
         #expect(next.ledger.register("d") == 5)

@@ -61,7 +61,7 @@ struct ForecastTests {
     func endings() throws {
         var bench = try Bench(["mode": "sync", "workers": 2])
         try bench.apply(bench.decide(.register(worker: "a", ttl: 1)))
-        let fenced = ServingError.fenced(worker: "a", epoch: 1, current: 1)
+        let fenced = ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)
         for ending in [Command.dismiss(worker: "a"), .register(worker: "a")] {
             let decided = try bench.decide(ending)
             #expect(throws: ServingError.self) { try bench.push("a", epoch: 1) }
@@ -90,6 +90,22 @@ struct ForecastTests {
         try bench.apply(registration)
         try bench.apply(push)
         #expect(bench.state.optimizer.step == 0)
+        try bench.apply(bench.push("c", epoch: 3))
+        #expect(bench.state.optimizer.step == 1)
+    }
+
+    @Test("a round of registered workers with a quorum is not closed by a deletion in progress that leaves too few")
+    func quorum() throws {
+        var bench = try Bench(["mode": "sync", "workers": "registered", "min_pushes": 2])
+        for worker in ["a", "b"] as [Name] { try bench.apply(bench.decide(.register(worker: worker))) }
+        try bench.apply(bench.push("a", epoch: 1))
+        let deletion = try bench.decide(.dismiss(worker: "b"))
+        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1)) {
+            try bench.push("a", epoch: 1, seq: 2)
+        }
+        try bench.apply(deletion)
+        #expect(bench.state.optimizer.step == 0)
+        try bench.apply(bench.decide(.register(worker: "c")))
         try bench.apply(bench.push("c", epoch: 3))
         #expect(bench.state.optimizer.step == 1)
     }

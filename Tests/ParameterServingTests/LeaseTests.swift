@@ -88,15 +88,15 @@ struct LeaseTests {
         var model = try Self.model()
         let command = try Self.proposal(of: &model, at: 1000)
         guard case .proceed(let decided) = try model.decide(command, at: Self.at(1000)) else { return }
-        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) {
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
             _ = try model.renewLease(of: "a", epoch: 1, at: Self.at(1000))
         }
         let push = try Self.push(1, epoch: 1, to: model)
-        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) {
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
             _ = try model.decide(push, at: Self.at(1000))
         }
         _ = model.apply(decided, at: model.position, for: Ticket(number: 1))
-        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) {
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
             _ = try model.decide(push, at: Self.at(1000))
         }
         // A log that has the push after the end is replayed without it.
@@ -137,7 +137,7 @@ struct LeaseTests {
         guard case .repeated(.receipt) = try model.decide(Self.push(1, epoch: 1, to: model), at: Self.at(1000)) else {
             return #expect(Bool(false), "the receipt is gone")
         }
-        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1)) {
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
             try Self.submit(try Self.push(2, epoch: 1, to: model), to: &model, at: 1000)
         }
         let effects = try Self.submit(.register(worker: "a"), to: &model, at: 1000)

@@ -58,7 +58,7 @@ struct ModelTests {
         try place.withRegistry { registry in
             let model = try registry.make(Self.sgd, [("w", [0, 0])])
             try model.push(["w": [1, 1]], seq(1))
-            try model.refuses(.keyReused(key: "a/0/1")) { try model.push(["w": [1, 2]], seq(1)) }
+            try model.refuses(.pushReused(seq(1))) { try model.push(["w": [1, 2]], seq(1)) }
         }
     }
 
@@ -72,7 +72,7 @@ struct ModelTests {
             values.fill(5)
             rows.gradients.sparse[0] = SparseRows(indices: [0], values: values)
             rows.fingerprint = rows.gradients.fingerprint(in: model.layout)
-            try model.refuses(.keyReused(key: "a/0/1")) { _ = try model.perform(command: .push(rows)) }
+            try model.refuses(.pushReused(seq(1))) { _ = try model.perform(command: .push(rows)) }
         }
     }
 
@@ -100,7 +100,7 @@ struct ModelTests {
             let refused = results.all.compactMap { if case .failure(let error) = $0 { error } else { nil } }
             #expect(receipts.count { !$0.replayed } == 1)
             #expect(receipts.allSatisfy { $0.step == 1 })
-            #expect(refused.allSatisfy { $0 == .inFlight(key: "a/0/1") })
+            #expect(refused.allSatisfy { $0 == .pushInFlight(seq(1)) })
             #expect(model.values() == [-0.5, -0.5])
         }
     }

@@ -153,7 +153,7 @@ struct ClockGateTests {
         for number in 0..<1000 {
             clocks.tick("stays", of: 3)
             clocks.tick(Name("job-\(number)"), of: 3)
-            clocks.leave(Name("job-\(number)"), of: 3)
+            clocks.leave(Name("job-\(number)"), wasRegistered: false, of: 3)
         }
         #expect(clocks.departed.count <= 3 && clocks.clocks == ["stays": 1000])
         #expect(clocks.slowest(of: 3) == 1000)
@@ -163,8 +163,20 @@ struct ClockGateTests {
     func back() {
         var clocks = WorkerClocks()
         for _ in 0..<5 { for worker in ["a", "b"] as [Name] { clocks.tick(worker, of: 2) } }
-        clocks.leave("b", of: 2)
+        clocks.leave("b", wasRegistered: false, of: 2)
         clocks.tick("b", of: 2)
         #expect(clocks.clocks == ["a": 5, "b": 6])
+    }
+
+    @Test("a registered worker that leaves without a push is not waited for; an unknown one leaves no place")
+    func silent() {
+        var clocks = WorkerClocks()
+        for _ in 0..<3 { clocks.tick("a", of: 2) }
+        clocks.leave("unknown", wasRegistered: false, of: 2)
+        #expect(clocks.slowest(of: 2) == 0)
+        clocks.leave("b", wasRegistered: true, of: 2)
+        #expect(clocks.slowest(of: 2) == 3)
+        clocks.tick("b", of: 2)
+        #expect(clocks.clocks == ["a": 3, "b": 4] && clocks.departed.isEmpty)
     }
 }

@@ -69,16 +69,18 @@ struct WorkerExpiryTests {
         for name in ["c", "d"] as [Name] { try model.push(["w": [1]], seq(1, name)) }
         time.advance(by: 100)
         for number in 1...3 {
-            try model.refuses(.receiptForgotten(worker: "a", seq: number, oldest: 4)) {
+            try model.refuses(.receiptForgotten(worker: "a", seq: number, oldest: nil, last: 3)) {
                 try model.push(["w": [1]], seq(number, "a"))
             }
         }
         for number in 1...2 {
-            try model.refuses(.fenced(worker: "b", epoch: 1, current: 1)) {
+            try model.refuses(.fenced(worker: "b", epoch: 1, current: 1, hasEnded: true)) {
                 try model.push(["w": [1]], seq(number, "b", epoch: 1))
             }
         }
-        try model.refuses(.fenced(worker: "b", epoch: 0, current: 1)) { try model.push(["w": [1]], seq(2, "b")) }
+        try model.refuses(.fenced(worker: "b", epoch: 0, current: 1, hasEnded: true)) {
+            try model.push(["w": [1]], seq(2, "b"))
+        }
         #expect(try model.push(["w": [1]], seq(4, "a")).gap == 0)
         #expect(try model.register("b") == 2)
     }
@@ -91,7 +93,7 @@ struct WorkerExpiryTests {
             try model.refuses(.unknownWorker("b")) { _ = try model.perform(command: .dismiss(worker: "b")) }
             _ = try model.perform(command: .dismiss(worker: "a"))
             try model.refuses(.unknownWorker("a")) { _ = try model.perform(command: .dismiss(worker: "a")) }
-            try model.refuses(.receiptForgotten(worker: "a", seq: 5, oldest: 6)) {
+            try model.refuses(.receiptForgotten(worker: "a", seq: 5, oldest: nil, last: 5)) {
                 try model.push(["w": [1]], seq(5, "a"))
             }
             #expect(try model.push(["w": [1]], seq(6, "a")).step == 2)

@@ -80,7 +80,7 @@ struct WorkerLedgerTests {
         let ledger = ledger(window: 4, pushed: 10)
         #expect(try ledger.find(seq(7)) == .applied(receipt(7), print1))
         for number in 1...6 {
-            #expect(throws: ServingError.receiptForgotten(worker: "a", seq: number, oldest: 7)) {
+            #expect(throws: ServingError.receiptForgotten(worker: "a", seq: number, oldest: 7, last: 10)) {
                 try ledger.find(seq(number))
             }
         }
@@ -97,6 +97,16 @@ struct WorkerLedgerTests {
         }
         #expect(try ledger.find(seq(1, epoch: 1)) == .new(gap: 0))
         #expect(ledger.workers["a"]?.lastSeq == 0)
+        let hasEnded = ledger.end(EndedLease(worker: "a", epoch: 1))
+        #expect(hasEnded)
+        for epoch in [0, 2] {
+            #expect(throws: ServingError.fenced(worker: "a", epoch: epoch, current: 1, hasEnded: true)) {
+                try ledger.find(seq(1, epoch: epoch))
+            }
+        }
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
+            try ledger.find(seq(1, epoch: 1))
+        }
     }
 
     @Test("a push in progress stays in progress when its worker registers again")

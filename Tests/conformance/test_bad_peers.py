@@ -27,22 +27,22 @@ PUSHES = {
     "an old epoch": (
         {"worker": "w", "epoch": 1, "seq": 2}, 409, "fenced",
         "Epoch 1 of worker `w` has ended; its current epoch is 2. Register the worker again with PUT .../workers/w and"
-        " push with the new epoch. Nothing was applied.",
+        " use the epoch of that answer. Nothing was applied.",
     ),
     "an epoch to come": (
         {"worker": "w", "epoch": 9, "seq": 2}, 409, "fenced",
-        "Worker `w` has no epoch 9 yet; its current epoch is 2. Send the epoch that its registration returned,"
+        "Worker `w` has no epoch 9; its current epoch is 2. Send the epoch that its registration returned,"
         " or register it again with PUT .../workers/w. Nothing was applied.",
     ),
     "an unknown worker with an epoch": (
         {"worker": "unknown", "epoch": 1, "seq": 1}, 409, "fenced",
-        "Worker `unknown` is not registered, so it has no epoch 1. Register it with PUT .../workers/NAME and send the"
-        " epoch of that answer, or leave `epoch` out. Nothing was applied.",
+        "Worker `unknown` is not registered, so it has no epoch 1. Register it with PUT .../workers/unknown and send"
+        " the epoch of that answer, or leave `epoch` out. Nothing was applied.",
     ),
     "a replay with another body": (
         {"worker": "w", "epoch": 2, "seq": 1, "gradients": {"w": [2, 1]}}, 422, "key-reused",
-        "`w/2/1` was already used for a different request. Use a new seq or Idempotency-Key, or register the worker"
-        " for a new epoch. Nothing was applied.",
+        "Push 1 of worker `w` was already sent with a different body. Use a new seq, or register the worker for a new"
+        " epoch. Nothing was applied.",
     ),
     "a negative step": ({"based_on": -1}, 422, "invalid-content", WHOLE),
     "half a step": ({"based_on": 0.5}, 422, "invalid-content", WHOLE),
@@ -101,6 +101,39 @@ def test_push(api: Api, model: str, case: str) -> None:
     problem = api("POST", f"/v1/models/{model}/gradients", {**PUSH, **fields}).expect(status).json()
     assert (problem["type"], problem["detail"]) == (f"/problems/{slug}", detail)
     assert state_of(api, model) == before
+
+
+def test_epochs_of_a_worker_that_was_deleted(api: Api, model: str) -> None:
+    """The detail says that the latest epoch has ended as well, to a push, a heartbeat and a barrier."""
+    api("DELETE", f"/v1/models/{model}/workers/w").expect(204)
+    again = "Register the worker again with PUT .../workers/w and use the epoch of that answer. Nothing was applied."
+    ended = f"Epoch 2 of worker `w` has ended; it is no longer registered. {again}"
+    older = f"Epoch 1 of worker `w` has ended; its latest epoch, 2, has ended too. {again}"
+    newer = (
+        "Worker `w` has no epoch 9; its latest epoch, 2, has ended. Send the epoch that its registration returned, or"
+        " register it again with PUT .../workers/w. Nothing was applied."
+    )
+    for epoch, detail in ((1, older), (2, ended), (9, newer)):
+        push = {**PUSH, "worker": "w", "epoch": epoch, "seq": 2}
+        barrier = {"worker": "w", "epoch": epoch, "count": 2}
+        for target, body in (
+            ("gradients", push), ("workers/w/heartbeat", {"epoch": epoch}), ("barriers/start", barrier),
+        ):  # fmt: skip
+            problem = api("POST", f"/v1/models/{model}/{target}", body).expect(409).json()
+            assert (problem["title"], problem["detail"]) == ("The epoch is not the worker's current one", detail)
+
+
+def test_a_number_whose_receipt_was_deleted(api: Api, model: str) -> None:
+    """The detail names no receipt that is not there, and the number to continue with."""
+    api.push(model, {"w": [1, 1]}, worker="plain", seq=1)
+    api("DELETE", f"/v1/models/{model}/workers/plain").expect(204)
+    problem = api.push(model, {"w": [1, 1]}, 409, worker="plain", seq=1).json()
+    assert (problem["type"], problem["detail"]) == (
+        "/problems/receipt-forgotten",
+        "Push 1 of worker `plain` may have been applied, but the receipts of this worker were deleted, so it cannot be"
+        " applied again. Continue with number 2, or register the worker for a new epoch. Nothing was applied.",
+    )
+    assert api.push(model, {"w": [1, 1]}, worker="plain", seq=2).json()["step"] == 3
 
 
 @pytest.mark.parametrize("case", READS)

@@ -33,6 +33,7 @@ extension JSONWriter {
             if let needed = round.needed { member("needed", needed) }
             member("closes_in", round.closesIn?.text)
         }
+        if case .dropped = round.state, let quorum = round.needed { member("quorum", quorum) }
         endObject()
     }
 
@@ -76,7 +77,8 @@ extension Receipt {
 
     /// The refusal to answer instead of the receipt of a push whose round was dropped.
     var refusal: ServingError? {
-        if case .dropped(let reason)? = round?.state { .roundDropped(reason) } else { nil }
+        guard let round, case .dropped(let reason) = round.state else { return nil }
+        return .roundDropped(reason, received: round.received, quorum: round.needed)
     }
 }
 

@@ -21,7 +21,9 @@ import ParameterServing
             return answerNow(call, model, selection, condition, exchange)
         }
         guard let worker else { return park(call, model, selection, condition, wait, exchange) }
-        waitForOthers(worker, model, wait, call, exchange) { left in
+        waitForOthers(worker, model, wait, call, exchange) { refusal in
+            Problem(refusal).response(for: call.request)
+        } then: { left in
             park(call, model, selection, condition, left, exchange)
         }
     }
@@ -36,11 +38,14 @@ private func pullingWorker(_ call: Call) throws(Problem) -> Name? {
     return Name(text)
 }
 
-/// Continues once the worker is not too far ahead of the slowest; at the end of its time it is refused.
+/// Continues once the worker is not too far ahead of the slowest.
 ///
-/// - Parameter start: takes the time that is left.
-private func waitForOthers(
+/// - Parameters:
+///   - refused: makes the answer if it still is at the end of its time, or if too many requests wait.
+///   - start: takes the time that is left.
+func waitForOthers(
     _ worker: Name, _ model: Model, _ wait: Duration, _ call: Call, _ exchange: Exchange,
+    refused: @escaping @Sendable (ServingError) -> Response,
     then start: @escaping @Sendable (_ left: Duration) -> Void
 ) {
     guard let refusal = model.gate.refusal(of: worker) else { return start(wait) }
@@ -51,13 +56,13 @@ private func waitForOthers(
             exchange.onAbandon { model.gate.cancel(token) }
             exchange.expire(after: wait) {
                 model.gate.cancel(token)
-                return Problem(model.gate.refusal(of: worker) ?? refusal).response(for: call.request)
+                return refused(model.gate.refusal(of: worker) ?? refusal)
             }
         } resume: {
             start(.nanoseconds(Int64(end - min(end, timers.now))))
         }
     } catch {
-        call.answer(exchange, Problem(error))
+        exchange.complete { refused(error) }
     }
 }
 

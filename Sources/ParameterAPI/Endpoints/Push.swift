@@ -30,9 +30,10 @@ import TensorCoding
         let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
         let change = Change.push(push).under(requestKey, ifVersion: ifVersion)
         let held = wait.map { wait in waiting(wait, of: model, call, exchange) }
+        let pull = selection.map { PushedPull(model, $0, worker: push.key?.worker, wait: wait, call) }
         model.submit(push: change, held: held) { result in
             call.answer(exchange, result) { call, receipt in
-                answer(receipt, of: model, selection, call, exchange, wantsToWait: wait != nil)
+                answer(receipt, of: model, pull, call, exchange, wantsToWait: wait != nil)
             }
         }
     }
@@ -88,18 +89,15 @@ private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: 
 }
 
 private func answer(
-    _ receipt: Receipt, of model: Model, _ selection: Selection?, _ call: Call, _ exchange: Exchange, wantsToWait: Bool
+    _ receipt: Receipt, of model: Model, _ pull: PushedPull?, _ call: Call, _ exchange: Exchange, wantsToWait: Bool
 ) {
     if let refusal = receipt.refusal { return call.answer(exchange, Problem(refusal)) }
     if receipt.round?.state == .held {
         return exchange.complete { heldAnswer(receipt, of: model, call, isEarly: wantsToWait) }
     }
-    let version = model.publication.current
-    // If a restore has just taken away what was selected, the push is still told its receipt.
-    if let selection, let answer = try? PullAnswer(call, version, selection) {
-        return answer.complete(exchange, receipt: receipt)
-    }
+    if let pull { return pull.answer(receipt, call, exchange) }
+    let facts = model.publication.current.facts
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
-    let bytes = 512 + 64 * version.facts.layout.groups.count + (receipt.hyperparameters?.bytes ?? 0)
-    call.answer(exchange, headers: headers, bytes: bytes) { $0.receipt(receipt, of: version.facts) }
+    let bytes = 512 + 64 * facts.layout.groups.count + (receipt.hyperparameters?.bytes ?? 0)
+    call.answer(exchange, headers: headers, bytes: bytes) { $0.receipt(receipt, of: facts) }
 }

@@ -10,7 +10,8 @@ import TensorCoding
     let model = try call.model()
     return .answer { exchange in
         model.round { facts in
-            let bytes = 512 + 160 * (facts.pushes.count + facts.missing.count + facts.clocks.count)
+            let names = facts.pushes.count + (facts.missing?.count ?? 0) + (facts.clocks?.clocks.count ?? 0)
+            let bytes = 512 + 160 * names
             call.answer(exchange, bytes: bytes) { $0.round(facts) }
         }
     }
@@ -38,44 +39,49 @@ extension JSONWriter {
         beginObject()
         member("mode", facts.consistency.mode)
         if facts.consistency.hasRounds { members(of: facts) }
-        if !facts.clocks.isEmpty {
-            key("clocks")
-            beginObject()
-            for (worker, clock) in facts.clocks { member(worker, clock) }
-            endObject()
+        if let clocks = facts.clocks { self.clocks(clocks) }
+        if let missing = facts.missing {
+            key("missing")
+            beginArray()
+            for worker in missing { string(worker.text) }
+            endArray()
         }
+        endObject()
+    }
+
+    private mutating func clocks(_ facts: ClockFacts) {
+        member("workers", facts.workers)
+        member("slack", facts.slack)
+        member("slowest", facts.slowest)
+        key("clocks")
+        beginObject()
+        for (worker, clock) in facts.clocks { member(worker, clock) }
         endObject()
     }
 
     private mutating func members(of facts: RoundFacts) {
         member("step", facts.step)
-        member("received", facts.pushes.count)
+        member("received", facts.received)
         if let needed = facts.needed {
             member("needed", needed)
             member("quorum", facts.quorum)
         }
         member("closes_in", facts.closesIn?.text)
+        if let registered = facts.registered { member("registered", registered) }
         member("late", facts.late)
         key("pushes")
         beginArray()
-        for push in facts.pushes { self.push(push) }
+        for push in facts.pushes { if let key = push.key { self.push(key, push.examples) } }
         endArray()
-        if facts.isOfRegistered {
-            key("missing")
-            beginArray()
-            for worker in facts.missing { string(worker.text) }
-            endArray()
-        }
+        member("unnamed", facts.unnamed)
     }
 
-    private mutating func push(_ push: RoundFacts.Push) {
+    private mutating func push(_ key: PushKey, _ examples: Int?) {
         beginObject()
-        if let key = push.key {
-            member("worker", key.worker)
-            member("epoch", key.epoch)
-            member("seq", key.seq)
-        }
-        if let examples = push.examples { member("num_examples", examples) }
+        member("worker", key.worker)
+        member("epoch", key.epoch)
+        member("seq", key.seq)
+        if let examples { member("num_examples", examples) }
         endObject()
     }
 

@@ -130,9 +130,9 @@ extension Problem {
                 hint:
                     "DELETE .../workers/NAME for workers that have ended; or use `\"reduce\":\"trimmed_mean\"` or `\"median\"`, which have no such limit."
             )
-        case .roundDropped(let reason):
+        case .roundDropped(let reason, let received, let quorum):
             self.init(
-                .roundDropped, "The round of this push was dropped: \(Self.words(for: reason)).",
+                .roundDropped, "The round of this push was dropped: \(Self.words(for: reason, received, quorum)).",
                 hint: "Pull again, and push under a new seq or Idempotency-Key.")
         case .roundEmpty:
             self.init(
@@ -155,12 +155,14 @@ extension Problem {
                 .notRegistered,
                 worker.map { "Worker `\($0)` is not registered, and only registered workers can push to this model." }
                     ?? "Only registered workers can push to this model, and this push has no `worker`.",
-                hint: "Register with PUT .../workers/NAME, then push with `worker`, `epoch` and `seq`.")
+                hint:
+                    "Register with PUT .../workers/\(worker?.text ?? "NAME"), then push with `worker`, `epoch` and `seq`."
+            )
         case .tooFarAhead(let worker, let clock, let slowest, let wanted):
             self.init(
                 .tooFarAhead,
-                "Worker `\(worker)` has pushed \(clock) times, but the slowest worker only \(slowest); it can pull once the slowest has reached \(wanted).",
-                hint: "Pull with wait=30s to get the answer at that moment.")
+                "Worker `\(worker)` is at clock \(clock), and the slowest worker is at \(slowest); `\(worker)` can pull once the slowest has reached \(wanted).",
+                hint: "Pull with worker=\(worker) and wait=30s to get the parameters at that moment.")
         case .cursorUnknown(let cursor, let newest):
             self.init(
                 .cursorUnknown,
@@ -176,35 +178,31 @@ extension Problem {
                 .cursorUnknown,
                 "`\(id)` is not an event of this model; the newest is `\(newest)`. The model was created again, or has not reached that event.",
                 hint: "Read the model again, then connect without Last-Event-ID.")
-        case .fenced(let worker, let epoch, 0):
+        case .fenced(let worker, let epoch, let current, let hasEnded):
+            self.init(fenced: worker, epoch, current: current, hasEnded: hasEnded)
+        case .receiptForgotten(let worker, let seq, let oldest, let last):
+            let reason =
+                oldest.map { "is older than the oldest available receipt, number \($0)" }
+                ?? "may have been applied, but the receipts of this worker were deleted"
             self.init(
-                .fenced, "Worker `\(worker)` is not registered, so it has no epoch \(epoch).",
-                hint: "Register it with PUT .../workers/NAME and send the epoch of that answer, or leave `epoch` out.")
-        case .fenced(let worker, let epoch, let current) where epoch > current:
+                .receiptForgotten, "Push \(seq) of worker `\(worker)` \(reason), so it cannot be applied again.",
+                hint: "Continue with number \(last + 1), or register the worker for a new epoch.")
+        case .pushReused(let key):
             self.init(
-                .fenced, "Worker `\(worker)` has no epoch \(epoch) yet; its current epoch is \(current).",
-                hint:
-                    "Send the epoch that its registration returned, or register it again with PUT .../workers/\(worker)."
-            )
-        case .fenced(let worker, let epoch, let current):
-            let now =
-                current == 0 || current == epoch
-                ? "it is no longer registered" : "its current epoch is \(current)"
+                .keyReused, "Push \(key.seq) of worker `\(key.worker)` was already sent with a different body.",
+                hint: "Use a new seq, or register the worker for a new epoch.")
+        case .pushInFlight(let key):
             self.init(
-                .fenced, "Epoch \(epoch) of worker `\(worker)` has ended; \(now).",
-                hint: "Register the worker again with PUT .../workers/\(worker) and push with the new epoch.")
-        case .receiptForgotten(let worker, let seq, let oldest):
-            self.init(
-                .receiptForgotten,
-                "Push \(seq) of worker `\(worker)` is older than the oldest available receipt, number \(oldest), so it cannot be applied again.",
-                hint: "Continue with higher numbers, or register the worker for a new epoch.")
+                .inFlight, "Push \(key.seq) of worker `\(key.worker)` is still being processed.",
+                hint: "Send the same request again to get its answer.")
+            retryAfter = 1
         case .keyReused(let key):
             self.init(
-                .keyReused, "`\(key)` was already used for a different request.",
-                hint: "Use a new seq or Idempotency-Key, or register the worker for a new epoch.")
+                .keyReused, "The key `\(key)` was already used for a different request.",
+                hint: "Use a new Idempotency-Key.")
         case .inFlight(let key):
             self.init(
-                .inFlight, "The first request with `\(key)` is still being processed.",
+                .inFlight, "The first request with the key `\(key)` is still being processed.",
                 hint: "Send the same request again to get its answer.")
             retryAfter = 1
         case .keyForgotten(let key):
@@ -296,9 +294,11 @@ extension Problem {
             ?? "no hyperparameters"
     }
 
-    private static func words(for reason: DropReason) -> String {
+    private static func words(for reason: DropReason, _ received: Int, _ quorum: Int?) -> String {
         switch reason {
-        case .timeout: "it had too few pushes at its deadline"
+        case .timeout:
+            quorum.map { "it had \(received) of \($0) pushes at its deadline" }
+                ?? "it had too few pushes at its deadline"
         case .restored: "an earlier state of the model was restored"
         case .refused: "its update was refused"
         }

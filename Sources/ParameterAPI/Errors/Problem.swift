@@ -67,10 +67,10 @@ extension Problem {
         if !allow.isEmpty { headers.append((name: "Allow", value: allow.joined(separator: ", "))) }
         if let fileSize { headers.append((name: "Content-Range", value: "bytes */\(fileSize)")) }
         let indented = request?.headers["User-Agent"]?.hasPrefix("curl/") ?? false
-        let detail = detail(isWrite: request?.method.isWrite ?? true)
+        let isWrite = request?.method.isWrite ?? true
         var response = Response.json(
             indented: indented, status: kind.status, type: "application/problem+json", headers: headers
-        ) { write(detail, to: &$0) }
+        ) { write(to: &$0, isWrite: isWrite) }
         response.asksForRoom = kind == .outOfMemory
         response.wantedRoom = wantedRoom
         response.payer = payer
@@ -83,12 +83,15 @@ extension Problem {
         return [what, hint, fate, command.map { "With curl: \($0)" }].compactMap { $0 }.joined(separator: " ")
     }
 
-    private func write(_ detail: String, to writer: inout JSONWriter) {
+    /// Writes the problem's members.
+    ///
+    /// - Parameter isWrite: whether it is about a request that intends a change.
+    func write(to writer: inout JSONWriter, isWrite: Bool) {
         writer.beginObject()
         writer.member("type", kind.type)
         writer.member("title", kind.title)
         writer.member("status", kind.status)
-        writer.member("detail", detail.quotingShortly)
+        writer.member("detail", detail(isWrite: isWrite).quotingShortly)
         if let exception { writer.member("exception", exception) }
         if let retryAfter { writer.member("retry_after", retryAfter) }
         if !items.isEmpty {

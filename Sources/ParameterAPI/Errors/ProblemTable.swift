@@ -114,8 +114,8 @@ extension ProblemKind {
             )
         case .fenced:
             Row(
-                409, "The worker's epoch has ended",
-                "Another process registered the same worker later, or the worker's lease ran out, or it was deleted. An epoch is never reused, so requests with this one are refused for good.",
+                409, "The epoch is not the worker's current one",
+                "Another process registered the same worker later, the worker's lease ran out, or it was deleted; or the worker never had this epoch. An epoch that has ended is never reused, so requests with it are refused for good.",
                 remedy:
                     "Stop this process if another one has taken its place; otherwise register the worker again, pull, and continue with the new epoch."
             )
@@ -192,7 +192,7 @@ extension ProblemKind {
         case .tooFarAhead:
             Row(
                 409, "The worker is too far ahead",
-                "In `consistency` of mode \"ssp\", a worker may be at most `slack` pushes ahead of the slowest.",
+                "In `consistency` of mode \"ssp\", the clock of a worker may be at most `slack` ahead of the slowest one. The slowest clock is 0 until `workers` workers have pushed or left. GET .../round shows all clocks, and which workers have not pushed yet.",
                 remedy:
                     "Pull with wait=30s, which answers as soon as the slowest worker has caught up."
             )

@@ -25,7 +25,8 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
     }
 
     var participants: Participants
-    /// The quorum at the deadline; with one worker, the number of pushes of a round.
+    /// The quorum at the deadline, also if fewer workers are registered; with one worker, the number of pushes of a
+    /// round.
     var minPushes: Int?
     var roundTimeout: RoundTimeout
     var onTimeout: TimeoutPolicy
@@ -83,8 +84,9 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
         switch participants {
         case .single: minPushes ?? 1
         case .number(let count): count
-        // A push whose worker has left meanwhile stays in the round.
-        case .registered: max(1, round.received + round.registered - round.present)
+        // A push whose worker has left meanwhile stays in the round. If fewer workers than the quorum are registered,
+        // the round waits for more of them: the first worker to start, or the last to stay, does not train alone.
+        case .registered: max(minPushes ?? 1, round.received + round.registered - round.present)
         }
     }
 

@@ -18,19 +18,35 @@ public struct RoundFacts: Sendable {
     public var step: Int
     /// The pushes in the order of reduction.
     public var pushes: [Push]
+    /// The number of pushes that it holds.
+    public var received: Int { pushes.count }
+    /// The number of pushes among them that have no worker.
+    public var unnamed: Int { pushes.count { $0.key == nil } }
     /// The number of pushes with which it closes at once; nil if only a request closes it.
     public var needed: Int?
     /// The number of pushes with which it closes at its deadline.
     public var quorum: Int
-    /// Registered workers that have not pushed, if the round waits for them.
-    public var missing: [Name]
-    /// Whether it waits for every registered worker.
-    public var isOfRegistered: Bool { consistency.waitsForRegistered }
+    /// The number of registered workers, if it waits for each of them.
+    public var registered: Int?
+    /// Workers that have not pushed, of those that registered or have pushed before; nil if the mode waits for no one.
+    public var missing: [Name]?
     /// The pushes that were refused since the start of the daemon because their round had closed.
     public var late: Int
     /// The time until its deadline; nil if it has none.
     public var closesIn: Duration?
-    /// By worker, the pushes applied in mode `ssp`.
+    /// The clocks of mode `ssp`; nil in other modes.
+    public var clocks: ClockFacts?
+}
+
+/// The clocks of a model in mode `ssp`.
+public struct ClockFacts: Sendable {
+    /// The number of workers that are expected.
+    public var workers: Int
+    /// The number of pushes that a worker may be ahead of the slowest.
+    public var slack: Int
+    /// The slowest clock; 0 as long as fewer workers than expected have pushed or left.
+    public var slowest: Int
+    /// The clock of each worker, by name.
     public var clocks: [(worker: Name, clock: Int)]
 }
 
@@ -41,12 +57,31 @@ extension ModelState {
         let pushes = round.held.sorted(by: HeldPush.comesBefore).map {
             RoundFacts.Push(key: $0.push.key, examples: $0.push.examples)
         }
-        let missing =
-            facts.consistency.waitsForRegistered ? ledger.registered.filter { !view.workers.contains($0) } : []
         return RoundFacts(
             consistency: facts.consistency, step: view.step + 1, pushes: pushes, needed: policy.needed(view),
-            quorum: policy.quorum(view), missing: missing, late: latePushes, closesIn: closesIn,
-            clocks: clocks.clocks.sorted { $0.key < $1.key }.map { (worker: $0.key, clock: $0.value) })
+            quorum: policy.quorum(view), registered: facts.consistency.waitsForRegistered ? view.registered : nil,
+            missing: missingWorkers, late: latePushes, closesIn: closesIn, clocks: clockFacts)
+    }
+
+    /// The workers that others wait for and that have not pushed, as far as they are known; nil if the mode waits for
+    /// no one.
+    private var missingWorkers: [Name]? {
+        switch facts.consistency {
+        case .async, .manual: return nil
+        case .ssp: return ledger.active.filter { clocks.clocks[$0] == nil }
+        case .sync(let policy):
+            if policy.participants == .single { return nil }
+            let expected = policy.participants == .registered ? ledger.registered : ledger.active
+            return expected.filter { !round.workers.contains($0) }
+        }
+    }
+
+    private var clockFacts: ClockFacts? {
+        clockRule.map { rule in
+            ClockFacts(
+                workers: rule.workers, slack: rule.slack, slowest: clocks.slowest(of: rule.workers),
+                clocks: clocks.clocks.sorted { $0.key < $1.key }.map { (worker: $0.key, clock: $0.value) })
+        }
     }
 }
 

@@ -242,7 +242,7 @@ public final class Model: Runnable, @unchecked Sendable {
             case .startLease(let worker): state.startLease(of: worker, at: clock())
             case .workerLeft(let worker):
                 let epoch = state.ledger.epoch(of: worker)
-                barriers.leave(worker, .fenced(worker: worker, epoch: epoch, current: epoch))
+                barriers.leave(worker, .fenced(worker: worker, epoch: epoch, current: epoch, hasEnded: true))
             case .reply(let ticket, let result):
                 Failpoint.reach(.afterApply)
                 invariant(!isUndisturbed || result.isAsDecided, "2: a command that was decided is refused: \(result)")

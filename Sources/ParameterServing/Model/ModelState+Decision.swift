@@ -81,10 +81,10 @@ extension ModelState {
         if let key = push.key {
             switch try ledger.find(key, push.sighting) {
             case .applied(let receipt, let fingerprint):
-                guard fingerprint == push.fingerprint else { throw .keyReused(key: key.text) }
+                guard fingerprint == push.fingerprint else { throw .pushReused(key) }
                 return .receipt(receipt)
             case .pending(let fingerprint):
-                throw fingerprint == push.fingerprint ? .inFlight(key: key.text) : .keyReused(key: key.text)
+                throw fingerprint == push.fingerprint ? .pushInFlight(key) : .pushReused(key)
             case .new: break
             }
         }

@@ -92,7 +92,7 @@ extension ModelState {
             announce(settled, receipt.applied ? .applied : .skipped)
             return told.first { $0.0.position == position }?.1 ?? receipt
         } catch {
-            tellDropped(pushes, .refused, step: step, error)
+            tellDropped(pushes, .refused, step: step, error: error)
             announce(settled, .dropped, because: .refused)
             throw error
         }
@@ -126,14 +126,17 @@ extension ModelState {
     mutating func dropRound(_ reason: DropReason) {
         guard !round.isEmpty else { return }
         let settled = settledRound(SettledRound.Reason(reason))
+        let quorum = reason == .timeout ? policy.quorum(roundView) : nil
         let pushes = round.settle()
         emit(.disarm)
-        tellDropped(pushes, reason, step: optimizer.step, nil)
+        tellDropped(pushes, reason, step: optimizer.step, quorum: quorum)
         announce(settled, .dropped)
     }
 
-    private mutating func tellDropped(_ pushes: [HeldPush], _ reason: DropReason, step: Int, _ error: ServingError?) {
-        let told = RoundReceipt(state: .dropped(reason), step: step + 1, received: pushes.count, needed: nil)
+    private mutating func tellDropped(
+        _ pushes: [HeldPush], _ reason: DropReason, step: Int, quorum: Int? = nil, error: ServingError? = nil
+    ) {
+        let told = RoundReceipt(state: .dropped(reason), step: step + 1, received: pushes.count, needed: quorum)
         for held in pushes {
             let base = (staleness: held.staleness, isLeft: held.isFromLeftBranch)
             tell(held, receipt(of: base, gap: held.gap, told), error)

@@ -18,19 +18,19 @@ extension ModelState {
 
     /// Drops a worker's receipts and ends its registration; its numbers stay known.
     mutating func forget(_ worker: Name) {
-        let isKnown = ledger.workers[worker] != nil
+        let known = ledger.workers[worker]
         ledger.expire(worker)
-        guard isKnown else { return }
-        workerLeft(worker)
+        guard let known else { return }
+        workerLeft(worker, wasRegistered: known.isRegistered)
         followPolicy()
     }
 
-    /// Releases what a worker holds in the model: its registration has ended.
-    private mutating func workerLeft(_ worker: Name) {
+    /// Releases what a worker holds in the model: its registration has ended, or it is forgotten.
+    private mutating func workerLeft(_ worker: Name, wasRegistered: Bool) {
         leases.remove(worker)
         announce(.workerLeft(worker))
         emit(.workerLeft(worker))
-        if let rule = clockRule { clocks.leave(worker, of: rule.workers) }
+        if let rule = clockRule { clocks.leave(worker, wasRegistered: wasRegistered, of: rule.workers) }
     }
 
     // MARK: Registrations in progress
@@ -62,7 +62,7 @@ extension ModelState {
     /// others would have counted on it.
     func checkFence(_ key: PushKey?) throws(ServingError) {
         guard let key, case (true, let epoch) = forecast.change(of: key.worker) else { return }
-        throw .fenced(worker: key.worker, epoch: key.epoch, current: epoch ?? key.epoch)
+        throw .fenced(worker: key.worker, epoch: key.epoch, current: epoch ?? key.epoch, hasEnded: epoch == nil)
     }
 
     // MARK: Leases
@@ -82,7 +82,7 @@ extension ModelState {
 
     /// Ends the registrations whose leases have run out; thousands may end in one record.
     mutating func end(_ ended: [EndedLease]) {
-        for lease in ended where ledger.end(lease) { workerLeft(lease.worker) }
+        for lease in ended where ledger.end(lease) { workerLeft(lease.worker, wasRegistered: true) }
         followPolicy()
     }
 
@@ -104,7 +104,9 @@ extension ModelState {
         let epoch = epoch ?? ledger.epoch(of: worker)
         if epoch == 0 { try ledger.checkKnown(worker) }
         try ledger.checkEpoch(epoch, of: worker)
-        if leases.isEnding(worker) { throw .fenced(worker: worker, epoch: epoch, current: epoch) }
+        if leases.isEnding(worker) {
+            throw .fenced(worker: worker, epoch: epoch, current: epoch, hasEnded: true)
+        }
         leases.renew(worker, epoch: epoch, at: now)
         guard let facts = facts(of: worker, at: now) else { throw .unknownWorker(worker) }
         return facts

@@ -15,7 +15,4 @@ public struct PushKey: Sendable, Hashable {
     public static func sequence(worker: Name, epoch: Int, seq: Int) -> PushKey {
         PushKey(worker: worker, epoch: epoch, seq: seq)
     }
-
-    /// The key's name in messages.
-    var text: String { "\(worker)/\(epoch)/\(seq)" }
 }

@@ -19,6 +19,9 @@ public struct RoundReceipt: Sendable, Equatable {
     /// The number of pushes in the round: so far, or when it was settled.
     public var received: Int
     /// The number with which it closes at once; nil if only a request closes it.
+    ///
+    /// Of a round that was dropped at its deadline, the number that would have been enough; nil in receipts of earlier
+    /// releases.
     public var needed: Int?
     /// The time until the deadline of the open round; known only at the time of the answer.
     public var closesIn: Duration?

@@ -72,6 +72,9 @@ extension WorkerLedger {
     /// The workers with a registration that has not ended, by name.
     var registered: [Name] { workers.filter(\.value.isRegistered).keys.sorted() }
 
+    /// The workers that may push: they are registered, or have pushed without a registration; by name.
+    var active: [Name] { workers.filter { !$0.value.hasEnded }.keys.sorted() }
+
     /// Whether the registration of a worker has not ended.
     func isRegistered(_ name: Name) -> Bool { workers[name]?.isRegistered ?? false }
 }

@@ -140,7 +140,8 @@ struct WorkerLedger {
             return .new(gap: gap)
         }
         if seq > worker.forgottenThrough { return .new(gap: 0) }
-        throw .receiptForgotten(worker: name, seq: seq, oldest: worker.forgottenThrough + 1)
+        let oldest = worker.entries.map(\.seq).min()
+        throw .receiptForgotten(worker: name, seq: seq, oldest: oldest, last: worker.lastSeq)
     }
 
     /// The state of a logged push: its gap, or the receipt if the log has the sequence number twice.
@@ -155,7 +156,9 @@ struct WorkerLedger {
         if let entry = workers[name]?.entries.last(where: { $0.seq == seq }) {
             return .applied(entry.receipt, entry.fingerprint)
         }
-        if known(name)?.hasEnded ?? false { throw .fenced(worker: name, epoch: epoch, current: epoch) }
+        if known(name)?.hasEnded ?? false {
+            throw .fenced(worker: name, epoch: epoch, current: epoch, hasEnded: true)
+        }
         return .new(gap: gap)
     }
 
@@ -166,14 +169,17 @@ struct WorkerLedger {
     /// `findLogged`, because that release accepted it.
     func checkEpoch(_ epoch: Int, of name: Name) throws(ServingError) {
         let worker = known(name) ?? Worker()
-        let hasEnded = worker.hasEnded || epoch > 0 && workers[name] == nil
-        if epoch != worker.epoch || hasEnded { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
+        let hasEnded = worker.hasEnded || worker.epoch > 0 && workers[name] == nil
+        guard epoch != worker.epoch || hasEnded else { return }
+        throw .fenced(worker: name, epoch: epoch, current: worker.epoch, hasEnded: hasEnded)
     }
 
     /// The number of skipped numbers before `seq`.
     private func gap(worker name: Name, epoch: Int, before seq: Int) throws(ServingError) -> Int {
         let worker = known(name) ?? Worker()
-        if epoch != worker.epoch { throw .fenced(worker: name, epoch: epoch, current: worker.epoch) }
+        guard epoch == worker.epoch else {
+            throw .fenced(worker: name, epoch: epoch, current: worker.epoch, hasEnded: worker.hasEnded)
+        }
         return max(0, seq - worker.lastSeq - 1)
     }
 

@@ -36,11 +36,14 @@ extension RoundStory {
         if isPatch, now.consistency != before.consistency { follower.expect(now.version, pushes: 0) }
     }
 
-    /// A round that waits for the registered workers is complete only if each has pushed.
+    /// A round that waits for the registered workers is complete only if each has pushed, and with a quorum.
     private func judgeMembers(of now: SeenVersion, _ added: [Int]) {
         guard now.consistency.waitsForRegistered, let members = roster.members[now.version] else { return }
         for worker in members where added[worker] == 0 {
             fail("step \(now.step) is complete with \(added), without a push of the registered worker \(worker)")
+        }
+        if added.reduce(0, +) < Self.quorum {
+            fail("step \(now.step) is complete with \(added), fewer pushes than its quorum")
         }
     }
 

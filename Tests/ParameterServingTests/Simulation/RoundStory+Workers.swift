@@ -192,7 +192,8 @@ extension RoundStory {
         }
     }
 
-    /// Judges the open round: it holds what was acknowledged, and waits for a worker that is registered.
+    /// Judges the open round: it holds what was acknowledged, and waits for a worker that is registered, or for its
+    /// quorum.
     private func judge(_ round: RoundFacts, _ epochs: [Int: Int]) {
         let held = round.pushes.compactMap { push in push.key.flatMap { place(of: $0) } }
         for place in held {
@@ -203,12 +204,12 @@ extension RoundStory {
             }
         }
         judgeWaits(for: held)
-        guard round.isOfRegistered else { return }
+        guard round.registered != nil, let listed = round.missing else { return }
         let missing = epochs.keys.sorted().filter { worker in !held.contains { $0.worker == worker } }
-        if round.missing.map(Roster.worker) != missing {
-            fail("the round misses \(round.missing), and of \(epochs.keys.sorted()) it has \(held)")
+        if listed.map(Roster.worker) != missing {
+            fail("the round misses \(listed), and of \(epochs.keys.sorted()) it has \(held)")
         }
-        if missing.isEmpty, !held.isEmpty {
+        if missing.isEmpty, held.count >= Self.quorum {
             fail("all workers that are registered have pushed, and the round is open with \(held)")
         }
     }

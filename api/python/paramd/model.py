@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -163,7 +164,8 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         costs one small answer. `names` are globs; `dtype` is the type of transfer: float16 arrives as such, bfloat16
         as float32. `average`, "ema" or "swa", pulls that average instead of the parameters; raises Conflict before
         the first update of the average. `worker` names the worker that pulls: in mode `ssp`, one that is too far ahead
-        of the slowest waits up to `wait` seconds, and then this raises Conflict.
+        of the slowest waits up to `wait` seconds, and then this returns None. Without `wait` it raises Conflict, which
+        names the clock to wait for.
         """
         selection = Selection(names, group, dtype, average)
         conditions = [("since", _since(since)), ("min_step", min_step)]
@@ -176,7 +178,7 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         headers = {"If-None-Match": kept.headers["etag"].removeprefix("W/")} if kept else {}
         target = self._target("/parameters.safetensors", [*selection.query, *conditions])
         answer = self._wait(target, headers, wait) if wait else self._transport.send("GET", target, None, headers)
-        if answer.status in (202, 304):
+        if answer is None or answer.status in (202, 304):
             return snapshot(_copy(kept)) if kept else None
         pulled = snapshot(answer)
         selection.check(self.name, pulled)
@@ -234,23 +236,39 @@ class Model(Rates, Saving, Membership, Rounds, Following):
 
         In a model with rounds, waits up to `wait` seconds for the round to close. Returns None if it is still open: the
         push is held, and a `pull` with `min_step` waits for its step. Raises RoundDropped if the round was dropped.
+
+        In mode `ssp` the push is applied in any case. If this worker is too far ahead of the slowest, waits for it up
+        to `wait` seconds; then returns None, and a `pull` with `worker=True` waits on.
         """
-        pull, accept = [("pull", 1)], {"Accept": SAFETENSORS}
+        pull, accept, until = [("pull", 1)], {"Accept": SAFETENSORS}, time.monotonic() + wait
         answer = self._push(
             gradients, based_on, loss, metrics, hyperparameters, pull, accept, num_examples=num_examples, wait=wait
         )
-        return None if answer.status == 202 else snapshot(answer)
+        if answer.status == 202:
+            return None
+        if answer.headers["content-type"] == SAFETENSORS:
+            return snapshot(answer)
+        return self._pull_after(Receipt(answer.json()["receipt"]), until - time.monotonic())
 
-    def _wait(self, target: str, headers: Mapping[str, str], seconds: float) -> Answer:
-        """The answer of a pull that waits; the server refuses at the end of each part if others are still too slow."""
+    def _pull_after(self, receipt: Receipt, wait: float) -> Snapshot | None:
+        """The pull of a `push_pull` that was applied, but whose worker could not pull at once; None at the timeout."""
+        pulled = self.pull(worker=True, wait=wait) if wait > 0 else None
+        if pulled is None:
+            return None
+        return dataclasses.replace(pulled, applied=receipt.applied, loss_scale=receipt.fields.get("loss_scale"))
+
+    def _wait(self, target: str, headers: Mapping[str, str], seconds: float) -> Answer | None:
+        """The answer of a pull that waits; None if the server refuses it at the end because others are too slow."""
         until, left = time.monotonic() + seconds, seconds
-        while True:
+        while left > 0:
             try:
                 return self._transport.wait(target, headers, left)
             except Conflict as refusal:
-                left = until - time.monotonic()
-                if refusal.slug != "too-far-ahead" or left <= 0:
+                # The server refuses at the end of each part.
+                if refusal.slug != "too-far-ahead":
                     raise
+                left = until - time.monotonic()
+        return None
 
     def _keep(self, key: str, answer: Answer) -> None:
         """Keeps a copy of the answer, because the arrays that are views of it belong to the caller."""

@@ -12,9 +12,10 @@ class Rounds(Resource):
     """The open round of a model."""
 
     def round(self) -> dict[str, Any]:
-        """The open round: `mode`, `step`, `received`, `needed`, `pushes` and so on.
+        """The open round: `mode`, `step`, `received`, `needed`, `pushes`, `missing` and so on.
 
-        In mode `ssp`, `mode` and `clocks`: the number of pushes by worker. In mode `async`, only `mode`.
+        In mode `ssp`, `clocks` by worker, the `slowest` of them, `slack`, `workers` and `missing`. In mode `async`,
+        only `mode`.
         """
         return self._get("/round").json()
 

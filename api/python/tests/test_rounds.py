@@ -54,7 +54,7 @@ def test_a_dropped_round(daemon: Daemon, model: Model) -> None:
     first.create({"w": [0, 0]}, "sgd", consistency=consistency)
     held = first.push({"w": [1, 1]}, num_examples=8)
     assert held.held and not held.applied and held.lr == {}
-    with pytest.raises(RoundDropped, match="too few pushes"):
+    with pytest.raises(RoundDropped, match="of 3 pushes at its deadline"):
         second.push({"w": [1, 1]}, wait=60)
     np.testing.assert_array_equal(first.latest()["w"], [0, 0])
 
@@ -82,16 +82,38 @@ def test_a_fast_worker_waits_for_a_slow_one(client: Client, model: Model) -> Non
         fast.push({"w": [1, 0]})
     with pytest.raises(Conflict, match="ahead"):
         fast.pull(worker=True)
-    with pytest.raises(Conflict, match="ahead"):
-        fast.pull(worker=True, wait=0.05)
+    assert fast.pull(worker=True, wait=0.05) is None
     assert fast.latest().step == 2
-    assert fast.round() == {"mode": "ssp", "clocks": {"fast": 2}}
+    assert fast.round() == {
+        "mode": "ssp", "workers": 2, "slack": 1, "slowest": 0, "clocks": {"fast": 2}, "missing": [],
+    }  # fmt: skip
     pulled = []
     thread = threading.Thread(target=lambda: pulled.append(fast.pull(worker=True, wait=60)))
     thread.start()
     slow.push({"w": [0, 1]})
     thread.join(timeout=60)
     assert pulled[0].step == 3
+
+
+def test_a_push_of_a_fast_worker_returns_no_parameters(client: Client, model: Model) -> None:
+    """In mode `ssp`, `push_pull` waits like a pull; at its timeout it returns None, and the push is applied."""
+    fast, slow = (client.model(f"{model.name}.gate", worker=worker) for worker in ("fast", "slow"))
+    scaling = {"type": "dynamic", "init_loss_scale": 8, "scale_factor": 2, "scale_window": 100}
+    consistency = {"mode": "ssp", "workers": 2, "slack": 0}
+    fast.create({"w": [0, 0]}, "sgd", learning_rate=1, loss_scaling=scaling, consistency=consistency)
+    assert fast.push_pull({"w": [8, 0]}) is None
+    assert fast.latest()["w"].tolist() == [-1, 0]
+    assert fast.push_pull({"w": [8, 0]}, wait=0.05) is None
+    assert slow.push_pull({"w": [0, 8]})["w"].tolist() == [-2, -1]
+    pulled = []
+    thread = threading.Thread(target=lambda: pulled.append(fast.push_pull({"w": [np.inf, 0]}, wait=60)))
+    thread.start()
+    while fast.round()["clocks"]["fast"] < 3:
+        pass
+    for _ in range(2):
+        slow.push({"w": [0, 8]})
+    thread.join(timeout=60)
+    assert [(each.applied, each.loss_scale, each["w"].tolist()) for each in pulled] == [(False, 4, [-2, -5])]
 
 
 def test_a_long_wait_for_a_slow_worker(scripted: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
