@@ -6,6 +6,8 @@ public struct DryRun: Sendable {
     public struct Stage: Sendable {
         /// "flatten_gradients", "decay_weight", "gradients_centralization", "scale_grad"; "clip_by_global_norm" or
         /// "clip_by_value" where the definition clips.
+        ///
+        /// The first may be a stage before the update; see `dryRun`.
         public let name: String
         /// The gradients after the stage, in update order.
         public let gradients: [Values]
@@ -33,7 +35,7 @@ public struct DryRun: Sendable {
     /// The changes of the parameters: w' - w.
     public let updates: [Values]
     /// The report of the update.
-    public let report: UpdateReport
+    public var report: UpdateReport
 }
 
 extension ModelOptimizer {
@@ -48,10 +50,11 @@ extension ModelOptimizer {
     ///   - hyperparameters: those of this update alone; nil if there are none.
     ///   - current: the parameters.
     ///   - showingStages: whether to keep the gradients after each stage.
+    ///   - before: the name of a stage that the gradients have passed; nil if they are as they were pushed.
     /// - Throws: the errors of `update`.
     public func dryRun(
         _ gradients: Gradients, bringing hyperparameters: Hyperparameters? = nil,
-        from current: UnsafePointer<Float>, showingStages: Bool = true
+        from current: UnsafePointer<Float>, showingStages: Bool = true, after before: String? = nil
     ) throws(OptimizerError) -> DryRun {
         let subject = try varied(by: hyperparameters)
         let trial = try reconfigured(with: plan.definition).varied(by: hyperparameters)
@@ -61,31 +64,35 @@ extension ModelOptimizer {
         let report = try trial.update(&scratch, from: current, to: next.base)
         let updates = report.applied ? subject.changes(gradients, from: current, to: next) : []
         let stages =
-            showingStages ? try subject.stages(of: gradients.copy(layout: plan.layout), from: current) : []
+            showingStages
+            ? try subject.stages(of: gradients.copy(layout: plan.layout), from: current, after: before) : []
         return DryRun(stages: stages, updates: updates, report: report)
     }
 
     /// The bytes that `dryRun` needs: copies of slots, gradients and parameters, the memory of its update, and the
     /// values that it returns.
-    public func dryRunBytes(_ gradients: Gradients, showingStages: Bool = true) -> Int {
+    public func dryRunBytes(
+        _ gradients: Gradients, showingStages: Bool = true, after before: String? = nil
+    ) -> Int {
         let stride = MemoryLayout<Float>.stride
         let rows = gradients.sparse.values.reduce(0) { $0 + $1.values.count }
         let copies =
             state.slots.reduce(0) { $0 + $1.buffer.count } + (showingStages ? 3 : 2) * plan.layout.count
             + (showingStages ? 2 : 1) * rows
-        return (copies + valuesTold(by: gradients, showingStages: showingStages)) * stride
+        return (copies + valuesTold(by: gradients, showingStages: showingStages, after: before)) * stride
             + updateBytes(gradients, areModest: false)
     }
 
-    /// The number of values that a dry run returns: the update, and the gradients after each stage: four, and one more
-    /// if the definition clips.
-    public func valuesTold(by gradients: Gradients, showingStages: Bool) -> Int {
+    /// The number of values that a dry run returns: the update, and the gradients after each stage: four, one more if
+    /// the definition clips, and one more if they have passed a stage `before`.
+    public func valuesTold(by gradients: Gradients, showingStages: Bool, after before: String? = nil) -> Int {
         let dense = plan.layout.parameters.indices.reduce(0) {
             $0 + (gradients.isDense[$1] ? plan.layout.parameters[$1].range.count : 0)
         }
         let sparse = gradients.sparse.reduce(0) { $0 + $1.value.values.count }
         let updated = gradients.sparse.reduce(dense) { $0 + plan.layout.parameters[$1.key].range.count }
-        return updated + (showingStages ? (plan.clip == nil ? 4 : 5) * (dense + sparse) : 0)
+        let stages = (plan.clip == nil ? 4 : 5) + (before == nil ? 0 : 1)
+        return updated + (showingStages ? stages * (dense + sparse) : 0)
     }
 
     private func changes(_ gradients: Gradients, from current: UnsafePointer<Float>, to next: FloatBuffer)
@@ -100,7 +107,7 @@ extension ModelOptimizer {
 
     /// Runs the stages one by one on a copy of the gradients, which they change in place, in the order of an update.
     private func stages(
-        of gradients: Gradients, from current: UnsafePointer<Float>
+        of gradients: Gradients, from current: UnsafePointer<Float>, after before: String?
     ) -> [DryRun.Stage] {
         var (gradients, stages) = (gradients, [DryRun.Stage]())
         func pass() -> UpdatePass {
@@ -113,6 +120,7 @@ extension ModelOptimizer {
             }
             stages.append(DryRun.Stage(name: name, gradients: values))
         }
+        if let before { note(before, UpdatePass.flattenGradients) }
         if plan.unscalesFirst {
             note("flatten_gradients", UpdatePass.flattenGradients)
             unscale(&gradients)

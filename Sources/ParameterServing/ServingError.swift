@@ -40,20 +40,19 @@ public enum ServingError: Error, Sendable, Equatable {
     /// The gradient claims a step that the model has not reached.
     case basedOnFuture(basedOn: Int, step: Int)
     /// The gradient is older than the model allows.
-    case tooStale(staleness: Int, limit: Int)
+    case tooStale(staleness: Int, limit: Int, step: Int)
     /// The gradient was computed for a round that has closed.
     case roundClosed(basedOn: Int, step: Int)
-    /// The worker has already pushed in the open round, which makes `step`.
-    case alreadyInRound(worker: Name, step: Int)
+    /// The worker has already pushed in the open round, which makes `step` with `needed` pushes.
+    case alreadyInRound(worker: Name, step: Int, received: Int, needed: Int)
     /// The hyperparameters of the push differ from those of the open round.
     case otherHyperparameters(Hyperparameters?, ofRound: Hyperparameters?)
     /// The round has, or would have, more pushes than its reduction compares.
     case roundFull(pushes: Int, limit: Int)
     /// Rounds would wait for more workers than their reduction compares.
     case tooManyRegistered(Int, limit: Int)
-    /// The round of the push was dropped, with so many pushes; `quorum` is what it lacked at its deadline, nil in
-    /// receipts of earlier releases.
-    case roundDropped(DropReason, received: Int, quorum: Int?)
+    /// The round of the push was dropped.
+    case roundDropped(RoundReceipt)
     /// There is no round to close.
     case roundEmpty
     /// The mode of the model has no rounds.

@@ -27,7 +27,7 @@ struct BroughtRefusalTests {
 
     static let cases: [Case] = [
         // Values of the wrong kind or out of range, as in a PATCH.
-        Case(adam, #"{"learning_rate":-1}"#, "/learning_rate", .valueError, "must be a number >= 0; got -1.0"),
+        Case(adam, #"{"learning_rate":-1}"#, "/learning_rate", .valueError, "must be a number >= 0; got -1"),
         Case(adam, #"{"learning_rate":"0.1"}"#, "/learning_rate", .valueError, "must be a number >= 0"),
         Case(adam, #"{"learning_rate":true}"#, "/learning_rate", .typeError, "must be a number >= 0"),
         Case(adam, #"{"learning_rate":1e39}"#, "/learning_rate", .valueError, "too large for float32"),
@@ -50,6 +50,10 @@ struct BroughtRefusalTests {
         Case(adam, #"{"beta3":0.9}"#, "/beta3", .keyError, "did you mean `beta1` or `beta2`"),
         Case(adam, #"{"betas":[0.9,0.98]}"#, "/betas", .keyError, #"Write `"beta1":0.9,"beta2":0.98`"#),
         Case(#""optimizer":"sgd""#, #"{"momentun":0.9}"#, "/momentun", .typeError, "did you mean `momentum`"),
+        Case(
+            adam, #"{"learning_rat":1}"#, "/learning_rat", .keyError,
+            #"did you mean `learning_rate`? Write `"learning_rate":1`"#),
+        Case(adam, #"{"wieght_decay":1}"#, "/wieght_decay", .keyError, "did you mean `weight_decay`"),
         Case(adam, #"{"lr":0.1}"#, "/lr", .keyError, #"Write `"learning_rate":0.1`"#),
         Case(adam, #"{"optimizer":{"beta1":0.8}}"#, "/optimizer", .keyError, "without `optimizer`"),
         Case(adam, #"{"loss_scale":2}"#, "/loss_scale", .keyError, "part of the definition"),

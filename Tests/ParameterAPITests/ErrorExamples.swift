@@ -81,8 +81,10 @@ struct ErrorExamples {
         .barrierDiffers: .barrierDiffers("epoch-end", asked: 4, open: 3),
         .receiptForgotten: .receiptForgotten(worker: "w3", seq: 7, oldest: 120, last: 183),
         .stale: .basedOnFuture(basedOn: 12, step: 10), .roundClosed: .roundClosed(basedOn: 9, step: 10),
-        .roundDropped: .roundDropped(.timeout, received: 1, quorum: 3), .roundEmpty: .roundEmpty,
-        .alreadyInRound: .alreadyInRound(worker: "w3", step: 10), .noRounds: .noRounds(mode: "async"),
+        .roundDropped: .roundDropped(
+            RoundReceipt(state: .dropped(.timeout), step: 10, received: 1, needed: 3)), .roundEmpty: .roundEmpty,
+        .alreadyInRound: .alreadyInRound(worker: "w3", step: 10, received: 1, needed: 2),
+        .noRounds: .noRounds(mode: "async"),
         .roundFull: .roundFull(pushes: 64, limit: 64),
         .otherHyperparameters: .otherHyperparameters(
             Hyperparameters(.object([.init(key: "learning_rate", value: .number(0.1))])), ofRound: nil),

@@ -1,6 +1,7 @@
 // `api/errors.md` lists every problem. To write it again: PARAMD_WRITE_ERRORS=1 swift test --filter ErrorPageTests
 
 import Foundation
+import Optimizers
 import Testing
 
 @testable import ParameterAPI
@@ -46,6 +47,7 @@ import Testing
             | `errors` | for invalid content: a JSON `pointer` to each place, its `detail`, and often what was `expected` and `got` |
             | `exception` | the exception that MindSpore raises for the same mistake |
             | `retry_after` | seconds to wait before the next attempt, as in the header Retry-After |
+            | others | numbers for programs, such as `step` and `staleness`; the examples below show those of each problem |
 
             Unless the detail says otherwise, a request that ends with a problem changed nothing. Programs should decide by
             `type` and `status`; the texts can change.
@@ -76,9 +78,15 @@ import Testing
         What to do: \(kind.row.remedy)
 
         ```text
-        \(try ErrorExamples().problem(kind).detail(isWrite: !Self.ofReads.contains(kind)))
+        \(try ErrorExamples().problem(kind).detail(isWrite: !Self.ofReads.contains(kind)))\(try figures(kind))
         ```
 
         """
+    }
+
+    /// The members that the document has for this kind alone, as a line below the text.
+    private static func figures(_ kind: ProblemKind) throws -> String {
+        let figures = try ErrorExamples().problem(kind).figures
+        return figures.isEmpty ? "" : "\n" + (SettingValue.object(figures).line ?? "")
     }
 }

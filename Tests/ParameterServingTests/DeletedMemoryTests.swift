@@ -48,7 +48,9 @@ struct DeletedMemoryTests {
         _ = try? model.perform(command: .dismiss(worker: "unknown"))
         _ = try model.perform(command: .keyed(key("note"), ifVersion: nil, .note(.deleted)))
         let run = Future<Bool>()
-        model.dryRun(try model.makePush(["v": [1, 1]]), showingStages: true) { run.fulfil((try? $0.get()) != nil) }
+        model.dryRun(Change.push(try model.makePush(["v": [1, 1]])), showingStages: true) {
+            run.fulfil((try? $0.get()) != nil)
+        }
         #expect(run.wait())
         let export = Future<Bool>()
         model.export { export.fulfil((try? $0.get()) != nil) }

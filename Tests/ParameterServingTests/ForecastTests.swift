@@ -84,7 +84,7 @@ struct ForecastTests {
         try bench.apply(bench.push("a", epoch: 1))
         let registration = try bench.decide(.register(worker: "c"))
         let push = try bench.push("b", epoch: 2)
-        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1)) {
+        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1, received: 2, needed: 3)) {
             try bench.push("a", epoch: 1, seq: 2)
         }
         try bench.apply(registration)
@@ -100,7 +100,7 @@ struct ForecastTests {
         for worker in ["a", "b"] as [Name] { try bench.apply(bench.decide(.register(worker: worker))) }
         try bench.apply(bench.push("a", epoch: 1))
         let deletion = try bench.decide(.dismiss(worker: "b"))
-        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1)) {
+        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1, received: 1, needed: 2)) {
             try bench.push("a", epoch: 1, seq: 2)
         }
         try bench.apply(deletion)

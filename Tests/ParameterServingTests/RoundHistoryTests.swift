@@ -27,7 +27,7 @@ struct RoundHistoryTests {
         _ state: inout ModelState, _ worker: Name, _ values: [Float], time: Int, loss: Double? = nil
     ) throws -> [Effect] {
         var push = try state.makePush(["w": values], seq(1, worker))
-        (push.sighting, push.loss) = (Sighting(time: time), loss)
+        (push.sighting, push.loss, push.basedOn) = (Sighting(time: time), loss, .step(0))
         return state.apply(.push(push), at: state.position)
     }
 
@@ -54,7 +54,7 @@ struct RoundHistoryTests {
         #expect(history.rates.points(ofGroup: 0).map(\.count) == [1])
         #expect(history.gradientNorm.points.map(\.time) == [104])
         // In the order in which they arrived.
-        #expect(history.loss.points.map(\.last) == [5, 6, 7] && history.staleness.points.count == 3)
+        #expect(history.loss.points.map(\.last) == [5, 6, 7] && history.staleness.points.map(\.last) == [0, 0, 0])
         // One push in three seconds from 100, one in the second 103.
         #expect(history.pushes.series.points.map(\.last) == [1.0 / 3, 1])
     }

@@ -144,6 +144,8 @@ struct TrainingHistoryTests {
         for number in steps {
             var push = try model.makePush(["w": [3, 4]], seq(number))
             push.loss = 1 / Double(number)
+            // The second does not say at which step its gradient was computed.
+            push.basedOn = number == 2 ? nil : .step(0)
             push.metrics = [Scalar(name: "acc", value: Double(number) / 10)]
             _ = try model.perform(Change.push(push))
         }
@@ -161,7 +163,7 @@ struct TrainingHistoryTests {
         #expect(history.gradientNorm.points.map(\.last) == [5, 5, 5])
         // The norm of the update 0.5 * (3, 4) is 2.5, that of the parameters (6, 8) is 10.
         #expect(history.updateRatio.points.first?.last == 0.25)
-        #expect(history.staleness.points.map(\.last) == [0, 0, 0])
+        #expect(history.staleness.points.map(\.last) == [0, 2])
         #expect(history.rates.points(ofGroup: 0).map(\.last) == [0.5, 0.25])
         #expect(history.metrics["acc"]?.points.map(\.last) == [0.1, 0.2, 0.3])
         #expect(model.inspected(\.keptBytes) >= history.bytes && history.bytes > 2000)

@@ -25,7 +25,9 @@ def history(api: Api, model: str, query: str = "") -> dict[str, dict[str, list[f
 def train(api: Api, model: str, steps: int) -> None:
     """Pushes with a loss and a metric each."""
     for step in range(1, steps + 1):
-        api.push(model, {"w": [3, 4]}, worker="a", seq=step, loss=1 / step, metrics={"acc": step / 10})
+        api.push(
+            model, {"w": [3, 4]}, worker="a", seq=step, based_on=step - 1, loss=1 / step, metrics={"acc": step / 10}
+        )
 
 
 def test_each_push_is_a_point(api: Api, name: str) -> None:

@@ -210,7 +210,7 @@ def test_refused(api: Api, demo: str, kind: str) -> None:
 def test_header_that_is_not_json(api: Api, demo: str) -> None:
     """The text is shown as it was sent."""
     problem = api.push_binary(demo, {"w": np.float32([1, 0])}, X_Paramd_Hyperparameters="lr=0.1").expect(422).json()
-    assert problem["errors"][0]["pointer"] == "/hyperparameters" and "lr=0.1" in problem["detail"]
+    assert problem["errors"][0]["header"] == "X-Paramd-Hyperparameters" and "lr=0.1" in problem["detail"]
 
 
 def test_slots_outlast_an_update(api: Api, name: str) -> None:

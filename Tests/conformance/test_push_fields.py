@@ -44,6 +44,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "metric in words": ({"metrics": {"good": 1, "a/b": "x"}}, "/metrics/a~1b"),
     "seq without a worker": ({"seq": 1}, "/worker"),
     "worker without a seq": ({"worker": "w"}, "/seq"),
+    "epoch without a worker": ({"epoch": 1}, "/worker"),
 }
 
 
@@ -87,3 +88,29 @@ def test_thousands_of_unknown_tensors(api: Api, name: str) -> None:
     errors = api("POST", f"/v1/models/{name}/gradients", {"gradients": gradients}).expect(422).json()["errors"]
     assert len(errors) == 2000
     assert sum("did you mean" in error["detail"] for error in errors) == 8
+
+
+@pytest.mark.parametrize("headers", [{"X_Paramd_Epoch": "1"}, {"X_Paramd_Epoch": "1", "Idempotency_Key": "k"}])
+def test_an_epoch_in_a_header_needs_a_worker(api: Api, demo: str, headers: dict[str, str]) -> None:
+    """Without a worker nothing would check the epoch, and the client would believe that it is fenced."""
+    problem = api.push_binary(demo, GRADIENT, **headers).expect(422).json()
+    assert "`worker`" in problem["detail"]
+    assert api.get(f"/v1/models/{demo}").json()["step"] == 0
+
+
+def test_an_epoch_with_a_key_needs_a_seq(api: Api, demo: str) -> None:
+    """With an Idempotency-Key a worker may push without numbers, but its epoch is not checked then."""
+    push = {"gradients": {"w": [1, 0]}, "worker": "a"}
+    target = f"/v1/models/{demo}/gradients"
+    problem = api("POST", target, {**push, "epoch": 1}, Idempotency_Key="k").expect(422).json()
+    assert problem["errors"][0]["pointer"] == "/seq"
+    api("POST", target, push, Idempotency_Key="k").expect(200)
+
+
+@pytest.mark.parametrize("header", ["X-Paramd-Seq", "X-Paramd-Epoch", "X-Paramd-Loss", "X-Paramd-Num-Examples"])
+def test_a_mistake_in_a_header_names_the_header(api: Api, demo: str, header: str) -> None:
+    """The body has no such member, so there is no pointer into it."""
+    fields = {"X_Paramd_Worker": "a", "X_Paramd_Seq": "1", header.replace("-", "_"): "x"}
+    problem = api.push_binary(demo, GRADIENT, **fields).expect(422).json()
+    assert [error.get("header") for error in problem["errors"]] == [header]
+    assert "pointer" not in problem["errors"][0] and f"`{header}`" in problem["detail"]

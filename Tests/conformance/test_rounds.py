@@ -140,7 +140,8 @@ def test_a_round_is_dropped_at_its_deadline(api: Api, name: str) -> None:
     assert slug(again) == "round-dropped" and "had 1 of 2 pushes at its deadline" in again.json()["detail"]
     known = api.get(f"/v1/models/{name}/pushes/a/1").json()
     assert known["outcome"] == "dropped"
-    assert known["receipt"]["round"] == {"state": "dropped", "step": 1, "received": 1, "quorum": 2}
+    dropped = {"state": "dropped", "reason": "timeout", "step": 1, "received": 1, "quorum": 2}
+    assert known["receipt"]["round"] == dropped
     np.testing.assert_array_equal(api.pull(name)["w"], [0, 0])
 
 

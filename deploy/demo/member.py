@@ -178,4 +178,4 @@ def push(
             raise
         return REFUSALS[refusal.slug], snapshot.step, 0, 0
     outcome = "held" if receipt.held else "applied"
-    return outcome, receipt.step, receipt.round.get("received", 1), receipt.staleness
+    return outcome, receipt.step, receipt.round.get("received", 1), receipt.staleness or 0

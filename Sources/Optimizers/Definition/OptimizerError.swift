@@ -19,6 +19,8 @@ public enum ExceptionClass: String, Sendable, Equatable {
 public struct Complaint: Mistake, Sendable, Equatable {
     /// JSON pointer into the definition, "/groups/0/lr"; empty for the whole definition.
     public var pointer: String
+    /// The header of the request that has the mistake; nil if it is at the pointer.
+    public var header: String?
     /// The exception that MindSpore raises for it, if any.
     public var exception: ExceptionClass?
     /// A sentence that says what to change.

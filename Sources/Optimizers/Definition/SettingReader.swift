@@ -137,15 +137,14 @@ public final class SettingReader: Sendable {
         }
         guard Float(value).isFinite else {
             throw .invalid(
-                pointer, .valueError, "\(name) is too large for float32; use a number up to 3.4e38; got \(value).",
-                expected: "a float32",
-                got: "\(value)"
-            )
+                pointer, .valueError,
+                "\(name) is too large for float32; use a number up to 3.4e38; got \(setting.line ?? "\(value)").",
+                expected: "a float32", got: setting.line)
         }
         guard bounds.holds(value) else {
             throw .invalid(
-                pointer, .valueError, "\(name) must be \(bounds.words); got \(value).", expected: bounds.words,
-                got: "\(value)")
+                pointer, .valueError, "\(name) must be \(bounds.words); got \(setting.line ?? "\(value)").",
+                expected: bounds.words, got: setting.line)
         }
         return value
     }
@@ -249,18 +248,26 @@ public final class SettingReader: Sendable {
     }
 
     /// Refuses members that were not read, and suggests the nearest known name.
-    public func finish(_ exception: ExceptionClass = .typeError) throws(OptimizerError) {
+    ///
+    /// - Parameters:
+    ///   - exception: the exception of an unknown name.
+    ///   - siblings: names that someone else reads from the same object, where those that identify the owner cannot be
+    ///     set; nil for an object of its own.
+    public func finish(
+        _ exception: ExceptionClass = .typeError, beside siblings: [Name]? = nil
+    ) throws(OptimizerError) {
         guard let unread = entries.first(where: { !asked.contains($0.key) }) else { return }
         if let misplaced = MisplacedMember.complaint(unread, in: pointer, exception) { throw misplaced }
+        let names = siblings.map { asked.filter(knows) + $0 } ?? asked
         throw .invalid(
             "\(pointer)/\(unread.key.pointerEscaped)", exception,
-            "\(owner) has no `\(unread.key)`; \(NearestNames.hint(unread.key, among: asked))\(correction(of: unread))",
-            expected: asked.sorted().map(\.text).joined(separator: ", "), got: unread.key.text)
+            "\(owner) has no `\(unread.key)`; \(NearestNames.hint(unread.key, among: names))\(correction(of: unread, names))",
+            expected: names.sorted().map(\.text).joined(separator: ", "), got: unread.key.text)
     }
 
     /// " Write `"learning_rate":0.1`.": the member under its name here, with the value that was sent.
-    private func correction(of entry: SettingValue.Entry) -> String {
-        let names = NearestNames.of(entry.key, among: asked)
+    private func correction(of entry: SettingValue.Entry, _ known: [Name]) -> String {
+        let names = NearestNames.of(entry.key, among: known)
         var line = names.first.flatMap { SettingValue.member($0, entry.value) }
         if let values = entry.value.elements, values.count > 1, values.count == names.count {
             let members = zip(names, values).compactMap { SettingValue.member($0, $1) }

@@ -142,7 +142,8 @@ extension OptimizerPlan {
                     "These hyperparameters would change which gradients are centralized, and that is part of the definition; "
                         + "change it with PATCH.", expected: "hyperparameters of an update", got: "an option")
             }
-            try seen.hyperparameters.finish(seen.row.traits.unknownKeyException)
+            try seen.hyperparameters.finish(
+                seen.row.traits.unknownKeyException, beside: ["learning_rate", "weight_decay"])
             for group in groups.indices where brought.groups[group] != nil && ruleOfGroup[group] == place {
                 if holdsArguments(group) { try groupHyperparameters[group].finish(.keyError) }
             }

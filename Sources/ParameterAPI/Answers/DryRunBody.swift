@@ -6,24 +6,37 @@ import ParameterServing
 import TensorCoding
 
 extension JSONWriter {
-    /// Writes a dry run on `version`; with `stages`, the gradients after each stage of the pipeline.
-    mutating func dryRun(
-        _ run: DryRun, on version: PublishedVersion, bringing hyperparameters: Hyperparameters?, stages: Bool
+    /// Writes what a push would do on `version`; with `stages`, the gradients after each stage of the pipeline.
+    mutating func preview(
+        _ preview: PushPreview, on version: PublishedVersion, bringing hyperparameters: Hyperparameters?, stages: Bool
     ) {
-        let layout = version.facts.layout
+        switch preview {
+        case .repeated(let receipt), .held(let receipt): self.receipt(receipt, of: version.facts, isDryRun: true)
+        case .update(let update): self.update(update, on: version, bringing: hyperparameters, stages: stages)
+        }
+    }
+
+    private mutating func update(
+        _ update: UpdatePreview, on version: PublishedVersion, bringing hyperparameters: Hyperparameters?, stages: Bool
+    ) {
+        let (layout, run, receipt) = (version.facts.layout, update.run, update.receipt)
         beginObject()
         member("applied", false)
         member("dry_run", true)
+        if let round = receipt.round { self.round(round, of: version.facts) }
         members(of: version)
         values("lr", zip(layout.groups.map(\.name), run.report.learningRates))
         if let hyperparameters {
             key("hyperparameters")
             setting(hyperparameters.setting)
         }
+        staleness(of: receipt)
         member("grad_norm", run.report.gradientNorm)
         if let norm = run.report.clippedGradientNorm { member("clipped_grad_norm", norm) }
         member("update_ratio", run.report.updateRatio)
         if run.report.overflow { member("overflow", true) }
+        if receipt.gap > 0 { member("gap", receipt.gap) }
+        warnings(about: receipt, version.facts)
         if stages {
             key("stages")
             beginObject()

@@ -11,37 +11,61 @@ extension JSONWriter {
         member("cursor", "\(version.cursor)")
     }
 
-    /// Writes a receipt; `facts` describe its model.
-    mutating func receipt(_ receipt: Receipt, of facts: ModelFacts) {
+    /// Writes the receipt of a push, or of the request that closed a round; `facts` describe its model.
+    mutating func receipt(_ receipt: Receipt, of facts: ModelFacts, isDryRun: Bool = false, isOfPush: Bool = true) {
         beginObject()
         member("applied", receipt.applied)
-        if let round = receipt.round { self.round(round) }
+        if isDryRun { member("dry_run", true) }
+        if let round = receipt.round { self.round(round, of: facts) }
         if receipt.isUpdate { update(receipt, of: facts) } else { members(ofHeld: receipt, facts) }
+        if isOfPush { warnings(about: receipt, facts) }
         member("replayed", receipt.replayed)
         member("durable", receipt.durable)
         endObject()
     }
 
     /// Writes the round of a push.
-    private mutating func round(_ round: RoundReceipt) {
+    mutating func round(_ round: RoundReceipt, of facts: ModelFacts) {
         key("round")
         beginObject()
         member("state", round.state.word)
+        if case .dropped(let reason) = round.state { member("reason", reason.word) }
         member("step", round.step)
         member("received", round.received)
         if round.state == .held {
             if let needed = round.needed { member("needed", needed) }
             member("closes_in", round.closesIn?.text)
+            if round.needed == nil { member("closes_with", "POST /v1/models/\(facts.name)/step") }
         }
         if case .dropped = round.state, let quorum = round.needed { member("quorum", quorum) }
         endObject()
+    }
+
+    /// Writes how old the gradient of a push was, and what was done about it.
+    mutating func staleness(of receipt: Receipt) {
+        key("staleness")
+        if let staleness = receipt.staleness { integer(staleness) } else { null() }
+        if let divisor = receipt.divisor { member("divisor", divisor) }
+        if receipt.isFromLeftBranch { member("branch_left", true) }
+    }
+
+    /// Writes `warnings` if a push escapes the treatment of late pushes because it does not say how old it is.
+    mutating func warnings(about receipt: Receipt, _ facts: ModelFacts) {
+        guard receipt.staleness == nil, facts.consistency.judgesLateness else { return }
+        key("warnings")
+        beginArray()
+        string(
+            facts.consistency.hasRounds
+                ? "The push has no `based_on`, so a gradient for an earlier round is not recognized. Send the `step` of the pull."
+                : "The push has no `based_on`, so `max_staleness` does not apply to it. Send the `step` of the pull.")
+        endArray()
     }
 
     /// Writes what is known of a push that is not part of an update, or not yet.
     private mutating func members(ofHeld receipt: Receipt, _ facts: ModelFacts) {
         member("step", receipt.step)
         member("version", receipt.version)
-        member("staleness", receipt.staleness)
+        staleness(of: receipt)
         if let scale = receipt.nextLossScale { member("loss_scale", scale) }
         if receipt.gap > 0 { member("gap", receipt.gap) }
     }
@@ -59,8 +83,7 @@ extension JSONWriter {
             key("hyperparameters")
             setting(brought.setting)
         }
-        member("staleness", receipt.staleness)
-        if receipt.isFromLeftBranch { member("branch_left", true) }
+        staleness(of: receipt)
         member("grad_norm", receipt.gradientNorm)
         if let norm = receipt.clippedGradientNorm { member("clipped_grad_norm", norm) }
         member("update_ratio", receipt.updateRatio)
@@ -77,8 +100,21 @@ extension Receipt {
 
     /// The refusal to answer instead of the receipt of a push whose round was dropped.
     var refusal: ServingError? {
-        guard let round, case .dropped(let reason) = round.state else { return nil }
-        return .roundDropped(reason, received: round.received, quorum: round.needed)
+        guard let round, case .dropped = round.state else { return nil }
+        return .roundDropped(round)
+    }
+}
+
+extension DropReason {
+    /// The word in answers.
+    var word: String {
+        switch self {
+        case .timeout: "timeout"
+        case .restored: "restored"
+        case .refused: "refused"
+        case .diverged: "diverged"
+        case .overflow: "overflow"
+        }
     }
 }
 

@@ -31,6 +31,8 @@ struct PushFields {
     ]
 
     private var values: [Name: JSONValue] = [:]
+    /// The headers of the values that come from headers.
+    private var sources: [Name: String] = [:]
 
     /// The mistakes, the first ones in full.
     var complaints: [Complaint] { list.complaints }
@@ -40,7 +42,8 @@ struct PushFields {
         for member in body.fields { values[member.key] = member.value }
         if !body.isMetadata { complainUnknown(body.fields.filter { !Self.known.contains($0.key) }, layout) }
         for (field, header) in Self.headers {
-            if let text = headers[header] { values[field] = Self.value(of: text, for: field) }
+            guard let text = headers[header] else { continue }
+            (values[field], sources[field]) = (Self.value(of: text, for: field), header)
         }
         basedOn = readBasis()
         loss = number("loss")
@@ -79,6 +82,11 @@ struct PushFields {
             // An unreadable epoch must not become epoch 0: the push would be taken for another one.
             guard let worker, let seq, epoch != nil || values["epoch"] == nil else { return nil }
             return .sequence(worker: worker, epoch: epoch ?? 0, seq: seq)
+        }
+        if values["epoch"] != nil, values["worker"] == nil || hasRequestKey {
+            complain(
+                values["worker"] == nil ? "worker" : "seq", .valueError,
+                "`epoch` is checked only with a `worker` and a `seq`; send both too, or leave `epoch` out")
         }
         if hasRequestKey { return nil }
         if values["seq"] != nil {
@@ -189,7 +197,13 @@ struct PushFields {
         return "`\(SettingValue.object([entry]).line ?? #"{"gradients":{"NAME":[...]}}"#)`"
     }
 
+    /// Adds a mistake in a field, named as the request has it.
     private mutating func complain(_ field: String, _ exception: ExceptionClass, _ detail: String) {
-        list.add(Complaint(pointer: field.isEmpty ? "" : "/\(field)", exception: exception, detail: detail))
+        let header = sources[Name(field)]
+        var complaint = Complaint(pointer: field.isEmpty ? "" : "/\(field)", exception: exception, detail: detail)
+        if let header {
+            (complaint.header, complaint.detail) = (header, detail.replacing("`\(field)`", with: "`\(header)`"))
+        }
+        list.add(complaint)
     }
 }

@@ -22,7 +22,7 @@ import ParameterServing
         }
         guard let worker else { return park(call, model, selection, condition, wait, exchange) }
         waitForOthers(worker, model, wait, call, exchange) { refusal in
-            Problem(refusal).response(for: call.request)
+            Problem(refusal, afterWaiting: wait).response(for: call.request)
         } then: { left in
             park(call, model, selection, condition, left, exchange)
         }

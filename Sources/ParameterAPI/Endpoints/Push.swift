@@ -20,15 +20,13 @@ import TensorCoding
                 .pull,
                 because: "returns the new parameters of a push, and a dry run makes none; leave one of them out.")
         }
-        return try dryRun(call, model, format, stages: showsStages)
+        return try dryRun(call, model, format, stages: showsStages) { push in change(push, key, ifVersion) }
     }
     if showsStages { try call.forbidQueries(.stages, because: "reports the stages of a dry run; add dry_run=1.") }
     if !answersPull { try forbidSelection(call) }
     return call.readPush(of: model, format) { push, exchange throws(Problem) in
         let selection = answersPull ? try Selection(call, model.publication.current.facts) : nil
-        // If the request has a key and the worker's own number, the number identifies the push.
-        let requestKey = push.key == nil ? key?.with(push.fingerprint) : nil
-        let change = Change.push(push).under(requestKey, ifVersion: ifVersion)
+        let change = change(push, key, ifVersion)
         let held = wait.map { wait in waiting(wait, of: model, call, exchange) }
         let pull = selection.map { PushedPull(model, $0, worker: push.key?.worker, wait: wait, call) }
         model.submit(push: change, held: held) { result in
@@ -37,6 +35,11 @@ import TensorCoding
             }
         }
     }
+}
+
+/// A push under the key of its request; if it has the worker's own number, that identifies it.
+private func change(_ push: Push, _ key: RequestKey?, _ ifVersion: [Int]?) -> Change<Receipt> {
+    Change.push(push).under(push.key == nil ? key?.with(push.fingerprint) : nil, ifVersion: ifVersion)
 }
 
 /// Lets the request of a held push wait for its round; at the end of the time its answer is 202.
@@ -71,21 +74,30 @@ private func forbidSelection(_ call: Call) throws(Problem) {
 }
 
 /// `?dry_run=1`: changes nothing.
-private func dryRun(_ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool) throws(Problem) -> Plan {
+private func dryRun(
+    _ call: Call, _ model: Model, _ format: BodyFormat, stages: Bool, as change: @escaping (Push) -> Change<Receipt>
+) throws(Problem) -> Plan {
     try forbidSelection(call)
     return call.readPush(of: model, format) { push, exchange in
         let brought = push.hyperparameters
-        model.dryRun(push, showingStages: stages, bytesPerValue: JSONWriter.bytesPerValue) { result in
+        model.dryRun(change(push), showingStages: stages, bytesPerValue: JSONWriter.bytesPerValue) { result in
             switch result {
-            case .success((let run, let memory)):
+            case .success((let preview, let memory)):
+                if let refusal = preview.refusal { return call.answer(exchange, Problem(refusal)) }
                 let version = model.publication.current
-                call.answer(exchange, headers: versionHeaders(version), bytes: memory.bytes, loan: memory) {
-                    $0.dryRun(run, on: version, bringing: brought, stages: stages)
+                let bytes = memory?.bytes ?? 512 + 64 * version.facts.layout.groups.count + (brought?.bytes ?? 0)
+                call.answer(exchange, headers: versionHeaders(version), bytes: bytes, loan: memory) {
+                    $0.preview(preview, on: version, bringing: brought, stages: stages)
                 }
             case .failure(let error): call.answer(exchange, Problem(error))
             }
         }
     }
+}
+
+extension PushPreview {
+    /// The refusal that a repeated push gets whose round was dropped.
+    fileprivate var refusal: ServingError? { if case .repeated(let receipt) = self { receipt.refusal } else { nil } }
 }
 
 private func answer(

@@ -27,7 +27,9 @@ import TensorCoding
                 let facts = model.publication.current.facts
                 let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
                 let bytes = 512 + 64 * facts.layout.groups.count
-                call.answer(exchange, headers: headers, bytes: bytes) { $0.receipt(receipt, of: facts) }
+                call.answer(exchange, headers: headers, bytes: bytes) {
+                    $0.receipt(receipt, of: facts, isOfPush: false)
+                }
             }
         }
     }

@@ -41,7 +41,9 @@ extension Problem {
         case .outOfMemory(let needed, let limit):
             self.init(
                 .outOfMemory, "This needs \(needed) bytes, more than is free of the \(limit) bytes of --memory.",
-                hint: "Try again, delete a model, or start the daemon with a larger --memory.")
+                hint:
+                    "Try again, delete a model, or start the daemon with a larger --memory. If rounds hold gradients, POST .../step applies them and frees their memory."
+            )
             (retryAfter, wantedRoom) = (1, needed)
         case .noMemory(let needed):
             let amount = needed > 0 ? "\(needed) bytes of memory" : "memory"
@@ -99,7 +101,7 @@ extension Problem {
             self.init(
                 .stale, "`based_on` is \(basedOn), but the model is at step \(step).",
                 hint: "Pull again and compute the gradient from those parameters.")
-        case .tooStale(let staleness, let limit):
+        case .tooStale(let staleness, let limit, _):
             self.init(
                 .stale,
                 "The gradient is \(staleness.counted("update", "updates")) old, but the model accepts at most \(limit), its `max_staleness`.",
@@ -109,7 +111,7 @@ extension Problem {
                 .roundClosed,
                 "The gradient was computed at step \(basedOn), for the round of step \(basedOn + 1), which has closed; the model is at step \(step).",
                 hint: "Pull again and push for the round of step \(step + 1).")
-        case .alreadyInRound(let worker, let step):
+        case .alreadyInRound(let worker, let step, _, _):
             self.init(
                 .alreadyInRound, "Worker `\(worker)` has already pushed in the round of step \(step).",
                 hint: "Push again once the round has closed; GET .../round shows what it waits for.")
@@ -130,9 +132,9 @@ extension Problem {
                 hint:
                     "DELETE .../workers/NAME for workers that have ended; or use `\"reduce\":\"trimmed_mean\"` or `\"median\"`, which have no such limit."
             )
-        case .roundDropped(let reason, let received, let quorum):
+        case .roundDropped(let round):
             self.init(
-                .roundDropped, "The round of this push was dropped: \(Self.words(for: reason, received, quorum)).",
+                .roundDropped, "The round of this push was dropped: \(Self.reason(for: round)).",
                 hint: "Pull again, and push under a new seq or Idempotency-Key.")
         case .roundEmpty:
             self.init(
@@ -287,6 +289,7 @@ extension Problem {
             self.init(.stopping, "The daemon is stopping.", hint: "Try again.")
             retryAfter = 1
         }
+        figures = error.figures
     }
 
     private static func words(for brought: Hyperparameters?) -> String {
@@ -294,13 +297,16 @@ extension Problem {
             ?? "no hyperparameters"
     }
 
-    private static func words(for reason: DropReason, _ received: Int, _ quorum: Int?) -> String {
-        switch reason {
+    private static func reason(for round: RoundReceipt) -> String {
+        guard case .dropped(let reason) = round.state else { return "it is not open" }
+        return switch reason {
         case .timeout:
-            quorum.map { "it had \(received) of \($0) pushes at its deadline" }
+            round.needed.map { "it had \(round.received) of \($0) pushes at its deadline" }
                 ?? "it had too few pushes at its deadline"
         case .restored: "an earlier state of the model was restored"
         case .refused: "its update was refused"
+        case .diverged: "its update would have made a parameter or a slot non-finite"
+        case .overflow: "its gradients overflowed, even at the smallest loss scale"
         }
     }
 
@@ -334,6 +340,15 @@ extension Problem {
         what =
             "The learning rate of group `\(group)` has \(length.counted("entry", "entries")); its last step is \(length - 1)."
         hint = "Ask for to=\(length - 1) or less, or set `past_end` to \"hold\"."
+    }
+
+    /// The refusal of a pull that asked to wait; one that is still too far ahead has waited in vain.
+    init(_ error: ServingError, afterWaiting wait: Duration) {
+        self.init(error)
+        guard case .tooFarAhead = error else { return }
+        what += " This pull waited \(wait.text)."
+        hint = "Pull again; GET .../round shows how many pushes each worker has made."
+        retryAfter = 1
     }
 
     /// Invalid content: one item per place, with the text of the first item as the detail.
@@ -373,7 +388,8 @@ extension Problem {
 extension Problem.Item {
     fileprivate init(_ complaint: Complaint) {
         self.init(
-            pointer: complaint.pointer, detail: complaint.detail, expected: complaint.expected, got: complaint.got)
+            pointer: complaint.pointer, header: complaint.header, detail: complaint.detail,
+            expected: complaint.expected, got: complaint.got)
     }
 
     fileprivate init(_ pointer: String, _ detail: String) {

@@ -12,6 +12,8 @@ struct Problem: Error {
     struct Item {
         /// JSON pointer into the body; empty for the whole body.
         var pointer: String
+        /// The header that has the mistake, instead of a place in the body.
+        var header: String?
         var detail: String
         var expected: Finding?
         var got: Finding?
@@ -37,6 +39,8 @@ struct Problem: Error {
     var outcome: Outcome
     /// The places in the body, if there are any.
     var items: [Item] = []
+    /// The figures of the refusal as members of the document.
+    var figures: [SettingValue.Entry] = []
     /// The exception that MindSpore raises for the same mistake.
     var exception: String?
     /// The number of seconds after which to retry.
@@ -94,6 +98,10 @@ extension Problem {
         writer.member("detail", detail(isWrite: isWrite).quotingShortly)
         if let exception { writer.member("exception", exception) }
         if let retryAfter { writer.member("retry_after", retryAfter) }
+        for figure in figures {
+            writer.key(figure.key)
+            writer.setting(figure.value)
+        }
         if !items.isEmpty {
             writer.key("errors")
             writer.beginArray()
@@ -105,7 +113,7 @@ extension Problem {
 
     private func write(_ item: Item, to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.member("pointer", item.pointer)
+        if let header = item.header { writer.member("header", header) } else { writer.member("pointer", item.pointer) }
         writer.member("detail", item.detail.quotingShortly)
         if let expected = item.expected { writer.finding("expected", expected) }
         if let got = item.got { writer.finding("got", got) }

@@ -71,7 +71,9 @@ final class Call: Sendable {
         let names = queries.map(\.rawValue)
         for (name, _) in request.query where !names.contains(name) {
             let known = names.isEmpty ? "none" : names.joined(separator: ", ")
-            throw Problem(.invalidQuery, "Unknown query argument `\(name)`; this request takes \(known).")
+            let near = NearestNames.of(Name(name), among: names.map { Name($0) }).first
+            let hint = near.map { "did you mean `\($0)`? This" } ?? "this"
+            throw Problem(.invalidQuery, "Unknown query argument `\(name)`; \(hint) request takes \(known).")
         }
         for query in queries where !query.isRepeatable && values(of: query).count > 1 {
             let name = query.rawValue
@@ -153,12 +155,12 @@ extension Call {
     /// Equal for requests with the same method, path and query.
     ///
     /// Except for `wait`, which changes when an answer comes and not what is done: a held push may be sent again to wait
-    /// for its round.
+    /// for its round; and for a dry run, which has the key of its push.
     private var target: Fingerprint {
         let builder = Fingerprint.Builder()
         builder.add(request.method.rawValue)
         for segment in request.path { builder.add(segment) }
-        for (name, value) in request.query where name != "wait" {
+        for (name, value) in request.query where !["wait", "dry_run", "stages"].contains(name) {
             builder.add(name)
             builder.add(value)
         }

@@ -34,10 +34,12 @@ public struct Asynchronous: ConsistencyPolicy, Equatable {
         let staleness = arrival.staleness(at: round.step)
         guard let maxStaleness, staleness > maxStaleness else { return .apply(divisor: 1) }
         switch stalePolicy {
-        case .reject: return .refuse(.tooStale(staleness: staleness, limit: maxStaleness))
+        case .reject: return .refuse(.tooStale(staleness: staleness, limit: maxStaleness, step: round.step))
         case .scale: return .apply(divisor: Float(1 + staleness))
         }
     }
+
+    var judgesLateness: Bool { maxStaleness != nil }
 
     var members: [(Name, SettingValue)] {
         guard let maxStaleness else { return [] }

@@ -97,6 +97,9 @@ public enum Consistency: Sendable, Equatable {
         }
     }
 
+    /// Whether late pushes are refused or scaled, which needs their `based_on`.
+    public var judgesLateness: Bool { policy.judgesLateness }
+
     /// Whether rounds wait for every registered worker.
     var waitsForRegistered: Bool {
         if case .sync(let policy) = self { policy.participants == .registered } else { false }

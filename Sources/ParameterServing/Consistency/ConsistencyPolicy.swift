@@ -98,6 +98,8 @@ protocol ConsistencyPolicy: Sendable {
     var timeout: RoundTimeout? { get }
     /// How its gradients become one.
     var reduction: Reduction { get }
+    /// Whether it treats late pushes differently, so that a push without `based_on` escapes it.
+    var judgesLateness: Bool { get }
     /// Its settings, defaults included, without the mode.
     var members: [(Name, SettingValue)] { get }
 }
@@ -109,4 +111,5 @@ extension ConsistencyPolicy {
     func quorum(_ round: RoundView) -> Int { 1 }
     var timeout: RoundTimeout? { nil }
     var reduction: Reduction { .mean }
+    var judgesLateness: Bool { false }
 }

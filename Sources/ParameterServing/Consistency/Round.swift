@@ -15,7 +15,7 @@ struct HeldPush: Sendable {
     /// The number of skipped numbers before its own.
     let gap: Int
     /// As in its receipt.
-    let staleness: Int
+    let staleness: Int?
     let isFromLeftBranch: Bool
     /// Requests that wait for the round; empty after a start.
     var tickets: [Ticket]
@@ -25,6 +25,9 @@ struct HeldPush: Sendable {
         if let key { return push.key == key }
         return requestKey != nil && self.requestKey?.text == requestKey?.text
     }
+
+    /// What it adds to the update.
+    var contribution: Contribution { Contribution(push.gradients, weight: Double(push.examples ?? 1)) }
 
     /// Whether its gradient is added before another's.
     ///
@@ -90,10 +93,15 @@ struct Round: Sendable {
         if isRegistered { present += 1 }
     }
 
+    /// What it holds, and one more push, in the order of reduction.
+    func pushes(with last: HeldPush? = nil) -> [HeldPush] {
+        (held + (last.map { [$0] } ?? [])).sorted(by: HeldPush.comesBefore)
+    }
+
     /// Takes everything that it holds, in the order of reduction, and starts the next round.
     mutating func settle() -> [HeldPush] {
         defer { (number, held, workers, present, detailBytes) = (number + 1, [], [], 0, 0) }
-        return held.sorted(by: HeldPush.comesBefore)
+        return pushes()
     }
 
     /// Moves the gradients to another layout: a parameter or a row that a push lacks counts as zero in it.

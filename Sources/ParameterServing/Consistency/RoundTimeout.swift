@@ -37,6 +37,14 @@ enum RoundTimeout: Sendable, Equatable {
         self = .fixed(.milliseconds(Int64((time / .milliseconds(1)).rounded())))
     }
 
+    /// The time of a round as long as nothing has been learned.
+    var atStart: Duration {
+        switch self {
+        case .fixed(let time): time
+        case .automatic: Self.standard
+        }
+    }
+
     /// The value of `round_timeout`.
     var setting: SettingValue {
         switch self {

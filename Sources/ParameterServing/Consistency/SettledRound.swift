@@ -52,7 +52,7 @@ extension SettledRound.Reason {
             switch reason {
             case .timeout: .deadline
             case .restored: .restored
-            case .refused: .refused
+            case .refused, .diverged, .overflow: .refused
             }
     }
 }

@@ -69,7 +69,8 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
             return .roundClosed(basedOn: arrival.base ?? round.step, step: round.step)
         }
         if participants != .single, let worker = arrival.worker, round.workers.contains(worker) {
-            return .alreadyInRound(worker: worker, step: round.step + 1)
+            return .alreadyInRound(
+                worker: worker, step: round.step + 1, received: round.received, needed: wanted(round))
         }
         return round.refusal(ofBroughtBy: arrival)
     }
@@ -93,6 +94,15 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
     func needed(_ round: RoundView) -> Int? { wanted(round) }
 
     func quorum(_ round: RoundView) -> Int { min(minPushes ?? .max, wanted(round)) }
+
+    /// Rounds that close without some of the workers.
+    var judgesLateness: Bool {
+        switch participants {
+        case .single: false
+        case .number(let count): minPushes.map { $0 < count } ?? false
+        case .registered: minPushes != nil
+        }
+    }
 
     var timeout: RoundTimeout? { roundTimeout }
 

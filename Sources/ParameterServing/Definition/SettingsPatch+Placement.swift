@@ -60,7 +60,7 @@ extension SettingsPatch {
             default:
                 throw refusal(
                     "\(pointer)/\(entry.key.pointerEscaped)",
-                    "Only `group` and `trainable` of a parameter can change; \(NearestNames.hint(entry.key, among: ["group", "trainable"]))"
+                    "A PATCH cannot change `\(entry.key)` of a parameter; \(NearestNames.hint(entry.key, among: ["group", "trainable"]))"
                 )
             }
         }

@@ -15,7 +15,7 @@ public struct TrainingHistory: Sendable {
     private(set) var gradientNorm = HistorySeries()
     /// The norm of the update divided by the norm of the parameters.
     private(set) var updateRatio = HistorySeries()
-    /// The number of updates between a gradient's step and its own update.
+    /// The number of updates between a gradient's step and its own update, of pushes that name their step.
     private(set) var staleness = HistorySeries()
     /// The learning rates used, by group.
     private(set) var rates = RateHistory()
@@ -61,7 +61,7 @@ public struct TrainingHistory: Sendable {
     mutating func add(_ push: Push, _ receipt: Receipt) {
         let (step, time) = (receipt.step, push.sighting?.time ?? 0)
         if let value = push.loss { loss.add(value, step: step, time: time) }
-        staleness.add(Double(receipt.staleness), step: step, time: time)
+        if let updates = receipt.staleness { staleness.add(Double(updates), step: step, time: time) }
         add(push.metrics, step: step, time: time)
         guard time > 0 else { return }
         pushes.add(step: step, time: time)

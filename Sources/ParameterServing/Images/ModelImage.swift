@@ -31,6 +31,7 @@ struct ModelImage: Sendable {
     var digest: Fingerprint {
         let builder = Fingerprint.Builder()
         var writer = ByteWriter { builder.add($0) }
+        writer.isForDigest = true
         writer.write(head.optimizer)
         writer.write(workers: head.workers)
         writer.write(numbersOf: head.expired)

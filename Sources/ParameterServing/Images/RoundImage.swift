@@ -31,7 +31,7 @@ struct RoundImage: Sendable {
         held = round.held.map { held in
             let command = Command.push(held.push).under(held.requestKey)
             return Held(
-                position: held.position, gap: held.gap, staleness: held.staleness,
+                position: held.position, gap: held.gap, staleness: held.staleness ?? 0,
                 isFromLeftBranch: held.isFromLeftBranch, record: command.record(of: uid, in: layout).payload)
         }
     }
@@ -61,7 +61,7 @@ extension RoundImage.Held {
         }
         guard let push else { throw FormatError(expected: "a push of the round", offset: 0) }
         return HeldPush(
-            push: push, requestKey: key, position: position, gap: gap, staleness: staleness,
+            push: push, requestKey: key, position: position, gap: gap, staleness: push.basedOn == nil ? nil : staleness,
             isFromLeftBranch: isFromLeftBranch, tickets: [])
     }
 }

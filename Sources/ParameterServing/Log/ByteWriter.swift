@@ -12,6 +12,8 @@ struct ByteWriter {
     private(set) var bytes: [UInt8] = []
     /// The lists of rates that receipts refer to by number; nil if each has its own.
     var lists: RatesTable?
+    /// Whether receipts lack what earlier releases did not record, so that their states have the same digest here.
+    var isForDigest = false
     private var handedOn = 0
     private let handOn: ((UnsafeRawBufferPointer) -> Void)?
 

@@ -48,14 +48,7 @@ enum Command: Sendable {
     }
 
     /// The key of the push.
-    var pushKey: PushKey? {
-        switch self {
-        case .push(let push): push.key
-        case .keyed(_, _, let command): command.pushKey
-        case .closeRound, .importValues, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report:
-            nil
-        }
-    }
+    var pushKey: PushKey? { push?.key }
 
     /// Whether `ModelState.forecast` contains it, with or without a key.
     var isForecast: Bool {
@@ -137,6 +130,16 @@ enum Command: Sendable {
         case .restore(let restoration): restoration.placement.map { $0 != placement } ?? false
         case .keyed(_, _, let command): command.changesLayout(of: placement)
         case .push, .importValues, .closeRound, .register, .endLeases, .dismiss, .note, .report: false
+        }
+    }
+
+    /// The push that it applies.
+    var push: Push? {
+        switch self {
+        case .push(let push): push
+        case .keyed(_, _, let command): command.push
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report:
+            nil
         }
     }
 

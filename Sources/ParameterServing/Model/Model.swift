@@ -65,10 +65,10 @@ public final class Model: Runnable, @unchecked Sendable {
     /// Commands with values for the places of parameters, which wait for those changes.
     private var parked: [(Command, Waiter)] = []
     private var waiters = Waiters()
-    private var roundClock: RoundClock?
+    private(set) var roundClock: RoundClock?
     /// The copy of the current state that readers share, as long as one of them holds it.
     private weak var latestExport: ModelExport?
-    private var end: ServingError?
+    private(set) var end: ServingError?
 
     /// Opens a model in a new state, or in one from recovery.
     init(

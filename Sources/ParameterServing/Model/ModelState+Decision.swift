@@ -11,8 +11,16 @@ extension ModelState {
     ///   - command: as it arrived.
     ///   - now: the time logged with it, so that every reader of the log knows the same age.
     mutating func decide(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
-        let command = fitted(sighted(command, at: now))
         if let key = command.pushKey { leases.renew(key.worker, epoch: key.epoch, at: now) }
+        do throws(ServingError) { return try admit(command, at: now) } catch {
+            if case .roundClosed = error { latePushes += 1 }
+            throw error
+        }
+    }
+
+    /// Judges a command as `decide` does, without renewing the lease of its worker or counting it as late.
+    mutating func admit(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
+        let command = fitted(sighted(command, at: now))
         if let answer = try examine(command) { return .repeated(answer) }
         // Pushes in progress are already counted.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
@@ -91,10 +99,7 @@ extension ModelState {
         try checkFence(push.key)
         let optimizer = try judge(push)
         let (arrival, decision) = forecastDecision(push, under: requestKey)
-        if case .refuse(let error) = decision {
-            if case .roundClosed = error { latePushes += 1 }
-            throw error
-        }
+        if case .refuse(let error) = decision { throw error }
         try checkPushes(after: decision)
         try trainingHistory.checkRoom(for: push.metrics, in: "metrics")
         try takeRoom(for: push, updatedBy: optimizer)

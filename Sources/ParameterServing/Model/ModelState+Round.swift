@@ -23,8 +23,13 @@ extension ModelState {
         let worker = push.key?.worker
         return ArrivingPush(
             worker: worker, isKeyed: push.key != nil || requestKey != nil,
-            base: push.basedOn == nil ? nil : step - base.staleness, isFromLeftBranch: base.isLeft,
+            base: base.staleness.map { step - $0 }, isFromLeftBranch: base.isLeft,
             isRegistered: worker.map(ledger.isRegistered) ?? false, brought: push.hyperparameters)
+    }
+
+    /// The decision about a push that is applied now.
+    func decision(about push: Push, under requestKey: RequestKey?) -> Decision {
+        policy.decide(arrival(of: push, requestKey: requestKey, at: optimizer.step), roundView)
     }
 
     /// The decision about a push once everything in progress has been applied.
@@ -41,30 +46,40 @@ extension ModelState {
     mutating func hold(
         _ push: Push, under requestKey: RequestKey?, gap: Int, at position: UInt64, for ticket: Ticket?
     ) -> Receipt {
-        let base = base(of: push, before: optimizer.step)
-        var kept = push
-        kept.share = nil
-        let isRegistered = push.key.map { ledger.isRegistered($0.worker) } ?? false
-        round.add(
-            HeldPush(
-                push: kept, requestKey: requestKey, position: position, gap: gap, staleness: base.staleness,
-                isFromLeftBranch: base.isLeft, tickets: ticket.map { [$0] } ?? []),
-            isRegistered: isRegistered)
+        let held = held(push, under: requestKey, gap: gap, at: position, for: ticket)
+        round.add(held, isRegistered: push.key.map { ledger.isRegistered($0.worker) } ?? false)
         let view = roundView
         if view.received == 1, let timeout = policy.timeout { emit(.arm(round: view.number, timeout)) }
         if view.received == policy.quorum(view) { emit(.quorum(round: view.number)) }
+        return receipt(of: held, in: view)
+    }
+
+    /// A push as the round holds it.
+    func held(
+        _ push: Push, under requestKey: RequestKey?, gap: Int, at position: UInt64, for ticket: Ticket?
+    ) -> HeldPush {
+        let base = base(of: push, before: optimizer.step)
+        var kept = push
+        kept.share = nil
+        return HeldPush(
+            push: kept, requestKey: requestKey, position: position, gap: gap, staleness: base.staleness,
+            isFromLeftBranch: base.isLeft, tickets: ticket.map { [$0] } ?? [])
+    }
+
+    /// The receipt of a push that waits in the round `view`.
+    func receipt(of held: HeldPush, in view: RoundView) -> Receipt {
         let told = RoundReceipt(
             state: .held, step: view.step + 1, received: view.received, needed: policy.needed(view))
-        var receipt = receipt(of: base, gap: gap, told)
-        receipt.hyperparameters = push.hyperparameters
+        var receipt = receipt(of: held, told)
+        receipt.hyperparameters = held.push.hyperparameters
         return receipt
     }
 
-    private func receipt(of base: (staleness: Int, isLeft: Bool), gap: Int, _ round: RoundReceipt) -> Receipt {
+    private func receipt(of held: HeldPush, _ round: RoundReceipt) -> Receipt {
         Receipt(
-            applied: false, step: optimizer.step, version: version, learningRates: [], staleness: base.staleness,
-            isFromLeftBranch: base.isLeft, gradientNorm: 0, updateRatio: nil, overflow: false,
-            nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap, round: round)
+            applied: false, step: optimizer.step, version: version, learningRates: [], staleness: held.staleness,
+            isFromLeftBranch: held.isFromLeftBranch, gradientNorm: 0, updateRatio: nil, overflow: false,
+            nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: held.gap, round: round)
     }
 
     /// Applies what the round holds as one update, and tells each holder.
@@ -92,7 +107,7 @@ extension ModelState {
             announce(settled, receipt.applied ? .applied : .skipped)
             return told.first { $0.0.position == position }?.1 ?? receipt
         } catch {
-            tellDropped(pushes, .refused, step: step, error: error)
+            tellDropped(pushes, DropReason(error), step: step, needed: nil, error)
             announce(settled, .dropped, because: .refused)
             throw error
         }
@@ -113,13 +128,23 @@ extension ModelState {
         withRoundOf pushes: [HeldPush], by reduction: Reduction
     ) throws(ServingError) -> (Receipt, norms: [ClippedNorms]?) {
         let arena = pool.takePromised()
-        let contributions = pushes.map { Contribution($0.push.gradients, weight: Double($0.push.examples ?? 1)) }
-        scratch.raise(to: reduction.combinedBytes(contributions, in: layout))
-        var reduced = reduction.combine(
-            contributions, scale: optimizer.lossScale, clip: optimizer.plan.clip, into: arena.buffer, layout: layout)
+        scratch.raise(to: combinedBytes(pushes, by: reduction))
+        var reduced = combine(pushes, by: reduction, into: arena)
         let receipt = try update(
-            &reduced.gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (0, false))
+            &reduced.gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (nil, false))
         return (receipt, receipt.applied ? reduced.norms : nil)
+    }
+
+    /// The gradients of a round as those of one update, with the dense ones in `arena`.
+    func combine(_ pushes: [HeldPush], by reduction: Reduction, into arena: Arena) -> ReducedGradients {
+        reduction.combine(
+            pushes.map(\.contribution), scale: optimizer.lossScale, clip: optimizer.plan.clip, into: arena.buffer,
+            layout: layout)
+    }
+
+    /// The bytes that this needs in addition to its arguments.
+    func combinedBytes(_ pushes: [HeldPush], by reduction: Reduction) -> Int {
+        reduction.combinedBytes(pushes.map(\.contribution), in: layout)
     }
 
     /// Drops the open round, and tells the sender of each push.
@@ -129,18 +154,15 @@ extension ModelState {
         let quorum = reason == .timeout ? policy.quorum(roundView) : nil
         let pushes = round.settle()
         emit(.disarm)
-        tellDropped(pushes, reason, step: optimizer.step, quorum: quorum)
+        tellDropped(pushes, reason, step: optimizer.step, needed: quorum, nil)
         announce(settled, .dropped)
     }
 
     private mutating func tellDropped(
-        _ pushes: [HeldPush], _ reason: DropReason, step: Int, quorum: Int? = nil, error: ServingError? = nil
+        _ pushes: [HeldPush], _ reason: DropReason, step: Int, needed: Int?, _ error: ServingError?
     ) {
-        let told = RoundReceipt(state: .dropped(reason), step: step + 1, received: pushes.count, needed: quorum)
-        for held in pushes {
-            let base = (staleness: held.staleness, isLeft: held.isFromLeftBranch)
-            tell(held, receipt(of: base, gap: held.gap, told), error)
-        }
+        let told = RoundReceipt(state: .dropped(reason), step: step + 1, received: pushes.count, needed: needed)
+        for held in pushes { tell(held, receipt(of: held, told), error) }
     }
 
     /// Stores the final receipt of a push, and answers the requests that wait for it.

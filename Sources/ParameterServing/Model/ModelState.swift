@@ -300,15 +300,15 @@ struct ModelState: @unchecked Sendable {
     private mutating func settle(
         _ push: Push, under requestKey: RequestKey?, gap: Int, for ticket: Ticket?
     ) throws(ServingError) -> Receipt {
-        let arrival = arrival(of: push, requestKey: requestKey, at: optimizer.step)
-        switch policy.decide(arrival, roundView) {
+        switch decision(about: push, under: requestKey) {
         case .refuse(let error): throw error
         case .apply(let divisor):
             var gradients = push.gradients
             if divisor != 1 { gradients.divide(by: divisor, in: layout) }
             let base = base(of: push, before: optimizer.step)
-            let receipt = try update(
+            var receipt = try update(
                 &gradients, bringing: push.hyperparameters, keepsSlots: push.keepsSlots, gap: gap, base)
+            receipt.isDivided = divisor != 1
             tick(push.key?.worker)
             return receipt
         case .hold: return hold(push, under: requestKey, gap: gap, at: position - 1, for: ticket)
@@ -326,7 +326,7 @@ struct ModelState: @unchecked Sendable {
     ///   - base: the staleness of the gradients, and whether they come from an abandoned branch.
     mutating func update(
         _ gradients: inout Gradients, bringing brought: Hyperparameters?, keepsSlots: Bool, gap: Int,
-        _ base: (staleness: Int, isLeft: Bool)
+        _ base: (staleness: Int?, isLeft: Bool)
     ) throws(ServingError) -> Receipt {
         let before = optimizer.step
         let scaleBefore = optimizer.lossScale
@@ -385,9 +385,11 @@ struct ModelState: @unchecked Sendable {
 
     /// The number of steps between a gradient's origin and the step `before`; a gradient from an abandoned branch is
     /// always stale.
-    func base(of push: Push, before: Int) -> (staleness: Int, isLeft: Bool) {
+    ///
+    /// The number is nil if the push does not name its origin.
+    func base(of push: Push, before: Int) -> (staleness: Int?, isLeft: Bool) {
         switch push.basedOn {
-        case nil: return (0, false)
+        case nil: return (nil, false)
         case .step(let step): return (max(0, before - step), false)
         case .cursor(let cursor):
             let isLeft = history.hasLeft(cursor.version, current: version)

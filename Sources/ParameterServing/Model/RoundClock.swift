@@ -36,7 +36,7 @@ struct RoundClock {
 
     /// Gives the open round as long again.
     mutating func extend() {
-        deadline = timers.now + length.nanoseconds
+        deadline = timers.now + length(timeout).nanoseconds
         timers.set(timer, at: deadline)
     }
 
@@ -63,13 +63,9 @@ struct RoundClock {
     }
 
     /// The time that a round has: learned ones have twice what nine of ten needed for their quorum.
-    private var length: Duration {
-        switch timeout {
-        case .fixed(let time): return time
-        case .automatic:
-            guard times.count >= Self.least else { return RoundTimeout.standard }
-            let usual = times.sorted()[times.count * 9 / 10]
-            return max(Self.shortest, min(.nanoseconds(Int64(2 * usual)), RoundTimeout.standard))
-        }
+    func length(_ timeout: RoundTimeout) -> Duration {
+        guard timeout == .automatic, times.count >= Self.least else { return timeout.atStart }
+        let usual = times.sorted()[times.count * 9 / 10]
+        return max(Self.shortest, min(.nanoseconds(Int64(2 * usual)), RoundTimeout.standard))
     }
 }

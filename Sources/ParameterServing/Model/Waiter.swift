@@ -81,13 +81,25 @@ struct Waiters {
 extension Outcome {
     /// Whether it is a push that waits in a round.
     var isHeld: Bool {
-        if case .receipt(let receipt) = answer { receipt.round?.state == .held } else { false }
+        if case .receipt(let receipt) = answer { receipt.isHeld } else { false }
     }
 
     /// The outcome with the time that the round of its push has left.
     func closing(in time: Duration?) -> Outcome {
-        guard isHeld, case .receipt(var receipt) = answer else { return self }
+        guard case .receipt(let receipt) = answer else { return self }
+        return Outcome(answer: .receipt(receipt.closing(in: time)), isRepeated: isRepeated)
+    }
+}
+
+extension Receipt {
+    /// Whether its push waits in a round.
+    var isHeld: Bool { round?.state == .held }
+
+    /// The receipt with the time that the round of a held push has left.
+    func closing(in time: Duration?) -> Receipt {
+        guard isHeld else { return self }
+        var receipt = self
         receipt.round?.closesIn = time
-        return Outcome(answer: .receipt(receipt), isRepeated: isRepeated)
+        return receipt
     }
 }

@@ -87,13 +87,13 @@ extension Model {
     public func outcome(
         ofPush seq: Int, worker: Name, epoch: Int?, _ body: @escaping @Sendable (PushOutcome) -> Void
     ) {
-        inspect { [isDurable] state in
+        inspect { [self] state in
             let epoch = epoch ?? state.ledger.epoch(of: worker)
             do throws(ServingError) {
                 switch try state.ledger.find(.sequence(worker: worker, epoch: epoch, seq: seq)) {
                 case .applied(var receipt, _):
                     receipt.durable = isDurable
-                    body(PushOutcome(receipt))
+                    body(PushOutcome(receipt.closing(in: roundTimeLeft)))
                 case .pending: body(.pending)
                 case .new: body(.unknown)
                 }

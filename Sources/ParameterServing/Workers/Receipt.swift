@@ -15,8 +15,10 @@ public struct Receipt: Sendable, Equatable {
     public var learningRates: [Float?]
     /// The budget's loan for them, shared by all receipts with the same list; nil for a short list.
     var ratesMemory = RatesMemory()
-    /// The number of updates between the gradient's step and this one.
-    public var staleness: Int
+    /// The number of updates between the gradient's step and this one; nil if the push did not name its step.
+    public var staleness: Int?
+    /// Whether the gradient was divided by 1 + staleness.
+    public var isDivided = false
     /// Whether the gradient was computed on a branch that a restore has abandoned.
     public var isFromLeftBranch = false
     /// The Euclidean norm of the gradient, unscaled, before clipping and decay; in a round that of the reduced
@@ -46,4 +48,7 @@ public struct Receipt: Sendable, Equatable {
     public var durable = false
     /// Whether this is the stored receipt of an earlier push with the same key.
     public var replayed = false
+
+    /// What a stale gradient was divided by; nil if it was applied as it was.
+    public var divisor: Int? { isDivided ? 1 + (staleness ?? 0) : nil }
 }

@@ -33,6 +33,19 @@ public enum DropReason: UInt8, Sendable, Equatable {
     case timeout = 1
     /// An earlier state was restored.
     case restored = 2
-    /// Its update was refused.
+    /// Its update was refused; images of earlier releases do not say why.
     case refused = 3
+    /// Its update would have made a parameter or a slot non-finite.
+    case diverged = 4
+    /// Its gradients overflowed, as all of many before, at the smallest loss scale.
+    case overflow = 5
+
+    /// The reason of a round whose update was refused.
+    init(_ refusal: ServingError) {
+        switch refusal {
+        case .diverged: self = .diverged
+        case .lossScaleStuck: self = .overflow
+        default: self = .refused
+        }
+    }
 }

@@ -44,12 +44,15 @@ extension ByteWriter {
     mutating func write(_ receipt: Receipt) {
         // One byte of flags, so that a receipt with none but the first looks as in format 1.
         let (clipped, brought) = (receipt.clippedGradientNorm, receipt.hyperparameters)
-        let flags = [receipt.applied, receipt.isFromLeftBranch, receipt.round != nil, clipped != nil, brought != nil]
+        let flags = [
+            receipt.applied, receipt.isFromLeftBranch, receipt.round != nil, clipped != nil, brought != nil,
+            receipt.staleness == nil && !isForDigest, receipt.isDivided && !isForDigest,
+        ]
         write(zip(flags, 0...).reduce(UInt8(0)) { $0 | ($1.0 ? 1 << UInt8($1.1) : 0) })
         write(receipt.step)
         write(receipt.version)
         write(rates: receipt.learningRates)
-        write(receipt.staleness)
+        write(receipt.staleness ?? 0)
         write(receipt.gradientNorm)
         write(optional: receipt.updateRatio) { $0.write($1) }
         write(receipt.overflow)
@@ -64,11 +67,14 @@ extension ByteWriter {
         switch round.state {
         case .held: write(UInt8(0))
         case .closed: write(UInt8(0x80))
+        case .dropped(.diverged) where isForDigest, .dropped(.overflow) where isForDigest:
+            write(DropReason.refused.rawValue)
         case .dropped(let reason): write(reason.rawValue)
         }
         write(round.step)
         write(round.received)
-        write(optional: round.needed) { $0.write($1) }
+        let isLeftOut = if case .dropped = round.state { isForDigest } else { false }
+        write(optional: isLeftOut ? nil : round.needed) { $0.write($1) }
     }
 
     /// Writes the number of a list if the table has it; otherwise the list itself, after -1 if there is a table.
@@ -135,6 +141,9 @@ extension ByteReader {
             overflow: try readBool(),
             nextLossScale: try readOptional { reader throws(FormatError) in try reader.readDouble() },
             gap: try readInt())
+        // Earlier releases counted an unknown staleness as 0.
+        if flags & 32 != 0 { receipt.staleness = nil }
+        receipt.isDivided = flags & 64 != 0
         if flags & 4 != 0 { receipt.round = try readRound() }
         if flags & 8 != 0 { receipt.clippedGradientNorm = try readDouble() }
         if flags & 16 != 0 { receipt.hyperparameters = Hyperparameters(try readSetting()) }

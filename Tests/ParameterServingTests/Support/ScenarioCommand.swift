@@ -186,7 +186,7 @@ extension Receipt {
             "norm \(short(Float(gradientNorm)))",
         ]
         if let brought = hyperparameters { parts.append("brought \(brought.setting.line ?? "much")") }
-        if staleness > 0 { parts.append("staleness \(staleness)") }
+        if let staleness, staleness > 0 { parts.append("staleness \(staleness)") }
         if isFromLeftBranch { parts.append("from a branch that was left") }
         if let round { parts.append("round of \(round.received)") }
         if gap > 0 { parts.append("gap \(gap)") }

@@ -38,7 +38,8 @@ class Problem(ParamdError):
 
     `detail` is a sentence that says what to change; `errors` point to the places in the request;
     `exception` names the class that MindSpore raises for the same mistake, if any; `retry_after` is the number of
-    seconds to wait before the next attempt, if the server sets it.
+    seconds to wait before the next attempt, if the server sets it. `figures` are the other members of the document,
+    such as `staleness`, `limit` and `step` of a stale push.
     """
 
     def __init__(self, status: int, document: dict[str, Any]) -> None:
@@ -51,6 +52,7 @@ class Problem(ParamdError):
         self.errors: list[dict[str, Any]] = document.get("errors", [])
         self.exception: str | None = document.get("exception")
         self.retry_after: float | None = document.get("retry_after")
+        self.figures: dict[str, Any] = {name: value for name, value in document.items() if name not in _COMMON}
         super().__init__(self._sentence())
 
     def __reduce__(self) -> tuple[type[Problem], tuple[int, dict[str, Any]], dict[str, Any]]:
@@ -59,7 +61,7 @@ class Problem(ParamdError):
     def _sentence(self) -> str:
         title = "" if self.detail.startswith(self.title) else f"{self.title}: "
         lines = [f"{self.status} {title}{self.detail}"]
-        lines += [_place(error) for error in self.errors if error.get("pointer")]
+        lines += [_place(error) for error in self.errors if error.get("pointer") or error.get("header")]
         return "\n".join(lines)
 
 
@@ -140,6 +142,9 @@ _BY_STATUS: dict[int, type[Problem]] = {
     413: TooLarge,
 }
 
+#: The members that any problem may have.
+_COMMON = frozenset(("type", "title", "status", "detail", "errors", "exception", "retry_after", "instance"))
+
 #: Refusals of a push that say that its number was used before.
 _UNDECIDED = ("in-flight", "key-reused", "receipt-forgotten", "round-dropped")
 
@@ -166,4 +171,4 @@ def _place(error: dict[str, Any]) -> str:
     if "expected" in error:
         got = f", got {error['got']}" if "got" in error else ""
         sentence = f"expected {error['expected']}{got}"
-    return f"  at {error['pointer']}: {sentence}"
+    return f"  at {error.get('pointer') or error['header']}: {sentence}"

@@ -44,8 +44,7 @@ def of_answer(answer: Answer) -> Failure:
     if refusal is None:
         error = foreign(answer.status, answer.headers, answer.body)
         return Failure(error, answer.status in _LATER, True, is_cut=answer.status == 504, retry_after=_pause(answer))
-    # A 409 with Retry-After means that the same request is still in progress.
-    may_be_repeated = answer.status in _LATER or (answer.status == 409 and "retry-after" in answer.headers)
+    may_be_repeated = answer.status in _LATER or refusal.slug == "in-flight"
     return Failure(
         refusal,
         may_be_repeated and refusal.slug not in _LASTING,

@@ -121,9 +121,20 @@ class Receipt:
         return dict(self.fields.get("hyperparameters", {}))
 
     @property
-    def staleness(self) -> int:
-        """Updates between the gradient's `based_on` and this one."""
-        return int(self.fields["staleness"])
+    def staleness(self) -> int | None:
+        """Updates between the gradient's `based_on` and this one; None for a push without `based_on`."""
+        staleness = self.fields.get("staleness")
+        return None if staleness is None else int(staleness)
+
+    @property
+    def divisor(self) -> int:
+        """What the gradient was divided by because it was stale; 1 if it was applied as it was."""
+        return int(self.fields.get("divisor", 1))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the server advises, such as to send `based_on`."""
+        return list(self.fields.get("warnings", []))
 
     @property
     def replayed(self) -> bool:

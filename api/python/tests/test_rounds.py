@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from answers import refusal
-from paramd import Client, Conflict, Model, Receipt, RoundDropped
+from paramd import Client, Conflict, Model, Receipt, RoundDropped, Stale
 from support.daemon import Daemon
 
 
@@ -71,6 +71,22 @@ def test_a_round_that_is_closed_by_hand(client: Client, model: Model) -> None:
     assert (receipt.step, receipt.round["received"], manual.round()["received"]) == (1, 3, 0)
     np.testing.assert_array_equal(manual.latest()["w"], [-6, 0])
     assert model.round() == {"mode": "async"}
+
+
+def test_stale_pushes(client: Client, model: Model) -> None:
+    """A refusal has its figures; a receipt says what the gradient was divided by, or that its age is unknown."""
+    bounded = client.model(f"{model.name}.bounded")
+    bounded.create({"w": [0, 0]}, "sgd", learning_rate=1, consistency={"mode": "async", "max_staleness": 0})
+    receipt = bounded.push({"w": [1, 0]})
+    assert receipt.staleness is None
+    assert "based_on" in receipt.warnings[0]
+    with pytest.raises(Stale) as refused:
+        bounded.push({"w": [1, 0]}, based_on=0)
+    assert refused.value.figures == {"staleness": 1, "limit": 0, "step": 1}
+    bounded.patch(consistency={"staleness_policy": "scale"})
+    receipt = bounded.push({"w": [2, 0]}, based_on=0)
+    assert (receipt.staleness, receipt.divisor, receipt.warnings) == (1, 2, [])
+    np.testing.assert_array_equal(bounded.latest()["w"], [-2, 0])
 
 
 def test_a_fast_worker_waits_for_a_slow_one(client: Client, model: Model) -> None:

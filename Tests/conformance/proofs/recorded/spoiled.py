@@ -121,7 +121,8 @@ def refused_is_applied(draft: Draft) -> None:
 
 def wrong_staleness(draft: Draft) -> None:
     """A receipt tells another staleness."""
-    draft.choose([call for call in draft.history.answered("push") if call.receipt.get("lr")]).told["staleness"] += 1
+    told = draft.choose([call for call in draft.history.answered("push") if call.receipt.get("lr")]).told
+    told["staleness"] = (told["staleness"] or 0) + 1
 
 
 def wrong_rate(draft: Draft) -> None:

@@ -1,0 +1,55 @@
+// The figures of refusals as members of their problem documents, so that programs need not read the texts.
+// RFC 9457, section 3.2, calls them extension members.
+
+import Names
+import Optimizers
+import ParameterServing
+
+extension ServingError {
+    /// The members that the problem document has for this refusal, in order; api/openapi.yaml lists them.
+    var figures: [SettingValue.Entry] {
+        switch self {
+        case .basedOnFuture(let basedOn, let step), .roundClosed(let basedOn, let step):
+            Self.integers([("based_on", basedOn), ("step", step)])
+        case .tooStale(let staleness, let limit, let step):
+            Self.integers([("staleness", staleness), ("limit", limit), ("step", step)])
+        case .alreadyInRound(let worker, let step, let received, let needed):
+            [
+                Self.worker(worker),
+                Self.round(Self.integers([("step", step), ("received", received), ("needed", needed)])),
+            ]
+        case .otherHyperparameters(_, let those):
+            [Self.round([SettingValue.Entry(key: "hyperparameters", value: those?.setting ?? .null)])]
+        case .roundFull(let pushes, let limit): Self.integers([("received", pushes), ("limit", limit)])
+        case .roundDropped(let round): [Self.round(round.figures)]
+        case .tooFarAhead(let worker, let clock, let slowest, let wanted):
+            [Self.worker(worker)] + Self.integers([("clock", clock), ("slowest", slowest), ("wait_for", wanted)])
+        case .fenced(let worker, let epoch, let current, let hasEnded):
+            [Self.worker(worker)] + Self.integers([("epoch", epoch), ("current_epoch", current)])
+                + [SettingValue.Entry(key: "has_ended", value: .boolean(hasEnded))]
+        default: []
+        }
+    }
+
+    private static func worker(_ name: Name) -> SettingValue.Entry {
+        SettingValue.Entry(key: "worker", value: .string(name.text))
+    }
+
+    private static func round(_ members: [SettingValue.Entry]) -> SettingValue.Entry {
+        SettingValue.Entry(key: "round", value: .object(members))
+    }
+
+    fileprivate static func integers(_ members: [(Name, Int)]) -> [SettingValue.Entry] {
+        members.map { SettingValue.Entry(key: $0.0, value: .integer($0.1)) }
+    }
+}
+
+extension RoundReceipt {
+    /// The members of a round that was dropped.
+    fileprivate var figures: [SettingValue.Entry] {
+        guard case .dropped(let reason) = state else { return [] }
+        let counts = [("step", step), ("received", received)] + (needed.map { [("quorum", $0)] } ?? [])
+        return [SettingValue.Entry(key: "reason", value: .string(reason.word))]
+            + ServingError.integers(counts.map { (Name($0.0), $0.1) })
+    }
+}
