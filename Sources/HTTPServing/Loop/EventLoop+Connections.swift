@@ -34,7 +34,7 @@ extension EventLoop {
     /// Checks every connection, cuts those past their deadline and returns memory of long waits, a limited number at a
     /// time: a return takes about a quarter of the time of a cut.
     func sweep() {
-        var left = 4 * configuration.connectionsPerTurn
+        var left = 4 * min(configuration.connectionsPerTurn, .max / 4)
         for connection in connections.values {
             if let seat = connection.seat {
                 if returnMemory(of: seat) { left -= 1 }

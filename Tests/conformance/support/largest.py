@@ -175,6 +175,7 @@ CASES: dict[str, list[Ask]] = {
         Ask(f"{MANY}/barriers/b", 200, {"worker": "w0", "count": 1}),
         Ask(f"{MANY}/barriers/b", 422, STRANGE),
     ],
+    "GET /v1/models/{model}/barriers/{barrier}": [Ask(f"{MANY}/barriers/b")],
     "GET /v1/models/{model}/round": [Ask(f"{MANY}/round")],
     "POST /v1/models/{model}/step": [Ask(f"{MANY}/step", 409)],
     "POST /v1/models/{model}/gradients": [

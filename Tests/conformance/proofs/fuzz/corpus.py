@@ -90,7 +90,7 @@ parameters?since=1&wait=1ms parameters/w parameters/v.npy versions/2/parameters 
 versions/2/parameters.json state state.json state.safetensors workers workers/a pushes/a/1 checkpoints checkpoints/1
 checkpoints/1.safetensors lr lr?from=0&to=3 lr?param=w lr.json?from=0&to=3 lr.csv?from=0&to=3 lr.svg?from=0&to=3
 lr.txt?from=0&to=3 weight_decay weight_decay.json weight_decay.csv?from=0&to=3 weight_decay.svg?from=0&to=3
-weight_decay.txt?from=0&to=3 round history history.json history.csv?series=loss
+weight_decay.txt?from=0&to=3 round barriers/b history history.json history.csv?series=loss
 """
 
 
