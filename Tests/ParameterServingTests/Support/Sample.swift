@@ -107,7 +107,8 @@ enum Sample {
         model.begin(at: 1)
         let key = RequestKey(
             text: "kéy", target: Fingerprint(high: 1, low: 2), body: Fingerprint(high: 3, low: 4), time: 1_700_000_000)
-        _ = model.apply(.keyed(key, ifVersion: nil, .push(try model.makePush(["w": [4, 8, -4]]))), at: 2)
+        let push = try model.makePush(["w": [4, 8, -4]], basedOn: .step(0))
+        _ = model.apply(.keyed(key, ifVersion: nil, .push(push)), at: 2)
         return model.view
     }
 }
