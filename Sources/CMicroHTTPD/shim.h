@@ -76,15 +76,16 @@ static inline int http_is_zero(const uint64_t *words, size_t bytes) {
 // zeros as well, so nothing changes. libmicrohttpd clears the whole memory before each request after the first, and
 // 10,000 waiting pulls would hold 320 MB of zeros. To be called on the thread that runs the connection.
 //
-// The memory is one block of malloc, and the request starts at its first byte unless empty lines precede it. glibc
-// stores the size of a block in the word before it. No client can place that size in front of a request, because the
-// library has overwritten empty lines with zeros. If the word is not the size, nothing is returned.
+// Up to 32 KiB the memory is one block of malloc, and the request starts at its first byte unless empty lines precede
+// it. glibc stores the size of a block in the word before it. No client can place that size in front of a request,
+// because the library has overwritten empty lines with zeros. If the word is not the size, nothing is returned. Larger
+// memory is mapped, and nothing may be readable before it.
 __attribute__((no_sanitize("address", "thread")))
 static inline void http_return_zeros(const char *request, size_t connection_memory) {
 #ifdef __GLIBC__
     const size_t page = (size_t)getpagesize(), word = sizeof(size_t), flags = 7;
     const uintptr_t memory = (uintptr_t)request;
-    if (memory % (2 * word) != 0) return;
+    if (connection_memory > 32768 || memory % (2 * word) != 0) return;
     const size_t block = *(const size_t *)(memory - word) & ~flags;
     if (block < connection_memory + word || block > connection_memory + 4 * word) return;
     uintptr_t start = (memory + page - 1) & ~(page - 1);
