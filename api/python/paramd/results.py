@@ -74,11 +74,32 @@ class State(Mapping[str, Array]):
         return f"State({_shapes(self)}, scalars={self.scalars}, step={self.step}, version={self.version})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Receipt:
-    """The result of a push. `fields` is the whole answer; the common ones are attributes."""
+    """The result of a push. `fields` is the whole answer; the common ones are attributes.
+
+    It prints as `Receipt(held 1 of 2, step=6, version=8, closes_in='29.5s')`.
+    """
 
     fields: dict[str, Any]
+
+    def __repr__(self) -> str:
+        facts = [self._state, f"step={self.fields.get('step')}", f"version={self.fields.get('version')}"]
+        if self.held and self.round.get("closes_in"):
+            facts.append(f"closes_in={self.round['closes_in']!r}")
+        facts += [f"{key}={self.fields[key]!r}" for key in ("loss_scale", "warnings") if key in self.fields]
+        if self.fields.get("replayed"):
+            facts.append("replayed")
+        return f"Receipt({', '.join(facts)})"
+
+    @property
+    def _state(self) -> str:
+        """The result of the push, with the pushes of its round."""
+        count, needed = self.round.get("received"), self.round.get("needed")
+        if self.held:
+            return f"held {count}" if needed is None else f"held {count} of {needed}"
+        state = "applied" if self.fields.get("applied") else "skipped" if self.fields.get("overflow") else "not applied"
+        return state if count is None else f"{state} in a round of {count}"
 
     @property
     def applied(self) -> bool:
