@@ -89,8 +89,9 @@ public enum ServingError: Error, Sendable, Equatable {
     case keyForgotten(key: String)
     /// The model has no receipts of a worker with that name.
     case unknownWorker(Name)
-    /// The model has the most workers allowed, and none is old enough to be replaced.
-    case tooManyWorkers(limit: Int)
+    /// The model has the most workers allowed, and none is old enough to be replaced; `roomIn` is the number of seconds
+    /// after which one may be, nil if it is not known.
+    case tooManyWorkers(limit: Int, roomIn: Int? = nil)
     /// The version has no average of that name; those that it has.
     case unknownAverage(Name, known: [Name])
     /// The average takes in its first update at the step `first`, and the model is at `step`.

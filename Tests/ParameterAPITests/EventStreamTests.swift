@@ -128,7 +128,7 @@ struct EventStreamTests {
     func gap() throws {
         let bench = try Bench()
         _ = bench.read()
-        for _ in 1...10 { bench.add(.workerLeft("a")) }
+        for _ in 1...10 { bench.add(.workerLeft("a", epoch: 1, because: .deleted)) }
         #expect(bench.takeWakes() == 1)
         let text = bench.read() ?? ""
         #expect(
@@ -161,7 +161,7 @@ struct EventStreamTests {
         #expect(bench.seats.seat(atMost: 1) == nil && bench.seats.current == 1)
         bench.stream.close()
         #expect(bench.seats.current == 0 && bench.timers.count == 0)
-        bench.add(.workerLeft("a"))
+        bench.add(.workerLeft("a", epoch: 1, because: .deleted))
         #expect(bench.takeWakes() == 0)
     }
 }

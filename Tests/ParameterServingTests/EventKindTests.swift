@@ -19,7 +19,7 @@ struct EventKindTests {
         let feed = Self.feed()
         feed.add(.update(step: 1, version: 2, loss: nil), of: "m", Self.uid, time: 5)
         let place = feed.newest
-        for _ in 1...10 { feed.add(.workerLeft("a"), of: "m", Self.uid, time: 5) }
+        for _ in 1...10 { feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, time: 5) }
         feed.add(.imported(step: 1, version: 3), of: "m", Self.uid, time: 5)
         try feed.check(place, of: Self.uid, for: [.update, .imported])
         guard case .events(let events) = feed.read(after: place, of: [.update, .imported], atMost: 9, orElse: {})
@@ -46,7 +46,7 @@ struct EventKindTests {
         guard case .waits = reading else { return #expect(Bool(false), "there is nothing to read") }
         feed.add(.deleted(isReplaced: false), of: "m", Self.uid, time: 5, endingWith: .modelReplaced("m"))
         // A command that was applied at the same time has the number that the deletion took.
-        feed.add(.workerLeft("a"), of: "m", Self.uid, at: .number(2), time: 5)
+        feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, at: .number(2), time: 5)
         #expect(woken.withLock { $0 } == 1 && feed.newest == EventID(number: 2))
         guard case .ended(.modelReplaced) = feed.read(after: feed.newest, of: Self.all, atMost: 9, orElse: {}) else {
             return #expect(Bool(false), "the feed has ended")

@@ -49,7 +49,7 @@ struct EventTests {
         for number in 1...1000 { ring.add(Self.event(number, Self.update(number))) }
         ring.add(Self.event(1001, .workerJoined("a", epoch: 1)))
         ring.add(Self.event(1002, Self.update(1001)))
-        ring.add(Self.event(1003, .workerLeft("a")))
+        ring.add(Self.event(1003, .workerLeft("a", epoch: 1, because: .deleted)))
         let entries = ring.entries(after: EventID(number: 0), of: Self.all, atMost: 9)
         #expect(entries.map(\.id.number) == [1001, 1002, 1003])
         #expect(ring.entries(after: EventID(number: 1001), of: Self.all, atMost: 9).map(\.id.number) == [1002, 1003])
@@ -62,7 +62,7 @@ struct EventTests {
     @Test("beyond its size the oldest go, and it says from where it is complete")
     func floor() {
         var ring = EventRing(most: 4, floor: EventID(number: 0))
-        for number in 1...20 { ring.add(Self.event(number, .workerLeft("a"))) }
+        for number in 1...20 { ring.add(Self.event(number, .workerLeft("a", epoch: 1, because: .deleted))) }
         #expect(ring.floor(of: Self.all) == EventID(number: 16))
         #expect(
             ring.entries(after: ring.floor(of: Self.all), of: Self.all, atMost: 99).map(\.id.number) == [
@@ -95,14 +95,14 @@ struct EventTests {
         }
         feed.add(Self.update(1), of: "m", Self.uid, time: 5)
         #expect(woken.withLock { $0 } == 0)
-        feed.add(.workerLeft("a"), of: "m", Self.uid, time: 5)
-        feed.add(.workerLeft("b"), of: "m", Self.uid, time: 5)
+        feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, time: 5)
+        feed.add(.workerLeft("b", epoch: 1, because: .deleted), of: "m", Self.uid, time: 5)
         #expect(woken.withLock { $0 } == 1)
         guard case .waits(let token) = feed.read(after: feed.newest, of: Self.all, atMost: 9, orElse: wake) else {
             return #expect(Bool(false), "there is nothing to read")
         }
         feed.cancel(token)
-        feed.add(.workerLeft("c"), of: "m", Self.uid, time: 5)
+        feed.add(.workerLeft("c", epoch: 1, because: .deleted), of: "m", Self.uid, time: 5)
         #expect(woken.withLock { $0 } == 1)
     }
 
@@ -111,7 +111,7 @@ struct EventTests {
         let all = EventFeed(
             ModelUID(number: 9), EventRing(most: 4, floor: EventID(number: 0)), in: nil, MemoryBudget(limit: 1 << 30))
         let feed = Self.feed(in: all)
-        for _ in 1...10 { feed.add(.workerLeft("a"), of: "m", Self.uid, time: 5) }
+        for _ in 1...10 { feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, time: 5) }
         #expect(feed.newest == EventID(number: 11) && all.newest == EventID(number: 10))
         try feed.check(EventID(number: 7), of: Self.uid, for: Self.all)
         #expect(throws: ServingError.eventsTooOld(id: "00000007.6", oldest: "00000007.7")) {
@@ -138,7 +138,7 @@ struct EventTests {
         let start = feed.newest
         feed.add(.deleted(isReplaced: true), of: "m", Self.uid, time: 5)
         feed.end(.modelReplaced("m"))
-        feed.add(.workerLeft("a"), of: "m", Self.uid, time: 5)
+        feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, time: 5)
         guard case .events(let events) = feed.read(after: start, of: Self.all, atMost: 9, orElse: {}) else {
             return #expect(Bool(false), "the deletion is there")
         }
@@ -151,10 +151,10 @@ struct EventTests {
     @Test("an event without a command has a place of its own behind the last number")
     func extra() {
         let feed = Self.feed()
-        feed.add(.workerLeft("a"), of: "m", Self.uid, at: .number(5), time: 100)
-        feed.add(.workerLeft("b"), of: "m", Self.uid, at: .extra, time: 100)
-        feed.add(.workerLeft("c"), of: "m", Self.uid, at: .extra, time: 100)
-        feed.add(.workerLeft("d"), of: "m", Self.uid, at: .number(6), time: 100)
+        feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, at: .number(5), time: 100)
+        feed.add(.workerLeft("b", epoch: 1, because: .deleted), of: "m", Self.uid, at: .extra, time: 100)
+        feed.add(.workerLeft("c", epoch: 1, because: .deleted), of: "m", Self.uid, at: .extra, time: 100)
+        feed.add(.workerLeft("d", epoch: 1, because: .deleted), of: "m", Self.uid, at: .number(6), time: 100)
         guard case .events(let events) = feed.read(after: EventID(number: 5), of: Self.all, atMost: 9, orElse: {})
         else {
             return #expect(Bool(false), "three events follow")
@@ -194,7 +194,7 @@ struct EventTests {
                 .patch(
                     PatchedSettings(
                         from: ["learning_rate": 0.5], to: ["learning_rate": 0.25], step: 2, version: 4)),
-                .imported(step: 2, version: 5), .workerLeft("a"),
+                .imported(step: 2, version: 5), .workerLeft("a", epoch: 1, because: .deleted),
             ])
         let patch = events.compactMap { if case .patch(let patch) = $0 { patch } else { nil } }
         #expect(patch.first?.changes == [.init(path: "/learning_rate", old: 0.5, new: 0.25)])

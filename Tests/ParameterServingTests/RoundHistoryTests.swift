@@ -67,6 +67,8 @@ struct RoundHistoryTests {
         let effects = try Self.push(&state, "b", [3e38, 0], time: 100)
         #expect(state.trainingHistory.updateRatio.points.isEmpty && state.trainingHistory.rates.points.isEmpty)
         #expect(Self.rounds(effects).map(\.outcome) == [.skipped] && state.optimizer.step == 0)
+        #expect(
+            state.trainingHistory.overflows.points.map(\.last) == [1] && state.trainingHistory.lossScale.points == [])
     }
 
     @Test("each worker's receipt has its own norms before and after its clip")
@@ -137,6 +139,6 @@ struct RoundHistoryTests {
             .importValues(values.arena, present: [true], ifVersion: nil), at: state.position)
         #expect(Self.rounds(imported).isEmpty)
         let closed = state.apply(.closeRound(RoundClosing(round: nil, action: .update)), at: state.position)
-        #expect(Self.rounds(closed).map { "\($0.outcome) \($0.reason)" } == ["dropped refused"])
+        #expect(Self.rounds(closed).map { "\($0.outcome) \($0.reason)" } == ["dropped diverged"])
     }
 }

@@ -2,6 +2,7 @@
 // points are computed here from the raw values.
 
 import Names
+import Optimizers
 import Testing
 import Threading
 
@@ -134,8 +135,9 @@ struct TrainingHistoryTests {
             try history.checkRoom(for: [Scalar(name: "figure 64", value: 0)], in: "metrics")
         }
         let names = history.series(groups: ["conv"]).map(\.name)
-        #expect(names.prefix(6) == ["loss", "lr/conv", "grad_norm", "update_ratio", "staleness", "rate"])
-        #expect(names.count == 6 + 64 + 64 && names.contains("rate/worker 99") && names.contains("metrics/figure 7"))
+        #expect(names.prefix(5) == ["loss", "lr/conv", "grad_norm", "update_ratio", "staleness"])
+        #expect(names[5..<8] == ["loss_scale", "overflows", "rate"])
+        #expect(names.count == 8 + 64 + 64 && names.contains("rate/worker 99") && names.contains("metrics/figure 7"))
     }
 
     // MARK: In a model
@@ -206,6 +208,63 @@ struct TrainingHistoryTests {
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 30, threads: 0), .builtin)
         let state = try assembly.assemble(ImageSource.of(image))
         #expect(state.trainingHistory == before && state.eventCount == events)
+    }
+
+    /// Pushes gradients, or infinity in place of one.
+    private static func push(_ model: Model, _ numbers: ClosedRange<Int>, overflowing: Set<Int>) throws {
+        for number in numbers {
+            try model.push(["w": [overflowing.contains(number) ? .infinity : 1, 1]], seq(number))
+        }
+    }
+
+    @Test("a skipped update is visible: the lower loss scale, and how many were skipped", arguments: [false, true])
+    func overflows(inRounds: Bool) throws {
+        let directory = try TemporaryDirectory()
+        var registry = try directory.open()
+        // DynamicLossScaleManager halves the scale at an overflow, and doubles it two updates after one.
+        let scaling: SettingValue = ["type": "dynamic", "init_loss_scale": 1024, "scale_factor": 2, "scale_window": 2]
+        let settings: SettingValue = ["optimizer": "sgd", "learning_rate": 0.125, "loss_scaling": scaling]
+        let mode: SettingValue = ["mode": "sync", "workers": 1]
+        var model = try registry.make(
+            inRounds ? settings.setting("consistency", to: mode) : settings, [("w", [6, 8])])
+        // Updates 2 and 3 are skipped, so that the pushes make the steps 1, 1, 1, 2, 3.
+        try Self.push(model, 1...5, overflowing: [2, 3])
+        let before = model.inspected(\.trainingHistory)
+        #expect(before.lossScale.points.map(\.lastStep) == [1, 1, 1, 2, 3])
+        #expect(before.lossScale.points.map(\.last) == [1024, 512, 256, 256, 512])
+        #expect(before.overflows.points.map(\.lastStep) == [1, 1] && before.overflows.points.map(\.last) == [1, 2])
+        #expect(before.lossScale.points.allSatisfy { $0.time > 0 } && before.bytes > 1000)
+        let image = try model.waitForImage()
+
+        let crashed = try directory.crashImage()
+        registry.shutDown()
+        registry = try crashed.open()
+        defer { registry.shutDown() }
+        model = try registry.model(named: "m")
+        #expect(model.inspected(\.trainingHistory) == before)
+        let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 30, threads: 0), .builtin)
+        let read = try assembly.assemble(ImageSource.of(image.bytes)).trainingHistory
+        #expect(read == before && read.metrics.isEmpty)
+
+        // A return takes the later ones back, also from the count.
+        try Self.push(model, 6...7, overflowing: [6, 7])
+        #expect(model.inspected(\.trainingHistory).overflows.points.map(\.last) == [1, 2, 3, 4])
+        try Self.push(model, 8...9, overflowing: [9])
+        #expect(model.inspected(\.trainingHistory).overflows.points.map(\.last) == [1, 2, 3, 4, 5])
+        _ = try model.perform(command: .restore(Restoration(image)))
+        #expect(model.inspected(\.trainingHistory).overflows.points.map(\.last) == [1, 2, 3, 4])
+        try Self.push(model, 10...10, overflowing: [10])
+        #expect(model.inspected(\.trainingHistory).overflows.points.map(\.last) == [1, 2, 3, 4, 5])
+    }
+
+    @Test("however many updates are skipped, the count stays exact and the memory bounded")
+    func manyOverflows() {
+        var history = TrainingHistory()
+        var receipt = Receipt.of(step: 7)
+        (receipt.applied, receipt.overflow, receipt.nextLossScale) = (false, true, 1)
+        for _ in 1...5000 { history.add(updateOf: receipt, time: 5) }
+        #expect(history.overflows.points.last?.last == 5000 && history.overflows.points.count <= 512)
+        #expect(history.overflows.points.reduce(0) { $0 + $1.count } == 5000 && history.bytes < 200_000)
     }
 
     @Test("after a restore the values of later steps are gone, and the next ones follow")

@@ -19,6 +19,7 @@ struct WorkerExpiryTests {
     private static func configuration(_ time: Time, most: Int = 2, seconds: Int = 100) -> ServingConfiguration {
         var configuration = ServingConfiguration(memoryLimit: 1 << 30)
         configuration.clock = time.reading
+        configuration.timers = Timers { 0 }
         configuration.mostWorkers = most
         configuration.workerLifetime = .seconds(seconds)
         return configuration
@@ -44,17 +45,33 @@ struct WorkerExpiryTests {
         time.advance(by: 50)
         try model.push(["w": [1]], seq(1, "b"))
         time.advance(by: 49)
-        try model.refuses(.tooManyWorkers(limit: 2)) { try model.push(["w": [1]], seq(1, "c")) }
+        try model.refuses(.tooManyWorkers(limit: 2, roomIn: 1)) { try model.push(["w": [1]], seq(1, "c")) }
         time.advance(by: 1)
         try model.push(["w": [1]], seq(1, "c"))
         #expect(try model.waitForImage().head.workers.keys.sorted() == ["b", "c"])
-        try model.refuses(.tooManyWorkers(limit: 2)) { _ = try model.register("d") }
+        try model.refuses(.tooManyWorkers(limit: 2, roomIn: 50)) { _ = try model.register("d") }
         time.advance(by: 50)
         // `b` was seen at 50, `c` at 100; a push makes `b` the more recent one.
         try model.push(["w": [1]], seq(2, "b"))
         time.advance(by: 50)
         #expect(try model.register("d") == 1)
         #expect(try model.waitForImage().head.workers.keys.sorted() == ["b", "d"])
+    }
+
+    @Test("a refusal says after how many seconds a worker may make room: by its age, or by the end of a lease")
+    func roomIn() throws {
+        let time = Time()
+        let (registry, model) = try Self.model(time)
+        defer { registry.shutDown() }
+        for name in ["a", "b"] as [Name] { _ = try model.perform(Change.register(worker: name, ttl: .seconds(30))) }
+        // The moment at which a lease of 30 s runs out is in the 31st second.
+        try model.refuses(.tooManyWorkers(limit: 2, roomIn: 31)) { _ = try model.register("c") }
+        _ = try model.register("a")
+        time.advance(by: 90)
+        try model.refuses(.tooManyWorkers(limit: 2, roomIn: 10)) { _ = try model.register("c") }
+        time.advance(by: 4)
+        // The table is not searched again, and yet the time is right.
+        try model.refuses(.tooManyWorkers(limit: 2, roomIn: 6)) { try model.push(["w": [1]], seq(1, "c")) }
     }
 
     @Test("a worker that comes again is told what holds, and no number is applied twice")

@@ -122,6 +122,47 @@ def test_ids_that_cannot_be_continued_are_refused(start: Start) -> None:
     api("GET", "/v1/models/m/events", Last_Event_ID=newest).expect(409)
 
 
+def test_events_are_the_same_after_a_restart(start: Start, tmp_path: object) -> None:
+    """After a kill, each event has the members that it had before: its time, and why a worker left."""
+    daemon = start("--limit", "workers=2", data_dir=str(tmp_path))
+    api = Api(daemon.host, daemon.port)
+    uid = api.create("m", SGD).json()["uid"]
+    model = "/v1/models/m"
+    with Events(api.host, api.port, f"{model}/events", f"{uid}.1") as events:
+        api("PATCH", model, {"learning_rate": 0.25}).expect(200)
+        api("PUT", f"{model}/parameters", {"parameters": {"w": [3, 3]}}).expect(200)
+        api("POST", f"{model}/parameters", {"add": {"x": [0]}}).expect(200)
+        saved = api("POST", f"{model}/checkpoints").expect(201).json()
+        api("POST", f"{model}/checkpoints/{saved['id']}/restore").expect(200)
+        api("PUT", f"{model}/workers/leased", {"ttl": "1s"}).expect(200)
+        # The lease of the first worker ends.
+        told = [events.next() for _ in range(7)]
+        for worker in ("b", "c"):
+            api("PUT", f"{model}/workers/{worker}").expect(200)
+        api("DELETE", f"{model}/workers/c").expect(204)
+        api("PATCH", model, {"consistency": {"mode": "manual"}}).expect(200)
+        api.push("m", {"w": [1, 1]}, 202, worker="b", epoch=2, seq=1)
+        api("POST", f"{model}/step").expect(200)
+        told += [events.next() for _ in range(7)]
+        daemon.process.kill()
+        daemon.process.wait()
+    seen = [(event.id, event.type, event.data) for event in told if event and event.type != "checkpoint"]
+    assert [each[1] for each in seen] == [
+        *("patch", "imported", "grown", "restored", "worker_joined", "worker_left"),
+        *("worker_joined", "worker_left", "worker_joined", "worker_left", "patch", "update", "round"),
+    ]
+    left = [data for _, kind, data in seen if kind == "worker_left"]
+    assert [(data["worker"], data["epoch"], data["reason"]) for data in left] == [
+        ("leased", 1, "expired"),
+        ("leased", 1, "replaced"),
+        ("c", 3, "deleted"),
+    ]
+    again = start(data_dir=str(tmp_path))
+    with Events(again.host, again.port, f"{model}/events", f"{uid}.1") as events:
+        for each in seen:
+            assert (event := events.next()) and (event.id, event.type, event.data) == each
+
+
 @pytest.mark.parametrize("crash", [False, True])
 def test_a_stream_continues_after_a_restart(start: Start, tmp_path: object, crash: bool) -> None:
     """The ids of a model outlive the daemon; those of /v1/events are 410, which says that the daemon has restarted."""

@@ -62,7 +62,7 @@ def test_a_round_dropped_at_its_deadline(api: Api, name: str) -> None:
     pushed = api("POST", f"/v1/models/{name}/gradients?wait=60s", {"gradients": {"w": [1, 0]}, "worker": "a", "seq": 1})
     assert "1 of 2 pushes" in pushed.expect(409).json()["detail"]
     round_ = {"reason": "timeout", "step": 1, "received": 1, "quorum": 2}
-    assert figures(pushed) == ("round-dropped", {"round": round_})
+    assert figures(pushed) == ("round-dropped", {"round": {**round_, "waited": "100ms"}})
     receipt = api.get(f"/v1/models/{name}/pushes/a/1").json()["receipt"]
     assert receipt["round"] == {"state": "dropped", **round_}
 

@@ -37,7 +37,8 @@ def test_each_push_is_a_point(api: Api, name: str) -> None:
     api.push(name, {"w": [3, 4]}, worker="a", seq=4, based_on=1)
     series = history(api, name)
     assert set(series) == {
-        *("loss", "lr/default", "grad_norm", "update_ratio", "staleness", "rate", "rate/a", "metrics/acc"),
+        *("loss", "lr/default", "grad_norm", "update_ratio", "staleness", "loss_scale", "overflows"),
+        *("rate", "rate/a", "metrics/acc"),
     }
     assert series["loss"]["step"] == [1, 2, 3]
     assert series["loss"]["value"] == series["loss"]["min"] == series["loss"]["max"] == [1, 0.5, 1 / 3]
@@ -53,6 +54,33 @@ def test_each_push_is_a_point(api: Api, name: str) -> None:
     assert series["lr/default"]["value"] == [0.5, 0.25, 0.125]
     assert series["lr/default"]["first_step"] == [1, 2, 3] and series["lr/default"]["step"] == [1, 2, 4]
     assert all(abs(at - time.time()) < 60 for at in series["loss"]["time"])
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_skipped_updates_are_visible(start: Callable[..., Daemon], tmp_path: object, mode: str) -> None:
+    """Why a training stalls: each overflow is counted and lowers the loss scale, and a restart forgets none."""
+    daemon = start(data_dir=str(tmp_path))
+    api = Api(daemon.host, daemon.port)
+    scaling = {"type": "dynamic", "init_loss_scale": 1024, "scale_factor": 2, "scale_window": 1000}
+    rounds = {"mode": mode} | ({"workers": 1} if mode == "sync" else {})
+    api.create("m", {**SGD, "learning_rate": 1, "loss_scaling": scaling, "consistency": rounds})
+    for seq in range(1, 5):
+        values = np.array([1024 if seq == 1 else np.inf, 0], dtype=np.float32)
+        api.push_binary("m", {"w": values}, X_Paramd_Worker="a", X_Paramd_Seq=str(seq)).expect(200)
+    before = history(api, "m", "?series=loss_scale&series=overflows")
+    assert before["loss_scale"]["step"] == [1, 1, 1, 1]
+    assert before["loss_scale"]["value"] == [1024, 512, 256, 128]
+    assert before["overflows"]["step"] == [1, 1, 1] and before["overflows"]["value"] == [1, 2, 3]
+    assert all(abs(at - time.time()) < 60 for at in before["overflows"]["time"])
+    daemon.process.kill()
+    daemon.process.wait()
+    daemon = start(data_dir=str(tmp_path))
+    api = Api(daemon.host, daemon.port)
+    assert history(api, "m", "?series=loss_scale&series=overflows") == before
+    # A clean stop writes an image, which has the series too.
+    daemon.stop()
+    daemon = start(data_dir=str(tmp_path))
+    assert history(Api(daemon.host, daemon.port), "m", "?series=loss_scale&series=overflows") == before
 
 
 def test_a_long_training_keeps_its_peaks(api: Api, name: str) -> None:
@@ -211,7 +239,7 @@ def test_many_groups_are_answered_in_pieces(api: Api, name: str) -> None:
     for _ in range(3):
         api.push(name, {"p1": [1]})
     series = history(api, name)
-    assert len(series) == count + 5 and series["lr/g2999"]["value"] == [0.1]
+    assert len(series) == count + 7 and series["lr/g2999"]["value"] == [0.1]
     assert series["lr/g2999"]["count"] == [3]
 
 

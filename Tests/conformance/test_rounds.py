@@ -135,7 +135,11 @@ def test_a_round_is_dropped_at_its_deadline(api: Api, name: str) -> None:
     """Too few pushes at the deadline: the waiting request and a retry get 409, and the parameters do not change."""
     api.create(name, with_mode(mode="sync", workers=2, round_timeout="300ms"))
     with waiting_push(api, name, "a", 1, [2, 0]) as push:
-        assert slug(push.result(timeout=30).expect(409)) == "round-dropped"
+        problem = push.result(timeout=30).expect(409).json()
+    assert problem["type"] == "/problems/round-dropped"
+    assert "it had 1 of 2 pushes at its deadline, 300ms after the first push." in problem["detail"]
+    figures = {"reason": "timeout", "step": 1, "received": 1, "quorum": 2, "waited": "300ms"}
+    assert problem["round"] == figures
     again = api.push(name, {"w": [2, 0]}, 409, worker="a", seq=1)
     assert slug(again) == "round-dropped" and "had 1 of 2 pushes at its deadline" in again.json()["detail"]
     known = api.get(f"/v1/models/{name}/pushes/a/1").json()

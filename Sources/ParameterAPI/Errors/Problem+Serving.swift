@@ -215,12 +215,13 @@ extension Problem {
         case .unknownWorker(let worker):
             self.init(
                 .notFound, "The model has no worker `\(worker)`.", hint: "GET .../workers lists the workers it has.")
-        case .tooManyWorkers(let limit):
+        case .tooManyWorkers(let limit, let roomIn):
             self.init(
                 .tooMany,
                 "The model already has \(limit.counted("worker", "workers")), the limit `workers`, and all of them were seen within `worker-lifetime`.",
                 hint: "Use an existing name, or DELETE .../workers/NAME for a worker that has ended.")
-            retryAfter = 60
+            // A worker may also be deleted, so no client should wait much longer.
+            retryAfter = min(60, roomIn ?? 60)
         case .barrierDiffers(let barrier, let asked, let open):
             self.init(
                 .barrierDiffers, "The workers at barrier `\(barrier)` wait for \(open) workers, not \(asked).",
@@ -301,8 +302,11 @@ extension Problem {
         guard case .dropped(let reason) = round.state else { return "it is not open" }
         return switch reason {
         case .timeout:
-            round.needed.map { "it had \(round.received) of \($0) pushes at its deadline" }
-                ?? "it had too few pushes at its deadline"
+            [
+                round.needed.map { "it had \(round.received) of \($0) pushes at its deadline" }
+                    ?? "it had only \(round.received.counted("push", "pushes")) at its deadline",
+                round.waited.map { "\($0.text) after the first push" },
+            ].compactMap(\.self).joined(separator: ", ")
         case .restored: "an earlier state of the model was restored"
         case .refused: "its update was refused"
         case .diverged: "its update would have made a parameter or a slot non-finite"

@@ -49,7 +49,8 @@ extension RoundReceipt {
     fileprivate var figures: [SettingValue.Entry] {
         guard case .dropped(let reason) = state else { return [] }
         let counts = [("step", step), ("received", received)] + (needed.map { [("quorum", $0)] } ?? [])
+        let time = waited.map { [SettingValue.Entry(key: "waited", value: .string($0.text))] } ?? []
         return [SettingValue.Entry(key: "reason", value: .string(reason.word))]
-            + ServingError.integers(counts.map { (Name($0.0), $0.1) })
+            + ServingError.integers(counts.map { (Name($0.0), $0.1) }) + time
     }
 }

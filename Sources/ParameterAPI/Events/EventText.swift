@@ -63,7 +63,10 @@ extension JSONWriter {
         case .workerJoined(let worker, let epoch):
             member("worker", worker)
             member("epoch", epoch)
-        case .workerLeft(let worker): member("worker", worker)
+        case .workerLeft(let worker, let epoch, let reason):
+            member("worker", worker)
+            member("epoch", epoch)
+            member("reason", reason.rawValue)
         case .deleted(let isReplaced): member("replaced", isReplaced)
         }
         endObject()

@@ -28,6 +28,10 @@ public struct SettledRound: Sendable, Equatable {
         case restored
         /// Its update was refused.
         case refused
+        /// Its update would have made a parameter or a slot non-finite.
+        case diverged
+        /// Its gradients overflowed, as all of many before, at the smallest loss scale.
+        case overflow
     }
 
     /// Its number, from 1: how many rounds of the model have ended.
@@ -52,7 +56,9 @@ extension SettledRound.Reason {
             switch reason {
             case .timeout: .deadline
             case .restored: .restored
-            case .refused, .diverged, .overflow: .refused
+            case .refused: .refused
+            case .diverged: .diverged
+            case .overflow: .overflow
             }
     }
 }

@@ -28,11 +28,11 @@ public final class EventFeed: Sendable {
         /// After the last number, without a number of its own: a replay does not emit the event.
         case extra
 
-        fileprivate func id(after newest: EventID, _ time: Int) -> EventID {
+        fileprivate func id(after newest: EventID, _ time: Int?) -> EventID {
             switch self {
             case .number(let number): EventID(number: number)
             case .next: EventID(number: newest.number + 1)
-            case .extra: EventID(number: newest.number, extra: max(newest.extra + 1, time))
+            case .extra: EventID(number: newest.number, extra: max(newest.extra + 1, time ?? 0))
             }
         }
     }
@@ -76,10 +76,10 @@ public final class EventFeed: Sendable {
     ///   - model: the model's name.
     ///   - uid: the model's uid.
     ///   - place: its place in the feed.
-    ///   - time: when it happened, in seconds since 1970.
+    ///   - time: when it happened, in seconds since 1970; nil if its record does not say.
     ///   - end: why no event follows, if this is the last: no other thread can add one in between.
     func add(
-        _ event: ModelEvent, of model: String, _ uid: ModelUID, at place: Place = .next, time: Int,
+        _ event: ModelEvent, of model: String, _ uid: ModelUID, at place: Place = .next, time: Int?,
         endingWith end: ServingError? = nil
     ) {
         let woken: [Reader]? = state.withLock { state in

@@ -24,10 +24,20 @@ public enum ModelEvent: Sendable, Equatable {
     case checkpoint(CheckpointFacts)
     /// A worker registered, or pushed for the first time.
     case workerJoined(Name, epoch: Int)
-    /// A worker was deleted, or replaced because it was unseen for long.
-    case workerLeft(Name)
+    /// A worker left.
+    case workerLeft(Name, epoch: Int, because: Departure)
     /// The model was deleted, or replaced by another one of its name. No event follows.
     case deleted(isReplaced: Bool)
+
+    /// Why a worker left, in the words that readers use.
+    public enum Departure: String, Sendable {
+        /// Its lease ran out.
+        case expired
+        /// A request deleted it.
+        case deleted
+        /// A new worker took its place in a full table: its lease had run out, or it was unseen for long.
+        case replaced
+    }
 
     /// The kinds of events, with the names that readers use.
     public enum Kind: String, Sendable, CaseIterable {

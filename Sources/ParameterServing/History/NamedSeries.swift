@@ -36,7 +36,8 @@ extension TrainingHistory {
         [NamedSeries("loss", loss)] + groups.enumerated().map { NamedSeries($1, rates, $0) }
             + [
                 NamedSeries("grad_norm", gradientNorm), NamedSeries("update_ratio", updateRatio),
-                NamedSeries("staleness", staleness), NamedSeries("rate", pushes.series),
+                NamedSeries("staleness", staleness), NamedSeries("loss_scale", lossScale),
+                NamedSeries("overflows", overflows), NamedSeries("rate", pushes.series),
             ]
             + workers.sorted { $0.key < $1.key }.map { NamedSeries("rate/\($0.key)", $0.value.series) }
             + metrics.sorted { $0.key < $1.key }.map { NamedSeries("metrics/\($0.key)", $0.value) }

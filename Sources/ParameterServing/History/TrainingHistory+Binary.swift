@@ -11,7 +11,7 @@ extension ByteWriter {
             writer.write(worker.key)
             writer.write(worker.value)
         }
-        write(history.metrics.sorted { $0.key < $1.key }) { writer, metric in
+        write(history.namedSeries.sorted { $0.key < $1.key }) { writer, metric in
             writer.write(metric.key)
             writer.write(metric.value)
         }

@@ -17,6 +17,10 @@ public struct TrainingHistory: Sendable {
     private(set) var updateRatio = HistorySeries()
     /// The number of updates between a gradient's step and its own update, of pushes that name their step.
     private(set) var staleness = HistorySeries()
+    /// The loss scale for the next gradient, under loss scaling.
+    private(set) var lossScale = HistorySeries()
+    /// The number of updates skipped so far because their gradients overflowed, at each such update.
+    private(set) var overflows = HistorySeries()
     /// The learning rates used, by group.
     private(set) var rates = RateHistory()
     /// Pushes per second of all workers.
@@ -36,6 +40,9 @@ public struct TrainingHistory: Sendable {
         fixed: [HistorySeries], rates: RateHistory, pushes: PushRate, workers: [Name: PushRate],
         metrics: [Name: HistorySeries]
     ) {
+        var metrics = metrics
+        lossScale = metrics.removeValue(forKey: Self.lossScaleName) ?? HistorySeries()
+        overflows = metrics.removeValue(forKey: Self.overflowsName) ?? HistorySeries()
         guard fixed.count == 4, workers.count <= ServingConfiguration.historyWorkers,
             metrics.count <= ServingConfiguration.historyMetrics
         else { return nil }
@@ -48,10 +55,26 @@ public struct TrainingHistory: Sendable {
     /// The series that every push feeds, in the order of an image.
     var fixed: [HistorySeries] { [loss, gradientNorm, updateRatio, staleness] }
 
+    /// The names under which an image has two series among the metrics, because its format has no other place for them.
+    ///
+    /// No client can report a metric with a control character in its name.
+    private static let lossScaleName: Name = "\u{1}loss_scale"
+    private static let overflowsName: Name = "\u{1}overflows"
+
+    /// The metrics in the form of an image: with the series that only some models have.
+    var namedSeries: [Name: HistorySeries] {
+        var named = metrics
+        if !lossScale.points.isEmpty { named[Self.lossScaleName] = lossScale }
+        if !overflows.points.isEmpty { named[Self.overflowsName] = overflows }
+        return named
+    }
+
     /// Records an update, or a skipped one, once for all pushes of its round.
     mutating func add(updateOf receipt: Receipt, time: Int) {
         let step = receipt.step
         gradientNorm.add(receipt.gradientNorm, step: step, time: time)
+        if let scale = receipt.nextLossScale { lossScale.add(scale, step: step, time: time) }
+        if !receipt.applied { overflows.add((overflows.points.last?.last ?? 0) + 1, step: step, time: time) }
         guard receipt.applied else { return }
         if let ratio = receipt.updateRatio { updateRatio.add(ratio, step: step, time: time) }
         rates.add(receipt.learningRates, step: step, time: time)
@@ -109,6 +132,8 @@ public struct TrainingHistory: Sendable {
         gradientNorm.cut(after: step)
         updateRatio.cut(after: step)
         staleness.cut(after: step)
+        lossScale.cut(after: step)
+        overflows.cut(after: step)
         rates.cut(after: step)
         pushes.cut(after: step)
         for name in workers.keys { workers[name]?.cut(after: step) }
@@ -119,8 +144,8 @@ public struct TrainingHistory: Sendable {
 
     /// The size in memory.
     var bytes: Int {
-        loss.bytes + gradientNorm.bytes + updateRatio.bytes + staleness.bytes + rates.bytes + pushes.series.bytes
-            + tableBytes
+        loss.bytes + gradientNorm.bytes + updateRatio.bytes + staleness.bytes + lossScale.bytes + overflows.bytes
+            + rates.bytes + pushes.series.bytes + tableBytes
     }
 
     private static func bytes(of name: Name, _ series: HistorySeries) -> Int {
@@ -128,8 +153,11 @@ public struct TrainingHistory: Sendable {
     }
 
     /// The additional size after a push, without lists of rates.
-    func bytesAdded(by push: Push) -> Int {
-        let fixed = loss.bytesAdded + gradientNorm.bytesAdded + updateRatio.bytesAdded + staleness.bytesAdded
+    ///
+    /// - Parameter isScaled: whether gradients are multiplied by a loss scale, or may be skipped.
+    func bytesAdded(by push: Push, isScaled: Bool) -> Int {
+        let series = isScaled ? fixed + [lossScale, overflows] : fixed
+        let fixed = series.reduce(0) { $0 + $1.bytesAdded }
         let worker = push.key.map { workers[$0.worker]?.series.bytesAdded ?? Self.bytesOfNew($0.worker) } ?? 0
         return fixed + RateHistory.bytesAdded + pushes.series.bytesAdded + worker
             + bytesAdded(by: push.metrics)
@@ -166,6 +194,6 @@ extension TrainingHistory: Equatable {
     /// Whether both have the same values, regardless of the memory that they occupy.
     public static func == (one: TrainingHistory, other: TrainingHistory) -> Bool {
         one.fixed == other.fixed && one.rates == other.rates && one.pushes == other.pushes
-            && one.workers == other.workers && one.metrics == other.metrics
+            && one.workers == other.workers && one.namedSeries == other.namedSeries
     }
 }

@@ -7,11 +7,28 @@ import Optimizers
 extension Command {
     /// The record that replays to this command.
     func record(of uid: ModelUID, in layout: ArenaLayout) -> Record {
-        if case .keyed(let key, _, let command) = self { return command.record(of: uid, in: layout, key: key) }
-        return record(of: uid, in: layout, key: nil)
+        var tail = RecordTail()
+        let command = unwrapped(into: &tail)
+        command.fill(&tail)
+        return command.record(of: uid, in: layout, tail)
     }
 
-    private func record(of uid: ModelUID, in layout: ArenaLayout, key: RequestKey?) -> Record {
+    /// The command without its key and the time of its admission, which its record has in the tail.
+    private func unwrapped(into tail: inout RecordTail) -> Command {
+        switch self {
+        case .keyed(let key, _, let command):
+            tail.key = key
+            return command.unwrapped(into: &tail)
+        case .admitted(let command, let time):
+            tail.sighting = Sighting(time: time)
+            return command.unwrapped(into: &tail)
+        case .push, .closeRound, .importValues, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note,
+            .report:
+            return self
+        }
+    }
+
+    private func record(of uid: ModelUID, in layout: ArenaLayout, _ tail: RecordTail) -> Record {
         var head = ByteWriter()
         var values: [Bytes] = []
         switch self {
@@ -45,10 +62,10 @@ extension Command {
             head.write(optional: closing.round) { $0.write($1) }
             head.write(closing.action.rawValue)
         case .report(let report): head.write(report)
-        case .keyed: break
+        case .keyed, .admitted: break
         }
         head.pad(to: 4)
-        let payload = [Bytes(copying: head.bytes)] + values + tail(key).bytes
+        let payload = [Bytes(copying: head.bytes)] + values + tail.bytes
         let kind = layoutChange(in: layout) == nil ? kind : .layout
         return Record(type: kind.rawValue, model: uid.number, payload: payload)
     }
@@ -61,17 +78,20 @@ extension Command {
         return placement
     }
 
-    private func tail(_ key: RequestKey?) -> RecordTail {
+    /// Adds the fields of the command itself to the tail of its record.
+    private func fill(_ tail: inout RecordTail) {
         switch self {
         case .push(let push):
-            RecordTail(
-                basis: push.basedOn?.cursor, key: key, sighting: push.sighting, examples: push.examples,
-                metrics: push.metrics, hyperparameters: push.hyperparameters)
-        case .restore(let restoration): RecordTail(source: restoration.version, key: key)
-        case .register(_, let sighting): RecordTail(key: key, sighting: sighting)
-        case .report(let report): RecordTail(key: key, sighting: report.sighting)
-        case .reconfigure(let patch, _): RecordTail(key: key, changesConsistency: patch.hasConsistency)
-        case .importValues, .grow, .endLeases, .dismiss, .note, .closeRound, .keyed: RecordTail(key: key)
+            tail.basis = push.basedOn?.cursor
+            tail.sighting = push.sighting
+            tail.examples = push.examples
+            tail.metrics = push.metrics
+            tail.hyperparameters = push.hyperparameters
+        case .restore(let restoration): tail.source = restoration.version
+        case .register(_, let sighting): tail.sighting = sighting
+        case .report(let report): tail.sighting = report.sighting
+        case .reconfigure(let patch, _): tail.changesConsistency = patch.hasConsistency
+        case .importValues, .grow, .endLeases, .dismiss, .note, .closeRound, .keyed, .admitted: break
         }
     }
 
@@ -86,18 +106,22 @@ extension Command {
             self = .push(push)
         case .restore(var restoration):
             restoration.version = tail.source
-            self = .restore(restoration)
+            self = Self.restore(restoration).admitted(tail.sighting)
         case .register(let registration, _): self = .register(registration, sighting: tail.sighting)
         case .report(var report):
             report.sighting = tail.sighting
             self = .report(report)
         case .reconfigure(var patch, let ifVersion):
             patch.changesConsistency = tail.changesConsistency
-            self = .reconfigure(patch, ifVersion: ifVersion)
-        case .importValues, .grow, .endLeases, .dismiss, .note, .closeRound, .keyed: break
+            self = Self.reconfigure(patch, ifVersion: ifVersion).admitted(tail.sighting)
+        case .importValues, .grow, .endLeases, .dismiss, .closeRound: self = admitted(tail.sighting)
+        case .note, .keyed, .admitted: break
         }
         self = under(tail.key)
     }
+
+    /// The command with the time of its admission, if its record has it.
+    private func admitted(_ sighting: Sighting?) -> Command { sighting.map { .admitted(self, at: $0.time) } ?? self }
 
     private var kind: CommandKind {
         switch self {
@@ -113,7 +137,7 @@ extension Command {
         case .note: .note
         case .closeRound: .closeRound
         case .report: .report
-        case .keyed(_, _, let command): command.kind
+        case .keyed(_, _, let command), .admitted(let command, _): command.kind
         }
     }
 

@@ -31,6 +31,9 @@ enum Command: Sendable {
     /// Execute a command once, however often its request arrives; with versions, only if the model is at one of them
     /// when the first one arrives.
     indirect case keyed(RequestKey, ifVersion: [Int]?, Command)
+    /// A command that has no sighting, with the time of its admission in seconds since 1970; records of earlier
+    /// releases do not have it.
+    indirect case admitted(Command, at: Int)
 
     /// The command under a key; the command itself if the request has none.
     func under(_ key: RequestKey?, ifVersion: [Int]? = nil) -> Command {
@@ -42,7 +45,7 @@ enum Command: Sendable {
         switch self {
         case .push(let push): push.key?.worker
         case .register(let registration, _): registration.worker
-        case .keyed(_, _, let command): command.worker
+        case .keyed(_, _, let command), .admitted(let command, _): command.worker
         case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note, .report: nil
         }
     }
@@ -54,7 +57,7 @@ enum Command: Sendable {
     var isForecast: Bool {
         switch self {
         case .push, .closeRound, .register, .endLeases, .dismiss: true
-        case .keyed(_, _, let command): command.isForecast
+        case .keyed(_, _, let command), .admitted(let command, _): command.isForecast
         case .importValues, .reconfigure, .grow, .restore, .note, .report: false
         }
     }
@@ -63,12 +66,12 @@ enum Command: Sendable {
     var isPromisedArena: Bool {
         switch self {
         case .push, .closeRound, .importValues: true
-        case .keyed(_, _, let command): command.isPromisedArena
+        case .keyed(_, _, let command), .admitted(let command, _): command.isPromisedArena
         case .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
 
-    /// The command with the time of its admission, if a replay needs it.
+    /// The command with the time of its admission.
     func seen(_ sighting: Sighting) -> Command {
         switch self {
         case .push(var push):
@@ -80,7 +83,11 @@ enum Command: Sendable {
             return .report(report)
         case .keyed(let key, let ifVersion, let command):
             return .keyed(key, ifVersion: ifVersion, command.seen(sighting))
-        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note: return self
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss:
+            return .admitted(self, at: sighting.time)
+        case .admitted(let command, _): return command.seen(sighting)
+        // It changes nothing that a follower hears of.
+        case .note: return self
         }
     }
 
@@ -90,7 +97,8 @@ enum Command: Sendable {
         case .push(let push): push.sighting?.time
         case .register(_, let sighting): sighting?.time
         case .report(let report): report.sighting?.time
-        case .keyed(_, _, let command): command.time
+        case .keyed(let key, _, let command): command.time ?? key.arrival
+        case .admitted(_, let time): time
         case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note: nil
         }
     }
@@ -99,7 +107,7 @@ enum Command: Sendable {
     var writesValues: Bool {
         switch self {
         case .importValues, .reconfigure, .grow, .restore: true
-        case .keyed(_, _, let command): command.writesValues
+        case .keyed(_, _, let command), .admitted(let command, _): command.writesValues
         case .push, .closeRound, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
@@ -108,7 +116,7 @@ enum Command: Sendable {
     var patch: SettingValue? {
         switch self {
         case .reconfigure(let change, _): change.patch
-        case .keyed(_, _, let command): command.patch
+        case .keyed(_, _, let command), .admitted(let command, _): command.patch
         case .push, .closeRound, .importValues, .grow, .restore, .register, .endLeases, .dismiss, .note, .report: nil
         }
     }
@@ -117,7 +125,7 @@ enum Command: Sendable {
     var isPlaced: Bool {
         switch self {
         case .push, .importValues, .restore: true
-        case .keyed(_, _, let command): command.isPlaced
+        case .keyed(_, _, let command), .admitted(let command, _): command.isPlaced
         case .closeRound, .reconfigure, .grow, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
@@ -128,7 +136,7 @@ enum Command: Sendable {
         case .grow: true
         case .reconfigure(let patch, _): patch.placesParameters
         case .restore(let restoration): restoration.placement.map { $0 != placement } ?? false
-        case .keyed(_, _, let command): command.changesLayout(of: placement)
+        case .keyed(_, _, let command), .admitted(let command, _): command.changesLayout(of: placement)
         case .push, .importValues, .closeRound, .register, .endLeases, .dismiss, .note, .report: false
         }
     }
@@ -137,7 +145,7 @@ enum Command: Sendable {
     var push: Push? {
         switch self {
         case .push(let push): push
-        case .keyed(_, _, let command): command.push
+        case .keyed(_, _, let command), .admitted(let command, _): command.push
         case .closeRound, .importValues, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report:
             nil
         }

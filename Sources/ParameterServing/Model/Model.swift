@@ -237,7 +237,7 @@ public final class Model: Runnable, @unchecked Sendable {
                 woken = broadcast.pulls.count
                 if woken > 0 { broadcasts.append(broadcast) }
             case .event(let event, let number, let time):
-                events.add(event, of: name, uid, at: .number(number), time: time ?? clock().time)
+                events.add(event, of: name, uid, at: .number(number), time: time)
             case .markDiverged(let parameter): publication.markDiverged(parameter)
             case .startLease(let worker): state.startLease(of: worker, at: clock())
             case .workerLeft(let worker):
@@ -249,7 +249,8 @@ public final class Model: Runnable, @unchecked Sendable {
                 let told = result.map { $0.noting(isDurable: logged.isDurable, woken: woken) }
                 waiters.reply(ticket, told.map { $0.closing(in: roundTimeLeft) })
             case .settle(let ticket, let result):
-                waiters.settle(ticket, result.map { $0.noting(isDurable: logged.isDurable, woken: woken) })
+                let told = result.map { $0.noting(isDurable: logged.isDurable, woken: woken) }
+                waiters.settle(ticket, told.map { $0.dropped(after: roundClock?.waited) })
             case .arm(let round, let timeout): arm(round, timeout)
             case .quorum(let round): roundClock?.noteQuorum(round)
             case .disarm: roundClock?.stop()

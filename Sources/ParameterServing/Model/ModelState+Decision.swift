@@ -21,7 +21,10 @@ extension ModelState {
     /// Judges a command as `decide` does, without renewing the lease of its worker or counting it as late.
     mutating func admit(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
         let command = fitted(sighted(command, at: now))
-        if let answer = try examine(command) { return .repeated(answer) }
+        do throws(ServingError) { if let answer = try examine(command) { return .repeated(answer) } } catch {
+            guard case .tooManyWorkers(let limit, _) = error else { throw error }
+            throw .tooManyWorkers(limit: limit, roomIn: secondsToRoom(at: now))
+        }
         // Pushes in progress are already counted.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
             forget(command, isNewest: true)
@@ -32,10 +35,11 @@ extension ModelState {
 
     /// A command with the time of its admission and, if its worker exceeds the limit, the worker to replace.
     private mutating func sighted(_ command: Command, at now: Tick) -> Command {
-        // Workers may have renewed these leases since their end was proposed.
-        if case .endLeases(let ended) = command { return .endLeases(leases.end(ended, at: now)) }
         let expires = command.worker.flatMap { ledger.roomMaker(for: $0, at: now.time) }
-        return command.seen(Sighting(time: now.time, expires: expires))
+        let sighting = Sighting(time: now.time, expires: expires)
+        // Workers may have renewed these leases since their end was proposed.
+        if case .endLeases(let ended) = command { return .endLeases(leases.end(ended, at: now)).seen(sighting) }
+        return command.seen(sighting)
     }
 
     /// - Returns: The answer of its first arrival; nil for a command to be logged.
@@ -70,19 +74,22 @@ extension ModelState {
             let answer = try examine(command, under: key)
             if answer == nil { keys.begin(key) }
             return answer
-        case .reconfigure(let patch, let ifVersion):
-            let settings = try patched(by: patch, ifVersion: ifVersion)
-            let more =
-                try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0) + averages.bytesAdded(by: settings)
-            try checkStep(settings)
-            try checkPushes(after: patch, settings)
-            // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
-            _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings, layout))
-            try checkRoom(for: patch)
-            _ = try moved(by: patch, try reconfigured(with: settings))
+        case .admitted(let command, _): return try examine(command, under: key)
+        case .reconfigure(let patch, let ifVersion): try examine(patch, ifVersion)
         case .grow(let growth, let ifVersion): try examine(growth, ifVersion)
         }
         return nil
+    }
+
+    private func examine(_ patch: SettingsPatch, _ ifVersion: [Int]?) throws(ServingError) {
+        let settings = try patched(by: patch, ifVersion: ifVersion)
+        let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0) + averages.bytesAdded(by: settings)
+        try checkStep(settings)
+        try checkPushes(after: patch, settings)
+        // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
+        _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings, layout))
+        try checkRoom(for: patch)
+        _ = try moved(by: patch, try reconfigured(with: settings))
     }
 
     private mutating func examine(_ push: Push, under requestKey: RequestKey?) throws(ServingError) -> StoredAnswer? {
@@ -198,6 +205,9 @@ extension ModelState {
         _ = try pool.budget.reserve((stepsUnderWay + 1) * rates.bytes)
     }
 
+    /// Whether gradients are multiplied by a loss scale, or skipped if they are not finite.
+    fileprivate var isScaled: Bool { optimizer.plan.skipsNonFinite || optimizer.lossScale != 1 }
+
     func slotBytesAdded(by settings: SettingValue) throws(ServingError) -> Int {
         try wrapping { () throws(OptimizerError) in max(0, try optimizer.memoryNeeded(with: settings) - slotBytes) }
     }
@@ -213,10 +223,11 @@ extension Command {
         switch self {
         case .push(let push):
             Round.bytesAdded(by: push) + (push.key.map { state.ledger.bytesAdded(by: $0.worker) } ?? 0)
-                + state.trainingHistory.bytesAdded(by: push)
+                + state.trainingHistory.bytesAdded(by: push, isScaled: state.isScaled)
         case .register(let registration, _):
             state.ledger.bytesAdded(by: registration.worker) + state.leases.bytesAdded(by: registration)
         case .keyed(let key, _, let command): KeyLedger.bytesAdded(by: key) + command.bytesLeft(in: state)
+        case .admitted(let command, _): command.bytesLeft(in: state)
         case .importValues, .reconfigure, .grow, .restore: VersionHistory.bytesAdded
         case .report(let report): state.trainingHistory.bytesAdded(by: report.scalars)
         case .endLeases, .dismiss, .note, .closeRound: 0

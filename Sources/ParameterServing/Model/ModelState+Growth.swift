@@ -119,6 +119,7 @@ extension ModelState {
         switch command {
         case .push(let push): .push(fitted(push))
         case .keyed(let key, let ifVersion, let command): .keyed(key, ifVersion: ifVersion, fitted(command))
+        case .admitted(let command, let time): .admitted(fitted(command), at: time)
         case .importValues, .closeRound, .reconfigure, .grow, .restore, .register, .endLeases, .dismiss, .note, .report:
             command
         }

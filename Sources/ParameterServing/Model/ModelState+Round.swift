@@ -107,8 +107,9 @@ extension ModelState {
             announce(settled, receipt.applied ? .applied : .skipped)
             return told.first { $0.0.position == position }?.1 ?? receipt
         } catch {
-            tellDropped(pushes, DropReason(error), step: step, needed: nil, error)
-            announce(settled, .dropped, because: .refused)
+            let reason = DropReason(error)
+            tellDropped(pushes, reason, step: step, needed: nil, error)
+            announce(settled, .dropped, because: SettledRound.Reason(reason))
             throw error
         }
     }

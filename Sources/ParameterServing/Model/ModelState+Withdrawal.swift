@@ -24,6 +24,7 @@ extension ModelState {
         case .keyed(let key, _, let command):
             keys.abandon(key)
             forget(command, isNewest: isNewest)
+        case .admitted(let command, _): forget(command, isNewest: isNewest)
         case .importValues: pool.keepPromise()
         case .reconfigure, .grow, .restore, .note, .report: break
         }

@@ -7,7 +7,7 @@ import Threading
 extension ModelState {
     /// Carries out a registration.
     mutating func register(_ registration: Registration, seen sighting: Sighting?) -> StoredAnswer {
-        if let expired = sighting?.expires { forget(expired) }
+        if let expired = sighting?.expires { forget(expired, because: .replaced) }
         let lastSeq = ledger.lastSeq(of: registration.worker)
         let epoch = ledger.register(registration, seen: sighting)
         announce(.workerJoined(registration.worker, epoch: epoch))
@@ -17,18 +17,20 @@ extension ModelState {
     }
 
     /// Drops a worker's receipts and ends its registration; its numbers stay known.
-    mutating func forget(_ worker: Name) {
+    mutating func forget(_ worker: Name, because reason: ModelEvent.Departure) {
         let known = ledger.workers[worker]
         ledger.expire(worker)
         guard let known else { return }
-        workerLeft(worker, wasRegistered: known.isRegistered)
+        workerLeft(worker, epoch: known.epoch, because: reason, wasRegistered: known.isRegistered)
         followPolicy()
     }
 
     /// Releases what a worker holds in the model: its registration has ended, or it is forgotten.
-    private mutating func workerLeft(_ worker: Name, wasRegistered: Bool) {
+    private mutating func workerLeft(
+        _ worker: Name, epoch: Int, because reason: ModelEvent.Departure, wasRegistered: Bool
+    ) {
         leases.remove(worker)
-        announce(.workerLeft(worker))
+        announce(.workerLeft(worker, epoch: epoch, because: reason))
         emit(.workerLeft(worker))
         if let rule = clockRule { clocks.leave(worker, wasRegistered: wasRegistered, of: rule.workers) }
     }
@@ -65,6 +67,15 @@ extension ModelState {
         throw .fenced(worker: key.worker, epoch: key.epoch, current: epoch ?? key.epoch, hasEnded: epoch == nil)
     }
 
+    /// The seconds until a worker may make room for a new one: it is old enough, or its lease runs out.
+    ///
+    /// Workers that the last search skipped are pushing at that time, so they are the youngest.
+    func secondsToRoom(at now: Tick) -> Int {
+        let age = ledger.roomFrom.map { $0 - now.time } ?? ledger.lifetime
+        let lease = leases.next.map { Int(($0 - min($0, now.uptime)) / 1_000_000_000) + 1 } ?? .max
+        return max(1, min(age, lease))
+    }
+
     // MARK: Leases
 
     /// Lets all leases run for their full time at the start of the model, because no worker could renew one before.
@@ -82,7 +93,9 @@ extension ModelState {
 
     /// Ends the registrations whose leases have run out; thousands may end in one record.
     mutating func end(_ ended: [EndedLease]) {
-        for lease in ended where ledger.end(lease) { workerLeft(lease.worker, wasRegistered: true) }
+        for lease in ended where ledger.end(lease) {
+            workerLeft(lease.worker, epoch: lease.epoch, because: .expired, wasRegistered: true)
+        }
         followPolicy()
     }
 

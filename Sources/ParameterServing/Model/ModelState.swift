@@ -216,11 +216,12 @@ struct ModelState: @unchecked Sendable {
             return .deleted
         case .dismiss(let worker):
             try ledger.checkKnown(worker)
-            forget(worker)
+            forget(worker, because: .deleted)
             return .deleted
         case .note(let answer): return answer
         case .report(let report): return record(report)
         case .keyed(let key, _, let command): return try apply(command, under: key, for: ticket)
+        case .admitted(let command, _): return try carryOut(command, for: ticket, under: key)
         case .reconfigure(let patch, let ifVersion): try reconfigure(with: patch, ifVersion: ifVersion)
         case .grow(let growth, let ifVersion): try grow(by: growth, ifVersion: ifVersion)
         }
@@ -290,7 +291,7 @@ struct ModelState: @unchecked Sendable {
         guard let key = push.key else { return receipt }
         ledger.finish(key, push.fingerprint, receipt, seen: push.sighting)
         guard let expired = push.sighting?.expires else { return receipt }
-        forget(expired)
+        forget(expired, because: .replaced)
         // The round may have waited only for the worker that has been replaced.
         if case .applied(let final, _) = try ledger.findLogged(key) { return final }
         return receipt

@@ -19,6 +19,8 @@ struct RoundClock {
     private var timeout = RoundTimeout.automatic
     private var start: UInt64 = 0
     private var deadline: UInt64 = 0
+    /// The time from the first push of the last round to its last deadline that has come.
+    private(set) var waited = Duration.zero
     /// Nanoseconds from the first push to the quorum, the latest last.
     private var times: [UInt64] = []
 
@@ -31,11 +33,13 @@ struct RoundClock {
     /// Starts the time of a round.
     mutating func start(_ round: Int, _ timeout: RoundTimeout) {
         (self.round, self.timeout, start) = (round, timeout, timers.now)
+        deadline = start
         extend()
     }
 
     /// Gives the open round as long again.
     mutating func extend() {
+        waited = .nanoseconds(Int64(deadline - start))
         deadline = timers.now + length(timeout).nanoseconds
         timers.set(timer, at: deadline)
     }

@@ -91,6 +91,15 @@ extension Outcome {
     }
 }
 
+extension Outcome {
+    /// The outcome with the time that the round of its push had, if it was dropped at its deadline.
+    func dropped(after time: Duration?) -> Outcome {
+        guard case .receipt(var receipt) = answer, receipt.round?.state == .dropped(.timeout) else { return self }
+        receipt.round?.waited = time
+        return Outcome(answer: .receipt(receipt), isRepeated: isRepeated)
+    }
+}
+
 extension Receipt {
     /// Whether its push waits in a round.
     var isHeld: Bool { round?.state == .held }

@@ -29,6 +29,9 @@ public struct RequestKey: Sendable, Equatable {
         self.time = time
     }
 
+    /// When the request arrived, in seconds since 1970; nil if its record does not say.
+    var arrival: Int? { time == Self.always ? nil : time }
+
     /// The client whose window has the answer: the part before a count or a random text at the key's end, as in
     /// `w3-118`.
     var client: Name {

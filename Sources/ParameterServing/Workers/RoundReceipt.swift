@@ -25,6 +25,9 @@ public struct RoundReceipt: Sendable, Equatable {
     public var needed: Int?
     /// The time until the deadline of the open round; known only at the time of the answer.
     public var closesIn: Duration?
+    /// The time from the first push of the round to the deadline at which it was dropped; known only to the requests
+    /// that waited for it.
+    public var waited: Duration?
 }
 
 /// Why a round was dropped.

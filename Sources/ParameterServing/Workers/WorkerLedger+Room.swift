@@ -19,6 +19,7 @@ extension WorkerLedger {
             if let found = oldest, (found.seen, found.name) < (seen, name) { continue }
             oldest = (name, seen)
         }
+        roomFrom = nil
         guard let oldest else {
             nextExpiry = now + 1
             return nil
@@ -27,6 +28,7 @@ extension WorkerLedger {
         let (end, overflow) = oldest.seen.addingReportingOverflow(lifetime)
         guard !overflow, now >= end else {
             nextExpiry = overflow ? .max : end
+            roomFrom = nextExpiry
             return nil
         }
         return oldest.name

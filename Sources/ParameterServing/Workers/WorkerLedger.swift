@@ -66,6 +66,8 @@ struct WorkerLedger {
     var leaving: Set<Name> = []
     /// No worker is old enough before this time.
     var nextExpiry = 0
+    /// When the oldest worker without a lease is old enough, by the last search for room; nil if it found none.
+    var roomFrom: Int?
     /// When the ledger first needed room: workers of unknown age count as seen then.
     var firstAsked: Int?
     /// The number of workers with a registration that has not ended.

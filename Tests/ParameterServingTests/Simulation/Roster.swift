@@ -68,9 +68,12 @@ struct Roster {
         case .workerJoined(let name, let epoch):
             guard epoch > 0, let worker = Self.worker(named: name) else { return nil }
             return join(worker, epoch)
-        case .workerLeft(let name):
+        case .workerLeft(let name, let epoch, _):
             lastDeparture = event.id
-            return Self.worker(named: name).map { .left(worker: $0, epoch: epochs?.removeValue(forKey: $0)) }
+            guard let worker = Self.worker(named: name) else { return nil }
+            let known = epochs?.removeValue(forKey: worker)
+            if let known, known != epoch { return .problem("worker \(worker) left epoch \(epoch), not \(known)") }
+            return .left(worker: worker, epoch: known)
         case .round(let round): return take(round, event.id)
         default: return nil
         }

@@ -120,7 +120,7 @@ extension RoundStory {
         case .deadline: reached.insert(.deadline)
         case .step: reached.insert(.step)
         case .mode: reached.insert(.mode)
-        case .restored, .refused: break
+        case .restored, .refused, .diverged, .overflow: break
         }
     }
 

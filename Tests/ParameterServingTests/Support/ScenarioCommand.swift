@@ -131,6 +131,17 @@ extension ModelState {
     var line: String { "\(facts.name) \(published.line)\(divergence.map { ", diverged at \($0)" } ?? "")" }
 }
 
+extension ModelEvent {
+    /// Its kind, and why a worker left.
+    var line: String {
+        if case .workerLeft(let worker, let epoch, let reason) = self {
+            "\(kind.rawValue): \(worker) of epoch \(epoch), \(reason)"
+        } else {
+            kind.rawValue
+        }
+    }
+}
+
 extension Command {
     var sighting: Sighting? {
         switch self {
@@ -138,6 +149,7 @@ extension Command {
         case .register(_, let sighting): sighting
         case .report(let report): report.sighting
         case .keyed(_, _, let command): command.sighting
+        case .admitted(_, let time): Sighting(time: time)
         case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note: nil
         }
     }

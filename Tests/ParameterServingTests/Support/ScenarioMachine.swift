@@ -122,7 +122,7 @@ final class ScenarioMachine {
             guard let state = models[uid], let publication = publications[uid] else { return }
             tell("publish: \(state.line)")
             publication.broadcastParams(optimResult: true, state.published, divergence: state.divergence).wake()
-        case .event(let event, let number, _): tell("event \(number): \(event.kind.rawValue)")
+        case .event(let event, let number, _): tell("event \(number): \(event.line)")
         case .markDiverged(let parameter):
             tell("diverged: \(parameter)")
             publications[uid]?.markDiverged(parameter)
