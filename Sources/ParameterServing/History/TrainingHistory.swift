@@ -194,6 +194,7 @@ extension TrainingHistory: Equatable {
     /// Whether both have the same values, regardless of the memory that they occupy.
     public static func == (one: TrainingHistory, other: TrainingHistory) -> Bool {
         one.fixed == other.fixed && one.rates == other.rates && one.pushes == other.pushes
-            && one.workers == other.workers && one.namedSeries == other.namedSeries
+            && one.workers == other.workers && one.metrics == other.metrics && one.lossScale == other.lossScale
+            && one.overflows == other.overflows
     }
 }
