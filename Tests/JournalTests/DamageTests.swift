@@ -21,7 +21,7 @@ struct DamageTests {
         let sealEnd = (ends.last ?? 0) + RecordHeader.size
         #expect(sealEnd > 40_000)
         let disk = SimulatedDisk()
-        for cut in SegmentHeader.size...sealEnd {
+        for cut in sweep(SegmentHeader.size..<sealEnd + 1) {
             disk.put(small.path(1), Array(bytes[..<cut]))
             let found = try SmallJournal.recover(disk)
             let expected = ends.dropFirst().prefix { $0 <= cut }.count
@@ -53,7 +53,7 @@ struct DamageTests {
         #expect(small.disk.bytes(of: last) != nil && small.disk.bytes(of: small.path(3)) == nil)
         for path in [small.path(1), last] {
             let bytes = try #require(small.disk.bytes(of: path))
-            for bit in 0..<bytes.count * 8 {
+            for bit in sweep(0..<bytes.count * 8) {
                 let disk = small.disk.afterKill()
                 var damaged = bytes
                 damaged[bit / 8] ^= 1 << (bit % 8)

@@ -39,8 +39,8 @@ struct DurableMarkTests {
         let bytes = try #require(small.disk.bytes(of: small.path(3)))
         #expect(small.disk.bytes(of: small.path(4)) == nil)
         let used = (bytes.lastIndex { $0 != 0 } ?? 0) + 1
-        var damages: [[UInt8]] = (0..<used).map { Array(bytes[..<$0]) }
-        for bit in 0..<used * 8 {
+        var damages: [[UInt8]] = sweep(0..<used).map { Array(bytes[..<$0]) }
+        for bit in sweep(0..<used * 8) {
             damages.append(bytes)
             damages[damages.count - 1][bit / 8] ^= 1 << (bit % 8)
         }

@@ -11,7 +11,7 @@ import Testing
 struct PowerCutTests {
     @Test("every acknowledged record survives 4,000 power cuts in random places", arguments: 0..<8)
     func acknowledgedSurvive(block: Int) throws {
-        for seed in UInt64(block * 500)..<UInt64(block * 500 + 500) {
+        for seed in sweep(block * 500..<block * 500 + 500).map(UInt64.init) {
             var script = Script(seed: seed)
             let disk = SimulatedDisk()
             disk.plan(.powerCut, at: Int.random(in: 1...140, using: &script.random))
@@ -41,7 +41,7 @@ struct PowerCutTests {
 
     @Test("a batch that a full disk refused never comes back, whatever power cut follows", arguments: 0..<4)
     func refusedStayAway(block: Int) throws {
-        for seed in UInt64(block * 500)..<UInt64(block * 500 + 500) {
+        for seed in sweep(block * 500..<block * 500 + 500).map(UInt64.init) {
             var script = Script(seed: seed)
             let disk = SimulatedDisk()
             let full = Int.random(in: 15...80, using: &script.random)

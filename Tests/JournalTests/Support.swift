@@ -1,5 +1,6 @@
 // Common to the tests of this target: a temporary directory, records as values, blocking appends.
 
+import Foundation
 import Glibc
 import SimulatedMachine
 import Threading
@@ -154,4 +155,10 @@ struct SmallJournal {
     }
 
     func path(_ segment: UInt64) -> String { SmallJournal.directory + "/" + FileName.segment(segment) }
+}
+
+/// The places of a sweep to try: all of them, or every `PARAMD_STRIDE`-th where each is slow, as under a sanitizer.
+func sweep(_ places: Range<Int>) -> StrideTo<Int> {
+    let text = ProcessInfo.processInfo.environment["PARAMD_STRIDE"] ?? "1"
+    return stride(from: places.lowerBound, to: places.upperBound, by: max(1, Int(text) ?? 1))
 }

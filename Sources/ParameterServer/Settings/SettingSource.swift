@@ -119,6 +119,6 @@ struct SettingSource {
     /// Variables that tests and tools of this repository read.
     private static let ownVariables: Set = [
         "PARAMD_BIN", "PARAMD_FAIL", "PARAMD_GOLDEN", "PARAMD_RECORD_GOLDEN", "PARAMD_SEEDS", "PARAMD_STATES",
-        "PARAMD_WRITE_ERRORS", "PARAMD_WRITE_SCENARIOS",
+        "PARAMD_STRIDE", "PARAMD_WRITE_ERRORS", "PARAMD_WRITE_SCENARIOS",
     ]
 }
