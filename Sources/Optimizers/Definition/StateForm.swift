@@ -25,6 +25,9 @@ public struct StateForm {
     public let tensors: [Tensor]
     private let plan: OptimizerPlan
 
+    /// The layout of the parameters.
+    public var layout: ArenaLayout { plan.layout }
+
     init(_ plan: OptimizerPlan, _ averages: [Average.Kind]) {
         self.plan = plan
         let layouts = plan.layout.parameters

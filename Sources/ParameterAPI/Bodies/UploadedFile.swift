@@ -9,18 +9,19 @@ import TensorCoding
 /// A file that was read to its end and is consistent.
 struct UploadedFile {
     let metadata: [Name: String]
-    /// Tensors of numbers by name; all are finite.
+    /// Tensors of numbers by name; all are finite that must be.
     let tensors: [Name: (shape: [Int], values: Floats)]
     /// Counts by name: `PARAMETER#step`.
     let counts: [Name: Int]
 
     /// Checks the tensors and metadata read.
     ///
+    /// - Parameter mayOverflow: tells whether a tensor may contain NaN or infinity.
     /// - Throws: `invalidContent` for tensors that cannot be read or contain NaN or infinity, and for a wrong checksum.
-    init(_ body: SafetensorsBody) throws(Problem) {
+    init(_ body: SafetensorsBody, mayOverflow: (Name) -> Bool) throws(Problem) {
         if !body.issues.isEmpty { throw Problem(body.issues) }
         try FileChecksum.check(body)
-        if let stray = body.tensors.first(where: { !$0.isFinite }) {
+        if let stray = body.tensors.first(where: { !$0.isFinite && !mayOverflow($0.name) }) {
             throw Problem([
                 Complaint(
                     pointer: stray.pointer, exception: .valueError, detail: "`\(stray.name)` holds NaN or infinity",
@@ -48,10 +49,17 @@ struct UploadedFile {
 final class FileReader: ContentReader {
     let loan: BodyLoan
     private var reader: SafetensorsReader
+    private let mayOverflow: (Name) -> Bool
 
-    /// - Parameter integers: says which tensors may, or must, consist of integers.
-    init(_ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused }) {
+    /// - Parameters:
+    ///   - integers: says which tensors may, or must, consist of integers.
+    ///   - mayOverflow: tells whether a tensor may contain NaN or infinity.
+    init(
+        _ call: Call, integers: @escaping (Name) -> IntegerUse = { _ in .refused },
+        mayOverflow: @escaping (Name) -> Bool = { _ in false }
+    ) {
         loan = BodyLoan(call)
+        self.mayOverflow = mayOverflow
         reader = SafetensorsReader(
             sink: GrowingSink(loan, integers: integers),
             limits: SafetensorsLimits(headerInPlace: PieceSize.inPlace, tensorsInPlace: FixedLimits.namesInPlace))
@@ -71,7 +79,7 @@ final class FileReader: ContentReader {
         let body: SafetensorsBody
         do throws(SafetensorsError) { body = try reader.finish() } catch { throw problem(error) }
         if body.issues.contains(where: { $0.kind == .budget }) { throw Problem(body.issues, loan) }
-        return try UploadedFile(body)
+        return try UploadedFile(body, mayOverflow: mayOverflow)
     }
 
     /// A damaged header is 422 like any other damage of the file, not 400 as in a push.

@@ -28,8 +28,10 @@ struct CheckpointDownload {
         // the same second.
         tag = "\"\(facts.id).\(facts.version).\(facts.created).checkpoint\(suffix)\""
         name = "\(model.name)-\(file.facts.step)\(suffix)"
-        // As base64, as text, and in the header, each a third longer.
-        do throws(ServingError) { memory = try call.api.registry.budget.reserve(4 * file.head.count) } catch {
+        let held = part.average == nil ? HeldMetadata.text(of: file) : nil
+        // The head as base64, as text, and in the header, each a third longer; the pushes as text and in the header.
+        let bytes = 4 * file.head.count + 3 * (held?.utf8.count ?? 0)
+        do throws(ServingError) { memory = try call.api.registry.budget.reserve(bytes) } catch {
             throw Problem(error)
         }
         let tensors = part.tensors.map { (name: $0.name, type: ElementType.float32, shape: $0.shape.dimensions) }
@@ -37,7 +39,7 @@ struct CheckpointDownload {
             [
                 ("format", "pt"), ("paramd.model", model.name), ("paramd.step", "\(facts.step)"),
                 ("paramd.version", "\(facts.version)"),
-            ] + Self.content(of: file, part)
+            ] + Self.content(of: file, part) + (held.map { [(HeldMetadata.key, $0)] } ?? [])
         do throws(ServingError) {
             let checksum = try call.api.checksums.value("\(model.uid) \(tag)") { () throws(ServingError) in
                 FileChecksum.text(metadata: metadata, tensors: try Self.checked(file, part))

@@ -36,7 +36,8 @@ import ParameterServing
     let receiver: any BodyReceiver =
         format == .json
         ? ContentReceiver(call, DefinitionReader(call), then: create)
-        : ContentReceiver(call, FileReader(call)) { file, exchange throws(Problem) in
+        : ContentReceiver(call, FileReader(call, mayOverflow: CheckpointFile.isHeldGradient)) {
+            file, exchange throws(Problem) in
             create(try ModelFile.source(file, call.api.registry), exchange)
         }
     return .read(receiver, limit: call.api.definitionLimit)

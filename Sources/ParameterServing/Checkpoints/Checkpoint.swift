@@ -68,7 +68,8 @@ public struct CheckpointFacts: Sendable, Equatable {
 
 /// A checkpoint opened for reading: its description, and its floats in any range.
 public final class CheckpointFile: @unchecked Sendable {
-    /// One tensor of the file: a parameter, `PARAMETER#SLOT`, or `PARAMETER#average.NAME`.
+    /// One tensor of the file: a parameter, `PARAMETER#SLOT`, `PARAMETER#average.NAME`, or `PARAMETER#held.K`, a gradient
+    /// of push K of the open round.
     public struct Tensor: Sendable {
         /// Its name.
         public let name: Name
@@ -76,16 +77,24 @@ public final class CheckpointFile: @unchecked Sendable {
         public let shape: Shape
     }
 
+    /// Whether a tensor of that name is a gradient of a held push, which may have overflowed.
+    public static func isHeldGradient(_ name: Name) -> Bool { name.text.contains(HeldRecord.mark) }
+
     /// Its description.
     public let facts: CheckpointFacts
     /// The tensors in the order of their values, without gaps.
     public let tensors: [Tensor]
     /// Everything except the values, for a file that can become a model again.
     public let head: [UInt8]
+    /// The pushes of the open round, in the order of their arrival.
+    public let held: [HeldInFile]
     /// The size of all values in bytes.
     public let valueBytes: Int
+    /// The size of the values that are not gradients of held pushes.
+    let stateBytes: Int
     private let reader: SnapshotReader
-    private let start: Int
+    /// Where the values are in the image: without gaps here, in the order of `tensors`.
+    private let places: [(values: Range<Int>, offset: Int)]
     let parameterCount: Int
     /// The averages with values, in the order of these.
     let averages: [(kind: Average.Kind, updates: Int)]
@@ -94,23 +103,36 @@ public final class CheckpointFile: @unchecked Sendable {
 
     init(_ reader: SnapshotReader, _ facts: CheckpointFacts, _ assembly: ModelAssembly) throws {
         let source = ImageSource(reader)
-        // As bytes, and a second time while it is parsed.
-        memory = try assembly.budget.reserve(2 * (try source.endOfHead()))
+        // As bytes, and a second time while it is parsed: with the gradients of held pushes, which are not kept.
+        let parsing = try assembly.budget.reserve(2 * (try source.endOfHead()))
         let (head, floats) = try source.head()
+        let form = try assembly.form(of: head)
+        let round = try StoredRound(head.round, in: form.layout, after: source.count - floats)
         self.reader = reader
         self.facts = facts
-        start = floats
-        valueBytes = source.count - floats
-        self.head = try source.bytes(8..<floats)
-        tensors = try assembly.tensors(of: head)
+        held = round.held
+        stateBytes = source.count - floats
+        places = [(values: 0..<stateBytes, offset: floats)] + round.places
+        valueBytes = places.last?.values.upperBound ?? stateBytes
+        self.head = round.held.isEmpty ? try source.bytes(8..<floats) : head.bytes(with: round.image)
+        tensors = form.tensors.map { Tensor(name: $0.name, shape: $0.shape) } + round.tensors
         parameterCount = head.parameters.count
         averages = head.optimizer.averages.map { ($0.kind, $0.updates) }
+        memory = try assembly.budget.reserve(2 * self.head.count)
+        withExtendedLifetime(parsing) {}
     }
 
     /// Fills `target` with verified bytes of the values, from `offset` on.
     public func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws(JournalError) {
-        guard try reader.read(into: target, at: start + offset) == target.count else {
-            throw .corrupted(file: "checkpoint \(facts.id)", offset: offset, reason: "it ends too early")
+        let wanted = offset..<offset + target.count
+        for place in places where place.values.overlaps(wanted) {
+            let part = wanted.clamped(to: place.values)
+            let piece = UnsafeMutableRawBufferPointer(
+                rebasing: target[part.lowerBound - offset..<part.upperBound - offset])
+            let start = place.offset + part.lowerBound - place.values.lowerBound
+            guard try reader.read(into: piece, at: start) == piece.count else {
+                throw .corrupted(file: "checkpoint \(facts.id)", offset: offset, reason: "it ends too early")
+            }
         }
     }
 }

@@ -25,8 +25,8 @@ extension CheckpointFile {
         guard let place = averages.firstIndex(where: { $0.kind.name == name }) else { return nil }
         let parameters = Array(tensors.prefix(parameterCount))
         let count = parameters.reduce(0) { $0 + $1.shape.elementCount } * MemoryLayout<Float>.stride
-        // Averages are last, each as long as the parameters.
-        let end = valueBytes - (averages.count - 1 - place) * count
+        // Of the state, averages are last, each as long as the parameters.
+        let end = stateBytes - (averages.count - 1 - place) * count
         return Part(average: (name, averages[place].updates), tensors: parameters, bytes: end - count..<end)
     }
 }

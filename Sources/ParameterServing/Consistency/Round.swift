@@ -9,9 +9,11 @@ import Threading
 struct HeldPush: Sendable {
     var push: Push
     /// The key of its request, if it has no number of its own.
-    let requestKey: RequestKey?
-    /// The position of its record.
-    let position: UInt64
+    var requestKey: RequestKey?
+    /// The position of its record; of a push that came with the file of the model, that of the model's creation.
+    var position: UInt64
+    /// Its place among the pushes of the round, in the order in which they arrived.
+    var place = 0
     /// The number of skipped numbers before its own.
     let gap: Int
     /// As in its receipt.
@@ -31,8 +33,8 @@ struct HeldPush: Sendable {
 
     /// Whether its gradient is added before another's.
     ///
-    /// By worker, epoch and number, then by key, then by position: everything but the position is independent of the
-    /// order of arrival, so that the sum has the same bits.
+    /// By worker, epoch and number, then by key, then by place: everything but the place is independent of the order
+    /// of arrival, so that the sum has the same bits.
     static func comesBefore(_ one: HeldPush, _ other: HeldPush) -> Bool {
         let (a, b) = (one.push.key, other.push.key)
         if let a, let b { return (a.worker, a.epoch, a.seq) < (b.worker, b.epoch, b.seq) }
@@ -40,13 +42,13 @@ struct HeldPush: Sendable {
         let (first, second) = (one.requestKey?.text, other.requestKey?.text)
         if let first, let second, first != second { return first < second }
         if (first == nil) != (second == nil) { return first != nil }
-        return one.position < other.position
+        return one.place < other.place
     }
 }
 
 /// The open round, and how many were settled before it.
 ///
-/// 1. A push is in it at most once.
+/// 1. A push is in it at most once, and none follows one of a later record.
 /// 2. Every push whose stored receipt says that it is held is in it.
 struct Round: Sendable {
     /// The number of rounds that were settled.
@@ -65,6 +67,7 @@ struct Round: Sendable {
     /// Makes the round of an image.
     init(number: Int, held: [HeldPush], isRegistered: (Name) -> Bool) {
         (self.number, self.held) = (number, held)
+        for place in held.indices { self.held[place].place = place }
         workers = Set(held.compactMap(\.push.key?.worker))
         detailBytes = held.reduce(0) { $0 + $1.push.detailBytes }
         recount(isRegistered)
@@ -87,7 +90,23 @@ struct Round: Sendable {
     /// Adds a push.
     mutating func add(_ push: HeldPush, isRegistered: Bool) {
         invariant(held.last.map { $0.position < push.position } ?? true, "1: push \(push.position) is held twice")
+        append(push, isRegistered: isRegistered)
+    }
+
+    /// Adds a push that came with the file of the model, before the model has a position.
+    mutating func adopt(_ push: HeldPush) {
+        invariant((held.last?.position ?? 0) == 0, "1: a push of a file follows one of the journal")
+        append(push, isRegistered: false)
+    }
+
+    /// Gives the pushes that came with the file of the model the position of its creation.
+    mutating func begin(at position: UInt64) {
+        for place in held.indices { held[place].position = position }
+    }
+
+    private mutating func append(_ push: HeldPush, isRegistered: Bool) {
         held.append(push)
+        held[held.count - 1].place = held.count - 1
         detailBytes += push.push.detailBytes
         guard let worker = push.push.key?.worker, workers.insert(worker).inserted else { return }
         if isRegistered { present += 1 }
@@ -95,7 +114,12 @@ struct Round: Sendable {
 
     /// What it holds, and one more push, in the order of reduction.
     func pushes(with last: HeldPush? = nil) -> [HeldPush] {
-        (held + (last.map { [$0] } ?? [])).sorted(by: HeldPush.comesBefore)
+        var pushes = held
+        if var last {
+            last.place = pushes.count
+            pushes.append(last)
+        }
+        return pushes.sorted(by: HeldPush.comesBefore)
     }
 
     /// Takes everything that it holds, in the order of reduction, and starts the next round.

@@ -23,7 +23,7 @@ enum RecordHead: Equatable {
         var reader = ByteReader(record.payload)
         let uid = ModelUID(number: record.model)
         switch kind {
-        case .create, .createFromImage:
+        case .create, .createFromImage, .createWithRound:
             let count = try reader.readUInt64()
             self = .create(uid, name: try reader.readName(), count: count)
         case .delete: self = .delete(uid, key: try RecordTail(reading: &reader).key)

@@ -12,11 +12,11 @@ struct ModelImage: Sendable {
     /// The budget's loan for the slots.
     var memory: Reservation
 
-    /// The image as a checkpoint has it: without the open round, the clocks of workers, charts and events, which belong
-    /// to the training in progress.
+    /// The image as a checkpoint has it: without the clocks of workers, charts and events, which belong to the training
+    /// in progress.
     var ofCheckpoint: ModelImage {
         var image = self
-        (image.head.round, image.head.clocks) = (RoundImage(), WorkerClocks())
+        (image.head.round, image.head.clocks) = (image.head.round.ofNewModel, WorkerClocks())
         (image.head.trainingHistory, image.head.eventCount) = (TrainingHistory(), 0)
         image.head.layoutChanges = LayoutChanges()
         return image

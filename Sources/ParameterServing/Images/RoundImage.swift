@@ -5,7 +5,7 @@ import Names
 import Optimizers
 
 /// The open round of a model.
-struct RoundImage: Sendable {
+public struct RoundImage: Sendable {
     /// A push in it.
     struct Held: Sendable {
         var position: UInt64
@@ -14,6 +14,14 @@ struct RoundImage: Sendable {
         var isFromLeftBranch: Bool
         /// The payload of its record.
         var record: [Bytes]
+        /// Where the record starts in the bytes that it was read from; 0 if it was not read.
+        var offset = 0
+
+        /// The number of bytes of its record.
+        var byteCount: Int { record.reduce(0) { $0 + $1.content.count } }
+
+        /// Its record in one piece.
+        var bytes: [UInt8] { record.reduce(into: []) { $0.append(contentsOf: $1.content) } }
     }
 
     /// The number of rounds that were settled.
@@ -23,7 +31,16 @@ struct RoundImage: Sendable {
     /// Whether nothing has ever happened.
     var isUntouched: Bool { number == 0 && held.isEmpty }
 
-    init() {}
+    /// The round as a new model has it: none has been settled, and its pushes have no records of their own.
+    var ofNewModel: RoundImage {
+        var round = self
+        round.number = 0
+        for place in held.indices { round.held[place].position = 0 }
+        return round
+    }
+
+    /// Makes the round of a new model.
+    public init() {}
 
     /// The round of a state; the gradients stay where they are.
     init(_ round: Round, of uid: ModelUID, in layout: ArenaLayout) {
@@ -47,9 +64,9 @@ struct RoundImage: Sendable {
 }
 
 extension RoundImage.Held {
-    fileprivate func read(in layout: ArenaLayout, _ pool: ArenaPool) throws(FormatError) -> HeldPush {
-        let payload = record.reduce(into: [UInt8]()) { $0.append(contentsOf: $1.content) }
-        let command = try payload.withUnsafeBufferPointer { bytes throws(FormatError) in
+    /// The push with its gradients in an arena of the pool.
+    func read(in layout: ArenaLayout, _ pool: ArenaPool) throws(FormatError) -> HeldPush {
+        let command = try bytes.withUnsafeBufferPointer { bytes throws(FormatError) in
             var reader = ByteReader(UnsafeRawBufferPointer(bytes))
             return try Command(.push, reading: &reader, layout: layout, pool: pool)
         }
@@ -66,17 +83,28 @@ extension RoundImage.Held {
     }
 }
 
+extension RoundImage {
+    /// The binary form, in pieces: the gradients stay where they are.
+    var pieces: [Bytes] {
+        var start = ByteWriter()
+        start.write(number)
+        start.write(held.count)
+        return [Bytes(copying: start.bytes)]
+            + held.flatMap { held in
+                var head = ByteWriter()
+                head.write(Int(held.position))
+                head.write(held.gap)
+                head.write(held.staleness)
+                head.write(held.isFromLeftBranch)
+                head.write(held.byteCount)
+                return [Bytes(copying: head.bytes)] + held.record
+            }
+    }
+}
+
 extension ByteWriter {
     mutating func write(_ round: RoundImage) {
-        write(round.number)
-        write(round.held) { writer, held in
-            writer.write(Int(held.position))
-            writer.write(held.gap)
-            writer.write(held.staleness)
-            writer.write(held.isFromLeftBranch)
-            writer.write(held.record.reduce(0) { $0 + $1.content.count })
-            for piece in held.record { writer.write(raw: piece.content) }
-        }
+        for piece in round.pieces { write(raw: piece.content) }
     }
 
     mutating func write(_ clocks: WorkerClocks) {
@@ -93,10 +121,13 @@ extension ByteReader {
         var round = RoundImage()
         round.number = try readInt()
         round.held = try readArray { reader throws(FormatError) in
-            RoundImage.Held(
+            var held = RoundImage.Held(
                 position: UInt64(max(0, try reader.readInt())), gap: try reader.readInt(),
-                staleness: try reader.readInt(), isFromLeftBranch: try reader.readBool(),
-                record: [Bytes(copying: Array(try reader.take(try reader.readInt(), "a held push")))])
+                staleness: try reader.readInt(), isFromLeftBranch: try reader.readBool(), record: [])
+            let count = try reader.readInt()
+            held.offset = reader.offset
+            held.record = [Bytes(copying: Array(try reader.take(count, "a held push")))]
+            return held
         }
         return round
     }

@@ -176,7 +176,7 @@ extension Command {
         case .report:
             self = .report(try reader.readReport())
             try reader.skipPadding(to: 4)
-        case .create, .createFromImage, .delete, .salvage:
+        case .create, .createFromImage, .createWithRound, .delete, .salvage:
             throw FormatError(expected: "a command of a model", offset: reader.offset)
         }
         add(try RecordTail(reading: &reader))
@@ -256,7 +256,7 @@ extension ByteReader {
     }
 
     /// Reads a push's key.
-    fileprivate mutating func readPushKey() throws(FormatError) -> PushKey {
+    mutating func readPushKey() throws(FormatError) -> PushKey {
         PushKey(worker: try readName(), epoch: try readInt(), seq: try readInt())
     }
 }

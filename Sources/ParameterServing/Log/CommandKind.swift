@@ -20,6 +20,8 @@ enum CommandKind: UInt16 {
     case registerCounted = 16
     /// A change of the layout, in one of the forms of `LayoutRecord`.
     case layout = 17
+    /// As `createFromImage`, with the pushes that the round of the new model holds.
+    case createWithRound = 18
     case report = 19
     // A record of an unknown type stops a start: a later daemon wrote it.
 }

@@ -28,34 +28,58 @@ extension Push {
     init(
         _ key: PushKey?, reading reader: inout ByteReader, layout: ArenaLayout, arena: Arena
     ) throws(FormatError) {
-        let fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
-        let basedOn = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
-        let loss = try reader.readOptional { reader throws(FormatError) in try reader.readDouble() }
-        let isNonFinite = try reader.readBool()
-        let isDense = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
-        let rows = try reader.readArray { reader throws(FormatError) in
-            try reader.readRows(in: layout)
-        }
-        try reader.skipPadding(to: 4)
-        try arena.read(isDense, from: &reader, in: layout)
-        let rowBytes = rows.reduce(0) { sum, rows in
+        let head = try PushHead(reading: &reader, in: layout)
+        try arena.read(head.isDense, from: &reader, in: layout)
+        let rowBytes = head.rows.reduce(0) { sum, rows in
             sum + rows.indices.count * MemoryLayout<Int>.stride + rows.count * MemoryLayout<Float>.stride
         }
         var sparse: [Int: SparseRows] = [:]
-        for (index, indices, count) in rows {
-            try reader.checkFloats(count)
-            let values = try reader.makeFloats(count)
-            try reader.readRawFloats(into: values.base, count: count)
-            sparse[index] = SparseRows(indices: indices, values: values)
+        for rows in head.rows {
+            try reader.checkFloats(rows.count)
+            let values = try reader.makeFloats(rows.count)
+            try reader.readRawFloats(into: values.base, count: rows.count)
+            sparse[rows.parameter] = SparseRows(indices: rows.indices, values: values)
         }
-        var gradients = Gradients(dense: arena.buffer, parameterCount: isDense.count)
-        gradients.isDense = isDense
+        var gradients = Gradients(dense: arena.buffer, parameterCount: head.isDense.count)
+        gradients.isDense = head.isDense
         gradients.sparse = sparse
-        gradients.isFinite = !isNonFinite
+        gradients.isFinite = !head.isNonFinite
         self.init(
             gradients: gradients, arena: arena, memory: rowBytes > 0 ? arena.owe(rowBytes) : nil, key: key,
-            fingerprint: fingerprint, basedOn: basedOn.map(Basis.step), loss: loss,
-            nonFinite: isNonFinite ? Complaint(pointer: "/gradients", exception: nil, detail: "non-finite") : nil)
+            fingerprint: head.fingerprint, basedOn: head.basedOn.map(Basis.step), loss: head.loss,
+            nonFinite: head.isNonFinite
+                ? Complaint(pointer: "/gradients", exception: nil, detail: "non-finite") : nil)
+    }
+}
+
+/// The part of a push's record between its key and its numbers.
+struct PushHead {
+    /// The rows of one parameter.
+    struct Rows {
+        /// The parameter's place in the layout.
+        let parameter: Int
+        let indices: [Int]
+        /// The number of values in all rows.
+        let count: Int
+    }
+
+    let fingerprint: Fingerprint
+    /// The step that the gradient was computed from; nil if the push names none, or names a version.
+    let basedOn: Int?
+    let loss: Double?
+    let isNonFinite: Bool
+    /// By parameter: whether its whole gradient follows.
+    let isDense: [Bool]
+    let rows: [Rows]
+
+    init(reading reader: inout ByteReader, in layout: ArenaLayout) throws(FormatError) {
+        fingerprint = Fingerprint(high: try reader.readUInt64(), low: try reader.readUInt64())
+        basedOn = try reader.readOptional { reader throws(FormatError) in try reader.readInt() }
+        loss = try reader.readOptional { reader throws(FormatError) in try reader.readDouble() }
+        isNonFinite = try reader.readBool()
+        isDense = try reader.readArray { reader throws(FormatError) in try reader.readBool() }
+        rows = try reader.readArray { reader throws(FormatError) in try reader.readRows(in: layout) }
+        try reader.skipPadding(to: 4)
     }
 }
 
@@ -87,9 +111,7 @@ extension Arena {
 
 extension ByteReader {
     /// Reads which rows of which parameter follow, and the total number of values.
-    fileprivate mutating func readRows(
-        in layout: ArenaLayout
-    ) throws(FormatError) -> (index: Int, indices: [Int], count: Int) {
+    fileprivate mutating func readRows(in layout: ArenaLayout) throws(FormatError) -> PushHead.Rows {
         let index = try readInt()
         let indices = try readArray { reader throws(FormatError) in try reader.readInt() }
         let count = try readInt()
@@ -98,9 +120,10 @@ extension ByteReader {
         }
         let shape = layout.parameters[index].shape
         let rows = 0..<(shape.dimensions.first ?? 0)
-        guard indices.allSatisfy(rows.contains), indices.count * shape.rowCount == count else {
+        let (values, overflows) = indices.count.multipliedReportingOverflow(by: shape.rowCount)
+        guard indices.allSatisfy(rows.contains), !overflows, values == count else {
             throw FormatError(expected: "rows of \(layout.parameters[index].name)", offset: offset)
         }
-        return (index, indices, count)
+        return PushHead.Rows(parameter: index, indices: indices, count: count)
     }
 }

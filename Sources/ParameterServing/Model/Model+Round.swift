@@ -54,7 +54,7 @@ extension ModelState {
     /// The open round, with the time it has left.
     func roundFacts(closesIn: Duration?) -> RoundFacts {
         let view = roundView
-        let pushes = round.held.sorted(by: HeldPush.comesBefore).map {
+        let pushes = round.pushes().map {
             RoundFacts.Push(key: $0.push.key, examples: $0.push.examples)
         }
         return RoundFacts(

@@ -119,7 +119,7 @@ extension ModelState {
     private mutating func record(_ receipt: Receipt, _ told: [(held: HeldPush, receipt: Receipt)]) {
         let times = told.compactMap { $0.held.push.sighting?.time }
         trainingHistory.add(updateOf: receipt, time: times.max() ?? 0)
-        for (held, receipt) in told.sorted(by: { $0.held.position < $1.held.position }) {
+        for (held, receipt) in told.sorted(by: { $0.held.place < $1.held.place }) {
             trainingHistory.add(held.push, receipt)
         }
     }
@@ -238,10 +238,13 @@ extension ModelState {
     }
 
     /// Follows a change of the mode or of the workers: a round that is now complete closes.
-    mutating func followPolicy() {
+    ///
+    /// - Parameter mayClose: false for a registration. In a model from a file, the round may hold a push of every worker
+    ///   that has registered so far, while the others have not registered yet.
+    mutating func followPolicy(mayClose: Bool = true) {
         followClocks()
         round.recount(ledger.isRegistered)
-        if !round.isEmpty {
+        if mayClose, !round.isEmpty {
             let view = roundView
             // If it was dropped, the senders of its pushes have been told why.
             if let needed = policy.needed(view), view.received >= needed { _ = try? closeRound(.full) }

@@ -12,7 +12,7 @@ extension ModelState {
         let epoch = ledger.register(registration, seen: sighting)
         announce(.workerJoined(registration.worker, epoch: epoch))
         emit(.startLease(registration.worker))
-        followPolicy()
+        followPolicy(mayClose: false)
         return .registered(epoch: epoch, lastSeq: lastSeq)
     }
 

@@ -119,6 +119,7 @@ struct ModelState: @unchecked Sendable {
     mutating func begin(at position: UInt64) {
         firstPosition = position
         self.position = position + 1
+        round.begin(at: position)
         eventCount = 1
     }
 

@@ -28,7 +28,10 @@ extension Restoration {
     ///
     /// - Throws: `JournalError` if the bytes are damaged; `ServingError.outOfMemory`, `noMemory`.
     init(reading source: ImageSource, into pool: ArenaPool, _ catalogue: Catalogue) throws {
+        // The head has the gradients of held pushes, which a restore drops: as bytes, and a second time while it is parsed.
+        let parsing = try pool.budget.reserve(2 * (try source.endOfHead()))
         let (head, floats) = try source.head()
+        withExtendedLifetime(parsing) {}
         let pool = Self.pool(of: head, like: pool, catalogue)
         let buffers = head.optimizer.buffers
         let bytes = buffers.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride }

@@ -37,17 +37,20 @@ struct ModelAssembly {
     ///
     /// - Parameter mustStep: whether to refuse a model that could be built but never take a push. One from a directory
     ///   is served anyway: another release, or a larger limit, accepted it.
-    /// - Throws: `invalid` for an invalid definition, `outOfMemory` if the budget has no room for it, `tooLargeToStep`.
+    /// - Throws: `invalid` for an invalid definition, or for pushes in its round that do not fit it; `outOfMemory` if the
+    ///   budget has no room for it; `tooLargeToStep`; `tooManyWorkers`.
     func assemble(
         _ name: String, _ uid: ModelUID, _ source: ModelSource, mustStep: Bool = false
     ) throws(ServingError) -> ModelState {
         let definition = source.definition
-        let former: OptimizerState? = if case .state(_, let state) = source { state } else { nil }
+        let (former, round): (OptimizerState?, RoundImage) =
+            if case .state(_, let state, let round) = source { (state, round) } else { (nil, RoundImage()) }
         var state = try state(
             name, uid, definition.settings, definition.parameters.map(\.definition), from: former, mustStep: mustStep,
             try source.fingerprint(catalogue))
         try fill(state.arena, with: definition, layout: state.layout)
         state.averages.restore(former?.averages ?? [])
+        try state.adopt(round, isNew: mustStep)
         return state
     }
 
@@ -82,12 +85,11 @@ struct ModelAssembly {
         return state
     }
 
-    /// The tensors of an image in the order of their values.
-    func tensors(of head: ImageHead) throws(JournalError) -> [CheckpointFile.Tensor] {
+    /// The form of an image's state: its tensors in the order of their values, and its layout.
+    func form(of head: ImageHead) throws(JournalError) -> StateForm {
         do throws(OptimizerError) {
-            let form = try catalogue.stateForm(
+            return try catalogue.stateForm(
                 definition: head.settings, parameters: head.parameters, averages: head.optimizer.averages)
-            return form.tensors.map { CheckpointFile.Tensor(name: $0.name, shape: $0.shape) }
         } catch {
             throw .corrupted(file: "the image of \(head.name)", offset: 0, reason: "\(error)")
         }

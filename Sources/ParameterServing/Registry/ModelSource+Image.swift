@@ -9,14 +9,14 @@ extension ModelSource {
     public typealias FileTensor = (shape: [Int], values: Floats)
 
     /// Reads the head of an image and takes its values from `tensors`: parameters by name, slots as `PARAMETER#SLOT`,
-    /// averages as `PARAMETER#average.KIND`.
+    /// averages as `PARAMETER#average.KIND`, the gradients of push K of the open round as `PARAMETER#held.K`.
     ///
     /// - Throws: `invalid` for a head that cannot be read, for missing or unknown tensors or wrong shapes, and for
-    ///   numbers that are invalid in a state; `noMemory`.
+    ///   numbers that are invalid in a state or a push; `noMemory`.
     public init(image: [UInt8], tensors: [Name: FileTensor], catalogue: Catalogue) throws(ServingError) {
         let bytes = tensors.values.reduce(0) { $0 + $1.values.values.count * MemoryLayout<Float>.stride }
         let head = try Self.head(image, floatBytes: bytes)
-        try Self.check(tensors, head, catalogue)
+        let round = try Self.checkedRound(tensors, head, catalogue)
         let state = head.optimizer
         for slot in state.slots {
             try Self.fill(slot.buffer, "slot `\(slot.name)`", head.parameters, tensors) { Name("\($0)#\(slot.name)") }
@@ -29,7 +29,7 @@ extension ModelSource {
         let parameters = head.parameters.compactMap { definition in
             tensors[definition.name].map { InitialParameter(definition: definition, value: .values($0.values)) }
         }
-        self = .state(ModelDefinition(settings: head.settings, parameters: parameters), state)
+        self = .state(ModelDefinition(settings: head.settings, parameters: parameters), state, round)
     }
 
     private static func head(_ bytes: [UInt8], floatBytes: Int) throws(ServingError) -> ImageHead {
@@ -45,17 +45,20 @@ extension ModelSource {
         }
     }
 
-    /// Compares the file's tensors with those of the head's definition.
-    private static func check(
+    /// Compares the file's tensors with those of the head's definition and of its round.
+    ///
+    /// - Returns: the round, with its gradients.
+    private static func checkedRound(
         _ tensors: [Name: FileTensor], _ head: ImageHead, _ catalogue: Catalogue
-    ) throws(ServingError) {
+    ) throws(ServingError) -> RoundImage {
         try wrapping { () throws(OptimizerError) in
             let form = try catalogue.stateForm(
                 definition: head.settings, parameters: head.parameters, averages: head.optimizer.averages)
             for tensor in form.tensors { try check(tensors[tensor.name], tensor) }
             try form.check(head.optimizer.parameterScalars)
-            let known = Set(form.tensors.map(\.name))
-            guard let unknown = tensors.keys.filter({ !known.contains($0) }).min() else { return }
+            let round = try FileRound(head.round, from: tensors, in: form.layout)
+            let known = round.names.union(form.tensors.map(\.name))
+            guard let unknown = tensors.keys.filter({ !known.contains($0) }).min() else { return round.image }
             throw complaint(unknown, "the model of the file has no tensor `\(unknown)`; leave it out")
         }
     }

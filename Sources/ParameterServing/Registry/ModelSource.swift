@@ -7,8 +7,8 @@ import Optimizers
 public enum ModelSource: Sendable {
     /// A create request.
     case definition(ModelDefinition)
-    /// A definition together with the initial state.
-    case state(ModelDefinition, OptimizerState)
+    /// A definition together with the initial state, and the pushes in its round.
+    case state(ModelDefinition, OptimizerState, RoundImage = RoundImage())
 
     /// Equal for sources with the same meaning, however they are written.
     ///
@@ -22,7 +22,7 @@ public enum ModelSource: Sendable {
     public var writtenFingerprint: Fingerprint {
         switch self {
         case .definition(let definition): return definition.writtenFingerprint
-        case .state(let definition, let state):
+        case .state(let definition, let state, let round):
             let builder = Fingerprint.Builder()
             var head = ByteWriter()
             let values = definition.encoded(into: &head, as: .first)
@@ -30,6 +30,7 @@ public enum ModelSource: Sendable {
             head.write(state)
             head.bytes.withUnsafeBytes { builder.add($0) }
             for buffer in state.buffers { builder.add(UnsafeRawBufferPointer(buffer[0..<buffer.count])) }
+            if !round.held.isEmpty { for piece in round.pieces { builder.add(piece.content) } }
             return builder.fingerprint
         }
     }
@@ -38,14 +39,14 @@ public enum ModelSource: Sendable {
     var step: Int {
         switch self {
         case .definition(let definition): definition.settings["step"]?.numberValue.flatMap { Int(exactly: $0) } ?? 0
-        case .state(_, let state): state.step
+        case .state(_, let state, _): state.step
         }
     }
 
     /// The definition without the state.
     var definition: ModelDefinition {
         switch self {
-        case .definition(let definition), .state(let definition, _): definition
+        case .definition(let definition), .state(let definition, _, _): definition
         }
     }
 
@@ -60,11 +61,12 @@ public enum ModelSource: Sendable {
         case .definition(let definition):
             kind = .create
             floats = Self.write(definition, to: &head)
-        case .state(let definition, let state):
-            kind = .createFromImage
+        case .state(let definition, let state, let round):
+            kind = round.held.isEmpty ? .createFromImage : .createWithRound
             head.write(state)
             floats = Self.write(definition, to: &head)
             floats += state.buffers.map { Bytes(UnsafeRawBufferPointer($0[0..<$0.count]), owner: $0) }
+            if !round.held.isEmpty { floats += round.pieces }
         }
         let payload = [Bytes(copying: head.bytes)] + floats + RecordTail(key: key).bytes
         return Record(type: kind.rawValue, model: model.facts.uid.number, payload: payload)
@@ -87,12 +89,12 @@ struct CreationRecord {
     init(_ kind: CommandKind, reading reader: inout ByteReader) throws(FormatError) {
         count = try reader.readUInt64()
         name = try reader.readString()
-        let state =
-            kind == .createFromImage ? try reader.readOptimizerState(slotBytes: reader.bytesLeft) : nil
+        let state = kind == .create ? nil : try reader.readOptimizerState(slotBytes: reader.bytesLeft)
         try reader.skipPadding(to: 8)
         let definition = try ModelDefinition(reading: &reader)
         for buffer in state?.buffers ?? [] { try reader.readRawFloats(into: buffer.base, count: buffer.count) }
-        source = state.map { .state(definition, $0) } ?? .definition(definition)
+        let round = kind == .createWithRound ? try reader.readRound() : RoundImage()
+        source = state.map { .state(definition, $0, round) } ?? .definition(definition)
         key = try RecordTail(reading: &reader).key
     }
 }

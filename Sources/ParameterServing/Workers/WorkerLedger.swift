@@ -60,7 +60,7 @@ struct WorkerLedger {
     private(set) var workers: [Name: Worker] = [:]
     private(set) var expired: [Name: Expired] = [:]
     /// The epochs given so far.
-    private(set) var epochs = EpochCounter()
+    var epochs = EpochCounter()
     private(set) var inFlight: [PushKey: Fingerprint] = [:]
     /// Workers that admitted commands will expire.
     var leaving: Set<Name> = []
@@ -205,7 +205,7 @@ struct WorkerLedger {
     }
 
     /// Changes a worker in place, without a copy of its receipts; adds a worker that is not there.
-    private mutating func change(_ name: Name, _ body: (inout Worker) -> Void) {
+    mutating func change(_ name: Name, _ body: (inout Worker) -> Void) {
         let wasRegistered = isRegistered(name)
         if workers[name] == nil {
             if expired[name] == nil { listBytes += EntryBytes.text(name) }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Golden/v4: images of format 6 and 7, and records of kind 17 in each of their forms.
+"""Writes Golden/v4: images of format 6 and 7, records of kind 17 in each of their forms, and one of kind 18.
 
 Independent of the Swift code: it follows the layouts described here and in ParameterServing with a writer of its own. The
 values are chosen, not computed by an optimizer. Run once per format, never again:
@@ -126,16 +126,16 @@ def series(stride: int, points: list[tuple[int, int, int, int, float, float, flo
         b"".join(map(integer, point[:4])) + b"".join(map(double, point[4:])) for point in points)
 
 
-def held_push() -> bytes:
+def held_push(*, epoch: int = 1, brought: dict[str, object] | None) -> bytes:
     """The record of push 3 of worker a: v is dense, row 2 and row 0 of w are given, with examples and hyperparameters."""
-    head = byte(1) + byte(0) + text("a") + integer(1) + integer(3)
+    head = byte(1) + byte(0) + text("a") + integer(epoch) + integer(3)
     head += unsigned(0x1111) + unsigned(0x2222) + optional(2, integer) + optional(0.75, double) + byte(0)
     head += array([byte(0), byte(1)]) + array([integer(0) + array([integer(2), integer(0)]) + integer(2)])
     content = padded(head, 4) + floats([-0.5]) + floats([3.0, 1.0])
     tail = byte(3) + optional(None, integer) + optional(None, integer) + optional(None, integer)
     tail += byte(1) + integer(1_700_000_000) + optional(None, text)
     tail += optional(32, integer) + byte(0) + array([text("acc") + double(0.5)])
-    return content + tail + optional({"learning_rate": 0.25}, setting)
+    return content + tail + optional(brought, setting)
 
 
 def image(number: int) -> bytes:
@@ -164,7 +164,7 @@ def image(number: int) -> bytes:
     head += byte(0) + array([integer(1_700_000_001), integer(0)])
     head += array([text("gone") + integer(3) + integer(9) + integer(1_600_000_000)])
     head += array([unsigned(5) + unsigned(6) + integer(1_500_000_000)])
-    push = held_push()
+    push = held_push(brought={"learning_rate": 0.25})
     head += integer(1) + array([integer(11) + integer(0) + integer(0) + byte(0) + integer(len(push)) + push])
     head += array([text("a") + integer(7)]) + array([text("gone")])
     head += array([optional(30_000, integer) + byte(0), optional(500, integer) + byte(1)])
@@ -214,11 +214,39 @@ def patch_of_layout() -> bytes:
     return padded(head, 4)
 
 
+def keyed_push() -> bytes:
+    """The record of a push with a key of its request: w is dense, and there is nothing else."""
+    head = byte(0) + unsigned(0x3333) + unsigned(0x4444) + optional(None, integer) + optional(None, double) + byte(0)
+    head += array([byte(1), byte(0)]) + array([])
+    tail = byte(2) + optional(None, integer) + optional(None, integer)
+    tail += byte(1) + text("kéy") + optional(True, lambda _: unsigned(1) + unsigned(2)) + unsigned(3) + unsigned(4)
+    tail += integer(1_700_000_000) + integer(1_700_000_002) + optional(None, text)
+    return padded(head, 4) + floats([7.0, 8.0, 9.0]) + tail
+
+
+def create_with_round() -> bytes:
+    """Creation 7: a state as in kind 8, its definition, its values, then the round with two pushes."""
+    settings = {
+        "optimizer": {"type": "momentum", "momentum": 0.5}, "learning_rate": 0.125,
+        "consistency": {"mode": "manual"},
+    }
+    head = unsigned(7) + text("sample") + integer(2) + array([byte(1), byte(1)]) + array([])
+    head += array([]) + array([text("moments") + integer(4)])
+    head = padded(head, 8) + byte(1) + setting(settings)
+    head += array([parameter("w", [3]) + byte(1), parameter("v", [1]) + byte(1)])
+    content = padded(head, 8) + floats(IMAGE_VALUES + IMAGE_MOMENTS) + integer(0)
+    pushes = [(2, 1, held_push(epoch=5, brought=None)), (0, 0, keyed_push())]
+    return content + array([
+        integer(0) + integer(gap) + integer(staleness) + byte(0) + integer(len(push)) + push
+        for gap, staleness, push in pushes
+    ])
+
+
 def main(target: str) -> None:
     os.makedirs(target, exist_ok=True)
     files = {
         "growth.bin": growth(), "restoreOfLayout.bin": restore_of_layout(), "patchOfLayout.bin": patch_of_layout(),
-        "image6.bin": image(6), "image7.bin": image(7),
+        "image6.bin": image(6), "image7.bin": image(7), "createWithRound.bin": create_with_round(),
     }
     for name, data in files.items():
         with open(os.path.join(target, name), "wb") as file:

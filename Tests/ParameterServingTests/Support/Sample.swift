@@ -12,10 +12,12 @@ enum Sample {
     enum Form: String, CaseIterable, Sendable {
         case definition, image, push, importValues, importIfVersion, reconfigure, register, restore, create,
             createFromImage, salvage, imageWithLeases, registerCounted, endLeases, growth, restoreOfLayout,
-            patchOfLayout
+            patchOfLayout, createWithRound
 
         /// The forms that have a golden file of their own.
-        static let golden = allCases.filter { $0 != .imageWithLeases && !$0.changesLayout }
+        static let golden = allCases.filter {
+            $0 != .imageWithLeases && $0 != .createWithRound && !$0.changesLayout
+        }
 
         /// Whether it is a record that changes the layout of the model.
         var changesLayout: Bool { [.growth, .restoreOfLayout, .patchOfLayout].contains(self) }
@@ -70,6 +72,33 @@ enum Sample {
         ], group: "default", rows: [Growth.Rows("w", count: 3, initial: ["type": "normal", "seed": 5])])
 
     static func image() throws -> ModelImage { try model().view }
+
+    /// The model of `model` in mode `manual`, as a file with one dense push and one of rows.
+    static func sourceWithRound() throws -> ModelSource {
+        let model = try model()
+        var (first, second) = (
+            try model.makePush(["w": [1, 2, 3]], seq(3, epoch: 1), basedOn: .step(1)), try model.makePush(["v": [4]])
+        )
+        first.fingerprint = Fingerprint(high: 0x1111, low: 0x2222)
+        second.fingerprint = Fingerprint(high: 0x3333, low: 0x4444)
+        second.gradients.isDense = [false, false]
+        let rows = FloatBuffer(owed: 2)
+        rows.fill(0.5)
+        second.gradients.sparse[1] = SparseRows(indices: [0, 0], values: rows)
+        second.examples = 32
+        let key = RequestKey(
+            text: "kéy", target: Fingerprint(high: 1, low: 2), body: Fingerprint(high: 3, low: 4), time: 1_700_000_000)
+        var round = RoundImage()
+        for (command, gap) in [(Command.push(first), 2), (Command.push(second).under(key), 0)] {
+            round.held.append(
+                RoundImage.Held(
+                    position: 0, gap: gap, staleness: 1, isFromLeftBranch: false,
+                    record: command.record(of: model.facts.uid, in: model.layout).payload))
+        }
+        var definition = definition
+        definition.settings = definition.settings.setting("consistency", to: ["mode": "manual"])
+        return .state(definition, model.view.head.optimizer, round)
+    }
 
     /// A model with a leased worker, one whose lease has ended, one without a lease, and one that was deleted.
     static func modelWithLeases() throws -> ModelState {
@@ -157,6 +186,7 @@ extension Sample.Form {
         case .create: return record(ModelSource.definition(Sample.definition).record(of: model, count: 5))
         case .createFromImage:
             return record(ModelSource.state(Sample.definition, model.view.head.optimizer).record(of: model, count: 6))
+        case .createWithRound: return record(try Sample.sourceWithRound().record(of: model, count: 7))
         case .salvage: return record(Sample.salvage.record)
         case .push, .importValues, .importIfVersion, .reconfigure, .register, .registerCounted, .endLeases, .restore,
             .growth, .restoreOfLayout, .patchOfLayout:
@@ -220,6 +250,7 @@ extension Sample.Form {
             case .definition: _ = try ModelDefinition(reading: &reader)
             case .create: _ = try CreationRecord(.create, reading: &reader)
             case .createFromImage: _ = try CreationRecord(.createFromImage, reading: &reader)
+            case .createWithRound: _ = try CreationRecord(.createWithRound, reading: &reader)
             case .salvage: _ = try SalvageRecord(reading: &reader)
             default:
                 let model = try model ?? Sample.model()
@@ -248,6 +279,7 @@ extension Sample.Form {
         case .reconfigure: .reconfigure
         case .restore: .restore
         case .createFromImage: .createFromImage
+        case .createWithRound: .createWithRound
         case .create, .definition, .image, .imageWithLeases: .create
         case .register: .register
         case .registerCounted: .registerCounted
