@@ -159,7 +159,7 @@ extension Route {
             listCheckpoints),
         Route(
             .post, "/v1/models/{m}/checkpoints", .admin,
-            "Save the current parameters, slots and step.",
+            "Save the current parameters, slots, step and held gradients.",
             saveCheckpoint),
         Route(
             .get, "/v1/models/{m}/checkpoints/{id}", suffixes: [.safetensors], .read, queries: [.average],
