@@ -5,8 +5,9 @@ import Names
 extension WorkerLedger {
     /// Stores the receipt of a push of a file.
     ///
-    /// Its worker is not registered here: an epoch of the file has ended. Of a worker, only the pushes of its latest epoch count. Its lower numbers may have been applied before the file was
-    /// saved, so that they are treated as forgotten.
+    /// Its worker is not registered here: an epoch of the file has ended. Of a worker, only the pushes of its latest
+    /// epoch count. Its lower numbers may have been applied before the file was saved, so that they are treated as
+    /// forgotten.
     mutating func adopt(_ key: PushKey, _ fingerprint: Fingerprint, _ receipt: Receipt, seen sighting: Sighting?) {
         epochs.note(key.epoch)
         guard key.epoch >= epoch(of: key.worker) else { return }
