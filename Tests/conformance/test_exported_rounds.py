@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import signal
 import struct
 from collections.abc import Callable
@@ -343,6 +344,28 @@ def test_damaged_metadata(api: Api, name: str, case: str) -> None:
     problem = put(api, f"{name}-b", with_image(file, *IMAGE_CHANGES[case]), 422).json()
     assert problem["errors"]
     api("GET", f"/v1/models/{name}-b").expect(404)
+    assert holders(api, name)["received"] == 4
+
+
+def test_any_byte_of_the_image(api: Api, name: str) -> None:
+    """Whatever byte of the records is changed, the file is refused, or its model holds a round and closes it."""
+    file = filled(api, name)
+    image = base64.b64decode(metadata(file)["paramd.image"])
+    start, some, made = image.index(WORKER_B) - 60, random.Random(5), 0
+    for attempt in range(300):
+        place = some.randrange(start, len(image))
+        damaged = image[:place] + some.randbytes(1) + image[place + 1 :]
+
+        def replace(_: dict[str, np.ndarray], known: dict[str, str], image: bytes = damaged) -> None:
+            known["paramd.image"] = base64.b64encode(image).decode()
+
+        answer = api("PUT", f"/v1/models/{name}-{attempt}", changed(file, replace), **HEADERS)
+        assert answer.status in (201, 422), f"byte {place}: {answer.status} {answer.body[:300]!r}"
+        if answer.status == 201:
+            made += 1
+            assert api("POST", f"/v1/models/{name}-{attempt}/step", {}).status in (200, 409)
+            api("DELETE", f"/v1/models/{name}-{attempt}").expect(204)
+    assert 0 < made < 300
     assert holders(api, name)["received"] == 4
 
 
