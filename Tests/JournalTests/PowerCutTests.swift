@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Power cut")
 struct PowerCutTests {
-    @Test("every acknowledged record survives 4,000 power cuts in random places", arguments: 0..<8)
+    @Test("every acknowledged record survives power cuts in random places", arguments: 0..<8)
     func acknowledgedSurvive(block: Int) throws {
         for seed in sweep(block * 500..<block * 500 + 500).map(UInt64.init) {
             var script = Script(seed: seed)

@@ -9,7 +9,7 @@ import TensorCoding
 /// A file that was read to its end and is consistent.
 struct UploadedFile {
     let metadata: [Name: String]
-    /// Tensors of numbers by name; all are finite that must be.
+    /// Tensors of numbers by name, all finite except gradients of held pushes that overflowed.
     let tensors: [Name: (shape: [Int], values: Floats)]
     /// Counts by name: `PARAMETER#step`.
     let counts: [Name: Int]
@@ -17,7 +17,8 @@ struct UploadedFile {
     /// Checks the tensors and metadata read.
     ///
     /// - Parameter mayOverflow: tells whether a tensor may contain NaN or infinity.
-    /// - Throws: `invalidContent` for tensors that cannot be read or contain NaN or infinity, and for a wrong checksum.
+    /// - Throws: `invalidContent` for tensors that cannot be read or contain NaN or infinity without `mayOverflow`, and for
+    ///   a wrong checksum.
     init(_ body: SafetensorsBody, mayOverflow: (Name) -> Bool) throws(Problem) {
         if !body.issues.isEmpty { throw Problem(body.issues) }
         try FileChecksum.check(body)
