@@ -31,8 +31,9 @@ final class Connection {
     let descriptor: Int32
     let remote: Remote
     var stage: Stage
-    /// The start of the current body or answer, in nanoseconds of the monotonic clock.
-    var transferStart: UInt64 = 0
+    /// The start of the current body in nanoseconds of the monotonic clock, moved forward by the time in which the
+    /// server was behind; and the last check for such a time, which is not before that start.
+    private(set) var (bodyStart, bodyCheck): (UInt64, UInt64) = (0, 0)
     /// The current answer: its size, and its rate at the last check, in bytes per second.
     var answer: (bytes: Int, rate: Double?) = (0, nil)
     /// Its counted memory; nil for one of the first connections, which are free.
@@ -58,15 +59,31 @@ final class Connection {
         self.stage = stage
     }
 
+    /// Starts the clock of a body.
+    func beginBody(at now: UInt64) { (bodyStart, bodyCheck) = (now, now) }
+
+    /// Leaves the time of a rest, which has just ended, out of the rate of the body.
+    func excuseRest(of nanoseconds: UInt64) {
+        bodyStart += nanoseconds
+        bodyCheck += nanoseconds
+    }
+
+    /// Leaves the time since the last check out of the rate of the body if the server is behind: more bytes wait than
+    /// the `piece` that one call takes.
+    func checkBody(piece: Int, at now: UInt64) {
+        if unreadBytes > piece { bodyStart += now - bodyCheck }
+        bodyCheck = now
+    }
+
     /// Ends both directions; libmicrohttpd notices and reports the end like that of any connection.
     func cut() {
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    /// Whether the client has sent something that has not been read.
-    var hasUnreadBytes: Bool {
-        var byte: UInt8 = 0
-        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+    /// The number of received bytes that have not been read.
+    var unreadBytes: Int {
+        var count: Int32 = 0
+        return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
     }
 
     /// Discards up to 1 MiB of received bytes: closing a socket with unread bytes destroys the answer on its way.

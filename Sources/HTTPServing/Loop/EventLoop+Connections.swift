@@ -71,6 +71,7 @@ extension EventLoop {
                 return true
             }
             connection.stage = .body(next)
+            connection.checkBody(piece: configuration.connectionMemory / 2, at: now)
             return false
         case .answer(let window):
             guard let taken = connection.acknowledgedBytes else { return false }
@@ -127,7 +128,7 @@ extension EventLoop {
             switch connection.stage {
             case .held, .answer: break
             case .idle, .head, .body, .lingering:
-                if connection.hasUnreadBytes { finished.append(connection) } else { connection.cut() }
+                if connection.unreadBytes > 0 { finished.append(connection) } else { connection.cut() }
             }
         }
     }

@@ -125,7 +125,6 @@ extension EventLoop {
         case .answer(let response):
             let response = backed(response, isOwed: transaction.mayChangeState && response.status < 400)
             connection.stage = .answer(nil)
-            connection.transferStart = now
             connection.answer = (response.body.count, nil)
             http_visit(transaction.handle, 0)
             note(response, isHead: transaction.isHead)
@@ -154,7 +153,7 @@ extension EventLoop {
         switch transaction.connection.stage {
         case .head:
             transaction.connection.stage = .body(Connection.Window(start: now, bytes: 0))
-            transaction.connection.transferStart = now
+            transaction.connection.beginBody(at: now)
         case .held:
             http_visit(transaction.handle, 0)
             transaction.connection.stage = .body(Connection.Window(start: now, bytes: transaction.receivedBytes))

@@ -26,6 +26,7 @@ extension EventLoop {
     func resume(_ seat: Seat) {
         seats[ObjectIdentifier(seat.exchange)] = nil
         seat.connection.seat = nil
+        seat.connection.excuseRest(of: now - seat.start)
         // If the client has closed its side, the library would read that first and drop the connection without an
         // answer.
         http_visit(seat.transaction.handle, 1)

@@ -21,7 +21,7 @@ extension EventLoop {
 
     private func rate(of connection: Connection) -> Double? {
         switch connection.stage {
-        case .body: connection.transaction.flatMap { rate(of: $0.receivedBytes, since: connection.transferStart) }
+        case .body: connection.transaction.flatMap { rate(of: $0.receivedBytes, since: connection.bodyStart) }
         case .answer: connection.answer.rate
         case .idle, .head, .held, .lingering: nil
         }

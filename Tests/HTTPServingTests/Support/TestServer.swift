@@ -86,7 +86,7 @@ struct TestApplication: Application {
         case "refuse": return .refuse(.text("refused\n", status: 403))
         case "echo": return .read(Echo(hub: hub), limit: 1 << 20)
         case "unlimited": return .read(Echo(hub: hub), limit: .max)
-        case "rest": return .read(Resting(hub: hub), limit: 1 << 20)
+        case "rest": return .read(Resting(hub: hub), limit: .max)
         case "early": return .read(EarlyRefuser(hub: hub), limit: 1 << 30)
         case "park": return .answer(park)
         case "hold": return .answer { exchange in hub.note { $0.waiting.append(exchange) } }
