@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.daemon import Daemon
+from support.jobs import in_every_round, longest_job
 from support.memory import Idler, taken
 from support.wire import SAFETENSORS, Api, from_json, wait_until
 
@@ -26,11 +27,6 @@ PULL = "/v1/models/m/parameters"
 def reserved(api: Api) -> int:
     """The reserved bytes of the budget."""
     return int(api.get("/v1/server").json()["memory"]["reserved"])
-
-
-def longest_job(api: Api) -> float:
-    """The longest processor time of one job on a network thread, in milliseconds."""
-    return float(api.get("/v1/server").json()["network"]["longest_job_us"]) / 1000
 
 
 def busy_seconds(daemon: Daemon) -> float:
@@ -167,38 +163,47 @@ def test_what_is_not_waited_for_is_given_up(daemon: Daemon, api: Api) -> None:
 
 
 @pytest.mark.unsanitized
-def test_others_go_on(daemon: Daemon, api: Api) -> None:
+@pytest.mark.timeout(400)
+def test_others_go_on() -> None:
     """While four clients pull, no job on a network thread takes a tenth of one answer's time."""
-    began = busy_seconds(daemon)
-    api.get(PULL).expect(200)
-    one = 1000 * (busy_seconds(daemon) - began)
-    _, longest = beside(daemon, api, readers=4, pulls=2, probes=100)
+    assert in_every_round(long_jobs) == set()
+
+
+def long_jobs() -> set[str]:
+    """Whether a job took too long while four clients pulled, as a set."""
+    with Daemon("--memory", "64M") as daemon, closing(Api(daemon.host, daemon.port)) as api:
+        fill(api, VALUES)
+        began = busy_seconds(daemon)
+        api.get(PULL).expect(200)
+        one = 1000 * (busy_seconds(daemon) - began)
+        _, longest = beside(daemon, api, readers=4, pulls=2, probes=100)
     print(f"one answer {one:.0f} ms, longest job {longest:.2f} ms")
-    assert longest < max(5, one / 10)
+    return too_long(longest, max(5, one / 10))
 
 
 @pytest.mark.heavy
 @pytest.mark.unsanitized
 @pytest.mark.timeout(600)
-def test_others_go_on_beside_four_large_pulls(start: Callable[..., Daemon]) -> None:
-    """24 M values, 270 MB as JSON, four times: jobs stay below 5 ms; each takes less than 4 MB beside the version.
-
-    A pause of a virtual machine counts as the work of the running thread, so one good round of three is enough: a job
-    that is too expensive is too expensive in all of them.
-    """
+def test_others_go_on_beside_four_large_pulls() -> None:
+    """24 M values, 270 MB as JSON, four times: jobs stay below 5 ms; each takes less than 4 MB beside the version."""
     values = np.random.default_rng(8).standard_normal(24_000_000).astype(np.float32)
-    assert any(jobs_stay_short(start("--memory", "2G"), values) for _ in range(3))
+    assert in_every_round(lambda: long_jobs_beside_large_pulls(values)) == set()
 
 
-def jobs_stay_short(daemon: Daemon, values: np.ndarray) -> bool:
-    """Whether every job of a network thread took less than 5 ms while four clients pulled."""
-    with closing(Api(daemon.host, daemon.port)) as api:
+def long_jobs_beside_large_pulls(values: np.ndarray) -> set[str]:
+    """Whether a job took too long while four clients pulled these values, as a set."""
+    with Daemon("--memory", "2G") as daemon, closing(Api(daemon.host, daemon.port)) as api:
         fill(api, values)
         before = taken(daemon)
         slowest, longest = beside(daemon, api, readers=4, pulls=1, probes=1000, values=values)
         print(f"slowest of 1,000 probes {1000 * slowest:.1f} ms, longest job {longest:.2f} ms")
         assert taken(daemon) < before + 4 * (4 << 20)
-    return longest < 5
+    return too_long(longest, 5)
+
+
+def too_long(milliseconds: float, most: float) -> set[str]:
+    """The fault of a round whose longest job took this time; the same words in each round."""
+    return set() if milliseconds < most else {"a job on a network thread takes too long"}
 
 
 def beside(
