@@ -69,7 +69,7 @@ struct FailingCallTests {
             let context = "\(fault) at call \(call), \(name)"
             check(session, context, name)
             session.check(session.disk.afterKill(), context)
-            for seed in 0..<UInt64(3) { session.check(session.disk.afterPowerCut(seed: seed), context) }
+            for seed in sweep(0..<3).map(UInt64.init) { session.check(session.disk.afterPowerCut(seed: seed), context) }
         }
     }
 

@@ -17,6 +17,7 @@ Start = Callable[..., Daemon]
 COUNT, _, FIRST = os.environ.get("PARAMD_STATES", "").partition(":")
 
 
+@pytest.mark.unsanitized
 def test_a_few_states_load_again(start: Start, tmp_path: Path) -> None:
     """Random models survive restarts, checkpoints and rollbacks."""
     check(start, tmp_path, count=30, first=1)

@@ -162,6 +162,7 @@ def test_model_names_are_what_their_pattern_says(api: Api, model: str) -> None:
     assert answer.status in ((200, 201) if valid else (422,)), answer.body
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_schemathesis_finds_nothing(daemon: Daemon, api: Api) -> None:
     """Sends valid and invalid requests of every operation; schemathesis.toml lists the exceptions."""

@@ -71,6 +71,7 @@ def test_a_group_named_twice(api: Api, name: str) -> None:
     assert api.get(f"/v1/models/{name}/lr").json()["lr"] == {"g": 1}
 
 
+@pytest.mark.heavy
 def test_a_million_rates(start: Callable[..., Daemon], tmp_path: Any) -> None:
     """They are accepted, returned, appended to, and restored after a restart."""
     first = start("--memory", "1G", data_dir=tmp_path)

@@ -46,6 +46,7 @@ def client(daemon: Daemon) -> Iterator[Client]:
         yield connected
 
 
+@pytest.mark.unsanitized
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", modes.MODES, ids=lambda mode: mode.name)
 def test_a_straggler_and_a_killed_worker(daemon: Daemon, client: Client, data: Path, mode: modes.Mode) -> None:

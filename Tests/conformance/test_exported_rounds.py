@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.daemon import Daemon
+from support.memory import reserved
 from support.trained import checkpoint, metadata
 from support.wire import SAFETENSORS, Answer, Api, wait_until
 
@@ -277,6 +278,44 @@ def test_overflowed_gradients_come_back(api: Api, name: str) -> None:
 
     problem = put(api, f"{name}-c", changed(file, spoil), 422).json()
     assert problem["errors"][0]["pointer"] == "/w#held.1"
+
+
+def large_round() -> bytes:
+    """The file of a model of 1 MB whose round has six pushes of 1 MB each, of six workers."""
+    with Daemon("--memory", "256M") as daemon:
+        api = Api(daemon.host, daemon.port)
+        api.create("m", {**MANUAL, "groups": [], "parameters": {"w": {"shape": [250_000], "init": "zeros"}}})
+        for number in range(6):
+            gradient = {"w": np.full(250_000, number, np.float32)}
+            api.push_binary("m", gradient, X_Paramd_Worker=f"w{number}", X_Paramd_Seq="1").expect(202)
+        return checkpoint(api, "m")
+
+
+def test_a_full_budget(start: Callable[..., Daemon]) -> None:
+    """A file without room for its round is 503 and leaves no trace; it is taken once a model has been deleted."""
+    daemon, file = start("--memory", "64M"), large_round()
+    api = Api(daemon.host, daemon.port)
+    names = iter(f"m{number}" for number in range(20))
+    while (answer := api("PUT", f"/v1/models/{(name := next(names))}", file, **HEADERS)).status == 201:
+        before = reserved(api)
+    assert answer.expect(503).json()["type"].endswith("/out-of-memory")
+    assert "Nothing was applied." in answer.json()["detail"]
+    assert name != "m0" and before > 7_000_000
+    wait_until(lambda: reserved(api) == before)
+    api("GET", f"/v1/models/{name}").expect(404)
+    api("DELETE", "/v1/models/m0").expect(204)
+    wait_until(lambda: reserved(api) < before)
+    put(api, name, file)
+    assert holders(api, name)["received"] == 6
+
+
+def test_a_full_worker_table(start: Callable[..., Daemon]) -> None:
+    """A round with pushes of more workers than the limit is 422, because waiting would not help."""
+    daemon, file = start("--limit", "workers=5"), large_round()
+    api = Api(daemon.host, daemon.port)
+    detail = put(api, "m", file, 422).json()["detail"]
+    assert "more workers than the limit `workers`, 5; start the daemon with a larger --limit workers" in detail
+    api("GET", "/v1/models/m").expect(404)
 
 
 def leave_out(tensors: dict[str, np.ndarray], _: dict[str, str]) -> None:

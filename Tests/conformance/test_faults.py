@@ -20,11 +20,13 @@ from support.faults import Victim, check_sums, definition, digest, gradient, run
 from support.wire import Api
 
 
+@pytest.mark.unsanitized
 def test_kill_loop(tmp_path: Path) -> None:
     """After 10 kills every state, sum, step and digest matches the acknowledged changes."""
     kill_loop(tmp_path, 10, seed=1)
 
 
+@pytest.mark.unsanitized
 def test_kill_loop_with_snapshots(tmp_path: Path) -> None:
     """After 10 kills, while snapshots are written and segments deleted continuously, everything matches too."""
     kill_loop(tmp_path, 10, 2, "--snapshot-after", "16K")

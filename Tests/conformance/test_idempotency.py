@@ -231,18 +231,34 @@ def failpoints(tmp_path_factory: pytest.TempPathFactory) -> None:
         return
 
 
+@dataclass(frozen=True)
+class Done:
+    """A request that was answered without a failure: the directory before it, its answer, and the state after it."""
+
+    write: Write
+    prepared: Path
+    answer: Answer
+    state: dict[str, bytes]
+
+
+@pytest.fixture(scope="module", params=WRITES)
+def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Each request that changes something."""
+    write, place = WRITES[request.param], tmp_path_factory.mktemp(request.param)
+    with serving(place / "one") as (_, api):
+        prepare(api)
+    shutil.copytree(place / "one", place / "prepared")
+    with serving(place / "one") as (_, api):
+        answer = write.send(api, "k1").expect(write.status)
+        return Done(write, place / "prepared", answer, whole_state(api))
+
+
 @pytest.mark.usefixtures("failpoints")
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("name", WRITES)
-def test_death_on_the_way(tmp_path: Path, name: str, point: str) -> None:
+def test_death_on_the_way(tmp_path: Path, done: Done, point: str) -> None:
     """The daemon dies during a request, and the retry leaves the effect of one request."""
-    write = WRITES[name]
-    with serving(tmp_path / "one") as (_, api):
-        prepare(api)
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
-    with serving(tmp_path / "one") as (_, api):
-        expected = write.send(api, "k1").expect(write.status)
-        state = whole_state(api)
+    write = done.write
+    shutil.copytree(done.prepared, tmp_path / "two")
     with serving(tmp_path / "two", fail=point) as (daemon, api):
         try:
             write.send(api, "k1").expect(write.status)
@@ -250,9 +266,9 @@ def test_death_on_the_way(tmp_path: Path, name: str, point: str) -> None:
             daemon.process.wait(30)
     with serving(tmp_path / "two") as (_, api):
         again = write.send(api, "k1").expect(write.status)
-        assert {tag: again.headers.get(tag) for tag in TAGS} == {tag: expected.headers.get(tag) for tag in TAGS}
+        assert {tag: again.headers.get(tag) for tag in TAGS} == {tag: done.answer.headers.get(tag) for tag in TAGS}
         assert_again(write.send(api, "k1"), again)
-        assert whole_state(api) == state
+        assert whole_state(api) == done.state
 
 
 def test_answers_outlive_snapshots(tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def test_half_batches_are_the_whole_batch(api: Api, name: str, optimizer: Any) -
     np.testing.assert_array_equal(api.pull_binary(f"{name}.two")["w"], api.pull_binary(f"{name}.one")["w"])
 
 
+@pytest.mark.unsanitized
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_logistic_regression_by_halves(api: Api, name: str, optimizer: str) -> None:
     """300 rounds of two threads with half batches end where one with the whole batch does."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from support.daemon import Daemon
+from support.memory import reserved
 from support.wire import SAFETENSORS, Api
 
 ROWS, WIDTH = 20_000, 10
@@ -23,11 +24,6 @@ def small(start: Callable[..., Daemon]) -> Iterator[Api]:
     api.create("m", body)
     yield api
     api.close()
-
-
-def reserved(api: Api) -> int:
-    """The reserved bytes of the budget."""
-    return api.get("/v1/server").json()["memory"]["reserved"]
 
 
 def test_answers_are_counted(small: Api) -> None:

@@ -11,7 +11,7 @@ extension ModelState {
     ///   - image: the round.
     ///   - isNew: whether to refuse what a push of this model would be refused for; a file that is in the log was
     ///     accepted before.
-    /// - Throws: `invalid`, `outOfMemory`, `noMemory`, `tooManyWorkers`.
+    /// - Throws: `invalid`, `outOfMemory`, `noMemory`.
     mutating func adopt(_ image: RoundImage, isNew: Bool) throws(ServingError) {
         if isNew { try checkRoom(for: image) }
         for held in image.held {
@@ -58,7 +58,11 @@ extension ModelState {
         if let first = round.held.first?.push, first.hyperparameters != brought {
             throw .otherHyperparameters(brought, ofRound: first.hyperparameters)
         }
-        if let key = push.key { try ledger.checkRoom(for: key.worker) }
+        if let key = push.key, !ledger.hasRoom(for: key.worker) {
+            throw Self.misfit(
+                "its round has pushes of more workers than the limit `workers`, \(ledger.mostWorkers); start the daemon with a larger --limit workers"
+            )
+        }
         try trainingHistory.checkRoom(for: push.metrics, in: "metrics")
     }
 

@@ -38,7 +38,7 @@ struct ModelAssembly {
     /// - Parameter mustStep: whether to refuse a model that could be built but never take a push. One from a directory
     ///   is served anyway: another release, or a larger limit, accepted it.
     /// - Throws: `invalid` for an invalid definition, or for pushes in its round that do not fit it; `outOfMemory` if the
-    ///   budget has no room for it; `tooLargeToStep`; `tooManyWorkers`.
+    ///   budget has no room for it; `tooLargeToStep`.
     func assemble(
         _ name: String, _ uid: ModelUID, _ source: ModelSource, mustStep: Bool = false
     ) throws(ServingError) -> ModelState {

@@ -11,7 +11,7 @@ extension WorkerLedger {
     mutating func roomMaker(for name: Name, at now: Int) -> Name? {
         let firstAsked = firstAsked ?? now
         self.firstAsked = firstAsked
-        guard workers[name] == nil, workers.count >= mostWorkers, now >= nextExpiry else { return nil }
+        guard !hasRoom(for: name), now >= nextExpiry else { return nil }
         let busy = Set(inFlight.keys.lazy.map(\.worker))
         var oldest: (name: Name, seen: Int)?
         for (name, worker) in workers where !leaving.contains(name) && !busy.contains(name) && !worker.hasLease {
@@ -36,9 +36,11 @@ extension WorkerLedger {
 
     /// Refuses a worker beyond the limit.
     func checkRoom(for name: Name, _ sighting: Sighting? = nil) throws(ServingError) {
-        guard workers[name] == nil, workers.count >= mostWorkers, sighting?.expires == nil else { return }
-        throw .tooManyWorkers(limit: mostWorkers)
+        guard hasRoom(for: name) || sighting?.expires != nil else { throw .tooManyWorkers(limit: mostWorkers) }
     }
+
+    /// Whether the worker is known, or one more is within the limit.
+    func hasRoom(for name: Name) -> Bool { workers[name] != nil || workers.count < mostWorkers }
 
     /// Refuses a worker without receipts.
     func checkKnown(_ name: Name) throws(ServingError) {

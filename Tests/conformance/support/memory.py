@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .daemon import Daemon
+from .wire import Api
 
 CLIENTS = 64
 LIMIT = 256 << 20
+
+
+def reserved(api: Api) -> int:
+    """The bytes of the budget that are reserved."""
+    return int(api.get("/v1/server").json()["memory"]["reserved"])
 
 
 def taken(daemon: Daemon) -> int:
