@@ -284,7 +284,8 @@ def large_round() -> bytes:
     """The file of a model of 1 MB whose round has six pushes of 1 MB each, of six workers."""
     with Daemon("--memory", "256M") as daemon:
         api = Api(daemon.host, daemon.port)
-        api.create("m", {**MANUAL, "groups": [], "parameters": {"w": {"shape": [250_000], "init": "zeros"}}})
+        large = {"w": {"shape": [250_000], "init": "zeros"}}
+        api.create("m", {"optimizer": "sgd", "consistency": {"mode": "manual"}, "parameters": large})
         for number in range(6):
             gradient = {"w": np.full(250_000, number, np.float32)}
             api.push_binary("m", gradient, X_Paramd_Worker=f"w{number}", X_Paramd_Seq="1").expect(202)
