@@ -26,9 +26,8 @@ struct ForecastTests {
 
         /// Decides a command, which is then in progress.
         @discardableResult
-        mutating func decide(_ command: Command, at now: Tick = ForecastTests.now) throws(ServingError) -> Command? {
-            guard case .proceed(let command) = try state.decide(command, at: now) else { return nil }
-            return command
+        mutating func decide(_ command: Command, at now: Tick = ForecastTests.now) throws -> Command? {
+            try state.proceed(with: command, at: now)
         }
 
         /// Decides a push of a worker that pulled step 0.
@@ -50,7 +49,7 @@ struct ForecastTests {
         try bench.apply(bench.decide(.register(worker: "a")))
         try bench.apply(bench.push("b", epoch: 0))
         let registration = try bench.decide(.register(worker: "a"))
-        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 2)) { try bench.push("a", epoch: 1) }
+        #expect(throws: Deferred(.fenced(worker: "a", epoch: 1, current: 2))) { try bench.push("a", epoch: 1) }
         // The round is still open: it is not too late for a third worker.
         try bench.apply(registration)
         try bench.apply(bench.push("c", epoch: 0))
@@ -61,10 +60,10 @@ struct ForecastTests {
     func endings() throws {
         var bench = try Bench(["mode": "sync", "workers": 2])
         try bench.apply(bench.decide(.register(worker: "a", ttl: 1)))
-        let fenced = ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)
+        let fenced = Deferred(.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true))
         for ending in [Command.dismiss(worker: "a"), .register(worker: "a")] {
             let decided = try bench.decide(ending)
-            #expect(throws: ServingError.self) { try bench.push("a", epoch: 1) }
+            #expect(throws: Deferred.self) { try bench.push("a", epoch: 1) }
             bench.state.forget(try #require(decided))
         }
         bench.state.startLeases(at: Self.now)
@@ -84,9 +83,11 @@ struct ForecastTests {
         try bench.apply(bench.push("a", epoch: 1))
         let registration = try bench.decide(.register(worker: "c"))
         let push = try bench.push("b", epoch: 2)
-        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1, received: 2, needed: 3)) {
+        // It is refused for what has been applied, and the round waits for three workers.
+        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1, received: 1, needed: 2)) {
             try bench.push("a", epoch: 1, seq: 2)
         }
+        #expect(bench.state.forecast.view(after: bench.state.roundView).received == 2)
         try bench.apply(registration)
         try bench.apply(push)
         #expect(bench.state.optimizer.step == 0)
@@ -116,8 +117,11 @@ struct ForecastTests {
         for worker in ["a", "b"] as [Name] { try bench.apply(bench.decide(.register(worker: worker))) }
         try bench.apply(bench.push("a", epoch: 1))
         let deletion = try bench.decide(.dismiss(worker: "b"))
-        // The deletion closes the round, so that the next push of the worker starts another.
-        #expect(throws: ServingError.roundClosed(basedOn: 0, step: 1)) { try bench.push("a", epoch: 1, seq: 2) }
+        // The deletion closes the round; until it has been logged, the push is refused for what has been applied.
+        #expect(bench.state.forecast.view(after: bench.state.roundView).step == 1)
+        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1, received: 1, needed: 2)) {
+            try bench.push("a", epoch: 1, seq: 2)
+        }
         try bench.apply(deletion)
         #expect(bench.state.optimizer.step == 1)
     }

@@ -51,8 +51,8 @@ struct RoundBookkeepingTests {
         rest.shrink(to: 0)
         var second = try Self.push("a", to: model)
         second.key?.seq = 2
-        #expect(throws: ServingError.alreadyInRound(worker: "a", step: 1, received: 1, needed: 3)) {
-            try model.decide(.push(second), at: Self.now)
+        #expect(throws: Deferred(.alreadyInRound(worker: "a", step: 1, received: 1, needed: 3))) {
+            try model.proceed(with: .push(second), at: Self.now)
         }
         guard case .proceed = try model.decide(.push(large), at: Self.now) else {
             Issue.record("the push that was refused is taken for a repeated one")

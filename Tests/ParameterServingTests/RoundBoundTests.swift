@@ -29,7 +29,7 @@ struct RoundBoundTests {
         }
 
         mutating func decide(_ command: Command) throws {
-            guard case .proceed(let command) = try state.decide(command, at: now) else { throw ServingError.stopping }
+            guard let command = try state.proceed(with: command, at: now) else { throw ServingError.stopping }
             apply(command, for: Ticket(number: position))
         }
 
@@ -62,7 +62,7 @@ struct RoundBoundTests {
             throw ServingError.stopping
         }
         let full = ServingError.roundFull(pushes: Self.most, limit: Self.most)
-        #expect(throws: full) { try bench.decide(bench.push()) }
+        #expect(throws: Deferred(full)) { try bench.decide(bench.push()) }
         bench.state.forget(last)
         try bench.decide(bench.push())
         #expect(throws: full) { try bench.decide(bench.push()) }

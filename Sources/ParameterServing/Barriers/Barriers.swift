@@ -166,7 +166,7 @@ extension Model {
         _ arrival: Arrival, epoch: Int?, resume: (@Sendable (Result<BarrierFacts, ServingError>) -> Void)?,
         reply: @escaping @Sendable (Result<Barriers.Answer, ServingError>) -> Void
     ) {
-        adjust { [clock, barriers] state in
+        adjust(about: arrival.worker) { [clock, barriers] state in
             reply(
                 Result { () throws(ServingError) in
                     let now = clock()

@@ -4,8 +4,10 @@
 import Names
 
 /// Identifies the request that waits for the outcome of a command.
-struct Ticket: Hashable, Sendable {
+struct Ticket: Hashable, Comparable, Sendable {
     let number: UInt64
+
+    static func < (one: Ticket, other: Ticket) -> Bool { one.number < other.number }
 }
 
 /// The outcome of a command.

@@ -69,6 +69,8 @@ private struct DryTrial {
         case .repeated(let stored):
             let outcome = Outcome.again(stored, isDurable: isDurable)
             return .repeated(try Answered<Receipt>.result(outcome, under: command.requestKey).get().answer)
+        // It claims nothing: a dry run tells what holds if everything in progress is logged.
+        case .deferred(let refusal): throw refusal
         case .proceed(let admitted):
             state.forget(admitted, isNewest: true)
             // Only pushes have receipts and no round to close.

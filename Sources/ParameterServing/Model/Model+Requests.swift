@@ -1,6 +1,15 @@
 // What other threads ask of a model: each request is a message, and its answer comes through a callback.
 
+import Names
+import Optimizers
+
 extension Model {
+    /// The layout of the newest version; one request reads it once, because a growth changes it.
+    public var layout: ArenaLayout { publication.current.facts.layout }
+
+    /// The arenas of the newest version's layout.
+    var pool: ArenaPool { publication.current.facts.pool }
+
     /// Submits a change; its request may have reserved its key.
     ///
     /// `reply` is called once, on an executor thread.
@@ -41,7 +50,26 @@ extension Model {
     }
 
     /// Lets `body` change what is not logged, such as a deadline, between two commands.
-    func adjust(_ body: @escaping @Sendable (inout ModelState) -> Void) {
-        post(.adjust(body))
+    ///
+    /// - Parameter worker: a worker whose lease it judges: if the end of that lease is on its way to the log, `body` runs
+    ///   once that has been logged or has failed.
+    func adjust(about worker: Name? = nil, _ body: @escaping @Sendable (inout ModelState) -> Void) {
+        post(.adjust(about: worker, body))
+    }
+
+    /// Answers all waiting and future requests with `reason`.
+    func end(_ reason: ServingError) {
+        // At once, so that followers of all models hear of this end before they hear of a model of the same name.
+        endEvents(reason)
+        post(.end(reason))
+    }
+
+    private func endEvents(_ reason: ServingError) {
+        switch reason {
+        case .unknownModel, .modelReplaced:
+            let isReplaced = if case .modelReplaced = reason { true } else { false }
+            events.add(.deleted(isReplaced: isReplaced), of: name, uid, time: clock().time, endingWith: reason)
+        default: events.end(reason)
+        }
     }
 }

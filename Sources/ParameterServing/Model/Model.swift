@@ -2,6 +2,7 @@
 // executes the effects (publish, wake, answer), always in order and on one executor thread at a time.
 
 import Journal
+import Names
 import Optimizers
 import Threading
 
@@ -11,6 +12,8 @@ import Threading
 ///    answered when the round is settled.
 /// 2. A command that is applied to the state in which it was decided ends as decided: only an update whose numbers
 ///    overflow may be refused.
+/// 3. No refusal rests on records in progress, which a kill may undo: the request is decided again once they have been
+///    logged or have failed. It waits again only if one failed, or if the model has not become what was forecast.
 public final class Model: Runnable, @unchecked Sendable {
     typealias Reply = @Sendable (Result<Outcome, ServingError>) -> Void
     typealias Recalled = @Sendable (Result<StoredAnswer?, ServingError>) -> Void
@@ -23,7 +26,7 @@ public final class Model: Runnable, @unchecked Sendable {
         case deadline
         case logged(Ticket, Result<Logged, ServingError>)
         case inspect(@Sendable (ModelState) -> Void)
-        case adjust(@Sendable (inout ModelState) -> Void)
+        case adjust(about: Name?, @Sendable (inout ModelState) -> Void)
         case endLeases
         case end(ServingError)
     }
@@ -62,8 +65,9 @@ public final class Model: Runnable, @unchecked Sendable {
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
     /// Changes of the layout that are being logged.
     private var layoutChanges: Set<Ticket> = []
-    /// Commands with values for the places of parameters, which wait for those changes.
-    private var parked: [(Command, Waiter)] = []
+    /// Messages that are handled once a record has been logged or has failed, in the order of their arrival: commands with
+    /// values for the places of parameters wait for those changes, and others for what would refuse them.
+    private var parked: [(message: Message, until: Ticket)] = []
     private var waiters = Waiters()
     private(set) var roundClock: RoundClock?
     /// The copy of the current state that readers share, as long as one of them holds it.
@@ -101,21 +105,8 @@ public final class Model: Runnable, @unchecked Sendable {
         if !state.round.isEmpty, let timeout = state.policy.timeout { arm(state.round.number, timeout) }
     }
 
-    /// The arenas of the newest version's layout.
-    var pool: ArenaPool { publication.current.facts.pool }
-
-    /// Answers all waiting and future requests with `reason`.
-    func end(_ reason: ServingError) {
-        // At once, so that followers of all models hear of this end before they hear of a model of the same name.
-        endEvents(reason)
-        post(.end(reason))
-    }
-
     /// Whether acknowledged changes survive a power cut.
     var isDurable: Bool { log.isDurable }
-
-    /// The layout of the newest version; one request reads it once, because a growth changes it.
-    public var layout: ArenaLayout { publication.current.facts.layout }
 
     /// The size of its state in bytes: what a snapshot writes.
     var bytes: Int { memory.bytes + (1 + averagesAtStart) * layout.count * MemoryLayout<Float>.stride }
@@ -142,7 +133,9 @@ public final class Model: Runnable, @unchecked Sendable {
         case .deadline: settleRound()
         case .logged(let ticket, let result): finish(ticket, result)
         case .inspect(let body): body(state)
-        case .adjust(let body): body(&state)
+        case .adjust(let worker, let body):
+            if end == nil, let worker, state.leases.isEnding(worker) { return park(message) }
+            body(&state)
         case .endLeases: if let command = state.endOfLeases(at: clock()) { decide(command, Waiter { _ in }) }
         case .end(let reason):
             end = reason
@@ -155,15 +148,6 @@ public final class Model: Runnable, @unchecked Sendable {
         }
     }
 
-    private func endEvents(_ reason: ServingError) {
-        switch reason {
-        case .unknownModel, .modelReplaced:
-            let isReplaced = if case .modelReplaced = reason { true } else { false }
-            events.add(.deleted(isReplaced: isReplaced), of: name, uid, time: clock().time, endingWith: reason)
-        default: events.end(reason)
-        }
-    }
-
     private func reserveNow(_ key: RequestKey, _ reply: Recalled) {
         if let end { return reply(.failure(end)) }
         do throws(ServingError) { reply(.success(try state.keys.reserve(key))) } catch { reply(.failure(error)) }
@@ -172,11 +156,14 @@ public final class Model: Runnable, @unchecked Sendable {
     private func decide(_ command: Command, _ waiter: Waiter) {
         if let end { return waiters.answer(waiter, .failure(end)) }
         // Its record must be of the layout that the readers of the log have there.
-        if !layoutChanges.isEmpty, command.isPlaced { return parked.append((command, waiter)) }
+        if command.isPlaced, let change = layoutChanges.max() {
+            return park(.submit(command, waiter, reserved: nil), until: change)
+        }
         do throws(ServingError) {
             switch try state.decide(command, at: clock()) {
             case .repeated(let stored): answerAgain(stored, to: command, waiter)
             case .proceed(let command): persist(command, waiter)
+            case .deferred: park(.submit(command, waiter, reserved: nil))
             }
         } catch {
             waiters.answer(waiter, .failure(error))
@@ -212,14 +199,27 @@ public final class Model: Runnable, @unchecked Sendable {
             state.forget(command)
             waiters.reply(ticket, .failure(error))
         }
-        if layoutChanges.remove(ticket) != nil { unpark() }
+        layoutChanges.remove(ticket)
+        unpark(through: ticket)
     }
 
-    /// Decides the commands that waited for a change of the layout.
-    private func unpark() {
+    /// Handles a message again after a record: by default the newest in progress.
+    private func park(_ message: Message, until ticket: Ticket? = nil) {
+        let ticket = ticket ?? decided.keys.max()
+        invariant(ticket != nil, "3: a request waits for records, but none is in progress")
+        if let ticket { parked.append((message, ticket)) }
+    }
+
+    /// Handles the messages that waited for a record; at the end of the model, all of them.
+    ///
+    /// It comes before any other message, while the state is still the one that was forecast.
+    private func unpark(through ticket: Ticket? = nil) {
+        if parked.isEmpty { return }
         let waiting = parked
         parked = []
-        for (command, waiter) in waiting { decide(command, waiter) }
+        for place in waiting {
+            if let ticket, place.until > ticket { parked.append(place) } else { handle(place.message) }
+        }
     }
 
     private func apply(_ command: Command, _ ticket: Ticket, _ logged: Logged, isUndisturbed: Bool) {

@@ -22,8 +22,8 @@ extension ModelState {
     mutating func admit(_ command: Command, at now: Tick) throws(ServingError) -> Verdict {
         let command = fitted(sighted(command, at: now))
         do throws(ServingError) { if let answer = try examine(command) { return .repeated(answer) } } catch {
-            guard case .tooManyWorkers(let limit, _) = error else { throw error }
-            throw .tooManyWorkers(limit: limit, roomIn: secondsToRoom(at: now))
+            try refuse(command, for: error, at: now)
+            return .deferred(error)
         }
         // Pushes in progress are already counted.
         do throws(ServingError) { try kept.makeRoom(for: keptBytes + command.bytesLeft(in: self)) } catch {
@@ -81,7 +81,7 @@ extension ModelState {
         return nil
     }
 
-    private func examine(_ patch: SettingsPatch, _ ifVersion: [Int]?) throws(ServingError) {
+    func examine(_ patch: SettingsPatch, _ ifVersion: [Int]?) throws(ServingError) {
         let settings = try patched(by: patch, ifVersion: ifVersion)
         let more = try slotBytesAdded(by: settings) - (addedSlots?.bytes ?? 0) + averages.bytesAdded(by: settings)
         try checkStep(settings)
@@ -93,27 +93,41 @@ extension ModelState {
     }
 
     private mutating func examine(_ push: Push, under requestKey: RequestKey?) throws(ServingError) -> StoredAnswer? {
-        if let key = push.key {
-            switch try ledger.find(key, push.sighting) {
-            case .applied(let receipt, let fingerprint):
-                guard fingerprint == push.fingerprint else { throw .pushReused(key) }
-                return .receipt(receipt)
-            case .pending(let fingerprint):
-                throw fingerprint == push.fingerprint ? .pushInFlight(key) : .pushReused(key)
-            case .new: break
-            }
-        }
-        try checkFence(push.key)
-        let optimizer = try judge(push)
-        let (arrival, decision) = forecastDecision(push, under: requestKey)
-        if case .refuse(let error) = decision { throw error }
-        try checkPushes(after: decision)
+        if let receipt = try receipt(of: push) { return .receipt(receipt) }
+        let (optimizer, arrival, decision) = try judge(push, under: requestKey)
         try trainingHistory.checkRoom(for: push.metrics, in: "metrics")
         try takeRoom(for: push, updatedBy: optimizer)
         if let key = push.key { ledger.begin(key, push.fingerprint) }
         ledger.reserveRoom(push.sighting)
         forecast.add(arrival, decision, after: roundView)
         return nil
+    }
+
+    /// The receipt of a push that has been applied before; nil for a new one.
+    func receipt(of push: Push) throws(ServingError) -> Receipt? {
+        guard let key = push.key else { return nil }
+        switch try ledger.find(key, push.sighting) {
+        case .applied(let receipt, let fingerprint):
+            guard fingerprint == push.fingerprint else { throw .pushReused(key) }
+            return receipt
+        case .pending(let fingerprint):
+            throw fingerprint == push.fingerprint ? .pushInFlight(key) : .pushReused(key)
+        case .new: return nil
+        }
+    }
+
+    /// Judges a push that has not been sent before.
+    ///
+    /// - Returns: The optimizer of its update, and what its policy sees and decides.
+    func judge(
+        _ push: Push, under requestKey: RequestKey?
+    ) throws(ServingError) -> (ModelOptimizer, ArrivingPush, Decision) {
+        try checkFence(push.key)
+        let optimizer = try judge(push)
+        let (arrival, decision) = forecastDecision(push, under: requestKey)
+        if case .refuse(let error) = decision { throw error }
+        try checkPushes(after: decision)
+        return (optimizer, arrival, decision)
     }
 
     /// Reserves the memory for the push's update and its version.

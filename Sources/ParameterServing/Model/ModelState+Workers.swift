@@ -105,7 +105,7 @@ extension ModelState {
         return due.isEmpty ? nil : .endLeases(due)
     }
 
-    /// Renews the lease of a worker that has been heard from.
+    /// Renews the lease of a worker that has been heard from; not one whose end is being logged.
     ///
     /// - Parameters:
     ///   - worker: its name.
@@ -117,9 +117,6 @@ extension ModelState {
         let epoch = epoch ?? ledger.epoch(of: worker)
         if epoch == 0 { try ledger.checkKnown(worker) }
         try ledger.checkEpoch(epoch, of: worker)
-        if leases.isEnding(worker) {
-            throw .fenced(worker: worker, epoch: epoch, current: epoch, hasEnded: true)
-        }
         leases.renew(worker, epoch: epoch, at: now)
         guard let facts = facts(of: worker, at: now) else { throw .unknownWorker(worker) }
         return facts

@@ -21,6 +21,9 @@ struct ModelState: @unchecked Sendable {
         case proceed(Command)
         /// It has already been applied; this is the answer.
         case repeated(StoredAnswer)
+        /// Only commands on their way to the log refuse it, and they may never get there: once they have been logged or
+        /// have failed, decide it again.
+        case deferred(ServingError)
     }
 
     private(set) var optimizer: ModelOptimizer

@@ -72,7 +72,7 @@ extension Model {
     public func renewLease(
         of worker: Name, epoch: Int?, reply: @escaping @Sendable (Result<WorkerFacts, ServingError>) -> Void
     ) {
-        adjust { [clock] state in
+        adjust(about: worker) { [clock] state in
             reply(Result { () throws(ServingError) in try state.renewLease(of: worker, epoch: epoch, at: clock()) })
         }
     }

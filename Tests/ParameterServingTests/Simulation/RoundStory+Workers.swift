@@ -68,6 +68,7 @@ extension RoundStory {
         let mayHaveEnded = crew[worker].mayHaveEnded(at: simulation.now) || crew[worker].ended.contains(epoch)
         if !mayHaveEnded { fail("\(what) of epoch \(epoch) was fenced") }
         crew[worker].hasEnded = true
+        if !crew[worker].isDoubtful { crew[worker].end(epoch) }
     }
 
     /// Judges a receipt: the numbers that it misses are those that were never accepted.
@@ -179,8 +180,11 @@ extension RoundStory {
         judge(state.roundFacts(closesIn: nil), epochs)
     }
 
-    /// No registration is lost.
+    /// No registration is lost, and none is back that has ended: not even if its worker was told so just before a crash.
     private func judgeCrew(_ epochs: [Int: Int]) {
+        for (worker, epoch) in epochs where crew[worker].ended.contains(epoch) {
+            fail("the registration \(epoch) of worker \(worker) had ended, and it is registered")
+        }
         for (worker, known) in crew.enumerated() where known.epoch > 0 && !known.hasEnded {
             if epochs[worker] == known.epoch {
                 crew[worker].isDoubtful = false

@@ -42,7 +42,8 @@ struct RoundWorker {
 
     /// Begins a registration.
     mutating func register(_ epoch: Int, ttl: Int?, isRepeated: Bool) {
-        end(self.epoch)
+        // The epoch of one that a power cut has lost may be reused.
+        if !isDoubtful { end(self.epoch) }
         (self.epoch, self.ttl) = (epoch, ttl.map { UInt64($0) * 1_000_000_000 })
         (lastSeq, accepted, isKnown, isDoubtful) = (0, 0, true, isRepeated)
         (hasEnded, mustRegister) = (false, false)

@@ -79,6 +79,7 @@ final class ScenarioMachine {
         case .proceed(let command):
             guard let layout = models[uid]?.layout else { return nil }
             return (uid, command, log(command.record(of: uid, in: layout)))
+        case .deferred(let refusal): tell("waits for the log: \(refusal)")
         case nil: break
         }
         return nil
