@@ -175,6 +175,31 @@ struct WaitingRefusalTests {
         try push(seq(1), at: 0)(model).under(RequestKey(text: "k", target: nil, time: 1_000_000_000))
     }
 
+    @Test("a push that the journal refuses at once takes nothing from those before it")
+    func refusedAtOnce() throws {
+        let log = try HeldLog(mostJournal: 100_000)
+        defer { log.end() }
+        let model = try log.registry.make(
+            ["optimizer": "sgd", "learning_rate": 1, "consistency": ["mode": "sync", "workers": 100]],
+            [("w", Array(repeating: 0, count: 1000))])
+        func push(_ worker: Int, _ number: Int) throws -> Command {
+            .push(try model.makePush(["w": Array(repeating: 1, count: 1000)], seq(number, Name("\(worker)"))))
+        }
+        _ = log.hold(try push(0, 1), of: model)
+        let refused = try (1..<100).map { worker in model.send(try push(worker, 1)) }
+        _ = Self.step(of: model)
+        let reasons = Set(refused.compactMap(\.current).map { "\($0)" })
+        #expect(reasons.count == 1 && reasons.allSatisfy { $0.contains("journalBehind") }, "\(reasons)")
+        // The first push is still on its way, so that a second one of its worker waits for it.
+        let second = model.send(try push(0, 2))
+        _ = Self.step(of: model)
+        #expect(second.current == nil)
+        log.open()
+        #expect(throws: ServingError.self) { try second.wait().get() }
+        let taken = refused.count { if case .success = $0.current { true } else { false } }
+        #expect(model.inspected { $0.round.held.count } == taken + 1)
+    }
+
     @Test("the end of the model answers what waits")
     func end() throws {
         let log = try HeldLog()

@@ -39,10 +39,11 @@ final class CommandLog: @unchecked Sendable {
     ///   - record: made only if there is a journal.
     ///   - always: whether to log even if the journal has reached its limit.
     ///   - then: called once, in the order of the log, on a thread that must not be blocked.
+    /// - Throws: why nothing is logged at present; `then` is not called.
     func append(
         _ record: @autoclosure () -> Record, always: Bool = false,
         then: @escaping @Sendable (Result<Logged, ServingError>) -> Void
-    ) {
+    ) throws(ServingError) {
         guard let journal else {
             let position = unkept.withLock { count in
                 count += 1
@@ -50,14 +51,10 @@ final class CommandLog: @unchecked Sendable {
             }
             return then(.success(Logged(position: position, isDurable: false)))
         }
-        if let failure { return then(.failure(failure)) }
+        if let failure { throw failure }
         let record = record()
         Failpoint.reach(.beforeLog)
-        do throws(ServingError) {
-            try keeper?.note(record.payload.reduce(Journal.leastRecordBytes) { $0 + $1.count }, always: always)
-        } catch {
-            return then(.failure(error))
-        }
+        try keeper?.note(record.payload.reduce(Journal.leastRecordBytes) { $0 + $1.count }, always: always)
         journal.append(record) { [self] result in
             switch result {
             case .success(let done): then(.success(Logged(position: done.position, isDurable: done.isDurable)))

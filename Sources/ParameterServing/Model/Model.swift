@@ -182,10 +182,16 @@ public final class Model: Runnable, @unchecked Sendable {
 
     private func persist(_ command: Command, _ waiter: Waiter) {
         let ticket = waiters.add(waiter)
-        decided[ticket] = (command, state.position)
-        if command.changesLayout(of: state.pool.placement) { layoutChanges.insert(ticket) }
-        log.append(command.record(of: uid, in: state.layout)) { [self] result in
-            post(.logged(ticket, result))
+        do throws(ServingError) {
+            try log.append(command.record(of: uid, in: state.layout)) { [self] result in
+                post(.logged(ticket, result))
+            }
+            decided[ticket] = (command, state.position)
+            if command.changesLayout(of: state.pool.placement) { layoutChanges.insert(ticket) }
+        } catch {
+            // Others may be on their way: this is the newest of them.
+            state.forget(command, isNewest: true)
+            waiters.reply(ticket, .failure(error))
         }
     }
 

@@ -51,7 +51,7 @@ extension ModelRegistry {
             let state = try assembly.assemble(creation.name.text, uid, creation.source, mustStep: true)
             drafts[creation.name] = state
             keeper?.expect(uid, directory.beginUIDs())
-            log.append(creation.source.record(of: state, count: count, key: creation.key)) { [self] result in
+            try log.append(creation.source.record(of: state, count: count, key: creation.key)) { [self] result in
                 post { [self] in finish(creation, head, result, reply) }
             }
         } catch {

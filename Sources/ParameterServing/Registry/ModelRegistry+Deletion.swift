@@ -25,11 +25,19 @@ extension ModelRegistry {
             guard let uid = try directory.decide(deletion, on: holder(of: deletion.name), closed: closed) else {
                 return reply(.success(Answered(answer: Removal(), isRepeated: true)))
             }
-            log.append(Record(deleting: uid, key: deletion.key), always: true) { [self] result in
+            log(deletion, of: uid, reply)
+        } catch {
+            reply(.failure(error))
+        }
+    }
+
+    private func log(_ deletion: Deletion, of uid: ModelUID, _ reply: @escaping ChangeReply<Removal>) {
+        do throws(ServingError) {
+            try log.append(Record(deleting: uid, key: deletion.key), always: true) { [self] result in
                 post { [self] in finish(deletion, uid, result, reply) }
             }
         } catch {
-            reply(.failure(error))
+            finish(deletion, uid, .failure(error), reply)
         }
     }
 

@@ -20,9 +20,11 @@ final class HeldLog: Sendable {
     private let writes = Locked<(arrived: Int, passing: Int?)>((0, nil))
     private let change = Condition()
 
-    init() throws {
+    /// - Parameter mostJournal: the limit for the bytes of the journal that models need.
+    init(mostJournal: Int = 256 << 20) throws {
         let now = Locked<UInt64>(0)
         var configuration = ServingConfiguration(memoryLimit: 1 << 30)
+        (configuration.mostJournal, configuration.snapshotAllowance) = (mostJournal, min(64 << 20, mostJournal / 3))
         configuration.timers = Timers { now.withLock { $0 } }
         configuration.clock = { Tick(uptime: now.withLock { $0 }, time: 1_000_000_000) }
         let settings = JournalSettings(mode: .none, segmentBytes: 1 << 16)
