@@ -2,7 +2,8 @@
 
 `deploy/prove simulation --seeds 100000` runs the simulation of the Swift tests over different seeds.
 `deploy/prove simulation --planted` makes each mistake of Simulation/Planted in a copy of the project, and fails unless
-the simulation finds every one of them within the seeds.
+the simulation finds every one of them within the seeds. A patch may begin with the line `Seed: N`, the seed that found
+it last time, which is tried first.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ package.targets.removeAll { !simulated.contains($0.name) }
 #: Most mistakes show within a few seeds; for the others, each step of the search uses four times as many.
 FEW = 20
 FOUND = re.compile(r"seed \d+: .*|Fatal error: .*")
+KNOWN = re.compile(r"Seed: (\d+)\n")
 
 
 def copy_project() -> None:
@@ -77,6 +79,8 @@ def find(patch: Path, seeds: int) -> bool:
     subprocess.run(["git", "apply", f"--directory={COPY.relative_to(REPOSITORY)}", patch], cwd=REPOSITORY, check=True)
     build(COPY)
     is_well, output, first, count = True, "", 0, FEW
+    if known := KNOWN.match(patch.read_text()):
+        is_well, output = simulate(COPY, int(known[1]), 1, quiet=True)
     while is_well and first < seeds:
         is_well, output = simulate(COPY, first, min(count, seeds - first), quiet=True)
         first, count = first + count, 4 * count
