@@ -86,6 +86,11 @@ extension ModelState {
 }
 
 extension Model {
+    /// The time that the open round has left.
+    ///
+    /// Called by the executor.
+    var roundTimeLeft: Duration? { roundClock?.left }
+
     /// Submits a push; its request may wait until the round of the push is settled.
     ///
     /// - Parameters:

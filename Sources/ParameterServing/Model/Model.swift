@@ -265,13 +265,6 @@ public final class Model: Runnable, @unchecked Sendable {
         }
     }
 
-    // MARK: The deadline of the round
-
-    /// The time that the open round has left.
-    ///
-    /// Called by the executor.
-    var roundTimeLeft: Duration? { roundClock?.left }
-
     private func arm(_ round: Int, _ timeout: RoundTimeout) {
         var clock = roundClock ?? RoundClock(configuration.timers) { [weak self] in self?.post(.deadline) }
         clock.start(round, timeout)
