@@ -127,11 +127,11 @@ final class RoundStory: SimulatedHistory, @unchecked Sendable {
     /// Compares what a start has recovered with what the clients know.
     override func reconcile() {
         meeting.restart()
+        for worker in crew.indices { crew[worker].restart(after: lastTurn, at: simulation.now) }
         guard let model else {
             if seen != nil, !isUncertain { fail("the model is gone") }
             return forgetAll()
         }
-        for worker in crew.indices { crew[worker].restart(after: lastTurn, at: simulation.now) }
         if isUncertain {
             forgetAll()
             follower.start(model.events)
