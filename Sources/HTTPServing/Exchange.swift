@@ -27,10 +27,12 @@ public final class Exchange: Sendable {
     }
 
     /// Answers with `make` if the request is still unanswered after `delay`; a later call replaces the earlier one.
-    public func expire(after delay: Duration, _ make: @escaping Making) {
+    ///
+    /// - Parameter leaving: the answer in place of `make` to a client that sends nothing more: it has probably left.
+    public func expire(after delay: Duration, leaving: Making? = nil, _ make: @escaping Making) {
         guard let timers = waiting?.loop.timers else { return }
         let timer = Timer { [weak self] timer in self?.expire(by: timer) }
-        let expiry = Expiry(deadline: timers.now + delay.nanoseconds, timer: timer, make: make)
+        let expiry = Expiry(deadline: timers.now + delay.nanoseconds, timer: timer, leaving: leaving, make: make)
         guard let before = adjust({ $0.expiry = expiry }) else { return }
         if let earlier = before.expiry { timers.cancel(earlier.timer) }
         set(timer, at: expiry.deadline, in: timers)
@@ -75,7 +77,8 @@ public final class Exchange: Sendable {
     private struct Expiry {
         let deadline: UInt64
         let timer: Timer
-        let make: Making
+        let leaving: Making?
+        var make: Making
     }
 
     /// The state of an open exchange; nil if it is no longer open.
@@ -141,11 +144,18 @@ extension Exchange {
     /// Whether abandonment must be reported.
     var isWatched: Bool { waiting?.abandonment != nil }
 
-    /// Limits the deadline of an exchange, if it has one, to `time`.
+    /// Limits the deadline of an exchange, if it has one, to `time`: its client sends nothing more.
     ///
     /// - Returns: whether it has a deadline.
     func hurry(by time: UInt64) -> Bool {
         guard let waiting, let expiry = waiting.expiry else { return false }
+        if let leaving = expiry.leaving {
+            state.withLock { state in
+                guard case .open(var waiting) = state else { return }
+                waiting.expiry?.make = leaving
+                state = .open(waiting)
+            }
+        }
         if expiry.deadline > time { set(expiry.timer, at: time, in: waiting.loop.timers) }
         return true
     }

@@ -174,14 +174,16 @@ def test_a_worker_that_leaves(lone: Api) -> None:
     assert meeting.at_once("w3", 2, 202)["workers"] == ["w3"]
 
 
-def test_a_client_that_disconnects(lone: Api) -> None:
-    """Its arrival is withdrawn: a worker that has gone does not release the others."""
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
+def test_a_client_that_disconnects(lone: Api, reset: bool) -> None:
+    """Its arrival is withdrawn: a worker that has gone does not release the others. A killed process resets nothing."""
     body = json.dumps({"worker": "gone", "count": 2}).encode()
     head = f"POST /v1/models/m/barriers/b?wait=60s HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((lone.host, lone.port)) as client:
         client.sendall(head.encode() + body)
         wait_until(lambda: waiting(lone) == 1)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     wait_until(lambda: waiting(lone) == 0)
     assert Meeting(lone, "m").at_once("here", 2, 202)["workers"] == ["here"]
 

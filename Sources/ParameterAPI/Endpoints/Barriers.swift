@@ -67,7 +67,10 @@ private func park(
 ) {
     let clock = call.api.registry.configuration.clock
     exchange.onAbandon { model.barriers.withdraw(waiting) }
-    exchange.expire(after: wait) { response(call, model.barriers.giveUp(waiting, at: clock())) }
+    // A killed worker's connection looks like that of a client that has only finished sending, which is rare here.
+    exchange.expire(after: wait, leaving: { response(call, model.barriers.withdraw(waiting)) }) {
+        response(call, model.barriers.giveUp(waiting, at: clock()))
+    }
 }
 
 private func answer(_ call: Call, _ exchange: Exchange, _ result: Result<BarrierFacts, ServingError>) {

@@ -207,10 +207,13 @@ struct BarrierBoard {
     }
 
     /// Withdraws the arrival of a request whose client has left, unless another request of the worker waits.
-    mutating func withdraw(_ request: Int, at name: Name) {
-        guard var barrier = barriers[name], let worker = barrier.waiting.removeValue(forKey: request) else { return }
-        if !barrier.waiting.values.contains(worker) { barrier.remove(worker) }
-        store(barrier, as: name)
+    @discardableResult
+    mutating func withdraw(_ request: Int, at name: Name) -> BarrierFacts {
+        if var barrier = barriers[name], let worker = barrier.waiting.removeValue(forKey: request) {
+            if !barrier.waiting.values.contains(worker) { barrier.remove(worker) }
+            store(barrier, as: name)
+        }
+        return (barriers[name] ?? Barrier(generation: 1)).facts(of: name)
     }
 
     /// Takes a worker that has left out of all barriers.

@@ -118,12 +118,19 @@ public final class Barriers: Sendable {
         }
     }
 
-    /// Withdraws the arrival of a request whose client has left.
-    public func withdraw(_ wait: BarrierWait) {
+    /// Withdraws the arrival of a request whose client has left, or has probably left.
+    ///
+    /// - Returns: its result if there is one already; otherwise who is still there.
+    @discardableResult
+    public func withdraw(_ wait: BarrierWait) -> Result<BarrierFacts, ServingError> {
         state.withLock { state in
-            guard state.waits.removeValue(forKey: wait.number) != nil else { return }
-            state.board.withdraw(wait.number, at: wait.barrier)
+            if let result = wait.result { return result }
+            state.waits[wait.number] = nil
+            let result = Result<BarrierFacts, ServingError>.success(
+                state.board.withdraw(wait.number, at: wait.barrier))
             state.kept.follow(state.board.bytes)
+            wait.result = result
+            return result
         }
     }
 
