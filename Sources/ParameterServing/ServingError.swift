@@ -49,6 +49,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case otherHyperparameters(Hyperparameters?, ofRound: Hyperparameters?)
     /// The round has, or would have, more pushes than its reduction compares.
     case roundFull(pushes: Int, limit: Int)
+    /// The settings, or those that a change would make, refuse the update of the open round.
+    case roundMisfit(RoundMisfit)
     /// Rounds would wait for more workers than their reduction compares.
     case tooManyRegistered(Int, limit: Int)
     /// The round of the push was dropped.

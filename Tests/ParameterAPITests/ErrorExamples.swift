@@ -86,6 +86,15 @@ struct ErrorExamples {
         .alreadyInRound: .alreadyInRound(worker: "w3", step: 10, received: 1, needed: 2),
         .noRounds: .noRounds(mode: "async"),
         .roundFull: .roundFull(pushes: 64, limit: 64),
+        .roundMisfit: .roundMisfit(
+            RoundMisfit(
+                request: .change, step: 10, received: 2,
+                brought: Hyperparameters(.object([.init(key: "learning_rate", value: .number(0.1))])),
+                hasDeadline: true,
+                cause: .invalid(
+                    Complaint(
+                        pointer: "/hyperparameters/learning_rate", exception: .valueError,
+                        detail: "Every group sets its own, so `learning_rate` would have no effect.")))),
         .otherHyperparameters: .otherHyperparameters(
             Hyperparameters(.object([.init(key: "learning_rate", value: .number(0.1))])), ofRound: nil),
         .notRegistered: .notRegistered("w3"), .keyRequired: .keyRequired,

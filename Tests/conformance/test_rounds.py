@@ -370,19 +370,19 @@ def test_a_round_closes_by_the_reduction_of_its_mode(api: Api, name: str) -> Non
     np.testing.assert_array_equal(api.pull(name)["w"], [-2, -4])
 
 
-def test_a_round_without_a_rate_stays_open(api: Api, name: str) -> None:
-    """POST step is refused if the update would have no learning rate; the push is applied once there is one."""
+def test_a_round_keeps_its_rate(api: Api, name: str) -> None:
+    """A PATCH after which the update of the open round would have no learning rate is refused until it is closed."""
     path = f"/v1/models/{name}"
     api.create(name, {**with_mode(mode="manual"), "learning_rate": [1, 1]})
     for seq in (1, 2):
         api.push(name, {"w": [1, 0]}, 202, worker="a", seq=seq)
         if seq == 1:
             api("POST", f"{path}/step").expect(200)
-    api("PATCH", path, {"learning_rate": [1]}).expect(200)
-    assert slug(api("POST", f"{path}/step").expect(409)) == "lr-schedule-exhausted"
+    assert slug(api("PATCH", path, {"learning_rate": [1]}).expect(409)) == "round-misfit"
     assert api.get(f"{path}/round").json()["received"] == 1
-    api("PATCH", path, {"learning_rate": [1, 1]}).expect(200)
     assert api("POST", f"{path}/step").expect(200).json()["step"] == 2
+    api("PATCH", path, {"learning_rate": [1]}).expect(200)
+    assert slug(api.push(name, {"w": [1, 0]}, 409, worker="a", seq=3)) == "lr-schedule-exhausted"
 
 
 def test_an_update_that_a_departure_causes_is_reported(api: Api, name: str) -> None:

@@ -126,6 +126,7 @@ extension Problem {
                 hint:
                     "Close the round with POST .../step, then send the request again; or use `\"reduce\":\"trimmed_mean\"` or `\"median\"`, which have no such limit."
             )
+        case .roundMisfit(let misfit): self.init(misfit)
         case .tooManyRegistered(let workers, let limit):
             self.init(
                 .roundFull, "\(workers) workers are registered, and krum compares at most \(limit) pushes in a round.",
@@ -293,7 +294,7 @@ extension Problem {
         figures = error.figures
     }
 
-    private static func words(for brought: Hyperparameters?) -> String {
+    static func words(for brought: Hyperparameters?) -> String {
         brought.map { $0.setting.line.map { "the hyperparameters `\($0)`" } ?? "other hyperparameters" }
             ?? "no hyperparameters"
     }
@@ -308,7 +309,7 @@ extension Problem {
                 round.waited.map { "\($0.text) after the first push" },
             ].compactMap(\.self).joined(separator: ", ")
         case .restored: "an earlier state of the model was restored"
-        case .refused: "its update was refused"
+        case .refused: "its update was refused, for example because the settings were changed while it was open"
         case .diverged: "its update would have made a parameter or a slot non-finite"
         case .overflow: "its gradients overflowed, even at the smallest loss scale"
         }

@@ -168,6 +168,13 @@ extension ProblemKind {
                 remedy:
                     "Close the round with POST .../step, or delete workers that have ended. For larger rounds use the reduce `trimmed_mean` or `median`."
             )
+        case .roundMisfit:
+            Row(
+                409, "The open round does not fit the settings",
+                "The pushes in the open round were accepted with other settings. With the new ones their update would be refused: every group would have an `lr` of its own, for example, while the pushes set a `learning_rate` for the groups without one. A PATCH that would cause this is refused. If it arrives together with such a push, both can be accepted; POST .../step is then refused, and the round is dropped at its deadline.",
+                remedy:
+                    "Before the PATCH, close the round with POST .../step, or wait for its deadline. To close a round that the settings refuse, PATCH the settings so that they accept its pushes; in mode \"manual\", PATCH \"consistency\":{\"mode\":\"async\"} drops it."
+            )
         case .otherHyperparameters:
             Row(
                 409, "The hyperparameters differ from those of the round",

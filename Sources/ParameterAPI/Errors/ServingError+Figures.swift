@@ -20,6 +20,7 @@ extension ServingError {
             ]
         case .otherHyperparameters(_, let those):
             [Self.round([SettingValue.Entry(key: "hyperparameters", value: those?.setting ?? .null)])]
+        case .roundMisfit(let misfit): [Self.round(misfit.figures)]
         case .roundFull(let pushes, let limit): Self.integers([("received", pushes), ("limit", limit)])
         case .roundDropped(let round): [Self.round(round.figures)]
         case .tooFarAhead(let worker, let clock, let slowest, let wanted):
@@ -41,6 +42,14 @@ extension ServingError {
 
     fileprivate static func integers(_ members: [(Name, Int)]) -> [SettingValue.Entry] {
         members.map { SettingValue.Entry(key: $0.0, value: .integer($0.1)) }
+    }
+}
+
+extension RoundMisfit {
+    /// The members of the round.
+    fileprivate var figures: [SettingValue.Entry] {
+        ServingError.integers([("step", step), ("received", received)])
+            + [SettingValue.Entry(key: "hyperparameters", value: brought?.setting ?? .null)]
     }
 }
 

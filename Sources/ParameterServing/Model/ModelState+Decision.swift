@@ -49,9 +49,9 @@ extension ModelState {
         switch command {
         case .push(let push): return try examine(push, under: key)
         case .closeRound(let closing):
-            try examine(closing)
+            let isUpdate = try examine(closing)
             try pool.promise()
-            forecast.add(closing: closing.round, isUpdate: closing.action == .update, after: roundView)
+            forecast.add(closing: closing.round, isUpdate: isUpdate, after: roundView)
         case .importValues(let values, _, let ifVersion):
             try check(ifVersion)
             guard values.isPlaced(as: pool) else { throw .invalid([Self.layoutChanged]) }
@@ -89,7 +89,8 @@ extension ModelState {
         // For a time, memory holds several copies: the old settings, the new ones, and both during the change.
         _ = try pool.budget.reserve(max(0, more) + 3 * definitionBytes(settings, layout))
         try checkRoom(for: patch)
-        _ = try moved(by: patch, try reconfigured(with: settings))
+        let changed = try reconfigured(with: settings)
+        try checkRound(after: try moved(by: patch, changed) ?? changed)
     }
 
     private mutating func examine(_ push: Push, under requestKey: RequestKey?) throws(ServingError) -> StoredAnswer? {

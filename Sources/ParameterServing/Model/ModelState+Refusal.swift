@@ -39,7 +39,7 @@ extension ServingError {
         switch self {
         // The step, the round or the registrations after those commands.
         case .tooStale, .roundClosed, .alreadyInRound, .otherHyperparameters, .roundFull, .roundEmpty, .notRegistered,
-            .fenced, .tooManyRegistered, .learningRateExhausted, .stepsUsedUp:
+            .fenced, .tooManyRegistered, .roundMisfit, .learningRateExhausted, .stepsUsedUp:
             true
         // What the request says, or the settings and the state that have been applied.
         case .invalid, .modelDiffers, .tooLargeToStep, .diverged, .lossScaleStuck, .noRounds, .keyRequired,

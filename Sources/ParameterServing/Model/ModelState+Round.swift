@@ -108,7 +108,8 @@ extension ModelState {
             return told.first { $0.0.position == position }?.1 ?? receipt
         } catch {
             let reason = DropReason(error)
-            tellDropped(pushes, reason, step: step, needed: nil, error)
+            // An update that the settings refuse is no mistake of a push: its holders hear that the round was dropped.
+            tellDropped(pushes, reason, step: step, needed: nil, reason == .refused ? nil : error)
             announce(settled, .dropped, because: SettledRound.Reason(reason))
             throw error
         }
@@ -198,22 +199,40 @@ extension ModelState {
         guard closing.round ?? round.number == round.number, !round.isEmpty else { throw .roundEmpty }
         if let divergence { throw .diverged(parameter: divergence) }
         switch closing.action {
-        case .update: return .receipt(try closeRound(closing.round == nil ? .step : .quorum))
-        case .drop:
-            dropRound(.timeout)
-            return .changed(step: optimizer.step, version: version)
+        case .update:
+            do throws(ServingError) { return .receipt(try closeRound(closing.round == nil ? .step : .quorum)) } catch {
+                // At its deadline a round also ends if the settings refuse its update.
+                guard closing.round != nil, DropReason(error) == .refused else { throw error }
+            }
+        case .drop: dropRound(reasonAtDeadline)
         }
+        return .changed(step: optimizer.step, version: version)
     }
 
-    /// Refuses a closing that has nothing to close, or whose update would be refused: the round stays open.
-    func examine(_ closing: RoundClosing) throws(ServingError) {
+    /// Why the open round is dropped at its deadline: it has too few pushes, or waiting for more of them cannot help.
+    private var reasonAtDeadline: DropReason {
+        let view = roundView
+        if policy.decideAtDeadline(view) == .drop { return .timeout }
+        return refusal(of: view, by: optimizer) == nil ? .timeout : .refused
+    }
+
+    /// Refuses a closing that has nothing to close, or a request whose update would be refused: the round stays open.
+    ///
+    /// - Returns: whether the closing makes an update; at a deadline, a round that the settings refuse is dropped.
+    @discardableResult
+    func examine(_ closing: RoundClosing) throws(ServingError) -> Bool {
         if let divergence { throw .diverged(parameter: divergence) }
         guard facts.consistency.hasRounds || !round.isEmpty else { throw .noRounds(mode: facts.consistency.mode) }
         let view = forecast.view(after: roundView)
         guard view.number == closing.round ?? view.number, view.received > 0 else { throw .roundEmpty }
-        guard closing.action == .update else { return }
+        guard closing.action == .update else { return false }
+        if let cause = refusal(of: view, by: optimizer) {
+            if closing.round == nil { try checkClosing(of: view, against: cause) }
+            return false
+        }
         try checkRates(
             of: try wrapping { () throws(OptimizerError) in try optimizer.varied(by: view.brought) })
+        return true
     }
 
     /// The record that the timer proposes at the deadline of a round; nil if the round waits on.
@@ -223,7 +242,9 @@ extension ModelState {
         switch policy.decideAtDeadline(view) {
         case .close: return RoundClosing(round: number, action: .update)
         case .drop: return RoundClosing(round: number, action: .drop)
-        case .extend: return nil
+        case .extend:
+            // More pushes would be refused like those that it has.
+            return refusal(of: view, by: optimizer).map { _ in RoundClosing(round: number, action: .drop) }
         }
     }
 

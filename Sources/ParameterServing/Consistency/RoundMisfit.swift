@@ -1,0 +1,27 @@
+// An open round and settings that do not go together: with them, the update of the round would be refused.
+
+import Optimizers
+
+/// Why settings refuse the update of the open round.
+public struct RoundMisfit: Sendable, Equatable {
+    /// The kind of a request.
+    public enum Request: Sendable, Equatable {
+        /// A change of the settings, which would cause it.
+        case change
+        /// A closing of the round, which an earlier change prevents.
+        case closing
+    }
+
+    /// The request that is refused.
+    public let request: Request
+    /// The step that the round makes.
+    public let step: Int
+    /// The number of pushes in the round.
+    public let received: Int
+    /// The hyperparameters of its pushes.
+    public let brought: Hyperparameters?
+    /// Whether the round ends at a deadline; otherwise only a request ends it.
+    public let hasDeadline: Bool
+    /// What the settings refuse.
+    public let cause: OptimizerError
+}

@@ -1,0 +1,61 @@
+// Whether the open round can still become an update. A change of the settings that the round does not fit is refused; if
+// the change and a push pass each other on the way to the log, the round is dropped at its deadline.
+
+import Optimizers
+
+extension ModelState {
+    /// Refuses settings with which the open round, after everything in progress, could not become an update.
+    ///
+    /// A round that the current settings refuse already does not stand in the way of a change.
+    ///
+    /// - Parameter changed: the optimizer with the new settings.
+    /// - Throws: `roundMisfit`.
+    func checkRound(after changed: ModelOptimizer) throws(ServingError) {
+        let view = forecast.view(after: roundView)
+        guard view.received > 0, let cause = refusal(of: view, by: changed), refusal(of: view, by: optimizer) == nil
+        else { return }
+        throw .roundMisfit(misfit(of: view, with: .change, cause))
+    }
+
+    /// Refuses to close a round that the settings refuse.
+    ///
+    /// - Throws: `roundMisfit`; `learningRateExhausted`, `stepsUsedUp`.
+    func checkClosing(of view: RoundView, against cause: OptimizerError) throws(ServingError) {
+        guard case .invalid = cause else { throw ServingError(cause) }
+        throw .roundMisfit(misfit(of: view, with: .closing, cause))
+    }
+
+    /// Why an optimizer would refuse the update of a round, as far as that depends on its settings; nil if it would not.
+    func refusal(of view: RoundView, by optimizer: ModelOptimizer) -> OptimizerError? {
+        do throws(OptimizerError) {
+            let varied = try optimizer.varied(by: view.brought)
+            _ = try varied.plan.learningRate(at: view.step)
+            guard view.number == round.number, optimizer.plan.layout.placement == pool.placement else { return nil }
+            for gradients in round.gradientsAsReduced { try varied.check(gradients) }
+            return nil
+        } catch {
+            // Later there may be memory.
+            if case .noMemory = error { return nil }
+            return error
+        }
+    }
+
+    private func misfit(of view: RoundView, with request: RoundMisfit.Request, _ cause: OptimizerError) -> RoundMisfit {
+        RoundMisfit(
+            request: request, step: view.step + 1, received: view.received, brought: view.brought,
+            hasDeadline: policy.timeout != nil, cause: cause)
+    }
+}
+
+extension Round {
+    /// The gradients that it holds, sparse only where their reduction is sparse: where none is dense.
+    fileprivate var gradientsAsReduced: [Gradients] {
+        held.map { one in
+            var gradients = one.push.gradients
+            gradients.sparse = gradients.sparse.filter { index, _ in
+                !held.contains { $0.push.gradients.isDense[index] }
+            }
+            return gradients
+        }
+    }
+}
