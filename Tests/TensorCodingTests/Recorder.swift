@@ -9,6 +9,7 @@ final class Recorder: TensorSink {
     var budget = Int.max
     var growsOthers = true
     private(set) var asked: [Name] = []
+    private(set) var spilled: [Name: [Float]] = [:]
 
     init(_ capacities: [Name: Int] = [:]) {
         for (name, capacity) in capacities {
@@ -27,6 +28,8 @@ final class Recorder: TensorSink {
         if let block = memory[name] { return .memory(block) }
         return growsOthers ? .growing : .nowhere
     }
+
+    func spill(_ values: UnsafeBufferPointer<Float>, of name: Name) { spilled[name, default: []] += values }
 
     func allowGrowth(bytes: Int) -> Bool {
         guard bytes <= budget else { return false }

@@ -16,6 +16,10 @@ final class GradientSink: TensorSink {
     private var taken: Arena?
     /// The memory of the body.
     let loan: BodyLoan
+    /// The values of a push that do not fit into the model; only its fingerprint needs them.
+    private(set) var spilled = SpilledTensors()
+    /// The memory that the fingerprint of a tensor takes until the body is complete.
+    private static let bytesPerSpill = 128
     private var receivedBytes = 0
     private let bytesPerByte: Int
     private let takesUntrained: Bool
@@ -45,15 +49,25 @@ final class GradientSink: TensorSink {
     }
 
     func destination(for name: Name, in section: Name) -> TensorDestination {
-        guard let index = layout.index(of: name) else { return .nowhere }
-        let parameter = layout.parameters[index]
-        guard parameter.isTrainable || takesUntrained else { return .nowhere }
+        guard let parameter = writable(name) else { return .nowhere }
         do throws(Problem) {
             return .memory(try partlyPaid().buffer[parameter.range])
         } catch {
             failure = error
             return .nowhere
         }
+    }
+
+    /// The parameter whose values a tensor may write.
+    private func writable(_ name: Name) -> ParameterLayout? {
+        guard let index = layout.index(of: name) else { return nil }
+        return layout.parameters[index].isTrainable || takesUntrained ? layout.parameters[index] : nil
+    }
+
+    /// The memory that a tensor is written to, as far as it has room; nil if nothing of it is written.
+    func written(of name: Name) -> UnsafeMutableBufferPointer<Float>? {
+        guard let parameter = writable(name) else { return nil }
+        return taken?.buffer[parameter.range]
     }
 
     /// Pays for the values that the next `count` bytes of the body can hold.
@@ -95,6 +109,19 @@ final class GradientSink: TensorSink {
 
     /// The size of the buffer.
     private var bytes: Int { layout.count * MemoryLayout<Float>.stride }
+
+    func spill(_ values: UnsafeBufferPointer<Float>, of name: Name) {
+        // Imports are identified by the values that they set.
+        if takesUntrained || failure != nil { return }
+        if spilled.begin(name) {
+            guard loan.take(Self.bytesPerSpill) else {
+                failure = loan.refusal.map { Problem($0) }
+                return
+            }
+            if let written = written(of: name) { spilled.add(UnsafeRawBufferPointer(written)) }
+        }
+        spilled.add(UnsafeRawBufferPointer(values))
+    }
 
     func allowGrowth(bytes: Int) -> Bool { loan.take(bytes) }
 }

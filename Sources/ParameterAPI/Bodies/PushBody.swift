@@ -39,7 +39,7 @@ extension Call {
         return Push(
             gradients: gradients, arena: arena, memory: sink.loan.memory, key: fields.key,
             fingerprint: fields.key == nil && !isKeyed
-                ? .nothing : gradients.fingerprint(in: sink.layout).with(fields.hyperparameters),
+                ? .nothing : sink.fingerprint(of: body.tensors).with(fields.hyperparameters),
             basedOn: fields.basedOn, loss: fields.loss, examples: fields.examples, metrics: fields.metrics,
             hyperparameters: fields.hyperparameters, nonFinite: checking.nonFinite, complaints: checking.complaints,
             share: sink.loan.share)

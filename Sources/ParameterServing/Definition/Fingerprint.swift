@@ -29,9 +29,8 @@ extension Fingerprint: CustomStringConvertible {
 
     /// Makes the fingerprint of bytes.
     public init(of bytes: UnsafeRawBufferPointer) {
-        let builder = Builder()
-        builder.add(bytes)
-        self = builder.fingerprint
+        let digest = XXH3_128bits(bytes.baseAddress, bytes.count)
+        self.init(high: digest.high64, low: digest.low64)
     }
 
     /// Makes the fingerprint of a number.
@@ -46,9 +45,10 @@ extension Fingerprint: CustomStringConvertible {
         private let state = XXH3_createState()
 
         /// Starts without input.
-        public init() {
-            XXH3_128bits_reset(state)
-        }
+        public init() { reset() }
+
+        /// Starts again without input.
+        public func reset() { XXH3_128bits_reset(state) }
 
         deinit { XXH3_freeState(state) }
 
@@ -71,6 +71,11 @@ extension Fingerprint: CustomStringConvertible {
             withUnsafeBytes(of: Int64(number).littleEndian) { add($0) }
         }
 
+        /// Adds a fingerprint.
+        func add(_ print: Fingerprint) {
+            for half in [print.high, print.low] { withUnsafeBytes(of: half.littleEndian) { add($0) } }
+        }
+
         /// The fingerprint of all input.
         public var fingerprint: Fingerprint {
             let digest = XXH3_128bits_digest(state)
@@ -83,21 +88,20 @@ extension Fingerprint {
     /// The fingerprint of gradients together with the hyperparameters of their push; this one if it has none.
     public func with(_ hyperparameters: Hyperparameters?) -> Fingerprint {
         guard let hyperparameters else { return self }
-        let (builder, brought) = (Builder(), hyperparameters.setting.fingerprint)
-        for half in [high, low, brought.high, brought.low] {
-            withUnsafeBytes(of: half.littleEndian) { builder.add($0) }
-        }
+        let builder = Builder()
+        builder.add(self)
+        builder.add(hyperparameters.setting.fingerprint)
         return builder.fingerprint
     }
 }
 
 extension Gradients {
-    /// The fingerprint of the decoded gradients: of their bits, independent of how they were written.
+    /// The fingerprint of values of a layout: of their bits, independent of how they were written.
     ///
-    /// 1, 1.0 and its base64 are the same body; 0 and -0.0 differ in their bits. A dense gradient and rows with the
-    /// same sum differ too: the index of a gradient in rows is written as its complement, which is negative, followed
-    /// by the number of rows; the length of a dense one follows from the layout. Stored in journals and snapshots:
-    /// dense pushes have always had this form.
+    /// Imports have this form, and so had pushes of earlier releases, which are in journals and snapshots: it must not
+    /// change. 1, 1.0 and its base64 are the same body; 0 and -0.0 differ in their bits. A dense gradient and rows with
+    /// the same sum differ too: the index of a gradient in rows is written as its complement, which is negative,
+    /// followed by the number of rows; the length of a dense one follows from the layout.
     public func fingerprint(in layout: ArenaLayout) -> Fingerprint {
         let builder = Fingerprint.Builder()
         for (index, parameter) in layout.parameters.enumerated() {

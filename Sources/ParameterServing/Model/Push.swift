@@ -13,7 +13,7 @@ public struct Push: Sendable {
     public var memory: Reservation?
     /// Identifies the push for exactly-once application; nil if the client sent no identity.
     public var key: PushKey?
-    /// Distinguishes other gradients under the same key from a retry.
+    /// Distinguishes other gradients under the same key from a retry; does not depend on the layout.
     public var fingerprint: Fingerprint
     /// The step or version that the gradient was computed from.
     public var basedOn: Basis?
@@ -51,6 +51,11 @@ public struct Push: Sendable {
             from: arena.placement, to: pool.placement, into: next.buffer, shortRows: shortRows)
         (gradients, arena) = (moved.gradients, next)
         return moved.misfits
+    }
+
+    /// The fingerprint that earlier releases stored for this push under a layout, for a retry across an upgrade.
+    func fingerprint(in layout: ArenaLayout) -> Fingerprint {
+        gradients.fingerprint(in: layout).with(hyperparameters)
     }
 
     /// Makes a push from its parts.

@@ -76,9 +76,15 @@ struct KeyLedger {
     /// The stored answer of a request; nil if the request is new.
     ///
     /// Age is checked here and not where the log is applied: a replay must not depend on the clock.
+    ///
+    /// - Parameters:
+    ///   - key: the request.
+    ///   - earlier: the fingerprint of its body that earlier releases stored, if it is another one.
     /// - Throws: `keyReused` for another request under the key, `inFlight` while the first one is in progress,
     ///   `keyForgotten` if its answer has left its client's window.
-    func find(_ key: RequestKey) throws(ServingError) -> StoredAnswer? {
+    func find(
+        _ key: RequestKey, or earlier: @autoclosure () -> Fingerprint? = nil
+    ) throws(ServingError) -> StoredAnswer? {
         let known = places[key.text].flatMap { $0.entry.key.time >= key.time - lifetime ? $0.entry : nil }
         guard let first = inFlight[key.text] ?? known?.key else {
             if let time = forgottenTimes[key.text.print], time >= key.time - lifetime {
@@ -86,7 +92,7 @@ struct KeyLedger {
             }
             return nil
         }
-        guard first.isSameRequest(as: key) else { throw .keyReused(key: key.text.text) }
+        guard first.isSameRequest(as: key, or: earlier()) else { throw .keyReused(key: key.text.text) }
         if inFlight[key.text] != nil { throw .inFlight(key: key.text.text) }
         return known?.answer
     }

@@ -43,9 +43,13 @@ public struct RequestKey: Sendable, Equatable {
     private static let separators = Set("-_/:.#".utf8)
 
     /// Whether both stand for the same request.
-    func isSameRequest(as other: RequestKey) -> Bool {
-        text == other.text && body == other.body
-            && (target == nil || other.target == nil || target == other.target)
+    ///
+    /// - Parameters:
+    ///   - other: a request that arrives.
+    ///   - earlier: the fingerprint of its body that earlier releases stored, if it is another one.
+    func isSameRequest(as other: RequestKey, or earlier: @autoclosure () -> Fingerprint? = nil) -> Bool {
+        text == other.text && (target == nil || other.target == nil || target == other.target)
+            && (body == other.body || body == earlier())
     }
 }
 

@@ -37,7 +37,7 @@ struct EntryReader {
             return report(.elementType, detail, got: entry.typeName)
         }
         stream = ElementStream(type: type, wanted: use.type)
-        output = TensorOutput(role == .rows ? .growing : sink.destination(for: entry.name, in: ""))
+        output = TensorOutput(role == .rows ? .growing : sink.destination(for: entry.name, in: ""), of: entry.name)
     }
 
     /// The record of the tensor.

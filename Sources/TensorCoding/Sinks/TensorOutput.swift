@@ -1,6 +1,7 @@
-// Writes to a destination: stores values while there is room and counts the rest.
+// Writes to a destination: stores values while there is room, and counts and spills the rest.
 
 import Glibc
+import Names
 
 /// Where the next value of a tensor goes.
 struct TensorOutput {
@@ -11,10 +12,12 @@ struct TensorOutput {
     /// Set once the budget refuses the buffer's growth.
     private(set) var isOverBudget = false
 
+    private let name: Name
     private let memory: UnsafeMutableBufferPointer<Float>
     private static let surplusWindow = 256
 
-    init(_ destination: TensorDestination) {
+    init(_ destination: TensorDestination, of name: Name = "") {
+        self.name = name
         switch destination {
         case .memory(let memory):
             self.memory = memory
@@ -34,11 +37,11 @@ struct TensorOutput {
         return UnsafeBufferPointer(rebasing: memory.prefix(count))
     }
 
-    /// Lets `write` fill the next part of the destination, or a scratch window that is discarded if there is no room.
+    /// Lets `write` fill the next part of the destination, or a scratch window that is spilled if there is no room.
     ///
     /// - Parameters:
     ///   - wanted: the preferred number of values; the part may be shorter, never empty.
-    ///   - sink: approves the growth of a buffer.
+    ///   - sink: approves the growth of a buffer, and receives what is spilled.
     ///   - write: receives the part and returns the number of values written.
     mutating func fill(
         _ wanted: Int, sink: any TensorSink, _ write: (UnsafeMutableBufferPointer<Float>) -> Int
@@ -51,7 +54,9 @@ struct TensorOutput {
             return
         }
         withUnsafeTemporaryAllocation(of: Float.self, capacity: min(wanted, Self.surplusWindow)) { window in
-            count += write(window)
+            let written = write(window)
+            count += written
+            if buffer == nil { sink.spill(UnsafeBufferPointer(rebasing: window.prefix(written)), of: name) }
         }
     }
 

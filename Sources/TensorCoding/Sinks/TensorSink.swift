@@ -5,11 +5,11 @@ import Names
 
 /// Where the values of one tensor are written.
 public enum TensorDestination {
-    /// Memory of the caller, valid until reading ends. Values past its end are counted, not stored.
+    /// Memory of the caller, valid until reading ends. Values past its end are passed to `spill`.
     case memory(UnsafeMutableBufferPointer<Float>)
     /// A buffer of the reader that grows with the values.
     case growing
-    /// No destination: the values are checked and counted.
+    /// No destination: the values are checked, and passed to `spill`.
     case nowhere
 }
 
@@ -38,6 +38,9 @@ public protocol TensorSink: AnyObject {
     /// Whether the tensor `name` may contain integers.
     func integers(for name: Name) -> IntegerUse
 
+    /// Receives values of `name` that have no room at their destination, in order; nothing else stores them.
+    func spill(_ values: UnsafeBufferPointer<Float>, of name: Name)
+
     /// Approves `bytes` more for a growing buffer or list of indices. The sink counts and returns the memory.
     func allowGrowth(bytes: Int) -> Bool
 }
@@ -45,4 +48,7 @@ public protocol TensorSink: AnyObject {
 extension TensorSink {
     /// Floats only, as for gradients.
     public func integers(for name: Name) -> IntegerUse { .refused }
+
+    /// Drops the values.
+    public func spill(_ values: UnsafeBufferPointer<Float>, of name: Name) {}
 }

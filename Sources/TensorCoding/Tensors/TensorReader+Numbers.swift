@@ -11,7 +11,7 @@ extension TensorReader {
             rows = TensorOutput(.growing)
         } else if !hasOutput {
             hasOutput = true
-            output = TensorOutput(sink.destination(for: tensor.name, in: section))
+            output = TensorOutput(sink.destination(for: tensor.name, in: section), of: tensor.name)
         }
     }
 
