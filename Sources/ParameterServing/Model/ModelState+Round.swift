@@ -108,7 +108,7 @@ extension ModelState {
             return told.first { $0.0.position == position }?.1 ?? receipt
         } catch {
             let reason = DropReason(error)
-            // An update that the settings refuse is no mistake of a push: its holders hear that the round was dropped.
+            // Where the settings refuse the update, the pushes are not to blame: their senders hear of the drop.
             tellDropped(pushes, reason, step: step, needed: nil, reason == .refused ? nil : error)
             announce(settled, .dropped, because: SettledRound.Reason(reason))
             throw error

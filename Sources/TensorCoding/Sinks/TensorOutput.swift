@@ -37,7 +37,7 @@ struct TensorOutput {
         return UnsafeBufferPointer(rebasing: memory.prefix(count))
     }
 
-    /// Lets `write` fill the next part of the destination, or a scratch window that is spilled if there is no room.
+    /// Lets `write` fill the next part of the destination; once that is full, a scratch window that is spilled.
     ///
     /// - Parameters:
     ///   - wanted: the preferred number of values; the part may be shorter, never empty.
