@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.daemon import Daemon
 from support.jobs import in_every_round, longest_job
-from support.memory import Idler, taken
+from support.memory import Idler, reserved, taken
 from support.wire import SAFETENSORS, Api, from_json, wait_until
 
 #: Numbers that take 9 to 13 bytes each in JSON.
@@ -22,11 +22,6 @@ VALUES = np.random.default_rng(7).standard_normal(600_000).astype(np.float32)
 #: The memory of a stream: four pieces ahead, and two in progress.
 STREAM = 400_000
 PULL = "/v1/models/m/parameters"
-
-
-def reserved(api: Api) -> int:
-    """The reserved bytes of the budget."""
-    return int(api.get("/v1/server").json()["memory"]["reserved"])
 
 
 def busy_seconds(daemon: Daemon) -> float:

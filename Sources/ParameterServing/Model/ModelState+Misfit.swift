@@ -50,11 +50,11 @@ extension ModelState {
 extension Round {
     /// The gradients that it holds, sparse only where their reduction is sparse: where none is dense.
     fileprivate var gradientsAsReduced: [Gradients] {
-        held.map { one in
+        let sparse = Set(held.flatMap { $0.push.gradients.sparse.keys })
+        let dense = sparse.filter { index in held.contains { $0.push.gradients.isDense[index] } }
+        return held.map { one in
             var gradients = one.push.gradients
-            gradients.sparse = gradients.sparse.filter { index, _ in
-                !held.contains { $0.push.gradients.isDense[index] }
-            }
+            gradients.sparse = gradients.sparse.filter { !dense.contains($0.key) }
             return gradients
         }
     }
