@@ -1,4 +1,4 @@
-// Readers of some kinds of events, and places that only a running daemon knows.
+// Readers of some kinds of events, and the end of a feed.
 
 import Testing
 import Threading
@@ -31,13 +31,6 @@ struct EventKindTests {
         }
     }
 
-    @Test("a place behind the newest number is known after a restart, which forgets what has no number")
-    func forgotten() throws {
-        let feed = Self.feed()
-        try feed.check(EventID(number: 1, extra: 1_700_000_000), of: Self.uid, for: Self.all)
-        #expect(throws: ServingError.self) { try feed.check(EventID(number: 2), of: Self.uid, for: Self.all) }
-    }
-
     @Test("the last event ends the feed in one step, also for readers of other kinds")
     func lastEvent() {
         let feed = Self.feed()
@@ -46,7 +39,7 @@ struct EventKindTests {
         guard case .waits = reading else { return #expect(Bool(false), "there is nothing to read") }
         feed.add(.deleted(isReplaced: false), of: "m", Self.uid, time: 5, endingWith: .modelReplaced("m"))
         // A command that was applied at the same time has the number that the deletion took.
-        feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, at: .number(2), time: 5)
+        feed.add(.workerLeft("a", epoch: 1, because: .deleted), of: "m", Self.uid, at: 2, time: 5)
         #expect(woken.withLock { $0 } == 1 && feed.newest == EventID(number: 2))
         guard case .ended(.modelReplaced) = feed.read(after: feed.newest, of: Self.all, atMost: 9, orElse: {}) else {
             return #expect(Bool(false), "the feed has ended")

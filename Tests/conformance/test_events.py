@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from support.daemon import Daemon
@@ -48,9 +47,10 @@ def test_every_change_is_an_event(api: Api, demo: str) -> None:
         api("PUT", f"{model}/parameters", {"parameters": {"w": [3, 3]}}).expect(200)
         assert (event := events.next()) and event.type == "imported" and event.data["step"] == 1
         saved = api("POST", f"{model}/checkpoints").expect(201).json()
-        assert (event := events.next()) and event.type == "checkpoint" and event.data["id"] == str(saved["id"])
+        assert (event := events.next()) and event.type == "checkpoint" and event.data["id"] == saved["id"]
         api("POST", f"{model}/checkpoints/{saved['id']}/restore").expect(200)
         assert (event := events.next()) and event.type == "restored" and event.data["step"] == 1
+        assert event.data["checkpoint"] == saved["id"]
         api("DELETE", f"{model}/workers/a").expect(204)
         assert (event := events.next()) and event.type == "worker_left" and event.data["worker"] == "a"
         api("DELETE", model).expect(204)
@@ -146,9 +146,9 @@ def test_events_are_the_same_after_a_restart(start: Start, tmp_path: object) -> 
         told += [events.next() for _ in range(7)]
         daemon.process.kill()
         daemon.process.wait()
-    seen = [(event.id, event.type, event.data) for event in told if event and event.type != "checkpoint"]
+    seen = [(event.id, event.type, event.data) for event in told if event]
     assert [each[1] for each in seen] == [
-        *("patch", "imported", "grown", "restored", "worker_joined", "worker_left"),
+        *("patch", "imported", "grown", "checkpoint", "restored", "worker_joined", "worker_left"),
         *("worker_joined", "worker_left", "worker_joined", "worker_left", "patch", "update", "round"),
     ]
     left = [data for _, kind, data in seen if kind == "worker_left"]
@@ -368,21 +368,3 @@ def test_a_stream_of_some_kinds_is_as_old_as_those(start: Start) -> None:
         assert (event := again.next()) and event.type == "patch"
     refused = api("GET", "/v1/models/m/events", Last_Event_ID=last).expect(410)
     assert refused.json()["type"] == "/problems/events-too-old"
-
-
-def test_the_id_of_a_checkpoint_survives_a_restart(start: Start, tmp_path: Path) -> None:
-    """It has no record; a browser that was at it continues instead of giving up."""
-    daemon = start(data_dir=tmp_path)
-    api = Api(daemon.host, daemon.port)
-    api.create("m", SGD)
-    with follow(api, "/models/m/events") as events:
-        api("POST", "/v1/models/m/checkpoints").expect(201)
-        checkpoint = events.next()
-        assert checkpoint and checkpoint.type == "checkpoint"
-    daemon.stop()
-    daemon = start(data_dir=tmp_path)
-    api = Api(daemon.host, daemon.port)
-    with Events(api.host, api.port, "/v1/models/m/events", checkpoint.id) as again:
-        api("PATCH", "/v1/models/m", {"learning_rate": 0.25}).expect(200)
-        patch = again.next()
-        assert patch and patch.type == "patch"

@@ -53,12 +53,15 @@ extension JSONWriter {
             place(event.uid, step, version)
             if let loss { member("loss", loss) }
         case .round(let settled): round(settled, of: event.uid)
-        case .imported(let step, let version), .restored(let step, let version): place(event.uid, step, version)
+        case .imported(let step, let version): place(event.uid, step, version)
+        case .restored(let step, let version, let checkpoint):
+            place(event.uid, step, version)
+            if let checkpoint { member("checkpoint", Int(checkpoint)) }
         case .patch(let settings), .grown(let settings):
             place(event.uid, settings.step, settings.version)
             changes(settings)
         case .checkpoint(let facts):
-            member("id", "\(facts.id)")
+            member("id", Int(facts.id))
             place(event.uid, facts.step, facts.version)
         case .workerJoined(let worker, let epoch):
             member("worker", worker)

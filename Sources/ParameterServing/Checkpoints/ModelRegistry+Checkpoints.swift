@@ -21,7 +21,7 @@ extension ModelRegistry {
                 case .failure(let error):
                     model.release(key)
                     reply(.failure(error))
-                case .success(let facts): note(facts, as: .saved(facts), key, model, reply)
+                case .success(let facts): log(facts, key, model, reply)
                 }
             }
             run(on: executors.saves, saved) { [self] directory in
@@ -61,19 +61,29 @@ extension ModelRegistry {
             try directory.checkpoints.delete(info.id)
             throw ServingError.unknownModel(model.name, nearest: [])
         }
-        let facts = CheckpointFacts(
+        return CheckpointFacts(
             id: info.id, step: head.optimizer.step, version: head.version, created: now.time, bytes: info.length)
-        model.events.add(.checkpoint(facts), of: model.name, model.uid, at: .extra, time: now.time)
-        return facts
     }
 
-    /// Stores the answer of a request with a key, then delivers it.
+    /// Logs a saved checkpoint, by which followers and repeated requests hear of it, then delivers the answer.
+    private func log(
+        _ facts: CheckpointFacts, _ key: RequestKey?, _ model: Model, _ reply: @escaping ChangeReply<CheckpointFacts>
+    ) {
+        let logged: ChangeReply<CheckpointFacts> = { [self] result in
+            guard case .failure(let error) = result, key == nil else { return reply(result) }
+            // A retry with a key finds the file; one without a key would save another.
+            removeFile(Answered(answer: facts, isRepeated: false), of: model) { _ in reply(.failure(error)) }
+        }
+        model.submit(Change(command: .note(.saved(facts))).under(key), reserved: key, reply: logged)
+    }
+
+    /// Stores the answer of a deletion with a key, then delivers it.
     private func note(
-        _ facts: CheckpointFacts, as answer: StoredAnswer, _ key: RequestKey?, _ model: Model,
+        removed facts: CheckpointFacts, _ key: RequestKey?, _ model: Model,
         _ reply: @escaping ChangeReply<CheckpointFacts>
     ) {
         guard let key else { return reply(.success(Answered(answer: facts, isRepeated: false))) }
-        model.submit(Change(command: .note(answer)).under(key), reserved: key, reply: reply)
+        model.submit(Change(command: .note(.removed(facts))).under(key), reserved: key, reply: reply)
     }
 
     /// Delivers the stored answer of a repeated request, or continues with `first`, whose end frees the key.
@@ -154,7 +164,7 @@ extension ModelRegistry {
         }
         reserve(key, of: model, noted) { [self] in
             let found: @Sendable (Result<CheckpointFacts?, ServingError>) -> Void = { [self] result in
-                if case .success(let facts?) = result { return note(facts, as: .removed(facts), key, model, noted) }
+                if case .success(let facts?) = result { return note(removed: facts, key, model, noted) }
                 model.release(key)
                 reply(result.map { _ in nil })
             }
@@ -182,7 +192,9 @@ extension ModelRegistry {
     ) {
         restoring(model, key, ifVersion, reply) { [self] directory in
             try openFile(id, of: model, in: directory).map {
-                try Restoration(reading: ImageSource($0.reader), into: model.pool, catalogue)
+                var restoration = try Restoration(reading: ImageSource($0.reader), into: model.pool, catalogue)
+                restoration.checkpoint = id
+                return restoration
             }
         }
     }

@@ -19,24 +19,6 @@ public enum EventRead: Sendable {
 ///
 /// 1. A reader that waits is woken once, by the first event of a kind that it wants or by the end of the feed.
 public final class EventFeed: Sendable {
-    /// Where an event is added.
-    enum Place {
-        /// The number that the model's state counted.
-        case number(Int)
-        /// The next number.
-        case next
-        /// After the last number, without a number of its own: a replay does not emit the event.
-        case extra
-
-        fileprivate func id(after newest: EventID, _ time: Int?) -> EventID {
-            switch self {
-            case .number(let number): EventID(number: number)
-            case .next: EventID(number: newest.number + 1)
-            case .extra: EventID(number: newest.number, extra: max(newest.extra + 1, time ?? 0))
-            }
-        }
-    }
-
     private struct Reader {
         let kinds: Set<ModelEvent.Kind>
         let wake: @Sendable () -> Void
@@ -75,16 +57,16 @@ public final class EventFeed: Sendable {
     ///   - event: what happened.
     ///   - model: the model's name.
     ///   - uid: the model's uid.
-    ///   - place: its place in the feed.
+    ///   - number: its number in the feed, as counted by the model's state; nil for the next one.
     ///   - time: when it happened, in seconds since 1970; nil if its record does not say.
     ///   - end: why no event follows, if this is the last: no other thread can add one in between.
     func add(
-        _ event: ModelEvent, of model: String, _ uid: ModelUID, at place: Place = .next, time: Int?,
+        _ event: ModelEvent, of model: String, _ uid: ModelUID, at number: Int? = nil, time: Int?,
         endingWith end: ServingError? = nil
     ) {
         let woken: [Reader]? = state.withLock { state in
             guard state.end == nil else { return nil }
-            let id = place.id(after: state.ring.newest, time)
+            let id = EventID(number: number ?? state.ring.newest.number + 1)
             state.ring.add(FeedEvent(id: id, model: model, uid: uid, time: time, event: event))
             state.kept.follow(state.ring.bytes)
             state.end = end
@@ -117,8 +99,6 @@ public final class EventFeed: Sendable {
 
     /// Whether a reader of these kinds can continue from a place of the feed `other`.
     ///
-    /// A place behind the newest number is known, because a restart forgets the events that no command counts.
-    ///
     /// - Throws: `eventsTooOld`, also for the feed of all models of an earlier daemon; `eventUnknown` for a place of
     ///   another model, or one that has not been reached.
     public func check(
@@ -129,7 +109,7 @@ public final class EventFeed: Sendable {
         if isEarlier || other == uid && id < floor {
             throw .eventsTooOld(id: id.text(in: other), oldest: floor.text(in: uid))
         }
-        if other != uid || id.number > newest.number {
+        if other != uid || id > newest {
             throw .eventUnknown(id: id.text(in: other), newest: newest.text(in: uid))
         }
     }

@@ -18,8 +18,8 @@ public enum ModelEvent: Sendable, Equatable {
     case grown(PatchedSettings)
     /// Values were imported.
     case imported(step: Int, version: Int)
-    /// An earlier state was restored.
-    case restored(step: Int, version: Int)
+    /// An earlier state was restored, with the number of its checkpoint if it came from one.
+    case restored(step: Int, version: Int, checkpoint: UInt64? = nil)
     /// A checkpoint was saved.
     case checkpoint(CheckpointFacts)
     /// A worker registered, or pushed for the first time.

@@ -87,7 +87,9 @@ extension Command {
             tail.examples = push.examples
             tail.metrics = push.metrics
             tail.hyperparameters = push.hyperparameters
-        case .restore(let restoration): tail.source = restoration.version
+        case .restore(let restoration):
+            tail.source = restoration.version
+            tail.checkpoint = restoration.checkpoint
         case .register(_, let sighting): tail.sighting = sighting
         case .report(let report): tail.sighting = report.sighting
         case .reconfigure(let patch, _): tail.changesConsistency = patch.hasConsistency
@@ -106,6 +108,7 @@ extension Command {
             self = .push(push)
         case .restore(var restoration):
             restoration.version = tail.source
+            restoration.checkpoint = tail.checkpoint
             self = Self.restore(restoration).admitted(tail.sighting)
         case .register(let registration, _): self = .register(registration, sighting: tail.sighting)
         case .report(var report):
@@ -114,8 +117,8 @@ extension Command {
         case .reconfigure(var patch, let ifVersion):
             patch.changesConsistency = tail.changesConsistency
             self = Self.reconfigure(patch, ifVersion: ifVersion).admitted(tail.sighting)
-        case .importValues, .grow, .endLeases, .dismiss, .closeRound: self = admitted(tail.sighting)
-        case .note, .keyed, .admitted: break
+        case .importValues, .grow, .endLeases, .dismiss, .note, .closeRound: self = admitted(tail.sighting)
+        case .keyed, .admitted: break
         }
         self = under(tail.key)
     }

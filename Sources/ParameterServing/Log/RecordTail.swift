@@ -26,6 +26,12 @@ struct RecordTail: Equatable {
     /// The hyperparameters for the update of a push.
     var hyperparameters: Hyperparameters?
 
+    /// The checkpoint that a restore brings back, stored in the place of `examples`, which only pushes have.
+    var checkpoint: UInt64? {
+        get { examples.flatMap { UInt64(exactly: $0) } }
+        set { examples = newValue.flatMap { Int(exactly: $0) } }
+    }
+
     /// The tail as a piece of a record; empty if there is nothing to write.
     var bytes: [Bytes] { encoded.isEmpty ? [] : [Bytes(copying: encoded)] }
 

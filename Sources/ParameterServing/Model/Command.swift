@@ -24,7 +24,7 @@ enum Command: Sendable {
     case endLeases([EndedLease])
     /// Delete a worker's receipts, as its expiry would.
     case dismiss(worker: Name)
-    /// Store the answer of a request that changed files and not the model.
+    /// Store the answer of a request that changed files and not the model; followers hear of a saved checkpoint.
     case note(StoredAnswer)
     /// Record metrics that a client reports.
     case report(Report)
@@ -83,11 +83,9 @@ enum Command: Sendable {
             return .report(report)
         case .keyed(let key, let ifVersion, let command):
             return .keyed(key, ifVersion: ifVersion, command.seen(sighting))
-        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss:
+        case .closeRound, .importValues, .reconfigure, .grow, .restore, .endLeases, .dismiss, .note:
             return .admitted(self, at: sighting.time)
         case .admitted(let command, _): return command.seen(sighting)
-        // It changes nothing that a follower hears of.
-        case .note: return self
         }
     }
 

@@ -243,7 +243,7 @@ public final class Model: Runnable, @unchecked Sendable {
                 woken = broadcast.pulls.count
                 if woken > 0 { broadcasts.append(broadcast) }
             case .event(let event, let number, let time):
-                events.add(event, of: name, uid, at: .number(number), time: time)
+                events.add(event, of: name, uid, at: number, time: time)
             case .markDiverged(let parameter): publication.markDiverged(parameter)
             case .startLease(let worker): state.startLease(of: worker, at: clock())
             case .workerLeft(let worker):

@@ -212,7 +212,7 @@ struct ModelState: @unchecked Sendable {
             announce(.imported(step: optimizer.step, version: version))
         case .restore(let restoration):
             try restoring(restoration)
-            announce(.restored(step: optimizer.step, version: version))
+            announce(.restored(step: optimizer.step, version: version, checkpoint: restoration.checkpoint))
         case .register(let registration, let sighting):
             return register(registration, seen: sighting)
         case .endLeases(let ended):
@@ -225,6 +225,10 @@ struct ModelState: @unchecked Sendable {
         case .note(let answer): return answer
         case .report(let report): return record(report)
         case .keyed(let key, _, let command): return try apply(command, under: key, for: ticket)
+        case .admitted(.note(.saved(let facts)), _):
+            // The notes of earlier releases have no time, and their checkpoints had no numbers among the events.
+            announce(.checkpoint(facts))
+            return .saved(facts)
         case .admitted(let command, _): return try carryOut(command, for: ticket, under: key)
         case .reconfigure(let patch, let ifVersion): try reconfigure(with: patch, ifVersion: ifVersion)
         case .grow(let growth, let ifVersion): try grow(by: growth, ifVersion: ifVersion)

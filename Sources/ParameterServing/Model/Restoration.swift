@@ -10,6 +10,8 @@ public struct Restoration: Sendable {
     var optimizer: OptimizerState
     /// The version of that state; nil in records of earlier releases.
     var version: Int?
+    /// The number of its checkpoint; nil for any other state, and in records of earlier releases.
+    var checkpoint: UInt64?
     /// The budget's loan for the slots and averages until they have been copied into the model.
     var memory: Reservation?
 }
