@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from support.daemon import Daemon
 from support.wire import SAFETENSORS, Api
 
 FORMS: dict[str, Any] = {
@@ -282,16 +280,3 @@ def test_answers_that_are_no_pull_have_no_tag_of_one(api: Api, demo: str) -> Non
     pushed = api("POST", f"/v1/models/{demo}/gradients?pull=1", {"gradients": {"w": [1, 1]}}).expect(200)
     for answer in (waiting, pushed):
         assert not {"etag", "content-location"} & answer.headers.keys()
-
-
-def test_no_memory_for_what_a_push_would_pull(start: Callable[..., Daemon]) -> None:
-    """The push is applied, and the answer says so: there is room for a step and none for a stream."""
-    daemon = start("--memory", "1M")
-    api = Api(daemon.host, daemon.port)
-    api.create("m", {"optimizer": "sgd", "parameters": {"w": {"shape": [45_000], "init": "zeros"}}})
-    api.create("other", {"optimizer": "sgd", "parameters": {"w": {"shape": [38_000], "init": "zeros"}}})
-    ones = {"w": np.ones(45_000, np.float32)}
-    problem = api.push_binary("m", ones, "?pull=1", Accept="application/json").expect(503).json()
-    assert "applied as step 1" in problem["detail"] and "othing was applied" not in problem["detail"], problem
-    assert api.get("/v1/models/m").json()["step"] == 1
-    assert api.push_binary("m", ones, "?pull=1", Accept=SAFETENSORS).expect(200).tensors()["w"].shape == (45_000,)

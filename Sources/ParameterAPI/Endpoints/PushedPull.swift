@@ -4,7 +4,6 @@
 import HTTPServing
 import Names
 import ParameterServing
-import TensorCoding
 
 /// The pull in the answer to a push.
 struct PushedPull: Sendable {
@@ -57,19 +56,7 @@ struct PushedPull: Sendable {
         response(receipt, without: Problem(refusal), call)
     }
 
-    /// The receipt, and in place of the parameters the problem that a pull on its own would be answered with.
     private func response(_ receipt: Receipt, without problem: Problem, _ call: Call) -> Response {
-        let version = model.publication.current
-        let headers = versionHeaders(version) + call.replayHeaders
-        return .json(indented: call.isIndented, status: 200, headers: headers) { writer in
-            writer.beginObject()
-            writer.member("model", version.facts.name)
-            writer.members(of: version)
-            writer.key("receipt")
-            writer.receipt(receipt, of: version.facts)
-            writer.key("pull")
-            problem.write(to: &writer, isWrite: false)
-            writer.endObject()
-        }
+        call.answer(receipt, of: model.publication.current, without: problem)
     }
 }

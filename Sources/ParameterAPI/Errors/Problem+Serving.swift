@@ -165,7 +165,9 @@ extension Problem {
             self.init(
                 .tooFarAhead,
                 "Worker `\(worker)` is at clock \(clock), and the slowest worker is at \(slowest); `\(worker)` can pull once the slowest has reached \(wanted).",
-                hint: "Pull with worker=\(worker) and wait=30s to get the parameters at that moment.")
+                hint:
+                    "Pull with worker=\(worker) and wait=30s to get the parameters at that moment. GET .../round shows the clock of each worker; DELETE .../workers/NAME removes one that has stopped for good."
+            )
         case .cursorUnknown(let cursor, let newest):
             self.init(
                 .cursorUnknown,
@@ -352,7 +354,8 @@ extension Problem {
         self.init(error)
         guard case .tooFarAhead = error else { return }
         what += " This pull waited \(wait.text)."
-        hint = "Pull again; GET .../round shows how many pushes each worker has made."
+        hint =
+            "Pull again; GET .../round shows how many pushes each worker has made, and DELETE .../workers/NAME removes one that has stopped for good."
         retryAfter = 1
     }
 

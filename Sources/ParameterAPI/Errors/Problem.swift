@@ -75,10 +75,15 @@ extension Problem {
         var response = Response.json(
             indented: indented, status: kind.status, type: "application/problem+json", headers: headers
         ) { write(to: &$0, isWrite: isWrite) }
+        askForRoom(in: &response)
+        return response
+    }
+
+    /// Notes in an answer that memory was missing.
+    func askForRoom(in response: inout Response) {
         response.asksForRoom = kind == .outOfMemory
         response.wantedRoom = wantedRoom
         response.payer = payer
-        return response
     }
 
     /// The sentences in order: what is wrong, what to do, what happened to the request, and a line to paste.

@@ -201,7 +201,7 @@ extension ProblemKind {
                 409, "The worker is too far ahead",
                 "In `consistency` of mode \"ssp\", the clock of a worker may be at most `slack` ahead of the slowest one. The slowest clock is 0 until `workers` workers have pushed or left. GET .../round shows all clocks, and which workers have not pushed yet.",
                 remedy:
-                    "Pull with wait=30s, which answers as soon as the slowest worker has caught up."
+                    "Pull with wait=30s, which answers as soon as the slowest worker has caught up. If a worker has stopped for good, DELETE .../workers/NAME, so that the others do not wait for it. A worker registered with PUT .../workers/NAME?ttl=30s leaves once it has been silent for that long."
             )
         case .barrierDiffers:
             Row(

@@ -61,14 +61,7 @@ struct PullAnswer: Sendable {
     ///
     /// Only JSON includes the receipt, and differs from a pull's body then.
     private func headers(with receipt: Receipt) -> [(name: String, value: String)] {
-        var fields = selection.representation == .json ? ownHeaders : headers
-        fields += [
-            (name: "X-Paramd-Applied", value: "\(receipt.applied)"),
-            (name: "X-Paramd-Overflow", value: "\(receipt.overflow)"),
-            (name: "X-Paramd-Replayed", value: "\(receipt.replayed)"),
-        ]
-        if let scale = receipt.nextLossScale { fields.append((name: "X-Paramd-Loss-Scale", value: "\(scale)")) }
-        return fields
+        (selection.representation == .json ? ownHeaders : headers) + receipt.headers
     }
 
     private var preferenceApplied: [(name: String, value: String)] {
@@ -143,20 +136,15 @@ struct PullAnswer: Sendable {
         return Response(status: 200, headers: fields, body: body)
     }
 
-    /// Answers without parameters; the push itself remains applied.
+    /// The answer without parameters, and with the receipt of a push.
     private func refusal(_ error: ServingError, _ receipt: Receipt?) -> Response {
         var problem = Problem(error)
         guard let receipt else { return problem.response(for: call.request) }
-        problem.outcome = .told
-        guard error.isOfMemory else {
-            problem.what = "The push was applied as step \(receipt.step). \(problem.what)"
-            return problem.response(for: call.request)
+        if error.isOfMemory {
+            problem.what = "The parameters do not fit into memory now."
+            problem.hint = "Pull them with GET .../parameters.safetensors, which needs the least memory."
         }
-        problem.what =
-            "The push was applied as step \(receipt.step), but the parameters do not fit into memory now."
-        problem.hint =
-            "Pull them with GET .../parameters.safetensors, which needs the least memory. If you send the push again, use the same seq or Idempotency-Key, so that it is not applied twice."
-        return problem.response(for: call.request)
+        return call.answer(receipt, of: version, without: problem)
     }
 
     /// The answer if the condition is not met in time: 202 for `min_step`, 304 for `since`.

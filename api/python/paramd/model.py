@@ -238,7 +238,8 @@ class Model(Rates, Saving, Membership, Rounds, Following):
         push is held, and a `pull` with `min_step` waits for its step. Raises RoundDropped if the round was dropped.
 
         In mode `ssp` the push is applied in any case. If this worker is too far ahead of the slowest, waits for it up
-        to `wait` seconds; then returns None, and a `pull` with `worker=True` waits on.
+        to `wait` seconds; then returns None, and a `pull` with `worker=True` waits on. If the push was applied but the
+        server refuses the parameters for another reason, raises what a `pull` raises.
         """
         pull, accept, until = [("pull", 1)], {"Accept": SAFETENSORS}, time.monotonic() + wait
         answer = self._push(
@@ -248,11 +249,18 @@ class Model(Rates, Saving, Membership, Rounds, Following):
             return None
         if answer.headers["content-type"] == SAFETENSORS:
             return snapshot(answer)
-        return self._pull_after(Receipt(answer.json()["receipt"]), until - time.monotonic())
+        applied = answer.json()
+        if applied["pull"]["type"] == "/problems/too-far-ahead":
+            return self._pull_after(Receipt(applied["receipt"]), until - time.monotonic())
+        return self._with_receipt(self.pull(), Receipt(applied["receipt"]))
 
     def _pull_after(self, receipt: Receipt, wait: float) -> Snapshot | None:
         """The pull of a `push_pull` that was applied, but whose worker could not pull at once; None at the timeout."""
-        pulled = self.pull(worker=True, wait=wait) if wait > 0 else None
+        return self._with_receipt(self.pull(worker=True, wait=wait) if wait > 0 else None, receipt)
+
+    @staticmethod
+    def _with_receipt(pulled: Snapshot | None, receipt: Receipt) -> Snapshot | None:
+        """A snapshot that says what happened to the push."""
         if pulled is None:
             return None
         return dataclasses.replace(pulled, applied=receipt.applied, loss_scale=receipt.fields.get("loss_scale"))
