@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from answers import refusal
+from answers import RECEIPT, REGISTERED, answer, refusal
 from paramd import Client, Conflict, Model, Receipt, RoundDropped, Stale
 from support.daemon import Daemon
 
@@ -130,6 +130,16 @@ def test_a_push_of_a_fast_worker_returns_no_parameters(client: Client, model: Mo
         slow.push({"w": [0, 8]})
     thread.join(timeout=60)
     assert [(each.applied, each.loss_scale, each["w"].tolist()) for each in pulled] == [(False, 4, [-2, -5])]
+
+
+def test_a_push_whose_parameters_are_refused(scripted: Callable) -> None:
+    """Only a worker that is too far ahead is told by None; for any other reason, a pull says what is wrong."""
+    refused = {"type": "/problems/out-of-memory", "title": "No memory", "detail": "Pull a file."}
+    applied = answer(200, {"receipt": RECEIPT, "pull": refused}, "Content-Type: application/json")
+    server = scripted(REGISTERED, applied, refusal(409, "diverged"))
+    with pytest.raises(Conflict, match="diverged"):
+        Client(server.url).model("m", worker="w1").push_pull({"w": [1, 0]})
+    assert [request.split()[0] for request in server.requests[1:]] == [b"POST", b"GET"]
 
 
 def test_a_long_wait_for_a_slow_worker(scripted: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
