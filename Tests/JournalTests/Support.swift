@@ -156,9 +156,3 @@ struct SmallJournal {
 
     func path(_ segment: UInt64) -> String { SmallJournal.directory + "/" + FileName.segment(segment) }
 }
-
-/// The places of a sweep to try: all of them, or every `PARAMD_STRIDE`-th where time is short, as under a sanitizer.
-func sweep(_ places: Range<Int>) -> StrideTo<Int> {
-    let text = ProcessInfo.processInfo.environment["PARAMD_STRIDE"] ?? "1"
-    return stride(from: places.lowerBound, to: places.upperBound, by: max(1, Int(text) ?? 1))
-}

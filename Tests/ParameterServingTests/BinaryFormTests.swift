@@ -3,6 +3,7 @@
 
 import Journal
 import Optimizers
+import SimulatedMachine
 import Testing
 
 @testable import ParameterServing
@@ -62,7 +63,7 @@ struct BinaryFormTests {
     func truncation(form: Sample.Form) throws {
         let whole = try form.bytes()
         try form.read(whole)
-        for count in whole.indices {
+        for count in sweep(whole.indices) {
             #expect(throws: (any Error).self, "the first \(count) bytes of \(whole.count)") {
                 try form.read(Array(whole.prefix(count)))
             }
@@ -75,10 +76,11 @@ struct BinaryFormTests {
         let values: [UInt8] = [0x00, 0x01, 0x7F, 0x80, 0xFF]
         // Each reading of an image builds its model: of its thousands of bytes, every 31st tells as much, with one value.
         let isLong = whole.count > 2000
-        for index in stride(from: 0, to: whole.count, by: isLong ? 31 : 1) {
-            for value in isLong ? [values[index % values.count]] : values {
+        let step = isLong ? 31 : 1
+        for place in sweep(0..<whole.count / step) {
+            for value in isLong ? [values[place % values.count]] : values {
                 var changed = whole
-                changed[index] = value
+                changed[place * step] = value
                 try? form.read(changed, in: model)
             }
         }

@@ -29,7 +29,7 @@ struct DirectoryStateTests {
         }
     }
 
-    @Test("all readers agree over random histories", arguments: 0..<24)
+    @Test("all readers agree over random histories", arguments: sweep(0..<24))
     func histories(seed: Int) throws {
         var turns = SeededGenerator(seed: UInt64(seed))
         try Simulation { Int.random(in: 0..<$0, using: &turns) }.run { try Self.live(seed: seed) }

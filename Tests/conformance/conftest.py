@@ -15,6 +15,24 @@ from support.wire import Api
 
 _numbers = itertools.count(1)
 
+#: Of a test with many cases a run tries every `PARAMD_STRIDE`-th, as the sweeps of the Swift suite do.
+_STRIDE = int(os.environ.get("PARAMD_STRIDE", "1"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out cases where time is short; at least two cases of each test are left."""
+    cases: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.function if isinstance(item, pytest.Function) else item, []).append(item)
+    left_out = {
+        id(item)
+        for each in cases.values()
+        for place, item in enumerate(each)
+        if place % max(1, min(_STRIDE, len(each) // 2))
+    }
+    config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
+    items[:] = [item for item in items if id(item) not in left_out]
+
 
 @pytest.fixture(scope="session")
 def daemon() -> Iterator[Daemon]:

@@ -46,6 +46,7 @@ def client(daemon: Daemon) -> Iterator[Client]:
         yield connected
 
 
+@pytest.mark.heavy
 @pytest.mark.unsanitized
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", modes.MODES, ids=lambda mode: mode.name)

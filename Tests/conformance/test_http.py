@@ -322,6 +322,7 @@ def test_slow_body(api: Api, demo: str) -> None:
         raw_answer(connection).expect(200)
 
 
+@pytest.mark.heavy
 def test_gap_in_a_body(api: Api, demo: str) -> None:
     """A body at a few KB/s may pause for 10 s, which is longer than the period over which the rate is measured."""
     window = api.get("/v1/server").json()["limits"]["rate-window"]["value"]
