@@ -30,9 +30,19 @@ public final class Exchange: Sendable {
     ///
     /// - Parameter leaving: the answer in place of `make` to a client that sends nothing more: it has probably left.
     public func expire(after delay: Duration, leaving: Making? = nil, _ make: @escaping Making) {
+        expire(after: delay, leaving: leaving, .answer(make))
+    }
+
+    /// Calls `ask` if the request is still unanswered after `delay`: it makes another thread complete the exchange, with
+    /// what only that thread knows.
+    public func expire(after delay: Duration, asking ask: @escaping @Sendable () -> Void) {
+        expire(after: delay, leaving: nil, .ask(ask))
+    }
+
+    private func expire(after delay: Duration, leaving: Making?, _ ending: Ending) {
         guard let timers = waiting?.loop.timers else { return }
         let timer = Timer { [weak self] timer in self?.expire(by: timer) }
-        let expiry = Expiry(deadline: timers.now + delay.nanoseconds, timer: timer, leaving: leaving, make: make)
+        let expiry = Expiry(deadline: timers.now + delay.nanoseconds, timer: timer, leaving: leaving, ending: ending)
         guard let before = adjust({ $0.expiry = expiry }) else { return }
         if let earlier = before.expiry { timers.cancel(earlier.timer) }
         set(timer, at: expiry.deadline, in: timers)
@@ -78,7 +88,13 @@ public final class Exchange: Sendable {
         let deadline: UInt64
         let timer: Timer
         let leaving: Making?
-        var make: Making
+        var ending: Ending
+    }
+
+    /// What happens at a deadline.
+    private enum Ending {
+        case answer(Making)
+        case ask(@Sendable () -> Void)
     }
 
     /// The state of an open exchange; nil if it is no longer open.
@@ -152,7 +168,7 @@ extension Exchange {
         if let leaving = expiry.leaving {
             state.withLock { state in
                 guard case .open(var waiting) = state else { return }
-                waiting.expiry?.make = leaving
+                waiting.expiry?.ending = .answer(leaving)
                 state = .open(waiting)
             }
         }
@@ -162,7 +178,11 @@ extension Exchange {
 
     /// Completes the exchange with the answer for its deadline, unless the deadline has been replaced.
     private func expire(by timer: Timer) {
-        if let expiry = waiting?.expiry, expiry.timer === timer { complete(expiry.make) }
+        guard let expiry = waiting?.expiry, expiry.timer === timer else { return }
+        switch expiry.ending {
+        case .answer(let make): complete(make)
+        case .ask(let ask): ask()
+        }
     }
 
     /// Marks the exchange as abandoned: the client has left.

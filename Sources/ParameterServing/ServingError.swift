@@ -49,6 +49,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case otherHyperparameters(Hyperparameters?, ofRound: Hyperparameters?)
     /// The round has, or would have, more pushes than its reduction compares.
     case roundFull(pushes: Int, limit: Int)
+    /// A request would close the round of `step` with fewer pushes than its reduction needs to leave out wrong ones.
+    case tooFewPushes(step: Int, received: Int, Reduction)
     /// The settings, or those that a change would make, refuse the update of the open round.
     case roundMisfit(RoundMisfit)
     /// Rounds would wait for more workers than their reduction compares.

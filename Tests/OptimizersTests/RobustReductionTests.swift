@@ -225,4 +225,14 @@ struct ReductionReadingTests {
             }
         }
     }
+
+    @Test(
+        "the fewest pushes of a round are those of which one is left out on each side, or 2 byzantine + 3",
+        arguments: [
+            (.mean, 1), (.sum, 1), (.weighted, 1), (.median, 1), (.krum(byzantine: 0), 3), (.krum(byzantine: 2), 7),
+            (.krum(byzantine: .max), .max), (.trimmedMean(trim: 0), 1), (.trimmedMean(trim: 0.1), 10),
+            (.trimmedMean(trim: 0.25), 4), (.trimmedMean(trim: 1.0 / 3), 3), (.trimmedMean(trim: 0.49), 3),
+            (.trimmedMean(trim: 0.07), 15), (.trimmedMean(trim: 1.0 / 49), 50), (.trimmedMean(trim: 1e-300), .max),
+        ] as [(Reduction, Int)])
+    func least(_ reduction: Reduction, _ pushes: Int) { #expect(reduction.leastPushes == pushes) }
 }

@@ -86,6 +86,7 @@ struct ErrorExamples {
         .alreadyInRound: .alreadyInRound(worker: "w3", step: 10, received: 1, needed: 2),
         .noRounds: .noRounds(mode: "async"),
         .roundFull: .roundFull(pushes: 64, limit: 64),
+        .tooFewPushes: .tooFewPushes(step: 10, received: 2, .krum(byzantine: 1)),
         .roundMisfit: .roundMisfit(
             RoundMisfit(
                 request: .change, step: 10, received: 2,

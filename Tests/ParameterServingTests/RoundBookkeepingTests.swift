@@ -138,10 +138,29 @@ struct RoundBookkeepingTests {
         let answers = Collector<String>()
         var waiters = Waiters()
         let ticket = waiters.add(Waiter(reply: { _ in answers.add("answered") }, held: { _, _ in answers.add("held") }))
-        waiters.end(.stopping)
+        waiters.end(.stopping, at: RoundProgress(received: 1))
         waiters.reply(ticket, result)
         for answer in waiters.takeAnswers() { answer() }
         #expect(answers.all == ["answered"])
+    }
+
+    @Test("a push that waits when the daemon stops is told of the round as it is then")
+    func stopped() throws {
+        var model = try Self.model(["mode": "sync", "workers": 4], in: Self.assembly())
+        let effects = try Self.hold(Self.push("a", to: model), in: &model)
+        guard case .reply(_, let result)? = effects.last else { throw ServingError.stopping }
+        let told = Collector<RoundReceipt?>()
+        let waiter = Waiter(
+            reply: { result in
+                if case .success(let outcome) = result, case .receipt(let receipt) = outcome.answer {
+                    told.add(receipt.round)
+                }
+            }, held: { _, _ in })
+        var waiters = Waiters()
+        waiters.reply(waiters.add(waiter), result)
+        waiters.end(.stopping, at: RoundProgress(received: 3, needed: 5, closesIn: .seconds(7)))
+        for answer in waiters.takeAnswers() { answer() }
+        #expect(told.all == [RoundReceipt(state: .held, step: 1, received: 3, needed: 5, closesIn: .seconds(7))])
     }
 }
 

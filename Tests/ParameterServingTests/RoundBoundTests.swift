@@ -1,4 +1,5 @@
-// The bound on the pushes that krum compares: at a definition, a change, a registration and a push, and not at a start.
+// The bounds on the pushes of a round with krum or trimmed_mean: at a definition, a change, a registration, a push and a
+// request to close it, and not at a start.
 
 import Names
 import Optimizers
@@ -7,7 +8,7 @@ import Threading
 
 @testable import ParameterServing
 
-@Suite("The pushes of a round of krum")
+@Suite("The pushes of a round with a robust reduction")
 struct RoundBoundTests {
     private static let now = Tick(uptime: 0, time: 1000)
     private static let most = 64
@@ -98,7 +99,9 @@ struct RoundBoundTests {
 
     @Test("rounds that wait for all registered workers have at most as many workers")
     func registered() throws {
-        let krum: SettingValue = ["mode": "sync", "workers": "registered", "reduce": "krum", "byzantine": 1]
+        let krum: SettingValue = [
+            "mode": "sync", "workers": "registered", "min_pushes": 5, "reduce": "krum", "byzantine": 1,
+        ]
         var bench = try Bench(krum)
         for number in 0..<Self.most { try bench.decide(.register(worker: Name("w\(number)"))) }
         #expect(throws: ServingError.tooManyRegistered(Self.most, limit: Self.most)) {
@@ -122,6 +125,7 @@ struct RoundBoundTests {
             (["mode": "sync", "min_pushes": 65], "/consistency/min_pushes", "at most 64; got 65"),
             (["mode": "sync", "workers": "registered", "min_pushes": 65], "/consistency/min_pushes", "at most 64"),
             (["mode": "sync", "workers": "registered", "min_pushes": 4], "/consistency/min_pushes", "got 4"),
+            (["mode": "sync", "workers": "registered"], "/consistency/min_pushes", "Add `\"min_pushes\":5` or more"),
             (["mode": "sync", "min_pushes": 4], "/consistency/min_pushes", "2 * byzantine + 3 pushes"),
             (["mode": "sync", "workers": 1], "/consistency/workers", "2 * byzantine + 3 pushes"),
             (["mode": "sync", "workers": 64, "min_pushes": 4], "/consistency/min_pushes", "got 4"),
@@ -142,7 +146,8 @@ struct RoundBoundTests {
     func accepted() throws {
         let modes: [SettingValue] = [
             ["mode": "sync", "workers": 64], ["mode": "sync", "workers": 64, "min_pushes": 5],
-            ["mode": "sync", "min_pushes": 64], ["mode": "sync", "workers": "registered"], ["mode": "manual"],
+            ["mode": "sync", "min_pushes": 64], ["mode": "sync", "workers": "registered", "min_pushes": 5],
+            ["mode": "manual"],
         ]
         for mode in modes {
             try Self.definition(mode.setting("reduce", to: "krum").setting("byzantine", to: 1)).checkLimits()
@@ -153,5 +158,24 @@ struct RoundBoundTests {
         try Self.definition(["mode": "sync", "workers": 3, "reduce": "trimmed_mean", "trim": 0.34]).checkLimits()
         try Self.definition(["mode": "sync", "workers": 3, "reduce": "trimmed_mean", "trim": 0]).checkLimits()
         try Self.definition(["mode": "manual", "reduce": "trimmed_mean"]).checkLimits()
+        let registered: SettingValue = ["mode": "sync", "workers": "registered"]
+        try Self.definition(registered.setting("reduce", to: "median")).checkLimits()
+        let trimmed = registered.setting("reduce", to: "trimmed_mean")
+        try Self.definition(trimmed.setting("trim", to: 0)).checkLimits()
+        try Self.definition(trimmed.setting("min_pushes", to: 10)).checkLimits()
+        #expect(throws: ServingError.self) { try Self.definition(trimmed).checkLimits() }
+    }
+
+    @Test("a start closes a round as an earlier release has closed it, with too few pushes")
+    func closedEarlier() throws {
+        var manual = try Bench(Self.krum)
+        try manual.replay(2)
+        manual.apply(.closeRound(RoundClosing(action: .update)))
+        #expect(manual.state.optimizer.step == 1)
+        #expect(manual.state.published.values(at: 0).elementsEqual([-1, -1]))
+        var registered = try Bench(["mode": "sync", "workers": "registered", "reduce": "krum", "byzantine": 1])
+        registered.apply(.register(worker: "a"))
+        registered.apply(.push(try registered.state.makePush(["w": [1, 1]], seq(1, "a", epoch: 1))))
+        #expect(registered.state.optimizer.step == 1)
     }
 }

@@ -416,6 +416,89 @@ def test_equal_definitions(api: Api, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("short", "written"),
+    [
+        ({"consistency": {"mode": "sync", "workers": 2}}, {"min_pushes": 2}),
+        ({"consistency": {"mode": "sync", "workers": 2, "min_pushes": 1}}, {"round_timeout": 60}),
+        ({"consistency": {"mode": "sync", "workers": 2}}, {"round_timeout": "60000ms"}),
+        ({"consistency": {"mode": "sync", "workers": 2}}, {"on_timeout": "drop"}),
+        ({"consistency": {"mode": "sync", "workers": 2}}, {"reduce": "mean"}),
+        ({"consistency": {"mode": "sync", "workers": 10, "reduce": "trimmed_mean"}}, {"trim": 0.1}),
+        ({"consistency": {"mode": "sync", "workers": 1}}, {"min_pushes": 1}),
+        ({"consistency": {"mode": "sync", "min_pushes": 3}}, {"workers": 1}),
+        ({"consistency": {"mode": "sync", "workers": "registered"}}, {"round_timeout": "60s"}),
+        ({"consistency": {"mode": "manual"}}, {"reduce": "mean"}),
+        ({"consistency": {"mode": "manual", "reduce": "trimmed_mean"}}, {"trim": 0.1}),
+        ({"consistency": {"mode": "async", "max_staleness": 3}}, {"staleness_policy": "reject"}),
+        ({"clip": {"global_norm": 1}}, {"per": "update"}),
+        ({"averages": {"ema": {}}}, {"ema": {"decay": 0.999, "start": 0}}),
+        ({"averages": {"swa": {}}}, {"swa": {"start": 0, "every": 1}}),
+        ({"loss_scaling": {"type": "dynamic"}}, {"init_loss_scale": 2**24, "scale_factor": 2, "scale_window": 2000}),
+        ({"loss_scaling": {"type": "fixed"}}, {"loss_scale": 128, "drop_overflow_update": True}),
+    ],
+)
+def test_a_default_may_be_written_out(
+    api: Api, name: str, short: dict[str, dict[str, Any]], written: dict[str, Any]
+) -> None:
+    """A definition with and without the default of a member is the same model, whichever was first."""
+    base = {key: value for key, value in MODEL.items() if key != "consistency"}
+    ((member, setting),) = short.items()
+    forms = [{**base, **short}, {**base, member: {**setting, **written}}]
+    for number, (first, second) in enumerate([forms, forms[::-1]]):
+        api.create(f"{name}.{number}", first)
+        api.create(f"{name}.{number}", second, 200)
+
+
+@pytest.mark.parametrize(
+    ("short", "other"),
+    [
+        ({"mode": "sync", "workers": 2}, {"min_pushes": 1}),
+        ({"mode": "sync", "workers": 1}, {"min_pushes": 2}),
+        ({"mode": "sync", "workers": "registered"}, {"min_pushes": 1}),
+        ({"mode": "async"}, {"max_staleness": 0}),
+    ],
+)
+def test_what_is_no_default_makes_another_model(
+    api: Api, name: str, short: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """A round of registered workers without `min_pushes` needs all at its deadline, which no number means."""
+    api.create(name, with_mode(**short))
+    assert slug(api.create(name, with_mode(**short, **other), 409)) == "model-exists"
+
+
+def test_min_pushes_of_one_worker(api: Api, name: str) -> None:
+    """With several workers `min_pushes` is at most their number; one worker accumulates as many gradients."""
+    path = f"/v1/models/{name}"
+    api.create(name, with_mode(mode="sync", workers=3, min_pushes=2))
+    refused = api("PATCH", path, {"consistency": {"min_pushes": 4}}).expect(422).json()["detail"]
+    assert "at most `workers`, which is 3; got 4" in refused
+    api("PATCH", path, {"consistency": {"workers": 1}}).expect(200)
+    api.push(name, {"w": [1, 0]}, 202)
+    assert api.push(name, {"w": [3, 0]}).json()["step"] == 1
+    np.testing.assert_array_equal(api.pull(name)["w"], [-2, 0])
+
+
+@pytest.mark.parametrize(
+    ("consistency", "members"),
+    [
+        ({"mode": "async"}, "max_staleness, mode, staleness_policy"),
+        (
+            {"mode": "sync", "workers": 2},
+            "byzantine, min_pushes, mode, on_timeout, reduce, round_timeout, trim, workers",
+        ),
+        ({"mode": "ssp", "workers": 2, "slack": 1}, "mode, slack, workers"),
+        ({"mode": "manual"}, "byzantine, mode, reduce, trim"),
+    ],
+)
+def test_an_unknown_member_lists_those_of_its_mode(
+    api: Api, name: str, consistency: dict[str, Any], members: str
+) -> None:
+    """Optional members without a default are listed, too."""
+    refused = api.create(name, with_mode(**consistency, quorum_size=1), 422).json()
+    assert refused["errors"][0]["expected"] == members
+
+
+@pytest.mark.parametrize(
     ("consistency", "pointer", "words"),
     [
         ({"mode": "sync"}, "/consistency/workers", "needs `workers`"),
@@ -433,6 +516,11 @@ def test_equal_definitions(api: Api, name: str) -> None:
             "none of 6 pushes",
         ),
         ({"mode": "sync", "workers": 2, "reduce": "trimmed_mean", "trim": 0.4}, "/consistency/trim", "more workers"),
+        (
+            {"mode": "sync", "workers": "registered", "reduce": "trimmed_mean"},
+            "/consistency/min_pushes",
+            '`"min_pushes":10`',
+        ),
         ({"mode": "sync", "workers": 2, "slak": 3}, "/consistency/slak", "no `slak`"),
         ({"mode": "ssp", "workers": 2}, "/consistency/slack", "needs `slack`"),
         ({"mode": "async", "max_staleness": -1}, "/consistency/max_staleness", ">= 0"),
@@ -477,7 +565,7 @@ def test_krum_compares_a_bounded_number_of_pushes(api: Api, name: str) -> None:
 
 def test_krum_waits_for_a_bounded_number_of_workers(api: Api, name: str) -> None:
     """The registration beyond them is 409; a worker that registers again or takes a free place is not."""
-    api.create(name, with_mode(mode="sync", workers="registered", reduce="krum", byzantine=1))
+    api.create(name, with_mode(mode="sync", workers="registered", min_pushes=5, reduce="krum", byzantine=1))
     workers = f"/v1/models/{name}/workers"
     for number in range(64):
         api("PUT", f"{workers}/w{number}", {}).expect(200)
@@ -486,3 +574,41 @@ def test_krum_waits_for_a_bounded_number_of_workers(api: Api, name: str) -> None
     api("PUT", f"{workers}/w7", {}).expect(200)
     api("DELETE", f"{workers}/w9").expect(204)
     api("PUT", f"{workers}/late", {}).expect(200)
+
+
+@pytest.mark.parametrize("mode", [{"mode": "manual"}, {"mode": "sync", "workers": 5, "round_timeout": "120s"}])
+def test_a_round_that_is_too_small_for_its_reduction_stays_open(api: Api, name: str, mode: dict[str, Any]) -> None:
+    """Krum needs 5 pushes: 4 are applied neither by a request nor by a change of the mode."""
+    path = f"/v1/models/{name}"
+    api.create(name, with_mode(**mode, reduce="krum", byzantine=1))
+    for worker, value in zip("abcd", (1, 90, 2, 3), strict=True):
+        api.push(name, {"w": [value, 0]}, 202, worker=worker, seq=1)
+    shown = api.get(f"{path}/round").json()
+    assert (shown["received"], shown["quorum"]) == (4, 5)
+    for method, where, body in (("POST", "/step", None), ("PATCH", "", {"consistency": {"mode": "async"}})):
+        refused = api(method, path + where, body).expect(409)
+        assert slug(refused) == "too-few-pushes"
+        assert refused.json()["round"] == {"step": 1, "received": 4, "quorum": 5}
+        assert "4 pushes" in refused.json()["detail"] and "at least 5 pushes" in refused.json()["detail"]
+    assert api.get(path).json()["version"] == 1
+    if mode["mode"] == "sync":
+        api.push(name, {"w": [2.5, 0]}, worker="e", seq=1)
+    else:
+        api.push(name, {"w": [2.5, 0]}, 202, worker="e", seq=1)
+        api("POST", f"{path}/step").expect(200)
+    # The distances of 2 to its two nearest, 2.5 and 1 or 3, sum to 1.25; those of 2.5, to 2 and 3, to 0.5.
+    np.testing.assert_array_equal(api.pull(name)["w"], [-2.5, 0])
+
+
+def test_the_protection_can_be_given_up(api: Api, name: str) -> None:
+    """A round that is too small for trimmed_mean is applied once `reduce` is the plain mean."""
+    path = f"/v1/models/{name}"
+    api.create(name, with_mode(mode="manual", reduce="trimmed_mean"))
+    for value in (1, 3):
+        api.push(name, {"w": [value, 0]}, 202)
+    refused = api("POST", f"{path}/step").expect(409)
+    assert slug(refused) == "too-few-pushes" and refused.json()["round"]["quorum"] == 10
+    assert '{"consistency":{"reduce":"mean","trim":null}}' in refused.json()["detail"]
+    api("PATCH", path, {"consistency": {"reduce": "mean", "trim": None}}).expect(200)
+    api("POST", f"{path}/step").expect(200)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-2, 0])

@@ -175,6 +175,11 @@ public final class SettingReader: Sendable {
         return try integer(key, default: fallback, atLeast: least)
     }
 
+    /// As above; nil if absent.
+    public func wholeNumber(ifPresent key: Name, atLeast least: Int) throws(OptimizerError) -> Int? {
+        raw(key) == nil ? nil : try wholeNumber(key, atLeast: least)
+    }
+
     /// true or false; `fallback` if absent.
     ///
     /// - Throws: TypeError for anything else, including 0 and 1.

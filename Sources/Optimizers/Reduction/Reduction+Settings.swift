@@ -21,7 +21,7 @@ extension Reduction {
     public init(_ reader: SettingReader) throws(OptimizerError) {
         let word = try reader.choice("reduce", default: Word.mean)
         for (argument, owner) in [("trim" as Name, Word.trimmedMean), ("byzantine", .krum)] where word != owner {
-            guard reader.holds(argument) else { continue }
+            guard reader.raw(argument) != nil else { continue }
             throw reader.complaint(
                 argument, .keyError,
                 "`\(argument)` belongs to `\"reduce\":\"\(owner.rawValue)\"`; write that, or remove `\(argument)`.",
@@ -55,6 +55,34 @@ extension Reduction {
     /// At 0.5 nothing would be left.
     private static let fraction = Bounds(words: "a number from 0 to below 0.5") { $0 >= 0 && $0 < 0.5 }
 
+    /// The fewest pushes of a round with which it leaves out wrong ones: 2 byzantine + 3 of krum; of a trimmed mean as
+    /// many that it leaves out one on each side; 1 of the others.
+    public var leastPushes: Int {
+        switch self {
+        case .mean, .sum, .weighted, .median: 1
+        case .krum(let byzantine): byzantine > (Int.max - 3) / 2 ? .max : 2 * byzantine + 3
+        case .trimmedMean(let trim): Self.leastTrimmed(trim)
+        }
+    }
+
+    /// The smallest n with floor(trim n) >= 1, computed as the reduction computes it; 1 for a trim of 0.
+    private static func leastTrimmed(_ trim: Double) -> Int {
+        guard trim > 0 else { return 1 }
+        guard let quotient = Int(exactly: (1 / trim).rounded(.up)) else { return .max }
+        return (quotient - 1...quotient).first { trim * Double($0) >= 1 } ?? quotient + 1
+    }
+
+    /// What it needs, for a sentence about a round with fewer pushes than that.
+    public var need: String {
+        switch self {
+        case .krum(let byzantine):
+            "krum with `\"byzantine\":\(byzantine)` needs at least \(leastPushes) pushes in a round"
+        case .trimmedMean(let trim):
+            "trimmed_mean with a `trim` of \(trim) needs at least \(leastPushes) pushes in a round to leave out any"
+        case .mean, .sum, .weighted, .median: "a round needs at least one push"
+        }
+    }
+
     /// Refuses a number of pushes for which the reduction has no guarantee: krum needs 2 byzantine + 3.
     ///
     /// - Parameter pointer: The place of the number in the definition.
@@ -74,7 +102,7 @@ extension Reduction {
     ///   - pointer: The place of `trim` in the definition.
     /// - Throws: `.invalid`, a ValueError.
     public func checkTrim(of pushes: Int?, at pointer: String) throws(OptimizerError) {
-        guard case .trimmedMean(let trim) = self, let pushes, trim > 0, trim * Double(pushes) < 1 else { return }
+        guard case .trimmedMean(let trim) = self, let pushes, pushes < leastPushes else { return }
         let advice = pushes < 3 ? "Use more workers" : "Use a `trim` of more than 1/\(pushes)"
         throw .invalid(
             pointer, .valueError,

@@ -4,6 +4,7 @@ import HTTPServing
 import Optimizers
 import ParameterServing
 import TensorCoding
+import Threading
 
 /// `POST /v1/models/{m}/gradients`.
 @Sendable func pushGradients(_ call: Call) throws(Problem) -> Plan {
@@ -27,11 +28,13 @@ import TensorCoding
     return call.readPush(of: model, format) { push, exchange throws(Problem) in
         let selection = answersPull ? try Selection(call, model.publication.current.facts) : nil
         let change = change(push, key, ifVersion)
-        let held = wait.map { wait in waiting(wait, of: model, call, exchange) }
+        let hasExpired = Locked(false)
+        let held = wait.map { wait in waiting(wait, exchange) { hasExpired.withLock { $0 = true } } }
         let pull = selection.map { PushedPull(model, $0, worker: push.key?.worker, wait: wait, call) }
         model.submit(push: change, held: held) { result in
             call.answer(exchange, result) { call, receipt in
-                answer(receipt, of: model, pull, call, exchange, wantsToWait: wait != nil)
+                let isEarly = wait != nil && !hasExpired.withLock { $0 }
+                answer(receipt, of: model, pull, call, exchange, isEarly: isEarly)
             }
         }
     }
@@ -42,16 +45,15 @@ private func change(_ push: Push, _ key: RequestKey?, _ ifVersion: [Int]?) -> Ch
     Change.push(push).under(push.key == nil ? key?.with(push.fingerprint) : nil, ifVersion: ifVersion)
 }
 
-/// Lets the request of a held push wait for its round; at the end of the time its answer is 202.
+/// Lets the request of a held push wait for its round; at the end of the time, of which it tells, its answer is 202.
 private func waiting(
-    _ wait: Duration, of model: Model, _ call: Call, _ exchange: Exchange
+    _ wait: Duration, _ exchange: Exchange, _ expired: @escaping @Sendable () -> Void
 ) -> @Sendable (Answered<Receipt>, RoundWait) -> Void {
-    { answered, round in
-        let (call, receipt) = (answered.isRepeated ? call.replaying : call, answered.answer)
+    { _, round in
         exchange.onAbandon { round.end() }
         exchange.expire(after: wait) {
-            round.end()
-            return heldAnswer(receipt, of: model, call)
+            expired()
+            round.expire()
         }
     }
 }
@@ -59,7 +61,7 @@ private func waiting(
 /// The answer to a push that waits in a round.
 ///
 /// - Parameter isEarly: whether its request had to end before its time.
-private func heldAnswer(_ receipt: Receipt, of model: Model, _ call: Call, isEarly: Bool = false) -> Response {
+private func heldAnswer(_ receipt: Receipt, of model: Model, _ call: Call, isEarly: Bool) -> Response {
     let facts = model.publication.current.facts
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
     let later = isEarly ? [(name: "Retry-After", value: "5")] : []
@@ -101,11 +103,11 @@ extension PushPreview {
 }
 
 private func answer(
-    _ receipt: Receipt, of model: Model, _ pull: PushedPull?, _ call: Call, _ exchange: Exchange, wantsToWait: Bool
+    _ receipt: Receipt, of model: Model, _ pull: PushedPull?, _ call: Call, _ exchange: Exchange, isEarly: Bool
 ) {
     if let refusal = receipt.refusal { return call.answer(exchange, Problem(refusal)) }
     if receipt.round?.state == .held {
-        return exchange.complete { heldAnswer(receipt, of: model, call, isEarly: wantsToWait) }
+        return exchange.complete { heldAnswer(receipt, of: model, call, isEarly: isEarly) }
     }
     if let pull { return pull.answer(receipt, call, exchange) }
     let facts = model.publication.current.facts

@@ -64,10 +64,8 @@ extension JSONWriter {
     private mutating func members(of facts: RoundFacts) {
         member("step", facts.step)
         member("received", facts.received)
-        if let needed = facts.needed {
-            member("needed", needed)
-            member("quorum", facts.quorum)
-        }
+        if let needed = facts.needed { member("needed", needed) }
+        member("quorum", facts.quorum)
         member("closes_in", facts.closesIn?.text)
         if let registered = facts.registered { member("registered", registered) }
         member("late", facts.late)

@@ -126,6 +126,7 @@ extension Problem {
                 hint:
                     "Close the round with POST .../step, then send the request again; or use `\"reduce\":\"trimmed_mean\"` or `\"median\"`, which have no such limit."
             )
+        case .tooFewPushes(_, let received, let reduction): self.init(pushes: received, tooFewFor: reduction)
         case .roundMisfit(let misfit): self.init(misfit)
         case .tooManyRegistered(let workers, let limit):
             self.init(

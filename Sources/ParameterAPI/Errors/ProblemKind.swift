@@ -23,6 +23,7 @@ enum ProblemKind: String, CaseIterable {
     case roundEmpty = "round-empty"
     case alreadyInRound = "already-in-round"
     case roundFull = "round-full"
+    case tooFewPushes = "too-few-pushes"
     case roundMisfit = "round-misfit"
     case otherHyperparameters = "other-hyperparameters"
     case noRounds = "no-rounds"

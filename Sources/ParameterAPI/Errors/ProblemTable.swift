@@ -168,6 +168,13 @@ extension ProblemKind {
                 remedy:
                     "Close the round with POST .../step, or delete workers that have ended. For larger rounds use the reduce `trimmed_mean` or `median`."
             )
+        case .tooFewPushes:
+            Row(
+                409, "The open round has too few pushes for its reduction",
+                "`krum` and `trimmed_mean` leave out wrong gradients only if a round has enough pushes: 2 * `byzantine` + 3 for krum, 1 / `trim` for trimmed_mean. With fewer, POST .../step is refused, and so is a PATCH to a mode without rounds, which would close the round.",
+                remedy:
+                    "Wait for more pushes; GET .../round counts them. Or PATCH `consistency` with a smaller `byzantine` or a larger `trim`, or with `\"reduce\":\"mean\"` and null for `byzantine` or `trim` to apply the round without that protection."
+            )
         case .roundMisfit:
             Row(
                 409, "The open round does not fit the settings",

@@ -21,6 +21,8 @@ extension ServingError {
         case .otherHyperparameters(_, let those):
             [Self.round([SettingValue.Entry(key: "hyperparameters", value: those?.setting ?? .null)])]
         case .roundMisfit(let misfit): [Self.round(misfit.figures)]
+        case .tooFewPushes(let step, let received, let reduction):
+            [Self.round(Self.integers([("step", step), ("received", received), ("quorum", reduction.leastPushes)]))]
         case .roundFull(let pushes, let limit): Self.integers([("received", pushes), ("limit", limit)])
         case .roundDropped(let round): [Self.round(round.figures)]
         case .tooFarAhead(let worker, let clock, let slowest, let wanted):

@@ -21,7 +21,7 @@ public struct Asynchronous: ConsistencyPolicy, Equatable {
     init() {}
 
     init(_ reader: SettingReader) throws(OptimizerError) {
-        if reader.has("max_staleness") { maxStaleness = try reader.wholeNumber("max_staleness", atLeast: 0) }
+        maxStaleness = try reader.wholeNumber(ifPresent: "max_staleness", atLeast: 0)
         stalePolicy = try reader.choice("staleness_policy", default: .reject)
         guard maxStaleness != nil || !reader.has("staleness_policy") else {
             throw reader.complaint(

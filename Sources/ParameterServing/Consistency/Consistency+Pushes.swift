@@ -13,11 +13,12 @@ extension Consistency {
 
     /// Refuses a definition whose rounds would have too many pushes for its reduction, or too few.
     ///
-    /// Mode `manual`, and `registered` without `min_pushes`, do not say how many pushes a round has.
+    /// In mode `manual`, POST step is refused as long as the round has too few.
     ///
     /// - Throws: `.invalid`, a ValueError.
     func checkPushes() throws(OptimizerError) {
         guard case .sync(let policy) = self else { return }
+        try policy.checkQuorum()
         try policy.reduction.checkTrim(of: policy.leastPushes, at: "/consistency/trim")
         guard let mostPushes else { return }
         if case .number(let count) = policy.participants { try Self.check(count, mostPushes, "workers") }
@@ -41,13 +42,18 @@ extension Consistency {
 }
 
 extension Synchronous {
-    /// The smallest number of pushes with which a round closes; nil if it is not known in advance.
-    fileprivate var leastPushes: Int? {
-        if let minPushes { return minPushes }
-        return switch participants {
-        case .number(let count): count
-        case .single: 1
-        case .registered: nil
-        }
+    /// Refuses rounds of registered workers that do not say how many pushes they have at least: the first worker to
+    /// register would be a round of its own.
+    fileprivate func checkQuorum() throws(OptimizerError) {
+        guard participants == .registered, minPushes == nil, reduction.leastPushes > 1 else { return }
+        throw .invalid(
+            Complaint(
+                pointer: "/consistency/min_pushes", exception: .valueError,
+                detail:
+                    "\(reduction.need), and there may be fewer registered workers. Add `\"min_pushes\":\(reduction.leastPushes)` or more.",
+                expected: "\(reduction.leastPushes) or more", got: "nothing"))
     }
+
+    /// The smallest number of pushes with which a round closes; nil if it is not known in advance.
+    fileprivate var leastPushes: Int? { minPushes ?? fullRound }
 }

@@ -106,8 +106,16 @@ public enum Consistency: Sendable, Equatable {
     }
 
     /// The consistency with its defaults written out: equal for settings with the same meaning.
-    var canonical: SettingValue {
-        let members = policy.members.map { SettingValue.Entry(key: $0.0, value: $0.1) }
+    var canonical: SettingValue { written(policy.members) }
+
+    /// As earlier releases compared it where `min_pushes` was written out; nil if they had no other form.
+    var canonicalWithMinPushes: SettingValue? {
+        guard case .sync(let policy) = self, policy.minPushes == nil, let count = policy.fullRound else { return nil }
+        return written(policy.members(minPushes: count))
+    }
+
+    private func written(_ members: [(Name, SettingValue)]) -> SettingValue {
+        let members = members.map { SettingValue.Entry(key: $0.0, value: $0.1) }
         return .object([SettingValue.Entry(key: "mode", value: .string(mode.text))] + members)
     }
 }

@@ -92,7 +92,7 @@ protocol ConsistencyPolicy: Sendable {
     func decideAtDeadline(_ round: RoundView) -> DeadlineDecision
     /// The number of pushes with which the round closes at once; nil if only a request closes it.
     func needed(_ round: RoundView) -> Int?
-    /// The number of pushes with which it closes at its deadline.
+    /// The number of pushes with which it closes at its deadline; without one, at a request.
     func quorum(_ round: RoundView) -> Int
     /// How long a round stays open; nil if it has no deadline.
     var timeout: RoundTimeout? { get }
@@ -108,7 +108,7 @@ protocol ConsistencyPolicy: Sendable {
 extension ConsistencyPolicy {
     func decideAtDeadline(_ round: RoundView) -> DeadlineDecision { .close }
     func needed(_ round: RoundView) -> Int? { nil }
-    func quorum(_ round: RoundView) -> Int { 1 }
+    func quorum(_ round: RoundView) -> Int { reduction.leastPushes }
     var timeout: RoundTimeout? { nil }
     var reduction: Reduction { .mean }
     var judgesLateness: Bool { false }

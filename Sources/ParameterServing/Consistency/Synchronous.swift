@@ -27,6 +27,8 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
     var participants: Participants
     /// The quorum at the deadline, also if fewer workers are registered; with one worker, the number of pushes of a
     /// round.
+    ///
+    /// Nil if it is `fullRound`, so that writing out the default means the same.
     var minPushes: Int?
     var roundTimeout: RoundTimeout
     var onTimeout: TimeoutPolicy
@@ -34,7 +36,7 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
 
     init(_ reader: SettingReader) throws(OptimizerError) {
         participants = try Participants(reader)
-        minPushes = reader.has("min_pushes") ? try reader.wholeNumber("min_pushes", atLeast: 1) : nil
+        minPushes = try reader.wholeNumber(ifPresent: "min_pushes", atLeast: 1)
         roundTimeout = try RoundTimeout(reader)
         onTimeout = try reader.choice("on_timeout", default: .drop)
         reduction = try Reduction(reader)
@@ -48,6 +50,7 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
                 "`min_pushes` must be at most `workers`, which is \(count); got \(minPushes).", "at most \(count)",
                 "\(minPushes)")
         }
+        if minPushes == fullRound { minPushes = nil }
     }
 
     func decide(_ arrival: ArrivingPush, _ round: RoundView) -> Decision {
@@ -93,7 +96,8 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
 
     func needed(_ round: RoundView) -> Int? { wanted(round) }
 
-    func quorum(_ round: RoundView) -> Int { min(minPushes ?? .max, wanted(round)) }
+    /// Definitions of earlier releases may have a smaller one than their reduction needs.
+    func quorum(_ round: RoundView) -> Int { max(reduction.leastPushes, min(minPushes ?? .max, wanted(round))) }
 
     /// Rounds that close without some of the workers.
     var judgesLateness: Bool {
@@ -106,7 +110,19 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
 
     var timeout: RoundTimeout? { roundTimeout }
 
-    var members: [(Name, SettingValue)] {
+    /// The number of pushes of a round without `min_pushes`; nil if it is not known in advance.
+    var fullRound: Int? {
+        switch participants {
+        case .single: 1
+        case .number(let count): count
+        case .registered: nil
+        }
+    }
+
+    var members: [(Name, SettingValue)] { members(minPushes: minPushes) }
+
+    /// The settings with this `min_pushes`.
+    func members(minPushes: Int?) -> [(Name, SettingValue)] {
         var members: [(Name, SettingValue)] = [("workers", participants.setting)]
         if let minPushes { members.append(("min_pushes", .integer(minPushes))) }
         members.append(("round_timeout", roundTimeout.setting))

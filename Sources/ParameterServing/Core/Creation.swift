@@ -27,8 +27,7 @@ struct Creation: Sendable {
             let differences = source.definition.differences(from: layout)
             if !differences.isEmpty { throw .modelDiffers(name.text, differences) }
         } else {
-            let fingerprints = [try source.fingerprint(catalogue), source.writtenFingerprint]
-            if !fingerprints.contains(fingerprint) { throw .modelExists(name.text) }
+            if try !source.fingerprints(catalogue).contains(fingerprint) { throw .modelExists(name.text) }
         }
     }
 }

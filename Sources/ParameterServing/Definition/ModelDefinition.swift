@@ -123,11 +123,22 @@ extension ModelDefinition {
     ///
     /// - Throws: `.invalid` for an invalid definition.
     func fingerprint(_ catalogue: Catalogue) throws(OptimizerError) -> Fingerprint {
+        try fingerprint(catalogue, with: try Consistency(of: settings).canonical)
+    }
+
+    /// As earlier releases made it where the default of `min_pushes` was written out; nil if they made no other.
+    func earlierFingerprint(_ catalogue: Catalogue) throws(OptimizerError) -> Fingerprint? {
+        guard let consistency = try Consistency(of: settings).canonicalWithMinPushes else { return nil }
+        return try fingerprint(catalogue, with: consistency)
+    }
+
+    private func fingerprint(
+        _ catalogue: Catalogue, with consistency: SettingValue
+    ) throws(OptimizerError) -> Fingerprint {
         let builder = Fingerprint.Builder()
         var writer = ByteWriter()
-        let consistency = try Consistency(of: settings)
         writer.write(try catalogue.canonical(settings, parameters: parameters.map(\.definition)))
-        if consistency != .standard { writer.write(consistency.canonical) }
+        if consistency != Consistency.standard.canonical { writer.write(consistency) }
         writer.bytes.withUnsafeBytes { builder.add($0) }
         for parameter in parameters.sorted(by: { $0.definition.name < $1.definition.name }) {
             builder.add(parameter.definition.name.text)

@@ -46,9 +46,8 @@ enum Effect: Equatable {
 extension Outcome {
     /// A stored answer, for a repeated request.
     static func again(_ answer: StoredAnswer, isDurable: Bool) -> Outcome {
-        var outcome = Outcome(answer: answer, isRepeated: true)
-        if case .receipt(var receipt) = answer {
-            receipt.replayed = true
+        var outcome = Outcome(answer: answer).repeated
+        if case .receipt(var receipt) = outcome.answer {
             receipt.durable = isDurable
             outcome.answer = .receipt(receipt)
         }

@@ -37,7 +37,7 @@ extension Model {
                 var trial = DryTrial(
                     isDurable: isDurable, showingStages: showingStages, bytesPerValue: bytesPerValue)
                 let preview = try trial.preview(change.command, in: &state, at: clock())
-                reply(.success((preview.closing(in: timeLeft(ofRoundOf: state)), trial.memory)))
+                reply(.success((preview.told(state.roundProgress(closesIn: timeLeft(ofRoundOf: state))), trial.memory)))
             } catch {
                 reply(.failure(error))
             }
@@ -148,11 +148,11 @@ extension ModelState {
 }
 
 extension PushPreview {
-    /// The preview with the time that the round of a held push has.
-    fileprivate func closing(in time: Duration?) -> PushPreview {
+    /// The preview with the round of a held push as it is now; one that would be held is not in it yet.
+    fileprivate func told(_ round: RoundProgress) -> PushPreview {
         switch self {
-        case .repeated(let receipt): .repeated(receipt.closing(in: time))
-        case .held(let receipt): .held(receipt.closing(in: time))
+        case .repeated(let receipt): .repeated(receipt.told(round))
+        case .held(let receipt): .held(receipt.closing(in: round.closesIn))
         case .update: self
         }
     }

@@ -31,8 +31,8 @@ extension Model {
     /// As above, for a request that may wait for a round.
     func submit(command: Command, _ waiter: Waiter) { post(.submit(command, waiter, reserved: nil)) }
 
-    /// Stops waiting for a round.
-    func leave(_ ticket: Ticket) { post(.leave(ticket)) }
+    /// Stops waiting for a round; its request may have left, or expect its answer.
+    func leave(_ ticket: Ticket, isAnswered: Bool = false) { post(.leave(ticket, isAnswered: isAnswered)) }
 
     /// Passes the stored answer of a request to `reply`, on an executor thread; nil if the request is new.
     ///

@@ -24,7 +24,7 @@ public struct RoundFacts: Sendable {
     public var unnamed: Int { pushes.count { $0.key == nil } }
     /// The number of pushes with which it closes at once; nil if only a request closes it.
     public var needed: Int?
-    /// The number of pushes with which it closes at its deadline.
+    /// The number of pushes with which it closes at its deadline; without one, at a request.
     public var quorum: Int
     /// The number of registered workers, if it waits for each of them.
     public var registered: Int?
@@ -51,6 +51,12 @@ public struct ClockFacts: Sendable {
 }
 
 extension ModelState {
+    /// What an answer about a push in the open round says of it.
+    func roundProgress(closesIn: Duration?) -> RoundProgress {
+        let view = roundView
+        return RoundProgress(received: view.received, needed: policy.needed(view), closesIn: closesIn)
+    }
+
     /// The open round, with the time it has left.
     func roundFacts(closesIn: Duration?) -> RoundFacts {
         let view = roundView
@@ -90,6 +96,11 @@ extension Model {
     ///
     /// Called by the executor.
     var roundTimeLeft: Duration? { roundClock?.left }
+
+    /// What answers say of the open round now.
+    ///
+    /// Called by the executor.
+    var progress: RoundProgress { state.roundProgress(closesIn: roundTimeLeft) }
 
     /// Submits a push; its request may wait until the round of the push is settled.
     ///
@@ -131,6 +142,10 @@ public struct RoundWait: Sendable {
     let ticket: Ticket
     let place: WaitingPlaces.Place
 
-    /// Stops waiting: the push stays in the round.
+    /// Stops waiting, without an answer: the push stays in the round.
     public func end() { model.leave(ticket) }
+
+    /// Stops waiting and has the request answered with the receipt that the push has now, unless its answer is on its
+    /// way.
+    public func expire() { model.leave(ticket, isAnswered: true) }
 }

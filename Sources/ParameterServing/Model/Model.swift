@@ -22,7 +22,7 @@ public final class Model: Runnable, @unchecked Sendable {
         case reserve(RequestKey, Recalled)
         case release(RequestKey)
         case submit(Command, Waiter, reserved: RequestKey?)
-        case leave(Ticket)
+        case leave(Ticket, isAnswered: Bool)
         case deadline
         case logged(Ticket, Result<Logged, ServingError>)
         case inspect(@Sendable (ModelState) -> Void)
@@ -60,7 +60,7 @@ public final class Model: Runnable, @unchecked Sendable {
     private let leaseAlarm: LeaseAlarm
     /// Pulls to be woken once the message is answered.
     private var broadcasts: [Broadcast] = []
-    private var state: ModelState
+    private(set) var state: ModelState
     /// Commands being logged; nothing else refers to them, so that their memory is free once they have been applied.
     private var decided: [Ticket: (command: Command, position: UInt64)] = [:]
     /// Changes of the layout that are being logged.
@@ -129,7 +129,7 @@ public final class Model: Runnable, @unchecked Sendable {
         case .submit(let command, let waiter, let reserved):
             if let reserved { state.keys.abandon(reserved) }
             decide(command, waiter)
-        case .leave(let ticket): waiters.leave(ticket)
+        case .leave(let ticket, let isAnswered): waiters.leave(ticket, at: isAnswered ? progress : nil)
         case .deadline: settleRound()
         case .logged(let ticket, let result): finish(ticket, result)
         case .inspect(let body): body(state)
@@ -142,7 +142,7 @@ public final class Model: Runnable, @unchecked Sendable {
             publication.end(reason)
             gate.end()
             roundClock?.stop()
-            waiters.end(reason)
+            waiters.end(reason, at: progress)
             barriers.end(reason)
             unpark()
         }
@@ -172,7 +172,7 @@ public final class Model: Runnable, @unchecked Sendable {
 
     /// Answers a repeated request; one whose push is still held may wait for the round like the first.
     private func answerAgain(_ stored: StoredAnswer, to command: Command, _ waiter: Waiter) {
-        let outcome = Outcome.again(stored, isDurable: log.isDurable).closing(in: roundTimeLeft)
+        let outcome = Outcome.again(stored, isDurable: log.isDurable).told(progress)
         let ticket = waiters.add(waiter)
         if outcome.isHeld, waiter.held != nil {
             state.round.attach(ticket, command.pushKey, command.requestKey, besides: waiters.isWaiting)
@@ -253,7 +253,7 @@ public final class Model: Runnable, @unchecked Sendable {
                 Failpoint.reach(.afterApply)
                 invariant(!isUndisturbed || result.isAsDecided, "2: a command that was decided is refused: \(result)")
                 let told = result.map { $0.noting(isDurable: logged.isDurable, woken: woken) }
-                waiters.reply(ticket, told.map { $0.closing(in: roundTimeLeft) })
+                waiters.reply(ticket, told.map { $0.told(progress) })
             case .settle(let ticket, let result):
                 let told = result.map { $0.noting(isDurable: logged.isDurable, woken: woken) }
                 waiters.settle(ticket, told.map { $0.dropped(after: roundClock?.waited) })

@@ -38,8 +38,8 @@ extension ServingError {
     fileprivate var mayRestOnForecast: Bool {
         switch self {
         // The step, the round or the registrations after those commands.
-        case .tooStale, .roundClosed, .alreadyInRound, .otherHyperparameters, .roundFull, .roundEmpty, .notRegistered,
-            .fenced, .tooManyRegistered, .roundMisfit, .learningRateExhausted, .stepsUsedUp:
+        case .tooStale, .roundClosed, .alreadyInRound, .otherHyperparameters, .roundFull, .roundEmpty, .tooFewPushes,
+            .notRegistered, .fenced, .tooManyRegistered, .roundMisfit, .learningRateExhausted, .stepsUsedUp:
             true
         // What the request says, or the settings and the state that have been applied.
         case .invalid, .modelDiffers, .tooLargeToStep, .diverged, .lossScaleStuck, .noRounds, .keyRequired,

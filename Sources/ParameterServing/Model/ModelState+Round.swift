@@ -230,6 +230,7 @@ extension ModelState {
             if closing.round == nil { try checkClosing(of: view, against: cause) }
             return false
         }
+        if closing.round == nil { try checkLeast(of: view) }
         try checkRates(
             of: try wrapping { () throws(OptimizerError) in try optimizer.varied(by: view.brought) })
         return true

@@ -53,20 +53,28 @@ struct Waiters {
     }
 
     /// Answers a request that waits for a round; it may have left, and most never wait.
+    ///
+    /// If it has sent its push again, its answer says so, like that of any request that is repeated.
     mutating func settle(_ ticket: Ticket, _ result: Result<Outcome, ServingError>) {
-        if held.removeValue(forKey: ticket) != nil { reply(ticket, result) }
+        guard let outcome = held.removeValue(forKey: ticket) else { return }
+        reply(ticket, outcome.isRepeated ? result.map(\.repeated) : result)
     }
 
-    /// Forgets a request that no longer waits for a round.
-    mutating func leave(_ ticket: Ticket) {
-        if held.removeValue(forKey: ticket) != nil { waiting[ticket] = nil }
+    /// Ends the wait of a request for a round.
+    ///
+    /// - Parameter round: the open round, for its answer; nil for a request that has left.
+    mutating func leave(_ ticket: Ticket, at round: RoundProgress?) {
+        guard let outcome = held.removeValue(forKey: ticket), let waiter = waiting.removeValue(forKey: ticket) else {
+            return
+        }
+        if let round { answer(waiter, .success(outcome.told(round))) }
     }
 
     /// Ends all waits for rounds: pushes of a daemon that stops stay held.
-    mutating func end(_ reason: ServingError) {
+    mutating func end(_ reason: ServingError, at round: RoundProgress) {
         for (ticket, outcome) in held.sorted(by: { $0.key.number < $1.key.number }) {
             guard let waiter = waiting.removeValue(forKey: ticket) else { continue }
-            answer(waiter, reason == .stopping ? .success(outcome) : .failure(reason))
+            answer(waiter, reason == .stopping ? .success(outcome.told(round)) : .failure(reason))
         }
         (held, hasEnded) = ([:], true)
     }
@@ -84,10 +92,17 @@ extension Outcome {
         if case .receipt(let receipt) = answer { receipt.isHeld } else { false }
     }
 
-    /// The outcome with the time that the round of its push has left.
-    func closing(in time: Duration?) -> Outcome {
+    /// The outcome with what the open round is at the time of the answer, if it is a push that waits in it.
+    func told(_ round: RoundProgress) -> Outcome {
         guard case .receipt(let receipt) = answer else { return self }
-        return Outcome(answer: .receipt(receipt.closing(in: time)), isRepeated: isRepeated)
+        return Outcome(answer: .receipt(receipt.told(round)), isRepeated: isRepeated)
+    }
+
+    /// The outcome as that of a request that was sent again.
+    var repeated: Outcome {
+        guard case .receipt(var receipt) = answer else { return Outcome(answer: answer, isRepeated: true) }
+        receipt.replayed = true
+        return Outcome(answer: .receipt(receipt), isRepeated: true)
     }
 }
 
@@ -103,6 +118,15 @@ extension Outcome {
 extension Receipt {
     /// Whether its push waits in a round.
     var isHeld: Bool { round?.state == .held }
+
+    /// The receipt with what the open round is at the time of the answer, if its push waits in it.
+    func told(_ progress: RoundProgress) -> Receipt {
+        guard isHeld else { return self }
+        var receipt = closing(in: progress.closesIn)
+        receipt.round?.received = progress.received
+        receipt.round?.needed = progress.needed
+        return receipt
+    }
 
     /// The receipt with the time that the round of a held push has left.
     func closing(in time: Duration?) -> Receipt {

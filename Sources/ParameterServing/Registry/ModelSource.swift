@@ -18,6 +18,16 @@ public enum ModelSource: Sendable {
         return try wrapping { () throws(OptimizerError) in try definition.fingerprint(catalogue) }
     }
 
+    /// The fingerprints that a model of the same source may have, with those of earlier releases.
+    ///
+    /// - Throws: as above.
+    func fingerprints(_ catalogue: Catalogue) throws(ServingError) -> [Fingerprint] {
+        let own = [try fingerprint(catalogue), writtenFingerprint]
+        guard case .definition(let definition) = self else { return own }
+        let earlier = try wrapping { () throws(OptimizerError) in try definition.earlierFingerprint(catalogue) }
+        return own + (earlier.map { [$0] } ?? [])
+    }
+
     /// Equal for sources that are written alike: recognizes a repeated request; images of earlier releases contain it.
     public var writtenFingerprint: Fingerprint {
         switch self {

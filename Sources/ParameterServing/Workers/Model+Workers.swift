@@ -93,7 +93,7 @@ extension Model {
                 switch try state.ledger.find(.sequence(worker: worker, epoch: epoch, seq: seq)) {
                 case .applied(var receipt, _):
                     receipt.durable = isDurable
-                    body(PushOutcome(receipt.closing(in: roundTimeLeft)))
+                    body(PushOutcome(receipt.told(state.roundProgress(closesIn: roundTimeLeft))))
                 case .pending: body(.pending)
                 case .new: body(.unknown)
                 }

@@ -30,6 +30,16 @@ public struct RoundReceipt: Sendable, Equatable {
     public var waited: Duration?
 }
 
+/// What changes about an open round while its pushes wait.
+struct RoundProgress: Sendable, Equatable {
+    /// The number of pushes that it holds.
+    var received: Int
+    /// The number with which it closes at once; nil if only a request closes it.
+    var needed: Int?
+    /// The time until its deadline; nil if it has none.
+    var closesIn: Duration?
+}
+
 /// Why a round was dropped.
 public enum DropReason: UInt8, Sendable, Equatable {
     /// At its deadline it had fewer pushes than its quorum.
