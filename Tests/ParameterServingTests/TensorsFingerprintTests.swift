@@ -60,6 +60,45 @@ struct TensorsFingerprintTests {
     private static let sgd: SettingValue = ["optimizer": "sgd", "learning_rate": 0.5]
     private static let other = Fingerprint(high: 1, low: 2)
 
+    /// What a release that compared tensors and hyperparameters stored, and what a push with these fields has now.
+    private static func upgrade(_ push: inout Push, _ tensors: Fingerprint, isStored: Bool) {
+        let earlier = tensors.with(push.hyperparameters)
+        (push.tensors, push.fingerprint) = isStored ? (nil, earlier) : (tensors, tensors.with(other))
+    }
+
+    @Test("a fingerprint of tensors and hyperparameters is that of an earlier release; with other ones it is not")
+    func upgradedTensors() throws {
+        try Place.memory.withRegistry { registry in
+            let model = try registry.make(Self.sgd, [("w", [0, 0])])
+            func send(_ rate: Double, _ tensors: Fingerprint, isStored: Bool, under text: String?) throws -> Receipt {
+                var push = try model.makePush(["w": [1, 2]], text == nil ? seq(1) : nil)
+                push.hyperparameters = Hyperparameters(["learning_rate": .number(rate)])
+                Self.upgrade(&push, tensors, isStored: isStored)
+                let key = text.map { RequestKey(text: Name($0), target: nil, body: push.fingerprint, time: 0) }
+                return try model.perform(Change.push(push).under(key))
+            }
+            for key in [nil, "k"] {
+                #expect(try !send(0.25, Self.two, isStored: true, under: key).replayed)
+                #expect(try send(0.25, Self.two, isStored: false, under: key).replayed)
+                let reused: ServingError = key.map { .keyReused(key: $0) } ?? .pushReused(seq(1))
+                try model.refuses(reused) { _ = try send(0.5, Self.two, isStored: false, under: key) }
+                try model.refuses(reused) { _ = try send(0.25, Self.other, isStored: false, under: key) }
+            }
+            #expect(model.values() == [-0.5, -1])
+        }
+    }
+
+    @Test("a fingerprint with fields is never that of the tensors alone, nor one with hyperparameters")
+    func fields() {
+        let nothing = SettingValue.object([]).fingerprint
+        let brought = Hyperparameters(["learning_rate": 0.5])
+        let all = [
+            Self.two, Self.two.with(brought), Self.two.with(nothing), Self.two.with(brought.setting.fingerprint),
+            Self.two.with(Self.other),
+        ]
+        #expect(Set(all).count == all.count)
+    }
+
     @Test("a retry of a push that an earlier release stored gets its receipt; another body does not")
     func upgradedNumber() throws {
         try Place.memory.withRegistry { registry in

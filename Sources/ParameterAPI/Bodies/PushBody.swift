@@ -36,10 +36,11 @@ extension Call {
         gradients.isDense = checking.isDense
         gradients.sparse = checking.sparse
         gradients.isFinite = checking.nonFinite == nil
+        let needsPrint = fields.key != nil || isKeyed
+        let tensors = needsPrint ? sink.fingerprint(of: body.tensors) : .nothing
         return Push(
             gradients: gradients, arena: arena, memory: sink.loan.memory, key: fields.key,
-            fingerprint: fields.key == nil && !isKeyed
-                ? .nothing : sink.fingerprint(of: body.tensors).with(fields.hyperparameters),
+            fingerprint: needsPrint ? tensors.with(fields.fingerprint) : .nothing, tensors: tensors,
             basedOn: fields.basedOn, loss: fields.loss, examples: fields.examples, metrics: fields.metrics,
             hyperparameters: fields.hyperparameters, nonFinite: checking.nonFinite, complaints: checking.complaints,
             share: sink.loan.share)

@@ -20,7 +20,7 @@ struct PushFields {
     private var list = ComplaintList(section: "")
 
     /// All members of a JSON push.
-    private static let known: [Name] = [
+    static let known: [Name] = [
         "gradients", "worker", "epoch", "seq", "based_on", "num_examples", "loss", "metrics", "complete",
         "hyperparameters",
     ]
@@ -30,7 +30,8 @@ struct PushFields {
         "hyperparameters": "X-Paramd-Hyperparameters",
     ]
 
-    private var values: [Name: JSONValue] = [:]
+    /// All fields as they were sent, even if they are wrong or unknown; other metadata of a file is not read.
+    private(set) var values: [Name: JSONValue] = [:]
     /// The headers of the values that come from headers.
     private var sources: [Name: String] = [:]
 
@@ -39,7 +40,9 @@ struct PushFields {
 
     /// Reads the fields of a body and its headers; a request with its own key needs no number.
     init(_ body: TensorBody, headers: Headers, layout: ArenaLayout, hasRequestKey: Bool) {
-        for member in body.fields { values[member.key] = member.value }
+        for member in body.fields where !body.isMetadata || Self.known.contains(member.key) {
+            values[member.key] = member.value
+        }
         if !body.isMetadata { complainUnknown(body.fields.filter { !Self.known.contains($0.key) }, layout) }
         for (field, header) in Self.headers {
             guard let text = headers[header] else { continue }
@@ -111,7 +114,7 @@ struct PushFields {
         return Name(name)
     }
 
-    /// The hyperparameters as sent, even if they are wrong: a retry with others is a different push.
+    /// The hyperparameters as sent, even if they are wrong: earlier releases had them in the fingerprint of a push.
     private mutating func readHyperparameters() -> Hyperparameters? {
         guard let value = values["hyperparameters"] else { return nil }
         let setting = SettingValue(value)

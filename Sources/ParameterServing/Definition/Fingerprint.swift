@@ -85,8 +85,18 @@ extension Fingerprint: CustomStringConvertible {
 }
 
 extension Fingerprint {
-    /// The fingerprint of gradients together with the hyperparameters of their push; this one if it has none.
-    public func with(_ hyperparameters: Hyperparameters?) -> Fingerprint {
+    /// The fingerprint of tensors together with that of the other fields of their push.
+    public func with(_ fields: Fingerprint) -> Fingerprint {
+        let builder = Builder()
+        builder.add(self)
+        builder.add("fields")
+        builder.add(fields)
+        return builder.fingerprint
+    }
+
+    /// The form of earlier releases, which is in journals and snapshots: the fingerprint of gradients together with the
+    /// hyperparameters of their push; this one if it has none.
+    func with(_ hyperparameters: Hyperparameters?) -> Fingerprint {
         guard let hyperparameters else { return self }
         let builder = Builder()
         builder.add(self)

@@ -69,7 +69,10 @@ extension ModelState {
         case .note: break
         case .report(let report): try check(report)
         case .keyed(let key, let ifVersion, let command):
-            if let answer = try keys.find(key, or: command.push?.fingerprint(in: layout)) { return answer }
+            let layout = layout
+            if let answer = try keys.find(key, or: { command.push?.wasStored(as: $0, in: layout) ?? false }) {
+                return answer
+            }
             try check(ifVersion)
             let answer = try examine(command, under: key)
             if answer == nil { keys.begin(key) }
@@ -109,7 +112,7 @@ extension ModelState {
         guard let key = push.key else { return nil }
         switch try ledger.find(key, push.sighting) {
         case .applied(let receipt, let fingerprint):
-            guard fingerprint == push.fingerprint || fingerprint == push.fingerprint(in: layout) else {
+            guard fingerprint == push.fingerprint || push.wasStored(as: fingerprint, in: layout) else {
                 throw .pushReused(key)
             }
             return receipt

@@ -13,8 +13,10 @@ public struct Push: Sendable {
     public var memory: Reservation?
     /// Identifies the push for exactly-once application; nil if the client sent no identity.
     public var key: PushKey?
-    /// Distinguishes other gradients under the same key from a retry; does not depend on the layout.
+    /// Distinguishes another body under the same key from a retry; does not depend on the layout.
     public var fingerprint: Fingerprint
+    /// The part of it that is made of the tensors; nil if the push comes from the log.
+    var tensors: Fingerprint?
     /// The step or version that the gradient was computed from.
     public var basedOn: Basis?
     /// The training loss reported by the worker, for charts.
@@ -53,16 +55,19 @@ public struct Push: Sendable {
         return moved.misfits
     }
 
-    /// The fingerprint that earlier releases stored for this push under a layout, for a retry across an upgrade.
-    func fingerprint(in layout: ArenaLayout) -> Fingerprint {
-        gradients.fingerprint(in: layout).with(hyperparameters)
+    /// Whether an earlier release stored this fingerprint for the push: a retry across an upgrade is recognized.
+    ///
+    /// Those releases compared the gradients, by name or by their places in a layout, and the hyperparameters.
+    func wasStored(as stored: Fingerprint, in layout: ArenaLayout) -> Bool {
+        stored == tensors?.with(hyperparameters)
+            || stored == gradients.fingerprint(in: layout).with(hyperparameters)
     }
 
     /// Makes a push from its parts.
     public init(
         gradients: Gradients, arena: Arena, memory: Reservation? = nil, key: PushKey?, fingerprint: Fingerprint,
-        basedOn: Basis? = nil, loss: Double? = nil, examples: Int? = nil, metrics: [Scalar] = [],
-        hyperparameters: Hyperparameters? = nil,
+        tensors: Fingerprint? = nil, basedOn: Basis? = nil, loss: Double? = nil, examples: Int? = nil,
+        metrics: [Scalar] = [], hyperparameters: Hyperparameters? = nil,
         nonFinite: Complaint? = nil, complaints: [Complaint] = [], share: BodyShare? = nil
     ) {
         self.gradients = gradients
@@ -70,6 +75,7 @@ public struct Push: Sendable {
         self.memory = memory
         self.key = key
         self.fingerprint = fingerprint
+        self.tensors = tensors
         self.basedOn = basedOn
         self.loss = loss
         self.examples = examples

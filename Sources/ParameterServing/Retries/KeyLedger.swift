@@ -79,11 +79,11 @@ struct KeyLedger {
     ///
     /// - Parameters:
     ///   - key: the request.
-    ///   - earlier: the fingerprint of its body that earlier releases stored, if it is another one.
+    ///   - isEarlier: whether earlier releases stored this fingerprint for its body.
     /// - Throws: `keyReused` for another request under the key, `inFlight` while the first one is in progress,
     ///   `keyForgotten` if its answer has left its client's window.
     func find(
-        _ key: RequestKey, or earlier: @autoclosure () -> Fingerprint? = nil
+        _ key: RequestKey, or isEarlier: (Fingerprint) -> Bool = { _ in false }
     ) throws(ServingError) -> StoredAnswer? {
         let known = places[key.text].flatMap { $0.entry.key.time >= key.time - lifetime ? $0.entry : nil }
         guard let first = inFlight[key.text] ?? known?.key else {
@@ -92,7 +92,7 @@ struct KeyLedger {
             }
             return nil
         }
-        guard first.isSameRequest(as: key, or: earlier()) else { throw .keyReused(key: key.text.text) }
+        guard first.isSameRequest(as: key, or: isEarlier) else { throw .keyReused(key: key.text.text) }
         if inFlight[key.text] != nil { throw .inFlight(key: key.text.text) }
         return known?.answer
     }

@@ -46,10 +46,10 @@ public struct RequestKey: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - other: a request that arrives.
-    ///   - earlier: the fingerprint of its body that earlier releases stored, if it is another one.
-    func isSameRequest(as other: RequestKey, or earlier: @autoclosure () -> Fingerprint? = nil) -> Bool {
+    ///   - isEarlier: whether earlier releases stored this fingerprint for its body.
+    func isSameRequest(as other: RequestKey, or isEarlier: (Fingerprint) -> Bool = { _ in false }) -> Bool {
         text == other.text && (target == nil || other.target == nil || target == other.target)
-            && (body == other.body || body == earlier())
+            && (body == other.body || isEarlier(body))
     }
 }
 

@@ -27,6 +27,17 @@ def test_lost_answer_is_asked_for_under_the_same_key(scripted: Callable) -> None
     assert keys(server.requests) == [[b"3", b"1"]] * 3 + [[b"3", b"2"]]
 
 
+def test_retry_is_the_same_request(scripted: Callable) -> None:
+    """The server compares the whole body, so neither the step nor the loss may be read again."""
+    server = scripted(REGISTERED, drop, refusal(503, "busy", "Retry-After: 0"), answer(200, RECEIPT))
+    facts = {"based_on": 3, "loss": 0.5, "metrics": {"acc": 1}, "num_examples": 4}
+    Client(server.url).model("m").push({"w": [1]}, hyperparameters={"learning_rate": 0.5}, **facts)
+    pushes = [request for request in server.requests if b"/gradients" in request]
+    assert len(pushes) == 3 and len(set(pushes)) == 1
+    for part in (b"X-Paramd-Based-On: 3", b"X-Paramd-Loss: 0.5", b"X-Paramd-Num-Examples: 4", b"acc", b"learning_rate"):
+        assert part in pushes[0]
+
+
 def test_refused_push_gives_its_number_back(scripted: Callable) -> None:
     """A seq is used up by a push that was applied, or whose fate is unknown, and by no other."""
     server = scripted(REGISTERED, refusal(422, "wrong-shape"), answer(200, RECEIPT))
