@@ -5,9 +5,7 @@ public struct DryRun: Sendable {
     /// A stage of the pipeline, named as in MindSpore, with the gradients after it.
     public struct Stage: Sendable {
         /// "flatten_gradients", "decay_weight", "gradients_centralization", "scale_grad"; "clip_by_global_norm" or
-        /// "clip_by_value" where the definition clips.
-        ///
-        /// The first may be a stage before the update; see `dryRun`.
+        /// "clip_by_value" where the definition clips; "scale_by_staleness" or "reduce" before the update.
         public let name: String
         /// The gradients after the stage, in update order.
         public let gradients: [Values]
@@ -30,7 +28,19 @@ public struct DryRun: Sendable {
         }
     }
 
-    /// The gradients after each stage; empty unless requested.
+    /// Where the gradients of an update come from.
+    public enum Origin {
+        /// A push, as it was sent.
+        case push
+        /// A push that was divided because it is stale.
+        case stalePush
+        /// The reduction of a round; with the gradients of the push that closes it, as they were sent.
+        case round(Gradients)
+    }
+
+    /// The gradients after each stage, in the order in which they are computed; empty unless requested.
+    ///
+    /// A round has first the stages of the push that closes it, which each of its pushes passes, then "reduce".
     public let stages: [Stage]
     /// The changes of the parameters: w' - w.
     public let updates: [Values]
@@ -50,11 +60,11 @@ extension ModelOptimizer {
     ///   - hyperparameters: those of this update alone; nil if there are none.
     ///   - current: the parameters.
     ///   - showingStages: whether to keep the gradients after each stage.
-    ///   - before: the name of a stage that the gradients have passed; nil if they are as they were pushed.
+    ///   - origin: where the gradients come from.
     /// - Throws: the errors of `update`.
     public func dryRun(
         _ gradients: Gradients, bringing hyperparameters: Hyperparameters? = nil,
-        from current: UnsafePointer<Float>, showingStages: Bool = true, after before: String? = nil
+        from current: UnsafePointer<Float>, showingStages: Bool = true, of origin: DryRun.Origin = .push
     ) throws(OptimizerError) -> DryRun {
         let subject = try varied(by: hyperparameters)
         let trial = try reconfigured(with: plan.definition).varied(by: hyperparameters)
@@ -65,34 +75,49 @@ extension ModelOptimizer {
         let updates = report.applied ? subject.changes(gradients, from: current, to: next) : []
         let stages =
             showingStages
-            ? try subject.stages(of: gradients.copy(layout: plan.layout), from: current, after: before) : []
+            ? try subject.stages(of: gradients.copy(layout: plan.layout), from: current, of: origin) : []
         return DryRun(stages: stages, updates: updates, report: report)
     }
 
     /// The bytes that `dryRun` needs: copies of slots, gradients and parameters, the memory of its update, and the
     /// values that it returns.
     public func dryRunBytes(
-        _ gradients: Gradients, showingStages: Bool = true, after before: String? = nil
+        _ gradients: Gradients, showingStages: Bool = true, of origin: DryRun.Origin = .push
     ) -> Int {
         let stride = MemoryLayout<Float>.stride
         let rows = gradients.sparse.values.reduce(0) { $0 + $1.values.count }
         let copies =
             state.slots.reduce(0) { $0 + $1.buffer.count } + (showingStages ? 3 : 2) * plan.layout.count
             + (showingStages ? 2 : 1) * rows
-        return (copies + valuesTold(by: gradients, showingStages: showingStages, after: before)) * stride
-            + updateBytes(gradients, areModest: false)
+        let told = valuesTold(by: gradients, showingStages: showingStages, of: origin)
+        return (copies + told) * stride + updateBytes(gradients, areModest: false)
+            + (showingStages ? contributionBytes(of: origin) : 0)
     }
 
-    /// The number of values that a dry run returns: the update, and the gradients after each stage: four, one more if
-    /// the definition clips, and one more if they have passed a stage `before`.
-    public func valuesTold(by gradients: Gradients, showingStages: Bool, after before: String? = nil) -> Int {
-        let dense = plan.layout.parameters.indices.reduce(0) {
+    /// The number of values that a dry run returns: the update, and the gradients after each stage.
+    public func valuesTold(by gradients: Gradients, showingStages: Bool, of origin: DryRun.Origin = .push) -> Int {
+        let updated = gradients.sparse.keys.reduce(denseCount(gradients)) {
+            $0 + plan.layout.parameters[$1].range.count
+        }
+        guard showingStages else { return updated }
+        let (own, clips) = (valueCount(gradients), plan.clip == nil ? 0 : 1)
+        switch origin {
+        case .push: return updated + (4 + clips) * own
+        case .stalePush: return updated + (5 + clips) * own
+        case .round(let push):
+            let clipsEach = plan.clip?.scope == .worker ? 1 : 0
+            return updated + (3 + clips - clipsEach) * own + (2 + clipsEach) * valueCount(push)
+        }
+    }
+
+    private func denseCount(_ gradients: Gradients) -> Int {
+        plan.layout.parameters.indices.reduce(0) {
             $0 + (gradients.isDense[$1] ? plan.layout.parameters[$1].range.count : 0)
         }
-        let sparse = gradients.sparse.reduce(0) { $0 + $1.value.values.count }
-        let updated = gradients.sparse.reduce(dense) { $0 + plan.layout.parameters[$1.key].range.count }
-        let stages = (plan.clip == nil ? 4 : 5) + (before == nil ? 0 : 1)
-        return updated + (showingStages ? stages * (dense + sparse) : 0)
+    }
+
+    private func valueCount(_ gradients: Gradients) -> Int {
+        gradients.sparse.values.reduce(denseCount(gradients)) { $0 + $1.values.count }
     }
 
     private func changes(_ gradients: Gradients, from current: UnsafePointer<Float>, to next: FloatBuffer)
@@ -107,26 +132,31 @@ extension ModelOptimizer {
 
     /// Runs the stages one by one on a copy of the gradients, which they change in place, in the order of an update.
     private func stages(
-        of gradients: Gradients, from current: UnsafePointer<Float>, after before: String?
-    ) -> [DryRun.Stage] {
+        of gradients: Gradients, from current: UnsafePointer<Float>, of origin: DryRun.Origin
+    ) throws(OptimizerError) -> [DryRun.Stage] {
         var (gradients, stages) = (gradients, [DryRun.Stage]())
-        func pass() -> UpdatePass {
-            UpdatePass(plan, rules, state, gradients, from: current, to: gradients.dense.base, rates: [])
-        }
+        func pass() -> UpdatePass { self.pass(of: gradients, from: current) }
         func note(_ name: String, _ stage: (UpdatePass) -> ([Tensor]) -> [Tensor]) {
             let pass = pass()
-            let values = stage(pass)(pass.tensors(of: gradients)).map {
-                DryRun.Values(index: $0.index, values: Array($0.values), rows: $0.rows)
-            }
-            stages.append(DryRun.Stage(name: name, gradients: values))
+            stages.append(DryRun.Stage(name: name, stage(pass)(pass.tensors(of: gradients))))
         }
-        if let before { note(before, UpdatePass.flattenGradients) }
+        switch origin {
+        case .push: break
+        case .stalePush: note("scale_by_staleness", UpdatePass.flattenGradients)
+        case .round(let push):
+            stages = try contributionStages(of: push, from: current)
+            note("reduce", UpdatePass.flattenGradients)
+        }
         if plan.unscalesFirst {
-            note("flatten_gradients", UpdatePass.flattenGradients)
-            unscale(&gradients)
-            note("scale_grad", UpdatePass.flattenGradients)
-            _ = clip(&gradients)
-            if let clip = plan.clip { note(clip.stage, UpdatePass.flattenGradients) }
+            if !gradients.isUnscaled {
+                note("flatten_gradients", UpdatePass.flattenGradients)
+                unscale(&gradients)
+                note("scale_grad", UpdatePass.flattenGradients)
+            }
+            if let clip = plan.clip, !gradients.isClipped {
+                _ = self.clip(&gradients)
+                note(clip.stage, UpdatePass.flattenGradients)
+            }
         }
         pass().unscaleFirst(pass().tensors(of: gradients))
         if !plan.unscalesFirst { note("flatten_gradients", UpdatePass.flattenGradients) }
@@ -134,5 +164,17 @@ extension ModelOptimizer {
         note("gradients_centralization", UpdatePass.gradientsCentralization)
         if !plan.unscalesFirst { note("scale_grad", UpdatePass.scaleGrad) }
         return stages
+    }
+
+    func pass(of gradients: Gradients, from current: UnsafePointer<Float>) -> UpdatePass {
+        UpdatePass(plan, rules, state, gradients, from: current, to: gradients.dense.base, rates: [])
+    }
+}
+
+extension DryRun.Stage {
+    init(name: String, _ tensors: [Tensor]) {
+        self.init(
+            name: name,
+            gradients: tensors.map { DryRun.Values(index: $0.index, values: Array($0.values), rows: $0.rows) })
     }
 }

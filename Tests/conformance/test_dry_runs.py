@@ -82,7 +82,10 @@ def test_rounds(api: Api, name: str) -> None:
     run = dry(api, name, [0, 4], query="&stages=1", worker="b", seq=1).json()
     assert run["round"] == {"state": "closed", "step": 1, "received": 2}
     assert run["update"]["w"]["data"] == [1, 2] and run["grad_norm"] == pytest.approx(5**0.5)
-    assert next(iter(run["stages"])) == "reduce" and run["stages"]["reduce"]["w"]["data"] == [1, 2]
+    own, combined = ["flatten_gradients", "scale_grad"], ["reduce", "decay_weight", "gradients_centralization"]
+    assert list(run["stages"]) == own + combined
+    assert [run["stages"][stage]["w"]["data"] for stage in own] == [[0, 4]] * 2
+    assert [run["stages"][stage]["w"]["data"] for stage in combined] == [[1, 2]] * 3
     assert api.get(f"/v1/models/{name}/round").json()["received"] == 1
     api.push(name, {"w": [0, 4]}, worker="b", seq=1)
     np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
@@ -117,6 +120,7 @@ def test_sparse_rows_in_a_round(api: Api, name: str) -> None:
     body = {"gradients": {"w": {"indices": [2], "values": [[2]]}}, "worker": "b", "seq": 1}
     run = api("POST", f"/v1/models/{name}/gradients?dry_run=1&stages=1", body).expect(200).json()
     assert run["stages"]["reduce"]["w"] == {"indices": [0, 2], "shape": [2, 1], "data": [1, 3]}
+    assert run["stages"]["scale_grad"]["w"] == {"indices": [2], "shape": [1, 1], "data": [2]}
 
 
 def test_each_worker_clipped(api: Api, name: str) -> None:

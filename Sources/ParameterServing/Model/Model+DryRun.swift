@@ -90,8 +90,8 @@ private struct DryTrial {
             if divisor != 1 { gradients.divide(by: divisor, in: state.layout) }
             var receipt = state.receipt(of: held, in: state.roundView)
             (receipt.round, receipt.isDivided) = (nil, divisor != 1)
-            let stage = divisor == 1 ? nil : "scale_by_staleness"
-            let run = try self.run(gradients, push.hyperparameters, after: stage, in: state)
+            let run = try self.run(
+                gradients, push.hyperparameters, of: divisor == 1 ? .push : .stalePush, in: state)
             return .update(UpdatePreview(run: run, receipt: receipt))
         case .hold:
             var view = state.roundView
@@ -111,7 +111,8 @@ private struct DryTrial {
         )
         let reduced = state.combine(pushes, by: reduction, into: arena)
         var run = try withExtendedLifetime((arena, scratch)) { () throws(ServingError) in
-            try self.run(reduced.gradients, pushes.first?.push.hyperparameters, after: "reduce", in: state)
+            try self.run(
+                reduced.gradients, pushes.first?.push.hyperparameters, of: .round(last.push.gradients), in: state)
         }
         if let norms = reduced.norms, run.report.applied,
             let place = pushes.firstIndex(where: { $0.position == last.position })
@@ -125,16 +126,16 @@ private struct DryTrial {
     }
 
     private mutating func run(
-        _ gradients: Gradients, _ hyperparameters: Hyperparameters?, after stage: String?, in state: ModelState
+        _ gradients: Gradients, _ hyperparameters: Hyperparameters?, of origin: DryRun.Origin, in state: ModelState
     ) throws(ServingError) -> DryRun {
         let optimizer = state.optimizer
-        let told = optimizer.valuesTold(by: gradients, showingStages: showingStages, after: stage)
+        let told = optimizer.valuesTold(by: gradients, showingStages: showingStages, of: origin)
         memory = try state.pool.budget.reserve(
-            optimizer.dryRunBytes(gradients, showingStages: showingStages, after: stage) + told * bytesPerValue)
+            optimizer.dryRunBytes(gradients, showingStages: showingStages, of: origin) + told * bytesPerValue)
         return try wrapping { () throws(OptimizerError) in
             try optimizer.dryRun(
                 gradients, bringing: hyperparameters, from: UnsafePointer(state.arena.buffer.base),
-                showingStages: showingStages, after: stage)
+                showingStages: showingStages, of: origin)
         }
     }
 }
