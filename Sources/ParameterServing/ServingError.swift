@@ -39,10 +39,10 @@ public enum ServingError: Error, Sendable, Equatable {
     case stepsUsedUp(count: Name)
     /// The gradient claims a step that the model has not reached.
     case basedOnFuture(basedOn: Int, step: Int)
-    /// The gradient is older than the model allows.
-    case tooStale(staleness: Int, limit: Int, step: Int)
-    /// The gradient was computed for a round that has closed.
-    case roundClosed(basedOn: Int, step: Int)
+    /// The gradient is older than the model allows, or from a branch that the model has left.
+    case tooStale(staleness: Int, limit: Int, step: Int, branch: LeftBranch? = nil)
+    /// The gradient was computed for a round that has closed, or on a branch that the model has left.
+    case roundClosed(basedOn: Int, step: Int, branch: LeftBranch? = nil)
     /// The worker has already pushed in the open round, which makes `step` with `needed` pushes.
     case alreadyInRound(worker: Name, step: Int, received: Int, needed: Int)
     /// The hyperparameters of the push differ from those of the open round.

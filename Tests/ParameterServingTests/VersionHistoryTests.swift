@@ -16,6 +16,10 @@ struct VersionHistoryTests {
         return history
     }()
 
+    private static func left(_ versions: ClosedRange<Int>, by history: VersionHistory) -> [Int] {
+        versions.filter { history.stepOfReturn(leaving: $0, current: versions.upperBound) != nil }
+    }
+
     @Test("an update moves step and version together, and costs nothing")
     func updates() {
         var history = VersionHistory(version: 1, step: 7)
@@ -29,20 +33,22 @@ struct VersionHistoryTests {
         var history = VersionHistory(version: 1, step: 0)
         for (version, step) in [(2, 0), (3, 1), (4, 2), (5, 2)] { history.note(version: version, step: step) }
         #expect((1...5).map(history.step(of:)) == [0, 0, 1, 2, 2])
-        #expect(!(1...5).contains { history.hasLeft($0, current: 5) })
+        #expect(Self.left(1...5, by: history).isEmpty)
     }
 
     @Test("a return leaves what came after the version that it brings back")
     func left() {
         #expect((1...8).map(Self.once.step(of:)) == [0, 1, 2, 3, 4, 2, 3, 4])
-        #expect((1...8).filter { Self.once.hasLeft($0, current: 8) } == [4, 5])
+        #expect(Self.left(1...8, by: Self.once) == [4, 5])
+        let steps = (1...8).map { Self.once.stepOfReturn(leaving: $0, current: 8) }
+        #expect(steps == [nil, nil, nil, 2, 2, nil, nil, nil])
     }
 
     @Test("a return to a branch that had been left takes it up again and leaves the other")
     func back() {
         var history = Self.once
         history.noteReturn(version: 9, step: 4, source: 5)
-        #expect((1...9).filter { history.hasLeft($0, current: 9) } == [6, 7, 8])
+        #expect(Self.left(1...9, by: history) == [6, 7, 8])
     }
 
     @Test("without a source the last version of that step is meant")
@@ -50,7 +56,7 @@ struct VersionHistoryTests {
         var history = Self.once
         history.noteReturn(version: 9, step: 3, source: nil)
         #expect(history.turns.last?.source == 7)
-        #expect((1...9).filter { history.hasLeft($0, current: 9) } == [4, 5, 8])
+        #expect(Self.left(1...9, by: history) == [4, 5, 8])
     }
 
     @Test("what is kept is bounded, and older versions count as the oldest that is known")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,3 +200,33 @@ def test_based_on_a_branch_that_was_left(start: Callable[..., Daemon], tmp_path:
     api = Api(daemon.host, daemon.port)
     assert api.push("m", {"w": [0]}, based_on=f"{uid}-5").json()["branch_left"] is True
     assert "branch_left" not in api.push("m", {"w": [0]}, based_on=f"{uid}-3").json()
+
+
+REFUSING: dict[str, tuple[dict[str, Any], str, str]] = {
+    "async": ({"mode": "async", "max_staleness": 0}, "stale", "compute the gradient from those parameters"),
+    "sync": ({"mode": "sync", "min_pushes": 1}, "round-closed", "push for the round of step 3"),
+}
+
+
+@pytest.mark.parametrize("mode", REFUSING)
+def test_refused_because_a_branch_was_left(api: Api, name: str, mode: str) -> None:
+    """Four updates, a return to step 1, one update: the steps 3 and 4 of before are not those of the model at step 2.
+
+    A version of the same branch is refused by its age alone.
+    """
+    consistency, slug, advice = REFUSING[mode]
+    uid = api.create(name, {**SGD, "consistency": consistency}).json()["uid"]
+    for step in range(4):
+        api.push(name, {"w": [1]}, based_on=step)
+    api("POST", f"/v1/models/{name}/rollback", {"step": 1}).expect(200)
+    api.push(name, {"w": [1]}, based_on=1)
+    for version, step in ((4, 3), (5, 4)):
+        problem = api.push(name, {"w": [1]}, 409, based_on=f"{uid}-{version}").json()
+        assert problem["type"] == f"/problems/{slug}"
+        assert [problem[key] for key in ("branch_left", "based_on", "returned_to", "step")] == [True, step, 1, 2]
+        assert problem["detail"] == (
+            f"The gradient was computed at step {step}, on a branch that the model left when it returned to step 1; "
+            f"the model is at step 2. Pull again and {advice}. Nothing was applied."
+        )
+    old = api.push(name, {"w": [1]}, 409, based_on=f"{uid}-2").json()
+    assert old["type"] == f"/problems/{slug}" and "branch_left" not in old and "returned_to" not in old

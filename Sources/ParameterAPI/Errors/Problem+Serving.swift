@@ -101,12 +101,20 @@ extension Problem {
             self.init(
                 .stale, "`based_on` is \(basedOn), but the model is at step \(step).",
                 hint: "Pull again and compute the gradient from those parameters.")
-        case .tooStale(let staleness, let limit, _):
+        case .tooStale(_, _, let step, let branch?):
+            self.init(
+                .stale, Self.words(for: branch, at: step),
+                hint: "Pull again and compute the gradient from those parameters.")
+        case .tooStale(let staleness, let limit, _, nil):
             self.init(
                 .stale,
                 "The gradient is \(staleness.counted("update", "updates")) old, but the model accepts at most \(limit), its `max_staleness`.",
                 hint: "Pull again and compute the gradient from those parameters.")
-        case .roundClosed(let basedOn, let step):
+        case .roundClosed(_, let step, let branch?):
+            self.init(
+                .roundClosed, Self.words(for: branch, at: step),
+                hint: "Pull again and push for the round of step \(step + 1).")
+        case .roundClosed(let basedOn, let step, nil):
             self.init(
                 .roundClosed,
                 "The gradient was computed at step \(basedOn), for the round of step \(basedOn + 1), which has closed; the model is at step \(step).",

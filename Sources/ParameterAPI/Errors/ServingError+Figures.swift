@@ -9,10 +9,13 @@ extension ServingError {
     /// The members that the problem document has for this refusal, in order; api/openapi.yaml lists them.
     var figures: [SettingValue.Entry] {
         switch self {
-        case .basedOnFuture(let basedOn, let step), .roundClosed(let basedOn, let step):
+        case .basedOnFuture(let basedOn, let step):
             Self.integers([("based_on", basedOn), ("step", step)])
-        case .tooStale(let staleness, let limit, let step):
+        case .roundClosed(let basedOn, let step, let branch):
+            Self.integers([("based_on", basedOn), ("step", step)]) + (branch?.figures ?? [])
+        case .tooStale(let staleness, let limit, let step, let branch):
             Self.integers([("staleness", staleness), ("limit", limit), ("step", step)])
+                + (branch.map { Self.integers([("based_on", $0.step)]) + $0.figures } ?? [])
         case .alreadyInRound(let worker, let step, let received, let needed):
             [
                 Self.worker(worker),
@@ -44,6 +47,14 @@ extension ServingError {
 
     fileprivate static func integers(_ members: [(Name, Int)]) -> [SettingValue.Entry] {
         members.map { SettingValue.Entry(key: $0.0, value: .integer($0.1)) }
+    }
+}
+
+extension LeftBranch {
+    /// The members that say that it was left.
+    fileprivate var figures: [SettingValue.Entry] {
+        [SettingValue.Entry(key: "branch_left", value: .boolean(true))]
+            + ServingError.integers([("returned_to", returnedTo)])
     }
 }
 

@@ -34,7 +34,9 @@ public struct Asynchronous: ConsistencyPolicy, Equatable {
         let staleness = arrival.staleness(at: round.step)
         guard let maxStaleness, staleness > maxStaleness else { return .apply(divisor: 1) }
         switch stalePolicy {
-        case .reject: return .refuse(.tooStale(staleness: staleness, limit: maxStaleness, step: round.step))
+        case .reject:
+            return .refuse(
+                .tooStale(staleness: staleness, limit: maxStaleness, step: round.step, branch: arrival.branch))
         case .scale: return .apply(divisor: Float(1 + staleness))
         }
     }

@@ -12,15 +12,15 @@ struct ArrivingPush: Equatable {
     var isKeyed: Bool
     /// The step at which its gradient was computed; nil if the push does not say.
     var base: Int?
-    /// Whether the gradient was computed on a branch that a restore has abandoned.
-    var isFromLeftBranch = false
+    /// The branch on which the gradient was computed, if a restore has abandoned it.
+    var branch: LeftBranch?
     /// Whether its worker is registered.
     var isRegistered: Bool
     /// The hyperparameters for its update.
     var brought: Hyperparameters?
 
     /// The number of updates since its gradient was computed.
-    func staleness(at step: Int) -> Int { max(isFromLeftBranch ? 1 : 0, step - (base ?? step)) }
+    func staleness(at step: Int) -> Int { max(branch == nil ? 0 : 1, step - (base ?? step)) }
 }
 
 /// The open round as a policy sees it.

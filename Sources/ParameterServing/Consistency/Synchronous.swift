@@ -69,7 +69,8 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
         case .registered: if !arrival.isRegistered { return .notRegistered(arrival.worker) }
         }
         if arrival.staleness(at: round.step) > 0 {
-            return .roundClosed(basedOn: arrival.base ?? round.step, step: round.step)
+            let base = arrival.branch?.step ?? arrival.base ?? round.step
+            return .roundClosed(basedOn: base, step: round.step, branch: arrival.branch)
         }
         if participants != .single, let worker = arrival.worker, round.workers.contains(worker) {
             return .alreadyInRound(

@@ -23,7 +23,7 @@ extension ModelState {
         let worker = push.key?.worker
         return ArrivingPush(
             worker: worker, isKeyed: push.key != nil || requestKey != nil,
-            base: base.staleness.map { step - $0 }, isFromLeftBranch: base.isLeft,
+            base: base.staleness.map { step - $0 }, branch: base.left,
             isRegistered: worker.map(ledger.isRegistered) ?? false, brought: push.hyperparameters)
     }
 
@@ -63,7 +63,7 @@ extension ModelState {
         kept.share = nil
         return HeldPush(
             push: kept, requestKey: requestKey, position: position, gap: gap, staleness: base.staleness,
-            isFromLeftBranch: base.isLeft, tickets: ticket.map { [$0] } ?? [])
+            isFromLeftBranch: base.left != nil, tickets: ticket.map { [$0] } ?? [])
     }
 
     /// The receipt of a push that waits in the round `view`.
@@ -133,7 +133,7 @@ extension ModelState {
         scratch.raise(to: combinedBytes(pushes, by: reduction))
         var reduced = combine(pushes, by: reduction, into: arena)
         let receipt = try update(
-            &reduced.gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (nil, false))
+            &reduced.gradients, bringing: pushes.first?.push.hyperparameters, keepsSlots: true, gap: 0, (nil, nil))
         return (receipt, receipt.applied ? reduced.norms : nil)
     }
 

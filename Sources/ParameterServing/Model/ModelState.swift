@@ -332,10 +332,10 @@ struct ModelState: @unchecked Sendable {
     /// - Parameters:
     ///   - brought: the hyperparameters of this step alone; nil if there are none.
     ///   - gap: as in the receipt.
-    ///   - base: the staleness of the gradients, and whether they come from an abandoned branch.
+    ///   - base: the staleness of the gradients, and their branch if it was abandoned.
     mutating func update(
         _ gradients: inout Gradients, bringing brought: Hyperparameters?, keepsSlots: Bool, gap: Int,
-        _ base: (staleness: Int?, isLeft: Bool)
+        _ base: (staleness: Int?, left: LeftBranch?)
     ) throws(ServingError) -> Receipt {
         let before = optimizer.step
         let scaleBefore = optimizer.lossScale
@@ -365,7 +365,7 @@ struct ModelState: @unchecked Sendable {
         if report.applied || optimizer.lossScale != scaleBefore { advanceVersion() }
         return Receipt(
             applied: report.applied, step: optimizer.step, version: version, learningRates: latestRates,
-            ratesMemory: latestRatesMemory, staleness: base.staleness, isFromLeftBranch: base.isLeft,
+            ratesMemory: latestRatesMemory, staleness: base.staleness, isFromLeftBranch: base.left != nil,
             gradientNorm: report.gradientNorm, clippedGradientNorm: report.clippedGradientNorm,
             updateRatio: report.updateRatio, overflow: report.overflow,
             nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap,
@@ -396,13 +396,16 @@ struct ModelState: @unchecked Sendable {
     /// always stale.
     ///
     /// The number is nil if the push does not name its origin.
-    func base(of push: Push, before: Int) -> (staleness: Int?, isLeft: Bool) {
+    func base(of push: Push, before: Int) -> (staleness: Int?, left: LeftBranch?) {
         switch push.basedOn {
-        case nil: return (nil, false)
-        case .step(let step): return (max(0, before - step), false)
+        case nil: return (nil, nil)
+        case .step(let step): return (max(0, before - step), nil)
         case .cursor(let cursor):
-            let isLeft = history.hasLeft(cursor.version, current: version)
-            return (max(isLeft ? 1 : 0, before - history.step(of: cursor.version)), isLeft)
+            let step = history.step(of: cursor.version)
+            let left = history.stepOfReturn(leaving: cursor.version, current: version).map {
+                LeftBranch(step: step, returnedTo: $0)
+            }
+            return (max(left == nil ? 0 : 1, before - step), left)
         }
     }
 

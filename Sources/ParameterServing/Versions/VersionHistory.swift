@@ -55,15 +55,17 @@ struct VersionHistory: Equatable {
         return turn.step + (version - turn.version)
     }
 
-    /// Whether a restore has abandoned the branch of a version; `current` is the newest version.
-    func hasLeft(_ version: Int, current: Int) -> Bool {
-        var newest = current
+    /// The step to which a restore returned that abandoned the branch of a version; nil if none has.
+    ///
+    /// - Parameter current: the newest version.
+    func stepOfReturn(leaving version: Int, current: Int) -> Int? {
+        var (newest, step) = (current, step(of: current))
         for turn in turns.reversed() {
             guard let source = turn.source, turn.version <= newest else { continue }
             if version >= turn.version { break }
-            newest = source
+            (newest, step) = (source, turn.step)
         }
-        return version > newest
+        return version > newest ? step : nil
     }
 
     private func lastVersion(at step: Int, before end: Int) -> Int {
