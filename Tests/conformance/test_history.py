@@ -226,6 +226,55 @@ def test_it_survives_restarts(start: Callable[..., Daemon], tmp_path: object) ->
     assert history(api, "m")["loss"]["step"] == [1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.parametrize("consistency", [{"mode": "async"}, {"mode": "sync", "workers": 2}], ids=lambda it: it["mode"])
+def test_hyperparameters_of_pushes(
+    start: Callable[..., Daemon], tmp_path: object, consistency: dict[str, object]
+) -> None:
+    """What pushes set has a point for each update that used it, also after a kill, an end, and a return to a step."""
+    daemon = start(data_dir=str(tmp_path))
+    api = Api(daemon.host, daemon.port)
+    optimizer = {"type": "sgd", "framework": "torch", "momentum": 0.5}
+    groups = [{"name": "g", "params": ["v"]}]
+    definition = {"optimizer": optimizer, "learning_rate": 0.5, "parameters": {"w": [1], "v": [1]}, "groups": groups}
+    api.create("m", {**definition, "default_group": True, "consistency": consistency})
+    whole = {"momentum": 0.75, "nesterov": True, "groups": {"g": {"weight_decay": 0.25, "lr": 0.125}}}
+    gradients = {"w": [1], "v": [1]}
+    for brought in ({}, {"momentum": 0.25}, whole, {}):
+        fields = {"hyperparameters": brought} if brought else {}
+        if "workers" in consistency:
+            api.push("m", gradients, 202, worker="b", **fields)
+        api.push("m", gradients, worker="a", **fields)
+    for end in ("kill", "stop", "kill"):
+        series = history(api, "m", "?series=hyperparameters/*")
+        assert {name: (one["step"], one["value"]) for name, one in series.items()} == {
+            "hyperparameters/momentum": ([2, 3], [0.25, 0.75]),
+            "hyperparameters/nesterov": ([3], [1]),
+            "hyperparameters/groups/g/weight_decay": ([3], [0.25]),
+        }
+        daemon.process.kill() if end == "kill" else daemon.stop()
+        daemon.process.wait()
+        daemon = start(data_dir=str(tmp_path))
+        api = Api(daemon.host, daemon.port)
+    rates = history(api, "m", "?series=lr/g")["lr/g"]
+    assert rates["value"] == [0.5, 0.125, 0.5]
+    api("POST", "/v1/models/m/rollback", {"step": 2}).expect(200)
+    series = history(api, "m", "?series=hyperparameters/*")
+    assert series["hyperparameters/momentum"]["step"] == [2] and series["hyperparameters/nesterov"]["step"] == []
+
+
+def test_series_of_hyperparameters_are_limited(api: Api, name: str) -> None:
+    """They take no room from metrics."""
+    count = 100
+    groups = [{"name": f"g{i}", "params": [f"p{i}"]} for i in range(count)]
+    parameters = {f"p{i}": [0] for i in range(count)}
+    api.create(name, {"optimizer": "sgd", "learning_rate": 0.5, "parameters": parameters, "groups": groups})
+    brought = {"groups": {f"g{i}": {"weight_decay": 0.5} for i in range(count)}}
+    api.push(name, {"p0": [1]}, hyperparameters=brought, metrics={f"m{i}": i for i in range(64)})
+    series = history(api, name)
+    assert sum(one.startswith("hyperparameters/groups/") for one in series) == 64
+    assert sum(one.startswith("metrics/") for one in series) == 64
+
+
 def test_many_groups_are_answered_in_pieces(api: Api, name: str) -> None:
     """Thousands of series do not occupy a network thread."""
     count = 3000

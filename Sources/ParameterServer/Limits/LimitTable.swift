@@ -84,7 +84,9 @@ extension Setting {
             limit: "history-rates", .fixed(ServingConfiguration.historyRates), "Points times groups of its rates"),
         Setting(
             limit: "history-workers", .fixed(ServingConfiguration.historyWorkers), "Workers whose push rate it has"),
-        Setting(limit: "history-metrics", .fixed(ServingConfiguration.historyMetrics), "Names of reported metrics"),
+        Setting(
+            limit: "history-metrics", .fixed(ServingConfiguration.historyMetrics),
+            "Series of reported metrics, and as many of the hyperparameters of pushes"),
         Setting(
             limit: "key-memory", .fixed(bytes: ServingConfiguration.keptAnswerBytes),
             "Memory of answers for keys, per model"),

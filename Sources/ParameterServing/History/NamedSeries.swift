@@ -9,7 +9,7 @@ public struct NamedSeries: Sendable {
         case rates(RateHistory, group: Int)
     }
 
-    /// Its name, such as `loss`, `lr/GROUP` or `metrics/NAME`.
+    /// Its name, such as `loss`, `lr/GROUP`, `hyperparameters/momentum` or `metrics/NAME`.
     public let name: Name
     private let source: Source
 
@@ -40,6 +40,7 @@ extension TrainingHistory {
                 NamedSeries("overflows", overflows), NamedSeries("rate", pushes.series),
             ]
             + workers.sorted { $0.key < $1.key }.map { NamedSeries("rate/\($0.key)", $0.value.series) }
+            + hyperparameters.sorted { $0.key < $1.key }.map { NamedSeries($0.key.text, $0.value) }
             + metrics.sorted { $0.key < $1.key }.map { NamedSeries("metrics/\($0.key)", $0.value) }
     }
 }

@@ -29,7 +29,9 @@ public struct TrainingHistory: Sendable {
     private(set) var workers: [Name: PushRate] = [:]
     /// Metrics that clients report.
     private(set) var metrics: [Name: HistorySeries] = [:]
-    /// The size of all workers' and metrics' series, and of long names.
+    /// Hyperparameters that pushes brought for their own update, but for learning rates, by the names of their series.
+    private(set) var hyperparameters: [Name: HistorySeries] = [:]
+    /// The size of the series of workers, metrics and hyperparameters, and of long names.
     private var tableBytes = 0
 
     /// Makes an empty history.
@@ -43,21 +45,29 @@ public struct TrainingHistory: Sendable {
         var metrics = metrics
         lossScale = metrics.removeValue(forKey: Self.lossScaleName) ?? HistorySeries()
         overflows = metrics.removeValue(forKey: Self.overflowsName) ?? HistorySeries()
-        guard fixed.count == 4, workers.count <= ServingConfiguration.historyWorkers,
-            metrics.count <= ServingConfiguration.historyMetrics
+        for name in metrics.keys where name.text.hasPrefix(Self.hidden) {
+            hyperparameters[Name(String(name.text.dropFirst(Self.hidden.count)))] = metrics.removeValue(forKey: name)
+        }
+        let most = ServingConfiguration.historyMetrics
+        guard fixed.count == 4, workers.count <= ServingConfiguration.historyWorkers, metrics.count <= most,
+            hyperparameters.count <= most
         else { return nil }
         (loss, gradientNorm, updateRatio, staleness) = (fixed[0], fixed[1], fixed[2], fixed[3])
         (self.rates, self.pushes, self.workers, self.metrics) = (rates, pushes, workers, metrics)
         tableBytes = workers.reduce(0) { $0 + Self.bytes(of: $1.key, $1.value.series) }
-        tableBytes += metrics.reduce(0) { $0 + Self.bytes(of: $1.key, $1.value) }
+        for table in [metrics, hyperparameters] {
+            tableBytes += table.reduce(0) { $0 + Self.bytes(of: $1.key, $1.value) }
+        }
     }
 
     /// The series that every push feeds, in the order of an image.
     var fixed: [HistorySeries] { [loss, gradientNorm, updateRatio, staleness] }
 
-    /// The names under which an image has two series among the metrics, because its format has no other place for them.
+    /// The start of the names under which an image has other series among the metrics, because its format has no place
+    /// for them.
     ///
     /// No client can report a metric with a control character in its name.
+    private static let hidden = "\u{1}"
     private static let lossScaleName: Name = "\u{1}loss_scale"
     private static let overflowsName: Name = "\u{1}overflows"
 
@@ -66,6 +76,7 @@ public struct TrainingHistory: Sendable {
         var named = metrics
         if !lossScale.points.isEmpty { named[Self.lossScaleName] = lossScale }
         if !overflows.points.isEmpty { named[Self.overflowsName] = overflows }
+        for (name, series) in hyperparameters { named[Name(Self.hidden + name.text)] = series }
         return named
     }
 
@@ -78,6 +89,8 @@ public struct TrainingHistory: Sendable {
         guard receipt.applied else { return }
         if let ratio = receipt.updateRatio { updateRatio.add(ratio, step: step, time: time) }
         rates.add(receipt.learningRates, step: step, time: time)
+        guard let brought = receipt.hyperparameters else { return }
+        tableBytes += Self.record(brought.scalars, in: &hyperparameters, step: step, time: time)
     }
 
     /// Records what a push of an applied or skipped update reports.
@@ -91,19 +104,31 @@ public struct TrainingHistory: Sendable {
         if let worker = push.key?.worker { count(worker, step: step, time: time) }
     }
 
-    /// Records reported metrics; one with a new name only if there is room for it.
+    /// Records reported metrics.
     mutating func add(_ scalars: [Scalar], step: Int, time: Int) {
-        for scalar in scalars {
-            let isKnown = metrics[scalar.name] != nil
-            guard isKnown || metrics.count < ServingConfiguration.historyMetrics else { continue }
-            if !isKnown { tableBytes += Self.bytes(of: scalar.name, HistorySeries()) }
-            func add(_ series: inout HistorySeries) -> Int {
-                let before = series.bytes
-                series.add(scalar.value, step: step, time: time)
-                return series.bytes - before
-            }
-            tableBytes += add(&metrics[scalar.name, default: HistorySeries()])
+        tableBytes += Self.record(scalars, in: &metrics, step: step, time: time)
+    }
+
+    /// Adds values to a table; one with a new name only if there is room for it.
+    ///
+    /// - Returns: The additional size.
+    private static func record(
+        _ scalars: [Scalar], in table: inout [Name: HistorySeries], step: Int, time: Int
+    ) -> Int {
+        var added = 0
+        func add(_ value: Double, to series: inout HistorySeries) {
+            let before = series.bytes
+            series.add(value, step: step, time: time)
+            added += series.bytes - before
         }
+        for scalar in scalars {
+            if table[scalar.name] == nil {
+                guard table.count < ServingConfiguration.historyMetrics else { continue }
+                added += bytes(of: scalar.name, HistorySeries())
+            }
+            add(scalar.value, to: &table[scalar.name, default: HistorySeries()])
+        }
+        return added
     }
 
     private mutating func count(_ worker: Name, step: Int, time: Int) {
@@ -138,6 +163,7 @@ public struct TrainingHistory: Sendable {
         pushes.cut(after: step)
         for name in workers.keys { workers[name]?.cut(after: step) }
         for name in metrics.keys { metrics[name]?.cut(after: step) }
+        for name in hyperparameters.keys { hyperparameters[name]?.cut(after: step) }
     }
 
     // MARK: Bounds
@@ -160,12 +186,15 @@ public struct TrainingHistory: Sendable {
         let fixed = series.reduce(0) { $0 + $1.bytesAdded }
         let worker = push.key.map { workers[$0.worker]?.series.bytesAdded ?? Self.bytesOfNew($0.worker) } ?? 0
         return fixed + RateHistory.bytesAdded + pushes.series.bytesAdded + worker
-            + bytesAdded(by: push.metrics)
+            + Self.bytesAdded(by: push.metrics, to: metrics)
+            + (push.hyperparameters.map { Self.bytesAdded(by: $0.scalars, to: hyperparameters) } ?? 0)
     }
 
     /// The additional size after a report.
-    func bytesAdded(by scalars: [Scalar]) -> Int {
-        scalars.reduce(0) { $0 + (metrics[$1.name]?.bytesAdded ?? Self.bytesOfNew($1.name)) }
+    func bytesAdded(by scalars: [Scalar]) -> Int { Self.bytesAdded(by: scalars, to: metrics) }
+
+    private static func bytesAdded(by scalars: [Scalar], to table: [Name: HistorySeries]) -> Int {
+        scalars.reduce(0) { $0 + (table[$1.name]?.bytesAdded ?? bytesOfNew($1.name)) }
     }
 
     private static func bytesOfNew(_ name: Name) -> Int {
@@ -195,6 +224,6 @@ extension TrainingHistory: Equatable {
     public static func == (one: TrainingHistory, other: TrainingHistory) -> Bool {
         one.fixed == other.fixed && one.rates == other.rates && one.pushes == other.pushes
             && one.workers == other.workers && one.metrics == other.metrics && one.lossScale == other.lossScale
-            && one.overflows == other.overflows
+            && one.overflows == other.overflows && one.hyperparameters == other.hyperparameters
     }
 }
