@@ -239,8 +239,8 @@ def test_hyperparameters_of_pushes(
     api.create("m", {**definition, "default_group": True, "consistency": consistency})
     whole = {"momentum": 0.75, "nesterov": True, "groups": {"g": {"weight_decay": 0.25, "lr": 0.125}}}
     gradients = {"w": [1], "v": [1]}
-    for brought in ({}, {"momentum": 0.25}, whole, {}):
-        fields = {"hyperparameters": brought} if brought else {}
+    for seq, brought in enumerate(({}, {"momentum": 0.25}, whole, {}), 1):
+        fields = {"seq": seq, **({"hyperparameters": brought} if brought else {})}
         if "workers" in consistency:
             api.push("m", gradients, 202, worker="b", **fields)
         api.push("m", gradients, worker="a", **fields)

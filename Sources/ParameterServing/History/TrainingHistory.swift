@@ -29,7 +29,7 @@ public struct TrainingHistory: Sendable {
     private(set) var workers: [Name: PushRate] = [:]
     /// Metrics that clients report.
     private(set) var metrics: [Name: HistorySeries] = [:]
-    /// Hyperparameters that pushes brought for their own update, but for learning rates, by the names of their series.
+    /// What pushes set for their own update, except for learning rates, by the names of the series.
     private(set) var hyperparameters: [Name: HistorySeries] = [:]
     /// The size of the series of workers, metrics and hyperparameters, and of long names.
     private var tableBytes = 0
