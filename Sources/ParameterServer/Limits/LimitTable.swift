@@ -86,7 +86,7 @@ extension Setting {
             limit: "history-workers", .fixed(ServingConfiguration.historyWorkers), "Workers whose push rate it has"),
         Setting(
             limit: "history-metrics", .fixed(ServingConfiguration.historyMetrics),
-            "Series of reported metrics, and as many of the hyperparameters of pushes"),
+            "Names of metrics and hyperparameters"),
         Setting(
             limit: "key-memory", .fixed(bytes: ServingConfiguration.keptAnswerBytes),
             "Memory of answers for keys, per model"),
