@@ -234,10 +234,10 @@ def test_hyperparameters_of_pushes(
     daemon = start(data_dir=str(tmp_path))
     api = Api(daemon.host, daemon.port)
     optimizer = {"type": "sgd", "framework": "torch", "momentum": 0.5}
-    groups = [{"name": "g", "params": ["v"]}]
+    groups = [{"name": "lr", "params": ["v"]}]
     definition = {"optimizer": optimizer, "learning_rate": 0.5, "parameters": {"w": [1], "v": [1]}, "groups": groups}
     api.create("m", {**definition, "default_group": True, "consistency": consistency})
-    whole = {"momentum": 0.75, "nesterov": True, "groups": {"g": {"weight_decay": 0.25, "lr": 0.125}}}
+    whole = {"momentum": 0.75, "nesterov": True, "groups": {"lr": {"weight_decay": 0.25, "lr": 0.125}}}
     gradients = {"w": [1], "v": [1]}
     for seq, brought in enumerate(({}, {"momentum": 0.25}, whole, {}), 1):
         fields = {"seq": seq, **({"hyperparameters": brought} if brought else {})}
@@ -249,13 +249,13 @@ def test_hyperparameters_of_pushes(
         assert {name: (one["step"], one["value"]) for name, one in series.items()} == {
             "hyperparameters/momentum": ([2, 3], [0.25, 0.75]),
             "hyperparameters/nesterov": ([3], [1]),
-            "hyperparameters/groups/g/weight_decay": ([3], [0.25]),
+            "hyperparameters/groups/lr/weight_decay": ([3], [0.25]),
         }
         daemon.process.kill() if end == "kill" else daemon.stop()
         daemon.process.wait()
         daemon = start(data_dir=str(tmp_path))
         api = Api(daemon.host, daemon.port)
-    rates = history(api, "m", "?series=lr/g")["lr/g"]
+    rates = history(api, "m", "?series=lr/lr")["lr/lr"]
     assert rates["value"] == [0.5, 0.125, 0.5]
     api("POST", "/v1/models/m/rollback", {"step": 2}).expect(200)
     series = history(api, "m", "?series=hyperparameters/*")

@@ -45,7 +45,9 @@ private func change(_ push: Push, _ key: RequestKey?, _ ifVersion: [Int]?) -> Ch
     Change.push(push).under(push.key == nil ? key?.with(push.fingerprint) : nil, ifVersion: ifVersion)
 }
 
-/// Lets the request of a held push wait for its round; at the end of the time, of which it tells, its answer is 202.
+/// Lets the request of a held push wait for its round.
+///
+/// When the time is up, `expired` is called, and the answer is 202.
 private func waiting(
     _ wait: Duration, _ exchange: Exchange, _ expired: @escaping @Sendable () -> Void
 ) -> @Sendable (Answered<Receipt>, RoundWait) -> Void {

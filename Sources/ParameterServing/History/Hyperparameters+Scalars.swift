@@ -31,9 +31,17 @@ extension SettingValue {
                 element.collect(at: "\(place)/\(index)", into: &scalars)
             }
         case .object(let entries):
-            for entry in entries where entry.key != "learning_rate" && entry.key != "lr" {
+            for entry in entries where !entry.isRate {
                 entry.value.collect(at: "\(place)/\(entry.key.text)", into: &scalars)
             }
         }
+    }
+}
+
+extension SettingValue.Entry {
+    /// Whether it is a learning rate, and not a group with such a name.
+    fileprivate var isRate: Bool {
+        if case .object = value { return false }
+        return key == "learning_rate" || key == "lr"
     }
 }
