@@ -92,10 +92,11 @@ struct ErrorExamples {
                 request: .change, step: 10, received: 2,
                 brought: Hyperparameters(.object([.init(key: "learning_rate", value: .number(0.1))])),
                 hasDeadline: true,
-                cause: .invalid(
-                    Complaint(
-                        pointer: "/hyperparameters/learning_rate", exception: .valueError,
-                        detail: "Every group sets its own, so `learning_rate` would have no effect.")))),
+                cause: .refusal(
+                    .invalid(
+                        Complaint(
+                            pointer: "/hyperparameters/learning_rate", exception: .valueError,
+                            detail: "Every group sets its own, so `learning_rate` would have no effect."))))),
         .otherHyperparameters: .otherHyperparameters(
             Hyperparameters(.object([.init(key: "learning_rate", value: .number(0.1))])), ofRound: nil),
         .notRegistered: .notRegistered("w3"), .keyRequired: .keyRequired,

@@ -133,7 +133,8 @@ struct RoundMisfitTests {
         let misfit = try Self.misfit { try bench.decide(Self.patch(one.patch)) }
         #expect(misfit.request == .change && misfit.step == first + 1 && misfit.received == 1)
         #expect(misfit.brought?.setting == one.brought && !misfit.hasDeadline)
-        #expect(ServingError(misfit.cause).reason.contains(one.words))
+        let cause = try #require(misfit.cause.refusal)
+        #expect(ServingError(cause).reason.contains(one.words))
         try bench.perform(Self.step)
         #expect(bench.state.optimizer.step == first + 1)
         try bench.perform(Self.patch(one.patch))
@@ -300,4 +301,8 @@ struct RoundMisfitTests {
         push.hyperparameters = rate.brought.map { Hyperparameters($0) }
         return .push(push)
     }
+}
+
+extension RoundMisfit.Cause {
+    fileprivate var refusal: OptimizerError? { if case .refusal(let error) = self { error } else { nil } }
 }

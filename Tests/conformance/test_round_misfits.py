@@ -131,3 +131,35 @@ def test_the_deadline_ends_such_a_round(api: Api, name: str, extra: dict[str, An
     assert api.get(f"{path}/pushes/a/1").json()["outcome"] == "dropped"
     api("PATCH", path, {"learning_rate": 1}).expect(200)
     assert api.push(name, {"w": [1, 0]}, 202, worker="b", seq=1).json()["round"]["received"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "patch", "scales", "same"),
+    [
+        ({"loss_scale": 4}, {"loss_scale": 2}, (4, 2), {"loss_scale": 4}),
+        ({"loss_scale": 4}, {"loss_scale": None}, (4, 1), {"loss_scale": 4.0, "weight_decay": 0}),
+        ({"loss_scale": 4}, {"loss_scale": 8, "consistency": {"mode": "async"}}, (4, 8), {"weight_decay": 0}),
+        ({}, {"loss_scaling": {"type": "fixed", "loss_scale": 16}}, (1, 16), {"weight_decay": 0}),
+        (
+            {"loss_scaling": {"type": "dynamic", "init_loss_scale": 1024}},
+            {"loss_scaling": {"type": "dynamic", "init_loss_scale": 512}},
+            (1024, 512),
+            {"loss_scaling": {"type": "dynamic", "init_loss_scale": 1024, "scale_window": 100}},
+        ),
+    ],
+    ids=["number", "default", "mode", "fixed", "dynamic"],
+)
+def test_another_loss_scale(api: Api, name: str, settings: Any, patch: Any, scales: Any, same: Any) -> None:
+    """A round divides its gradients by the scale that they were multiplied by; the scale may change after it."""
+    path = f"/v1/models/{name}"
+    api.create(name, {**MODEL, **settings, "consistency": SYNC})
+    scale, other = scales
+    api.push(name, {"w": [2 * scale, 0]}, 202, worker="a", seq=1)
+    detail, facts = misfit(api("PATCH", path, patch))
+    assert facts == {"step": 1, "received": 1, "hyperparameters": None}
+    assert f"the loss scale {scale};" in detail and f"divided by {other}." in detail and "POST .../step" in detail
+    assert api.get(path).json()["version"] == 1
+    api("PATCH", path, same).expect(200)
+    api.push(name, {"w": [0, 4 * scale]}, worker="b", seq=1)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+    api("PATCH", path, patch).expect(200)

@@ -1,27 +1,33 @@
-// The problem of an open round and settings that refuse its update.
+// The problem of an open round and settings that do not fit it.
 
 import Optimizers
 import ParameterServing
 
 extension Problem {
-    /// Makes the problem of a round that the settings refuse.
+    /// Makes the problem of a round that the settings do not fit.
     init(_ misfit: RoundMisfit) {
         let pushes = misfit.received.counted("push", "pushes")
         let brought = misfit.brought.map { " with \(Self.words(for: $0))" } ?? ""
-        let refuse =
-            switch misfit.request {
-            case .change: "the changed settings would refuse its update"
-            case .closing: "the settings of the model refuse its update"
-            }
         self.init(
             .roundMisfit,
-            "The open round of step \(misfit.step) has \(pushes)\(brought), and \(refuse): \(Self.cause(of: misfit))",
+            "The open round of step \(misfit.step) has \(pushes)\(brought), and \(Self.cause(of: misfit))",
             hint: Self.hint(for: misfit))
     }
 
-    /// The first sentence of the refusal: the others tell the sender of a push what to write.
     private static func cause(of misfit: RoundMisfit) -> String {
-        let error = ServingError(misfit.cause)
+        switch (misfit.cause, misfit.request) {
+        case (.refusal(let error), .change): "the changed settings would refuse its update: \(reason(of: error))"
+        case (.refusal(let error), .closing): "the settings of the model refuse its update: \(reason(of: error))"
+        case (.lossScale(let current, let changed), _):
+            "their gradients were multiplied by the loss scale \(text(current)); after the change they would be divided by \(text(changed))."
+        }
+    }
+
+    private static func text(_ scale: Double) -> String { SettingValue.number(scale).line ?? "\(scale)" }
+
+    /// The first sentence of the refusal: the others tell the sender of a push what to write.
+    private static func reason(of cause: OptimizerError) -> String {
+        let error = ServingError(cause)
         guard case .invalid = error else { return Problem(error).detail(isWrite: false) }
         let first = error.reason.split(separator: ". ", maxSplits: 1).first ?? ""
         return first.hasSuffix(".") ? String(first) : "\(first)."

@@ -1,8 +1,8 @@
-// An open round and settings that do not go together: with them, the update of the round would be refused.
+// An open round and settings that do not go together: with them, the update of the round would be refused, or wrong.
 
 import Optimizers
 
-/// Why settings refuse the update of the open round.
+/// Why settings do not fit the open round.
 public struct RoundMisfit: Sendable, Equatable {
     /// The kind of a request.
     public enum Request: Sendable, Equatable {
@@ -10,6 +10,14 @@ public struct RoundMisfit: Sendable, Equatable {
         case change
         /// A closing of the round, which an earlier change prevents.
         case closing
+    }
+
+    /// What does not fit.
+    public enum Cause: Sendable, Equatable {
+        /// The settings refuse the update.
+        case refusal(OptimizerError)
+        /// Its gradients were multiplied by one loss scale, and would be divided by another.
+        case lossScale(Double, changed: Double)
     }
 
     /// The request that is refused.
@@ -22,6 +30,6 @@ public struct RoundMisfit: Sendable, Equatable {
     public let brought: Hyperparameters?
     /// Whether the round ends at a deadline; otherwise only a request ends it.
     public let hasDeadline: Bool
-    /// What the settings refuse.
-    public let cause: OptimizerError
+    /// What does not fit.
+    public let cause: Cause
 }

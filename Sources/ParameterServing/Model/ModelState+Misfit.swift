@@ -4,17 +4,23 @@
 import Optimizers
 
 extension ModelState {
-    /// Refuses settings with which the open round, after everything in progress, could not become an update.
+    /// Refuses settings with which the open round, after everything in progress, could not become an update, or only a
+    /// wrong one.
     ///
-    /// A round that the current settings refuse already does not stand in the way of a change.
+    /// A round that the current settings refuse already does not stand in the way of a change, except of the loss scale:
+    /// its gradients were multiplied by the current one.
     ///
     /// - Parameter changed: the optimizer with the new settings.
     /// - Throws: `roundMisfit`.
     func checkRound(after changed: ModelOptimizer) throws(ServingError) {
         let view = forecast.view(after: roundView)
-        guard view.received > 0, let cause = refusal(of: view, by: changed), refusal(of: view, by: optimizer) == nil
-        else { return }
-        throw .roundMisfit(misfit(of: view, with: .change, cause))
+        guard view.received > 0 else { return }
+        if changed.lossScale != optimizer.lossScale {
+            let cause = RoundMisfit.Cause.lossScale(optimizer.lossScale, changed: changed.lossScale)
+            throw .roundMisfit(misfit(of: view, with: .change, cause))
+        }
+        guard let cause = refusal(of: view, by: changed), refusal(of: view, by: optimizer) == nil else { return }
+        throw .roundMisfit(misfit(of: view, with: .change, .refusal(cause)))
     }
 
     /// Refuses to close a round that the settings refuse.
@@ -22,7 +28,7 @@ extension ModelState {
     /// - Throws: `roundMisfit`; `learningRateExhausted`, `stepsUsedUp`.
     func checkClosing(of view: RoundView, against cause: OptimizerError) throws(ServingError) {
         guard case .invalid = cause else { throw ServingError(cause) }
-        throw .roundMisfit(misfit(of: view, with: .closing, cause))
+        throw .roundMisfit(misfit(of: view, with: .closing, .refusal(cause)))
     }
 
     /// Why an optimizer would refuse the update of a round, as far as that depends on its settings; nil if it would not.
@@ -40,7 +46,9 @@ extension ModelState {
         }
     }
 
-    private func misfit(of view: RoundView, with request: RoundMisfit.Request, _ cause: OptimizerError) -> RoundMisfit {
+    private func misfit(
+        of view: RoundView, with request: RoundMisfit.Request, _ cause: RoundMisfit.Cause
+    ) -> RoundMisfit {
         RoundMisfit(
             request: request, step: view.step + 1, received: view.received, brought: view.brought,
             hasDeadline: policy.timeout != nil, cause: cause)
