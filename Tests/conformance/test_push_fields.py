@@ -98,13 +98,20 @@ def test_an_epoch_in_a_header_needs_a_worker(api: Api, demo: str, headers: dict[
     assert api.get(f"/v1/models/{demo}").json()["step"] == 0
 
 
-def test_an_epoch_with_a_key_needs_a_seq(api: Api, demo: str) -> None:
-    """With an Idempotency-Key a worker may push without numbers, but its epoch is not checked then."""
-    push = {"gradients": {"w": [1, 0]}, "worker": "a"}
+@pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "k"}], ids=["plain", "keyed"])
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [({"worker": "a"}, "/seq"), ({"worker": "a", "epoch": 1}, "/seq"), ({"seq": 1}, "/worker")],
+    ids=["worker", "epoch", "seq"],
+)
+def test_a_worker_and_its_number_go_together(
+    api: Api, demo: str, fields: dict[str, Any], pointer: str, headers: dict[str, str]
+) -> None:
+    """One without the other would have no effect, and the client would believe that it has; a key changes nothing."""
     target = f"/v1/models/{demo}/gradients"
-    problem = api("POST", target, {**push, "epoch": 1}, Idempotency_Key="k").expect(422).json()
-    assert problem["errors"][0]["pointer"] == "/seq"
-    api("POST", target, push, Idempotency_Key="k").expect(200)
+    problem = api("POST", target, {"gradients": {"w": [1, 0]}, **fields}, **headers).expect(422).json()
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert api.get(f"/v1/models/{demo}").json()["step"] == 0
 
 
 @pytest.mark.parametrize("header", ["X-Paramd-Seq", "X-Paramd-Epoch", "X-Paramd-Loss", "X-Paramd-Num-Examples"])

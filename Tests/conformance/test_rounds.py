@@ -112,6 +112,24 @@ def test_who_may_not_push(api: Api, name: str) -> None:
     np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
 
 
+def test_a_worker_pushes_with_its_number(api: Api, name: str) -> None:
+    """With a key in its place one worker could fill a round of two; without `worker` the key is enough."""
+    api.create(name, MODEL)
+    target = f"/v1/models/{name}/gradients"
+    for key in ("k1", "k2"):
+        body = {"gradients": {"w": [2, 0]}, "worker": "a"}
+        problem = api("POST", target, body, Idempotency_Key=key).expect(422).json()
+        assert [error["pointer"] for error in problem["errors"]] == ["/seq"]
+        assert "leave out `worker`" in problem["detail"] and "not the turn of a worker" in problem["detail"]
+    file = {"w": np.float32([2, 0])}
+    problem = api.push_binary(name, file, X_Paramd_Worker="a", Idempotency_Key="k3").expect(422).json()
+    assert [error["pointer"] for error in problem["errors"]] == ["/seq"]
+    assert api.get(f"/v1/models/{name}/round").json()["received"] == 0
+    api("POST", target, {"gradients": {"w": [2, 0]}}, Idempotency_Key="k1").expect(202)
+    api.push(name, {"w": [0, 4]}, worker="a", seq=1)
+    np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
+
+
 @pytest.mark.parametrize("ending", ["kill", "stop"])
 def test_a_round_survives_the_daemon(tmp_path: Path, ending: str) -> None:
     """A held push is in the round after a restart; its retry is not a second push."""

@@ -20,7 +20,7 @@ extension Call {
     }
 
     private func push(_ body: TensorBody, in sink: GradientSink) throws(Problem) -> Push {
-        let fields = PushFields(body, headers: request.headers, layout: sink.layout, hasRequestKey: isKeyed)
+        let fields = PushFields(body, headers: request.headers, layout: sink.layout)
         let arena = try sink.arena()
         var checking = TensorChecker(sink.facts, section: "gradients")
         for complaint in fields.complaints + body.complaints { checking.add(complaint) }

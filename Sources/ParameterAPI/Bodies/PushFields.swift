@@ -38,8 +38,8 @@ struct PushFields {
     /// The mistakes, the first ones in full.
     var complaints: [Complaint] { list.complaints }
 
-    /// Reads the fields of a body and its headers; a request with its own key needs no number.
-    init(_ body: TensorBody, headers: Headers, layout: ArenaLayout, hasRequestKey: Bool) {
+    /// Reads the fields of a body and its headers.
+    init(_ body: TensorBody, headers: Headers, layout: ArenaLayout) {
         for member in body.fields where !body.isMetadata || Self.known.contains(member.key) {
             values[member.key] = member.value
         }
@@ -54,7 +54,7 @@ struct PushFields {
         hyperparameters = readHyperparameters()
         isComplete = boolean("complete")
         readMetrics()
-        key = readKey(hasRequestKey: hasRequestKey)
+        key = readKey()
     }
 
     private mutating func readBasis() -> Basis? {
@@ -77,7 +77,7 @@ struct PushFields {
         do throws(JSONError) { return try JSONValue(parsing: text.utf8) } catch { return .string(text) }
     }
 
-    private mutating func readKey(hasRequestKey: Bool) -> PushKey? {
+    private mutating func readKey() -> PushKey? {
         let worker = workerName()
         let seq = integer("seq", atLeast: 1)
         let epoch = integer("epoch", atLeast: 0)
@@ -86,19 +86,18 @@ struct PushFields {
             guard let worker, let seq, epoch != nil || values["epoch"] == nil else { return nil }
             return .sequence(worker: worker, epoch: epoch ?? 0, seq: seq)
         }
-        if values["epoch"] != nil, values["worker"] == nil || hasRequestKey {
+        if values["epoch"] != nil, values["worker"] == nil {
             complain(
-                values["worker"] == nil ? "worker" : "seq", .valueError,
+                "worker", .valueError,
                 "`epoch` is checked only with a `worker` and a `seq`; send both too, or leave `epoch` out")
         }
-        if hasRequestKey { return nil }
         if values["seq"] != nil {
             complain("worker", .valueError, "`seq` numbers the pushes of a worker; send `worker` too")
         }
         if worker != nil {
             complain(
                 "seq", .valueError,
-                "a push with a `worker` needs a `seq`, so that a retry is not applied twice; send the number of the push"
+                "a push with a `worker` needs a `seq`, the number of that worker's push: an `Idempotency-Key` identifies a request, not the turn of a worker. Send `seq`, or leave out `worker`"
             )
         }
         return nil
