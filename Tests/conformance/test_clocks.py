@@ -135,3 +135,13 @@ def test_a_worker_joins_at_the_slowest_clock(api: Api, name: str) -> None:
         api.push(name, {"w": [1, 0]}, worker=worker, seq=seq)
     refused = api("GET", f"/v1/models/{name}/parameters?worker=a").expect(409).json()["detail"]
     assert "`a` is at clock 4, and the slowest worker is at 3" in refused
+
+
+def test_a_push_counts_the_pulls_that_it_lets_continue(api: Api, name: str) -> None:
+    """Two pulls wait for the slowest worker, and the receipt of its push has both in `woken`."""
+    create(api, name)
+    assert api.push(name, {"w": [1, 0]}, worker="a", seq=1).json()["woken"] == 0
+    path = f"/v1/models/{name}/parameters?worker=a&wait=60s"
+    pulls = [Elsewhere(api, lambda own: own("GET", path)) for _ in range(2)]
+    assert api.push(name, {"w": [0, 1]}, worker="b", seq=1).json()["woken"] == 2
+    assert [pull.answer().expect(200).json()["parameters"]["w"]["data"] for pull in pulls] == 2 * [[-1, -1]]

@@ -76,7 +76,10 @@ public final class ClockGate: Sendable {
     }
 
     /// Takes the clocks after a change; `rule` is nil in other modes.
-    func update(_ clocks: WorkerClocks, rule: StaleSynchronous?) {
+    ///
+    /// - Returns: the number of pulls that continue.
+    @discardableResult
+    func update(_ clocks: WorkerClocks, rule: StaleSynchronous?) -> Int {
         let woken = state.withLock { state in
             state.clocks = clocks.clocks
             state.rule = rule.map { (clocks.slowest(of: $0.workers), $0.slack) }
@@ -86,6 +89,7 @@ public final class ClockGate: Sendable {
         }
         places.free(woken.count)
         for (_, pull) in woken { pull.resume?() }
+        return woken.count
     }
 
     /// Lets every waiting pull continue, which then finds that the model has ended.

@@ -240,8 +240,8 @@ public final class Model: Runnable, @unchecked Sendable {
             case .publish:
                 let broadcast = publication.broadcastParams(
                     optimResult: true, state.published, divergence: state.divergence)
-                woken = broadcast.pulls.count
-                if woken > 0 { broadcasts.append(broadcast) }
+                woken += broadcast.pulls.count
+                if !broadcast.pulls.isEmpty { broadcasts.append(broadcast) }
             case .event(let event, let number, let time):
                 events.add(event, of: name, uid, at: number, time: time)
             case .markDiverged(let parameter): publication.markDiverged(parameter)
@@ -260,7 +260,7 @@ public final class Model: Runnable, @unchecked Sendable {
             case .arm(let round, let timeout): arm(round, timeout)
             case .quorum(let round): roundClock?.noteQuorum(round)
             case .disarm: roundClock?.stop()
-            case .openGate: if end == nil { gate.update(state.clocks, rule: state.clockRule) }
+            case .openGate: if end == nil { woken += gate.update(state.clocks, rule: state.clockRule) }
             }
         }
     }
