@@ -49,7 +49,7 @@ struct LeaseTests {
         #expect(model.leases.next == 1_000_000_000)
         #expect(model.endOfLeases(at: Self.at(999)) == nil)
         let command = try Self.proposal(of: &model, at: 1000)
-        #expect(try Self.submit(command, to: &model, at: 1000).contains(.workerLeft("a")))
+        #expect(try Self.submit(command, to: &model, at: 1000).contains(.endEpoch(1, of: "a")))
         #expect(model.leases.next == nil)
         #expect(model.ledger.registered.isEmpty)
         #expect(model.facts(of: "a", at: Self.at(1000))?.isRegistered == false)
@@ -122,7 +122,7 @@ struct LeaseTests {
         guard case .proceed(let decided) = try model.decide(command, at: Self.at(1000)) else { return }
         try Self.submit(.register(worker: "a", ttl: 1000), to: &model, at: 1000)
         let effects = model.apply(decided, at: model.position)
-        #expect(!effects.contains(.workerLeft("a")))
+        #expect(!effects.contains { if case .endEpoch = $0 { true } else { false } })
         #expect(model.ledger.registered == ["a"] && model.ledger.epoch(of: "a") == 2)
         #expect(model.endOfLeases(at: Self.at(1999)) == nil && model.endOfLeases(at: Self.at(2000)) != nil)
     }

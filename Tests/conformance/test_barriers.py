@@ -174,6 +174,21 @@ def test_a_worker_that_leaves(lone: Api) -> None:
     assert meeting.at_once("w3", 2, 202)["workers"] == ["w3"]
 
 
+@pytest.mark.parametrize("registers", [True, False], ids=["registered", "unregistered"])
+def test_a_worker_that_registers_again(lone: Api, registers: bool) -> None:
+    """Its earlier process no longer counts: its waiting request is 409, and the new process arrives for itself."""
+    meeting, worker = Meeting(lone, "m"), "/v1/models/m/workers/w1"
+    fields = {"epoch": lone("PUT", worker).json()["epoch"]} if registers else {}
+    meeting.arrive("w1", 2, wait="20s", **fields)
+    epoch = lone("PUT", worker).json()["epoch"]
+    problem = meeting.end()["w1"].expect(409).json()
+    assert problem["type"].endswith("/fenced")
+    told = problem["worker"], problem["epoch"], problem["current_epoch"], problem["has_ended"]
+    assert told == ("w1", fields.get("epoch", 0), epoch, False)
+    assert meeting.at_once("w2", 2, 202)["workers"] == ["w2"]
+    assert meeting.at_once("w1", 2, 200, epoch=epoch)["released"] is True
+
+
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
 def test_a_client_that_disconnects(lone: Api, reset: bool) -> None:
     """Its arrival is withdrawn: a worker that has gone does not release the others. A killed process resets nothing."""

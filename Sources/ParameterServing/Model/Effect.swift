@@ -27,8 +27,8 @@ enum Effect: Equatable {
     case markDiverged(String)
     /// Start the lease of a worker that has registered, or forget the earlier one if it has registered without.
     case startLease(Name)
-    /// Release what waits for a worker that has left.
-    case workerLeft(Name)
+    /// Release what waits for a worker whose epoch has ended: it has left, or has registered again.
+    case endEpoch(Int, of: Name)
     /// Deliver the outcome to the holder of the ticket.
     case reply(Ticket, Result<Outcome, ServingError>)
     /// Deliver the final outcome of a push to a request that waits for its round; it may have stopped waiting.

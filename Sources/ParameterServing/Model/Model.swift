@@ -246,9 +246,7 @@ public final class Model: Runnable, @unchecked Sendable {
                 events.add(event, of: name, uid, at: number, time: time)
             case .markDiverged(let parameter): publication.markDiverged(parameter)
             case .startLease(let worker): state.startLease(of: worker, at: clock())
-            case .workerLeft(let worker):
-                let epoch = state.ledger.epoch(of: worker)
-                barriers.leave(worker, .fenced(worker: worker, epoch: epoch, current: epoch, hasEnded: true))
+            case .endEpoch(let epoch, let worker): barriers.leave(worker, state.fence(epoch, of: worker))
             case .reply(let ticket, let result):
                 Failpoint.reach(.afterApply)
                 invariant(!isUndisturbed || result.isAsDecided, "2: a command that was decided is refused: \(result)")

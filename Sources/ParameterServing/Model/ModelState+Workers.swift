@@ -9,8 +9,11 @@ extension ModelState {
     mutating func register(_ registration: Registration, seen sighting: Sighting?) -> StoredAnswer {
         if let expired = sighting?.expires { forget(expired, because: .replaced) }
         let lastSeq = ledger.lastSeq(of: registration.worker)
+        let former = ledger.epoch(of: registration.worker)
         let epoch = ledger.register(registration, seen: sighting)
         announce(.workerJoined(registration.worker, epoch: epoch))
+        // An earlier process of the worker may still wait.
+        emit(.endEpoch(former, of: registration.worker))
         emit(.startLease(registration.worker))
         followPolicy(mayClose: false)
         return .registered(epoch: epoch, lastSeq: lastSeq)
@@ -31,8 +34,14 @@ extension ModelState {
     ) {
         leases.remove(worker)
         announce(.workerLeft(worker, epoch: epoch, because: reason))
-        emit(.workerLeft(worker))
+        emit(.endEpoch(epoch, of: worker))
         if let rule = clockRule { clocks.leave(worker, wasRegistered: wasRegistered, of: rule.workers) }
+    }
+
+    /// The refusal of an epoch that has ended.
+    func fence(_ epoch: Int, of worker: Name) -> ServingError {
+        let hasEnded = !ledger.isRegistered(worker)
+        return .fenced(worker: worker, epoch: epoch, current: ledger.epoch(of: worker), hasEnded: hasEnded)
     }
 
     // MARK: Registrations in progress

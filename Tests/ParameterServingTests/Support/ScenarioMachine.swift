@@ -128,7 +128,7 @@ final class ScenarioMachine {
             tell("diverged: \(parameter)")
             publications[uid]?.markDiverged(parameter)
         case .startLease(let worker): models[uid]?.startLease(of: worker, at: tick)
-        case .workerLeft(let worker): tell("left: \(worker)")
+        case .endEpoch(let epoch, let worker): tell("end of epoch \(epoch): \(worker)")
         case .reply(_, .success(let outcome)): tell("reply: \(outcome.answer.line)")
         case .reply(_, .failure(let error)): tell("reply: \(error.line)")
         case .settle(let ticket, .success(let outcome)): tell("settle record \(ticket.number): \(outcome.answer.line)")
