@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.daemon import Daemon
 from support.wire import Answer, Api, until_waiting, wait_until, waiting
 
 MODEL = {
@@ -85,6 +86,37 @@ def test_a_held_push_that_is_looked_up(api: Api, name: str, push: Push) -> None:
     assert told(api.get(shown))[:2] == (2, 3)
     api("PATCH", f"/v1/models/{name}", {"consistency": {"workers": 4}}).expect(200)
     assert told(api.get(shown))[:2] == (2, 4)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["deleted", "registered-again"])
+def test_a_held_push_of_a_worker_that_has_left(api: Api, name: str, again: bool) -> None:
+    """The round still holds its push, and so says the look-up; a new epoch of the worker has not pushed."""
+    path = f"/v1/models/{name}"
+    api.create(name, MODEL)
+    numbered(api, name, "").expect(202)
+    api("DELETE", f"{path}/workers/a").expect(204)
+    if again:
+        api("PUT", f"{path}/workers/a").expect(200)
+        assert api.get(f"{path}/pushes/a/1").json()["outcome"] == "unknown"
+    shown = api.get(f"{path}/pushes/a/1{'?epoch=0' if again else ''}")
+    assert shown.json()["outcome"] == "held" and told(shown)[:2] == (1, 3)
+    assert api.get(f"{path}/pushes/a/2{'?epoch=0' if again else ''}").json()["outcome"] == "unknown"
+
+
+def test_a_held_push_beyond_the_window(start: Callable[..., Daemon]) -> None:
+    """A worker pushes four times into one round, and two receipts are kept: the look-up finds the first push too."""
+    daemon = start("--receipt-window", "2")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {**MODEL, "consistency": {"mode": "manual"}})
+    for seq in range(1, 5):
+        api.push("m", {"w": [1, 0]}, 202, worker="a", seq=seq)
+    for seq in range(1, 5):
+        shown = api.get(f"/v1/models/m/pushes/a/{seq}")
+        assert shown.json()["outcome"] == "held" and told(shown)[:2] == (4, None)
+        assert shown.json()["receipt"]["durable"] is True
+    api("POST", "/v1/models/m/step").expect(200)
+    outcomes = [api.get(f"/v1/models/m/pushes/a/{seq}").json()["outcome"] for seq in range(1, 5)]
+    assert outcomes == ["unknown", "unknown", "applied", "applied"]
 
 
 @pytest.mark.parametrize("push", FORMS)

@@ -75,6 +75,11 @@ extension ModelState {
         return receipt
     }
 
+    /// The receipt of a push in the open round; nil if it is not there.
+    func heldReceipt(of key: PushKey) -> Receipt? {
+        round.held.first { $0.push.key == key }.map { receipt(of: $0, in: roundView) }
+    }
+
     private func receipt(of held: HeldPush, _ round: RoundReceipt) -> Receipt {
         Receipt(
             applied: false, step: optimizer.step, version: version, learningRates: [], staleness: held.staleness,

@@ -89,17 +89,21 @@ extension Model {
     ) {
         inspect { [self] state in
             let epoch = epoch ?? state.ledger.epoch(of: worker)
-            do throws(ServingError) {
-                switch try state.ledger.find(.sequence(worker: worker, epoch: epoch, seq: seq)) {
-                case .applied(var receipt, _):
-                    receipt.durable = isDurable
-                    body(PushOutcome(receipt.told(state.roundProgress(closesIn: roundTimeLeft))))
-                case .pending: body(.pending)
-                case .new: body(.unknown)
-                }
-            } catch {
-                body(.unknown)
-            }
+            body(outcome(of: .sequence(worker: worker, epoch: epoch, seq: seq), in: state))
         }
+    }
+
+    private func outcome(of key: PushKey, in state: ModelState) -> PushOutcome {
+        var receipt: Receipt
+        switch try? state.ledger.find(key) {
+        case .applied(let stored, _): receipt = stored
+        case .pending: return .pending
+        case .new, nil:
+            // The round still has it after its worker has left, and after later pushes of that worker.
+            guard let held = state.heldReceipt(of: key) else { return .unknown }
+            receipt = held
+        }
+        receipt.durable = isDurable
+        return PushOutcome(receipt.told(state.roundProgress(closesIn: roundTimeLeft)))
     }
 }
