@@ -396,7 +396,7 @@ def test_keys_belong_to_one_model(api: Api, name: str) -> None:
 
 
 def test_limits(start: Callable[..., Daemon]) -> None:
-    """`/v1/server` shows the settings `keys` and `key-lifetime`: beyond them a key is new."""
+    """`/v1/server` shows the settings `keys` and `key-lifetime`: after its lifetime a key is new."""
     daemon = start("--limit", "keys=2", "--limit", "key-lifetime=1s")
     api = Api(daemon.host, daemon.port)
     limits = api.get("/v1/server").json()["limits"]
@@ -404,7 +404,22 @@ def test_limits(start: Callable[..., Daemon]) -> None:
     api.create("m", {**SGD, "learning_rate": 1})
     for key in ("a", "b", "c"):
         api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key=key).expect(200)
+    time.sleep(2.5)
     assert api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key="a").json()["step"] == 4
+
+
+@pytest.mark.parametrize("keys", [1, 2, 15])
+def test_a_small_window_forgets_no_key(start: Callable[..., Daemon], keys: int) -> None:
+    """However few answers are kept, a request whose answer was dropped is refused and not executed again."""
+    daemon = start("--limit", f"keys={keys}")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", {**SGD, "learning_rate": 1})
+    for number in range(keys + 1):
+        api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key=f"k-{number}").expect(200)
+    problem = api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key="k-0").expect(409).json()
+    assert problem["type"] == "/problems/receipt-forgotten"
+    again = api("POST", f"{MODEL}/gradients", gradients(1), Idempotency_Key="k-1").expect(200)
+    assert again.json()["replayed"] is True and api.get(MODEL).json()["step"] == keys + 1
 
 
 def test_the_key_of_a_checkpoint_expires(start: Callable[..., Daemon]) -> None:

@@ -36,8 +36,8 @@ struct KeyLedger {
     let most: Int
     /// How long answers are kept, in seconds.
     let lifetime: Int
-    /// The most forgotten keys: 1,024 per 16 answers of a window, and none if fewer are kept.
-    var mostForgotten: Int { min(most, 1 << 20) / 16 * 1024 }
+    /// The most forgotten keys: 1,024 for every 16 answers of a window, or for the last few of them.
+    var mostForgotten: Int { (min(most, 1 << 20) + 15) / 16 * 1024 }
     private var places: [Name: Place] = [:]
     private var line = KeyLine()
     private var clients: [Name: KeyLine] = [:]
