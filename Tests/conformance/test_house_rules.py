@@ -27,8 +27,8 @@ PLANTED = REPOSITORY / "Tests/ParameterServingTests/Simulation/Planted"
 STEP = re.compile(r"^\| `(?:(\w+)\.)?(\w+)` \| `([^`]+\.swift)` \| \S", re.MULTILINE)
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 45
-#: A table of texts, as long as there are problems, and a model's state, which only one file may change.
-LONGER_FILES = {"ProblemTable.swift", "Problem+Serving.swift", "ModelState.swift"}
+#: Tables of texts, as long as there are problems.
+LONGER_FILES = {"ProblemTable.swift", "Problem+Serving.swift"}
 #: A switch over every error, as long as there are errors: the compiler keeps it complete.
 LONGER = {("Problem+Serving.swift", "init(_ error: ServingError)")}
 #: Names that the sources declare and do not mention again: the standard library, packages or tests use them.

@@ -5,6 +5,17 @@ import Optimizers
 import Threading
 
 extension ModelState {
+    /// The result of `decide`.
+    enum Verdict {
+        /// Log it, with the time of its admission, and then apply it.
+        case proceed(Command)
+        /// It has already been applied; this is the answer.
+        case repeated(StoredAnswer)
+        /// Only commands on their way to the log refuse it, and they may never get there: once they have been logged or
+        /// have failed, decide it again.
+        case deferred(ServingError)
+    }
+
     /// Judges a command, in this order: its key, its content, the state.
     ///
     /// - Parameters:

@@ -1,10 +1,18 @@
-// The visible parts of a state: the version for pulls, and the whole state as an image.
+// The visible parts of a state: its size, the version for pulls, and the whole state as an image.
 
 import Optimizers
 
 extension ModelState {
     /// The layout of the parameters; only a growth, or the restore of another layout, changes it.
     var layout: ArenaLayout { facts.layout }
+
+    /// The current size of data other than tensors.
+    var keptBytes: Int {
+        ledger.bytes + leases.bytes + keys.bytes + history.bytes + round.bytes + clocks.bytes + trainingHistory.bytes
+    }
+
+    /// The number of updates in progress.
+    var stepsUnderWay: Int { forecast.count == 0 ? 0 : max(0, forecast.view(after: roundView).step - optimizer.step) }
 
     /// The state as pulls see it.
     var published: PublishedVersion {

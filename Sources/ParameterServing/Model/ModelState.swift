@@ -15,17 +15,6 @@ import Threading
 /// 3. Each push, closing of a round and change of registrations is in `forecast` from its decision until it is applied.
 /// 4. A receipt has the step after its push: the next step if the update was applied, otherwise the same step.
 struct ModelState: @unchecked Sendable {
-    /// The result of `decide`.
-    enum Verdict {
-        /// Log it, with the time of its admission, and then apply it.
-        case proceed(Command)
-        /// It has already been applied; this is the answer.
-        case repeated(StoredAnswer)
-        /// Only commands on their way to the log refuse it, and they may never get there: once they have been logged or
-        /// have failed, decide it again.
-        case deferred(ServingError)
-    }
-
     private(set) var optimizer: ModelOptimizer
     private(set) var facts: ModelFacts
     private(set) var version: Int
@@ -43,13 +32,13 @@ struct ModelState: @unchecked Sendable {
     /// The events of the command being applied.
     private var happened: [ModelEvent] = []
     /// The parameter that an update made non-finite; pushes are refused until values are imported or restored.
-    private(set) var divergence: String?
+    var divergence: String?
     /// Whether that update kept its slots changed, as in logs of the first releases.
-    private(set) var areSlotsSpoiled = false
+    var areSlotsSpoiled = false
     /// Whether all values are modest, from the last update; nil if something else wrote them.
     ///
     /// See `ModelOptimizer.update`.
-    private(set) var areModest: Bool?
+    var areModest: Bool?
     /// Its first record in the journal, or the first that its image does not include.
     private(set) var firstPosition: UInt64 = 0
     /// The first journal position that has not been applied.
@@ -77,11 +66,11 @@ struct ModelState: @unchecked Sendable {
     /// The number of writes of values so far; stamps refer to it.
     private var writes = 0
     /// The rates of the last update: receipts with the same rates share their memory, because there are thousands.
-    private(set) var latestRates: [Float?] = []
-    private var latestRatesMemory = RatesMemory()
+    var latestRates: [Float?] = []
+    var latestRatesMemory = RatesMemory()
     /// The hyperparameters of the last push that had any; receipts share them.
-    private(set) var latestBrought: Hyperparameters?
-    private var latestBroughtMemory = RatesMemory()
+    var latestBrought: Hyperparameters?
+    var latestBroughtMemory = RatesMemory()
     /// The memory of data other than tensors.
     var kept: KeptMemory
     /// The memory of the update in progress, and the most that a future one needs.
@@ -109,14 +98,6 @@ struct ModelState: @unchecked Sendable {
         self.scratch = scratch
         pool.expect(reductions: facts.consistency.hasRounds)
     }
-
-    /// The current size of data other than tensors.
-    var keptBytes: Int {
-        ledger.bytes + leases.bytes + keys.bytes + history.bytes + round.bytes + clocks.bytes + trainingHistory.bytes
-    }
-
-    /// The number of updates in progress.
-    var stepsUnderWay: Int { forecast.count == 0 ? 0 : max(0, forecast.view(after: roundView).step - optimizer.step) }
 
     /// Records the position of its creation.
     mutating func begin(at position: UInt64) {
@@ -199,44 +180,7 @@ struct ModelState: @unchecked Sendable {
     /// Notifies followers of the model once the command has been applied.
     mutating func announce(_ event: ModelEvent) { happened.append(event) }
 
-    private mutating func carryOut(
-        _ command: Command, for ticket: Ticket?, under key: RequestKey? = nil
-    ) throws(ServingError) -> StoredAnswer {
-        if command.writesValues { areModest = nil }
-        switch command {
-        case .push(let push): return .receipt(try apply(push, under: key, for: ticket))
-        case .closeRound(let closing): return try carryOut(closing)
-        case .importValues(let values, let present, let ifVersion):
-            try check(ifVersion)
-            importing(values, present: present)
-            announce(.imported(step: optimizer.step, version: version))
-        case .restore(let restoration):
-            try restoring(restoration)
-            announce(.restored(step: optimizer.step, version: version, checkpoint: restoration.checkpoint))
-        case .register(let registration, let sighting):
-            return register(registration, seen: sighting)
-        case .endLeases(let ended):
-            end(ended)
-            return .deleted
-        case .dismiss(let worker):
-            try ledger.checkKnown(worker)
-            forget(worker, because: .deleted)
-            return .deleted
-        case .note(let answer): return answer
-        case .report(let report): return record(report)
-        case .keyed(let key, _, let command): return try apply(command, under: key, for: ticket)
-        case .admitted(.note(.saved(let facts)), _):
-            // The notes of earlier releases have no time, and their checkpoints had no numbers among the events.
-            announce(.checkpoint(facts))
-            return .saved(facts)
-        case .admitted(let command, _): return try carryOut(command, for: ticket, under: key)
-        case .reconfigure(let patch, let ifVersion): try reconfigure(with: patch, ifVersion: ifVersion)
-        case .grow(let growth, let ifVersion): try grow(by: growth, ifVersion: ifVersion)
-        }
-        return .changed(step: optimizer.step, version: version)
-    }
-
-    private mutating func reconfigure(with patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) {
+    mutating func reconfigure(with patch: SettingsPatch, ifVersion: [Int]?) throws(ServingError) {
         let settings = try patched(by: patch, ifVersion: ifVersion)
         let added = try slotBytesAdded(by: settings)
         let changed = try reconfigured(with: settings, isOwed: true)
@@ -259,173 +203,16 @@ struct ModelState: @unchecked Sendable {
         pool.expect(reductions: consistency.hasRounds)
     }
 
-    /// A refused command releases its key.
-    private mutating func apply(
-        _ command: Command, under key: RequestKey, for ticket: Ticket?
-    ) throws(ServingError) -> StoredAnswer {
-        keys.abandon(key)
-        let answer = try carryOut(command, for: ticket, under: key)
-        keys.finish(key, answer)
-        return answer
-    }
-
-    private mutating func apply(
-        _ push: Push, under requestKey: RequestKey?, for ticket: Ticket?
-    ) throws(ServingError) -> Receipt {
-        if let key = push.key { ledger.abandon(key) }
-        var hasMadeRoom = false
-        defer { if !hasMadeRoom { ledger.leaveRoom(push.sighting) } }
-        var gap = 0
-        if let key = push.key {
-            switch try ledger.findLogged(key) {
-            case .new(let missing): gap = missing
-            case .applied(let receipt, _): return receipt
-            case .pending: break
-            }
-        }
-        if let divergence { throw .diverged(parameter: divergence) }
-        let isNew = push.key.map { ledger.workers[$0.worker] == nil } ?? false
-        let before = version
-        let receipt = try settle(push, under: requestKey, gap: gap, for: ticket)
-        hasMadeRoom = true
-        if isNew, let worker = push.key?.worker {
-            announce(.workerJoined(worker, epoch: ledger.epoch(of: worker)))
-        }
-        if receipt.round == nil {
-            trainingHistory.add(updateOf: receipt, time: push.sighting?.time ?? 0)
-            trainingHistory.add(push, receipt)
-            if version > before { announce(.update(step: optimizer.step, version: version, loss: push.loss)) }
-        }
-        guard let key = push.key else { return receipt }
-        ledger.finish(key, push.fingerprint, receipt, seen: push.sighting)
-        guard let expired = push.sighting?.expires else { return receipt }
-        forget(expired, because: .replaced)
-        // The round may have waited only for the worker that has been replaced.
-        if case .applied(let final, _) = try ledger.findLogged(key) { return final }
-        return receipt
-    }
-
-    /// Applies a push, or keeps it in the round, as the policy decides.
-    private mutating func settle(
-        _ push: Push, under requestKey: RequestKey?, gap: Int, for ticket: Ticket?
-    ) throws(ServingError) -> Receipt {
-        switch decision(about: push, under: requestKey) {
-        case .refuse(let error): throw error
-        case .apply(let divisor):
-            var gradients = push.gradients
-            if divisor != 1 { gradients.divide(by: divisor, in: layout) }
-            let base = base(of: push, before: optimizer.step)
-            var receipt = try update(
-                &gradients, bringing: push.hyperparameters, keepsSlots: push.keepsSlots, gap: gap, base)
-            receipt.isDivided = divisor != 1
-            tick(push.key?.worker)
-            return receipt
-        case .hold: return hold(push, under: requestKey, gap: gap, at: position - 1, for: ticket)
-        case .close:
-            _ = hold(push, under: requestKey, gap: gap, at: position - 1, for: nil)
-            return try closeRound(.full, askedAt: position - 1)
-        }
-    }
-
-    /// Takes a step.
-    ///
-    /// - Parameters:
-    ///   - brought: the hyperparameters of this step alone; nil if there are none.
-    ///   - gap: as in the receipt.
-    ///   - base: the staleness of the gradients, and their branch if it was abandoned.
-    mutating func update(
-        _ gradients: inout Gradients, bringing brought: Hyperparameters?, keepsSlots: Bool, gap: Int,
-        _ base: (staleness: Int?, left: LeftBranch?)
-    ) throws(ServingError) -> Receipt {
-        let before = optimizer.step
-        let scaleBefore = optimizer.lossScale
-        let (next, held) = nextArena()
-        let written = optimizer.written(by: gradients)
-        let report: UpdateReport
-        do {
-            let current = UnsafePointer(arena.buffer.base)
-            report = try optimizer.update(
-                &gradients, bringing: brought, from: current, to: next.buffer.base, held: held, areModest: areModest,
-                keepsSlots: keepsSlots
-            ) { bytes in scratch.raise(to: bytes) }
-        } catch {
-            if case .diverged(let parameter, nil) = error {
-                (divergence, areSlotsSpoiled) = (parameter, !keepsSlots)
-            }
-            throw ServingError(error)
-        }
-        let step = report.applied ? before + 1 : before
-        invariant(optimizer.step == step, "4: step \(optimizer.step), not \(step)")
-        if report.applied { areModest = report.areModest }
-        if report.applied {
-            replaceArena(with: next, written: written)
-            averages.takeIn(next, at: step, facts.layout)
-        }
-        share(report.learningRates, brought)
-        if report.applied || optimizer.lossScale != scaleBefore { advanceVersion() }
-        return Receipt(
-            applied: report.applied, step: optimizer.step, version: version, learningRates: latestRates,
-            ratesMemory: latestRatesMemory, staleness: base.staleness, isFromLeftBranch: base.left != nil,
-            gradientNorm: report.gradientNorm, clippedGradientNorm: report.clippedGradientNorm,
-            updateRatio: report.updateRatio, overflow: report.overflow,
-            nextLossScale: optimizer.plan.lossScaling == nil ? nil : optimizer.lossScale, gap: gap,
-            hyperparameters: brought == nil ? nil : latestBrought,
-            broughtMemory: brought == nil ? RatesMemory() : latestBroughtMemory)
-    }
-
-    /// Keeps what the next receipts share with this one.
-    private mutating func share(_ rates: [Float?], _ brought: Hyperparameters?) {
-        if rates != latestRates { (latestRates, latestRatesMemory) = (rates, RatesMemory(rates, pool.budget)) }
-        guard let brought, brought != latestBrought else { return }
-        (latestBrought, latestBroughtMemory) = (brought, RatesMemory(brought, pool.budget))
-    }
-
-    private mutating func record(_ report: Report) -> StoredAnswer {
-        let step = min(report.step ?? optimizer.step, optimizer.step)
-        trainingHistory.add(report.scalars, step: step, time: report.sighting?.time ?? 0)
-        return .changed(step: step, version: version)
+    /// Counts a new version whose values are those of an earlier one.
+    mutating func returnVersion(to source: Int?) {
+        version += 1
+        history.noteReturn(version: version, step: optimizer.step, source: source)
     }
 
     /// Counts a new version.
     mutating func advanceVersion() {
         version += 1
         history.note(version: version, step: optimizer.step)
-    }
-
-    /// The number of steps between a gradient's origin and the step `before`; a gradient from an abandoned branch is
-    /// always stale.
-    ///
-    /// The number is nil if the push does not name its origin.
-    func base(of push: Push, before: Int) -> (staleness: Int?, left: LeftBranch?) {
-        switch push.basedOn {
-        case nil: return (nil, nil)
-        case .step(let step): return (max(0, before - step), nil)
-        case .cursor(let cursor):
-            let step = history.step(of: cursor.version)
-            let left = history.stepOfReturn(leaving: cursor.version, current: version).map {
-                LeftBranch(step: step, returnedTo: $0)
-            }
-            return (max(left == nil ? 0 : 1, before - step), left)
-        }
-    }
-
-    private mutating func restoring(_ restoration: Restoration) throws(ServingError) {
-        let next = try continuing(from: restoration, isOwed: true)
-        try next.adopt(restoration.optimizer)
-        if let arena = restoration.arena {
-            if next !== optimizer {
-                dropRound(.restored)
-                adopt(next, ArenaPool(arena.placement, budget: pool.budget), arena)
-            } else {
-                replaceArena(with: arena, written: nil)
-            }
-            averages.restore(restoration.optimizer.averages)
-        }
-        (divergence, areSlotsSpoiled) = (nil, false)
-        trainingHistory.cut(after: optimizer.step)
-        dropRound(.restored)
-        version += 1
-        history.noteReturn(version: version, step: optimizer.step, source: restoration.version)
     }
 
     /// Continues in another layout; the caller makes the version.
@@ -452,32 +239,7 @@ struct ModelState: @unchecked Sendable {
             memory: pool.budget.owe(definitionBytes(next.plan.definition, next.plan.layout) + changes.bytes))
     }
 
-    /// A version with some values replaced.
-    ///
-    /// Slots spoiled by a divergence are reset to their initial values.
-    private mutating func importing(_ values: Arena, present: [Bool]) {
-        let (next, held) = nextArena()
-        for (index, parameter) in facts.layout.parameters.enumerated() {
-            if !present[index], !held.isEmpty, held[index] { continue }
-            let source = present[index] ? values : arena
-            (next.buffer.base + parameter.range.lowerBound)
-                .update(from: source.buffer.base + parameter.range.lowerBound, count: parameter.range.count)
-        }
-        if areSlotsSpoiled { optimizer.resetSlots() }
-        (divergence, areSlotsSpoiled) = (nil, false)
-        replaceArena(with: next, written: present)
-        advanceVersion()
-    }
-
-    /// An arena for the next version, and which parameters in it are already up to date.
-    private func nextArena() -> (Arena, held: [Bool]) {
-        let next = pool.takeForVersion()
-        defer { next.stamps = nil }
-        guard let old = next.stamps, let now = arena.stamps else { return (next, []) }
-        return (next, old.matches(now))
-    }
-
-    private mutating func replaceArena(with next: Arena, written: [Bool]?) {
+    mutating func replaceArena(with next: Arena, written: [Bool]?) {
         writes += 1
         next.stamps = arena.stamps?.after(write: writes, of: written) ?? ArenaStamps(all: writes)
         arena = next
