@@ -44,7 +44,7 @@ final class BodyReader: ContentReader {
     var hasLongWork: Bool { safetensors.hasLongWork || json.hasLongWork }
 
     func work() throws(Problem) {
-        do throws(JSONError) { try json.work() } catch { throw Problem(error, loan) }
+        try parsing(try json.work())
         do throws(SafetensorsError) { try safetensors.work() } catch { throw Problem(error, loan) }
         if let failure = sink.failure { throw failure }
     }
@@ -57,7 +57,7 @@ final class BodyReader: ContentReader {
 
     private func take(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
         switch format {
-        case .json: do throws(JSONError) { try json.read(bytes) } catch { throw Problem(error, loan) }
+        case .json: try parsing(try json.read(bytes))
         case .safetensors:
             do throws(SafetensorsError) { try safetensors.read(bytes) } catch { throw Problem(error, loan) }
         }
@@ -66,9 +66,7 @@ final class BodyReader: ContentReader {
     func finish() throws(Problem) -> TensorBody {
         switch format {
         case .json:
-            let body: JSONBody
-            do throws(JSONError) { body = try json.finish() } catch { throw Problem(error, loan) }
-            return try document(body)
+            return try document(try parsing(try json.finish()))
         case .safetensors:
             let body: SafetensorsBody
             do throws(SafetensorsError) { body = try safetensors.finish() } catch { throw Problem(error, loan) }

@@ -2,6 +2,7 @@
 // errors thrown by either become the answer.
 
 import HTTPServing
+import TensorCoding
 
 /// Reads one kind of body, piece by piece.
 protocol ContentReader: AnyObject {
@@ -27,6 +28,11 @@ extension ContentReader {
     var hasLongWork: Bool { false }
 
     func work() throws(Problem) {}
+
+    /// Does a step of reading JSON; its error becomes a problem of this body.
+    func parsing<Result>(_ step: @autoclosure () throws(JSONError) -> Result) throws(Problem) -> Result {
+        do throws(JSONError) { return try step() } catch { throw Problem(error, loan) }
+    }
 }
 
 /// Collects the body of one request.

@@ -15,18 +15,16 @@ final class DefinitionReader: ContentReader {
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-        do throws(JSONError) { try reader.read(bytes) } catch { throw Problem(error, loan) }
+        try parsing(try reader.read(bytes))
     }
 
     var hasLongWork: Bool { reader.hasLongWork }
 
     func work() throws(Problem) {
-        do throws(JSONError) { try reader.work() } catch { throw Problem(error, loan) }
+        try parsing(try reader.work())
     }
 
     func finish() throws(Problem) -> ModelSource {
-        let body: JSONBody
-        do throws(JSONError) { body = try reader.finish() } catch { throw Problem(error, loan) }
-        return .definition(try DefinitionParser(body: body).definition())
+        .definition(try DefinitionParser(body: try parsing(try reader.finish())).definition())
     }
 }

@@ -18,22 +18,18 @@ final class DocumentReader: ContentReader {
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-        do throws(JSONError) { try reader.read(bytes) } catch { throw Problem(error, loan) }
+        try parsing(try reader.read(bytes))
     }
 
     var hasLongWork: Bool { reader.hasLongWork }
 
     func work() throws(Problem) {
-        do throws(JSONError) { try reader.work() } catch { throw Problem(error, loan) }
+        try parsing(try reader.work())
     }
 
     func finish() throws(Problem) -> JSONValue {
-        do throws(JSONError) {
-            let document = try reader.finish().document
-            loan.finishReading()
-            return document
-        } catch {
-            throw Problem(error, loan)
-        }
+        let document = try parsing(try reader.finish().document)
+        loan.finishReading()
+        return document
     }
 }

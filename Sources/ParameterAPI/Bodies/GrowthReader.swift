@@ -17,19 +17,17 @@ final class GrowthReader: ContentReader {
     }
 
     func read(_ bytes: UnsafeRawBufferPointer) throws(Problem) {
-        do throws(JSONError) { try reader.read(bytes) } catch { throw Problem(error, loan) }
+        try parsing(try reader.read(bytes))
     }
 
     var hasLongWork: Bool { reader.hasLongWork }
 
     func work() throws(Problem) {
-        do throws(JSONError) { try reader.work() } catch { throw Problem(error, loan) }
+        try parsing(try reader.work())
     }
 
     func finish() throws(Problem) -> Growth {
-        let body: JSONBody
-        do throws(JSONError) { body = try reader.finish() } catch { throw Problem(error, loan) }
-        return try GrowthParser(body: body).growth()
+        try GrowthParser(body: try parsing(try reader.finish())).growth()
     }
 }
 
