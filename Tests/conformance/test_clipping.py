@@ -134,7 +134,7 @@ def test_another_library_s_word_is_explained(api: Api, name: str) -> None:
 
 
 def test_the_same_definition_with_its_default_written_out(api: Api, name: str) -> None:
-    """`per: update` is the default: a repeated creation is recognised, another bound is another definition."""
+    """`per: update` is the default: a repeated creation is recognized, another bound is another definition."""
     api.create(name, SGD | {"clip": {"global_norm": 1}})
     api.create(name, SGD | {"clip": {"per": "update", "global_norm": 1.0}}, 200)
     api.create(name, SGD | {"clip": {"global_norm": 2}}, 409)

@@ -32,7 +32,7 @@ def scores(values: Arrays, images: np.ndarray) -> np.ndarray:
 
 
 def accuracy(values: Arrays, images: np.ndarray, labels: np.ndarray) -> float:
-    """The share of the images that are recognised."""
+    """The share of the images that are recognized."""
     parts = [scores(values, images[start : start + 500]).argmax(axis=1) for start in range(0, len(images), 500)]
     return float((np.concatenate(parts) == labels).mean())
 

@@ -1,5 +1,5 @@
 // The fingerprint of a push: of all tensors of its body, whether or not they fit into the model now. A model that has
-// changed since the first arrival of a push must still recognise the retry.
+// changed since the first arrival of a push must still recognize the retry.
 
 import Names
 import Optimizers

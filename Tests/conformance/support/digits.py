@@ -39,7 +39,7 @@ def gradients(values: Arrays, batch: np.ndarray) -> Arrays:
 
 
 def accuracy(values: Arrays) -> float:
-    """The share of the samples outside the training set that are recognised."""
+    """The share of the samples outside the training set that are recognized."""
     pixels, labels = (part[TRAINING:] for part in data())
     return float(((pixels @ values["weight"] + values["bias"]).argmax(axis=1) == labels).mean())
 
