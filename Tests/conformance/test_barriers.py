@@ -234,3 +234,14 @@ def test_the_end_of_the_daemon_and_of_the_model(tmp_path: Path) -> None:
         meeting = Meeting(Api(daemon.host, daemon.port), "m")
         assert meeting.at_once("w1", 2, 202, generation=7)["arrived"] == 1
         assert meeting.at_once("w2", 2, 200, generation=7)["generation"] == 7
+
+
+def test_the_answer_says_how_long_it_waited(api: Api, demo: str) -> None:
+    """`Preference-Applied` (RFC 7240, section 3) at the end of a wait and at a release; not for a wait in the query."""
+    path = f"/v1/models/{demo}/barriers/b"
+    alone = api("POST", path, {"worker": "a", "count": 2}, Prefer="wait=1").expect(202)
+    assert alone.headers["preference-applied"] == "wait=1"
+    both = api("POST", path, {"worker": "b", "count": 2}, Prefer="wait=1000").expect(200)
+    assert both.headers["preference-applied"] == "wait=300"
+    query = api("POST", f"{path}?wait=1s", {"worker": "c", "count": 1}).expect(200)
+    assert "preference-applied" not in query.headers

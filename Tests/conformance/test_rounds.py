@@ -630,3 +630,23 @@ def test_the_protection_can_be_given_up(api: Api, name: str) -> None:
     api("PATCH", path, {"consistency": {"reduce": "mean", "trim": None}}).expect(200)
     api("POST", f"{path}/step").expect(200)
     np.testing.assert_array_equal(api.pull(name)["w"], [-2, 0])
+
+
+@pytest.mark.parametrize(("wish", "applied"), [("wait=1", "wait=1"), ("wait=1000", "wait=300"), ("wait=soon", None)])
+def test_a_push_says_how_long_it_would_have_waited(api: Api, name: str, wish: str, applied: str | None) -> None:
+    """RFC 7240, section 3, also where the round closes at once; with `pull=1` too, and not for a wait in the query."""
+    api.create(name, {**MODEL, "consistency": {"mode": "sync", "workers": 1}})
+    path = f"/v1/models/{name}/gradients"
+    for query in ("", "?pull=1"):
+        answer = api("POST", path + query, {"gradients": {"w": [1, 1]}}, Prefer=wish).expect(200)
+        assert answer.headers.get("preference-applied") == applied
+    answer = api("POST", f"{path}?wait=1s", {"gradients": {"w": [1, 1]}}, Prefer=wish).expect(200)
+    assert "preference-applied" not in answer.headers
+
+
+def test_a_held_push_says_how_long_it_has_waited(api: Api, name: str) -> None:
+    """The 202 at the end of a wait that a `Prefer` header asked for."""
+    api.create(name, MODEL)
+    body = {"gradients": {"w": [1, 1]}, "worker": "a", "seq": 1}
+    held = api("POST", f"/v1/models/{name}/gradients", body, Prefer="wait=1").expect(202)
+    assert held.headers["preference-applied"] == "wait=1"

@@ -81,7 +81,9 @@ private func answer(_ call: Call, _ exchange: Exchange, _ result: Result<Barrier
 private func response(_ call: Call, _ result: Result<BarrierFacts, ServingError>) -> Response {
     switch result {
     case .success(let facts):
-        Response.json(indented: call.isIndented, status: facts.isReleased ? 200 : 202) { $0.barrier(facts) }
+        Response.json(
+            indented: call.isIndented, status: facts.isReleased ? 200 : 202, headers: call.preferenceHeaders
+        ) { $0.barrier(facts) }
     case .failure(let error): Problem(error).response(for: call.request)
     }
 }

@@ -67,7 +67,8 @@ private func heldAnswer(_ receipt: Receipt, of model: Model, _ call: Call, isEar
     let facts = model.publication.current.facts
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
     let later = isEarly ? [(name: "Retry-After", value: "5")] : []
-    return .json(indented: call.isIndented, status: 202, headers: headers + later + call.replayHeaders) {
+    let own = call.preferenceHeaders + call.replayHeaders
+    return .json(indented: call.isIndented, status: 202, headers: headers + later + own) {
         $0.receipt(receipt, of: facts)
     }
 }
@@ -115,5 +116,5 @@ private func answer(
     let facts = model.publication.current.facts
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
     let bytes = 512 + 64 * facts.layout.groups.count + (receipt.hyperparameters?.bytes ?? 0)
-    call.answer(exchange, headers: headers, bytes: bytes) { $0.receipt(receipt, of: facts) }
+    call.answer(exchange, headers: headers + call.preferenceHeaders, bytes: bytes) { $0.receipt(receipt, of: facts) }
 }

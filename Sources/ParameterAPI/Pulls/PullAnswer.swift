@@ -66,9 +66,7 @@ struct PullAnswer: Sendable {
 
     private var preferenceApplied: [(name: String, value: String)] {
         // A version is there or it is not, and caches must not repeat one client's preference to others.
-        guard !isImmutable, let wait = call.preferredWait else { return [] }
-        let (seconds, rest) = wait.components
-        return [(name: "Preference-Applied", value: "wait=\(rest == 0 ? "\(seconds)" : "\(wait / .seconds(1))")")]
+        isImmutable ? [] : call.preferenceHeaders
     }
 
     /// Completes the exchange with the parameters, or with 304 if the client has them.

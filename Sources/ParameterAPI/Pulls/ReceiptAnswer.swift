@@ -10,7 +10,7 @@ extension Call {
     ///
     /// - Parameter version: the version that the pull would have returned.
     func answer(_ receipt: Receipt, of version: PublishedVersion, without problem: Problem) -> Response {
-        let headers = versionHeaders(version) + receipt.headers + replayHeaders
+        let headers = versionHeaders(version) + receipt.headers + preferenceHeaders + replayHeaders
         var response = Response.json(indented: isIndented, status: 200, headers: headers) { writer in
             writer.beginObject()
             writer.member("model", version.facts.name)

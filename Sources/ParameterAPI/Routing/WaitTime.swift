@@ -26,6 +26,13 @@ extension Call {
         guard query(.wait) == nil, let text = Preferences(request.headers)["wait"] else { return nil }
         return Duration(text: text).map { min($0, .seconds(FixedLimits.longestWait)) }
     }
+
+    /// The header that confirms the wait of a `Prefer` header; empty if the request has no such wait.
+    var preferenceHeaders: [(name: String, value: String)] {
+        guard let wait = preferredWait else { return [] }
+        let (seconds, rest) = wait.components
+        return [(name: "Preference-Applied", value: "wait=\(rest == 0 ? "\(seconds)" : "\(wait / .seconds(1))")")]
+    }
 }
 
 extension StringProtocol where SubSequence == Substring {
