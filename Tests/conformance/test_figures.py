@@ -26,12 +26,14 @@ def figures(answer: Answer) -> tuple[str, dict[str, Any]]:
 
 
 def test_stale(api: Api, name: str) -> None:
-    """How old the gradient is, how old it may be, and the step to pull."""
+    """How old the gradient is, how old it may be, the step that it names, and the step to pull."""
     create(api, name, mode="async", max_staleness=1)
+    first = api.get(f"/v1/models/{name}").json()["cursor"]
     for _ in range(3):
         api.push(name, {"w": [1, 0]})
-    stale = api.push(name, {"w": [1, 0]}, 409, based_on=0)
-    assert figures(stale) == ("stale", {"staleness": 3, "limit": 1, "step": 3})
+    for basis in (0, first):
+        stale = api.push(name, {"w": [1, 0]}, 409, based_on=basis)
+        assert figures(stale) == ("stale", {"staleness": 3, "limit": 1, "step": 3, "based_on": 0})
     assert figures(api.push(name, {"w": [1, 0]}, 409, based_on=9)) == ("stale", {"based_on": 9, "step": 3})
 
 

@@ -14,8 +14,10 @@ extension ServingError {
         case .roundClosed(let basedOn, let step, let branch):
             Self.integers([("based_on", basedOn), ("step", step)]) + (branch?.figures ?? [])
         case .tooStale(let staleness, let limit, let step, let branch):
-            Self.integers([("staleness", staleness), ("limit", limit), ("step", step)])
-                + (branch.map { Self.integers([("based_on", $0.step)]) + $0.figures } ?? [])
+            Self.integers([
+                ("staleness", staleness), ("limit", limit), ("step", step),
+                ("based_on", branch?.step ?? step - staleness),
+            ]) + (branch?.figures ?? [])
         case .alreadyInRound(let worker, let step, let received, let needed):
             [
                 Self.worker(worker),
