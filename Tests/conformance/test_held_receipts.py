@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -165,3 +166,17 @@ def test_a_wait_that_ends_tells_of_the_round_as_it_is_then(api: Api, name: str) 
         answer = first.result(timeout=60).expect(202)
     assert told(answer) == (2, 3, False, None) and "retry-after" not in answer.headers
     assert float(answer.json()["round"]["closes_in"].removesuffix("s")) < 998
+
+
+def test_a_stop_tells_the_deadline(start: Callable[..., Daemon]) -> None:
+    """A push that waits when the daemon is told to stop is answered with the time that its round had left."""
+    daemon = start()
+    api = Api(daemon.host, daemon.port)
+    api.create("m", MODEL)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(numbered, Api(daemon.host, daemon.port), "m", "?wait=60s")
+        wait_until(lambda: api.get("/v1/models/m/round").json()["received"] == 1)
+        daemon.signal(signal.SIGTERM)
+        answer = first.result(timeout=60).expect(202)
+    assert answer.headers["retry-after"] == "5"
+    assert 900 < float(answer.json()["round"]["closes_in"].removesuffix("s")) < 1000

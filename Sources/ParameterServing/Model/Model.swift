@@ -141,8 +141,8 @@ public final class Model: Runnable, @unchecked Sendable {
             end = reason
             publication.end(reason)
             gate.end()
-            roundClock?.stop()
             waiters.end(reason, at: progress)
+            roundClock?.stop()
             barriers.end(reason)
             unpark()
         }
