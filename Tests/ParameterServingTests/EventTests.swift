@@ -229,10 +229,10 @@ struct EventTests {
         #expect(
             patched.changes == [
                 .init(path: "/learning_rate", old: ["values": 1000, "first": 0.0, "last": 999.0], new: 0.1),
-                .init(path: "/momentum", old: 0.9, new: nil),
+                .init(path: "/momentum", old: 0.9, new: .null),
                 .init(path: "/groups/a~1b/lr", old: 2, new: 4),
-                .init(path: "/groups/a~1b/weight_decay", old: 3, new: nil),
-                .init(path: "/nesterov", old: nil, new: true),
+                .init(path: "/groups/a~1b/weight_decay", old: 3, new: .null),
+                .init(path: "/nesterov", old: .null, new: true),
             ])
         #expect(patched.more == 0 && patched.step == 7 && patched.version == 8)
     }

@@ -59,7 +59,7 @@ def test_every_change_is_an_event(api: Api, demo: str) -> None:
 
 
 def test_a_patch_of_a_group_names_it(api: Api, name: str) -> None:
-    """The path is the one that a patch may have; a setting that did not exist has no old value."""
+    """The path is the one that a patch may have."""
     groups = [{"name": "conv", "params": ["w"], "lr": 0.1}, {"name": "rest", "params": ["*"]}]
     api.create(name, {**SGD, "parameters": {"w": [0], "b": [0]}, "groups": groups})
     with follow(api, f"/models/{name}/events?types=patch") as events:
@@ -67,7 +67,7 @@ def test_a_patch_of_a_group_names_it(api: Api, name: str) -> None:
         event = events.next()
         assert event and event.data["changes"] == [
             {"path": "/groups/conv/lr", "old": 0.1, "new": 0.01},
-            {"path": "/groups/conv/weight_decay", "new": 0.5},
+            {"path": "/groups/conv/weight_decay", "old": 0, "new": 0.5},
         ]
         api("PATCH", f"/v1/models/{name}", {"learning_rate": [i / 1000 for i in range(1000)]}).expect(200)
         long = events.next()

@@ -134,7 +134,7 @@ def test_a_growth_is_an_event_with_old_and_new(api: Api, demo: str, daemon: Daem
         event = stream.next().data
     assert event["changes"] == [
         {"path": "/parameters/w/shape", "old": [2], "new": [3]},
-        {"path": "/parameters/v", "new": {"shape": [1], "trainable": True, "group": "default"}},
+        {"path": "/parameters/v", "old": None, "new": {"shape": [1], "trainable": True, "group": "default"}},
     ]
     assert (event["step"], event["version"]) == (0, 2)
 

@@ -90,21 +90,17 @@ extension JSONWriter {
         member("cursor", Cursor(uid: uid, version: version).description)
     }
 
-    /// Writes changed settings; a setting that did not exist, or no longer exists, has only one value.
+    /// Writes changed settings.
     private mutating func changes(_ settings: PatchedSettings) {
         key("changes")
         beginArray()
         for change in settings.changes {
             beginObject()
             member("path", change.path)
-            if let old = change.old {
-                key("old")
-                setting(old)
-            }
-            if let new = change.new {
-                key("new")
-                setting(new)
-            }
+            key("old")
+            setting(change.old)
+            key("new")
+            setting(change.new)
             endObject()
         }
         endArray()

@@ -10,10 +10,10 @@ public struct PatchedSettings: Sendable, Equatable {
     public struct Change: Sendable, Equatable {
         /// A JSON pointer into the definition; a group is named, as in a patch: `/groups/conv/learning_rate`.
         public var path: String
-        /// The value before; nil if it was not set.
-        public var old: SettingValue?
-        /// The value from now on; nil if it was removed.
-        public var new: SettingValue?
+        /// The value in effect before; null if there was none.
+        public var old: SettingValue
+        /// The value in effect from now on; null if there is none.
+        public var new: SettingValue
     }
 
     /// The most changes that are listed.
@@ -32,33 +32,41 @@ public struct PatchedSettings: Sendable, Equatable {
     /// The version that the patch made.
     public let version: Int
 
+    /// The facts of the model before and after the change, for values that the settings do not write.
+    typealias Standing = (before: ModelFacts, after: ModelFacts)
+
     /// Compares the settings before and after a patch.
-    init(from old: SettingValue, to new: SettingValue, step: Int, version: Int) {
+    ///
+    /// - Parameter standing: where values come from that the settings do not write; nil if all such are null.
+    init(from old: SettingValue, to new: SettingValue, standing: Standing? = nil, step: Int, version: Int) {
         (self.step, self.version) = (step, version)
-        compare(old, new, at: "")
+        compare(old, new, at: [], standing)
     }
 
     var bytes: Int { changes.reduce(0) { $0 + 4 * Self.mostText + $1.path.utf8.count } }
 
-    private mutating func compare(_ old: SettingValue?, _ new: SettingValue?, at path: String) {
+    private mutating func compare(
+        _ old: SettingValue?, _ new: SettingValue?, at path: [Name], _ standing: Standing?
+    ) {
         if old == new { return }
         switch (old, new) {
         case (.object(let before)?, .object(let after)?):
             let added = after.map(\.key).filter { old?[$0] == nil }
             for key in before.map(\.key) + added {
-                compare(old?[key], new?[key], at: "\(path)/\(key.pointerEscaped)")
+                compare(old?[key], new?[key], at: path + [key], standing)
             }
         case (.array(let before)?, .array(let after)?) where before.count == after.count:
             for (index, (one, other)) in zip(before, after).enumerated() {
                 let name = other["name"]?.stringValue ?? "\(index)"
-                compare(one, other, at: "\(path)/\(Name(name).pointerEscaped)")
+                compare(one, other, at: path + [Name(name)], standing)
             }
-        default: note(Change(path: path, old: old?.abbreviated, new: new?.abbreviated))
+        default:
+            guard changes.count < Self.mostChanges else { return more += 1 }
+            let before = old ?? standing?.before.standing(at: path) ?? .null
+            let after = new ?? standing?.after.standing(at: path) ?? .null
+            let pointer = path.reduce("") { "\($0)/\($1.pointerEscaped)" }
+            changes.append(Change(path: pointer, old: before.abbreviated, new: after.abbreviated))
         }
-    }
-
-    private mutating func note(_ change: Change) {
-        if changes.count < Self.mostChanges { changes.append(change) } else { more += 1 }
     }
 }
 

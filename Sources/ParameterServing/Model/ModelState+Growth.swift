@@ -94,14 +94,14 @@ extension ModelState {
     }
 
     /// What a patch has changed, in the settings and of parameters.
-    func patched(from settings: SettingValue, _ old: Placement) -> PatchedSettings {
+    func patched(from former: ModelFacts, _ old: Placement) -> PatchedSettings {
         let new = pool.placement
         func whole(_ settings: SettingValue, _ parameters: SettingValue) -> SettingValue {
             old == new ? settings : settings.setting("parameters", to: parameters["parameters"])
         }
         return PatchedSettings(
-            from: whole(settings, old.changed(to: new)), to: whole(facts.settings, new.changed(to: old)),
-            step: optimizer.step, version: version)
+            from: whole(former.settings, old.changed(to: new)), to: whole(facts.settings, new.changed(to: old)),
+            standing: (former, facts), step: optimizer.step, version: version)
     }
 
     // MARK: Bodies of an earlier layout

@@ -187,7 +187,7 @@ struct ModelState: @unchecked Sendable {
         let consistency = try wrapping { () throws(OptimizerError) in try Consistency(of: settings) }
         let moved = try moved(by: patch, changed, isOwed: true)
         if changed.plan.definition == optimizer.plan.definition, moved == nil { return }
-        let (before, former) = ((definition: optimizer.plan.definition, placement: self.pool.placement), policy)
+        let (before, former) = ((facts: facts, placement: self.pool.placement), policy)
         optimizer = changed
         averages.follow(changed.plan.averages)
         // A logged change is applied even if the budget is used up.
@@ -198,7 +198,7 @@ struct ModelState: @unchecked Sendable {
             layoutChanges: facts.layoutChanges, memory: pool.budget.owe(definitionBytes(settings, layout)))
         if let moved { adopt(moved, arena) }
         advanceVersion()
-        announce(.patch(patched(from: before.definition, before.placement)))
+        announce(.patch(patched(from: before.facts, before.placement)))
         followPolicy(after: former)
         pool.expect(reductions: consistency.hasRounds)
     }
