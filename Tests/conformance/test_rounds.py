@@ -281,6 +281,9 @@ def test_an_overflow_skips_the_round(api: Api, name: str) -> None:
     assert (receipt["applied"], receipt["overflow"], receipt["loss_scale"]) == (False, True, 4)
     again = api.push_binary(name, {"w": infinite}, X_Paramd_Worker="a", X_Paramd_Seq="1").expect(200).json()
     assert again["overflow"] is True and again["round"]["state"] == "closed"
+    for worker in ("a", "b"):
+        found = api.get(f"/v1/models/{name}/pushes/{worker}/1").json()
+        assert found["outcome"] == "skipped" and found["receipt"]["applied"] is False
     np.testing.assert_array_equal(api.pull(name)["w"], [0, 0])
 
 

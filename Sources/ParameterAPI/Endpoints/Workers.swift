@@ -135,7 +135,7 @@ private func workerName(_ call: Call) throws(Problem) -> Name {
 extension PushOutcome {
     fileprivate var receipt: Receipt? {
         switch self {
-        case .applied(let receipt), .held(let receipt), .dropped(let receipt): receipt
+        case .applied(let receipt), .skipped(let receipt), .held(let receipt), .dropped(let receipt): receipt
         case .pending, .unknown: nil
         }
     }
@@ -143,6 +143,7 @@ extension PushOutcome {
     fileprivate var word: String {
         switch self {
         case .applied: "applied"
+        case .skipped: "skipped"
         case .pending: "pending"
         case .held: "held"
         case .dropped: "dropped"

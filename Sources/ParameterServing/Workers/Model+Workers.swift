@@ -22,6 +22,8 @@ public struct WorkerFacts: Sendable, Equatable {
 public enum PushOutcome: Sendable {
     /// It was applied; its receipt.
     case applied(Receipt)
+    /// Its update, or that of its round, was skipped, because the gradients overflowed; its receipt.
+    case skipped(Receipt)
     /// It is logged and will be applied.
     case pending
     /// It waits in the open round; its receipt until then.
@@ -38,7 +40,7 @@ extension PushOutcome {
         switch receipt.round?.state {
         case .held: self = .held(receipt)
         case .dropped: self = .dropped(receipt)
-        case .closed, nil: self = .applied(receipt)
+        case .closed, nil: self = receipt.applied ? .applied(receipt) : .skipped(receipt)
         }
     }
 }
