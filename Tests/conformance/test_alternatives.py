@@ -71,6 +71,7 @@ BODIES: list[tuple[str, str, Any]] = [
     ("put", MODEL, {**SGD, "consistency": {"mode": "ssp", "workers": 2, "slack": 3}}),
     ("put", MODEL, {**SGD, "consistency": {"mode": "sync", "workers": 2, "round_timeout": 30}}),
     ("put", MODEL, {**SGD, "consistency": {"mode": "sync", "workers": "registered", "round_timeout": "auto"}}),
+    ("put", MODEL, {**SGD, "consistency": {"mode": "sync", "min_pushes": 2}}),
     ("put", MODEL, {**SGD, "consistency": {"mode": "async", "max_staleness": 2}}),
     ("post", "/v1/lr_preview", {"learning_rate": COSINE, "to": 3}),
 ]

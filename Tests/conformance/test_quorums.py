@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from support.contract import is_valid
 from support.wire import Api, wait_until
 
 
@@ -86,3 +87,27 @@ def test_pushes_without_a_worker_are_counted(api: Api, name: str) -> None:
     for mode in ({"mode": "sync", "workers": 1, "min_pushes": 5}, {"mode": "manual"}):
         api("PATCH", f"/v1/models/{name}", {"consistency": mode}).expect(200)
         assert shown(api, name, "received", "unnamed", "missing") == (3, 2, None)
+
+
+def test_fewer_workers_than_a_written_quorum(api: Api, name: str) -> None:
+    """A PATCH merges: the quorum stays, so the refusal names both numbers, and one request can change both."""
+    create(api, name, workers=4, min_pushes=4)
+    path = f"/v1/models/{name}"
+    refused = api("PATCH", path, {"consistency": {"mode": "sync", "workers": 3}}).expect(422).json()
+    assert "`workers`, which is 3; got 4" in refused["detail"]
+    assert '{"workers":3,"min_pushes":3}' in refused["detail"] and "PATCH" in refused["detail"]
+    both = api("PATCH", path, {"consistency": {"workers": 3, "min_pushes": 3}}).expect(200).json()
+    assert both["definition"]["consistency"]["workers"] == 3
+
+
+def test_a_round_without_workers(api: Api, name: str) -> None:
+    """The mode alone is refused with what to add, and the contract requires one of the two members."""
+    definition = {"optimizer": "sgd", "learning_rate": 1, "parameters": {"w": [0]}}
+    schema = {"$ref": "#/components/schemas/Consistency"}
+    alone: dict[str, Any] = {"mode": "sync"}
+    refused = api("PUT", f"/v1/models/{name}", {**definition, "consistency": alone}).expect(422).json()
+    assert """Add `"workers":N`""" in refused["detail"] and """`"min_pushes":N`""" in refused["detail"]
+    assert not is_valid(schema, alone)
+    for number, members in enumerate(({"workers": 2}, {"workers": "registered"}, {"min_pushes": 2})):
+        api.create(f"{name}-{number}", {**definition, "consistency": {**alone, **members}})
+        assert is_valid(schema, {**alone, **members})

@@ -47,8 +47,8 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
         if case .number(let count) = participants, let minPushes, minPushes > count {
             throw reader.complaint(
                 "min_pushes", .valueError,
-                "`min_pushes` must be at most `workers`, which is \(count); got \(minPushes).", "at most \(count)",
-                "\(minPushes)")
+                "`min_pushes` must be at most `workers`, which is \(count); got \(minPushes). A PATCH that lowers `workers` must also change `min_pushes`: {\"workers\":\(count),\"min_pushes\":\(count)}.",
+                "at most \(count)", "\(minPushes)")
         }
         if minPushes == fullRound { minPushes = nil }
     }
@@ -148,7 +148,7 @@ extension Synchronous.Participants {
         guard self == .single, !reader.has("workers"), !reader.has("min_pushes") else { return }
         throw reader.complaint(
             "workers", .typeError,
-            "`consistency` of mode \"sync\" needs `workers`, a number or \"registered\", or `min_pushes` to accumulate the gradients of one worker."
+            "`consistency` of mode \"sync\" needs `workers` or `min_pushes`. Add `\"workers\":N` or `\"workers\":\"registered\"`, or `\"min_pushes\":N` to accumulate the gradients of one worker."
         )
     }
 
