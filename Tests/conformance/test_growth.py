@@ -351,3 +351,15 @@ def test_refused_moves(api: Api, name: str, changes: Any, pointer: str) -> None:
     before = api.get(f"/v1/models/{name}").body
     assert place(api, name, changes, 422)["errors"][0]["pointer"] == pointer
     assert api.get(f"/v1/models/{name}").body == before
+
+
+def test_what_a_round_holds_for_a_frozen_parameter(api: Api, name: str) -> None:
+    """It is dropped for good: (2 + 4) / 2 for `w`, and only the second push, (0 + 4) / 2, for `v`."""
+    consistency = {"mode": "sync", "workers": 2, "round_timeout": "120s"}
+    parameters = {"w": [0], "v": [0]}
+    api.create(name, {"optimizer": "sgd", "learning_rate": 1, "parameters": parameters, "consistency": consistency})
+    api.push(name, {"w": [2], "v": [2]}, 202, worker="a", seq=1)
+    for is_trained in (False, True):
+        place(api, name, {"v": {"trainable": is_trained}})
+    api.push(name, {"w": [4], "v": [4]}, worker="b", seq=1)
+    assert {key: value.tolist() for key, value in api.pull(name).items()} == {"w": [-3], "v": [-2]}

@@ -121,3 +121,12 @@ def test_a_mistake_in_a_header_names_the_header(api: Api, demo: str, header: str
     problem = api.push_binary(demo, GRADIENT, **fields).expect(422).json()
     assert [error.get("header") for error in problem["errors"]] == [header]
     assert "pointer" not in problem["errors"][0] and f"`{header}`" in problem["detail"]
+
+
+def test_a_header_holds_before_the_body(api: Api, demo: str) -> None:
+    """A field that is in both is taken from the header."""
+    body = {"gradients": {"w": [1, 0]}, "worker": "body", "seq": 5}
+    headers = {"X_Paramd_Worker": "header", "X_Paramd_Seq": "1"}
+    api("POST", f"/v1/models/{demo}/gradients", body, **headers).expect(200)
+    assert api.get(f"/v1/models/{demo}/pushes/header/1").json()["outcome"] == "applied"
+    assert [each["worker"] for each in api.get(f"/v1/models/{demo}/workers").json()["workers"]] == ["header"]
