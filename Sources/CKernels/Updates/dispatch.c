@@ -8,7 +8,7 @@ int pk_has_isa(pk_isa isa) {
     __builtin_cpu_init();
     switch (isa) {
     case PK_BASELINE: return 1;
-    case PK_AVX2: return __builtin_cpu_supports("avx2") != 0;
+    case PK_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case PK_AVX512: return __builtin_cpu_supports("avx512f") != 0;
     default: return 0;
     }

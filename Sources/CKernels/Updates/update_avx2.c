@@ -1,4 +1,4 @@
-// The loops compiled for x86-64 with avx2; see table.inc.
+// The loops compiled for x86-64 with avx2 and fma; see table.inc.
 // Products and sums are never contracted: a fused multiply-add would change the bits compared with machines without it.
 #include <float.h>
 #include <math.h>
@@ -10,7 +10,8 @@
 #pragma clang fp contract(off)
 // Every function that takes `lanes` is inlined, so the calling convention for them does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define PK_FUSED
 #define PK_TABLE pk_avx2
 #include "table.inc"
 #pragma clang attribute pop

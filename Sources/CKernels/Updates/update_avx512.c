@@ -11,6 +11,7 @@
 // Every function that takes `lanes` is inlined, so the calling convention for them does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
 #pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+#define PK_FUSED
 #define PK_TABLE pk_avx512
 #include "table.inc"
 #pragma clang attribute pop
