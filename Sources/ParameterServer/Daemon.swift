@@ -72,7 +72,7 @@ struct Daemon {
         logger.info("stopped")
     }
 
-    /// Opens the data directory and recovers its content.
+    /// Opens the data directory and recovers its content; with `durability` memory, touches no file.
     private static func registry(
         _ server: ServerConfiguration, _ catalogue: Catalogue, _ logger: Logger
     ) throws(StartFailure) -> (ModelRegistry, RecoverySummary) {
@@ -80,8 +80,12 @@ struct Daemon {
         configuration.withoutModels = Set(server.withoutModels.map { Name($0) })
         configuration.threads = HTTPConfiguration.coreCount
         configuration.mostWaiting = server.waitingPulls
-        let journal = JournalSettings(mode: server.durability.mode, segmentBytes: server.segmentBytes)
         let storage = StorageLog(logger)
+        guard let mode = server.durability.mode else {
+            storage.warn(of: configuration.withoutModels)
+            return (ModelRegistry(configuration: configuration, catalogue: catalogue), RecoverySummary())
+        }
+        let journal = JournalSettings(mode: mode, segmentBytes: server.segmentBytes)
         do throws(JournalError) {
             let directory = try DataDirectory(server.dataDirectory, settings: journal)
             let (registry, summary) = try ModelRegistry.open(

@@ -10,11 +10,12 @@ struct Durability: Sendable {
     /// A day, in milliseconds.
     private static let longestInterval = 86_400_000
 
-    let mode: JournalMode
+    /// The journal's mode; nil without a journal.
+    let mode: JournalMode?
     /// The value as written in a setting.
     let text: String
 
-    private init(mode: JournalMode, text: String) {
+    private init(mode: JournalMode?, text: String) {
         self.mode = mode
         self.text = text
     }
@@ -24,7 +25,8 @@ struct Durability: Sendable {
         switch argument {
         case "group": mode = .group
         case "sync": mode = .sync
-        case "none": mode = .none
+        case "none": mode = JournalMode.none
+        case "memory": mode = nil
         default:
             let parts = argument.split(separator: ":")
             guard parts.count == 2, parts[0] == "interval", let milliseconds = Int(digits: parts[1]),
@@ -37,9 +39,10 @@ struct Durability: Sendable {
     /// What the answer to a push promises.
     var meaning: String {
         switch mode {
-        case .group, .sync: "a push is answered after it is on the disk"
-        case .interval(let milliseconds): "a power cut may lose answered pushes of the last \(milliseconds) ms"
-        case .none: "a power cut may lose answered pushes; a crash of the daemon alone does not"
+        case nil: "nothing is written; a restart starts empty"
+        case .group?, .sync?: "a push is answered after it is on the disk"
+        case .interval(let milliseconds)?: "a power cut may lose answered pushes of the last \(milliseconds) ms"
+        case JournalMode.none?: "a power cut may lose answered pushes; a crash of the daemon alone does not"
         }
     }
 }

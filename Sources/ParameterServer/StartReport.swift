@@ -26,7 +26,7 @@ struct StartReport {
     var text: String {
         """
         paramd \(release) listens on \(location)\(hint)\(shortage)
-          data        \(absolutePath(of: configuration.dataDirectory)): \(content)
+          data        \(data)
           durability  \(configuration.durability.text): \(configuration.durability.meaning)
           memory      \(memory)
           open to     \(audience)
@@ -44,6 +44,11 @@ struct StartReport {
         let room = HTTPServer.connectionRoom()
         guard room < configuration.http.maximumConnections else { return "" }
         return "\n  connections \(room) at a time, as many as open files allow; ulimit -n raises that"
+    }
+
+    private var data: String {
+        guard configuration.durability.mode != nil else { return "in memory; no file is read or written" }
+        return "\(absolutePath(of: configuration.dataDirectory)): \(content)"
     }
 
     private var content: String {

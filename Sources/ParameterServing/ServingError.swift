@@ -120,6 +120,8 @@ public enum ServingError: Error, Sendable, Equatable {
     case storageFull(reason: String)
     /// The journal has reached its limit until models have been written out.
     case journalBehind(limit: Int)
+    /// The daemon has no data directory, so there are no checkpoints and no earlier steps.
+    case keptInMemory
     /// The journal failed; the daemon answers only reads until it is restarted.
     case storageFailed(reason: String)
     /// The journal failed while it wrote the change: the next start shows whether the record is there.

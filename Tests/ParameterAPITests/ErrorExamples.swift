@@ -118,6 +118,7 @@ struct ErrorExamples {
         .modelUnavailable: .modelUnavailable(
             UnavailableModel(
                 name: "demo", uid: ModelUID(number: 1), reason: .refused("Unknown optimizer `MyMomentum`."))),
+        .keptInMemory: .keptInMemory,
         .storageFailed: .storageFailed(
             reason: "\(JournalError.failed(file: "segment-000000000001.journal", call: "fsync", code: 5))"),
         .outcomeUnknown: .outcomeUnknown(

@@ -29,7 +29,7 @@ struct SettingExample: CustomTestStringConvertible {
         SettingExample("data-dir", "/", "", "must be the path of a directory"),
         SettingExample("memory", "3072K", told: "3M", "1000", "at least 1M"),
         SettingExample(
-            "durability", "interval:50", "interval:86400001", "group, sync, interval:MS (up to a day) or none"),
+            "durability", "interval:50", "interval:86400001", "group, sync, interval:MS (up to a day), none or memory"),
         SettingExample("receipt-window", "7", "0", "at least 1"),
         SettingExample("snapshot-after", "1024T", "1025T", "up to 1024T"),
         SettingExample("allow-host", "*.example.org", "*", "without port and path"),

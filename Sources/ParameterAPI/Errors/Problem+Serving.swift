@@ -284,6 +284,12 @@ extension Problem {
                 "The journal holds \(limit) bytes that models still need, its limit, until snapshots of them are written.",
                 hint: "Send the request again.")
             retryAfter = 1
+        case .keptInMemory:
+            self.init(
+                .keptInMemory, "This daemon keeps models in memory, without checkpoints and without earlier steps.",
+                hint:
+                    "Download the model with GET .../state.safetensors and send it back with PUT .../state, or start the daemon with another --durability."
+            )
         case .storageFailed(let reason):
             self.init(.storageFailed, reason, hint: "Check the disk, then start the daemon again.")
             retryAfter = 60

@@ -37,6 +37,7 @@ enum ProblemKind: String, CaseIterable {
     case averageNotStarted = "average-not-started"
     case tooManyCheckpoints = "too-many-checkpoints"
     case stateMismatch = "state-mismatch"
+    case keptInMemory = "kept-in-memory"
     case gone = "gone"
     case eventsTooOld = "events-too-old"
     case lengthRequired = "length-required"

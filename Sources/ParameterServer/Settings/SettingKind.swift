@@ -90,7 +90,8 @@ extension Setting {
         }
 
         static let durability = one(
-            \.durability, "must be group, sync, interval:MS (up to a day) or none", parse: Durability.init(argument:)
+            \.durability, "must be group, sync, interval:MS (up to a day), none or memory",
+            parse: Durability.init(argument:)
         ) { $0.text }
 
         static let logLevel = one(

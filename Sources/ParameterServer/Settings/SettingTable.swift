@@ -20,7 +20,8 @@ extension Setting {
         Setting(
             "durability", .durability, unit: "mode",
             "When a push is answered: group (after a sync shared with others), sync (after a sync of its own), "
-                + "interval:MS (after the write, with a sync that often), none (after the write)."),
+                + "interval:MS (after the write, with a sync that often), none (after the write), memory (nothing is written)."
+        ),
         Setting(
             "receipt-window", .count(\.serving.receiptWindow), unit: "count",
             "Keep the receipts of this many pushes per worker for retries; at least 1."),

@@ -235,7 +235,7 @@ extension ModelRegistry {
         on executor: Executor, _ reply: @escaping @Sendable (Result<Value, ServingError>) -> Void,
         _ body: @escaping @Sendable (DataDirectory) throws -> Value
     ) {
-        guard let keeper else { return reply(.failure(.storageFailed(reason: "This registry has no data directory."))) }
+        guard let keeper else { return reply(.failure(.keptInMemory)) }
         executor.perform {
             do {
                 reply(.success(try body(keeper.directory)))

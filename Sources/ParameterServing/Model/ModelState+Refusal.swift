@@ -55,7 +55,8 @@ extension ServingError {
             .tooManyBarriers, .tooManyAtBarriers, .tooManyWaiting:
             false
         // The log, or the end of the model or of the daemon.
-        case .storageFull, .journalBehind, .storageFailed, .outcomeUnknown, .fileDamaged, .stopping, .unknownModel,
+        case .storageFull, .journalBehind, .keptInMemory, .storageFailed, .outcomeUnknown, .fileDamaged, .stopping,
+            .unknownModel,
             .modelUnavailable, .modelExists, .modelReplaced:
             false
         // Reads and waits, which see only what has been applied.

@@ -31,6 +31,9 @@ public struct RecoverySummary: Sendable {
     public var unavailable: [UnavailableModel] = []
     /// Models given up by a salvage.
     public var missing: [String] = []
+
+    /// The findings of a start without a directory.
+    public init() {}
 }
 
 /// Rebuilds models from a data directory.
