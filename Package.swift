@@ -7,6 +7,7 @@ let package = Package(
     name: "paramd",
     products: [
         .executable(name: "paramd", targets: ["paramd"]),
+        .executable(name: "paramd-benchmark", targets: ["paramd-benchmark"]),
         .library(name: "ParameterServer", targets: ["ParameterServer"]),
         .library(name: "Optimizers", targets: ["Optimizers"]),
     ],
@@ -52,6 +53,14 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(name: "paramd", dependencies: ["ParameterServer"], swiftSettings: strict),
+        .target(name: "CReference", dependencies: ["CMicroHTTPD"]),
+        .executableTarget(
+            name: "paramd-benchmark",
+            dependencies: [
+                "CReference", "Names", "Optimizers", "Threading",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         .target(name: "MyMomentum", dependencies: ["Optimizers"], path: "Tests/MyMomentum", swiftSettings: strict),
         .executableTarget(
             name: "own-daemon", dependencies: ["ParameterServer", "MyMomentum", "Optimizers"],

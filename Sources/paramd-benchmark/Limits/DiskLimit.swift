@@ -1,0 +1,48 @@
+// What the disk allows: a write and a sync of bytes into a file whose blocks exist.
+
+import Glibc
+import Threading
+
+/// A file that was written before.
+struct DiskLimit {
+    private let path: String
+    private let bytes: Int
+    private let piece: [UInt8]
+
+    /// - Parameter bytes: written at a time.
+    init(_ path: String, bytes: Int) {
+        (self.path, self.bytes) = (path, bytes)
+        piece = [UInt8](repeating: 0x5A, count: bytes)
+    }
+
+    /// Seconds for one write and fdatasync.
+    func write() throws -> Double {
+        let file = open(path, O_RDWR)
+        defer { close(file) }
+        let begin = Clock.now
+        try Self.write(piece, to: file, at: 0)
+        guard fdatasync(file) == 0 else { throw BenchmarkError("fdatasync of \(path) failed.") }
+        return Double(Clock.now - begin) / 1e9
+    }
+
+    /// Writes a new file of this size and syncs it.
+    static func fill(_ path: String, bytes: Int) throws {
+        let file = open(path, O_RDWR | O_CREAT, 0o600)
+        guard file >= 0 else { throw BenchmarkError("\(path) cannot be made: \(String(cString: strerror(errno))).") }
+        defer { close(file) }
+        let piece = [UInt8](repeating: 1, count: 1 << 20)
+        for start in stride(from: 0, to: bytes, by: piece.count) { try write(piece, to: file, at: start) }
+        fsync(file)
+    }
+
+    private static func write(_ bytes: [UInt8], to file: Int32, at start: Int) throws {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { raw in
+                pwrite(file, raw.baseAddress.map { $0 + written }, bytes.count - written, start + written)
+            }
+            guard count > 0 else { throw BenchmarkError("A write failed: \(String(cString: strerror(errno))).") }
+            written += count
+        }
+    }
+}
