@@ -180,3 +180,16 @@ def test_a_stop_tells_the_deadline(start: Callable[..., Daemon]) -> None:
         answer = first.result(timeout=60).expect(202)
     assert answer.headers["retry-after"] == "5"
     assert 900 < float(answer.json()["round"]["closes_in"].removesuffix("s")) < 1000
+
+
+def test_a_stop_without_a_journal_drops_it(start: Callable[..., Daemon]) -> None:
+    """A round in memory ends with the daemon, so its push is not told that it is held."""
+    daemon = start("--durability", "memory")
+    api = Api(daemon.host, daemon.port)
+    api.create("m", MODEL)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(numbered, Api(daemon.host, daemon.port), "m", "?wait=60s")
+        wait_until(lambda: api.get("/v1/models/m/round").json()["received"] == 1)
+        daemon.signal(signal.SIGTERM)
+        problem = first.result(timeout=60).expect(503).json()
+    assert problem["type"] == "/problems/stopping"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +35,9 @@ def test_pushes_are_applied_once_and_not_durable(daemon: Daemon, place: Path) ->
     again = api("POST", "/v1/models/m/gradients", PUSH).expect(200).json()
     assert again["replayed"] is True and again["step"] == 1
     assert api.get("/v1/models/m").json()["step"] == 1
-    open_files = [os.readlink(each) for each in Path(f"/proc/{daemon.process.pid}/fd").iterdir() if int(each.name) > 2]
-    assert open_files and not [name for name in open_files if name.startswith("/")]
+    descriptors = [each for each in Path(f"/proc/{daemon.process.pid}/fd").iterdir() if int(each.name) > 2]
+    targets = [str(each.readlink()) for each in descriptors]
+    assert targets and not [target for target in targets if target.startswith("/")]
     assert not place.exists()
 
 

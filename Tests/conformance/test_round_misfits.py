@@ -163,3 +163,31 @@ def test_another_loss_scale(api: Api, name: str, settings: Any, patch: Any, scal
     api.push(name, {"w": [0, 4 * scale]}, worker="b", seq=1)
     np.testing.assert_array_equal(api.pull(name)["w"], [-1, -2])
     api("PATCH", path, patch).expect(200)
+
+
+EMBEDDED = {
+    "optimizer": "lazyadam",
+    "learning_rate": 0.1,
+    "parameters": {"a": [[1, 1], [1, 1]], "b": [[1, 1], [1, 1]], "c": [1]},
+}
+ROWS = {"b": {"indices": [1], "values": [[1, 1]]}}
+
+
+@pytest.mark.parametrize("rest", [{}, {"consistency": None}], ids=["moved", "moved and without rounds"])
+@pytest.mark.parametrize(("optimizer", "fits"), [("sgd", False), ("adagrad", False), ("adam", True)])
+def test_a_move_to_a_group_that_takes_no_rows(api: Api, name: str, optimizer: str, fits: bool, rest: Any) -> None:
+    """The round has rows of a parameter: it can move only to a group whose optimizer takes them."""
+    path = f"/v1/models/{name}"
+    groups = [{"name": "x", "params": ["a"], "optimizer": optimizer}, {"name": "y", "params": ["*"]}]
+    api.create(name, {**EMBEDDED, "groups": groups, "consistency": SYNC | {"min_pushes": 2}})
+    api.push(name, ROWS, 202, worker="a", seq=1)
+    patch = {"parameters": {"b": {"group": "x"}}, **rest}
+    if fits:
+        api("PATCH", path, patch).expect(200)
+    else:
+        detail, facts = misfit(api("PATCH", path, patch))
+        assert facts["received"] == 1 and "does not support sparse gradients" in detail
+    if not (fits and rest):
+        api.push(name, {"c": [1]}, 200, worker="b", seq=1)
+    assert api.get(path).json()["step"] == 1
+    api("PATCH", path, {"parameters": {"b": {"group": "x"}}}).expect(200)

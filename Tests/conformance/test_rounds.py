@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -653,3 +654,34 @@ def test_a_held_push_says_how_long_it_has_waited(api: Api, name: str) -> None:
     body = {"gradients": {"w": [1, 1]}, "worker": "a", "seq": 1}
     held = api("POST", f"/v1/models/{name}/gradients", body, Prefer="wait=1").expect(202)
     assert held.headers["preference-applied"] == "wait=1"
+
+
+def test_another_timeout_counts_from_the_first_push(api: Api, name: str) -> None:
+    """A PATCH of `round_timeout` moves the deadline of the open round; it does not start its time again."""
+    path = f"/v1/models/{name}"
+    api.create(name, MODEL)
+    api.push(name, {"w": [1, 1]}, 202, worker="a", seq=1)
+    began = time.monotonic()
+    for timeout in (400, 300, 200):
+        time.sleep(0.2)
+        api("PATCH", path, {"consistency": {"round_timeout": f"{timeout}s"}}).expect(200)
+        passed = time.monotonic() - began
+        left = float(api.get(f"{path}/round").json()["closes_in"].removesuffix("s"))
+        assert left <= timeout - passed + 0.1
+    api("PATCH", path, {"consistency": {"round_timeout": "100ms"}}).expect(200)
+    wait_until(lambda: api.get(f"{path}/pushes/a/1").json()["outcome"] == "dropped")
+
+
+def test_a_rollback_drops_the_round_of_its_step(api: Api, name: str) -> None:
+    """The push was held for step 4 of version 4, whatever step the model returns to."""
+    path = f"/v1/models/{name}"
+    api.create(name, MODEL)
+    for seq in (1, 2, 3):
+        api.push(name, {"w": [1, 1]}, 202, worker="a", seq=seq)
+        api.push(name, {"w": [1, 1]}, 200, worker="b", seq=seq)
+    held = api.push(name, {"w": [1, 1]}, 202, worker="a", seq=4).json()
+    api("POST", f"{path}/rollback", {"step": 1}).expect(200)
+    found = api.get(f"{path}/pushes/a/4").json()
+    assert found["outcome"] == "dropped"
+    receipt = found["receipt"]
+    assert (receipt["round"]["step"], receipt["step"], receipt["version"]) == (4, held["step"], held["version"])

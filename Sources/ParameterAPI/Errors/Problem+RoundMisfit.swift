@@ -19,7 +19,7 @@ extension Problem {
         case (.refusal(let error), .change): "the changed settings would refuse its update: \(reason(of: error))"
         case (.refusal(let error), .closing): "the settings of the model refuse its update: \(reason(of: error))"
         case (.lossScale(let current, let changed), _):
-            "their gradients were multiplied by the loss scale \(text(current)); after the change they would be divided by \(text(changed))."
+            "the gradients were multiplied by the loss scale \(text(current)); after the change they would be divided by \(text(changed))."
         }
     }
 

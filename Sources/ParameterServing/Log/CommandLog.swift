@@ -33,6 +33,9 @@ final class CommandLog: @unchecked Sendable {
         segmentBytes = settings.segmentBytes
     }
 
+    /// Whether records survive the daemon.
+    var isKept: Bool { journal != nil }
+
     /// Logs a record.
     ///
     /// - Parameters:

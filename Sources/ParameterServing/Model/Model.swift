@@ -141,7 +141,7 @@ public final class Model: Runnable, @unchecked Sendable {
             end = reason
             publication.end(reason)
             gate.end()
-            waiters.end(reason, at: progress)
+            waiters.end(reason, at: log.isKept ? progress : nil)
             roundClock?.stop()
             barriers.end(reason)
             unpark()

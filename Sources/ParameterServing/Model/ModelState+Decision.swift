@@ -143,6 +143,11 @@ extension ModelState {
         let optimizer = try judge(push)
         let (arrival, decision) = forecastDecision(push, under: requestKey)
         if case .refuse(let error) = decision { throw error }
+        if decision == .close {
+            let view = forecast.view(after: roundView)
+            let cause = view.received > 0 ? refusal(of: view, by: self.optimizer) : nil
+            if let cause { try checkClosing(of: view, against: cause) }
+        }
         try checkPushes(after: decision)
         return (optimizer, arrival, decision)
     }

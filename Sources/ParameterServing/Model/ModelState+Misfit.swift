@@ -36,14 +36,22 @@ extension ModelState {
         do throws(OptimizerError) {
             let varied = try optimizer.varied(by: view.brought)
             _ = try varied.plan.learningRate(at: view.step)
-            guard view.number == round.number, optimizer.plan.layout.placement == pool.placement else { return nil }
-            for gradients in round.gradientsAsReduced { try varied.check(gradients) }
+            guard view.number == round.number else { return nil }
+            for gradients in round.gradientsAsReduced {
+                try varied.check(outlined(gradients, as: optimizer.plan.layout.placement))
+            }
             return nil
         } catch {
             // Later there may be memory.
             if case .noMemory = error { return nil }
             return error
         }
+    }
+
+    /// Gradients of the round for the check of an optimizer that may have its parameters in other groups.
+    private func outlined(_ gradients: Gradients, as placement: Placement) -> Gradients {
+        guard placement != pool.placement else { return gradients }
+        return gradients.moved(from: pool.placement, to: placement, into: nil, shortRows: .zero).gradients
     }
 
     private func misfit(

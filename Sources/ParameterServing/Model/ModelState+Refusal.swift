@@ -56,8 +56,7 @@ extension ServingError {
             false
         // The log, or the end of the model or of the daemon.
         case .storageFull, .journalBehind, .keptInMemory, .storageFailed, .outcomeUnknown, .fileDamaged, .stopping,
-            .unknownModel,
-            .modelUnavailable, .modelExists, .modelReplaced:
+            .unknownModel, .modelUnavailable, .modelExists, .modelReplaced:
             false
         // Reads and waits, which see only what has been applied.
         case .tooFarAhead, .eventsTooOld, .eventUnknown, .unknownAverage, .averageNotStarted, .barrierDiffers: false

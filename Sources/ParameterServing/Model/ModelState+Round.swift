@@ -255,7 +255,7 @@ extension ModelState {
     }
 
     /// Follows a change of the settings: a round that the mode does not have closes as the former mode reduces it, and
-    /// another timeout starts its time again.
+    /// another timeout moves its deadline.
     mutating func followPolicy(after former: any ConsistencyPolicy) {
         // If it was dropped, the senders of its pushes have been told why.
         if !round.isEmpty, !facts.consistency.hasRounds { _ = try? closeRound(.mode, by: former.reduction) }

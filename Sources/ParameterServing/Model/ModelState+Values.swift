@@ -5,10 +5,11 @@ import Optimizers
 extension ModelState {
     mutating func restoring(_ restoration: Restoration) throws(ServingError) {
         let next = try continuing(from: restoration, isOwed: true)
+        // Its pushes were held at the step that the model leaves.
+        dropRound(.restored)
         try next.adopt(restoration.optimizer)
         if let arena = restoration.arena {
             if next !== optimizer {
-                dropRound(.restored)
                 adopt(next, ArenaPool(arena.placement, budget: pool.budget), arena)
             } else {
                 replaceArena(with: arena, written: nil)
@@ -17,7 +18,6 @@ extension ModelState {
         }
         (divergence, areSlotsSpoiled) = (nil, false)
         trainingHistory.cut(after: optimizer.step)
-        dropRound(.restored)
         returnVersion(to: restoration.version)
     }
 

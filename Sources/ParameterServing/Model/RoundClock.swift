@@ -30,11 +30,13 @@ struct RoundClock {
         timer = Timer { _ in ring() }
     }
 
-    /// Starts the time of a round.
+    /// Starts the time of a round; that of the open one counts from its first push with another timeout too.
     mutating func start(_ round: Int, _ timeout: RoundTimeout) {
-        (self.round, self.timeout, start) = (round, timeout, timers.now)
-        deadline = start
-        extend()
+        let now = timers.now
+        if round != self.round { start = now }
+        (self.round, self.timeout, waited) = (round, timeout, .zero)
+        deadline = max(now, start + length(timeout).nanoseconds)
+        timers.set(timer, at: deadline)
     }
 
     /// Gives the open round as long again.

@@ -71,10 +71,13 @@ struct Waiters {
     }
 
     /// Ends all waits for rounds: pushes of a daemon that stops stay held.
-    mutating func end(_ reason: ServingError, at round: RoundProgress) {
+    ///
+    /// - Parameter round: the progress of the open round; nil if it ends with the daemon.
+    mutating func end(_ reason: ServingError, at round: RoundProgress?) {
         for (ticket, outcome) in held.sorted(by: { $0.key.number < $1.key.number }) {
             guard let waiter = waiting.removeValue(forKey: ticket) else { continue }
-            answer(waiter, reason == .stopping ? .success(outcome.told(round)) : .failure(reason))
+            let kept = reason == .stopping ? round : nil
+            answer(waiter, kept.map { .success(outcome.told($0)) } ?? .failure(reason))
         }
         (held, hasEnded) = ([:], true)
     }
