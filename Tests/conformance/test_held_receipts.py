@@ -168,28 +168,25 @@ def test_a_wait_that_ends_tells_of_the_round_as_it_is_then(api: Api, name: str) 
     assert float(answer.json()["round"]["closes_in"].removesuffix("s")) < 998
 
 
-def test_a_stop_tells_the_deadline(start: Callable[..., Daemon]) -> None:
-    """A push that waits when the daemon is told to stop is answered with the time that its round had left."""
-    daemon = start()
+def pushed_at_a_stop(daemon: Daemon) -> Answer:
+    """Sends a push that waits for its round, stops the daemon, and returns the answer."""
     api = Api(daemon.host, daemon.port)
     api.create("m", MODEL)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(numbered, Api(daemon.host, daemon.port), "m", "?wait=60s")
         wait_until(lambda: api.get("/v1/models/m/round").json()["received"] == 1)
         daemon.signal(signal.SIGTERM)
-        answer = first.result(timeout=60).expect(202)
+        return first.result(timeout=60)
+
+
+def test_a_stop_tells_the_deadline(start: Callable[..., Daemon]) -> None:
+    """A push that waits when the daemon is told to stop is answered with the time that its round had left."""
+    answer = pushed_at_a_stop(start()).expect(202)
     assert answer.headers["retry-after"] == "5"
     assert 900 < float(answer.json()["round"]["closes_in"].removesuffix("s")) < 1000
 
 
 def test_a_stop_without_a_journal_drops_it(start: Callable[..., Daemon]) -> None:
     """A round in memory ends with the daemon, so its push is not told that it is held."""
-    daemon = start("--durability", "memory")
-    api = Api(daemon.host, daemon.port)
-    api.create("m", MODEL)
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(numbered, Api(daemon.host, daemon.port), "m", "?wait=60s")
-        wait_until(lambda: api.get("/v1/models/m/round").json()["received"] == 1)
-        daemon.signal(signal.SIGTERM)
-        problem = first.result(timeout=60).expect(503).json()
+    problem = pushed_at_a_stop(start("--durability", "memory")).expect(503).json()
     assert problem["type"] == "/problems/stopping"

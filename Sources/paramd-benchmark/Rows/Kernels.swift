@@ -68,7 +68,7 @@ private final class MeasuredRule {
     private var areModest: Bool?
 
     init(_ name: String, count: Int) throws {
-        guard let shape = Shape([count]) else { throw BenchmarkError("\(count) is no shape.") }
+        guard let shape = Shape([count]) else { throw BenchmarkError("A parameter cannot have \(count) values.") }
         optimizer = try Catalogue.builtin.makeOptimizer(
             definition: .object([
                 .init(key: "optimizer", value: Self.rule(name)), .init(key: "learning_rate", value: .number(1e-3)),
