@@ -155,12 +155,18 @@ cr_server *cr_start(const cr_options *options, uint16_t *port) {
     server->ok = text("ok\n");
     server->rate = text("{\"learning_rate\":0.001}\n");
     server->missing = text("not here\n");
+    int is_complete = server->weights && server->ok && server->rate && server->missing;
+    if (options->rule == CR_ADAM) is_complete = is_complete && server->slots[0] && server->slots[1];
+    if (!is_complete) {
+        cr_stop(server);
+        return NULL;
+    }
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, server, MHD_OPTION_SOCK_ADDR, &address,
         MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)256 << 10,
         MHD_OPTION_NOTIFY_COMPLETED, completed, server, MHD_OPTION_END);
-    if (!server->daemon || !server->weights) {
+    if (!server->daemon) {
         cr_stop(server);
         return NULL;
     }
@@ -182,5 +188,7 @@ void cr_stop(cr_server *server) {
     free(server->weights);
     free(server->slots[0]);
     free(server->slots[1]);
+    pthread_mutex_destroy(&server->step);
+    pthread_mutex_destroy(&server->shelf);
     free(server);
 }

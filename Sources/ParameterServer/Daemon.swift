@@ -80,11 +80,10 @@ struct Daemon {
         configuration.withoutModels = Set(server.withoutModels.map { Name($0) })
         configuration.threads = HTTPConfiguration.coreCount
         configuration.mostWaiting = server.waitingPulls
-        let storage = StorageLog(logger)
         guard let mode = server.durability.mode else {
-            storage.warn(of: configuration.withoutModels)
             return (ModelRegistry(configuration: configuration, catalogue: catalogue), RecoverySummary())
         }
+        let storage = StorageLog(logger)
         let journal = JournalSettings(mode: mode, segmentBytes: server.segmentBytes)
         do throws(JournalError) {
             let directory = try DataDirectory(server.dataDirectory, settings: journal)

@@ -38,8 +38,8 @@ struct Measure: ParsableCommand {
     @Option(help: "The daemon. By default the paramd beside this program.")
     var daemon: String?
 
-    @Option(help: "A folder for journals, on the disk that is to be measured.")
-    var place = NSTemporaryDirectory()
+    @Option(help: "A folder for journals, on the disk that is to be measured. By default the daemon's.")
+    var place: String?
 
     func validate() throws {
         guard seconds > 0, seconds <= 60 else { throw ValidationError("--seconds must be above 0 and at most 60.") }
@@ -58,8 +58,11 @@ struct Measure: ParsableCommand {
             for row in Row.all { print(row.name.padded(to: 26) + row.title) }
             return
         }
+        let daemon = daemon ?? ServerProcess.beside("paramd")
         let settings = MeasureSettings(
-            daemon: daemon ?? ServerProcess.beside("paramd"), place: place, seconds: seconds, rounds: rounds)
+            daemon: daemon, place: place ?? URL(fileURLWithPath: daemon).deletingLastPathComponent().path,
+            seconds: seconds, rounds: rounds)
+        try DiskLimit.check(settings.place)
         var report = Report(machine: try Machine.survey())
         report.printHead(json: json)
         for row in chosen {

@@ -200,6 +200,38 @@ struct RoundMisfitTests {
         #expect(bench.state.round.held.count == 1 && bench.state.forecast.count == 0)
     }
 
+    /// Rows of `b`, which pass a move of `b` to a group that takes no rows.
+    @Test("a push that would complete such a round is refused too, unless it makes the gradient dense")
+    func completing() throws {
+        let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 24, threads: 0), .builtin)
+        let groups: SettingValue = [
+            ["name": "x", "params": ["a"], "optimizer": "sgd"], ["name": "y", "params": ["*"]],
+        ]
+        let settings: SettingValue = ["optimizer": "lazyadam", "learning_rate": 1, "groups": groups]
+        let definition = ModelDefinition.of(
+            settings.setting("consistency", to: ["mode": "sync", "workers": 2]), [("a", [0]), ("b", [0]), ("c", [0])])
+        for (name, isRefused) in [("c", true), ("b", false)] as [(Name, Bool)] {
+            var state = try assembly.assemble("m", ModelUID(number: 7), .definition(definition))
+            state.begin(at: 1)
+            var rows = try state.makePush([:], PushKey(worker: "a", epoch: 0, seq: 1), basedOn: .step(0))
+            let values = try FloatBuffer(count: 1)
+            values.fill(1)
+            rows.gradients.sparse[try #require(state.layout.index(of: "b"))] = SparseRows(indices: [0], values: values)
+            let move = Self.patch(["parameters": ["b": ["group": "x"]]])
+            let commands = try [move, .push(rows)].map { try #require(try state.proceed(with: $0, at: Self.now)) }
+            for command in commands { _ = state.apply(command, at: state.position, for: nil) }
+            #expect(state.round.held.count == 1)
+            let last = try state.makePush([name: [1]], PushKey(worker: "b", epoch: 0, seq: 1), basedOn: .step(0))
+            if isRefused {
+                #expect(try Self.misfit { _ = try state.proceed(with: .push(last), at: Self.now) }.request == .closing)
+            } else {
+                let command = try #require(try state.proceed(with: .push(last), at: Self.now))
+                _ = state.apply(command, at: state.position, for: nil)
+                #expect(state.optimizer.step == 1)
+            }
+        }
+    }
+
     @Test("in mode manual, the settings can be changed back, or another mode drops the round")
     func ways() throws {
         for isBack in [true, false] {

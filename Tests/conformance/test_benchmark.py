@@ -9,7 +9,10 @@ import pytest
 from support.daemon import BINARY
 
 BENCHMARK = BINARY.with_name("paramd-benchmark")
-pytestmark = pytest.mark.skipif(not BENCHMARK.exists(), reason="this build has no paramd-benchmark")
+pytestmark = [
+    pytest.mark.skipif(not BENCHMARK.exists(), reason="this build has no paramd-benchmark"),
+    pytest.mark.unsanitized,
+]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +48,7 @@ def test_the_table_has_a_line_for_each_row() -> None:
 def test_a_limit_that_is_too_slow_gives_no_ratio() -> None:
     """One worker at 1 M needs a reference of 430 steps a second; a build without optimization is slower."""
     ended = run("--json", "--only", "step-1m-1-memory", "--seconds", "0.05", "--rounds", "1")
+    assert ended.returncode == 0, ended.stderr
     (line,) = json.loads(ended.stdout)["rows"]
     assert ("ratio" in line) == (line["limitFigure"] >= 430)
 
@@ -56,6 +60,7 @@ def test_a_limit_that_is_too_slow_gives_no_ratio() -> None:
         (["--seconds", "0"], "--seconds must be above 0 and at most 60."),
         (["--rounds", "0"], "--rounds must be 1 to 100."),
         (["--only", "lr-16", "--daemon", "/nowhere/paramd"], "/nowhere/paramd is missing; build it"),
+        (["--only", "push-10m", "--place", "/dev/shm"], "/dev/shm is in memory; pass --place with a folder on a disk."),
     ],
 )
 def test_mistakes_are_explained(arguments: list[str], said: str) -> None:

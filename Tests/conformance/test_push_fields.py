@@ -123,7 +123,7 @@ def test_a_mistake_in_a_header_names_the_header(api: Api, demo: str, header: str
     assert "pointer" not in problem["errors"][0] and f"`{header}`" in problem["detail"]
 
 
-def test_a_header_holds_before_the_body(api: Api, demo: str) -> None:
+def test_a_header_takes_precedence_over_the_body(api: Api, demo: str) -> None:
     """A field that is in both is taken from the header."""
     body = {"gradients": {"w": [1, 0]}, "worker": "body", "seq": 5}
     headers = {"X_Paramd_Worker": "header", "X_Paramd_Seq": "1"}

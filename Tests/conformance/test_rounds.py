@@ -121,7 +121,7 @@ def test_a_worker_pushes_with_its_number(api: Api, name: str) -> None:
         body = {"gradients": {"w": [2, 0]}, "worker": "a"}
         problem = api("POST", target, body, Idempotency_Key=key).expect(422).json()
         assert [error["pointer"] for error in problem["errors"]] == ["/seq"]
-        assert "leave out `worker`" in problem["detail"] and "not the turn of a worker" in problem["detail"]
+        assert "leave out `worker`" in problem["detail"] and "cannot replace it" in problem["detail"]
     file = {"w": np.float32([2, 0])}
     problem = api.push_binary(name, file, X_Paramd_Worker="a", Idempotency_Key="k3").expect(422).json()
     assert [error["pointer"] for error in problem["errors"]] == ["/seq"]

@@ -1,5 +1,6 @@
 // The loops compiled for x86-64 with avx2 and fma; see table.inc.
-// Products and sums are never contracted: a fused multiply-add would change the bits compared with machines without it.
+// Products and sums are never contracted: a fused multiply-add would change the bits compared with machines without it,
+// except where squares of floats, which are exact in double, are added up.
 #include <float.h>
 #include <math.h>
 #include <string.h>

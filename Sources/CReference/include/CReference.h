@@ -3,7 +3,8 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/epoll.h>  // for the load, which Swift has no module for
+#include <sys/epoll.h>  // Swift has no module for this one and the next
+#include <sys/vfs.h>
 
 /// w, m and v after a step of Adam with gradient g, in place.
 void cr_adam(float *w, const float *g, float *m, float *v, size_t count, float rate);
@@ -22,7 +23,7 @@ typedef struct cr_options {
     size_t parameters;  ///< values of the model
     cr_rule rule;
     int file;           ///< where pushes are written and synced, an open file that was written before; or -1
-    size_t file_size;   ///< its size; each push is written behind the one before, and at the start again
+    size_t file_size;   ///< its size; each push is written behind the one before, then from the start again
 } cr_options;
 
 /// Serves on a free port of 127.0.0.1 with two threads until `cr_stop`.

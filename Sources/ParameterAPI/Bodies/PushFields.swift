@@ -97,7 +97,7 @@ struct PushFields {
         if worker != nil {
             complain(
                 "seq", .valueError,
-                "a push with a `worker` needs a `seq`, the number of that worker's push: an `Idempotency-Key` identifies a request, not the turn of a worker. Send `seq`, or leave out `worker`"
+                "a push with a `worker` needs a `seq`, so that the worker is counted once and a retry is not applied twice; an `Idempotency-Key` cannot replace it. Send `seq`, or leave out `worker`"
             )
         }
         return nil

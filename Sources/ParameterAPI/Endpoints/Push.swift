@@ -67,7 +67,7 @@ private func heldAnswer(_ receipt: Receipt, of model: Model, _ call: Call, isEar
     let facts = model.publication.current.facts
     let headers = versionHeaders(Cursor(uid: model.uid, version: receipt.version), step: receipt.step)
     let later = isEarly ? [(name: "Retry-After", value: "5")] : []
-    let own = call.preferenceHeaders + call.replayHeaders
+    let own = (isEarly ? [] : call.preferenceHeaders) + call.replayHeaders
     return .json(indented: call.isIndented, status: 202, headers: headers + later + own) {
         $0.receipt(receipt, of: facts)
     }

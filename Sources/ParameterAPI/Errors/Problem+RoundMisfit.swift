@@ -39,9 +39,9 @@ extension Problem {
             "Close the round with POST .../step, or wait for its deadline; then send the request again."
         case (.change, false): "Close the round with POST .../step, then send the request again."
         case (.closing, true):
-            "PATCH the settings so that they accept these pushes, then close the round; otherwise it is dropped at its deadline."
+            "PATCH the settings so that they accept these pushes, then send the request again; otherwise the round is dropped at its deadline."
         case (.closing, false):
-            "PATCH the settings so that they accept these pushes, then close the round; or PATCH `\"consistency\":{\"mode\":\"async\"}`, which drops it."
+            "PATCH the settings so that they accept these pushes, then send the request again; or PATCH `\"consistency\":{\"mode\":\"async\"}`, which drops it."
         }
     }
 }

@@ -288,7 +288,7 @@ extension Problem {
             self.init(
                 .keptInMemory, "This daemon keeps models in memory, without checkpoints and without earlier steps.",
                 hint:
-                    "Download the model with GET .../state.safetensors and send it back with PUT .../state, or start the daemon with another --durability."
+                    "Download GET .../parameters.safetensors and GET .../state.safetensors and PUT both again later, or start the daemon with another --durability."
             )
         case .storageFailed(let reason):
             self.init(.storageFailed, reason, hint: "Check the disk, then start the daemon again.")

@@ -178,7 +178,7 @@ extension ProblemKind {
         case .roundMisfit:
             Row(
                 409, "The open round does not fit the settings",
-                "The pushes in the open round were accepted with other settings. With the new ones their update would be refused: every group would have an `lr` of its own, for example, while the pushes set a `learning_rate` for the groups without one. Or their gradients were computed with another loss scale. A PATCH that would cause this is refused. If it arrives together with such a push, both can be accepted; POST .../step is then refused, and the round is dropped at its deadline.",
+                "The pushes in the open round were accepted with other settings. With the new ones their update would be refused: every group would have an `lr` of its own, for example, while the pushes set a `learning_rate` for the groups without one; or their gradients, multiplied by the old loss scale, would be divided by the new one. A PATCH that would cause this is refused. If it arrives together with such a push, both can be accepted; POST .../step and a push that would complete the round are then refused, and the round is dropped at its deadline.",
                 remedy:
                     "Before the PATCH, close the round with POST .../step, or wait for its deadline. To close a round that the settings refuse, PATCH the settings so that they accept its pushes; in mode \"manual\", PATCH \"consistency\":{\"mode\":\"async\"} drops it."
             )

@@ -47,7 +47,7 @@ public struct Synchronous: ConsistencyPolicy, Equatable {
         if case .number(let count) = participants, let minPushes, minPushes > count {
             throw reader.complaint(
                 "min_pushes", .valueError,
-                "`min_pushes` must be at most `workers`, which is \(count); got \(minPushes). A PATCH that lowers `workers` must also change `min_pushes`: {\"workers\":\(count),\"min_pushes\":\(count)}.",
+                "`min_pushes` must be at most `workers`, which is \(count); got \(minPushes). Send `min_pushes` of at most \(count) in the same request.",
                 "at most \(count)", "\(minPushes)")
         }
         if minPushes == fullRound { minPushes = nil }

@@ -143,11 +143,7 @@ extension ModelState {
         let optimizer = try judge(push)
         let (arrival, decision) = forecastDecision(push, under: requestKey)
         if case .refuse(let error) = decision { throw error }
-        if decision == .close {
-            let view = forecast.view(after: roundView)
-            let cause = view.received > 0 ? refusal(of: view, by: self.optimizer) : nil
-            if let cause { try checkClosing(of: view, against: cause) }
-        }
+        if decision == .close { try checkClosing(by: push) }
         try checkPushes(after: decision)
         return (optimizer, arrival, decision)
     }

@@ -31,13 +31,26 @@ extension ModelState {
         throw .roundMisfit(misfit(of: view, with: .closing, .refusal(cause)))
     }
 
+    /// Refuses a push that would complete a round which the settings refuse.
+    ///
+    /// - Throws: as above.
+    func checkClosing(by push: Push) throws(ServingError) {
+        let view = forecast.view(after: roundView)
+        guard view.received > 0 else { return }
+        if let cause = refusal(of: view, by: optimizer, with: push) { try checkClosing(of: view, against: cause) }
+    }
+
     /// Why an optimizer would refuse the update of a round, as far as that depends on its settings; nil if it would not.
-    func refusal(of view: RoundView, by optimizer: ModelOptimizer) -> OptimizerError? {
+    ///
+    /// - Parameter push: the push that completes the round.
+    func refusal(
+        of view: RoundView, by optimizer: ModelOptimizer, with push: Push? = nil
+    ) -> OptimizerError? {
         do throws(OptimizerError) {
             let varied = try optimizer.varied(by: view.brought)
             _ = try varied.plan.learningRate(at: view.step)
             guard view.number == round.number else { return nil }
-            for gradients in round.gradientsAsReduced {
+            for gradients in round.gradientsAsReduced(with: push) {
                 try varied.check(outlined(gradients, as: optimizer.plan.layout.placement))
             }
             return nil
@@ -64,12 +77,13 @@ extension ModelState {
 }
 
 extension Round {
-    /// The gradients that it holds, sparse only where their reduction is sparse: where none is dense.
-    fileprivate var gradientsAsReduced: [Gradients] {
-        let sparse = Set(held.flatMap { $0.push.gradients.sparse.keys })
-        let dense = sparse.filter { index in held.contains { $0.push.gradients.isDense[index] } }
-        return held.map { one in
-            var gradients = one.push.gradients
+    /// The gradients that it holds, and those of a push that completes it: sparse only where their reduction is sparse: where none is dense.
+    fileprivate func gradientsAsReduced(with push: Push?) -> [Gradients] {
+        let all = held.map(\.push.gradients) + (push.map { [$0.gradients] } ?? [])
+        let sparse = Set(all.flatMap(\.sparse.keys))
+        let dense = sparse.filter { index in all.contains { $0.isDense[index] } }
+        return all.map { one in
+            var gradients = one
             gradients.sparse = gradients.sparse.filter { !dense.contains($0.key) }
             return gradients
         }

@@ -36,7 +36,7 @@ struct KeyLedger {
     let most: Int
     /// How long answers are kept, in seconds.
     let lifetime: Int
-    /// The most forgotten keys of a window: 1,024 for each 16 answers that it keeps, rounded up.
+    /// The most forgotten keys of all clients together: 1,024 for every 16 answers of a client's window, rounded up.
     var mostForgotten: Int { (min(most, 1 << 20) + 15) / 16 * 1024 }
     private var places: [Name: Place] = [:]
     private var line = KeyLine()

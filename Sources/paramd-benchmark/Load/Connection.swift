@@ -1,6 +1,7 @@
 // One kept connection and blocking calls: as little as a client can do, so that the servers are measured.
 
 import Glibc
+import Threading
 
 /// A request as its bytes.
 struct Request {
@@ -24,7 +25,12 @@ struct Request {
 final class Connection {
     let socket: Int32
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+    private var filled = 0  // bytes of the last answer's start
     private var taken = 0  // bytes of the answer that `take` reads
+    /// The size of the last answer that `expect` read, with its head.
+    private(set) var lastSize = 0
+    /// The start of the last answer.
+    private var said: String { String(decoding: buffer[..<filled], as: UTF8.self) }
 
     init(port: UInt16) throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -45,9 +51,17 @@ final class Connection {
 
     deinit { close(socket) }
 
-    /// Sends a request, reads the whole answer, and checks its status; after a 503, waits a second and sends it again.
-    func expect(_ status: Int, of request: Request) throws {
-        repeat { try send(request) } while try receive(status) == 503 && sleep(1) == 0
+    /// Sends a request, reads the whole answer, and checks its status.
+    ///
+    /// - Parameter end: until when a 503 is sent again, a second after it; its time counts against the server.
+    func expect(_ status: Int, of request: Request, until end: UInt64 = 0) throws {
+        while true {
+            try send(request)
+            let found = try receive()
+            if found == status { return }
+            guard found == 503, Clock.now < end else { throw BenchmarkError("The server answered: \(said)") }
+            sleep(1)
+        }
     }
 
     func send(_ request: Request) throws {
@@ -84,28 +98,20 @@ final class Connection {
         }
     }
 
-    /// Reads an answer to its end and returns its status: the expected one, or 503.
-    private func receive(_ status: Int) throws -> Int {
-        var (filled, answer) = (0, AnswerHead?.none)
+    /// Reads an answer to its end and returns its status; `said` is the start of it.
+    private func receive() throws -> Int {
+        var answer: AnswerHead?
+        filled = 0
         while answer == nil {
             filled += try fill(from: filled)
             answer = AnswerHead(buffer[..<filled])
         }
-        guard let answer, answer.status == status || answer.status == 503 else {
-            throw BenchmarkError("The server answered: \(String(decoding: buffer[..<filled], as: UTF8.self))")
-        }
-        var missing = answer.size + answer.body - filled
-        while missing > 0 { missing -= try fill(from: 0) }
+        guard let answer else { return 0 }
+        lastSize = answer.size + answer.body
+        var missing = lastSize - filled
+        let spare = min(filled, buffer.count - 1)
+        while missing > 0 { missing -= try fill(from: spare) }
         return answer.status
-    }
-
-    /// The size of an answer with its head, for `take`.
-    func receiveWhole(_ status: Int) throws -> Int {
-        let count = try fill(from: 0)
-        guard let head = AnswerHead(buffer[..<count]), head.status == status, head.size + head.body == count else {
-            throw BenchmarkError("The server answered: \(String(decoding: buffer[..<count], as: UTF8.self))")
-        }
-        return count
     }
 
     /// Reads what has arrived of an answer with `size` bytes, of which only the status is checked.

@@ -20,15 +20,15 @@ struct FloodLoad: Sendable {
         let halves = try (0..<2).map { _ in try Half(port, request, connections: connections / 2) }
         let begin = Clock.now
         let end = begin + UInt64(seconds * 1e9)
-        let threads = halves.map { half in
-            Thread {
-                do {
-                    let answers = try half.run(until: end)
-                    tally.withLock { $0.answers += answers }
-                } catch { tally.withLock { $0.failure = $0.failure ?? error } }
-            }
-        }
-        for thread in threads { thread?.join() }
+        try Threads.run(
+            halves.map { half in
+                { @Sendable in
+                    do {
+                        let answers = try half.run(until: end)
+                        tally.withLock { $0.answers += answers }
+                    } catch { tally.withLock { $0.failure = $0.failure ?? error } }
+                }
+            })
         let (answers, failure) = tally.withLock { ($0.answers, $0.failure) }
         if let failure { throw failure }
         return Double(answers) / Double(Clock.now - begin) * 1e9
@@ -47,8 +47,8 @@ private final class Half: @unchecked Sendable {
         self.request = request
         self.connections = try (0..<connections).map { _ in try Connection(port: port) }
         let first = try Connection(port: port)
-        try first.send(request)
-        answerSize = try first.receiveWhole(200)
+        try first.expect(200, of: request)
+        answerSize = first.lastSize
         for (index, connection) in self.connections.enumerated() {
             var event = epoll_event()
             (event.events, event.data.u64) = (EPOLLIN.rawValue, UInt64(index))

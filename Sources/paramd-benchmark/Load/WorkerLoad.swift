@@ -23,21 +23,26 @@ struct WorkerLoad: Sendable {
 
     /// Steps per second of all workers together.
     func run(seconds: Double) throws -> Double {
+        let (steps, elapsed) = try count(seconds: seconds)
+        return Double(steps) / elapsed
+    }
+
+    /// The steps of all workers together, and the seconds until the last one ended.
+    func count(seconds: Double) throws -> (steps: Int, seconds: Double) {
         let begin = Clock.now
         let end = begin + UInt64(seconds * 1e9)
         let tally = Locked(Tally())
-        let threads = workers.map { worker in Thread { Self.work(worker, until: end, tally) } }
-        for thread in threads { thread?.join() }
+        try Threads.run(workers.map { worker in { @Sendable in Self.work(worker, until: end, tally) } })
         let (steps, failure) = tally.withLock { ($0.steps, $0.failure) }
         if let failure { throw failure }
-        return Double(steps) / Double(Clock.now - begin) * 1e9
+        return (steps, Double(Clock.now - begin) / 1e9)
     }
 
     private static func work(_ worker: Worker, until end: UInt64, _ tally: Locked<Tally>) {
         var steps = 0
         do {
             repeat {
-                for request in worker.requests { try worker.connection.expect(200, of: request) }
+                for request in worker.requests { try worker.connection.expect(200, of: request, until: end) }
                 steps += 1
             } while Clock.now < end
         } catch {

@@ -35,7 +35,7 @@ struct Report {
         print(
             machine.isQuiet
                 ? "The machine was quiet: \(share) busy."
-                : "The machine was not quiet: \(share) busy. Ratios hold to about 15 %, with the disk 30 %.")
+                : "The machine was not quiet: \(share) busy. Ratios may be off by 15 %, in rows with the disk by 30 %.")
         print("")
         print(
             "what".padded(to: 52) + "limit".leading(10) + "paramd".leading(10) + "  " + "unit".padded(to: 11)
@@ -45,9 +45,9 @@ struct Report {
     func printLast(json: Bool) {
         guard !json, let line = lines.last else { return }
         let figures = Self.short(line.limitFigure).leading(10) + Self.short(line.paramd).leading(10)
-        let goal = (line.lessIsBetter ? "<" : ">") + String(format: "%.2f", line.goal)
+        let goal = (line.lessIsBetter ? "≤" : "≥") + String(format: "%.2f", line.goal)
         let ratio = line.ratio.map { String(format: "%.2f", $0) } ?? "-"
-        let verdict = line.holds.map { $0 ? "" : "  (short)" } ?? "  (the limit is slower than it must be)"
+        let verdict = line.holds.map { $0 ? "" : "  (misses the goal)" } ?? "  (no ratio: the reference is too slow)"
         print(
             line.title.padded(to: 52) + figures + "  " + line.unit.padded(to: 11) + ratio.leading(6) + goal.leading(7)
                 + "  " + line.limit + verdict)

@@ -31,9 +31,9 @@ extension Row {
         return try bench.alternate(
             limit: { 40 },
             paramd: {
-                let before = servers.paramd.written
-                let rate = try load.run(seconds: 2 * bench.settings.seconds)
-                return Double(servers.paramd.written - before) / 1e6 / (rate * 2 * bench.settings.seconds).rounded()
+                let before = try servers.paramd.written
+                let pushes = try load.count(seconds: 2 * bench.settings.seconds).steps
+                return Double(try servers.paramd.written - before) / 1e6 / Double(pushes)
             })
     }
 }

@@ -44,11 +44,11 @@ extension Row {
             return try bench.alternate(
                 limit: {
                     _ = try limit.run(seconds: bench.settings.seconds)
-                    return Double(pair.limit.peak) / 1e6
+                    return Double(try pair.limit.peak) / 1e6
                 },
                 paramd: {
                     _ = try paramd.run(seconds: bench.settings.seconds)
-                    return Double(pair.paramd.peak) / 1e6
+                    return Double(try pair.paramd.peak) / 1e6
                 })
         }
     }

@@ -4,7 +4,7 @@ import Foundation
 
 /// A running server.
 ///
-/// It ends when its standard input does, or by SIGTERM.
+/// It ends by `stop`; it also gets SIGTERM if this program ends without that.
 final class ServerProcess {
     let port: UInt16
     private let process: Process
@@ -26,7 +26,10 @@ final class ServerProcess {
         var line = ""
         while !line.hasSuffix("\n") {
             let bytes = output.fileHandleForReading.readData(ofLength: 1)
-            guard !bytes.isEmpty else { throw BenchmarkError("\(program) ended without a listening line.") }
+            guard !bytes.isEmpty else {
+                process.terminate()
+                throw BenchmarkError("\(program) ended without a listening line.")
+            }
             line += String(decoding: bytes, as: UTF8.self)
         }
         guard let port = line.split(separator: ":").last.flatMap({ UInt16($0.dropLast()) }) else {
@@ -60,15 +63,17 @@ final class ServerProcess {
     }
 
     /// The largest resident memory so far, in bytes.
-    var peak: Int { number("VmHWM:", in: "status") * 1024 }
+    var peak: Int { get throws { try number("VmHWM:", in: "status") * 1024 } }
 
     /// Bytes that the process had written to its disk.
-    var written: Int { number("write_bytes:", in: "io") }
+    var written: Int { get throws { try number("write_bytes:", in: "io") } }
 
-    private func number(_ key: String, in file: String) -> Int {
-        let text = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/\(file)", encoding: .utf8)
-        let line = text?.split(separator: "\n").first { $0.hasPrefix(key) }
-        return line.flatMap { $0.split(whereSeparator: \.isWhitespace).dropFirst().first }.flatMap { Int($0) } ?? 0
+    private func number(_ key: String, in file: String) throws -> Int {
+        let path = "/proc/\(process.processIdentifier)/\(file)"
+        let line = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").first { $0.hasPrefix(key) }
+        let value = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+        guard let value else { throw BenchmarkError("\(path) does not tell \(key)") }
+        return value
     }
 
     /// Ends the process and waits for it.
