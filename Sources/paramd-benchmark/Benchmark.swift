@@ -62,6 +62,7 @@ struct Measure: ParsableCommand {
         let settings = MeasureSettings(
             daemon: daemon, place: place ?? URL(fileURLWithPath: daemon).deletingLastPathComponent().path,
             seconds: seconds, rounds: rounds)
+        try ServerProcess.check(daemon)
         try DiskLimit.check(settings.place)
         var report = Report(machine: try Machine.survey())
         report.printHead(json: json)

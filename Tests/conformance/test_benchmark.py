@@ -60,6 +60,7 @@ def test_a_limit_that_is_too_slow_gives_no_ratio() -> None:
         (["--seconds", "0"], "--seconds must be above 0 and at most 60."),
         (["--rounds", "0"], "--rounds must be 1 to 100."),
         (["--only", "lr-16", "--daemon", "/nowhere/paramd"], "/nowhere/paramd is missing; build it"),
+        (["--only", "lr-16", "--place", "/nowhere"], "/nowhere cannot be used: No such file or directory."),
         (["--only", "push-10m", "--place", "/dev/shm"], "/dev/shm is in memory; pass --place with a folder on a disk."),
     ],
 )

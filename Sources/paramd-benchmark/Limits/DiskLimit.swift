@@ -26,10 +26,12 @@ struct DiskLimit {
         return Double(Clock.now - begin) / 1e9
     }
 
-    /// Refuses a folder that is not on a disk: there a sync costs nothing.
+    /// Refuses a folder that is missing, or in memory, where a sync costs nothing.
     static func check(_ folder: String) throws {
         var facts = statfs()
-        guard statfs(folder, &facts) == 0 else { return }
+        guard statfs(folder, &facts) == 0 else {
+            throw BenchmarkError("\(folder) cannot be used: \(String(cString: strerror(errno))). Pass --place.")
+        }
         guard facts.f_type != 0x0102_1994 else {  // TMPFS_MAGIC
             throw BenchmarkError("\(folder) is in memory; pass --place with a folder on a disk.")
         }

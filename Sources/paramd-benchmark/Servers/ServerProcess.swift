@@ -19,9 +19,6 @@ final class ServerProcess {
         let output = Pipe()
         input = Pipe()
         (process.standardOutput, process.standardInput) = (output, input)
-        guard FileManager.default.isExecutableFile(atPath: program) else {
-            throw BenchmarkError("\(program) is missing; build it with `swift build -c release`, or pass --daemon.")
-        }
         try process.run()
         var line = ""
         while !line.hasSuffix("\n") {
@@ -36,6 +33,13 @@ final class ServerProcess {
             throw BenchmarkError("\(program) printed \(line.dropLast()) in place of its address.")
         }
         self.port = port
+    }
+
+    /// Refuses a program that is not there.
+    static func check(_ program: String) throws {
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw BenchmarkError("\(program) is missing; build it with `swift build -c release`, or pass --daemon.")
+        }
     }
 
     /// The program with this name in the folder of the running one.

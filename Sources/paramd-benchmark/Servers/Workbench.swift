@@ -30,7 +30,7 @@ final class Workbench {
     /// A folder that is removed with the row.
     func makeFolder() throws -> String {
         let folder = "\(settings.place)/paramd-benchmark-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         folders.append(folder)
         return folder
     }

@@ -82,7 +82,7 @@ def test_stale_pushes(client: Client, model: Model) -> None:
     assert "based_on" in receipt.warnings[0]
     with pytest.raises(Stale) as refused:
         bounded.push({"w": [1, 0]}, based_on=0)
-    assert refused.value.figures == {"staleness": 1, "limit": 0, "step": 1}
+    assert refused.value.figures == {"staleness": 1, "limit": 0, "step": 1, "based_on": 0}
     bounded.patch(consistency={"staleness_policy": "scale"})
     receipt = bounded.push({"w": [2, 0]}, based_on=0)
     assert (receipt.staleness, receipt.divisor, receipt.warnings) == (1, 2, [])
