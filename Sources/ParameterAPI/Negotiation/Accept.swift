@@ -15,6 +15,12 @@ struct Offer<Form> {
 }
 
 extension Call {
+    /// Whether the client has no preference: it sends no Accept header, or `*/*` alone.
+    var acceptsAnything: Bool {
+        let values = request.headers.values(of: "Accept")
+        return values.isEmpty || values == ["*/*"]
+    }
+
     /// The offer that the client prefers; among equals, the one that it names first.
     ///
     /// Source: RFC 9110, section 12.5.1.

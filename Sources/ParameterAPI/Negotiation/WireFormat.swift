@@ -15,23 +15,29 @@ enum WireFormat: String, CaseIterable {
 
     /// The properties of a format.
     struct Row {
+        /// The media type without parameters.
+        let mediaType: String
         /// The Content-Type of an answer.
         let contentType: String
         /// Other types that select it, or that a body of this format may have.
-        var others: [String] = []
+        let others: [String]
+
+        init(_ mediaType: String, contentType: String? = nil, others: [String] = []) {
+            (self.mediaType, self.contentType, self.others) = (mediaType, contentType ?? mediaType, others)
+        }
     }
 
     var row: Row {
         switch self {
-        case .json: Row(contentType: "application/json", others: ["text/html", "application/problem+json"])
-        case .mergePatch: Row(contentType: "application/merge-patch+json")
-        case .safetensors: Row(contentType: "application/vnd.safetensors", others: ["application/octet-stream"])
-        case .npy: Row(contentType: "application/octet-stream")
-        case .csv: Row(contentType: "text/csv; charset=utf-8")
-        case .svg: Row(contentType: "image/svg+xml")
-        case .txt: Row(contentType: "text/plain; charset=utf-8")
-        case .html: Row(contentType: "text/html; charset=utf-8")
-        case .events: Row(contentType: "text/event-stream")
+        case .json: Row("application/json", others: ["text/html", "application/problem+json"])
+        case .mergePatch: Row("application/merge-patch+json")
+        case .safetensors: Row("application/vnd.safetensors", others: ["application/octet-stream"])
+        case .npy: Row("application/octet-stream")
+        case .csv: Row("text/csv", contentType: "text/csv; charset=utf-8")
+        case .svg: Row("image/svg+xml")
+        case .txt: Row("text/plain", contentType: "text/plain; charset=utf-8")
+        case .html: Row("text/html", contentType: "text/html; charset=utf-8")
+        case .events: Row("text/event-stream")
         }
     }
 
@@ -39,7 +45,7 @@ enum WireFormat: String, CaseIterable {
     var contentType: String { row.contentType }
 
     /// The media type without parameters, as in the contract and in Accept.
-    var mediaType: String { String(contentType.prefix { $0 != ";" }) }
+    var mediaType: String { row.mediaType }
 
     /// The Content-Type header.
     var header: (name: String, value: String) { (name: "Content-Type", value: contentType) }
@@ -70,6 +76,10 @@ extension AnswerForm {
 
     /// The format from the Accept header, regardless of the path.
     init(accepting call: Call) throws(Problem) {
+        if call.acceptsAnything, let first = Self.offered.first {
+            self = first
+            return
+        }
         let hasText = Self.offered.contains { $0.format.mediaType.hasPrefix("text/") }
         self = try call.accepted(
             Self.offered.map { form in

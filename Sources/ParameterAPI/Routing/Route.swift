@@ -20,6 +20,9 @@ final class Route: Sendable {
     let method: Method
     /// Segments as in the contract: literals and `{names}`.
     let template: [String]
+    private let segments: [Segment]
+    /// The texts of a last literal with its suffixes.
+    private let endings: [(text: String, suffix: String)]
     /// The suffixes of the last segment, such as `.csv`, which choose the representation.
     let suffixes: [WireFormat]
     /// The required permission.
@@ -34,6 +37,15 @@ final class Route: Sendable {
     let summary: String
     let endpoint: @Sendable (Call) throws(Problem) -> Plan
 
+    private enum Segment {
+        case literal(String)
+        case argument(String)
+
+        init(_ text: String) {
+            self = text.hasPrefix("{") ? .argument(String(text.dropFirst().dropLast())) : .literal(text)
+        }
+    }
+
     /// Makes a row; `path` is written as in the contract, with `suffixes` separate.
     init(
         _ method: Method, _ path: String, suffixes: [WireFormat] = [], _ scope: Scope, queries: [Query]? = [],
@@ -42,6 +54,9 @@ final class Route: Sendable {
     ) {
         self.method = method
         self.template = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
+        segments = template.map(Segment.init)
+        let last = template.last ?? ""
+        endings = suffixes.map { ("\(last).\($0.rawValue)", $0.rawValue) }
         self.suffixes = suffixes
         (self.scope, self.queries, self.bodies, self.answers) = (scope, queries, bodies, answers)
         self.summary = summary
@@ -53,29 +68,32 @@ final class Route: Sendable {
 
     /// The arguments and the suffix with which `path` matches the template; nil if it does not match.
     func match(_ path: [String]) -> (arguments: [String: String], suffix: String?)? {
-        guard path.count == template.count else { return nil }
-        var arguments: [String: String] = [:]
+        guard path.count == segments.count else { return nil }
         var suffix: String?
-        for (position, (pattern, segment)) in zip(template, path).enumerated() {
-            if pattern.hasPrefix("{") {
-                guard !segment.isEmpty else { return nil }
-                var value = Name(segment)
-                if position == template.count - 1 {
-                    for candidate in suffixes.map(\.rawValue) where suffix == nil {
-                        guard let rest = value.dropping(suffix: Name(".\(candidate)")) else { continue }
-                        (suffix, value) = (candidate, rest)
-                    }
-                }
-                arguments[String(pattern.dropFirst().dropLast())] = value.text
-            } else if pattern != segment {
-                guard position == template.count - 1, let found = suffixOf(segment, after: pattern) else { return nil }
-                suffix = found
-            }
+        // Most rows differ in their last literal, so a request is compared from its end, before anything is made.
+        for position in segments.indices.reversed() {
+            guard case .literal(let text) = segments[position], text != path[position] else { continue }
+            guard position == segments.count - 1, let found = endings.first(where: { $0.text == path[position] })
+            else { return nil }
+            suffix = found.suffix
         }
-        return (arguments, suffix)
+        return arguments(of: path, suffix)
     }
 
-    private func suffixOf(_ segment: String, after literal: String) -> String? {
-        suffixes.map(\.rawValue).first { segment == "\(literal).\($0)" }
+    private func arguments(of path: [String], _ found: String?) -> (arguments: [String: String], suffix: String?)? {
+        var (arguments, suffix) = ([String: String](), found)
+        for (position, segment) in segments.enumerated() {
+            guard case .argument(let name) = segment else { continue }
+            guard !path[position].isEmpty else { return nil }
+            var value = Name(path[position])
+            if position == segments.count - 1 {
+                for candidate in suffixes.map(\.rawValue) where suffix == nil {
+                    guard let rest = value.dropping(suffix: Name(".\(candidate)")) else { continue }
+                    (suffix, value) = (candidate, rest)
+                }
+            }
+            arguments[name] = value.text
+        }
+        return (arguments, suffix)
     }
 }
