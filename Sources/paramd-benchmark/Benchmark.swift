@@ -72,6 +72,7 @@ struct Measure: ParsableCommand {
             let figures = try row.measure(bench)
             report.add(row, figures)
             report.printLast(json: json)
+            fflush(nil)  // a line when it is measured, also into a file
         }
         try report.printEnd(json: json)
     }

@@ -23,9 +23,12 @@ struct Request {
 
 /// A connection to a server of this machine.
 final class Connection {
-    let socket: Int32
+    private(set) var socket: Int32
+    private let port: UInt16
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     private var filled = 0  // bytes of the last answer's start
+    /// The most bytes of an answer that are kept to be told; the rest of the buffer is for what follows.
+    private static let mostSaid = 4096
     private var taken = 0  // bytes of the answer that `take` reads
     /// The size of the last answer that `expect` read, with its head.
     private(set) var lastSize = 0
@@ -33,13 +36,20 @@ final class Connection {
     private var said: String { String(decoding: buffer[..<filled], as: UTF8.self) }
 
     init(port: UInt16) throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.port = port
+        socket = try Self.open(port)
+    }
+
+    private static func open(_ port: UInt16) throws -> Int32 {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var one: Int32 = 1
         setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        var patience = timeval(tv_sec: 60, tv_usec: 0)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, size) }
@@ -47,20 +57,30 @@ final class Connection {
         guard result == 0 else {
             throw BenchmarkError("No connection to port \(port): \(String(cString: strerror(errno))).")
         }
+        return socket
     }
 
     deinit { close(socket) }
 
     /// Sends a request, reads the whole answer, and checks its status.
     ///
-    /// - Parameter end: until when a 503 is sent again, a second after it; its time counts against the server.
+    /// A server that cannot take a body now may answer 503 before it has read it, and close the connection.
+    ///
+    /// - Parameter end: until when such a request is sent again, a second after it; its time counts against the server.
     func expect(_ status: Int, of request: Request, until end: UInt64 = 0) throws {
         while true {
-            try send(request)
-            let found = try receive()
-            if found == status { return }
-            guard found == 503, Clock.now < end else { throw BenchmarkError("The server answered: \(said)") }
+            do {
+                try send(request)
+                let found = try receive()
+                if found == status { return }
+                guard found == 503 else { throw BenchmarkError("The server answered: \(said)") }
+                throw Unavailable("The server answered: \(said)")
+            } catch let error as Unavailable {
+                guard Clock.now < end else { throw error }
+            }
             sleep(1)
+            close(socket)
+            socket = try Self.open(port)
         }
     }
 
@@ -77,10 +97,10 @@ final class Connection {
     }
 
     /// What the server said before it closed the connection in the middle of a request.
-    private func refusal() -> BenchmarkError {
+    private func refusal() -> Unavailable {
         let count = (try? fill(from: 0)) ?? 0
         let said = String(decoding: buffer[..<count], as: UTF8.self)
-        return BenchmarkError("The server closed the connection during a request. It said: \(said)")
+        return Unavailable("The server closed the connection during a request. It said: \(said)")
     }
 
     private func sendRest(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, from sent: Int) -> Int {
@@ -109,8 +129,8 @@ final class Connection {
         guard let answer else { return 0 }
         lastSize = answer.size + answer.body
         var missing = lastSize - filled
-        let spare = min(filled, buffer.count - 1)
-        while missing > 0 { missing -= try fill(from: spare) }
+        filled = min(filled, Self.mostSaid)
+        while missing > 0 { missing -= try fill(from: filled) }
         return answer.status
     }
 
@@ -161,4 +181,10 @@ struct AnswerHead {
         }
         return nil
     }
+}
+
+/// A server that cannot take a request now.
+private struct Unavailable: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
 }
