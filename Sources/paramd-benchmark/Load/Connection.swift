@@ -28,7 +28,7 @@ final class Connection {
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     private var filled = 0  // bytes of the last answer's start
     /// Bytes of an answer that are kept to be told; the rest of the buffer is for what follows.
-    private static let kept = 4096
+    private static let opening = 4096
     private var taken = 0  // bytes of the answer that `take` reads
     /// The size of the last answer that `expect` read, with its head.
     private(set) var lastSize = 0
@@ -129,7 +129,7 @@ final class Connection {
         guard let answer else { return 0 }
         lastSize = answer.size + answer.body
         var missing = lastSize - filled
-        filled = min(filled, Self.kept)
+        filled = min(filled, Self.opening)
         while missing > 0 { missing -= try fill(from: filled) }
         return answer.status
     }
