@@ -10,7 +10,7 @@ struct Model {
         #"{"optimizer":"\#(optimizer)","learning_rate":0.001,"parameters":{"w":{"shape":[\#(parameters)],"init":"zeros"}}}"#
     }
 
-    /// A safetensors file with a gradient for every value.
+    /// A push of all gradients, as a safetensors file.
     var push: [UInt8] {
         let size = parameters * MemoryLayout<Float>.size
         var header = #"{"w":{"dtype":"F32","shape":[\#(parameters)],"data_offsets":[0,\#(size)]}}"#

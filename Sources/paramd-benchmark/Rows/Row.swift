@@ -10,7 +10,8 @@ struct Row: Sendable {
     /// The ratio that paramd should reach; where less is better, should not exceed.
     let goal: Double
     let lessIsBetter: Bool
-    /// What the limit reaches on a quiet machine of the kind that the goals are for; below it there is no ratio.
+    /// What the limit must reach, as it does on a quiet machine of the kind that the goals are for; if it does not, the
+    /// row has no ratio.
     let floor: Double
     /// Measures it.
     let measure: @Sendable (Workbench) throws -> Figures

@@ -4,7 +4,7 @@ import Foundation
 
 /// A running server.
 ///
-/// It ends by `stop`; it also gets SIGTERM if this program ends without that.
+/// It ends by `stop`, or by the terminal's Ctrl-C, which it gets too. A benchmark that is killed leaves it running.
 final class ServerProcess {
     let port: UInt16
     private let process: Process
