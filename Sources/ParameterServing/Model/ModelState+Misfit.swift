@@ -77,7 +77,9 @@ extension ModelState {
 }
 
 extension Round {
-    /// The gradients that it holds, and those of a push that completes it: sparse only where their reduction is sparse: where none is dense.
+    /// The gradients that it holds, and those of a push that completes it.
+    ///
+    /// Those of a parameter are sparse only if all are, as in the reduction.
     fileprivate func gradientsAsReduced(with push: Push?) -> [Gradients] {
         let all = held.map(\.push.gradients) + (push.map { [$0.gradients] } ?? [])
         let sparse = Set(all.flatMap(\.sparse.keys))
