@@ -1,17 +1,9 @@
-// Signals, read from a pipe. The first SIGTERM, SIGINT or SIGQUIT starts a drain; another one interrupts it, but only
+// What signals do. The first SIGTERM, SIGINT or SIGQUIT starts a drain; another one interrupts it, but only
 // after a second, because wrappers send two at once. SIGHUP, SIGUSR1 and SIGUSR2 are logged and change nothing.
 
 import Glibc
 import Logging
 import Threading
-
-/// Passes signals from a handler, which may do almost nothing, to a thread that may do anything.
-private let pipeEnds: (reading: Int32, writing: Int32) = {
-    var ends: [Int32] = [-1, -1]
-    pipe(&ends)
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    return (ends[0], ends[1])
-}()
 
 /// Turns signals into a graceful stop.
 struct SignalWatch {
@@ -30,15 +22,7 @@ struct SignalWatch {
     /// Catches signals from now on: before anyone can read the listening line and send one.
     init(logger: Logger) {
         self.logger = logger
-        _ = pipeEnds
-        for number in Array(Self.endings.keys) + Array(Self.others.keys) {
-            signal(number) { number in
-                let before = errno
-                var byte = UInt8(truncatingIfNeeded: number)
-                _ = Glibc.write(pipeEnds.writing, &byte, 1)
-                errno = before
-            }
-        }
+        Signals.watch(for: Array(Self.endings.keys) + Array(Self.others.keys))
     }
 
     /// Waits for a signal that requests the end.
@@ -59,9 +43,7 @@ struct SignalWatch {
 
     private func nextEnding() -> Int32 {
         while true {
-            var byte: UInt8 = 0
-            guard read(pipeEnds.reading, &byte, 1) == 1 else { continue }
-            let number = Int32(byte)
+            let number = Signals.next()
             guard let name = Self.others[number] else { return number }
             logger.notice("ignored an unexpected signal", metadata: ["signal": "\(name)"])
         }

@@ -66,11 +66,9 @@ struct Measure: ParsableCommand {
         try DiskLimit.check(settings.place)
         var report = Report(machine: try Machine.survey())
         report.printHead(json: json)
+        let interruption = Interruption()
         for row in chosen {
-            let bench = Workbench(settings)
-            defer { bench.close() }
-            let figures = try row.measure(bench)
-            report.add(row, figures)
+            report.add(row, try interruption.measure(row, settings))
             report.printLast(json: json)
             fflush(nil)  // a line when it is measured, also into a file
         }

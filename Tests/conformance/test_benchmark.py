@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.daemon import BINARY
+from support.wire import wait_until
 
 BENCHMARK = BINARY.with_name("paramd-benchmark")
 pytestmark = [
@@ -76,3 +79,17 @@ def test_the_rows_are_listed() -> None:
     names = [line.split()[0] for line in run("--list").stdout.splitlines()]
     assert {"step-10m-4-group", "push-10m", "written-10m", "lr-256"} <= set(names)
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_benchmark_that_is_stopped_leaves_nothing(stop: signal.Signals, tmp_path: Path) -> None:
+    """Its servers end and its folders are removed; the exit status names the signal."""
+    arguments = ["--only", "step-1m-1-group", "--seconds", "60", "--place", tmp_path]
+    with subprocess.Popen([BENCHMARK, *arguments], stdout=subprocess.DEVNULL) as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        wait_until(lambda: len(children.read_text().split()) == 2 and len(list(tmp_path.glob("*/*"))) > 1)
+        servers = [Path(f"/proc/{pid}") for pid in children.read_text().split()]
+        running.send_signal(stop)
+        assert running.wait(60) == 128 + stop
+    assert not any(server.exists() for server in servers)
+    assert list(tmp_path.iterdir()) == []

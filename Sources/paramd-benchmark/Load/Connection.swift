@@ -149,9 +149,12 @@ final class Connection {
     }
 
     private func fill(from start: Int) throws -> Int {
-        let count = buffer.withUnsafeMutableBytes { bytes in
-            recv(socket, bytes.baseAddress.map { $0 + start }, bytes.count - start, 0)
-        }
+        var count: Int
+        repeat {
+            count = buffer.withUnsafeMutableBytes { bytes in
+                recv(socket, bytes.baseAddress.map { $0 + start }, bytes.count - start, 0)
+            }
+        } while count < 0 && errno == EINTR  // a receive with a time limit is not restarted after a signal
         guard count > 0 else { throw BenchmarkError("The server closed the connection during an answer.") }
         return count
     }

@@ -64,8 +64,9 @@ private final class Half: @unchecked Sendable {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
         while Clock.now < end {
             let count = epoll_wait(poll, &events, 256, 1000)
-            guard count > 0 else { throw BenchmarkError("No answer came within a second.") }
-            for event in events[..<Int(count)] {
+            guard count >= 0 || errno == EINTR else { throw BenchmarkError("epoll_wait failed.") }
+            guard count != 0 else { throw BenchmarkError("No answer came within a second.") }
+            for event in events[..<max(0, Int(count))] {
                 let connection = connections[Int(event.data.u64)]
                 guard try connection.take(answerSize) else { continue }
                 answers += 1

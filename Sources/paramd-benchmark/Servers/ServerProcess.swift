@@ -4,7 +4,7 @@ import Foundation
 
 /// A running server.
 ///
-/// It ends by `stop`, or by the terminal's Ctrl-C, which it gets too. A benchmark that is killed leaves it running.
+/// It is in a process group of its own, so a terminal's Ctrl-C does not reach it: only `stop` ends it.
 final class ServerProcess {
     let port: UInt16
     private let process: Process

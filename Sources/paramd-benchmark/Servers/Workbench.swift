@@ -1,19 +1,28 @@
 // What a row uses while it is measured: servers, folders and files, which end with it; and the turns.
 
 import Foundation
+import Threading
 
 /// The place where one row is measured.
-final class Workbench {
+final class Workbench: Sendable {
     let settings: MeasureSettings
-    private var servers: [ServerProcess] = []
-    private var folders: [String] = []
+    /// What ends with the row; nil once it has been ended.
+    private let kept = Locked<Kept?>(Kept())
+
+    private struct Kept {
+        var servers: [ServerProcess] = []
+        var folders: [String] = []
+    }
 
     init(_ settings: MeasureSettings) { self.settings = settings }
 
     /// A server that ends with the row.
     func serve(_ start: () throws -> ServerProcess) throws -> ServerProcess {
         let server = try start()
-        servers.append(server)
+        guard kept.withLock({ $0?.servers.append(server) }) != nil else {
+            server.stop()
+            throw BenchmarkError("The benchmark was stopped.")
+        }
         return server
     }
 
@@ -30,8 +39,10 @@ final class Workbench {
     /// A folder that is removed with the row.
     func makeFolder() throws -> String {
         let folder = "\(settings.place)/paramd-benchmark-\(UUID().uuidString)"
+        guard kept.withLock({ $0?.folders.append(folder) }) != nil else {
+            throw BenchmarkError("The benchmark was stopped.")
+        }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-        folders.append(folder)
         return folder
     }
 
@@ -52,9 +63,18 @@ final class Workbench {
         return Figures(turns)
     }
 
-    func close() {
-        for server in servers { server.stop() }
-        for folder in folders { try? FileManager.default.removeItem(atPath: folder) }
+    /// Ends the servers and removes the folders.
+    ///
+    /// - Returns: false if that was done before.
+    func close() -> Bool {
+        let last = kept.withLock { kept in
+            defer { kept = nil }
+            return kept
+        }
+        guard let last else { return false }
+        for server in last.servers { server.stop() }
+        for folder in last.folders { try? FileManager.default.removeItem(atPath: folder) }
+        return true
     }
 }
 
