@@ -45,6 +45,15 @@ class Victim(Daemon):
         return Api(self.host, self.port)
 
 
+def has_failpoints(place: Path) -> bool:
+    """Whether this is a debug build: a release build has no failpoints, and starts."""
+    try:
+        Victim(place, environment={"PARAMD_FAIL": "recovered"}).stop()
+    except AssertionError:
+        return True
+    return False
+
+
 @dataclass
 class Acknowledged:
     """A push that was acknowledged to a worker as applied."""
