@@ -37,10 +37,13 @@ class Caller:
         self.socket = socket.create_connection((daemon.host, daemon.port), timeout=90)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def send(self, method: str, target: str, body: bytes = b"", kind: str = "application/json") -> None:
-        """Sends a request and reads nothing."""
-        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\nContent-Type: {kind}"
-        self.socket.sendall(f"{head}\r\n\r\n".encode() + body)
+    def send(
+        self, method: str, target: str, body: bytes = b"", kind: str = "application/json", **headers: object
+    ) -> None:
+        """Sends a request and reads nothing; `X_Name=value` sets a header."""
+        fields = {"Host": "localhost", "Content-Length": len(body), "Content-Type": kind, **headers}
+        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+        self.socket.sendall(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
 
     def answer(self) -> Answer:
         """Reads an answer."""
