@@ -54,7 +54,7 @@ class Growth:
 
 
 def create(daemon: Daemon, model: str, tensors: int, values: int, groups: int = 0) -> bytes:
-    """Creates a model with SGD, and returns a push to it."""
+    """Creates a model with SGD, in place of an earlier one, and returns a push to it."""
     names = [f"t{number}" for number in range(tensors)]
     definition: dict[str, object] = {
         "optimizer": "sgd",
@@ -63,7 +63,7 @@ def create(daemon: Daemon, model: str, tensors: int, values: int, groups: int = 
     if groups:
         definition["groups"] = [{"name": f"g{i}", "params": names[i::groups]} for i in range(groups)]
     api = Api(daemon.host, daemon.port)
-    api.create(model, definition)
+    api.create(f"{model}?replace=1", definition)
     api.close()
     gradient = np.random.default_rng(1).standard_normal(values // tensors).astype(np.float32)
     return safetensors.numpy.save(dict.fromkeys(names, gradient))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.costs import BESIDE, EXECUTED, FAULTS, NEEDED, READ, SCHEDULED, WRITTEN, Cost, Margin, check
-from support.daemon import Daemon
+from support.daemon import REPOSITORY, Daemon
 from support.faults import has_failpoints
 from support.meters import Caller, Instructions, SystemCalls, counters, has_avx2, missing
 from support.wire import SAFETENSORS, Api
+
+sys.path.insert(0, str(REPOSITORY / "Tests/benchmarks"))
+import growth
 
 pytestmark = [pytest.mark.heavy, pytest.mark.unsanitized, pytest.mark.timeout(300)]
 MODES = ("memory", "none", "group")
@@ -95,12 +99,17 @@ def pull_at_once(daemon: Daemon, count: int, readers: int) -> Request:
     return send
 
 
-def test_instructions(tmp_path: Path) -> None:
-    """Pushes, reads, and a version that one and many pull at once, which is encoded for the first of them only."""
+def counted_daemon(place: Path, *arguments: str) -> Instructions:
+    """A daemon under valgrind, on machines like that whose costs are recorded."""
     if platform.machine() != "x86_64" or not has_avx2() or missing(*Instructions.TOOLS):
         pytest.skip(f"needs x86-64 with AVX2, for which the costs are recorded, and {', '.join(Instructions.TOOLS)}")
     # Under valgrind on a busy machine, connections wait long for their first request.
-    counted = Instructions(tmp_path, "--durability", "none", "--limit", "head-deadline=600s")
+    return Instructions(place, *arguments, "--limit", "head-deadline=600s")
+
+
+def test_instructions(tmp_path: Path) -> None:
+    """Pushes, reads, and a version that one and many pull at once, which is encoded for the first of them only."""
+    counted = counted_daemon(tmp_path, "--durability", "none")
     costs = []
     with counted.daemon as daemon:
         caller = Caller(daemon)
@@ -116,6 +125,24 @@ def test_instructions(tmp_path: Path) -> None:
                 repeat(send, times)
                 costs.append(Cost(name, counted.since() / times, EXECUTED))
     check("instructions, AVX2", costs)
+
+
+def test_instructions_grow_linearly(tmp_path: Path) -> None:
+    """A push to each of 300 models costs what it does to each of 30; so do workers, and pulls that wait."""
+    counted = counted_daemon(tmp_path, "--durability", "memory")
+    grown = []
+    with counted.daemon as daemon:
+        for what in (growth.models, growth.workers, growth.waiting_pulls):
+            each = []
+            for count in (30, 300):
+                step = what(daemon, count)
+                repeat(step, 2)
+                counted.since()
+                step()
+                each.append(counted.since() / count)
+            print(what.__name__, *each)
+            grown.append((what.__name__, each[1] / each[0]))
+    assert not [(name, ratio) for name, ratio in grown if ratio > 1.2]
 
 
 @pytest.mark.parametrize("mode", MODES)
