@@ -1,6 +1,8 @@
 // One type for all names that clients choose. `String` compares by canonical equivalence, which makes different bytes
 // one key; in JSON and URLs, different bytes are different names.
 
+import Glibc
+
 /// A name of a parameter, a group, a worker, a model, a key, or a member of an object.
 ///
 /// Names are equal if their UTF-8 bytes are equal, and sort by those bytes.
@@ -42,6 +44,16 @@ public struct Name: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, 
         a.withBytes { a in b.withBytes { b in a.lexicographicallyPrecedes(b) } }
     }
 
+    /// Whether the name has these bytes.
+    public func isSpelled(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        withBytes { own in
+            guard own.count == bytes.count, let a = own.baseAddress, let b = bytes.baseAddress else {
+                return own.isEmpty && bytes.isEmpty
+            }
+            return memcmp(a, b, own.count) == 0
+        }
+    }
+
     /// Hashes the bytes.
     public func hash(into hasher: inout Hasher) {
         withBytes { bytes in
@@ -62,9 +74,8 @@ extension Name {
 
     /// The name without `suffix`; nil where its bytes do not end the name.
     public func dropping(suffix: Name) -> Name? {
-        guard utf8.count >= suffix.utf8.count, utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) else {
-            return nil
-        }
+        let isThere = withBytes { own in suffix.withBytes { end in own.suffix(end.count).elementsEqual(end) } }
+        guard isThere else { return nil }
         return Name(String(decoding: utf8.dropLast(suffix.utf8.count), as: UTF8.self))
     }
 

@@ -25,6 +25,15 @@ public struct ArenaLayout: Sendable {
     /// The index of a parameter in `parameters`; nil if there is none with the name.
     public func index(of name: Name) -> Int? { indexByName[name] }
 
+    /// The index of the parameter whose name has these bytes; nil if there is none.
+    ///
+    /// - Parameter last: the parameter found before. The one after it is tried first, without a search.
+    public func index(of bytes: UnsafeBufferPointer<UInt8>, after last: Int) -> Int? {
+        let next = last + 1
+        if parameters.indices.contains(next), parameters[next].name.isSpelled(bytes) { return next }
+        return indexByName[Name(String(decoding: bytes, as: UTF8.self))]
+    }
+
     /// The index of a group in `groups`; nil if there is none with the name.
     public func groupIndex(of name: Name) -> Int? { groupByName[name] }
 

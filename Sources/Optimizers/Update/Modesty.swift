@@ -53,8 +53,9 @@ extension UpdatePass {
 
 extension Gradients {
     func areModest(in layout: ArenaLayout) -> Bool {
-        for (index, parameter) in layout.parameters.enumerated() where isDense[index] {
-            guard VectorMath.allWithin(Modesty.values, dense[parameter.range]) else { return false }
+        let parameters = layout.parameters
+        for index in parameters.indices where isDense[index] {
+            guard VectorMath.allWithin(Modesty.values, dense[parameters[index].range]) else { return false }
         }
         return sparse.values.allSatisfy { rows in
             rows.indices.count <= Modesty.mostEntries

@@ -84,10 +84,11 @@ public struct OptimizerState: Sendable {
 
     /// Counts the parameters that had a gradient.
     mutating func note(_ gradients: Gradients, _ plan: OptimizerPlan, _ rules: [Rule]) {
-        for (index, parameter) in plan.layout.parameters.enumerated() where parameter.isTrainable {
+        let parameters = plan.layout.parameters
+        for index in parameters.indices where parameters[index].isTrainable {
             guard gradients.has(index) else { continue }
             if counts?.isEmpty == false { counts?[index] += 1 }
-            guard !isStarted[index], let group = parameter.groupIndex else { continue }
+            guard !isStarted[index], let group = parameters[index].groupIndex else { continue }
             if rules[plan.ruleOfGroup[group]].starts(group) { isStarted[index] = true }
         }
     }

@@ -7,38 +7,41 @@ extension UpdatePass {
     /// One update of every parameter that has a gradient, in update order; the others are copied.
     mutating func runFused(_ gradients: Gradients) {
         var open: RangeUpdate?
-        for (index, parameter) in layout.parameters.enumerated() where !parameter.range.isEmpty {
-            if gradients.isDense[index], parameter.isTrainable {
-                extend(&open, index, parameter)
+        // A model may have tens of thousands of parameters; a copy of each one's record would cost as much as its update.
+        let parameters = layout.parameters
+        for index in parameters.indices where !parameters[index].range.isEmpty {
+            if gradients.isDense[index], parameters[index].isTrainable {
+                extend(&open, index)
                 continue
             }
             close(&open)
-            copy(index, parameter.range)
-            guard let rows = gradients.sparse[index], parameter.isTrainable else { continue }
-            updateSparse(Tensor(index: index, shape: parameter.shape, rows))
+            copy(index, parameters[index].range)
+            guard let rows = gradients.sparse[index], parameters[index].isTrainable else { continue }
+            updateSparse(Tensor(index: index, shape: parameters[index].shape, rows))
         }
         close(&open)
     }
 
     /// Adds a parameter to the open range, or starts a new one if its settings differ.
-    private mutating func extend(_ open: inout RangeUpdate?, _ index: Int, _ parameter: ParameterLayout) {
-        guard let group = parameter.groupIndex else { return }
+    private mutating func extend(_ open: inout RangeUpdate?, _ index: Int) {
+        guard let group = plan.layout.parameters[index].groupIndex else { return }
         let (numbers, rule) = (numbers(of: index, group: group), rule(of: group))
-        let start = gradients + parameter.range.lowerBound
-        let values = UnsafeMutableBufferPointer(start: start, count: parameter.range.count)
-        let tensor = Tensor(index: index, shape: parameter.shape, values: values, rows: nil)
+        let range = plan.layout.parameters[index].range
+        let start = gradients + range.lowerBound
+        let values = UnsafeMutableBufferPointer(start: start, count: range.count)
+        let tensor = Tensor(index: index, shape: plan.layout.parameters[index].shape, values: values, rows: nil)
         let rest = rule.conditionAhead(tensor, &self)
-        let conditioning = rest ?? conditioning(parameter)
-        if rule.mergesNeighbours, rest == nil, let last = open, last.range.upperBound == parameter.range.lowerBound,
+        let conditioning = rest ?? self.conditioning(decays: plan.layout.parameters[index].decays, group: group)
+        if rule.mergesNeighbours, rest == nil, let last = open, last.range.upperBound == range.lowerBound,
             plan.rule(of: last.parameter) == plan.ruleOfGroup[group], last.numbers.isSame(as: numbers),
             last.conditioning.isSame(as: conditioning)
         {
-            open?.range = last.range.lowerBound..<parameter.range.upperBound
+            open?.range = last.range.lowerBound..<range.upperBound
             return
         }
         close(&open)
         open = RangeUpdate(
-            range: parameter.range, weights: current, gradients: start, next: next, conditioning: conditioning,
+            range: range, weights: current, gradients: start, next: next, conditioning: conditioning,
             numbers: numbers, parameter: index)
         if rest != nil { close(&open, countsGradient: false) } else if !rule.mergesNeighbours { close(&open) }
     }

@@ -2,6 +2,7 @@
 // `UpdatePass+Ranges`, `+Sparse` and `+Staged` are the three ways to run it.
 
 import CKernels
+import Glibc
 import Threading
 
 /// The memory and numbers of the update in progress.
@@ -94,14 +95,18 @@ struct UpdatePass {
 
     /// The pipeline of a parameter for the kernels; centralization comes before the last factor.
     func conditioning(_ parameter: ParameterLayout) -> pk_pass {
+        parameter.groupIndex.map { conditioning(decays: parameter.decays, group: $0) } ?? pk_pass()
+    }
+
+    /// As above, of the parameters of a group that weight decay applies to, or of the others.
+    func conditioning(decays: Bool, group: Int) -> pk_pass {
         var conditioning = pk_pass()
-        guard let group = parameter.groupIndex else { return conditioning }
         let rule = rule(of: group)
         if let factor = firstFactor(group) {
             (conditioning.before, conditioning.scales_before) = (factor, 1)
         }
-        if parameter.decays, rule.addsDecay(group) {
-            (conditioning.decay, conditioning.decays) = (decays[group] * lossScale, 1)
+        if decays, rule.addsDecay(group) {
+            (conditioning.decay, conditioning.decays) = (self.decays[group] * lossScale, 1)
         }
         if let factor = scaleAfter, rule.traits.unscales {
             (conditioning.after, conditioning.scales_after) = (factor, 1)
@@ -138,8 +143,8 @@ struct UpdatePass {
 
     /// Prepares a centralized gradient in place; returns the conditioning left for the kernel, nil for all of it.
     mutating func centerAhead(_ tensor: Tensor) -> pk_pass? {
+        guard plan.layout.parameters[tensor.index].isCentralized else { return nil }
         let parameter = layout.parameters[tensor.index]
-        guard parameter.isCentralized else { return nil }
         count(gradient: tensor)
         var (first, rest) = (conditioning(parameter), pk_pass())
         (rest.after, rest.scales_after) = (first.after, first.scales_after)
@@ -186,10 +191,17 @@ struct UpdatePass {
     }
 }
 
+/// Whether two values of a type without padding have the same bytes.
+private func haveSameBytes<Value: BitwiseCopyable>(_ one: Value, _ other: Value) -> Bool {
+    withUnsafePointer(to: one) { one in
+        withUnsafePointer(to: other) { memcmp(one, $0, MemoryLayout<Value>.size) == 0 }
+    }
+}
+
 extension pk_constants {
     /// Whether both have the same bits.
     func isSame(as other: pk_constants) -> Bool {
-        withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
+        haveSameBytes(self, other)
     }
 
     /// These constants with an option's bit set or cleared.
@@ -203,6 +215,6 @@ extension pk_constants {
 extension pk_pass {
     /// Whether both have the same bits.
     func isSame(as other: pk_pass) -> Bool {
-        withUnsafeBytes(of: self) { a in withUnsafeBytes(of: other) { b in a.elementsEqual(b) } }
+        haveSameBytes(self, other)
     }
 }

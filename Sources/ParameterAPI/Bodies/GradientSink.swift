@@ -11,6 +11,7 @@ import TensorCoding
 final class GradientSink: TensorSink {
     /// The layout that the values are read for, and its arenas.
     let facts: ModelFacts
+    let layout: ArenaLayout
     /// Why there is no memory for the values; do not use what was read since.
     private(set) var failure: Problem?
     private var taken: Arena?
@@ -21,6 +22,7 @@ final class GradientSink: TensorSink {
     /// The memory that the fingerprint of a tensor takes until the body is complete.
     private static let bytesPerSpill = 128
     private var receivedBytes = 0
+    private var paidBytes = -1  // of those
     private let bytesPerByte: Int
     private let takesUntrained: Bool
 
@@ -32,13 +34,18 @@ final class GradientSink: TensorSink {
     ///   - takesUntrained: whether untrained parameters may be written: in an import, not in a push.
     init(_ model: Model, loan: BodyLoan, takesUntrained: Bool) {
         facts = model.publication.current.facts
+        layout = facts.layout
         self.loan = loan
         // 16-bit floats grow to twice their size when read, and one-byte integers to four times.
         bytesPerByte = takesUntrained ? 4 : 2
         self.takesUntrained = takesUntrained
     }
 
-    var layout: ArenaLayout { facts.layout }
+    func known(_ bytes: UnsafeBufferPointer<UInt8>, after place: Int) -> KnownTensor? {
+        guard let index = layout.index(of: bytes, after: place) else { return nil }
+        return KnownTensor(
+            name: layout.parameters[index].name, place: index, shape: layout.parameters[index].shape.dimensions)
+    }
 
     func integers(for name: Name) -> IntegerUse {
         guard takesUntrained else { return .refused }
@@ -49,25 +56,28 @@ final class GradientSink: TensorSink {
     }
 
     func destination(for name: Name, in section: Name) -> TensorDestination {
-        guard let parameter = writable(name) else { return .nowhere }
+        layout.index(of: name).map(destination(ofKnown:)) ?? .nowhere
+    }
+
+    func destination(ofKnown place: Int) -> TensorDestination {
+        guard let range = writable(place) else { return .nowhere }
         do throws(Problem) {
-            return .memory(try partlyPaid().buffer[parameter.range])
+            return .memory(try partlyPaid().buffer[range])
         } catch {
             failure = error
             return .nowhere
         }
     }
 
-    /// The parameter whose values a tensor may write.
-    private func writable(_ name: Name) -> ParameterLayout? {
-        guard let index = layout.index(of: name) else { return nil }
-        return layout.parameters[index].isTrainable || takesUntrained ? layout.parameters[index] : nil
+    /// The range of a parameter if a tensor may write its values.
+    private func writable(_ index: Int) -> Range<Int>? {
+        layout.parameters[index].isTrainable || takesUntrained ? layout.parameters[index].range : nil
     }
 
     /// The memory that a tensor is written to, as far as it has room; nil if nothing of it is written.
     func written(of name: Name) -> UnsafeMutableBufferPointer<Float>? {
-        guard let parameter = writable(name) else { return nil }
-        return taken?.buffer[parameter.range]
+        guard let range = layout.index(of: name).flatMap(writable) else { return nil }
+        return taken?.buffer[range]
     }
 
     /// Pays for the values that the next `count` bytes of the body can hold.
@@ -82,11 +92,13 @@ final class GradientSink: TensorSink {
     /// - Throws: `outOfMemory`, also if an earlier value found no memory.
     private func partlyPaid() throws(Problem) -> Arena {
         if let failure { throw failure }
+        if let taken, paidBytes == receivedBytes { return taken }
         do throws(ServingError) {
             let arena = if let taken { taken } else { try facts.takeArena() }
             taken = arena
             try arena.pay(for: receivedBytes * bytesPerByte)
             try loan.cover(receivedBytes * bytesPerByte, of: bytes)
+            paidBytes = receivedBytes
             return arena
         } catch {
             throw Problem(error)

@@ -9,6 +9,7 @@ import TensorCoding
 /// Checks the tensors of a push or an import.
 struct TensorChecker {
     private let facts: ModelFacts
+    private let layout: ArenaLayout
     /// The body's section, for pointers: `gradients` or `parameters`.
     let section: String
     private var list: ComplaintList
@@ -25,12 +26,11 @@ struct TensorChecker {
 
     init(_ facts: ModelFacts, section: String) {
         self.facts = facts
+        layout = facts.layout
         self.section = section
         list = ComplaintList(section: "/\(section)")
-        self.isDense = Array(repeating: false, count: facts.layout.parameters.count)
+        self.isDense = Array(repeating: false, count: layout.parameters.count)
     }
-
-    private var layout: ArenaLayout { facts.layout }
 
     /// Reports every trained parameter without a gradient, for a push that says it is complete.
     mutating func demandAll() {
@@ -58,14 +58,14 @@ struct TensorChecker {
         list.add(complaint)
     }
 
-    /// Checks all tensors.
+    /// Checks all tensors, which were read for this layout.
     ///
     /// `takesRows` allows sparse rows, `takesUntrained` allows untrained parameters.
     ///
     /// - Throws: `outOfMemory` if the system has none for rows.
     mutating func check(_ tensors: [DecodedTensor], takesRows: Bool, takesUntrained: Bool) throws(Problem) {
-        let places = tensors.map { layout.index(of: $0.name) }
-        let unknownNames = zip(tensors, places).filter { $0.1 == nil }.map(\.0.name)
+        let places = tensors.map { $0.place ?? layout.index(of: $0.name) }
+        let unknownNames = places.contains(nil) ? zip(tensors, places).filter { $0.1 == nil }.map(\.0.name) : []
         affix = CommonAffix(of: unknownNames, in: layout)
         if let affix {
             list.add(
@@ -73,11 +73,11 @@ struct TensorChecker {
                     pointer: "/\(section)", exception: .keyError,
                     detail: affix.advice(count: unknownNames.count, isAll: unknownNames.count == tensors.count)))
         }
-        for (tensor, place) in zip(tensors, places) {
-            if let place {
-                try check(tensor, place, takesRows: takesRows, takesUntrained: takesUntrained)
+        for index in tensors.indices {
+            if let place = places[index] {
+                try check(tensors[index], place, takesRows: takesRows, takesUntrained: takesUntrained)
             } else {
-                unknown(tensor)
+                unknown(tensors[index])
             }
         }
     }
@@ -90,8 +90,7 @@ struct TensorChecker {
             if accused.contains(Name(tensor.pointer)) { return }
             return complain(tensor, .valueError, "`\(tensor.name)` cannot be read either")
         }
-        let parameter = layout.parameters[index]
-        if !parameter.isTrainable, !takesUntrained {
+        if !takesUntrained, !layout.parameters[index].isTrainable {
             return complain(
                 tensor, .valueError,
                 "`\(tensor.name)` is not trained and has no gradient; set it with PUT .../parameters")
@@ -110,9 +109,9 @@ struct TensorChecker {
                     pointer: pointer(of: tensor), exception: .valueError, detail: detail, expected: "finite numbers")
         }
         switch tensor.content {
-        case .dense: checkDense(tensor, parameter, index)
+        case .dense: checkDense(tensor, index)
         case .rows(let indices, let values) where takesRows:
-            try checkRows(tensor, indices, values, parameter, index)
+            try checkRows(tensor, indices, values, index)
         case .count:
             complain(tensor, .typeError, "a count belongs to the state of the optimizer; send it with PUT .../state")
         case .rows: complain(tensor, .typeError, "sparse rows are only for gradients; send the whole tensor")
@@ -131,17 +130,13 @@ struct TensorChecker {
         complain(tensor, .keyError, "\(plain); \(hint)")
     }
 
-    private mutating func checkDense(_ tensor: DecodedTensor, _ parameter: ParameterLayout, _ index: Int) {
-        let shape = tensor.shape ?? [tensor.elementCount]
-        let fits =
-            tensor.shape == nil ? tensor.elementCount == parameter.range.count : shape == parameter.shape.dimensions
-        guard fits, tensor.elementCount == parameter.range.count else {
-            let detail = wrongShape(parameter, shape)
-            return complain(
-                tensor, .valueError, detail,
-                expected: .shape(parameter.shape.dimensions), got: .shape(shape))
-        }
-        isDense[index] = true
+    private mutating func checkDense(_ tensor: DecodedTensor, _ index: Int) {
+        let fits = tensor.shape.map { $0 == layout.parameters[index].shape.dimensions } ?? true
+        if fits, tensor.elementCount == layout.parameters[index].range.count { return isDense[index] = true }
+        let (parameter, shape) = (layout.parameters[index], tensor.shape ?? [tensor.elementCount])
+        let detail = wrongShape(parameter, shape)
+        complain(
+            tensor, .valueError, detail, expected: .shape(parameter.shape.dimensions), got: .shape(shape))
     }
 
     private func wrongShape(_ parameter: ParameterLayout, _ shape: [Int]) -> String {
@@ -149,8 +144,9 @@ struct TensorChecker {
     }
 
     private mutating func checkRows(
-        _ tensor: DecodedTensor, _ indices: [Int], _ values: TensorBuffer, _ parameter: ParameterLayout, _ index: Int
+        _ tensor: DecodedTensor, _ indices: [Int], _ values: TensorBuffer, _ index: Int
     ) throws(Problem) {
+        let parameter = layout.parameters[index]
         guard let rows = parameter.shape.dimensions.first else {
             return complain(tensor, .valueError, "`\(tensor.name)` is a scalar and has no rows; send the number")
         }

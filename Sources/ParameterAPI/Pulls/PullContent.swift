@@ -15,19 +15,21 @@ struct PullContent: Sendable {
     /// The values: the parameters, or an average of them.
     private let arena: Arena
     private let average: PublishedAverage?
+    private let layout: ArenaLayout
 
     /// Finds the values of a selection in a version.
     ///
     /// - Throws: `unknownAverage`, or `averageNotStarted` for one without values.
     init(_ version: PublishedVersion, _ selection: Selection, isIndented: Bool) throws(ServingError) {
         (self.version, self.selection, self.isIndented) = (version, selection, isIndented)
+        layout = version.facts.layout
         arena = try version.values(of: selection.average)
         average = try selection.average.map { name throws(ServingError) in try version.average(name) }
     }
 
     /// The values of the parameter at `index` in update order.
     func values(at index: Int) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(arena.buffer[version.facts.layout.parameters[index].range])
+        UnsafeBufferPointer(arena.buffer[layout.parameters[index].range])
     }
 
     /// The least and the most bytes to be made; values sent from memory without a copy do not count.
@@ -82,7 +84,7 @@ struct PullContent: Sendable {
     }
 
     private func tensor(_ index: Int) -> DocumentTensor {
-        let parameter = version.facts.layout.parameters[index]
+        let parameter = layout.parameters[index]
         return DocumentTensor(
             key: parameter.name, shape: parameter.shape.dimensions, type: selection.encoding.type(of: parameter),
             encoding: selection.encoding, values: TensorValues(values(at: index), keptBy: version))
@@ -97,7 +99,6 @@ struct PullContent: Sendable {
     ///
     /// - Parameter memory: the loan for the converted values; it lives as long as the header, which every answer sends.
     func segments(_ memory: Reservation) -> [Response.Segment] {
-        let layout = version.facts.layout
         var segments = [SharedBytes(head, memory: memory).segment]
         var range = 0..<0
         func flush() {

@@ -20,9 +20,10 @@ struct ElementStream {
     ///
     /// Integer types, and types that must contain integers of the type `wanted`, are checked.
     init(type: ElementType, wanted: ElementType? = nil) {
-        invariant(type.isFloating || type.isInteger, "an element stream needs a type that can be read")
-        (self.type, size) = (type, type.size)
-        rule = IntegerRule(type, wanted)
+        let row = type.row
+        invariant(row.isFloating || row.integers != nil, "an element stream needs a type that can be read")
+        (self.type, size) = (type, row.size)
+        rule = row.isFloating && wanted == nil ? .none : IntegerRule(type, wanted)
     }
 
     /// Whether the last element is complete.

@@ -58,6 +58,9 @@ struct StrayNumber: Equatable {
 struct IntegerRule {
     private let types: [(type: ElementType, range: Range<Float>)]
 
+    /// The rule for floats.
+    static let none = IntegerRule()
+
     /// - Parameter types: every number must fit all of them; types that are not integers are ignored.
     init(_ types: ElementType?...) {
         self.types = types.compactMap { type in

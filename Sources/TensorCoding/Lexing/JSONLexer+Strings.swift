@@ -88,9 +88,7 @@ extension JSONLexer {
         let start = position
         let stop = min(end, start + Self.textLimit)
         var next = start
-        while next < stop, next.pointee >= 0x20, next.pointee < 0x80, next.pointee != 0x22, next.pointee != 0x5C {
-            next += 1
-        }
+        while next < stop, next.pointee.isPlain { next += 1 }
         position = next
         if string.isKey || stringMode != .drop {
             text.append(contentsOf: UnsafeBufferPointer(start: start, count: next - start))

@@ -37,12 +37,17 @@ struct EntryReader {
             return report(.elementType, detail, got: entry.typeName)
         }
         stream = ElementStream(type: type, wanted: use.type)
-        output = TensorOutput(role == .rows ? .growing : sink.destination(for: entry.name, in: ""), of: entry.name)
+        output = TensorOutput(role == .rows ? .growing : destination(sink), of: entry.name)
+    }
+
+    private func destination(_ sink: any TensorSink) -> TensorDestination {
+        entry.place.map(sink.destination(ofKnown:)) ?? sink.destination(for: entry.name, in: "")
     }
 
     /// The record of the tensor.
     var result: DecodedTensor {
-        var tensor = DecodedTensor(name: entry.name, pointer: "/" + entry.name.pointerEscaped)
+        var tensor = DecodedTensor(name: entry.name)
+        tensor.place = entry.place
         tensor.shape = entry.shape
         tensor.type = entry.type
         tensor.elementCount = entry.elementCount
@@ -63,6 +68,7 @@ struct EntryReader {
     }
 
     private mutating func reportValues() {
+        guard issue == nil, stream?.stray != nil else { return }
         if let stray = stream?.stray {
             let detail = stray.detail(in: entry.name, shape: entry.shape)
             report(stray.kind, detail, expected: stray.expected, got: stray.value)

@@ -1,5 +1,5 @@
-// Reads the JSON of a safetensors header token by token. A header may have tens of thousands of tensors, and jansson and
-// `JSONValue` would make a dozen objects of each. The rules are the same: RFC 8259, and no key twice.
+// Reads the JSON of a safetensors header token by token. A header may have tens of thousands of tensors: one that the
+// sink knows costs no memory but that of its entry. The rules are RFC 8259, and no key twice.
 
 import Names
 
@@ -14,10 +14,11 @@ struct HeaderReader {
     private(set) var fault: SafetensorsError?
 
     private var lexer: JSONLexer
-    private var names: Set<Name> = []
+    private var keys = HeaderKeys()
+    private var lastType: HeaderType?
     /// The first duplicate key or number beyond a double.
     private var misfit: JSONError?
-    private var spare: [Int] = []  // the memory of the last data_offsets
+    private var sizes: [Int] = []  // the last list
     private let passesUnknownTypes: Bool
     private let sink: any TensorSink
     private var (allowance, approved) = (0, 0)  // bytes that are left, and all
@@ -27,7 +28,6 @@ struct HeaderReader {
     /// The memory of a tensor in the header and after it, and of any other value.
     private static let (bytesPerTensor, bytesPerValue) = (1024, 64)
     private static let piece = 4096
-    private static let metadataKey = Array("__metadata__".utf8)
 
     /// Reads `text`.
     ///
@@ -48,11 +48,18 @@ struct HeaderReader {
 
     private mutating func readTensors() throws(JSONError) {
         guard try token() == .beginObject else { return }
-        while try token() == .key {
-            try pay(for: Self.bytesPerTensor + 2 * lexer.text.count)
-            let name = Name(String(decoding: lexer.text, as: UTF8.self))
-            if !names.insert(name).inserted { noteDuplicate() }
-            if lexer.text == Self.metadataKey { try readMetadata() } else { try readTensor(name) }
+        while let key = try key() {
+            try pay(for: Self.bytesPerTensor + 2 * (key.length + keys.growth(for: key)))
+            if !keys.insert(key) { noteDuplicate(key.name) }
+            if key.isMetadata { try readMetadata() } else { try readTensor(key) }
+        }
+    }
+
+    private mutating func key() throws(JSONError) -> HeaderKey? {
+        if let text = lexer.takePlainKey() { return HeaderKey(text, after: keys.lastPlace, sink) }
+        guard try token() == .key else { return nil }
+        return lexer.text.withUnsafeBufferPointer { [sink, last = keys.lastPlace] in
+            HeaderKey($0, after: last, sink)
         }
     }
 
@@ -64,8 +71,8 @@ struct HeaderReader {
         }
         while try token() == .key {
             try payForText()
-            let key = Name(String(decoding: lexer.text, as: UTF8.self))
-            if metadata[key] != nil { noteDuplicate() }
+            let key = lastKey
+            if metadata[key] != nil { noteDuplicate(key) }
             guard let text = try string() else {
                 note(.metadata)
                 metadata[key] = ""
@@ -75,15 +82,15 @@ struct HeaderReader {
         }
     }
 
-    private mutating func readTensor(_ name: Name) throws(JSONError) {
+    private mutating func readTensor(_ key: HeaderKey) throws(JSONError) {
         let first = try token()
         guard first == .beginObject else {
-            note(.entry(name: name))
+            note(.entry(name: key.name))
             return try skip(first)
         }
-        let fields = try fields()
+        let fields = try fields(of: key)
         do throws(SafetensorsError) {
-            entries.append(try SafetensorsEntry(name, fields, passesUnknown: passesUnknownTypes))
+            entries.append(try SafetensorsEntry(key, fields, passesUnknown: passesUnknownTypes))
         } catch {
             note(error)
         }
@@ -93,77 +100,62 @@ struct HeaderReader {
         if fault == nil { fault = error }
     }
 
-    private mutating func noteDuplicate() {
-        guard misfit == nil else { return }
-        misfit = lexer.error(.duplicateKey(String(decoding: lexer.text, as: UTF8.self)))
+    private mutating func noteDuplicate(_ key: Name) {
+        if misfit == nil { misfit = lexer.error(.duplicateKey(key.text)) }
     }
-}
-
-/// The members of one tensor; nil for what is missing or of the wrong kind.
-struct EntryFields {
-    var typeName: String?
-    var shape: [Int]?
-    var offsets: (start: Int, end: Int)?
 }
 
 // MARK: The members of a tensor
 
 extension HeaderReader {
-    private enum Member: UInt8, CaseIterable {
-        case dtype = 1
-        case shape = 2
-        case offsets = 4
-
-        private static let (dtypeKey, shapeKey) = (Array("dtype".utf8), Array("shape".utf8))
-        private static let offsetsKey = Array("data_offsets".utf8)
-
-        init?(_ key: [UInt8]) {
-            if key == Self.dtypeKey {
-                self = .dtype
-            } else if key == Self.shapeKey {
-                self = .shape
-            } else if key == Self.offsetsKey {
-                self = .offsets
-            } else {
-                return nil
-            }
-        }
-    }
-
-    private mutating func fields() throws(JSONError) -> EntryFields {
+    private mutating func fields(of key: HeaderKey) throws(JSONError) -> EntryFields {
         var fields = EntryFields()
         var seen: UInt8 = 0
         var others: Set<Name> = []
-        while try token() == .key {
-            guard let member = Member(lexer.text) else {
-                try takeKey(into: &others)
-                try skip(try token())
-                continue
-            }
-            if seen & member.rawValue != 0 { noteDuplicate() }
+        while let member = try member(into: &others) {
+            if seen & member.rawValue != 0 { noteDuplicate(member.key) }
             seen |= member.rawValue
             switch member {
-            case .dtype: fields.typeName = try string()
-            case .shape:
-                var shape: [Int] = []
-                fields.shape = try readSizes(into: &shape) ? shape : nil
-            case .offsets: fields.offsets = try offsets()
+            case .dtype: fields.type = try type()
+            case .shape: fields.shape = try readSizes() ? shape(of: key) : nil
+            case .offsets: fields.offsets = try readSizes() && sizes.count == 2 ? (sizes[0], sizes[1]) : nil
+            case .other: try skip(try token())
             }
         }
         return fields
     }
 
-    private mutating func offsets() throws(JSONError) -> (start: Int, end: Int)? {
-        var offsets: [Int] = []
-        swap(&offsets, &spare)
-        offsets.removeAll(keepingCapacity: true)
-        defer { swap(&offsets, &spare) }
-        guard try readSizes(into: &offsets), offsets.count == 2 else { return nil }
-        return (offsets[0], offsets[1])
+    /// The next member of a tensor; nil at the end of its object.
+    private mutating func member(into others: inout Set<Name>) throws(JSONError) -> EntryMember? {
+        if let text = lexer.takePlainKey() {
+            let member = EntryMember(text)
+            if member == .other { try take(Name(String(decoding: text, as: UTF8.self)), into: &others) }
+            return member
+        }
+        guard try token() == .key else { return nil }
+        let member = lexer.text.withUnsafeBufferPointer { EntryMember($0) }
+        if member == .other { try take(lastKey, into: &others) }
+        return member
     }
 
-    /// Reads a list of integers >= 0; false for anything else, which is skipped.
-    private mutating func readSizes(into sizes: inout [Int]) throws(JSONError) -> Bool {
+    /// The dimensions that were just read; those that the sink knows need no memory.
+    private func shape(of key: HeaderKey) -> [Int] {
+        if let known = key.shape, known == sizes { return known }
+        return sizes.withUnsafeBufferPointer { Array($0) }
+    }
+
+    /// The element type; most tensors of a file have the same.
+    private mutating func type() throws(JSONError) -> HeaderType? {
+        guard let text = lexer.takePlainText() else { return try string().map { HeaderType(name: $0) } }
+        try pay(for: Self.bytesPerValue + 2 * text.count)
+        if let lastType, lastType.isSpelled(text) { return lastType }
+        lastType = HeaderType(name: String(decoding: text, as: UTF8.self))
+        return lastType
+    }
+
+    /// Reads a list of integers >= 0 into `sizes`; false for anything else, which is skipped.
+    private mutating func readSizes() throws(JSONError) -> Bool {
+        sizes.removeAll(keepingCapacity: true)
         let first = try token()
         guard first == .beginArray else {
             try skip(first)
@@ -219,7 +211,7 @@ extension HeaderReader {
         case .beginObject:
             var keys: Set<Name> = []
             while try self.token() == .key {
-                try takeKey(into: &keys)
+                try take(lastKey, into: &keys)
                 try skip(try self.token())
             }
         case .beginArray:
@@ -232,9 +224,12 @@ extension HeaderReader {
         }
     }
 
-    private mutating func takeKey(into keys: inout Set<Name>) throws(JSONError) {
-        try payForText()
-        if !keys.insert(Name(String(decoding: lexer.text, as: UTF8.self))).inserted { noteDuplicate() }
+    /// The last key, unless it was a plain one.
+    private var lastKey: Name { Name(String(decoding: lexer.text, as: UTF8.self)) }
+
+    private mutating func take(_ key: Name, into keys: inout Set<Name>) throws(JSONError) {
+        try pay(for: Self.bytesPerValue + 2 * key.utf8.count)
+        if !keys.insert(key).inserted { noteDuplicate(key) }
     }
 
     /// Counts twice the bytes: while an array or a set grows, the old memory exists beside the new.

@@ -15,9 +15,10 @@ public struct SafetensorsEntry: Sendable, Equatable {
     public let shape: [Int]
     /// The range of its bytes, counted from the end of the header.
     public let range: Range<Int>
-
     /// The number of elements; 0 if the size of an element is unknown.
-    public var elementCount: Int { type.map { range.count / $0.size } ?? 0 }
+    public let elementCount: Int
+    /// The number that the sink gave it; nil if the sink does not know it.
+    let place: Int?
 }
 
 /// The parsed header: tensors in the order of their data, and the metadata.
@@ -53,37 +54,46 @@ public struct SafetensorsHeader: Sendable, Equatable {
         }
         if let fault = reader.fault { throw fault }
         metadata = reader.metadata
+        // Most files are written in the order of their data.
+        guard Self.gap(in: reader.entries) != nil else {
+            entries = reader.entries
+            return
+        }
         entries = reader.entries.sorted {
             ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
         }
-        try checkTiling()
+        if let gap = Self.gap(in: entries) { throw .offsets(name: entries[gap].name) }
     }
 
-    private func checkTiling() throws(SafetensorsError) {
+    /// The first entry that does not begin where the one before it ends.
+    private static func gap(in entries: [SafetensorsEntry]) -> Int? {
         var end = 0
-        for entry in entries {
-            guard entry.range.lowerBound == end else { throw .offsets(name: entry.name) }
-            end = entry.range.upperBound
+        for index in entries.indices {
+            guard entries[index].range.lowerBound == end else { return index }
+            end = entries[index].range.upperBound
         }
+        return nil
     }
 }
 
 extension SafetensorsEntry {
-    init(_ name: Name, _ fields: EntryFields, passesUnknown: Bool) throws(SafetensorsError) {
-        guard let typeName = fields.typeName, let shape = fields.shape, let offsets = fields.offsets else {
+    init(_ key: HeaderKey, _ fields: EntryFields, passesUnknown: Bool) throws(SafetensorsError) {
+        let name = key.name
+        guard let type = fields.type, let shape = fields.shape, let offsets = fields.offsets else {
             throw .entry(name: name)
         }
-        let type = ElementType(rawValue: typeName)
-        guard type != nil || passesUnknown else { throw .unknownType(name: name, type: typeName) }
+        guard type.type != nil || passesUnknown else { throw .unknownType(name: name, type: type.name) }
         guard offsets.start <= offsets.end else { throw .offsets(name: name) }
-        self.init(name: name, type: type, typeName: typeName, shape: shape, range: offsets.start..<offsets.end)
-        try checkSize()
+        self.init(
+            name: name, type: type.type, typeName: type.name, shape: shape, range: offsets.start..<offsets.end,
+            elementCount: type.size.map { (offsets.end - offsets.start) / $0 } ?? 0, place: key.place)
+        try checkSize(type.size)
     }
 
-    private func checkSize() throws(SafetensorsError) {
+    private func checkSize(_ bytes: Int?) throws(SafetensorsError) {
         guard let count = Dimensions.product(shape) else { throw .overflow(name: name) }
-        guard let type else { return }
-        let (size, overflow) = count.multipliedReportingOverflow(by: type.size)
+        guard let bytes else { return }
+        let (size, overflow) = count.multipliedReportingOverflow(by: bytes)
         if overflow { throw .overflow(name: name) }
         guard range.count == size else { throw .size(name: name, expected: size, got: range.count) }
     }

@@ -148,7 +148,8 @@ extension SafetensorsReader {
     }
 
     private mutating func findPairs(_ header: SafetensorsHeader) {
-        let bases = header.entries.compactMap { $0.name.dropping(suffix: "#indices") }
+        // A name that the sink knows is whole.
+        let bases = header.entries.compactMap { $0.place == nil ? $0.name.dropping(suffix: "#indices") : nil }
         guard !bases.isEmpty else { return }
         let names = Set(header.entries.map(\.name))
         pairs = Set(bases.filter { names.contains(Name("\($0)#values")) })
@@ -179,9 +180,7 @@ extension SafetensorsReader {
 
     /// Starts the next entry and skips those without bytes; starts none if `work` is to do it.
     private mutating func beginEntry() {
-        guard let entries = header?.entries else { return }
-        while next < entries.count, allowance > 0 {
-            let entry = entries[next]
+        while let entry = nextEntry, allowance > 0 {
             allowance -= 1
             remaining = entry.range.count
             tensor = EntryReader(entry, role: role(of: entry), sink: sink)
@@ -190,6 +189,11 @@ extension SafetensorsReader {
             next += 1
         }
         tensor = nil
+    }
+
+    private var nextEntry: SafetensorsEntry? {
+        guard let header, next < header.entries.count else { return nil }
+        return header.entries[next]
     }
 
     private func role(of entry: SafetensorsEntry) -> EntryReader.Role {
@@ -203,14 +207,13 @@ extension SafetensorsReader {
     }
 
     private mutating func endEntry() {
-        guard let reader = tensor else { return }
-        tensor = nil
-        if let issue = reader.issue { issues.add(issue) }
-        if reader.role == .indices, let name = reader.entry.name.dropping(suffix: "#indices") {
-            indices[name] = reader.indices
-        } else {
-            finished.append(reader.result)
+        if let issue = tensor?.issue { issues.add(issue) }
+        if tensor?.role == .indices, let name = tensor?.entry.name.dropping(suffix: "#indices") {
+            indices[name] = tensor?.indices
+        } else if let result = tensor?.result {
+            finished.append(result)
         }
+        tensor = nil
     }
 
     /// Combines `NAME#indices` and `NAME#values` into one tensor.
@@ -221,7 +224,8 @@ extension SafetensorsReader {
                 case .dense(let buffer) = finished[place].content
             else { continue }
             let shape = finished[place].shape ?? []
-            finished[place].name = name
+            finished[place].pointer = finished[place].pointer  // of the values, whatever the name
+            (finished[place].name, finished[place].place) = (name, nil)
             finished[place].rowsShape = shape
             finished[place].shape = nil
             finished[place].content = .rows(indices: rows, values: buffer ?? TensorBuffer())

@@ -26,8 +26,30 @@ public enum IntegerUse: Sendable, Equatable {
     var type: ElementType? { if case .wanted(let type) = self { type } else { nil } }
 }
 
+/// A tensor that a sink knows before it comes.
+public struct KnownTensor: Sendable {
+    /// Its name.
+    public let name: Name
+    /// The number that the sink gives to this name and no other.
+    public let place: Int
+    /// The shape that it should have.
+    public let shape: [Int]
+
+    /// Makes the record of a tensor.
+    public init(name: Name, place: Int, shape: [Int]) { (self.name, self.place, self.shape) = (name, place, shape) }
+}
+
 /// The receiver of a body's tensors; called on the thread that reads.
 public protocol TensorSink: AnyObject {
+    /// The tensor whose name has these bytes, if the sink knows it: a file of many tensors then needs no text, no memory
+    /// and no search for each.
+    ///
+    /// - Parameter place: the place of the last tensor; the next one of a file is often the next one of the sink.
+    func known(_ bytes: UnsafeBufferPointer<UInt8>, after place: Int) -> KnownTensor?
+
+    /// As `destination(for:in:)`, for a tensor that the sink knows.
+    func destination(ofKnown place: Int) -> TensorDestination
+
     /// The destination of the dense values of `name`, requested shortly before the first of them.
     ///
     /// - Parameters:
@@ -46,6 +68,12 @@ public protocol TensorSink: AnyObject {
 }
 
 extension TensorSink {
+    /// None is known.
+    public func known(_ bytes: UnsafeBufferPointer<UInt8>, after place: Int) -> KnownTensor? { nil }
+
+    /// None: no tensor is known.
+    public func destination(ofKnown place: Int) -> TensorDestination { .nowhere }
+
     /// Floats only, as for gradients.
     public func integers(for name: Name) -> IntegerUse { .refused }
 

@@ -18,8 +18,8 @@ public struct DecodedTensor: Sendable {
 
     /// Its name, with escapes resolved.
     public internal(set) var name: Name
-    /// A JSON pointer to it (`/gradients/fc3.bias`).
-    public internal(set) var pointer: String
+    /// The number that the sink gave it; nil if the sink did not know it.
+    public internal(set) var place: Int?
     /// The stated dimensions, or else those of its nested lists.
     ///
     /// For rows: the dense shape, if stated.
@@ -40,6 +40,17 @@ public struct DecodedTensor: Sendable {
     public internal(set) var type: ElementType?
     /// Members of the tensor's object other than its values: `init`, `trainable`, or mistakes.
     public internal(set) var fields: [JSONMember] = []
+    /// Its pointer, unless its name says it all.
+    private var ownPointer: String?
+
+    /// A tensor at the top level of a file.
+    init(name: Name) { self.name = name }
+
+    /// A JSON pointer to it (`/gradients/fc3.bias`).
+    public internal(set) var pointer: String {
+        get { ownPointer ?? "/" + name.pointerEscaped }
+        set { ownPointer = newValue }
+    }
 }
 
 /// A body that has been read to its end.

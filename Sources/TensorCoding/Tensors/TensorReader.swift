@@ -38,7 +38,7 @@ struct TensorReader {
 
     let sink: any TensorSink
     var stage = Stage.tensor
-    var tensor = DecodedTensor(name: "", pointer: "")
+    var tensor = DecodedTensor(name: "")
     var section: Name = ""
     var nesting = NestedShape()
     var output = TensorOutput(.nowhere)
