@@ -23,7 +23,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([BENCHMARK, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("row", ["rule-sgd-1m", "step-1m-1-group", "memory-1m-1", "lr-16", "small-push-4"])
+@pytest.mark.parametrize(
+    "row", ["rule-sgd-1m", "step-1m-1-group", "memory-1m-1", "lr-16", "small-push-4", "push-10000-tensors"]
+)
 def test_a_row_is_a_ratio_of_two_figures_of_one_run(row: str) -> None:
     """The JSON has the figures, the goal, and the machine; short loads give figures, if rough ones."""
     ended = run("--json", "--only", row, "--seconds", "0.05", "--rounds", "1")

@@ -28,7 +28,7 @@ typedef struct cr_options {
 
 /// Serves on a free port of 127.0.0.1 with two threads until `cr_stop`.
 ///
-///     POST /push    a safetensors file with one tensor: one step in place, then "ok"
+///     POST /push    a safetensors file with all values: one step in place, then "ok"
 ///     POST /small   a body of any size: "ok"
 ///     GET /pull     the parameters from the memory that the steps change
 ///     GET /lr       a few bytes

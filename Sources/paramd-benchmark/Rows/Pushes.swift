@@ -1,7 +1,7 @@
-// Durable pushes against the disk.
+// Pushes alone: durable ones against the disk, and one of many tensors against one that reads no names.
 
 extension Row {
-    static let pushes = [durablePush, writtenBytes]
+    static let pushes = [durablePush, writtenBytes, manyTensors]
 
     private static let large = Model(parameters: 10_000_000, optimizer: "sgd")
 
@@ -35,5 +35,20 @@ extension Row {
                 let pushes = try load.count(seconds: 2 * bench.settings.seconds).steps
                 return Double(try servers.paramd.written - before) / 1e6 / Double(pushes)
             })
+    }
+
+    /// The bare server gets the same bytes, skips their header and takes one step over all values: what remains is the
+    /// cost of the names, and of each tensor.
+    private static let manyTensors = Row(
+        "push-10000-tensors", "safetensors push of 10,000 tensors of 100 floats", "ms",
+        limit: "C server that skips the header", goal: 4, lessIsBetter: true
+    ) { bench in
+        let model = Model(parameters: 1_000_000, tensors: 10_000, optimizer: "sgd")
+        let servers = try StepServers(bench, model, durability: "memory")
+        let limit = try servers.limitLoad(workers: 1, pulls: false)
+        let paramd = try servers.paramdLoad(workers: 1, pulls: false)
+        return try bench.alternate(
+            limit: { 1000 / (try limit.run(seconds: bench.settings.seconds)) },
+            paramd: { 1000 / (try paramd.run(seconds: bench.settings.seconds)) })
     }
 }
