@@ -19,6 +19,7 @@ public final class Journal: Sendable {
     private let isClosed = Locked(false)
     /// The number of the first segment that the journal thread expects.
     let firstSegment: Locked<UInt64>
+    private let spares: SpareSegments
 
     /// Opens the journal in `directory`, creating it if missing, and replays it.
     ///
@@ -65,6 +66,7 @@ public final class Journal: Sendable {
         self.directory = directory
         self.recovery = recovery
         firstSegment = log.firstSegment
+        spares = log.spares
         queue = CommitQueue()
         status = Locked(CommitStatus(nextPosition: log.nextPosition, syncedPosition: log.syncedPosition))
         let timers = Timers.process
@@ -192,7 +194,7 @@ extension Journal {
         let chain = try SegmentChain(directory)
         let kept = chain.numbers.dropFirst(try chain.obsolete(before: position).count).first
         firstSegment.withLock { $0 = max($0, kept ?? 0) }
-        return try chain.remove(before: position)
+        return try chain.remove(before: position, keepingIn: spares)
     }
 
     private static func read(

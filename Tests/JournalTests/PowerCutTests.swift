@@ -103,7 +103,7 @@ struct Script {
         case 0: _ = try log.prepare()
         case 1 where acknowledged > 3:
             deletable = UInt64.random(in: deletable...acknowledged, using: &random)
-            _ = try SegmentChain(log.directory).remove(before: deletable)
+            _ = try SegmentChain(log.directory).remove(before: deletable, keepingIn: log.spares)
         default:
             var batch: [Submission] = []
             var position = log.nextPosition

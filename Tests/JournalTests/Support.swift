@@ -155,4 +155,12 @@ struct SmallJournal {
     }
 
     func path(_ segment: UInt64) -> String { SmallJournal.directory + "/" + FileName.segment(segment) }
+
+    /// The end of the last record of a segment.
+    func end(of path: String) -> Int {
+        let name = String(path.dropFirst(SmallJournal.directory.count + 1))
+        guard let reader = try? SegmentReader(name, in: Directory(SmallJournal.directory, on: disk)) else { return 0 }
+        while case .record? = try? reader.next() {}
+        return reader.offset
+    }
 }

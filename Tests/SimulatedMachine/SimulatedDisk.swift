@@ -313,6 +313,13 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         try call("fstat") { state, _ in state.open[descriptor]?.file.content.count ?? 0 }
     }
 
+    package func links(_ descriptor: Int32) throws(SystemError) -> Int {
+        try call("fstat") { state, _ in
+            guard let file = state.open[descriptor]?.file else { return 0 }
+            return state.names.values.count { $0 === file }
+        }
+    }
+
     package func isNamed(_ descriptor: Int32, _ path: String) -> Bool? {
         try? call("stat") { state, _ in state.open[descriptor]?.file === state.names[path] }
     }

@@ -12,6 +12,8 @@ struct FileName: Sendable {
     static let durable = "SYNCED"
     /// The segment being prepared; it gets its number when it is used.
     static let ahead = "next.journal.tmp"
+    /// A segment that is not needed any more, kept to be written again; numbered as it was.
+    static let spare = FileName(prefix: "spare-", suffix: ".journal.tmp")
     /// Marks an unfinished file: no one knows of it, and the next open removes it.
     static let unfinished = ".tmp"
     /// Marks files that `salvage` has moved aside.

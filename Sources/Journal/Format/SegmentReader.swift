@@ -19,19 +19,31 @@ final class SegmentReader {
     private(set) var offset = SegmentHeader.size
     private(set) var nextPosition: UInt64
     private(set) var chain: UInt32
+    /// What is wrong with the bytes at the offset; nil if there are none, or only a length of zero.
+    private(set) var damage: String?
 
     init(_ name: String, in directory: Directory) throws(JournalError) {
         window = try ReadWindow(name, in: directory)
-        header = try SegmentHeader(decoding: window.bytes(0..<min(SegmentHeader.size, window.size)), file: name)
+        do throws(JournalError) {
+            header = try SegmentHeader(decoding: window.bytes(0..<min(SegmentHeader.size, window.size)), file: name)
+            guard FileName.segment.number(of: name) == header.number else {
+                throw .corrupted(file: name, offset: 16, reason: "the header has the number of another segment")
+            }
+        } catch {
+            throw window.isNamed ? error : window.gone
+        }
         nextPosition = header.firstPosition
         chain = header.chain
-        guard FileName.segment.number(of: name) == header.number else {
-            throw .corrupted(file: name, offset: 16, reason: "the header has the number of another segment")
-        }
     }
 
     /// The next record; its payload is valid until the next call.
     func next() throws(JournalError) -> SegmentStep {
+        let step = try look()
+        damage = if case .damaged(let reason) = step { reason } else { nil }
+        return step
+    }
+
+    private func look() throws(JournalError) -> SegmentStep {
         guard window.size - offset >= 8 else { return .end }
         let length: UInt64 = try window.bytes(offset..<offset + 8).integer(at: 0)
         if length == 0 { return .end }

@@ -1,10 +1,14 @@
 // One segment file open for writing: its end, and how far it is filled with zeros. SegmentLog owns at most two, the
 // current one and the one prepared in advance.
 
+import Glibc
+
 /// An open segment file.
 ///
-/// Everything from `end` on reads as zeros.
+/// Everything from `end` on reads as zeros, unless the file was a segment before.
 struct SegmentFile {
+    /// Whether the file was a segment before; its blocks have been written then.
+    let isRecycled: Bool
     private(set) var name: String
     private(set) var size: Int
     /// The offset of the next record.
@@ -17,14 +21,15 @@ struct SegmentFile {
     private let directory: Directory
 
     /// Opens an existing segment to continue it at `end`.
-    init(opening name: String, end: Int, in directory: Directory) throws(SystemError) {
+    init(opening name: String, end: Int, isRecycled: Bool, in directory: Directory) throws(SystemError) {
         self.name = name
         self.directory = directory
         self.end = end
-        filled = end
+        self.isRecycled = isRecycled
         descriptor = try directory.open(name, .update)
         do {
             size = try directory.disk.size(descriptor)
+            filled = isRecycled ? size : end
         } catch {
             directory.disk.close(descriptor)
             throw error
@@ -37,6 +42,7 @@ struct SegmentFile {
         self.size = size
         self.directory = directory
         end = SegmentHeader.size
+        isRecycled = false
         filled = 0
         descriptor = try directory.open(name, .create)
         do {
@@ -44,6 +50,21 @@ struct SegmentFile {
         } catch {
             discard()
             throw error
+        }
+    }
+
+    /// Opens a file of `size` bytes that was a segment.
+    init(recycling name: String, size: Int, in directory: Directory) throws(SystemError) {
+        self.name = name
+        self.size = size
+        self.directory = directory
+        end = SegmentHeader.size
+        isRecycled = true
+        filled = size
+        descriptor = try directory.open(name, .update)
+        guard (try? directory.disk.size(descriptor)) == size else {
+            close()
+            throw SystemError("fstat", EINVAL)
         }
     }
 
@@ -61,11 +82,13 @@ struct SegmentFile {
         name = final
     }
 
-    /// Writes zeros to the next part of the unwritten space; false once `limit` is reached.
+    /// Writes zeros to the next part of the unwritten space; false once less than a part is left before `limit`.
+    ///
+    /// Whole parts only: otherwise each small record would be followed by a write and a sync of as many zeros.
     mutating func fillOneStep(upTo limit: Int) throws(SystemError) -> Bool {
         let start = max(filled, end)
-        let count = min(zeros.count, min(limit, size) - start)
-        guard count > 0 else { return false }
+        let count = min(zeros.count, size - start)
+        guard count > 0, start + count <= limit else { return false }
         try directory.disk.writeAll(UnsafeRawBufferPointer(rebasing: zeros[..<count]), to: descriptor, at: start)
         filled = start + count
         return true

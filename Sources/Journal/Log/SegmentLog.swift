@@ -15,6 +15,8 @@ final class SegmentLog {
     private var current: SegmentFile
     private var header: SegmentHeader
     private var ahead: SegmentFile?
+    /// Files of deleted segments.
+    let spares: SpareSegments
     private var buffers = BatchBuffers()
     private var lastBatchBytes = 0
     /// The size of the last batch in bytes, whether it was written or refused.
@@ -43,6 +45,7 @@ final class SegmentLog {
         self.chain = chain
         self.mark = mark
         watch = SegmentWatch(directory, first: firstSegment)
+        spares = SpareSegments(in: directory, leastSize: segmentBytes)
         syncedPosition = nextPosition
         mark.keep(durableEnd)
     }
@@ -132,22 +135,29 @@ final class SegmentLog {
 
     /// Starts the next segment.
     ///
-    /// The old one is durable and cut to its length before the new one gets a name.
+    /// The old one is durable before the new one gets a name.
     func roll(toFit extent: Int, gap: UInt64 = 0) throws(JournalError) {
         try synchronize()
+        let file = try takeAhead(toFit: extent)
         let next = SegmentHeader(
-            number: header.number + 1, firstPosition: nextPosition + gap, chain: chain,
-            salt: UInt32.random(in: 0 ... .max), gap: gap)
-        let file = try SegmentLog.begin(next, using: takeAhead(toFit: extent), in: directory)
+            number: header.number + 1, firstPosition: nextPosition + gap, chain: chain, gap: gap,
+            durable: syncedPosition, isRecycled: file.isRecycled)
+        let begun = try SegmentLog.begin(next, using: file, in: directory)
         Failpoint.reach(.segmentNamed)
-        try? current.truncate(to: current.end)
+        trim()
         current.close()
-        current = file
+        current = begun
         header = next
         nextPosition += gap
         syncedPosition = nextPosition
         // The successor of a segment proves its end.
         mark.keep(durableEnd)
+    }
+
+    /// Cuts a segment that has been left, if that frees most of it, or if its reader expects it.
+    private func trim() {
+        guard current.room > current.size / 2 || !header.endsWhereNextBegins else { return }
+        try? current.truncate(to: current.end)
     }
 
     /// Writes the header, names the file and makes the name durable.
@@ -180,12 +190,30 @@ final class SegmentLog {
     }
 
     private func takeAhead(toFit extent: Int) throws(JournalError) -> SegmentFile {
+        if let file = spares.take(SegmentHeader.size + extent) { return file }
         if let file = ahead {
             ahead = nil
             if file.room >= extent { return file }
             file.discard()
         }
-        return try SegmentLog.reserve(max(segmentBytes, SegmentHeader.size + extent), in: directory)
+        return try reserve(toFit: extent)
+    }
+
+    /// Makes a new file; if the disk is full, in the place of those that are kept for later.
+    private func reserve(toFit extent: Int) throws(JournalError) -> SegmentFile {
+        let size = SegmentLog.size(toFit: extent, leastSize: segmentBytes)
+        do throws(JournalError) {
+            return try SegmentLog.reserve(size, in: directory)
+        } catch .outOfSpace {
+            spares.discardAll()
+            return try SegmentLog.reserve(size, in: directory)
+        }
+    }
+
+    /// The size of a new segment; rounded up, so that batches of nearly the same length can use each other's files.
+    private static func size(toFit extent: Int, leastSize: Int) -> Int {
+        let (needed, part) = (SegmentHeader.size + extent, leastSize / 16)
+        return needed <= leastSize ? leastSize : (needed + part - 1) / part * part
     }
 
     static func reserve(_ size: Int, in directory: Directory) throws(JournalError) -> SegmentFile {
@@ -215,7 +243,9 @@ final class SegmentLog {
             if try attempt({ () throws(SystemError) in try fillAhead() }) { return true }
         }
         // Records of half a segment or more usually need a file of another size.
-        guard ahead == nil, current.room < current.size / 2, lastBatchBytes < segmentBytes / 2 else { return false }
+        guard ahead == nil, current.room < current.size / 2, lastBatchBytes < segmentBytes / 2,
+            !spares.has(segmentBytes)
+        else { return false }
         return try attempt { () throws(SystemError) in
             try keepAhead(try SegmentFile(reserving: segmentBytes, in: directory))
             return true
@@ -262,9 +292,10 @@ final class SegmentLog {
     func makeRoom() throws(JournalError) {
         try retract()
         guard current.room < wantedBytes, ahead?.room ?? 0 < wantedBytes else { return }
+        guard !spares.has(SegmentHeader.size + wantedBytes) else { return }
         ahead?.discard()
         ahead = nil
-        let file = try SegmentLog.reserve(max(segmentBytes, SegmentHeader.size + wantedBytes), in: directory)
+        let file = try reserve(toFit: wantedBytes)
         try directory.writing(FileName.ahead) { () throws(SystemError) in try keepAhead(file) }
     }
 
@@ -281,6 +312,7 @@ final class SegmentLog {
     func close() {
         ahead?.discard()
         ahead = nil
+        spares.discardAll()
         current.close()
         mark.close()
     }

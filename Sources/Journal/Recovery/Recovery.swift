@@ -70,8 +70,10 @@ struct Recovery {
         let name = reader.window.name
         report.tornTail = end.torn(in: reader)
         let file = try directory.writing(name) { () throws(SystemError) in
-            try SegmentFile(opening: name, end: reader.offset, in: directory)
+            try SegmentFile(
+                opening: name, end: reader.offset, isRecycled: reader.header.isRecycled, in: directory)
         }
+        // Records left there could continue the first one of their batch, if that is written again.
         if case .torn(let limit) = end.tail {
             try directory.writing(name) { () throws(SystemError) in try file.clear(upTo: limit) }
         }
@@ -87,7 +89,7 @@ struct Recovery {
 
     private func makeFirst(_ mark: DurableMark) throws(JournalError) -> SegmentLog {
         let header = SegmentHeader(
-            number: 1, firstPosition: max(resume, 1), chain: 0, salt: UInt32.random(in: 0 ... .max))
+            number: 1, firstPosition: max(resume, 1), chain: 0, durable: max(resume, 1), isRecycled: false)
         let reserved = try SegmentLog.reserve(settings.segmentBytes, in: directory)
         let file = try SegmentLog.begin(header, using: reserved, in: directory)
         return SegmentLog(
@@ -96,8 +98,9 @@ struct Recovery {
     }
 
     private func removeLeftovers() throws(JournalError) {
-        guard try directory.fileNames().contains(FileName.ahead) else { return }
-        try directory.writing(FileName.ahead) { () throws(SystemError) in try directory.remove(FileName.ahead) }
+        for name in try directory.fileNames() where name == FileName.ahead || FileName.spare.isMember(name) {
+            try directory.writing(name) { () throws(SystemError) in try directory.remove(name) }
+        }
     }
 }
 

@@ -128,12 +128,22 @@ private struct Salvage {
                 reader = opened
                 _ = try SegmentChain.read(opened, isLast: index == names.count - 1) { _ in }
             } catch {
-                guard case .corrupted = error else { throw error }
+                guard case .corrupted(let file, _, _) = error else { throw error }
+                // The next segment shows that records are missing at the end of this one.
+                if let previous, file == previous.window.name, try hasRemains(previous) {
+                    return try cut(names[(index - 1)...], at: previous, problem: error, end: previous)
+                }
                 return try cut(names[index...], at: reader, problem: error, end: reader ?? previous)
             }
             previous = reader
         }
         return nil
+    }
+
+    /// Whether bytes follow the last intact record.
+    private func hasRemains(_ reader: SegmentReader) throws(JournalError) -> Bool {
+        if reader.damage != nil { return true }
+        return try reader.tail() != .clean
     }
 
     private func checkOrder(_ reader: SegmentReader, after previous: SegmentReader) throws(JournalError) {
@@ -148,9 +158,9 @@ private struct Salvage {
         _ names: ArraySlice<String>, at reader: SegmentReader?, problem: JournalError, end: SegmentReader?
     ) throws(JournalError) -> SalvageReport {
         var moved: [String] = []
-        var bytes = try reader.map { reader throws(JournalError) in try used(reader.window, from: reader.offset) } ?? 0
+        var bytes = try reader.map { reader throws(JournalError) in try used(reader) } ?? 0
         for name in names.dropFirst(reader == nil ? 0 : 1).reversed() {
-            bytes += try used(try ReadWindow(name, in: directory), from: 0)
+            bytes += try used(name)
             moved.append(try directory.moveAside(name))
         }
         if let reader { moved.append(try copyOut(reader)) }
@@ -164,6 +174,19 @@ private struct Salvage {
         let before = end.map(\.header.number).map { $0 < numbers.first ?? 0 ? [$0] : [] } ?? []
         let all = before + numbers
         return zip(all, all.dropFirst()).allSatisfy { $0 + 1 == $1 }
+    }
+
+    /// The bytes of records in the file, with its header.
+    private func used(_ name: String) throws(JournalError) -> Int {
+        guard let reader = try? SegmentReader(name, in: directory) else {
+            return try used(try ReadWindow(name, in: directory), from: 0)
+        }
+        return try used(reader) + SegmentHeader.size
+    }
+
+    /// The bytes after the last intact record, without those of the file's earlier use.
+    private func used(_ reader: SegmentReader) throws(JournalError) -> Int {
+        reader.header.isRecycled ? try reader.usedBytes() : try used(reader.window, from: reader.offset)
     }
 
     /// The bytes from `start` to the end, without the zeros of a prepared segment.

@@ -31,14 +31,18 @@ struct SegmentChain {
 
     /// Removes the segments whose records are all before `position`, but never the newest; returns their number.
     ///
-    /// Oldest first, and each removal is durable before the next: a crash in between leaves no gap.
-    func remove(before position: UInt64) throws(JournalError) -> Int {
+    /// Oldest first, and each removal is durable before the next: a crash in between leaves no gap. Their files go to
+    /// `spares`.
+    func remove(before position: UInt64, keepingIn spares: SpareSegments) throws(JournalError) -> Int {
         let obsolete = try obsolete(before: position)
         if !obsolete.isEmpty { Failpoint.reach(.beforeDeletion) }
-        for name in obsolete.map(FileName.segment.callAsFunction) {
-            try directory.writing(name) { () throws(SystemError) in
-                try directory.remove(name)
+        var kept: [String] = []
+        defer { if !obsolete.isEmpty { spares.add(kept) } }
+        for number in obsolete {
+            try directory.writing(FileName.segment(number)) { () throws(SystemError) in
+                let spare = try spares.retire(number)
                 try directory.synchronize()
+                if let spare { kept.append(spare) }
             }
             Failpoint.reach(.segmentDeleted)
         }
@@ -56,15 +60,19 @@ struct SegmentChain {
     static func check(_ reader: SegmentReader, continues previous: SegmentReader) throws(JournalError) {
         let header = reader.header
         guard previous.nextPosition &+ header.gap == header.firstPosition, previous.chain == header.chain else {
+            guard previous.window.isNamed else { throw previous.window.gone }
             throw .corrupted(
                 file: previous.window.name, offset: previous.offset,
-                reason: "records are missing before position \(header.firstPosition)")
+                reason: previous.damage ?? "records are missing before position \(header.firstPosition)")
         }
     }
 
     /// Passes the records before position `end` to `body`, then examines what follows them.
     ///
     /// - Returns: The tail; clean when `end` was reached.
+    /// In a segment before the last, what follows the records matters only in version 1: the check of the next segment
+    /// finds missing ones.
+    ///
     /// - Throws: `.corrupted` for anything but a torn tail in the last segment.
     static func read(
         _ reader: SegmentReader, isLast: Bool, upTo end: UInt64 = .max,
@@ -81,6 +89,7 @@ struct SegmentChain {
             case .end: break
             case .damaged(let why): reason = why
             }
+            if !isLast, reader.header.endsWhereNextBegins { break }
             let damage = JournalError.corrupted(file: reader.window.name, offset: reader.offset, reason: reason)
             if isWitnessed { throw damage }
             switch try reader.tail() {

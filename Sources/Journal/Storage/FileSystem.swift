@@ -50,6 +50,8 @@ package protocol FileSystem: Sendable {
     func allocate(_ file: Int32, size: Int) throws(SystemError)
     func truncate(_ file: Int32, size: Int) throws(SystemError)
     func size(_ file: Int32) throws(SystemError) -> Int
+    /// The number of names that the file has.
+    func links(_ file: Int32) throws(SystemError) -> Int
     /// Whether the name still refers to the open file; `nil` if the system does not say.
     func isNamed(_ file: Int32, _ path: String) -> Bool?
     /// When a name in the directory was last added, removed or changed, in nanoseconds since 1970; `nil` if the system

@@ -94,6 +94,12 @@ package struct POSIXFileSystem: FileSystem {
         return Int(status.st_size)
     }
 
+    package func links(_ file: Int32) throws(SystemError) -> Int {
+        var status = stat()
+        _ = try Self.check("fstat") { fstat(file, &status) }
+        return Int(status.st_nlink)
+    }
+
     package func isNamed(_ file: Int32, _ path: String) -> Bool? {
         var (one, other) = (stat(), stat())
         guard fstat(file, &one) == 0 else { return nil }

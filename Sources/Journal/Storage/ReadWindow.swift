@@ -2,11 +2,14 @@
 // SegmentReader and SnapshotReader; plain reads, because a failing disk answers those with an error but a mapped page
 // with a signal.
 
+import Glibc
+
 /// A file open for reading, and the part of it that is in memory.
 final class ReadWindow {
     let name: String
     private(set) var size: Int
-    private let disk: any FileSystem
+    private let directory: Directory
+    private var disk: any FileSystem { directory.disk }
     private let file: Int32
     private var buffer: UnsafeMutableRawBufferPointer
     private var loaded = 0..<0
@@ -14,7 +17,7 @@ final class ReadWindow {
     /// Opens the file and reads `capacity` bytes at a time.
     init(_ name: String, in directory: Directory, capacity: Int = 1 << 20) throws(JournalError) {
         self.name = name
-        disk = directory.disk
+        self.directory = directory
         do {
             file = try directory.open(name, .read)
         } catch {
@@ -43,6 +46,13 @@ final class ReadWindow {
         }
         forget()
     }
+
+    /// Whether the name still belongs to the file that was opened: a live journal renames segments that it does not
+    /// need, and writes other records into them.
+    var isNamed: Bool { disk.isNamed(file, directory.path(of: name)) ?? true }
+
+    /// The error of a file that has lost its name.
+    var gone: JournalError { .inaccessible(file: name, call: "open", code: ENOENT) }
 
     /// Discards the buffer: another thread may have written meanwhile.
     func reload() {
