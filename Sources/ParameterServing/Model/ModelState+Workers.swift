@@ -126,6 +126,10 @@ extension ModelState {
         let epoch = epoch ?? ledger.epoch(of: worker)
         if epoch == 0 { try ledger.checkKnown(worker) }
         try ledger.checkEpoch(epoch, of: worker)
+        // A model that stops does not wait until the end of the lease has been applied.
+        guard !leases.isEnding(worker) else {
+            throw .fenced(worker: worker, epoch: epoch, current: ledger.epoch(of: worker), hasEnded: true)
+        }
         leases.renew(worker, epoch: epoch, at: now)
         guard let facts = facts(of: worker, at: now) else { throw .unknownWorker(worker) }
         return facts
