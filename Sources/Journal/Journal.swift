@@ -50,7 +50,8 @@ public final class Journal: Sendable {
         let directory = Directory(path, on: disk)
         let claim = if let claim { claim } else { try DirectoryClaim(directory) }
         let mark = try PositionMark(directory)
-        var recovery = Recovery(directory, settings: settings, from: start, resumingAt: resume)
+        var recovery = Recovery(
+            directory, settings: settings, from: start, resumingAt: resume, bound: mark.bound)
         let log = try recovery.run(replay)
         var report = recovery.report
         // Lost positions that a snapshot covers were acknowledged too.
@@ -94,11 +95,28 @@ public final class Journal: Sendable {
         if !queue.add(.append(Submission(record), then: then)) { then(.failure(.closed)) }
     }
 
-    /// Makes all previous appends durable, in any mode; passes the first position that is not to the callback.
+    /// Makes all previous appends durable, in any mode; returns the first position that is not.
     ///
-    /// Call it before a snapshot of state that may contain records not yet synced.
-    public func flush(then: @escaping @Sendable (Result<UInt64, JournalError>) -> Void) {
-        if !queue.add(.flush(then: then)) { then(.failure(.closed)) }
+    /// Call it before a snapshot of state that may contain records not yet synced, but not from a callback. In mode
+    /// `none` the calling thread does the syncs, so that no append waits for them.
+    @discardableResult
+    public func flush() throws(JournalError) -> UInt64 {
+        switch try request({ .flush(then: $0) }) {
+        case .done(let position): return position
+        case .left(let segments):
+            let result = Result { () throws(JournalError) in try segments.synchronize(in: directory) }
+            _ = try request { .flushed(segments, result, then: $0) }
+            return segments.end
+        }
+    }
+
+    /// Hands an item to the journal thread and waits for its result.
+    private func request(
+        _ item: (@escaping @Sendable (Result<Flush, JournalError>) -> Void) -> CommitItem
+    ) throws(JournalError) -> Flush {
+        let result = Future<Result<Flush, JournalError>>()
+        guard queue.add(item { result.fulfil($0) }) else { throw .closed }
+        return try result.wait().get()
     }
 
     // MARK: - State
@@ -226,14 +244,10 @@ extension Journal {
     ///
     /// - Returns: The record's position.
     public func appendDurably(_ record: Record) throws(JournalError) -> UInt64 {
-        let result = Future<Result<UInt64, JournalError>>()
-        append(record) { [self] appended in
-            switch appended {
-            case .failure(let error): result.fulfil(.failure(error))
-            case .success(let acknowledgement):
-                flush { flushed in result.fulfil(flushed.map { _ in acknowledgement.position }) }
-            }
-        }
-        return try result.wait().get()
+        let result = Future<Result<Acknowledgement, JournalError>>()
+        append(record) { result.fulfil($0) }
+        let acknowledgement = try result.wait().get()
+        if !acknowledgement.isDurable { try flush() }
+        return acknowledgement.position
     }
 }

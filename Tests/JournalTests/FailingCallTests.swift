@@ -148,7 +148,7 @@ struct FailingCallTests {
         }
         let calls = disk.calls
         #expect(throws: JournalError.self) { try journal.appendAndWait(Record([3])) }
-        #expect(throws: JournalError.self) { try journal.flushAndWait() }
+        #expect(throws: JournalError.self) { try journal.flush() }
         #expect(journal.failure != nil)
         journal.close()
         #expect(disk.calls == calls)

@@ -13,12 +13,13 @@ struct GoldenTests {
         "segment-000000000001.journal", "segment-000000000002.journal", "state-000000000003.snapshot",
     ]
 
-    /// A copy that the test may write to.
-    private func makeCopy() throws -> TemporaryDirectory {
+    /// A copy of the segments of that version, and of the snapshot, that the test may write to.
+    private func makeCopy(of version: Int = 1) throws -> TemporaryDirectory {
         let place = try TemporaryDirectory()
         let root = try #require(Bundle.module.resourcePath)
-        let golden = Directory(root + "/Golden/v1", on: POSIXFileSystem())
         for name in GoldenTests.names {
+            let isSegment = FileName.segment.isMember(name)
+            let golden = Directory(root + "/Golden/v\(isSegment ? version : 1)", on: POSIXFileSystem())
             let window = try ReadWindow(name, in: golden)
             try place.write(Array(window.bytes(0..<window.size)), to: name)
         }
@@ -33,9 +34,9 @@ struct GoldenTests {
             payload: (0..<100 * Int(position)).map { UInt8((31 * Int(position) + $0) % 256) })
     }
 
-    @Test("version 1: every record loads with every field, and the journal continues after them")
-    func journal() throws {
-        let place = try makeCopy()
+    @Test("every record loads with every field, and the journal continues after them", arguments: 1...2)
+    func journal(version: Int) throws {
+        let place = try makeCopy(of: version)
         var found: [Copy] = []
         let journal = try place.open { found.append(Copy($0)) }
         #expect(found == (1...6).map(expected))
@@ -57,19 +58,28 @@ struct GoldenTests {
         #expect(content.dropLast() == squares[...])
     }
 
-    @Test("version 1: verify finds every byte intact")
-    func verify() throws {
-        let place = try makeCopy()
+    @Test("verify finds every byte intact", arguments: 1...2)
+    func verify(version: Int) throws {
+        let place = try makeCopy(of: version)
         let report = try Journal.verify(directory: place.path)
         #expect(report.isIntact && report.tornTail == nil && report.others.isEmpty)
         #expect(report.files.map(\.name) == GoldenTests.names)
         #expect(report.files.map(\.entries) == [4, 3, 2])
     }
 
-    @Test("the bytes that the journal writes are those of version 1")
-    func sameBytes() throws {
-        let golden = try makeCopy()
-        let bytes = try golden.read("segment-000000000001.journal")
+    @Test("a header is written with the bytes of version 2")
+    func sameHeader() throws {
+        let bytes = try makeCopy(of: 2).read("segment-000000000001.journal").prefix(64)
+        let header = try Array(bytes).withUnsafeBytes { try SegmentHeader(decoding: $0, file: "") }
+        #expect(header.firstPosition == 1 && header.durable == 1 && header.isRecycled && header.salt == 0x1111_1111)
+        #expect(header.encode() == Array(bytes))
+    }
+
+    @Test("the bytes that the journal writes are those of each version", arguments: 1...2)
+    func sameBytes(version: Int) throws {
+        let golden = try makeCopy(of: version)
+        let whole = try golden.read("segment-000000000001.journal")
+        let bytes = whole.prefix(64 + (1...4).reduce(0) { $0 + RecordHeader.extent(payload: 100 * $1) })
         let disk = SimulatedDisk()
         // The header, including the salt, is copied; the records are written after it again.
         disk.put("/j/segment-000000000001.journal", Array(bytes[..<64]) + [UInt8](repeating: 0, count: 4096))

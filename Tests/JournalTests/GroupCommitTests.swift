@@ -119,7 +119,7 @@ struct GroupCommitTests {
         let synced = journal.syncedPosition
         #expect(try journal.appendAndWait(Record([1])) == Acknowledgement(position: 1, isDurable: false))
         #expect(journal.syncedPosition == synced)
-        #expect(try journal.flushAndWait() == 2)
+        #expect(try journal.flush() == 2)
         #expect(journal.syncedPosition == 2)
         journal.close()
     }
@@ -183,6 +183,6 @@ struct GroupCommitTests {
         journal.close()
         journal.close()
         #expect(throws: JournalError.closed) { try journal.appendAndWait(Record([1])) }
-        #expect(throws: JournalError.closed) { try journal.flushAndWait() }
+        #expect(throws: JournalError.closed) { try journal.flush() }
     }
 }

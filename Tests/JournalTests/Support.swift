@@ -104,12 +104,6 @@ extension Journal {
         append(record) { answer.fulfil($0) }
         return try answer.wait().get()
     }
-
-    func flushAndWait() throws(JournalError) -> UInt64 {
-        let answer = Promise<Result<UInt64, JournalError>>()
-        flush { answer.fulfil($0) }
-        return try answer.wait().get()
-    }
 }
 
 /// A small journal on a simulated disk: segments of 4 KiB, some larger for one record, and payloads of many lengths.

@@ -89,12 +89,15 @@ final class CommitLoop: Loop, @unchecked Sendable {
 
     /// Takes one batch, or one flush, from the backlog and completes it.
     private func commitBatch() {
-        if case .flush(let then)? = backlog.first {
-            backlog.removeFirst()
-            let result = attempt { () throws(JournalError) in try log.synchronize() }
-            publish()
-            then(result.map { log.syncedPosition })
-            return
+        switch backlog.first {
+        case .flush(let then): return flush(then) { () throws(JournalError) in try self.beginFlush() }
+        case .flushed(let segments, let result, let then):
+            return flush(then) { () throws(JournalError) in
+                try result.get()
+                try self.log.settle(segments)
+                return nil
+            }
+        default: break
         }
         var submissions: [Submission] = []
         var waiting: [Waiting] = []
@@ -112,6 +115,25 @@ final class CommitLoop: Loop, @unchecked Sendable {
         for (position, then) in zip(first..., waiting) {
             then(result.map { Acknowledgement(position: position, isDurable: position < synced) })
         }
+    }
+
+    /// Runs part of a flush; `nil` if nothing is left for the caller to sync.
+    private func flush(
+        _ then: @Sendable (Result<Flush, JournalError>) -> Void,
+        _ work: () throws(JournalError) -> UnsyncedSegments?
+    ) {
+        backlog.removeFirst()
+        var left: UnsyncedSegments?
+        let result = attempt { () throws(JournalError) in left = try work() }
+        publish()
+        then(result.map { left.map { .left($0) } ?? .done(log.syncedPosition) })
+    }
+
+    /// Syncs here, unless no append waits for syncs: then this thread does not either.
+    private func beginFlush() throws(JournalError) -> UnsyncedSegments? {
+        if let unsynced = try log.unsynced() { return unsynced }
+        try log.synchronize()
+        return nil
     }
 
     /// Takes appends from the backlog: as many as one sync may cover, and at least one.

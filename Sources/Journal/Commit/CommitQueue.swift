@@ -5,8 +5,18 @@ import Threading
 /// A request to the journal thread.
 enum CommitItem: Sendable {
     case append(Submission, then: @Sendable (Result<Acknowledgement, JournalError>) -> Void)
-    /// Makes everything before it durable.
-    case flush(then: @Sendable (Result<UInt64, JournalError>) -> Void)
+    /// Makes everything before it durable, or says what the caller has to sync for that.
+    case flush(then: @Sendable (Result<Flush, JournalError>) -> Void)
+    /// The caller's sync, and whether it succeeded.
+    case flushed(UnsyncedSegments, Result<Void, JournalError>, then: @Sendable (Result<Flush, JournalError>) -> Void)
+}
+
+/// The result of a flush.
+enum Flush: Sendable {
+    /// Every record before this position is durable.
+    case done(UInt64)
+    /// The caller has to sync these.
+    case left(UnsyncedSegments)
 }
 
 /// Items in order of arrival.

@@ -71,12 +71,46 @@ struct SegmentFile {
     /// Bytes left for records.
     var room: Int { max(0, size - end) }
 
-    /// Writes the header, makes the file durable and gives it its name.
+    /// Makes a file of `size` bytes, or says why the disk refuses.
+    static func reserve(_ size: Int, in directory: Directory) throws(JournalError) -> SegmentFile {
+        try directory.writing(FileName.ahead) { () throws(SystemError) in
+            try SegmentFile(reserving: size, in: directory)
+        }
+    }
+
+    /// Makes a segment of it: writes the header and gives it its name; if `durably`, both survive a power cut.
     ///
-    /// The name itself is not durable yet.
-    mutating func takeIntoUse(_ header: SegmentHeader) throws(SystemError) {
+    /// After an error there is no such file, unless the error is final.
+    func begun(as header: SegmentHeader, durably: Bool = true) throws(JournalError) -> SegmentFile {
+        var file = self
+        let names: Int32
+        do {
+            names = try directory.openNames()
+        } catch {
+            file.discard()
+            throw JournalError(writing: "the directory", error)
+        }
+        defer { directory.disk.close(names) }
+        do {
+            try file.takeIntoUse(header, durably: durably)
+        } catch {
+            file.discard()
+            throw JournalError(writing: FileName.segment(header.number), error)
+        }
+        guard durably else { return file }
+        do {
+            try directory.disk.synchronizeNames(names)
+        } catch {
+            // The name may or may not be on disk: continuing with the old segment could create two successors.
+            file.close()
+            throw .failed(file: FileName.segment(header.number), call: error.call, code: error.code)
+        }
+        return file
+    }
+
+    private mutating func takeIntoUse(_ header: SegmentHeader, durably: Bool) throws(SystemError) {
         try directory.disk.writeAll(header.encode(), to: descriptor, at: 0)
-        try synchronize()
+        if durably { try synchronize() }
         let final = FileName.segment(header.number)
         try directory.rename(name, to: final)
         name = final

@@ -11,12 +11,17 @@ import Threading
 /// 2. All records of a batch are in one segment.
 final class SegmentLog {
     let directory: Directory
-    private let segmentBytes: Int
+    /// Whether segments follow each other without a sync.
+    private let isLazy: Bool
     private var current: SegmentFile
     private var header: SegmentHeader
-    private var ahead: SegmentFile?
-    /// Files of deleted segments.
-    let spares: SpareSegments
+    private var supply: SegmentSupply
+    /// Earlier segments that are not durable yet, oldest first.
+    private var left: [SegmentFile] = []
+    /// Whether the current segment's header or name may not be durable yet.
+    private var isNew = false
+    /// The most segments that are left before a sync, since each needs a descriptor.
+    private static let mostLeft = 64
     private var buffers = BatchBuffers()
     private var lastBatchBytes = 0
     /// The size of the last batch in bytes, whether it was written or refused.
@@ -34,24 +39,27 @@ final class SegmentLog {
 
     /// Continues `current` after its last record; everything in it is durable.
     init(
-        _ directory: Directory, segmentBytes: Int, current: SegmentFile, header: SegmentHeader, nextPosition: UInt64,
-        chain: UInt32, mark: DurableMark, firstSegment: UInt64
+        _ directory: Directory, settings: JournalSettings, current: SegmentFile, header: SegmentHeader,
+        nextPosition: UInt64, chain: UInt32, mark: DurableMark, firstSegment: UInt64
     ) {
         self.directory = directory
-        self.segmentBytes = segmentBytes
+        isLazy = settings.mode == .none
         self.current = current
         self.header = header
         self.nextPosition = nextPosition
         self.chain = chain
         self.mark = mark
         watch = SegmentWatch(directory, first: firstSegment)
-        spares = SpareSegments(in: directory, leastSize: segmentBytes)
+        supply = SegmentSupply(directory, segmentBytes: settings.segmentBytes)
         syncedPosition = nextPosition
         mark.keep(durableEnd)
     }
 
     /// The number of the first segment that must exist; raise it before deleting segments.
     var firstSegment: Locked<UInt64> { watch.first }
+
+    /// The files of deleted segments.
+    var spares: SpareSegments { supply.spares }
 
     private var durableEnd: DurableEnd { DurableEnd(segment: header.number, position: syncedPosition) }
 
@@ -98,6 +106,10 @@ final class SegmentLog {
     }
 
     private func synchronizeCurrent() throws(JournalError) {
+        if isNew || !left.isEmpty, let unsynced = try unsynced() {
+            try unsynced.synchronize(in: directory)
+            return try settle(unsynced)
+        }
         do {
             try current.synchronize()
         } catch {
@@ -108,6 +120,32 @@ final class SegmentLog {
         try watch.check(before: header.number)
         invariant(nextPosition >= syncedPosition, "1: synced to \(syncedPosition), written to \(nextPosition)")
         syncedPosition = nextPosition
+    }
+
+    // MARK: - Without waiting for syncs
+
+    /// What another thread would have to sync to make all written records durable; `nil` if that is this thread's task,
+    /// or if they are.
+    func unsynced() throws(JournalError) -> UnsyncedSegments? {
+        try retract()
+        guard isLazy, isDirty else { return nil }
+        let first = left.first.flatMap { FileName.segment.number(of: $0.name) } ?? header.number
+        return UnsyncedSegments(numbers: first...header.number, end: nextPosition)
+    }
+
+    /// Takes note that segments have been synced.
+    func settle(_ synced: UnsyncedSegments) throws(JournalError) {
+        while let file = left.first, let number = FileName.segment.number(of: file.name),
+            number <= synced.numbers.upperBound
+        {
+            left.removeFirst()
+            file.close()
+        }
+        if header.number == synced.numbers.upperBound { isNew = false }
+        guard current.isInPlace else { throw .displaced(file: current.name) }
+        try watch.check(before: header.number)
+        syncedPosition = max(syncedPosition, synced.end)
+        mark.note(DurableEnd(segment: synced.numbers.upperBound, position: syncedPosition))
     }
 
     private func lay(_ batch: ArraySlice<Submission>) {
@@ -135,23 +173,24 @@ final class SegmentLog {
 
     /// Starts the next segment.
     ///
-    /// The old one is durable before the new one gets a name.
+    /// The old one is durable before the new one gets a name, unless nothing waits for syncs.
     func roll(toFit extent: Int, gap: UInt64 = 0) throws(JournalError) {
-        try synchronize()
-        let file = try takeAhead(toFit: extent)
+        if !isLazy || gap > 0 || left.count >= SegmentLog.mostLeft { try synchronize() }
+        let file = try supply.take(toFit: extent)
         let next = SegmentHeader(
             number: header.number + 1, firstPosition: nextPosition + gap, chain: chain, gap: gap,
             durable: syncedPosition, isRecycled: file.isRecycled)
-        let begun = try SegmentLog.begin(next, using: file, in: directory)
+        let begun = try file.begun(as: next, durably: !isLazy)
         Failpoint.reach(.segmentNamed)
         trim()
-        current.close()
+        if isDirty || isNew { left.append(current) } else { current.close() }
+        isNew = isLazy
         current = begun
         header = next
+        if !isDirty { syncedPosition += gap }
         nextPosition += gap
-        syncedPosition = nextPosition
         // The successor of a segment proves its end.
-        mark.keep(durableEnd)
+        if !isLazy { mark.keep(durableEnd) }
     }
 
     /// Cuts a segment that has been left, if that frees most of it, or if its reader expects it.
@@ -160,72 +199,8 @@ final class SegmentLog {
         try? current.truncate(to: current.end)
     }
 
-    /// Writes the header, names the file and makes the name durable.
-    static func begin(
-        _ header: SegmentHeader, using file: SegmentFile, in directory: Directory
-    ) throws(JournalError) -> SegmentFile {
-        let names: Int32
-        var file = file
-        do {
-            names = try directory.openNames()
-        } catch {
-            file.discard()
-            throw JournalError(writing: "the directory", error)
-        }
-        defer { directory.disk.close(names) }
-        do {
-            try file.takeIntoUse(header)
-        } catch {
-            file.discard()
-            throw JournalError(writing: FileName.segment(header.number), error)
-        }
-        do {
-            try directory.disk.synchronizeNames(names)
-        } catch {
-            // The name may or may not be on disk: continuing with the old segment could create two successors.
-            file.close()
-            throw .failed(file: FileName.segment(header.number), call: error.call, code: error.code)
-        }
-        return file
-    }
-
-    private func takeAhead(toFit extent: Int) throws(JournalError) -> SegmentFile {
-        if let file = spares.take(SegmentHeader.size + extent) { return file }
-        if let file = ahead {
-            ahead = nil
-            if file.room >= extent { return file }
-            file.discard()
-        }
-        return try reserve(toFit: extent)
-    }
-
-    /// Makes a new file; if the disk is full, in the place of those that are kept for later.
-    private func reserve(toFit extent: Int) throws(JournalError) -> SegmentFile {
-        let size = SegmentLog.size(toFit: extent, leastSize: segmentBytes)
-        do throws(JournalError) {
-            return try SegmentLog.reserve(size, in: directory)
-        } catch .outOfSpace {
-            spares.discardAll()
-            return try SegmentLog.reserve(size, in: directory)
-        }
-    }
-
-    /// The size of a new segment; rounded up, so that batches of nearly the same length can use each other's files.
-    private static func size(toFit extent: Int, leastSize: Int) -> Int {
-        let (needed, part) = (SegmentHeader.size + extent, leastSize / 16)
-        return needed <= leastSize ? leastSize : (needed + part - 1) / part * part
-    }
-
-    static func reserve(_ size: Int, in directory: Directory) throws(JournalError) -> SegmentFile {
-        try directory.writing(FileName.ahead) { () throws(SystemError) in
-            try SegmentFile(reserving: size, in: directory)
-        }
-    }
-
     // MARK: - Ahead of need
 
-    /// The bytes after the last record that idle time fills with zeros.
-    private static let window = 4 << 20
     /// Batches of this size gain nothing from a filled file: writing their bytes costs more than the metadata.
     private static let largeBatch = 256 << 10
 
@@ -235,43 +210,16 @@ final class SegmentLog {
         if lastBatchBytes < SegmentLog.largeBatch {
             // Filling a segment that someone else has truncated would hide the damage.
             guard current.isInPlace else { throw .displaced(file: current.name) }
-            let limit = current.end + SegmentLog.window
+            let limit = current.end + SegmentSupply.window
             if try attempt({ () throws(SystemError) in try current.fillOneStep(upTo: limit) }) {
                 try synchronizeCurrent()
                 return true
             }
-            if try attempt({ () throws(SystemError) in try fillAhead() }) { return true }
+            if try attempt({ () throws(SystemError) in try supply.fill() }) { return true }
         }
         // Records of half a segment or more usually need a file of another size.
-        guard ahead == nil, current.room < current.size / 2, lastBatchBytes < segmentBytes / 2,
-            !spares.has(segmentBytes)
-        else { return false }
-        return try attempt { () throws(SystemError) in
-            try keepAhead(try SegmentFile(reserving: segmentBytes, in: directory))
-            return true
-        }
-    }
-
-    /// Makes the file of the next segment durable.
-    ///
-    /// After a failed sync the kernel may have dropped its pages, and a second sync could report false success: discard
-    /// such a file.
-    private func keepAhead(_ file: SegmentFile) throws(SystemError) {
-        do {
-            try file.synchronize()
-        } catch {
-            ahead = nil
-            file.discard()
-            throw error
-        }
-        ahead = file
-    }
-
-    private func fillAhead() throws(SystemError) -> Bool {
-        guard var file = ahead else { return false }
-        guard try file.fillOneStep(upTo: SegmentLog.window) else { return false }
-        try keepAhead(file)
-        return true
+        guard current.room < current.size / 2, lastBatchBytes < supply.segmentBytes / 2 else { return false }
+        return try attempt { () throws(SystemError) in try supply.prepare() }
     }
 
     /// Runs work in advance.
@@ -291,12 +239,7 @@ final class SegmentLog {
     /// Checks whether the last batch, which was refused, would now succeed.
     func makeRoom() throws(JournalError) {
         try retract()
-        guard current.room < wantedBytes, ahead?.room ?? 0 < wantedBytes else { return }
-        guard !spares.has(SegmentHeader.size + wantedBytes) else { return }
-        ahead?.discard()
-        ahead = nil
-        let file = try reserve(toFit: wantedBytes)
-        try directory.writing(FileName.ahead) { () throws(SystemError) in try keepAhead(file) }
+        if current.room < wantedBytes { try supply.makeRoom(toFit: wantedBytes) }
     }
 
     // MARK: - The end
@@ -310,9 +253,9 @@ final class SegmentLog {
     }
 
     func close() {
-        ahead?.discard()
-        ahead = nil
-        spares.discardAll()
+        supply.discardAll()
+        for file in left { file.close() }
+        left = []
         current.close()
         mark.close()
     }

@@ -9,18 +9,25 @@ struct Recovery {
     let start: UInt64
     /// The smallest position for the next record.
     let resume: UInt64
+    /// All positions that may have been shown without a sync are below it.
+    let bound: UInt64
     private(set) var report = RecoveryReport()
 
-    init(_ directory: Directory, settings: JournalSettings, from start: UInt64, resumingAt resume: UInt64) {
+    init(
+        _ directory: Directory, settings: JournalSettings, from start: UInt64, resumingAt resume: UInt64,
+        bound: UInt64 = 0
+    ) {
         self.directory = directory
         self.settings = settings
         self.start = start
         self.resume = resume
+        self.bound = bound
     }
 
     /// Delivers the records from `start` on and returns the log that continues them.
     mutating func run(_ replay: (StoredRecord) throws -> Void) throws(JournalError) -> SegmentLog {
         let mark = try DurableMark(directory)
+        if let lost = try LostEnd(in: directory, after: mark.found, bound: bound) { try lost.remove(from: directory) }
         try removeLeftovers()
         // A killed process may have named a segment without making the name durable.
         try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }
@@ -34,7 +41,9 @@ struct Recovery {
         var end = SegmentEnd(tail: .clean, reason: "")
         for number in try chain.numbers(from: start) {
             let reader = try chain.open(number, after: previous)
-            if number == last { try reader.window.settle() }
+            // A killed process may have left records in memory only: in the newest segment, and where no append waits
+            // for a sync, in all since the mark.
+            if number == last || number >= mark.found?.segment ?? 0 { try reader.window.settle() }
             end = try SegmentChain.read(reader, isLast: number == last) { record throws(JournalError) in
                 try deliver(record, to: replay)
             }
@@ -78,7 +87,7 @@ struct Recovery {
             try directory.writing(name) { () throws(SystemError) in try file.clear(upTo: limit) }
         }
         let log = SegmentLog(
-            directory, segmentBytes: settings.segmentBytes, current: file, header: reader.header,
+            directory, settings: settings, current: file, header: reader.header,
             nextPosition: reader.nextPosition, chain: reader.chain, mark: mark, firstSegment: firstSegment)
         if resume > log.nextPosition {
             report.lostPositions = resume - log.nextPosition
@@ -90,10 +99,9 @@ struct Recovery {
     private func makeFirst(_ mark: DurableMark) throws(JournalError) -> SegmentLog {
         let header = SegmentHeader(
             number: 1, firstPosition: max(resume, 1), chain: 0, durable: max(resume, 1), isRecycled: false)
-        let reserved = try SegmentLog.reserve(settings.segmentBytes, in: directory)
-        let file = try SegmentLog.begin(header, using: reserved, in: directory)
+        let file = try SegmentFile.reserve(settings.segmentBytes, in: directory).begun(as: header)
         return SegmentLog(
-            directory, segmentBytes: settings.segmentBytes, current: file, header: header,
+            directory, settings: settings, current: file, header: header,
             nextPosition: header.firstPosition, chain: 0, mark: mark, firstSegment: 1)
     }
 

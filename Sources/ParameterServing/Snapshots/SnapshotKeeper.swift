@@ -219,9 +219,7 @@ final class SnapshotKeeper: Loop {
     /// In modes that do not sync each record, the records that a snapshot covers must be on disk first.
     @discardableResult
     func flush() throws(JournalError) -> UInt64 {
-        let result = Future<Result<UInt64, JournalError>>()
-        journal.flush { result.fulfil($0) }
-        return try result.wait().get()
+        try journal.flush()
     }
 
     /// Deletes the segments that no model needs, after writing the list of models.
