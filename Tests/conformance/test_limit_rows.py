@@ -49,6 +49,7 @@ INTERNAL = {
     "Registration.longestTTL": "part of the format of a file; `lease` bounds a request",
     "RefusalCache.longestAnswer": "longer ones are made again",
     "ServingConfiguration.eventsPerRecord": "how far numbers jump after a loss",
+    "SegmentLog.mostLeft": "how many files one sync makes durable",
     "SettingValue.longestLine": "how a value is told in one line",
     "ByteReader.mostNesting": "twice `json-depth`, for files that are damaged",
     "ShortestFloat.largestFactor": "the range of float32",

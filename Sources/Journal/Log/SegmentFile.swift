@@ -80,7 +80,7 @@ struct SegmentFile {
 
     /// Makes a segment of it: writes the header and gives it its name; if `durably`, both survive a power cut.
     ///
-    /// After an error there is no such file, unless the error is final.
+    /// An error removes the file, unless it is final.
     func begun(as header: SegmentHeader, durably: Bool = true) throws(JournalError) -> SegmentFile {
         var file = self
         let names: Int32

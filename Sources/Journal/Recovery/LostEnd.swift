@@ -10,8 +10,8 @@ struct LostEnd {
 
     /// Looks for a gap that cannot be damage.
     ///
-    /// It is none if `bound` does not allow records without a sync there, if the mark of the durable end lies behind it,
-    /// or if a later segment says that the records in it were durable: then `nil` is returned, and reading reports it.
+    /// A gap is damage if `bound` does not allow records without a sync there, if it is before the marked durable end,
+    /// or if a later segment says that the missing records were durable. Then this is `nil`, and reading reports it.
     init?(in directory: Directory, after durable: DurableEnd?, bound: UInt64) throws(JournalError) {
         guard bound > durable?.position ?? 1 else { return nil }
         let all = try directory.fileNames().compactMap(FileName.segment.number)
