@@ -89,7 +89,9 @@ struct LeaseTests {
         let command = try Self.proposal(of: &model, at: 1000)
         guard case .proceed(let decided) = try model.decide(command, at: Self.at(1000)) else { return }
         #expect(model.leases.isEnding("a"))
-        #expect(try model.renewLease(of: "a", epoch: 1, at: Self.at(1000)).expiresIn == .zero)
+        #expect(throws: ServingError.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true)) {
+            _ = try model.renewLease(of: "a", epoch: 1, at: Self.at(1000))
+        }
         let push = try Self.push(1, epoch: 1, to: model)
         #expect(throws: Deferred(.fenced(worker: "a", epoch: 1, current: 1, hasEnded: true))) {
             _ = try model.proceed(with: push, at: Self.at(1000))
