@@ -57,6 +57,30 @@ struct PowerCutTests {
         }
     }
 
+    @Test("records that were added while another thread synced their segment are synced the next time")
+    func addedMeanwhile() throws {
+        for seed in UInt64(0)..<40 {
+            let disk = SimulatedDisk()
+            let script = Script(seed: seed, mode: .none)
+            let log = try script.recover(disk)
+            let write = { (count: Int) throws -> UnsyncedSegments in
+                try log.write([Submission(Record([UInt8](repeating: 1, count: count)))])
+                return try #require(try log.unsynced())
+            }
+            let first = try write(1000)
+            try first.synchronize(in: log.directory)
+            _ = try write(1000)
+            #expect(try write(3000).numbers == 1...2)
+            try log.settle(first)
+            let rest = try #require(try log.unsynced())
+            #expect(log.syncedPosition == 2 && rest == UnsyncedSegments(numbers: 1...2, end: 4))
+            try rest.synchronize(in: log.directory)
+            try log.settle(rest)
+            #expect(try log.unsynced() == nil)
+            #expect(try script.recover(disk.afterPowerCut(seed: seed)).nextPosition == 4)
+        }
+    }
+
     @Test("a gap in records that were synced is damage, even where nothing waits for syncs")
     func gapInSyncedRecords() throws {
         let disk = SimulatedDisk()

@@ -16,8 +16,8 @@ final class SegmentLog {
     private var current: SegmentFile
     private var header: SegmentHeader
     private var supply: SegmentSupply
-    /// Earlier segments that are not durable yet, oldest first.
-    private var left: [SegmentFile] = []
+    /// Earlier segments that are not durable yet, oldest first, and the position after the last record of each.
+    private var left: [(file: SegmentFile, end: UInt64)] = []
     /// Whether the current segment's header or name may not be durable yet.
     private var isNew = false
     /// The most segments that are left before a sync, since each needs a descriptor.
@@ -129,17 +129,16 @@ final class SegmentLog {
     func unsynced() throws(JournalError) -> UnsyncedSegments? {
         try retract()
         guard isLazy, isDirty else { return nil }
-        let first = left.first.flatMap { FileName.segment.number(of: $0.name) } ?? header.number
+        let first = left.first.flatMap { FileName.segment.number(of: $0.file.name) } ?? header.number
         return UnsyncedSegments(numbers: first...header.number, end: nextPosition)
     }
 
     /// Takes note that segments have been synced.
     func settle(_ synced: UnsyncedSegments) throws(JournalError) {
-        while let file = left.first, let number = FileName.segment.number(of: file.name),
-            number <= synced.numbers.upperBound
-        {
+        // Records may have been added to the last of them meanwhile.
+        while let oldest = left.first, oldest.end <= synced.end {
             left.removeFirst()
-            file.close()
+            oldest.file.close()
         }
         if header.number == synced.numbers.upperBound { isNew = false }
         guard current.isInPlace else { throw .displaced(file: current.name) }
@@ -183,7 +182,7 @@ final class SegmentLog {
         let begun = try file.begun(as: next, durably: !isLazy)
         Failpoint.reach(.segmentNamed)
         trim()
-        if isDirty || isNew { left.append(current) } else { current.close() }
+        if isDirty || isNew { left.append((current, nextPosition)) } else { current.close() }
         isNew = isLazy
         current = begun
         header = next
@@ -254,7 +253,7 @@ final class SegmentLog {
 
     func close() {
         supply.discardAll()
-        for file in left { file.close() }
+        for (file, _) in left { file.close() }
         left = []
         current.close()
         mark.close()
