@@ -224,7 +224,8 @@ extension SafetensorsReader {
                 case .dense(let buffer) = finished[place].content
             else { continue }
             let shape = finished[place].shape ?? []
-            finished[place].pointer = finished[place].pointer  // of the values, whatever the name
+            // The pointer follows from the name unless it is set: keep that of the values when the name changes.
+            finished[place].pointer = finished[place].pointer
             (finished[place].name, finished[place].place) = (name, nil)
             finished[place].rowsShape = shape
             finished[place].shape = nil
