@@ -21,7 +21,7 @@ package enum Failpoint: String, Sendable {
     case segmentNamed = "segment-named"
     /// Part of a snapshot or checkpoint is written.
     case snapshotPart = "snapshot-part"
-    /// A snapshot or checkpoint is complete, synced and verified, but has no name.
+    /// A snapshot or checkpoint is complete and synced, but has no name.
     case snapshotWritten = "snapshot-written"
     /// A snapshot or checkpoint has its name.
     case snapshotNamed = "snapshot-named"

@@ -81,10 +81,12 @@ public struct ServingConfiguration: Sendable {
     public var barrierHold = Duration.seconds(60)
     /// The most readable versions of a model, including the newest; fewer if memory is short.
     public var versions: Int
+    /// The most bytes of the values of earlier versions that a model keeps readable.
+    public var versionBytes = 64 << 20
     /// The most requests that wait, of all models together.
     public var mostWaiting = Int.max
-    /// Bytes of records after which models are written out to replace them; always at least twice the size of all
-    /// models.
+    /// Bytes of records after which models are written out to replace them; more for large models, see
+    /// `SnapshotAllowance`.
     public var snapshotAllowance: Int
     /// The most bytes of records that models may need before changes wait; always at least three times the previous
     /// setting.

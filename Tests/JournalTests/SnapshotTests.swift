@@ -18,7 +18,7 @@ struct SnapshotTests {
     @discardableResult
     private func write(
         _ bytes: [UInt8], to store: SnapshotStore, piece: Int = .max, kind: UInt16 = 1, model: UInt32 = 7,
-        position: UInt64 = 1
+        position: UInt64 = 1, isReadBack: Bool = false
     ) throws(JournalError) -> SnapshotInfo {
         let writer = try store.create(kind: kind, model: model, position: position, label: [1, 2, 3])
         try bytes.withUnsafeBufferPointer { bytes throws(JournalError) in
@@ -28,7 +28,7 @@ struct SnapshotTests {
                 rest = rest.dropFirst(piece)
             }
         }
-        return try writer.finish()
+        return try writer.finish(isReadBack: isReadBack)
     }
 
     private func read(_ reader: SnapshotReader, from offset: Int, count: Int) throws -> [UInt8] {
@@ -242,7 +242,7 @@ struct SnapshotTests {
         }
     }
 
-    @Test("a disk that gives back other bytes than were written gets no snapshot")
+    @Test("a disk that gives back other bytes than were written gets no file that is to be read back")
     func readBack() throws {
         let disk = SimulatedDisk()
         let store = try SnapshotStore(directory: "/s", on: disk)
@@ -253,8 +253,20 @@ struct SnapshotTests {
             corrupted.withLock { $0 = true }
             disk.damage("/s/state-000000000001.snapshot.tmp", at: 5000)
         }
-        #expect(throws: JournalError.self) { try write(content(2000), to: store) }
+        #expect(throws: JournalError.self) { try write(content(2000), to: store, isReadBack: true) }
         #expect(disk.paths.isEmpty)
+    }
+
+    @Test("a file that another could replace is not read after it was written")
+    func noReadBack() throws {
+        let disk = SimulatedDisk()
+        let store = try SnapshotStore(directory: "/s", on: disk)
+        let reads = Locked(0)
+        disk.watch { name in if name == "pread" { reads.withLock { $0 += 1 } } }
+        let bytes = content(200_000)
+        let info = try write(bytes, to: store)
+        #expect(reads.withLock { $0 } == 0)
+        #expect(try read(store.open(info.id), from: 0, count: 300_000) == bytes)
     }
 
     @Test("what was set aside before stays when a later file of the same number is damaged too")

@@ -58,6 +58,7 @@ struct SettingExample: CustomTestStringConvertible {
         SettingExample("limits.checkpoints-in-all", "40", "4 0", "at least 1"),
         SettingExample("limits.versions", "9", "99999999999999999999", "at least 1"),
         SettingExample("limits.waiting-pulls", "50%", "0%", "from 1% to 100%"),
+        SettingExample("limits.version-bytes", "1G", "1.5G", "K, M, G or T"),
         SettingExample("limits.journal", "512M", "512MM", "K, M, G or T"),
         SettingExample("limits.keys", "1", "none", "at least 1"),
         SettingExample("limits.key-lifetime", "60s", "1d", "s or ms"),

@@ -54,7 +54,7 @@ struct EventTimeTests {
             { try $0.patch(["learning_rate": 0.25]) },
             { try $0.load(["w": [1, 1]]) },
             { try $0.grow(Growth(rows: [Growth.Rows("w", count: 1, initial: "zeros")])) },
-            { _ = try $0.perform(command: .restore(Restoration(try $0.waitForImage()))) },
+            { _ = try $0.perform(command: .restore(Restoration(try $0.image()))) },
             { _ = try $0.perform(Change.register(worker: "a", ttl: .seconds(1))) },
             { model in
                 model.post(.endLeases)

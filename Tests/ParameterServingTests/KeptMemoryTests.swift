@@ -123,7 +123,7 @@ struct KeptMemoryTests {
             for number in 1...50 { try model.push(["p0": [0]], seq(number)) }
             let key = Self.key("k")
             _ = try model.perform(command: .keyed(key, ifVersion: nil, .push(try model.makePush(["p0": [0]]))))
-            let image = try model.waitForImage()
+            let image = try model.image()
             // 50 lists of 1000 rates, of 5 bytes each, would be 250,000.
             #expect(image.headBytes.count < 150_000)
             let (head, floats) = try ImageSource.of(image.bytes).head()

@@ -75,7 +75,7 @@ struct KeysInFlightTests {
         let first = work.send(to: model, of: registry, about: 1, Self.key())
         let others = [1, 1, 2].map { work.send(to: model, of: registry, about: 1, Self.key($0)) }
         // The mailbox has handled all requests once it returns an image; the disk is still busy.
-        let version = try model.waitForImage().head.version
+        let version = try model.image().head.version
         #expect(others.map(\.current?.refusal) == [.inFlight(key: "k"), .inFlight(key: "k"), .keyReused(key: "k")])
         #expect(first.current == nil)
         gate.fulfil(())

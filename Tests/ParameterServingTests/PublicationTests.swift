@@ -61,6 +61,17 @@ struct PublicationTests {
         #expect(publication.oldest.version == 3)
     }
 
+    @Test(
+        "of large versions fewer stay readable, by the bytes of their values",
+        arguments: [(1 << 20, 3), (16, 2), (15, 1), (7, 0)])
+    func largeVersions(bytes: Int, expected: Int) {
+        // Each has two values of 4 bytes.
+        let publication = Publication(version(1), retaining: 3, bytes: bytes)
+        for number in 2...6 { publication.broadcast(version(number)) }
+        #expect((1...5).filter { publication.version($0) != nil }.count == expected)
+        #expect(publication.oldest.version == 6 - expected)
+    }
+
     @Test("where memory is short no earlier version is kept")
     func retentionUnderPressure() throws {
         let budget = MemoryBudget(limit: 64)

@@ -202,7 +202,7 @@ struct TrainingHistoryTests {
             let found = model.inspected { ($0.trainingHistory, $0.eventCount) }
             #expect(found.0 == before && found.1 == events)
         }
-        let image = try model.waitForImage().bytes
+        let image = try model.image().bytes
         registry.shutDown()
 
         let assembly = ModelAssembly(ServingConfiguration(memoryLimit: 1 << 30, threads: 0), .builtin)
@@ -234,7 +234,7 @@ struct TrainingHistoryTests {
         #expect(before.lossScale.points.map(\.last) == [1024, 512, 256, 256, 512])
         #expect(before.overflows.points.map(\.lastStep) == [1, 1] && before.overflows.points.map(\.last) == [1, 2])
         #expect(before.lossScale.points.allSatisfy { $0.time > 0 } && before.bytes > 1000)
-        let image = try model.waitForImage()
+        let image = try model.image()
 
         let crashed = try directory.crashImage()
         registry.shutDown()
@@ -273,7 +273,7 @@ struct TrainingHistoryTests {
         defer { registry.shutDown() }
         let model = try registry.make(["optimizer": "sgd", "learning_rate": 1], [("w", [6, 8])])
         try Self.train(model, 1...5)
-        let image = try model.waitForImage()
+        let image = try model.image()
         try Self.train(model, 6...9)
         _ = try model.perform(command: .restore(Restoration(image)))
         #expect(model.inspected(\.trainingHistory).loss.points.map(\.lastStep) == [1, 2, 3, 4, 5])

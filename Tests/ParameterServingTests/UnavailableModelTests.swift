@@ -56,7 +56,7 @@ struct UnavailableModelTests {
         }
         let (hurt, sane) = (try registry.model(named: "hurt"), try registry.model(named: "sane"))
         let digests = (hurt: hurt.digest, sane: sane.digest)
-        let image = try hurt.waitForImage()
+        let image = try hurt.image()
         registry.shutDown()
         try replaceSnapshots(of: hurt.uid, in: directory) { try fault.write(image, in: $0, like: $1) }
 

@@ -48,14 +48,14 @@ struct WorkerExpiryTests {
         try model.refuses(.tooManyWorkers(limit: 2, roomIn: 1)) { try model.push(["w": [1]], seq(1, "c")) }
         time.advance(by: 1)
         try model.push(["w": [1]], seq(1, "c"))
-        #expect(try model.waitForImage().head.workers.keys.sorted() == ["b", "c"])
+        #expect(try model.image().head.workers.keys.sorted() == ["b", "c"])
         try model.refuses(.tooManyWorkers(limit: 2, roomIn: 50)) { _ = try model.register("d") }
         time.advance(by: 50)
         // `b` was seen at 50, `c` at 100; a push makes `b` the more recent one.
         try model.push(["w": [1]], seq(2, "b"))
         time.advance(by: 50)
         #expect(try model.register("d") == 1)
-        #expect(try model.waitForImage().head.workers.keys.sorted() == ["b", "d"])
+        #expect(try model.image().head.workers.keys.sorted() == ["b", "d"])
     }
 
     @Test("a refusal says after how many seconds a worker may make room: by its age, or by the end of a lease")
@@ -136,11 +136,11 @@ struct WorkerExpiryTests {
                 default: if let receipt = try? model.push(["w": [1]], key), !receipt.replayed { applied += 1 }
                 }
             }
-            let before = try model.waitForImage()
+            let before = try model.image()
             registry.shutDown()
             registry = try Self.open(directory, Self.configuration(Time(), most: 1000, seconds: 1))
             model = try registry.model(named: "m")
-            let after = try model.waitForImage()
+            let after = try model.image()
             #expect(after.digest == before.digest && after.head.optimizer.step == applied)
             #expect(after.head.workers == before.head.workers && after.head.expired == before.head.expired)
             registry.shutDown()
@@ -152,12 +152,12 @@ struct WorkerExpiryTests {
         let time = Time()
         let (registry, model) = try Self.model(time)
         defer { registry.shutDown() }
-        #expect(try model.waitForImage().bytes[8] == 2)
+        #expect(try model.image().bytes[8] == 2)
         for name in ["a", "b", "c"] as [Name] {
             try model.push(["w": [1]], seq(1, name))
             time.advance(by: 100)
         }
-        let image = try model.waitForImage()
+        let image = try model.image()
         let head = try ImageSource.of(image.bytes).head().head
         #expect(image.bytes[8] == 6 && head.workers == image.head.workers && head.expired == image.head.expired)
         #expect(head.expired == ["a": WorkerLedger.Expired(epoch: 0, lastSeq: 1, lastSeen: 1000)])

@@ -334,6 +334,8 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         }
     }
 
+    package func freeBytes(_ directory: String) -> Int? { nil }
+
     package func discardCache(_ descriptor: Int32) {
         state.withLock { state in
             guard state.hasPower, let file = state.open[descriptor]?.file, file.pending.isEmpty else { return }

@@ -25,14 +25,17 @@ ROWS = {"gradients": {"w": {"indices": [0], "values": [[1, 1, 1, 1]]}}}
 
 
 @pytest.fixture
-def api(start: Callable[..., Daemon]) -> tuple[Daemon, Api]:
+def api(start: Callable[..., Daemon], tmp_path: Path) -> tuple[Daemon, Api]:
     """A daemon whose budget is far larger than the memory it gets, with two models and a checkpoint of one."""
-    daemon = start("--memory", "4G", "--durability", "none")
+    daemon = start("--memory", "4G", "--durability", "none", data_dir=tmp_path)
     api = Api(daemon.host, daemon.port)
     api.create("m", DEFINITION)
     api.create("s", {**DEFINITION, "optimizer": "torch.Adam"})
     assert api("POST", "/v1/models/m/checkpoints").status == 201
-    return daemon, api
+    # A model keeps the memory of a checkpoint for its next pushes.
+    assert daemon.stop() == 0
+    daemon = start("--memory", "4G", "--durability", "none", data_dir=tmp_path)
+    return daemon, Api(daemon.host, daemon.port)
 
 
 def refuse_memory(daemon: Daemon) -> None:

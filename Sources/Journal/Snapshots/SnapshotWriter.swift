@@ -1,5 +1,5 @@
-// Writes one snapshot to disk. The file has a temporary name until all of it has been synced and read back; only then
-// can SnapshotStore find it.
+// Writes one snapshot to disk, with checksums taken as it is written. The file has a temporary name until all of it has
+// been synced; only then can SnapshotStore find it.
 
 import Glibc
 
@@ -57,25 +57,27 @@ public final class SnapshotWriter {
         rest += bytes
     }
 
-    /// Ends the content, makes the file durable, reads it back, and gives it its name.
+    /// Ends the content, makes the file durable, and gives it its name.
     ///
+    /// - Parameter isReadBack: Whether to read it from the disk before that: for files with nothing behind them that
+    ///   could take their place.
     /// - Returns: The entry in the store's list.
     /// - Throws: the errors of `write`, and `.corrupted` if the disk returns something else than was written. Older
     ///   snapshots are unchanged.
-    public func finish() throws(JournalError) -> SnapshotInfo {
-        try SnapshotWriter.finish([self])
+    public func finish(isReadBack: Bool = false) throws(JournalError) -> SnapshotInfo {
+        try SnapshotWriter.finish([self], areReadBack: isReadBack)
         return header.info
     }
 
     /// As above, for several snapshots of one store, whose names share one sync of the directory.
     ///
-    /// All files are durable and verified before the first of them gets its name. After an error, some may have theirs;
-    /// those are complete.
-    public static func finish(_ writers: [SnapshotWriter]) throws(JournalError) {
+    /// All files are durable before the first of them gets its name. After an error, some may have theirs; those are
+    /// complete.
+    public static func finish(_ writers: [SnapshotWriter], areReadBack: Bool = false) throws(JournalError) {
         guard writers.allSatisfy(\.isOpen), let directory = writers.first?.directory else { throw .closed }
         defer { for writer in writers { writer.abandon() } }
         for writer in writers { try writer.end() }
-        for writer in writers { try writer.settle() }
+        for writer in writers { try writer.settle(isReadBack: areReadBack) }
         for writer in writers { try writer.takeName() }
         try directory.writing("the directory") { () throws(SystemError) in try directory.synchronize() }
         for _ in writers { Failpoint.reach(.snapshotNamed) }
@@ -94,9 +96,9 @@ public final class SnapshotWriter {
         directory.disk.discardCache(file)
     }
 
-    private func settle() throws(JournalError) {
+    private func settle(isReadBack: Bool) throws(JournalError) {
         try directory.writing(name) { () throws(SystemError) in try directory.disk.synchronize(file) }
-        try SnapshotReader(name, id: header.info.id, in: directory, fromDisk: true).verify()
+        if isReadBack { try SnapshotReader(name, id: header.info.id, in: directory, fromDisk: true).verify() }
         Failpoint.reach(.snapshotWritten)
     }
 

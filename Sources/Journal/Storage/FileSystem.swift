@@ -58,6 +58,8 @@ package protocol FileSystem: Sendable {
     /// does not say.
     func changeTime(_ directory: String) -> Int64?
     func list(_ directory: String) throws(SystemError) -> [DirectoryEntry]
+    /// The bytes that this process may still write on the directory's disk; `nil` if the system does not say.
+    func freeBytes(_ directory: String) -> Int?
     /// Asks that later reads come from the disk, not from memory; a hint only.
     func discardCache(_ file: Int32)
 }

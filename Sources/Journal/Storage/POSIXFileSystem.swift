@@ -113,6 +113,13 @@ package struct POSIXFileSystem: FileSystem {
         return Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
     }
 
+    package func freeBytes(_ directory: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(directory, &status) == 0 else { return nil }
+        let (bytes, overflows) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
+        return overflows ? .max : bytes
+    }
+
     package func list(_ directory: String) throws(SystemError) -> [DirectoryEntry] {
         guard let stream = opendir(directory) else { throw SystemError("opendir", errno) }
         defer { closedir(stream) }

@@ -39,6 +39,8 @@ extension Setting {
         Setting(limit: "checkpoints", .count(\.serving.mostCheckpoints), "Checkpoints of a model"),
         Setting(limit: "checkpoints-in-all", .count(\.serving.mostCheckpointsInAll), "Checkpoints of all models"),
         Setting(limit: "versions", .count(\.serving.versions), "Versions of a model that stay readable"),
+        Setting(
+            limit: "version-bytes", .bytes(\.serving.versionBytes), "Bytes of earlier versions that stay readable"),
         Setting(limit: "waiting-pulls", .percent(\.waitingPercent), "Share of connections for requests that wait"),
         Setting(limit: "journal", .bytes(\.serving.mostJournal), "Journal needed by models before changes wait"),
         Setting(limit: "keys", .count(\.serving.requestKeys), "Stored answers per client, for Idempotency-Key"),

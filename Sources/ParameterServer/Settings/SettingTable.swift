@@ -27,8 +27,8 @@ extension Setting {
             "Keep the receipts of this many pushes per worker for retries; at least 1."),
         Setting(
             "snapshot-after", .bytes(\.serving.snapshotAllowance), unit: "size",
-            "Write snapshots when the journal has grown by this much, so that it can be cut; at least by twice "
-                + "the size of all models."),
+            "Write snapshots when the journal has grown by this much, so that it can be cut; at least by eight "
+                + "times the size of all models, less on a full disk."),
         Setting(
             "allow-host",
             .list(

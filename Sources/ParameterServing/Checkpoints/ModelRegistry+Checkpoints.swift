@@ -47,20 +47,27 @@ extension ModelRegistry {
     }
 
     private func save(_ model: Model, _ key: RequestKey?, in directory: DataDirectory) throws -> CheckpointFacts {
-        let image = try model.waitForImage().ofCheckpoint
+        let facts = try model.waitForImage().use { try write($0.ofCheckpoint, key, in: directory) }
+        Failpoint.reach(.beforeLog)
+        // A deletion takes the model's name before it deletes files, so either the deletion or the save sees the other.
+        guard holder(of: Name(model.name))?.uid == model.uid else {
+            try directory.checkpoints.delete(facts.id)
+            throw ServingError.unknownModel(model.name, nearest: [])
+        }
+        return facts
+    }
+
+    private func write(
+        _ image: ModelImage, _ key: RequestKey?, in directory: DataDirectory
+    ) throws -> CheckpointFacts {
         let head = image.head
         if let divergence = head.divergence { throw ServingError.diverged(parameter: divergence) }
         // A power cut must not leave a checkpoint of a model or a step that the journal does not know.
         try keeper?.flush()
         let now = now
         let label = CheckpointFacts.label(head, key, at: now)
-        let info = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label).finish()
-        Failpoint.reach(.beforeLog)
-        // A deletion takes the model's name before it deletes files, so either the deletion or the save sees the other.
-        guard holder(of: Name(model.name))?.uid == model.uid else {
-            try directory.checkpoints.delete(info.id)
-            throw ServingError.unknownModel(model.name, nearest: [])
-        }
+        let writer = try begin(image, in: directory.checkpoints, kind: .checkpoint, label: label)
+        let info = try writer.finish(isReadBack: true)
         return CheckpointFacts(
             id: info.id, step: head.optimizer.step, version: head.version, created: now.time, bytes: info.length)
     }

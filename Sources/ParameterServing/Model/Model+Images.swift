@@ -9,9 +9,9 @@ extension Model {
     /// Blocks, so never call it on a network thread.
     ///
     /// - Throws: `outOfMemory` if there is no room for a copy of the slots.
-    func waitForImage() throws(ServingError) -> ModelImage {
-        let image = Future<Result<ModelImage, ServingError>>()
-        inspect { state in image.fulfil(Result { () throws(ServingError) in try state.image() }) }
+    func waitForImage() throws(ServingError) -> LentImage {
+        let image = Future<Result<LentImage, ServingError>>()
+        inspect { state in image.fulfil(Result { () throws(ServingError) in try state.lentImage() }) }
         return try image.wait().get()
     }
 

@@ -82,7 +82,8 @@ public final class Model: Runnable, @unchecked Sendable {
         name = state.facts.name
         uid = state.facts.uid
         publication = Publication(
-            state.published, divergence: state.divergence, retaining: configuration.versions - 1, places: places)
+            state.published, divergence: state.divergence, retaining: configuration.versions - 1,
+            bytes: configuration.versionBytes, places: places)
         gate = ClockGate(places)
         barriers = Barriers(configuration, state.pool.budget, places)
         self.places = places

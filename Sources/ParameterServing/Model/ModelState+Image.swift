@@ -39,6 +39,27 @@ extension ModelState {
         return image
     }
 
+    /// As `image`, for one use; the slots are copied into the pool's free buffers where they fit.
+    ///
+    /// - Throws: as `image`.
+    func lentImage() throws(ServingError) -> LentImage {
+        let slots = optimizer.exportState().slots
+        let others = slots.filter { $0.buffer.count != pool.count }
+        var (image, arenas): (ModelImage, [Arena]) = (view, [])
+        image.memory = try pool.budget.reserve(
+            others.reduce(KeptMemory.pages(keptBytes)) { $0 + $1.buffer.count * MemoryLayout<Float>.stride })
+        image.head.optimizer.slots = try slots.map { slot throws(ServingError) in
+            guard slot.buffer.count == pool.count else {
+                return try wrapping { () throws(OptimizerError) in try slot.copy() }
+            }
+            let arena = try pool.take()
+            arena.buffer.copy(from: slot.buffer)
+            arenas.append(arena)
+            return OptimizerState.SlotMemory(name: slot.name, buffer: arena.buffer)
+        }
+        return LentImage(image, slotsIn: arenas)
+    }
+
     /// A copy if the model is at that step and sound: the slots of a diverged model contain what broke it.
     func image(ifAt step: Int?) throws(ServingError) -> ModelImage? {
         guard optimizer.step == step, divergence == nil else { return nil }

@@ -51,9 +51,7 @@ struct KeeperState {
     private var oldestMark = Int.max
     /// The smallest of all covered marks.
     private var oldestCoveredMark = Int.max
-    /// Bytes of all models.
-    private var weight = 0
-    private let leastAllowance: Int
+    private var allowances: SnapshotAllowance
     private let journalLimit: Int
     /// After a failure, the next attempt waits for this many logged bytes.
     private var resumeAt = 0
@@ -66,12 +64,20 @@ struct KeeperState {
     init(logged: Int, firstPosition: UInt64 = 1, leastAllowance: Int, journalLimit: Int) {
         givenUp = firstPosition
         self.logged = logged
-        self.leastAllowance = leastAllowance
+        allowances = SnapshotAllowance(least: leastAllowance)
         self.journalLimit = journalLimit
     }
 
-    /// The allowance of bytes logged after a model's last snapshot: twice the size of all models' snapshots.
-    private var allowance: Int { max(leastAllowance, 2 * weight) }
+    /// The bytes logged after a model's last snapshot that make the next one due.
+    private var allowance: Int { allowances.bytes }
+
+    /// Follows the disk.
+    ///
+    /// - Parameter free: The bytes that are free beside those of the records.
+    mutating func note(freeBytes free: Int) {
+        let (room, overflows) = free.addingReportingOverflow(bytesNeeded)
+        allowances.room = overflows ? .max : room
+    }
 
     /// The most bytes of records that a served model may need; at least one allowance before the snapshot before the
     /// last, one before the last, and one for the time that writing takes.
@@ -143,7 +149,7 @@ struct KeeperState {
         watches[model.uid] = Watch(model: model, coveredTo: position, mark: mark, coveredMark: coveredMark)
         oldestMark = min(oldestMark, mark)
         oldestCoveredMark = min(oldestCoveredMark, coveredMark)
-        weight += model.bytes
+        allowances.weight += model.bytes
     }
 
     mutating func shelve(_ model: UnavailableModel, from position: UInt64) {
@@ -179,7 +185,7 @@ struct KeeperState {
     mutating func retire(_ uids: [ModelUID], at position: UInt64) {
         for uid in uids { retired[uid] = position }
         for uid in uids { shelved[uid] = nil }
-        for uid in uids { weight -= watches.removeValue(forKey: uid)?.model.bytes ?? 0 }
+        for uid in uids { allowances.weight -= watches.removeValue(forKey: uid)?.model.bytes ?? 0 }
         findOldest()
     }
 

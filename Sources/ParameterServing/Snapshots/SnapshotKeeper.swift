@@ -1,5 +1,5 @@
 // Keeps the journal short: when the journal since a model's last snapshot is larger than all models together, a
-// separate thread writes and verifies the model's state, and deletes the segments that are no longer needed. Pushes
+// separate thread writes the model's state, and deletes the segments that are no longer needed. Pushes
 // continue; a snapshot only costs them the copy of the slots.
 
 import Glibc
@@ -38,6 +38,7 @@ final class SnapshotKeeper: Loop {
             KeeperState(
                 logged: logged, firstPosition: firstPosition, leastAllowance: configuration.snapshotAllowance,
                 journalLimit: configuration.mostJournal))
+        lookAtDisk()
         guard let thread = LoopThread(self) else {
             throw .outOfResources(file: "the snapshot thread", call: "pthread_create", code: EAGAIN)
         }
@@ -188,9 +189,15 @@ final class SnapshotKeeper: Loop {
         }
         state.withLock { $0.cover(Dictionary(covered, uniquingKeysWith: { _, last in last }), mark: mark) }
         try shorten()
+        lookAtDisk()
         for (model, step, writer) in written {
             report(.snapshot(model: model.name, step: step, bytes: writer.info.length))
         }
+    }
+
+    private func lookAtDisk() {
+        guard let free = directory.disk.freeBytes(directory.journalPath) else { return }
+        state.withLock { $0.note(freeBytes: free) }
     }
 
     /// Runs `body` with a copy of the state; if there is no room for one, with the state itself while pushes wait: the
@@ -199,7 +206,7 @@ final class SnapshotKeeper: Loop {
         of model: Model, _ body: (ModelImage) throws(JournalError) -> Result
     ) throws(JournalError) -> Result {
         guard let image = try? model.waitForImage() else { return try model.hold(body) }
-        return try body(image)
+        return try image.use(body)
     }
 
     private func remove(_ uids: [ModelUID]) throws(JournalError) {
@@ -269,7 +276,7 @@ extension SnapshotWriter {
 
 /// Events of the storage for the log.
 public enum StorageEvent: Sendable {
-    /// A model's snapshot was written and verified.
+    /// A model's snapshot is durable.
     case snapshot(model: String, step: Int, bytes: Int)
     /// Something could not be written; the journal still has everything.
     case failed(String, JournalError)

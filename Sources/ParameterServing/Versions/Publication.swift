@@ -21,16 +21,17 @@ public final class Publication: Sendable {
     }
 
     private let state: Locked<State>
-    private let mostRetained: Int
+    private let mostRetained, mostBytes: Int
     private let places: WaitingPlaces
 
-    /// Starts with a version; at most `retaining` earlier ones stay readable, and each waiting pull takes a place.
+    /// Starts with a version; at most `retaining` earlier ones with `bytes` of values stay readable, and each waiting
+    /// pull takes a place.
     init(
-        _ first: PublishedVersion, divergence: String? = nil, retaining mostRetained: Int = 0,
+        _ first: PublishedVersion, divergence: String? = nil, retaining mostRetained: Int = 0, bytes: Int = .max,
         places: WaitingPlaces = WaitingPlaces()
     ) {
         state = Locked(State(current: first, divergence: divergence))
-        self.mostRetained = mostRetained
+        (self.mostRetained, mostBytes) = (mostRetained, bytes)
         self.places = places
     }
 
@@ -63,12 +64,13 @@ public final class Publication: Sendable {
     /// - Source: seed, `broadcast_params(optim_result)`: the broadcast follows a completed update, in group order.
     func broadcastParams(optimResult: Bool, _ next: PublishedVersion, divergence: String? = nil) -> Broadcast {
         guard optimResult else { return Broadcast(version: next, pulls: []) }
-        let isAtEase = next.arena.isPoolAtEase
+        // A large version costs the next pushes new memory as long as it is readable.
+        let most = next.arena.isPoolAtEase ? min(mostRetained, mostBytes / max(1, next.bytes)) : 0
         let (woken, past) = state.withLock { state in
             invariant(
                 next.version > state.current.version && next.uid == state.current.uid,
                 "1: \(next.cursor) after \(state.current.cursor)")
-            let past = retire(keeping: isAtEase ? mostRetained : 0, in: &state)
+            let past = retire(keeping: most, in: &state)
             state.current = next
             state.divergence = divergence
             let woken = state.waiting.values.filter { $0.condition.isMet(by: next) }

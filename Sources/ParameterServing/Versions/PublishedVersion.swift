@@ -37,6 +37,9 @@ public final class PublishedVersion: Sendable {
         self.lossScale = lossScale
     }
 
+    /// Bytes of its values and averages.
+    var bytes: Int { (1 + averages.count) * arena.buffer.count * MemoryLayout<Float>.stride }
+
     /// The current facts under the number of an earlier version that is no longer available.
     public func told(at version: Int, step: Int) -> PublishedVersion {
         PublishedVersion(

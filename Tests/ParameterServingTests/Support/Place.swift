@@ -85,12 +85,13 @@ final class TemporaryDirectory {
     }
 
     /// A copy of the directory as a crash at this moment would leave it: the journal as it is, not closed, and without
-    /// the file that says how far it was durable.
+    /// the file that says how far it was durable; also without files that every start removes, such as the snapshot
+    /// that the keeper is writing.
     func crashImage() throws -> TemporaryDirectory {
         let copy = try TemporaryDirectory()
         for part in ["journal", "snapshots", "checkpoints"] {
             mkdir("\(copy.path)/\(part)", 0o700)
-            for name in files(part) { try copy.write(try read("\(part)/\(name)"), to: "\(part)/\(name)") }
+            for name in files(part) where !name.hasSuffix(".tmp") { try copy.write(try read("\(part)/\(name)"), to: "\(part)/\(name)") }
         }
         return copy
     }

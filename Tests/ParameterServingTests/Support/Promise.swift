@@ -143,8 +143,13 @@ extension Model {
         return layout.index(of: name).map { Array(version.values(at: $0)) } ?? []
     }
 
+    /// The whole state between two commands, to keep.
+    func image() throws -> ModelImage {
+        try inspected { state in Result { () throws(ServingError) in try state.image() } }.get()
+    }
+
     /// Equal for states that are equal to the bit.
-    var digest: String { (try? waitForImage())?.digest.description ?? "no memory" }
+    var digest: String { (try? image())?.digest.description ?? "no memory" }
 }
 
 extension ModelDefinition {
