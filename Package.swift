@@ -22,6 +22,7 @@ let package = Package(
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CArguments"),
+        .target(name: "CFiles"),
         .target(name: "CHTTPFailures"),
         .target(name: "CKernels"),
         .target(name: "CMalloc"),
@@ -29,7 +30,7 @@ let package = Package(
         .target(name: "Threading", swiftSettings: strict),
         .target(name: "Optimizers", dependencies: ["CKernels", "Names", "Threading"], swiftSettings: strict),
         .target(name: "TensorCoding", dependencies: ["CJansson", "Names", "Threading"], swiftSettings: strict),
-        .target(name: "Journal", dependencies: ["CKernels", "Threading"], swiftSettings: strict),
+        .target(name: "Journal", dependencies: ["CFiles", "CKernels", "Threading"], swiftSettings: strict),
         .target(
             name: "ParameterServing",
             dependencies: ["CArguments", "Names", "Optimizers", "Journal", "Threading", "CXXHash"],

@@ -23,11 +23,20 @@ public struct JournalSettings: Sendable, Equatable {
     public var segmentBytes: Int
     /// The most bytes that one sync covers, unless a single record is longer.
     public var batchBytes: Int
+    /// Pieces of at least this many bytes that are on pages of memory are written past the page cache, where an append
+    /// waits for a sync.
+    public var directBytes: Int
 
     /// Makes settings; a segment has at least 4 KiB.
-    public init(mode: JournalMode = .group, segmentBytes: Int = 64 << 20, batchBytes: Int = 8 << 20) {
+    public init(
+        mode: JournalMode = .group, segmentBytes: Int = 64 << 20, batchBytes: Int = 8 << 20, directBytes: Int = 1 << 20
+    ) {
         self.mode = mode
         self.segmentBytes = max(segmentBytes, 4096)
         self.batchBytes = batchBytes
+        self.directBytes = directBytes
     }
+
+    /// The size from which a piece is written past the page cache; nil if none is.
+    var leastDirect: Int? { mode.waitsForSync ? directBytes : nil }
 }

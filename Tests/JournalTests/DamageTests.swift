@@ -136,13 +136,13 @@ struct DamageTests {
     func laterFormat() throws {
         let small = try SmallJournal(sizes: [10])
         var bytes = try #require(small.disk.bytes(of: small.path(1)))
-        bytes[8] = 3
+        bytes[8] = 4
         let checksum = bytes[..<60].withUnsafeBytes { Checksum.of($0) }
         for (index, byte) in withUnsafeBytes(of: checksum.littleEndian, Array.init).enumerated() {
             bytes[60 + index] = byte
         }
         small.disk.put(small.path(1), bytes)
-        #expect(throws: JournalError.unsupportedFormat(file: "segment-000000000001.journal", version: 3)) {
+        #expect(throws: JournalError.unsupportedFormat(file: "segment-000000000001.journal", version: 4)) {
             try SmallJournal.recover(small.disk)
         }
     }

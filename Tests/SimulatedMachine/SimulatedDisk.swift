@@ -44,7 +44,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         var durableNames: [String: File] = [:]
         /// Each entry is one atomic change of names; `nil` removes the name.
         var pendingNames: [[(name: String, file: File?)]] = []
-        var open: [Int32: (file: File, name: String)] = [:]
+        var open: [Int32: (file: File, name: String, isDirect: Bool)] = [:]
         var nextDescriptor: Int32 = 3
         var calls = 0
         var faults: [Int: Fault] = [:]
@@ -191,7 +191,7 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
     package func open(_ path: String, _ mode: OpenMode) throws(SystemError) -> Int32 {
         let descriptor = try call("open") { state, _ -> Int32? in
             if mode == .create { state.replace(path, with: File()) }
-            return SimulatedDisk.open(path, create: false, &state)
+            return SimulatedDisk.open(path, create: false, isDirect: mode == .direct, &state)
         }
         guard let descriptor else { throw SystemError("open", ENOENT) }
         return descriptor
@@ -215,8 +215,14 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
             }
         }
         let all = bytes
+        let isPages =
+            offset % 4096 == 0
+            && buffers.allSatisfy {
+                $0.iov_len % 4096 == 0 && Int(bitPattern: $0.iov_base) % 4096 == 0
+            }
         return try call("pwritev") { state, fault -> Result<Int, SystemError> in
             guard let file = state.open[descriptor]?.file else { return .failure(SystemError("pwritev", EBADF)) }
+            if state.open[descriptor]?.isDirect == true, !isPages { return .failure(SystemError("pwritev", EINVAL)) }
             let growth = max(0, offset + all.count - file.content.count)
             let room = max(0, state.capacity - state.used)
             var part = all[...]
@@ -364,11 +370,13 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         return try outcome.get()
     }
 
-    private static func open(_ path: String, create: Bool, _ state: inout State) -> Int32? {
+    private static func open(
+        _ path: String, create: Bool, isDirect: Bool = false, _ state: inout State
+    ) -> Int32? {
         if state.names[path] == nil && create { state.replace(path, with: File()) }
         guard let file = state.names[path] else { return nil }
         state.nextDescriptor += 1
-        state.open[state.nextDescriptor] = (file, path)
+        state.open[state.nextDescriptor] = (file, path, isDirect)
         return state.nextDescriptor
     }
 }

@@ -4,7 +4,7 @@
 ///
 ///     offset  bytes
 ///          0      8  "PARAMJNL"
-///          8      4  format version, 2; 1 has zeros from offset 48 on
+///          8      4  format version, 3; records of 1 and 2 have no lead, and 1 has zeros from offset 48 on
 ///         12      4  header length, 64
 ///         16      8  number of the segment: consecutive
 ///         24      8  position of the first record
@@ -17,11 +17,11 @@
 ///
 /// What follows the last record of a segment depends on the version. In version 1, and in a file that was not a segment
 /// before, zeros. In one that was, the remains of its earlier use, whose records have another salt. The last record of
-/// a segment of version 2 is the one before its successor's first, so nothing after it matters.
+/// a segment since version 2 is the one before its successor's first, so nothing after it matters.
 struct SegmentHeader: Equatable {
     static let size = 64
     static let magic = Array("PARAMJNL".utf8)
-    static let version: UInt32 = 2
+    static let version: UInt32 = 3
 
     var number: UInt64
     var firstPosition: UInt64
@@ -34,6 +34,9 @@ struct SegmentHeader: Equatable {
 
     /// Whether the next segment's header says where this one ends, whatever bytes follow.
     var endsWhereNextBegins: Bool { version > 1 }
+
+    /// Whether its records may have leads.
+    var hasLeads: Bool { version > 2 }
 
     func encode() -> [UInt8] {
         var bytes = SegmentHeader.magic + [UInt8](repeating: 0, count: SegmentHeader.size - 8)

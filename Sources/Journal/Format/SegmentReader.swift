@@ -60,21 +60,23 @@ final class SegmentReader {
     }
 
     private func payload(of record: RecordHeader, checksum: UInt32) throws(JournalError) -> SegmentStep {
-        let room = window.size - offset - RecordHeader.size
-        guard record.payloadCount <= room, RecordHeader.extent(payload: record.payloadCount) <= window.size - offset
-        else { return .damaged(reason: "the record is cut off") }
-        let extent = RecordHeader.extent(payload: record.payloadCount)
-        let padded = try window.bytes(offset + RecordHeader.size..<offset + extent)
-        guard Checksum.of(padded) == record.payloadChecksum else {
+        guard record.extent <= window.size - offset else { return .damaged(reason: "the record is cut off") }
+        let bytes = try window.bytes(offset + RecordHeader.size..<offset + record.extent)
+        let (lead, rest) = (bytes.prefix(Int(record.lead)), bytes.dropFirst(Int(record.lead)))
+        let payload = UnsafeRawBufferPointer(rebasing: rest.prefix(record.payloadCount))
+        guard Checksum.ofPadded(payload) == record.payloadChecksum else {
             return .damaged(reason: "the record's payload does not match its checksum")
         }
-        offset += extent
+        guard lead.allSatisfy({ $0 == 0 }), rest.dropFirst(payload.count).allSatisfy({ $0 == 0 }) else {
+            return .damaged(reason: "the bytes around the record's payload are not zero")
+        }
+        offset += record.extent
         nextPosition += 1
         chain = checksum
         return .record(
             StoredRecord(
                 position: record.position, type: record.type, flags: record.flags, model: record.model,
-                payload: UnsafeRawBufferPointer(rebasing: padded[..<record.payloadCount])))
+                payload: payload))
     }
 }
 

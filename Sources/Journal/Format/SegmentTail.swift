@@ -63,7 +63,7 @@ extension SegmentReader {
             guard ahead < 1 << 32 else { continue }
             guard let record = RecordHeader(decoding: base + start, salt: header.salt) else { continue }
             if record.synced > nextPosition { witness = witness ?? reach.lowerBound + start }
-            end = max(end, reach.lowerBound + start + RecordHeader.extent(payload: record.payloadCount))
+            end = max(end, reach.lowerBound + start + record.extent)
         }
         return (witness, end)
     }

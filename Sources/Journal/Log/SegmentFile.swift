@@ -18,6 +18,8 @@ struct SegmentFile {
     /// Space beyond it is only reserved: the first sync there also has to update file system metadata.
     private(set) var filled: Int
     let descriptor: Int32
+    /// A descriptor for writes past the page cache, once one was asked for; in it nil if the file system has none.
+    private var past: Int32??
     private let directory: Directory
 
     /// Opens an existing segment to continue it at `end`.
@@ -66,6 +68,14 @@ struct SegmentFile {
             close()
             throw SystemError("fstat", EINVAL)
         }
+    }
+
+    /// A descriptor of the file that writes whole pages past the page cache; nil if there is none.
+    mutating func descriptorPastCache() -> Int32? {
+        if let past { return past }
+        let found = try? directory.open(name, .direct)
+        past = .some(found)
+        return found
     }
 
     /// Bytes left for records.
@@ -157,6 +167,7 @@ struct SegmentFile {
     }
 
     func close() {
+        if let past, let past { directory.disk.close(past) }
         directory.disk.close(descriptor)
     }
 

@@ -23,6 +23,7 @@ final class SegmentLog {
     /// The most segments that are left before a sync, since each needs a descriptor.
     private static let mostLeft = 64
     private var buffers = BatchBuffers()
+    private let leastDirect: Int?
     private var lastBatchBytes = 0
     /// The size of the last batch in bytes, whether it was written or refused.
     private var wantedBytes = 0
@@ -44,6 +45,7 @@ final class SegmentLog {
     ) {
         self.directory = directory
         isLazy = settings.mode == .none
+        leastDirect = settings.leastDirect
         self.current = current
         self.header = header
         self.nextPosition = nextPosition
@@ -76,15 +78,17 @@ final class SegmentLog {
     ///
     /// They go into one segment: if the current one has no room for them, into the next, made long enough.
     func write(_ batch: ArraySlice<Submission>) throws(JournalError) {
-        let extent = batch.reduce(0) { $0 + $1.extent }
+        let extent = batch.reduce(0) { $0 + room(for: $1) }
         wantedBytes = extent
         try retract()
         if extent > current.room { try roll(toFit: extent) }
         let before = (position: nextPosition, chain: chain)
         lay(batch)
         do {
-            invariant(extent <= current.room, "2: \(extent) bytes for \(current.room)")
-            try buffers.write(to: current.descriptor, at: current.end, on: directory.disk)
+            invariant(
+                buffers.end <= current.end + current.room, "2: \(buffers.end - current.end) bytes for \(current.room)")
+            let past = buffers.isDirect ? current.descriptorPastCache() : nil
+            try buffers.write(to: current.descriptor, past: past, on: directory.disk)
         } catch {
             (nextPosition, chain) = before
             let reason = JournalError(writing: current.name, error)
@@ -93,8 +97,14 @@ final class SegmentLog {
             do { try retract() } catch  where error.heals {}
             throw reason
         }
-        current.end += extent
+        current.end = buffers.end
         lastBatchBytes = extent
+    }
+
+    /// The most bytes that the record may take.
+    private func room(for submission: Submission) -> Int {
+        guard let leastDirect, submission.payloadCount >= leastDirect else { return submission.extent }
+        return submission.extent + page
     }
 
     /// Makes all written records durable.
@@ -148,10 +158,12 @@ final class SegmentLog {
     }
 
     private func lay(_ batch: ArraySlice<Submission>) {
-        buffers.begin(count: batch.count)
+        let leastDirect = header.hasLeads ? leastDirect : nil
+        buffers.begin(count: batch.count, at: current.end, leastDirect: leastDirect)
         for (index, submission) in batch.enumerated() {
+            let lead = leastDirect.map { submission.lead(at: buffers.end, leastDirect: $0) } ?? 0
             let head = RecordHeader(
-                payload: submission.payloadCount, position: nextPosition, synced: syncedPosition,
+                payload: submission.payloadCount, lead: lead, position: nextPosition, synced: syncedPosition,
                 record: submission.record, previous: chain, payloadChecksum: submission.payloadChecksum)
             chain = buffers.add(submission, header: head, index: index, salt: header.salt)
             nextPosition += 1

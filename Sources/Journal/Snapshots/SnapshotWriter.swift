@@ -10,18 +10,17 @@ public final class SnapshotWriter {
     private let directory: Directory
     private let file: Int32
     private let name: String
+    /// A descriptor of the same file for writes past the page cache; nil if the file system has none.
+    private let past: Int32?
     private var header: SnapshotHeader
+    /// The offset in the file of the first block that is not written.
     private var offset = SnapshotHeader.size
-    private var blocks = 0
+    private var blocks = SnapshotBlocks()
     private var synced = 0
-    /// The start of a block that is not full yet.
-    private var rest: [UInt8] = []
     private var isOpen = true
 
     /// Sync after this many bytes, so that the journal's own syncs do not wait for all of the file.
     private static let syncInterval = 32 << 20
-    /// The most blocks that one call writes.
-    private static let blocksPerWrite = 64
 
     init(_ directory: Directory, info: SnapshotInfo) throws(JournalError) {
         self.directory = directory
@@ -29,32 +28,21 @@ public final class SnapshotWriter {
         header = SnapshotHeader(info: info, salt: UInt32.random(in: 0 ... .max))
         let name = name
         file = try directory.writing(name) { () throws(SystemError) in try directory.open(name, .create) }
-        rest.reserveCapacity(SnapshotBlock.content)
+        past = try? directory.open(name, .direct)
     }
 
     deinit { abandon() }
 
     /// Adds bytes to the content.
     ///
-    /// Full blocks are written without a copy.
-    ///
     /// - Throws: `.outOfSpace`, `.readOnlyFileSystem`, `.failed`; do not use the writer afterwards.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
         var bytes = bytes[...]
         header.info.length += bytes.count
-        if !rest.isEmpty {
-            let part = bytes.prefix(SnapshotBlock.content - rest.count)
-            rest += part
-            bytes = bytes.dropFirst(part.count)
-            if rest.count == SnapshotBlock.content { try flushRest() }
+        while !bytes.isEmpty {
+            bytes = bytes.dropFirst(blocks.add(UnsafeRawBufferPointer(rebasing: bytes), salt: header.salt))
+            if blocks.isFull { try writeBlocks() }
         }
-        while bytes.count >= SnapshotBlock.content {
-            let count = min(bytes.count / SnapshotBlock.content, SnapshotWriter.blocksPerWrite)
-            let part = bytes.prefix(count * SnapshotBlock.content)
-            try writeBlocks(UnsafeRawBufferPointer(rebasing: part))
-            bytes = bytes.dropFirst(part.count)
-        }
-        rest += bytes
     }
 
     /// Ends the content, makes the file durable, and gives it its name.
@@ -89,7 +77,8 @@ public final class SnapshotWriter {
     /// Writes the rest and the header, and starts writing them to disk, so that the syncs of several files share the
     /// work.
     private func end() throws(JournalError) {
-        if !rest.isEmpty { try flushRest() }
+        blocks.end(salt: header.salt)
+        try writeBlocks()
         try directory.writing(name) { () throws(SystemError) in
             try directory.disk.writeAll(header.encode(), to: file, at: 0)
         }
@@ -114,51 +103,28 @@ public final class SnapshotWriter {
     public func abandon() {
         guard isOpen else { return }
         isOpen = false
+        if let past { directory.disk.close(past) }
         directory.disk.close(file)
         try? directory.remove(name)
     }
 
-    private func flushRest() throws(JournalError) {
-        let full = rest
-        rest.removeAll(keepingCapacity: true)
-        try full.withUnsafeBufferPointer { bytes throws(JournalError) in
-            try writeBlocks(UnsafeRawBufferPointer(bytes))
-        }
-    }
-
-    /// Writes full blocks; the last one of the file may be shorter.
-    private func writeBlocks(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
-        let parts = stride(from: 0, to: bytes.count, by: SnapshotBlock.content).map {
-            UnsafeRawBufferPointer(rebasing: bytes[$0...].prefix(SnapshotBlock.content))
-        }
-        var trailers = parts.enumerated().map { index, part in
-            SnapshotBlock.trailer(of: part, number: blocks + index, salt: header.salt)
-        }
+    /// Writes the blocks that have been filled; a full buffer past the page cache, which would not be read again.
+    private func writeBlocks() throws(JournalError) {
+        let bytes = blocks.filled
+        guard !bytes.isEmpty else { return }
         try directory.writing(name) { () throws(SystemError) in
-            try trailers.withUnsafeMutableBufferPointer { trailers throws(SystemError) in
-                var vectors = SnapshotWriter.interleave(parts, UnsafeMutableRawBufferPointer(trailers))
-                try vectors.withUnsafeMutableBufferPointer { list throws(SystemError) in
-                    try directory.disk.writeAll(list, to: file, at: offset)
-                }
+            guard blocks.isFull, let past else { return try directory.disk.writeAll(bytes, to: file, at: offset) }
+            do throws(SystemError) {
+                try directory.disk.writeAll(bytes, to: past, at: offset)
+            } catch {
+                guard error.code == EINVAL else { throw error }
+                try directory.disk.writeAll(bytes, to: file, at: offset)
             }
         }
         Failpoint.reach(.snapshotPart)
-        blocks += parts.count
-        offset += bytes.count + parts.count * SnapshotBlock.trailer
+        offset += bytes.count
+        blocks.clear()
         try syncIfDue()
-    }
-
-    private static func interleave(
-        _ parts: [UnsafeRawBufferPointer], _ trailers: UnsafeMutableRawBufferPointer
-    ) -> [iovec] {
-        parts.enumerated().flatMap { index, part in
-            [
-                iovec(iov_base: UnsafeMutableRawPointer(mutating: part.baseAddress), iov_len: part.count),
-                iovec(
-                    iov_base: trailers.baseAddress.map { $0 + index * SnapshotBlock.trailer },
-                    iov_len: SnapshotBlock.trailer),
-            ]
-        }
     }
 
     private func syncIfDue() throws(JournalError) {

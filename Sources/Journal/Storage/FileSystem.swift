@@ -9,6 +9,8 @@ package enum OpenMode: Sendable {
     case read
     /// For reading and writing; it must exist.
     case update
+    /// For writing whole pages of memory to whole pages of the file, past the page cache; it must exist.
+    case direct
     /// For reading and writing; a new, empty file that replaces any of that name.
     case create
 }

@@ -1,6 +1,7 @@
 // The real disk: each operation is one system call, repeated on EINTR. Descriptors are close-on-exec. Used everywhere
 // outside the tests.
 
+import CFiles
 import Glibc
 
 /// The operating system's files.
@@ -36,6 +37,7 @@ package struct POSIXFileSystem: FileSystem {
             switch mode {
             case .read: O_RDONLY
             case .update: O_RDWR | O_NOFOLLOW
+            case .direct: O_WRONLY | O_NOFOLLOW | paramd_direct_flag()
             case .create: O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW
             }
         return try Self.check("open") { Glibc.open(path, flags | O_CLOEXEC, 0o600) }

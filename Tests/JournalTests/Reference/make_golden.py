@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Writes Golden/v1 and Golden/v2: a journal of two segments in that format version, and a snapshot.
+"""Writes Golden/v1 to Golden/v3: a journal of two segments in that format version, and a snapshot.
 
 Independent of the Swift code: it follows the layouts in RecordHeader.swift, SegmentHeader.swift and
 SnapshotFormat.swift with a bitwise CRC32C of its own. Run once per format version, never again:
 
     python3 make_golden.py 1 ../Golden/v1
     python3 make_golden.py 2 ../Golden/v2
+    python3 make_golden.py 3 ../Golden/v3
 
-In version 2 both segments were other segments before: remains of that use follow their last records.
+Since version 2 both segments were other segments before: remains of that use follow their last records. In version 3
+record p has 37 * p zeros before its payload.
 """
 
 import os
@@ -35,10 +37,11 @@ def segment(version, number, first, chain, salt, records, size):
     out = head + struct.pack("<I", crc32c(head))
     for position, (kind, flags, model, content) in enumerate(records, first):
         padded = content + bytes(-len(content) % 8)
+        lead = 37 * position if version > 2 else 0
         head = struct.pack(
-            "<QQQIHHIII", 48 + len(content), position, position, model, kind, flags, 0, chain, crc32c(padded))
+            "<QQQIHHIII", 48 + lead + len(content), position, position, model, kind, flags, lead, chain, crc32c(padded))
         chain = crc32c(head, salt)
-        out += head + struct.pack("<I", chain) + padded
+        out += head + struct.pack("<I", chain) + bytes(lead) + content + bytes(-(lead + len(content)) % 8)
     return out + bytes(max(0, size - len(out))), chain
 
 

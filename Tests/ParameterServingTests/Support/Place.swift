@@ -91,7 +91,9 @@ final class TemporaryDirectory {
         let copy = try TemporaryDirectory()
         for part in ["journal", "snapshots", "checkpoints"] {
             mkdir("\(copy.path)/\(part)", 0o700)
-            for name in files(part) where !name.hasSuffix(".tmp") { try copy.write(try read("\(part)/\(name)"), to: "\(part)/\(name)") }
+            for name in files(part) where !name.hasSuffix(".tmp") {
+                try copy.write(try read("\(part)/\(name)"), to: "\(part)/\(name)")
+            }
         }
         return copy
     }
