@@ -1,4 +1,4 @@
-// Large pieces on pages of memory, written past the page cache: they lie on pages of the file, come back to the bit, and
+// Large pieces on pages of memory, written past the page cache: they begin on pages of the file, come back to the bit, and
 // survive power cuts and failing calls as all records do.
 
 import Glibc
