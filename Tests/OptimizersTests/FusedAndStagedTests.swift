@@ -70,9 +70,22 @@ struct KernelTests {
         #expect(Set(results).count == 1)
     }
 
-    private func run(_ rule: pk_rule, _ isa: pk_isa, _ count: Int) -> [UInt8] {
+    @Test(
+        "give the same bits past the caches, and where new values begin within a line",
+        arguments: 0..<Int(PK_RULE_COUNT.rawValue), [16, 77, 70_001])
+    func streamed(_ rule: Int, _ count: Int) {
+        for isa in Self.isas {
+            let usual = run(pk_rule(UInt32(rule)), isa, count)
+            #expect(run(pk_rule(UInt32(rule)), isa, count, streams: 1) == usual)
+            #expect(run(pk_rule(UInt32(rule)), isa, count, streams: 1, shift: 1) == usual)
+        }
+    }
+
+    private func run(
+        _ rule: pk_rule, _ isa: pk_isa, _ count: Int, streams: Int32 = 0, shift: Int = 0
+    ) -> [UInt8] {
         let buffers = (0..<6).map { seed in
-            let buffer = FloatBuffer(owed: count)
+            let buffer = FloatBuffer(owed: count + shift)
             Noise.fill(buffer, seed: UInt64(seed))
             if seed >= 2 { for i in 0..<count { buffer.base[i] = abs(buffer.base[i]) + 0.1 } }
             return buffer
@@ -81,7 +94,8 @@ struct KernelTests {
         update.count = count
         update.weights = UnsafePointer(buffers[0].base)
         update.gradients = UnsafePointer(buffers[1].base)
-        update.next = buffers[5].base
+        update.next = buffers[5].base + shift
+        update.streams = streams
         update.slots = (buffers[2].base, buffers[3].base, buffers[4].base)
         update.pass = pk_pass(
             before: 0.5, decay: 0.01, after: 0.25, scales_before: 1, decays: 1, scales_after: 1, reserved: 0)
@@ -92,8 +106,8 @@ struct KernelTests {
         var sums = pk_sums()
         pk_apply(isa, rule, &update, &sums)
         var bytes = withUnsafeBytes(of: sums) { Array($0) }
-        for buffer in buffers { bytes += UnsafeRawBufferPointer(buffer[0..<count]) }
-        return bytes
+        for buffer in buffers.dropLast() { bytes += UnsafeRawBufferPointer(buffer[0..<count]) }
+        return bytes + UnsafeRawBufferPointer(buffers[5][shift..<shift + count])
     }
 
     /// Options that a rule's loop has slots for.

@@ -59,6 +59,25 @@ struct ModestyTests {
     }
 }
 
+extension ModestyTests {
+    @Test(
+        "gradients that the decoder found modest are not read again, unless unscaling makes them larger",
+        arguments: [("1", false), ("1024", false), ("9.5367431640625e-07", true)])
+    func known(_ lossScale: String, copiesSlots: Bool) throws {
+        let rest = #""loss_scale":\#(lossScale),"clip":{"global_norm":1e30}"#
+        let model = try Replay(
+            #"{"optimizer":{"type":"Momentum","momentum":0.9},"learning_rate":0.5,\#(rest)}"#, ["w": [1, 2, 3]])
+        var gradients = Gradients(dense: try FloatBuffer(count: 3), parameterCount: 1)
+        gradients.dense.fill(0x1p29)
+        gradients.isDense = [true]
+        gradients.areKnownModest = true
+        var copied = 0
+        _ = try model.optimizer.update(
+            &gradients, from: model.current.base, to: model.next.base, areModest: true, counting: { copied += $0 })
+        #expect((copied > 0) == copiesSlots)
+    }
+}
+
 /// Numbers from the ends of a range, and next to zero.
 private enum Ends {
     static func fill(_ buffer: FloatBuffer, _ range: Range<Float>, seed: Int) {

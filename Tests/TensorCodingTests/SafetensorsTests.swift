@@ -92,6 +92,25 @@ struct SafetensorsTests {
         #expect(body.tensors[4].shape == [0, 3] && body.tensors[5].shape == [])
     }
 
+    @Test(
+        "values are known to be modest below 2^30, in pieces of any size",
+        arguments: [
+            ((0x1p30 as Float).nextDown, true), (-(0x1p30 as Float).nextDown, true), (0x1p30, false), (-0x1p30, false),
+            (0x1p31, false),
+            (Float.greatestFiniteMagnitude, false), (.infinity, false), (.nan, false), (0, true), (-0.0, true),
+            (Float.leastNonzeroMagnitude, true),
+        ] as [(Float, Bool)])
+    func modesty(value: Float, isModest: Bool) throws {
+        let bytes =
+            SafetensorsHeader.encode([("f", .float32, [3]), ("g", .float32, [1])])
+            + withUnsafeBytes(of: (Float(1), value, Float(2), Float(3))) { Array($0) }
+        for chunk in [1, 7, 1000] {
+            let tensors = try readFile(bytes, chunk: chunk).tensors
+            #expect(tensors.map(\.isModest) == [isModest, true], "\(chunk)")
+            #expect(tensors[0].isFinite == value.isFinite)
+        }
+    }
+
     @Test("sparse rows are one tensor, with I32 or I64 indices", arguments: [ElementType.int32, .int64])
     func rows(type: ElementType) throws {
         var bytes = SafetensorsHeader.encode([("e#indices", type, [2]), ("e#values", .float32, [2, 1])])

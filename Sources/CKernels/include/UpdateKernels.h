@@ -50,6 +50,7 @@ typedef struct pk_update {
     const float *weights;
     const float *gradients;
     float *next;
+    int streams;  ///< whether `next` should not take the place of something else in the caches
     float *slots[3];
     pk_pass pass;
     pk_constants constants;

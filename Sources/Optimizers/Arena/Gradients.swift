@@ -17,6 +17,10 @@ public struct Gradients: Sendable {
     ///
     /// The decoder knows; `update` relies on it instead of reading the gradients again.
     public var isFinite: Bool
+    /// Whether the decoder found all of them in `Modesty.values`; otherwise an update may have to read them once more.
+    ///
+    /// Remains true when they are scaled by a factor up to 1, or clipped.
+    public var areKnownModest = false
     /// Whether they have been divided by the loss scale, as a reduction does; pushes arrive multiplied by it.
     public var isUnscaled = false
     /// Whether they have been clipped, in place or before their reduction; then they are unscaled, too.

@@ -6,6 +6,7 @@ extension ModelOptimizer {
     func unscale(_ gradients: inout Gradients) {
         guard !gradients.isUnscaled else { return }
         gradients.isUnscaled = true
+        if lossScale < 1 { gradients.areKnownModest = false }
         if lossScale != 1 { gradients.scale(by: Float(1 / lossScale), in: plan.layout) }
     }
 

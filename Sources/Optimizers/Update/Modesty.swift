@@ -54,12 +54,12 @@ extension UpdatePass {
 extension Gradients {
     func areModest(in layout: ArenaLayout) -> Bool {
         let parameters = layout.parameters
-        for index in parameters.indices where isDense[index] {
+        for index in parameters.indices where isDense[index] && !areKnownModest {
             guard VectorMath.allWithin(Modesty.values, dense[parameters[index].range]) else { return false }
         }
         return sparse.values.allSatisfy { rows in
             rows.indices.count <= Modesty.mostEntries
-                && VectorMath.allWithin(Modesty.values, rows.values[0..<rows.values.count])
+                && (areKnownModest || VectorMath.allWithin(Modesty.values, rows.values[0..<rows.values.count]))
         }
     }
 }

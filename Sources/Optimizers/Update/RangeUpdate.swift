@@ -23,6 +23,9 @@ struct RangeUpdate {
     /// The sums of its changes.
     var sums = pk_sums()
 
+    /// From 16 MiB on, new values leave the caches before anyone reads them.
+    private static let leastStreamed = 4 << 20
+
     /// Runs a loop over the range.
     mutating func run(_ kernel: pk_rule, slots: [Slot]) {
         var update = call(slots: slots)
@@ -37,6 +40,7 @@ struct RangeUpdate {
         update.weights = weights + start
         update.gradients = UnsafePointer(gradients)
         update.next = next + start
+        update.streams = range.count >= Self.leastStreamed ? 1 : 0
         update.slots = (place(in: slots, 0), place(in: slots, 1), place(in: slots, 2))
         update.pass = conditioning
         update.constants = numbers

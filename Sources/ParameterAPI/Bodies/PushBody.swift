@@ -36,6 +36,7 @@ extension Call {
         gradients.isDense = checking.isDense
         gradients.sparse = checking.sparse
         gradients.isFinite = checking.nonFinite == nil
+        gradients.areKnownModest = body.tensors.allSatisfy(\.isModest)
         let needsPrint = fields.key != nil || isKeyed
         let tensors = needsPrint ? sink.fingerprint(of: body.tensors) : .nothing
         return Push(

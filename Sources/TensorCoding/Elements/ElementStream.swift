@@ -8,6 +8,8 @@ struct ElementStream {
     let type: ElementType
     /// Whether all values so far are finite as float32.
     private(set) var isFinite = true
+    /// Whether the magnitudes of all values so far are below `DecodedTensor.modestBound`.
+    private(set) var isModest = true
     /// The first number that breaks the rule for its tensor.
     private(set) var stray: StrayNumber?
 
@@ -98,7 +100,7 @@ struct ElementStream {
         }
         if type.isFloating, type != .float64 { checkFloats(room, count: count) }
         self.count += count
-        if !Self.areFinite(room, count: count) { isFinite = false }
+        judge(room, count: count)
     }
 
     /// Copies float32 values.
@@ -167,13 +169,19 @@ struct ElementStream {
         Bits(littleEndian: bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: type))
     }
 
-    /// Whether the first `count` values are finite.
+    /// Notes whether the values are finite, and whether they are modest.
     ///
-    /// Adding 1 to an exponent of ones sets the sign bit: `and`, `add` and `or` are vector instructions of every
+    /// Adding to an exponent that is too large sets the sign bit: `and`, `add` and `or` are vector instructions of every
     /// machine, a maximum of unsigned numbers is not.
-    private static func areFinite(_ values: UnsafeMutableBufferPointer<Float>, count: Int) -> Bool {
-        var signs: UInt32 = 0
-        for index in 0..<count { signs |= (values[index].bitPattern & 0x7F80_0000) &+ 0x0080_0000 }
-        return signs < 0x8000_0000
+    private mutating func judge(_ values: UnsafeMutableBufferPointer<Float>, count: Int) {
+        let bound = 0x8000_0000 - DecodedTensor.modestBound.bitPattern
+        var (infinite, large): (UInt32, UInt32) = (0, 0)
+        for index in 0..<count {
+            let exponent = values[index].bitPattern & 0x7F80_0000
+            infinite |= exponent &+ 0x0080_0000
+            large |= exponent &+ bound
+        }
+        if infinite >= 0x8000_0000 { isFinite = false }
+        if large >= 0x8000_0000 { isModest = false }
     }
 }

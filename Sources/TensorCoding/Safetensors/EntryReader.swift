@@ -52,6 +52,7 @@ struct EntryReader {
         tensor.type = entry.type
         tensor.elementCount = entry.elementCount
         tensor.isFinite = stream?.isFinite ?? true
+        tensor.isModest = stream?.isModest ?? false
         tensor.isRead = issue == nil
         tensor.content = role == .count ? .count(indices.first ?? 0) : .dense(buffer: output.buffer)
         return tensor

@@ -32,6 +32,12 @@ public struct DecodedTensor: Sendable {
     ///
     /// JSON numbers always are; base64 and safetensors values may not be.
     public internal(set) var isFinite = true
+    /// Whether the magnitudes of all values are known to be below `modestBound`.
+    ///
+    /// Found on the way by the decoder of base64 and safetensors; unknown for JSON numbers.
+    public internal(set) var isModest = false
+    /// A power of two, so that exponents tell.
+    static let modestBound: Float = 0x1p30
     /// False if an issue of the body concerns it; do not use its values then.
     public internal(set) var isRead = true
     /// Where its numbers are.

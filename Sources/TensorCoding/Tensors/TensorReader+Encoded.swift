@@ -102,6 +102,7 @@ extension TensorReader {
             return
         }
         tensor.isFinite = stream.isFinite
+        tensor.isModest = stream.isModest
         if encoded.isOverBudget {
             report(
                 .budget, at: "b64",
