@@ -196,7 +196,7 @@ extension Journal {
     ) throws(JournalError) -> (number: UInt64, position: UInt64)? {
         let directory = Directory(directory, on: disk)
         guard let first = try directory.segmentNumbers().first else { return nil }
-        return (first, try SegmentReader(FileName.segment(first), in: directory).header.firstPosition)
+        return (first, try SegmentReader.header(of: first, in: directory).firstPosition)
     }
 
     /// Whether there are segments, other than the newest, that contain only records before `position`.

@@ -22,8 +22,9 @@ final class SegmentReader {
     /// What is wrong with the bytes at the offset; nil if there are none, or only a length of zero.
     private(set) var damage: String?
 
-    init(_ name: String, in directory: Directory) throws(JournalError) {
-        window = try ReadWindow(name, in: directory)
+    /// - Parameter capacity: How many bytes one read asks for.
+    init(_ name: String, in directory: Directory, capacity: Int = 1 << 20) throws(JournalError) {
+        window = try ReadWindow(name, in: directory, capacity: capacity)
         do throws(JournalError) {
             header = try SegmentHeader(decoding: window.bytes(0..<min(SegmentHeader.size, window.size)), file: name)
             guard FileName.segment.number(of: name) == header.number else {
@@ -34,6 +35,11 @@ final class SegmentReader {
         }
         nextPosition = header.firstPosition
         chain = header.chain
+    }
+
+    /// The header of a segment, without reading more.
+    static func header(of number: UInt64, in directory: Directory) throws(JournalError) -> SegmentHeader {
+        try SegmentReader(FileName.segment(number), in: directory, capacity: SegmentHeader.size).header
     }
 
     /// The next record; its payload is valid until the next call.

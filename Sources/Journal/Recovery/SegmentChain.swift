@@ -15,9 +15,7 @@ struct SegmentChain {
     func numbers(from position: UInt64) throws(JournalError) -> ArraySlice<UInt64> {
         var first = numbers.endIndex - 1
         while first > numbers.startIndex {
-            if try SegmentReader(FileName.segment(numbers[first]), in: directory).header.firstPosition <= position {
-                break
-            }
+            if try SegmentReader.header(of: numbers[first], in: directory).firstPosition <= position { break }
             first -= 1
         }
         return numbers[max(first, 0)...]
