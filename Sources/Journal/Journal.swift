@@ -195,7 +195,8 @@ extension Journal {
         directory: String, on disk: any FileSystem
     ) throws(JournalError) -> (number: UInt64, position: UInt64)? {
         let directory = Directory(directory, on: disk)
-        guard let first = try directory.segmentNumbers().first else { return nil }
+        // Whether later ones are missing is a question for `open`, which knows what a power cut may have left.
+        guard let first = try directory.fileNames().compactMap(FileName.segment.number).min() else { return nil }
         return (first, try SegmentReader.header(of: first, in: directory).firstPosition)
     }
 

@@ -23,7 +23,7 @@ COPY = REPOSITORY / ".build/planted"
 #: Added to the copy's manifest, so that it builds only what the simulation needs.
 TRIMMED = b"""
 let simulated: Set = [
-    "CArguments", "CKernels", "CXXHash", "Names", "Threading", "Optimizers", "Journal", "ParameterServing",
+    "CArguments", "CFiles", "CKernels", "CXXHash", "Names", "Threading", "Optimizers", "Journal", "ParameterServing",
     "SimulatedMachine", "ParameterServingTests",
 ]
 package.targets.removeAll { !simulated.contains($0.name) }
