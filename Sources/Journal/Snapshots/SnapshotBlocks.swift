@@ -17,7 +17,7 @@ struct SnapshotBlocks: ~Copyable {
 
     deinit { memory.deallocate() }
 
-    /// Whether there is no room for another byte.
+    /// Whether the next block needs a write first.
     var isFull: Bool { used == Self.most }
 
     /// All full blocks, and what `end` has ended.
