@@ -19,7 +19,7 @@ public struct Gradients: Sendable {
     public var isFinite: Bool
     /// Whether the decoder found all of them in `Modesty.values`; otherwise an update may have to read them once more.
     ///
-    /// Remains true when they are scaled by a factor up to 1, or clipped.
+    /// Remains true when they are scaled by a factor up to 1; not when rows are added or an unscaling makes them larger.
     public var areKnownModest = false
     /// Whether they have been divided by the loss scale, as a reduction does; pushes arrive multiplied by it.
     public var isUnscaled = false

@@ -20,7 +20,10 @@ extension ModelOptimizer {
     func clip(_ gradients: inout Gradients) -> Double? {
         guard let clip = plan.clip, !gradients.isClipped else { return nil }
         unscale(&gradients)
-        if plan.unique { gradients.sumRows(in: plan.layout) }
+        if plan.unique {
+            gradients.sumRows(in: plan.layout)
+            if !gradients.sparse.isEmpty { gradients.areKnownModest = false }
+        }
         gradients.isClipped = true
         let norm = gradients.norm(in: plan.layout)
         guard norm.isFinite else { return norm }

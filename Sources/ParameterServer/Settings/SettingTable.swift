@@ -27,8 +27,8 @@ extension Setting {
             "Keep the receipts of this many pushes per worker for retries; at least 1."),
         Setting(
             "snapshot-after", .bytes(\.serving.snapshotAllowance), unit: "size",
-            "Write snapshots when the journal has grown by this much, so that it can be cut; at least by eight "
-                + "times the size of all models, less on a full disk."),
+            "Write snapshots when the journal has grown by this much, so that it can be cut; by two to eight times "
+                + "the size of all models where that is more."),
         Setting(
             "allow-host",
             .list(

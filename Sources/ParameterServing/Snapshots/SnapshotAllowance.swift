@@ -6,7 +6,7 @@
 ///     allowance = max(least, min(8 weight, max(4 weight, 4 GiB), max(2 weight, room / 6)))
 ///
 /// At 8 weights, snapshots add an eighth to what is written. At most 3 allowances of records are kept, and the files
-/// of as many that were deleted: half of the room leaves the other half to checkpoints, and to others.
+/// of one that wait to be written again: two thirds of the room, which leaves a third to checkpoints, and to others.
 struct SnapshotAllowance {
     /// The allowance even if models are small.
     let least: Int
